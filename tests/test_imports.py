@@ -117,6 +117,15 @@ def test_git_s_drivers_load_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "b: 3" in decrypt((tmp_path / "a").read_text())
 
 
+def test_textconv_asks_its_companion_before_it_loads_anything(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("a: 1\n")
+    code = "import sys; from encconf.cli import main; from encconf.git import companion; "
+    code += "from encconf.io import fileio; companion.plaintext_of(sys.argv[1])"
+    modules = loaded(code, str(tmp_path / "x"))
+    heavy = {"re", "enum", "json", "socket", "click", "cryptography", "encconf.engine", "encconf.identities"}
+    assert within(modules, {*NOT_TO_DECRYPT, *heavy}) == set()
+
+
 def test_the_command_line_decrypts_without_click(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOPS_AGE_KEY", AgeKey.load(FIXTURES / "keys" / "alice.txt").identity)
     code = "from encconf.cli import main; assert main(sys.argv[1:]) in (0, None); sys.stdout.flush()"

@@ -132,6 +132,27 @@ BACKED: dict[str, tuple[str, ...]] = {
     ),
     "wrap no data key for a recipient": ("test_differences::test_stranger",),
     "the result gets a new one": ("test_merge::test_b3_a_data_key_of_their_making_is_not_used",),
+    "It unwraps no data key, asks nobody": (
+        "test_companion::test_data_keys_of_several_files",
+        "test_companion::test_later_runs_of_one_git_need_no_key",
+    ),
+    "It ends when git ends, after 5 seconds without a request, and on SIGTERM": (
+        "test_companion::test_with_git",
+        "test_companion::test_if_nothing_comes",
+        "test_companion::test_with_a_signal",
+    ),
+    "It answers only processes of this user": (
+        "test_companion::test_not_another_user",
+        "test_companion::test_not_a_process_that_git_did_not_start",
+        "test_companion::test_not_in_another_environment",
+    ),
+    "believes only a companion of its own user": ("test_companion::test_other_answers_count_for_nothing",),
+    "If the folder is not as it should be": ("test_companion::test_another_folder_of_that_name",),
+    "It leaves no core dump": (
+        "test_companion::test_it_holds_nothing_open_and_leaves_no_core",
+        "test_memory::test_no_core_and_no_look_into_it",
+    ),
+    "so that each decryption is recorded": ("test_companion::test_an_audit_log_gets_every_run",),
     "every value is re-encrypted with a new data key": ("test_rekey::test_somebody_goes",),
     "The report lists the paths": ("test_rekeying::test_the_report",),
     "with the old mode, owner and access list": (
@@ -175,7 +196,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "permits its own script and style by hash only": ("test_page::test_nothing_but_its_own_script_is_run",),
     "escapes every name": ("test_page::test_no_tag_and_no_control_character_comes_from_them",),
     "answers only root and its own user": ("test_server::test_another_user",),
-    "excluded from core dumps": ("test_server::test_no_core_and_no_look_into_it",),
+    "excluded from core dumps": ("test_memory::test_no_core_and_no_look_into_it",),
     "fails to start instead of getting an empty one": (
         "test_server::test_who_gets_what",
         "test_server::test_why_nobody_is_hung_up_on",

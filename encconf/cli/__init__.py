@@ -87,6 +87,13 @@ class _Call:
 
             show_version(self.console)
             return 0
+        if len(argv) == 3 and argv[:2] == ["git", "textconv"]:
+            from encconf.git import companion
+
+            plain = companion.plaintext_of(argv[2])
+            if plain is not None:
+                self.console.data(plain)
+                return 0
         called = _parse(argv)
         if isinstance(called, int):
             return called

@@ -30,18 +30,22 @@ _CONFLICT = 1  # for git, this is a conflict; with a code above 128, it aborts t
 
 def textconv(console: Console, *, file: str) -> None:
     """Print a file as plaintext, or as it is, with one line on stderr that says why."""
+    from encconf.git import companion
     from encconf.git.textconv import textconv
 
+    keys = companion.KnownKeys()
     try:
         data = fileio.read_bytes(file)
     except LimitError:
         with open(file, "rb") as whole:
             console.data(whole.read())
         return
-    shown, reason = textconv(data, file)
+    shown, reason = textconv(data, file, keys)
     console.data(shown)
     if reason is not None:
         console.note(reason)
+    else:
+        companion.keep(keys)
 
 
 def install(console: Console, *, pattern: list[str], everywhere: bool) -> None:

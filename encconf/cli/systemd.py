@@ -16,6 +16,7 @@ from encconf.cli.table import Value, flag, text, texts
 from encconf.errors import OutputError, UsageError
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
+from encconf.io.memory import stay_in_memory
 from encconf.systemd import rules, server, units
 from encconf.systemd.rules import Rule
 from encconf.systemd.server import CredentialServer, notify
@@ -47,7 +48,7 @@ def serve(
             hint="--allow app.service:db_password=database.password",
         )
     collect_garbage()
-    server.stay_in_memory()
+    stay_in_memory()
     values = Values(
         file,
         rules,

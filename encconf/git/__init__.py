@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 
-from encconf.identities.credentials import KEY_VARIABLES
 from encconf.io import programs
 
 TYPE_CHECKING = False
@@ -130,6 +129,8 @@ def question(
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment for git, without keys: git needs none."""
+    from encconf.identities.credentials import KEY_VARIABLES
+
     return programs.environment(environ, without=KEY_VARIABLES)
 
 

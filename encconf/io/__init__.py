@@ -1,1 +1,1 @@
-"""Reading files, replacing them atomically, private folders, signals, work in threads."""
+"""Reading files, replacing them atomically, private folders, signals, memory, work in threads."""

@@ -293,15 +293,6 @@ class TestChanges:
             assert asked(server.path, b"\0a/unit/a.service/p") == b"late"
             assert asked(server.path, b"\0b/unit/a.service/q") == b"5432"
 
-    def test_no_core_and_no_look_into_it(self) -> None:
-        script = "import ctypes; from encconf.systemd.server import *; stay_in_memory(); "
-        done = subprocess.run(
-            [sys.executable, "-c", script + "print(ctypes.CDLL(None).prctl(3))"],  # PR_GET_DUMPABLE
-            capture_output=True,
-            check=True,
-        )
-        assert done.stdout == b"0\n"
-
     def test_memory(self, values: Project) -> None:
         with serving(values, *allow("app.service:p=db.password")) as server:
             limits = Path(f"/proc/{server.process.pid}/limits").read_text()

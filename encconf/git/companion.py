@@ -1,0 +1,322 @@
+"""The companion of a git process: it answers later runs of ``encconf git textconv`` from memory.
+
+git starts textconv once for each version of a file, and starting Python and loading cryptography takes
+longer than the work.  So the first run that decrypts a file leaves a companion behind: a fork of itself
+without input and output.  Later runs of the same git process send it their file, and do the work themselves
+if it does not answer with plaintext.
+
+The companion knows only the data keys that those runs have unwrapped and given to it.  It asks nobody for a
+key and opens no file.  It ends with git, or after `PATIENCE` seconds without a run.  It answers only
+processes of this git and this user that have the same environment.  Linux only.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import stat
+import sys
+import time
+
+from encconf import __version__
+from encconf.errors import EncconfError
+from encconf.io import fileio
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from socket import socket
+    from typing import NoReturn
+
+    from encconf.envelope.wrapped import WrappedKey
+
+PATIENCE = 5
+"""Seconds that a companion waits for a run, and a run for its answer."""
+
+MESSAGE_LIMIT = 2 << 20
+"""The longest message, in bytes (2 MiB); a run itself decrypts a file of more than half of that."""
+
+
+class KnownKeys:
+    """Data keys, and shares of them, by their ciphertexts; ``complete`` if no others may be unwrapped."""
+
+    __slots__ = ("complete", "parts")
+
+    def __init__(self) -> None:
+        self.parts: dict[tuple[str, str, str, int], bytes] = {}
+        self.complete = False
+
+    def get(self, wrapped: WrappedKey, size: int) -> bytes | None:
+        """As `DataKeyCache.get`."""
+        return self.parts.get((wrapped.key.TYPE, wrapped.key.name, wrapped.enc, size))
+
+    def fetch(self, wrapped: WrappedKey, size: int, unwrap: Callable[[], bytes]) -> bytes:
+        """As `DataKeyCache.fetch`; raises LookupError for an unknown key if these are ``complete``."""
+        if self.complete:
+            raise LookupError
+        part = self.parts[wrapped.key.TYPE, wrapped.key.name, wrapped.enc, size] = unwrap()
+        return part
+
+
+def plaintext_of(file: str) -> bytes | None:
+    """The plaintext of a file, from the companion of the git process that started this one.
+
+    None if there is no companion, or if it does not know the data key or gives no answer in time.
+    """
+    git = _git_above(os.getpid())
+    path = _place(git) if git is not None else None
+    connection = _connected(path) if path is not None else None
+    if path is None or connection is None:
+        return None
+    try:
+        data = fileio.read_bytes(file, regular=True, limit=MESSAGE_LIMIT // 2)
+        answer = _asked(connection, b"?", os.fsencode(os.path.basename(file)) + b"\0" + data)
+    except TimeoutError:
+        _remove(path)  # the next run starts another one
+        return None
+    except (OSError, EncconfError):
+        return None
+    finally:
+        connection.close()
+    return answer[8:] if answer[:8] == _size(answer[8:]) else None
+
+
+def keep(keys: KnownKeys) -> None:
+    """Leave a companion with these data keys behind, or give them to the one that is there.
+
+    Only if git started this process, decryptions are not audited, and ENCCONF_COMPANION does not forbid it.
+    """
+    from encconf.identities import credentials
+    from encconf.text.words import FALSE
+
+    git = _git_above(os.getpid())
+    if git is None or not keys.parts or not hasattr(os, "pidfd_open"):
+        return
+    if credentials.auditing is not None or os.environ.get("ENCCONF_COMPANION") in FALSE:
+        return
+    path = _place(git, make=True)
+    if path is None:
+        return
+    try:
+        connection = _connected(path)
+        if connection is None:
+            _start(git, path, keys)
+            return
+        import json
+
+        known = [[*name, part.hex()] for name, part in keys.parts.items()]
+        _asked(connection, b"+", json.dumps(known).encode())
+        connection.close()
+    except OSError:
+        return  # a name that is too long or taken, a kernel without pidfd_open, a companion that has ended
+
+
+# --- processes and sockets -----------------------------------------------------------------------
+
+
+def _git_above(pid: int) -> tuple[int, int] | None:
+    """The number and start time of the git that started a process, by itself or through a shell."""
+    above = _process(pid)[1]
+    name, parent, started = _process(above)
+    if name.endswith(b"sh"):
+        above = parent
+        name, _, started = _process(above)
+    return (above, started) if name == b"git" else None
+
+
+def _process(pid: int) -> tuple[bytes, int, int]:
+    """The name of a process, the number of its parent, and its start time; (b"", 0, 0) if it is not seen."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            names, _, rest = file.read().rpartition(b") ")
+    except OSError:
+        return b"", 0, 0
+    fields = rest.split()
+    return names.partition(b" (")[2], int(fields[1]), int(fields[19])
+
+
+def _place(git: tuple[int, int], *, make: bool = False) -> str | None:
+    """The path of the socket for a git process, in a folder that only this user may use.
+
+    None if there is no such folder; with ``make``, it is made.
+    """
+    user = os.geteuid()
+    for base in (os.environ.get("XDG_RUNTIME_DIR", ""), os.environ.get("TMPDIR") or "/tmp"):
+        if not os.path.isabs(base):
+            continue
+        folder = os.path.join(base, f"encconf-{user}")
+        try:
+            if make and not os.path.lexists(folder):
+                os.mkdir(folder, 0o700)
+            state = os.lstat(folder)
+        except OSError:
+            continue
+        if state.st_uid == user and state.st_mode == stat.S_IFDIR | 0o700:
+            return os.path.join(folder, f"{__version__}-{git[0]}-{git[1]}")
+    return None
+
+
+def _connected(path: str) -> _socket.socket | None:
+    """A connection to a companion of this user."""
+    connection = _socket.socket(_socket.AF_UNIX)
+    connection.settimeout(PATIENCE)
+    try:
+        connection.connect(path)
+        if _peer(connection)[1] == os.geteuid():
+            return connection
+    except OSError:
+        pass
+    connection.close()
+    return None
+
+
+def _peer(connection: _socket.socket) -> tuple[int, int]:
+    """The process at the other end and its user."""
+    found = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+    return int.from_bytes(found[:4], sys.byteorder), int.from_bytes(found[4:8], sys.byteorder)
+
+
+def _asked(connection: _socket.socket, kind: bytes, content: bytes) -> bytes:
+    """The answer to a message.  Raises OSError."""
+    connection.sendall(kind + _environment() + content)
+    connection.shutdown(_socket.SHUT_WR)
+    return _received(connection)
+
+
+def _environment() -> bytes:
+    return b"\0".join(b"%s=%s" % each for each in sorted(os.environb.items())) + b"\0\0"
+
+
+def _received(connection: _socket.socket) -> bytes:
+    """All that the other end sends; raises OSError if that is too much or takes too long."""
+    data = bytearray()
+    end = time.monotonic() + PATIENCE
+    while part := connection.recv(1 << 16):
+        data += part
+        if len(data) > MESSAGE_LIMIT:
+            raise OSError
+        if time.monotonic() > end:
+            raise TimeoutError
+    return bytes(data)
+
+
+def _size(data: bytes) -> bytes:
+    return len(data).to_bytes(8, "big")
+
+
+def _remove(path: str) -> None:
+    """Remove a socket, and its folder unless other sockets are in it."""
+    try:
+        os.unlink(path)
+        os.rmdir(os.path.dirname(path))
+    except OSError:
+        return
+
+
+# --- the companion -------------------------------------------------------------------------------
+
+
+def _start(git: tuple[int, int], path: str, keys: KnownKeys) -> None:
+    """Leave a companion behind, which listens when this returns.  Raises OSError."""
+    life = os.pidfd_open(git[0])
+    listener = _socket.socket(_socket.AF_UNIX)
+    try:
+        if _git_above(os.getpid()) != git:
+            return  # it has ended
+        listener.bind(path)
+        try:
+            listener.listen()
+            forked = os.fork() == 0
+        except BaseException:
+            _remove(path)
+            raise
+        if forked:
+            _serve(git, life, listener.fileno(), path, keys)
+    finally:
+        listener.close()
+        os.close(life)
+
+
+def _serve(git: tuple[int, int], life: int, listening: int, path: str, keys: KnownKeys) -> NoReturn:
+    """Answer until ``life`` says that git has ended, or until nothing comes."""
+
+    def end(*_: object) -> NoReturn:
+        _remove(path)
+        os._exit(0)
+
+    try:
+        _detach({life, listening})
+        import gc
+        import select
+        import signal
+        import socket
+
+        from encconf.io.memory import stay_in_memory
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+            signal.signal(number, end)
+        stay_in_memory()
+        gc.freeze()
+        keys.complete = True
+        listener = socket.socket(fileno=listening)
+        listener.listen()  # from here on, this process is the peer of those that connect
+        waiting = select.poll()
+        waiting.register(life, select.POLLIN)
+        waiting.register(listening, select.POLLIN)
+        while True:
+            signal.alarm(PATIENCE)  # also for an answer
+            if any(descriptor == life for descriptor, _ in waiting.poll()):
+                break
+            connection, _ = listener.accept()
+            with connection:
+                try:
+                    _answer(connection, git, keys)
+                except Exception:
+                    continue  # the run does the work itself
+            gc.collect()  # the plaintext
+    finally:
+        end()
+
+
+def _detach(needed: set[int]) -> None:
+    """Leave git's terminal, pipes and folder; it waits until nobody has its pipe."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nothing, number)
+    os.setsid()
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) not in needed:
+            try:
+                os.close(int(name))
+            except OSError:
+                continue  # the one that listed them
+    os.chdir("/")
+
+
+def _answer(connection: socket, git: tuple[int, int], keys: KnownKeys) -> None:
+    """Answer a run with plaintext or nothing, or take its data keys.
+
+    A malformed message raises an error of any type.
+    """
+    connection.settimeout(PATIENCE)
+    process, user = _peer(connection)
+    if user != os.geteuid() or _git_above(process) != git:
+        return
+    message, ours = _received(connection), _environment()
+    kind, content = message[:1], message[1:].removeprefix(ours)
+    if not message.startswith(ours, 1):
+        return
+    if kind == b"+":
+        import json
+
+        for *name, part in json.loads(content):
+            type, key, enc, size = name
+            keys.parts[str(type), str(key), str(enc), int(size)] = bytes.fromhex(part)
+    elif kind == b"?":
+        from encconf.git.textconv import textconv
+        from encconf.identities.credentials import Credentials
+
+        file, _, data = content.partition(b"\0")
+        plain, reason = textconv(data, os.fsdecode(file), keys, Credentials({}))
+        if reason is None:
+            connection.sendall(_size(plain) + plain)
