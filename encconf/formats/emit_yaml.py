@@ -6,7 +6,7 @@ import re
 
 from encconf.formats import goyaml
 from encconf.formats.emit_parts import items_of, lines_above, text_behind
-from encconf.formats.yaml_text import Style
+from encconf.formats.yaml_text import Style, block_lines, chomping
 from encconf.formats.yaml_words import double, single
 from encconf.text.document import Leaf
 from encconf.text.words import bool_word
@@ -93,12 +93,8 @@ def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4
         if simple or odd or spaced or trailing or breaks:
             return double(value)
         hint = str(deeper) if value[0] in " \n\r\x85\u2028\u2029" else ""
-        chomp = "" if value.endswith("\n") and not value.endswith("\n\n") and value != "\n" else "-"
-        if value.endswith("\n\n") or value == "\n":
-            chomp = "+"
-        body = value[:-1] if value.endswith("\n") else value
-        lines = [" " * column + line if line else "" for line in body.split("\n")]
-        return "\n".join([f"|{hint}{chomp}", *lines])
+        body = block_lines(value, column, "\n")
+        return f"|{hint}{chomping(value)}\n{body[:-1]}"
     if _means_other(value):
         return double(value)
     if breaks or odd or "\t" in value:
