@@ -1,4 +1,4 @@
-"""None"""
+"""The data key of a file: whose turn it is to open it, and what is said where nobody can."""
 
 from __future__ import annotations
 

@@ -190,12 +190,12 @@ def test_a_file_that_is_not_the_merge_it_says() -> None:
     options: Any = {"format": "yaml", "credentials": holder(ALICE)}
     with pytest.raises(UnmergedError, match=r"not the result of merging its parents: b\n"):
         reseal(again, repository=Repository(rule=lambda: ABC, version=known.get), **options)
-    many = "".join(f"k{number}: 1\n" for number in range(7))
+    many = "".join(f"k{number}: 1\n" for number in range(6))
     base = seal(BASE + many)
     ours = seal(OURS + many, twin=base)
     known = {"1" * 40: base, "2" * 40: ours, "3" * 40: seal(THEIRS + many, twin=base)}
     keyless = joined(*known.values(), credentials=holder(BOB), parents=lambda: parents)[0].text
-    for number in range(7):
+    for number in range(6):
         keyless = keyless.replace(f"\nk{number}: ", f"\nj{number}_unencrypted: 1\nk{number}: ")
     with pytest.raises(UnmergedError) as caught:
         reseal(keyless, repository=Repository(rule=lambda: ABC, version=known.get), **options)
@@ -325,6 +325,28 @@ def test_parents_that_no_key_of_ours_opens() -> None:
     text = re.sub("(?m)^( +)mac: ", rf"\1encconf_merge: {' '.join(known)}\n\g<0>", seal(BASE))
     with pytest.raises(UnmergedError, match="none of your keys opens the versions"):
         reseal(text, format="yaml", credentials=holder(ALICE), repository=Repository(version=known.get))
+
+
+def test_parents_whose_merge_has_a_conflict() -> None:
+    """What somebody without a key made of them is nobody's decision."""
+    base = seal(BASE)
+    ours = seal(OURS, twin=base)
+    known = {"1" * 40: base, "2" * 40: ours, "3" * 40: seal("a: 5\nb: 2\n", twin=base)}
+    text = re.sub("(?m)^( +)mac: ", rf"\1encconf_merge: {' '.join(known)}\n\g<0>", ours)
+    here = Repository(rule=lambda: ABC, version=known.get)
+    with pytest.raises(UnmergedError, match="merging its parents again has a conflict"):
+        reseal(text, format="yaml", credentials=holder(ALICE), repository=here)
+
+
+def test_the_keys_of_this_machine_open_what_is_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = seal(BASE)
+    known = {"1" * 40: base, "2" * 40: seal(OURS, twin=base), "3" * 40: seal(THEIRS, twin=base)}
+    here = Repository(rule=lambda: ABC, version=known.get, parents=lambda: " ".join(known))
+    keyless = merge(*known.values(), format="yaml", repository=here)
+    assert keyless.keyless
+    monkeypatch.setenv("SOPS_AGE_KEY", ALICE.identity)
+    assert opened(reseal(keyless.text, format="yaml", repository=here)) == MERGED
+    assert opened(merge(*known.values(), format="yaml", repository=here).text) == MERGED
 
 
 def test_members_that_others_put_into_the_block() -> None:
