@@ -11,6 +11,7 @@ from encconf.engine import metadata
 from encconf.engine.metadata import Metadata
 from encconf.errors import MetadataError, NotEncryptedError
 from encconf.formats import yaml
+from encconf.rules.selection import DEFAULT, EVERYTHING
 from encconf.text.document import Document
 
 AGE = {"recipient": "age1x", "enc": "wrapped"}
@@ -203,3 +204,10 @@ def test_how_long_wrapped_keys_may_be() -> None:
     assert len(read(age=[half, half]).groups[0]) == 2
     with pytest.raises(MetadataError, match="longer than 512 KiB"):
         read(age=[half, half, {"recipient": "age1x", "enc": "x"}])
+
+
+def test_a_block_that_names_no_rule() -> None:
+    """sops leaves out its own rule at times; rops, which writes no version either, has none."""
+    assert read(unencrypted_suffix=None).selection == DEFAULT
+    assert read(unencrypted_suffix=None, version=None).selection == EVERYTHING
+    assert read(version=None).selection == DEFAULT

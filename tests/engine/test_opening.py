@@ -104,6 +104,8 @@ def test_a_changed_value_is_opened_only_if_the_mac_is_ignored(age_key: AgeKey) -
     changed = encrypt(age_key).replace("b_unencrypted: 2", "b_unencrypted: 3")
     with pytest.raises(MacMismatchError):
         opened(age_key, changed)
+    with pytest.raises(MacMismatchError):
+        open_encrypted(changed, YAML, credentials(age_key), comments=False)
     found = opened(age_key, changed, ignore_mac=True)
     assert [leaf.data for leaf in found.document.leaves] == [b"1", b"3"]
 
@@ -211,10 +213,11 @@ def test_a_comment_that_cannot_be_decrypted_is_told_of(age_key: AgeKey) -> None:
     assert found.comments == []
 
 
+@pytest.mark.parametrize("kind", ["unencrypted_suffix", "encrypted_comment_regex"])
 def test_a_text_that_was_read_already_is_not_read_again(
-    age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
+    age_key: AgeKey, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = encrypt(age_key, "# note\na: 1\n")
+    text = encrypt(age_key, "# note\na: 1\n", selection=Selection(kind, "note"))
     document = YAML.scan(text, comments=True)
     monkeypatch.setattr(opening.formats, "scan_encrypted", None)
     found = open_text(document, format="yaml", credentials=credentials(age_key))

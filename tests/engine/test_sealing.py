@@ -206,6 +206,16 @@ def test_a_block_is_written_again_only_where_it_says_something_new(age_key: AgeK
         assert "\n\n    lastmodified:" not in text
 
 
+@pytest.mark.parametrize("new_data_key", [False, True])
+def test_what_others_put_into_the_block_stays(age_key: AgeKey, new_data_key: bool) -> None:
+    twin, _ = encrypt("a: 1\n", age_key)
+    marked = twin.replace("    mac:", "    from_elsewhere: x\n    mac:")
+    by = rule(age_key, BOB)
+    text, _ = encrypt("a: 2\n", age_key, twin=marked, rule=by, new_data_key=new_data_key)
+    assert "    from_elsewhere: x\n" in text
+    assert opened(text, BOB) == "a: 2\n"
+
+
 def test_the_marks_of_a_merge_go(age_key: AgeKey) -> None:
     twin, _ = encrypt("a: 1\n", age_key)
     there = opening.open_text(twin, format="yaml", credentials=credentials(age_key))
@@ -320,4 +330,8 @@ def test_donors_give_what_the_twin_lacks(age_key: AgeKey) -> None:
         "a: 1\nb: 4\n", age_key, twin=there[0], donors=there[1:], new_data_key=True, rule=rule(age_key)
     )
     assert opened(text, age_key) == "a: 1\nb: 4\n"
+    both = [encrypt("a: 5\nb: 4\n", age_key, twin=twin)[0] for _ in range(2)]
+    there = [opening.open_text(each, format="yaml", credentials=creds) for each in both]
+    first, _ = encrypt("a: 5\nb: 4\nc: 1\n", age_key, twin=there[0], donors=there[1:])
+    assert lines(first, "a", "b") == lines(both[0], "a", "b"), "the twin's own go first"
     assert not {*lines(text, "a", "b")} & {*lines(twin, "a"), *lines(donor, "b")}

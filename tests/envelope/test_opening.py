@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from oracle import AgeKey
 
@@ -11,6 +13,13 @@ from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
+
+from .remote import Remote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from encconf.keys import MasterKey
 
 MINE, THEIRS = AgeKey.generate(), AgeKey.generate()
 DATA_KEY = bytes(range(32))
@@ -64,10 +73,37 @@ def test_what_cannot_be_opened() -> None:
         opening().unwrap(wrapped(MINE, b"short"))
 
 
+def test_what_is_longer_than_any_wrapped_data_key_is_not_read() -> None:
+    key = master_key("age", MINE.recipient)
+    with pytest.raises(MasterKeyError, match="longer than 16 KiB"):
+        opening().unwrap(WrappedKey(key, "x" * (16 * 1024 + 1)))
+
+
+class Mixed(Remote):
+    """A key that an old sops wrapped under another name, and that knows which."""
+
+    def unwrap_spoiled(self, ask: Callable[[MasterKey], bytes], credentials: Credentials) -> bytes:
+        assert credentials is CREDENTIALS
+        other: MasterKey = Remote("other")  # type: ignore[assignment]
+        return ask(other)[::-1]
+
+
+def test_a_key_that_an_old_sops_wrapped_wrongly_knows_how_to_unwrap_it() -> None:
+    held = Mixed("mixed").wrapped(DATA_KEY)
+    assert opening().unwrap(held) == DATA_KEY
+    held.spoiled = True
+    assert opening().unwrap(held) == DATA_KEY[::-1]
+    plain = Remote("plain").wrapped(DATA_KEY)
+    plain.spoiled = True
+    assert opening().unwrap(plain) == DATA_KEY
+
+
 def test_what_is_cached_is_open_from_the_start() -> None:
     cache = DataKeyCache()
     first, second = wrapped(THEIRS), wrapped(MINE)
     assert opening(cache=cache).unwrap(second) == DATA_KEY
-    group = opening(first, second, cache=cache)
+    third = wrapped(MINE)
+    opening(cache=cache).unwrap(third)
+    group = opening(first, second, third, cache=cache)
     assert (group.part, group.by) == (DATA_KEY, second.key)
     assert opening(first, cache=cache).part is None

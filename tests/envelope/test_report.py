@@ -9,10 +9,10 @@ from encconf import keys
 from encconf.envelope.open import open_data_key
 from encconf.envelope.wrap import wrap_for
 from encconf.envelope.wrapped import WrappedKey
-from encconf.errors import KeyAccessError
+from encconf.errors import KeyAccessError, MasterKeyError, NotMyKeyError
 from encconf.keys.age import AgeKey
 
-from .remote import holds
+from .remote import Remote, holds
 
 DATA_KEY = bytes(range(32))
 NOW = "2026-01-02T03:04:05Z"
@@ -82,3 +82,45 @@ def test_the_report_cannot_be_bent_by_the_file(pairs: list[Pair]) -> None:
         open_data_key([[hostile]], 0, holds(pairs[0]))
     assert all(line.isprintable() for line in caught.value.message.splitlines())
     assert len(caught.value.message.splitlines()) == 2
+
+
+def failing(*errors: MasterKeyError) -> KeyAccessError:
+    """What is said where services refuse with these errors."""
+    group = [Remote(f"k{at}", 0, error).wrapped() for at, error in enumerate(errors)]
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key([group], 0, holds())
+    return caught.value
+
+
+def test_the_first_line_says_why_where_there_is_one_reason() -> None:
+    denied = MasterKeyError("access denied\nby the policy p\nof a", hint="ask for access")
+    for errors, count in (
+        ([denied], "its only master key could not"),
+        ([denied, denied], "none of its 2 master keys could"),
+    ):
+        lines = failing(*errors).message.splitlines()
+        assert lines[0] == f"cannot get the data key: access denied ({count} be used)"
+        assert lines[1].endswith("k0  failed: access denied")
+        # What the keys have in common is said once, the hint first.
+        assert [line.strip() for line in lines[-3:]] == ["hint: ask for access", "by the policy p", "of a"]
+        assert len(lines) == 4 + len(errors)
+    error = failing(denied, MasterKeyError("no such key"))
+    first = error.message.splitlines()[0]
+    assert first == "cannot get the data key: none of its 2 master keys could be used"
+    assert error.hint == f"fix what failed above, or {HINT}"
+
+
+def test_no_hint_for_a_key_of_somebody_else() -> None:
+    error = failing(NotMyKeyError("not mine\nlooked here", hint="not for you"))
+    assert "hint:" not in error.message
+    assert error.message.splitlines()[1:] == ["  kms  k0  not mine", "       looked here"]
+    assert (error.hint, error.temporary, error.unexpected) == (HINT, False, False)
+
+
+def test_it_may_work_later_only_if_no_other_reason_is_there() -> None:
+    slow = MasterKeyError("no answer", reason="slow")
+    error = failing(slow, NotMyKeyError("not mine"))
+    assert error.temporary
+    assert error.unexpected
+    assert error.hint == "try again when the service can be reached"
+    assert not failing(slow, MasterKeyError("denied")).temporary

@@ -6,23 +6,6 @@ import pytest
 
 from encconf.merge import Merged, mark, marked, merge, size_for
 
-# --- sequences -----------------------------------------------------------------------------------
-
-
-# --- mappings and documents ----------------------------------------------------------------------
-
-
-# --- comments ------------------------------------------------------------------------------------
-
-
-# --- the block -----------------------------------------------------------------------------------
-
-
-# --- who may join --------------------------------------------------------------------------------
-
-
-# --- a side that is not encrypted ----------------------------------------------------------------
-
 
 @pytest.mark.parametrize(
     ("ours", "base", "theirs", "marked_text"),
@@ -120,3 +103,13 @@ def test_d5_a_comment_of_one_side_has_no_place_and_something_else_is_at_odds(our
 def test_a_comment_that_both_sides_have_added_is_there_once() -> None:
     found = merge("a: 1\nb: 1\n", "# c\na: 2\nb: 1\n", "# c\na: 1\nb: 2\n", format="yaml")
     assert (found.text, found.conflicts) == ("# c\na: 2\nb: 2\n", [])
+
+
+def test_the_merged_text_is_there_as_it_was_read_with_its_comments() -> None:
+    """So that it can be encrypted without being read once more, and no comment stays in plaintext."""
+    texts = "# c\na: 1\nb: 1\n", "# c\na: 2\nb: 1\n", "# c\na: 1\nb: 2\n"
+    for other in (texts[2], "# c\na: 3\nb: 2\n"):
+        found = merge(texts[0], texts[1], other, format="yaml")
+        assert found.document is not None
+        assert found.document.text == found.text
+        assert [comment.text for comment in found.document.comments] == [" c"]

@@ -607,3 +607,20 @@ def test_what_cannot_be_put_together_is_at_odds_as_a_whole(
     for one, other in ((ours, theirs), (theirs, ours)):
         found = merge(base, one, other, format=format)
         assert (found.text, found.base, found.theirs, found.whole) == (one, base, other, True)
+
+
+def test_the_base_of_a_list_at_odds_is_spelled_as_it_was() -> None:
+    found = merge("a: [p,  q]\n", "a: [x]\n", "a: [y]\n", format="yaml")
+    assert (found.text, found.base, found.theirs) == ("a: [x]\n", "a: [p,  q]\n", "a: [y]\n")
+
+
+@pytest.mark.parametrize(
+    ("format", "base"), [("yaml", "a: [\n  x\n]\n"), ("json", '{\n  "x": 1\n}\n'), ("yaml", "{\n  x: 1\n}\n")]
+)
+def test_what_their_side_adds_is_as_deep_as_ours(format: str, base: str) -> None:
+    """The only entry there is the first one: it shows how deep, since it is on a line of its own."""
+    end = base.rindex("\n", 0, -1)
+    deeper = base.replace("  ", "      ")
+    more = base[:end] + ",\n  " + base[:end].partition("\n")[2].strip().replace("x", "y") + base[end:]
+    found = merge(base, deeper, more, format=format)
+    assert (found.text, found.conflicts) == (more.replace("  ", "      "), [])
