@@ -83,19 +83,37 @@ def scan(text: str, *, comments: bool = False) -> Document:
     if exact and crlf:
         text, crlf = text.replace("\r\n", "\n"), False  # git has done that; sops could not read it
     document, root = whole_document(text, "dotenv")
-    tree = document.trees[0]
-    seen: set[str] = set()
+    block = _read(document, root, exact=exact, crlf=crlf, comments=comments)
+    if block:
+        document.parts[0].block = (block[0][0], block[-1][1])
+        _take_block(document, block)
+    return document
+
+
+def _read(
+    document: Document, root: Scope, *, exact: bool, crlf: bool, comments: bool
+) -> list[tuple[int, int]]:
+    """Add the values and comments of a document's text; the lines of the block."""
+    text = document.text
+    leaves, shape, new = document.leaves, document.shape, object.__new__
+    scopes: dict[str, Scope] = {}  # by name: that of its last value
     pending: list[Comment] = []
     block: list[tuple[int, int]] = []
 
     at = 1 if text.startswith("\ufeff") and not exact else 0
+    size = len(text)
     simple = _SIMPLE.match
-    while at < len(text):
+    has_more = _holds_more(text)
+    while at < size:
         found = simple(text, at)
-        if found is not None and not (found[2][-1:] == "]" and _holds_more(found[2])):
-            at = found.end()
+        if found is not None:
             name, line = found.groups()
-            start, end = found.span(2)
+            if line[-1:] == "]" and ("\n" in line or (has_more and _holds_more(line))):
+                found = None
+        if found is not None:
+            at = found.end()
+            start = found.start(2)
+            end = start + len(line)
             note, style = None, ""
         else:
             kind, start, end, note, following = _read_line(text, at, exact, crlf)
@@ -115,32 +133,32 @@ def scan(text: str, *, comments: bool = False) -> Document:
             line = note if note is not None else text[start:end]
             style = _style(line)
             line = line.replace("\\n", "\n")
-        if name in seen:  # a scope of its own tells its comments from those of the first
-            root = Scope(None, None, (), "", tree)
-            seen.clear()
-        seen.add(name)
-        data = line.encode("utf-8", "surrogateescape")
-        document.leaves.append(Leaf(root, name, start, end, style, "str", data, note))
-        document.shape.append("." + name)
-        tree[name] = None
+        if scopes.get(name) is root:  # a scope of its own tells its comments from those of the first
+            root = Scope(None, None, (), "", root.node)
+        scopes[name] = root
+        leaf = new(Leaf)  # as `Leaf(…)` does, in half the time
+        leaf.scope = root
+        leaf.step = name
+        leaf.start = start
+        leaf.end = end
+        leaf.style = style
+        leaf.type = "str"
+        leaf.data = line.encode("utf-8", "surrogateescape")
+        leaf.note = note
+        leaf.sealed = None
+        leaves.append(leaf)
+        shape.append("." + name)
         if pending:
-            _place(pending, root, name)
-    if block:
-        document.parts[0].block = (block[0][0], block[-1][1])
-        _take_block(document, block)
-    return document
-
-
-def _place(pending: list[Comment], scope: Scope, before: str) -> None:
-    """Place the comments that precede a value."""
-    for each in pending:
-        each.scope, each.before = scope, before
-    pending.clear()
+            for each in pending:
+                each.scope, each.before = root, name
+            pending.clear()
+    document.trees[0].update(dict.fromkeys(scopes))
+    return block
 
 
 def _holds_more(value: str) -> bool:
-    """Whether a value that looks like a ciphertext contains something else."""
-    return "\n" in value or "\\" in value or "\r" in value
+    """Whether a line that looks like a ciphertext contains something else."""
+    return "\\" in value or "\r" in value
 
 
 _EMPTY, _COMMENT, _PAIR = range(3)

@@ -202,9 +202,9 @@ def _document(text: str, entries: Iterator[Entry | re.Match[str]], comments: boo
         before = kind
         if not isinstance(entry, Entry):
             kind = "key"
-            line, stop = entry.span()
             name, value = entry.groups()
-            start, end = entry.span(2)
+            start = entry.start(2)
+            end = start + len(value)
             style = PLAIN
         else:
             kind = entry.kind
@@ -212,13 +212,14 @@ def _document(text: str, entries: Iterator[Entry | re.Match[str]], comments: boo
                 take = reader.section if kind == "section" else reader.comment
                 take(entry)
                 continue
-            line, stop, start, end = entry.line, entry.stop, entry.start, entry.end
-            name, value, style = entry.name, entry.value, entry.style
+            start, end, name = entry.start, entry.end, entry.name
+            value, style = entry.value, entry.style
         if reader.members is not None:
-            reader.member(name, value, stop)
+            reader.member(name, value, entry.stop if isinstance(entry, Entry) else entry.end())
             continue
         scope = reader.scope or reader.open(DEFAULT)
         if name in reader.seen:
+            line = entry.line if isinstance(entry, Entry) else entry.start()
             raise error_at(
                 text, line, "the section has the same key twice",
                 hint="sops would keep only the last value: remove or rename one of the two",

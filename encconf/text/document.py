@@ -349,8 +349,7 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
     for start, end, new in sorted(edits):
         if start < at:
             raise AssertionError("overlapping edits")
-        out.append(text[at:start])
-        out.append(new)
+        out += (text[at:start], new)
         at = end
     out.append(text[at:])
     return "".join(out)
