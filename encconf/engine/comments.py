@@ -73,6 +73,7 @@ class _Unlocker:
         # go-yaml puts a few comments in unexpected places; the tag says when a guess is right.
         if self._places is None:
             self._places = _all_places(self._document)
+        comment.misplaced = True
         for place in self._places:
             data = unlock(self._key, ciphertext, nonce, place)
             if data is not None:

@@ -132,18 +132,22 @@ def open_encrypted(
             if metadata.unmerged is not None:
                 hint = "resolve it with: encconf edit FILE"
                 raise UnmergedError(metadata.unmerged, hint=hint) from None
-            _read_as_older_sops(format, opened)
+            if not _as_older_sops(format, opened):
+                raise
             opened.check_mac()
     return opened
 
 
-def _read_as_older_sops(format: Format, opened: Opened) -> None:
-    """Read plain numbers as sops before 3.13.2 did, as floats."""
+def _as_older_sops(format: Format, opened: Opened) -> bool:
+    """Read plain numbers as sops before 3.13.2 did, as floats; whether there are any that differ."""
+    found = False
     for leaf, is_chosen in zip(opened.document.leaves, opened.chosen.leaves, strict=True):
         if not is_chosen and format.fragile(leaf):
             assert leaf.data is not None
             number = float(leaf.data) or -0.0  # a zero is fragile when it is spelled -0
             leaf.type, leaf.data = "float", goyaml.format_float(number)
+            found = True
+    return found
 
 
 @bounded

@@ -60,7 +60,23 @@ def reused_comments(
             enc = before[source][2] if source is not None else None
             if index is not None and enc is not None and index not in reused and enc not in used:
                 reused[index] = enc
+    _add_misplaced(reused, sources[0].document, final)
     return reused
+
+
+def _add_misplaced(reused: dict[int, str], old: Document, final: Document) -> None:
+    """Keep what sops encrypted for another place than the one that it reads it from, too."""
+    used = set(reused.values())
+    astray: dict[bytes, list[str]] = {}
+    for comment in reversed(old.comments):
+        if comment.misplaced and comment.sealed and comment.sealed not in used:
+            astray.setdefault(stored(comment), []).append(comment.sealed)
+    if not astray:
+        return
+    for index, comment in enumerate(final.comments):
+        left = astray.get(stored(comment))
+        if index not in reused and left:
+            reused[index] = left.pop()
 
 
 def _with_comments(
@@ -71,7 +87,7 @@ def _with_comments(
     ``leaves`` have the plaintexts, ``document`` (with as many leaves) the places and comments.
     """
     items: list[tuple[int, tuple[Token, int | None, str | None]]] = [
-        (place.start, (token, None, leaf.sealed))
+        (place.start, (token, None, leaf.sealed if leaf.type == "comment" else None))
         for leaf, place, token in zip(leaves, document.leaves, tokens(leaves, module), strict=True)
     ]
     for index, comment in enumerate(document.comments):

@@ -121,11 +121,11 @@ class Comment:
     """One comment line: ``text[start:end]`` is what follows the comment sign.
 
     ``scope`` is where sops (go-yaml) stores it, and ``before`` is the step of the item that it precedes
-    there, None for a comment after the last item.  After decryption, ``text`` is the plaintext and ``sealed``
-    the ``ENC[…]`` text.
+    there, None for a comment after the last item.  After decryption, ``text`` is the plaintext, ``sealed``
+    the ``ENC[…]`` text, and ``misplaced`` says whether it was encrypted for another scope.
     """
 
-    __slots__ = ("before", "end", "scope", "sealed", "start", "text")
+    __slots__ = ("before", "end", "misplaced", "scope", "sealed", "start", "text")
 
     def __init__(self, scope: Scope, text: str, start: int, end: int, before: str | int | None) -> None:
         self.scope = scope
@@ -134,6 +134,7 @@ class Comment:
         self.end = end
         self.before = before
         self.sealed: str | None = None
+        self.misplaced = False
 
 
 class Flow:

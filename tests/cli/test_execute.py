@@ -180,7 +180,7 @@ class TestCompletion:
         assert "_ENCCONF_COMPLETE" in app.run("completion", shell).out
 
     def test_another_shell(self, app: Project) -> None:
-        assert "bash, zsh, fish and powershell" in app.run("completion", "tcsh", code=1).err
+        assert "bash, zsh, fish, powershell" in app.run("completion", "tcsh", code=1).err
 
     def complete(self, app: Project, words: str) -> list[str]:
         environ = {
