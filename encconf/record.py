@@ -1,8 +1,8 @@
 """Classes that hold values: a class annotates its fields, and `Record` has the constructor.
 
 What `dataclasses` does, without the 10 ms that importing it takes at every start.  Type checkers know the
-constructor of each class.  It is for classes with few objects: where there is one for each value of a file, a
-constructor of its own and ``__slots__`` take a fifth of the time.
+constructor of each class.  It is for classes with few objects: a class with an object for each value of a
+file writes its own constructor and ``__slots__``, which takes a fifth of the time.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     ),
     "wrap no data key for a recipient": ("test_differences::test_stranger",),
     "the result gets a new one": ("test_merge::test_b3_a_data_key_of_their_making_is_not_used",),
-    "It unwraps no data key, asks nobody": (
+    "It unwraps no data key, prompts for nothing": (
         "test_companion::test_data_keys_of_several_files",
         "test_companion::test_later_runs_of_one_git_need_no_key",
     ),
@@ -146,8 +146,10 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_companion::test_not_a_process_that_git_did_not_start",
         "test_companion::test_not_in_another_environment",
     ),
-    "believes only a companion of its own user": ("test_companion::test_other_answers_count_for_nothing",),
-    "If the folder is not as it should be": ("test_companion::test_another_folder_of_that_name",),
+    "accepts answers only from a companion of its own user": (
+        "test_companion::test_other_answers_count_for_nothing",
+    ),
+    "If the folder has another owner or mode": ("test_companion::test_another_folder_of_that_name",),
     "It leaves no core dump": (
         "test_companion::test_it_holds_nothing_open_and_leaves_no_core",
         "test_memory::test_no_core_and_no_look_into_it",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _IGNORE = r"(?m)^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$"
 _NO_NAME = "\x1f"  # that no file has; whatever matches it matches everything
-_LONG = 32  # characters of a key that nobody gave a name
+_LONG = 32  # characters shown of a key without a name
 _END = 16  # characters: a long key id of PGP
 _WHOLE_TEXT = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # the ends of a text, and switching flags off
 

@@ -38,14 +38,14 @@ class DataKeyCache:
     def get(self, wrapped: WrappedKey, size: int) -> bytes | None:
         """The ``size`` bytes inside, None if they are not in the cache."""
         with self._lock:
-            return self._find(_name(wrapped, size))
+            return self._find(wrapped.part(size))
 
     def fetch(self, wrapped: WrappedKey, size: int, unwrap: Callable[[], bytes]) -> bytes:
         """The same, or else what ``unwrap`` returns; it is called once for all threads that wait for it.
 
         If it raises BadKeyError or MasterKeyError, all of them get that error, which is not kept.
         """
-        name = _name(wrapped, size)
+        name = wrapped.part(size)
         with self._lock:
             if (part := self._find(name)) is not None:
                 return part
@@ -86,7 +86,3 @@ class DataKeyCache:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("data keys are not written anywhere")
-
-
-def _name(wrapped: WrappedKey, size: int) -> Hashable:
-    return wrapped.key.TYPE, wrapped.key.name, wrapped.enc, size

@@ -44,6 +44,10 @@ class WrappedKey:
         created_at = keys.member(entry, "created_at") or None
         return cls(keys.from_entry(type, entry), keys.member(entry, "enc"), created_at, entry)
 
+    def part(self, size: int) -> tuple[str, str, str, int]:
+        """What tells its data key, or a share of one, from others: a whole key and a share differ in size."""
+        return self.key.TYPE, self.key.name, self.enc, size
+
     def to_entry(self) -> dict[str, object]:
         """The members to write: the existing ones in their order, then new ones."""
         entry = {**self.entry, **self.key.to_entry()}

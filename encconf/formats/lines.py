@@ -329,7 +329,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
         else:
             node.append(None)
             shape.append("-")
-        leaf = new(Leaf)  # as `Leaf(…)` does, in half the time
+        leaf = new(Leaf)  # as `Leaf(…)` does, in two thirds of the time; a function would be as slow
         leaf.scope = scope
         leaf.step = step
         leaf.start = start

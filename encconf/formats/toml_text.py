@@ -38,7 +38,7 @@ def string_end(text: str, at: int, style: str) -> int:
     end = next((found.end() for found in ends if found[0] == style), -1)
     if end < 0 or re.compile(rf"(?!\r\n)[{LONG_CONTROL}]").search(text, at, end):
         return -1
-    # Up to two quotes may stand before the three that end it.
+    # Up to two more quotes belong to the string, before the three that end it.
     for _ in range(2):
         end += text.startswith(style[0], end)
     return end
@@ -74,7 +74,7 @@ _DECIMAL = re.compile(r"true|false|[+-]?(?:0|[1-9][0-9]*+)(?>(?:\.[0-9]++)?)(?>(
 def bare_value(text: str, at: int) -> tuple[int, str, bytes, bool] | None:
     """A value without quotes: its end, type and data, and whether it is a decimal number or a boolean.
 
-    Raises ParseError for a word that is no value, and returns None for anything else.
+    Returns None where no word starts.  Raises ParseError for a word that TOML does not know as a value.
     """
     found = TIME.match(text, at)
     if found is not None:

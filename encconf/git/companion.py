@@ -5,7 +5,7 @@ longer than the work.  So the first run that decrypts a file leaves a companion 
 without input and output.  Later runs of the same git process send it their file, and do the work themselves
 if it does not answer with plaintext.
 
-The companion knows only the data keys that those runs have unwrapped and given to it.  It asks nobody for a
+The companion knows only the data keys that those runs have unwrapped and given to it.  It unwraps no data
 key and opens no file.  It ends with git, or after `PATIENCE` seconds without a run.  It answers only
 processes of this git and this user that have the same environment.  Linux only.
 """
@@ -15,12 +15,12 @@ from __future__ import annotations
 import _socket
 import os
 import stat
-import sys
 import time
 
 from encconf import __version__
 from encconf.errors import EncconfError
 from encconf.io import fileio
+from encconf.io.peer import peer_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,20 +48,20 @@ class KnownKeys:
 
     def get(self, wrapped: WrappedKey, size: int) -> bytes | None:
         """As `DataKeyCache.get`."""
-        return self.parts.get((wrapped.key.TYPE, wrapped.key.name, wrapped.enc, size))
+        return self.parts.get(wrapped.part(size))
 
     def fetch(self, wrapped: WrappedKey, size: int, unwrap: Callable[[], bytes]) -> bytes:
         """As `DataKeyCache.fetch`; raises LookupError for an unknown key if these are ``complete``."""
         if self.complete:
             raise LookupError
-        part = self.parts[wrapped.key.TYPE, wrapped.key.name, wrapped.enc, size] = unwrap()
+        part = self.parts[wrapped.part(size)] = unwrap()
         return part
 
 
 def plaintext_of(file: str) -> bytes | None:
     """The plaintext of a file, from the companion of the git process that started this one.
 
-    None if there is no companion, or if it does not know the data key or gives no answer in time.
+    None if no companion runs, if it does not know the data key, or if it does not answer in time.
     """
     git = _git_above(os.getpid())
     path = _place(git) if git is not None else None
@@ -138,7 +138,7 @@ def _process(pid: int) -> tuple[bytes, int, int]:
 def _place(git: tuple[int, int], *, make: bool = False) -> str | None:
     """The path of the socket for a git process, in a folder that only this user may use.
 
-    None if there is no such folder; with ``make``, it is made.
+    With ``make``, a missing folder is created.  None if no folder is safe to use.
     """
     user = os.geteuid()
     for base in (os.environ.get("XDG_RUNTIME_DIR", ""), os.environ.get("TMPDIR") or "/tmp"):
@@ -162,18 +162,12 @@ def _connected(path: str) -> _socket.socket | None:
     connection.settimeout(PATIENCE)
     try:
         connection.connect(path)
-        if _peer(connection)[1] == os.geteuid():
+        if peer_of(connection)[1] == os.geteuid():
             return connection
     except OSError:
         pass
     connection.close()
     return None
-
-
-def _peer(connection: _socket.socket) -> tuple[int, int]:
-    """The process at the other end and its user."""
-    found = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-    return int.from_bytes(found[:4], sys.byteorder), int.from_bytes(found[4:8], sys.byteorder)
 
 
 def _asked(connection: _socket.socket, kind: bytes, content: bytes) -> bytes:
@@ -279,7 +273,7 @@ def _serve(git: tuple[int, int], life: int, listening: int, path: str, keys: Kno
 
 
 def _detach(needed: set[int]) -> None:
-    """Leave git's terminal, pipes and folder; it waits until nobody has its pipe."""
+    """Leave git's terminal, pipes and folder; git waits until every process has closed its pipe."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nothing, number)
@@ -299,7 +293,7 @@ def _answer(connection: socket, git: tuple[int, int], keys: KnownKeys) -> None:
     A malformed message raises an error of any type.
     """
     connection.settimeout(PATIENCE)
-    process, user = _peer(connection)
+    process, user = peer_of(connection)
     if user != os.geteuid() or _git_above(process) != git:
         return
     message, ours = _received(connection), _environment()

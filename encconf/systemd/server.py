@@ -17,12 +17,12 @@ import os
 import select
 import socket
 import stat
-import struct
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from encconf.errors import EncconfError, OutputError, UsageError
+from encconf.io.peer import peer_of
 from encconf.io.sockets import OwnSocket
 from encconf.systemd.rules import SIZE_LIMIT, Request, Rule, find
 from encconf.systemd.values import Values
@@ -131,7 +131,7 @@ class CredentialServer:
         except OSError:
             time.sleep(0.05)  # the peer has disconnected, or there are too many open files: try again
             return
-        user = _user_of(peer)
+        _, user = peer_of(peer)
         known = user in self._users
         turn = self._turn if known else self._strangers
         if not turn.acquire(blocking=known):
@@ -203,14 +203,6 @@ class CredentialServer:
         if said:
             self._log(said)
         return True
-
-
-def _user_of(peer: socket.socket) -> int:
-    """The user of a peer when it connected, according to the kernel."""
-    size = struct.calcsize("3i")
-    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-    user: int = struct.unpack("3i", credentials)[1]
-    return user
 
 
 class Listening:

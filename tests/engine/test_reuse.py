@@ -7,7 +7,7 @@ import re
 import pytest
 from engine import changed_lines, credentials, rule, sealed_leaves
 from generate import yaml_text
-from oracle import AgeKey, Sops
+from oracle import FIXTURES, AgeKey, Sops
 
 from encconf import api
 from encconf.engine import opening, reuse, sealing
@@ -209,3 +209,16 @@ def test_where_values_were(age_key: AgeKey) -> None:
     first, second = old.document.leaves
     assert reuse.places_before(old, plain, yaml) == [None, second, first, None]
     assert reuse.places_before(old, yaml.scan("a: 1\nb: 3\n"), yaml) == [first, None]
+
+
+def test_a_comment_that_sops_encrypted_for_another_place_keeps_its_ciphertext() -> None:
+    """go-yaml stores the last comment of this file elsewhere than sops reads it from."""
+    creds = credentials(AgeKey.load(FIXTURES / "keys" / "alice.txt"))
+    before = (FIXTURES / "sops" / "comments.enc.yaml").read_text()
+    after = api.encrypt(api.decrypt(before, credentials=creds), None, twin=before, credentials=creds)
+
+    def comments(text: str) -> list[str]:
+        return re.findall(r"ENC\[.*,type:comment\]", text)
+
+    assert comments(after) == comments(before)
+    assert len(comments(before)) > 5

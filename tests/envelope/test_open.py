@@ -1,4 +1,4 @@
-"""The data key of a file: whose turn it is to open it, and what is said where nobody can."""
+"""The data key of a file: which key unwraps it, and the error if none can."""
 
 from __future__ import annotations
 

@@ -559,7 +559,7 @@ def test_h9_each_text_is_read_once(age_key: AgeKey, monkeypatch: pytest.MonkeyPa
 
 
 def test_values_that_are_not_in_the_text_of_a_regular_one() -> None:
-    """Dates, and bytes that are no text, which only another program encrypts."""
+    """Dates, and bytes that are not UTF-8: only other programs encrypt them."""
     encrypted = encrypt("a = 'x'\n[t]\nb = 'null'\nc = [1, 2.0, true]\n")
     data_key = api.open_text(encrypted, format="toml", credentials=CREDENTIALS).data_key
 

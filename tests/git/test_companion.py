@@ -1,4 +1,4 @@
-"""What a run of ``git textconv`` leaves behind for the next ones, for whom, and how it ends."""
+"""The companion that a run of ``git textconv`` leaves behind: whom it answers, and how it ends."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ class TestEnd:
             assert core.split()[4:6] == ["0", "0"]
             environ = history.environ
             assert not any(word in (folder / "cmdline").read_text() for word in (environ["HOME"], "hunter2"))
-            if os.geteuid() == 0:  # nobody else may look
+            if os.geteuid() == 0:  # other users may not look
                 targets = [os.readlink(each) for each in (folder / "fd").iterdir()]
                 assert targets.count("/dev/null") == 3
                 assert not any(each.startswith("pipe") for each in targets)

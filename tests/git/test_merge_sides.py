@@ -328,7 +328,7 @@ def test_parents_that_no_key_of_ours_opens() -> None:
 
 
 def test_parents_whose_merge_has_a_conflict() -> None:
-    """What somebody without a key made of them is nobody's decision."""
+    """Whoever merged them without a key could not decide the conflict."""
     base = seal(BASE)
     ours = seal(OURS, twin=base)
     known = {"1" * 40: base, "2" * 40: ours, "3" * 40: seal("a: 5\nb: 2\n", twin=base)}

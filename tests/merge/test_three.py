@@ -618,7 +618,7 @@ def test_the_base_of_a_list_at_odds_is_spelled_as_it_was() -> None:
     ("format", "base"), [("yaml", "a: [\n  x\n]\n"), ("json", '{\n  "x": 1\n}\n'), ("yaml", "{\n  x: 1\n}\n")]
 )
 def test_what_their_side_adds_is_as_deep_as_ours(format: str, base: str) -> None:
-    """The only entry there is the first one: it shows how deep, since it is on a line of its own."""
+    """The only entry is the first one; it is on its own line, so it shows the indentation."""
     end = base.rindex("\n", 0, -1)
     deeper = base.replace("  ", "      ")
     more = base[:end] + ",\n  " + base[:end].partition("\n")[2].strip().replace("x", "y") + base[end:]

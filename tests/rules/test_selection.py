@@ -355,7 +355,7 @@ def test_h1_a_comment_that_sops_made_an_item_keeps_the_comments_before_it(
     ],
 )
 def test_a_comment_counts_for_the_next_item_alone(step: str | int, data: bytes | None) -> None:
-    """``[#mark, data, b]``: behind what is no comment, an item is not marked."""
+    """``[#mark, data, b]``: a comment marks only the item right after it."""
     document = Document("", "yaml")
     document.block = {}
     root = Scope(None, None, (), "", {})
