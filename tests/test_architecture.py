@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "providers": {"errors", "identities", "io", "record", "text"},
     "sources": {"errors", "formats", "identities", "io", "providers", "record", "text"},
     "keys": {"errors", "identities", "io", "providers", "record", "sources", "text"},
-    "envelope": {"errors", "identities", "io", "keys"},
+    "envelope": {"errors", "identities", "io", "keys", "record"},
     "rules": {"errors", "formats", "io", "keys", "record", "text"},
 }
 ROOMS["engine"] = {

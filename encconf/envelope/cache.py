@@ -26,8 +26,6 @@ class DataKeyCache:
     >>> config = load_config("secrets.enc.yaml", cache=cache)  # doctest: +SKIP
     """
 
-    __slots__ = ("_clock", "_known", "_lock", "_turns", "lifetime")
-
     def __init__(self, lifetime: float = 300, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.lifetime = lifetime
         self._clock = clock

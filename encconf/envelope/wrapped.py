@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from encconf import keys
+from encconf.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ DATA_KEY_SIZE = 32
 """Bytes of a data key: AES-256."""
 
 
-class WrappedKey:
+class WrappedKey(Record):
     """A master key and the data key that it wrapped.
 
     ``enc`` is the ciphertext as text and ``created_at`` an RFC 3339 date, or None if the type has none;
@@ -23,20 +24,11 @@ class WrappedKey:
     wrapped again the next time the file is written.
     """
 
-    __slots__ = ("created_at", "enc", "entry", "key", "spoiled")
-
-    def __init__(
-        self,
-        key: MasterKey,
-        enc: str,
-        created_at: str | None = None,
-        entry: Mapping[str, object] | None = None,
-    ) -> None:
-        self.key = key
-        self.enc = enc
-        self.created_at = created_at
-        self.entry = dict(entry or {})
-        self.spoiled = False
+    key: MasterKey
+    enc: str
+    created_at: str | None = None
+    entry: Mapping[str, object] = {}
+    spoiled: bool = False
 
     @classmethod
     def from_entry(cls, type: str, entry: Mapping[str, object]) -> WrappedKey:

@@ -88,32 +88,23 @@ class _Side(Record):
         return self.opened.data_key if self.opened is not None else None
 
 
-class _Merge:
+class _Merge(Record):
     """One merge, and those of earlier versions that it needs.
 
     ``depth`` is 0 for what git asks for, and more for what is merged again, so that it gets its MAC: there
     somebody without a key has named the versions, and all must have been sealed by somebody with one.
     """
 
-    def __init__(
-        self,
-        format: str,
-        credentials: Credentials,
-        labels: Labels,
-        repository: Repository,
-        notify: Notify | None,
-        depth: int = 0,
-    ) -> None:
-        self.format = format
-        self.credentials = credentials
-        self.labels = labels
-        self.repository = repository
-        self.notify = notify
-        self.depth = depth
-        if credentials.cache is None:
-            credentials.cache = DataKeyCache()  # all three have the same wrapped key, mostly
+    format: str
+    credentials: Credentials
+    labels: Labels
+    repository: Repository
+    notify: Notify | None
+    depth: int = 0
 
     def __call__(self, texts: Texts) -> Outcome:
+        if self.credentials.cache is None:
+            self.credentials.cache = DataKeyCache()  # all three have the same wrapped key, mostly
         try:
             sides = self._opened(texts)
         except KeyAccessError as error:

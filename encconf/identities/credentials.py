@@ -73,12 +73,6 @@ class Credentials:
     ``insecure_remote``, since the protocol has neither encryption nor authentication.
     """
 
-    __slots__ = (
-        *("_age_sources", "_clients", "_config", "_lock", "_notified"),
-        *("cache", "config_home", "environ", "home", "notify", "platform", "prompt", "timeout", "watch"),
-        *("insecure_remote", "key_services", "local_key_service"),
-    )
-
     def __init__(  # noqa: PLR0913 - opening a file may use each of these
         self,
         environ: Mapping[str, str],

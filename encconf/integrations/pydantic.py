@@ -109,8 +109,6 @@ class SettingsCache(DataKeyCache):
     file would give the same: for the same bytes, and the environment that the keys were found in.
     """
 
-    __slots__ = ("_period", "_seconds")
-
     def __init__(self, lifetime: float = 300, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(lifetime, clock=clock)
         self._seconds = clock

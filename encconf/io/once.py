@@ -21,8 +21,6 @@ class Once:
     ``final``, they get the same error, too.
     """
 
-    __slots__ = ("_error", "_final", "_lock", "_made")
-
     def __init__(self, *, final: bool = False) -> None:
         self._final = final
         self._lock = allocate_lock()

@@ -33,8 +33,6 @@ POST_QUANTUM = "age1pq1"
 class Identity:
     """An identity of pyrage or `encconf.keys.agepq`, and its recipient if that is known."""
 
-    __slots__ = ("_opener", "_public", "private")
-
     def __init__(self, opener: Any, public: str = "", private: bytes = b"") -> None:
         self._opener = opener
         self._public = public
@@ -70,8 +68,6 @@ class Identity:
 class _PostQuantumIdentity(Identity):
     """An ``AGE-SECRET-KEY-PQ-1…``."""
 
-    __slots__ = ()
-
     def open(self, file: bytes, credentials: Credentials) -> bytes | None:
         """The same, with `encconf.keys.agepq`."""
         content: bytes | None = self._opener.open(file)
@@ -91,8 +87,6 @@ class _PostQuantumIdentity(Identity):
 
 class PluginIdentity(Identity):
     """An ``AGE-PLUGIN-NAME-1…``; the program age-plugin-NAME is looked for when it is needed."""
-
-    __slots__ = ()
 
     def open(self, file: bytes, credentials: Credentials) -> bytes | None:
         """The same; also raises KeyboardInterrupt if the person answers so."""
@@ -115,8 +109,6 @@ class PluginIdentity(Identity):
 
 class Locked:
     """An identity file or an SSH private key with a passphrase, which is asked for once."""
-
-    __slots__ = ("_once", "data", "place", "public")
 
     def __init__(self, data: bytes, place: str, public: str = "") -> None:
         from encconf.io.once import Once
@@ -189,8 +181,6 @@ class Locked:
 class LockedSsh(Locked):
     """A passphrase-protected SSH private key, in OpenSSH's or a PEM format."""
 
-    __slots__ = ()
-
     def may_open(self, stanzas: list[Stanza]) -> bool:
         """Whether one of these stanzas is for this key."""
         if not self.public:  # an old PEM file: RSA, if anything
@@ -218,8 +208,6 @@ class LockedSsh(Locked):
 
 class LockedRelative(LockedSsh):
     """A passphrase-protected SSH key that a file's age recipient is derived from."""
-
-    __slots__ = ()
 
     def may_open(self, stanzas: list[Stanza]) -> bool:
         """Always: the stanzas do not name the SSH key."""

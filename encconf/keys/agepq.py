@@ -50,8 +50,6 @@ _FOOTER = re.compile(rb"--- (%b{43})\n".replace(b"%b", _BASE64))
 class Identity:
     """The private key, from its text; raises ValueError, which does not quote it, if that is malformed."""
 
-    __slots__ = ("_keys", "_seed")
-
     def __init__(self, text: str) -> None:
         self._seed = bech32.decode(text, IDENTITY_PREFIX, _SEED_SIZE)
         self._keys: tuple[Any, Any] | None = None

@@ -50,14 +50,10 @@ class AwsKmsKey(MasterKey):
     """
 
     TYPE = "kms"
-
-    def __init__(
-        self, arn: str, role: str = "", context: Mapping[str, str] | None = None, profile: str = ""
-    ) -> None:
-        self.arn = arn
-        self.role = role
-        self.context: dict[str, str] | None = dict(context or {})  # None: the entry's is not a mapping
-        self.profile = profile
+    arn: str
+    role: str = ""
+    context: Mapping[str, str] | None = {}  # None: the entry's is not a mapping
+    profile: str = ""
 
     @property
     def name(self) -> str:
@@ -142,13 +138,11 @@ class AwsKmsKey(MasterKey):
     @classmethod
     def from_entry(cls, entry: Mapping[str, object]) -> AwsKmsKey:
         """Read an entry; the ARN is checked only when it is used."""
-        key = cls(member(entry, "arn"), member(entry, "role"), None, member(entry, "aws_profile"))
-        context = next((value for name, value in entry.items() if name.lower() == CONTEXT), None)
-        if isinstance(context, dict):
-            key.context = {str(name): member(context, name) for name in context}
-        elif context is not None:
-            key.context = None
-        return key
+        found = next((value for name, value in entry.items() if name.lower() == CONTEXT), None)
+        context: dict[str, str] | None = {} if found is None else None
+        if isinstance(found, dict):
+            context = {str(name): member(found, name) for name in found}
+        return cls(member(entry, "arn"), member(entry, "role"), context, member(entry, "aws_profile"))
 
     @classmethod
     def from_config(cls, value: object) -> AwsKmsKey:

@@ -78,8 +78,6 @@ def text_in(path: str, what: str) -> str:
 class Login:
     """The token of one login, while it is valid; one thread gets it while others wait."""
 
-    __slots__ = ("_lock", "_token", "_until")
-
     def __init__(self) -> None:
         self._lock = allocate_lock()
         self._token = ""

@@ -73,8 +73,6 @@ class Rule:
     ``selects`` is False for a rule of ``.sops.yaml`` that does not say which values are encrypted.
     """
 
-    __slots__ = ("groups", "name", "selection", "selects", "threshold")
-
     def __init__(
         self,
         groups: list[list[MasterKey]],
@@ -192,7 +190,7 @@ class Tried(Record):
     reason: str
 
 
-class Config:
+class Config(Record):
     """A loaded ``.sops.yaml``; made by `load`.
 
     ``notices`` are sentences about what is odd in it: members that mean nothing, and what came up
@@ -200,22 +198,13 @@ class Config:
     means a tab).
     """
 
-    def __init__(
-        self,
-        path: str,
-        creations: list[Creation] | None,
-        destinations: list[DestinationRule],
-        indents: Mapping[str, int],
-        notices: list[str],
-        paths: ModuleType,
-    ) -> None:
-        self.path = path
-        self.indents = indents
-        self.notices = notices
-        self._creations = creations
-        self.destinations = destinations
-        self._paths = paths
-        self._folder: str = paths.dirname(paths.abspath(path))
+    path: str
+    _creations: list[Creation] | None
+    destinations: list[DestinationRule]
+    indents: Mapping[str, int]
+    notices: list[str]
+    _paths: ModuleType
+    _folder: str
 
     def rule_for(self, path: str, *, also: Sequence[str] = ()) -> Rule:
         """The first creation rule whose ``path_regex`` matches ``path`` or a name in ``also``.
@@ -441,4 +430,5 @@ def _load(path: str, text: str, paths: ModuleType) -> Config:
             notices.append(f"{store.place}.indent is {indent}, which sops refuses")
     for name in others:
         stores.section(name).report((), notices)
-    return Config(path, creations, destinations, indents, notices, paths)
+    folder = paths.dirname(paths.abspath(path))
+    return Config(path, creations, destinations, indents, notices, paths, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from encconf.record import Record
 from encconf.text.printable import printable
 
 GENERAL = ("decode", "encode", "fallback", "fallback_value", "optional", "trim_nl")
@@ -12,7 +13,7 @@ GENERAL = ("decode", "encode", "fallback", "fallback_value", "optional", "trim_n
 _KEY = re.compile(r"AGE-SECRET-KEY-|AGE-PLUGIN-|-----BEGIN", re.IGNORECASE)
 
 
-class Uri:
+class Uri(Record):
     """The address of a secret.
 
     ``scheme`` is a key of `encconf.sources.TABLE`; ``body`` is what follows it, as written and without a
@@ -20,14 +21,11 @@ class Uri:
     ``vals`` is whether the address has vals' form, with ``//``.
     """
 
-    def __init__(
-        self, scheme: str, body: str, query: Mapping[str, str], field: str | None, *, vals: bool = False
-    ) -> None:
-        self.scheme = scheme
-        self.body = body
-        self.query: dict[str, str] = dict(query)
-        self.field = field
-        self.vals = vals
+    scheme: str
+    body: str
+    query: Mapping[str, str] = {}
+    field: str | None = None
+    vals: bool = False
 
     @property
     def path(self) -> str:

@@ -41,8 +41,6 @@ class Resolve:
     >>> config = load_config("secrets.enc.yaml", resolve=rules)  # doctest: +SKIP
     """
 
-    __slots__ = ("call_timeout", "hosts", "schemes", "timeout")
-
     def __init__(
         self,
         *,
@@ -243,7 +241,7 @@ def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
     """
     for name, value in uri.query.items():
         scheme = {"env": "env", "file": "file"}.get(name.rpartition("_")[2])
-        if scheme and not rules.allows(sources.Uri(scheme, value, {}, None), credentials.home):
+        if scheme and not rules.allows(sources.Uri(scheme, value), credentials.home):
             raise SourceError(
                 f"references may not set {name}",
                 reason="denied",

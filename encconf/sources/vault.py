@@ -45,7 +45,7 @@ def canonical(uri: Uri) -> Uri:
     body, _, field = uri.body.rstrip("/").rpartition("/")
     if "/" not in body:
         raise SourceError("it names no field", hint="ref+vault://MOUNT/PATH#/FIELD")
-    return Uri(uri.scheme, body, uri.query, Uri("vault", field, {}, None).path, vals=True)
+    return Uri(uri.scheme, body, uri.query, Uri("vault", field).path, vals=True)
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
@@ -201,7 +201,7 @@ def probe(credentials: Credentials) -> Probe:
     environ = settings(credentials)
     if not environ.get("VAULT_ADDR"):
         return Probe(False, missing=["VAULT_ADDR"])
-    uri = Uri("vault", "-/-", {}, None)
+    uri = Uri("vault", "-/-")
     who = identity(credentials)
     if who.method == "token" and not who.token:
         return Probe(False, missing=[f"a token ({who.places.strip()})"], note=environ["VAULT_ADDR"])

@@ -35,8 +35,6 @@ _NAMES_KEYS = (
 class _Guarded(Credentials):
     """Credentials that have the test's key, and know what they must not read."""
 
-    __slots__ = ("_key", "_real", "_test")
-
     def __init__(self, made: Credentials, real: Credentials, key: TestKey, test: str) -> None:
         # Without a home folder: Vault's token, for one, would be read from there.
         super().__init__({**made.environ, "SOPS_AGE_KEY": key.identity}, notify=made.notify)

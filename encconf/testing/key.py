@@ -35,7 +35,6 @@ class TestKey:
     {'db': {'password': 'x'}}
     """
 
-    __slots__ = ("identity", "recipient")
     __test__ = False  # pytest: this is not a class of tests
 
     def __init__(self, identity: str, recipient: str) -> None:

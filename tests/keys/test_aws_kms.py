@@ -53,7 +53,7 @@ GOVERNMENT = "arn:aws-us-gov:kms:us-gov-west-1:1:alias/a/b"
         (AwsKmsKey(ARN), ARN),
         (AwsKmsKey(ARN, ROLE), f"{ARN}+{ROLE}"),
         (AwsKmsKey(ARN, "", {"b": "2", "a": "1"}), f"{ARN}|a:1,b:2"),
-        (AwsKmsKey(ARN, "", None, "prod"), f"{ARN}||prod"),
+        (AwsKmsKey(ARN, profile="prod"), f"{ARN}||prod"),
         (AwsKmsKey(ARN, ROLE, {"a": "1"}, "prod"), f"{ARN}+{ROLE}|a:1|prod"),
     ],
 )
@@ -69,7 +69,7 @@ def test_the_name_is_that_of_sops(key: AwsKmsKey, name: str) -> None:
         (ALIAS, AwsKmsKey(ALIAS)),
         (f"{ARN} + {ROLE}", AwsKmsKey(ARN, ROLE)),
         ({"arn": ARN}, AwsKmsKey(ARN)),
-        ({"arn": f"{ARN}+{ROLE}", "aws_profile": "p"}, AwsKmsKey(ARN, ROLE, None, "p")),
+        ({"arn": f"{ARN}+{ROLE}", "aws_profile": "p"}, AwsKmsKey(ARN, ROLE, profile="p")),
         ({"arn": ARN, "role": ROLE, "context": {"a:b": "c,d|e"}}, AwsKmsKey(ARN, ROLE, {"a:b": "c,d|e"})),
         ({"arn": ARN, "context": "a:1,b:2", "role": ""}, AwsKmsKey(ARN, "", {"a": "1", "b": "2"})),
         ({"arn": ARN, "context": None, "aws_profile": None}, AwsKmsKey(ARN)),

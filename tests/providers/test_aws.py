@@ -237,7 +237,7 @@ def test_a_service_that_is_late(aws: MotoServer, arn: str) -> None:
 @pytest.mark.services
 def test_a_service_that_is_not_there(aws: MotoServer, arn: str) -> None:
     gone = credentials(aws, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"})
-    error = refusal(AwsKmsKey(arn, ROLE, None, "nowhere"), "AAAA", gone)
+    error = refusal(AwsKmsKey(arn, ROLE, profile="nowhere"), "AAAA", gone)
     assert error.message.startswith(f"AWS in {REGION} cannot be reached: ")
     assert len(error.message.splitlines()) == 1  # no other credentials would help
 
