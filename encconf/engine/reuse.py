@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from encconf.engine.comments import comment_aad, stored
 from encconf.text.align import align
+from encconf.text.document import aads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 def tokens(leaves: list[Leaf], module: Format) -> list[Token]:
     """What must be the same for a ciphertext to be kept: place, type and bytes."""
-    return [(leaf.aad, *module.token(leaf)) for leaf in leaves]
+    token = module.token
+    return [(aad, *token(leaf)) for leaf, aad in zip(leaves, aads(leaves), strict=True)]
 
 
 def places_before(model: Opened, plain: Document, module: Format) -> list[Leaf | None]:

@@ -119,9 +119,11 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
     that ends with one.  ``was_plain`` says that the value's old ciphertext was a plain scalar.  It stays
     one if decrypting that gives the same text, so that only the lines of changed values change.
     """
+    start, end, style, note = leaf.start, leaf.end, leaf.style, leaf.note
+    if style == PLAIN and note is None:
+        return start, end, enc
     text = document.text
-    start, end, style = leaf.start, leaf.end, leaf.style
-    if was_plain and style in (SINGLE, DOUBLE, LITERAL) and leaf.type == "str" and leaf.note is None:
+    if was_plain and style in (SINGLE, DOUBLE, LITERAL) and leaf.type == "str" and note is None:
         assert leaf.data is not None
         value = leaf.data.decode()
         if style == LITERAL and fits_block(value):
@@ -133,7 +135,6 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
         elif style != LITERAL and text[start:end] == plain(value):
             return start, end, enc
     kept = ""
-    note = leaf.note
     if isinstance(note, Properties) and note.tag is not None and _is_type_tag(note.tag):
         before, after = text[note.start : note.tag_start], text[note.tag_end : leaf.start]
         kept = before + after.lstrip(" \t") if before.strip() else after.lstrip(" \t")

@@ -162,6 +162,7 @@ _WORDS = frozenset(
     ["=", "<<", "y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", "-.inf", ".nan"]
 )
 _FIRST = frozenset("+-.0123456789")
+_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _DIGITS = str.maketrans("123456789", "000000000")
 _OF_DECIMALS = "0123456789+-.:,_ eETtZ"
 _NUMBER_OR_DATE = r"""(?x)
@@ -190,6 +191,8 @@ def _is_ambiguous(value: str) -> bool:
 
 def _is_string(value: str) -> bool:
     """Whether a plain scalar is a string to every reader."""
+    if len(value) > 5 and value[0] in _LETTERS:
+        return True  # `false` is the longest word with another meaning; numbers and dates begin otherwise
     return not _is_ambiguous(value) and means(value, "str", value.encode())
 
 
