@@ -29,6 +29,9 @@ exec unshare --cgroup bash "$D/inner.sh"
 _INNER = """\
 set -e
 mount -t tmpfs none /run; mount -t cgroup2 none /sys/fs/cgroup; mkdir -p /run/systemd/system
+# What units see in place of what they may not: a root user's manager takes these from the system's.
+(umask 777; mkdir /run/systemd/inaccessible; cd /run/systemd/inaccessible
+mkdir dir; touch reg; mkfifo fifo; mknod chr c 0 0; mknod blk b 0 0)
 cd /
 # As the first process of its namespace it would think that it is the system's manager.
 @systemd@ --user --unit=basic.target --log-target=console --log-level=info &
