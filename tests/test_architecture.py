@@ -77,7 +77,6 @@ PRIVATE: dict[str, int] = {}
 """Files that use private names of other files, and how many."""
 
 LONG_FILES = {
-    "cli/table.py": "a table",
     "errors.py": "a table: the whole tree of errors can be read in one place",
 }
 """Files that are longer than `MOST_LINES_OF_A_FILE`, and the reason where there is one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from reference import ROOT, names, topic
 
 from encconf import __version__
 from encconf.cli.error_help import ENTRIES
-from encconf.cli.table import COLOR, COMMANDS, CONFIG, QUIET, Command, Option
+from encconf.cli.options import Option
+from encconf.cli.table import COMMANDS, ROOT_OPTIONS, Command, Help, help_of
 
 FOLDER = ROOT / "build" / "man"
 SUMMARY = "encrypted configuration files, compatible with SOPS"
@@ -48,15 +50,15 @@ def date() -> str:
 
 def command_page(command: Command) -> str:
     """The page of one command."""
-    about = command.help[:1].lower() + command.help[1:].rstrip(".")
+    said = command.help
+    about = said.summary[:1].lower() + said.summary[1:].rstrip(".")
     lines = [*head(title(command), 1, about), ".SH SYNOPSIS", *synopsis(command)]
-    lines += [".SH DESCRIPTION", plain(command.help)]
-    if command.details:
-        lines += [".PP", plain(command.details)]
-    if command.options:
-        lines += [".SH OPTIONS", *options(command.options)]
-    if command.examples:
-        lines += [".SH EXAMPLES", ".EX", *map(plain, command.examples), ".EE"]
+    lines += [".SH DESCRIPTION", plain(said.summary)]
+    if said.details:
+        lines += [".PP", plain(said.details)]
+    lines += [".SH OPTIONS", *options(command.options, said)]
+    if said.examples:
+        lines += [".SH EXAMPLES", ".EX", *map(plain, said.examples), ".EE"]
     return text([*lines, *see_also()])
 
 
@@ -76,12 +78,12 @@ def synopsis(command: Command) -> list[str]:
     return [" ".join(words)]
 
 
-def options(given: tuple[Option, ...]) -> list[str]:
+def options(given: Sequence[Option], said: Help) -> list[str]:
     """A list of options."""
     lines = []
     for option in given:
         variable = f" Variable: {option.env}." if option.env else ""
-        lines += [".TP", f"\\fB{plain(names(option))}\\fR", plain(option.help + variable)]
+        lines += [".TP", f"\\fB{plain(names(option))}\\fR", plain(said.of(option) + variable)]
     return lines
 
 
@@ -98,8 +100,8 @@ def main_page() -> str:
     lines += ["\\fBencconf\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]", ".SH DESCRIPTION"]
     lines += ["encconf encrypts configuration files in the format of SOPS.", ".SH COMMANDS"]
     for command in COMMANDS:
-        lines += [".TP", f"\\fB{plain(command.name)}\\fR", plain(command.help)]
-    lines += [".SH OPTIONS", *options((COLOR, CONFIG, QUIET))]
+        lines += [".TP", f"\\fB{plain(command.name)}\\fR", plain(command.help.summary)]
+    lines += [".SH OPTIONS", *options(ROOT_OPTIONS, help_of(""))]
     lines += [".SH EXIT STATUS", *listed(topic("exit-codes"))]
     return text([*lines, *see_also()])
 

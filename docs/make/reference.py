@@ -21,7 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 from encconf.audit.findings import KINDS  # noqa: E402
 from encconf.cli.error_help import ENTRIES  # noqa: E402
-from encconf.cli.table import COLOR, COMMANDS, CONFIG, QUIET, Command, Option  # noqa: E402
+from encconf.cli.options import Option  # noqa: E402
+from encconf.cli.table import COMMANDS, ROOT_OPTIONS, Command, Help, help_of  # noqa: E402
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -48,7 +49,7 @@ def usage(command: Command) -> str:
 def names(option: Option) -> str:
     """The names of an option, with the word for its value."""
     value = "|".join(option.choices) or option.metavar
-    return ", ".join(option.names) + (f" {value}" if option.kind != "flag" else "")
+    return ", ".join(option.names) + (f" {value}" if not option.is_switch else "")
 
 
 def cell(text: str) -> str:
@@ -75,28 +76,29 @@ def command_line() -> str:
         "`encconf help COMMAND` prints the same. Under the name `sops`, encconf takes the command line of "
         "sops instead: see [Coming from sops](../from-sops.md).\n",
         table(("command", "what it does"), [
-            (f"[`{each.name}`](#encconf-{each.name.replace(' ', '-')})", cell(each.help)) for each in COMMANDS
+            (f"[`{each.name}`](#encconf-{each.name.replace(' ', '-')})", cell(each.help.summary))
+            for each in COMMANDS
         ]),
         "You can also put these options before the command:\n",
-        options((COLOR, CONFIG, QUIET)),
+        options(ROOT_OPTIONS, help_of("")),
     ]  # fmt: skip
     for command in COMMANDS:
-        out.append(f"## encconf {command.name}\n\n{cell(command.help)}\n\n```text\n{usage(command)}\n```\n")
-        if command.details:
-            out.append(cell(command.details) + "\n")
-        if command.options:
-            out.append(options(command.options))
-        if command.examples:
-            out.append("Examples:\n\n```text\n" + "\n".join(command.examples) + "\n```\n")
+        said = command.help
+        out.append(f"## encconf {command.name}\n\n{cell(said.summary)}\n\n```text\n{usage(command)}\n```\n")
+        if said.details:
+            out.append(cell(said.details) + "\n")
+        out.append(options(command.options, said))
+        if said.examples:
+            out.append("Examples:\n\n```text\n" + "\n".join(said.examples) + "\n```\n")
     return "\n".join(out)
 
 
-def options(given: tuple[Option, ...]) -> str:
+def options(given: Sequence[Option], said: Help) -> str:
     """A table of options."""
     rows = []
     for option in given:
         variable = f" Variable: {code(option.env)}." if option.env else ""
-        rows.append((code(names(option)), cell(option.help) + variable))
+        rows.append((code(names(option)), cell(said.of(option)) + variable))
     return table(("option", "meaning"), rows)
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from encconf.cli.table import Command, Values  # which sops does not load
+    from encconf.cli.options import Values
+    from encconf.cli.table import Command  # which sops does not load
 
 
 AUDIT = "/etc/sops/audit.yaml"
@@ -187,7 +188,7 @@ def _from_environment(command: Command, values: Values) -> None:
                 continue
             if option.choices and value not in option.choices:
                 raise UsageError(f"{option.env} must be one of: {', '.join(option.choices)}")
-            values[option.dest] = [value] if option.kind == "list" else value
+            values[option.dest] = [value] if option.kind == "*" else value
 
 
 # Values that are text; in names of files, the bytes count instead.

@@ -20,7 +20,7 @@ from encconf.cli.console import (
     width_of,
     wrapped,
 )
-from encconf.cli.table import Value, flag, text, texts
+from encconf.cli.options import Value, flag, text, texts
 from encconf.errors import MissingFileError, OutputError, UsageError
 from encconf.io import fileio
 from encconf.text.printable import counted, quoted

@@ -14,7 +14,7 @@ from contextlib import closing
 
 from encconf.cli import files, plan_text
 from encconf.cli.console import Console, one_line
-from encconf.cli.table import Value, flag
+from encconf.cli.options import Value, flag
 from encconf.errors import (
     ConfigError,
     EncconfError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from encconf.cli.console import Console
-from encconf.cli.table import Value, flag, text, texts
+from encconf.cli.options import Value, flag, text, texts
 from encconf.errors import ConflictError, EncconfError, MissingFileError, UsageError
 
 TYPE_CHECKING = False

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from encconf.cli import files
 from encconf.cli.console import Console
-from encconf.cli.table import Value, flag, text
+from encconf.cli.options import Value, flag, text
 from encconf.engine import plaintext
 from encconf.errors import about
 from encconf.identities.credentials import Credentials

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console, one_line
-from encconf.cli.table import Value, flag, text
+from encconf.cli.options import Value, flag, text
 from encconf.engine.metadata import metadata_of
 from encconf.errors import OutputError, UsageError, about
 from encconf.identities.credentials import Credentials

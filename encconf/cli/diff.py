@@ -17,7 +17,7 @@ from encconf.audit.pairing import Change
 from encconf.cli import files
 from encconf.cli.columns import Paper
 from encconf.cli.console import Console, one_line
-from encconf.cli.table import Value, flag, text, texts
+from encconf.cli.options import Value, flag, text, texts
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import ConflictError, EncconfError, as_data
 from encconf.rules.config import NAME

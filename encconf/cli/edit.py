@@ -17,7 +17,7 @@ from encconf import formats
 from encconf.cli import files
 from encconf.cli.console import Console
 from encconf.cli.editor import editor_command, run_editor
-from encconf.cli.table import Value
+from encconf.cli.options import Value
 from encconf.engine import opening
 from encconf.engine.admission import rule_of
 from encconf.engine.metadata import CONFLICT, metadata_of

@@ -8,7 +8,7 @@ import stat
 from encconf.cli import files
 from encconf.cli.console import Console
 from encconf.cli.encryption import Job, read
-from encconf.cli.table import Value, flag
+from encconf.cli.options import Value, flag
 from encconf.text.printable import quoted
 
 

@@ -9,8 +9,8 @@ from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console, one_line
 from encconf.cli.encryption import Job, read
+from encconf.cli.options import Value, flag, text
 from encconf.cli.rule import is_named
-from encconf.cli.table import Value, flag, text
 from encconf.envelope.groups import quorum
 from encconf.errors import MissingFileError, UsageError
 from encconf.git.worktree import Known

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 
 from encconf.cli import files
 from encconf.cli.console import Console, one_line
+from encconf.cli.options import Value, flag, text
 from encconf.cli.rule import find_rule
-from encconf.cli.table import Value, flag, text
 from encconf.errors import EncconfError, InputError, OutputError, UsageError, about
 from encconf.formats import sniff
 from encconf.identities.credentials import Credentials

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from encconf.cli import files, flat
 from encconf.cli.console import Console
-from encconf.cli.table import Value, flag
+from encconf.cli.options import Value, flag
 from encconf.engine import opening
 from encconf.errors import EncconfError, OutputError, SourceError, UsageError, about
 from encconf.formats import emit

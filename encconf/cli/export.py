@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from encconf import api
 from encconf.cli import files, flat
 from encconf.cli.console import Console, is_terminal
-from encconf.cli.table import Value, flag, text
+from encconf.cli.options import Value, flag, text
 from encconf.errors import ConflictError, OutputError, UsageError
 from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
 from encconf.io import descriptors, fileio

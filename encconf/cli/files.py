@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-    from encconf.cli.table import Value  # which sops does not load
+    from encconf.cli.options import Value
     from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from encconf import formats
-from encconf.cli import files, table
+from encconf.cli import files
 from encconf.cli.console import Console
+from encconf.cli.options import Value, flag, text
 from encconf.engine import loading, opening
 from encconf.errors import EmitError, NotEncryptedError, about
 from encconf.formats import emit
@@ -29,11 +30,11 @@ class Naming:
     Raises PathSyntaxError for a ``section`` that is not a path.
     """
 
-    def __init__(self, options: Mapping[str, table.Value]) -> None:
-        self.section = parse(table.text(options, "section") or "")
-        self._prefix = table.text(options, "prefix") or ""
-        self._separator = table.text(options, "nested_separator") or "_"
-        self._keep_case = table.flag(options, "keep_case")
+    def __init__(self, options: Mapping[str, Value]) -> None:
+        self.section = parse(text(options, "section") or "")
+        self._prefix = text(options, "prefix") or ""
+        self._separator = text(options, "nested_separator") or "_"
+        self._keep_case = flag(options, "keep_case")
 
     def leaves(self, document: Document) -> dict[str, tuple[Path, Leaf]]:
         """The values in the section that are not null, by name, with their paths.
@@ -68,7 +69,7 @@ class Naming:
         return f"_{name}" if name[:1].isdigit() else name
 
 
-class Value(NamedTuple):
+class Flat(NamedTuple):
     """A value as text, its file, and whether it is encrypted there."""
 
     text: str
@@ -77,47 +78,47 @@ class Value(NamedTuple):
 
 
 def values(
-    console: Console, sources: Iterable[files.Source], options: Mapping[str, table.Value]
-) -> dict[str, Value]:
+    console: Console, sources: Iterable[files.Source], options: Mapping[str, Value]
+) -> dict[str, Flat]:
     """By name, the values of files; later files override earlier ones.
 
     With ``--resolve``, references are replaced by the values that they refer to
     (`encconf.sources.references`).  Raises EmitError also for a value that no environment can hold.
     """
     naming = Naming(options)
-    found: dict[str, Value] = {}
+    found: dict[str, Flat] = {}
     credentials = files.credentials(console)
     opened_files: list[tuple[str, opening.Opened]] = []
     fetched: set[int] = set()  # the leaves that were references, by id
     for source in sources:
-        opened = source.open(table.text(options, "input_type"), credentials, console.warn)
+        opened = source.open(text(options, "input_type"), credentials, console.warn)
         opened_files.append((source.label, opened))
-    if table.flag(options, "resolve"):
+    if flag(options, "resolve"):
         texts = loading.resolved(opened_files, True, credentials, naming.section)
         for (_, opened), own_texts in zip(opened_files, texts, strict=True):
-            for index, text in own_texts.items():
-                opened.document.leaves[index].data = text.encode()
+            for index, fetched_text in own_texts.items():
+                opened.document.leaves[index].data = fetched_text.encode()
                 fetched.add(id(opened.document.leaves[index]))
     for label, opened in opened_files:
         with about(label):
             for name, (place, leaf) in naming.leaves(opened.document).items():
-                text = text_of(leaf.type, leaf.data)
-                if "\0" in text:
+                said = text_of(leaf.type, leaf.data)
+                if "\0" in said:
                     raise EmitError(
                         f"{spell(place)} contains a NUL character, which an environment cannot hold"
                     )
-                found[name] = Value(text, label, leaf.sealed is not None or id(leaf) in fetched)
+                found[name] = Flat(said, label, leaf.sealed is not None or id(leaf) in fetched)
     return found
 
 
-def paths(paths: Iterable[str], options: Mapping[str, table.Value]) -> dict[str, Path]:
+def paths(paths: Iterable[str], options: Mapping[str, Value]) -> dict[str, Path]:
     """By name, the path of each value of encrypted files; no key is needed."""
     naming = Naming(options)
     found: dict[str, Path] = {}
     for path in paths:
         source = files.read(path)
         with about(source.label):
-            document = formats.module(source.format(table.text(options, "input_type"))).scan(source.text)
+            document = formats.module(source.format(text(options, "input_type"))).scan(source.text)
             if document.block is None:
                 raise NotEncryptedError
             found.update((name, place) for name, (place, _) in naming.leaves(document).items())

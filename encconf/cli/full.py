@@ -13,7 +13,8 @@ from collections.abc import Callable
 import click
 
 from encconf.cli.console import Console
-from encconf.cli.table import COMMANDS, GROUPS, ROOT, VERSION_FLAGS, Argument, Command, Option, Values
+from encconf.cli.options import Option, Values
+from encconf.cli.table import COMMANDS, GROUPS, ROOT_OPTIONS, VERSION_FLAGS, Argument, Command, Help, help_of
 from encconf.errors import EncconfError, MissingFileError, OutputError, UsageError
 from encconf.text.words import did_you_mean
 
@@ -65,7 +66,7 @@ def _meant(argv: list[str]) -> Command | None:
     """The command that the first words name, after the options of the root and their values."""
     at = 0
     while at < len(argv) and argv[at].startswith("-"):
-        at += 2 if any(argv[at] in option.names for option in ROOT) else 1
+        at += 2 if any(argv[at] in option.names for option in ROOT_OPTIONS) else 1
     words = argv[at:]
     return next((row for row in COMMANDS if words[: row.name.count(" ") + 1] == row.name.split()), None)
 
@@ -91,7 +92,7 @@ def _root() -> click.Group:
     root = _Group(
         _PROGRAM,
         params=[
-            *map(_option, ROOT),
+            *(_option(option, help_of("")) for option in ROOT_OPTIONS),
             click.Option(VERSION_FLAGS, is_flag=True, is_eager=True, expose_value=False, callback=_version,
                          help="Print the version."),
         ],
@@ -140,13 +141,14 @@ class _WrongCommand(click.ClickException):
 
 
 def _command(name: str, row: Command) -> click.Command:
-    examples = "\n\n\b\nExamples:\n" + "\n".join(f"  {line}" for line in row.examples)
+    said = row.help
+    examples = "\n\n\b\nExamples:\n" + "\n".join(f"  {line}" for line in said.examples)
     return click.Command(
         name,
-        params=[*map(_argument, row.arguments), *map(_option, row.options)],
-        help=f"{row.help}\n\n{row.details}",
-        short_help=row.help,
-        epilog=examples if row.examples else None,
+        params=[*map(_argument, row.arguments), *(_option(option, said) for option in row.options)],
+        help=f"{said.summary}\n\n{said.details}",
+        short_help=said.summary,
+        epilog=examples if said.examples else None,
         context_settings=_settings(),
         callback=_returning(row),
     )
@@ -170,15 +172,15 @@ def _returning(row: Command) -> Callable[..., tuple[Command, Values]]:
     return callback
 
 
-def _option(option: Option) -> click.Option:
-    help = option.help + (f" [env: {option.env}]" if option.env else "")
-    if option.kind == "flag":
+def _option(option: Option, said: Help) -> click.Option:
+    help = said.of(option) + (f" [env: {option.env}]" if option.env else "")
+    if option.is_switch:
         return click.Option([*option.names, option.dest], is_flag=True, help=help)
     return click.Option(
         [*option.names, option.dest],
         metavar=option.metavar,
         help=help,
-        multiple=option.kind == "list",
+        multiple=option.kind == "*",
         type=_type(option),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from encconf.cli.console import Console
-from encconf.cli.table import Value, text
+from encconf.cli.options import Value, flag, text
 from encconf.errors import (
     EncconfError,
     LimitError,
@@ -48,20 +48,21 @@ def textconv(console: Console, *, file: str) -> None:
         companion.keep(keys)
 
 
-def install(console: Console, *, pattern: list[str], everywhere: bool) -> None:
+def install(console: Console, *, pattern: list[str], **options: Value) -> None:
     """Set up diffs and merges by value in this repository, or in all repositories of the user."""
     from encconf.git.install import install
 
-    done = install(os.getcwd(), pattern, everywhere=everywhere, environ=console.environ)
+    done = install(os.getcwd(), pattern, everywhere=flag(options, "global"), environ=console.environ)
     for line in done or ["git is set up already"]:
         console.note(line)
 
 
-def uninstall(console: Console, *, everywhere: bool) -> None:
+def uninstall(console: Console, **options: Value) -> None:
     """Remove from git's settings what `install` added."""
     from encconf.git.install import uninstall
 
-    for line in uninstall(os.getcwd(), everywhere=everywhere, environ=console.environ) or ["nothing to do"]:
+    done = uninstall(os.getcwd(), everywhere=flag(options, "global"), environ=console.environ)
+    for line in done or ["nothing to do"]:
         console.note(line)
 
 

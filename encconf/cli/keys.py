@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from encconf.cli import targets
 from encconf.cli.console import Console
+from encconf.cli.options import Value, flag
 from encconf.cli.rekeying import Change, Rekeying
 from encconf.cli.rule import named_keys
-from encconf.cli.table import Value, flag
 from encconf.engine.metadata import metadata_of
 from encconf.engine.plan import Outcome, Plan
 from encconf.errors import MissingFileError, UsageError

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from encconf import api, formats
 from encconf.cli import files
 from encconf.cli.console import Console, visible
+from encconf.cli.options import Value, flag, text
 from encconf.cli.rule import find_rule
-from encconf.cli.table import Value, flag, text
 from encconf.engine.metadata import metadata_of
 from encconf.errors import (
     AlreadyEncryptedError,

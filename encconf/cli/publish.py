@@ -9,7 +9,7 @@ from encconf import publish as publishing
 from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console
-from encconf.cli.table import Value, flag, text
+from encconf.cli.options import Value, flag, text
 from encconf.engine.metadata import metadata_of
 from encconf.errors import NoConfigError, UsageError, as_data
 from encconf.publish import destinations

@@ -7,7 +7,8 @@ two cannot disagree.
 
 from __future__ import annotations
 
-from encconf.cli.table import COMMANDS, GROUPS, ROOT, Command, Option, Values
+from encconf.cli.options import Option, Values
+from encconf.cli.table import COMMANDS, GROUPS, ROOT_OPTIONS, Command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
     """The command that a line calls and its values; None if the full parser has to read it."""
     given: Values = {}
     words = iter(argv)
-    name = [_options(words, ROOT, given, None)]
+    name = [_options(words, ROOT_OPTIONS, given, None)]
     if name[0] in GROUPS:
         name.append(next(words, ""))
     command = next((each for each in COMMANDS if each.name.split() == name), None)
@@ -74,7 +75,7 @@ def _options(
         option = next((each for each in options if name in each.names), None)
         if option is None or (equals and not value) or (equals and name[:2] != "--"):
             return None
-        if option.kind == "flag":
+        if option.is_switch:
             if equals:
                 return None
             values[option.dest] = True
@@ -85,7 +86,7 @@ def _options(
                 return None
         if option.choices and value not in option.choices:
             return None
-        if option.kind == "list":
+        if option.kind == "*":
             held = values.get(option.dest)
             values[option.dest] = [*(held if isinstance(held, list) else ()), value]
         else:

@@ -13,7 +13,7 @@ from encconf.audit.names import Names
 from encconf.cli import checklist, files, plan_text
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console, one_line
-from encconf.cli.table import Value, flag, text
+from encconf.cli.options import Value, flag, text
 from encconf.engine.admission import in_full
 from encconf.engine.plan import Plan, Seen
 from encconf.errors import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from encconf.cli.table import Value, text
+from encconf.cli.options import Value, text
 from encconf.errors import BadKeyError, ConfigError, ConflictError, NoConfigError, NoMatchingRuleError
 from encconf.keys import TABLE, master_key, parse_list
 from encconf.rules import config as configs

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from encconf.cli.sops_line import ABOUT, COMMANDS, FLAGS, GROUPED, ROOT_FLAGS, Flag, Line, no_topic
+from encconf.cli.options import options_of
+from encconf.cli.sops_line import ABOUT, COMMANDS, FLAGS, GROUPED, ROOT_FLAGS, Line, no_topic
 from encconf.io.packaged import packaged
 
 
@@ -43,10 +44,9 @@ def _of_command(name: str) -> str:
 
 def _flag_lines(row: str) -> str:
     lines = []
-    for flag in map(Flag, row.split()):
-        names = ", ".join(f"--{name}" if len(name) > 1 else f"-{name}" for name in flag.names)
-        value = "" if flag.kind in ("?", "!") else " number" if flag.kind == "#" else " value"
-        lines.append(f"   {names}{value}{f' [${flag.env}]' if flag.env else ''}\n")
+    for flag in options_of(row):
+        value = "" if flag.is_switch else " number" if flag.kind == "#" else " value"
+        lines.append(f"   {', '.join(flag.names)}{value}{f' [${flag.env}]' if flag.env else ''}\n")
     return "".join(lines)
 
 
@@ -55,8 +55,7 @@ def words(before: list[str]) -> str:
     command = next((word for word in before if word in COMMANDS), None)
     if before and before[-1][:1] == "-":
         row = FLAGS.get(command, "") if command else ROOT_FLAGS
-        names = [name for flag in map(Flag, row.split()) for name in flag.names]
-        found = [f"--{name}" if len(name) > 1 else f"-{name}" for name in names]
+        found = [name for flag in options_of(row) for name in flag.names]
         return "".join(f"{name}\n" for name in found if name.startswith(before[-1]))
     if command in GROUPED:
         return "".join(f"{name.partition(' ')[2]}\n" for name in FLAGS if name.startswith(f"{command} "))

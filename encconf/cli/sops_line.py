@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from encconf.cli.options import Option, options_of
 from encconf.errors import EncconfError
 from encconf.keys import TABLE
 from encconf.text.words import FALSE, TRUE
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
 
 # --- the table -----------------------------------------------------------------------------------
 
-# A flag is its names, joined by commas; then a mark, where = or none is a text, ? a switch, ! a switch that
-# is on by default, # a number and * several texts; then its variable.
-_KS = "enable-local-keyservice!SOPS_ENABLE_LOCAL_KEYSERVICE keyservice*SOPS_KEYSERVICE"
-_DO = "decryption-order=SOPS_DECRYPTION_ORDER"
+# Rows of flags, as in `encconf.cli.options`.
+_KS = "enable-local-keyservice!$SOPS_ENABLE_LOCAL_KEYSERVICE keyservice*$SOPS_KEYSERVICE"
+_DO = "decryption-order$SOPS_DECRYPTION_ORDER"
 _AWS = "aws-profile"  # sops takes it only where it encrypts
 _ROWS = TABLE.values()
-_NAMED = " ".join(f"{row.option}{row.short.replace('-', ',')}={row.variable}" for row in _ROWS)
+_NAMED = " ".join(f"{row.option}{row.short.replace('-', ',')}${row.variable}" for row in _ROWS)
 _KEYS = f"{_NAMED} {_AWS} encryption-context shamir-secret-sharing-threshold#"
 _SEL = "unencrypted-suffix encrypted-suffix unencrypted-regex encrypted-regex"
 _TYPES = "input-type output-type"
@@ -56,9 +56,9 @@ FLAGS = {
     "unset": f"{_TYPES} shamir-secret-sharing-threshold# ignore-mac? {_DO} idempotent? {_AWS} {_KS}",
 }
 ROOT_FLAGS = (
-    "decrypt,d? encrypt,e? rotate,r? disable-version-check?SOPS_DISABLE_VERSION_CHECK check-for-updates? "
+    "decrypt,d? encrypt,e? rotate,r? disable-version-check?$SOPS_DISABLE_VERSION_CHECK check-for-updates? "
     f"{_KEYS} in-place,i? extract {_TYPES} show-master-keys,s? {_CHANGES} ignore-mac? mac-only-encrypted? "
-    f"{_SEL} unencrypted-comment-regex encrypted-comment-regex config=SOPS_CONFIG set indent# verbose? "
+    f"{_SEL} unencrypted-comment-regex encrypted-comment-regex config$SOPS_CONFIG set indent# verbose? "
     f"output filename-override {_DO} {_KS} version,v?"
 )
 GROUPED = ("completion", "groups")
@@ -82,19 +82,9 @@ ABOUT = {
 }
 
 
-class Flag:
-    """One flag: ``kind`` is the mark of its row."""
-
-    def __init__(self, row: str) -> None:
-        at = min((row.find(mark) for mark in "=?!#*" if mark in row), default=len(row))
-        self.names = row[:at].split(",")
-        self.kind = row[at : at + 1].replace("=", "")
-        self.env = row[at + 1 :]
-
-
-def flags_of(row: str) -> dict[str, Flag]:
+def flags_of(row: str) -> dict[str, Option]:
     """The flags of a row of the table, by each of their names."""
-    return {name: flag for flag in map(Flag, row.split()) for name in flag.names}
+    return {name: flag for flag in options_of(row) for name in flag.words}
 
 
 class Line:
@@ -171,7 +161,7 @@ def _within(root: Line, line: Line) -> Line:
 def _read(command: str, row: str, words: list[str], environ: Mapping[str, str], *, anywhere: bool) -> Line:
     known = flags_of(f"{row} help,h?")
     words = _flags_first(known, words) if anywhere else list(words)
-    values = {flag.names[0]: _default(flag, environ) for flag in known.values()}
+    values = {flag.words[0]: _default(flag, environ) for flag in known.values()}
     given: set[str] = set()
     while words and words[0][:1] == "-" and words[0] != "-":
         word = words.pop(0)
@@ -184,8 +174,8 @@ def _read(command: str, row: str, words: list[str], environ: Mapping[str, str], 
         found = known.get(name)
         if found is None:
             raise WrongLineError(f"flag provided but not defined: -{name}")
-        first = found.names[0]
-        if found.kind in ("?", "!"):
+        first = found.words[0]
+        if found.is_switch:
             values[first] = _switch(name, value if equals else "true")
         else:
             if not equals:
@@ -199,9 +189,9 @@ def _read(command: str, row: str, words: list[str], environ: Mapping[str, str], 
     return Line(command, values, given, words)
 
 
-def _refuse_two_forms(known: Mapping[str, Flag], given: set[str]) -> None:
+def _refuse_two_forms(known: Mapping[str, Option], given: set[str]) -> None:
     for flag in known.values():
-        forms = [name for name in flag.names if name in given]
+        forms = [name for name in flag.words if name in given]
         if len(forms) > 1:
             raise WrongLineError(f"Cannot use two forms of the same flag: {forms[1]} {forms[0]}")
 
@@ -212,13 +202,13 @@ def _switch(name: str, value: str) -> bool:
     return value in TRUE
 
 
-def _value(flag: Flag, name: str, value: str, held: list[str]) -> FlagValue:
+def _value(flag: Option, name: str, value: str, held: list[str]) -> FlagValue:
     if flag.kind == "*":
         return [*held, value]
     return _number(name, value) if flag.kind == "#" else value
 
 
-def _flags_first(known: Mapping[str, Flag], words: list[str]) -> list[str]:
+def _flags_first(known: Mapping[str, Option], words: list[str]) -> list[str]:
     """The words of a command with its flags in front, as urfave/cli orders them.
 
     A word after a flag moves with it, even after a switch; after ``--``, no word is a flag.
@@ -245,14 +235,14 @@ def _bare(word: str) -> str:
     return (word[2:] if word[:2] == "--" else word[1:]).partition("=")[0]
 
 
-def _default(flag: Flag, environ: Mapping[str, str]) -> FlagValue:
+def _default(flag: Option, environ: Mapping[str, str]) -> FlagValue:
     said = environ.get(flag.env) if flag.env else None
-    if flag.kind in ("?", "!"):
+    if flag.is_switch:
         if said is None:
             return flag.kind == "!"
         if said and said not in TRUE + FALSE:
             raise WrongLineError(
-                f"could not parse {said} as bool value for flag {flag.names[0]}: invalid syntax"
+                f"could not parse {said} as bool value for flag {flag.words[0]}: invalid syntax"
             )
         return said in TRUE
     if flag.kind == "*":
@@ -283,9 +273,9 @@ def takes(argv: list[str]) -> bool:
     existing file; and if a command of both has a flag that only sops has.
     """
     from encconf.cli.table import COMMANDS as OWN
-    from encconf.cli.table import ROOT, VERSION_FLAGS
+    from encconf.cli.table import ROOT_OPTIONS, VERSION_FLAGS
 
-    own = {name for option in ROOT for name in option.names} | {*VERSION_FLAGS, "-h", "--help"}
+    own = {name for option in ROOT_OPTIONS for name in option.names} | {*VERSION_FLAGS, "-h", "--help"}
     known = flags_of(ROOT_FLAGS)
     words = iter(argv)
     for word in words:

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 
 from encconf.cli import flat
 from encconf.cli.console import Console, collect_garbage
-from encconf.cli.table import Value, flag, text, texts
+from encconf.cli.options import Value, flag, text, texts
 from encconf.errors import OutputError, UsageError
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
@@ -123,7 +123,7 @@ def unit(console: Console, *, file: list[str], unit: str | None, **options: Valu
     if socket is not None and not os.path.isabs(socket):
         raise UsageError("the path of the socket must be absolute")
     made = [
-        units.drop_in(unit, names, socket=socket, variables=flag(options, "variables")),
+        units.drop_in(unit, names, socket=socket, variables=flag(options, "env")),
         units.socket_unit(unit, socket=socket),
         units.service_unit(
             unit,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from encconf import api, formats
 from encconf.cli import files
 from encconf.cli.console import Console, is_terminal
-from encconf.cli.table import Value, flag, text
+from encconf.cli.options import Value, flag, text
 from encconf.engine import loading, plaintext
 from encconf.engine.metadata import Metadata
 from encconf.errors import ConflictError, PathBlockedError, PathNotFoundError, UsageError, about
@@ -135,13 +135,13 @@ def unset(console: Console, *, file: str, path: str, **options: Value) -> None:
     files.in_turn(fileio.resolve(file), change)
 
 
-def update(console: Console, *, file: str, given: str | None, dry_run: bool, **options: Value) -> None:
+def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> None:
     """Replace the plaintext of an encrypted file; what did not change keeps its ciphertext."""
     source = files.read(file)
     if source.path is None:
         raise UsageError("update needs a file, not stdin")
     format = source.format(text(options, "input_type"))
-    plain = files.read(given).text
+    plain = files.read(text(options, "from")).text
     with about(file):
         request = _request(console, file, source.text, format, options)
         request.plain = plain

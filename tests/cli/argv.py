@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from encconf.cli.table import COMMANDS, GROUPS, ROOT, Command, Option
+from encconf.cli.options import Option
+from encconf.cli.table import COMMANDS, GROUPS, ROOT_OPTIONS, Command
 
 WORDS = st.sampled_from(
     ["secrets.yaml", "-", "a b", "ä.json", "--", "", "-x", "--nope", "x=y", "=", "git", "help"]
@@ -17,7 +18,7 @@ NAMES = [*GROUPS, *(command.name for command in COMMANDS)]
 
 def option_words(option: Option) -> st.SearchStrategy[list[str]]:
     name = st.sampled_from(option.names)
-    if option.kind == "flag":
+    if option.is_switch:
         return st.one_of(name.map(lambda n: [n]), name.map(lambda n: [n + "=true"]))
     value = st.one_of(VALUES, st.sampled_from(option.choices)) if option.choices else VALUES
     return st.one_of(
@@ -34,7 +35,7 @@ def lines(command: Command) -> st.SearchStrategy[list[str]]:
     after = st.lists(
         st.one_of(*map(option_words, command.options), WORDS.map(lambda word: [word])), max_size=5
     )
-    before = st.lists(st.one_of(*map(option_words, ROOT)), max_size=2)
+    before = st.lists(st.one_of(*map(option_words, ROOT_OPTIONS)), max_size=2)
     return st.tuples(before, after).map(
         lambda parts: [word for words in (*parts[0], command.name.split(), *parts[1]) for word in words]
     )

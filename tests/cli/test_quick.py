@@ -10,6 +10,7 @@ from cli.argv import ARGV
 from hypothesis import example, given, settings
 
 from encconf.cli import full, quick
+from encconf.cli.options import options_of
 from encconf.cli.table import COLOR, COMMANDS, QUIET, WHOSE_KEYS, Command
 
 
@@ -37,7 +38,7 @@ def test_plain_calls_need_no_click(command: Command) -> None:
     argv += [argument.dest for argument in command.arguments]
     for option in command.options:
         argv.append(option.names[-1])
-        if option.kind != "flag":
+        if not option.is_switch:
             argv.append(option.choices[0] if option.choices else "value")
     if command.rest:
         argv += ["--", "program", "--", "-x", "--help"]
@@ -57,7 +58,7 @@ def test_a_target_takes_what_the_table_gives(command: Command) -> None:
     __import__(module)
     function = getattr(sys.modules[module], name)
     values = command.defaults()
-    for option in (COLOR, QUIET, *WHOSE_KEYS):  # which main takes out
+    for option in (COLOR, QUIET, *options_of(WHOSE_KEYS)):  # which main takes out
         values.pop(option.dest, None)
     inspect.signature(function).bind(None, **values)
     explicit = {

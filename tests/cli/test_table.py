@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from encconf.cli.table import COMMANDS, GROUPS
+from encconf.cli.table import COMMANDS, GROUPS, help_of
 from encconf.io.packaged import packaged
+from encconf.keys import TABLE
 
 
 def test_the_table_is_sound() -> None:
@@ -24,6 +25,26 @@ def test_the_table_is_sound() -> None:
 
 def test_every_command_has_an_example_and_every_entry_of_the_help_a_command() -> None:
     entries = re.findall(r"^\[(.*)\]$", packaged("encconf.cli", "help/commands.txt"), re.M)
-    assert entries == [command.name for command in COMMANDS if command.name != "version"]
-    assert all(command.examples for command in COMMANDS if command.name != "version")
-    assert not any("\n" in command.details or "  " in command.details for command in COMMANDS)
+    assert entries == ["", *(command.name for command in COMMANDS)]
+    assert all(command.help.examples for command in COMMANDS if command.name != "version")
+    for command in COMMANDS:
+        said = command.help
+        assert said.summary.endswith(".")
+        assert not any("\n" in text or "  " in text for text in (said.details, *said.options.values()))
+
+
+def test_every_option_is_explained_and_every_explanation_is_of_an_option() -> None:
+    words = {option.words[0] for command in COMMANDS for option in command.options}
+    shared = help_of("").options
+    keys = {row.option for row in TABLE.values()}
+    assert set(shared) <= {*words, *(f"{sign}-{key}" for sign in ("add", "rm") for key in keys)}
+    for command in COMMANDS:
+        own = {option.words[0] for option in command.options}
+        assert set(command.help.options) <= own, command.name
+        for option in command.options:
+            said = command.help.of(option)
+            assert said.endswith((".", "…")), (command.name, option.words)
+            assert "{}" not in said
+    add = next(command for command in COMMANDS if command.name == "keys add")
+    assert add.help.options["pgp"] == "Add these PGP fingerprints to the group (comma-separated)."
+    assert help_of("").options["rm-pgp"] == "Remove these PGP fingerprints (comma-separated)."

@@ -21,7 +21,8 @@ import yaml
 from doubles.recording_keyservice import RecordingKeyservice, by_itself
 from oracle import FIXTURES, AgeKey, gpg_home, sops_binary
 
-from encconf.cli.sops_line import COMMANDS, FLAGS, ROOT_FLAGS, Flag
+from encconf.cli.options import options_of
+from encconf.cli.sops_line import COMMANDS, FLAGS, ROOT_FLAGS
 
 from .conftest import ROOT, Box, boxes
 
@@ -73,8 +74,8 @@ def of_help(*command: str) -> dict[str, tuple[set[str], bool, str]]:
 
 
 def of_table(command: str) -> dict[str, tuple[set[str], bool, str]]:
-    flags = [Flag(row) for row in TABLE[command].split()]
-    return {flag.names[0]: (set(flag.names), flag.kind not in ("?", "!"), flag.env) for flag in flags}
+    flags = options_of(TABLE[command])
+    return {flag.words[0]: (set(flag.words), not flag.is_switch, flag.env) for flag in flags}
 
 
 def test_the_commands() -> None:
