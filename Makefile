@@ -8,7 +8,7 @@
 #                (ARGS='--sample 0 merge/weave.py' for all of one module)
 # make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)
 # make reference   docs/python/reference.md, from the docstrings; docs/reference/, from the tables of the
-#              command line
+#              command line; the diagram of docs/architecture.md, from the imports
 # make docs   the site, into site/ (to read it: python3 -m http.server -d site)
 # make lint-workflows   the workflows and the action of .github/, with zizmor and the schemas of GitHub
 # make release-check   build twice, compare, and check what a release needs; the result is in dist/
@@ -76,8 +76,9 @@ pictures: $(STAMP)
 	$(BIN)/python docs/make/pictures.py
 
 reference: $(STAMP)
-	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make/python_reference.py
 	$(BIN)/python docs/make/reference.py
+	$(BIN)/python docs/make/diagram.py
 
 fuzz: $(STAMP)
 	@failed=0; \

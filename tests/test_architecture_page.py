@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
-from typing import Any
 
-import pytest
-
+from docs.make import diagram
 from encconf import formats
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture(scope="module")
-def maker() -> Any:
-    spec = importlib.util.spec_from_file_location("make_diagram", ROOT / "docs" / "make_diagram.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def text() -> str:
     return (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
-def test_the_diagram_is_made_from_the_imports(maker: Any) -> None:
-    """python docs/make_diagram.py"""
-    assert maker.BLOCK.findall(text()) == [maker.diagram()]
+def test_the_diagram_is_made_from_the_imports() -> None:
+    """make reference"""
+    assert diagram.BLOCK.findall(text()) == [diagram.diagram()]
 
 
-def test_each_room_has_one_row(maker: Any) -> None:
+def test_each_room_has_one_row() -> None:
     table = text()[text().index("| room | what it does |") :].partition("\n\n")[0]
     rows = re.findall(r"^\| `(\w+)` \|", table, re.M)
-    assert sorted(rows) == sorted(maker.rooms())
+    assert sorted(rows) == sorted(diagram.rooms())
 
 
 def test_the_files_that_it_names_exist() -> None:

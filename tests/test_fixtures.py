@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,18 +15,8 @@ from oracle import FIXTURES, AgeKey, Sops, gpg_home
 import encconf
 from encconf.errors import EncconfError
 from encconf.rules import config
+from fixtures import make
 
-
-def _make() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fixtures_make", FIXTURES / "make.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-make = _make()
 CASES = {case["name"]: case for case in make.cases()}
 KEPT = sorted((FIXTURES / "hard" / "kept").iterdir())
 REFUSED = sorted((FIXTURES / "hard" / "refused").iterdir())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from oracle import FIXTURES
 
 import encconf
+from docs.make import python_reference
 from encconf.rules import config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,11 +68,6 @@ def test_every_page_is_in_the_table_of_contents() -> None:
 
 def test_the_python_reference_is_made_from_the_docstrings() -> None:
     """make reference"""
-    spec = importlib.util.spec_from_file_location("make_reference", ROOT / "docs" / "make_reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    maker = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(maker)
-    assert maker.PAGE.read_text(encoding="utf-8") == maker.page()
-    shown = {name for names in maker.GROUPS.values() for name in names}
+    assert python_reference.PAGE.read_text(encoding="utf-8") == python_reference.page()
+    shown = {name for names in python_reference.GROUPS.values() for name in names}
     assert shown == set(encconf.__all__) - {"__version__"}

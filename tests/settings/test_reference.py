@@ -15,7 +15,7 @@ import encconf.testing
 from encconf.integrations import pydantic
 
 ROOT = Path(__file__).resolve().parents[2]
-MAKER = ROOT / "docs" / "make_reference.py"
+MAKER = ROOT / "docs" / "make" / "python_reference.py"
 NAMES = {name: getattr(encconf, name) for name in encconf.__all__ if name != "__version__"}
 NAMES |= {name: getattr(encconf.testing, name) for name in encconf.testing.__all__}
 NAMES |= {name: getattr(pydantic, name) for name in ("EncconfSettingsSource", "encrypted")}
@@ -55,9 +55,11 @@ def test_the_reference_is_the_same_for_whoever_makes_it(home: str) -> None:
 
 def test_a_reference_that_is_not_up_to_date(tmp_path: Path) -> None:
     (tmp_path / "docs" / "python").mkdir(parents=True)
-    (tmp_path / "docs" / "make_reference.py").write_text(MAKER.read_text())
+    maker = tmp_path / "docs" / "make" / MAKER.name
+    maker.parent.mkdir()
+    maker.write_text(MAKER.read_text())
     (tmp_path / "docs" / "python" / "reference.md").write_text("old\n")
-    command = [sys.executable, str(tmp_path / "docs" / "make_reference.py"), "--check"]
+    command = [sys.executable, str(maker), "--check"]
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )

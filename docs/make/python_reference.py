@@ -15,7 +15,7 @@ import encconf
 import encconf.testing
 from encconf.integrations import pydantic
 
-PAGE = Path(__file__).resolve().parent / "python" / "reference.md"
+PAGE = Path(__file__).resolve().parents[1] / "python" / "reference.md"
 GROUPS = {
     "Reading": ("load_config", "load_configs", "load", "loads", "loads_all"),
     "Layers": ("load_layers", "plain", "optional"),
@@ -86,7 +86,7 @@ def signature(name: str, thing: object) -> str:
 
 
 def _parameter(each: inspect.Parameter) -> str:
-    stars = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
+    stars = "*" if each.kind is each.VAR_POSITIONAL else "**" if each.kind is each.VAR_KEYWORD else ""
     default = ""
     if each.default is not each.empty:
         # The environment and the platform are those of whoever runs this.

@@ -1,4 +1,4 @@
-"""Write the diagram of docs/architecture.md from the imports of the code: python docs/make_diagram.py
+"""Write the diagram of docs/architecture.md from the imports of the code: `make reference`
 
 An arrow that follows from others is left out.  `tests/test_architecture_page.py` compares page and code.
 """
@@ -10,7 +10,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
 BLOCK = re.compile(r"(?<=^```mermaid\n)flowchart.*?(?=^```$)", re.M | re.S)
 
