@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from itertools import zip_longest
 
 from encconf.engine.sha2 import sha256
 from encconf.errors import EncconfError
@@ -104,14 +105,10 @@ def record(
     """
     layout = Layout()
     originals = prepared.originals if prepared else {}
-    inside = bytearray(len(plain.leaves))
     for index, flow in enumerate(plain.flows):
         if flow.start in originals:
             layout.flows[index] = originals[flow.start]
-            inside[flow.first : flow.last] = b"\1" * (flow.last - flow.first)
     for index, leaf in enumerate(plain.leaves):
-        if inside[index]:
-            continue
         start, end = format.region(plain, leaf)
         before = originals.get(start, plain.text[start:end])
         start, end = format.region(encrypted, encrypted.leaves[index])
@@ -121,8 +118,8 @@ def record(
             now = encrypted.text[start : edit[0]] + edit[2] + encrypted.text[edit[1] : end]
         if now != before:
             layout.leaves[index] = before
-    if canonical.endswith(("\r\n", "\n", "\r")) and not original.endswith(("\n", "\r")):
-        layout.trim = 2 if canonical.endswith("\r\n") else 1
+    if not original.endswith(("\n", "\r")):
+        layout.trim = len(canonical) - len(canonical.rstrip("\r\n"))
     edits = apply(layout, format, encrypted, literals)
     if edits is not None:
         restored = splice(encrypted.text, edits + format.detach(encrypted))
@@ -164,13 +161,11 @@ def apply(
 
 def _compare(layout: Layout, format: Format, restored: str, original: str) -> None:
     """Find out what differs between the values, and in line breaks throughout."""
-    if "\r\n" in original and "\r" not in restored and original.count("\r\n") == original.count("\n"):
+    if "\r\n" in original and "\r" not in restored:
         layout.newline = "\r\n"
         original = original.replace("\r\n", "\n")
-    old, new = _gaps(format, restored), _gaps(format, original)
-    if len(old) != len(new):
-        return
-    for index, ((start, end), (new_start, new_end)) in enumerate(zip(old, new, strict=True)):
+    gaps = zip(_gaps(format, restored), _gaps(format, original), strict=False)
+    for index, ((start, end), (new_start, new_end)) in enumerate(gaps):
         is_now, was = restored[start:end], original[new_start:new_end]
         if is_now != was:
             layout.gaps[index] = (_hash(is_now)[:16], was)
@@ -194,19 +189,18 @@ def finish(layout: Layout, format: Format, text: str) -> str:
     """
     text = trim(layout, text)
     if layout.gaps:
-        unbroken = text.replace("\r\n", "\n") if layout.newline else text
         edits: list[Edit] = []
-        for index, (start, end) in enumerate(_gaps(format, unbroken)):
+        for index, (start, end) in enumerate(_gaps(format, text)):
             gap = layout.gaps.get(index)
-            if gap is not None and gap[0] == _hash(unbroken[start:end])[:16]:
+            if gap is not None and gap[0] == _hash(text[start:end])[:16]:
                 edits.append((start, end, gap[1]))
-        text = splice(unbroken, edits)
+        text = splice(text, edits)
     return text.replace("\r\n", "\n").replace("\n", "\r\n") if layout.newline == "\r\n" else text
 
 
 def trim(layout: Layout, text: str) -> str:
-    """Take off the line break that encryption added."""
-    return text[: -layout.trim] if layout.trim and text[-layout.trim :].strip("\r\n") == "" else text
+    """Take off the line break that encryption added; git may have made another one of it."""
+    return text.removesuffix("\n").removesuffix("\r") if layout.trim else text
 
 
 def restore_whole(layout: Layout, canonical: str) -> str | None:
@@ -222,12 +216,5 @@ def _hash(text: str) -> str:
 
 
 def _common(one: str, other: str) -> int:
-    """Length of the common prefix."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[:middle] == other[:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    """Length of the common prefix of two texts that differ."""
+    return next(at for at, (mine, yours) in enumerate(zip_longest(one, other)) if mine != yours)

@@ -47,15 +47,11 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
         record.of_gaps_only()
         if not record.gaps and not record.newline:
             return canonical
-    if record.whole is not None:
-        return layouts.restore_whole(record, canonical) or canonical
-    edits = layouts.apply(record, module, document, literals)
-    if edits is None:
-        return canonical
-    result = splice(text, _around(edits, comments, text) + detach)
-    result = layouts.finish(record, module, result)
+    result = layouts.restore_whole(record, canonical)
+    if record.whole is None and (edits := layouts.apply(record, module, document, literals)) is not None:
+        result = layouts.finish(record, module, splice(text, _around(edits, comments, text) + detach))
     # The record may be older than the file: then the text would say something else.
-    return result if _says(module, result, document) else canonical
+    return result if result is not None and _says(module, result, document) else canonical
 
 
 def moved_document(opened: Opened) -> Document | None:
