@@ -176,6 +176,8 @@ def _manager(credentials: Credentials) -> Probe:
     version = _said_by(["systemctl", "--version"], credentials)
     if version is None:
         return Probe(False, missing=["systemd (systemctl not found)"])
+    if not version:
+        return Probe(False, missing=["systemd (systemctl --version prints nothing)"])
     words = version.split()
     note = " ".join(words[:2])
     if len(words) > 1 and words[1].isdigit() and int(words[1]) < 247:
@@ -192,7 +194,7 @@ def _manager(credentials: Credentials) -> Probe:
 def _systemd_creds(credentials: Credentials) -> Probe:
     """The program that encrypts for LoadCredentialEncrypted=, and a key for it."""
     version = _said_by(["systemd-creds", "--version"], credentials)
-    if version is None:
+    if not version:
         return Probe(False, missing=["systemd-creds (systemd 250 or newer)"])
     tpm = (_said_by(["systemd-creds", "has-tpm2"], credentials) or "").split("\n")[0] == "yes"
     secret = credentials.environ.get("SYSTEMD_CREDENTIAL_SECRET") or "/var/lib/systemd/credential.secret"

@@ -303,7 +303,7 @@ class TestNoCompanion:
 
 # A program that listens in place of a companion: its arguments are the folder and what it does.
 _IMPOSTOR = """
-import os, socket, sys, time
+import contextlib, os, socket, sys, time
 folder, what = sys.argv[1:]
 os.mkdir(folder, 0o700)
 with open(f"/proc/{os.getppid()}/stat") as file:
@@ -325,10 +325,10 @@ while True:
     if what == "hang":
         time.sleep(60)
     plain = {"garbage": b"\\xff" * 999, "answer": (6).to_bytes(8, "big") + b"forged", "": b""}[what]
-    while connection.recv(65536):
-        pass
-    connection.sendall(plain)
-    connection.close()
+    with connection, contextlib.suppress(OSError):  # who sees that it is foreign does not stay
+        while connection.recv(65536):
+            pass
+        connection.sendall(plain)
 """
 
 

@@ -138,8 +138,10 @@ class TestSystemd:
         for name in ("systemctl", "systemd-creds"):
             project.write(f"bin/{name}", "#!/bin/sh\nexec /bin/sleep 60\n").chmod(0o755)
         started = time.monotonic()
-        report(project, "systemd", code=1, PATH=str(project.path("bin")))
+        found = report(project, "systemd", code=1, PATH=str(project.path("bin")))["systemd"]
         assert time.monotonic() - started < 6
+        assert part(found, "serve")["missing"] == ["systemd (systemctl --version prints nothing)"]
+        assert part(found, "systemd-creds")["usable"] is False
 
 
 @pytest.fixture
