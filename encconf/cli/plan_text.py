@@ -43,10 +43,10 @@ def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str
         before, after = wanted.metadata.selection, wanted.rule.selection
         said.append(f"what is encrypted: {after}; until now {before}")
     if wanted.renews(rotate=rotate):
-        why = ", because a removed recipient knows the old one" if wanted.gone else ""
+        why = ", because a removed recipient knows the old one" if wanted.removed else ""
         said.append(f"every value is re-encrypted with a new data key{why}")
     elif wanted.removes:
-        why = "a removed recipient knows it" if wanted.gone else "removed recipients know it"
+        why = "a removed recipient knows it" if wanted.removed else "removed recipients know it"
         said.append(f"the data key is kept, although {why}")
     return said
 

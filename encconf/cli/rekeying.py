@@ -250,15 +250,15 @@ class Rekeying(Batch):
 
     def _look_up_names(self, change: Change) -> None:
         self._files.append(change.file)
-        self._learn(change.plan.gone)
+        self._learn(change.plan.removed)
 
     def _show(self, names: str, said: Sequence[str]) -> None:
         self.console.note("\n".join([f"{names}: these keys change", *(f"  {line}" for line in said)]))
 
     def _brief(self, wanted: Plan) -> str:
         before, after = wanted.thresholds
-        parts = [f"+{self.names.of(key)}" for key in wanted.come]
-        parts += [f"-{self.names.of(key)}" for key in wanted.gone]
+        parts = [f"+{self.names.of(key)}" for key in wanted.added]
+        parts += [f"-{self.names.of(key)}" for key in wanted.removed]
         if before != after:
             parts.append(f"needs {after} of its {len(wanted.new)} groups" if after else "one group")
         if wanted.reselects:
@@ -313,8 +313,8 @@ class Rekeying(Batch):
         if not wanted.changes:
             return row
         row["data_key"] = "new" if wanted.renews(rotate=self.rotate) else "kept"
-        row["added"] = list(map(self.names.to_json, wanted.come))
-        row["removed"] = list(map(self.names.to_json, wanted.gone))
+        row["added"] = list(map(self.names.to_json, wanted.added))
+        row["removed"] = list(map(self.names.to_json, wanted.removed))
         before, after = wanted.thresholds
         if before != after:
             row["threshold"] = {"old": before or 1, "new": after or 1}
@@ -330,7 +330,7 @@ class Rekeying(Batch):
 
     def _who(self, wanted: Plan, seen: Seen) -> str:
         """The removed recipients, as the subject of a sentence."""
-        who = ", ".join(self.names.full(key) for key in wanted.gone)
+        who = ", ".join(self.names.full(key) for key in wanted.removed)
         return who if seen.alone else f"{who}, together with keys of other groups,"
 
     def report(self) -> None:

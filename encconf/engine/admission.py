@@ -1,8 +1,8 @@
-"""Who may join a file: recipients that our own ``.sops.yaml``, or somebody's command line, names.
+"""Who may join a file: the recipients that our own ``.sops.yaml`` or the command line names.
 
-Nothing authenticates the recipients, key groups and selection that a sops block lists: whoever can write
-to a branch can change them without a key.  So before a data key is wrapped because of what a file or
-another branch says, the caller asks here.  Nothing here reads files; the caller brings the rules.
+Nothing authenticates the recipients, key groups and selection that a sops block lists: anyone who can
+write to a branch can change them without a key.  So the caller asks here before it wraps a data key for
+recipients that only a file or another branch names.  Nothing here reads files; the caller passes the rules.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 
 def rule_of(metadata: Metadata) -> Rule:
-    """The rule that a text was encrypted by, as it says itself."""
+    """The rule that a file was encrypted by, according to its own block."""
     groups = [[wrapped.key for wrapped in group] for group in metadata.groups]
     return Rule(groups, metadata.threshold or None, metadata.selection, "the file itself")
 
 
 def rule_to_wrap(metadata: Metadata, *, new_data_key: bool) -> Rule | None:
-    """The rule to encrypt a file's new values by, once somebody has seen to it who may join.
+    """The rule to encrypt a file's new values by.  The caller has checked who may join.
 
-    None where its data key stays wrapped as it is.
+    None if the data key stays wrapped as it is.
     """
     return rule_of(metadata) if new_data_key or are_spoiled(metadata.groups) else None
 
 
 class Objections:
-    """What a file would allow that no trusted rule does.
+    """What a file would allow that no trusted rule allows.
 
-    ``strangers`` are the recipients that none names, or none in that key group; ``others`` are sentences
-    about the key groups.
+    ``strangers`` are the recipients that no trusted rule names in that key group.  ``others`` are phrases
+    about the key groups themselves.
     """
 
     def __init__(self, wanted: Rule, trusted: Sequence[Rule]) -> None:
@@ -63,17 +63,17 @@ class Objections:
         return ", ".join([*map(in_full, self.strangers), *self.others])
 
     def error(self, message: str, hint: str) -> StrangerError:
-        """The error that stops because of these; the message ends where they are listed."""
+        """The error to stop with: the message, followed by the list of these objections."""
         return StrangerError(f"{message}: {self}", self.strangers, hint=hint)
 
 
 def _named(rule: Rule, at: int, count: int) -> Sequence[MasterKey]:
-    """The keys that a rule allows in one of so many groups."""
+    """The keys that a rule allows in group ``at`` of ``count`` groups."""
     if len(rule.groups) == count:
         return rule.groups[at]
     return [key for group in rule.groups for key in group]
 
 
 def in_full(key: MasterKey) -> str:
-    """The type and whole name of a key: somebody is to decide by it."""
+    """The type and full name of a key, so that a person can decide whether to trust it."""
     return f"{key.TYPE} {printable(key.name) or '(no name)'}"

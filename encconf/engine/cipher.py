@@ -1,8 +1,7 @@
 """One value and its ``ENC[AES256_GCM,…]`` text.
 
-The form is that of sops 3.13.3 (aes/cipher.go): AES-256 in GCM with a 32-byte nonce, all parts in
-standard base64, and the value's place as additional data.  This module does not know what is
-encrypted, or where it is in the file.
+The form is that of sops 3.13.3 (aes/cipher.go): AES-256 in GCM with a 32-byte nonce, all parts in standard
+base64, and the value's place as additional data.  This module knows nothing about files.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ NONCE_SIZE = 32
 TAG_SIZE = 16
 
 _BASE64 = rb"[A-Za-z0-9+/]+={0,2}"
-# sops's own pattern has no end anchor, so it takes `ENC[…]` with the line break of a block scalar.
-# Empty data is what rops makes of an empty string, which sops leaves alone.
+# sops's own pattern has no end anchor, so it accepts `ENC[…]` with the line break of a block scalar.
+# rops encrypts an empty string, which gives empty data; sops never encrypts one.
 ENC = re.compile(
     rb"ENC\[AES256_GCM,data:(%b|),iv:(%b),tag:(%b),type:([a-z]+)\]\s*\Z" % (_BASE64, _BASE64, _BASE64)
 )
@@ -39,7 +38,7 @@ def encode(ciphertext: bytes, nonce: bytes, type: str) -> str:
 
 
 def split(enc: bytes) -> tuple[bytes, bytes, str] | None:
-    """Ciphertext with its tag, nonce, and type of an ``ENC[…]`` text; None if it isn't one."""
+    """Return the ciphertext with its tag, the nonce and the type of an ``ENC[…]`` text, or None."""
     match = ENC.match(enc)
     if match is None:
         return None
@@ -51,7 +50,7 @@ def split(enc: bytes) -> tuple[bytes, bytes, str] | None:
 
 
 def aes_gcm(data_key: bytes) -> AESGCM:
-    """AES-GCM under a data key of 32 bytes.  What looks at ciphertexts only does not import it."""
+    """Return AES-GCM under a data key of 32 bytes.  Code that only looks at ciphertexts loads no crypto."""
     try:
         # The Rust class itself: the public module that re-exports it also imports every other cipher,
         # which takes longer (9 ms) than opening a small file.  They are the same object (a test says so).
@@ -65,9 +64,9 @@ def aes_gcm(data_key: bytes) -> AESGCM:
 
 
 def unlock(key: bytes | AESGCM, ciphertext: bytes, nonce: bytes, aad: bytes) -> bytes | None:
-    """Decrypt one ciphertext (with its tag) under a data key, or what `aes_gcm` made of it for many.
+    """Decrypt a ciphertext (with its tag) under a data key, or under what `aes_gcm` made of one.
 
-    None if it is not what was written.
+    Returns None if the ciphertext was changed or is for another place.
     """
     try:
         return (aes_gcm(key) if isinstance(key, bytes) else key).decrypt(nonce, ciphertext, aad)
@@ -78,9 +77,9 @@ def unlock(key: bytes | AESGCM, ciphertext: bytes, nonce: bytes, aad: bytes) -> 
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether decryption failed because the ciphertext is not what was written.
+    """Whether decryption failed because the ciphertext was changed or is for another place.
 
-    The class to catch is imported only here, after the fact: with `typing` it takes 2 ms.
+    The class to catch is imported only here, after a failure: with `typing`, the import takes 2 ms.
     """
     from cryptography.exceptions import InvalidTag
 

@@ -1,4 +1,4 @@
-"""The ciphertexts of a text that is encrypted: those that it keeps, and new ones for all else."""
+"""The ciphertexts of a text that is being encrypted: old ones for what is unchanged, and new ones."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Ciphertexts:
     """The ciphertexts under one data key.
 
-    ``sources`` are files under the same data key, whose ciphertexts are kept: the twin, if it keeps its data
-    key, and donors.  ``replaced`` is the twin in any case.
+    ``sources`` are files under the same data key, whose ciphertexts are reused: the twin, if its data key is
+    kept, and donors.  ``replaced`` is the twin, whatever its data key.
     """
 
     __slots__ = ("_module", "_replaced", "_sources", "encrypt")
@@ -35,7 +35,7 @@ class Ciphertexts:
         self.encrypt = seal.Encryptor(data_key)
 
     def kept(self, plain: Document) -> list[Leaf | None]:
-        """For each leaf of a plain text, the old leaf whose ciphertext it keeps; None for a new value."""
+        """For each leaf of a plaintext, the old leaf whose ciphertext it keeps, or None for a new value."""
         if not self._sources:
             return [None] * len(plain.leaves)
         from encconf.engine.reuse import reused_leaves
@@ -45,10 +45,10 @@ class Ciphertexts:
     def of_leaves(
         self, plain: Document, chosen: bytearray, kept: list[Leaf | None], *, retypes: bool
     ) -> tuple[list[str | None], bytearray]:
-        """The ciphertext of each leaf, None for one that stays plain; and whether it was a plain scalar.
+        """Return the ciphertext of each leaf (None for a plaintext leaf), and whether it was a plain scalar.
 
-        A leaf learns the type of the ciphertext that it keeps (see formats.json.token: an integer may have
-        been stored as a float).  Without ``retypes`` it keeps none of another type.
+        A leaf takes the type of the ciphertext that it keeps: sops may have stored an integer as a float
+        (see formats.json.token).  Without ``retypes`` it keeps only a ciphertext of its own type.
         """
         encs: list[str | None] = [None] * len(plain.leaves)
         were_plain = bytearray(len(plain.leaves))
@@ -70,7 +70,7 @@ class Ciphertexts:
         return encs, were_plain
 
     def _places_before(self, plain: Document) -> list[Leaf | None] | None:
-        """Where the values were in a file that gets a new data key; None where there is none."""
+        """For each leaf, its old leaf if the replaced file gets a new data key, else None."""
         if self._sources or self._replaced is None:
             return None
         from encconf.engine.reuse import places_before
@@ -80,7 +80,7 @@ class Ciphertexts:
     def of_comments(
         self, plain: Document, final: Document, chosen: Chosen, selection: Selection
     ) -> list[Edit]:
-        """The edits that encrypt the chosen comments of the ``final`` text.  Raises ConfigError."""
+        """Return the edits that encrypt the chosen comments of the ``final`` text.  Raises ConfigError."""
         if not final.comments:
             return []
         reused: dict[int, str] = {}
@@ -94,7 +94,7 @@ class Ciphertexts:
                 continue
             data = stored(comment)
             if not data or (data.startswith(PREFIX.encode()) and split(data)):
-                # (One that could not be decrypted must not be encrypted over again.)
+                # A comment that could not be decrypted must not be encrypted twice.
                 continue
             enc = reused.get(index) or self.encrypt("comment", data, comment_aad(comment.scope.aad))
             if selection.kind == "unencrypted_comment_regex" and selection.matches(enc):

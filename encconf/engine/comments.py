@@ -1,6 +1,6 @@
-"""Comments and their ciphertexts: what sops stores for a comment, and where it may have put it.
+"""Comments and their ciphertexts: what sops stores for a comment, and under which keys.
 
-Which comment belongs to which values is the format's (`encconf.formats.comments`).
+`encconf.formats.comments` decides which values a comment belongs to.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def open_comments(opened: Opened, notify: Notify | None = None) -> list[Edit]:
-    """The edits that decrypt a document's comments; each comment learns its plaintext.
+    """Return the edits that decrypt a document's comments, and set each comment's plaintext.
 
-    Only where the file's rule says that comments are encrypted: no MAC covers them, and the next edit would
-    write a ciphertext that somebody moved to a plain place as plaintext.
+    Only comments that the file's selection encrypts are decrypted.  No MAC covers comments: if somebody moved
+    a ciphertext to a place that is not encrypted, the next edit would write it as plaintext.
     """
     document = opened.document
     module = formats.module(document.format)
@@ -49,7 +49,7 @@ def open_comments(opened: Opened, notify: Notify | None = None) -> list[Edit]:
 
 
 def _of_items(document: Document) -> list[Edit]:
-    """The edits that make comments of the items by which sops stores comments in a list."""
+    """Return the edits that turn list items that sops stored for comments back into comments."""
     items = [leaf for leaf in document.leaves if leaf.type == "comment" and leaf.data is not None]
     counts: dict[int, int] = {}
     for leaf in items:
@@ -59,7 +59,7 @@ def _of_items(document: Document) -> list[Edit]:
 
 
 class _Unlocker:
-    """Decrypts the comments of one document, wherever sops thinks that they are."""
+    """Decrypts the comments of one document, under whichever keys sops has put them."""
 
     def __init__(self, document: Document, data_key: bytes) -> None:
         self._document = document
@@ -70,7 +70,7 @@ class _Unlocker:
         data = unlock(self._key, ciphertext, nonce, comment_aad(comment.scope.aad))
         if data is not None:
             return data
-        # go-yaml puts a few comments in unexpected places; the tag says when a guess is right.
+        # go-yaml puts a few comments in unexpected places.  GCM's tag shows which guess is right.
         if self._places is None:
             self._places = _all_places(self._document)
         comment.misplaced = True
@@ -82,22 +82,22 @@ class _Unlocker:
 
 
 def stored(comment: Comment) -> bytes:
-    """What is encrypted for a comment.
+    """The bytes that are encrypted for a comment.
 
-    sops would turn a bare ``#`` inside a list into an item, so it is stored as a blank, a blank as
-    two, and so on.
+    sops would turn a bare ``#`` inside a list into an item.  So an empty comment is stored as one blank, one
+    blank as two, and so on.
     """
     data = comment.text.encode("utf-8", "surrogateescape")
     return data + b" " if isinstance(comment.scope.node, list) and not data.strip(b" ") else data
 
 
 def comment_aad(aad: str) -> bytes:
-    """A scope's additional data, as sops authenticates a comment with it."""
+    """The additional data with which sops authenticates a comment in a scope."""
     return aad.encode("utf-8", "surrogateescape") or b":"  # sops joins no keys and adds its colon
 
 
 def _all_places(document: Document) -> list[bytes]:
-    """Every place where sops may have put a comment, as additional data."""
+    """The additional data of every place where sops may have put a comment."""
     places = {b":"}
     pending: list[tuple[object, str]] = [(tree, "") for tree in document.trees]
     while pending:

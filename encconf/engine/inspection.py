@@ -1,4 +1,4 @@
-"""What an encrypted text says of itself without a key."""
+"""What an encrypted text shows without a key."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class InspectedLeaf:
     """One value of an encrypted text, as it looks without a key.
 
-    ``path`` are keys and indexes; ``encrypted`` is whether the file's rule encrypts it; ``type`` is str, int,
-    float, bool, bytes, time or null.
+    ``path`` holds the keys and indexes that lead to it.  ``encrypted`` says whether the file's selection
+    encrypts it.  ``type`` is str, int, float, bool, bytes, time or null.
     """
 
     __slots__ = ("encrypted", "path", "type")
@@ -32,11 +32,11 @@ class InspectedLeaf:
 
 
 class Inspection:
-    """What an encrypted text says of itself without a key; nothing of it is authenticated.
+    """What an encrypted text shows without a key.  None of it is authenticated.
 
-    ``leaves`` are its values in order; ``encrypted`` and ``plain`` count them; ``groups`` are its key
-    groups, as pairs of type and name; ``threshold`` is how many groups are needed (0: one group);
-    ``version`` and ``lastmodified`` are texts.
+    ``leaves`` are its values in order; ``encrypted`` and ``plain`` count them.  ``groups`` are its key
+    groups, as pairs of type and name, and ``threshold`` is how many of them are needed (0: there is one).
+    ``version`` and ``lastmodified`` are strings as the file has them.
 
     >>> found = inspect(text)  # doctest: +SKIP
     >>> [leaf.path for leaf in found.leaves if not leaf.encrypted]  # doctest: +SKIP
@@ -66,7 +66,7 @@ class Inspection:
 
 
 def _type_of(leaf: Leaf) -> str:
-    """The type of a value, which a ciphertext says too."""
+    """The type of a value.  A ciphertext names its type, too."""
     parts = split(leaf.data) if leaf.data is not None and leaf.data.startswith(PREFIX.encode()) else None
     return parts[2] if parts is not None else leaf.type
 

@@ -1,11 +1,13 @@
-"""The layout record: what a plain text looked like where its ciphertext cannot show it.
+"""The layout record: the parts of a plaintext's layout that the encrypted text cannot show.
 
-Quotes, comments and blank lines stay in the encrypted file.  The spelling of a number, the folds of a
-``>`` block, the ``+`` of a block scalar, a plain scalar inside ``[…]``, an alias to a collection, a
-missing last line break, and what sops cannot read between values cannot.  They go, encrypted, into
-a member of the ``sops`` block that sops ignores (and drops when it rewrites the file).  The record
-names values by their number in the file and holds no hash of the whole, so it stays the same while
-other values change; whether it still fits is found by reading the result (see `encconf.engine.plaintext`).
+Quotes, comments and blank lines stay in the encrypted file.  Some things cannot stay: the spelling of a
+number, the folds of a ``>`` block, the ``+`` of a block scalar, a plain scalar inside ``[…]``, an alias to
+a collection, a missing last line break, and text between values that sops cannot read.  encconf encrypts
+them into a member of the ``sops`` block that sops ignores (and drops when it rewrites the file).
+
+The record names values by their number in the file and holds no hash of the whole file, so it stays the
+same while other values change.  `encconf.engine.plaintext` applies it, reads the result, and discards it
+if the result has other values.
 """
 
 from __future__ import annotations
@@ -27,13 +29,14 @@ _MAX_SIZE = 64 << 20
 
 
 class Layout:
-    """Original spellings: of leaves and flow collections by number, or of the whole text.
+    """Original spellings.
 
-    ``gaps`` are the texts before leaves, by number, and behind the last one: (a hash of the text
-    that it replaces, the original).  ``newline`` is the line break of the whole text, "" for that
-    of the encrypted one; ``trim`` how many characters of line break encryption added at the end.
-    ``whole`` is a last resort: (SHA-256 of the canonical text, common prefix, common suffix, what
-    lies between).
+    ``leaves`` and ``flows`` hold the original text of leaves and flow collections, by number.  ``gaps``
+    holds the text before each leaf, by number, and the text after the last one, as pairs: a hash of the
+    text to replace, and the original.  ``newline`` is the line break of the whole text, or "" if it is
+    that of the encrypted text.  ``trim`` is the number of characters of the line break that encryption
+    added at the end.  ``whole`` is the last resort: the SHA-256 of the canonical text, the lengths of the
+    common prefix and suffix, and the original text between them.
     """
 
     def __init__(self) -> None:
@@ -45,7 +48,7 @@ class Layout:
         self.whole: tuple[str, int, int, str] | None = None
 
     def pack(self) -> bytes:
-        """The record's plaintext: compressed JSON, the same bytes for the same content."""
+        """Serialize the record as compressed JSON.  The same content gives the same bytes."""
         record: dict[str, object] = {}
         if self.leaves:
             record["leaves"] = {str(index): text for index, text in sorted(self.leaves.items())}
@@ -62,12 +65,12 @@ class Layout:
         return zlib.compress(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(), 9)
 
     def of_gaps_only(self) -> None:
-        """Forget how values are spelled, and that the text ends without a line break."""
+        """Drop everything but the gaps and the line break."""
         self.leaves, self.flows, self.trim, self.whole = {}, {}, 0, None
 
     @classmethod
     def unpack(cls, packed: bytes) -> Layout | None:
-        """Read a record; None for one that this version does not understand."""
+        """Read a record.  Returns None if this version does not understand it."""
         try:
             decompress = zlib.decompressobj()
             plain = decompress.decompress(packed, _MAX_SIZE)
@@ -98,10 +101,10 @@ def record(
     canonical: str,
     prepared: Prepared | None,
 ) -> Layout:
-    """What must be remembered for ``canonical`` to become ``original`` again.
+    """Return the record that turns ``canonical`` back into ``original``.
 
-    ``plain`` is the respelled plain text, ``encrypted`` the finished one with the same leaves in
-    the same order, ``literals`` the edits that decrypt its sealed leaves.
+    ``plain`` is the respelled plaintext.  ``encrypted`` is the finished text, with the same leaves in the
+    same order.  ``literals`` are the edits that decrypt its encrypted leaves.
     """
     layout = Layout()
     originals = prepared.originals if prepared else {}
@@ -138,7 +141,7 @@ def record(
 def apply(
     layout: Layout, format: Format, encrypted: Document, literals: list[Edit | None]
 ) -> list[Edit] | None:
-    """The literals' edits with the original spellings in place; None if the record does not fit."""
+    """Return the edits of ``literals`` with the original spellings, or None if the record does not fit."""
     leaves = list(literals)
     edits: list[Edit] = []
     for index, text in layout.leaves.items():
@@ -160,7 +163,7 @@ def apply(
 
 
 def _compare(layout: Layout, format: Format, restored: str, original: str) -> None:
-    """Find out what differs between the values, and in line breaks throughout."""
+    """Record the differences between values, and the line break if all of them differ."""
     if "\r\n" in original and "\r" not in restored:
         layout.newline = "\r\n"
         original = original.replace("\r\n", "\n")
@@ -172,7 +175,7 @@ def _compare(layout: Layout, format: Format, restored: str, original: str) -> No
 
 
 def _gaps(format: Format, text: str) -> list[tuple[int, int]]:
-    """The spans between the values of a plain text; none if it cannot be read."""
+    """Return the spans between the values of a plaintext, or no spans if it cannot be read."""
     try:
         document = format.scan(text)
     except EncconfError:
@@ -183,9 +186,9 @@ def _gaps(format: Format, text: str) -> list[tuple[int, int]]:
 
 
 def finish(layout: Layout, format: Format, text: str) -> str:
-    """The text, whose values have their original spellings, with all else as it was, too.
+    """Restore everything but the spelling of values, which is restored already.
 
-    What has become another text since then stays as it is.
+    A gap whose text has changed since the record was made stays as it is.
     """
     text = trim(layout, text)
     if layout.gaps:
@@ -204,7 +207,7 @@ def trim(layout: Layout, text: str) -> str:
 
 
 def restore_whole(layout: Layout, canonical: str) -> str | None:
-    """The original from a whole-text record; None if the canonical text is another one now."""
+    """Return the original from a record of the whole text, or None if the canonical text has changed."""
     if layout.whole is None or layout.whole[0] != _hash(canonical):
         return None
     _, prefix, suffix, middle = layout.whole

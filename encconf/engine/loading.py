@@ -1,7 +1,4 @@
-"""The values of encrypted files as Python dicts: `encconf.load_config` and its siblings.
-
-A file is read from wherever the caller has it, opened, and its values become ordinary Python values.
-"""
+"""The values of encrypted files as Python dicts: `encconf.load_config` and its siblings."""
 
 from __future__ import annotations
 
@@ -59,7 +56,7 @@ if TYPE_CHECKING:
 def load_file(
     path: Input, section: Section, schema: type[T] | None, *, masker: Masker | None, **options: Any
 ) -> Any:
-    """See `encconf.load_config`.  An error is returned, without frames that hold values."""
+    """See `encconf.load_config`.  Returns an error instead of raising it, without frames that hold values."""
     try:
         tree, format = tree_of(path, masker, **options)
         if not section and schema is None:
@@ -80,9 +77,9 @@ def tree_of(
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
 ) -> tuple[dict[str, Any], str]:
-    """What an encrypted file holds, and its format.
+    """Return the values of an encrypted file, and its format.
 
-    ``masker`` gets each value that was encrypted, and gives what to load.
+    ``masker`` is called with each value that was encrypted and returns the value to load.
     """
     name, read = source_of(path)
     with about(name, frames=False):
@@ -92,17 +89,17 @@ def tree_of(
 
 
 def masker_for(mask: bool, schema: object = None) -> Masker | None:
-    """What hides values: nothing, unless it is asked for or a schema's errors could show them."""
+    """Return the masker, or None.  A schema needs one, because its errors could show values."""
     if not mask and schema is None:
         return None
     from encconf.shape.mask import masked, masked_number
 
-    # pydantic's errors show the input; msgspec's do not, and it takes no subclass of int.
+    # pydantic's errors show the input.  msgspec's do not, and it accepts no subclass of int.
     return masked_number if hasattr(schema, "__pydantic_validator__") else masked
 
 
 def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, lax: bool) -> Any:
-    """A section of a loaded tree, as an object of the type ``schema`` if there is one."""
+    """Return a section of a loaded tree, converted to the type ``schema`` if one is given."""
     keys: tuple[str, ...] = ()
     with about(name, frames=False):
         if section:
@@ -119,7 +116,7 @@ def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, la
 
 
 def source_of(path: Input) -> tuple[str, Callable[[], str | bytes]]:
-    """The name of what was given to read, and how to read it.  Raises WrongTypeError."""
+    """Return the name of a file to read, and a function that reads it.  Raises WrongTypeError."""
     if isinstance(path, (str, os.PathLike)):
         from encconf.io import fileio
 
@@ -197,14 +194,14 @@ def load_text(
 
 
 def only(trees: list[dict[str, Any]]) -> dict[str, Any]:
-    """The only document of a text.  Raises InputError for a stream of several."""
+    """Return the only document of a text.  Raises InputError for a stream of several."""
     if len(trees) != 1:
         raise InputError(f"the file has {len(trees)} documents, not one", hint="read them all with loads_all")
     return trees[0]
 
 
 def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, Any]]:
-    """Format, document and values of a readable file.  Raises PlaintextError for one that is encrypted."""
+    """Return format, document and values of a plaintext file.  Raises PlaintextError if it is encrypted."""
     from encconf.io import fileio
 
     text = fileio.read_text(name)
@@ -223,9 +220,9 @@ def open_values(
     cache: DataKeyCache | None,
     name: str = "",
 ) -> Opened:
-    """Open a text for its values; its content says the format where ``format`` does not.
+    """Open a text for its values.  Without ``format``, its content decides the format.
 
-    Where sops made a binary file of a ``.toml`` or ``.env.sops``, the values are those of the text inside.
+    If sops stored a ``.toml`` or ``.env.sops`` as a binary file, the values are those of the text inside.
     """
     inner = "" if format else formats.of_inner(name)
     format = format or sniff.format_of(text, name)
@@ -254,9 +251,9 @@ def resolved(
     credentials: Credentials | None,
     under: Path = (),
 ) -> list[dict[int, str]]:
-    """What the leaves with references ``under`` a path become, by their numbers, for some opened files.
+    """Resolve the references ``under`` a path in opened files.  Returns texts by leaf number for each file.
 
-    A file's name may be "".  Raises UnresolvedError for all that cannot be resolved.
+    A file's name may be "".  Raises one UnresolvedError that names all references that cannot be resolved.
     """
     from encconf.sources import references
 
@@ -265,7 +262,7 @@ def resolved(
 
 
 def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -> list[dict[str, Any]]:
-    """The values, with some texts in place of leaves; ``masker`` as for `tree_of`."""
+    """Return the values, with ``texts`` in place of some leaves.  ``masker`` is as for `tree_of`."""
     document = opened.document
     module = formats.module(document.format)
     if not module.shows_types(document):
@@ -288,14 +285,14 @@ def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -
 
 
 def _node(tree: Any, leaf: Leaf) -> Any:
-    """The mapping or list of a tree in which a leaf is."""
+    """Return the mapping or list of a tree that holds a leaf."""
     for step in leaf.scope.path:
         tree = tree[step]
     return tree
 
 
 def _values(document: Document, masker: Masker | None = None) -> list[dict[str, Any]]:
-    """Fill the trees of an unsealed document with Python values."""
+    """Fill the trees of a decrypted document with Python values."""
     parse = goyaml.parse
     module = formats.module(document.format)
     integral = not module.tells_integers(document)  # whether floats may be integers

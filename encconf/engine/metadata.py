@@ -1,8 +1,8 @@
 """The ``sops`` block as data: who can open the file, which values are encrypted, and its MAC.
 
-Names and meaning are those of sops 3.13.3 (stores/stores.go); older spellings differ in order only.
-Members that encconf does not know, and keys of types it does not know, are kept as they are.  What
-is read here is not trusted: nothing is authenticated before the data key is there.
+Names and meanings are those of sops 3.13.3 (stores/stores.go); older versions only order them differently.
+Members and key types that encconf does not know are kept as they are.  Nothing read here is trusted:
+encconf can authenticate a file only once it has the data key.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 SOPS_VERSION = "3.13.3"
 """What encconf writes as ``version``: the release of sops whose format it writes."""
 LAYOUT_AAD = b"encconf layout 1"
-"""Additional data of the layout record's ciphertext; a value's always ends with a colon."""
+"""Additional data of the layout record's ciphertext.  That of a value always ends with a colon."""
 CONFLICT = "encconf_conflict"
-"""The member that holds, encrypted, what a merge could not decide (see `encconf.git.merge`)."""
+"""The member that holds an unresolved conflict, encrypted (see `encconf.git.merge`)."""
 PARENTS = "encconf_merge"
-"""The member that says which versions were merged without a key, so that there is no MAC yet."""
+"""The member that names the versions that were merged without a key.  The file then has no MAC yet."""
 
 UNMERGED = (CONFLICT, PARENTS)
-"""What goes when somebody who holds the key has written the file again."""
+"""The members that are removed when someone who holds the key writes the file again."""
 
 _OWN = frozenset({"key_groups", "shamir_threshold", "lastmodified", "mac", "version", LAYOUT})
 _MAX_GROUPS = 255
@@ -43,9 +43,9 @@ MAX_WRAPPED = 512 << 10
 class Metadata:
     """What the ``sops`` block says.
 
-    ``groups`` are the key groups, one for a file without Shamir; ``threshold`` how many of them are
-    needed (0 when the file doesn't say); ``lastmodified`` RFC 3339 as written; ``mac`` and
-    ``layout`` are ``ENC[…]`` texts; ``unknown`` every other member, verbatim.
+    ``groups`` are the key groups; a file without Shamir has one.  ``threshold`` is how many of them are
+    needed (0 if the file doesn't say).  ``lastmodified`` is an RFC 3339 date, as written.  ``mac`` and
+    ``layout`` are ``ENC[…]`` texts.  ``unknown`` holds every other member, verbatim.
     """
 
     def __init__(
@@ -69,18 +69,18 @@ class Metadata:
         self.unknown = dict(unknown or {})
 
     def replace(self, **changes: Any) -> Metadata:
-        """This block with other values for the named fields."""
+        """Return this block with other values for the named fields."""
         return type(self)(**{**vars(self), **changes})
 
     def renewed(self, **changes: Any) -> Metadata:
-        """The same, for values that are encrypted again: without a MAC, a layout and the marks of a merge."""
+        """Return this block for re-encrypted values: without its MAC, layout record and marks of a merge."""
         unknown = {name: value for name, value in self.unknown.items() if name not in UNMERGED}
         stale = {"lastmodified": "", "mac": None, "layout": None, "version": SOPS_VERSION, "unknown": unknown}
         return self.replace(**{**stale, **changes})
 
     @property
     def unmerged(self) -> str | None:
-        """Why a merge of this file is not finished, None if it is; the file could say so without cause."""
+        """Why a merge of this file is unfinished, or None.  This is what the file claims, unauthenticated."""
         if CONFLICT in self.unknown:
             return "both sides of a merge changed the same value, and the conflict is not resolved yet"
         if PARENTS in self.unknown:
@@ -99,7 +99,7 @@ class Metadata:
                 raise MetadataError("the sops entry is not a mapping", hint="is this file encrypted?")
             raise NotEncryptedError
         version = _text(block, "version") or ""
-        # To rops, which writes no version, no rule means that everything is encrypted.
+        # rops writes no version; in its files, no selection means that everything is encrypted.
         selection = Selection.from_entries(block, DEFAULT if version else EVERYTHING)
         names = selection.NAMES
         unknown: dict[str, object] = {}
@@ -132,7 +132,7 @@ class Metadata:
         )
 
     def to_block(self) -> dict[str, object]:
-        """The block's members, sorted by name as sops writes them since 3.13.0."""
+        """Return the block's members, sorted by name, as sops has written them since 3.13.0."""
         block: dict[str, object] = dict(self.unknown)
         if len(self.groups) == 1:
             block.update(_entries(self.groups[0]))
@@ -155,7 +155,7 @@ def metadata_of(text: str, format: str) -> Metadata:
 
 
 def _before_3_3(version: str) -> bool:
-    """Whether a sops wrote it that mixed up the values of AWS's encryption contexts."""
+    """Whether it was written by a sops that mixed up the values of AWS encryption contexts."""
     major, _, rest = version.partition(".")
     minor = rest.partition(".")[0]
     if not (major.isdecimal() and minor.isdecimal() and len(version) < 20):
@@ -164,7 +164,7 @@ def _before_3_3(version: str) -> bool:
 
 
 def _has_values(context: object) -> bool:
-    """Whether an entry's context has several values that could be mixed up."""
+    """Whether an encryption context has different values, which could be mixed up."""
     return isinstance(context, dict) and len({str(value) for value in context.values()}) > 1
 
 
@@ -213,7 +213,7 @@ def _groups(value: object) -> list[list[WrappedKey]]:
 
 
 def _limit(groups: list[list[WrappedKey]]) -> None:
-    """Raise MetadataError for more keys than anyone has: each of them may be tried."""
+    """Raise MetadataError if there are too many keys: encconf may try each of them."""
     if sum(map(len, groups)) > MAX_KEYS:
         raise MetadataError(f"the sops block has more than {MAX_KEYS} master keys")
     if sum(len(wrapped.enc) for group in groups for wrapped in group) > MAX_WRAPPED:

@@ -1,6 +1,6 @@
-"""From an encrypted text to its unsealed leaves: the data key, the values, the MAC, and what was asked for.
+"""Open an encrypted text: get its data key, decrypt its leaves and comments, and check its MAC.
 
-Nothing here builds a plain text (`encconf.engine.plaintext`) or Python values (`encconf.engine.loading`).
+`encconf.engine.plaintext` makes a plaintext of the result, and `encconf.engine.loading` Python values.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 
 def bounded(function: Callable[P, T]) -> Callable[P, T]:
-    """Let a file that takes more memory or stack than there is be refused as what it is.
+    """Raise LimitError if a file needs more memory or stack than is available.
 
-    The bounds of the formats are meant to come first: this is for small machines, and deep callers.
+    The limits of the formats should apply first.  This is for small machines and for deeply nested callers.
     """
 
     @wraps(function)
@@ -48,9 +48,9 @@ def bounded(function: Callable[P, T]) -> Callable[P, T]:
 
 
 def as_text(given: object, *, binary: bool = False) -> str:
-    """A text, of bytes if they are UTF-8.
+    """Return a text, decoded if it was given as bytes.
 
-    Raises WrongTypeError, InputError for other bytes, and ParseError for half of a surrogate pair.
+    Raises WrongTypeError, InputError for bytes that are not UTF-8, ParseError for half of a surrogate pair.
     """
     if isinstance(given, str):
         try:
@@ -70,9 +70,9 @@ def as_text(given: object, *, binary: bool = False) -> str:
 
 
 class Opened(Record):
-    """An encrypted document with its leaves unsealed, and what it took to do so.
+    """An encrypted document whose leaves are decrypted, with its metadata and data key.
 
-    ``comments`` are the edits that decrypt its comments, None if they were not requested.
+    ``comments`` are the edits that decrypt its comments, or None if they were not requested.
     """
 
     document: Document
@@ -83,11 +83,11 @@ class Opened(Record):
 
     @property
     def covered(self) -> bytearray | None:
-        """Which leaves the MAC covers (1), None for all."""
+        """Which leaves the MAC covers (1), or None for all."""
         return self.chosen.leaves if self.metadata.selection.mac_only_encrypted else None
 
     def check_mac(self, purpose: bytes = seal.ORDINARY) -> None:
-        """Raises MacMissingError or MacMismatchError; ``purpose`` as for `seal.check_mac`."""
+        """Raise MacMissingError or MacMismatchError.  ``purpose`` is as for `seal.check_mac`."""
         seal.check_mac(
             self.document,
             self.chosen.leaves,
@@ -109,9 +109,9 @@ def open_encrypted(
     accept_plain: bool = False,
     cache: DataKeyCache | None = None,
 ) -> Opened:
-    """Get a text's data key, unseal its values and check its MAC; `open_text` decrypts comments too.
+    """Get a text's data key, decrypt its values and check its MAC.  `open_text` decrypts comments, too.
 
-    A text that was scanned already, with its comments, is given as its document, which is unsealed then.
+    A caller that has scanned the text already, with its comments, passes the document.
     """
     document = formats.scan_encrypted(text, format, comments=comments) if isinstance(text, str) else text
     metadata = Metadata.of(document)
@@ -139,7 +139,7 @@ def open_encrypted(
 
 
 def _as_older_sops(format: Format, opened: Opened) -> bool:
-    """Read plain numbers as sops before 3.13.2 did, as floats; whether there are any that differ."""
+    """Read plaintext numbers as floats, as sops before 3.13.2 did.  Returns whether any number differs."""
     found = False
     for leaf, is_chosen in zip(opened.document.leaves, opened.chosen.leaves, strict=True):
         if not is_chosen and format.fragile(leaf):
@@ -160,11 +160,10 @@ def open_text(
     accept_plain: bool = False,
     notify: Notify | None = None,
 ) -> Opened:
-    """Open an encrypted text, comments included: for its plain text, and as the twin of `encconf.encrypt`.
+    """Open an encrypted text with its comments, to get its plaintext or as the twin of `encconf.encrypt`.
 
-    Its master keys are asked once, even if the file is written again.
-    With ``accept_plain``, values that are plaintext where they should be encrypted stay as they are.
-    Raises what `encconf.decrypt` raises.
+    The data key is unwrapped once, even if the file is written again.  With ``accept_plain``, values that
+    are plaintext but should be encrypted stay as they are.  Raises what `encconf.decrypt` raises.
     """
     module = formats.module(format)
     opened = open_encrypted(

@@ -1,6 +1,6 @@
-"""The plain text of an opened document, to the byte what was encrypted.
+"""The plaintext of an opened document, byte for byte the text that was encrypted.
 
-The values are spliced into the encrypted text, the ``sops`` block is taken out, and the layout record
+The values are spliced into the encrypted text, the ``sops`` block is removed, and the layout record
 (`encconf.engine.layout`) restores what the encrypted text cannot show.
 """
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 def plain_text(opened: Opened, *, layout: bool = True) -> str:
-    """The plain text of an opened one; without ``layout`` its values are spelled as sops spells them.
+    """Return the plaintext of an opened document.  Without ``layout``, values have sops's spelling.
 
-    Line breaks, blank lines and comments are then as they were, too, except at the end of the text.
+    Even then, line breaks, blank lines and comments are the original ones, except at the end of the text.
     """
     document = opened.document
     text = document.text
@@ -50,15 +50,15 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
     result = layouts.restore_whole(record, canonical)
     if record.whole is None and (edits := layouts.apply(record, module, document, literals)) is not None:
         result = layouts.finish(record, module, splice(text, _around(edits, comments, text) + detach))
-    # The record may be older than the file: then the text would say something else.
+    # A record that is older than the file can give a text with other values.
     return result if result is not None and _says(module, result, document) else canonical
 
 
 def moved_document(opened: Opened) -> Document | None:
-    """The document of the plain text, of the opened one's leaves: where they are once all is decrypted.
+    """Return the document of the plaintext without a scan: the opened one's leaves, at their new offsets.
 
-    It has leaves, trees and parts, no comments.  None where the text must be scanned for that.  Whether the
-    format reads every value as it was encrypted is the caller's to check.
+    It has leaves, trees and parts, but no comments.  Returns None if the plaintext must be scanned.  The
+    caller checks that the format reads every value as it was encrypted.
     """
     document = opened.document
     if opened.metadata.layout is not None or not all(document.trees) or _is_special(document):
@@ -91,14 +91,14 @@ def moved_document(opened: Opened) -> Document | None:
 
 
 def _is_special(document: Document) -> bool:
-    """Whether a document has comments among its leaves, or values that take in lines below them."""
+    """Whether a document has comments among its leaves, or values that may extend over the lines below."""
     from encconf.engine.torn_quotes import quoted
 
     return any(leaf.type == "comment" for leaf in document.leaves) or bool(quoted(document))
 
 
 def text_to_change(opened: Opened) -> str:
-    """The `plain_text`, for one of its values to be changed by its place.
+    """Return the `plain_text`, to change one of its values.
 
     Raises EmitError where a value cannot be separated from the lines below it.
     """
@@ -121,7 +121,7 @@ def _literals(module: Format, document: Document) -> list[Edit | None]:
 
 
 def _around(literals: Sequence[Edit | None], comments: list[Edit], text: str) -> list[Edit]:
-    """Edits of values and comments together: the header of a block scalar may hold a comment."""
+    """Combine the edits of values and comments.  The header of a block scalar may contain a comment."""
     edits = sorted(edit for edit in literals if edit is not None)
     apart: list[Edit] = []
     at = 0
@@ -137,16 +137,16 @@ def _around(literals: Sequence[Edit | None], comments: list[Edit], text: str) ->
 
 
 def open_layout(opened: Opened) -> bytes | None:
-    """The plaintext of the layout record, None where there is none."""
+    """Decrypt the layout record.  Returns None if the file has none."""
     parts = split((opened.metadata.layout or "").encode())
     if parts is None:
         return None
-    # None for one that somebody without the key put there: the file's own layout is used.
+    # None if somebody without the key wrote it: then the layout of the encrypted text is used.
     return unlock(opened.data_key, parts[0], parts[1], LAYOUT_AAD)
 
 
 def _says(module: Format, text: str, document: Document) -> bool:
-    """Whether a plain text holds the values of an unsealed document, and no others."""
+    """Whether a plaintext holds exactly the values of a decrypted document."""
     try:
         found = module.scan(text)
     except EncconfError:

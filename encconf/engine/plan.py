@@ -1,6 +1,6 @@
-"""A plan of which master keys a file gets, and what that changes.  It needs no key.
+"""A plan to change the master keys of a file, and what the plan changes.  Nothing here needs a key.
 
-`encconf.verbs.rekey` makes plans and carries them out; `encconf check` looks at what one would change.
+`encconf.verbs.rekey` makes plans and carries them out.  `encconf check` reports what a plan would change.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ _SECRET = (
 
 
 class Plan(Record):
-    """Other master keys for a file: the old ones and the new ones.  See `encconf.verbs.rekey.plan`.
+    """The master keys of a file, and those that ``rule`` gives it.  See `encconf.verbs.rekey.plan`.
 
-    With ``new_data_key`` the file gets a new data key in any case.
+    If ``selects``, the file also gets the selection of the rule.  With ``new_data_key`` it gets a new data
+    key even if no recipient is removed.
     """
 
     document: Document
@@ -42,79 +43,79 @@ class Plan(Record):
 
     @property
     def old(self) -> list[list[MasterKey]]:
-        """The groups of the file."""
+        """The key groups that the file has now."""
         return [[wrapped.key for wrapped in group] for group in self.metadata.groups]
 
     @property
     def new(self) -> list[list[MasterKey]]:
-        """The groups that it gets."""
+        """The key groups that the plan gives it."""
         return self.rule.groups
 
     @property
     def thresholds(self) -> tuple[int, int]:
-        """How many groups were needed, and how many will be; 0 where there is only one."""
+        """How many groups are needed now, and how many will be.  0 if there is only one group."""
         held = self.metadata.threshold if len(self.metadata.groups) > 1 else 0  # of one group it says nothing
         return held, quorum(self.rule.threshold, self.new) if len(self.new) > 1 else 0
 
     @property
     def removes(self) -> bool:
-        """Whether a recipient is removed, or moved to another group, or more groups are needed."""
+        """Whether the plan removes a recipient, moves one to another group, or needs more groups."""
         metadata, rule = self.metadata, self.rule
         return shuts_out(metadata.groups, metadata.threshold, rule.groups, rule.threshold)
 
     @property
-    def gone(self) -> list[MasterKey]:
-        """The recipients that are removed."""
+    def removed(self) -> list[MasterKey]:
+        """The recipients that the plan removes."""
         return only_in(self.old, self.new)
 
     @property
-    def come(self) -> list[MasterKey]:
-        """The recipients that are added."""
+    def added(self) -> list[MasterKey]:
+        """The recipients that the plan adds."""
         return only_in(self.new, self.old)
 
     @property
     def regroups(self) -> bool:
-        """Whether there will be other groups, or other keys in them.  The order of keys does not count."""
+        """Whether groups are added or removed, or hold other keys.  The order of keys does not count."""
         return [set(group) for group in self.old] != [set(group) for group in self.new]
 
     @property
     def changes(self) -> bool:
-        """Whether anything will be different."""
+        """Whether the plan changes anything."""
         before, after = self.thresholds
         return self.new_data_key or self.regroups or before != after or self.reselects
 
     @property
     def reselects(self) -> bool:
-        """Whether other values will be encrypted; a binary file is one value, which always is."""
+        """Whether the selection changes.  A binary file is one value, which is always encrypted."""
         selects = self.selects and self.document.format != "binary"
         return selects and self.metadata.selection != self.rule.selection
 
     @property
     def outcome(self) -> Outcome:
-        """What its selection changes.  Raises PatternError."""
+        """What the new selection changes.  Raises PatternError."""
         return Outcome(self.document, self.metadata.selection, self.rule.selection)
 
     def renews(self, *, rotate: bool = True) -> bool:
-        """Whether every value gets a new data key; ``rotate`` as for `encconf.verbs.rekey.carry_out`."""
+        """Whether the file gets a new data key.  ``rotate`` is as for `encconf.verbs.rekey.carry_out`."""
         return self.new_data_key or (self.removes and rotate)
 
     def seen(self) -> Seen | None:
-        """What the removed recipients can have read, None if none is removed."""
-        gone = {*self.gone}
-        if not gone:
+        """What the removed recipients could read.  None if the plan removes none."""
+        removed = {*self.removed}
+        if not removed:
             return None
         sealed = [(leaf.path, split(leaf.data)) for leaf in self.document.leaves if leaf.data]
         paths = [(path, parts[2]) for path, parts in sealed if parts is not None and parts[2] != "comment"]
-        theirs = sum(not gone.isdisjoint(group) for group in self.old)
+        theirs = sum(not removed.isdisjoint(group) for group in self.old)
         return Seen(dict(paths), theirs >= quorum(self.metadata.threshold, self.old))
 
 
 class Outcome:
     """What a new selection changes in an encrypted document.
 
-    ``sealed`` are the plaintext values that it encrypts, ``exposed`` the encrypted values that it puts
-    into plaintext; ``comments`` counts the encrypted comments that it exposes.  ``stronger``
-    says that the MAC covers plaintext values too, which it did not.
+    ``sealed`` are the plaintext values that it encrypts, and ``exposed`` the encrypted values that it turns
+    into plaintext.  ``comments`` counts the encrypted comments that it exposes.  ``stronger`` says that the
+    MAC did not cover plaintext values before and will now.
     """
 
     def __init__(self, document: Document, old: Selection, new: Selection) -> None:
@@ -147,8 +148,8 @@ def _chosen(document: Document, selection: Selection) -> Chosen:
 class Seen:
     """The ``paths`` of the values that removed recipients could read.
 
-    ``ranks`` has a number for each: 0 for what its name calls a secret, 2 for a number or a switch, else 1.
-    Not ``alone``: only together with keys of other groups.
+    ``ranks`` has a number for each path: 0 if its name calls it a secret, 2 for a number or a bool, else 1.
+    ``alone`` is False if they needed keys of other groups as well.
     """
 
     def __init__(self, types: dict[Path, str], alone: bool) -> None:
@@ -161,6 +162,6 @@ class Seen:
 
 
 def called_a_secret(path: Path) -> bool:
-    """Whether the last key of a path is a word for a secret."""
+    """Whether the last key of a path names a secret."""
     step = next((step for step in reversed(path) if isinstance(step, str)), "")
     return re.search(_SECRET, step) is not None

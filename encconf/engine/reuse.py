@@ -1,4 +1,4 @@
-"""Which ciphertexts a text that is encrypted again keeps: those of values and comments that are the same.
+"""Find the ciphertexts to reuse when a text is encrypted again: those of unchanged values and comments.
 
 A ciphertext is reused at most once, and only for the same place, type and bytes.
 """
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 def tokens(leaves: list[Leaf], module: Format) -> list[Token]:
-    """What must be the same for a ciphertext to be kept: place, type and bytes."""
+    """What must be equal for a ciphertext to be reused: place, type and bytes."""
     token = module.token
     return [(aad, *token(leaf)) for leaf, aad in zip(leaves, aads(leaves), strict=True)]
 
 
 def places_before(model: Opened, plain: Document, module: Format) -> list[Leaf | None]:
-    """Where the values were in a file that gets a new data key: they stay on as many lines."""
+    """For each leaf, its old leaf in a file that gets a new data key, so that its lines stay as they were."""
     leaves = model.document.leaves
     taken = align(tokens(leaves, module), tokens(plain.leaves, module))
     return [leaves[index] if index is not None else None for index in taken]
 
 
 def reused_leaves(sources: Sequence[Opened], plain: Document, module: Format) -> list[Leaf | None]:
-    """For each leaf of a plain text, the old leaf whose ciphertext it keeps; None for a new value."""
+    """For each leaf of a plaintext, the old leaf whose ciphertext it keeps, or None for a new value."""
     reused: list[Leaf | None] = [None] * len(plain.leaves)
     used: set[str | None] = set()
     now = tokens(plain.leaves, module)
@@ -43,7 +43,7 @@ def reused_leaves(sources: Sequence[Opened], plain: Document, module: Format) ->
         for at, index in enumerate(align(tokens(old, module), now)):
             if index is not None and reused[at] is None and old[index].sealed not in used:
                 reused[at] = old[index]
-        # Both may have a ciphertext from before they parted: it is given out once.
+        # Two branches may share a ciphertext from their common past: it is reused once.
         used = {leaf.sealed for leaf in reused if leaf is not None and leaf.sealed is not None}
     return reused
 
@@ -51,7 +51,7 @@ def reused_leaves(sources: Sequence[Opened], plain: Document, module: Format) ->
 def reused_comments(
     sources: Sequence[Opened], plain: Document, final: Document, module: Format
 ) -> dict[int, str]:
-    """The ciphertexts that comments of the ``final`` text keep, by the comment's number."""
+    """Return the ciphertexts that comments of the ``final`` text keep, by the comment's number."""
     reused: dict[int, str] = {}
     now = _with_comments(plain.leaves, final, module)
     for opened in sources:
@@ -67,7 +67,7 @@ def reused_comments(
 
 
 def _add_misplaced(reused: dict[int, str], old: Document, final: Document) -> None:
-    """Keep what sops encrypted for another place than the one that it reads it from, too."""
+    """Keep the ciphertexts of comments that sops encrypted for another place as well."""
     used = set(reused.values())
     astray: dict[bytes, list[str]] = {}
     for comment in reversed(old.comments):
@@ -84,9 +84,9 @@ def _add_misplaced(reused: dict[int, str], old: Document, final: Document) -> No
 def _with_comments(
     leaves: list[Leaf], document: Document, module: Format
 ) -> list[tuple[Token, int | None, str | None]]:
-    """Tokens of leaves and comments in the order of the text, with each comment's number and ciphertext.
+    """Return the tokens of leaves and comments in text order, with each comment's number and ciphertext.
 
-    ``leaves`` have the plaintexts, ``document`` (with as many leaves) the places and comments.
+    ``leaves`` have the plaintexts.  ``document``, with as many leaves, has the places and comments.
     """
     items: list[tuple[int, tuple[Token, int | None, str | None]]] = [
         (place.start, (token, None, leaf.sealed if leaf.type == "comment" else None))

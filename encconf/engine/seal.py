@@ -1,8 +1,8 @@
-"""One document and its MAC: every chosen leaf under the data key, and the checks on the whole.
+"""Encrypt and decrypt the leaves of one document, and make and check its MAC.
 
 sops's MAC (sops 3.13.2, sops.go) is an unkeyed SHA-512 over the values alone, one after the other,
-stored encrypted.  It does not see keys of unencrypted values, types, nulls, empty values or where
-one value ends.  encconf adds a check that does, where sops looks for none: the nonce of the
+stored encrypted.  It does not cover the keys of unencrypted values, types, nulls, empty values, or where
+one value ends.  encconf adds a check that covers them, in a place that sops ignores: the nonce of the
 encrypted MAC, which GCM authenticates, is
 
     "ENCCONF2" || D || HMAC-SHA256(K, D || structure)[:16]   with D = HMAC-SHA256(K, lastmodified)[:8]
@@ -12,8 +12,8 @@ says what is encrypted, what it chose, and the tree's shape, types and values.  
 or remove it without the data key.  A program that rewrites the file gives it a random nonce (sops), or
 keeps the nonce and writes another date, to which D does not belong (rops): such a file is read by
 sops's rules.  The nonce is a function of all that the MAC says, so that no two MACs share one.
-Files from before have "ENCCONF1", a random salt in the place of D, and the date under the second HMAC.
-Not seen by either: comments, and the recipients.
+Older files have "ENCCONF1", a random salt in the place of D, and the date under the second HMAC.
+Neither check covers comments or recipients.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 _MARK, _STRICT_LABEL = b"ENCCONF2", b"encconf strict v2"
 _OLD_MARK, _OLD_STRICT_LABEL = b"ENCCONF1", b"encconf strict v1"
 ORDINARY = b"%b"
-"""What the MAC of an ordinary file is authenticated with: its date, and nothing else."""
-# What sops and rops write, and sops alone can read: a MAC under another text was made for something else.
+"""The additional data of the MAC of an ordinary file: only its date."""
+# Only what sops and rops write is a date here: a MAC with other additional data was made for another purpose.
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[-+][0-9]{2}:[0-9]{2})"
 _DIGITS = str.maketrans("123456789", "000000000")
 _PREFIX = cipher.PREFIX.encode()
-# sops starts the hash so when only encrypted values count: SHA-256 of "sops".
+# sops starts the hash with the SHA-256 of "sops" if the MAC covers only encrypted values.
 _ONLY_ENCRYPTED = sha256(b"sops").digest()
 _TYPES = {name.encode(): name for name in ("str", "int", "float", "bool", "time", "comment")}
 _TYPE_CODES = {"str": 1, "int": 2, "float": 3, "bool": 4, "time": 5, "null": 6, "comment": 7}
@@ -62,12 +62,12 @@ class Encryptor:
         self._nonces = _nonces()
 
     def __call__(self, type: str, data: bytes, aad: bytes, nonce: bytes | None = None) -> str:
-        """The ``ENC[…]`` text of a value; a fresh nonce unless one is given."""
+        """Return the ``ENC[…]`` text of a value.  The nonce is fresh unless one is given."""
         nonce = nonce or next(self._nonces)
         return cipher.encode(self._gcm.encrypt(nonce, data, aad), nonce, type)
 
     def leaves(self, leaves: Sequence[Leaf]) -> list[str]:
-        """The ``ENC[…]`` texts of values in their places, with fresh nonces."""
+        """Return the ``ENC[…]`` texts of leaves, with fresh nonces."""
         # As `self(leaf.type, leaf.data, leaf.aad)`, with one call of ours for each leaf instead of three.
         encrypt, encode = self._gcm.encrypt, cipher.encode
         encs: list[str] = []
@@ -86,11 +86,10 @@ def _nonces() -> Iterator[bytes]:
 
 
 def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_plain: bool = False) -> None:
-    """Decrypt every chosen leaf in place: ``type`` and ``data`` become the plaintext's.
+    """Decrypt every chosen leaf in place: ``type`` and ``data`` become those of the plaintext.
 
-    With ``accept_plain`` a value that somebody wrote in plaintext stays as it is.
-
-    Raises PlainValueError naming the path of such a value, DecryptError for one that doesn't fit its place.
+    With ``accept_plain``, values that somebody wrote in plaintext stay as they are.  Raises PlainValueError
+    for such a value otherwise, and DecryptError for a ciphertext that was changed or moved.
     """
     # This loop is most of the time that opening a large file takes, hence no calls of ours in it.
     decrypt = cipher.aes_gcm(data_key).decrypt
@@ -127,7 +126,7 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
         if type is None:
             raise DecryptError(f"the value at {spell(leaf.path)} has an unknown type")
         if type != "str" and not _is_of(leaf, type):
-            # The type is not authenticated by sops: with another one a value would be spelled otherwise.
+            # sops does not authenticate the type, and another type would give another spelling.
             raise DecryptError(
                 f"the value at {spell(leaf.path)} does not have the type it is marked with ({type})"
             )
@@ -137,7 +136,7 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
 
 # Compiled when first used.
 _FORMS = {
-    # Go spells what is infinite +Inf, Rust inf.
+    # Go writes infinity as +Inf, Rust as inf.
     "float": rb"[-+]?[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?\Z|(?:[-+]?[iI]nf|[nN]a[nN])\Z",
     "time": (
         rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?"
@@ -149,7 +148,7 @@ _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def _is_of(leaf: Leaf, type: str) -> bool:
-    """Whether decrypted bytes are of the form that sops writes for a type; a comment only in a list."""
+    """Whether decrypted bytes have the form that sops writes for a type.  Only list items can be comments."""
     if type == "comment":
         return isinstance(leaf.step, int)
     data = leaf.data or b""
@@ -163,14 +162,14 @@ def _is_of(leaf: Leaf, type: str) -> bool:
         return False
     if type == "time":
         return _exists(*(int(part or 0) for part in match.groups()))
-    # A number that is not finite is spelled in letters, and no other is.
+    # Only infinity and NaN end in a letter; a finite number must fit a float.
     return match[0][-1:].isalpha() or abs(float(match[0])) <= sys.float_info.max
 
 
 def _exists(
     year: int, month: int, day: int, hour: int, minute: int, second: int, zone_hour: int, zone_minute: int
 ) -> bool:
-    """Whether there is such a date and time; Go has a year 0."""
+    """Whether a date and time exists.  Go has a year 0."""
     if not (1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
         return False
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
@@ -185,7 +184,7 @@ def _counted(document: Document, chosen: bytearray, only_encrypted: bool) -> Ite
 
 
 def digest(document: Document, chosen: bytearray, only_encrypted: bool) -> str:
-    """What sops stores as the MAC: upper-case hexadecimal SHA-512 over the leaves' bytes."""
+    """The hash that sops stores as the MAC: SHA-512 over the leaves' bytes, in upper-case hexadecimal."""
     found = sha512(_ONLY_ENCRYPTED if only_encrypted else b"")
     leaves = _counted(document, chosen, only_encrypted)
     _feed(found, [leaf.data for leaf in leaves if leaf.data and leaf.type != "comment"])
@@ -193,7 +192,7 @@ def digest(document: Document, chosen: bytearray, only_encrypted: bool) -> str:
 
 
 def _feed(found: Hash, values: Sequence[bytes]) -> None:
-    """Hash values one after the other: many at a time for speed, and never all of them for memory."""
+    """Hash values one after the other, in batches: fast, and without a copy of all of them."""
     for at in range(0, len(values), 64):
         found.update(b"".join(values[at : at + 64]))
 
@@ -201,7 +200,7 @@ def _feed(found: Hash, values: Sequence[bytes]) -> None:
 def _structure(document: Document, chosen: bytearray, settings: Settings) -> bytes:
     only_encrypted = bool(settings.get("mac_only_encrypted"))
     leaves = list(_counted(document, chosen, only_encrypted))
-    # With only_encrypted, plain values may come and go: the places of encrypted ones are all that counts.
+    # With only_encrypted, plaintext values may be added and removed: only places of encrypted ones count.
     shape = _places(leaves) if only_encrypted else document.shape
     values = [leaf.data or b"" for leaf in leaves]
     rule = [f"{name}={value}" for name, value in sorted(settings.items())]
@@ -219,7 +218,7 @@ def _structure(document: Document, chosen: bytearray, settings: Settings) -> byt
 
 
 def _places(leaves: list[Leaf]) -> list[str]:
-    """The places of leaves, as tokens: collections are numbered in order, list items are not."""
+    """The places of leaves, as tokens.  Collections are numbered in order; list items are not."""
     numbers: dict[int, int] = {}
     tokens: list[str] = []
     for leaf in leaves:
@@ -239,7 +238,7 @@ def _places(leaves: list[Leaf]) -> list[str]:
 
 
 def _lengths(items: Sequence[str] | Sequence[bytes]) -> bytes:
-    """Lengths as 4-byte little-endian numbers, so that no boundary can move."""
+    """The lengths of items as 4-byte little-endian numbers.  They fix where each item ends."""
     lengths = array("I", map(len, items))
     if sys.byteorder == "big":
         lengths.byteswap()
@@ -247,14 +246,14 @@ def _lengths(items: Sequence[str] | Sequence[bytes]) -> bytes:
 
 
 def _nonce(data_key: bytes, date: bytes, structure: bytes) -> bytes:
-    """The nonce of a MAC that was made at a date for a structure."""
+    """The nonce of a MAC for a date and a structure."""
     key = hmac_sha256(data_key, _STRICT_LABEL)
     made_at = hmac_sha256(key, date)[:8]
     return _MARK + made_at + hmac_sha256(key, made_at + structure)[:16]
 
 
 def _nonce_before(data_key: bytes, salt: bytes, date: bytes, structure: bytes) -> bytes:
-    """The same as encconf wrote it at first."""
+    """The nonce that the first versions of encconf wrote."""
     key = hmac_sha256(data_key, _OLD_STRICT_LABEL)
     return _OLD_MARK + salt + hmac_sha256(key, salt + date + structure)[:16]
 
@@ -267,11 +266,11 @@ def seal_mac(
     lastmodified: str,
     purpose: bytes = ORDINARY,
 ) -> str:
-    """The ``ENC[…]`` text of the document's MAC, with the strict check in its nonce.
+    """Return the ``ENC[…]`` text of the document's MAC, with the strict check in its nonce.
 
-    ``settings`` are the members of the ``sops`` block that say what is encrypted.  The MAC is
-    authenticated with its ``purpose``, in which the date takes the place of ``%b``: any but the date
-    alone makes it a MAC that fits no ordinary file.
+    ``settings`` are the members of the ``sops`` block that say what is encrypted.  ``purpose`` is the
+    additional data of the MAC, with ``%b`` in place of the date.  With any purpose other than `ORDINARY`,
+    the MAC fits no ordinary file.
     """
     only_encrypted = bool(settings.get("mac_only_encrypted"))
     date = purpose % lastmodified.encode()
@@ -281,7 +280,7 @@ def seal_mac(
 
 
 def _is_date(text: str) -> bool:
-    # Most dates are spelled so, and need no pattern to be compiled.
+    # Most dates have this form, and checking it needs no compiled pattern.
     return text.translate(_DIGITS) == "0000-00-00T00:00:00Z" or re.fullmatch(_DATE, text) is not None
 
 
@@ -294,10 +293,9 @@ def check_mac(
     mac: str | None,
     purpose: bytes = ORDINARY,
 ) -> None:
-    """Check an unsealed document against its stored MAC, made for a ``purpose`` (of `seal_mac`).
+    """Check a decrypted document against its stored MAC.  ``purpose`` is as for `seal_mac`.
 
-    Raises MacMissingError or MacMismatchError; neither says what the MAC is or should be, since it
-    is a hash of the plaintexts.
+    Raises MacMissingError or MacMismatchError.  Neither shows the MAC, which is a hash of the plaintexts.
     """
     only_encrypted = bool(settings.get("mac_only_encrypted"))
     hint = "compare the file with an older version, or open it with: encconf decrypt --ignore-mac FILE"

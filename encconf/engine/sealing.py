@@ -1,7 +1,8 @@
-"""From a plain text to the finished encrypted one, which is opened again before it is returned.
+"""Encrypt a plaintext, and open the result again before it is returned.
 
-`encrypt` decides who can open the result and which data key it gets; `Sealing` makes the text.  What an
-encrypted twin has stays: the ciphertexts of what is unchanged, its block, or all of it.
+`encrypt` decides who can open the result and which data key it gets.  `Sealing` makes the text.  The result
+keeps as much as possible of its encrypted twin: the ciphertexts of unchanged values, the block, or
+everything.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def encrypt(
 ) -> str:
     """See `encconf.encrypt`.
 
-    A text that was scanned already, with its comments, is given as its document.
+    A caller that has scanned the text already, with its comments, passes the document.
     """
     module = formats.module(format)
     credentials = credentials or Credentials.from_env()
@@ -90,7 +91,7 @@ def _opened_twin(
     credentials: Credentials,
     notify: Notify | None,
 ) -> Opened | None:
-    """The twin, opened; None where it cannot be and a rule says what to do without."""
+    """Open the twin.  Returns None if it cannot be opened and a rule says how to encrypt without it."""
     if not isinstance(twin, str):
         return twin
     try:
@@ -106,7 +107,7 @@ def _opened_twin(
 
 
 def _selection(rule: Rule | None, replaced: Opened | None, format: str, notify: Notify | None) -> Selection:
-    """Which values are encrypted: as the rule says, or as in the file that is replaced."""
+    """The selection of the rule, or else of the file that is replaced."""
     if rule is not None:
         selection = rule.selection
     elif replaced is not None:
@@ -121,7 +122,7 @@ def _selection(rule: Rule | None, replaced: Opened | None, format: str, notify: 
 
 
 def _removes(replaced: Opened | None, rule: Rule | None, notify: Notify | None) -> bool:
-    """Whether the rule removes a recipient, who knows the data key; says so."""
+    """Whether the rule removes a recipient, who knows the old data key.  If so, notifies the user."""
     if replaced is None or rule is None:
         return False
     metadata = replaced.metadata
@@ -135,7 +136,7 @@ def _removes(replaced: Opened | None, rule: Rule | None, notify: Notify | None) 
 def _groups(
     data_key: bytes, kept: Opened | None, rule: Rule | None, credentials: Credentials
 ) -> tuple[list[list[WrappedKey]], int]:
-    """The data key, wrapped for the rule's keys, or for those of the file whose data key is kept."""
+    """Wrap the data key for the keys of the rule, or else for those of the file whose data key is kept."""
     groups, threshold = ([], 0) if kept is None else (kept.metadata.groups, kept.metadata.threshold)
     if rule is not None:
         wanted, needed = rule.groups, rule.threshold
@@ -155,7 +156,7 @@ def _groups(
 
 
 def _plain(module: Format, text: str | Document) -> Document:
-    """The document of a text to encrypt; no key service is asked for one that cannot be."""
+    """Scan a text to encrypt.  Raises before any key service is called if the text cannot be encrypted."""
     plain = module.scan(text, comments=True) if isinstance(text, str) else text
     if any(part.block is not None for part in plain.parts):
         raise AlreadyEncryptedError(
@@ -166,21 +167,21 @@ def _plain(module: Format, text: str | Document) -> Document:
 
 
 def _places(document: Document) -> list[tuple[str, bool]]:
-    """What says how each comment is stored: the keys of what holds it, and whether that is a list."""
+    """For each comment, the keys of the collection it is in, and whether that is a list."""
     return [(comment.scope.aad, isinstance(comment.scope.node, list)) for comment in document.comments]
 
 
 def lastmodified() -> str:
-    """A second ago, RFC 3339 in UTC.
+    """One second ago, as an RFC 3339 date in UTC.
 
-    sops keeps the nonce of a MAC that it writes again for the same values in the same second; a
-    file that it rewrites must not keep ours, which says that encconf wrote it.
+    If sops rewrites a file with the same values and date, it keeps the nonce of the MAC.  Our nonce says
+    that encconf wrote the file, so the date must differ from the one that sops would write.
     """
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 1))
 
 
 class Sealing:
-    """One run of `encrypt`: from a plain text to the finished encrypted one.
+    """One run of `encrypt`: makes the encrypted text of a plaintext.
 
     ``sources`` and ``replaced`` are as for `Ciphertexts`.
     """
@@ -205,7 +206,7 @@ class Sealing:
         self.ciphertexts = Ciphertexts(self.module, data_key, sources, replaced)
 
     def run(self, choice: Chosen) -> str:
-        """The encrypted text; ``choice`` says which leaves and comments are encrypted."""
+        """Return the encrypted text.  ``choice`` says which leaves and comments to encrypt."""
         module = self.module
         chosen = choice.leaves
         self._warn_of_fragile(chosen)
@@ -223,7 +224,7 @@ class Sealing:
             plain, chosen, self.selection.to_entries(), self.data_key, metadata.lastmodified
         )
         attached = edits + module.attach(plain, self._block())
-        # Comments belong where they do in the plain text, mostly: then the finished text is read once.
+        # Comments mostly belong to the same items as in the plaintext.  Then one scan is enough.
         seal_comments = self.ciphertexts.of_comments
         comment_edits = seal_comments(plain, plain, choice, self.selection) if prepared is None else []
         all_edits = sorted(attached + comment_edits)
@@ -234,12 +235,12 @@ class Sealing:
             if stay and self._comes_back(final, now_chosen):
                 return self._finished(final.text, len(final.parts))
         if comment_edits or not stay:
-            # Where they belong may depend on what follows them: the block is there before they are read.
+            # What a comment belongs to may depend on what follows it, so scan with the block in place.
             final, now_chosen = self._scan_finished(plain, attached, chosen, encs)
             comment_edits = seal_comments(plain, final, now_chosen, self.selection)
         if prepared is None and not stay:
             result = splice(final.text, comment_edits)
-            # Comments decide nothing that is not decided yet, unless the rule is about them.
+            # Encrypting comments changes the choice only if the selection looks at comments.
             known = None if self.selection.needs_comments else now_chosen
             if self._comes_back(module.scan(result, comments=True) if comment_edits else final, known):
                 return self._finished(result, len(final.parts))
@@ -252,7 +253,7 @@ class Sealing:
         return self._finished(result, len(final.parts))
 
     def _warn_of_fragile(self, chosen: bytearray) -> None:
-        """Say which plain numbers older releases of sops read differently."""
+        """Warn about plaintext numbers that older releases of sops read differently."""
         if self.notify is None:
             return
         for leaf, is_chosen in zip(self.given.leaves, chosen, strict=True):
@@ -261,7 +262,7 @@ class Sealing:
                 self.notify(f"sops before 3.13.2 misreads the plaintext number at {path}")
 
     def _prepared(self, chosen: bytearray) -> tuple[Document, Prepared | None]:
-        """The document in the form that sops reads, and what was respelled for that."""
+        """Return the document in a form that sops can read, and what was respelled for that."""
         module, given = self.module, self.given
         prepared = module.prepare(given, chosen, comments=self.selection.needs_comments)
         if prepared is None:
@@ -273,8 +274,8 @@ class Sealing:
                 hint="please report the layout that causes this; nothing was written",
             )
         if self.selection.choose(plain).leaves != chosen:
-            # sops copies the comments of an anchored collection for each alias; a flow copy has none.
-            # It takes all comments of a key in INI for one.
+            # sops copies the comments of an anchored collection to each alias; a flow collection has none.
+            # In INI, sops joins all comments of a key.
             raise EmitError(
                 "the selection depends on comments that sops finds in other places",
                 hint="write out the collection in an alias's place, with its comments; in INI, make the "
@@ -285,7 +286,7 @@ class Sealing:
     def _scan_finished(
         self, plain: Document, edits: list[Edit], chosen: bytearray, sealed: list[str | None]
     ) -> tuple[Document, Chosen]:
-        """Make a text of the plain one with these edits, and see that it says what was meant."""
+        """Apply the edits to the plaintext, scan the result, and check that it holds what it should."""
         final = self.module.scan(splice(plain.text, edits), comments=True)
         now_chosen = self.selection.choose(final)
         selfcheck.check_finished(plain, chosen, final, now_chosen.leaves, sealed, self.metadata)
@@ -298,7 +299,7 @@ class Sealing:
         return self._with_version(self._unless_unchanged(result, parts))
 
     def _unless_unchanged(self, result: str, parts: int) -> str:
-        """The twin itself when nothing differs but the MAC and its date."""
+        """Return the twin if only the MAC and its date differ from it."""
         old = self.twin
         if old is None or old.metadata.mac is None or self.metadata.mac is None:
             return result
@@ -309,7 +310,7 @@ class Sealing:
         return again if again == old.document.text else result
 
     def _with_version(self, result: str) -> str:
-        """The text with a version and its rule in the block: rops writes neither, and sops needs them."""
+        """Add the version and the selection to a block of rops, which writes neither: sops needs them."""
         old = self.twin
         if old is None or old.metadata.version or result == old.document.text:
             return result
@@ -322,7 +323,7 @@ class Sealing:
         return splice(result, self.module.attach(document, self.module.amend(document.block_text, members)))
 
     def _warn_of_new(self, kept: list[Leaf | None]) -> None:
-        """Tell of new values that others read differently: one line for each reason."""
+        """Warn about new values that other programs read differently: one line for each reason."""
         if self.notify is None:
             return
         places: dict[str, list[str]] = {}
@@ -336,7 +337,7 @@ class Sealing:
             self.notify(f"{', '.join(paths[:3])}{more}: {reason}")
 
     def _keeps_block(self) -> bool:
-        """Whether the block is the twin's but for its MAC."""
+        """Whether the block differs from the twin's only in its MAC."""
         metadata, old = self.metadata, self.twin
         return (
             old is not None
@@ -346,7 +347,7 @@ class Sealing:
         )
 
     def _block(self, layout: str | None = None) -> str:
-        """The block's text: the twin's own with a new MAC where nothing else changed."""
+        """Return the text of the block: the twin's with a new MAC, if nothing else has changed."""
         metadata, old = self.metadata, self.twin
         if self._keeps_block():
             assert old is not None
@@ -371,7 +372,7 @@ class Sealing:
         prepared: Prepared | None,
         comment_edits: list[Edit],
     ) -> str:
-        """Add the layout record if decrypting would not give the original back, and the comments."""
+        """Add the encrypted comments, and a layout record if decrypting would not give the original text."""
         module = self.module
         literals: list[Edit | None] = []
         for leaf, found, enc in zip(plain.leaves, final.leaves, sealed, strict=True):

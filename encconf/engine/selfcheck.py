@@ -1,6 +1,8 @@
-"""Checks on a finished encrypted text before it is given out: it says what was meant, and it comes back.
+"""Checks on a finished encrypted text before it is returned.
 
-A spelling mistake, a lost block, a comment that is not read again and a file that is too large end here.
+The text must hold the intended ciphertexts, and decrypting it must give the original text.  These checks
+catch values that were written wrongly, a lost block, comments that cannot be read again, and files that are
+too large.
 """
 
 from __future__ import annotations
@@ -27,12 +29,13 @@ def check_finished(
     sealed: list[str | None],
     metadata: Metadata,
 ) -> None:
-    """Raise EmitError unless a finished text holds exactly what was meant.
+    """Raise EmitError unless a finished text holds exactly what it should.
 
-    That is the ``chosen`` leaves of the plain text as the ciphertexts in ``sealed``, and the block.
+    It should have the leaves of the plaintext, with the ``chosen`` ones replaced by the ciphertexts in
+    ``sealed``, and the block.
     """
     fits = len(final.leaves) == len(plain.leaves) and final.shape == plain.shape and chosen == now_chosen
-    # Without its block a file is lost: it holds the only copy of the data key.
+    # A file without its block is lost: the block holds the only copy of the data key.
     fits = fits and all(part.block is not None for part in final.parts)
     if fits:
         there = Metadata.of(final)
@@ -57,10 +60,10 @@ def check_finished(
 def comes_back(
     document: Document, original: str, data_key: bytes, selection: Selection, chosen: Chosen | None = None
 ) -> bool:
-    """Open a finished document as a reader does; whether that gives the original text, to the byte.
+    """Whether a finished document, opened as a reader opens it, gives the original text to the byte.
 
-    ``chosen`` is what the ``selection`` of this run chooses there, if it is known.  Raises LimitError for a
-    text that is too large to be read.
+    ``chosen`` is what ``selection`` chooses in it, if the caller knows.  Raises LimitError for a text that
+    is too large to be read.
     """
     _refuse_larger(document.text)
     metadata = Metadata.of(document)
@@ -74,7 +77,7 @@ def comes_back(
 
 
 def _refuse_larger(result: str) -> None:
-    """Refuse to write what is not read again for its size."""
+    """Raise LimitError for a text that encconf would not read again because of its size."""
     from encconf.io import fileio
 
     if 4 * len(result) > fileio.LIMIT and len(result.encode("utf-8", "surrogateescape")) > fileio.LIMIT:
@@ -85,5 +88,5 @@ def _refuse_larger(result: str) -> None:
 
 
 def _wraps(metadata: Metadata) -> list[list[str]]:
-    """Every wrapped data key, by group; a block lists them by type."""
+    """Return every wrapped data key by group, sorted: a block lists them by type."""
     return [sorted(wrapped.enc for wrapped in group) for group in metadata.groups]

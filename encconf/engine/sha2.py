@@ -1,7 +1,7 @@
 """SHA-256, SHA-512 and HMAC without OpenSSL.
 
 `hashlib` and `hmac` load all of OpenSSL, which takes longer than opening a small file.  CPython's own
-implementation is the same to the bit; where an interpreter lacks it, `hashlib` is used.
+implementation gives the same results.  Interpreters that lack it use `hashlib`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
 def hmac_sha256(key: bytes, data: bytes) -> bytes:
-    """HMAC-SHA256, as RFC 2104 has it."""
+    """HMAC-SHA256 (RFC 2104)."""
     padded = (key if len(key) <= _BLOCK else sha256(key).digest()).ljust(_BLOCK, b"\0")
     inner = sha256(padded.translate(_INNER) + data).digest()
     return sha256(padded.translate(_OUTER) + inner).digest()

@@ -1,7 +1,7 @@
-"""A quirk of values that begin with a quote, in dotenv files that sops wrote.
+"""Values that begin with a quote, in dotenv files that sops wrote.
 
-sops stores a value that begins with a quote and has no other.  In the plain text, the next quote of the
-kind ends it, and takes in the lines between: what were values of their own.
+sops stores a value that begins with a quote and does not end with one.  In the plaintext, such a value
+extends to the next quote of its kind, and the lines in between, which held other values, become part of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def quoted(document: Document) -> set[tuple[Path, bytes]]:
-    """The values that begin with a quote, by their paths: few files have any."""
+    """Return the paths and bytes of the values that begin with a quote.  Few files have any."""
     return {
         (leaf.path, leaf.data)
         for leaf in document.leaves
@@ -26,7 +26,7 @@ def quoted(document: Document) -> set[tuple[Path, bytes]]:
 
 
 def refuse_torn(plain: Document, before: set[tuple[Path, bytes]]) -> None:
-    """Refuse a plain text in which one of the values that were `quoted` takes in other values."""
+    """Raise EmitError if one of the `quoted` values extends over other values in a plaintext."""
     if not before:
         return
     unclosed = formats.module(plain.format).unclosed

@@ -742,8 +742,8 @@ def test_the_room_of_changes_says_who_is_gone(age_key: AgeKey) -> None:
     bob = AgeKey.generate()
     text = api.encrypt("a: [1, {b: x}]\nplain_unencrypted: 1\nempty: ''\n", rule_for(age_key, bob))
     wanted = rekey.plan(text, rule_for(age_key).groups, None, format="yaml")
-    assert [key.name for key in wanted.gone] == [bob.recipient]
-    assert wanted.come == []
+    assert [key.name for key in wanted.removed] == [bob.recipient]
+    assert wanted.added == []
     seen = wanted.seen()
     assert seen is not None
     assert seen.paths == [("a", 0), ("a", 1, "b")]
