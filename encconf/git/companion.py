@@ -6,7 +6,7 @@ without input and output.  Later runs of the same git process send it their file
 if it does not answer with plaintext.
 
 The companion knows only the data keys that those runs have unwrapped and given to it.  It unwraps no data
-key and opens no file.  It ends with git, or after `PATIENCE` seconds without a run.  It answers only
+key and opens no file.  It ends with git, or `PATIENCE` seconds after the last run has ended.  It answers only
 processes of this git and this user that have the same environment.  Linux only.
 """
 
@@ -87,28 +87,35 @@ def keep(keys: KnownKeys) -> None:
     Only if git started this process, decryptions are not audited, and ENCCONF_COMPANION does not forbid it.
     """
     from encconf.identities import credentials
-    from encconf.text.words import FALSE
+    from encconf.text.words import TRUE
 
     git = _git_above(os.getpid())
     if git is None or not keys.parts or not hasattr(os, "pidfd_open"):
         return
-    if credentials.auditing is not None or os.environ.get("ENCCONF_COMPANION") in FALSE:
+    if credentials.auditing is not None or (os.environ.get("ENCCONF_COMPANION") or "1") not in TRUE:
         return
     path = _place(git, make=True)
     if path is None:
         return
     try:
-        connection = _connected(path)
-        if connection is None:
-            _start(git, path, keys)
-            return
-        import json
+        _keep(git, path, keys)
+    except Exception:
+        # A name that is too long or taken, a kernel without pidfd_open, a companion that has ended: whatever
+        # it is, git has its text already, and an error would stop the whole diff.
+        return
 
-        known = [[*name, part.hex()] for name, part in keys.parts.items()]
-        _asked(connection, b"+", json.dumps(known).encode())
-        connection.close()
-    except OSError:
-        return  # a name that is too long or taken, a kernel without pidfd_open, a companion that has ended
+
+def _keep(git: tuple[int, int], path: str, keys: KnownKeys) -> None:
+    connection = _connected(path)
+    if connection is None:
+        _start(git, path, keys)
+        return
+    import json
+
+    # A copy, since a key service may answer late, in another thread.
+    known = [[*name, part.hex()] for name, part in list(keys.parts.items())]
+    _asked(connection, b"+", json.dumps(known).encode())
+    connection.close()
 
 
 # --- processes and sockets -----------------------------------------------------------------------
@@ -164,6 +171,8 @@ def _connected(path: str) -> _socket.socket | None:
         connection.connect(path)
         if peer_of(connection)[1] == os.geteuid():
             return connection
+    except ConnectionRefusedError:
+        _remove(path)  # it was killed
     except OSError:
         pass
     connection.close()
@@ -239,16 +248,22 @@ def _serve(git: tuple[int, int], life: int, listening: int, path: str, keys: Kno
         os._exit(0)
 
     try:
+        import signal
+
+        # The kernel ends a companion that hangs: no handler in Python could, if another thread held a lock
+        # when this process was forked.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        signal.alarm(PATIENCE)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, end)
         _detach({life, listening})
         import gc
         import select
-        import signal
         import socket
 
         from encconf.io.memory import stay_in_memory
 
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
-            signal.signal(number, end)
         stay_in_memory()
         gc.freeze()
         keys.complete = True
@@ -257,14 +272,25 @@ def _serve(git: tuple[int, int], life: int, listening: int, path: str, keys: Kno
         waiting = select.poll()
         waiting.register(life, select.POLLIN)
         waiting.register(listening, select.POLLIN)
+        run = 0  # the process that asked last
         while True:
-            signal.alarm(PATIENCE)  # also for an answer
-            if any(descriptor == life for descriptor, _ in waiting.poll()):
+            signal.alarm(0)
+            found = [descriptor for descriptor, _ in waiting.poll(PATIENCE * 1000)]
+            if life in found:
                 break
+            if not found:
+                if _git_above(run) != git:
+                    break
+                continue  # it is at work itself: a key may need a person, and then it gives its data key
+            signal.alarm(PATIENCE)
             connection, _ = listener.accept()
             with connection:
+                process, user = peer_of(connection)
+                if user != os.geteuid() or _git_above(process) != git:
+                    continue
+                run = process
                 try:
-                    _answer(connection, git, keys)
+                    _answer(connection, keys)
                 except Exception:
                     continue  # the run does the work itself
             gc.collect()  # the plaintext
@@ -287,15 +313,12 @@ def _detach(needed: set[int]) -> None:
     os.chdir("/")
 
 
-def _answer(connection: socket, git: tuple[int, int], keys: KnownKeys) -> None:
+def _answer(connection: socket, keys: KnownKeys) -> None:
     """Answer a run with plaintext or nothing, or take its data keys.
 
     A malformed message raises an error of any type.
     """
     connection.settimeout(PATIENCE)
-    process, user = peer_of(connection)
-    if user != os.geteuid() or _git_above(process) != git:
-        return
     message, ours = _received(connection), _environment()
     kind, content = message[:1], message[1:].removeprefix(ours)
     if not message.startswith(ours, 1):

@@ -1,4 +1,4 @@
-"""The companion that a run of ``git textconv`` leaves behind: whom it answers, and how it ends."""
+"""The companion that a run of ``git textconv`` leaves behind: which runs it answers, and how it ends."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from oracle import FIXTURES, AgeKey
+from doubles.huawei import Huawei
+from oracle import FIXTURES, PGP_FINGERPRINT, AgeKey
 from project import PLAIN, Project
+
+from encconf.git import companion
 
 FILE = "secrets.enc.yaml"
 
@@ -62,11 +65,21 @@ class History(Project):
         )
 
 
-# ENCCONF_TEST_PATIENCE is the tests' own.
-_CODE = (
-    "import os; from encconf.git import companion; from encconf.cli import run; "
-    "companion.PATIENCE = int(os.environ.get('ENCCONF_TEST_PATIENCE', 60)); run()"
-)
+# ENCCONF_TEST_PATIENCE and ENCCONF_TEST_HANG are the tests' own.  No signal handler in Python interrupts a
+# thread that waits for a mutex of C's.
+_CODE = """
+import ctypes, os
+from encconf.git import companion
+from encconf.cli import run
+def hang(*_):
+    mutex = ctypes.create_string_buffer(64)
+    ctypes.CDLL(None).pthread_mutex_lock(mutex)
+    ctypes.CDLL(None).pthread_mutex_lock(mutex)
+companion.PATIENCE = int(os.environ.get("ENCCONF_TEST_PATIENCE", 60))
+if "ENCCONF_TEST_HANG" in os.environ:
+    setattr(companion, os.environ["ENCCONF_TEST_HANG"], hang)
+run()
+"""
 RUN = f"{shlex.quote(sys.executable)} -c {shlex.quote(_CODE)}"
 
 
@@ -184,6 +197,61 @@ class TestAnswers:
             git.communicate("\n", timeout=60)
 
 
+class TestAskedOnce:
+    """For each data key of a history with two files: gpg, a KMS, and a command that takes long."""
+
+    def history_of(self, history: History, *key: str) -> None:
+        for name in ("a", "b"):
+            history.write(f"{name}.enc.yaml", f"{name}: 1\n")
+            history.run("encrypt", "-i", f"{name}.enc.yaml", *key)
+        history.git("add", ".")
+        history.git("commit", "-qm", "both")
+        for value in ("2", "3"):
+            for name in ("a", "b"):
+                history.run("set", f"{name}.enc.yaml", name, value)
+            history.git("commit", "-qam", value)
+
+    def shown(self, history: History, **environ: str) -> str:
+        history.environ |= environ
+        text = history.git("log", "-p", "-3", "--", "a.enc.yaml", "b.enc.yaml")
+        assert "ENC[" not in text
+        assert [text.count(f"+{name}: {value}") for name in "ab" for value in "123"] == [1] * 6
+        return text
+
+    def test_gpg(self, history: History, pgp_home: Path) -> None:
+        history.environ["GNUPGHOME"] = str(pgp_home)
+        self.history_of(history, "--pgp", PGP_FINGERPRINT)
+        program, asked = history.home / "gpg", history.home / "asked"
+        program.write_text(f'#!/bin/sh\n[ "${{*#*--decrypt}}" = "$*" ] || echo >> {asked}\nexec gpg "$@"\n')
+        program.chmod(0o700)
+        text = self.shown(history, SOPS_GPG_EXEC=str(program))
+        assert asked.read_text() == "\n" * 2
+        assert self.shown(history, ENCCONF_COMPANION="0") == text
+        assert len(asked.read_text()) > 2 + 2
+
+    def test_a_kms(self, history: History) -> None:
+        with Huawei() as huawei:
+            key = huawei.add_key("0d0466b0-e727-4d9c-b35d-f84bb474a37f")
+            history.environ |= huawei.environ
+            self.history_of(history, "--hckms", key)
+            huawei.calls.clear()
+            text = self.shown(history)
+            assert [call.rpartition("/")[2] for call in huawei.calls] == ["decrypt-data"] * 2
+            assert self.shown(history, ENCCONF_COMPANION="0") == text
+            assert len(huawei.calls) > 2 + 2
+
+    def test_a_command_that_takes_longer_than_the_companion_waits(self, history: History) -> None:
+        self.history_of(history)
+        program, asked = history.home / "identity", history.home / "asked"
+        program.write_text(f"#!/bin/sh\necho >> {asked}\nsleep 7\ncat {history.key_file}\n")
+        program.chmod(0o700)
+        del history.environ["SOPS_AGE_KEY_FILE"]
+        both = "textconv a.enc.yaml; textconv b.enc.yaml"
+        environ = {"SOPS_AGE_KEY_CMD": str(program), "ENCCONF_TEST_PATIENCE": "3"}
+        assert history.as_git(f"{both}; {both}", **environ).stdout == "a: 3\nb: 3\n" * 2
+        assert asked.read_text() == "\n" * 2
+
+
 class TestEnd:
     def test_with_git(self, history: History) -> None:
         with history.start_git(f"textconv {FILE}; textconv {FILE}; read wait") as git:
@@ -211,6 +279,28 @@ class TestEnd:
             assert eventually(lambda: history.sockets() == [])
             out, _ = git.communicate("\n", timeout=60)
         assert "hunter2" in out
+
+    def test_killed_ones_are_replaced(self, history: History) -> None:
+        with history.start_git(f"textconv {FILE}; textconv {FILE}; read wait; textconv {FILE}; "
+                               f"rm {history.key_file}; textconv {FILE}") as git:  # fmt: skip
+            assert git.stdout is not None
+            assert len(git.stdout.read(2 * len(PLAIN))) == 2 * len(PLAIN)
+            killed = history.companion()
+            os.kill(killed, signal.SIGKILL)
+            assert eventually(lambda: not Path(f"/proc/{killed}").exists())
+            out, err = git.communicate("\n", timeout=60)
+        assert out.count("hunter2") == 2
+        assert err == ""
+
+    @pytest.mark.parametrize("where", ["_detach", "_answer"])
+    def test_the_kernel_ends_one_that_hangs(self, history: History, where: str) -> None:
+        hung = f"ENCCONF_TEST_HANG={where} textconv {FILE}"
+        done = history.as_git(
+            f"{hung}; {hung}; sleep 3; textconv {FILE}; rm {history.key_file}; textconv {FILE}",
+            ENCCONF_TEST_PATIENCE="1",
+        )
+        assert done.stdout.count("hunter2") == 4
+        assert done.stderr == ""
 
     def test_with_ctrl_c_on_git(self, history: History) -> None:
         with history.start_git(f"textconv {FILE}; textconv {FILE}; read wait") as git:
@@ -245,8 +335,10 @@ class TestNoCompanion:
         assert os.listdir(history.runtime) == []
 
     @pytest.mark.parametrize(
-        "command", [f"ENCCONF_COMPANION=0 textconv {FILE}", "textconv .gitattributes", "textconv none"]
-    )
+        "command",
+        [*(f"ENCCONF_COMPANION={word} textconv {FILE}" for word in ("0", "off", "no")),
+         "textconv .gitattributes", "textconv none"],
+    )  # fmt: skip
     def test_it_is_forbidden_or_needless(self, history: History, command: str) -> None:
         assert history.as_git(f"{command}; ls {history.runtime} >&2").stderr.count("encconf-") == 0
 
@@ -439,3 +531,18 @@ def test_the_folder_is_private(history: History) -> None:
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         assert path.name.split("-")[1] == str(git.pid)
         git.communicate("\n", timeout=60)
+
+
+def test_nothing_that_goes_wrong_in_it_fails_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(*_: object) -> None:
+        asked.append(1)
+        raise DeprecationWarning  # Python's about a fork with threads, under -W error
+
+    asked: list[int] = []
+    monkeypatch.setattr(companion, "_git_above", lambda pid: (1, 1))
+    monkeypatch.setattr(companion, "_place", lambda git, make: str(tmp_path / "socket"))
+    monkeypatch.setattr(companion, "_start", fail)
+    keys = companion.KnownKeys()
+    keys.parts["age", "key", "enc", 32] = bytes(32)
+    companion.keep(keys)
+    assert asked == [1]
