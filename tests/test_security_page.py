@@ -136,11 +136,14 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_companion::test_data_keys_of_several_files",
         "test_companion::test_later_runs_of_one_git_need_no_key",
     ),
-    "It ends when git ends, after 5 seconds without a request, and on SIGTERM": (
+    "It ends when git ends, 5 seconds after the last run has ended, and on SIGTERM": (
         "test_companion::test_with_git",
         "test_companion::test_if_nothing_comes",
+        "test_companion::test_a_command_that_takes_longer_than_the_companion_waits",
         "test_companion::test_with_a_signal",
     ),
+    "if it hangs, the kernel ends it": ("test_companion::test_the_kernel_ends_one_that_hangs",),
+    "the next run of this git removes it": ("test_companion::test_killed_ones_are_replaced",),
     "It answers only processes of this user": (
         "test_companion::test_not_another_user",
         "test_companion::test_not_a_process_that_git_did_not_start",
@@ -149,7 +152,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "accepts answers only from a companion of its own user": (
         "test_companion::test_other_answers_count_for_nothing",
     ),
-    "If the folder has another owner or mode": ("test_companion::test_another_folder_of_that_name",),
+    "A folder with another owner or mode": ("test_companion::test_another_folder_of_that_name",),
     "It leaves no core dump": (
         "test_companion::test_it_holds_nothing_open_and_leaves_no_core",
         "test_memory::test_no_core_and_no_look_into_it",

@@ -59,9 +59,12 @@ def scan(text: str, *, comments: bool = False) -> Document:
     document.trees.append(tree)
     document.shape.append("%")
     document.regular = scanner.regular
+    values = None
     # What is encrypted has been read as plain text before: only the block's own text is read twice.
-    encrypted = tree.pop("sops", None) is not None
-    _settle(document, tree, None if encrypted or scanner.regular else _load(text))
+    if not isinstance(tree.pop("sops", None), dict) and not scanner.regular:
+        values = _load(text)
+        values.pop("sops", None)
+    _settle(document, tree, values)
     if scanner.comments is not None:
         document.comments = [comment for comment in scanner.comments if not _in_block(comment)]
     _take_block(document, scanner.block)

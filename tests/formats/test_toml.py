@@ -558,6 +558,15 @@ def test_h9_each_text_is_read_once(age_key: AgeKey, monkeypatch: pytest.MonkeyPa
     assert ["t.y = 'a'" in given for given in parsed].count(True) > 1
 
 
+def test_only_a_table_called_sops_is_a_block() -> None:
+    for text in ("sops = [1,]\nc . a = 1.e2\n", "sops = 'x'\na = 1.\n", "[[sops]]\n[a]\nb = 1_000.\n"):
+        assert same_as_tomllib(text) is None
+    document = same_as_tomllib("sops = [1,]\nc . a = 1e2\n")
+    assert document is not None
+    assert [leaf.path for leaf in document.leaves] == [("c", "a")]
+    assert document.block is None
+
+
 def test_values_that_are_not_in_the_text_of_a_regular_one() -> None:
     """Dates, and bytes that are not UTF-8: only other programs encrypt them."""
     encrypted = encrypt("a = 'x'\n[t]\nb = 'null'\nc = [1, 2.0, true]\n")
