@@ -71,9 +71,9 @@ def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
     where = parse_sops(path)
     try:
         if drop:
-            mine = changes.run(changes.Request(theirs, format, (where, changes.REMOVED), credentials=creds))
+            mine = changes.change(theirs, format, (where, changes.REMOVED), credentials=creds)
         else:
-            mine = changes.run(changes.Request(theirs, format, (where, value), credentials=creds))
+            mine = changes.change(theirs, format, (where, value), credentials=creds)
         meant = api.loads_all(mine, format=format, credentials=creds)
         sops.decrypt(mine, format)
     except EncconfError as error:

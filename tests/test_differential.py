@@ -77,7 +77,7 @@ def strings_both_ways(seed: int, age_key: AgeKey, sops: Sops) -> str:
     theirs = sops.encrypt(yaml_of(meant), "yaml", age=age_key.recipient)
     ours = api.encrypt(text, rule(age_key), credentials=creds)
     assert api.decrypt(ours, credentials=creds) == text
-    changed = changes.run(changes.Request(theirs, "yaml", (("k0",), two), credentials=creds))
+    changed = changes.change(theirs, "yaml", (("k0",), two), credentials=creds)
     written = emit.render(emit.trees_of(module("yaml").scan(text))[0], "yaml")
     assert module("yaml").load_plain(written) == [with_keys]
     for sealed, expected in ((theirs, meant), (ours, with_keys), (changed, {**meant, "k0": two})):

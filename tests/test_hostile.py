@@ -457,11 +457,9 @@ def test_b8_a_value_that_nests_deep(sealed: Project, depth: int) -> None:
 def test_b8_the_library_says_it_too(age_key: AgeKey) -> None:
     out = api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
     with pytest.raises(EncconfError):
-        changes.run(changes.Request(out, "yaml", (("a",) * 2000, "x"), credentials=credentials(age_key)))
+        changes.change(out, "yaml", (("a",) * 2000, "x"), credentials=credentials(age_key))
     with pytest.raises(EncconfError):
-        changes.run(
-            changes.Request(out, "yaml", (("a",) * 2000, changes.REMOVED), credentials=credentials(age_key))
-        )
+        changes.change(out, "yaml", (("a",) * 2000, changes.REMOVED), credentials=credentials(age_key))
 
 
 @pytest.mark.parametrize("format", ["yaml", "json", "dotenv", "ini", "toml", "binary"])

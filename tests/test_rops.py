@@ -63,7 +63,7 @@ def test_h8_any_write_adds_the_version(format: str) -> None:
     other = Recipient.from_config(AgeKey.generate().recipient)
     plan = rekey.plan(text, [[ALICE_S, other]], None, format=format)
     for new in (
-        changes.run(changes.Request(text, format, (path, "y"), credentials=CREDENTIALS)),
+        changes.change(text, format, (path, "y"), credentials=CREDENTIALS),
         rotated(text, format=format, credentials=CREDENTIALS),
         rekey.carry_out(plan, rotate=False, credentials=CREDENTIALS),
     ):

@@ -9,13 +9,14 @@ from encconf.cli import files
 from encconf.cli.console import Console, one_line
 from encconf.cli.options import Value, flag, text
 from encconf.cli.rule import find_rule
+from encconf.engine import sealing
 from encconf.errors import EncconfError, InputError, OutputError, UsageError, about
 from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.rules.config import Config
 from encconf.text.printable import quoted
-from encconf.verbs import encrypt as verb
+from encconf.verbs.encrypt import plain_as, refuse_encrypted
 
 
 def read(file: str | None, options: Mapping[str, Value]) -> files.Source:
@@ -85,19 +86,17 @@ class Job:
     def encrypt(self, credentials: Credentials) -> None:
         """Make the encrypted text.  Raises AlreadyEncryptedError, and what encrypting raises."""
         notes: list[str] = []
-        request = verb.Request(
-            self.source.text,
-            self.source.name,
-            self.format,
-            self.written,
-            rule=self.rule,
-            credentials=credentials,
-            notify=notes.append,
-        )
-        request.twin = self.twin
-        request.accept_encrypted = self._input_type == "binary"
         with about(self.source.label):
-            self.enc = verb.run(request)
+            if self._input_type != "binary":
+                refuse_encrypted(self.source.text, self.source.name, self.format)
+            self.enc = sealing.encrypt(
+                plain_as(self.source.text, self.format, self.written),
+                self.rule,
+                format=self.written,
+                twin=self.twin,
+                credentials=credentials,
+                notify=notes.append,
+            )
         if self.twin is not None and notes and sniff.find(self.twin, self.target or "") is None:
             if not self._force:
                 raise _not_encrypted(self.target)

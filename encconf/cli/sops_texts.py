@@ -91,28 +91,24 @@ def encrypt(run: Run) -> None:
 
 
 def _encrypt(run: Run, file: str) -> None:
-    from encconf.verbs import encrypt as verb
+    from encconf.engine import sealing
+    from encconf.verbs.encrypt import plain_as, refuse_encrypted
 
     name = run.line.text("filename-override") or file
     source, target = run.formats(name)
     target = envelope(source, target)
     rule = run.rule(name, source)
     read = run.read(file, source)
-    request = verb.Request(
-        read.text,
-        name,
-        source,
-        target,
-        rule=rule,
-        credentials=run.credentials(),
-        notify=run.console.warn,
-    )
-    request.accept_encrypted = run.line.text("input-type") == "binary"
-    request.indent, request.rewrite = run.indent(target), run.rewrite
+    indent = run.indent(target)
     try:
-        enc = verb.run(request)
+        if run.line.text("input-type") != "binary":
+            refuse_encrypted(read.text, name, source)
+        plain = plain_as(read.text, source, target, indent=indent, rewrite=run.rewrite)
+        enc = sealing.encrypt(
+            plain, rule, format=target, credentials=run.credentials(), notify=run.console.warn
+        )
     except EncconfError as error:
-        if isinstance(error, EmptyDocumentError) and request.text:
+        if isinstance(error, EmptyDocumentError) and read.text:
             error.exit_code = 2  # for sops, a text of blanks and comments is not empty
         raise error.about(file) from None
     run.put(enc, read)
@@ -217,19 +213,18 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
         source, target = run.formats(name)
         read = run.read(file, source)
         opened = run.open(read)
-        request = changes.Request(
-            opened,
-            source,
-            (path, value),
-            credentials=run.credentials(),
-            ignore_mac=run.line.on("ignore-mac"),
-            notify=run.console.warn,
-        )
-        request.target = envelope(source, target)
-        request.idempotent = idempotent
-        request.check = None if value is changes.REMOVED else _warn_of_plaintext(run, file)
         try:
-            enc = changes.run(request)
+            enc = changes.change(
+                opened,
+                source,
+                (path, value),
+                target=envelope(source, target),
+                idempotent=idempotent,
+                credentials=run.credentials(),
+                ignore_mac=run.line.on("ignore-mac"),
+                check=None if value is changes.REMOVED else _warn_of_plaintext(run, file),
+                notify=run.console.warn,
+            )
         except PathNotFoundError as error:
             if idempotent and value is changes.REMOVED and not isinstance(error, PathBlockedError):
                 return

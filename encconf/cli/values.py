@@ -14,14 +14,12 @@ from encconf.engine.metadata import Metadata
 from encconf.errors import ConflictError, PathBlockedError, PathNotFoundError, UsageError, about
 from encconf.formats.plain import text_of
 from encconf.io import fileio
-from encconf.text.document import Leaf
-from encconf.text.path import Path, parse
+from encconf.text.document import Document, Leaf
+from encconf.text.path import parse
 from encconf.verbs import changes, checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from encconf.text.tree import Plain
 
 
@@ -101,9 +99,16 @@ def set_value(console: Console, *, file: str, path: str, value: str | None, **op
             if old is None:
                 enc = make(format)
             else:
-                request = _request(console, file, old, format, options, (where, new))
-                request.keep_type = not json and not string
-                enc = changes.run(request)
+                document, check = _checked(console, file, old, format, options)
+                enc = changes.change(
+                    document,
+                    format,
+                    (where, new if json or string else changes.AsBefore(given)),
+                    credentials=files.credentials(console),
+                    ignore_mac=flag(options, "ignore_mac"),
+                    check=check,
+                    notify=console.warn,
+                )
         _write(console, file, target, old, enc)
 
     files.in_turn(target, change)
@@ -121,10 +126,15 @@ def unset(console: Console, *, file: str, path: str, **options: Value) -> None:
         format = source.format(text(options, "input_type"))
         with about(file):
             try:
-                edit = (where, changes.REMOVED)
-                request = _request(console, file, source.text, format, options, edit)
-                request.check = None  # removing an item of a list only moves the others
-                enc = changes.run(request)
+                document, _ = _checked(console, file, source.text, format, options)
+                enc = changes.change(  # no check: removing an item of a list only moves the others
+                    document,
+                    format,
+                    (where, changes.REMOVED),
+                    credentials=files.credentials(console),
+                    ignore_mac=flag(options, "ignore_mac"),
+                    notify=console.warn,
+                )
             except PathNotFoundError as error:
                 if flag(options, "idempotent") and not isinstance(error, PathBlockedError):
                     console.note(f"{file} has no such value")
@@ -143,9 +153,15 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
     format = source.format(text(options, "input_type"))
     plain = files.read(text(options, "from")).text
     with about(file):
-        request = _request(console, file, source.text, format, options)
-        request.plain = plain
-        enc = changes.run(request)
+        document, check = _checked(console, file, source.text, format, options)
+        enc = changes.update(
+            document,
+            format,
+            plain,
+            credentials=files.credentials(console),
+            check=check,
+            notify=console.warn,
+        )
     if dry_run:
         before, after = source.text.splitlines(), enc.splitlines()
         changed = len(set(after) - set(before))
@@ -156,30 +172,15 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
     _write(console, file, source.path, source.text, enc)
 
 
-def _request(
-    console: Console,
-    file: str,
-    enc: str,
-    format: str,
-    options: Mapping[str, Value],
-    *edits: tuple[Path, Any],
-) -> changes.Request:
-    """A change of a file, if its recipients may get a new data key."""
+def _checked(
+    console: Console, file: str, enc: str, format: str, options: Mapping[str, Value]
+) -> tuple[Document, changes.Check]:
+    """What there is to change, and what to check; raises if its recipients may not get a new data key."""
     config, ignore_mac = text(options, "config"), flag(options, "ignore_mac")
     document = formats.scan_encrypted(enc, formats.module(format), comments=True)
     checks.refuse_strangers_of(file, Metadata.of(document), config, new_data_key=ignore_mac)
-    request = changes.Request(
-        document,
-        format,
-        *edits,
-        credentials=files.credentials(console),
-        ignore_mac=ignore_mac,
-        notify=console.warn,
-    )
-    request.check = checks.refuse_plaintext(
-        file, config, allowed=flag(options, "allow_plaintext"), warn=console.warn
-    )
-    return request
+    allowed = flag(options, "allow_plaintext")
+    return document, checks.refuse_plaintext(file, config, allowed=allowed, warn=console.warn)
 
 
 def _write(console: Console, file: str, target: str, old: str | None, enc: str) -> None:

@@ -81,9 +81,7 @@ def _save(
         edits = list(differences(before, doc))
         if not edits:
             return None
-        request = changes.Request(text, format, *edits, credentials=credentials)
-        request.check = _checked(name, edits)
-        after = changes.run(request)
+        after = changes.change(text, format, *edits, credentials=credentials, check=_checked(name, edits))
         if after != text:
             fileio.write_atomic(target, after, replacing=text)
     except EncconfError as error:

@@ -8,7 +8,7 @@ what was meant.  The data key may be wrapped again for the recipients in the fil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isfinite
 
 from encconf import formats
@@ -32,6 +32,7 @@ from encconf.errors import (
 from encconf.formats import goyaml
 from encconf.formats.plain import drop_plain, missing, put_plain, settled
 from encconf.identities.credentials import Credentials
+from encconf.record import Record
 from encconf.text import tree as tree_of_text
 from encconf.text.document import Document, Leaf, says
 from encconf.text.path import Path, spell
@@ -52,6 +53,12 @@ _NAMED = 20  # paths in one message
 
 REMOVED: Any = object()
 """In an edit: the value is removed."""
+
+
+class AsBefore(Record):
+    """In an edit: a text that becomes a number or a boolean if it looks like one and replaces one."""
+
+    text: str
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -100,94 +107,84 @@ def _no_key(node: dict[str, object], path: Path) -> PathNotFoundError:
     return PathNotFoundError(f"no value at {here}", hint=hint)
 
 
-class Request:
-    """A change of an encrypted text, for a front end to fill in.
+@opening.bounded
+def change(
+    text: str | Document | Opened,
+    format: str,
+    *edits: tuple[Path, Any],
+    target: str | None = None,
+    idempotent: bool = False,
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    check: Check | None = None,
+    notify: Notify | None = None,
+) -> str:
+    """The encrypted text after edits; the same text if it says all of that already.
 
     ``text`` is the encrypted text, its document scanned with comments, or that text opened already.
-    ``edits`` are made in order: each is a path and the value to put there, in the place of what is there or
-    as a new last entry; or a path and `REMOVED`.  Instead of edits, ``plain`` is a whole new plaintext.  With
-    ``keep_type``, a string that spells a number or a boolean becomes one if it replaces one.  ``target`` is
-    another format for the result; with ``idempotent``, a text that does not change keeps its own.
+    ``edits`` are made in order: each is a path, and the value to put there, in the place of what is there or
+    as a new last entry; the value may be `REMOVED` or `AsBefore`.  ``target`` is another format for the
+    result; with ``idempotent``, a text that does not change keeps its own.
 
     With ``ignore_mac`` the MAC is not checked, and the file gets a new data key.  ``check`` is called before
     anything is encrypted, with the opened text and the plaintext before and after, and may raise.
-    """
-
-    def __init__(
-        self,
-        text: str | Document | Opened,
-        format: str,
-        *edits: tuple[Path, Any],
-        plain: str | None = None,
-        keep_type: bool = False,
-        credentials: Credentials | None = None,
-        ignore_mac: bool = False,
-        notify: Notify | None = None,
-    ) -> None:
-        self.text = text
-        self.format = format
-        self.edits = edits
-        self.plain = plain
-        self.keep_type = keep_type
-        self.target: str | None = None
-        self.idempotent = False
-        self.credentials = credentials
-        self.ignore_mac = ignore_mac
-        self.notify = notify
-        self.check: Check | None = None
-
-
-@opening.bounded
-def run(request: Request) -> str:
-    """The encrypted text after a change; the same text if it says all of that already.
 
     Raises PathNotFoundError for a path that cannot exist, EmitError for a value that the format cannot hold
     there, and whatever opening, checking and encrypting raise.
     """
-    opened = (
-        request.text
-        if isinstance(request.text, opening.Opened)
-        else opening.open_text(
-            request.text,
-            format=request.format,
-            credentials=request.credentials,
-            ignore_mac=request.ignore_mac,
-            notify=request.notify,
-        )
-    )
-    document = opened.document
-    after: str | Document
-    if request.plain is not None:
-        before = plaintext.plain_text(opened)
-        after = changed = request.plain
+    if isinstance(text, opening.Opened):
+        opened = text
     else:
-        before, after = _edited(opened, request)
-        changed = after.text
-    if request.check is not None and changed != before:
-        request.check(opened, before, changed)
-    same_format = request.idempotent or request.target in (None, document.format)
-    if changed == before and not request.ignore_mac and same_format:
+        opened = opening.open_text(
+            text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
+        )
+    document = opened.document
+    before, after = _edited(opened, edits)
+    changes = after.text != before
+    if check is not None and changes:
+        check(opened, before, after.text)
+    if not changes and not ignore_mac and (idempotent or target in (None, document.format)):
         return document.text
     return encrypt_again(
         opened,
-        after if isinstance(after, Document) and after.parts else changed,
-        target=request.target,
-        new_data_key=request.ignore_mac,
-        credentials=request.credentials,
-        notify=request.notify,
+        after if after.parts else after.text,
+        target=target,
+        new_data_key=ignore_mac,
+        credentials=credentials,
+        notify=notify,
     )
 
 
-def _edited(opened: Opened, request: Request) -> tuple[str, Document]:
+@opening.bounded
+def update(
+    text: str | Document,
+    format: str,
+    plain: str,
+    *,
+    credentials: Credentials | None = None,
+    check: Check | None = None,
+    notify: Notify | None = None,
+) -> str:
+    """The encrypted text with a whole new plaintext; the parameters are those of `change`."""
+    opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
+    before = plaintext.plain_text(opened)
+    if plain == before:
+        return opened.document.text
+    if check is not None:
+        check(opened, before, plain)
+    return encrypt_again(opened, plain, credentials=credentials, notify=notify)
+
+
+def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Document]:
     """The plaintext before the edits, and its document after them."""
 
     def edited(document: Document) -> Document:
-        for path, value in request.edits:
+        for path, value in edits:
             if value is REMOVED:
                 document = _without(document, path)
             else:
-                kept = request.keep_type and isinstance(value, str)
-                document = _with(document, path, _as_before(opened, path, value) if kept else value)
+                new = _as_before(opened, path, value.text) if isinstance(value, AsBefore) else value
+                document = _with(document, path, new)
         return document
 
     near = plaintext.moved_document(opened)
@@ -227,17 +224,17 @@ def from_json(text: str, *, as_int: Callable[[str], int | float] = int) -> Plain
 
 
 def put(text: str, path: Path, value: Plain, *, format: str) -> str:
-    """A plaintext with a value at a path; raises as `run`."""
+    """A plaintext with a value at a path; raises as `change`."""
     return _with(_scanned(text, format), path, value).text
 
 
 def drop(text: str, path: Path, *, format: str) -> str:
-    """A plaintext without the value at a path; raises as `run`."""
+    """A plaintext without the value at a path; raises as `change`."""
     return _without(_scanned(text, format), path).text
 
 
 def _with(document: Document, path: Path, value: Plain) -> Document:
-    """The document with a value at a path, read again with its comments; raises as `run`."""
+    """The document with a value at a path, read again with its comments; raises as `change`."""
     if path[:1] == ("sops",):
         raise AlreadyEncryptedError(
             'the name "sops" is reserved for the sops block', hint="choose another name"

@@ -26,7 +26,7 @@ class Draft:
     """What an editor shows of a file, and how what it saved is encrypted.
 
     ``opened`` is the encrypted file, None for a new one.  ``rule`` is None if the file keeps its keys and its
-    selection; otherwise it gets a new data key.  ``check`` is as in `encconf.verbs.changes.Request`.
+    selection; otherwise it gets a new data key.  ``check`` is as in `encconf.verbs.changes.change`.
     ``target`` is the format of the result, which may differ from the text's.
     """
 

@@ -7,7 +7,6 @@ from encconf.engine import sealing
 from encconf.errors import AlreadyEncryptedError
 from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
-from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.text.document import Document
 
@@ -16,50 +15,16 @@ if TYPE_CHECKING:
     from encconf.engine.opening import Notify, Opened
 
 
-class Request(Record):
-    """A plaintext to encrypt, for a front end to fill in.
+def refuse_encrypted(text: str, name: str, format: str) -> None:
+    """Raise AlreadyEncryptedError for a SOPS file of another format than the one it would be read as.
 
-    ``name`` is the file's name, ``format`` the format of the text, and ``target`` that of the result, which
-    is encrypted by ``rule``.  ``twin`` is the encrypted text that the result replaces, see `encconf.encrypt`.
-    With ``accept_encrypted``, a SOPS file is encrypted once more.  ``indent`` and ``rewrite`` are as for
-    `plain_as`.
+    One of the same format is refused by `encconf.engine.sealing.encrypt`.
     """
-
-    text: str
-    name: str
-    format: str
-    target: str
-    rule: Rule
-    credentials: Credentials
-    notify: Notify
-    twin: str | None = None
-    accept_encrypted: bool = False
-    indent: int | None = None
-    rewrite: bool = False
-
-
-def run(request: Request) -> str:
-    """The encrypted text.
-
-    Raises AlreadyEncryptedError, and what reading, writing and encrypting raise.
-    """
-    text, format, target = request.text, request.format, request.target
-    # A SOPS file of the same format is refused by `encconf.engine.sealing.encrypt`.
-    if not request.accept_encrypted and (found := sniff.find(text, request.name)) not in (None, format):
+    if (found := sniff.find(text, name)) not in (None, format):
         raise AlreadyEncryptedError(
             f"this is already a SOPS file, in {found} format",
             hint="to change it: encconf edit FILE; to encrypt it again as a whole: --input-type binary",
         )
-    if request.rewrite or format != target:
-        text = plain_as(text, format, target, indent=request.indent, rewrite=request.rewrite)
-    return sealing.encrypt(
-        text,
-        request.rule,
-        format=target,
-        twin=request.twin,
-        credentials=request.credentials,
-        notify=request.notify,
-    )
 
 
 def encrypt_again(

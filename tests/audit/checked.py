@@ -50,10 +50,7 @@ def three_sides(*plain: str) -> list[str]:
     enc = seal(first)
     return [
         enc,
-        *(
-            changes.run(changes.Request(enc, "yaml", plain=other, credentials=opener(ALICE)))
-            for other in others
-        ),
+        *(changes.update(enc, "yaml", other, credentials=opener(ALICE)) for other in others),
     ]
 
 

@@ -48,7 +48,7 @@ def seal(plain: str = PLAIN, by: Rule | None = None, format: str = "yaml") -> st
 
 def again(sealed: str, plain: str, format: str = "yaml") -> str:
     """The same file with another plain text."""
-    return changes.run(changes.Request(sealed, format, plain=plain, credentials=EVERYBODY))
+    return changes.update(sealed, format, plain, credentials=EVERYBODY)
 
 
 CASES = [

@@ -78,9 +78,7 @@ class Team:
         text, format = self.read(path), formats.of_path(path)
         plain = api.decrypt(text, format=format, credentials=self.credentials())
         assert old in plain
-        changed = changes.run(
-            changes.Request(text, format, plain=plain.replace(old, new), credentials=self.credentials())
-        )
+        changed = changes.update(text, format, plain.replace(old, new), credentials=self.credentials())
         self.write(path, changed)
 
     def share(self, path: str, *groups: Sequence[str], threshold: int | None = None, rotate: bool) -> None:

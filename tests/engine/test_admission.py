@@ -64,8 +64,8 @@ def test_a_file_that_is_edited_lets_nobody_join(
 
 def test_a_merge_lets_nobody_join(sealed: str, age_key: AgeKey) -> None:
     creds = credentials(age_key)
-    one = changes.run(changes.Request(sealed, "yaml", (("a",), 2), credentials=creds))
-    two = changes.run(changes.Request(sealed, "yaml", (("b",), "y"), credentials=creds))
+    one = changes.change(sealed, "yaml", (("a",), 2), credentials=creds)
+    two = changes.change(sealed, "yaml", (("b",), "y"), credentials=creds)
     sides = [with_stranger(text) for text in (sealed, one, two)]
     with pytest.raises(StrangerError):
         git.merge(*sides, format="yaml", credentials=creds)

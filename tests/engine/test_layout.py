@@ -162,7 +162,7 @@ def test_c6_the_record_of_a_stream_is_written_once(age_key: AgeKey, sops: Sops) 
     assert sealed.index("encconf_layout") < sealed.index("b: ")
     assert api.decrypt(sealed, credentials=creds) == text
     assert sops.decrypt(sealed, "yaml")
-    changed = changes.run(changes.Request(sealed, "yaml", (("a",), 1), credentials=creds))
+    changed = changes.change(sealed, "yaml", (("a",), 1), credentials=creds)
     assert changed.count("encconf_layout") == 1
     assert api.decrypt(changed, credentials=creds) == text.replace("0x1F", "1", 1)
 

@@ -59,10 +59,10 @@ def test_a_change_is_the_same_in_the_moved_document(format: str, age_key: AgeKey
     creds = credentials(age_key)
     sealed = api.encrypt(text, rule(age_key), format=format, credentials=creds)
     assert plaintext.moved_document(opening.open_text(sealed, format=format, credentials=creds)) is not None
-    done = changes.run(changes.Request(sealed, format, (path, "new"), credentials=creds))
+    done = changes.change(sealed, format, (path, "new"), credentials=creds)
     plain = api.decrypt(done, format=format, credentials=creds)
     assert plain == changes.put(text, path, "new", format=format) != text
-    done = changes.run(changes.Request(sealed, format, (path, changes.REMOVED), credentials=creds))
+    done = changes.change(sealed, format, (path, changes.REMOVED), credentials=creds)
     assert api.decrypt(done, format=format, credentials=creds) == changes.drop(text, path, format=format)
 
 
@@ -73,6 +73,6 @@ def test_where_sops_stores_integers_as_floats_the_text_is_scanned(age_key: AgeKe
     assert older != sealed
     text = api.decrypt(older, format="json", credentials=creds)
     assert text == '{"a": 5, "b": "x"}\n'
-    done = changes.run(changes.Request(older, "json", (("b",), "y"), credentials=creds))
+    done = changes.change(older, "json", (("b",), "y"), credentials=creds)
     assert '"a": 5' in api.decrypt(done, format="json", credentials=creds)
     assert '"b": "y"' in api.decrypt(done, format="json", credentials=creds)

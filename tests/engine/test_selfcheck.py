@@ -70,10 +70,10 @@ def test_a6_changes_are_read_again(format: str, age_key: AgeKey, monkeypatch: py
         return comes_back(document, *args)
 
     monkeypatch.setattr(selfcheck, "comes_back", counted)
-    assert changes.run(changes.Request(good, format, (CHANGED[format], "x"), credentials=creds)) == read[-1]
-    now = changes.run(changes.Request(good, format, (CHANGED[format], changes.REMOVED), credentials=creds))
+    assert changes.change(good, format, (CHANGED[format], "x"), credentials=creds) == read[-1]
+    now = changes.change(good, format, (CHANGED[format], changes.REMOVED), credentials=creds)
     assert now == read[-1]
-    now = changes.run(changes.Request(good, format, plain=text.replace("two", "2"), credentials=creds))
+    now = changes.update(good, format, text.replace("two", "2"), credentials=creds)
     assert now == read[-1]
 
 

@@ -22,9 +22,9 @@ def test_a_quote_that_a_later_line_ends(text: str, age_key: AgeKey, sops: Sops) 
     plain = api.decrypt(theirs, format="dotenv", credentials=creds)
     assert plain == sops.decrypt(theirs, "dotenv") == text
     for change in (
-        lambda: changes.run(changes.Request(theirs, "dotenv", (("B",), "2"), credentials=creds)),
-        lambda: changes.run(changes.Request(theirs, "dotenv", (("T",), "2"), credentials=creds)),
-        lambda: changes.run(changes.Request(theirs, "dotenv", (("T",), changes.REMOVED), credentials=creds)),
+        lambda: changes.change(theirs, "dotenv", (("B",), "2"), credentials=creds),
+        lambda: changes.change(theirs, "dotenv", (("T",), "2"), credentials=creds),
+        lambda: changes.change(theirs, "dotenv", (("T",), changes.REMOVED), credentials=creds),
         lambda: api.encrypt(text.replace("B=1", "B=2"), format="dotenv", twin=theirs, credentials=creds),
         lambda: rekey.carry_out(
             rekey.plan_rotation(theirs, format="dotenv"), credentials=creds

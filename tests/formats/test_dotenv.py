@@ -348,7 +348,7 @@ def test_a13_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -
     assert fileio.encode(api.decrypt(read, format="dotenv", credentials=creds)) == text
     assert api.loads(read, format="dotenv", credentials=creds)["A"] == b"caf\xe9"
     with pytest.raises(ParseError, match="not UTF-8"):
-        changes.run(changes.Request(read, "dotenv", (("A",), "y"), credentials=creds))
+        changes.change(read, "dotenv", (("A",), "y"), credentials=creds)
     with pytest.raises(ParseError, match="not UTF-8"):
         fileio.decode(text)
 

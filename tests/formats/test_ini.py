@@ -272,7 +272,7 @@ def test_a12_values_of_sops_gain_no_quotes(value: str, age_key: AgeKey, sops: So
     creds = credentials(age_key)
     tree = {"s": {"k": value, "other": "x"}}
     theirs = sops.encrypt(json.dumps(tree), "json", "--output-type", "ini", age=age_key.recipient)
-    ours = changes.run(changes.Request(theirs, "ini", (("s", "other"), "y"), credentials=creds))
+    ours = changes.change(theirs, "ini", (("s", "other"), "y"), credentials=creds)
     removed, added = changed_lines(theirs, ours)
     names = [line.partition("=")[0].strip() for line in removed]
     assert {"mac", "other"} <= set(names) <= {"lastmodified", "mac", "other"}  # both in one second, perhaps
@@ -289,7 +289,7 @@ def test_a13_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -
     read = fileio.decode(theirs)
     assert fileio.encode(api.decrypt(read, format="ini", credentials=creds)) == by_sops
     with pytest.raises(ParseError, match="not UTF-8"):
-        changes.run(changes.Request(read, "ini", (("s", "A"), "y"), credentials=creds))
+        changes.change(read, "ini", (("s", "A"), "y"), credentials=creds)
 
 
 def test_h12_blank_lines_stay_without_the_other_spellings(age_key: AgeKey) -> None:

@@ -592,7 +592,7 @@ def test_h7_integers_that_older_sops_stored_as_floats(age_key: AgeKey, sops: Sop
     assert "type:int" not in old
     assert json.loads(api.decrypt(old, format="json", credentials=creds)) == json.loads(data)
     assert repr(api.loads(old, format="json", credentials=creds)) == repr(json.loads(data))
-    set_ = changes.run(changes.Request(old, "json", (("l", 1), 2.5), credentials=creds))
+    set_ = changes.change(old, "json", (("l", 1), 2.5), credentials=creds)
     assert repr(api.loads(set_, format="json", credentials=creds)) == repr({"p": 8080, "l": [7, 2.5]})
     other = AgeKey.generate()
     more = api.encrypt(data, rule(age_key, other), format="json", twin=old, credentials=creds)
@@ -625,7 +625,7 @@ def test_a13_duplicate_keys_in_a_file_of_sops(age_key: AgeKey, sops: Sops) -> No
     assert api.decrypt(theirs, format="json", credentials=creds) == sops.decrypt(theirs, "json")
     assert api.loads(theirs, format="json", credentials=creds) == {"a": "2", "b": {"y": 2}}
     with pytest.raises(ParseError, match="same key twice"):
-        changes.run(changes.Request(theirs, "json", (("a",), "3"), credentials=creds))
+        changes.change(theirs, "json", (("a",), "3"), credentials=creds)
     with pytest.raises(EncconfError):
         api.inspect(theirs.replace('"sops"', '"sops": {}, "sops"'), format="json")
 

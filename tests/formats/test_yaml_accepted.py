@@ -121,5 +121,5 @@ def test_a9_says_where() -> None:
 def test_a10_in_an_encrypted_file(age_key: AgeKey) -> None:
     creds = credentials(age_key)
     sealed = api.encrypt("a: {n}\nb: 1\n", rule(age_key), credentials=creds)
-    changed = changes.run(changes.Request(sealed, "yaml", (("b",), 2), credentials=creds))
+    changed = changes.change(sealed, "yaml", (("b",), 2), credentials=creds)
     assert api.decrypt(changed, credentials=creds) == "a: {n}\nb: 2\n"

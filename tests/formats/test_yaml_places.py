@@ -147,7 +147,7 @@ def test_a_value_that_fits_no_block_scalar(value: str, word: str, age_key: AgeKe
     assert moved is not None
     assert moved.text == f"a: {word}\n\nb: z\n"
     assert same(moved)
-    done = changes.run(changes.Request(sealed, "yaml", (("a",), "new"), credentials=creds))
+    done = changes.change(sealed, "yaml", (("a",), "new"), credentials=creds)
     assert api.decrypt(done, credentials=creds).split("\n") == [
         "a: " + ("new" if word[0] != '"' else '"new"'),
         "",

@@ -58,7 +58,7 @@ def test_encrypted_texts(format: str, scans: Callable[[Callable[[], object]], in
     creds = credentials(age_key)
 
     def change(text: str, key: str, value: str) -> str:
-        return changes.run(changes.Request(text, format, ((key,), value), credentials=creds))
+        return changes.change(text, format, ((key,), value), credentials=creds)
 
     base = api.encrypt(TEXTS[format], rule(age_key), format=format, credentials=creds)
     one, two, other = change(base, "b", "y"), change(base, "e", "7"), change(base, "b", "z")

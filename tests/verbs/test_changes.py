@@ -234,7 +234,7 @@ class TestValues:
     def test_only_what_changed(self, age_key: AgeKey, sops: Sops) -> None:
         open_with = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
-        after = changes.run(changes.Request(enc, "yaml", (parse("a.b"), "new"), credentials=open_with))
+        after = changes.change(enc, "yaml", (parse("a.b"), "new"), credentials=open_with)
         assert api.decrypt(after, format="yaml", credentials=open_with) == YAML.replace('"x"', '"new"')
         differ = [
             line for line in changed(enc, after) if not line.startswith(("-", "+    lastm", "+    mac"))
@@ -242,28 +242,24 @@ class TestValues:
         assert len(differ) == 1
         assert differ[0].startswith('+  b: "ENC[')
         assert "b: new" in sops.decrypt(after, "yaml")
-        after = changes.run(
-            changes.Request(after, "yaml", (parse("l[2].m"), changes.REMOVED), credentials=open_with)
-        )
+        after = changes.change(after, "yaml", (parse("l[2].m"), changes.REMOVED), credentials=open_with)
         assert "text" not in sops.decrypt(after, "yaml")
 
     def test_without_the_mac_there_is_always_a_new_data_key(self, age_key: AgeKey) -> None:
         """Also where nothing is to be changed: whoever changed the file may have done so with the old one."""
         who = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=who)
-        request = changes.Request(enc, "yaml", (parse("a.b"), "x"), credentials=who, ignore_mac=True)
-        after = changes.run(request)
+        after = changes.change(enc, "yaml", (parse("a.b"), "x"), credentials=who, ignore_mac=True)
         assert not set(re.findall(r"ENC\[[^]]*\]", enc)) & set(re.findall(r"ENC\[[^]]*\]", after))
         assert api.decrypt(after, format="yaml", credentials=who) == YAML
 
     def test_another_format_without_a_change(self, age_key: AgeKey) -> None:
         who = credentials(age_key)
         enc = api.encrypt("a: b\n", rule(age_key), format="yaml", credentials=who)
-        request = changes.Request(enc, "yaml", (("a",), "b"), credentials=who)
-        request.target = "json"
-        assert json.loads(changes.run(request))["a"].startswith("ENC[")
-        request.target = "yaml"
-        assert changes.run(request) == enc
+        same = (("a",), "b")
+        as_json = changes.change(enc, "yaml", same, target="json", credentials=who)
+        assert json.loads(as_json)["a"].startswith("ENC[")
+        assert changes.change(enc, "yaml", same, target="yaml", credentials=who) == enc
 
     @pytest.mark.parametrize("edits", [(("a", "new"),), (("a", "new"), ("a", "x"))])
     def test_a_check_sees_what_changes(self, age_key: AgeKey, edits: tuple[tuple[str, str], ...]) -> None:
@@ -275,14 +271,13 @@ class TestValues:
             seen.append((before, after))
             raise PlaintextError("no")
 
-        request = changes.Request(enc, "yaml", *(((key,), value) for key, value in edits), credentials=who)
-        request.check = check
+        places = [((key,), value) for key, value in edits]
         if len(edits) > 1:  # back to what it was
-            assert changes.run(request) == enc
+            assert changes.change(enc, "yaml", *places, credentials=who, check=check) == enc
             assert not seen
         else:
             with pytest.raises(PlaintextError):
-                changes.run(request)
+                changes.change(enc, "yaml", *places, credentials=who, check=check)
             assert seen == [("a: x\n", "a: new\n")]
 
     @pytest.mark.parametrize(
@@ -297,16 +292,16 @@ class TestValues:
     def test_the_last_value_is_removed(self, age_key: AgeKey, format: str, text: str, path: str) -> None:
         who = credentials(age_key)
         enc = api.encrypt(text, rule(age_key), format=format, credentials=who)
-        after = changes.run(changes.Request(enc, format, ((path,), changes.REMOVED), credentials=who))
+        after = changes.change(enc, format, ((path,), changes.REMOVED), credentials=who)
         assert api.loads(after, format=format, credentials=who) == {}
         with pytest.raises(PathNotFoundError):
-            changes.run(changes.Request(enc, format, ((), changes.REMOVED), credentials=who))
+            changes.change(enc, format, ((), changes.REMOVED), credentials=who)
 
     def test_nothing_to_do(self, age_key: AgeKey) -> None:
         open_with = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
-        assert changes.run(changes.Request(enc, "yaml", (parse("a.b"), "x"), credentials=open_with)) == enc
-        assert changes.run(changes.Request(enc, "yaml", plain=YAML, credentials=open_with)) == enc
+        assert changes.change(enc, "yaml", (parse("a.b"), "x"), credentials=open_with) == enc
+        assert changes.update(enc, "yaml", YAML, credentials=open_with) == enc
 
     @pytest.mark.parametrize(
         ("path", "given", "stored"),
@@ -332,9 +327,7 @@ class TestValues:
         open_with = credentials(age_key)
         text = f"{YAML}flag: true\nshare: 0.5\n"
         enc = api.encrypt(text, rule(age_key), format="yaml", credentials=open_with)
-        enc = changes.run(
-            changes.Request(enc, "yaml", (parse(path), given), keep_type=True, credentials=open_with)
-        )
+        enc = changes.change(enc, "yaml", (parse(path), changes.AsBefore(given)), credentials=open_with)
         assert stored in api.decrypt(enc, format="yaml", credentials=open_with)
 
     def test_a_file_that_was_changed_without_its_key(self, age_key: AgeKey) -> None:
@@ -342,12 +335,10 @@ class TestValues:
         enc = api.encrypt("a: 1\nb_unencrypted: free\n", rule(age_key), format="yaml", credentials=open_with)
         bent = enc.replace("free", "bent")
         with pytest.raises(MacMismatchError):
-            changes.run(changes.Request(bent, "yaml", (("a",), 2), credentials=open_with))
+            changes.change(bent, "yaml", (("a",), 2), credentials=open_with)
         notes: list[str] = []
-        again = changes.run(
-            changes.Request(
-                bent, "yaml", (("a",), 2), credentials=open_with, ignore_mac=True, notify=notes.append
-            )
+        again = changes.change(
+            bent, "yaml", (("a",), 2), credentials=open_with, ignore_mac=True, notify=notes.append
         )
         assert api.decrypt(again, format="yaml", credentials=open_with) == "a: 2\nb_unencrypted: bent\n"
 
@@ -364,9 +355,9 @@ class TestValues:
             return unwrap(self, enc, credentials)  # type: ignore[arg-type]
 
         monkeypatch.setattr(Key, "unwrap", counted)
-        changes.run(changes.Request(enc, "yaml", (parse("a.b"), "y"), credentials=open_with))
+        changes.change(enc, "yaml", (parse("a.b"), "y"), credentials=open_with)
         rotated(enc, format="yaml", credentials=open_with)
-        changes.run(changes.Request(enc, "yaml", plain="a: 1\n", credentials=open_with))
+        changes.update(enc, "yaml", "a: 1\n", credentials=open_with)
         assert len(asked) == 3
 
 
@@ -394,9 +385,8 @@ class TestG:
             ([1], True, [1]),
             (True, True, True),
         ):
-            done = changes.run(
-                changes.Request(enc, "yaml", (("port",), value), keep_type=keep, credentials=who)
-            )
+            new = changes.AsBefore(value) if keep and isinstance(value, str) else value
+            done = changes.change(enc, "yaml", (("port",), new), credentials=who)
             assert api.loads(done, credentials=who) == {"port": expected}
             assert type(api.loads(done, credentials=who)["port"]) is type(expected)
 
@@ -406,7 +396,7 @@ def test_a12_the_first_change_to_a_file_of_sops(sops: Sops, age_key: AgeKey) -> 
     text = "# top\na: x  # behind\nm: |\n    a\n    b\nl:\n    # in a list\n    - b\n    - c: d\nz: '22:22'\n"
     theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
     creds = credentials(age_key)
-    ours = changes.run(changes.Request(theirs, "yaml", (("a",), "new"), credentials=creds))
+    ours = changes.change(theirs, "yaml", (("a",), "new"), credentials=creds)
     removed, added = changed_lines(theirs, ours)
     assert [line.split(":")[0] for line in removed if "type:comment" not in line] == [
         line.split(":")[0] for line in added if "type:comment" not in line
@@ -420,7 +410,7 @@ def test_a12_the_first_change_to_a_file_of_sops(sops: Sops, age_key: AgeKey) -> 
     assert [line.strip()[:5] for line in added if "type:comment" in line and "a: ENC" not in line] == [
         "#ENC["
     ]
-    again = changes.run(changes.Request(ours, "yaml", (("a",), "newer"), credentials=creds))
+    again = changes.change(ours, "yaml", (("a",), "newer"), credentials=creds)
     assert len(changed_lines(ours, again)[0]) <= 3
 
 

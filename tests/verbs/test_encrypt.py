@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey
 
 from encconf import api
+from encconf.engine import sealing
 from encconf.engine.opening import Opened, open_text
 from encconf.errors import AlreadyEncryptedError, EmitError, EmptyDocumentError, EncconfError, KeyAccessError
 from encconf.rules.selection import Selection
-from encconf.verbs import encrypt as verb
-from encconf.verbs.encrypt import encrypt_again, plain_as
+from encconf.verbs.encrypt import encrypt_again, plain_as, refuse_encrypted
 
 TEXT = "# the database\nhost: localhost\npassword: 'hunter2'\nports: [1, 2]\n"
 
 
-def request(
-    key: AgeKey, text: str, format: str = "yaml", target: str | None = None, name: str = "x"
-) -> verb.Request:
-    return verb.Request(
-        text,
-        name,
-        format,
-        target or format,
-        rule=rule(key),
-        credentials=credentials(key),
-        notify=lambda notice: None,
-    )
+def encrypted(key: AgeKey, text: str, format: str = "yaml", target: str | None = None, **how: Any) -> str:
+    plain = plain_as(text, format, target or format, **how)
+    return sealing.encrypt(plain, rule(key), format=target or format, credentials=credentials(key))
 
 
 def opened(key: AgeKey, *others: AgeKey, text: str = TEXT) -> Opened:
@@ -39,58 +31,48 @@ def opened(key: AgeKey, *others: AgeKey, text: str = TEXT) -> Opened:
 
 class TestByARule:
     def test_in_its_own_format(self, age_key: AgeKey) -> None:
-        enc = verb.run(request(age_key, TEXT))
+        enc = encrypted(age_key, TEXT)
         assert api.decrypt(enc, credentials=credentials(age_key)) == TEXT
 
     def test_in_another_format(self, age_key: AgeKey) -> None:
-        enc = verb.run(request(age_key, TEXT, target="json"))
+        enc = encrypted(age_key, TEXT, target="json")
         assert set(json.loads(enc)) == {"host", "password", "ports", "sops"}
         loaded = api.loads(enc, format="json", credentials=credentials(age_key))
         assert loaded == {"host": "localhost", "password": "hunter2", "ports": [1, 2]}
 
     def test_what_another_format_cannot_hold(self, age_key: AgeKey) -> None:
         with pytest.raises(EmitError):
-            verb.run(request(age_key, TEXT, target="dotenv"))
+            encrypted(age_key, TEXT, target="dotenv")
 
     def test_rewritten_with_an_indentation(self, age_key: AgeKey) -> None:
-        asked = request(age_key, '{"a": {"b": "x"}}', "json")
-        assert verb.run(asked).startswith('{"a": {"b": "ENC['), "as it is"
-        asked.rewrite, asked.indent = True, 3
-        assert verb.run(asked).startswith('{\n   "a": {\n      "b": "ENC[')
-
-    def test_the_twin_keeps_its_ciphertexts(self, age_key: AgeKey) -> None:
-        asked = request(age_key, TEXT)
-        asked.twin = verb.run(asked)
-        assert verb.run(asked) == asked.twin
-        asked.text = TEXT.replace("hunter2", "hunter3")
-        kept = {*verb.run(asked).splitlines()} & {*asked.twin.splitlines()}
-        assert any(line.startswith("host: ENC[") for line in kept)
-        assert not any(line.startswith("password: ENC[") for line in kept)
+        text = '{"a": {"b": "x"}}'
+        assert encrypted(age_key, text, "json").startswith('{"a": {"b": "ENC['), "as it is"
+        rewritten = encrypted(age_key, text, "json", rewrite=True, indent=3)
+        assert rewritten.startswith('{\n   "a": {\n      "b": "ENC[')
 
     @pytest.mark.parametrize("text", ["", "\n", "# only a comment\n"])
     def test_a_text_without_a_document(self, age_key: AgeKey, text: str) -> None:
         with pytest.raises(EmptyDocumentError):
-            verb.run(request(age_key, text))
+            encrypted(age_key, text)
 
 
 class TestEncryptedAlready:
-    def test_in_the_same_format(self, age_key: AgeKey) -> None:
-        with pytest.raises(AlreadyEncryptedError):
-            verb.run(request(age_key, verb.run(request(age_key, TEXT))))
-
     @pytest.mark.parametrize(("format", "name"), [("binary", "x.txt"), ("dotenv", "x.env")])
     def test_read_as_another_format(self, age_key: AgeKey, format: str, name: str) -> None:
         """The content counts: a SOPS file with a wrong name is not encrypted a second time by mistake."""
-        enc = verb.run(request(age_key, '{"a": "x"}', "json"))
+        enc = encrypted(age_key, '{"a": "x"}', "json")
         with pytest.raises(AlreadyEncryptedError, match="already a SOPS file, in json format") as caught:
-            verb.run(request(age_key, enc, format, name=name))
+            refuse_encrypted(enc, name, format)
         assert "--input-type binary" in (caught.value.hint or "")
 
-    def test_once_more_as_a_whole_if_that_is_meant(self, age_key: AgeKey) -> None:
-        enc = verb.run(request(age_key, TEXT))
-        asked = request(age_key, enc, "binary")
-        asked.accept_encrypted = True
-        assert api.decrypt(verb.run(asked), format="binary", credentials=credentials(age_key)) == enc
+    def test_read_as_its_own_format(self, age_key: AgeKey) -> None:
+        enc = encrypted(age_key, TEXT)
+        refuse_encrypted(enc, "x", "yaml")  # which is refused when it is encrypted
+        with pytest.raises(AlreadyEncryptedError):
+            encrypted(age_key, enc)
+
+    def test_plaintext(self) -> None:
+        refuse_encrypted(TEXT, "x.enc.yaml", "yaml")
 
 
 class TestAgain:

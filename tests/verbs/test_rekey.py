@@ -99,7 +99,7 @@ class TestTexts:
         for after in (
             rotated(enc, format="yaml", credentials=open_with),
             rekey.carry_out(plan, credentials=open_with),
-            changes.run(changes.Request(enc, "yaml", (("x",), 1), credentials=open_with)),
+            changes.change(enc, "yaml", (("x",), 1), credentials=open_with),
         ):
             assert "future: kept" in after
 
