@@ -200,9 +200,9 @@ def _systemd_creds(credentials: Credentials) -> Probe:
     secret = credentials.environ.get("SYSTEMD_CREDENTIAL_SECRET") or "/var/lib/systemd/credential.secret"
     there = os.access(secret, os.R_OK)
     note = f"TPM: {'yes' if tpm else 'no'}, key of the host: {'yes' if there else 'not yet'}"
-    if there or os.geteuid() == 0 or os.path.exists("/run/systemd/io.systemd.Credentials"):
+    if there or os.geteuid() == 0:
         return Probe(True, user(), note=note)
-    return Probe(False, missing=["root, or systemd 256 running (io.systemd.Credentials)"], note=note)
+    return Probe(False, missing=["root, who can read this machine's key"], note=note)
 
 
 def _said_by(command: list[str], credentials: Credentials) -> str | None:

@@ -13,6 +13,7 @@ from oracle import AgeKey
 from project import Project
 
 from encconf import sources
+from encconf.identities.credentials import Credentials
 from encconf.migration import ways
 
 NAMES = ["environment", "systemd", "keyring", "cyberark", "vault", "cloud", "sops"]
@@ -142,6 +143,24 @@ class TestSystemd:
         assert time.monotonic() - started < 6
         assert part(found, "serve")["missing"] == ["systemd (systemctl --version prints nothing)"]
         assert part(found, "systemd-creds")["usable"] is False
+
+    def test_only_root_encrypts_for_the_machine(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Not even with the service of systemd 256, which asks polkit, and that asks an administrator."""
+        program = project.write("systemd-creds", "#!/bin/sh\necho systemd 257\n")
+        program.chmod(0o755)
+        environ = {"PATH": str(project.folder), "SYSTEMD_CREDENTIAL_SECRET": "/nowhere"}
+        (way,) = (each for each in ways.WAYS if each.name == "systemd")
+
+        def probe(user: int) -> bool:
+            monkeypatch.setattr("os.geteuid", lambda: user)
+            (found,) = ways.look([way], Credentials.from_env(environ), str(project.folder))
+            return found.parts["systemd-creds"].usable
+
+        monkeypatch.setattr("os.path.exists", lambda path: True)
+        assert probe(0)
+        assert not probe(1000)
 
 
 @pytest.fixture
