@@ -55,7 +55,10 @@ WANTED = 0.95
 GROUPS = {
     "engine": [
         f"engine/{name}.py"
-        for name in ("ciphertexts", "layout", "metadata", "opening", "reuse", "seal", "sealing")
+        for name in (
+            *("ciphertexts", "layout", "metadata", "opening", "plaintext", "reuse", "seal", "sealing"),
+            "selfcheck",
+        )
     ],
     "envelope": [
         f"envelope/{name}.py"

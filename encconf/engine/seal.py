@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import sys
-from array import array
 
 from encconf.engine import cipher
 from encconf.engine.sha2 import compare_digest, hmac_sha256, sha256, sha512
@@ -99,7 +99,7 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
         data = leaf.data
         if not is_chosen or not data:
             continue  # null and the empty string are never encrypted
-        parts = match(data) if leaf.type == "str" else None
+        parts = match(data)
         if parts is None:
             if data.startswith(_PREFIX):
                 raise DecryptError(
@@ -239,10 +239,7 @@ def _places(leaves: list[Leaf]) -> list[str]:
 
 def _lengths(items: Sequence[str] | Sequence[bytes]) -> bytes:
     """The lengths of items as 4-byte little-endian numbers.  They fix where each item ends."""
-    lengths = array("I", map(len, items))
-    if sys.byteorder == "big":
-        lengths.byteswap()
-    return lengths.tobytes()
+    return struct.pack(f"<{len(items)}I", *map(len, items))
 
 
 def _nonce(data_key: bytes, date: bytes, structure: bytes) -> bytes:
@@ -314,7 +311,7 @@ def check_mac(
     if not compare_digest(stored, digest(document, chosen, only_encrypted).encode()):
         raise MacMismatchError("MAC mismatch: a value was changed, added, moved or removed", hint=hint)
     nonce = parts[1]
-    if len(nonce) != cipher.NONCE_SIZE or nonce[:8] not in (_MARK, _OLD_MARK):
+    if nonce[:8] not in (_MARK, _OLD_MARK):
         return  # another program's
     structure = _structure(document, chosen, settings)
     if nonce[:8] == _OLD_MARK:

@@ -436,12 +436,49 @@ def test_a_comment_of_a_list_is_in_no_digest() -> None:
         ("str", b"plain", "is plaintext, but"),
         ("int", b"5", "is plaintext, but"),
         ("str", b"ENC[AES256_GCM,data:AAAA,iv:AAAA,tag:AAAA,type:str]", "cannot be decrypted"),
+        ("str", b"ENC[AES256_GCM,data:AAAA,iv:AAAA,tag:AAAA,type:str", "is cut off or damaged"),
     ],
 )
 def test_errors_say_where(type: str, data: bytes, said: str) -> None:
     with pytest.raises(DecryptError) as caught:
         seal.unseal(by_hand(("null", None), ("str", b""), (type, data)), bytearray(b"\1\1\1"), KEY)
-    assert caught.value.message.startswith(f"the value at l[2] {said}")
+    assert re.match(rf"the (value|ciphertext) at l\[2\] {said}", caught.value.message)
+
+
+def test_a_plaintext_is_taken_as_one_where_that_is_asked_for() -> None:
+    """`encconf edit` encrypts it: half a ciphertext must not be encrypted as if it were a secret."""
+    sealed = Encryptor(KEY)("int", b"5", b"l:").encode()
+    document = by_hand(("str", b"plain"), ("int", b"7"), ("str", sealed), ("str", sealed[:-1]))
+    with pytest.raises(DecryptError, match=r"the ciphertext at l\[3\] is cut off"):
+        seal.unseal(document, bytearray(b"\1\1\1\1"), KEY, accept_plain=True)
+    found = [(leaf.type, leaf.data) for leaf in document.leaves]
+    assert found[:3] == [("str", b"plain"), ("int", b"7"), ("int", b"5")]
+
+
+def test_lack_of_memory_is_not_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Small:
+        def decrypt(self, *_: bytes) -> bytes:
+            raise MemoryError
+
+    document = by_hand(("str", Encryptor(KEY)("str", b"x", b"l:").encode()))
+    monkeypatch.setattr(seal.cipher, "aes_gcm", lambda _: Small())
+    with pytest.raises(MemoryError):
+        seal.unseal(document, bytearray(b"\1"), KEY)
+
+
+def test_many_values_have_nonces_of_their_own() -> None:
+    """sops refuses nonces of another length; two values with one nonce could be read by anyone."""
+    document = by_hand(*[("str", b"x")] * 600)
+    nonces = [(split(enc.encode()) or (b"", b"", ""))[1] for enc in Encryptor(KEY).leaves(document.leaves)]
+    assert len(set(nonces)) == 600
+    assert {len(nonce) for nonce in nonces} == {32}
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 128, 200])
+def test_the_mac_is_of_all_values(count: int) -> None:
+    document = by_hand(*(("str", b"%d" % number) for number in range(count)))
+    expected = hashlib.sha512(b"".join(b"%d" % number for number in range(count))).hexdigest().upper()
+    assert seal.digest(document, bytearray(b"\1" * count), False) == expected
 
 
 LAST_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -495,6 +532,7 @@ def test_types_that_do_not_fit(type: str, data: bytes, said: str) -> None:
     ("type", "data"),
     [
         *(("int", data) for data in (b"0", b"-1", b"9223372036854775807")),
+        ("float", b"1.7976931348623157e+308"),
         *(("float", data) for data in (b"1.5", b"-0", b"+Inf", b"-Inf", b"NaN", b"1e21", b"5")),
         *(("bool", data) for data in (b"True", b"False", b"true", b"1")),
         *(("time", data) for data in (b"2024-01-02T03:04:05Z", b"2024-01-02T03:04:05.5+01:00")),
