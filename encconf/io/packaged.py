@@ -14,4 +14,4 @@ def packaged(package: str, name: str) -> str:
     module = sys.modules[package]
     path = os.path.join(os.path.dirname(module.__file__ or ""), *name.split("/"))
     data: bytes = module.__loader__.get_data(path)  # type: ignore[union-attr]
-    return data.decode()
+    return data.decode().replace("\r\n", "\n")  # as git for Windows may have checked it out

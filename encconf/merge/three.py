@@ -273,44 +273,55 @@ class Merge:
             if body is not None:
                 bodies.append((members[self.ids[step]], body))
         comma = either(base.comma if base is not None else ours.comma, ours.comma, theirs.comma)
+        usual: dict[bool, str | None] = {}
         out: list[str] = []
         for number, (triple, body) in enumerate(bodies):
-            lead = self._lead(triple, ours, theirs, firsts, columns, path, first=number == 0)
-            if sum(entry is not None for entry in triple) == 1:  # a new one, as deep as its neighbours
-                own = next(entry for entry in triple if entry is not None).lead
+            first, last = number == 0, number == len(bodies) - 1
+            there = [entry for entry in triple if entry is not None]
+            own = there[0].lead
+            fitting = all(_fits(entry, firsts, first) for entry in there)
+            if fitting and len(there) > 1:
+                lead = self._piece(texts_of(triple, "lead"), columns, path)
+            elif own.strip():
+                lead = own
+            else:
+                if first not in usual:
+                    common = [other for other, _ in bodies if other[1] and other[2]]
+                    usual[first] = self._usual((ours, theirs), common, firsts, columns, path, first=first)
+                known = usual[first]
+                lead = known if known is not None else own if fitting else "" if first else " "
+            if len(there) == 1:  # a new one, as deep as its neighbours
                 body = shifted(body, depth(lead) - depth(own))
-            last = number == len(bodies) - 1
             trail = self._piece(texts_of(triple, "trail"), columns, path)
             out += [lead, body, "" if last and not comma else ",", trail]
         tail = self._piece((base.tail if base is not None else None, ours.tail, theirs.tail), columns, path)
         return f"{ours.open}{''.join(out)}{tail}{ours.close}"
 
-    def _lead(
+    def _usual(
         self,
-        triple: Triple,
-        ours: Tree,
-        theirs: Tree,
+        sides: tuple[Tree, Tree],
+        common: list[Triple],
         firsts: set[int],
         columns: Columns,
         path: Steps,
         *,
         first: bool,
-    ) -> str:
-        """The text between a comma or the opening bracket and an entry."""
-        there = [entry for entry in triple if entry is not None]
-        fitting = all((id(entry) in firsts) == first or "\n" in entry.lead for entry in there)
-        if fitting and len(there) > 1:
-            return self._piece(texts_of(triple, "lead"), columns, path)
-        own = there[0].lead
-        if own.strip():
-            return own
-        for block in (ours, theirs):  # as the others have it
-            for entry in block.entries:
-                if ((id(entry) in firsts) == first or "\n" in entry.lead) and not entry.lead.strip():
-                    return entry.lead
-        if fitting:
-            return own
-        return "" if first else " "
+    ) -> str | None:
+        """The text before an entry: as before another one, in the result if both sides have that one."""
+        known = {id(entry): triple for triple in common for entry in triple[1:]}
+        found = None
+        entries = [*sides[0].entries, *sides[1].entries]
+        for entry in sorted(entries, key=lambda each: (id(each) in firsts) != first):
+            if not _fits(entry, firsts, first) or entry.lead.strip():
+                continue
+            triple = known.get(id(entry))
+            if triple is None:
+                found = found if found is not None else entry.lead
+            elif all(each is None or _fits(each, firsts, first) for each in triple):
+                return self._piece(texts_of(triple, "lead"), columns, path)
+            else:
+                return entry.lead
+        return found
 
     # Entries.
 
@@ -430,3 +441,8 @@ class Merge:
         self.conflicts.append(path)
         chosen = {"base": was, "ours": here, "theirs": there}[self.prefer]
         return chosen if chosen is not None else here
+
+
+def _fits(entry: Entry, firsts: set[int], first: bool) -> bool:
+    """Whether the text before an entry may stand where the first one is, or where another one is."""
+    return (id(entry) in firsts) == first or "\n" in entry.lead

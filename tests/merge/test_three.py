@@ -617,10 +617,24 @@ def test_the_base_of_a_list_at_odds_is_spelled_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("format", "base"), [("yaml", "a: [\n  x\n]\n"), ("json", '{\n  "x": 1\n}\n'), ("yaml", "{\n  x: 1\n}\n")]
 )
-def test_what_their_side_adds_is_as_deep_as_ours(format: str, base: str) -> None:
+def test_what_one_side_adds_is_as_deep_as_the_other(format: str, base: str) -> None:
     """The only entry is the first one; it is on its own line, so it shows the indentation."""
     end = base.rindex("\n", 0, -1)
     deeper = base.replace("  ", "      ")
     more = base[:end] + ",\n  " + base[:end].partition("\n")[2].strip().replace("x", "y") + base[end:]
-    found = merge(base, deeper, more, format=format)
-    assert (found.text, found.conflicts) == (more.replace("  ", "      "), [])
+    for ours, theirs in ((deeper, more), (more, deeper)):
+        found = merge(base, ours, theirs, format=format)
+        assert (found.text, found.conflicts) == (more.replace("  ", "      "), [])
+
+
+def test_what_one_side_adds_is_as_deep_as_what_both_have() -> None:
+    """Not as another entry that one side has alone, nor as one whose comment the text before it holds."""
+    base = "{\n  # c\n  a: {\n    k: 1\n  },\n  b: 1\n}\n"
+    ours = base.replace("  b: 1", "  b: 1,\n  n: {\n    k: 2\n  },\n  o: 3")
+    theirs = base.replace("\n  ", "\n      ").replace("b: 1", "b: 1,\n      p: 4")
+    for one, other in ((ours, theirs), (theirs, ours)):
+        found = merge(base, one, other, format="yaml")
+        assert found.conflicts == []
+        lines = {line.strip(): len(line) - len(line.lstrip()) for line in found.text.splitlines()}
+        assert [lines[name] for name in ("# c", "b: 1,", "n: {")] == [6, 6, 6], found.text
+        assert {depth for line, depth in lines.items() if line[0] in "op"} == {6}, found.text
