@@ -11,7 +11,7 @@ from encconf.errors import BadKeyError, MasterKeyError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
@@ -24,21 +24,28 @@ if TYPE_CHECKING:
 
 def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
     """What ``key.wrap`` returns, in this process or another one."""
-    with Watched(key, credentials):
-        if _elsewhere(credentials):
-            from encconf.keys import service
-
-            return service.wrap(key, data_key, credentials)
-        return key.wrap(data_key, credentials)
+    enc: str = _use(key, "wrap", data_key, credentials)
+    return enc
 
 
 def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
     """What ``key.unwrap`` returns, in this process or another one."""
-    if _elsewhere(credentials):
-        from encconf.keys import service
+    data_key: bytes = _use(key, "unwrap", enc, credentials)
+    return data_key
 
-        return service.unwrap(key, enc, credentials)
-    return key.unwrap(enc, credentials)
+
+def _use(key: MasterKey, verb: str, text: str | bytes, credentials: Credentials) -> Any:
+    watch = credentials.watch if is_remote(key, credentials) else None
+    done = watch(key.label) if watch is not None else None
+    try:
+        if credentials.key_services or not credentials.local_key_service:
+            from encconf.keys import service
+
+            return getattr(service, verb)(key, text, credentials)
+        return getattr(key, verb)(text, credentials)
+    finally:
+        if done is not None:
+            done()
 
 
 def is_remote(key: MasterKey, credentials: Credentials) -> bool:
@@ -53,24 +60,3 @@ def answer_of(call: Callable[[S], T], item: S) -> T | Refusal:
         return call(item)
     except (BadKeyError, MasterKeyError) as error:
         return error
-
-
-def _elsewhere(credentials: Credentials) -> bool:
-    """Whether other processes may use the keys, perhaps only they."""
-    return bool(credentials.key_services) or not credentials.local_key_service
-
-
-class Watched:
-    """``with Watched(key, credentials):`` — reports a call to a service; see `Credentials`."""
-
-    def __init__(self, key: MasterKey, credentials: Credentials) -> None:
-        self._watch = credentials.watch if is_remote(key, credentials) else None
-        self._key = key
-
-    def __enter__(self) -> None:
-        if self._watch is not None:
-            self._done = self._watch(self._key.label)
-
-    def __exit__(self, *_: object) -> None:
-        if self._watch is not None:
-            self._done()

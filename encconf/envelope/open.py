@@ -6,9 +6,6 @@ than one answer or if one is slow, and gives each a time limit.
 
 from __future__ import annotations
 
-from _thread import allocate_lock
-
-from encconf.envelope.calls import answer_of
 from encconf.envelope.groups import quorum
 from encconf.envelope.opening import Opening
 from encconf.envelope.wrapped import DATA_KEY_SIZE
@@ -68,19 +65,10 @@ def open_data_key(
 
 def _open(wave: Sequence[Opening], credentials: Credentials) -> None:
     """Try to open these groups: each key in its turn, services at the same time."""
-
-    def unwrap(turn: tuple[Opening, WrappedKey]) -> bytes:
-        opening, wrapped = turn
-        return opening.unwrap(wrapped)
-
     while wave:
         races: list[list[tuple[Opening, WrappedKey]]] = []
         for opening in wave:
-            while (wrapped := opening.take(remote=False)) is not None:
-                # One after another, also if many files are opened at a time: then a passphrase is asked for
-                # once, and gpg-agent has memory for only a few decryptions.
-                with credentials.client("local master keys", allocate_lock):
-                    opening.note(wrapped, answer_of(unwrap, (opening, wrapped)))
+            opening.try_here()
             turns: list[tuple[Opening, WrappedKey]] = []
             while (wrapped := opening.take(remote=True)) is not None:
                 turns.append((opening, wrapped))
@@ -88,6 +76,10 @@ def _open(wave: Sequence[Opening], credentials: Credentials) -> None:
                 races.append(turns)
         if races:
             from encconf.io import race
+
+            def unwrap(turn: tuple[Opening, WrappedKey]) -> bytes:
+                opening, wrapped = turn
+                return opening.unwrap(wrapped)
 
             for turns, answers in zip(races, race.run(unwrap, races, credentials.key_limit), strict=True):
                 for (opening, wrapped), answer in zip(turns, answers, strict=True):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock
+
 from encconf import keys
 from encconf.envelope import calls
-from encconf.envelope.calls import Watched, is_remote
+from encconf.envelope.calls import answer_of, is_remote
 from encconf.errors import MasterKeyError
 
 TYPE_CHECKING = False
@@ -58,23 +60,31 @@ class Opening:
         else:
             self.failures.append((wrapped.key, answer))
 
+    def try_here(self) -> None:
+        """Try the next keys that this process uses itself, each in its turn, until one opens the group."""
+        while (wrapped := self.take(remote=False)) is not None:
+            # One after another, also if many files are opened at a time: then a passphrase is asked for
+            # once, and gpg-agent has memory for only a few decryptions.
+            with self._credentials.client("local master keys", allocate_lock):
+                self.note(wrapped, answer_of(self.unwrap, wrapped))
+
     def unwrap(self, wrapped: WrappedKey) -> bytes:
         """The key or share inside; raises BadKeyError or MasterKeyError."""
         if not wrapped.enc:
             raise MasterKeyError("its entry has no wrapped data key")
         keys.check_size(wrapped.enc)
+        if self._cache is None:
+            return self._unwrapped(wrapped)
+        return self._cache.fetch(wrapped, self._size, lambda: self._unwrapped(wrapped))
 
+    def _unwrapped(self, wrapped: WrappedKey) -> bytes:
         def ask(key: MasterKey) -> bytes:
             return calls.unwrap(key, wrapped.enc, self._credentials)
 
-        def opened() -> bytes:
-            # A type that an old sops wrapped wrongly knows how.
-            unwrap = getattr(wrapped.key, "unwrap_spoiled", None) if wrapped.spoiled else None
-            with Watched(wrapped.key, self._credentials):
-                part: bytes = ask(wrapped.key) if unwrap is None else unwrap(ask, self._credentials)
-            if len(part) != self._size:
-                what = f"a data key of {self._size} bytes"
-                raise MasterKeyError(f"it was decrypted, but the content is not {what}")
-            return part
-
-        return opened() if self._cache is None else self._cache.fetch(wrapped, self._size, opened)
+        # A type that an old sops wrapped wrongly knows how.
+        spoiled = getattr(wrapped.key, "unwrap_spoiled", None) if wrapped.spoiled else None
+        part: bytes = ask(wrapped.key) if spoiled is None else spoiled(ask, self._credentials)
+        if len(part) != self._size:
+            what = f"a data key of {self._size} bytes"
+            raise MasterKeyError(f"it was decrypted, but the content is not {what}")
+        return part

@@ -10,7 +10,9 @@ from oracle import AgeKey
 from encconf.envelope import calls
 from encconf.errors import BadKeyError, MasterKeyError
 from encconf.identities.credentials import Credentials
-from encconf.keys import master_key, service
+from encconf.keys import MasterKey, master_key, service
+
+from .remote import Remote
 
 PAIR = AgeKey.generate()
 KMS = "arn:aws:kms:eu-central-1:123456789012:key/x"
@@ -50,19 +52,19 @@ def test_such_calls_are_watched_until_they_end(monkeypatch: pytest.MonkeyPatch) 
         seen.append(f"+{what}")
         return lambda: seen.append(f"-{what}")
 
-    credentials = Credentials({})
+    credentials = Credentials(PAIR.environ())
     credentials.watch = watch
-    kms = master_key("kms", KMS)
-    with calls.Watched(kms, credentials):
-        assert seen == [f"+{kms.label}"]
-    assert seen == [f"+{kms.label}", f"-{kms.label}"]
-    with pytest.raises(MasterKeyError), calls.Watched(kms, credentials):
-        raise MasterKeyError("no")
-    assert seen[2:] == seen[:2]
-    del seen[:]
-    with calls.Watched(master_key("age", PAIR.recipient), credentials):
-        pass
-    assert seen == []
+    kms: MasterKey = Remote("kms")  # type: ignore[assignment]
+    monkeypatch.setattr(kms, "work", lambda: seen.append("called"))
+    assert calls.unwrap(kms, calls.wrap(kms, DATA_KEY, credentials), credentials) == DATA_KEY
+    assert seen == ["+kms", "called", "-kms"] * 2
+    broken: MasterKey = Remote("broken", error=MasterKeyError("no"))  # type: ignore[assignment]
+    with pytest.raises(MasterKeyError):
+        calls.wrap(broken, DATA_KEY, credentials)
+    assert seen[6:] == ["+broken", "-broken"]
+    age = master_key("age", PAIR.recipient)
+    calls.unwrap(age, calls.wrap(age, DATA_KEY, credentials), credentials)
+    assert len(seen) == 8
 
 
 def test_why_a_key_cannot_be_used_is_an_answer() -> None:
