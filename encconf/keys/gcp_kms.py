@@ -77,6 +77,8 @@ class GcpKmsKey(MasterKey):
     def _ask(self, operation: str, credentials: Credentials, **text: bytes) -> Any:
         """The answer to one call, which is repeated after temporary errors."""
         _check(self.resource_id)
+        from functools import partial
+
         from encconf.providers import gcp
 
         with needing("Google Cloud KMS", "gcp", "google-cloud-kms", "google-crc32c"):
@@ -87,14 +89,10 @@ class GcpKmsKey(MasterKey):
         rest = environ.get("SOPS_GCP_KMS_CLIENT_TYPE", "").lower() == "rest"
         endpoint = environ.get("SOPS_GCP_KMS_ENDPOINT", "").rstrip("/")
         universe = "" if endpoint else environ.get("SOPS_GCP_KMS_UNIVERSE_DOMAIN", "")
-
-        def client() -> Any:
-            return gcp.client(
-                KeyManagementServiceClient, credentials, endpoint=endpoint, universe=universe, rest=rest
-            )
-
         (name, value), *_ = text.items()
         request = {"name": self.resource_id, name: value, f"{name}_crc32c": google_crc32c.value(value)}
+        kind = KeyManagementServiceClient
+        client = partial(gcp.client, kind, credentials, endpoint=endpoint, universe=universe, rest=rest)
         answer = gcp.ask("Google Cloud KMS", client, operation, request, credentials, needs=_NEEDS)
         if not (answer.ciphertext if operation == "encrypt" else answer.plaintext):
             raise MasterKeyError("the answer is not from Google Cloud KMS")

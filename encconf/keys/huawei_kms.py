@@ -11,10 +11,9 @@ import os
 import re
 from binascii import b2a_base64
 
-from encconf.errors import BadKeyError, InputError, MasterKeyError, MissingFileError, NotMyKeyError
-from encconf.io import fileio
+from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.keys import MasterKey, as_given, base64_bytes
-from encconf.providers import ODD_ANSWER, late, needing, one_line
+from encconf.providers import ODD_ANSWER, late, needing, one_line, quiet, text_in
 from encconf.providers.https import RETRIES, cause, reason_of, timeouts
 from encconf.text.printable import printable
 
@@ -29,7 +28,6 @@ _FORM = "REGION:KEY-UUID, as eu-west-101:0d0466b0-e727-4d9c-b35d-f84bb474a37f"
 _KEY_ID = re.compile(r"([0-9A-Za-z-]{1,64})\s*:\s*([!-~]{1,255})")
 _BASE64 = re.compile(r"[0-9A-Za-z+/]+={0,2}")
 _ALGORITHM = "SYMMETRIC_DEFAULT"
-_FILE_LIMIT = 1 << 20  # bytes
 _LATER = (429, 500, 502, 503, 504)
 
 
@@ -79,6 +77,8 @@ class HuaweiKey(MasterKey):
         """The member ``wanted`` of the answer to a call of the API."""
         region, key_id = _parts(self.key_id)
         identity = _identity(credentials)
+        from types import SimpleNamespace
+
         with needing("Huawei Cloud", "huawei"):
             import requests
             from huaweicloudsdkcore.exceptions import exceptions
@@ -93,8 +93,10 @@ class HuaweiKey(MasterKey):
         )
         request = getattr(model, f"{verb_data}Request")(body=body)
         call = getattr(client, f"{verb}_data_invoker")(request)
+        # Half a second, then a whole one.
+        backoff = SimpleNamespace(calculate_retry_delay_millis=lambda retries: 250 << retries)
         try:
-            answer = call.with_retry(_may_be_repeated, RETRIES, _Backoff()).invoke()
+            answer = call.with_retry(_may_be_repeated, RETRIES, backoff).invoke()
         except exceptions.ServiceResponseException as error:
             raise _refused(error) from None
         except (exceptions.SdkException, requests.RequestException) as error:
@@ -154,13 +156,11 @@ def _profile(credentials: Credentials, looked: str) -> Mapping[str, str]:
         path = os.path.join(credentials.home, ".huaweicloud", "credentials")
     shown = printable(shown)
     parser = ConfigParser(interpolation=None)  # a secret may hold a %
+    if not os.path.lexists(path):
+        raise NotMyKeyError(f"no Huawei Cloud credential\nlooked in: {looked}, {shown} (not there)")
     try:
-        parser.read_string(fileio.read_bytes(path, limit=_FILE_LIMIT).decode())
-    except MissingFileError:
-        raise NotMyKeyError(f"no Huawei Cloud credential\nlooked in: {looked}, {shown} (not there)") from None
-    except InputError as error:
-        raise MasterKeyError(f"{shown} {error.message}") from None
-    except (SyntaxProblem, UnicodeDecodeError, ValueError):  # the parser's own words would quote the line
+        parser.read_string(text_in(path, "the login of Huawei Cloud"))
+    except (SyntaxProblem, ValueError):  # the parser's own words would quote the line
         raise MasterKeyError(f"{shown} is not a file of credentials") from None
     profile = dict(parser["basic"]) if parser.has_section("basic") else {}
     if not (profile.get("ak") and profile.get("sk")):
@@ -170,8 +170,6 @@ def _profile(credentials: Credentials, looked: str) -> Mapping[str, str]:
 
 def _client(region: str, identity: tuple[str, str, str, str], credentials: Credentials) -> Any:
     """A client for one region; raises MasterKeyError for a region without a known endpoint."""
-    import logging
-
     from huaweicloudsdkcore.auth.credentials import BasicCredentials
     from huaweicloudsdkcore.http.http_config import HttpConfig
     from huaweicloudsdkcore.region.region import Region
@@ -194,18 +192,8 @@ def _client(region: str, identity: tuple[str, str, str, str], credentials: Crede
     client = (
         KmsClient.new_builder().with_http_config(config).with_credentials(login).with_region(place).build()
     )
-    logger = logging.getLogger("HuaweiCloud-SDK-KmsClient")
-    if not logger.handlers:  # else it writes to stderr what our errors say
-        logger.addHandler(logging.NullHandler())
+    quiet("HuaweiCloud-SDK-KmsClient")
     return client
-
-
-class _Backoff:
-    """How long the SDK waits before it calls again."""
-
-    def calculate_retry_delay_millis(self, retries: int) -> int:
-        """Half a second, then a whole one."""
-        return 250 << retries
 
 
 def _may_be_repeated(answer: object, error: Any) -> bool:

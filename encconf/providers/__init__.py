@@ -26,7 +26,6 @@ SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 LOGIN_LIMIT = 1 << 16
 """The largest file with a token or password, in bytes (64 KiB)."""
 
-
 ODD_ANSWER = (AttributeError, LookupError, TypeError, RecursionError)
 """What SDKs raise, besides ValueError, for an answer of another kind than they expect."""
 
@@ -111,36 +110,30 @@ class Login:
             return self._token, True
 
 
-class LateError(Exception):
-    """There was no answer in time."""
-
-
-def within(limit: float, call: Callable[[], T]) -> T:
-    """What ``call`` returns or raises; raises LateError after ``limit`` seconds.
+def within(server: str, limit: float, call: Callable[[], T], hint: str | None = None) -> T:
+    """What ``call`` returns or raises; raises the error `late` after ``limit`` seconds.
 
     For SDKs that limit each wait, but not the whole call.  The thread of a call that took too long runs on
     in the background.
     """
-    import typing  # noqa: F401 - see `encconf.io.side_by_side`
-    from threading import Thread
+    from encconf.io import race
 
-    answers: list[T] = []
-    failures: list[BaseException] = []
+    ((answer,),) = race.run(lambda _: (call(),), [[None]], limit, limit)
+    if answer is None:
+        raise late(server, limit, hint)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer[0]
 
-    def run() -> None:
-        try:
-            answers.append(call())
-        except BaseException as error:  # raised below
-            failures.append(error)
 
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(limit)
-    if failures:
-        raise failures[0]
-    if not answers:
-        raise LateError
-    return answers[0]
+def quiet(*loggers: str) -> None:
+    """Let these loggers write nothing to stderr by themselves: our errors say what their warnings do."""
+    import logging
+
+    for name in loggers:
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
 
 
 _unheard: set[int] = set()  # threads

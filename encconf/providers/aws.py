@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.providers import ODD_ANSWER, LateError, late, needing, one_line, unheard, within
+from encconf.providers import ODD_ANSWER, late, needing, one_line, unheard, within
 from encconf.providers.aws_session import assumed_session, file_of, new_client, new_session
 from encconf.providers.https import reason_of
 from encconf.record import Record
@@ -115,7 +115,7 @@ def ask(
     credentials: Credentials,
     *,
     needs: str,
-    meanings: Mapping[str, str],
+    meanings: Mapping[str, str] = {},
 ) -> dict[str, Any]:
     """The answer to an operation, a method of botocore, by the first way that is not refused.
 
@@ -142,11 +142,8 @@ def ask(
                 return answer
         raise _verdict(refused, credentials)
 
-    try:
-        # The SDK limits each wait, but not the whole call with its retries, roles and slow answers.
-        return within(credentials.key_limit, first)
-    except LateError:
-        raise late(f"AWS in {chosen[0].region}", credentials.key_limit, _SLOW) from None
+    # The SDK limits each wait, but not the whole call with its retries, roles and slow answers.
+    return within(f"AWS in {chosen[0].region}", credentials.key_limit, first, _SLOW)
 
 
 def home_region(credentials: Credentials, profile: str = "") -> str | None:

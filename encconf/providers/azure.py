@@ -20,7 +20,7 @@ from contextlib import contextmanager
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.providers import ODD_ANSWER, late, needing, one_line
+from encconf.providers import ODD_ANSWER, late, needing, one_line, quiet
 from encconf.providers.https import cause, check_permitted, reason_of, timeouts
 
 TYPE_CHECKING = False
@@ -178,12 +178,7 @@ class _Tokens:
 
 def _steps(credentials: Credentials, connections: dict[str, Any]) -> list[Step]:
     """The credentials to try; raises MasterKeyError if the environment's settings are unusable."""
-    import logging
-
-    for library in ("azure", "msal"):  # our errors say what their warnings do
-        logger = logging.getLogger(library)
-        if not logger.handlers:
-            logger.addHandler(logging.NullHandler())
+    quiet("azure", "msal")
     environ = credentials.environ
     wanted = environ.get("AZURE_TOKEN_CREDENTIALS", "").strip().lower()
     if wanted not in ("", "dev", "prod", *_KINDS):

@@ -16,10 +16,9 @@ import os
 import re
 from collections.abc import Callable, Mapping
 
-from encconf.errors import InputError, MasterKeyError, NotMyKeyError
+from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.io import fileio
-from encconf.providers import ODD_ANSWER, late, one_line, unheard
+from encconf.providers import ODD_ANSWER, late, one_line, text_in, unheard
 from encconf.providers.https import elsewhere
 from encconf.text.printable import printable
 
@@ -31,7 +30,6 @@ _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _UNIVERSE = "googleapis.com"
 _PATIENCE = 10  # seconds in which a call is repeated after temporary errors (throttling, 5xx)
 _RENEW = "renew the credentials, for example with gcloud auth application-default login"
-_CREDENTIALS_LIMIT = 1 << 20  # bytes
 
 # The class that reads each type of credentials file, and its constructor.
 _FILES = {
@@ -86,17 +84,18 @@ def identity(credentials: Credentials, universe: str = "") -> Any:
     """The first credentials found, in the order of sops; raises NotMyKeyError if there are none."""
     environ = credentials.environ
     if given := environ.get("GOOGLE_CREDENTIALS"):
-        text = _read(given, "GOOGLE_CREDENTIALS") if os.path.exists(given) else given.encode()
+        text = text_in(given, "GOOGLE_CREDENTIALS") if os.path.exists(given) else given
         return _identity(text, "GOOGLE_CREDENTIALS")
     if token := environ.get("GOOGLE_OAUTH_ACCESS_TOKEN"):
         from google.oauth2.credentials import Credentials as Token
 
         return Token(token, universe_domain=universe or _UNIVERSE)
     if path := environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
-        return _identity(_read(path, "GOOGLE_APPLICATION_CREDENTIALS"), "GOOGLE_APPLICATION_CREDENTIALS")
+        name = "GOOGLE_APPLICATION_CREDENTIALS"
+        return _identity(text_in(path, name), name)
     path = _gcloud(credentials)
     if path and os.path.isfile(path):
-        return _identity(_read(path, path), path)
+        return _identity(text_in(path, "the login of gcloud"), path)
     if machine := _machine(environ):
         return machine
     notes = [
@@ -120,14 +119,7 @@ def _gcloud(credentials: Credentials) -> str | None:
     return os.path.join(folder, "application_default_credentials.json") if folder else None
 
 
-def _read(path: str, place: str) -> bytes:
-    try:
-        return fileio.read_bytes(path, limit=_CREDENTIALS_LIMIT)
-    except InputError as error:
-        raise MasterKeyError(f"{printable(place)}: {error.message}") from None
-
-
-def _identity(text: bytes, place: str) -> Any:
+def _identity(text: str, place: str) -> Any:
     """The credentials in a file; its addresses are trusted, since the file is the user's own."""
     import json
 

@@ -21,11 +21,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from encconf.errors import InputError, MasterKeyError, MissingFileError
+from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials
 from encconf.identities.home import expanded
-from encconf.io import fileio
-from encconf.providers import LOGIN_LIMIT, SERVICE_ACCOUNT, text_in
+from encconf.providers import SERVICE_ACCOUNT, text_in
 from encconf.record import Record
 from encconf.text.printable import printable
 
@@ -193,16 +192,11 @@ def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, s
     looked = f"VAULT_TOKEN ({found}), ~/.vault-token "
     if not token and credentials.home:
         place = "~/.vault-token"
-        try:
-            path = os.path.join(credentials.home, ".vault-token")
-            token = fileio.read_bytes(path, limit=LOGIN_LIMIT).decode("ascii").strip()
-            looked += "(empty)"
-        except MissingFileError:
-            looked += "(not there)"
-        except InputError as error:
-            raise MasterKeyError(f"~/.vault-token {error.message}") from None
-        except UnicodeDecodeError:
-            token = "\0"
+        path = os.path.join(credentials.home, ".vault-token")
+        looked += "(not there)"
+        if os.path.lexists(path):
+            token = _content(path, place)
+            looked = looked.replace("not there", "empty")
     elif not token:
         looked += "(no home)"
     return _clean(token, place), looked

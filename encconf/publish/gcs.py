@@ -13,7 +13,7 @@ from typing import Any
 
 from encconf.errors import EncconfError
 from encconf.identities.credentials import Credentials
-from encconf.providers import LateError, needing, one_line, within
+from encconf.providers import late, needing, one_line, within
 from encconf.publish import failed, in_bucket
 from encconf.text.printable import printable
 
@@ -36,10 +36,11 @@ def put(
         blob = client.bucket(bucket).blob(key)
         # The SDK limits each wait, and then tries again for two minutes.
         within(
+            "it",
             credentials.call_limit,
             lambda: blob.upload_from_string(content, content_type=_TYPE, timeout=credentials.call_limit),
         )
-    except (GoogleAPIError, GoogleAuthError, RequestException, LateError, OSError, ValueError) as error:
+    except (GoogleAPIError, GoogleAuthError, RequestException, OSError, ValueError) as error:
         raise _failure(error, bucket, credentials) from None
     return True
 
@@ -63,8 +64,8 @@ def _failure(error: Exception, bucket: str, credentials: Credentials) -> Encconf
     from google.auth.exceptions import GoogleAuthError
     from requests import RequestException, Timeout
 
-    if isinstance(error, (LateError, Timeout, exceptions.RetryError)):
-        return failed("gcs", f"no answer within {credentials.call_limit:g} s")
+    if isinstance(error, (Timeout, exceptions.RetryError)):
+        return failed("gcs", late("it", credentials.call_limit).message)
     text = one_line(_said(error))
     if isinstance(error, GoogleAuthError):
         return failed("gcs", f"the Google credentials do not work: {text}")

@@ -28,7 +28,7 @@ def put(
     if not region:
         raise failed("s3", "no region is set for the bucket", "set AWS_REGION")
     parameters = {"Bucket": bucket, "Key": key, "Body": content, "ContentType": _TYPE}
-    tried = aws.ways("", "", region, credentials)
     needs = f"s3:PutObject on arn:aws:s3:::{printable(f'{bucket}/{key}')[:200]}"
-    aws.ask("s3", "put_object", parameters, tried, credentials, needs=needs, meanings={})
+    ways = aws.ways("", "", region, credentials)
+    aws.ask("s3", "put_object", parameters, ways, credentials, needs=needs)
     return True

@@ -173,11 +173,11 @@ def _uri(uri: str | Uri) -> Uri:
     return parse(uri) if isinstance(uri, str) else uri
 
 
-def number_in(uri: Uri, name: str, what: str) -> str:
-    """A number among the parameters, "" if it is missing; raises SourceError for anything else."""
-    given = uri.query.get(name, "")
+def version_in(uri: Uri, what: str) -> str:
+    """The number of a version, "" if the address has none; raises SourceError for anything else."""
+    given = uri.query.get("version", "")
     if given and not (given.isascii() and given.isdigit()):
-        raise SourceError(f"a version of a {what} is a number", hint=f"?{name}=3")
+        raise SourceError(f"a version of a {what} is a number", hint="?version=3")
     return given
 
 
@@ -388,12 +388,10 @@ def probe(scheme: str, credentials: Credentials) -> Probe:
 
 def in_time(look: Callable[[], Probe]) -> Probe:
     """What a probe finds within `PROBE_LIMIT`, or why it found nothing."""
-    from encconf.providers import LateError, within
+    from encconf.providers import within
 
     try:
-        return within(PROBE_LIMIT, look)
-    except LateError:
-        return Probe(False, missing=[f"an answer within {PROBE_LIMIT:g} s"])
+        return within("it", PROBE_LIMIT, look)
     except EncconfError as error:
         return kept(error)
     except Exception as error:  # an SDK loaded by two threads, say; its text may contain anything

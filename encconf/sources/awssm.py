@@ -115,8 +115,7 @@ def probe(credentials: Credentials) -> Probe:
         environ["AWS_EC2_METADATA_DISABLED"] = "true"
     hasty = credentials.moved(environ, timeout=credentials.timeout)
     region = aws.home_region(hasty)
-    tried = aws.ways("", "", region or "us-east-1", hasty)
-    needs = "sts:GetCallerIdentity"
-    answer = aws.ask("sts", "get_caller_identity", {}, tried, hasty, needs=needs, meanings={})
+    ways = aws.ways("", "", region or "us-east-1", hasty)
+    answer = aws.ask("sts", "get_caller_identity", {}, ways, hasty, needs="sts:GetCallerIdentity")
     missing = [] if region else ["a region (AWS_REGION), unless addresses name it"]
     return Probe(True, str(answer.get("Arn", "")), missing, note=f"region {region}" if region else "")

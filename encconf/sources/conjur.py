@@ -29,7 +29,7 @@ from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import SERVICE_ACCOUNT, Login, needing, one_line, text_in
 from encconf.providers.https import Server, Trust, check_permitted, is_path, origin_and_path, reason_of
-from encconf.sources import Probe, Uri, number_in, refuse_existing
+from encconf.sources import Probe, Uri, refuse_existing, version_in
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -56,7 +56,7 @@ _MEANINGS = {
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
     """The variable's value."""
     conjur = _Conjur(uri.query, credentials)
-    version = number_in(uri, "version", "variable")
+    version = version_in(uri, "variable")
     query = {"version": version} if version else {}
     answer = conjur.ask("GET", _variable(conjur, uri), params=query)
     return bytes(answer.content)

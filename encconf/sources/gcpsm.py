@@ -16,6 +16,7 @@ google-cloud-secret-manager).
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
@@ -112,14 +113,10 @@ def _ask(
     credentials: Credentials,
     needs: str,
 ) -> Any:
-    kind = _kind()
     location = uri.query.get("location")
     endpoint = f"secretmanager.{location}.rep.googleapis.com" if location else ""
-
-    def client() -> Any:
-        return gcp.client(kind, credentials, endpoint=endpoint)
-
     service = "Google Secret Manager" + (f" in {location}" if location else "")
+    client = partial(gcp.client, _kind(), credentials, endpoint=endpoint)
     return gcp.ask(service, client, operation, question, credentials, needs=needs)
 
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from encconf.errors import SourceError
+from encconf.errors import SourceError, UnavailableError
 from encconf.identities.credentials import Credentials
-from encconf.providers import LateError, needing, within
+from encconf.providers import needing, within
 from encconf.sources import PROBE_LIMIT, Probe, Uri, as_text, there_already, unquote
 from encconf.text.printable import printable
 
@@ -72,14 +72,11 @@ def _patience(credentials: Credentials) -> float:
 def _ask(question: Callable[[Any], T], limit: float) -> T:
     """Ask the keyring in a thread, since a bus may wait for ever."""
     keyring = _backend()
+    hint = "a dialog may be waiting for the keyring's password"
     try:
-        return within(limit, lambda: question(keyring))
-    except LateError:
-        raise SourceError(
-            f"the keyring did not answer within {limit:g} s",
-            reason="slow",
-            hint="a dialog may be waiting for the keyring's password",
-        ) from None
+        return within("the keyring", limit, lambda: question(keyring), hint)
+    except UnavailableError:
+        raise
     except Exception as error:
         raise _failure(error) from None
 
@@ -114,8 +111,6 @@ def _failure(error: BaseException) -> SourceError:
     """Why the keyring failed, by the type of the error: its text may name the secret."""
     from keyring import errors
 
-    if isinstance(error, SourceError):
-        return error
     name = type(error).__name__
     if isinstance(error, errors.KeyringLocked) or name in ("LockedException", "PromptDismissedException"):
         return SourceError(

@@ -24,7 +24,7 @@ from encconf.identities.credentials import Credentials
 from encconf.providers import vault
 from encconf.providers.https import is_path, origin
 from encconf.providers.vault_identity import identity, settings
-from encconf.sources import Probe, Uri, number_in, there_already
+from encconf.sources import Probe, Uri, there_already, version_in
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -181,7 +181,7 @@ def _server(uri: Uri, credentials: Credentials) -> str:
 def _read(place: _Place, uri: Uri) -> tuple[dict[str, Any] | None, int]:
     """The members, None if there are none, and the newest version or 0."""
     query = {}
-    if version := number_in(uri, "version", "Vault secret"):
+    if version := version_in(uri, "Vault secret"):
         if place.kv == 1:
             raise SourceError(
                 "this mount is KV version 1, which has no older versions", hint="leave ?version out"

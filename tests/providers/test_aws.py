@@ -266,7 +266,6 @@ def asked(server: Script, **settings: Any) -> tuple[list[MasterKeyError], list[S
             aws_provider.ways("", "", REGION, who),
             *(who,),
             needs="x",
-            meanings={},
         )["SecretString"].upper(),
     ):
         with pytest.raises((MasterKeyError, KeyError)) as caught:

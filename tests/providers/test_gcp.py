@@ -104,7 +104,7 @@ def test_the_order_of_the_credentials(google: Google, tmp_path: Path, home: Path
     for extra in (first, second, third):
         assert key.unwrap(enc, google.credentials(extra=extra)) == DATA_KEY
     error = refusal(key, enc, google.credentials(extra={"GOOGLE_APPLICATION_CREDENTIALS": broken}))
-    assert error.message == "GOOGLE_APPLICATION_CREDENTIALS: no such file"
+    assert error.message == f"GOOGLE_APPLICATION_CREDENTIALS: {broken}: no such file"
     folder = tmp_path / "sdk"
     folder.mkdir()
     path.rename(folder / "application_default_credentials.json")

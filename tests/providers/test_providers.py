@@ -12,7 +12,7 @@ from keys.interop import said_without
 
 from encconf import keys, providers
 from encconf.errors import MasterKeyError, MissingExtraError, SourceError
-from encconf.providers import LateError, Login, late, needing, one_line, text_in, unheard, within
+from encconf.providers import Login, late, needing, one_line, text_in, unheard, within
 
 # --- packages --------------------------------------------------------------------------------
 
@@ -179,20 +179,27 @@ def test_many_at_once_log_in_once() -> None:
 
 
 def test_what_a_call_returns_or_raises() -> None:
-    assert within(20, lambda: 7) == 7
+    assert within("x", 20, lambda: 7) == 7
+    assert within("x", 20, lambda: None) is None
 
     def fail() -> int:
         raise KeyError("x")
 
+    def refuse() -> int:
+        raise MasterKeyError("no")
+
     with pytest.raises(KeyError):
-        within(20, fail)
+        within("x", 20, fail)
+    with pytest.raises(MasterKeyError, match=r"^no$"):
+        within("x", 20, refuse)
 
 
 def test_a_call_that_takes_too_long() -> None:
     done = threading.Event()
     begun = time.monotonic()
-    with pytest.raises(LateError):
-        within(0.1, done.wait)
+    with pytest.raises(MasterKeyError, match=r"^the bus did not answer within 0\.1 s\b") as caught:
+        within("the bus", 0.1, done.wait, "wait")
+    assert (caught.value.reason, caught.value.hint) == ("slow", "wait")
     assert time.monotonic() - begun < 10
     done.set()
 

@@ -90,7 +90,7 @@ def test_an_unreadable_token_file_is_told_so(tmp_path: Path) -> None:
     (tmp_path / ".vault-token").mkdir()
     error = failure(VaultKey("https://v", "t", "k"), "x", Credentials({}, home=str(tmp_path)))
     assert not isinstance(error, NotMyKeyError)
-    assert error.message.startswith("~/.vault-token cannot be read: ")
+    assert error.message.startswith("~/.vault-token to log in to Vault: ")
 
 
 TOKENLESS = {"VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "s3cret"}

@@ -218,7 +218,7 @@ def test_a_probe_takes_no_longer_than_it_may(store: Store, monkeypatch: pytest.M
     store.wait = 2
     begun = time.monotonic()
     found = sources.probe("double", Credentials({}))
-    assert (found.usable, found.missing) == (False, ["an answer within 0.2 s"])
+    assert (found.usable, found.missing) == (False, ["it did not answer within 0.2 s"])
     assert time.monotonic() - begun < 1.5
     with pytest.raises(SourceError):
         sources.probe("magic", Credentials({}))
