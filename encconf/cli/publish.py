@@ -13,8 +13,8 @@ from encconf.cli.options import Value, flag, text
 from encconf.engine.metadata import metadata_of
 from encconf.errors import NoConfigError, UsageError, as_data
 from encconf.publish import destinations
-from encconf.publish.destinations import Destination
 from encconf.rules.config import NAME, Config, find_config, load_file
+from encconf.rules.destination import Destination
 
 
 def publish(console: Console, *, file: list[str], **options: Value) -> None:

@@ -251,8 +251,7 @@ class Credentials:
             return None
         from encconf.io.once import Once
 
-        with self._lock:
-            once: Once = self._clients.setdefault(("passphrase", setting), Once(final=True))
+        once = self.client(("passphrase", setting), lambda: Once(final=True))
         return once.get(lambda: stored.passphrase(by, addresses, self))
 
     def age_sources(self) -> list[AgeSource]:

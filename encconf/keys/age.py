@@ -106,9 +106,10 @@ def _is_x25519(text: str) -> bool:
     from encconf.keys import bech32
 
     try:
-        return len(bech32.decode(text, "age1", 32)) == 32
+        bech32.decode(text, "age1", 32)
     except ValueError:
         return False
+    return True
 
 
 def _recipient(text: str, credentials: Credentials | None) -> Any:

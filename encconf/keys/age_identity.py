@@ -43,7 +43,7 @@ class Identity:
         import pyrage
 
         try:
-            content: bytes = pyrage.decrypt(file, [self.opener(credentials)])
+            content: bytes = pyrage.decrypt(file, [self._opener])
         except pyrage.DecryptError as error:
             if str(error) != "No matching keys found":
                 raise MasterKeyError(f"age: {said(error)}") from None
@@ -53,10 +53,6 @@ class Identity:
     def is_for(self, recipient: str) -> bool:
         """Whether a recipient belongs to this identity."""
         return self.public() == " ".join(recipient.split()[:2])
-
-    def opener(self, credentials: Credentials) -> Any:
-        """What pyrage opens files with."""
-        return self._opener
 
     def public(self) -> str:
         """The recipient, "" if it is not known."""

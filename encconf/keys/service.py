@@ -49,14 +49,10 @@ def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
     """
 
     def there(uri: str) -> str:
-        answer = _call(uri, "Encrypt", _packed(key, data_key), credentials)
-        try:
-            enc = unpack_response(answer).decode()
-        except ValueError:
-            enc = ""
-        if not enc:
+        enc = _call(uri, "Encrypt", key, data_key, credentials)
+        if not enc or not enc.isascii():
             raise MasterKeyError("its answer holds no wrapped data key")
-        return enc
+        return enc.decode()
 
     return _in_turn(credentials, lambda: key.wrap(data_key, credentials), there)
 
@@ -69,11 +65,7 @@ def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
     """
 
     def there(uri: str) -> bytes:
-        answer = _call(uri, "Decrypt", _packed(key, enc.encode()), credentials)
-        try:
-            data_key = unpack_response(answer)
-        except ValueError:
-            data_key = b""
+        data_key = _call(uri, "Decrypt", key, enc.encode(), credentials)
         if len(data_key) not in DATA_KEY_SIZES:
             raise MasterKeyError("its answer holds no data key")
         return data_key
@@ -115,8 +107,15 @@ def _of_all(failures: list[tuple[str, BadKeyError | MasterKeyError]]) -> MasterK
 # --- the call ------------------------------------------------------------------------------
 
 
-def _call(uri: str, method: str, request: bytes, credentials: Credentials) -> bytes:
-    """One call; raises MasterKeyError, whose message does not name the service."""
+def _call(uri: str, method: str, key: MasterKey, payload: bytes, credentials: Credentials) -> bytes:
+    """What a service makes of a data key or a ciphertext, b"" if its answer is malformed.
+
+    Raises MasterKeyError, whose message does not name the service.
+    """
+    try:
+        request = pack_request(key, payload)
+    except (MetadataError, ValueError) as error:
+        raise MasterKeyError(str(error)) from None
     with needs_grpc():
         import grpc
     if len(request) > LIMIT:
@@ -128,7 +127,10 @@ def _call(uri: str, method: str, request: bytes, credentials: Credentials) -> by
         answer: bytes = channel.unary_unary(f"/KeyService/{method}")(request, timeout=credentials.timeout)
     except grpc.RpcError as error:
         raise _explained(error.code(), error.details(), credentials) from None
-    return answer
+    try:
+        return unpack_response(answer)
+    except ValueError:
+        return b""
 
 
 def needs_grpc() -> AbstractContextManager[None]:
@@ -248,13 +250,6 @@ def resolve(host: str, port: int) -> tuple[str, bool]:
 
 
 # --- the messages --------------------------------------------------------------------------
-
-
-def _packed(key: MasterKey, payload: bytes) -> bytes:
-    try:
-        return pack_request(key, payload)
-    except (MetadataError, ValueError) as error:
-        raise MasterKeyError(str(error)) from None
 
 
 def pack_request(key: MasterKey, payload: bytes) -> bytes:

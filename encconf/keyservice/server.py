@@ -254,7 +254,5 @@ def add_port(server: Any, endpoint: str) -> int:
     try:
         bound: int = server.add_insecure_port(endpoint)
     except RuntimeError:
-        bound = 0  # what old versions of grpcio return
-    if not bound:
-        raise UsageError(f"cannot listen on {endpoint}")
+        raise UsageError(f"cannot listen on {endpoint}") from None
     return bound

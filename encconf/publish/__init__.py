@@ -20,9 +20,9 @@ from encconf.engine.plan import Plan
 from encconf.errors import EncconfError, MasterKeyError, PublishError, UnmergedError
 from encconf.formats import emit
 from encconf.identities.credentials import Credentials
-from encconf.publish.destinations import Destination
 from encconf.record import Record
 from encconf.rules.config import Rule
+from encconf.rules.destination import Destination
 
 Content = bytes | dict[str, object]
 

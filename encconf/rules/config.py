@@ -28,7 +28,7 @@ from encconf.errors import (
 )
 from encconf.record import Record
 from encconf.rules.creation import Creation, report_members, settings
-from encconf.rules.destination import DestinationRule
+from encconf.rules.destination import Destination
 from encconf.rules.grammar import Section, quoted, tree
 from encconf.rules.selection import DEFAULT, Selection
 
@@ -200,7 +200,7 @@ class Config(Record):
 
     path: str
     _creations: list[Creation] | None
-    destinations: list[DestinationRule]
+    destinations: list[Destination]
     indents: Mapping[str, int]
     notices: list[str]
     _paths: ModuleType
@@ -417,7 +417,7 @@ def _load(path: str, text: str, paths: ModuleType) -> Config:
             report_members(section, notices)
             creations.append(Creation(section))
 
-    destinations = [DestinationRule(section, notices) for section in root.sections("destination_rules")]
+    destinations = [Destination(section, notices) for section in root.sections("destination_rules")]
     stores = root.section("stores")
     others = [row.name for row in formats.ROWS.values() if row.flat]
     stores.report((*_INDENTS, *others), notices)

@@ -1,4 +1,4 @@
-"""A destination rule as it is written, with checked shapes; `encconf.publish` gives it its meaning."""
+"""A destination rule, with checked shapes: where a file is published, and how it is encrypted there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from encconf.rules.creation import Creation, report_members
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.rules.config import Rule
     from encconf.rules.grammar import Section
 
 TEXTS = (
@@ -15,15 +16,22 @@ TEXTS = (
 """The members that say where."""
 
 
-class DestinationRule:
-    """``settings`` are those of the `TEXTS` that it has; ``recreation`` is how a file is encrypted there."""
+class Destination:
+    """``settings`` are the members that it has of those that say where, by `encconf.publish.destinations`.
+
+    That module also sets ``kind`` (s3, gcs or vault), and ``rule``: what the file is encrypted by there, None
+    to publish it decrypted or as it is.
+    """
+
+    kind = ""
+    rule: Rule | None = None
 
     def __init__(self, section: Section, notices: list[str]) -> None:
         known = ("path_regex", *TEXTS, "vault_kv_version", "recreation_rule", "omit_extensions")
         section.report(known, notices)
         self.place = section.place
         self.path_regex = section.string("path_regex")
-        self.settings = {name: text for name in TEXTS if (text := section.string(name))}
+        self.settings: dict[str, str | int] = {name: text for name in TEXTS if (text := section.string(name))}
         self.vault_kv_version = section.integer("vault_kv_version")
         self.omit_extensions = section.boolean("omit_extensions")
         again = section.section("recreation_rule")

@@ -77,7 +77,7 @@ class _Forbidden(AgeSource):
         self._test = test
 
     def read(self, recipient: str, credentials: Credentials) -> bytes | None:
-        self.found, self.hint, self.broken = "", None, True
+        self.broken = True
         self.fail(f"not read: {self._test} must not use real keys")
         return None
 

@@ -19,7 +19,8 @@ from project import Project
 from publish.clouds import YAML, Cloud, Sides
 
 from encconf import publish
-from encconf.publish.destinations import Destination
+from encconf.publish import destinations
+from encconf.rules.config import load
 
 pytestmark = pytest.mark.services
 
@@ -232,6 +233,7 @@ def test_a_merge_that_is_not_finished(project: Project, cloud: Cloud, member: st
 @pytest.mark.parametrize("kind", ["s3", "gcs"])
 @pytest.mark.parametrize("prefix", ["p/", ""])
 def test_the_address_in_a_bucket(kind: str, prefix: str) -> None:
-    settings: dict[str, str | int] = {f"{kind}_bucket": "b", **({f"{kind}_prefix": prefix} if prefix else {})}
-    destination = Destination("a rule", kind, settings, None, omit_extensions=False)
+    more = f", {kind}_prefix: {prefix}" if prefix else ""
+    config = load("/x/.sops.yaml", f"destination_rules:\n  - {{{kind}_bucket: b{more}}}\n")
+    destination = destinations.find(config, "f.yaml")
     assert publish.address(destination, "f.yaml", {}) == f"{kind}://b/{prefix}f.yaml"

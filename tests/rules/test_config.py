@@ -696,7 +696,7 @@ DESTINATIONS = keyed("""
 def test_destinations() -> None:
     loaded = config.load("/repo/.sops.yaml", DESTINATIONS)
     found = destinations.find(loaded, "s3/a.yaml")
-    assert (found.name, found.kind, found.settings) == (
+    assert (found.place, found.kind, found.settings) == (
         "destination_rules[0]", "s3", {"s3_bucket": "b", "s3_prefix": "p/"},
     )  # fmt: skip
     assert found.rule is not None
