@@ -200,17 +200,8 @@ def start(arguments: list[str], environ: Mapping[str, str] = os.environ) -> Call
 
 
 def _run_portably(arguments: list[str], environ: Mapping[str, str]) -> tuple[int, str]:
-    import subprocess
-
     try:
-        result = subprocess.run(
-            ["git", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment(environ),
-            check=False,
-        )
+        result = programs.run(["git", *arguments], environment(environ))
     except OSError:
         return 127, ""
     return result.returncode, result.stdout.decode(errors="surrogateescape")

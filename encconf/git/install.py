@@ -13,7 +13,7 @@ from encconf import formats
 from encconf.errors import EncconfError, UsageError
 from encconf.git import attributes, environment, repository, run
 from encconf.git.attributes import ATTRIBUTES
-from encconf.io import fileio
+from encconf.io import fileio, programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,9 +101,7 @@ def install(
 
 def _said(arguments: list[str], environ: Mapping[str, str]) -> str | None:
     """What git says about a setting that it did not change, from a second try."""
-    import subprocess
-
-    done = subprocess.run(["git", *arguments], env=environment(environ), capture_output=True, check=False)
+    done = programs.run(["git", *arguments], environment(environ))
     return done.stderr.decode(errors="replace").strip() or None
 
 

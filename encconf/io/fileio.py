@@ -295,6 +295,15 @@ def write_atomic(
             raise cannot_write(error) from None
 
 
+def stamp(path: str) -> tuple[int, ...] | None:
+    """What differs once a file was written or replaced (links are followed); None if it is not there."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
+
+
 def check_writable(path: str) -> None:
     """Raise OutputError if `write_atomic` could not write there, before you prepare the content."""
     if os.path.exists(path):

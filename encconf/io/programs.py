@@ -6,7 +6,11 @@ Like Go, and so sops, encconf runs no program from the current folder, even if P
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
 
 _NOWHERE = "/nonexistent"
 
@@ -18,6 +22,24 @@ def environment(environ: Mapping[str, str], *, without: Collection[str] = ()) ->
         folders = [folder for folder in kept["PATH"].split(os.pathsep) if os.path.isabs(folder)]
         kept["PATH"] = os.pathsep.join(folders) or _NOWHERE  # an empty PATH is the current folder
     return kept
+
+
+def run(
+    words: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    without: Collection[str] = (),
+    data: bytes = b"",
+    timeout: float | None = None,
+) -> CompletedProcess[bytes]:
+    """A program that has read ``data`` and ended; its environment is as for `environment`.
+
+    Raises OSError, and TimeoutExpired after ``timeout`` seconds.
+    """
+    import subprocess
+
+    env = environment(environ, without=without)
+    return subprocess.run(words, input=data, capture_output=True, env=env, check=False, timeout=timeout)
 
 
 def which(name: str, environ: Mapping[str, str]) -> str | None:

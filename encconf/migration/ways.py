@@ -207,18 +207,11 @@ def _systemd_creds(credentials: Credentials) -> Probe:
 
 def _said_by(command: list[str], credentials: Credentials) -> str | None:
     """What a program prints, "" if it fails or takes too long; None if it is not installed."""
-    import subprocess
+    from subprocess import TimeoutExpired
 
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=programs.environment(credentials.environ, without=KEY_VARIABLES),
-            check=False,
-            timeout=PROBE_LIMIT / 2,
-        )
-    except subprocess.TimeoutExpired:
+        done = programs.run(command, credentials.environ, without=KEY_VARIABLES, timeout=PROBE_LIMIT / 2)
+    except TimeoutExpired:
         return ""
     except OSError:
         return None

@@ -16,9 +16,9 @@ from typing import Any, Generic, TypeVar, overload
 
 from encconf import api
 from encconf.errors import UsageError, WrongTypeError
+from encconf.io import fileio
 from encconf.shape.arguments import check, path_of
 
-State = tuple[tuple[int, int, int] | None, ...]
 T = TypeVar("T")
 
 INTERVAL = 5.0
@@ -116,19 +116,11 @@ class Live(Generic[T]):
         if first is not None:
             raise first
 
-    def _look(self) -> State | None:
-        return tuple(map(_state, self._paths))
+    def _look(self) -> list[object] | None:
+        return [fileio.stamp(path) for path in self._paths]
 
     def __repr__(self) -> str:
         return f"<encconf.Live {', '.join(self._paths)}>"
-
-
-def _state(path: str) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 @overload

@@ -37,7 +37,7 @@ from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import NoReturn, Protocol
 
     from encconf.identities.credentials import Credentials
@@ -349,6 +349,14 @@ def _holds(source: Source, uri: Uri, value: bytes, credentials: Credentials) -> 
 def writable() -> list[str]:
     """The schemes that `store` can write to."""
     return [name for name in TABLE if hasattr(module(name), "store")]
+
+
+def variable(environ: Mapping[str, str], name: str, hint: str) -> str:
+    """The value of a variable that must be set; raises SourceError."""
+    value = environ.get(name, "").strip()
+    if not value:
+        raise SourceError(f"{name} is unset", reason="unusable", hint=hint)
+    return value
 
 
 def as_text(value: bytes, place: str) -> str:

@@ -29,7 +29,7 @@ from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import SERVICE_ACCOUNT, Login, needing, one_line, text_in
 from encconf.providers.https import Server, Trust, check_permitted, is_path, origin_and_path, reason_of
-from encconf.sources import Probe, Uri, refuse_existing, version_in
+from encconf.sources import Probe, Uri, refuse_existing, variable, version_in
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -40,6 +40,8 @@ QUERY = ("version", "address", "account", "login", "apikey")
 ALLOW_LIST = "ENCCONF_CONJUR_ALLOWLIST"
 _BYTES = {"Content-Type": "application/octet-stream"}  # else Rails reads a form
 _LIFETIME = 300  # seconds that a token is used
+_ADDRESS = ("CONJUR_APPLIANCE_URL", "export CONJUR_APPLIANCE_URL=…")
+_ACCOUNT = ("CONJUR_ACCOUNT", "export CONJUR_ACCOUNT=…")
 
 # By status: the reason as in `encconf.errors.UnavailableError`, a text if Conjur gives none, and the hint.
 _REASONS = {401: "expired", 403: "denied", 404: "missing"}
@@ -90,13 +92,10 @@ class _Conjur:
         environ = credentials.environ
         self._credentials = credentials
         own = environ.get("CONJUR_APPLIANCE_URL", "").strip().rstrip("/")
-        self.address = given.get("address", own).rstrip("/")
-        self.account = given.get("account") or environ.get("CONJUR_ACCOUNT", "")
+        self.address = (given.get("address") or variable(environ, *_ADDRESS)).rstrip("/")
+        self.account = given.get("account") or variable(environ, *_ACCOUNT)
         self._login = given.get("login") or environ.get("CONJUR_AUTHN_LOGIN", "")
         self._apikey = given.get("apikey") or environ.get("CONJUR_AUTHN_API_KEY", "")
-        for value, name in ((self.address, "CONJUR_APPLIANCE_URL"), (self.account, "CONJUR_ACCOUNT")):
-            if not value:
-                raise SourceError(f"{name} is unset", reason="unusable", hint=f"export {name}=…")
         plain = origin_and_path(self.address)
         if plain is None:
             raise SourceError("the address of Conjur is not a plain URL", hint="https://conjur.example.com")
@@ -195,7 +194,7 @@ def _server(address: str, credentials: Credentials) -> Server:
 def probe(credentials: Credentials) -> Probe:
     """Logs in, and asks Conjur whose login it is."""
     environ = credentials.environ
-    names = [name for name in ("CONJUR_APPLIANCE_URL", "CONJUR_ACCOUNT") if not environ.get(name)]
+    names = [name for name, _ in (_ADDRESS, _ACCOUNT) if not environ.get(name)]
     if names:
         return Probe(False, missing=names)
     try:

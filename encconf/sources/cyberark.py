@@ -28,7 +28,7 @@ from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import needing, one_line
 from encconf.providers.https import Server, Trust, origin_and_path, reason_of
-from encconf.sources import Probe, Uri
+from encconf.sources import Probe, Uri, variable
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -93,11 +93,8 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 def _question(uri: Uri, environ: Mapping[str, str]) -> dict[str, str]:
     """The parameters of the request; raises SourceError for a malformed address."""
     safe, _, name = uri.path.partition("/")
-    question = {"AppID": uri.query.get("app_id") or environ.get("CYBERARK_APP_ID", ""), "Safe": safe}
-    if not question["AppID"]:
-        raise SourceError(
-            "CYBERARK_APP_ID is unset", reason="unusable", hint="set it to the application's id"
-        )
+    app = uri.query.get("app_id") or variable(environ, "CYBERARK_APP_ID", "set it to the application's id")
+    question = {"AppID": app, "Safe": safe}
     if name:
         question["Object"] = name
     for ours, theirs in _CRITERIA.items():
@@ -119,12 +116,7 @@ def _question(uri: Uri, environ: Mapping[str, str]) -> dict[str, str]:
 
 def _ask(question: Mapping[str, str], credentials: Credentials) -> bytes:
     """The body of the answer; raises SourceError and MasterKeyError."""
-    environ = credentials.environ
-    address = environ.get("CYBERARK_CCP_URL", "").strip()
-    if not address:
-        raise SourceError(
-            "CYBERARK_CCP_URL is unset", reason="unusable", hint="set it to https://ccp.example.com"
-        )
+    address = variable(credentials.environ, "CYBERARK_CCP_URL", "set it to https://ccp.example.com")
     from urllib.parse import quote, urlencode
 
     name, path = _split(address)

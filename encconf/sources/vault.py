@@ -24,7 +24,7 @@ from encconf.identities.credentials import Credentials
 from encconf.providers import vault
 from encconf.providers.https import is_path, origin
 from encconf.providers.vault_identity import identity, settings
-from encconf.sources import Probe, Uri, there_already, version_in
+from encconf.sources import Probe, Uri, there_already, variable, version_in
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -98,7 +98,7 @@ class _Place:
     def __init__(self, uri: Uri, credentials: Credentials) -> None:
         self._credentials = credentials
         self._server = _server(uri, credentials)
-        self._namespace = uri.query.get("namespace") or settings(credentials).get("VAULT_NAMESPACE")
+        self._namespace = uri.query.get("namespace")
         self._who = identity(credentials, uri.query)
         parts = [part for part in uri.path.split("/") if part]
         if len(parts) < 2 or not is_path(parts):
@@ -135,9 +135,10 @@ class _Place:
 
     def _mount(self, parts: list[str]) -> tuple[list[str], int]:
         """The parts of the path that are the mount, and its version of KV."""
-        known = self._credentials.client(("vault mounts", self._server, self._namespace), _Mounts)
-        with known.lock:
-            for mount, kv in known.mounts.items():  # no mount lies within another
+        which = self._server, self._namespace
+        known: dict[tuple[str, ...], int] = self._credentials.client(("vault mounts", *which), dict)
+        with self._credentials.client(("vault mounts' lock", *which), allocate_lock):
+            for mount, kv in known.items():  # no mount lies within another
                 if tuple(parts[: len(mount)]) == mount:
                     return list(mount), kv
             try:
@@ -154,25 +155,13 @@ class _Place:
                 return parts[:1], 1
             if tuple(parts[: len(mount)]) != mount or len(parts) == len(mount):
                 raise SourceError("expected a mount and the path of a secret", hint=_FORM)
-            known.mounts[mount] = kv
+            known[mount] = kv
             return list(mount), kv
 
 
-class _Mounts:
-    """The known mounts of a server: their parts, and their version of KV."""
-
-    def __init__(self) -> None:
-        self.lock = allocate_lock()
-        self.mounts: dict[tuple[str, ...], int] = {}
-
-
 def _server(uri: Uri, credentials: Credentials) -> str:
-    address = uri.query.get("address") or settings(credentials).get("VAULT_ADDR", "").strip()
-    if not address:
-        raise SourceError(
-            "VAULT_ADDR is unset", reason="unusable", hint="export VAULT_ADDR=https://vault.example.com:8200"
-        )
-    server = origin(address)
+    hint = "export VAULT_ADDR=https://vault.example.com:8200"
+    server = origin(uri.query.get("address") or variable(settings(credentials), "VAULT_ADDR", hint))
     if server is None:
         raise SourceError("the address of Vault is not a plain URL", hint="https://HOST or https://HOST:PORT")
     return server

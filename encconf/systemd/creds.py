@@ -46,21 +46,14 @@ def setting(name: str, sealed: str) -> str:
 
 
 def _run(words: list[str], data: bytes, environ: Mapping[str, str]) -> bytes:
-    import subprocess
+    from subprocess import TimeoutExpired
 
     try:
-        done = subprocess.run(
-            ["systemd-creds", *words],
-            input=data,
-            capture_output=True,
-            env=programs.environment(environ, without=KEY_VARIABLES),
-            check=False,
-            timeout=60,
-        )
+        done = programs.run(["systemd-creds", *words], environ, without=KEY_VARIABLES, data=data, timeout=60)
     except FileNotFoundError:
         hint = "it comes with systemd 250 or newer"
         raise CredsError("systemd-creds is not installed", hint=hint) from None
-    except subprocess.TimeoutExpired:
+    except TimeoutExpired:
         raise CredsError("systemd-creds did not finish in time") from None
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()

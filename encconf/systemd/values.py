@@ -6,8 +6,7 @@ the path ``.`` is a whole file as `encconf decrypt` prints it.  Values that are 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from encconf.engine import opening, plaintext
@@ -23,26 +22,18 @@ from encconf.text.path import Path, spell
 from encconf.verbs import changes
 
 
-class Values:
+class Values(Record):
     """The values of files by rule and instance ("" if a rule has no ``%i``).
 
     Later files override earlier ones.  ``credentials`` are made each time the files are opened.
     """
 
-    def __init__(
-        self,
-        files: Sequence[str],
-        rules: Sequence[Rule],
-        credentials: Callable[[], Credentials],
-        *,
-        input_type: str | None = None,
-    ) -> None:
-        self._files = files
-        self._rules = rules
-        self._credentials = credentials
-        self._input_type = input_type
-        self._stamps: list[object] = []
-        self._found: dict[tuple[Rule, str], bytes] = {}
+    files: Sequence[str]
+    rules: Sequence[Rule]
+    credentials: Callable[[], Credentials]
+    input_type: str | None = None
+    _stamps: Sequence[object] = ()
+    _found: Mapping[tuple[Rule, str], bytes] = {}
 
     def load(self) -> None:
         """Open the files and read the values in the rules; after an error, the old values stay.
@@ -50,9 +41,9 @@ class Values:
         Raises what opening raises, PathNotFoundError, EmitError for a null, LimitError.
         """
         stamps = self._stamped()
-        opened = [self._open(file) for file in self._files]
+        opened = [self._open(file) for file in self.files]
         found: dict[tuple[Rule, str], bytes] = {}
-        for rule in self._rules:
+        for rule in self.rules:
             for instance, path in _paths(rule, opened):
                 try:
                     found[rule, instance] = _value(rule, path, opened)
@@ -62,33 +53,24 @@ class Values:
         self._found = found
         self._stamps = stamps
 
-    def load_if_changed(self) -> bool:
-        """`load` if a file has changed; returns whether one has."""
-        if self._stamped() == self._stamps:
-            return False
-        self.load()
-        return True
+    def load_if_changed(self) -> None:
+        """`load` if a file has changed."""
+        if self._stamped() != self._stamps:
+            self.load()
 
     def get(self, rule: Rule, instance: str) -> bytes | None:
         """The value for an instance, None if it has none."""
         return self._found.get((rule, instance if INSTANCE in rule.path else ""))
 
     def _stamped(self) -> list[object]:
-        stamps: list[object] = []
-        for file in self._files:
-            try:
-                state = os.stat(file)
-                stamps.append((state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
-            except OSError:
-                stamps.append(None)
-        return stamps
+        return [fileio.stamp(file) for file in self.files]
 
     def _open(self, file: str) -> _Open:
         with about(file):
             text = fileio.read_text(file)
-            format = self._input_type or sniff.format_of(text, file)
-            opened = opening.open_text(text, format=format, credentials=self._credentials())
-            whole = any(not rule.path for rule in self._rules)
+            format = self.input_type or sniff.format_of(text, file)
+            opened = opening.open_text(text, format=format, credentials=self.credentials())
+            whole = any(not rule.path for rule in self.rules)
             return _Open(changes.tree(opened.document), plaintext.plain_text(opened) if whole else "")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,15 @@ def program(path: Path, script: str) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
+
+
+def test_a_program_that_has_ended() -> None:
+    environ = {"PATH": f".:{os.environ['PATH']}", "A": "b", "SECRET": "k"}
+    script = ["sh", "-c", "cat; echo $A$SECRET; echo $PATH >&2; exit 3"]
+    done = programs.run(script, environ, without=["SECRET"], data=b"x")
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (3, b"xb\n", f"{os.environ['PATH']}\n")
+    with pytest.raises(subprocess.TimeoutExpired):
+        programs.run(["sleep", "20"], environ, timeout=0.1)
 
 
 @pytest.mark.parametrize(
