@@ -47,6 +47,3 @@ class WrappedKey(Record):
             entry["created_at"] = self.created_at
         entry["enc"] = self.enc
         return entry
-
-    def __repr__(self) -> str:
-        return f"WrappedKey({self.key!r})"

@@ -199,7 +199,9 @@ class _Merge(Record):
             for side, which in ((ours, "our"), (theirs, "their")):
                 if side.opened is None:
                     notify(f"{which} side is not encrypted; the merged file is")
-        twin = _twin(ours, theirs)
+        # Its data key and ciphertexts are what the result starts from.
+        twin = ours.opened or theirs.opened
+        assert twin is not None, "neither side is encrypted"
         block = merged_block(base.metadata, ours.metadata, theirs.metadata)
         opened = [side.opened for side in (base, ours, theirs) if side.opened is not None]
         known = [each for each in opened if each.data_key == twin.data_key]
@@ -263,13 +265,6 @@ def _tell_who(notify: Notify, base: _Side, ours: _Side, theirs: _Side) -> None:
         notify(f"their side adds {', '.join(new)}")
     if gone and theirs.metadata is not None:
         notify(f"their side removes {', '.join(gone)}")
-
-
-def _twin(ours: _Side, theirs: _Side) -> opening.Opened:
-    """The version whose data key and ciphertexts the result starts from: ours, if it is encrypted."""
-    opened = ours.opened or theirs.opened
-    assert opened is not None, "neither side is encrypted"
-    return opened
 
 
 def _source(twin: opening.Opened, block: Metadata, known: list[list[list[WrappedKey]]]) -> opening.Opened:

@@ -129,7 +129,7 @@ class Credentials:
             home=home,
             config_home=config_home(environ, home, platform),
             platform=platform,
-            prompt=_ask if _is_terminal(0) else None,
+            prompt=_ask if os.isatty(0) else None,
             notify=notify,
             key_services=[uri.strip() for uri in uris if uri.strip()],
             local_key_service=_flag(environ, "SOPS_ENABLE_LOCAL_KEYSERVICE", True),
@@ -272,13 +272,6 @@ def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:
     if value not in TRUE and value not in FALSE:
         raise UsageError(f"{name} must be true or false")
     return value in TRUE
-
-
-def _is_terminal(descriptor: int) -> bool:
-    try:
-        return os.isatty(descriptor)
-    except OSError:
-        return False
 
 
 def _ask(question: str) -> str:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Collection
-from typing import Any
 
 from encconf.errors import InputError, MasterKeyError
 from encconf.io import fileio
@@ -36,8 +35,12 @@ def _read(path: str) -> str:
 
 
 def _settings(text: str, known: Collection[str]) -> dict[str, list[str]]:
+    try:
+        parsed = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MasterKeyError(f"it is not TOML: {str(error)[:200]}") from None
     found: dict[str, list[str]] = {}
-    for name, value in _parsed(text).items():
+    for name, value in parsed.items():
         if name not in known:
             raise MasterKeyError(
                 f"there is no setting {name[:60]!r}",
@@ -50,13 +53,6 @@ def _settings(text: str, known: Collection[str]) -> dict[str, list[str]]:
             )
         found[name] = [item.strip() for item in several]
     return found
-
-
-def _parsed(text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise MasterKeyError(f"it is not TOML: {str(error)[:200]}") from None
 
 
 def add_identity(path: str, address: str, known: Collection[str]) -> bool:

@@ -288,31 +288,24 @@ def in_config_order() -> list[tuple[str, KeyType]]:
     return [row for row in reversed(rows) if row[1].personal] + [row for row in rows if not row[1].personal]
 
 
-def key_class(type: str) -> KeyClass | None:
-    """The class for a type, imported now; None for a type without a row."""
-    row = TABLE.get(type)
-    if row is None:
-        return None
-    module, _, name = row.target.partition(":")
+def key_class(type: str) -> KeyClass:
+    """The class for a type that has a row, imported now."""
+    module, _, name = TABLE[type].target.partition(":")
     found: KeyClass = getattr(__import__(module, fromlist=[name]), name)  # importlib itself would cost 0.3 ms
     return found
 
 
 def from_entry(type: str, entry: Mapping[str, object]) -> MasterKey:
     """The master key of an entry in the metadata's list ``type``, whatever the type."""
-    known = key_class(type)
-    return UnknownKey(type, entry) if known is None else known.from_entry(entry)
+    return key_class(type).from_entry(entry) if type in TABLE else UnknownKey(type, entry)
 
 
 def master_key(type: str, value: object) -> MasterKey:
-    """The master key that one value of the configuration names; raises BadKeyError."""
-    known = key_class(type)
-    if known is None:
-        raise BadKeyError(
-            f"{printable(type)} keys are not supported by this version of encconf",
-            hint=f"it can use these: {', '.join(TABLE)}",
-        )
-    return known.from_config(value)
+    """The master key, of a type that has a row, that one value of the configuration names.
+
+    Raises BadKeyError.
+    """
+    return key_class(type).from_config(value)
 
 
 WRAPPED_LIMIT = 16 << 10

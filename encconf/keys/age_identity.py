@@ -12,6 +12,7 @@ from binascii import a2b_base64, b2a_base64
 from encconf.errors import MasterKeyError, MissingExtraError
 from encconf.keys import shorten
 from encconf.keys.ssh_key import openssh, public_beside, reserialised
+from encconf.record import Record
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -30,13 +31,15 @@ POST_QUANTUM = "age1pq1"
 """How a post-quantum recipient begins."""
 
 
-class Identity:
-    """An identity of pyrage or `encconf.keys.agepq`, and its recipient if that is known."""
+class Identity(Record):
+    """An identity of pyrage or `encconf.keys.agepq`, and its recipient if that is known.
 
-    def __init__(self, opener: Any, public: str = "", private: bytes = b"") -> None:
-        self._opener = opener
-        self._public = public
-        self.private = private  # an SSH key's file, without a passphrase
+    ``private`` is an SSH key's file, without a passphrase.
+    """
+
+    _opener: Any
+    _public: str = ""
+    private: bytes = b""
 
     def open(self, file: bytes, credentials: Credentials) -> bytes | None:
         """The content of an age file; None if it is for somebody else.  Raises MasterKeyError."""

@@ -51,7 +51,7 @@ class Search:
 
     def _in_places(self) -> bytes | None:
         """Read the places; identities that a person must unlock are left for later, derived ones first."""
-        derivable = _is_x25519(self._recipient)
+        derivable = self._recipient.startswith("age1") and self._recipient.count("1") == 1  # X25519
         relatives: list[Locked] = []
         data_key = None
         for source in self._credentials.age_sources():
@@ -179,7 +179,3 @@ class Search:
     def _named(self, source: AgeSource) -> str:
         """The variable that names the place, or the source itself."""
         return (source.variable if source.how != "source" else None) or source.place(self._credentials.home)
-
-
-def _is_x25519(recipient: str) -> bool:
-    return recipient.startswith("age1") and recipient.count("1") == 1

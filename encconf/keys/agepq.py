@@ -94,9 +94,6 @@ class Identity:
             self._keys = first, x25519.X25519PrivateKey.from_private_bytes(expanded[64:])
         return self._keys
 
-    def __repr__(self) -> str:
-        return "<Identity>"
-
 
 def check(recipient: str) -> None:
     """Raise ValueError unless the text is a recipient; MasterKeyError as for `seal`."""

@@ -95,8 +95,12 @@ class HuaweiKey(MasterKey):
         call = getattr(client, f"{verb}_data_invoker")(request)
         # Half a second, then a whole one.
         backoff = SimpleNamespace(calculate_retry_delay_millis=lambda retries: 250 << retries)
+
+        def again(_: object, error: Any) -> bool:
+            return getattr(error, "status_code", None) in _LATER
+
         try:
-            answer = call.with_retry(_may_be_repeated, RETRIES, backoff).invoke()
+            answer = call.with_retry(again, RETRIES, backoff).invoke()
         except exceptions.ServiceResponseException as error:
             raise _refused(error) from None
         except (exceptions.SdkException, requests.RequestException) as error:
@@ -194,10 +198,6 @@ def _client(region: str, identity: tuple[str, str, str, str], credentials: Crede
     )
     quiet("HuaweiCloud-SDK-KmsClient")
     return client
-
-
-def _may_be_repeated(answer: object, error: Any) -> bool:
-    return getattr(error, "status_code", None) in _LATER
 
 
 def _refused(error: Any) -> MasterKeyError:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 from encconf.errors import (
@@ -29,6 +30,7 @@ from encconf.identities.credentials import Credentials
 from encconf.io.descriptors import reason
 from encconf.io.sockets import OwnSocket
 from encconf.keys import MasterKey, check_size, service
+from encconf.record import Record
 from encconf.text.printable import printable
 
 NETWORKS = ("tcp", "unix")
@@ -64,7 +66,7 @@ def serving(
         import grpc
     from concurrent.futures import ThreadPoolExecutor
 
-    desk = _Desk(credentials, approve, log)
+    desk = _Desk(credentials, approve, log, Lock())
     # Not `with`: a request that waits for a person's answer must not keep the process running.
     pool = ThreadPoolExecutor(_THREADS, "keyservice")
     server = grpc.server(
@@ -97,21 +99,13 @@ def serving(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-class _Desk:
-    """Answers requests."""
+class _Desk(Record):
+    """Answers requests; ``person`` is the lock for the one person with one terminal."""
 
-    def __init__(
-        self,
-        credentials: Callable[[], Credentials],
-        approve: Callable[[str], bool] | None,
-        log: Callable[[str], None] | None,
-    ) -> None:
-        from threading import Lock
-
-        self._credentials = credentials
-        self._approve = approve
-        self._log = log
-        self._person = Lock()  # there is one person with one terminal
+    credentials: Callable[[], Credentials]
+    approve: Callable[[str], bool] | None
+    log: Callable[[str], None] | None
+    person: Lock
 
     def encrypt(self, request: bytes, context: Any) -> bytes:
         def use(key: MasterKey, data_key: bytes, credentials: Credentials) -> bytes:
@@ -138,7 +132,9 @@ class _Desk:
     ) -> bytes:
         import grpc
 
-        what, code, reason = f"{_peer(context)}: {verb}", grpc.StatusCode.OK, "done"
+        # ipv4:127.0.0.1:4711, or unix, whose clients have no name
+        peer = printable(str(context.peer())).rstrip(":")
+        what, code, reason = f"{peer}: {verb}", grpc.StatusCode.OK, "done"
         answer = b""
         try:
             key, payload = service.unpack_request(request)
@@ -157,36 +153,31 @@ class _Desk:
             code, reason = grpc.StatusCode.UNKNOWN, error.message
         except Exception as error:  # its text may contain anything, and grpc would print it
             code, reason = grpc.StatusCode.INTERNAL, f"unexpected {type(error).__name__}"
-        if self._log is not None:
-            self._log(f"{what}: {reason}")
+        if self.log is not None:
+            self.log(f"{what}: {reason}")
         if code is not grpc.StatusCode.OK:
             # The first line is the reason; the others name places on this machine.
             context.abort(code, reason.split("\n")[0])
         return answer
 
     def _allowed(self, question: str, context: Any) -> bool:
-        if self._approve is None:
+        if self.approve is None:
             return True
-        with self._person:
+        with self.person:
             # Do not ask, or use a key, for a request that the client no longer waits for.
-            return bool(context.is_active() and self._approve(question) and context.is_active())
+            return bool(context.is_active() and self.approve(question) and context.is_active())
 
     def _prepared(self) -> Credentials:
-        credentials = self._credentials()
+        credentials = self.credentials()
         prompt = credentials.prompt
         if prompt is not None:
 
             def alone(question: str) -> str:
-                with self._person:
+                with self.person:
                     return prompt(question)
 
             credentials.prompt = alone
         return credentials
-
-
-def _peer(context: Any) -> str:
-    """``ipv4:127.0.0.1:4711``, or ``unix``, whose clients have no name."""
-    return printable(str(context.peer())).rstrip(":")
 
 
 def _shown(key: MasterKey) -> str:

@@ -58,7 +58,7 @@ class Resolve:
         self.call_timeout = call_timeout
         for entry in self.schemes:
             scheme = _beginning(entry)[0].partition(":")[0]
-            if scheme not in sources.TABLE and scheme not in ASKED:
+            if scheme not in sources.TABLE:
                 known = f"the schemes are {', '.join(sources.TABLE)}"
                 raise UsageError(
                     f"there is no reference scheme {printable(scheme)[:40]!r}",
