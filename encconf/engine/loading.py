@@ -224,8 +224,9 @@ def open_values(
 
     If sops stored a ``.toml`` or ``.env.sops`` as a binary file, the values are those of the text inside.
     """
-    inner = "" if format else formats.of_inner(name)
+    given = format
     format = format or sniff.format_of(text, name)
+    inner = formats.of_inner(name) if format == "binary" and not given else ""
     if format == "binary" and inner in ("", "binary"):
         raise UsageError(
             "a binary file has bytes, not values",

@@ -28,7 +28,7 @@ class DataKeyCache:
 
     def __init__(self, lifetime: float = 300, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.lifetime = lifetime
-        self._clock = clock
+        self.clock = clock
         self._known: dict[Hashable, tuple[float, bytes]] = {}
         self._turns: dict[Hashable, Once] = {}
         self._lock = allocate_lock()
@@ -59,7 +59,7 @@ class DataKeyCache:
             with self._lock:
                 self._turns.pop(name, None)
                 if part is not None:
-                    self._known[name] = (self._clock() + self.lifetime, part)
+                    self._known[name] = (self.clock() + self.lifetime, part)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -67,7 +67,7 @@ class DataKeyCache:
             self._known.clear()
 
     def _find(self, name: Hashable) -> bytes | None:
-        now = self._clock()
+        now = self.clock()
         while self._known:  # the oldest first
             oldest = next(iter(self._known))
             if self._known[oldest][0] > now:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from encconf.identities.credentials import Credentials
+    from encconf.io.race import Refusal
     from encconf.keys import MasterKey
 
     S = TypeVar("S")
     T = TypeVar("T")
-    Refusal = BadKeyError | MasterKeyError
     Failure = tuple[MasterKey, Refusal]
 
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from encconf.envelope.cache import DataKeyCache
-    from encconf.envelope.calls import Failure, Refusal
+    from encconf.envelope.calls import Failure
     from encconf.envelope.wrapped import WrappedKey
     from encconf.identities.credentials import Credentials
+    from encconf.io.race import Refusal
     from encconf.keys import MasterKey
 
 

@@ -16,8 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from encconf.envelope.calls import Failure, Refusal
+    from encconf.envelope.calls import Failure
     from encconf.identities.credentials import Credentials
+    from encconf.io.race import Refusal
     from encconf.keys import MasterKey
 
 

@@ -186,6 +186,21 @@ class Credentials:
         if new and self.notify is not None:
             self.notify(notice)
 
+    @property
+    def patience(self) -> float:
+        """Seconds that something may take that may ask a person; as long as one call if nobody is there."""
+        return self.timeout if self.prompt is not None else self.call_limit
+
+    def ask(self, question: str, needs: str, hint: str | None = None) -> str:
+        """What a person types; raises MasterKeyError, which says what ``needs`` it, if nobody does."""
+        why = "there is no terminal to prompt on" if self.prompt is None else "none was given"
+        try:
+            if self.prompt is not None and (answer := self.prompt(question)):
+                return answer
+        except EOFError:
+            pass
+        raise MasterKeyError(f"{needs}, and {why}", hint=hint)
+
     def audit(self, action: str, text: str) -> None:
         """Write what is done with a text to the machine's audit log, if it has one; raises AuditError."""
         if auditing is not None:

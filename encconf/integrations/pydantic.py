@@ -13,7 +13,6 @@ bytes nor the environment have changed, they get copies of the values that were 
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Any
 
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
@@ -102,6 +101,18 @@ def encrypted(*paths: str | os.PathLike[str], **options: Any) -> Any:
     return classmethod(settings_customise_sources)
 
 
+class _Period(Record):
+    """Until when things are kept, for which environment and guard, and the bytes and values of each path."""
+
+    until: float
+    environ: dict[str, str]
+    guard: object
+    values: dict[str, tuple[bytes, Any]]
+
+
+_NONE = _Period(0.0, {}, None, {})
+
+
 class SettingsCache(DataKeyCache):
     """Data keys, and the values of the files that they opened: all of it for at most ``lifetime`` seconds.
 
@@ -109,10 +120,7 @@ class SettingsCache(DataKeyCache):
     file would give the same: for the same bytes, and the environment that the keys were found in.
     """
 
-    def __init__(self, lifetime: float = 300, *, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(lifetime, clock=clock)
-        self._seconds = clock
-        self._period = _Period(0.0, {}, None)
+    _period = _NONE
 
     def tree(self, path: str, load: Callable[[loading.Input], Any], *, keep: bool = True) -> Any:
         """The values of a file, as ``load`` gives them; a copy, which the caller may change."""
@@ -132,26 +140,16 @@ class SettingsCache(DataKeyCache):
         """The period that this moment is in: a new one where the time is up or the environment another."""
         environ = dict(os.environ)
         period = self._period
-        now = self._seconds()
+        now = self.clock()
         if period.until <= now or period.environ != environ or period.guard is not identities.guard:
             self.clear()
-            self._period = period = _Period(now + self.lifetime, environ, identities.guard)
+            self._period = period = _Period(now + self.lifetime, environ, identities.guard, {})
         return period
 
     def clear(self) -> None:
         """Forget everything."""
         super().clear()
-        self._period = _Period(0.0, {}, None)
-
-
-class _Period:
-    """Until when things are kept, for which environment and guard, and the bytes and values of each path."""
-
-    def __init__(self, until: float, environ: dict[str, str], guard: object) -> None:
-        self.until = until
-        self.environ = environ
-        self.guard = guard
-        self.values: dict[str, tuple[bytes, Any]] = {}
+        self._period = _NONE
 
 
 class _Content(Record):

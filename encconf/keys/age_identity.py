@@ -139,7 +139,13 @@ class Locked:
                 if credentials.prompt is None:
                     by, _ = credentials.named("age_passphrase")
                     raise MasterKeyError(f"{error.message} (by {by})", hint=error.hint) from None
-        return self.open(self._ask(credentials))
+        typed = credentials.ask(
+            f"Enter passphrase for {self.place}: ",
+            f"{self.place} needs a passphrase",
+            "run this in a terminal, set ENCCONF_AGE_PASSPHRASE to the source of the passphrase, or "
+            "provide the unlocked identity with SOPS_AGE_KEY or SOPS_AGE_KEY_CMD",
+        )
+        return self.open(typed)
 
     def may_open(self, stanzas: list[Stanza]) -> bool:
         """Whether a passphrase is worth asking for, to open a file with these stanzas."""
@@ -161,20 +167,6 @@ class Locked:
         if problems and not identities:
             raise MasterKeyError(f"{self.place}: {problems[0]}")
         return identities
-
-    def _ask(self, credentials: Credentials) -> str:
-        if credentials.prompt is not None:
-            try:
-                if passphrase := credentials.prompt(f"Enter passphrase for {self.place}: "):
-                    return passphrase
-            except EOFError:
-                pass
-        why = "none was given" if credentials.prompt else "there is no terminal to prompt on"
-        raise MasterKeyError(
-            f"{self.place} needs a passphrase, and {why}",
-            hint="run this in a terminal, set ENCCONF_AGE_PASSPHRASE to the source of the passphrase, or "
-            "provide the unlocked identity with SOPS_AGE_KEY or SOPS_AGE_KEY_CMD",
-        )
 
 
 class LockedSsh(Locked):

@@ -6,7 +6,6 @@ import os
 import re
 from functools import partial
 
-from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials
 
 TYPE_CHECKING = False
@@ -71,15 +70,6 @@ def _sources(
 
     client = partial(new_client, session, region=region, credentials=credentials)
 
-    def ask(question: str) -> str:
-        why = "there is no terminal to prompt on"
-        if credentials.prompt is not None:
-            try:
-                return credentials.prompt(question)
-            except EOFError:
-                why = "none was given"
-        raise MasterKeyError(f"the AWS profile needs a one-time code, and {why}")
-
     variables = sdk.EnvProvider(environ)
     container = sdk.ContainerProvider(environ)
     settings = {
@@ -102,7 +92,7 @@ def _sources(
             client_creator=client,
             cache=cache,
             profile_name=profile,
-            prompter=ask,
+            prompter=partial(credentials.ask, needs="the AWS profile needs a one-time code"),
             credential_sourcer=sdk.CanonicalNameCredentialSourcer([variables, container, machine]),
             profile_provider_builder=profiles,
         ),

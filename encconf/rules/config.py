@@ -4,8 +4,8 @@ Grammar and meaning are those of sops 3.13.3 (config/config.go), decoded as its 
 It differs on purpose in its messages and in where it looks: encconf looks for the file from the target
 upwards before the current folder; a rule may match a second name of the file; unknown members are
 reported; and what sops would turn into an unprotected file (a selection regex that does not
-compile, a rule without keys) is an error.  Indents of ``stores`` are read but mean nothing to
-encconf, which keeps a text's own layout.
+compile, a rule without keys) is an error.  Indents of ``stores`` are for texts that are converted to
+another format; any other text keeps its own layout.
 
 The text is untrusted.  Shapes are checked when it is loaded, keys and patterns only in the rule
 that is chosen, so a rule for keys that this version does not know harms no other rule.

@@ -25,8 +25,7 @@ HIDDEN = (*KEY_VARIABLES, "ENCCONF_IDENTITY")
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
     """What the program prints."""
     environ = programs.environment(credentials.environ, without=HIDDEN)
-    alone = credentials.prompt is None
-    limit = credentials.call_limit if alone else credentials.timeout
+    limit, alone = credentials.patience, credentials.prompt is None
     return without_line_break(output_of(uri.body, environ, limit=limit, quiet=True, alone=alone))
 
 

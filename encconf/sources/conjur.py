@@ -27,7 +27,7 @@ from collections.abc import Mapping
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
-from encconf.providers import SERVICE_ACCOUNT, Login, needing, one_line, text_in
+from encconf.providers import ODD_ANSWER, SERVICE_ACCOUNT, Login, needing, one_line, text_in
 from encconf.providers.https import Server, Trust, check_permitted, is_path, origin_and_path, reason_of
 from encconf.sources import Probe, Uri, refuse_existing, variable, version_in
 from encconf.text.printable import printable
@@ -170,7 +170,7 @@ class _Conjur:
         status = answer.status_code
         try:
             detail = one_line(answer.json()["error"]["message"])
-        except (ValueError, LookupError, TypeError, RecursionError):
+        except (*ODD_ANSWER, ValueError):
             detail = ""
         text, hint = _MEANINGS.get(status, (f"HTTP {status}", None))
         return MasterKeyError(f"Conjur: {detail or text}", reason=reason_of(status, _REASONS), hint=hint)

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
-from encconf.providers import needing, one_line
+from encconf.providers import ODD_ANSWER, needing, one_line
 from encconf.providers.https import Server, Trust, origin_and_path, reason_of
 from encconf.sources import Probe, Uri, variable
 from encconf.text.printable import printable
@@ -81,7 +81,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
         changing = str(answer.get("PasswordChangeInProcess", "")).lower() == "true"
         if not isinstance(answer.get("Content"), str):
             raise ValueError
-    except (ValueError, AttributeError, RecursionError):
+    except (*ODD_ANSWER, ValueError):
         raise SourceError(
             "the answer is not from a Central Credential Provider", hint="check CYBERARK_CCP_URL"
         ) from None
@@ -181,7 +181,7 @@ def _refusal(answer: Any) -> MasterKeyError:
     try:
         said = answer.json()
         code, text = printable(str(said["ErrorCode"]))[:40], one_line(said["ErrorMsg"])
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (*ODD_ANSWER, ValueError):
         code, text = f"HTTP {status}", "no Central Credential Provider answers there"
     reason = _REASONS.get(code) or reason_of(status, _STATUSES)
     hint = _HINTS.get(code, "CyberArk's documentation explains the code")

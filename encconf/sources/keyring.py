@@ -35,7 +35,7 @@ _FORM = "keyring:SERVICE/USER"
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
     """The password for a service and a user."""
     service, user = _names(uri)
-    text = _ask(lambda keyring: keyring.get_password(service, user), _patience(credentials))
+    text = _ask(lambda keyring: keyring.get_password(service, user), credentials.patience)
     if text is None:
         raise SourceError(
             "the keyring has no such entry",
@@ -55,7 +55,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
             raise there_already()
         keyring.set_password(service, user, text)
 
-    _ask(write, _patience(credentials))
+    _ask(write, credentials.patience)
 
 
 def _names(uri: Uri) -> tuple[str, str]:
@@ -63,10 +63,6 @@ def _names(uri: Uri) -> tuple[str, str]:
     if not slash or not service or not user:
         raise SourceError("expected the name of a service and of a user", hint=_FORM)
     return unquote(service), unquote(user)
-
-
-def _patience(credentials: Credentials) -> float:
-    return credentials.timeout if credentials.prompt is not None else credentials.call_limit
 
 
 def _ask(question: Callable[[Any], T], limit: float) -> T:

@@ -57,8 +57,6 @@ class CredentialServer:
         log: Log,
         watch: bool = False,
         idle: float | None = None,
-        deadline: float = DEADLINE,
-        at_once: int = AT_ONCE,
     ) -> None:
         self._listener = listener
         self._values = values
@@ -66,9 +64,8 @@ class CredentialServer:
         self._log = log
         self._watch = watch
         self._idle = idle
-        self._deadline = deadline
         self._users = {0, os.geteuid()}
-        self._turn = threading.BoundedSemaphore(at_once)
+        self._turn = threading.BoundedSemaphore(AT_ONCE)
         self._strangers = threading.BoundedSemaphore(_STRANGERS)
         self._opening = threading.Lock()
         self._threads: set[threading.Thread] = set()
@@ -151,7 +148,7 @@ class CredentialServer:
     ) -> None:
         try:
             with peer:
-                peer.settimeout(self._deadline)
+                peer.settimeout(DEADLINE)
                 value = _REFUSAL
                 try:
                     value = self._value(address, stranger)

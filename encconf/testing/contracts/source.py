@@ -81,6 +81,11 @@ class SourceContract:
     BYTES: ClassVar[bool] = True  # whether it keeps any bytes, and not text alone
     FIELDS: ClassVar[bool] = False  # whether its secrets are always fields
 
+    @property
+    def mark(self) -> str:
+        """What begins a field in an address."""
+        return " #" if self.SCHEME == "cmd" else "#"
+
     @pytest.fixture
     def own_key(self) -> TestKey:
         """A new key, for files that refer to the source."""
@@ -100,7 +105,6 @@ class SourceContract:
 
     def test_fields(self, place: Place, structured: str) -> None:
         credentials = place.credentials()
-        mark = " #" if self.SCHEME == "cmd" else "#"
         for field, value in {
             "user": "alice",
             "/password": "pa55-of-a-field",
@@ -108,11 +112,11 @@ class SourceContract:
             "deep/list/1": "y-of-a-list",
             "deep": '{"list":["x","y-of-a-list"]}',
         }.items():
-            found = sources.fetch_text(f"{structured}{mark}{field}", credentials)
+            found = sources.fetch_text(f"{structured}{self.mark}{field}", credentials)
             # Each place writes JSON in its own way.
             same = json.loads(found) == json.loads(value) if value[0] in "{1" else found == value
             assert same, field
-        error = failure(f"{structured}{mark}passwort", credentials)
+        error = failure(f"{structured}{self.mark}passwort", credentials)
         assert (error.reason, error.message) == ("missing", "the secret has no field passwort")
 
     def test_one_call_for_each_secret(
@@ -133,13 +137,12 @@ class SourceContract:
         monkeypatch.setattr(module, "fetch", counted)
         credentials = place.credentials()
         barrier = threading.Barrier(8, timeout=30)
-        mark = " #" if self.SCHEME == "cmd" else "#"
         found: list[bytes] = []
 
         def read(field: str) -> None:
             barrier.wait()
             for _ in range(2):
-                found.append(sources.fetch(f"{structured}{mark}{field}", credentials))
+                found.append(sources.fetch(f"{structured}{self.mark}{field}", credentials))
 
         fields = ["user", "password", "deep/list/0", "deep/list/1"] * 2
         threads = [threading.Thread(target=read, args=(field,)) for field in fields]
@@ -150,7 +153,7 @@ class SourceContract:
         assert sorted(set(found)) == [b"alice", b"pa55-of-a-field", b"x", b"y-of-a-list"]
         assert len(found) == 16
         assert calls == 1
-        sources.fetch(f"{structured}{mark}user", place.credentials())  # others ask for themselves
+        sources.fetch(f"{structured}{self.mark}user", place.credentials())  # others ask for themselves
         assert calls == 2
 
     @pytest.mark.parametrize("reason", EVERY_REASON)
@@ -193,9 +196,8 @@ class SourceContract:
         said: list[str] = []
         credentials = place.credentials()
         credentials.notify = said.append
-        mark = " #" if self.SCHEME == "cmd" else "#"
         sources.fetch(place.address, credentials)
-        sources.fetch(f"{structured}{mark}password", credentials)
+        sources.fetch(f"{structured}{self.mark}password", credentials)
         for text in (heard(caplog), *said, repr(credentials), repr(sources.parse(place.address))):
             for secret in place.secrets:
                 assert secret not in text
