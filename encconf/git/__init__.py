@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from encconf.io import programs
+from encconf.io.fileio import upwards
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,15 +23,7 @@ AT_ONCE = 500
 
 def repository(path: str) -> str | None:
     """The working tree that a path is in: the nearest folder upwards that has a ``.git``."""
-    folder = os.path.abspath(path)
-    for _ in range(100):
-        if os.path.exists(os.path.join(folder, ".git")):
-            return folder
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return None
-        folder = parent
-    return None
+    return next((place for place in upwards(path) if os.path.exists(os.path.join(place, ".git"))), None)
 
 
 def by_repository(paths: Iterable[str]) -> dict[str, dict[str, str]]:

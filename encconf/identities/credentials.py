@@ -181,7 +181,7 @@ class Credentials:
     def say(self, notice: str) -> None:
         """Pass a sentence to ``notify``, unless it was passed before."""
         with self._lock:
-            new = self.notify is not None and notice not in self._notified
+            new = notice not in self._notified
             self._notified.add(notice)
         if new and self.notify is not None:
             self.notify(notice)

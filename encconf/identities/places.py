@@ -38,14 +38,15 @@ class AgeSource:
     holds ``lock``: the identities in the place, by recipient for a command and by "" otherwise.
     """
 
+    found = ""
+    hint: str | None = None
+    broken = False
+
     def __init__(self, variable: str | None, how: str, where: str | None, *, ssh: bool = False) -> None:
         self.variable = variable
         self.how = how
         self.where = where
         self.ssh = ssh
-        self.found = ""
-        self.hint: str | None = None
-        self.broken = False
         self.lock = allocate_lock()
         self.parsed: dict[str, Any] = {}
 

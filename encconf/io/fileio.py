@@ -37,7 +37,7 @@ from encconf.io.descriptors import PRIVATE as PRIVATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Final
 
 LIMIT = 64 << 20
@@ -107,6 +107,15 @@ def resolve(path: str) -> str:
     file may have no name.
     """
     return path if descriptor_of(path) is not None else os.path.realpath(path)
+
+
+def upwards(path: str) -> Iterator[str]:
+    """The absolute path, and the folders above it, up to the root."""
+    path = os.path.abspath(path)
+    yield path
+    while (above := os.path.dirname(path)) != path:
+        path = above
+        yield path
 
 
 def descriptor_of(path: str) -> int | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from encconf.errors import EncconfError, OutputError
 from encconf.io.descriptors import CLOEXEC, CREATE, NOFOLLOW, cannot_write, reason, write_all
+from encconf.io.fileio import upwards
 from encconf.io.signals import SignalGuard
 
 
@@ -154,13 +155,7 @@ def memory_mounts() -> dict[str, bool]:
 
 
 def _in_memory(place: str, mounts: Mapping[str, bool]) -> bool:
-    place = os.path.realpath(place)
-    while place not in mounts:
-        parent = os.path.dirname(place)
-        if parent == place:
-            return False
-        place = parent
-    return mounts[place]
+    return next((mounts[each] for each in upwards(os.path.realpath(place)) if each in mounts), False)
 
 
 def remove_folder(path: str) -> None:

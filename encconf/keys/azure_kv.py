@@ -116,7 +116,6 @@ class AzureKey(MasterKey):
         from encconf.providers import azure
 
         server = self._checked()
-        azure.permit(server, credentials.environ)
         with needing("Azure", "azure"):
             from azure.core import exceptions
             from azure.core.rest import HttpRequest

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
@@ -55,7 +56,7 @@ _FRESH = 300  # seconds that a token must have left to be used again
 _REASONS = {401: "expired", 403: "denied", 404: "missing"}
 
 
-def permit(server: str, environ: Mapping[str, str]) -> bool:
+def _permit(server: str, environ: Mapping[str, str]) -> bool:
     """Whether the address is Azure's own; raises MasterKeyError for another one unless the user allows it."""
     if _VAULT.fullmatch(server):
         return True
@@ -77,7 +78,7 @@ def ask(
     ``server`` is an origin; ``needs`` is the hint for a refusal.  Raises MasterKeyError if the vault refuses
     or may not be asked, NotMyKeyError if there is no credential, and MissingExtraError.
     """
-    of_azure = permit(server, credentials.environ)
+    of_azure = _permit(server, credentials.environ)
     connections = _connections(credentials)
     tokens = credentials.client(("azure", "tokens"), lambda: _Tokens(_steps(credentials, connections)))
     # A new client for each call, since the way it asks for tokens is not thread-safe.  Connections,
@@ -197,6 +198,9 @@ def _chosen(
     def wants(group: str, name: str) -> bool:
         return wanted in ("", group, name)
 
+    def unset(*_: str, **__: Any) -> Any:
+        raise identity.CredentialUnavailableError(message="no complete credential")
+
     tenant, client = environ.get("AZURE_TENANT_ID"), environ.get("AZURE_CLIENT_ID")
     more = environ.get("AZURE_ADDITIONALLY_ALLOWED_TENANTS", "")
     settings: dict[str, Any] = {
@@ -234,7 +238,8 @@ def _chosen(
     managed = wants("prod", "managedidentitycredential")
     named = managed and (environ.get("IDENTITY_ENDPOINT") or environ.get("MSI_ENDPOINT"))
     if not named:
-        yield "AZURE_CLIENT_ID, AZURE_TENANT_ID", _Unset(identity)
+        # The environment without a complete credential is a line in the report.
+        yield "AZURE_CLIENT_ID, AZURE_TENANT_ID", SimpleNamespace(get_token=unset)
         tools = {
             "Azure CLI": identity.AzureCliCredential,
             "PowerShell": identity.AzurePowerShellCredential,
@@ -247,16 +252,6 @@ def _chosen(
         # One second to connect: as long as DefaultAzureCredential waits to find out whether it exists.
         options = connections if named else {"connection_timeout": 1, "read_timeout": limit, **_COUNTS}
         yield "managed identity", identity.ManagedIdentityCredential(client_id=client or None, **options)
-
-
-class _Unset:
-    """The environment without a complete credential: a line in the report."""
-
-    def __init__(self, identity: Any) -> None:
-        self._error = identity.CredentialUnavailableError
-
-    def get_token(self, *scopes: str, **options: Any) -> Any:
-        raise self._error(message="no complete credential")
 
 
 def _connections(credentials: Credentials) -> dict[str, Any]:

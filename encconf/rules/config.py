@@ -14,6 +14,7 @@ that is chosen, so a rule for keys that this version does not know harms no othe
 from __future__ import annotations
 
 import os
+from itertools import islice
 
 from encconf import formats
 from encconf.errors import (
@@ -26,6 +27,7 @@ from encconf.errors import (
     PatternError,
     about,
 )
+from encconf.io.fileio import read_text, upwards
 from encconf.record import Record
 from encconf.rules.creation import Creation, report_members, settings
 from encconf.rules.destination import Destination
@@ -34,7 +36,7 @@ from encconf.rules.selection import DEFAULT, Selection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
     from encconf.keys import MasterKey
@@ -128,18 +130,8 @@ def find_config(target: str | None, cwd: str, *, notify: Notify | None = None) -
 def places(target: str | None, cwd: str) -> list[str]:
     """Every path at which `find_config` looks, in its order."""
     starts = [cwd] if target is None else [os.path.dirname(os.path.join(cwd, target)), cwd]
-    folders = dict.fromkeys(folder for start in starts for folder in _upwards(start))
+    folders = dict.fromkeys(folder for start in starts for folder in islice(upwards(start), MAX_LEVELS))
     return [os.path.join(folder, NAME) for folder in folders]
-
-
-def _upwards(start: str) -> Iterator[str]:
-    folder = os.path.abspath(start)
-    for _ in range(MAX_LEVELS):
-        yield folder
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return
-        folder = parent
 
 
 def find_rule(
@@ -390,9 +382,7 @@ def load(path: str, text: str, *, paths: ModuleType = os.path) -> Config:
 
 def load_file(path: str) -> Config:
     """Read the configuration in a file.  Raises what reading it and `load` raise."""
-    from encconf.io import fileio
-
-    return load(path, fileio.read_text(path))
+    return load(path, read_text(path))
 
 
 def _load(path: str, text: str, paths: ModuleType) -> Config:

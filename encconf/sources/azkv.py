@@ -77,7 +77,6 @@ def _parts(uri: Uri) -> tuple[str, str, str]:
 
 
 def _ask(server: str, call: Callable[[Any, dict[str, Any]], T], credentials: Credentials, needs: str) -> T:
-    azure.permit(server, credentials.environ)
     with needing("Azure", "azure"):
         from azure.keyvault.secrets import SecretClient
     return azure.ask(server, credentials, SecretClient, call, needs=needs)

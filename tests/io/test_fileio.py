@@ -245,3 +245,10 @@ class TestStandardStreams:
         with open(reading, "rb") as pipe:
             assert len(pipe.read()) == 1_000_000
         assert process.wait(10) == 0
+
+
+def test_a_path_and_the_folders_above_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert list(fileio.upwards("a/../b"))[:2] == [str(tmp_path / "b"), str(tmp_path)]
+    assert list(fileio.upwards("/a/b")) == ["/a/b", "/a", "/"]
+    assert list(fileio.upwards("/")) == ["/"]
