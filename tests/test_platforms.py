@@ -18,15 +18,23 @@ WINDOWS = ROOT / "tests" / "windows"
 
 @pytest.fixture
 def windows(sealed: Project) -> Project:
-    """A project in which encconf runs as on Windows."""
+    """A project in which encconf runs as on Windows.
+
+    Without locks, its private folder must be where no other test removes what is not locked.
+    """
     sealed.environ["PYTHONPATH"] = f"{WINDOWS}{os.pathsep}{ROOT}"
+    sealed.environ["TEMP"] = str(sealed.home)
     return sealed
 
 
 def test_the_main_job_without_posix(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "smoke.py")],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{WINDOWS}{os.pathsep}{ROOT}"},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{WINDOWS}{os.pathsep}{ROOT}",
+            "TEMP": str(tmp_path),  # see `windows`
+        },
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -36,11 +44,14 @@ def test_the_main_job_without_posix(tmp_path: Path) -> None:
 
 
 def test_the_simulation_is_one() -> None:
-    code = "import os, sys; print(os.name, hasattr(os, 'fork'), os.path.isdir('.'))"
+    code = (
+        "import os, sys; from encconf.io.private import memory_mounts; "
+        "print(os.name, hasattr(os, 'fork'), os.path.isdir('.'), memory_mounts())"
+    )
     words = [sys.executable, "-c", code, "encconf"]
-    environ = {"PYTHONPATH": str(WINDOWS)}
+    environ = {"PYTHONPATH": f"{WINDOWS}{os.pathsep}{ROOT}"}
     done = subprocess.run(words, env=environ, capture_output=True, text=True, check=True)
-    assert done.stdout == "nt False True\n"
+    assert done.stdout == "nt False True {}\n"
 
 
 def test_many_commands_without_posix(windows: Project) -> None:

@@ -79,7 +79,7 @@ _PRIVATE_FOLDER = "encconf-"
 
 
 def _locked_private(path: str) -> int | None:
-    """An open descriptor that holds the lock on a private folder; None if there are no locks.
+    """An open descriptor that holds the lock on a private folder; None if there are no locks here.
 
     Raises FileNotFoundError if another process has the lock, since that removes the folder.
     """
@@ -94,8 +94,9 @@ def _locked_private(path: str) -> int | None:
     except (BlockingIOError, FileNotFoundError):
         os.close(descriptor)
         raise FileNotFoundError(path) from None
-    except OSError:
-        pass
+    except OSError:  # the file system has none, as some on a network
+        os.close(descriptor)
+        return None
     return descriptor
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import stat
@@ -67,6 +69,19 @@ class TestPrivateFolder:
         alive.terminate()
         alive.communicate(timeout=10)
         assert not os.path.exists(there)
+
+    def test_f3_nothing_is_removed_where_no_lock_shows_that_it_is_in_use(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def flock(*_: int) -> None:
+            raise OSError(errno.ENOLCK, "no locks")
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+        monkeypatch.setattr(private, "memory_mounts", dict)
+        with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+            private.sweep_private(str(tmp_path))
+            assert os.path.exists(path)
+        assert not os.path.exists(path)
 
     def test_b9_it_is_removed_also_without_rights(self, tmp_path: Path) -> None:
         with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:

@@ -1,8 +1,8 @@
 """As much of Windows as Linux can play: for a Python that runs encconf with this folder on PYTHONPATH.
 
 The names that Python does not have on Windows are gone, `os.name` is ``nt``, a folder cannot be opened,
-nothing takes ``dir_fd``, and a file that is open cannot be replaced or removed.  Paths, and how programs are
-started, stay those of Linux.  What asks for `os.name` when it is loaded is loaded before.
+nothing takes ``dir_fd``, /proc has no files, and a file that is open cannot be replaced or removed.  Paths,
+and how programs are started, stay those of Linux.  What asks for `os.name` when it is loaded is loaded first.
 """
 
 import sys
@@ -55,13 +55,18 @@ if "encconf" in sys.orig_argv or any("encconf.cli import run" in word for word i
     MISSING = {"fcntl", "grp", "pwd", "resource", "termios", "tty", "pty", "syslog"}
     for name in MISSING:
         sys.modules.pop(name, None)
-    usual_import, usual_open = builtins.__import__, os.open
+    usual_import, usual_open, usual_opened = builtins.__import__, os.open, builtins.open
     usual_replace, usual_unlink = os.replace, os.unlink
 
     def import_(name, *args, **options):
         if name in MISSING:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return usual_import(name, *args, **options)
+
+    def opened(file, *args, **options):
+        if isinstance(file, str) and file.startswith("/proc/"):
+            raise FileNotFoundError(2, "No such file or directory", file)
+        return usual_opened(file, *args, **options)
 
     def no_dir_fd(options):
         if any(options.get(name) is not None for name in ("dir_fd", "src_dir_fd", "dst_dir_fd")):
@@ -97,5 +102,5 @@ if "encconf" in sys.orig_argv or any("encconf.cli import run" in word for word i
         refuse_open(path)
         return usual_unlink(path)
 
-    builtins.__import__ = import_
+    builtins.__import__, builtins.open = import_, opened
     os.open, os.replace, os.rename, os.unlink, os.remove = open_, replace, replace, unlink, unlink
