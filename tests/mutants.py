@@ -215,7 +215,9 @@ class _Finder:
                 continue
             inner = [each for name in ("body", "orelse", "handlers") for each in getattr(node, name, ())]
             ends = inner[0].lineno if inner else (node.end_lineno or 0) + 1
-            self.lines = range(node.lineno, max(ends, node.lineno + 1))
+            # A call starts at the first decorator.
+            first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+            self.lines = range(first, max(ends, node.lineno + 1))
             for other in _statements(node):
                 self._add(node, other, lambda at=at, other=other: block.__setitem__(at, other))  # type: ignore[misc]
             self._inside(node)

@@ -132,22 +132,18 @@ def open_encrypted(
             if metadata.unmerged is not None:
                 hint = "resolve it with: encconf edit FILE"
                 raise UnmergedError(metadata.unmerged, hint=hint) from None
-            if not _as_older_sops(format, opened):
-                raise
+            _as_older_sops(format, opened)
             opened.check_mac()
     return opened
 
 
-def _as_older_sops(format: Format, opened: Opened) -> bool:
-    """Read plaintext numbers as floats, as sops before 3.13.2 did.  Returns whether any number differs."""
-    found = False
+def _as_older_sops(format: Format, opened: Opened) -> None:
+    """Read plaintext numbers as floats, as sops before 3.13.2 did."""
     for leaf, is_chosen in zip(opened.document.leaves, opened.chosen.leaves, strict=True):
         if not is_chosen and format.fragile(leaf):
             assert leaf.data is not None
             number = float(leaf.data) or -0.0  # a zero is fragile when it is spelled -0
             leaf.type, leaf.data = "float", goyaml.format_float(number)
-            found = True
-    return found
 
 
 @bounded

@@ -152,8 +152,6 @@ def _says(module: Format, text: str, document: Document) -> bool:
     except EncconfError:
         return False
     wanted = [leaf for leaf in document.leaves if leaf.type != "comment"]
-    if len(found.leaves) != len(wanted) or found.shape != document.shape:
-        return False
     from encconf.engine.reuse import tokens
 
-    return tokens(found.leaves, module) == tokens(wanted, module)
+    return found.shape == document.shape and tokens(found.leaves, module) == tokens(wanted, module)

@@ -62,7 +62,7 @@ def reused_comments(
             enc = before[source][2] if source is not None else None
             if index is not None and enc is not None and index not in reused and enc not in used:
                 reused[index] = enc
-    _add_misplaced(reused, sources[0].document, final)
+        _add_misplaced(reused, opened.document, final)
     return reused
 
 
@@ -89,7 +89,7 @@ def _with_comments(
     ``leaves`` have the plaintexts.  ``document``, with as many leaves, has the places and comments.
     """
     items: list[tuple[int, tuple[Token, int | None, str | None]]] = [
-        (place.start, (token, None, leaf.sealed if leaf.type == "comment" else None))
+        (place.start, (token, None, leaf.sealed))
         for leaf, place, token in zip(leaves, document.leaves, tokens(leaves, module), strict=True)
     ]
     for index, comment in enumerate(document.comments):

@@ -251,6 +251,8 @@ def test_spellings_can_be_left_out(age_key: AgeKey) -> None:
         ("A='x\r\ny'\r\n\t\r\nB=z", 'A="x\\ny"\r\n\t\r\nB=z\r\n'),
         ("\t# c\nA='x'", "\t# c\nA='x'\n"),
         (" # c", "# c\n"),
+        ("A=x\r\n", "A=x\r\n"),
+        ("A='x\ny'\n", 'A="x\\ny"\n'),
     ):
         sealed = api.encrypt(text, rule(age_key), format="dotenv", credentials=creds)
         found = opening.open_text(sealed, format="dotenv", credentials=creds)
@@ -278,6 +280,7 @@ def with_record(record: object, key: AgeKey) -> str:
     [
         *({"leaves": {index: "0x2"}} for index in (-1, 6, 99)),
         *({"flows": {index: "{k: y}"}} for index in (-1, 4, 99)),
+        [],
         {"leaves": {0: "three"}},
         {"leaves": {0: "["}},
         {"leaves": {0: "["}, "gaps": {0: (BEFORE_A, "b: ")}},

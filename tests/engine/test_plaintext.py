@@ -38,7 +38,9 @@ def test_g_the_moved_document_is_what_a_scan_finds(format: str, age_key: AgeKey)
             continue
         found = formats.module(format).scan(text)
         assert moved.text == text
-        assert [leaf.start for leaf in moved.leaves] == [leaf.start for leaf in found.leaves]
+        assert [(leaf.start, leaf.end) for leaf in moved.leaves] == [
+            (leaf.start, leaf.end) for leaf in found.leaves
+        ]
         assert says(moved) == says(found)
         count += 1
     assert count >= 2

@@ -222,3 +222,40 @@ def test_a_comment_that_sops_encrypted_for_another_place_keeps_its_ciphertext() 
 
     assert comments(after) == comments(before)
     assert len(comments(before)) > 5
+
+
+def test_a_comment_that_moves_gets_a_new_ciphertext(age_key: AgeKey, sops: Sops) -> None:
+    """Its old one is for the old place: sops could not decrypt it in the new one."""
+    creds = credentials(age_key)
+    old = api.encrypt("# note\na: 1\nb:\n  c: 2\n", rule(age_key), credentials=creds)
+    new = api.encrypt("a: 1\nb:\n  # note\n  c: 2\n", twin=old, credentials=creds)
+    assert "# note" in sops.decrypt(new, "yaml")
+
+
+def test_a_misplaced_ciphertext_is_for_the_comment_that_moved(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    old = api.encrypt(
+        "# note\na: 1\n# last\nb:\n  # note\n  c: 2\nd:\n  e: 3\n", rule(age_key), credentials=creds
+    )
+    first, last, inner = re.findall("(?m)^ *(#ENC.*)$", old)
+    astray = re.sub("(?m)^  #ENC.*\n", "", old).replace(last, inner)
+    assert api.decrypt(astray, credentials=creds).count("# note") == 2
+    text = "# note\na: 1\nb:\n  c: 2\nd:\n  # note\n  e: 3\n"
+    new = api.encrypt(text, twin=astray, credentials=creds)
+    assert re.findall("(?m)^ *(#ENC.*)$", new) == [first, inner]
+
+
+def test_no_ciphertext_is_in_a_file_twice(age_key: AgeKey) -> None:
+    """Versions that are merged may share one: everybody would see that two values are the same."""
+    creds = credentials(age_key)
+    base = api.encrypt("l:\n- same\n", rule(age_key), credentials=creds)
+    ours, theirs = (
+        opening.open_text(api.encrypt(text, twin=base, credentials=creds), format="yaml", credentials=creds)
+        for text in ("l:\n- same\n- y\n", "l:\n- x\n- same\n")
+    )
+    merged = "l:\n- same\n- y\n- x\n- same\n"
+    new = sealing.encrypt(merged, None, format="yaml", twin=ours, donors=[theirs], credentials=creds)
+    found = [leaf.data for leaf in sealed_leaves(new, "yaml")]
+    assert len(set(found)) == 4
+    known = {leaf.sealed for each in (ours, theirs) for leaf in each.document.leaves}
+    assert sum(str(data, "ascii") in known for data in found if data) == 3
