@@ -240,9 +240,7 @@ class Sealing:
             comment_edits = seal_comments(plain, final, now_chosen, self.selection)
         if prepared is None and not stay:
             result = splice(final.text, comment_edits)
-            # Encrypting comments changes the choice only if the selection looks at comments.
-            known = None if self.selection.needs_comments else now_chosen
-            if self._comes_back(module.scan(result, comments=True) if comment_edits else final, known):
+            if self._comes_back(module.scan(result, comments=True) if comment_edits else final):
                 return self._finished(result, len(final.parts))
         result = self._with_layout(plain, final, encs, prepared, comment_edits)
         if not self._comes_back(module.scan(result, comments=True)):
@@ -293,7 +291,7 @@ class Sealing:
         return final, now_chosen
 
     def _comes_back(self, document: Document, chosen: Chosen | None = None) -> bool:
-        return selfcheck.comes_back(document, self.original, self.data_key, self.selection, chosen)
+        return selfcheck.comes_back(document, self.original, self.data_key, chosen)
 
     def _finished(self, result: str, parts: int) -> str:
         return self._with_version(self._unless_unchanged(result, parts))

@@ -17,7 +17,7 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.rules.selection import Chosen, Selection
+    from encconf.rules.selection import Chosen
     from encconf.text.document import Document
 
 
@@ -34,12 +34,13 @@ def check_finished(
     It should have the leaves of the plaintext, with the ``chosen`` ones replaced by the ciphertexts in
     ``sealed``, and the block.
     """
-    fits = len(final.leaves) == len(plain.leaves) and final.shape == plain.shape and chosen == now_chosen
+    fits = final.shape == plain.shape and chosen == now_chosen
     # A file without its block is lost: the block holds the only copy of the data key.
-    fits = fits and all(part.block is not None for part in final.parts)
-    if fits:
+    if fits and all(part.block is not None for part in final.parts):
         there = Metadata.of(final)
         fits = there.mac == metadata.mac and _wraps(there) == _wraps(metadata)
+    else:
+        fits = False
     if not fits:
         raise EmitError(
             "the text cannot be encrypted without changing its structure",
@@ -57,19 +58,15 @@ def check_finished(
             )
 
 
-def comes_back(
-    document: Document, original: str, data_key: bytes, selection: Selection, chosen: Chosen | None = None
-) -> bool:
+def comes_back(document: Document, original: str, data_key: bytes, chosen: Chosen | None = None) -> bool:
     """Whether a finished document, opened as a reader opens it, gives the original text to the byte.
 
-    ``chosen`` is what ``selection`` chooses in it, if the caller knows.  Raises LimitError for a text that
-    is too large to be read.
+    ``chosen`` is what its selection chooses, if the caller knows.  Raises LimitError for a text that is too
+    large to be read, and MacMismatchError if its block has another selection than its MAC.
     """
     _refuse_larger(document.text)
     metadata = Metadata.of(document)
-    if chosen is None or metadata.selection != selection:
-        chosen = metadata.selection.choose(document)
-    opened = Opened(document, metadata, chosen, data_key)
+    opened = Opened(document, metadata, chosen or metadata.selection.choose(document), data_key)
     unseal(document, opened.chosen.leaves, data_key)
     opened.check_mac()
     opened.comments = open_comments(opened)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import generate
 import pytest
 from engine import credentials, rule
-from oracle import AgeKey
+from oracle import FIXTURES, AgeKey
 
 from encconf import api, formats
 from encconf.engine import opening, plaintext
@@ -66,6 +66,28 @@ def test_a_change_is_the_same_in_the_moved_document(format: str, age_key: AgeKey
     assert plain == changes.put(text, path, "new", format=format) != text
     done = changes.change(sealed, format, (path, changes.REMOVED), credentials=creds)
     assert api.decrypt(done, format=format, credentials=creds) == changes.drop(text, path, format=format)
+
+
+STREAM = "a: x\n---\n{}\n---\nb: y\n"
+
+
+def test_a_stream_with_an_empty_document_is_scanned(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    sealed = api.encrypt(STREAM, rule(age_key), format="yaml", credentials=creds)
+    assert plaintext.moved_document(opening.open_text(sealed, format="yaml", credentials=creds)) is None
+    done = changes.change(sealed, "yaml", (("a",), "new"), credentials=creds)
+    assert api.decrypt(done, credentials=creds) == STREAM.replace("x", "new")
+
+
+def test_a_file_with_comments_among_the_items_of_a_list_is_scanned() -> None:
+    """So does sops store them."""
+    creds = credentials(AgeKey.load(FIXTURES / "keys" / "alice.txt"))
+    sealed = (FIXTURES / "sops" / "comments.enc.yaml").read_text()
+    plain = api.decrypt(sealed, credentials=creds)
+    path = next(leaf.path for leaf in formats.module("yaml").scan(plain).leaves if leaf.type == "str")
+    assert plaintext.moved_document(opening.open_text(sealed, format="yaml", credentials=creds)) is None
+    done = changes.change(sealed, "yaml", (path, "new"), credentials=creds)
+    assert api.decrypt(done, credentials=creds) == changes.put(plain, path, "new", format="yaml")
 
 
 def test_where_sops_stores_integers_as_floats_the_text_is_scanned(age_key: AgeKey) -> None:

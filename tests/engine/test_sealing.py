@@ -335,3 +335,13 @@ def test_donors_give_what_the_twin_lacks(age_key: AgeKey) -> None:
     first, _ = encrypt("a: 5\nb: 4\nc: 1\n", age_key, twin=there[0], donors=there[1:])
     assert lines(first, "a", "b") == lines(both[0], "a", "b"), "the twin's own go first"
     assert not {*lines(text, "a", "b")} & {*lines(twin, "a"), *lines(donor, "b")}
+
+
+def test_the_version_of_a_file_stays(age_key: AgeKey) -> None:
+    """Only one who rewrites the whole block says which sops it was written for."""
+    creds = credentials(age_key)
+    old = api.encrypt("a: 1\nb: 2\n", rule(age_key), credentials=creds)
+    older = re.sub("(?m)^( +version): .*", r"\1: 3.9.0", old)
+    assert older != old
+    new = api.encrypt("a: 1\nb: 3\n", twin=older, credentials=creds)
+    assert re.findall(" version: (.*)", new) == ["3.9.0"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from oracle import AgeKey
 
 from encconf import api, formats
 from encconf.engine import opening, plaintext, selfcheck
+from encconf.engine.metadata import Metadata
 from encconf.errors import EmitError, EmptyDocumentError, LimitError, ParseError
 from encconf.io import fileio
 from encconf.text.document import Document
@@ -121,3 +123,68 @@ def test_a7_no_file_is_written_that_is_too_large_to_read(
     monkeypatch.setattr(fileio, "LIMIT", size - 200)
     with pytest.raises(LimitError, match="larger than"):
         api.encrypt(TEXTS[format], rule(age_key), format=format, credentials=creds)
+
+
+PLAIN = "a: one\nb_unencrypted: 2\n"
+
+
+def refused(key: AgeKey, change: str, by: str, *, chosen: bytes = b"\1\0") -> str:
+    """What `check_finished` says of an encrypted text that was changed, "" if nothing."""
+    yaml = formats.module("yaml")
+    sealed = api.encrypt(PLAIN, rule(key), credentials=credentials(key))
+    meant = yaml.scan(sealed)
+    encs = [str(leaf.data, "ascii") if leaf.type == "str" else None for leaf in meant.leaves if leaf.data]
+    changed = re.sub(change, by, sealed, count=1)
+    assert changed != sealed or change == "$"
+    plain, final = yaml.scan(PLAIN), yaml.scan(changed)
+    try:
+        selfcheck.check_finished(
+            plain, bytearray(b"\1\0"), final, bytearray(chosen), encs, Metadata.of(meant)
+        )
+    except EmitError as error:
+        return error.message
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("change", "by"),
+    [("$", ""), (r"a: (ENC.*)", r"a: '\1'"), (": 2\n", ": 2 # two\n"), (r"version: .*", "version: 1")],
+)
+def test_what_says_the_same_is_written(change: str, by: str, age_key: AgeKey) -> None:
+    assert not refused(age_key, change, by)
+
+
+@pytest.mark.parametrize(
+    ("change", "by"),
+    [
+        pytest.param(r"(?s)sops:\n.*", "", id="no block"),
+        pytest.param(r"(?s)sops:\n.*", r"\g<0>---\nc: 3\n", id="no block in a second document"),
+        pytest.param(" mac: ENC", " mac: CNE", id="another MAC"),
+        pytest.param(" +mac: .*\n", "", id="no MAC"),
+        pytest.param("\n( +)([A-Za-z0-9])(.*\n +-----END)", r"\n\1*\3", id="another wrapped data key"),
+        pytest.param("b_un", "c_un", id="another key"),
+        pytest.param("b_un.*\n", "", id="a value less"),
+        pytest.param("b_un", "c: \nb_un", id="a value more"),
+    ],
+)
+def test_what_would_be_another_file_is_not_written(change: str, by: str, age_key: AgeKey) -> None:
+    """Nobody could open a file that has no data key, or trust one that has no MAC."""
+    assert "changing its structure" in refused(age_key, change, by)
+
+
+@pytest.mark.parametrize("chosen", [b"\0\0", b"\1\1"])
+def test_what_readers_would_choose_differently_is_not_written(chosen: bytes, age_key: AgeKey) -> None:
+    assert "changing its structure" in refused(age_key, "$", "", chosen=chosen)
+
+
+@pytest.mark.parametrize(
+    ("change", "by", "at"),
+    [
+        ("a: ENC", "a: CNE", "a"),
+        ("a: ENC.*", "a: one", "a"),
+        (": 2\n", ": 3\n", "b_unencrypted"),
+        (": 2\n", ': "2"\n', "b_unencrypted"),
+    ],
+)
+def test_a_value_that_would_be_another_is_not_written(change: str, by: str, at: str, age_key: AgeKey) -> None:
+    assert refused(age_key, change, by) == f"the value at {at} cannot be encrypted in its place"
