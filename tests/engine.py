@@ -14,11 +14,14 @@ from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, Selection
-from encconf.text.document import Document, Leaf
+from encconf.text.document import Document, Leaf, Scope
 from encconf.verbs import rekey
 
 if TYPE_CHECKING:
     from encconf.keys import MasterKey
+
+KEY = bytes(range(32))
+"""A data key."""
 
 
 def rule(*keys: AgeKey, selection: Selection | None = None) -> Rule:
@@ -81,3 +84,13 @@ def changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
         elif line.startswith("+ "):
             added.append(line[2:])
     return removed, added
+
+
+def by_hand(*values: tuple[str, bytes | None]) -> Document:
+    """A list ``l`` of these values, each a type and its bytes."""
+    document = Document("", "yaml")
+    root = Scope(None, None, (), "", {})
+    items = Scope(root, "l", ("l",), "l:", [])
+    document.shape = ["%", "l", "["]
+    document.leaves = [Leaf(items, index, 0, 0, "", type, data) for index, (type, data) in enumerate(values)]
+    return document

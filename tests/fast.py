@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 
 MODULES = [
     *("architecture", "forks", "golden", "imports", "interpreters"),
-    *("engine/layout", "engine/loading", "engine/reuse", "engine/seal", "envelope/shamir"),
+    *("engine/layout", "engine/loading", "engine/mac", "engine/reuse", "engine/seal", "envelope/shamir"),
     *("formats/binary", "formats/dotenv", "formats/flat", "formats/goyaml", "formats/ini", "formats/json"),
     *("formats/ini_tree", "formats/toml", "formats/toml_tree", "formats/yaml"),
     *("git/git", "git/worktree", "identities/credentials", "io/fileio", "io/inplace"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import wraps
 
 from encconf import formats
-from encconf.engine import seal
+from encconf.engine import mac, seal
 from encconf.engine.metadata import Metadata
 from encconf.errors import LimitError, MacMismatchError, ParseError, UnmergedError, WrongTypeError
 from encconf.formats import goyaml
@@ -86,9 +86,9 @@ class Opened(Record):
         """Which leaves the MAC covers (1), or None for all."""
         return self.chosen.leaves if self.metadata.selection.mac_only_encrypted else None
 
-    def check_mac(self, purpose: bytes = seal.ORDINARY) -> None:
-        """Raise MacMissingError or MacMismatchError.  ``purpose`` is as for `seal.check_mac`."""
-        seal.check_mac(
+    def check_mac(self, purpose: bytes = mac.ORDINARY) -> None:
+        """Raise MacMissingError or MacMismatchError.  ``purpose`` is as for `mac.check_mac`."""
+        mac.check_mac(
             self.document,
             self.chosen.leaves,
             self.metadata.selection.to_entries(),

@@ -11,9 +11,10 @@ import os
 import time
 
 from encconf import formats
-from encconf.engine import seal, selfcheck
+from encconf.engine import selfcheck
 from encconf.engine.cipher import KEY_SIZE
 from encconf.engine.ciphertexts import Ciphertexts
+from encconf.engine.mac import seal_mac
 from encconf.engine.metadata import LAYOUT, LAYOUT_AAD, SOPS_VERSION, UNMERGED, Metadata
 from encconf.engine.opening import Opened, bounded, open_text
 from encconf.engine.plaintext import open_layout
@@ -220,7 +221,7 @@ class Sealing:
             if enc is not None
         ]
         metadata = self.metadata
-        metadata.mac = seal.seal_mac(
+        metadata.mac = seal_mac(
             plain, chosen, self.selection.to_entries(), self.data_key, metadata.lastmodified
         )
         attached = edits + module.attach(plain, self._block())

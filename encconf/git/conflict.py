@@ -12,6 +12,7 @@ import zlib
 from encconf import formats
 from encconf.engine import opening, plaintext, seal
 from encconf.engine.cipher import split, unlock
+from encconf.engine.mac import seal_mac
 from encconf.engine.metadata import CONFLICT
 from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError
 from encconf.merge import Merged
@@ -54,7 +55,7 @@ def with_conflict(text: str, merged: Merged, labels: Labels, format: str, creden
     document, data_key = opened.document, opened.data_key
     settings = opened.metadata.selection.to_entries()
     date = opened.metadata.lastmodified
-    mac = seal.seal_mac(document, opened.chosen.leaves, settings, data_key, date, _PURPOSE)
+    mac = seal_mac(document, opened.chosen.leaves, settings, data_key, date, _PURPOSE)
 
     record = {
         "base": merged.base,

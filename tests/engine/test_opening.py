@@ -10,6 +10,7 @@ from oracle import AgeKey
 
 from encconf import api
 from encconf.engine import opening, seal
+from encconf.engine.mac import digest
 from encconf.engine.opening import Opened, as_text, bounded, open_encrypted, open_text
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
@@ -148,10 +149,10 @@ def by_an_older_sops(key: AgeKey, **plain: bytes) -> str:
     mac = found.metadata.mac
     for leaf in found.document.leaves:
         leaf.data = plain.get(str(leaf.step)[0], leaf.data)
-    digest = seal.digest(found.document, found.chosen.leaves, False).encode()
+    hashed = digest(found.document, found.chosen.leaves, False).encode()
     date = found.metadata.lastmodified.encode()
     assert mac is not None
-    return text.replace(mac, seal.Encryptor(found.data_key)("str", digest, date))
+    return text.replace(mac, seal.Encryptor(found.data_key)("str", hashed, date))
 
 
 def test_plain_numbers_that_an_older_sops_took_for_floats(age_key: AgeKey) -> None:

@@ -11,6 +11,7 @@ from oracle import AgeKey, Sops
 
 from encconf import api
 from encconf.engine import opening, seal, sealing
+from encconf.engine.mac import digest
 from encconf.engine.metadata import SOPS_VERSION, Metadata
 from encconf.errors import AlreadyEncryptedError, ConfigError, EncconfError, UsageError
 from encconf.formats import module
@@ -286,7 +287,7 @@ def test_an_integer_that_was_stored_as_a_float(age_key: AgeKey) -> None:
     there = opening.open_text(first, format="json", credentials=credentials(age_key))
     encryptor, date = seal.Encryptor(there.data_key), there.metadata.lastmodified.encode()
     twin = first.replace(there.document.leaves[0].sealed or "", encryptor("float", b"1", b"a:"))
-    by_sops = seal.digest(there.document, there.chosen.leaves, False).encode()
+    by_sops = digest(there.document, there.chosen.leaves, False).encode()
     twin = twin.replace(there.metadata.mac or "", encryptor("str", by_sops, date))
     assert twin.count("type:float") == 1
     text, _ = encrypt('{"a": 1, "b": 3}\n', age_key, format="json", twin=twin)

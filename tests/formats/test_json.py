@@ -20,6 +20,7 @@ from pace import at_most
 
 from encconf import api
 from encconf.engine import opening, plaintext, seal
+from encconf.engine.mac import digest
 from encconf.engine.metadata import Metadata
 from encconf.envelope.open import open_data_key
 from encconf.errors import EncconfError, LimitError, ParseError
@@ -609,7 +610,7 @@ def _as_stored_before(data: str, age_key: AgeKey, creds: Credentials) -> str:
     metadata = Metadata.of(format.scan(sealed(data, age_key)))
     data_key = open_data_key(metadata.groups, metadata.threshold, creds)
     encryptor = seal.Encryptor(data_key)
-    mac = encryptor("str", seal.digest(document, bytearray(), False).encode(), metadata.lastmodified.encode())
+    mac = encryptor("str", digest(document, bytearray(), False).encode(), metadata.lastmodified.encode())
     block = {**metadata.to_block(), "mac": mac, "version": "3.11.0"}
     edits = [
         format.sealed(document, leaf, encryptor("float", leaf.data or b"", leaf.aad))

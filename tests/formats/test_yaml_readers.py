@@ -15,6 +15,7 @@ from readers import WORDS, readings, strings
 
 from encconf import api
 from encconf.engine import opening, seal
+from encconf.engine.mac import digest
 from encconf.formats import module, yaml
 from encconf.formats.yaml_words import double
 from encconf.verbs import changes
@@ -177,8 +178,8 @@ def test_h2_floats_of_any_writer(data: bytes, word: str) -> None:
     theirs = seal.Encryptor(opened.data_key)("float", data, b"a:")
     document = yaml.scan("a: 0.5\n")
     document.leaves[0].data = data
-    digest = seal.digest(document, bytearray(1), False).encode()
-    mac = seal.Encryptor(opened.data_key)("str", digest, opened.metadata.lastmodified.encode())
+    hashed = digest(document, bytearray(1), False).encode()
+    mac = seal.Encryptor(opened.data_key)("str", hashed, opened.metadata.lastmodified.encode())
     changed = sealed.replace(str(opened.metadata.mac), mac).replace(
         f'"{opened.document.leaves[0].sealed}"', theirs
     )

@@ -1,0 +1,193 @@
+"""The MAC of a document: sops's, and a stricter check in its nonce.
+
+sops's MAC (sops 3.13.2, sops.go) is an unkeyed SHA-512 over the values alone, one after the other,
+stored encrypted.  It does not cover the keys of unencrypted values, types, nulls, empty values, or where
+one value ends.  encconf adds a check that covers them, in a place that sops ignores: the nonce of the
+encrypted MAC, which GCM authenticates, is
+
+    "ENCCONF2" || D || HMAC-SHA256(K, D || structure)[:16]   with D = HMAC-SHA256(K, lastmodified)[:8]
+
+with K = HMAC-SHA256(data key, "encconf strict v2") and `structure` a SHA-256 over the rule that
+says what is encrypted, what it chose, and the tree's shape, types and values.  Nobody can make, alter
+or remove it without the data key.  A program that rewrites the file gives it a random nonce (sops), or
+keeps the nonce and writes another date, to which D does not belong (rops): such a file is read by
+sops's rules.  The nonce is a function of all that the MAC says, so that no two MACs share one.
+Older files have "ENCCONF1", a random salt in the place of D, and the date under the second HMAC.
+Neither check covers comments or recipients.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from encconf.engine import cipher
+from encconf.engine.sha2 import compare_digest, hmac_sha256, sha256, sha512
+from encconf.errors import MacMismatchError, MacMissingError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from hashlib import _Hash as Hash
+
+    from encconf.text.document import Document, Leaf, Scope
+
+    Settings = Mapping[str, str | bool]
+
+_MARK, _STRICT_LABEL = b"ENCCONF2", b"encconf strict v2"
+_OLD_MARK, _OLD_STRICT_LABEL = b"ENCCONF1", b"encconf strict v1"
+ORDINARY = b"%b"
+"""The additional data of the MAC of an ordinary file: only its date."""
+# Only what sops and rops write is a date here: a MAC with other additional data was made for another purpose.
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[-+][0-9]{2}:[0-9]{2})"
+_DIGITS = str.maketrans("123456789", "000000000")
+# sops starts the hash with the SHA-256 of "sops" if the MAC covers only encrypted values.
+_ONLY_ENCRYPTED = sha256(b"sops").digest()
+_TYPE_CODES = {"str": 1, "int": 2, "float": 3, "bool": 4, "time": 5, "null": 6, "comment": 7}
+
+
+def _counted(document: Document, chosen: bytearray, only_encrypted: bool) -> Iterable[Leaf]:
+    if only_encrypted:
+        return [leaf for leaf, is_chosen in zip(document.leaves, chosen, strict=True) if is_chosen]
+    return document.leaves
+
+
+def digest(document: Document, chosen: bytearray, only_encrypted: bool) -> str:
+    """The hash that sops stores as the MAC: SHA-512 over the leaves' bytes, in upper-case hexadecimal."""
+    found = sha512(_ONLY_ENCRYPTED if only_encrypted else b"")
+    leaves = _counted(document, chosen, only_encrypted)
+    _feed(found, [leaf.data for leaf in leaves if leaf.data and leaf.type != "comment"])
+    return found.hexdigest().upper()
+
+
+def _feed(found: Hash, values: Sequence[bytes]) -> None:
+    """Hash values one after the other, in batches: fast, and without a copy of all of them."""
+    for at in range(0, len(values), 64):
+        found.update(b"".join(values[at : at + 64]))
+
+
+def _structure(document: Document, chosen: bytearray, settings: Settings) -> bytes:
+    only_encrypted = bool(settings.get("mac_only_encrypted"))
+    leaves = list(_counted(document, chosen, only_encrypted))
+    # With only_encrypted, plaintext values may be added and removed: only places of encrypted ones count.
+    shape = _places(leaves) if only_encrypted else document.shape
+    values = [leaf.data or b"" for leaf in leaves]
+    rule = [f"{name}={value}" for name, value in sorted(settings.items())]
+    found = sha256(b"%d %d %d;" % (len(rule), len(shape), len(leaves)))
+    found.update(_lengths(rule))
+    found.update("".join(rule).encode())
+    if not only_encrypted:
+        found.update(chosen)
+    found.update(_lengths(shape))
+    found.update("".join(shape).encode())
+    found.update(bytes(map(_TYPE_CODES.__getitem__, [leaf.type for leaf in leaves])))
+    found.update(_lengths(values))
+    _feed(found, values)
+    return found.digest()
+
+
+def _places(leaves: list[Leaf]) -> list[str]:
+    """The places of leaves, as tokens.  Collections are numbered in order; list items are not."""
+    numbers: dict[int, int] = {}
+    tokens: list[str] = []
+    for leaf in leaves:
+        new: list[Scope] = []
+        scope: Scope | None = leaf.scope
+        while scope is not None and id(scope) not in numbers:
+            new.append(scope)
+            scope = scope.parent
+        for scope in reversed(new):
+            numbers[id(scope)] = len(numbers)
+            above = numbers[id(scope.parent)] if scope.parent is not None else "-"
+            sign = "{" if isinstance(scope.node, dict) else "["
+            tokens.append(f"{sign}{above}{f'.{scope.step}' if isinstance(scope.step, str) else ''}")
+        step = f".{leaf.step}" if isinstance(leaf.step, str) else "-"
+        tokens.append(f"{numbers[id(leaf.scope)]}{step}")
+    return tokens
+
+
+def _lengths(items: Sequence[str] | Sequence[bytes]) -> bytes:
+    """The lengths of items as 4-byte little-endian numbers.  They fix where each item ends."""
+    return struct.pack(f"<{len(items)}I", *map(len, items))
+
+
+def _nonce(data_key: bytes, date: bytes, structure: bytes) -> bytes:
+    """The nonce of a MAC for a date and a structure."""
+    key = hmac_sha256(data_key, _STRICT_LABEL)
+    made_at = hmac_sha256(key, date)[:8]
+    return _MARK + made_at + hmac_sha256(key, made_at + structure)[:16]
+
+
+def _nonce_before(data_key: bytes, salt: bytes, date: bytes, structure: bytes) -> bytes:
+    """The nonce that the first versions of encconf wrote."""
+    key = hmac_sha256(data_key, _OLD_STRICT_LABEL)
+    return _OLD_MARK + salt + hmac_sha256(key, salt + date + structure)[:16]
+
+
+def seal_mac(
+    document: Document,
+    chosen: bytearray,
+    settings: Settings,
+    data_key: bytes,
+    lastmodified: str,
+    purpose: bytes = ORDINARY,
+) -> str:
+    """Return the ``ENC[…]`` text of the document's MAC, with the strict check in its nonce.
+
+    ``settings`` are the members of the ``sops`` block that say what is encrypted.  ``purpose`` is the
+    additional data of the MAC, with ``%b`` in place of the date.  With any purpose other than `ORDINARY`,
+    the MAC fits no ordinary file.
+    """
+    only_encrypted = bool(settings.get("mac_only_encrypted"))
+    date = purpose % lastmodified.encode()
+    nonce = _nonce(data_key, date, _structure(document, chosen, settings))
+    value = digest(document, chosen, only_encrypted).encode()
+    return cipher.encode(cipher.aes_gcm(data_key).encrypt(nonce, value, date), nonce, "str")
+
+
+def _is_date(text: str) -> bool:
+    # Most dates have this form, and checking it needs no compiled pattern.
+    return text.translate(_DIGITS) == "0000-00-00T00:00:00Z" or re.fullmatch(_DATE, text) is not None
+
+
+def check_mac(
+    document: Document,
+    chosen: bytearray,
+    settings: Settings,
+    data_key: bytes,
+    lastmodified: str,
+    mac: str | None,
+    purpose: bytes = ORDINARY,
+) -> None:
+    """Check a decrypted document against its stored MAC.  ``purpose`` is as for `seal_mac`.
+
+    Raises MacMissingError or MacMismatchError.  Neither shows the MAC, which is a hash of the plaintexts.
+    """
+    only_encrypted = bool(settings.get("mac_only_encrypted"))
+    hint = "compare the file with an older version, or open it with: encconf decrypt --ignore-mac FILE"
+    if not mac:
+        raise MacMissingError(
+            "the file has no MAC, so encconf cannot verify that it was not changed", hint=hint
+        )
+    if not _is_date(lastmodified):
+        raise MacMismatchError("lastmodified is not a date, so the file's MAC does not count", hint=hint)
+    date = purpose % lastmodified.encode()
+    parts = cipher.split(mac.encode())
+    stored = cipher.unlock(data_key, parts[0], parts[1], date) if parts else None
+    if stored is None or parts is None:
+        what = "the file's MAC cannot be decrypted: it or lastmodified was changed"
+        raise MacMismatchError(what, hint=hint)
+    if not compare_digest(stored, digest(document, chosen, only_encrypted).encode()):
+        raise MacMismatchError("MAC mismatch: a value was changed, added, moved or removed", hint=hint)
+    nonce = parts[1]
+    if nonce[:8] not in (_MARK, _OLD_MARK):
+        return  # another program's
+    structure = _structure(document, chosen, settings)
+    if nonce[:8] == _OLD_MARK:
+        wanted = _nonce_before(data_key, nonce[8:16], date, structure)
+    else:
+        wanted = _nonce(data_key, date, structure)
+        if not compare_digest(nonce[8:16], wanted[8:16]):
+            return  # another program that holds the data key has written another date
+    if not compare_digest(nonce, wanted):
+        raise MacMismatchError("MAC mismatch: a key, a type or the structure was changed", hint=hint)
