@@ -1,9 +1,9 @@
-"""Changes of an encrypted text: values that are set or removed, or a whole new plaintext.
+"""Change an encrypted text: set or remove values, or replace its whole plaintext.
 
-Text in, text out; set and unset mean what they mean in sops 3.13.3 (sops.go: Set, Unset).  A change leaves
+Text in, text out.  Set and unset mean what they mean in sops 3.13.3 (sops.go: Set, Unset).  A change leaves
 every other byte and every other ciphertext as it is.  After edits, the result is read again and compared with
-what was meant.  The data key may be wrapped again for the recipients in the file: the caller has checked them
-(`encconf.verbs.checks`).
+the intended values.  The data key may be wrapped again for the recipients in the file, so the caller checks
+them first (`encconf.verbs.checks`).
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ _NAMED = 20  # paths in one message
 
 
 REMOVED: Any = object()
-"""In an edit: the value is removed."""
+"""As the value of an edit: remove what is at the path."""
 
 
 class AsBefore(Record):
-    """In an edit: a text that becomes a number or a boolean if it looks like one and replaces one."""
+    """As an edit's value: a text.  It becomes a number or boolean if it looks like one and replaces one."""
 
     text: str
 
@@ -65,16 +65,16 @@ class AsBefore(Record):
 
 
 def tree(document: Document) -> Any:
-    """The first document's values as dicts and lists, with a `Leaf` for each single value."""
+    """Return the first document as dicts and lists, with a `Leaf` for each single value."""
     from encconf.formats.emit import trees_of
 
     return trees_of(document)[0][0]
 
 
 def find(node: Any, path: Path) -> Any:
-    """What is at a path of a `tree`.
+    """Return what is at a path of a `tree`.
 
-    Raises PathNotFoundError, which names the existing keys: they are not secret.
+    Raises PathNotFoundError, whose hint names the existing keys: they are not secret.
     """
     for at, step in enumerate(path):
         here = spell(path[: at + 1])
@@ -93,7 +93,7 @@ def find(node: Any, path: Path) -> Any:
 
 
 def _no_key(node: dict[str, object], path: Path) -> PathNotFoundError:
-    """The error for the last step of a path into a mapping that lacks it."""
+    """Return the error for a path whose last step is not in its mapping."""
     from difflib import get_close_matches
 
     step, here = path[-1], spell(path)
@@ -119,12 +119,12 @@ def change(
     check: Check | None = None,
     notify: Notify | None = None,
 ) -> str:
-    """The encrypted text after edits; the same text if it says all of that already.
+    """Return the encrypted text after edits, or the same text if the edits change nothing.
 
-    ``text`` is the encrypted text, its document scanned with comments, or that text opened already.
-    ``edits`` are made in order: each is a path, and the value to put there, in the place of what is there or
-    as a new last entry; the value may be `REMOVED` or `AsBefore`.  ``target`` is another format for the
-    result; with ``idempotent``, a text that does not change keeps its own.
+    ``text`` is the encrypted text, its document scanned with comments, or the opened text.
+    ``edits`` are pairs of a path and a value, made in order.  The value replaces what is at the path, or
+    becomes a new last entry; it may be `REMOVED` or `AsBefore`.  ``target`` is the format of the result, if
+    it is another one.  With ``idempotent``, a text that does not change keeps its own format.
 
     With ``ignore_mac`` the MAC is not checked, and the file gets a new data key.  ``check`` is called before
     anything is encrypted, with the opened text and the plaintext before and after, and may raise.
@@ -165,7 +165,7 @@ def update(
     check: Check | None = None,
     notify: Notify | None = None,
 ) -> str:
-    """The encrypted text with a whole new plaintext; the parameters are those of `change`."""
+    """Return the encrypted text with a new plaintext.  The parameters are those of `change`."""
     opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
     before = plaintext.plain_text(opened)
     if plain == before:
@@ -176,7 +176,7 @@ def update(
 
 
 def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Document]:
-    """The plaintext before the edits, and its document after them."""
+    """Return the plaintext before the edits, and the document after them."""
 
     def edited(document: Document) -> Document:
         for path, value in edits:
@@ -191,16 +191,16 @@ def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Doc
     if near is not None:
         try:
             return near.text, edited(near)
-        except EmitError:  # what was encrypted may be spelled differently, such as a number of another type
+        except EmitError:  # the exact plaintext may spell a value differently, such as a number
             pass
     before = plaintext.text_to_change(opened)
     return before, edited(_scanned(before, opened.document.format))
 
 
 def from_json(text: str, *, as_int: Callable[[str], int | float] = int) -> Plain:
-    """The value that a JSON text spells; ``as_int`` reads its whole numbers.
+    """Return the value of a JSON text.  ``as_int`` converts its whole numbers.
 
-    Raises InputError if it is not JSON, or if no file can hold it: a number beyond the range of floats and
+    Raises InputError if it is not JSON, or if no file can hold it: a number beyond the range of floats or
     64-bit integers, or half a surrogate pair.
     """
     from json import dumps, loads
@@ -224,24 +224,24 @@ def from_json(text: str, *, as_int: Callable[[str], int | float] = int) -> Plain
 
 
 def put(text: str, path: Path, value: Plain, *, format: str) -> str:
-    """A plaintext with a value at a path; raises as `change`."""
+    """Return a plaintext with a value put at a path.  Raises what `change` raises."""
     return _with(_scanned(text, format), path, value).text
 
 
 def drop(text: str, path: Path, *, format: str) -> str:
-    """A plaintext without the value at a path; raises as `change`."""
+    """Return a plaintext without the value at a path.  Raises what `change` raises."""
     return _without(_scanned(text, format), path).text
 
 
 def _with(document: Document, path: Path, value: Plain) -> Document:
-    """The document with a value at a path, read again with its comments; raises as `change`."""
+    """Return the document with a value put at a path.  Raises what `change` raises."""
     if path[:1] == ("sops",):
         raise AlreadyEncryptedError(
             'the name "sops" is reserved for the sops block', hint="choose another name"
         )
     writing = formats.writing(document.format)
     writing.check(path, value)
-    before = _said(document)
+    before = _values(document)
     path = settled(before, path)
     meant = put_plain(before, path, _stored(value, writing))
     whole = writing.tree(document)
@@ -250,10 +250,10 @@ def _with(document: Document, path: Path, value: Plain) -> Document:
 
 
 def _without(document: Document, path: Path) -> Document:
-    """The document without the value at a path, as `_with`."""
+    """Return the document without the value at a path.  Raises what `change` raises."""
     if not path:
         raise missing(())
-    before = _said(document)
+    before = _values(document)
     find(before, path)
     path = settled(before, path)
     meant = drop_plain(before, path)
@@ -264,7 +264,7 @@ def _without(document: Document, path: Path) -> Document:
 
 
 def _checked(text: str, meant: object, format: str) -> Document:
-    """The document of a changed text.  Raises EmitError if it does not say exactly what was meant."""
+    """Scan a changed text, with its comments.  Raises EmitError if its values are not exactly ``meant``."""
     after: Document | None
     try:
         after = _scanned(text, format, comments=True)
@@ -272,7 +272,7 @@ def _checked(text: str, meant: object, format: str) -> Document:
         raise
     except EncconfError:
         after = None
-    if after is None or _said(after) != meant:
+    if after is None or _values(after) != meant:
         raise EmitError(
             "the change cannot be made without changing something else",
             hint="perhaps because of an anchor and its aliases; change it with: encconf edit FILE",
@@ -281,21 +281,21 @@ def _checked(text: str, meant: object, format: str) -> Document:
 
 
 def _scanned(text: str, format: str, *, comments: bool = False) -> Document:
-    """The document of a text; one without trees if the text is empty."""
+    """Scan a text.  The document of an empty text has no trees."""
     try:
         return formats.module(format).scan(text, comments=comments)
     except EmptyDocumentError:
         return Document(text, format)
 
 
-def _said(document: Document) -> Any:
-    """What the first document says."""
+def _values(document: Document) -> Any:
+    """Return the first document's values as sops stores them."""
     trees = says(document)
     return trees[0] if trees else {}
 
 
 def _stored(value: Plain, writing: Writing) -> Any:
-    """What sops stores for a value."""
+    """Return what sops stores for a value."""
     if isinstance(value, dict):
         return {key: _stored(item, writing) for key, item in value.items()}
     if isinstance(value, list):
@@ -304,7 +304,7 @@ def _stored(value: Plain, writing: Writing) -> Any:
 
 
 def _as_before(opened: Opened, path: Path, value: str) -> Plain:
-    """The value as a number or boolean, if it looks like one and replaces one."""
+    """Return the value, as a number or boolean if it looks like the one that it replaces."""
     try:
         old = find(tree(opened.document), path)
     except PathNotFoundError:
@@ -332,10 +332,10 @@ def open_with_plain_values(
     ignore_mac: bool = False,
     notify: Notify | None = None,
 ) -> tuple[Opened, list[Path]]:
-    """Open a file to which somebody added values in plaintext; also returns their paths.
+    """Open a file to which someone added values in plaintext.  Also returns their paths.
 
-    The MAC must match the file without them: then nothing else was changed.  A plaintext value that replaced
-    an encrypted one needs ``ignore_mac``.  Raises MacMismatchError otherwise, and what
+    The MAC must match the file without these values, so that nothing else was changed.  If plaintext replaced
+    an encrypted value, the MAC cannot match, and you need ``ignore_mac``.  Raises MacMismatchError, and what
     `encconf.engine.opening.open_text` raises.
     """
     document = formats.module(format).scan(text, comments=True)
@@ -367,7 +367,7 @@ def open_with_plain_values(
 
 
 def _tops(document: Document, plain: set[Path]) -> list[Path]:
-    """The shortest paths that contain only such plaintext values, the last one first."""
+    """Return the shortest paths that contain only values from ``plain``, the last one first."""
     kept: set[Path] = set()
     for leaf in document.leaves:
         if leaf.path not in plain:

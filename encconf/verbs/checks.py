@@ -1,4 +1,4 @@
-"""What a verb checks before it changes a file: recipients that only the file names, values left as plaintext.
+"""What a verb checks before it changes a file: who would get the data key, and what would stay plaintext.
 
 The recipients and the selection in a file are not authenticated, and its rule in .sops.yaml may have changed
 since it was encrypted (`encconf.engine.admission`).
@@ -36,7 +36,7 @@ _ANYWAY = "; --allow-plaintext saves the file anyway"
 
 
 def known_rule(file: str, config: str | None) -> Rule | None:
-    """The creation rule for a file in .sops.yaml, None if there is none that can be used."""
+    """Return the creation rule for a file in .sops.yaml, or None if there is no usable one."""
     try:
         return find_rule(file, config=config)
     except EncconfError:
@@ -53,9 +53,9 @@ def refuse_strangers(
 ) -> None:
     """Raise StrangerError if a new data key would be encrypted for recipients that only the file names.
 
-    ``wanted`` is the rule to encrypt the file by, and ``find`` returns its rule in .sops.yaml.  Keys that the
-    command line has ``named`` are allowed.  If the user ``regroups`` the keys, other groups than those of the
-    rule are allowed too.
+    ``wanted`` is the rule to encrypt the file by.  ``find`` returns the file's rule in .sops.yaml, or raises.
+    Keys ``named`` on the command line are allowed.  With ``regroups``, the user moves keys between groups, so
+    the groups may differ from those of the rule.
     """
     rule: Rule | None = None
     missing: EncconfError | None = None
@@ -84,13 +84,16 @@ def refuse_strangers(
 
 
 def refuse_strangers_of(file: str, metadata: Metadata, config: str | None, *, new_data_key: bool) -> None:
-    """Do the same before a change of values, which wraps a data key only if it is new or some are spoiled."""
+    """Call `refuse_strangers` before a change of values, if the change will wrap a data key.
+
+    It does so if the data key is new, or if a spoiled key in the file must be wrapped again.
+    """
     if new_data_key or are_spoiled(metadata.groups):
         refuse_strangers(file, rule_of(metadata), lambda: find_rule(file, config=config))
 
 
 def _or_name(strangers: Sequence[MasterKey]) -> str:
-    """How to name these recipients to `encconf rotate`."""
+    """Return the part of a hint that says how to name these recipients to `encconf rotate`."""
     named = [f"--add-{TABLE[key.TYPE].option} {quoted(key.name)}" for key in strangers if key.TYPE in TABLE]
     return f", or name them: encconf rotate {' '.join(named)} FILE" if named else ""
 
@@ -98,9 +101,9 @@ def _or_name(strangers: Sequence[MasterKey]) -> str:
 def rule_to_follow(
     file: str, config: str | None, *, allowed: bool = False, warn: Callable[[str, str], None] | None = None
 ) -> Rule | None:
-    """The rule that says which values of a file must be encrypted, None if none does.
+    """Return the rule that says which values of a file must be encrypted, or None if there is none.
 
-    Raises the error of a rule that cannot be read; ``allowed`` and ``warn`` are as for `refuse_plaintext`.
+    Raises an error if the rule cannot be read.  ``allowed`` and ``warn`` are as for `refuse_plaintext`.
     """
     try:
         return find_rule(file, config=config)
@@ -122,11 +125,12 @@ def refuse_plaintext(
     allowed: bool = False,
     warn: Callable[[str, str], None] | None = None,
 ) -> Check:
-    """A check for `encconf.verbs.changes`: no value is saved as plaintext that the rule would encrypt.
+    """Return a check for `encconf.verbs.changes` that refuses plaintext which the rule would encrypt.
 
-    An encrypted file keeps its own selection, even if its rule in .sops.yaml has another one by now.
-    With ``allowed``, such a value is only reported: ``warn`` gets a message and a hint.  Without ``warn``,
-    nothing can allow it.  The same goes for a rule that cannot be read; one without keys says nothing.
+    An encrypted file keeps its own selection, even if its rule in .sops.yaml has another one by now.  So a
+    new value may stay plaintext although the rule encrypts it.  With ``allowed``, ``warn`` gets a message and
+    a hint instead.  Without ``warn``, it is always an error.  A rule that cannot be read is handled in the
+    same way; a rule without keys is ignored.
     """
 
     def check(opened: Opened, before: str, after: str) -> None:
@@ -155,7 +159,7 @@ def refuse_plaintext(
 
 
 def left_plaintext(before: str, after: str, *, format: str, file: Selection, rule: Selection) -> list[Path]:
-    """The paths of new or changed values that the file's selection leaves as plaintext and its rule encrypts.
+    """Return the paths of new or changed values that stay plaintext although the rule encrypts them.
 
     ``file`` is the selection in the encrypted file, ``rule`` the one in .sops.yaml now.
     """

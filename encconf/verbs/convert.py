@@ -1,4 +1,4 @@
-"""The plaintext of an opened file, or a part of it, in its own or another format."""
+"""Return the plaintext of an opened file, or of a part of it, in its own or another format."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ def converted(
     rewrite: bool = False,
     requested: bool = False,
 ) -> str:
-    """The plaintext in a format; in its own format, it is what was encrypted, with ``layout`` byte for byte.
+    """Return the plaintext in a format.
 
+    In the file's own format, it is the text that was encrypted, with ``layout`` byte for byte.
     A ``path`` selects a part of the first document: a string is returned as it is, a mapping as a document.
-    ``indent`` is the indentation of rewritten text in characters; with ``rewrite``, all is rewritten.  If the
-    user ``requested`` YAML, a document in braces (such as JSON) becomes block YAML, as in sops.
-    Raises PathNotFoundError; EmitError for values that the format cannot hold.
+    ``indent`` is the indentation of rewritten text, in characters.  With ``rewrite``, a text is rewritten
+    even in its own format.  With ``requested``, the user asked for the format: a YAML document in braces
+    (such as JSON) then becomes block YAML, as in sops.
+    Raises PathNotFoundError, or EmitError for values that the format cannot hold.
     """
     document = opened.document
     if requested and format == "yaml":
@@ -46,10 +48,10 @@ def converted(
 
 
 def stores_indent(format: str, *, config: str | None, target: str | None = None) -> int | None:
-    """The indentation that ``stores`` of .sops.yaml sets for a format, None for none.
+    """Return the indentation that ``stores`` of .sops.yaml sets for a format, or None.
 
-    .sops.yaml is looked for from the file ``target`` on, or from the current folder.  A .sops.yaml that
-    cannot be read sets no indentation: nothing else of it is needed.
+    The .sops.yaml is that of the file ``target``, or else that of the current folder.  If it cannot be read,
+    it is ignored, since the caller needs nothing else from it.
     """
     default = formats.ROWS[format].indent
     if default is None:

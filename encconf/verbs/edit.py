@@ -1,6 +1,6 @@
-"""A text that is edited by hand: what the editor shows, and how what it saved is encrypted.
+"""Edit a text by hand: what the editor shows, and how the saved text is encrypted.
 
-Text in, text out; a front end runs the editor.
+Text in, text out.  The command line runs the editor.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class Draft:
-    """What an editor shows of a file, and how what it saved is encrypted.
+    """The text that an editor shows, and how the saved text is encrypted.
 
-    ``opened`` is the encrypted file, None for a new one.  ``rule`` is None if the file keeps its keys and its
-    selection; otherwise it gets a new data key.  ``check`` is as in `encconf.verbs.changes.change`.
-    ``target`` is the format of the result, which may differ from the text's.
+    ``opened`` is the encrypted file, or None for a new file.  ``rule`` is None if the file keeps its keys and
+    its selection; otherwise it gets a new data key.  ``check`` is as in `encconf.verbs.changes.change`.
+    ``target`` is the format of the result, which may differ from that of the text.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Draft:
 
     @classmethod
     def of(cls, opened: Opened) -> Draft:
-        """The plaintext of an opened file."""
+        """Return a draft with the plaintext of an opened file."""
         return cls(plaintext.plain_text(opened), opened.document.format, opened=opened)
 
     def show_block(self) -> None:
@@ -55,7 +55,7 @@ class Draft:
         self.shows_block = True
 
     def encrypted(self, edited: str, credentials: Credentials, notify: Notify) -> str:
-        """The encrypted text of what the editor saved.  Raises what checking and encrypting raise."""
+        """Encrypt the text that the editor saved.  Raises what checking and encrypting raise."""
         if self.shows_block:
             module = formats.module(self.format)
             document = module.scan(edited)
@@ -82,9 +82,9 @@ class Draft:
         )
 
     def rescued(self, edited: str, credentials: Credentials) -> str | None:
-        """What the editor saved, whatever it is, encrypted as a whole for the recipients of the file.
+        """Encrypt the saved text as a binary file for the file's recipients, even if it cannot be parsed.
 
-        None if that is not possible.
+        Returns None if that is not possible.
         """
         rule = self.rule or (rule_of(self.opened.metadata) if self.opened is not None else None)
         if rule is None:

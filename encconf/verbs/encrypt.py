@@ -1,4 +1,4 @@
-"""Encrypt a plaintext by a rule, or with the keys of an encrypted text; in its own or another format."""
+"""Encrypt a plaintext by a rule or with the keys of an encrypted text, in its own or another format."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def refuse_encrypted(text: str, name: str, format: str) -> None:
-    """Raise AlreadyEncryptedError for a SOPS file of another format than the one it would be read as.
+    """Raise AlreadyEncryptedError if a text is a SOPS file of a format other than ``format``.
 
-    One of the same format is refused by `encconf.engine.sealing.encrypt`.
+    `encconf.engine.sealing.encrypt` itself refuses a SOPS file of the same format.
     """
     if (found := sniff.find(text, name)) not in (None, format):
         raise AlreadyEncryptedError(
@@ -37,11 +37,11 @@ def encrypt_again(
     credentials: Credentials | None = None,
     notify: Notify | None = None,
 ) -> str:
-    """The encrypted text of an opened file, with another plaintext, rule, data key or format.
+    """Return the encrypted text of an opened file, with another plaintext, rule, data key or format.
 
-    Without a ``rule``, the file keeps its keys and its selection; the caller has checked them
-    (`encconf.verbs.checks`).  What did not change keeps its ciphertext, unless there is a new data key, which
-    a file in another format (``target``) always gets.
+    Without a ``rule``, the file keeps its keys and its selection, which the caller has checked
+    (`encconf.verbs.checks`).  Unchanged values keep their ciphertexts, unless the file gets a new data key.
+    It always gets one if ``target`` is another format.
     """
     format = opened.document.format
     twin: Opened | None = opened
@@ -64,16 +64,16 @@ def encrypt_again(
 
 
 def plain_as(text: str, format: str, target: str, *, indent: int | None = None, rewrite: bool = False) -> str:
-    """A plain text in another format, or rewritten in its own.
+    """Convert a plaintext to another format, or with ``rewrite`` rewrite it in its own format.
 
-    Raises AlreadyEncryptedError, and what reading it and writing it raise.
+    Raises AlreadyEncryptedError, and what reading and writing the text raise.
     """
     if format == target and not (rewrite and formats.ROWS[format].indent is not None):
         return text
     from encconf.formats import emit
 
     document = formats.module(format).scan(text, comments=True)
-    if any(part.block is not None for part in document.parts):  # the trees do not have it
+    if any(part.block is not None for part in document.parts):  # the trees lack the block: it would be lost
         raise AlreadyEncryptedError(
             'the file is already encrypted, or has a top-level entry named "sops"',
             hint="to change an encrypted file, use: encconf edit FILE",

@@ -1,7 +1,7 @@
-"""Changes of the recipients, the key groups or the data key of an encrypted text.
+"""Change the recipients, the key groups or the data key of an encrypted text.
 
-Text in, text out.  A `Plan` (`encconf.engine.plan`) says what would change; `carry_out` does it.  The verbs
-mean what they mean in sops 3.13.3 (rotate.go, updatekeys.go, groups) unless a docstring says otherwise.
+Text in, text out.  A `Plan` (`encconf.engine.plan`) says what would change, and `carry_out` changes it.  The
+verbs mean what they mean in sops 3.13.3 (rotate.go, updatekeys.go, groups) unless a docstring says otherwise.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def plan(
     selection: Selection | None = None,
     allow_plaintext: bool = False,
 ) -> Plan:
-    """What other groups of keys change in a file; with ``selection``, other values are encrypted.
+    """Return the plan to give a file other key groups, and with ``selection`` another selection.
 
-    Raises NotEncryptedError, MetadataError, ParseError, ConfigError for an empty group; PlaintextError,
-    unless ``allow_plaintext`` is set, for a selection that puts encrypted values into plaintext.
+    Raises NotEncryptedError, MetadataError, ParseError, or EmptyGroupError for an empty group.  Raises
+    PlaintextError for a selection that would decrypt values in the file, unless ``allow_plaintext`` is set.
     """
     document = formats.scan_encrypted(text, formats.module(format), comments=selection is not None)
     metadata = Metadata.of(document)
@@ -58,7 +58,7 @@ def plan(
 
 
 def _refuse_exposed(wanted: Plan) -> None:
-    """Raise PlaintextError where the plan would put encrypted values or comments into plaintext."""
+    """Raise PlaintextError if the plan would leave values or comments in plaintext that are now encrypted."""
     found = wanted.outcome
     if not found.exposed and not found.comments:
         return
@@ -82,9 +82,9 @@ def plan_rotation(
     remove: Sequence[MasterKey] = (),
     notify: Notify | None = None,
 ) -> Plan:
-    """What a new data key changes in a file, with keys added to its first group, or removed.
+    """Return the plan for a new data key, with keys added to the first group or removed.
 
-    Raises as `plan_change` and `with_keys`.
+    Raises what `plan_change` and `with_keys` raise.
     """
     wanted = plan_change(text, lambda rule: with_keys(rule, add, remove, notify=notify), format=format)
     wanted.new_data_key = True
@@ -92,9 +92,10 @@ def plan_rotation(
 
 
 def plan_change(text: str, change: Callable[[Rule], Rule], *, format: str) -> Plan:
-    """What changes in a file whose keys change: ``change`` gets the rule that it was encrypted by.
+    """Return the plan for a change of the rule that a file was encrypted by.
 
-    It is `with_keys`, `with_group` or `without_group`.  Raises what they raise, and as `plan`.
+    ``change`` gets the rule and returns the new one with `with_keys`, `with_group` or `without_group`.
+    Raises what they raise, and NotEncryptedError, MetadataError and ParseError.
     """
     document = formats.scan_encrypted(text, formats.module(format))
     metadata = Metadata.of(document)
@@ -109,11 +110,11 @@ def carry_out(
     ignore_mac: bool = False,
     notify: Notify | None = None,
 ) -> str:
-    """The encrypted text with the planned keys.
+    """Return the encrypted text with the planned keys and selection.
 
-    If a recipient is removed, everything is re-encrypted with a new data key, because they know the old one;
-    if the selection changes, other values are encrypted.  Without ``rotate``, as in sops, and if recipients
-    are only added, the data key and the MAC stay, and the values are not even decrypted.
+    If a recipient is removed, everything is re-encrypted with a new data key, because they know the old one.
+    The data key stays if recipients are only added, or without ``rotate``, as in sops.  Unless the selection
+    changes, the MAC then stays too, and no value is decrypted.
     """
     credentials = credentials or Credentials.from_env()
     document, metadata = wanted.document, wanted.metadata
@@ -137,7 +138,7 @@ def carry_out(
             credentials=credentials,
             notify=notify,
         )
-    if metadata.unmerged is not None:  # the record of the merge is bound to the recipients of that time
+    if metadata.unmerged is not None:  # the record of the merge is bound to the recipients at the merge
         raise UnmergedError(metadata.unmerged, hint="resolve it with: encconf edit FILE")
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
     opened = opening.Opened(document, metadata, Chosen(bytearray(), bytearray()), data_key)
@@ -162,17 +163,18 @@ def carry_out(
 def with_keys(
     rule: Rule, add: Sequence[MasterKey], remove: Sequence[MasterKey] = (), *, notify: Notify | None = None
 ) -> Rule:
-    """A rule with keys added to its first group and others removed from all groups.
+    """Return a rule with keys added to its first group and other keys removed from all groups.
 
-    Raises EmptyGroupError if a group would lose its last key; ``notify`` gets the keys that the file lacks.
+    Raises EmptyGroupError if a group would lose its last key.  ``notify`` gets a message for each key to
+    remove that the file does not have.
     """
     groups = [list(group) for group in rule.groups] or [[]]
     groups[0] += [key for key in dict.fromkeys(add) if key not in groups[0]]
-    gone = {(key.TYPE, key.name) for key in remove}
-    left = [[key for key in group if (key.TYPE, key.name) not in gone] for group in groups]
-    there = {(key.TYPE, key.name) for group in groups for key in group}
+    removed = {(key.TYPE, key.name) for key in remove}
+    left = [[key for key in group if (key.TYPE, key.name) not in removed] for group in groups]
+    present = {(key.TYPE, key.name) for group in groups for key in group}
     for key in remove:
-        if notify and (key.TYPE, key.name) not in there:
+        if notify and (key.TYPE, key.name) not in present:
             notify(f"the file has no key {in_full(key)}")
     if not all(left):
         raise EmptyGroupError("empty key group provided", hint="delete the group to remove its last key")
@@ -180,8 +182,9 @@ def with_keys(
 
 
 def with_group(rule: Rule, group: Sequence[MasterKey], threshold: int | None) -> Rule:
-    """A rule with one more key group; ``threshold`` None keeps its own, or needs all groups.
+    """Return a rule with one more key group.
 
+    If ``threshold`` is None, the rule keeps its own threshold; without one, all groups are needed.
     Raises EmptyGroupError for a group without keys.
     """
     if not group:
@@ -191,9 +194,9 @@ def with_group(rule: Rule, group: Sequence[MasterKey], threshold: int | None) ->
 
 
 def without_group(rule: Rule, index: int, threshold: int | None) -> Rule:
-    """A rule without one of its key groups, numbered from 0.
+    """Return a rule without one of its key groups, which are numbered from 0.
 
-    Raises ConfigError if no group would be left, or fewer than the threshold needs.
+    Raises ConfigError if it has no such group, if none would be left, or fewer than the threshold needs.
     """
     groups = list(rule.groups)
     if not 0 <= index < len(groups):
