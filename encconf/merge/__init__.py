@@ -1,9 +1,9 @@
-"""Merge three versions of a plain text into one, for `encconf.git.merge`.
+"""Merge three versions of a plaintext into one, for `encconf.git.merge`.
 
 `merge` follows the structure of a text, not its lines.  Entries that a side added, changed, moved or removed
 are added, changed, moved or removed in the result, with their comments, blank lines and spelling.  The
-result is read again, and its values must be those of a merge of the values alone.  If they are not, or if
-the text cannot be divided into entries, the whole file is a conflict: a nuisance, but never a wrong value.
+result is read again, and its values are compared with those of a merge of the values alone.  If they differ,
+or if the text cannot be divided into entries, the whole file is a conflict.  So no value is ever wrong.
 
 `mark` puts conflicts between the usual markers; `marked` finds markers that are left.
 """
@@ -35,7 +35,7 @@ class Merged(Record):
 
     ``text`` is the merged text, with our values where there are conflicts.  ``base`` and ``theirs`` are the
     same text with the base's or their values there.  ``conflicts`` lists the paths of the conflicts, spelled
-    for users.  ``whole`` says that their places are unknown, so that every difference counts as one.
+    for users.  ``whole`` is set if their places are unknown; every difference is then a conflict.
     ``document`` is the merged text as it was read again, with its comments, or None.
     """
 
@@ -48,7 +48,7 @@ class Merged(Record):
 
 
 def merge(base: str, ours: str, theirs: str, *, format: str) -> Merged:
-    """Merge two texts with a common ancestor; ``base`` is "" if they have none.
+    """Merge two texts with a common ancestor.  ``base`` is "" if they have none.
 
     Raises no errors.
     """
@@ -64,7 +64,7 @@ def merge(base: str, ours: str, theirs: str, *, format: str) -> Merged:
 
 
 def _alike(text: str) -> Merged:
-    """A merge without conflicts."""
+    """Return a merge without conflicts."""
     return Merged(text, text, text, [])
 
 
@@ -121,7 +121,7 @@ _SIDES: tuple[Side, ...] = ("ours", "theirs", "base")
 
 
 def _lost(side: Side, trees: list[Tree], merged: Tree) -> bool:
-    """Whether a side's new comment is not in the result: the other side removed the entry it belongs to."""
+    """Whether the result lacks a side's new comment, since the other side removed the comment's entry."""
     from encconf.merge.reading import comments
 
     new = comments(trees[("base", "ours", "theirs").index(side)]) - comments(trees[0])
@@ -143,7 +143,7 @@ def _incomplete(trees: list[Tree], merged: Tree) -> bool:
 
 
 def _spelled(paths: list[tuple[str | int, ...]], trees: list[Tree]) -> list[str]:
-    """Paths spelled for users, with the number of the document only if there are several."""
+    """Spell paths for users.  They begin with the number of the document if there are several."""
     single = all(each.kind == "stream" and len(each.entries) < 2 for each in trees)
     return list(dict.fromkeys(spell(path[1:] if single else path) for path in paths))
 
@@ -154,7 +154,7 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 
 
 def size_for(*texts: str) -> int:
-    """How long markers must be so that no line of the texts looks like one."""
+    """Return how long markers must be so that no line of the texts looks like one."""
     size = MARKER_SIZE
     while any(_marker(size).search(text) for text in texts):
         size += 1
@@ -166,13 +166,13 @@ def _marker(size: int) -> re.Pattern[str]:
 
 
 def marked(text: str, size: int = MARKER_SIZE) -> int:
-    """The number of the first line that is a conflict marker, 0 if there is none."""
+    """Return the number of the first line that is a conflict marker, or 0."""
     found = _marker(size).search(text)
     return position(text, found.start())[0] if found is not None else 0
 
 
 def mark(merged: Merged, labels: Labels = LABELS) -> tuple[str, int]:
-    """The text with all conflicts between markers, and the length of the markers."""
+    """Return the text with all conflicts between markers, and the length of the markers."""
     from encconf.merge.weave import pairs
 
     size = size_for(merged.text, merged.base, merged.theirs)

@@ -33,7 +33,7 @@ class Line:
         self.texts = [side[at].lead if at is not None else None for side, at in zip(sides, slot, strict=True)]
 
     def chosen(self, columns: Columns) -> tuple[int, str]:
-        """The version that the line is taken from, and its text there."""
+        """Return the number of the version that the line is taken from, and its text there."""
         was, here, there = (
             (_indentation(text) - columns[side], text.lstrip(" ")) if text is not None else None
             for side, text in enumerate(self.texts)
@@ -43,12 +43,12 @@ class Line:
 
 
 def either(was: T, here: T, there: T) -> T:
-    """The version that differs from the base, ours if both do."""
+    """Return the version that differs from the base, or ours if both do."""
     return there if here == was else here
 
 
 def texts_of(triple: Triple, piece: Literal["lead", "head", "post", "trail"]) -> Texts:
-    """One piece of an entry in each version that has it."""
+    """Return one piece of an entry for each version, or None if a version does not have the entry."""
     was, here, there = triple
     return (
         getattr(was, piece) if was is not None else None,
@@ -58,13 +58,13 @@ def texts_of(triple: Triple, piece: Literal["lead", "head", "post", "trail"]) ->
 
 
 def steps_of(entry: Entry, identity: Hashable) -> Path:
-    """The steps to an entry from the collection that holds it, an item by its number in the result."""
+    """Return an entry's path from its collection.  The last step of an item is its number in the result."""
     assert isinstance(identity, tuple)
     return (*entry.steps[:-1], identity[2]) if identity[0] == "item" else entry.steps
 
 
 def shape(entry: Entry) -> tuple[object, ...]:
-    """What two entries must have in common to be merged piece by piece."""
+    """Return what two entries must have in common to be merged piece by piece."""
     node = entry.value
     if isinstance(node, Single):
         return ("leaf", node.text.endswith("\n"))
@@ -73,7 +73,7 @@ def shape(entry: Entry) -> tuple[object, ...]:
 
 
 def laid_out_as(entry: Entry, other: Entry) -> Entry:
-    """An empty collection laid out like another one of its kind; anything else unchanged."""
+    """Return an empty collection with the layout of another one of its kind, and anything else unchanged."""
     node = other.value
     if not isinstance(entry.value, Tree) or not isinstance(node, Tree) or entry.value.kind != node.kind:
         return entry
@@ -85,7 +85,7 @@ def laid_out_as(entry: Entry, other: Entry) -> Entry:
 
 
 def taken(entry: Entry, columns: Columns, side: int) -> str:
-    """An entry as one side has it, with the indentation of its new place."""
+    """Return an entry as one side has it, with the indentation of its new place."""
     return shifted(entry.rest, columns[3] - columns[side])
 
 
@@ -93,7 +93,7 @@ _LINE_START = re.compile(r"\n(?=[^\n])")
 
 
 def shifted(text: str, delta: int, *, first: bool = False) -> str:
-    """The text with all lines except the first indented by ``delta`` more, or less if it is negative."""
+    """Indent a text by ``delta`` more columns (fewer if negative), except its first line unless ``first``."""
     if not delta:
         return text
     if first and text.strip():
@@ -108,7 +108,7 @@ def _indentation(line: str) -> int:
 
 
 def depth(lead: str) -> int:
-    """The indentation of an entry by its lead."""
+    """Return the indentation of an entry, which its lead ends with."""
     return len(lead.rpartition("\n")[2]) if "\n" in lead else 0
 
 
@@ -126,7 +126,7 @@ _EMPTY_AT = re.compile(r"(.*?)([ \t]*(?:[ \t]#[^\n]*)?\n?)\Z", re.DOTALL)
 
 
 def with_empty(head: str, kind: str) -> str:
-    """A key or dash with an empty collection, after the last entry was removed."""
+    """Return a key or dash with an empty collection, for one whose last entry was removed."""
     found = _EMPTY_AT.fullmatch(head)
     assert found is not None
     rest = found[2] if found[2].endswith("\n") else found[2].rstrip() + "\n"

@@ -1,4 +1,4 @@
-"""A plain text read for a merge: its tree and its content."""
+"""Read a plaintext for a merge: its tree and its content."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 class Reading(Record):
-    """A plain text: its ``tree``, and the ``data`` of its documents.
+    """A plaintext: its ``tree``, and the ``data`` of its documents.
 
-    ``document`` is the scanned document, None if there was none or if not exactly this text was scanned.
+    ``document`` is the scanned document.  It is None for a text without a document, and for a text whose
+    tree is without its byte order mark or carriage returns.
     """
 
     tree: Tree
@@ -28,9 +29,9 @@ class Reading(Record):
 
 
 def read(text: str, format: str, *, comments: bool = False) -> Reading:
-    """Read a plain text; with ``comments``, its document has the comments, too.
+    """Read a plaintext.  With ``comments``, its document has the comments, too.
 
-    The tree does not have the byte order mark and the kind of line break, which are settings of the whole
+    The tree is without the byte order mark and has plain line feeds, since these are settings of the whole
     file.  Raises ParseError, and EmitError for a text that cannot be divided into entries.
     """
     bare = text.removeprefix("\ufeff")
@@ -62,19 +63,19 @@ def _read(text: str, format: str, comments: bool = False) -> Reading:
 
 
 HEADER = re.compile(r"[|>][-+0-9]*([ \t]*(?:[ \t]#[^\n]*)?)(?=\n)")
-"""The header of a block scalar; a comment in it is not part of the value."""
+"""The header of a block scalar.  A comment in it is not part of the value."""
 _COMMENT = re.compile(r"[#;][^\n]*")
 
 
 def comments(block: Tree) -> Counter[str]:
-    """How often each comment occurs in a tree: everything that looks like one outside of values."""
+    """Count each comment in a tree.  Everything outside of values that looks like a comment counts."""
     found = Counter(_comments(block.tail))
     for entry in block.entries:
         found.update(_comments(f"{entry.lead}\n{entry.head}\n{entry.post}\n{entry.trail}"))
         if isinstance(entry.value, Tree):
             found.update(comments(entry.value))
         elif entry.value is not None and isinstance(entry.value.data, (dict, list)):
-            found.update(_comments(entry.value.text))  # a collection that is not looked into
+            found.update(_comments(entry.value.text))  # a collection treated as one value
         elif entry.value is not None and (header := HEADER.match(entry.value.text)):
             found.update(_comments(header[1]))
     return found

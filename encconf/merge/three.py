@@ -46,21 +46,21 @@ _DOCUMENT = re.compile(r"(?m)^---(?=[ \r\n]|\Z)")
 
 
 class Merge:
-    """One merge, in favour of one side."""
+    """One merge.  Where both sides changed the same piece, it uses that of the side ``prefer``."""
 
     def __init__(self, prefer: Side) -> None:
         self.prefer = prefer
         self.conflicts: list[Steps] = []
-        self.ids: dict[Entry, Hashable] = {}  # what makes entries of several versions one
+        self.ids: dict[Entry, Hashable] = {}  # the same for all versions of an entry
 
     def run(self, base: Tree, ours: Tree, theirs: Tree) -> str:
-        """The merged text.  Raises EmitError if the trees cannot be merged."""
+        """Return the merged text.  Raises EmitError if the trees cannot be merged."""
         return self._block(base, ours, theirs, (0, 0, 0, 0), ())
 
     # Collections.
 
     def _block(self, base: Tree | None, ours: Tree, theirs: Tree, columns: Columns, path: Steps) -> str:
-        """A collection that has the same shape in all versions that have it."""
+        """Merge a collection that has the same shape in all versions that have it."""
         members = self._members(base, ours, theirs, path)
         plan = self._plan(base, ours, theirs, members, path)
         if ours.flow:
@@ -92,7 +92,7 @@ class Merge:
         return "".join(out)
 
     def _members(self, base: Tree | None, ours: Tree, theirs: Tree, path: Steps) -> dict[Hashable, Triple]:
-        """The entries of the result, by identity, in each version.  Also sets ``ids``."""
+        """Return each version of the result's entries, by their ids.  Also sets ``ids``."""
         sides = [
             [entry for entry in block.entries if entry.value is not None] if block is not None else []
             for block in (base, ours, theirs)
@@ -150,7 +150,7 @@ class Merge:
                 if each is not None:
                     ids[each] = identity
             members[identity] = triple
-        # Items that are removed, or that one side has alone, still show their place in the other versions.
+        # An item gets the id of the same item in the base, even if it is removed: ids tell where it was.
         before = [frozen(entry.data) for entry in was]
         for side in (here, there):
             found_at = pairs(before, [frozen(entry.data) for entry in side])
@@ -158,15 +158,15 @@ class Merge:
                 if at is None:
                     continue
                 other = side[at]
-                known = ids.get(entry, ids.get(other, ("gone", id(entry))))
+                known = ids.get(entry, ids.get(other, ("removed", id(entry))))
                 ids.setdefault(entry, known)
                 ids.setdefault(other, known)
         for entry in (*was, *here, *there):
-            ids.setdefault(entry, ("gone", id(entry)))
+            ids.setdefault(entry, ("removed", id(entry)))
         self.ids |= ids
 
     def _kept(self, triple: Triple, path: Steps) -> Triple | None:
-        """The versions of a mapping's entry to merge, None if it is removed."""
+        """Return the versions of a mapping's entry to merge, or None if it is removed."""
         was, here, there = triple
         if was is None or (here is not None and there is not None):
             return was, here, there
@@ -187,7 +187,7 @@ class Merge:
         members: dict[Hashable, Triple],
         path: Steps,
     ) -> list[Entry | Line]:
-        """The entries and lines of the result, in order."""
+        """Return the entries and lines of the result, in order."""
         sides = [base.entries if base is not None else [], ours.entries, theirs.entries]
         names = [[self.ids.get(entry, entry.key) for entry in side] for side in sides]
         slots = weave(*names)
@@ -221,7 +221,7 @@ class Merge:
         return plan
 
     def _comments(self, slots: list[Slot], sides: list[list[Entry]], path: Steps) -> set[int]:
-        """The numbers of the slots whose lines are removed; both sides may have changed one comment."""
+        """Return the numbers of the slots whose lines are removed.  Both sides may change the same comment."""
         dropped: set[int] = set()
         group: dict[str, list[int]] = {"base": [], "ours": [], "theirs": []}
 
@@ -290,7 +290,7 @@ class Merge:
                     usual[first] = self._usual((ours, theirs), common, firsts, columns, path, first=first)
                 known = usual[first]
                 lead = known if known is not None else own if fitting else "" if first else " "
-            if len(there) == 1:  # a new one, as deep as its neighbours
+            if len(there) == 1:  # a new entry gets the indentation of its neighbours
                 body = shifted(body, depth(lead) - depth(own))
             trail = self._piece(texts_of(triple, "trail"), columns, path)
             out += [lead, body, "" if last and not comma else ",", trail]
@@ -307,7 +307,7 @@ class Merge:
         *,
         first: bool,
     ) -> str | None:
-        """The text before an entry: as before another one, in the result if both sides have that one."""
+        """Return the lead of another entry that fits, preferably of one that both sides have, or None."""
         known = {id(entry): triple for triple in common for entry in triple[1:]}
         found = None
         entries = [*sides[0].entries, *sides[1].entries]
@@ -333,13 +333,13 @@ class Merge:
         columns: Columns,
         path: Steps,
     ) -> str | None:
-        """An entry without its lead, None if it is removed."""
+        """Merge an entry.  Returns its text without the lead, or None if it is removed."""
         if here is None or there is None:
             side, entry = next(
                 (number, entry) for number, entry in ((1, here), (2, there), (0, was)) if entry is not None
             )
             return taken(entry, columns, side)
-        # An empty collection has the layout of what it is merged with.
+        # An empty collection gets the layout of the entry that it is merged with.
         if not there.data:
             there, was = laid_out_as(there, here), laid_out_as(was, here) if was is not None else None
         elif not here.data:
@@ -370,7 +370,7 @@ class Merge:
         columns: Columns,
         path: Steps,
     ) -> str | None:
-        """An entry that has the same shape in all versions."""
+        """Merge an entry that has the same shape in all versions.  Returns None if it is removed."""
         if isinstance(here.value, Single):
             assert isinstance(there.value, Single)
             leaf_was = was.value if was is not None else None
@@ -398,7 +398,7 @@ class Merge:
         return head + value + post
 
     def _with_header(self, value: str, leaves: list[Single | None], columns: Columns, path: Steps) -> str:
-        """A block scalar with the merged comment in its header."""
+        """Put the merged comment into the header of a block scalar.  Other values are returned unchanged."""
         headers = [HEADER.match(leaf.text) if leaf is not None else None for leaf in leaves]
         header = HEADER.match(value)
         if header is None:
@@ -410,7 +410,7 @@ class Merge:
     def _single(
         self, was: Single | None, here: Single, there: Single, path: Steps
     ) -> tuple[int, Single] | None:
-        """The chosen value, and its side."""
+        """Return the number of the side whose value is chosen, and the value, or None if it is removed."""
         if here.data == there.data:
             return (2, there) if was is not None and here.text == was.text else (1, here)
         if was is not None and here.data == was.data:
@@ -444,5 +444,5 @@ class Merge:
 
 
 def _fits(entry: Entry, firsts: set[int], first: bool) -> bool:
-    """Whether the text before an entry may stand where the first one is, or where another one is."""
+    """Whether an entry's lead can be used before the first entry, or before a later one."""
     return (id(entry) in firsts) == first or "\n" in entry.lead

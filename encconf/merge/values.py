@@ -1,6 +1,6 @@
-"""Merge three versions of a text's content: values alone, without their spelling.
+"""Merge three versions of a text's content: the values alone, without their spelling.
 
-Every merged text is compared with this before it is used.
+Every merged text is compared with this result before it is used.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from encconf.text.tree import Data
 
 NAMES = ("name", "id", "key")
-"""Mappings in a list are matched by the first of these members that each of them has, with unique values."""
+"""Mappings in a list are matched by the first of these members that has a unique value in each of them."""
 
 
 def frozen(data: Data) -> Hashable:
-    """The data in a hashable form."""
+    """Return the data in a hashable form."""
     if isinstance(data, dict):
         return frozenset((key, frozen(item)) for key, item in data.items())
     if isinstance(data, list):
@@ -37,7 +37,7 @@ NOTHING = Nothing()
 
 
 def merge(base: Data | Nothing, ours: Data | Nothing, theirs: Data | Nothing, prefer: Side) -> Data | Nothing:
-    """The merged content; where both sides changed a value, that of the side ``prefer``."""
+    """Return the merged content.  Where both sides changed a value, it has that of the side ``prefer``."""
     if ours == theirs or theirs == base:
         return ours
     if ours == base:
@@ -59,7 +59,7 @@ def merge(base: Data | Nothing, ours: Data | Nothing, theirs: Data | Nothing, pr
             items: list[Data] = []
             for i, j, k in lists(was, ours, theirs, prefer).slots:
                 if j is None and k is None:
-                    item = at(was, i)  # where the version before both is preferred
+                    item = at(was, i)  # both sides removed it, and the base is preferred
                 else:
                     item = merge(at(was, i), at(ours, j), at(theirs, k), prefer)
                 if not isinstance(item, Nothing):
@@ -69,7 +69,7 @@ def merge(base: Data | Nothing, ours: Data | Nothing, theirs: Data | Nothing, pr
 
 
 def documents(base: list[Data], ours: list[Data], theirs: list[Data], prefer: Side) -> list[Data]:
-    """The merged content of a stream of documents."""
+    """Return the merged content of a stream of documents."""
     if len(ours) == len(theirs) == 1 and len(base) < 2:
         one = merge(base[0] if base else NOTHING, ours[0], theirs[0], prefer)
         return [one] if not isinstance(one, Nothing) else []
@@ -79,17 +79,17 @@ def documents(base: list[Data], ours: list[Data], theirs: list[Data], prefer: Si
 
 
 def at(items: Sequence[Data], index: int | None) -> Data | Nothing:
-    """An item, if there is one."""
+    """Return the item at an index, or NOTHING if the index is None."""
     return items[index] if index is not None else NOTHING
 
 
 def is_empty(data: Data | Nothing) -> bool:
-    """Whether it is absent, null or an empty collection: then both sides may add to it."""
+    """Whether a value is absent, null or an empty collection, so that both sides may add to it."""
     return isinstance(data, Nothing) or data in ({}, []) or (isinstance(data, tuple) and data[0] == "null")
 
 
 def lists(base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], prefer: Side) -> Merged:
-    """The items of three lists, side by side."""
+    """Merge three lists."""
     named = _by_name(base, ours, theirs, prefer)
     if named is not None:
         return named
@@ -99,32 +99,35 @@ def lists(base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], pr
 def _by_name(
     base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], prefer: Side
 ) -> Merged | None:
-    """The items of three lists of mappings with names: each may change and move on its own."""
+    """Merge three lists of mappings by their names.  Returns None if they have no unique names.
+
+    Each mapping may change and move on its own.
+    """
     for name in NAMES:
         sides = [_names(items, name) for items in (base, ours, theirs)]
         was, here, there = sides
         if was is None or not (here and there):
             continue
         clash = False
-        gone: set[Hashable] = set()
+        removed: set[Hashable] = set()
         for key in {**was, **here, **there}:
             if key not in here and key not in there:
-                gone.add(key)
+                removed.add(key)
             elif key in was and (key in here) != (key in there):
                 left = ours[here[key]] if key in here else theirs[there[key]]
                 keeps = "ours" if key in here else "theirs"
                 if left == base[was[key]]:
-                    gone.add(key)
+                    removed.add(key)
                 else:
                     clash = True
                     if prefer not in (keeps, "base"):
-                        gone.add(key)
+                        removed.add(key)
         names = [list(each) for each in (was, here, there)]
         slots: list[Slot] = []
         seen: set[Hashable] = set()
         for slot in weave(*names):
             key = next(side[at] for side, at in zip(names, slot, strict=True) if at is not None)
-            if key in gone or key in seen or moved(slot, key in here, key in there):
+            if key in removed or key in seen or moved(slot, key in here, key in there):
                 continue
             seen.add(key)
             slots.append((was.get(key), here.get(key), there.get(key)))
@@ -136,7 +139,7 @@ def _by_name(
 
 
 def _names(items: Sequence[Data], name: str) -> dict[Hashable, int] | None:
-    """Where each name is, None if one is missing or appears twice."""
+    """Return the index of each name, or None if a name is missing or appears twice."""
     found: dict[Hashable, int] = {}
     for index, item in enumerate(items):
         value = item.get(name) if isinstance(item, dict) else None

@@ -1,7 +1,7 @@
-"""Merge three versions of a sequence: the order of its items if both sides changed it.
+"""Merge three versions of a sequence, even if both sides changed the order of its items.
 
 Items are compared by tokens.  `weave` merges the order of lines and members, which never conflicts.
-`merge_items` merges lists, whose order is part of their content: there it is a clash if two sides change
+`merge_items` merges lists.  Their order is part of their content, so it is a conflict if both sides change
 the same place.
 """
 
@@ -25,9 +25,9 @@ BLANK = ("text", "")
 
 
 def pairs(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
-    """For each old token the index of the same new token; both in the same order."""
+    """Return the index of the same new token for each old token, or None.  The indexes increase."""
     found = [(i, j) for j, i in enumerate(align(old, new)) if i is not None]
-    # Pairs of align that are out of order (moves) do not count: the longest run in order remains.
+    # `align` also pairs tokens that have moved; only the longest run of pairs in order is used.
     result: list[int | None] = [None] * len(old)
     for i, j in in_order(found):
         result[i] = j
@@ -35,7 +35,7 @@ def pairs(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
 
 
 def _gaps(count: int, new: int, pair: list[int | None]) -> list[list[int]]:
-    """The items that a side added before each of the old items, and after the last one."""
+    """Return the items that a side added before each of the old items, and after the last one."""
     gaps: list[list[int]] = [[] for _ in range(count + 1)]
     place = {j: i for i, j in enumerate(pair) if j is not None}
     gap = 0
@@ -48,9 +48,10 @@ def _gaps(count: int, new: int, pair: list[int | None]) -> list[list[int]]:
 
 
 def weave(base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> list[Slot]:
-    """All three in one order; our additions come before theirs.
+    """Merge three sequences into one order.  At the same place, our additions precede theirs.
 
-    An item of base that is not on both sides was removed, or appears again where it was moved to.
+    A slot with an item of the base that not both sides have is an item that was removed or moved.  A moved
+    item has another slot at its new place.
     """
     ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
     ours_new = _gaps(len(base), len(ours), ours_at)
@@ -65,7 +66,7 @@ def weave(base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[H
 
 
 def moved(slot: Slot, in_ours: bool, in_theirs: bool) -> bool:
-    """Whether a slot of `weave` is a place that a side has moved an item away from."""
+    """Whether a slot of `weave` is the place that a side moved an item away from."""
     i, j, k = slot
     return i is not None and ((j is None and in_ours) or (k is None and in_theirs))
 
@@ -73,11 +74,11 @@ def moved(slot: Slot, in_ours: bool, in_theirs: bool) -> bool:
 def _both(
     ours: Sequence[Hashable], theirs: Sequence[Hashable], here: Sequence[int], there: Sequence[int]
 ) -> list[Slot]:
-    """Two additions at one place; items that are in both appear once."""
+    """Merge what both sides added at one place.  An item that both added appears once."""
     slots: list[Slot] = []
     if list(ours) == list(theirs):
         return [(None, j, k) for j, k in zip(here, there, strict=True)]
-    # An empty line goes with what it sets off.
+    # Empty lines all look the same: pair those beside paired lines.
     found = pairs([object() if token == BLANK else token for token in ours], theirs)
     taken = set(found)
     for j, token in enumerate(ours):
@@ -102,7 +103,7 @@ def _both(
 
 
 class Merged(Record):
-    """A merged list: its items' slots, and whether there was any conflict."""
+    """A merged list: the slots of its items, and whether there was any conflict."""
 
     slots: list[Slot]
     clash: bool
@@ -111,9 +112,9 @@ class Merged(Record):
 def merge_items(
     base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable], prefer: Side
 ) -> Merged:
-    """Merge lists whose order matters; where the sides conflict, the items of ``prefer`` are used.
+    """Merge lists whose order matters.  Where the sides conflict, the items of ``prefer`` are used.
 
-    One slot may hold different items of both sides, which are then to be merged.
+    If a slot holds different items of both sides, the caller merges them.
     """
     ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
     slots: list[Slot] = []
@@ -143,7 +144,7 @@ def merge_items(
 def _too_often(
     base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable], slots: list[Slot]
 ) -> bool:
-    """Whether an item that a side removed is back, or is there twice since both sides moved it."""
+    """Whether the result still has an item that a side removed, or twice an item that both sides moved."""
     from collections import Counter
 
     before, here, there = Counter(base), Counter(ours), Counter(theirs)
@@ -159,7 +160,7 @@ def _too_often(
 
 
 class _Chunk:
-    """The items between two that neither side changed."""
+    """The items of all versions between two items that neither side changed."""
 
     __slots__ = ("base", "i", "j", "k", "ours", "theirs")
 
@@ -183,7 +184,7 @@ class _Chunk:
         return [(i, None, None) for i in self.i]
 
     def merge(self, ours_at: list[int | None], theirs_at: list[int | None]) -> list[Slot] | None:
-        """The chunk's items, None if the sides conflict."""
+        """Return the slots of the chunk's items, or None if the sides conflict."""
         base, ours, theirs = list(self.base), list(self.ours), list(self.theirs)
         if ours == base:
             return self.side("theirs")
@@ -202,13 +203,13 @@ class _Chunk:
         )
 
     def _apart(self, ours_at: list[int | None], theirs_at: list[int | None]) -> list[Slot] | None:
-        """Both sides' changes, None if any two touch."""
+        """Return the slots with the changes of both sides, or None if two of them touch."""
         here = _within(ours_at, self.i, self.j)
         there = _within(theirs_at, self.i, self.k)
         ours_new = _gaps(len(self.i), len(self.j), here)
         theirs_new = _gaps(len(self.i), len(self.k), there)
         slots: list[Slot] = []
-        ours_replaced = theirs_replaced = False  # whether a run that a side took away is another one there
+        ours_replaced = theirs_replaced = False  # whether the side replaced the run it removed
         for at in range(len(self.i) + 1):
             if ours_new[at] and theirs_new[at]:
                 return None
@@ -226,6 +227,6 @@ class _Chunk:
 
 
 def _within(pair: list[int | None], old: range, new: range) -> list[int | None]:
-    """A part of a pairing, counted from the part's own starts."""
+    """Return a part of a pairing, with indexes relative to the part."""
     found = [pair[i] for i in old]
     return [at - new.start if at is not None else None for at in found]
