@@ -243,11 +243,13 @@ class TestAskedOnce:
     def test_a_command_that_takes_longer_than_the_companion_waits(self, history: History) -> None:
         self.history_of(history)
         program, asked = history.home / "identity", history.home / "asked"
-        program.write_text(f"#!/bin/sh\necho >> {asked}\nsleep 7\ncat {history.key_file}\n")
+        program.write_text(
+            f"#!/bin/sh\n[ ! -e {asked} ] || sleep 12\necho >> {asked}\ncat {history.key_file}\n"
+        )
         program.chmod(0o700)
         del history.environ["SOPS_AGE_KEY_FILE"]
         both = "textconv a.enc.yaml; textconv b.enc.yaml"
-        environ = {"SOPS_AGE_KEY_CMD": str(program), "ENCCONF_TEST_PATIENCE": "3"}
+        environ = {"SOPS_AGE_KEY_CMD": str(program), "ENCCONF_TEST_PATIENCE": "5"}
         assert history.as_git(f"{both}; {both}", **environ).stdout == "a: 3\nb: 3\n" * 2
         assert asked.read_text() == "\n" * 2
 
@@ -294,11 +296,8 @@ class TestEnd:
 
     @pytest.mark.parametrize("where", ["_detach", "_answer"])
     def test_the_kernel_ends_one_that_hangs(self, history: History, where: str) -> None:
-        hung = f"ENCCONF_TEST_HANG={where} textconv {FILE}"
-        done = history.as_git(
-            f"{hung}; {hung}; sleep 3; textconv {FILE}; rm {history.key_file}; textconv {FILE}",
-            ENCCONF_TEST_PATIENCE="1",
-        )
+        hung = f"ENCCONF_TEST_PATIENCE=1 ENCCONF_TEST_HANG={where} textconv {FILE}"
+        done = history.as_git(f"{hung}; {hung}; textconv {FILE}; rm {history.key_file}; textconv {FILE}")
         assert done.stdout.count("hunter2") == 4
         assert done.stderr == ""
 
