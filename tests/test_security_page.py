@@ -36,15 +36,15 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_changes::test_only_what_changed",
     ),
     "It counts only if `lastmodified` is an RFC 3339 date": (
-        "test_seal::test_b4_a_mac_counts_with_a_date_only",
+        "test_mac::test_b4_a_mac_counts_with_a_date_only",
     ),
     "encconf wrote these keys, types, structure and selection": (
-        "test_seal::test_no_change_goes_unnoticed",
-        "test_seal::test_the_strict_check_cannot_be_taken_off",
-        "test_seal::test_the_rule_is_part_of_it",
+        "test_mac::test_no_change_goes_unnoticed",
+        "test_mac::test_the_strict_check_cannot_be_taken_off",
+        "test_mac::test_the_rule_is_part_of_it",
     ),
-    "to which rops gave another date": ("test_seal::test_h4_another_date_is_another_writer",),
-    "it covers only encrypted values and their places": ("test_seal::test_only_encrypted_values_count",),
+    "to which rops gave another date": ("test_mac::test_h4_another_date_is_another_writer",),
+    "it covers only encrypted values and their places": ("test_mac::test_only_encrypted_values_count",),
     "uses it only if the resulting text has exactly the values": (
         "test_layout::test_a_stale_record_is_ignored",
         "test_layout::test_a_forged_record_is_ignored",
@@ -54,7 +54,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_merge::test_someone_alters_the_conflict",
     ),
     "can put back a whole older one": ("test_security_page::test_an_older_version_is_not_noticed",),
-    "encconf never prints the stored or the computed MAC": ("test_seal::test_errors_do_not_show_the_mac",),
+    "encconf never prints the stored or the computed MAC": ("test_mac::test_errors_do_not_show_the_mac",),
     "A file that exceeds one is refused": (
         "test_hostile::test_b1_aliases_are_limited_in_bytes",
         "test_hostile::test_b1_long_paths_are_limited",
@@ -230,8 +230,8 @@ BACKED: dict[str, tuple[str, ...]] = {
 
 OF_SECURITY: dict[str, tuple[str, ...]] = {
     "Each is bound to its place": (
-        "test_seal::test_a_moved_ciphertext_is_no_comment_in_a_plain_place",
-        "test_seal::test_a_flipped_bit_anywhere_in_a_ciphertext",
+        "test_mac::test_a_moved_ciphertext_is_no_comment_in_a_plain_place",
+        "test_mac::test_a_flipped_bit_anywhere_in_a_ciphertext",
     ),
     "`load_config` has no way to skip it": (
         "test_seal::test_b11_the_command_line_and_the_library_refuse_the_same",
