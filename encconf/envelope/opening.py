@@ -28,6 +28,9 @@ class Opening:
     opened it, or ``failures`` say why none did.
     """
 
+    part: bytes | None = None
+    by: MasterKey | None = None
+
     def __init__(
         self,
         group: Sequence[WrappedKey],
@@ -37,8 +40,6 @@ class Opening:
     ) -> None:
         self.rest = list(group)
         self.failures: list[Failure] = []
-        self.part: bytes | None = None
-        self.by: MasterKey | None = None
         self._size = size
         self._credentials = credentials
         self._cache = cache

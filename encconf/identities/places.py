@@ -76,7 +76,8 @@ class AgeSource:
                 named = {"file": "the name of a file", "command": "the name of a command"}.get(self.how)
                 raise SourceError(f"contains a private key instead of {named or 'the address of one'}")
             if self.how == "source":
-                return stored.load().fetch(self.where, credentials)
+                data: bytes = stored.load().fetch(self.where, credentials)
+                return data
             if self.how == "file":
                 return self._read_file(credentials)
             return self._run(recipient, credentials)

@@ -10,34 +10,16 @@ from encconf.errors import MasterKeyError, SourceError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
-
-    class Address(Protocol):
-        """A parsed address."""
-
-        @property
-        def label(self) -> str:
-            """The address to show, without secrets."""
-
-    class Reader(Protocol):
-        """The functions of `encconf.sources`; each raises SourceError."""
-
-        def parse(self, text: str) -> Address:
-            """Read an address."""
-
-        def fetch(self, uri: str, credentials: Any) -> bytes:
-            """The value at an address."""
-
-        def fetch_text(self, uri: str, credentials: Any) -> str:
-            """The same as text."""
+    from types import ModuleType
+    from typing import Any
 
 
-def _none() -> Reader:
+def _none() -> ModuleType:
     raise SourceError("nothing reads the addresses of sources here")
 
 
-load: Callable[[], Reader] = _none
-"""Imports the reader of addresses; `encconf.keys` sets it."""
+load: Callable[[], ModuleType] = _none
+"""Imports `encconf.sources`, whose functions raise SourceError; `encconf.keys` sets it."""
 
 PRIVATE = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN")
 """How private keys begin."""
@@ -69,9 +51,10 @@ def runs_program(address: str) -> bool:
 def label_of(address: str) -> str:
     """An address to show; "" for anything else, since it may be a secret."""
     try:
-        return load().parse(address).label
+        label: str = load().parse(address).label
     except SourceError:
         return ""
+    return label
 
 
 def passphrase(by: str, addresses: list[str], credentials: Any) -> str:
@@ -82,7 +65,7 @@ def passphrase(by: str, addresses: list[str], credentials: Any) -> str:
         )
     named = f"{by} {label_of(addresses[0])}".rstrip()
     try:
-        text = load().fetch_text(addresses[0], credentials)
+        text: str = load().fetch_text(addresses[0], credentials)
     except SourceError as error:
         raise MasterKeyError(f"{named}: {error.message}", hint=error.hint) from None
     text = text.removesuffix("\n").removesuffix("\r")

@@ -83,21 +83,15 @@ def _exchange(at: LockedFolder, name: str, data: bytes, old: os.stat_result, mod
     if old.st_nlink > 1:
         return False  # the other names would keep the old content
     try:
-        new = _Unfinished(at, PRIVATE)
+        with _Unfinished(at, PRIVATE) as new:
+            if not _keep_attributes(new.descriptor, old, at, name):
+                return False
+            new.write(data, mode)
+            new.become(name)
     except OSError as error:
         if error.errno in _NO_EXCHANGE:
             return False
         raise
-    with new:
-        if not _keep_attributes(new.descriptor, old, at, name):
-            return False
-        new.write(data, mode)
-        try:
-            new.become(name)
-        except OSError as error:
-            if error.errno in _NO_EXCHANGE:
-                return False
-            raise
     return True
 
 

@@ -18,6 +18,7 @@ from encconf.text.words import weak_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
     from typing import Self
 
     from encconf.identities.credentials import Credentials
@@ -273,7 +274,7 @@ TABLE: dict[str, KeyType] = {
 }
 
 
-def _sources() -> stored.Reader:
+def _sources() -> ModuleType:
     from encconf import sources
 
     return sources

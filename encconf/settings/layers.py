@@ -43,9 +43,11 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     Layer: TypeAlias = "Input | Plain | Optional | Mapping[str, Any]"
 
-_TRUE = ("true", "1", "yes", "on")
+_BOOLEANS = {
+    **dict.fromkeys(("true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
 _WANTED = ((bool, "bool"), (int, "int"), (float, "float"), (list, "a JSON list"), (dict, "a JSON object"))
-_FALSE = ("false", "0", "no", "off")
 
 
 class Plain(Record):
@@ -283,22 +285,17 @@ def _cast(text: str, old: Any, place: str) -> Any:
     """A text as a value of the type that an old one has."""
     try:
         if isinstance(old, bool):
-            return _boolean(text)
+            return _BOOLEANS[text.strip().lower()]
         if isinstance(old, int):
             return int(text) if len(text) <= 40 else _wrong()
         if isinstance(old, float):
             return float(text)
         if isinstance(old, (list, dict)):
             return _json(text, type(old))
-    except (ValueError, RecursionError):
+    except (ValueError, KeyError, RecursionError):
         wanted = next(word for kind, word in _WANTED if isinstance(old, kind))
         raise ConfigTypeError(f"{place} wants {wanted}") from None
     return text if type(old) in (str, type(None)) or isinstance(old, bytes) else masked(text)
-
-
-def _boolean(text: str) -> bool:
-    word = text.strip().lower()
-    return True if word in _TRUE else False if word in _FALSE else _wrong()
 
 
 def _json(text: str, wanted: type) -> Any:
