@@ -43,13 +43,15 @@ def mounted(mounts: str, code: str, *args: object) -> subprocess.CompletedProces
     )
 
 
-_SLOW_WRITE = """
+# In steps: a signal just before a sleep does not end that sleep.
+WAIT = "for _ in range(600): time.sleep(0.05)"
+_SLOW_WRITE = f"""
 import os, sys, time
 from encconf.io import fileio
 real = os.fsync
 def slow(descriptor):
     print("writing", flush=True)
-    time.sleep(30)
+    {WAIT}
     real(descriptor)
 os.fsync = slow
 fileio.write_atomic(sys.argv[1], "new")

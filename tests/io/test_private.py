@@ -16,6 +16,8 @@ import pytest
 from encconf.errors import InputError, OutputError
 from encconf.io import private
 
+from .processes import WAIT
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -114,7 +116,7 @@ class TestPrivateFolder:
             "import os, time; from encconf.io import private\n"
             "with private.PrivateFolder() as path:\n"
             "    private.write_private(path + '/x', 'secret')\n"
-            "    print(path, flush=True); time.sleep(30)\n"
+            f"    print(path, flush=True)\n    {WAIT}\n"
         )
         process = subprocess.Popen(
             [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
