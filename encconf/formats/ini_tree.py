@@ -7,7 +7,7 @@ import re
 from encconf.errors import EmitError
 from encconf.formats import ini, ini_text, writing
 from encconf.formats.plain import stored_text, string_of
-from encconf.text.document import says
+from encconf.text.document import content_of
 from encconf.text.tree import Entry, Single, Tree, drop, line_after, lines, put
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ stored = stored_text
 def tree(document: Document) -> Tree:
     """The tree of a scanned text: sections, which may share a name, and the keys before the first one."""
     text = document.text
-    data: Any = says(document)[0]
+    data: Any = content_of(document)[0]
     whole = here = Tree("map", data)
     at = 0
     seen: dict[str, int] = {}

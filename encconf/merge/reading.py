@@ -8,7 +8,7 @@ from collections import Counter
 from encconf import formats
 from encconf.errors import EmitError, EmptyDocumentError, ParseError
 from encconf.record import Record
-from encconf.text.document import Document, says
+from encconf.text.document import Document, content_of
 from encconf.text.tree import Tree
 
 TYPE_CHECKING = False
@@ -59,7 +59,7 @@ def _read(text: str, format: str, comments: bool = False) -> Reading:
     tree = formats.writing(format).tree(document)
     if tree.fuller:
         return Reading(tree, tree.data if isinstance(tree.data, list) else [tree.data], scanned)
-    return Reading(tree, says(document), scanned)
+    return Reading(tree, content_of(document), scanned)
 
 
 HEADER = re.compile(r"[|>][-+0-9]*([ \t]*(?:[ \t]#[^\n]*)?)(?=\n)")

@@ -221,7 +221,7 @@ class Merge:
         return plan
 
     def _comments(self, slots: list[Slot], sides: list[list[Entry]], path: Steps) -> set[int]:
-        """Return the numbers of the slots whose lines are removed.  Both sides may change the same comment."""
+        """Return the slots whose lines are removed.  Both sides may have changed the same comment."""
         dropped: set[int] = set()
         group: dict[str, list[int]] = {"base": [], "ours": [], "theirs": []}
 

@@ -1,11 +1,11 @@
-"""Which old ciphertext a value may keep: an alignment of two sequences, as diff aligns lines.
+"""Align two sequences, as diff aligns lines, to find the old ciphertext that each value may keep.
 
-A token says where a value is, and its type and bytes.  Under one data key, values with equal tokens
+A token is a value's place, type and bytes.  Under one data key, values with equal tokens
 have interchangeable ciphertexts.  Each old ciphertext is used once: using it twice would reveal that
-two values are equal.  The alignment is a patience diff: unique tokens in their longest increasing order,
-extended in both directions.  So the other items of a list keep their ciphertexts when you insert one at
-its start.  The tokens that remain are matched in order.  Time is O(n log n): once that much is spent on
-sequences designed to defeat the algorithm, it stops splitting them.
+two values are equal.  The alignment is a patience diff: it pairs unique tokens in their longest increasing
+order, and extends these pairs in both directions.  So the other items of a list keep their ciphertexts when
+you insert one at its start.  The tokens that remain are matched in order.  The time is O(n log n): the
+algorithm stops splitting sequences when it has spent that much, even if they were designed to defeat it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def align(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
-    """For each new token, the index of the old one whose ciphertext it keeps, or None."""
+    """Return for each new token the index of the old one whose ciphertext it keeps, or None."""
     taken: list[int | None] = [None] * len(new)
     used = bytearray(len(old))
 
@@ -28,7 +28,7 @@ def align(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
         used[i] = 1
 
     size = len(old) + len(new)
-    budget = 4 * size * size.bit_length()  # tokens to look at in search of anchors
+    budget = 4 * size * size.bit_length()  # how many tokens the search for anchors may look at
     pending = [(0, len(old), 0, len(new))]
     while pending:
         i, i_end, j, j_end = pending.pop()
@@ -44,7 +44,7 @@ def align(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
         anchors = _anchors(old, new, i, i_end, j, j_end)
         if not anchors:
             continue
-        # Between two anchors both ends are tried again; an anchor itself is its gap's first token.
+        # Both ends of each gap between two anchors are tried again.  A gap begins with its anchor.
         starts = [*anchors, (i_end, j_end)]
         pending.append((i, starts[0][0], j, starts[0][1]))
         for (i_from, j_from), (i_to, j_to) in pairwise(starts):
@@ -74,7 +74,7 @@ def _take_rest(
 def _anchors(
     old: Sequence[Hashable], new: Sequence[Hashable], i: int, i_end: int, j: int, j_end: int
 ) -> list[tuple[int, int]]:
-    """Pairs of tokens that are unique in both ranges, in the longest order that both share."""
+    """Pair the tokens that are unique in both ranges, and return the longest run in the same order."""
     place: dict[Hashable, int] = {}
     for at in range(i, i_end):
         token = old[at]
@@ -89,7 +89,7 @@ def _anchors(
 
 
 def in_order(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The longest run of pairs whose first numbers increase; the second numbers of ``pairs`` already do."""
+    """Return the longest run of pairs whose first numbers increase.  The second numbers do already."""
     tails: list[int] = []
     ends: list[int] = []
     before: list[int] = []

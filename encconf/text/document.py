@@ -1,7 +1,7 @@
-"""Leaves with exact spans, which every format makes of a text, and the splice that makes a text of them.
+"""A text as leaves with exact spans, and `splice`, which replaces spans of a text.
 
 A `Document` is the text of one file and its leaves in document order.  A format module makes it
-(`scan`); nothing here knows a syntax.  Spans are code-point offsets into ``text``.  The ``sops``
+(`scan`).  Nothing here knows a syntax.  Spans are code-point offsets into ``text``.  The ``sops``
 block is not among the leaves: it is in ``block``, as plain values.
 """
 
@@ -25,9 +25,9 @@ LAYOUT = "encconf_layout"
 class Scope:
     """One mapping or sequence.
 
-    ``node`` is the plain dict or list for it, with None in the place of each leaf until a value is
-    put there.  ``keys`` are the mapping keys that lead to it; as in sops, sequences add none.
-    ``aad`` is those keys as sops authenticates them: in UTF-8, each followed by ``:``.
+    ``node`` is its plain dict or list, which has None for each leaf until a value is put there.
+    ``keys`` are the mapping keys that lead to it.  As in sops, sequences add none.  ``aad`` has those keys
+    as sops authenticates them: each followed by ``:``.
     """
 
     __slots__ = ("aad", "keys", "node", "parent", "step")
@@ -48,14 +48,14 @@ class Scope:
         self.node: Any = node
 
     def inside(self, step: str | int, node: dict[str, object] | list[object]) -> Scope:
-        """The scope of a collection at a step of this one."""
+        """Return the scope of a collection that is at a step of this one."""
         if isinstance(step, int):
             return Scope(self, step, self.keys, self.aad, node)
         return Scope(self, step, (*self.keys, step), f"{self.aad}{step}:", node)
 
     @property
     def path(self) -> tuple[str | int, ...]:
-        """Keys and indexes from the root of the (YAML) document."""
+        """The keys and indexes from the root of the (YAML) document."""
         steps: list[str | int] = []
         scope: Scope | None = self
         while scope is not None and scope.step is not None:
@@ -65,7 +65,7 @@ class Scope:
 
     @property
     def root(self) -> Scope:
-        """The outermost collection that it is in: that of its (YAML) document."""
+        """The outermost collection of the (YAML) document that holds it."""
         scope = self
         while scope.parent is not None:
             scope = scope.parent
@@ -76,10 +76,10 @@ class Leaf:
     """One value: where it is in the text, and what sops stores for it.
 
     ``type`` is one of sops's types: str, int, float, bool, time, null, or comment (for a comment that
-    sops stores as a sequence item).  ``data`` holds the bytes that sops hashes and encrypts, None for
+    sops stores as a sequence item).  ``data`` holds the bytes that sops hashes and encrypts, or None for
     null.  In an encrypted text, ``type`` and ``data`` describe the ciphertext until the document is
-    unsealed; ``sealed`` then keeps the ``ENC[…]`` text.  ``style`` is the format's name for the
-    spelling, and ``note`` holds whatever else the format needs to spell the value again.
+    decrypted; then ``sealed`` holds the ``ENC[…]`` text.  ``style`` is the format's name for the
+    spelling, and ``note`` holds what else the format needs to spell the value again.
     """
 
     __slots__ = ("data", "end", "note", "scope", "sealed", "start", "step", "style", "type")
@@ -107,18 +107,18 @@ class Leaf:
 
     @property
     def path(self) -> tuple[str | int, ...]:
-        """Keys and indexes from the root of the (YAML) document."""
+        """The keys and indexes from the root of the (YAML) document."""
         return (*self.scope.path, self.step)
 
     @property
     def aad(self) -> bytes:
-        """What sops authenticates with the value: every key followed by ``:``, no indexes."""
+        """What sops authenticates with the value: every key, each followed by ``:``, but no indexes."""
         aad = self.scope.aad if type(self.step) is int else f"{self.scope.aad}{self.step}:"
         return aad.encode("utf-8", "surrogateescape")
 
 
 def aads(leaves: Iterable[Leaf]) -> Iterator[bytes]:
-    """`Leaf.aad` of each leaf, in less time: neighbours mostly share a scope."""
+    """Yield the `Leaf.aad` of each leaf.  This is faster, since neighbours usually share a scope."""
     scope = None
     around = ""
     for leaf in leaves:
@@ -131,11 +131,11 @@ def aads(leaves: Iterable[Leaf]) -> Iterator[bytes]:
 
 
 class Comment:
-    """One comment line: ``text[start:end]`` is what follows the comment sign.
+    """One comment line: its span in the document, which begins after the comment sign.
 
     ``scope`` is where sops (go-yaml) stores it, and ``before`` is the step of the item that it precedes
-    there, None for a comment after the last item.  After decryption, ``text`` is the plaintext, ``sealed``
-    the ``ENC[…]`` text, and ``misplaced`` says whether it was encrypted for another scope.
+    there, or None for a comment after the last item.  After decryption, ``text`` is the plaintext,
+    ``sealed`` the ``ENC[…]`` text, and ``misplaced`` says whether it was encrypted for another scope.
     """
 
     __slots__ = ("before", "end", "misplaced", "scope", "sealed", "start", "text")
@@ -166,8 +166,8 @@ class Part:
     """One document of the stream: where its root is and where its ``sops`` block is.
 
     ``indent`` is the column of the root mapping's keys.  ``end`` is where a block can be added: before
-    ``...``, or at the end of the document.  ``close`` is the offset of a flow root's closing brace, None
-    for a block root.  ``block`` is the span of the ``sops`` block, None if there is none.
+    ``...``, or at the end of the document.  ``close`` is the offset of a flow root's closing brace, or None
+    for a block root.  ``block`` is the span of the ``sops`` block, or None.
     """
 
     __slots__ = ("block", "close", "end", "indent", "root", "start")
@@ -184,7 +184,7 @@ class Part:
 class Document:
     """One file's text, its leaves, and the plain trees they belong to.
 
-    ``trees`` has one dict for each (YAML) document, with None where a leaf's value belongs; set values
+    ``trees`` has one dict for each (YAML) document, with None where a leaf's value belongs.  Set values
     through ``leaf.scope.node[leaf.step]``.  ``shape`` is a list of tokens that describes the trees
     except for the values: ``%`` starts a document, ``.key`` is a leaf in a mapping, ``-`` one in a
     sequence, ``{key``/``[key`` and ``{``/``[`` open collections in a mapping and in a sequence, and
@@ -192,8 +192,8 @@ class Document:
     ``block_text`` its text; the leaves, trees and shape do not contain it.  ``merges`` lists the scopes
     with a YAML merge key (``<<``).  ``alias_keys`` lists the keys that are YAML aliases: the key, its span,
     and the leaf that it refers to.  ``habits`` caches the text's line break and indentation.  A YAML text
-    is ``regular`` if it was read line by line: where its keys are follows from where its values are.
-    ``most`` is how many values and collections it may have, see `most_items`.
+    is ``regular`` if it was read line by line; then the places of the values determine those of the keys.
+    ``most`` is how many values and collections it may have (see `most_items`).
     """
 
     __slots__ = (
@@ -220,7 +220,7 @@ class Document:
 
 
 def copies(document: Document) -> tuple[list[Any], dict[int, Any]]:
-    """Copies of a document's trees, and each collection's copy by the id of the original.
+    """Return copies of a document's trees, and each collection's copy by the id of the original.
 
     If a JSON object has a key twice, the last one counts.  A collection under the first one is in no tree,
     and its copy is empty.
@@ -240,8 +240,8 @@ def copies(document: Document) -> tuple[list[Any], dict[int, Any]]:
     return [copy(tree) for tree in document.trees], found
 
 
-def says(document: Document) -> list[Any]:
-    """The content of a document: its trees, with the type and the bytes of each value."""
+def content_of(document: Document) -> list[Any]:
+    """Return the content of a document: its trees, with the type and the bytes of each value."""
     trees, nodes = copies(document)
     for leaf in document.leaves:
         nodes[id(leaf.scope.node)][leaf.step] = (leaf.type, leaf.data)
@@ -252,7 +252,7 @@ Edit = tuple[int, int, str]
 
 
 def whole_document(text: str, format: str, start: int = 0) -> tuple[Document, Scope]:
-    """A document of one part that is the whole text from ``start`` on, a mapping, and its root."""
+    """Return a document of one part, a mapping that is the whole text from ``start`` on, and its root."""
     document = Document(text, format)
     part = Part(start)
     part.root = "map"
@@ -265,11 +265,11 @@ def whole_document(text: str, format: str, start: int = 0) -> tuple[Document, Sc
 
 
 MAX_DEPTH = 200
-"""How deep collections may nest in YAML and JSON: far deeper than any configuration does."""
+"""How deep collections may be nested in YAML and JSON.  No real configuration comes near that."""
 MAX_DIGITS = 1_000
-"""How many characters a number in JSON or TOML may have; the longest that sops writes has about 330."""
+"""How many characters a number in JSON or TOML may have.  The longest that sops writes has about 330."""
 MAX_PATHS = 32 << 20
-"""How many characters the key paths of all collections may have (32 Mi): each holds its own.
+"""How many characters the key paths of all collections may have together (32 Mi).
 
 The paths of all values may have as many, and `PATHS_PER_CHARACTER` more for each character of the text.
 """
@@ -277,27 +277,27 @@ PATHS_PER_CHARACTER = 16
 
 
 MAX_DENSE = 80_000
-"""How many values and collections a text of any length may hold, or lines of INI, dotenv and TOML."""
+"""How many values and collections (in INI, dotenv and TOML: lines) a text of any length may have."""
 DENSITY = 16
-"""It may hold one more for each so many characters; an encrypted value is much longer than that."""
+"""A text may have one item more for each 16 characters.  An encrypted value is much longer than that."""
 MAX_ITEMS = 2_000_000
-"""How many a text may hold at most."""
+"""How many items a text may have at most."""
 
 
 def most_items(text: str) -> int:
-    """How many values and collections a text of its length may hold, so that reading it takes no second."""
+    """Return how many values and collections a text may have.  Reading so many takes less than a second."""
     return min(MAX_DENSE + len(text) // DENSITY, MAX_ITEMS)
 
 
 def too_many(most: int) -> LimitError:
-    """The error for a text that holds more."""
+    """Return the error for a text that has more items."""
     return LimitError(f"the document holds more than {most} values and collections for its size")
 
 
 def limit_lines(text: str, breaks: str = "\n") -> None:
-    """Raise LimitError for more lines than `most_items`, where each may be a value or a comment.
+    """Raise LimitError if a text has more lines than `most_items`: each may be a value or a comment.
 
-    ``breaks`` are the characters that end a line; a carriage return and a line feed are one break.
+    ``breaks`` are the characters that end a line.  A carriage return and a line feed are one break.
     """
     most = most_items(text)
     found = sum(map(text.count, breaks))
@@ -315,7 +315,7 @@ def limit_paths(document: Document) -> None:
 
 
 def add_path(paths: int, scope: Scope) -> int:
-    """``paths`` with the length of a new collection's path; raises LimitError above `MAX_PATHS`."""
+    """Add the length of a new collection's path to ``paths``.  Raises LimitError above `MAX_PATHS`."""
     paths += len(scope.aad)
     if paths > MAX_PATHS:
         raise _paths_too_long()
@@ -327,25 +327,25 @@ def _paths_too_long() -> LimitError:
 
 
 def limit_digits(text: str, start: int, end: int) -> None:
-    """Raise LimitError for a number of more than `MAX_DIGITS` characters: converting it takes too long."""
+    """Raise LimitError if a number has more than `MAX_DIGITS` characters: it would take long to convert."""
     if end - start > MAX_DIGITS:
         line, column = position(text, start)
         raise LimitError(f"line {line}, column {column}: a number has more than {MAX_DIGITS} characters")
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
-    """Line and column of an offset, from 1."""
+    """Return the line and column of an offset, counted from 1."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def newline_of(text: str) -> str:
-    """The first line break of a text, ``\\n`` if it has none."""
+    """Return the first line break of a text, or ``\\n``."""
     at = text.find("\n")
     return "\r\n" if at > 0 and text[at - 1] == "\r" else "\n"
 
 
 def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
-    """An error about the text at an offset."""
+    """Return an error about the text at an offset."""
     line, column = position(text, offset)
     return ParseError(message, line=line, column=column, hint=hint)
 
@@ -357,7 +357,7 @@ def overlap(edits: list[Edit]) -> bool:
 
 
 def splice(text: str, edits: Iterable[Edit]) -> str:
-    """Replace spans of a text.  Edits must not overlap; they may come in any order."""
+    """Replace spans of a text.  Edits must not overlap, but may be in any order."""
     out: list[str] = []
     at = 0
     for start, end, new in sorted(edits):

@@ -1,8 +1,8 @@
 """Paths into a document: sops's ``["a"]["b"][0]``, and the shorter ``a.b[0]``.
 
-`parse_sops` reads what sops 3.13.3 reads (cmd/sops/main.go: parseTreePath); `parse` takes both
-spellings.  A path is a tuple of keys (str) and indexes (int); `END` is the place behind a list's
-last item.  Looking a path up is not done here.
+`parse_sops` reads what sops 3.13.3 reads (cmd/sops/main.go: parseTreePath).  `parse` reads both
+spellings.  A path is a tuple of keys (str) and indexes (int), or `END` for the place after a list's
+last item.  This module does not look paths up.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 
 END: Final = 1 << 62
-"""``[]`` in a path: behind the last item of a list."""
+"""``[]`` in a path: the place after the last item of a list."""
 
 MAX_STEPS = 200
-"""How many steps a path may have: as many levels as a document."""
+"""How many steps a path may have: as many as a document may have levels."""
 
 _HINT = 'write a path like a.b[0], or as in sops: ["a"]["b"][0]'
 _STEP = r"""(?xs)
@@ -33,9 +33,9 @@ _WORD = r"[^.\[\]\s\"']+"
 
 
 def parse(text: str) -> Path:
-    """Parse either spelling of a path; "" and "." are the whole document.
+    """Parse either spelling of a path.  "" and "." are the whole document.
 
-    A key that contains a dot or a bracket is written in brackets and quotes; there are no escapes.
+    A key that contains a dot or a bracket is written in brackets and quotes, without escapes.
     Raises PathSyntaxError.
     """
     if text in ("", "."):
@@ -85,7 +85,7 @@ def _limited(path: list[str | int]) -> Path:
 
 
 def spell(path: Sequence[str | int]) -> str:
-    """The shorter spelling, which `parse` reads back."""
+    """Return the shorter spelling of a path, which `parse` reads."""
     out = ""
     for step in path:
         if isinstance(step, int):

@@ -1,4 +1,4 @@
-"""Text from other people's files and services, made safe to print in a message."""
+"""Make text from other people's files and services safe to print in a message."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ if TYPE_CHECKING:
 
 
 def printable(text: str, limit: int = 0) -> str:
-    """The text on one line, without control characters, cut to ``limit`` characters."""
+    """Return the text on one line, without control characters, cut to ``limit`` characters."""
     if limit and len(text) > limit:
         text = text[: limit - 1] + "…"
     return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def quoted(word: str) -> str:
-    """A word, quoted for a shell."""
+    """Quote a word for a shell."""
     import shlex
 
     return shlex.quote(word)
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:
-    """``a, b and 3 more``."""
+    """Return a list of names as ``a, b and 3 more``."""
     known = list(names)
     more = f" and {len(known) - most} more" if len(known) > most else ""
     return ", ".join(known[:most]) + more
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """``1 file``, ``2 files``."""
+    """Return ``1 file`` or ``2 files``."""
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def escaped(text: str, allowed: str = "") -> str:
-    """The text with escapes for all characters that are not printable, except those in ``allowed``."""
+    """Escape all characters of a text that are not printable, except those in ``allowed``."""
     if text.isprintable():
         return text
     shown = (c if c.isprintable() or c in allowed else c.encode("unicode_escape").decode() for c in text)

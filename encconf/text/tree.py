@@ -1,8 +1,8 @@
-"""A text as a tree of entries, each with all the characters that spell it, and changes to such a tree.
+"""A text as a tree of entries, each with all the characters that spell it, and changes to trees.
 
-The concatenated pieces of a tree are the text: comments, blank lines, commas and indentation belong to
-them.  A format makes the tree of a scanned text (`encconf.formats.Writing`).  `put` and `drop` change a
-tree in place; a format's `Spelling` writes the keys and values.  Nothing here reads a text: the caller
+The concatenated pieces of a tree are the text, with its comments, blank lines, commas and indentation.
+A format makes the tree of a scanned text (`encconf.formats.Writing`).  `put` and `drop` change a tree
+in place.  A format's `Spelling` writes the keys and values.  Nothing here reads a text: the caller
 checks that the result has the intended content.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
 
     Data = dict[str, "Data"] | list["Data"] | tuple[str, bytes | None]
-    """The content of a text: a single value is its type and its bytes."""
+    """The content of a text.  A single value is a tuple of its type and its bytes."""
     Plain = dict[str, "Plain"] | list["Plain"] | str | int | float | bool | None
     """A value as Python's json module represents it."""
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
         """How a format writes values.  ``chain`` holds the entries that lead to the place, the root first."""
 
         def check(self, path: Path, value: Plain) -> None:
-            """Raise EmitError for a value that the format cannot hold at a path."""
+            """Raise EmitError if the format cannot hold a value at a path."""
 
         def stored(self, value: Plain) -> tuple[str, bytes | None]:
-            """The type and the bytes that sops stores for a single value."""
+            """Return the type and the bytes that sops stores for a single value."""
 
         def replace(self, chain: list[Entry], path: Path, value: Plain) -> None:
-            """Replace the last entry's value; the new one is inside new collections for ``path``."""
+            """Replace the last entry's value by the new one, inside new collections for ``path``."""
 
         def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
             """Add a value at a path that does not exist yet, below the last entry."""
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         def remove(self, chain: list[Entry], path: Path) -> None:
             """Remove the last entry from the collection that the entry before it holds.
 
-            With a path, remove everything at that path below the last entry; several entries may spell it.
+            With a path, remove everything at that path below the last entry.  That may be several entries.
             """
 
 
@@ -73,7 +73,7 @@ class Single:
 
 
 class Entry:
-    """A member or item: ``lead + head + value + post`` and, behind its comma, ``trail``.
+    """A member or item: ``lead + head + value + post`` and, after its comma, ``trail``.
 
     ``steps`` is its path from the collection that holds it: one key or index, or several for a dotted key
     or the header of a table.  ``head[:sign]`` is its key with the colon, or its dash; ``sign`` is None if
@@ -108,18 +108,18 @@ class Entry:
 
     @property
     def data(self) -> Data:
-        """Its content."""
+        """The entry's content."""
         assert self.value is not None
         return self.value.data
 
     @property
     def text(self) -> str:
-        """Its text, without the comma and what follows that."""
+        """The entry's text, without its comma and the trail."""
         return self.lead + self.rest
 
     @property
     def rest(self) -> str:
-        """Its text without the lead."""
+        """The entry's text without the lead."""
         return self.head + (self.value.text if self.value is not None else "") + self.post
 
 
@@ -128,10 +128,10 @@ class Tree:
 
     For a collection in brackets, ``open`` and ``close`` are the brackets, ``tail`` is the text before the
     closing one, and ``comma`` says whether the last entry has a comma.  In other collections, each entry
-    has its own lines.  ``column`` is where they begin, None if each line has its own indentation or none;
+    has its own lines.  ``column`` is where they begin, or None if each line has its own indentation or none.
     ``inline`` says that the first entry follows something else on its line.  ``bare`` marks a document of
-    only comments, ``unclear`` a text that cannot be divided into separate lines everywhere, and
-    ``fuller`` a tree whose ``data`` has more than the scanned trees, such as which values are aliases.
+    only comments, and ``unclear`` a text that cannot be divided into separate lines everywhere.
+    ``fuller`` marks a tree whose ``data`` has more than the scanned trees, such as which values are aliases.
     """
 
     __slots__ = (
@@ -160,7 +160,7 @@ class Tree:
 
     @property
     def text(self) -> str:
-        """The text of a tree."""
+        """The text of the tree."""
         out = [self.open]
         last = len(self.entries) - 1
         for at, entry in enumerate(self.entries):
@@ -171,12 +171,12 @@ class Tree:
 
     @property
     def members(self) -> list[Entry]:
-        """The entries that have values: no comments, no empty lines."""
+        """The entries that have values, without comments and empty lines."""
         return [entry for entry in self.entries if entry.value is not None]
 
 
 def lines(text: str, start: int, end: int) -> list[Entry]:
-    """The comments and empty lines of a span, an entry each."""
+    """Return the comments and empty lines of a span as one entry for each line."""
     found: list[Entry] = []
     while start < end:
         stop = text.find("\n", start, end) + 1 or end
@@ -194,7 +194,7 @@ def fill(
     members: Sequence[tuple[Entry, int, int]],
     gap: re.Pattern[str],
 ) -> bool:
-    """Add members, with their starts and ends, to a collection in brackets whose inside is ``text[at:end]``.
+    """Add members, given with their starts and ends, to a collection with ``text[at:end]`` in its brackets.
 
     ``gap`` matches blanks and comments.  Returns False if a comma is missing.
     """
@@ -219,13 +219,13 @@ _REST_OF_LINE = re.compile(r"[ \t]*#[^\n]*")
 
 
 def line_bounds(text: str, start: int, end: int) -> tuple[int, int]:
-    """The whole lines of a span."""
+    """Return the start and end of the lines that a span is in."""
     stop = end if end > start and text[end - 1] == "\n" else text.find("\n", end) + 1 or len(text)
     return text.rfind("\n", 0, start) + 1, stop
 
 
 def data_of(tree: Tree) -> Data:
-    """The content of a tree, from the content of its entries."""
+    """Compute the content of a tree from the content of its entries."""
     if tree.kind != "map":
         return [entry.data for entry in tree.members]
     data: dict[str, Data] = {}
@@ -241,7 +241,7 @@ def data_of(tree: Tree) -> Data:
 
 
 def put(root: Entry, path: Path, value: Plain, spelling: Spelling) -> None:
-    """Put a value at a path: replace the one that is there, or add a last entry.
+    """Put a value at a path: replace the old value, or add a last entry.
 
     Raises EmitError if the value cannot be written there.
     """
@@ -254,12 +254,12 @@ def put(root: Entry, path: Path, value: Plain, spelling: Spelling) -> None:
 
 
 def drop(root: Entry, path: Path, spelling: Spelling) -> None:
-    """Remove what is at a path, which must exist.  Raises EmitError if it cannot be removed."""
+    """Remove everything at a path, which must exist.  Raises EmitError if it cannot be removed."""
     spelling.remove(*descend(root, path))
 
 
 def descend(root: Entry, path: Path) -> tuple[list[Entry], Path]:
-    """The entries along a path as far as it exists, and the steps that remain."""
+    """Return the entries along a path, as far as it exists, and the steps that remain."""
     chain, rest = [root], path
     for entry in root.value.entries if path and isinstance(root.value, Tree) else ():
         size = len(entry.steps)
@@ -273,23 +273,23 @@ def descend(root: Entry, path: Path) -> tuple[list[Entry], Path]:
 
 
 def nested(path: Sequence[str | int], value: Plain) -> Plain:
-    """The value inside new collections, one for each step."""
+    """Return the value inside new collections, one for each step."""
     for step in reversed(path):
         value = {step: value} if isinstance(step, str) else [value]
     return value
 
 
 def append(tree: Tree, member: str, gap: str = "") -> None:
-    """Add a last member to a collection in brackets, with the spacing of the one before it.
+    """Add a last member to a collection in brackets, with the same spacing as the member before it.
 
-    ``gap`` follows the comma if there is only one member, which cannot show the spacing.
+    A single member shows no spacing; then ``gap`` follows its comma.
     """
     new = Entry((), "", value=Single(member, {}))
     if tree.entries:
         last = tree.entries[-1]
         new.lead = last.lead if len(tree.entries) < 2 else tree.entries[-2].trail + last.lead
         if new.lead.strip():
-            new.lead = " "  # a comment is there
+            new.lead = " "  # do not repeat a comment
         elif not new.lead and len(tree.entries) == 1:
             new.lead = gap
         new.post, new.trail, last.post, last.trail = last.post, last.trail, "", ""
@@ -312,6 +312,6 @@ def take(tree: Tree, entry: Entry) -> None:
 
 
 def line_after(before: str, steps: Path, head: str, value: str, newline: str) -> Entry:
-    """An entry that is a line, for the end of a text that may lack its last line break."""
+    """Return an entry that is one line, for the end of a text that may lack its last line break."""
     lead = newline if before and before[-1] != "\n" else ""
     return Entry(steps, lead, head, Single(value, {}), newline)

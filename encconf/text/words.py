@@ -7,13 +7,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 TRUE = ("1", "t", "T", "true", "TRUE", "True")
-"""What Go's strconv.ParseBool takes for true."""
+"""The words that Go's strconv.ParseBool reads as true."""
 FALSE = ("0", "f", "F", "false", "FALSE", "False")
-"""What it takes for false."""
+"""The words that Go's strconv.ParseBool reads as false."""
 
 
 def bool_word(value: bool | bytes) -> str:
-    """``true`` or ``false``, for a boolean or for one of `TRUE` and `FALSE` as bytes."""
+    """Return ``true`` or ``false`` for a boolean, or for one of `TRUE` and `FALSE` as bytes."""
     return "true" if value is True or value in _TRUE else "false"
 
 
@@ -21,7 +21,10 @@ _TRUE = tuple(word.encode() for word in TRUE)
 
 
 def weak_text(value: object) -> str | None:
-    """A single value of the sops block as text, as sops (mapstructure) reads it; None for a collection."""
+    """Return a single value of the sops block as text, as sops (mapstructure) reads it.
+
+    Returns None for a collection.
+    """
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, (str, int)):
@@ -30,7 +33,7 @@ def weak_text(value: object) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """``did you mean X?`` where X is the most similar of the ``known`` words; "" if none is similar."""
+    """Return ``did you mean X?`` with the most similar of the ``known`` words, or "" if none is similar."""
     from difflib import get_close_matches
 
     close = get_close_matches(word[:80], list(known), 1, cutoff)

@@ -34,7 +34,7 @@ from encconf.formats.plain import drop_plain, missing, put_plain, settled
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
 from encconf.text import tree as tree_of_text
-from encconf.text.document import Document, Leaf, says
+from encconf.text.document import Document, Leaf, content_of
 from encconf.text.path import Path, spell
 from encconf.verbs.encrypt import encrypt_again
 
@@ -290,7 +290,7 @@ def _scanned(text: str, format: str, *, comments: bool = False) -> Document:
 
 def _values(document: Document) -> Any:
     """Return the first document's values as sops stores them."""
-    trees = says(document)
+    trees = content_of(document)
     return trees[0] if trees else {}
 
 

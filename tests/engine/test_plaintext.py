@@ -10,7 +10,7 @@ from oracle import FIXTURES, AgeKey
 from encconf import api, formats
 from encconf.engine import opening, plaintext
 from encconf.errors import EncconfError
-from encconf.text.document import says
+from encconf.text.document import content_of
 from encconf.verbs import changes
 
 GENERATED = {
@@ -41,7 +41,7 @@ def test_g_the_moved_document_is_what_a_scan_finds(format: str, age_key: AgeKey)
         assert [(leaf.start, leaf.end) for leaf in moved.leaves] == [
             (leaf.start, leaf.end) for leaf in found.leaves
         ]
-        assert says(moved) == says(found)
+        assert content_of(moved) == content_of(found)
         count += 1
     assert count >= 2
 

@@ -42,7 +42,7 @@ def test_what_a_document_says_leaves_its_trees_alone() -> None:
     document = Document("1 2", "yaml")
     document.trees = [tree]
     document.leaves = [Leaf(inside, 0, 0, 1, "", "int", b"1"), Leaf(root, "b", 2, 3, "", "null", None)]
-    assert model.says(document) == [{"ä": [("int", b"1")], "b": ("null", None)}]
+    assert model.content_of(document) == [{"ä": [("int", b"1")], "b": ("null", None)}]
     assert tree == {"ä": [None], "b": None}
 
 
