@@ -1,8 +1,8 @@
 """The public functions: text in, text out, and `load_config`.
 
-Each works on one file's text; only `load_config` and its siblings read files, and nothing here writes one.
-Formats are named as sops names them: ``yaml``, ``json``, ``dotenv``, ``ini``, ``binary``; and ``toml``.
-The work is done in `encconf.engine`.
+Most of them work on the text of one file.  Only `load_config`, `load` and `load_configs` read files, and none
+of them writes a file.  Formats have the names of sops: ``yaml``, ``json``, ``dotenv``, ``ini``, ``binary``;
+encconf also has ``toml``.  `encconf.engine` does the work.
 """
 
 from __future__ import annotations
@@ -71,15 +71,15 @@ def load_config(
 ) -> dict[str, Any] | T:
     """Open an encrypted file and return its content as an ordinary dict.
 
-    ``path`` is a file's name, an open file, or a resource of a package (`importlib.resources.files`), in a
-    zip for example.  The file is decrypted in this process and its MAC verified; nothing is written, and no
+    ``path`` is a file's name, an open file, or a resource of a package (`importlib.resources.files`), for
+    example in a zip.  The file is decrypted in this process and its MAC verified.  Nothing is written, and no
     program is run unless a key needs one (gpg).  The format is detected from the content, unless you give
-    ``format``.  Keys are looked for where sops looks for them, or in ``credentials``; a ``cache`` keeps
+    ``format``.  Keys are looked for where sops looks for them, or in ``credentials``.  A ``cache`` keeps
     data keys, so that a key service is asked only once.  Dates become `datetime.datetime` with a time zone,
-    ``!!binary`` values that are not UTF-8 become `bytes`; YAML merge keys are applied.
+    ``!!binary`` values that are not UTF-8 become `bytes`, and YAML merge keys are applied.
 
     ``section`` names one mapping of the file: ``"app.db"``, or ``("app", "db")``.  With a ``schema`` (a
-    dataclass, TypedDict, attrs class or msgspec Struct; or a pydantic model), an object of that type is
+    dataclass, TypedDict, attrs class, msgspec Struct or pydantic model), an object of that type is
     returned.  With ``mask``, values that were encrypted print as ``'**********'`` (see `MaskedStr`); a
     ``schema`` always gets them masked.  References (``ref+vault://secret/data/app#/password``) stay as they
     are, unless ``resolve`` is True or a `Resolve`, which says what may be resolved.
@@ -141,8 +141,8 @@ def load_configs(
     >>> shop, mail = load_configs(["shop.enc.yaml", "mail.enc.yaml"])  # doctest: +SKIP
 
     Key services are asked for up to 32 files at a time, and only once for files with the same wrapped
-    key; with ``resolve``, each secret is fetched once for all files.  Raises the error of the first file,
-    in the order given, that cannot be opened; otherwise, one UnresolvedError for all references.
+    key.  With ``resolve``, each secret is fetched once for all files.  If files cannot be opened, the error
+    of the first of them is raised.  If references cannot be resolved, one UnresolvedError names all of them.
     """
     check(paths=paths, mask=mask, format=format, credentials=credentials, cache=cache, resolve=resolve)
     return loading.load_many(
@@ -180,7 +180,7 @@ def loads_all(
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
 ) -> list[dict[str, Any]]:
-    """Return the content of each document of an encrypted YAML stream; see `load_config`, also for errors.
+    """Return the content of each document of an encrypted YAML stream.  Raises what `load_config` raises.
 
     >>> first, second = loads_all(text)  # doctest: +SKIP
     """
@@ -199,15 +199,15 @@ def decrypt(
     ignore_mac: bool = False,
     notify: Notify | None = None,
 ) -> str:
-    """Return the plaintext of an encrypted text, byte for byte as `encrypt` got it.
+    """Return the plaintext of an encrypted text, byte for byte as it was given to `encrypt`.
 
     >>> text = decrypt(Path("secrets.enc.json").read_text(), format="json")  # doctest: +SKIP
 
-    Raises what `load_config` raises for a file that cannot be opened.
-
     A text that sops wrote keeps its own layout.  ``ignore_mac`` is for recovery: it decrypts a text that
-    somebody may have changed without a key.  ``notify`` gets warnings, for example about a comment that
+    someone may have changed without a key.  ``notify`` gets warnings, for example about a comment that
     cannot be decrypted.
+
+    Raises what `load_config` raises for a file that cannot be opened.
     """
     from encconf.engine.plaintext import plain_text
 
@@ -233,12 +233,13 @@ def encrypt(
 
     >>> enc = encrypt("password: x\\n", find_rule("secrets.enc.yaml"))  # doctest: +SKIP
 
-    ``twin`` is the encrypted text that the result replaces: its data key and the ciphertext of
+    ``twin`` is the encrypted text that the result replaces.  Its data key and the ciphertext of
     every unchanged value and comment are kept, so that only changed lines differ.  If the twin
     cannot be opened, it is not used, and ``notify`` gets the reason.  Without a ``rule``, the keys and the
-    selection are those of the twin, which then must open.  If nothing changed, the twin is returned.
-    With ``new_data_key``, only the twin's unknown metadata is kept.  ``donors`` are further encrypted texts
-    with the twin's data key, such as that of another branch, whose ciphertexts may be kept.
+    selection are those of the twin, and it is an error if the twin cannot be opened.  If nothing changed,
+    the twin is returned.  With ``new_data_key``, only the twin's unknown metadata is kept.  ``donors`` are
+    other encrypted texts with the twin's data key, such as that of another branch.  Their ciphertexts may be
+    reused, too.
 
     Raises AlreadyEncryptedError for a text with a ``sops`` entry, ParseError for one that is not valid in
     its format or that sops cannot store, and KeyAccessError or MasterKeyError if a key cannot be used.

@@ -1,9 +1,9 @@
 """sops's audit log in PostgreSQL: who decrypted, encrypted or rotated which file.
 
-As in sops 3.13.3 (audit/audit.go): a file on the machine names databases, and each gets a row in its table
-``audit_event`` (``action``, ``username``, ``file``) before the action is done; if that fails, so does the
-action.  The command line keeps the log, a program that imports encconf does not.  Unlike sops, it connects
-only for an event, so that ``--version`` needs no database, and an unreadable file is an error.
+It works as in sops 3.13.3 (audit/audit.go).  A file on the machine names databases.  Each gets a row in its
+table ``audit_event`` (``action``, ``username``, ``file``) before the action is done; if that fails, the
+action fails.  Only the command line keeps the log, not a program that imports encconf.  Unlike sops, encconf
+connects only for an event, so that ``--version`` needs no database, and an unreadable file is an error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PATIENCE = 20  # seconds to connect
 
 
 def start(path: str) -> None:
-    """Keep the log that a file configures, until this process ends."""
+    """Start to keep the log that the file ``path`` configures, until this process ends."""
     log = AuditLog(path)
     fileio.watching = log.saw
     credentials.auditing = log.record
@@ -39,13 +39,13 @@ class AuditLog:
         self._lock = RLock()
 
     def saw(self, file: str, text: str) -> None:
-        """Remember which file a text is from."""
+        """Remember which file a text was read from."""
         self._files[hash(text)] = os.path.abspath(file)
 
     def record(self, action: str, text: str) -> None:
-        """Record an action with a text: ``decrypt``, ``encrypt`` or ``rotate``.
+        """Record an action on a text: ``decrypt``, ``encrypt`` or ``rotate``.
 
-        A text that is not from a file has no name, as in sops.  Raises AuditError.
+        The file is "" for a text that was not read from a file, as in sops.  Raises AuditError.
         """
         with self._lock:
             if self._connections is None:
@@ -61,7 +61,7 @@ class AuditLog:
 
 
 def _databases(path: str) -> list[str]:
-    """The connection strings, as libpq takes them."""
+    """Return the connection strings in a configuration, in libpq's syntax."""
     from encconf.formats import yaml
 
     wrong = AuditError(
@@ -114,7 +114,7 @@ def _connect(path: str, text: str) -> Any:
     try:
         settings.setdefault("connect_timeout", _PATIENCE)
         if "PGSSLMODE" not in os.environ:
-            settings.setdefault("sslmode", "require")  # Go's default, over a network
+            settings.setdefault("sslmode", "require")  # the default in Go, for a database on the network
         return psycopg.connect(autocommit=True, **settings)  # type: ignore[arg-type]
     except psycopg.Error as error:
         raise AuditError(f"{path}: a database of the audit log cannot be reached: {_said(error)}") from None
@@ -130,5 +130,5 @@ def _user(path: str) -> str:
 
 
 def _said(error: Exception) -> str:
-    """The reason on one line; messages of a server or libpq about a connection contain no password."""
+    """Return the message of an error on one line.  Messages from a server or libpq contain no password."""
     return printable(" ".join(str(error).split()))[:300]

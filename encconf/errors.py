@@ -1,8 +1,8 @@
 """Every error that encconf raises on purpose, with its exit code, slug and hint.
 
-Exit codes are those of sops 3.13.3 (cmd/sops/codes/codes.go); the slug is a stable word to search for; the
-hint says what to do next.  A message never contains a plaintext, a private key, a token or the MAC, only
-names of files, paths inside files and public identifiers.
+Exit codes are those of sops 3.13.3 (cmd/sops/codes/codes.go).  The slug is a stable word that you can search
+for.  The hint says what to do next.  A message never contains plaintext, a private key, a token or the MAC;
+it contains only names of files, paths inside files and public identifiers.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 class EncconfError(Exception):
-    """Base of all errors: one sentence saying what and which, and a hint saying what to do.
+    """The base of all errors: a sentence that says what is wrong where, and a hint that says what to do.
 
     >>> try:
     ...     config = load_config("secrets.enc.yaml")
     ... except EncconfError as error:
     ...     print(error, error.hint)  # doctest: +SKIP
 
-    ``exit_code`` is the exit code of the command line; ``file`` comes before the message, and callers that
-    know the file's name set it (see `about`).
+    ``exit_code`` is the exit code of the command line.  ``file`` is the name of the file, which is shown
+    before the message; callers that know the name set it (see `about`).
     """
 
     exit_code = 1
     slug = "error"
     temporary = False
-    """Whether a service could not be reached, so that it may work later."""
+    """Whether a service could not be reached, so that another try may succeed later."""
 
     def __init__(self, message: str, *, hint: str | None = None, file: str | None = None) -> None:
         super().__init__(message)
@@ -38,7 +38,7 @@ class EncconfError(Exception):
 
     @property
     def hint(self) -> str | None:
-        """What to do next; a traceback shows it as a note."""
+        """What to do next.  A traceback shows it as a note."""
         return self._hint
 
     @hint.setter
@@ -49,7 +49,7 @@ class EncconfError(Exception):
         self._hint = hint
 
     def about(self, file: str) -> EncconfError:
-        """Set the file that this error is about, unless it has one; returns self."""
+        """Set the file that this error is about, unless it has one.  Returns self."""
         if self.file is None:
             self.file = file
         return self
@@ -59,10 +59,10 @@ class EncconfError(Exception):
 
 
 class about:  # noqa: N801 - it reads as a preposition
-    """``with about(file):`` — an error that is raised inside is about that file, unless it names another.
+    """``with about(file):`` sets the file of an error that is raised inside, unless the error has one.
 
-    The traceback does not show the error's context, only an explicit cause.  Without ``frames``, it has no
-    earlier frames either, since error trackers print their local variables, data keys among them.
+    The traceback then shows no context of the error, only an explicit cause.  Without ``frames``, it shows
+    no earlier frames either, because error trackers print local variables, and some are data keys.
     """
 
     __slots__ = ("_file", "_frames")
@@ -84,23 +84,23 @@ class about:  # noqa: N801 - it reads as a preposition
 
 
 def as_data(error: EncconfError, file: str | None = None) -> dict[str, str | None]:
-    """An error in a report for programs, which names ``file`` beside it; the message names any other file."""
+    """Return an error as JSON data.  The message names the error's file, unless it is ``file``."""
     message = error.message if file is None or error.file in (None, file) else str(error)
     return {"slug": error.slug, "message": message, "hint": error.hint}
 
 
 TRY_AGAIN = 75
-"""The exit code of encconf's own verbs if it may work later: EX_TEMPFAIL of sysexits.h."""
+"""The exit code of encconf's own verbs if another try may succeed later: EX_TEMPFAIL of sysexits.h."""
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Whether it may work later: a service could not be reached, or did not answer in time."""
+    """Whether another try may succeed: a service could not be reached, or did not answer in time."""
     temporary = isinstance(error, EncconfError) and error.temporary
     return temporary or getattr(error, "reason", "") in ("unreachable", "slow")
 
 
 def exit_code_of(error: EncconfError) -> int:
-    """The exit code of encconf's own verbs."""
+    """Return the exit code for an error of one of encconf's own verbs."""
     return TRY_AGAIN if is_temporary(error) else error.exit_code
 
 
@@ -144,7 +144,7 @@ class PathNotFoundError(EncconfError):
 
 
 class PathBlockedError(PathNotFoundError):
-    """A path leads through a single value, or uses a list as a mapping: it must be a mistake."""
+    """A path leads through a single value, or uses a list as a mapping.  It must be a mistake."""
 
 
 # --- reading -------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class _FileError(EncconfError):
 
     @property
     def filename(self) -> str | None:
-        """The file, as `OSError` has it."""
+        """The file, under the name that `OSError` has for it."""
         return self.file
 
 
@@ -167,7 +167,7 @@ class InputError(EncconfError):
 
 
 class InputDeniedError(_FileError, InputError, PermissionError):
-    """This user may not read the file."""
+    """The user may not read the file."""
 
 
 class MissingFileError(_FileError, InputError, FileNotFoundError):
@@ -205,20 +205,20 @@ class ParseError(InputError, ValueError):
 
 
 class LimitError(InputError, ValueError):
-    """The input is larger, deeper or more repetitive than any real file (a bomb, say)."""
+    """The input is larger, deeper or more repetitive than any real file; it may be an attack."""
 
     slug = "limit"
 
 
 class EmptyDocumentError(InputError, ValueError):
-    """There is no document in the text."""
+    """The text contains no document."""
 
     exit_code = 92
     slug = "empty"
 
 
 class NotEncryptedError(EncconfError, ValueError):
-    """The file has no sops metadata.  Clients of sops look for these words."""
+    """The file has no sops metadata.  Clients of sops look for the words of the message."""
 
     slug = "not-encrypted"
 
@@ -241,7 +241,7 @@ class MetadataError(InputError, ValueError):
 
 
 class ConfigTypeError(InputError, ValueError):
-    """The file does not fit the ``schema``; the message names places and types, never a value."""
+    """The file does not fit the ``schema``.  The message names places and types, never a value."""
 
     slug = "type"
 
@@ -270,7 +270,7 @@ class MacError(EncconfError):
 
 
 class MacMissingError(MacError):
-    """There is no MAC to check."""
+    """The file has no MAC to check."""
 
     slug = "mac-missing"
 
@@ -282,36 +282,37 @@ class MacMismatchError(MacError):
 
 
 class UnmergedError(MacMismatchError):
-    """Git merged the file, and somebody with a key must check it before it can be used."""
+    """Git merged the file, and someone with a key must check it before you can use it."""
 
     slug = "unmerged"
 
 
 class UndecidedError(EncconfError):
-    """Versions of a file cannot be merged until somebody decides."""
+    """Versions of a file cannot be merged until someone decides between them."""
 
     slug = "undecided"
 
 
 class KeyAccessError(EncconfError):
-    """The data key could not be opened: the report names each master key and why it failed."""
+    """The data key could not be decrypted.  The message names each master key and why it failed."""
 
     exit_code = 128
     slug = "no-key"
     unexpected = False
-    """Whether one of the keys should have worked and did not."""
+    """Whether a key that should have worked failed."""
 
 
 NO_IDENTITY = "no matching identity"
-"""What the report says about an age recipient without an identity here."""
+"""What the message says about an age recipient for which this machine has no identity."""
 
 
 class UnavailableError(EncconfError):
-    """A master key could not be used, or a secret not be had; ``code`` is the service's own word for it.
+    """A master key could not be used, or a secret could not be fetched.
 
-    ``reason`` is ``missing`` (there is no such secret, version or field), ``denied``, ``expired`` (the
-    login), ``unreachable``, ``slow``, ``wrong`` (a malformed address, or a secret of another kind than the
-    address says), ``unusable`` (this machine lacks a setting, a package or an identity), or "" for another.
+    ``code`` is the service's own code for the error.
+    ``reason`` is ``missing`` (the secret, version or field does not exist), ``denied``, ``expired`` (the
+    login), ``unreachable``, ``slow``, ``wrong`` (the address is malformed, or the secret is of another kind
+    than it says), ``unusable`` (this machine lacks a setting, a package or an identity), or "" (another).
     """
 
     reason = ""
@@ -326,14 +327,14 @@ class UnavailableError(EncconfError):
 
 
 class MasterKeyError(UnavailableError):
-    """One master key should have worked and did not."""
+    """One master key should have worked but failed."""
 
     exit_code = 128
     slug = "master-key"
 
 
 class NotMyKeyError(MasterKeyError):
-    """Nothing here can use this master key; the next one is tried."""
+    """This machine cannot use the master key, so the next one is tried."""
 
     slug = "not-my-key"
     reason = "unusable"
@@ -347,18 +348,18 @@ class MissingExtraError(MasterKeyError):
 
 
 class SourceError(UnavailableError):
-    """A secret could not be fetched from its source, or stored there.  The message never contains it."""
+    """A secret could not be fetched from its source or stored there.  The message does not contain it."""
 
     slug = "source"
     reason = "wrong"
 
 
 class ExistsError(SourceError):
-    """A secret is there already, and was not changed."""
+    """A secret already exists, and was not changed."""
 
 
 class UnresolvedError(EncconfError):
-    """References to secrets could not be resolved: the report names the path of each."""
+    """References to secrets could not be resolved.  The message names the path of each."""
 
     slug = "reference"
 
@@ -370,7 +371,7 @@ class SourceExtraError(SourceError, MissingExtraError):
 
 
 class WrapError(EncconfError):
-    """The data key could not be encrypted for every master key: the report names each that failed."""
+    """The data key could not be encrypted for every master key.  The message names each that failed."""
 
     slug = "wrap"
 
@@ -404,7 +405,7 @@ class ConfigError(EncconfError):
 
 
 class EmptyGroupError(ConfigError):
-    """A key group has no key, or there is no key group, so that nobody could open the file."""
+    """A key group has no key, or there is no key group, so nobody could open the file."""
 
 
 class PatternError(ConfigError):
@@ -414,7 +415,7 @@ class PatternError(ConfigError):
 
 
 class NoConfigError(ConfigError):
-    """There is no ``.sops.yaml`` and no key was given."""
+    """No ``.sops.yaml`` was found, and no key was given."""
 
     slug = "no-config"
 
@@ -429,7 +430,7 @@ class NoMatchingRuleError(ConfigError):
 
 
 class OutputError(EncconfError):
-    """The output could not be written; the old content is unchanged."""
+    """The output could not be written.  The old content is unchanged."""
 
     exit_code = 3
     slug = "unwritable"
@@ -440,7 +441,7 @@ class UnwrittenError(OutputError):
 
 
 class OutputDeniedError(_FileError, OutputError, PermissionError):
-    """This user may not write there."""
+    """The user may not write there."""
 
 
 class ChangedError(OutputError):
@@ -469,14 +470,14 @@ class EmitError(EncconfError):
 
 
 class EditorError(EncconfError):
-    """No editor was found, or it failed; nothing was changed."""
+    """No editor was found, or it failed.  Nothing was changed."""
 
     exit_code = 201
     slug = "editor"
 
 
 class NotModifiedError(EncconfError):
-    """An edit that changed nothing."""
+    """An edit changed nothing."""
 
     exit_code = 200
     slug = "not-modified"

@@ -1,7 +1,7 @@
 """Values in the formats of other programs: what `encconf export` prints.
 
-Tests with blanks, quotes, ``#``, ``$``, backslashes and line breaks showed which program reads which dialect:
-bash, python-dotenv, uv, node, dotenvx and systemd read single quotes alike.
+The quoting follows from tests with blanks, quotes, ``#``, ``$``, backslashes and line breaks: bash,
+python-dotenv, uv, node, dotenvx and systemd read single quotes in the same way.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ FORMATS = ("dotenv", "shell", "fish", "json", "github", "k8s", "env-file", "syst
 
 
 def dotenv(texts: Mapping[str, str]) -> str:
-    """Lines for bash, python-dotenv, uv, node, dotenvx and systemd, in single quotes if possible.
+    """Return lines for bash, python-dotenv, uv, node, dotenvx and systemd, in single quotes if possible.
 
-    All of them read a value alike if it has no ``'`` and no backslash at the end.  By default, python-dotenv
-    expands ``${NAME}`` in any quotes.
+    All of them read the same value if it has no ``'`` and no backslash at the end, with one exception: by
+    default, python-dotenv expands ``${NAME}`` in any quotes.
     """
     return "".join(f"{name}={_dotenv_word(text)}\n" for name, text in texts.items())
 
@@ -30,41 +30,41 @@ def _dotenv_word(text: str) -> str:
 
 
 def shell(texts: Mapping[str, str]) -> str:
-    """Commands for sh, bash and zsh."""
+    """Return commands for sh, bash and zsh."""
     quoted = ((name, text.replace("'", "'\\''")) for name, text in texts.items())
     return "".join(f"export {name}='{text}'\n" for name, text in quoted)
 
 
 def fish(texts: Mapping[str, str]) -> str:
-    """Commands for fish."""
+    """Return commands for fish."""
     quoted = ((name, re.sub(r"['\\]", lambda sign: "\\" + sign[0], text)) for name, text in texts.items())
     return "".join(f"set -gx {name} '{text}'\n" for name, text in quoted)
 
 
 def json(texts: Mapping[str, str]) -> str:
-    """One flat object of strings, for Terraform's external data source."""
+    """Return a flat JSON object of strings, as Terraform's external data source needs it."""
     from json import dumps
 
     return dumps(dict(texts), ensure_ascii=False, indent=2) + "\n"
 
 
 WRITERS = {"dotenv": dotenv, "shell": shell, "fish": fish, "json": json, "env-file": envfile.write}
-"""Formats with only names and values."""
+"""The formats that need only names and values."""
 
 
 _KEYWORDS = frozenset({"true", "false", "null", "none", "yes", "no", "on", "off"})
 
 
 def is_masked(text: str) -> bool:
-    """Whether a value is masked: a log without every ``3`` or ``true`` would be unreadable."""
+    """Whether to mask a value.  If every ``3`` or ``true`` were masked, a log would be unreadable."""
     return len(text.strip()) > 3 and text.strip().lower() not in _KEYWORDS
 
 
 def github(texts: Mapping[str, str], ends: Mapping[str, str], secret: Iterable[str]) -> tuple[str, str]:
-    """For a GitHub workflow: lines that mask values in its log, and the lines for ``$GITHUB_ENV``.
+    """Return lines that mask values in the log of a GitHub workflow, and the lines for ``$GITHUB_ENV``.
 
-    ``ends`` has for each name a word that ends the value and occurs in no value.  ``secret`` are the names of
-    the values to mask, with each of their lines, if `is_masked` says so.
+    ``ends`` has a delimiter for each name, which occurs in no value.  ``secret`` names the values to mask.
+    Each of their lines is masked, too, unless `is_masked` excludes it.
     """
     masks: dict[str, None] = {}
     for name in secret:
@@ -77,7 +77,7 @@ def github(texts: Mapping[str, str], ends: Mapping[str, str], secret: Iterable[s
 
 
 def kubernetes(texts: Mapping[str, str], name: str) -> str:
-    """A Secret in YAML.  Raises EmitError for an invalid name."""
+    """Return a Kubernetes Secret in YAML.  Raises EmitError for an invalid name."""
     from encconf.formats.yaml_words import double
 
     body = "".join(f"  {each}: {double(text)}\n" for each, text in texts.items())
@@ -85,7 +85,7 @@ def kubernetes(texts: Mapping[str, str], name: str) -> str:
 
 
 def kubernetes_binary(data: bytes, key: str, name: str) -> str:
-    """A Secret with one file.  Raises EmitError for an invalid name."""
+    """Return a Kubernetes Secret with one file, in YAML.  Raises EmitError for an invalid name."""
     import base64
 
     return f"{_secret(name)}data:\n  {key}: {base64.b64encode(data).decode()}\n"

@@ -1,14 +1,18 @@
 """``.sops.yaml``: which keys a file is encrypted for, and which of its values.
 
-Grammar and meaning are those of sops 3.13.3 (config/config.go), decoded as its YAML library does.
-It differs on purpose in its messages and in where it looks: encconf looks for the file from the target
-upwards before the current folder; a rule may match a second name of the file; unknown members are
-reported; and what sops would turn into an unprotected file (a selection regex that does not
-compile, a rule without keys) is an error.  Indents of ``stores`` are for texts that are converted to
-another format; any other text keeps its own layout.
+The grammar and its meaning are those of sops 3.13.3 (config/config.go), and the file is decoded as sops's
+YAML library does.  encconf differs on purpose:
 
-The text is untrusted.  Shapes are checked when it is loaded, keys and patterns only in the rule
-that is chosen, so a rule for keys that this version does not know harms no other rule.
+- Its messages are its own, and it reports unknown members.
+- It looks for the file from the target upwards before it looks from the current folder upwards.
+- A rule may match a second name of the file.
+- It raises an error where sops would write an unprotected file: for a selection regex that does not compile,
+  or a rule without keys.
+- Indents of ``stores`` apply only to texts that are converted to another format.  Any other text keeps its
+  own layout.
+
+The text is untrusted.  The types of members are checked when it is loaded, but keys and patterns only in the
+chosen rule.  So a rule with keys that this version does not know does not affect the other rules.
 """
 
 from __future__ import annotations
@@ -45,17 +49,17 @@ if TYPE_CHECKING:
 
 NAME = ".sops.yaml"
 IGNORED = ".sops.yml"
-"""A name that people give to the file, and that neither sops nor encconf reads."""
+"""A name that people give to the file by mistake.  Neither sops nor encconf reads it."""
 MAX_LEVELS = 100
-"""How many folders upwards the file is looked for, as in sops."""
+"""How many folders upwards encconf looks for the file, as sops does."""
 MAX_GROUPS = 255
-"""As many parts as Shamir's scheme can make of a data key."""
+"""The most key groups: Shamir's scheme cannot split a data key into more parts."""
 MAX_SIZE = 1 << 20
-"""The longest configuration, in characters; a thousandth of it is much."""
+"""The longest configuration, in characters.  A real one rarely has a thousandth of that."""
 MAX_RULES = 1000
-"""How many creation rules there may be: a hostile pattern takes some milliseconds to compile."""
+"""The most creation rules.  This is limited because a hostile pattern takes milliseconds to compile."""
 
-# The words of sops, which its clients look for.
+# sops's own message: its clients look for these words.
 _NO_CONFIG = (
     "config file not found, or has no creation rules, and no keys provided through command line options"
 )
@@ -64,15 +68,15 @@ _INDENTS = {"yaml": 0, "json": -1, "json_binary": -1}
 
 
 class Rule:
-    """What a file is encrypted by; `find_rule` makes it from ``.sops.yaml``.
+    """The keys to encrypt a file for, and the values to encrypt.  `find_rule` reads it from ``.sops.yaml``.
 
     >>> rule = find_rule("secrets.enc.yaml")  # doctest: +SKIP
     >>> [key.name for group in rule.groups for key in group]  # doctest: +SKIP
     ['age1…']
 
-    ``groups`` are the key groups, one unless the data key is split; ``threshold`` how many of
-    several groups are needed (None: all); ``name`` says which rule it is, for messages;
-    ``selects`` is False for a rule of ``.sops.yaml`` that does not say which values are encrypted.
+    ``groups`` are the key groups; there is one, unless the data key is split.  ``threshold`` is how many of
+    several groups are needed to decrypt (None: all).  ``name`` identifies the rule in messages.
+    ``selects`` is False for a rule of ``.sops.yaml`` that does not say which values to encrypt.
     """
 
     def __init__(
@@ -91,10 +95,10 @@ class Rule:
         self.selects = selects
 
     def selection_for(self, own: Selection) -> Selection:
-        """The selection that an encrypted file should have, which has its ``own``.
+        """Return the selection that an encrypted file should have; ``own`` is the one that it has.
 
-        A rule that does not say which values are encrypted accepts the file's own selection, as
-        ``sops updatekeys`` does.
+        If the rule does not say which values to encrypt, the file keeps its own selection, as with
+        ``sops updatekeys``.
         """
         if self.selects:
             return self.selection
@@ -108,10 +112,10 @@ class Rule:
 
 
 def find_config(target: str | None, cwd: str, *, notify: Notify | None = None) -> str | None:
-    """The path of the ``.sops.yaml`` for a file, None if there is none.
+    """Return the path of the ``.sops.yaml`` for a file, or None.
 
-    Looked for in the target's folder and its parents, then in ``cwd`` and its parents; sops looks
-    in the latter only.  ``notify`` hears of a ``.sops.yml`` on the way, which sops ignores.
+    encconf looks in the target's folder and its parents, then in ``cwd`` and its parents; sops looks only in
+    the latter.  ``notify`` gets a warning about a ``.sops.yml`` in one of these folders: sops ignores it.
     """
     found: str | None = None
     ignored: str | None = None
@@ -128,7 +132,7 @@ def find_config(target: str | None, cwd: str, *, notify: Notify | None = None) -
 
 
 def places(target: str | None, cwd: str) -> list[str]:
-    """Every path at which `find_config` looks, in its order."""
+    """Return the paths at which `find_config` looks, in order."""
     starts = [cwd] if target is None else [os.path.dirname(os.path.join(cwd, target)), cwd]
     folders = dict.fromkeys(folder for start in starts for folder in islice(upwards(start), MAX_LEVELS))
     return [os.path.join(folder, NAME) for folder in folders]
@@ -143,13 +147,13 @@ def find_rule(
     read: dict[str, Config] | None = None,
     notify: Notify | None = None,
 ) -> Rule:
-    """The creation rule for a file, from the ``.sops.yaml`` found for it or from ``config``.
+    """Return the creation rule for a file, from its ``.sops.yaml`` or from the file ``config``.
 
     >>> rule = find_rule("secrets.enc.yaml")  # doctest: +SKIP
 
-    ``also`` are other names for which a rule may match.  ``read`` keeps the configurations that have been
-    read already, by path.  ``notify`` gets warnings about the configuration.  Raises NoConfigError,
-    NoMatchingRuleError or ConfigError.
+    ``also`` are other names of the file, which a rule may match too.  ``read`` is a cache: it keeps each
+    configuration that was read, by path.  ``notify`` gets warnings about the configuration.  Raises
+    NoConfigError, NoMatchingRuleError or ConfigError.
     """
     cwd = cwd or os.getcwd()
     target = os.fspath(path)
@@ -174,7 +178,7 @@ def find_rule(
 
 
 class Tried(Record):
-    """A creation rule and a file: whether it ``matches``; ``reason`` are words that follow "path_regex X"."""
+    """Whether a creation rule ``matches`` a file.  ``reason`` continues a sentence after "path_regex X"."""
 
     place: str
     path_regex: str
@@ -183,11 +187,10 @@ class Tried(Record):
 
 
 class Config(Record):
-    """A loaded ``.sops.yaml``; made by `load`.
+    """A loaded ``.sops.yaml``, made by `load`.
 
-    ``notices`` are sentences about what is odd in it: members that mean nothing, and what came up
-    when a rule was chosen.  ``indents`` are those of ``stores`` in characters (yaml: 0 means 4; json: -1
-    means a tab).
+    ``notices`` are warnings about it, such as members that mean nothing; choosing a rule may add more.
+    ``indents`` are those of ``stores``, in characters (yaml: 0 means 4; json: -1 means a tab).
     """
 
     path: str
@@ -199,13 +202,13 @@ class Config(Record):
     _folder: str
 
     def rule_for(self, path: str, *, also: Sequence[str] = ()) -> Rule:
-        """The first creation rule whose ``path_regex`` matches ``path`` or a name in ``also``.
+        """Return the first creation rule whose ``path_regex`` matches ``path`` or a name in ``also``.
 
-        Names are taken relative to this file's folder, with ``/`` between folders (on Windows a
-        pattern for ``\\`` is taken too); a file outside of it has its absolute path.
+        Patterns are matched against the path relative to this configuration's folder, with ``/`` between
+        folders (on Windows also with ``\\``).  For a file outside that folder, it is the absolute path.
 
-        Raises NoMatchingRuleError; NoConfigError if there are no creation rules at all; PatternError,
-        BadKeyError or ConfigError if the matching rule, or a pattern before it, cannot be used.
+        Raises NoMatchingRuleError, or NoConfigError if there are no creation rules at all.  Raises
+        PatternError, BadKeyError or ConfigError if the matching rule, or a pattern before it, cannot be used.
         """
         with about(self.path):
             if self._creations is None:
@@ -225,17 +228,17 @@ class Config(Record):
 
     @property
     def patterns(self) -> list[str]:
-        """The ``path_regex`` of each creation rule, "" where it has none."""
+        """The ``path_regex`` of each creation rule; "" if it has none."""
         return [creation.path_regex for creation in self._creations or ()]
 
     def names(self, path: str, also: Sequence[str] = ()) -> list[str]:
-        """The names of a file that a ``path_regex`` is looked for in, see `rule_for`."""
+        """Return the names of a file that a ``path_regex`` is matched against (see `rule_for`)."""
         return list(dict.fromkeys(self._relative(name) for name in (path, *also)))
 
     def first(self, names: Sequence[str]) -> int | None:
-        """The number of the first creation rule that matches one of such ``names``, None if none does.
+        """Return the number of the first creation rule that matches one of the `names` of a file, or None.
 
-        Raises PatternError for a pattern on the way that cannot be used.
+        Raises PatternError if a pattern up to there cannot be used.
         """
         for number, creation in enumerate(self._creations or ()):
             if self._matches(creation, names):
@@ -243,14 +246,15 @@ class Config(Record):
         return None
 
     def rule(self, number: int) -> Rule:
-        """The creation rule of a number, from 0 on; raises as `rule_for`."""
+        """Return a creation rule by its number, counted from 0.  Raises what `rule_for` raises."""
         with about(self.path):
             return self.use((self._creations or [])[number])
 
     def keyless(self, number: int) -> Rule | None:
-        """What a creation rule says that names no key: the command line or the environment does.
+        """Return a creation rule that names no keys, since the command line or the environment names them.
 
-        None for a rule that names keys.  Raises ConfigError for one that cannot be used for another reason.
+        Returns None for a rule that names keys.  Raises ConfigError if the rule cannot be used for another
+        reason.
         """
         creation = (self._creations or [])[number]
         if creation.names_keys and any(creation.key_groups()):
@@ -258,7 +262,7 @@ class Config(Record):
         return self._made(creation, [])
 
     def tried(self, path: str, *, also: Sequence[str] = (), limit: int = MAX_RULES) -> list[Tried]:
-        """The creation rules, and whether and why each matches a file; see `rule_for`."""
+        """Return for each creation rule whether it matches a file and why (see `rule_for`)."""
         names, whole = self.names(path, also), self._paths.abspath(path)
         found = []
         for creation in (self._creations or ())[:limit]:
@@ -307,7 +311,7 @@ class Config(Record):
         )
 
     def use(self, creation: Creation) -> Rule:
-        """Turn a rule as written into one that can be used."""
+        """Return the usable rule for a creation rule as written.  Raises ConfigError if it cannot be used."""
         groups = creation.key_groups()
         threshold = creation.threshold
         if any(not group for group in groups):
@@ -341,14 +345,14 @@ class Config(Record):
 
 
 def rules_hint(folder: str) -> str:
-    """How rules are matched, for a file that none covers."""
+    """Return a hint for a file without a rule: how rules are matched."""
     return (
         f"path_regex is matched against the path relative to {folder}; a rule without one covers every file"
     )
 
 
 def _why_not(regex: str, names: Sequence[str], whole: str) -> str:
-    """Why a pattern that compiles does not match, as far as a guess can tell."""
+    """Guess why a valid pattern does not match."""
     from encconf.rules.pattern import compile
 
     pattern = compile(regex)
@@ -368,10 +372,10 @@ def _why_not(regex: str, names: Sequence[str], whole: str) -> str:
 
 
 def load(path: str, text: str, *, paths: ModuleType = os.path) -> Config:
-    """Read a configuration.
+    """Load a configuration from its text.
 
-    ``path`` is where it is, which need not exist; ``paths`` the rules of its paths (`ntpath` or
-    `posixpath`).  Raises ConfigError for what is not YAML or not of the grammar, naming the place.
+    ``path`` is its path, which need not exist.  ``paths`` is the module for paths (`ntpath` or `posixpath`).
+    Raises ConfigError, with the place, if the text is not YAML or a member has the wrong type.
     """
     with about(path):
         try:
@@ -381,7 +385,7 @@ def load(path: str, text: str, *, paths: ModuleType = os.path) -> Config:
 
 
 def load_file(path: str) -> Config:
-    """Read the configuration in a file.  Raises what reading it and `load` raise."""
+    """Load a configuration from a file.  Raises what reading the file and `load` raise."""
     return load(path, read_text(path))
 
 

@@ -1,6 +1,7 @@
-"""A creation rule as it is written: shapes are checked when it is read, keys and patterns when it is used.
+"""A creation rule as it is written in ``.sops.yaml``.
 
-Which members name keys, and of which types, is in `encconf.keys.TABLE`.
+The types of its members are checked when it is read, its keys and patterns when it is used.
+`encconf.keys.TABLE` says which members name keys of which type.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
     Named = tuple[str, object, str]  # a master key as written: type, value, place in the file
 
-# Every rule may name a profile for the keys that have one; in a key group each key names its own.
+# A rule may name a profile for all its AWS keys; in a key group, each key names its own.
 _PROFILE = "aws_profile"
 
 
 class Creation:
-    """A creation rule as it is written: shapes checked, keys and patterns not."""
+    """A creation rule as it is written: its types are checked, its keys and patterns are not."""
 
     def __init__(self, section: Section) -> None:
         self._section = section
@@ -33,7 +34,7 @@ class Creation:
         self.threshold = section.integer("shamir_threshold")
         self.mac_only_encrypted = section.boolean("mac_only_encrypted")
         self.kinds = {kind: text for kind in KINDS if (text := section.string(kind))}
-        # Most flat members are looked at only when the rule is used, as in sops.
+        # Outside of key groups, most members with keys are checked only when the rule is used, as in sops.
         self._flat = [type for type, row in in_config_order() if row.member in section.members]
         for row in TABLE.values():
             if row.only_list:
@@ -46,7 +47,7 @@ class Creation:
     def pattern(self) -> Pattern:
         """The compiled path_regex.  Raises PatternError."""
         if self._pattern is None or self._left == 0:
-            # (What a pattern may cost is bounded over its life; here it is asked for file after file.)
+            # The total work of a compiled pattern is limited, but this one may be tried on many files.
             self._pattern = compiled(f"{self.place}.path_regex", self.path_regex)
             self._left = 1000
         self._left -= 1
@@ -54,11 +55,11 @@ class Creation:
 
     @property
     def names_keys(self) -> bool:
-        """Whether there is a member that names keys."""
+        """Whether the rule has a member that names keys."""
         return bool(self._groups or self._flat)
 
     def key_groups(self) -> list[list[MasterKey]]:
-        """The keys, in sops's order; it drops repeated ones only where key groups are spelled out."""
+        """Return the keys, in sops's order.  As in sops, repeated keys are dropped only in ``key_groups``."""
         if self._groups:
             return [list(dict.fromkeys(_master_keys(group))) for group in self._groups]
         more = {_PROFILE: self._section.string(_PROFILE)}
@@ -70,7 +71,7 @@ class Creation:
         return [list(_master_keys(named))]
 
     def selection(self) -> Selection:
-        """Which values are encrypted; raises ConfigError for two, PatternError for a malformed one."""
+        """Return the selection.  Raises ConfigError if there are two, PatternError for a malformed regex."""
         if len(self.kinds) > 1:
             raise ConfigError(
                 f"{self.place} has {' and '.join(self.kinds)}: only one of these settings is allowed"
@@ -83,7 +84,7 @@ class Creation:
 
 
 def _group(section: Section) -> Iterator[Named]:
-    """The keys that a key group names, those of the groups merged into it first."""
+    """Yield the keys that a key group names; those of the groups merged into it come first."""
     for merged in section.sections("merge"):
         yield from _group(merged)
     for type, row in in_config_order():
@@ -109,7 +110,7 @@ def _master_keys(named: Sequence[Named]) -> Iterator[MasterKey]:
 
 
 def compiled(place: str, text: str) -> Pattern:
-    """The pattern at a place of the file; raises PatternError, which names the place."""
+    """Return the compiled pattern at a place of the file.  Raises PatternError, which names the place."""
     from encconf.rules.pattern import compile
 
     try:
@@ -122,7 +123,7 @@ def compiled(place: str, text: str) -> Pattern:
 
 
 def settings() -> tuple[str, ...]:
-    """The names of the members of a creation rule."""
+    """Return the names of the members of a creation rule."""
     keys = (row.member for _, row in in_config_order())
     return ("path_regex", *keys, _PROFILE, "key_groups", "shamir_threshold", *KINDS, "mac_only_encrypted")
 
@@ -132,7 +133,7 @@ def report_members(section: Section, notices: list[str]) -> None:
     rows = [row for _, row in in_config_order()]
     section.report(settings(), notices)
     groups = section.sections("key_groups")
-    for group in groups:  # which grows by the groups merged into them
+    for group in groups:  # the loop appends the groups that are merged into each
         group.report(("merge", *(row.name_in_group for row in rows)), notices)
         for row in rows:
             for key in group.sections(row.name_in_group) if row.settings else ():

@@ -1,4 +1,7 @@
-"""A destination rule, with checked shapes: where a file is published, and how it is encrypted there."""
+"""A destination rule of ``.sops.yaml``: where a file is published, and how it is encrypted there.
+
+The types of its members are checked here.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ TEXTS = (
     *("s3_bucket", "s3_prefix", "gcs_bucket", "gcs_prefix"),
     *("vault_path", "vault_address", "vault_kv_mount_name"),
 )
-"""The members that say where."""
+"""The members that say where to publish."""
 
 
 class Destination:
-    """``settings`` are the members that it has of those that say where, by `encconf.publish.destinations`.
+    """A destination rule.  ``settings`` are those of its members that say where to publish.
 
-    That module also sets ``kind`` (s3, gcs or vault), and ``rule``: what the file is encrypted by there, None
-    to publish it decrypted or as it is.
+    `encconf.publish.destinations` completes ``settings``, and sets ``kind`` (s3, gcs or vault) and ``rule``.
+    The published file is encrypted by that rule; None means that it is published decrypted or as it is.
     """
 
     kind = ""

@@ -1,7 +1,8 @@
-"""The text of a ``.sops.yaml`` as sections, whose members are read as the type that they must have.
+"""Read the text of a ``.sops.yaml`` as sections, and their members as the types that they must have.
 
-Decoded as by the YAML library of sops 3.13.3 (go-yaml): aliases and merge keys are applied, a null counts as
-missing, and a word like ``yes`` is a boolean where one is wanted.  What the members mean is not here.
+It is decoded as by the YAML library of sops 3.13.3 (go-yaml): aliases and merge keys are applied, a null
+counts as missing, and a word like ``yes`` is a boolean if one is expected.  This module does not know what
+the members mean.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _MAX_NOTICES = 50
 _SHOWN = 120  # characters of a word of the file in a message
-# What go-yaml takes for a boolean where it wants one, beside YAML 1.2's own words.
+# Words that go-yaml accepts where it expects a boolean, in addition to those of YAML 1.2.
 _YES = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
 _NO = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
 
@@ -27,8 +28,8 @@ _NO = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
 class Scalar(Record):
     """A value that is not null: its type as go-yaml sees it, and its text.
 
-    The text of a string is the string, that of anything else how it is spelled: go-yaml puts
-    ``0x1F`` into a text member as it stands.
+    The text of a string is the string.  That of any other value is its spelling: for a string member, go-yaml
+    reads ``0x1F`` as these four characters.
     """
 
     type: str
@@ -37,11 +38,11 @@ class Scalar(Record):
 
 
 def tree(text: str) -> object:
-    """The first document as dicts, lists, `Scalar` and None, aliases and merge keys applied."""
+    """Return the first document as dicts, lists, `Scalar` and None, with aliases and merge keys applied."""
     from encconf.formats.yaml import merge, scan
 
     try:
-        document = scan(text, any_keys=True)  # sops ignores what its settings are not in
+        document = scan(text, any_keys=True)  # sops ignores keys of other types, so they are no error
     except EmptyDocumentError:
         return None
     for leaf in document.leaves:
@@ -55,7 +56,7 @@ def tree(text: str) -> object:
 
 
 def _spelling(text: str, leaf: Leaf) -> str:
-    """How a leaf is written, at its anchor if it is an alias."""
+    """Return how a leaf is written.  For an alias, this is how its anchor is written."""
     from encconf.text.document import Leaf
 
     while True:
@@ -66,10 +67,10 @@ def _spelling(text: str, leaf: Leaf) -> str:
 
 
 class Section:
-    """One mapping of the file: its members, each read as the type it must have.
+    """One mapping of the file.  Each method reads a member as the type that it must have.
 
-    As in go-yaml a null counts as missing, also in a list, and a number or boolean
-    where a text is expected is read as it is written.
+    As in go-yaml, a null counts as missing, also in a list.  If a string is expected, a number or boolean is
+    read as it is written.
     """
 
     def __init__(self, node: object, place: str) -> None:
@@ -85,17 +86,17 @@ class Section:
             return
         for name in unknown[:_MAX_NOTICES]:
             meant = did_you_mean(name.lower(), known, 0.55 if self.place else 0.75)
-            if meant or self.place:  # at the top people keep anchors under names of their own
+            if meant or self.place:  # at the top level, people keep anchors under names of their own
                 ignored = f"{printable(self._at(name), _SHOWN)} is not a setting and is ignored"
                 notices.append(f"{ignored}: {meant}" if meant else ignored)
 
     def string(self, name: str) -> str:
-        """A text, "" when it is missing."""
+        """Return a string, or "" if it is missing."""
         node = self.members.get(name)
         return "" if node is None else _string(node, self._at(name))
 
     def integer(self, name: str, default: int = 0) -> int:
-        """A whole number, of 64 bits with its sign."""
+        """Return a signed integer of 64 bits."""
         node = self.members.get(name)
         if node is None:
             return default
@@ -112,7 +113,7 @@ class Section:
         return number
 
     def boolean(self, name: str) -> bool:
-        """True or false, false when it is missing."""
+        """Return a boolean, or False if it is missing."""
         node = self.members.get(name)
         if node is None:
             return False
@@ -124,24 +125,24 @@ class Section:
         raise _wrong(self._at(name), "true or false", node)
 
     def section(self, name: str) -> Section:
-        """A mapping, empty when it is missing."""
+        """Return a mapping, which is empty if it is missing."""
         return Section(self.members.get(name), self._at(name))
 
     def sections(self, name: str) -> list[Section]:
-        """A list of mappings."""
+        """Return a list of mappings."""
         return [Section(node, place) for place, node in self._items(name)]
 
     def strings(self, name: str) -> list[tuple[str, str]]:
-        """A list of texts, each with its place."""
+        """Return a list of strings, each with its place."""
         return [(place, _string(node, place)) for place, node in self._items(name)]
 
     def texts(self, name: str) -> dict[str, str]:
-        """A mapping of texts."""
+        """Return a mapping of strings."""
         section = self.section(name)
         return {member: section.string(member) for member in section.members}
 
     def keys(self, name: str) -> list[tuple[str, str]]:
-        """Keys with their places: a string with commas or a list of such strings, and nothing else."""
+        """Return keys with their places, from a string with commas or from a list of such strings."""
         node, place = self.members.get(name), self._at(name)
         if node is None:
             return []
@@ -185,5 +186,5 @@ def _wrong(place: str, wanted: str, node: object) -> ConfigError:
 
 
 def quoted(text: str) -> str:
-    """A word of the file for a message."""
+    """Return a word of the file in quotes, for a message."""
     return f'"{printable(text, _SHOWN)}"'

@@ -1,15 +1,15 @@
-"""Regular expressions of rules: what Go's ``regexp`` means, through RE2 (google-re2).
+"""The regular expressions of rules: they mean what they mean to Go's ``regexp``, and run on RE2 (google-re2).
 
-sops 3.13.3 matches keys, comments and paths with Go's ``regexp.Match``: unanchored, on UTF-8,
-``.`` without the line feed, ``$`` only at the very end.  RE2 has the same syntax and meaning, and
-its time is linear in the text.  The differences are evened out here: ``\\C`` and group names
-outside ASCII are refused, and a byte that is not UTF-8 counts as U+FFFD.  Patterns come from
-repositories, so their length, memory and total work are bounded.
+sops 3.13.3 matches keys, comments and paths with Go's ``regexp.Match``: unanchored and on UTF-8, ``.`` does
+not match a line feed, and ``$`` matches only at the very end.  RE2 has the same syntax and meaning, and its
+time is linear in the length of the text.  This module removes the differences: it refuses ``\\C`` and group
+names outside ASCII, and reads a byte that is not UTF-8 as U+FFFD.  Patterns come from repositories, so their
+length, memory and total work are limited.
 
-Not taken, though Go takes them: the long and the loosely spelled names of Unicode classes of Go 1.25
-(``\\p{Letter}`` and ``\\p{greek}`` for ``\\pL`` and ``\\p{Greek}``), and what is too large, ``\\pL{100}``
-say.  Those are errors here, never another meaning.  Not evened out: ``\\B`` with nothing beside it can
-match inside a character, and ``\\x{D800}`` matches U+FFFD.
+Some patterns of Go are errors here: the long and the loosely spelled names of Unicode classes of Go 1.25
+(``\\p{Letter}`` and ``\\p{greek}`` for ``\\pL`` and ``\\p{Greek}``), and patterns that are too large, such
+as ``\\pL{100}``.  Two differences remain: a ``\\B`` on its own can match inside a character, and
+``\\x{D800}`` matches U+FFFD.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 MAX_LENGTH = 4096
 """The longest pattern, in characters."""
 MAX_MEMORY = 1 << 20
-"""How much a compiled pattern may take, in bytes; RE2 refuses what does not fit."""
+"""How much memory a compiled pattern may take, in bytes.  RE2 refuses a larger one."""
 MAX_WORK = 1 << 29
-"""The bound on program size times bytes searched, over a pattern's life: about a second at worst."""
+"""The limit on program size times bytes searched, for all searches of a pattern: a second at worst."""
 FREE_SIZE = 500
-"""How large a program may be for its work not to count: 250 instructions, there and back."""
+"""Work counts only for the part of a program above this size: 250 instructions in each direction."""
 
 
 class Pattern:
@@ -37,14 +37,14 @@ class Pattern:
     def __init__(self, text: str, regex: Any) -> None:
         self.text = text
         self._regex = regex
-        # The program, and about as much for the way back.
+        # The program, and about as much again for the search backwards.
         self._size: int = max(2 * regex.programsize - FREE_SIZE, 0)
         self._work = MAX_WORK
 
     def search(self, text: str | bytes) -> bool:
         """Whether the pattern matches somewhere in the text.
 
-        Raises PatternError once all searches together have cost more than any real one does.
+        Raises PatternError once all searches together exceed `MAX_WORK`, which no real use does.
         """
         data = _utf8(text)
         self._work -= self._size * (len(data) + 16)  # 16: what a search costs before its first byte
@@ -62,8 +62,8 @@ class Pattern:
 def compile(text: str) -> Pattern:
     """Compile a pattern.
 
-    Raises PatternError, with the place in the pattern where RE2 tells it, for what Go or RE2
-    cannot compile and for patterns that are too long or too large.
+    Raises PatternError if Go or RE2 cannot compile it, or if it is too long or too large.  The error names
+    the place in the pattern if RE2 does.
     """
     import re2
 
@@ -80,10 +80,10 @@ def compile(text: str) -> Pattern:
     options.max_mem = MAX_MEMORY
     try:
         if "(?" in text and not text.isascii():
-            for name in re2.compile(source, options).groupindex:  # bytes, as the pattern is
+            for name in re2.compile(source, options).groupindex:  # bytes, like the pattern
                 if not name.isascii():
                     raise _syntax_error(text, f"invalid named capture group: <{name.decode()}>")
-        options.never_capture = True  # thousands of groups would cost megabytes a search
+        options.never_capture = True  # thousands of groups would take megabytes in each search
         return Pattern(text, re2.compile(source, options))
     except re2.error as error:
         said = error.args[0]
@@ -92,7 +92,7 @@ def compile(text: str) -> Pattern:
 
 
 def _has_any_byte(text: str) -> bool:
-    r"""Whether the escape ``\C`` is there: any byte in RE2, an error in Go."""
+    r"""Whether the pattern has the escape ``\C``, which is any byte to RE2 and an error to Go."""
     at = 0
     while (at := text.find("\\", at)) >= 0:
         escaped = text[at + 1 : at + 2]
@@ -108,7 +108,7 @@ def _has_any_byte(text: str) -> bool:
 
 
 def _utf8(text: str | bytes) -> bytes:
-    """The bytes to search: each byte or half character that is not UTF-8 is U+FFFD, as Go reads it."""
+    """Return the bytes to search.  Each byte or lone surrogate that is not UTF-8 becomes U+FFFD, as in Go."""
     try:
         if isinstance(text, str):
             return text.encode()
@@ -134,5 +134,5 @@ def _syntax_error(text: str, said: str) -> PatternError:
 
 
 def _shown(text: str) -> str:
-    """A pattern for a message."""
+    """Return a pattern in quotes, for a message."""
     return f'"{printable(text, 80)}"'

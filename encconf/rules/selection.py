@@ -1,11 +1,11 @@
 """Which values of a document are encrypted: the six rules of sops, and ``mac_only_encrypted``.
 
-The decisions are those of sops 3.13.3 (sops.go: shouldBeEncrypted, walkBranch, walkSlice).  Any
-key on a value's path decides, so a match covers the whole subtree; indexes of sequences are no
-keys.  Comment rules look at the comments directly before an item, at every level of its path.
+The decisions are those of sops 3.13.3 (sops.go: shouldBeEncrypted, walkBranch, walkSlice).  A rule is tested
+on every key of a value's path, so a match covers the whole subtree; indexes of lists are not tested.  Comment
+rules are tested on the comments directly before an item, at every level of its path.
 
-Unlike sops, which takes a pattern that does not compile for one that never matches, such a
-pattern is an error: it would leave secrets in plain sight.
+A pattern that does not compile is an error.  To sops, it is a pattern that never matches, which would leave
+secrets in plaintext.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ _COMMENT = b",type:comment]"
 
 
 class Chosen(Record):
-    """What is encrypted: one byte, 0 or 1, for each leaf and each comment of a document."""
+    """Which leaves and comments of a document are encrypted: one byte, 0 or 1, for each."""
 
     leaves: bytearray
     comments: bytearray
 
 
 class Selection(Record):
-    """One rule.
+    """One rule for which values are encrypted.
 
     ``kind`` is one of `KINDS`, ``pattern`` its suffix or regular expression (see
-    `encconf.rules.pattern`).  With ``mac_only_encrypted`` the MAC covers the encrypted values only.
+    `encconf.rules.pattern`).  With ``mac_only_encrypted``, the MAC covers only the encrypted values.
     """
 
     NAMES = frozenset({*KINDS, _MAC_ONLY})
-    """The members of the ``sops`` block that say it."""
+    """The members of the ``sops`` block that hold the selection."""
 
     kind: str
     pattern: str
@@ -57,10 +57,10 @@ class Selection(Record):
 
     @classmethod
     def from_entries(cls, entries: Mapping[str, object], default: Selection | None = None) -> Selection:
-        """Read the members of a ``sops`` block; empty ones count as missing.
+        """Read the selection from the members of a ``sops`` block.  Empty members count as missing.
 
-        A block that names no rule means the ``default``, or else the suffix ``_unencrypted``.  Raises
-        MetadataError for two rules, and for values of a wrong type.
+        If the block names no rule, the result is ``default``, or else the suffix ``_unencrypted``.  Raises
+        MetadataError for two rules, or a value of the wrong type.
         """
         found = [(kind, text) for kind in KINDS if (text := _text(kind, entries.get(kind)))]
         if len(found) > 1:
@@ -72,7 +72,7 @@ class Selection(Record):
         return cls(*found[0], mac_only) if found else cls(default.kind, default.pattern, mac_only)
 
     def to_entries(self) -> dict[str, str | bool]:
-        """The members of the ``sops`` block that say this rule."""
+        """Return the members of the ``sops`` block for this selection."""
         entries: dict[str, str | bool] = {self.kind: self.pattern}
         if self.mac_only_encrypted:
             entries[_MAC_ONLY] = True
@@ -85,17 +85,17 @@ class Selection(Record):
 
     @property
     def by_match(self) -> bool:
-        """Whether a match means encrypted; otherwise it means left alone."""
+        """Whether a match means that a value is encrypted; otherwise it means plaintext."""
         return not self.kind.startswith("un")
 
     def matches(self, text: str) -> bool:
-        """Whether the suffix or regex matches a key (or a comment's text, what follows the ``#``)."""
+        """Whether the suffix or regex matches a key, or a comment's text after the ``#``."""
         return self.matcher()(text)
 
     def choose(self, document: Document) -> Chosen:
-        """Decide for every leaf and comment of a document, encrypted or not yet.
+        """Decide which leaves and comments of a document, plaintext or encrypted, are to be encrypted.
 
-        Raises PatternError for a regex that does not compile, or that takes too long.
+        Raises PatternError if a regex does not compile or takes too long.
         """
         if self.needs_comments:
             return self._choose_by_comments(document)
@@ -106,7 +106,7 @@ class Selection(Record):
         scope = None
         within = False
         for index, leaf in enumerate(document.leaves):
-            if leaf.scope is not scope:  # neighbours mostly share one
+            if leaf.scope is not scope:  # most neighbors share a scope
                 scope = leaf.scope
                 within = inside(scope)
             step = leaf.step
@@ -118,14 +118,14 @@ class Selection(Record):
         match = self.matcher()
         by_match = self.by_match
         origin = _origins(document)
-        # Of each item with comments before it, as (scope, step): whether one of them matches.
+        # For each item with comments before it, as (scope, step): whether one of them matches.
         before: dict[tuple[int, str | int | None], bool] = {}
         own: list[bool] = []
         for comment in document.comments:
             item = (id(comment.scope), comment.before)
             earlier = before.get(item, False)
             before[item] = matching = earlier or match(comment.text)
-            # A comment that says "encrypt" is not encrypted for it; one that says "leave alone" is.
+            # A comment that says "encrypt" is not encrypted for that; one that says "plaintext" is plaintext.
             own.append(earlier if by_match else matching)
 
         def marked(scope: Scope | None, step: str | int | None) -> bool:
@@ -147,7 +147,7 @@ class Selection(Record):
         return Chosen(leaves, comments)
 
     def matcher(self) -> Callable[[str], bool]:
-        """The same test as `matches`, for many texts.  Raises PatternError."""
+        """Return a function that does the test of `matches` on many texts.  Raises PatternError."""
         suffix = self.pattern
         if self.kind.endswith("_suffix"):
             return lambda text: text.endswith(suffix)
@@ -182,15 +182,15 @@ class Selection(Record):
 
 
 DEFAULT = Selection("unencrypted_suffix", "_unencrypted")
-"""What sops does when nothing is said."""
+"""The selection that sops uses if none is set."""
 EVERYTHING = Selection("unencrypted_suffix", "\n")
-"""A rule under which every value is encrypted: no key ends so."""
+"""A selection that encrypts every value, since no key ends with a line break."""
 
 
 def _inherited(own: Callable[[Scope], bool]) -> Callable[[Scope], bool]:
-    """A test that holds for a scope when ``own`` does for it or for one around it.
+    """Return a test that is true for a scope if ``own`` is true for it or for a scope around it.
 
-    ``own`` is asked once for each scope, and nesting takes no stack.
+    ``own`` is called once for each scope.  The test does not recurse, so deep nesting is safe.
     """
     known: dict[int, bool] = {}
 
@@ -209,10 +209,11 @@ def _inherited(own: Callable[[Scope], bool]) -> Callable[[Scope], bool]:
 
 
 def _after_comment(leaf: Leaf) -> int | None:
-    """The index after an encrypted comment that sops made an item of a list; None for every other leaf.
+    """Return the index after a leaf that is an encrypted comment in a list, or None for any other leaf.
 
-    sops takes it for a value that ends the comments before the next item, and so cannot open files that
-    it wrote under ``encrypted_comment_regex`` (getsops/sops#2281).
+    sops writes such a comment as an item of the list.  When it reads the file, it takes the item for a value,
+    so the comments before the next item end there, and sops cannot open files that it wrote with
+    ``encrypted_comment_regex`` (getsops/sops#2281).
     """
     data = leaf.data
     if isinstance(leaf.step, int) and data and data.startswith(_PREFIX) and data.endswith(_COMMENT):
@@ -221,10 +222,11 @@ def _after_comment(leaf: Leaf) -> int | None:
 
 
 def _origins(document: Document) -> dict[int, int]:
-    """By id, the scope that each copy stands for: sops copies a collection's comments for an alias too.
+    """Map the id of each copied scope to the id of its original.
 
-    A format that unfolds aliases says where a leaf is from: ``note.source`` is the leaf that it
-    copies, ``note.root`` the outermost scope of the copy.
+    sops copies the comments of a collection together with the collection, for an alias.
+    A format that copies collections for aliases says where a leaf comes from: ``note.source`` is the original
+    leaf, ``note.root`` the outermost scope of the copy.
     """
     origin: dict[int, int] = {}
     for leaf in document.leaves:
@@ -242,7 +244,7 @@ def _origins(document: Document) -> dict[int, int]:
 
 
 def _text(name: str, value: object) -> str:
-    """A member as text; "" when missing."""
+    """Return a member as text, or "" if it is missing."""
     text = weak_text(value)
     if text is None:
         raise MetadataError(f"{name} in the sops block is not a string")
