@@ -67,6 +67,10 @@ GROUPS = {
     "rules/test_selection.py": ["rules/selection.py"],
     "merge": [f"merge/{name}.py" for name in ("__init__", "pieces", "reading", "three", "values", "weave")],
     "merge git engine/test_admission.py engine/test_objections.py": ["git/merge.py", "engine/admission.py"],
+    "git/test_companion.py": ["git/companion.py"],
+    "git/test_ours.py": ["git/ours.py"],
+    "rules": [f"rules/{name}.py" for name in ("config", "creation", "grammar", "pattern")],
+    "sources": ["sources/reference_rules.py", "sources/references.py"],
     "verbs/test_changes.py": ["verbs/changes.py"],
     "verbs/test_rekey.py": ["verbs/rekey.py"],
     "formats/test_sniff.py": ["formats/sniff.py"],
@@ -387,8 +391,13 @@ def tracer(frame, event, arg):
         return local(frame, event, arg)
 def save():
     sys.settrace(None)
-    with open(os.path.join(out, str(os.getpid())), "w") as file:
-        file.writelines(f"{name} {line}\\n" for name, line in lines)
+    if os.path.isdir(out):
+        with open(os.path.join(out, str(os.getpid())), "w") as file:
+            file.writelines(f"{name} {line}\\n" for name, line in lines)
+def leave(code, end=os._exit):  # as the command line does
+    save()
+    end(code)
+os._exit = leave
 atexit.register(save)
 threading.settrace(tracer)
 sys.settrace(tracer)

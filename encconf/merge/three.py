@@ -436,8 +436,6 @@ class Merge:
             return here
         if here.split() == (was or "").split():
             return there
-        if was is None and not (here.strip() and there.strip()):
-            return here if here.strip() else there
         self.conflicts.append(path)
         chosen = {"base": was, "ours": here, "theirs": there}[self.prefer]
         return chosen if chosen is not None else here

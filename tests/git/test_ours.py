@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from git.sides import AB, ALICE, BOB, A
 
-from encconf.git.ours import follows, our_rule
+from encconf.git.ours import follows, of_merge, our_rule
 
 FILE = "secrets.enc.yaml"
 
@@ -82,6 +82,10 @@ def test_our_text_follows_the_version_before_it(folder: Path) -> None:
     commit(folder, "a: 3\n", FILE)
     assert follows(FILE, second, "a: 3\n", ours=True)
     assert not follows(FILE, first, "a: 3\n", ours=True)
+    third = git(folder, "rev-parse", f"HEAD:{FILE}")
+    commit(folder, "a: 2\n", FILE)  # again: what came before it the first time does not count
+    assert follows(FILE, third, "a: 2\n", ours=True)
+    assert not follows(FILE, first, "a: 2\n", ours=True)
 
 
 def test_their_text_follows_on_whatever_branch_it_came(folder: Path) -> None:
@@ -92,6 +96,46 @@ def test_their_text_follows_on_whatever_branch_it_came(folder: Path) -> None:
     assert follows(FILE, first, "a: 2\n", ours=False)
     assert not follows(FILE, "0" * 40, "a: 2\n", ours=False)
     assert not follows(FILE, first, "a: 9\n", ours=False)  # no branch has it
+    git(folder, "checkout", "-q", "other")
+    commit(folder, "a: 3\n", FILE)  # what came later does not count
+    assert follows(FILE, first, "a: 2\n", ours=False)
+
+
+def test_their_text_may_be_on_no_branch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """git names the commit that is merged in a variable."""
+    first = git(folder, "rev-parse", f"HEAD:{FILE}")
+    git(folder, "checkout", "-q", "--detach")
+    commit(folder, "a: 2\n", FILE)
+    theirs = git(folder, "rev-parse", "HEAD")
+    git(folder, "checkout", "-q", "main")
+    assert not follows(FILE, first, "a: 2\n", ours=False)
+    monkeypatch.setenv(f"GITHEAD_{theirs}", "theirs")
+    assert follows(FILE, first, "a: 2\n", ours=False)
+
+
+def test_a_repository_with_longer_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(tmp_path, "init", "-q", "-b", "main", "--object-format=sha256")
+    monkeypatch.chdir(tmp_path)
+    commit(tmp_path, "a: 1\n", FILE)
+    first = git(tmp_path, "rev-parse", f"HEAD:{FILE}")
+    commit(tmp_path, "a: 2\n", FILE)
+    assert follows(FILE, first, "a: 2\n", ours=False)
+
+
+def test_what_a_merge_asks(folder: Path) -> None:
+    commit(folder, named(ALICE.recipient))
+    first = git(folder, "rev-parse", f"HEAD:{FILE}")
+    commit(folder, "a: 2\n", FILE)
+    folder.joinpath("theirs").write_text("a: 1\n")
+    ours = of_merge(FILE, [FILE, "theirs"])
+    rule = ours.rule()
+    assert rule is not None
+    assert rule.groups == A.groups
+    assert ours.version(first) == "a: 1\n"
+    assert ours.version("0" * 40) is None
+    assert ours.parents() == f"{git(folder, 'rev-parse', f'HEAD:{FILE}')} {first}"
+    assert ours.follows(first, "a: 2\n", True)
+    assert not ours.follows(first, "a: 1\n", True)
 
 
 def test_their_text_that_came_twice_must_have_come_after_it_each_time(folder: Path) -> None:
@@ -101,6 +145,17 @@ def test_their_text_that_came_twice_must_have_come_after_it_each_time(folder: Pa
         commit(folder, text, FILE)
     git(folder, "checkout", "-q", "main")
     assert not follows(FILE, first, "a: 2\n", ours=False)
+
+
+def test_a_configuration_above_a_folder_without_a_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.joinpath(".sops.yaml").write_text(named(ALICE.recipient))
+    tmp_path.joinpath("deeper").mkdir()
+    monkeypatch.chdir(tmp_path / "deeper")
+    rule = our_rule(FILE)
+    assert rule is not None
+    assert rule.groups == A.groups
 
 
 def test_outside_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

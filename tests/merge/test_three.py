@@ -609,6 +609,14 @@ def test_what_cannot_be_put_together_is_at_odds_as_a_whole(
         assert (found.text, found.base, found.theirs, found.whole) == (one, base, other, True)
 
 
+def test_an_entry_that_both_sides_moved_is_in_the_result_once() -> None:
+    base = "a: 1\nb: 1\nc: 1\n"
+    ours, theirs = "a: 2\nc: 1\nb: 1\n", "c: 1\na: 1\nb: 1\n"
+    for one, other in ((ours, theirs), (theirs, ours)):
+        found = merge(base, one, other, format="yaml")
+        assert (found.text, found.conflicts) == ("c: 1\na: 2\nb: 1\n", [])
+
+
 def test_the_base_of_a_list_at_odds_is_spelled_as_it_was() -> None:
     found = merge("a: [p,  q]\n", "a: [x]\n", "a: [y]\n", format="yaml")
     assert (found.text, found.base, found.theirs) == ("a: [x]\n", "a: [p,  q]\n", "a: [y]\n")
