@@ -68,7 +68,7 @@ def our_rule(path: str) -> Rule | None:
 def _ours(place: str, root: str | None) -> str | None:
     """A configuration as it is in our last commit, or outside of the repository."""
     inside = os.path.relpath(place, root) if root is not None else ".."
-    if not inside.startswith(".."):
+    if inside.partition(os.sep)[0] != "..":
         return version(f"HEAD:{inside.replace(os.sep, '/')}")
     return fileio.read_text(place) if os.path.exists(place) else None
 

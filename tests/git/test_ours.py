@@ -147,15 +147,26 @@ def test_their_text_that_came_twice_must_have_come_after_it_each_time(folder: Pa
     assert not follows(FILE, first, "a: 2\n", ours=False)
 
 
+def test_a_folder_whose_name_begins_with_dots_is_inside(folder: Path) -> None:
+    """Its configuration in the work tree may be theirs, too."""
+    folder.joinpath("..x").mkdir()
+    commit(folder, named(ALICE.recipient), "..x/.sops.yaml")
+    folder.joinpath("..x", ".sops.yaml").write_text(named(BOB.recipient))
+    rule = our_rule(f"..x/{FILE}")
+    assert rule is not None
+    assert rule.groups == A.groups
+
+
 def test_a_configuration_above_a_folder_without_a_repository(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path.joinpath(".sops.yaml").write_text(named(ALICE.recipient))
     tmp_path.joinpath("deeper").mkdir()
-    monkeypatch.chdir(tmp_path / "deeper")
-    rule = our_rule(FILE)
-    assert rule is not None
-    assert rule.groups == A.groups
+    for place in (tmp_path, tmp_path / "deeper"):
+        monkeypatch.chdir(place)
+        rule = our_rule(FILE)
+        assert rule is not None
+        assert rule.groups == A.groups
 
 
 def test_outside_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

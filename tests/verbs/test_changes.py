@@ -26,11 +26,26 @@ from encconf.errors import (
 )
 from encconf.formats import module
 from encconf.rules.selection import Selection
-from encconf.text.path import parse
+from encconf.text.path import Path, parse
 from encconf.verbs import changes
 
 
 class TestPut:
+    @pytest.mark.parametrize(
+        ("text", "path", "value", "said"),
+        [
+            ("A=1\n", ("A",), [1], "dotenv has single values"),
+            ("A=1\n", ("A", "b"), "x", "a path in a dotenv file is one key"),
+            ("A=1\n", ("A",), "C:\\new", "sops reads a line break there"),
+            ("[a]\nb = 1\n", ("a", "b", "c"), "x", "a path in an INI file is a section and a key"),
+        ],
+    )
+    def test_what_a_format_cannot_hold(self, text: str, path: Path, value: object, said: str) -> None:
+        """The error says so, rather than that something else would change."""
+        format = "ini" if text.startswith("[") else "dotenv"
+        with pytest.raises(EmitError, match=said):
+            changes.put(text, path, value, format=format)  # type: ignore[arg-type]
+
     @pytest.mark.parametrize(
         ("text", "format", "after"),
         [
@@ -303,6 +318,32 @@ class TestValues:
         assert changes.change(enc, "yaml", (parse("a.b"), "x"), credentials=open_with) == enc
         assert changes.update(enc, "yaml", YAML, credentials=open_with) == enc
 
+    def test_nothing_to_do_but_in_another_format(self, age_key: AgeKey) -> None:
+        """The file is written in the other format, unless it is to stay as it is (`--idempotent`)."""
+        open_with = credentials(age_key)
+        enc = api.encrypt("a: 1\n", rule(age_key), format="yaml", credentials=open_with)
+
+        def done(target: str | None, *, idempotent: bool = False) -> str:
+            edit = (("a",), 1)
+            return changes.change(
+                enc, "yaml", edit, target=target, idempotent=idempotent, credentials=open_with
+            )
+
+        assert done(None) == done("yaml") == done(None, idempotent=True) == enc
+        assert json.loads(api.decrypt(done("json"), format="json", credentials=open_with)) == {"a": 1}
+        assert done("json", idempotent=True) == enc
+
+    def test_comments_stay_encrypted(self, age_key: AgeKey) -> None:
+        open_with = credentials(age_key)
+        for format, text in (("yaml", "# note\na: x\nb: y # note\n"), ("toml", "# note\na = 'x'\nb = 'y'\n")):
+            enc = api.encrypt(text, rule(age_key), format=format, credentials=open_with)
+            found = re.findall(r"#.*ENC.*", enc)
+            assert found
+            for value in ("z", changes.REMOVED):
+                new = changes.change(enc, format, (("a",), value), credentials=open_with)
+                assert re.findall(r"#.*ENC.*", new) == found
+                assert "note" not in new
+
     @pytest.mark.parametrize(
         ("path", "given", "stored"),
         [
@@ -318,6 +359,7 @@ class TestValues:
             ("flag", "6", 'flag: "6"'),
             ("share", "0.25", "share: 0.25"),
             ("share", "2", "share: 2"),
+            ("share", "true", 'share: "true"'),
             ("share", ".inf", 'share: ".inf"'),
             ("a", "6", 'a: "6"'),
             ("l[0]", "7", "- 7"),
