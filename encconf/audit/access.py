@@ -1,8 +1,8 @@
-"""Who can read which encrypted files, what several people can open together, and since when.
+"""Who can read which encrypted files and since when, and which files several people can open together.
 
-It reads only the ``sops`` blocks, without a key.  Nobody can add a reader to a file without its data key,
-but anyone who can write to the file can remove an entry, or add one that opens nothing: the report is as
-trustworthy as the history of the files.
+This needs no key: it reads only the ``sops`` blocks.  Nobody can add a reader to a file without its data key,
+but anyone who can write to the file can remove an entry, or add one that opens nothing.  So the report is
+only as trustworthy as the history of the files.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def report(
     now: int,
     step: Callable[[], None] = lambda: None,
 ) -> Report:
-    """Find out who can open each of some files.  A file that is not encrypted is a problem of the report.
+    """Find out who can open each file.  A file that cannot be read is listed in the report's problems.
 
-    ``now`` is the time of the report in seconds since 1970.  With ``history``, git is asked since when.
-    ``step`` is called after each file.
+    ``now`` is the time of the report, in seconds since 1970.  With ``history``, the report also says since
+    when, according to git.  ``step`` is called for each file.
     """
     found = Report(now, history, {name: f"SSH key {origin}" for name, origin in names.origins.items()})
     contents: dict[str, bytes] = {}
@@ -56,7 +56,7 @@ def report(
         from encconf.audit.history import asking_former, name_former
 
         keys = {wrapped.key for file in found.files for group in file.metadata.groups for wrapped in group}
-        # git looks for former names while it is asked about the files.
+        # git looks for former names in the background, while it is also asked about the files.
         unnamed = any(names.given(key) is None for key in keys)
         learn = asking_former(names) if unnamed else partial(name_former, names)
         _add_histories(found, contents)
@@ -90,7 +90,7 @@ def _add_readers(file: FileAccess, people: _People) -> None:
 
 
 class _People:
-    """Persons by the identities of their keys."""
+    """The people of a report, by the identities of their keys."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
@@ -103,7 +103,7 @@ class _People:
         person = self._by_identity.get(identity)
         if person is None:
             name = self._names.given(key)
-            # Labels are shortened: two keys without a name may have the same one.
+            # Labels are shortened, so two keys without a name may have the same label.
             place = (name, True) if name else (identity, False)
             person = self._by_label.get(place)
             if person is None:
@@ -115,7 +115,7 @@ class _People:
 
 
 def _add_histories(found: Report, contents: dict[str, bytes]) -> None:
-    """Ask git about the earlier versions of each file."""
+    """Add the history of each file, according to git."""
     from encconf.audit.history import histories
     from encconf.git import by_repository
     from encconf.git.log import is_shallow
@@ -146,14 +146,14 @@ def _add_former(file: FileAccess, people: _People, now: int) -> None:
 
 
 def day(moment: Moment | None) -> str:
-    """``2026-03-01``, in UTC; "" for None, and for what is not committed."""
+    """Return a date in UTC, such as ``2026-03-01``; "" for None, or if the moment is not a commit's."""
     import time
 
     return time.strftime("%Y-%m-%d", time.gmtime(moment.time)) if moment and moment.commit else ""
 
 
 def when(found: Report, file: FileAccess, reader: Reader) -> str:
-    """Since when somebody can read a file, or until when they could: part of a sentence, or ""."""
+    """Return since when a person can read a file, or until when they could: part of a sentence, or ""."""
     if not found.dated or file.history is None:
         return f"added {reader.dated[:10]}" if reader.dated else ""
     if not reader.former:
@@ -175,7 +175,7 @@ def when(found: Report, file: FileAccess, reader: Reader) -> str:
 
 
 def to_json(found: Report, asked: Sequence[Person] = ()) -> Json:
-    """The report as plain data; with the files that people who are ``asked`` about can open together."""
+    """Return the report as JSON data, with the files that the people in ``asked`` can open together."""
     data: Json = {
         "generated": _stamp(found.now),
         "history": found.dated,

@@ -1,4 +1,4 @@
-"""Findings that take several files: plaintext twins, and a nonce or a data key that is used twice."""
+"""Findings about several files: decrypted copies, and a nonce or a data key that is used twice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PLAIN_WORDS = ("dec", "decrypted", "plain", "clear")
 
 
 def across(encrypted: Sequence[Sealed], cwd: str, is_tracked: Callable[[str], bool]) -> Iterator[Finding]:
-    """The findings about all encrypted files together; ``is_tracked`` says whether git has a file."""
+    """Yield the findings about all encrypted files together.  ``is_tracked``: whether git tracks a file."""
     ivs: dict[bytes, Sealed] = {}
     keys: dict[tuple[str, str, str], Sealed] = {}
     for sealed in encrypted:
@@ -36,14 +36,14 @@ def across(encrypted: Sequence[Sealed], cwd: str, is_tracked: Callable[[str], bo
                 earlier = other.ivs[iv]
                 assert leaf.data is not None
                 assert earlier.data is not None
-                if leaf.data.rstrip() != earlier.data.rstrip():  # else it is a copy of the file
+                if leaf.data.rstrip() != earlier.data.rstrip():  # if they are equal, the file is a copy
                     where = f"{other.file}: {spell(earlier.path)}"
                     looking.twice(sealed.find, earlier.data, leaf.data, leaf, where)
         yield from sealed.findings[before:]
 
 
 def without_drivers(encrypted: Sequence[Sealed], cwd: str) -> Iterator[Finding]:
-    """Encrypted files without git's drivers, in a repository that uses the drivers."""
+    """Yield a finding for each encrypted file without git's drivers, if the repository uses the drivers."""
     root = repository(cwd)
     if root is None or not encrypted or not attributes.are_used(root):
         return
@@ -92,7 +92,7 @@ def _twins(sealed: Sealed, cwd: str, is_tracked: Callable[[str], bool]) -> Itera
 
 
 def plain_names(name: str) -> list[str]:
-    """What the plain text of an encrypted file may be called: ``secrets.yaml`` of ``secrets.enc.yaml``."""
+    """Return likely names for the plaintext of an encrypted file, such as ``x.yaml`` for ``x.enc.yaml``."""
     folder, base = os.path.split(name)
     found: list[str] = []
     if marked := re.search(_MARKED, base):
@@ -109,7 +109,7 @@ def plain_names(name: str) -> list[str]:
 
 
 def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
-    """How many encrypted values a file has in plaintext, and how many of these with the same length."""
+    """Return how many encrypted values ``data`` has in plaintext, and how many of the same length."""
     format = sealed.document.format
     if sniff.find(data) is not None:
         return 0, 0  # it is encrypted, too

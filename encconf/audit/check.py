@@ -1,13 +1,12 @@
-"""Is everything encrypted as it should be?  For many files, without a key.
+"""Check, without a key, whether the files of a repository are encrypted as they should be.
 
-`check` reads the files that a creation rule covers, those with the names of encrypted files, and those
-that have a ``sops`` block, whatever their names (`encconf.formats.sniff`).  With ``verify`` it
-also opens what it can.  Findings and their meaning: `encconf.audit.findings.KINDS`.
+`check` reads the files that a creation rule covers, the files with names of encrypted files, and the files
+that have a ``sops`` block, whatever their names (`encconf.formats.sniff`).  With ``verify``, it also opens
+the files that it can open.  `encconf.audit.findings.KINDS` lists the findings and their meaning.
 
-A rule without a path_regex, or with one that every name matches, says how files are encrypted and not
-which; under such a rule a file counts as meant to be encrypted when its name says so (``secrets.yaml``,
-``x.enc.json``, ``x.sops.env``).  As long as nothing is encrypted, so does one with a value that looks like a
-secret.
+A rule without a path_regex, or with one that matches every name, says how to encrypt files, but not which.
+Under such a rule, a file should be encrypted if its name says so (``secrets.yaml``, ``x.enc.json``,
+``x.sops.env``).  In a repository without encrypted files, a value that looks like a secret says so, too.
 """
 
 from __future__ import annotations
@@ -61,9 +60,11 @@ _CIPHERTEXT = PREFIX.encode()
 
 
 class Report:
-    """``findings`` by file and line; how many ``files`` there were, were ``encrypted``, and ``verified``.
+    """The result of a check.
 
-    ``hidden`` counts the findings that are milder than ``shown``.
+    ``findings`` are sorted by file and line.  ``files``, ``encrypted`` and ``verified`` are the numbers of
+    all files, encrypted files and opened files.  ``hidden`` is the number of findings that are less severe
+    than ``shown``, and therefore left out.
     """
 
     def __init__(self) -> None:
@@ -75,7 +76,7 @@ class Report:
         self.shown = "note"
 
     def show(self, severity: str) -> None:
-        """Leave out findings that are milder; `hidden` says how many."""
+        """Remove the findings that are less severe; `hidden` counts them."""
         rank = SEVERITIES.index(severity)
         self.shown = severity
         kept = [found for found in self.findings if found.rank >= rank]
@@ -83,7 +84,7 @@ class Report:
         self.findings = kept
 
     def count(self, severity: str) -> int:
-        """How many findings have this severity."""
+        """Return how many findings have this severity."""
         return sum(1 for found in self.findings if found.severity == severity)
 
 
@@ -98,13 +99,14 @@ def check(
     verify: Credentials | None = None,
     progress: Progress = lambda count, doing: nullcontext(lambda: None),
 ) -> Report:
-    """Check files; ``names`` are relative to ``cwd`` or absolute, and findings name them so.
+    """Check files.  ``names`` are relative to ``cwd`` or absolute, and findings use the same names.
 
-    ``scope`` says what they are: `FILES`, all files of some `FOLDERS`, or `ALL` that there are.  Folders
-    without any encrypted file are looked at more closely; only `ALL` can show rules that apply to none.
-    ``known`` says what git knows.  ``ignored`` are kinds of findings to leave out (see
+    ``scope`` says what ``names`` are: single `FILES`, all files of some `FOLDERS`, or `ALL` files of the
+    repository.  If there are folders without any encrypted file, all their files are searched for secrets.
+    Rules that apply to no file are reported only with `ALL`.
+    ``known`` says which files git knows.  ``ignored`` are kinds of findings to leave out (see
     `encconf.audit.findings.Ignored`).  ``verify`` are the credentials to open files with.  ``progress`` is
-    called with the number of files and what is done; its result is called after each file.
+    called with the number of files and the name of the step; its result is called for each file.
 
     Raises UsageError for an unknown kind in ``ignored``.
     """
@@ -131,7 +133,7 @@ def check(
 
 
 class _Check:
-    """One run."""
+    """One run of `check`."""
 
     def __init__(self, cwd: str, config: str | None, ignored: Ignored, known: Known) -> None:
         self.cwd = cwd
@@ -147,7 +149,7 @@ class _Check:
     # --- one file by itself ----------------------------------------------------------------------
 
     def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> list[Folder]:
-        """Check each file; with ``skip_links``, no links, since git has the files that they lead to."""
+        """Check each file.  With ``skip_links``, links are skipped, since their targets are checked, too."""
         folders = by_folder(names, self.cwd, self.book)
         interesting: dict[str, set[str]] = defaultdict(set)
         dull = (f"{folder.place}{base}" for folder in folders if folder.dull for base in folder.bases)
@@ -170,11 +172,11 @@ class _Check:
         return folders
 
     def not_yet(self, folders: Iterable[Folder]) -> None:
-        """Look for secrets in all files that a rule for every name covers: nothing is encrypted yet."""
+        """Look for secrets in all files that a rule for every name covers, since nothing is encrypted yet."""
         known = {found.file for found in self.found} | {plain.file.name for plain in self.plains.waiting}
         for folder in folders:
             for base in folder.bases if folder.rules is not None and folder.rules.rest is not None else ():
-                # `.env.local` is binary to sops, and to `encrypt`.
+                # For sops and for `encconf encrypt`, `.env.local` is a binary file.
                 format = "dotenv" if base.startswith(".env") else formats.of_path(base)
                 if base in _NEVER or format == "binary" or meant.to_be_read(base):
                     continue
@@ -187,7 +189,7 @@ class _Check:
                     self._plain(file, data, format, telling=True)
 
     def _leftover(self, name: str, whole: str) -> None:
-        """Report what a killed command left; its name says nothing, so its content decides."""
+        """Report a file that a killed command left behind.  Only its content says whether it is plaintext."""
         try:
             data = fileio.read_bytes(whole, regular=True)
         except InputError:
@@ -215,7 +217,7 @@ class _Check:
         try:
             data = fileio.read_bytes(file.whole, regular=True)
         except MissingFileError:
-            return  # deleted, but not yet in the index
+            return  # it was deleted, but the index still has it
         except InputError as error:
             if file.meant:
                 self._unreadable(file.name, error)
@@ -229,7 +231,7 @@ class _Check:
             self._plain(file, data, file.format)
 
     def _encrypted(self, file: Named, data: bytes, format: str | None) -> None:
-        """Check a SOPS file; ``format`` is None for a file that has ciphertexts and no ``sops`` block."""
+        """Check a SOPS file.  ``format`` is None for a file that has ciphertexts but no ``sops`` block."""
         try:
             text = fileio.decode(data)
         except InputError as error:
@@ -258,7 +260,7 @@ class _Check:
             self._sealed(Sealed(file.name, document, metadata, chosen), file)
 
     def _lost(self, file: Named, data: bytes, document: Document) -> None:
-        """A file with ciphertexts in it and no sops block."""
+        """Report a file that has ciphertexts but no sops block; if it has none, check it as plaintext."""
         if (lost := _first_ciphertext(document)) is None:
             self._plain(file, data, document.format)
             return
@@ -307,7 +309,7 @@ class _Check:
         found.find("no-rule", what, severity=severity, hint=hint)
 
     def _plain(self, file: Named, data: bytes, format: str, *, telling: bool = False) -> None:
-        """Look at a file without a sops block; `Plains.findings` judges it later, see `Plain`."""
+        """Check a file without a sops block.  If it may need encryption, `Plains.findings` decides later."""
         if sort := private_key(data):
             if self.known.exposed(file.name):
                 self.found.append(Finding("private-key", file.name, f"{sort} in plaintext"))
@@ -327,7 +329,7 @@ class _Check:
             if format == "binary":
                 return
             if file.meant and meant.is_called(file.name) and not meant.to_be_read(file.name):
-                # A template or a list may be another tool's file; sops could not have made it.
+                # A template or a list may be a file of another tool, since sops cannot encrypt it.
                 odd = b"{{" in data or b"{%" in data or data.lstrip()[:1] in (b"-", b"[")
                 self._unreadable(file.name, error, severity="warning" if odd else None)
             return
@@ -346,7 +348,7 @@ class _Check:
     # --- all of them -----------------------------------------------------------------------------
 
     def together(self) -> None:
-        """Add the findings that need all files."""
+        """Add the findings for which all files must have been read."""
         self.found += across(self.sealed, self.cwd, self.known.tracked)
         twins = {found.file for found in self.found if found.slug == "plain-twin"}
         uses_sops = bool(self.sealed or self.book.read)
@@ -368,19 +370,19 @@ class _Check:
         return report
 
 
-_OF_NO_CONCERN = {"not-encrypted", "no-rule", "plain-comment", "equal-value", "accidental-quorum"}
-_MILDER_WHERE_LEFT = {"keys-differ", "threshold-differs", "selection-differs", "plain-by-rule"}
+_NOTES_IN_EXAMPLES = {"not-encrypted", "no-rule", "plain-comment", "equal-value", "accidental-quorum"}
+_WARNINGS_IN_ARCHIVES = {"keys-differ", "threshold-differs", "selection-differs", "plain-by-rule"}
 
 
 def _soften(found: Finding) -> None:
-    """Lower the severity for files of tests and examples, and for files that were left behind."""
+    """Lower the severity for files of tests and examples, and for files that are no longer used."""
     name = found.file.replace(os.sep, "/")
     if meant.made_up(name):
-        if found.slug in _OF_NO_CONCERN:
+        if found.slug in _NOTES_IN_EXAMPLES:
             found.severity = "note"
         elif found.severity == "error":
             found.severity = "warning"
-    elif meant.left_behind(name) and found.slug in _MILDER_WHERE_LEFT:
+    elif meant.left_behind(name) and found.slug in _WARNINGS_IN_ARCHIVES:
         found.severity = "warning"
 
 
@@ -392,5 +394,5 @@ def _first_ciphertext(document: Document) -> int | None:
 
 
 def _leaves_open(rule: Rule, own: Selection) -> bool:
-    """Whether a rule has no selection, and a file has one that is not the default."""
+    """Whether a rule has no selection, and the file has one that is not the default."""
     return not rule.selects and own != rule.selection_for(DEFAULT)

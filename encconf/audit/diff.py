@@ -1,9 +1,8 @@
-"""What differs between two versions of a file, without showing a value.
+"""Find what differs between two versions of a file, or between two files, without showing a value.
 
-With a key, the values are compared, so a new data key alone is not a change.  Without one, structure and
-ciphertexts are compared: equal ``ENC[…]`` texts are equal values, and different ones may be equal, unless
-type or length differ.  Either side may be plaintext, and the formats may differ.
-Nothing here prints.
+With a key, the values are compared, so a new data key alone does not change any value.  Without a key,
+structure and ciphertexts are compared.  Equal ``ENC[…]`` texts are equal values; different ones may also be
+equal values, unless their types or lengths differ.  Either side may be plaintext, and the formats may differ.
 """
 
 from __future__ import annotations
@@ -29,15 +28,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Difference:
-    """All that differs between two sides.
+    """Everything that differs between two sides.
 
     ``data_key`` is ``same``, ``new``, ``unknown`` or "" (a side is not encrypted).  ``added_keys`` and
-    ``removed_keys`` are recipients, ``regrouped`` those in other key groups.  ``quorum`` (how many of how
-    many key groups are needed), ``selection`` (None: a side is not encrypted) and ``encrypted`` are pairs of
-    before and after.
-    ``comments`` are numbers: changed, added, removed.  ``notes`` are sentences about what could not be
-    compared, ``reasons`` why a side was not opened.  ``keyed``: values were compared.  ``one_file``: both
-    sides are versions of the same file.
+    ``removed_keys`` are recipients; ``regrouped`` are those that moved to other key groups.  ``quorum`` (how
+    many of how many key groups are needed), ``selection`` (None if a side is not encrypted) and ``encrypted``
+    are pairs: before and after.
+    ``comments`` are the numbers of changed, added and removed comments.  ``notes`` say what could not be
+    compared, and ``reasons`` why a side was not opened.  ``keyed`` says that values were compared, not
+    ciphertexts.  ``one_file`` says that both sides are versions of the same file.
     """
 
     old: Side
@@ -63,13 +62,13 @@ class Difference:
     def differs(self) -> bool:
         """Whether there is any difference.
 
-        Whether and how the sides are encrypted counts only for two versions of one file.
+        Two different files may differ in their data keys, and in whether they are encrypted at all.
         """
         return bool(self.changes) or self._differs_otherwise
 
     @property
     def decided(self) -> bool:
-        """Whether `differs` is sure: without a key, other ciphertexts may hold the same values."""
+        """Whether `differs` is certain.  Without a key, different ciphertexts may be the same values."""
         if self.keyed or self.one_file or self._differs_otherwise:
             return True
         return not self.changes or any(change.certain for change in self.changes)
@@ -91,7 +90,7 @@ class Difference:
 
     @property
     def reselected(self) -> bool:
-        """Whether other values are encrypted."""
+        """Whether the selection changed."""
         return self.selection is not None and self.selection[0] != self.selection[1]
 
     @property
@@ -106,20 +105,20 @@ class Difference:
         return [*self.added_keys, *self.removed_keys, *self.regrouped]
 
     def count(self, kind: str) -> int:
-        """How many changes are of a kind, or ``unknown``: not certain."""
+        """Return how many certain changes are of a kind; for ``unknown``, how many are not certain."""
         return sum((change.kind if change.certain else "unknown") == kind for change in self.changes)
 
 
 def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | None = None) -> Difference:
-    """What differs; without ``credentials`` nothing is opened.
+    """Compare two sides.  Without ``credentials``, no file is opened.
 
-    Raises ParseError and MetadataError for a side that cannot be read, with its label.
+    Raises ParseError or MetadataError, with the side's label, if a side cannot be read.
     """
     found = Difference(old, new, one_file)
     _agree(old, new)
     _agree(new, old)
     if old.text == new.text and old.format == new.format:
-        if old.text is not None:  # what cannot be read is not called the same
+        if old.text is not None:  # this raises an error if the text cannot be read
             content = Content(old, None)
             found.encrypted = (content.metadata is not None,) * 2
         return found
@@ -146,7 +145,7 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
 
 
 def _agree(side: Side, other: Side) -> None:
-    """Give a plaintext side whose name says no format the format of the other side."""
+    """Give a plaintext side the format of the other side, if its own name does not say the format."""
     if side.text is None or side.format != "binary" or side.found or other.found is None:
         return
     with suppress(UnicodeEncodeError):
@@ -154,7 +153,7 @@ def _agree(side: Side, other: Side) -> None:
         side.format = other.found
 
 
-# --- all else ------------------------------------------------------------------------------------
+# --- comments and blocks -------------------------------------------------------------------------
 
 
 def _compare_comments(found: Difference, before: Content, after: Content) -> None:
@@ -164,24 +163,24 @@ def _compare_comments(found: Difference, before: Content, after: Content) -> Non
     changed = added = removed = 0
     for place in old.keys() | new.keys():
         was, now = old.get(place, {}), new.get(place, {})
-        gone = sum(max(0, number - now.get(text, 0)) for text, number in was.items())
-        come = sum(max(0, number - was.get(text, 0)) for text, number in now.items())
-        changed += min(gone, come)
-        removed += gone - min(gone, come)
-        added += come - min(gone, come)
-    if before.side.format == after.side.format:  # JSON, say, has none
+        lost = sum(max(0, number - now.get(text, 0)) for text, number in was.items())
+        fresh = sum(max(0, number - was.get(text, 0)) for text, number in now.items())
+        changed += min(lost, fresh)
+        removed += lost - min(lost, fresh)
+        added += fresh - min(lost, fresh)
+    if before.side.format == after.side.format:  # another format may have no comments, for example JSON
         found.comments = (changed, added, removed)
 
 
 def _counted(
     comments: Iterable[tuple[bytes, str, str | None]], found: Difference
 ) -> dict[bytes, dict[str, int]]:
-    """How often each comment is at each place; without a key, its ciphertext counts."""
+    """Return how often each comment occurs at each place.  Without a key, ciphertexts are counted."""
     counts: dict[bytes, dict[str, int]] = {}
     one, other = found.encrypted
     for place, text, enc in comments:
         if not found.keyed and (enc is not None or one != other):
-            text = enc if enc and found.data_key == "same" else "one that nobody can compare"
+            text = enc if enc and found.data_key == "same" else "a comment that cannot be compared"
         texts = counts.setdefault(place, {})
         texts[text] = texts.get(text, 0) + 1
     return counts
@@ -201,7 +200,7 @@ def _compare_blocks(found: Difference, before: Content, after: Content) -> None:
 
 
 def _groups(metadata: Metadata) -> dict[str, tuple[MasterKey, tuple[int, ...]]]:
-    """Each key with the numbers of its groups."""
+    """Return each key by its identity, with the numbers of its groups."""
     found: dict[str, tuple[MasterKey, tuple[int, ...]]] = {}
     for number, group in enumerate(metadata.groups):
         for wrapped in group:
@@ -229,7 +228,7 @@ def _data_key(before: Content, after: Content) -> str:
     ]
     if wraps[0] & wraps[1] or encs[0] & encs[1]:
         return "same"
-    # A value or two may all have been changed at once; of many, one would have stayed.
+    # One or two values may all have changed at once; of many values, at least one would be unchanged.
     return "new" if min(len(encs[0]), len(encs[1])) > 3 else "unknown"
 
 
@@ -237,7 +236,7 @@ def _data_key(before: Content, after: Content) -> str:
 
 
 def to_json(found: Difference, names: Names, *, values: bool) -> Json:
-    """One difference as plain data; with ``values``, including the secret values."""
+    """Return a difference as JSON data.  With ``values``, it includes the secret values."""
     from encconf.text.path import spell
 
     changes: list[Json] = []

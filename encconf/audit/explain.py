@@ -1,8 +1,8 @@
-"""What applies to one file, and why: its configuration, the rules tried, the keys, and every value's fate.
+"""Explain what applies to one file: its configuration, the rules tried, the keys, and each value's fate.
 
-Works on plaintext and encrypted files, and on files that do not exist yet; needs no key.
-`encconf.rules.config` chooses the rule and `encconf.rules.selection` the values; this module says why.  An
-explanation never contains a value.
+This needs no key.  The file may be plaintext or encrypted, or not exist yet.  `encconf.rules.config` chooses
+the rule and `encconf.rules.selection` the values to encrypt; this module says why.  An explanation never
+contains a value.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Fate:
-    """One value: whether the rule encrypts it, why, and whether it is encrypted now (None: plain file)."""
+    """What happens to one value: whether the rule encrypts it, and why.
+
+    ``now`` says whether it is encrypted now; it is None in a plaintext file.
+    """
 
     path: str
     line: int
@@ -61,14 +64,16 @@ class Fate:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Explanation:
-    """All that applies to a file.
+    """Everything that applies to a file.
 
-    ``state`` is ``missing``, ``plain``, ``encrypted`` or ``unreadable``; ``looked`` are the places at
-    which a configuration was looked for, the last one being ``config`` if that is not None; ``names``
-    what the rules were asked for; ``tried`` every rule; ``rule`` the chosen one, number ``number``.
-    ``own`` is what an encrypted file says of itself; ``fates`` go by the rule, else by ``own``.
-    ``error`` is why there is no rule, ``problem`` why the file cannot be read; ``given_names`` are what keys
-    are called.
+    ``state`` is ``missing``, ``plain``, ``encrypted`` or ``unreadable``.  ``looked`` are the paths at which
+    encconf looked for a configuration; if it found one (``config``), that is the last of them.  ``names`` are
+    the names of the file that rules were matched against, ``tried`` are all rules, and ``rule`` is the chosen
+    one, with the number ``number``.
+    ``own`` is the rule that an encrypted file itself records.  ``fates`` follow the chosen rule, or else
+    ``own``.  ``comments`` says whether comments are encrypted (None: only some).
+    ``error`` says why there is no rule, ``problem`` why the file cannot be read.  ``given_names`` are the
+    names of keys.
     """
 
     file: str
@@ -90,12 +95,12 @@ class Explanation:
     given_names: Names = field(default_factory=Names)
 
     def who(self, key: MasterKey) -> str:
-        """What people call a key, and the key."""
+        """Return the type of a key, and the name that people gave it."""
         return f"{key.TYPE} {self.given_names.full(key)}"
 
 
 def explain(file: str, *, cwd: str, config: str | None = None, input_type: str | None = None) -> Explanation:
-    """Explain a file.  What is wrong with it or its rules is in the `Explanation`, not raised.
+    """Explain a file.  Errors in the file or in its rules are not raised, but are part of the `Explanation`.
 
     Raises UsageError for an unknown ``input_type``.
     """
@@ -114,7 +119,7 @@ def explain(file: str, *, cwd: str, config: str | None = None, input_type: str |
 
 
 def _scan(found: Explanation, text: str) -> tuple[Document | None, Metadata | None]:
-    """A file's values, and its block if it has one that can be read."""
+    """Return the document of a file, and its metadata if it has a ``sops`` block that can be read."""
     found.state = "plain"
     document: Document | None = None
     try:
@@ -136,7 +141,7 @@ def _scan(found: Explanation, text: str) -> tuple[Document | None, Metadata | No
 
 
 def _judge(found: Explanation, document: Document, metadata: Metadata | None) -> None:
-    """Add what the rule does to each value, and how file and rule differ.  Raises PatternError."""
+    """Add the fate of each value, and how the file differs from its rule.  Raises PatternError."""
     rule = found.rule or found.own
     if rule is not None:
         selection = rule.selection if metadata is None else rule.selection_for(metadata.selection)
@@ -170,7 +175,7 @@ def _read(found: Explanation, path: str, input_type: str | None) -> str | None:
 
 
 def _rules(found: Explanation, cwd: str, config: str | None) -> None:
-    """Find the configuration and the rule, as `encconf.rules.config.find_rule` and the command encrypt do."""
+    """Find the configuration and the rule, as `encconf.rules.config.find_rule` and `encconf encrypt` do."""
     target = os.path.join(cwd, found.file)
     if config is not None:
         found.looked = [os.path.join(cwd, config)]
@@ -228,7 +233,7 @@ def _encrypted_name(path: str) -> str:
 
 
 def _fates(document: Document, selection: Selection) -> Iterator[Fate]:
-    """Every value of a document, in order.  Raises PatternError."""
+    """Yield the fate of every value of a document, in order.  Raises PatternError."""
     lines = Lines(document.text)
     chosen = selection.choose(document).leaves
     why = _by_comment(document, selection) if selection.needs_comments else _by_key(selection)
@@ -245,9 +250,9 @@ def _fates(document: Document, selection: Selection) -> Iterator[Fate]:
 
 
 def _by_key(selection: Selection) -> Callable[[Leaf, bool], str]:
-    """Which key on a value's path decides."""
+    """Return a function that says which key on a value's path decides."""
     match, said = selection.matcher(), matches(selection)
-    known: dict[int, str | None] = {}  # by scope: the outermost key that leads to it and matches
+    known: dict[int, str | None] = {}  # by scope: the outermost key on its path that matches
 
     def why(leaf: Leaf, encrypted: bool) -> str:
         scope = leaf.scope
@@ -265,7 +270,7 @@ def _by_key(selection: Selection) -> Callable[[Leaf, bool], str]:
 
 
 def _by_comment(document: Document, selection: Selection) -> Callable[[Leaf, bool], str]:
-    """Which comment before a value, or before what it is in, decides."""
+    """Return a function that says which comment decides, before a value or a collection that contains it."""
     match, said, place = selection.matcher(), matches(selection), Lines(document.text)
     lines: dict[tuple[int, str | int | None], int] = {}
     for comment in document.comments:
@@ -287,7 +292,7 @@ def _by_comment(document: Document, selection: Selection) -> Callable[[Leaf, boo
 
 
 def matches(selection: Selection, limit: int = 60) -> str:
-    """What a key or a comment does that a selection is about, in words: ``ends in _secret``."""
+    """Return, in words, what a selection tests on a key or comment: ``ends in _secret``."""
     verb = "ends in" if selection.kind.endswith("_suffix") else "matches"
     return f"{verb} {printable(selection.pattern, limit)}"
 
@@ -296,7 +301,7 @@ def matches(selection: Selection, limit: int = 60) -> str:
 
 
 def to_json(found: Explanation) -> dict[str, object]:
-    """An explanation as plain data; docs/reference/schemas/explain.json describes the members."""
+    """Return an explanation as JSON data; docs/reference/schemas/explain.json describes its members."""
     return {
         "file": found.file,
         "state": found.state,
@@ -339,7 +344,7 @@ def _rule(found: Explanation, rule: Rule | None) -> dict[str, object] | None:
 
 
 def opens(rule: Rule) -> str:
-    """How many keys it takes to open a file, in words."""
+    """Return, in words, how many keys are needed to open a file."""
     count = len(rule.groups)
     if count == 0:
         return "none"

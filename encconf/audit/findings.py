@@ -1,7 +1,7 @@
-"""The kinds of findings of `encconf.audit.check`, their severities, and a finding with its place.
+"""The findings of `encconf.audit.check`: their kinds and severities.
 
-`KINDS` is the complete list, made from findings.txt; reports, documentation and tests use it.  A finding
-names files, keys, lines and public identifiers; it never holds a value.
+`KINDS` is the complete list, made from findings.txt.  Reports, documentation and tests use it.  A finding
+names files, keys, lines and public identifiers; it never contains a value.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ SEVERITIES = ("note", "warning", "error")
 class Kind:
     """One kind of finding: its default severity, what it means, and what to do about it.
 
-    ``unchecked`` says that something could not be looked at, rather than that it is wrong.  Messages of a
-    kind ``by_cause`` are the same where the cause is; those of others name a value or a file.
+    ``unchecked`` says that something could not be checked, rather than that it is wrong.  ``by_cause`` says
+    that the message is the same for all findings with the same cause; other messages name a value or a file.
     """
 
     __slots__ = ("by_cause", "help", "severity", "title", "unchecked")
@@ -38,9 +38,10 @@ class Kind:
 
 
 def entries(text: str) -> Iterator[tuple[str, list[str], str, str]]:
-    """The entries of a text: a slug with words about it, and below them what it means and what to do.
+    """Yield the entries of a text: a slug with words about it, what it means, and what to do.
 
-    Both are indented by two columns; a line that is indented by four continues the one before it.
+    The meaning and the advice are below the slug, indented by two columns.  A line that is indented by four
+    columns continues the line before it.
     """
     for entry in text.replace("\n    ", " ").replace("\n  ", "\0").splitlines():
         head, meaning, do = entry.split("\0")
@@ -55,10 +56,11 @@ KINDS = {
 
 
 class Finding:
-    """One thing found.  ``file`` is as the caller names it; ``line`` and ``column`` count from 1, 0: none.
+    """One finding.
 
-    ``path`` is where in the file, spelled like ``a.b[0]``, "" for the file as a whole.  A report for people
-    has one line for all findings of a kind with the same ``cause``.
+    ``file`` is the name that the caller used.  ``line`` and ``column`` count from 1; 0 means no place.
+    ``path`` is the path of a value, such as ``a.b[0]``, or "" for the whole file.  A report for people has
+    one line for all findings of a kind with the same ``cause``.
     """
 
     __slots__ = ("cause", "column", "file", "hint", "line", "message", "path", "severity", "slug")
@@ -95,22 +97,22 @@ class Finding:
 
 
 def _about(help: str, file: str, path: str) -> str:
-    """A kind's help with its FILE and PATH filled in, as words that a shell takes."""
+    """Return a kind's help with FILE and PATH filled in, quoted for a shell."""
     if path:
         help = help.replace(" PATH", f" {quoted(path)}")
     return help.replace(" FILE", f" {quoted(file)}")
 
 
 def quoted(word: str) -> str:
-    """A foreign word of a command, as a shell takes it."""
+    """Return an untrusted word as an argument of a command, quoted for a shell."""
     return made_quoted(printable(word, 4096))
 
 
 class Ignored:
-    """Kinds of findings to leave out: ``SLUG`` everywhere, or ``SLUG=GLOB`` for files with such names.
+    """Kinds of findings to leave out: ``SLUG`` everywhere, or ``SLUG=GLOB`` for files that match the glob.
 
-    A glob matches the whole name, relative to the folder that it was written for (``*`` matches ``/`` as
-    well), or the name without its folders.  Raises UsageError for an unknown kind.
+    A glob matches the whole name, relative to the folder that it was written for (``*`` also matches ``/``),
+    or the name without its folders.  Raises UsageError for an unknown kind.
     """
 
     def __init__(self, words: Iterable[str]) -> None:
@@ -131,14 +133,14 @@ class Ignored:
 
 
 class Lines:
-    """Lines and columns of offsets into a text, both from 1, columns in characters."""
+    """Converts offsets into a text to lines and columns, which count from 1.  Columns are in characters."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._starts: list[int] | None = None
 
     def __call__(self, offset: int) -> tuple[int, int]:
-        """Line and column."""
+        """Return the line and the column of an offset."""
         if self._starts is None:
             starts, at = [0], self._text.find("\n")
             while at >= 0:
@@ -150,11 +152,11 @@ class Lines:
 
 
 def printable(text: str, limit: int = 200) -> str:
-    """A foreign text for a message: on one line, not too long, and without control characters."""
+    """Return an untrusted text for a message: on one line, shortened, and without control characters."""
     return made_printable(text, limit)
 
 
 def leading(name: str) -> str:
-    """A file's name for the start of a line, where CI systems take ``::error…`` for a command."""
+    """Return a file's name for the start of a line, where CI systems take ``::error…`` for a command."""
     shown = printable(name, 4096)
     return f"./{shown}" if shown.lstrip().startswith(("::", "##")) else shown

@@ -1,7 +1,7 @@
-"""The files that `encconf.audit.check` looks at, by folder, with the rule of each.
+"""The files that `encconf.audit.check` checks, by folder, with the rule of each.
 
-Questions that have one answer for a folder are asked once: which ``.sops.yaml`` applies, and whether any
-name is a sign of an encrypted file.
+Questions with one answer for a whole folder are asked only once: which ``.sops.yaml`` applies, and whether
+any name says that its file is encrypted.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from encconf.errors import EncconfError, PatternError
 from encconf.rules.config import Rule
 
 _WORDS = (*meant.WORDS, ".encconf-")
-"""Where no name has one of these, it is not `IGNORED`, and `encconf.io` left no such file."""
+"""If a name has none of these, it does not call its file encrypted, and `encconf.io` did not leave it."""
 _AT_ONCE = 64
-"""How many folders are looked at together, since one search in all their names often answers for all."""
+"""How many folders are checked together, since one search in all their names often answers for all."""
 
 
 class Folder:
     """Some files of one folder, by their base names.
 
-    ``name`` is the folder as the files' names have it, and ``place`` its path; both end with a separator,
-    unless ``name`` is empty.  ``alike``: no rule takes any of the files but the one that takes whatever is
-    left.  ``dull``: nor does any of their names say that it is encrypted, or was left by a killed command,
-    so only the content can.
+    ``name`` is the folder's part of the files' names, and ``place`` is its path.  Both end with a separator,
+    unless ``name`` is empty.  ``alike`` says that the same rule applies to all files: the one that matches
+    every name (`Rules.rest`), or none.  ``dull`` says that, in addition, no name says that its file is
+    encrypted or was left behind by a killed command, so only the content of each file can say so.
     """
 
     __slots__ = ("alike", "bases", "dull", "name", "place", "rules")
@@ -42,7 +42,7 @@ class Folder:
         self.alike = self.dull = False
 
     def named(self, base: str) -> Named:
-        """One of its files, with its rule."""
+        """Return one of the files, with its rule."""
         whole = f"{self.place}{base}"
         number, unsure = None, self.rules is not None and self.rules.config is None
         if self.rules is not None:
@@ -54,14 +54,14 @@ class Folder:
 
 
 def by_folder(names: Iterable[str], cwd: str, book: Rulebook) -> list[Folder]:
-    """The folders of some files, in the order of their first ones; names may be relative to ``cwd``."""
+    """Group files by folder, in the order of each folder's first file.  Names may be relative to ``cwd``."""
     if os.sep != "/":
         names = (name.replace(os.sep, "/") for name in names)
     files: dict[str, list[str]] = {}
     last, bases = None, []
     for name in names:
         folder, slash, base = name.rpartition("/")
-        if folder != last or not folder:  # else it is a neighbour, as most are
+        if folder != last or not folder:  # most files are in the same folder as the one before
             last, bases = folder, files.setdefault(folder + slash, [])
         bases.append(base)
     here = os.path.abspath(cwd)
@@ -81,7 +81,7 @@ def by_folder(names: Iterable[str], cwd: str, book: Rulebook) -> list[Folder]:
 
 
 def _look(folders: Sequence[Folder], rules: Rules | None) -> bool:
-    """Set `Folder.alike` and `Folder.dull` of folders with the same rules, for all alike; whether all are."""
+    """Set `Folder.alike` and `Folder.dull` of folders with the same rules.  Returns whether all are dull."""
     alike = rules is None or rules.takes_none([(folder.place, folder.bases) for folder in folders])
     names = "\n".join(base for folder in folders for base in folder.bases).lower()
     dull = alike and not any(word in names for word in _WORDS)
@@ -93,9 +93,9 @@ def _look(folders: Sequence[Folder], rules: Rules | None) -> bool:
 class Named:
     """A file that is not read yet: its ``name`` as it was given, its ``whole`` path, and its ``format``.
 
-    ``number`` is that of its rule in ``rules``, None if it has none; ``unsure``: because its rules, or one of
-    them, cannot be used.  ``meant`` says how serious it would be if the file were plaintext, "" where nothing
-    says that it is encrypted.
+    ``number`` is the number of its rule in ``rules``, or None.  ``unsure`` says that its rule is not known,
+    because ``rules`` or one of them cannot be used.  ``meant`` is the severity of a finding that the file is
+    plaintext, or "" if it need not be encrypted.
     """
 
     __slots__ = ("base", "format", "meant", "name", "number", "rules", "unsure", "whole")
@@ -126,13 +126,13 @@ class Named:
 
     @property
     def is_covered(self) -> bool:
-        """Whether its rule says that it is encrypted: a rule that matches every name does not."""
+        """Whether its rule says that it must be encrypted.  A rule that matches every name does not."""
         if self.rules is None or self.number is None:
             return False
         return self.is_called or not self.rules.takes_all(self.number)
 
     def rule(self, cwd: str) -> tuple[Rule | None, str]:
-        """Its rule, None if it has none that can be used, and what to call the rule in ``cwd``."""
+        """Return its rule, or None if there is no usable one, and the rule's name in messages."""
         if self.rules is None or self.number is None:
             return None, ""
         where = f"creation_rules[{self.number}] of {printable(os.path.relpath(self.rules.path, cwd))}"

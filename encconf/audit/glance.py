@@ -1,7 +1,7 @@
-"""Which of very many files `encconf.audit.check` has to read whole: their first bytes decide.
+"""Decide from their first bytes which of very many files `encconf.audit.check` must read as a whole.
 
-Most files of a repository hold nothing that concerns it.  Many heads at a time are searched for what any of
-them would have to hold.
+Most files of a repository are not relevant to it.  So the first bytes of many files are joined, and searched
+together for the words that every relevant file has.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Search = Callable[[bytes], object]
 
 _AT_ONCE = 64  # heads
 _FOUND = (b"ENC[", b"PRIVATE KEY-----", b"AGE-SECRET-KEY-1", b"Secret")
-"""One of these is in each head of interest that is shorter than `sniff.GLANCE` and not UTF-16."""
+"""A head of interest has one of these words, if it is shorter than `sniff.GLANCE` and not UTF-16."""
 
 
 def of_interest(path: str) -> bool:
@@ -28,7 +28,7 @@ def of_interest(path: str) -> bool:
 
 
 def all_of_interest(paths: Iterable[str], step: Callable[[], None] = lambda: None) -> list[str]:
-    """Those of many files for which `of_interest` is true; ``step`` is called for each file."""
+    """Return the files for which `of_interest` is true.  ``step`` is called for each file."""
     found: list[str] = []
     searches = _searches()
     waiting: list[str] = []
@@ -47,7 +47,7 @@ def all_of_interest(paths: Iterable[str], step: Callable[[], None] = lambda: Non
         finally:
             close(descriptor)
         if len(head) == size or head[:1] > b"\x7f":
-            # Where the file is long or its first byte is not ASCII, what is searched for may be missing.
+            # If the file is longer or its first byte is not ASCII, the head may lack the words of `_FOUND`.
             if _is_of_interest(head):
                 found.append(path)
             continue
@@ -60,7 +60,7 @@ def all_of_interest(paths: Iterable[str], step: Callable[[], None] = lambda: Non
 
 
 def _among(paths: list[str], heads: list[bytes], searches: list[Search]) -> list[str]:
-    """The paths of the heads of interest."""
+    """Return the paths whose heads are of interest."""
     together = b"".join(heads)
     if not any(search(together) for search in searches):
         return []
@@ -68,7 +68,7 @@ def _among(paths: list[str], heads: list[bytes], searches: list[Search]) -> list
 
 
 def _searches() -> list[Search]:
-    """A search for each word of `_FOUND`; RE2's takes a tenth of the time of ``bytes.find``."""
+    """Return a search for each word of `_FOUND`.  RE2 takes a tenth of the time of ``bytes.find``."""
     import re2
 
     options = re2.Options()
