@@ -1,9 +1,9 @@
-"""Publishing a file to the destination that a rule of ``.sops.yaml`` names.
+"""Publish a file to the destination that a rule of ``.sops.yaml`` names.
 
-As in sops 3.13.3 (cmd/sops/subcommand/publish, publish/): a bucket of S3 or Google Cloud Storage gets
-the encrypted file, re-encrypted if the rule has a ``recreation_rule``; a KV engine of Vault or
-OpenBao gets the decrypted values.  Each kind of destination is one module with
-``put``; `encconf.publish.destinations` finds the rule.  Nothing is ever deleted at a destination.
+This works as in sops 3.13.3 (cmd/sops/subcommand/publish, publish/).  A bucket of S3 or Google Cloud Storage
+gets the encrypted file, re-encrypted if the rule has a ``recreation_rule``.  A KV engine of Vault or OpenBao
+gets the decrypted values.  Each kind of destination is a module with ``put``, and
+`encconf.publish.destinations` finds the rule.  Nothing is ever deleted at a destination.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from encconf.rules.destination import Destination
 Content = bytes | dict[str, object]
 
 KINDS = {"s3": "Amazon S3", "gcs": "Google Cloud Storage", "vault": "Vault"}
-"""What a destination's kind is called, by its module's name."""
+"""The name of each kind of destination, by its module's name."""
 
 
 class Prepared(Record):
-    """What will be put at a destination: the file's bytes, or for Vault its values.
+    """What will be written to a destination: the file's bytes, or for Vault its values.
 
-    ``plan`` has its recipients there, None if it stays as it is or is decrypted.
+    ``plan`` has the recipients of the published file, or is None if it is published as it is or decrypted.
     """
 
     content: Content
@@ -45,17 +45,17 @@ def _module(kind: str) -> ModuleType:
 
 
 def name_there(file: str, root: str | None = None, *, omit_extensions: bool) -> str:
-    """The name of a file below its destination: its path in the folder ``root``, or else its own name."""
+    """Return the name of a file at its destination: its path relative to ``root``, or else its base name."""
     path = os.path.basename(file) if root is None else os.path.relpath(file, root).replace(os.sep, "/")
     if omit_extensions:
         folder, slash, base = path.rpartition("/")
-        stem, dot, _ = base.rpartition(".")  # as in Go: all of .env is an extension
+        stem, dot, _ = base.rpartition(".")  # as in Go, the whole name .env is an extension
         return f"{folder}{slash}{stem}" if dot else path
     return path
 
 
 def address(destination: Destination, name: str, environ: Mapping[str, str]) -> str:
-    """Where a name will be, as sops prints it: ``s3://BUCKET/PREFIX…``, ``gcs://…``, a URL of Vault."""
+    """Return the address of a published file, as sops prints it: ``s3://BUCKET/…``, ``gcs://…``, a URL."""
     kind, settings = destination.kind, destination.settings
     if kind != "vault":
         return f"{kind}://{'/'.join(in_bucket(kind, settings, name))}"
@@ -64,7 +64,7 @@ def address(destination: Destination, name: str, environ: Mapping[str, str]) -> 
 
 
 def in_bucket(kind: str, settings: Mapping[str, str | int], name: str) -> tuple[str, str]:
-    """The bucket for a file, and the name of its object there."""
+    """Return the bucket for a file, and the name of its object there."""
     return str(settings[f"{kind}_bucket"]), f"{settings.get(f'{kind}_prefix', '')}{name}"
 
 
@@ -77,9 +77,9 @@ def prepare(
     rule: Rule | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Prepared:
-    """What to put there for an encrypted text, which is decrypted only if the destination needs it.
+    """Return what to publish for an encrypted text.  It is decrypted only if the destination needs that.
 
-    ``rule`` is what to encrypt it by instead of the destination's own.  Raises NotEncryptedError,
+    ``rule`` replaces the destination's own rule for encrypting it.  Raises NotEncryptedError,
     UnmergedError and whatever opening and encrypting raise.
     """
     decrypted = destination.kind == "vault"
@@ -106,7 +106,7 @@ def prepare(
 
 
 def _values(opened: Opened) -> dict[str, object]:
-    """The values as JSON has them; of several documents the last one counts, as in sops."""
+    """Return the values as JSON data.  If documents have the same key, the last one wins, as in sops."""
     trees, _ = emit.trees_of(opened.document)
     values: dict[str, object] = {}
     for tree in trees:
@@ -115,18 +115,19 @@ def _values(opened: Opened) -> dict[str, object]:
 
 
 def put(destination: Destination, name: str, content: Content, credentials: Credentials) -> bool:
-    """Put it there; returns False if it was there already.  Raises PublishError.
+    """Write the content to the destination.  Returns False if it was already there.  Raises PublishError.
 
-    Each attempt is limited in time by the credentials' ``call_limit``, and what may pass is tried again.
+    The time for each attempt is limited by the credentials' ``call_limit``.  After a temporary error, there
+    is another attempt.
     """
     try:
         done: bool = _module(destination.kind).put(destination.settings, name, content, credentials)
     except MasterKeyError as error:
-        # The message is right, but the exit code is that of keys.
+        # The message is right, but the exit code would be the one for keys.
         raise failed(destination.kind, error.message, error.hint) from None
     return done
 
 
 def failed(kind: str, reason: str, hint: str | None = None) -> EncconfError:
-    """The error of a destination that did not take the file."""
+    """Return the error of a destination that did not accept the file."""
     return PublishError(f"{KINDS[kind]}: {reason.removeprefix(f'{KINDS[kind]}: ')}", hint=hint)

@@ -1,4 +1,4 @@
-"""Where a file is published: its destination rule, as in sops 3.13.3 (config/config.go)."""
+"""Find the destination rule of a file, as in sops 3.13.3 (config/config.go)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _KINDS = {"s3_bucket": "s3", "gcs_bucket": "gcs", "vault_path": "vault"}
 
 
 def find(config: Config, path: str) -> Destination:
-    """The first destination rule whose ``path_regex`` matches ``path``, which is taken as typed.
+    """Return the first destination rule whose ``path_regex`` matches ``path``, exactly as it was typed.
 
-    Raises ConfigError if none does, or if the rule does not name exactly one destination.
+    Raises ConfigError if no rule matches, or if the rule does not name exactly one destination.
     """
     with about(config.path):
         for found in config.destinations:

@@ -1,9 +1,10 @@
-"""A bucket of Google Cloud Storage, by google-cloud-storage.
+"""Publish to a bucket of Google Cloud Storage, with google-cloud-storage.
 
-Settings: ``gcs_bucket``, ``gcs_prefix``.  Credentials as for Google's KMS (see `encconf.providers.gcp`);
-STORAGE_EMULATOR_HOST names another server than Google's, which then needs none.
+Settings: ``gcs_bucket``, ``gcs_prefix``.  Credentials are those for Google's KMS (see
+`encconf.providers.gcp`).  STORAGE_EMULATOR_HOST names a server to use instead of Google's; it needs no
+credentials.
 
-Permissions: storage.objects.create, and storage.objects.delete to write over an object.
+Permissions: storage.objects.create, and storage.objects.delete to overwrite an object.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from encconf.providers import late, needing, one_line, within
 from encconf.publish import failed, in_bucket
 from encconf.text.printable import printable
 
-_TYPE = "text/plain; charset=utf-8"  # what Go's client makes of it
+_TYPE = "text/plain; charset=utf-8"  # the type that Go's client sets
 
 
 def put(
     settings: Mapping[str, str | int], name: str, content: bytes | dict[str, object], credentials: Credentials
 ) -> bool:
-    """Write the object, over one that is there."""
+    """Write the object.  An existing one is overwritten."""
     with needing("publishing to Google Cloud Storage", "gcs", "google-cloud-storage"):
         from google.api_core.exceptions import GoogleAPIError
         from google.auth.exceptions import GoogleAuthError
@@ -34,7 +35,7 @@ def put(
     try:
         client = _client(Client, credentials)
         blob = client.bucket(bucket).blob(key)
-        # The SDK limits each wait, and then tries again for two minutes.
+        # The SDK limits only each wait, and would try again for two minutes.
         within(
             "it",
             credentials.call_limit,
@@ -80,7 +81,7 @@ def _failure(error: Exception, bucket: str, credentials: Credentials) -> Encconf
 
 
 def _said(error: Any) -> str:
-    """The server's own words, which the SDK wraps."""
+    """Return the server's own message from an error of the SDK."""
     try:
         return str(error.response.json()["error"]["message"])
     except (AttributeError, KeyError, TypeError, ValueError):

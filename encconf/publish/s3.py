@@ -1,7 +1,7 @@
-"""A bucket of Amazon S3, by botocore (what boto3 is made of).
+"""Publish to a bucket of Amazon S3, with botocore (the base of boto3).
 
 Settings: ``s3_bucket``, ``s3_prefix``.  Credentials, profile and region are those of the environment (see
-`encconf.providers.aws`); AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL name another server than Amazon's.
+`encconf.providers.aws`).  AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL names a server to use instead of Amazon's.
 
 Permissions: s3:PutObject on ``arn:aws:s3:::BUCKET/PREFIX*``.
 """
@@ -20,7 +20,7 @@ _TYPE = "application/octet-stream"
 def put(
     settings: Mapping[str, str | int], name: str, content: bytes | dict[str, object], credentials: Credentials
 ) -> bool:
-    """Write the object, over one that is there."""
+    """Write the object.  An existing one is overwritten."""
     from encconf.providers import aws
 
     bucket, key = in_bucket("s3", settings, name)

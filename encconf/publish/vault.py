@@ -1,8 +1,9 @@
-"""A KV engine of HashiCorp Vault or OpenBao, version 1 or 2, by hvac.
+"""Publish to a KV engine, version 1 or 2, of HashiCorp Vault or OpenBao, with hvac.
 
 Settings: ``vault_path``, ``vault_address`` (by default VAULT_ADDR), ``vault_kv_mount_name`` (``secret/``),
-``vault_kv_version`` (2).  Token, TLS and namespace as for transit keys (see `encconf.providers.vault`): the
-token and the values go to VAULT_ADDR and the addresses of SOPS_HC_VAULT_ALLOWLIST only.
+``vault_kv_version`` (2).  Token, TLS and namespace are those for transit keys (see
+`encconf.providers.vault`).  The token and the values are sent only to VAULT_ADDR and to the addresses in
+SOPS_HC_VAULT_ALLOWLIST.
 
 Permissions: ``read`` and ``create`` or ``update`` on ``MOUNT/data/PATH`` (version 1: ``MOUNT/PATH``).
 """
@@ -16,11 +17,11 @@ from encconf.identities.credentials import Credentials
 from encconf.publish import failed
 from encconf.text.printable import printable
 
-_DEFAULT = "https://127.0.0.1:8200"  # Vault's own
+_DEFAULT = "https://127.0.0.1:8200"  # the default of Vault itself
 
 
 def address(settings: Mapping[str, str | int], name: str, environ: Mapping[str, str]) -> str:
-    """The URL: ``ADDRESS/v1/MOUNT/data/PATH``, for version 1 without ``data``."""
+    """Return the URL of the secret: ``ADDRESS/v1/MOUNT/data/PATH``; for version 1, without ``data``."""
     server = settings.get("vault_address") or environ.get("VAULT_ADDR") or _DEFAULT
     return f"{server}/v1/{_path(settings, name)}"
 
@@ -35,7 +36,7 @@ def _path(settings: Mapping[str, str | int], name: str) -> str:
 def put(
     settings: Mapping[str, str | int], name: str, content: bytes | dict[str, object], credentials: Credentials
 ) -> bool:
-    """Write the values as a new version; False where the newest version has them already."""
+    """Write the values as a new version.  Returns False if the newest version already has them."""
     from encconf.providers import vault
     from encconf.providers.https import is_path, origin
 
@@ -70,7 +71,7 @@ def put(
 
 
 def _same(old: Any, new: Any) -> bool:
-    """Whether these are the same JSON; to Python ``True`` is 1, and 1.0 is, which Vault gives back as 1."""
+    """Whether two values are the same JSON.  1.0 equals 1, since Vault returns it as 1; True does not."""
     if isinstance(old, dict) and isinstance(new, dict):
         return old.keys() == new.keys() and all(_same(old[name], new[name]) for name in old)
     if isinstance(old, list) and isinstance(new, list):

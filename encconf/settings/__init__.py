@@ -1,4 +1,4 @@
-"""What a program does with opened files: layers, reloading, editing.
+"""What a program does with encrypted files: merge layers, reload, edit.
 
-One module for each.  None of them decrypts: they call `encconf.api`.
+There is one module for each.  None of them decrypts or encrypts by itself.
 """

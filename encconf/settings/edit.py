@@ -1,8 +1,8 @@
 """Change an encrypted file from Python: a dict in a ``with`` block.
 
-What the block did to the dict becomes the fewest values to set and to remove, as ``encconf set`` and
-``unset`` make them: comments, layout, mode and the ciphertexts of other values stay.  Reordering keys
-changes nothing.
+encconf compares the dict before and after the block, and sets and removes as few values as possible, as
+``encconf set`` and ``unset`` do.  Comments, layout, mode and the ciphertexts of other values stay.
+Reordering keys changes nothing.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def edit(
 ) -> Iterator[dict[str, Any]]:
     """Open an encrypted file as a dict, and save what the block changed in it.
 
-    Nothing is written if the block raises or changes nothing.  A new value is encrypted as the file's own
-    rule says.  Values are dicts, lists, str, int, float, bool and None.  With ``mask``, values that were
-    encrypted print as asterisks, and are saved as the text that they are.  Other calls of `edit`, and
-    ``encconf set``, wait for the block to end, for at most 60 seconds: keep it short.
+    Nothing is written if the block raises an error or changes nothing.  The file's own selection decides
+    whether a new value is encrypted.  Values are dicts, lists, str, int, float, bool and None.  With
+    ``mask``, values that were encrypted print as asterisks, but their real text is saved.  Other calls of
+    `edit`, and ``encconf set``, wait for the block to end, for at most 60 seconds, so keep it short.
 
-    Raises ChangedError if the file changed meanwhile (nothing is written), PlaintextError if a new value
-    would stay in plaintext although ``.sops.yaml`` wants it encrypted, ConfigError and the like if
+    Raises ChangedError if the file changed in the meantime (nothing is written), PlaintextError if a new
+    value would stay in plaintext although ``.sops.yaml`` says to encrypt it, ConfigError or another error if
     ``.sops.yaml`` cannot be read, WrongTypeError for a value of another type, and what `load_config` raises.
 
     >>> with edit("secrets.enc.yaml") as doc:  # doctest: +SKIP
@@ -76,7 +76,7 @@ def _save(
     doc: dict[str, Any],
     credentials: Credentials | None,
 ) -> EncconfError | None:
-    """Write what the block changed.  An error is returned, without frames that hold values."""
+    """Write what the block changed.  Returns an error instead of raising it, without frames with values."""
     try:
         edits = list(differences(before, doc))
         if not edits:
@@ -90,8 +90,9 @@ def _save(
 
 
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """The values to set, or `changes.REMOVED`, that make the new value of the old one, in an order that
-    works.
+    """Yield the edits that turn the old value into the new one, in an order in which they can be made.
+
+    An edit is a path and a value, or `changes.REMOVED`.
     """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in old:
@@ -125,7 +126,7 @@ def _list_differences(old: list[Any], new: list[Any], path: Path) -> Iterator[tu
 
 
 def _left_out(old: list[Any], new: list[Any]) -> list[int] | None:
-    """The indexes that the new list lacks, if it lacks some and is the same otherwise."""
+    """Return the indexes that are missing in the new list, or None if it also differs in another way."""
     if len(new) >= len(old):
         return None
     left_out = []
@@ -149,7 +150,7 @@ def _same(old: Any, new: Any) -> bool:
 
 
 def _plain(value: Any, path: Path) -> Any:
-    """A new value as `encconf.verbs.changes` takes it: exact types, nothing shared with the caller's dict."""
+    """Return a copy of a new value for `encconf.verbs.changes`, with exact types.  Raises WrongTypeError."""
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
@@ -168,12 +169,12 @@ def _plain(value: Any, path: Path) -> Any:
 
 
 def _checked(name: str, edits: list[tuple[Path, Any]]) -> Check:
-    """Refuse recipients and values in plaintext that .sops.yaml does not want, as ``encconf set`` does."""
+    """Return the check that ``encconf set`` does: no unknown recipients, no plaintext against the rule."""
     plaintext = checks.refuse_plaintext(name, None)
 
     def check(opened: Opened, before: str, after: str) -> None:
         checks.refuse_strangers_of(name, opened.metadata, None, new_data_key=False)
-        if any(value is not changes.REMOVED for _, value in edits):  # removing an item moves the others
+        if any(value is not changes.REMOVED for _, value in edits):  # a removed item only moves others
             plaintext(opened, before, after)
 
     return check

@@ -1,8 +1,8 @@
-"""One configuration from several files, and from the environment.
+"""Merge several files and the environment into one configuration.
 
-The model is dynaconf's: later layers win, ``APP_DB__PORT`` sets ``db.port``.  Nothing is interpolated, and
-the environment is read only if a prefix is given.  A bare path must be an encrypted file, so that a
-decrypted copy in production is noticed; `plain` marks the files that are meant to be readable.
+The model is dynaconf: later layers win, and ``APP_DB__PORT`` sets ``db.port``.  Nothing is interpolated, and
+the environment is read only if you give a prefix.  A bare path must be an encrypted file, so that a
+decrypted copy in production is an error; `plain` marks the files that are meant to be readable.
 """
 
 from __future__ import annotations
@@ -51,23 +51,23 @@ _WANTED = ((bool, "bool"), (int, "int"), (float, "float"), (list, "a JSON list")
 
 
 class Plain(Record):
-    """A layer that is not encrypted; made by `plain`."""
+    """A layer that is not encrypted, made by `plain`."""
 
     path: str
     format: str | None
 
 
 class Optional(Record):
-    """A layer whose file may be missing; made by `optional`."""
+    """A layer whose file may be missing, made by `optional`."""
 
     layer: Any
 
 
 def plain(path: str | os.PathLike[str], *, format: str | None = None) -> Plain:
-    """A file for `load_layers` that is meant to be readable: defaults, for example.
+    """Return a layer for `load_layers` whose file is meant to be readable, for example defaults.
 
     `load_layers` raises PlaintextError if the file is encrypted after all, or if a rule of its
-    ``.sops.yaml`` says that values in it must be encrypted.  Raises WrongTypeError.
+    ``.sops.yaml`` says to encrypt values in it.  Raises WrongTypeError if ``path`` is not a path.
 
     >>> base = plain("base.yaml")
     """
@@ -76,9 +76,9 @@ def plain(path: str | os.PathLike[str], *, format: str | None = None) -> Plain:
 
 
 def optional(layer: str | os.PathLike[str] | Plain) -> Optional:
-    """A layer for `load_layers` that is left out if its file does not exist.
+    """Return a layer for `load_layers` that is skipped if its file does not exist.
 
-    Raises WrongTypeError for what is not a path or `plain` of one.
+    Raises WrongTypeError if ``layer`` is neither a path nor a result of `plain`.
 
     >>> local = optional(plain("local.yaml"))
     """
@@ -128,19 +128,19 @@ def load_layers(
     """Merge several files, and then variables of the environment, into one dict.
 
     A layer is the path of an encrypted file, `plain` of a readable one, `optional` of either, or a dict.
-    Later layers win: mappings merge, while lists, single values and null replace what was there.
+    Later layers win: mappings are merged; lists, single values and null replace the earlier value.
 
-    With ``env="APP_"``, the variable ``APP_DB__PORT`` sets ``db.port``: the name is the prefix and the
-    keys, joined by two underscores, in any case.  The text becomes what the existing value is: a bool, int
-    or float, or JSON for a list or mapping.  Where there is no value yet, it stays text under lower-case
-    keys.  ``environ`` is os.environ by default.
+    With ``env="APP_"``, the variable ``APP_DB__PORT`` sets ``db.port``.  The name is the prefix and the
+    keys, joined by two underscores, in upper or lower case.  The text is converted to the type of the
+    existing value: a bool, int or float, or JSON for a list or mapping.  If there is no value yet, it stays
+    text, and its keys are in lower case.  ``environ`` is os.environ by default.
 
-    ``section``, ``schema``, ``mask``, ``credentials``, ``cache`` and ``resolve`` are as in `load_config`;
-    the section is taken after merging.
+    ``section``, ``schema``, ``mask``, ``credentials``, ``cache`` and ``resolve`` are as in `load_config`.
+    The section is selected after merging.
 
-    Raises ConfigTypeError for a variable that does not fit (``APP_DB__PORT: db.port wants int``; never its
-    value), NotEncryptedError for a bare path that is not encrypted, PlaintextError, and what `load_config`
-    raises.
+    Raises ConfigTypeError for a variable that cannot be converted (``APP_DB__PORT: db.port wants int``; the
+    message never contains its value), NotEncryptedError for a bare path that is not encrypted,
+    PlaintextError, and what `load_config` raises.
 
     >>> config = load_layers(plain("base.yaml"), "secrets.enc.yaml", env="APP_")  # doctest: +SKIP
     """
@@ -169,7 +169,7 @@ def _layered(
     shape: tuple[Section, type[T] | None],
     **options: Any,
 ) -> Any:
-    """What `load_layers` returns.  An error is returned, without frames that hold values."""
+    """Do the work of `load_layers`.  Returns an error instead of raising it, without frames with values."""
     merged: dict[str, Any] = {}
     texts_only = True
     env, environ = overrides
@@ -189,7 +189,7 @@ def _layered(
 
 
 def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
-    """The values of a layer, and whether its format has types; None for a missing optional file."""
+    """Return the values of a layer and whether its format has types, or None for a missing optional file."""
     if isinstance(layer, Optional):
         try:
             return _load(layer.layer, **options)
@@ -233,7 +233,7 @@ def _rule(name: str) -> Any:
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """New mappings all the way down: no layer is changed."""
+    """Return a merged mapping.  It is a copy with new mappings at every level, so no layer is changed."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
@@ -272,7 +272,7 @@ def _set(tree: dict[str, Any], name: str, words: list[str], text: str) -> None:
 
 
 def _key(node: dict[str, Any], word: str, name: str) -> str:
-    """The key that a word of a variable's name means: in its own case, or in any."""
+    """Return the key that a word of a variable's name means: the same word, or else one in another case."""
     if word in node:
         return word
     same = [key for key in node if key.lower() == word.lower()]
@@ -282,7 +282,7 @@ def _key(node: dict[str, Any], word: str, name: str) -> str:
 
 
 def _cast(text: str, old: Any, place: str) -> Any:
-    """A text as a value of the type that an old one has."""
+    """Return a text, converted to the type of the old value."""
     try:
         if isinstance(old, bool):
             return _BOOLEANS[text.strip().lower()]

@@ -1,9 +1,9 @@
-"""A configuration that follows its files, without a thread.
+"""A configuration that is reloaded when its files change, without a thread.
 
-An access checks modification time, size and inode of each file (links followed), at most once per
-interval.  So it sees an editor's rename and Kubernetes's swap of ``..data``, which watchers of a path
-miss.  A file that cannot be loaded, or a key service that is unavailable, leaves the last good value in
-place.  `Live` holds data only: no client, socket or thread; a fork is safe.
+An access checks modification time, size and inode of each file (links are followed), at most once per
+interval.  So it notices when an editor renames a file or Kubernetes swaps ``..data``, which watchers of a
+path miss.  If a file cannot be loaded, or a key service is unavailable, the last good value stays in place.
+`Live` has no client, socket or thread, so a fork is safe.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from encconf.shape.arguments import check, path_of
 T = TypeVar("T")
 
 INTERVAL = 5.0
-"""Seconds between two looks at the files."""
+"""Seconds between two checks of the files."""
 PATIENCE = 60.0
-"""Seconds, at most, between two tries to load files that cannot be loaded and do not change."""
+"""The most seconds between two tries to load files that cannot be loaded and do not change."""
 
 
 class Live(Generic[T]):
-    """What `watch` returns: call it for the current value.
+    """The result of `watch`.  Call it to get the current value.
 
-    It looks at its files at most every ``interval`` seconds.
-    ``error`` is why the files, as they are now, could not be loaded, None if they could.
+    It checks its files at most every ``interval`` seconds.
+    ``error`` is the error if the files could not be loaded as they are now, or None.
 
     >>> live = watch("secrets.enc.yaml", interval=5)  # doctest: +SKIP
     >>> live()["db"]["host"], live.error  # doctest: +SKIP
@@ -53,7 +53,7 @@ class Live(Generic[T]):
         self._due = time.monotonic() + interval
 
     def __call__(self) -> T:
-        """The current value.  It is the same object until a file changes; treat it as read-only."""
+        """Return the current value.  It is the same object until a file changes; treat it as read-only."""
         if time.monotonic() >= self._due:
             self._check()
         return self._value
@@ -61,15 +61,15 @@ class Live(Generic[T]):
     def on_change(self, listener: Callable[[T, T], object]) -> None:
         """Call ``listener(old, new)`` after each change, in the thread whose access noticed it.
 
-        The new value is in place by then.  All listeners are called; if any raise an error, the access raises
-        the first one.  Raises WrongTypeError for a listener that is not callable.
+        The new value is already in place then.  All listeners are called, even if one raises an error; the
+        access then raises the first error.  Raises WrongTypeError if ``listener`` is not callable.
         """
         if not callable(listener):
             raise WrongTypeError(f"on_change needs a function, not {type(listener).__name__}")
         self._listeners.append(listener)
 
     def expire(self) -> None:
-        """Load the files again at the next access, changed or not."""
+        """Load the files again at the next access, even if they have not changed."""
         self._seen = None
         self._again = self._due = 0.0
 
@@ -79,7 +79,7 @@ class Live(Generic[T]):
             self._lock = allocate_lock()
             self._owner = os.getpid()
         if not self._lock.acquire(False):
-            return  # another thread is at it; the value so far will do
+            return  # another thread is checking; return the current value
         try:
             now = time.monotonic()
             self._due = now + self._interval
@@ -96,7 +96,7 @@ class Live(Generic[T]):
                     self._interval if changed else min(self._pause * 2, max(PATIENCE, self._interval))
                 )
                 self._again = time.monotonic() + self._pause
-                # Without its traceback: the frames would keep their local variables alive.
+                # The traceback is removed, since its frames would keep their local variables alive.
                 self.error = error.with_traceback(None)
                 return
             self.error = None
@@ -141,13 +141,13 @@ def watch(
 ) -> Live[Any]:
     """Load a file now, and again whenever it has changed.
 
-    ``source`` is the path of an encrypted file, loaded by `load_config` with ``options``; or a function
-    that loads what it likes, and ``paths`` are the files that it depends on.  ``interval`` is how many
-    seconds may pass before a change is noticed.  Files that cannot be loaded are tried again after 5
-    seconds, then 10, and so on up to 60.
+    ``source`` is the path of an encrypted file, which is loaded by `load_config` with ``options``; or it is
+    a function that loads a configuration, and ``paths`` are the files that it depends on.  ``interval`` is
+    how many seconds may pass before a change is noticed.  If files cannot be loaded, encconf tries again
+    after ``interval`` seconds, and then waits twice as long each time, up to 60 seconds.
 
-    The first load raises what `load_config` raises; later ones keep the last good value and say why in
-    ``live.error``.  Raises WrongTypeError and UsageError for arguments that do not fit.
+    The first load raises what `load_config` raises.  If a later one fails, the last good value stays, and
+    ``live.error`` has the error.  Raises WrongTypeError and UsageError for invalid arguments.
 
     >>> live = watch("secrets.enc.yaml")  # doctest: +SKIP
     >>> live()["db"]["host"]  # doctest: +SKIP

@@ -1,3 +1,1 @@
-"""What a loaded dict is made into: one section of it, an object of the caller's type, values that do not
-print.
-"""
+"""Select a section of a loaded dict, convert it to an object of the caller's type, or mask its values."""

@@ -1,4 +1,4 @@
-"""Arguments of a wrong type: an error that names the argument, instead of one from deep inside."""
+"""Check the types of arguments, so that the error names the argument and is not one from deep inside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def path_of(value: Any, call: str) -> str:
-    """A file's name as a str.  Raises WrongTypeError, which names the call."""
+    """Return a file's name as a str.  Raises WrongTypeError, which names the call."""
     if isinstance(value, (str, os.PathLike)):
         name = os.fspath(value)
         if isinstance(name, str):
@@ -22,7 +22,7 @@ def path_of(value: Any, call: str) -> str:
 
 
 def check(**given: Any) -> None:
-    """Refuse options of a wrong type, by their names; None is let through.
+    """Check the types of options, which are given by name.  None is always accepted.
 
     Raises WrongTypeError, and UsageError for a negative interval.
     """
@@ -34,7 +34,7 @@ def check(**given: Any) -> None:
 
 
 def _is_schema(value: object) -> bool:
-    """A class, or what `typing` makes: ``dict[str, int]``, ``A | B``, ``Annotated``, NewType."""
+    """Whether it is a class or a type of `typing`: ``dict[str, int]``, ``A | B``, ``Annotated``, NewType."""
     signs = ("__origin__", "__args__", "__supertype__", "__value__")
     return isinstance(value, type) or any(hasattr(value, sign) for sign in signs)
 
@@ -44,7 +44,7 @@ def _is_section(value: object) -> bool:
 
 
 _OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    # By what is called on them: their modules are loaded when they are needed.
+    # Classes of encconf are recognized by an attribute, since their modules are loaded only when needed.
     "cache": (lambda value: hasattr(value, "fetch"), "a DataKeyCache"),
     "credentials": (lambda value: hasattr(value, "age_sources"), "Credentials"),
     "resolve": (

@@ -1,9 +1,9 @@
 """Secrets that print as asterisks.
 
-`MaskedStr` and `MaskedBytes` are a `str` and `bytes` in every way but one: ``repr`` shows ``'**********'``.
-So a debug page, a notebook, a traceback with local variables or ``print(config)`` shows no secret, and
-drivers, JSON and hmac see the text.  This hides values from people who look; it does not keep them from
-code.  ``yaml.safe_dump`` and ``msgspec.json.encode`` refuse subclasses of str: give them ``str(value)``.
+`MaskedStr` and `MaskedBytes` behave like `str` and `bytes`, but their ``repr`` is ``'**********'``.
+So a debug page, a notebook, a traceback with local variables or ``print(config)`` shows no secret, while
+database drivers, JSON and hmac get the text.  This hides values from people, not from code.
+``yaml.safe_dump`` and ``msgspec.json.encode`` refuse subclasses of str: give them ``str(value)``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class MaskedStr(str):
     >>> password == "hunter2", f"{password}"
     (True, 'hunter2')
 
-    As the type of a pydantic field it keeps its mask, where ``str`` would lose it.
+    A pydantic field of this type keeps the mask; a field of type ``str`` loses it.
     """
 
     __slots__ = ()
@@ -67,7 +67,7 @@ class MaskedFloat(float):
 
 
 def masked(value: object) -> object:
-    """The value with a mask if it is a str or bytes; other types stay as they are."""
+    """Return the value, masked if it is a str or bytes."""
     if type(value) is str:
         return MaskedStr(value)
     if type(value) is bytes:
@@ -76,7 +76,7 @@ def masked(value: object) -> object:
 
 
 def masked_number(value: object) -> object:
-    """As `masked`, and numbers too."""
+    """Return the value, masked if it is a str, bytes, int or float."""
     if type(value) is int:
         return MaskedInt(value)
     if type(value) is float:

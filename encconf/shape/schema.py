@@ -1,7 +1,7 @@
-"""A loaded dict as an object of the caller's type; the errors name the place, never the value.
+"""Convert a loaded dict to an object of the caller's type.  Errors name the place, never the value.
 
-pydantic checks pydantic's own classes, msgspec everything else that it knows: dataclasses, TypedDict, attrs,
-Struct, NamedTuple, ``dict[str, int]``.  Both are the caller's: neither is imported before it is needed.
+pydantic converts its own classes, msgspec the other types that it knows: dataclasses, TypedDict, attrs,
+Struct, NamedTuple, ``dict[str, int]``.  The caller installs them, and they are imported only when needed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _PLACE = re.compile(r"(.*?)(?: - at `(?:key in )?\$([^`]*)`)?", re.DOTALL)
 
 
 def convert(value: Any, schema: type[T], *, at: Sequence[str] = (), lax: bool = False) -> T:
-    """The value as an object of the type ``schema``.
+    """Return the value as an object of the type ``schema``.
 
     ``at`` are the keys that lead to the value, for errors.  With ``lax``, a text that spells a number or a
-    boolean is one: dotenv and INI files hold only texts.  Raises ConfigTypeError, MissingExtraError,
-    WrongTypeError.
+    boolean is converted, since dotenv and INI files hold only texts.  Raises ConfigTypeError,
+    MissingExtraError or WrongTypeError.
     """
     check(schema=schema)
     if hasattr(schema, "__pydantic_validator__"):
@@ -44,7 +44,7 @@ def _by_pydantic(value: Any, schema: type[T], at: Sequence[str]) -> T:
         return TypeAdapter(schema).validate_python(value)
     except ValidationError as error:
         for each in error.errors(include_input=False, include_url=False, include_context=False):
-            # A validator of the caller's may say anything, the value too.
+            # The message of the caller's own validator may contain the value.
             shown = each["type"] not in ("value_error", "assertion_error")
             what = each["msg"] if shown else "a validator rejects the value"
             problems.append(_problem(_spelled([*at, *each["loc"]]), what))
@@ -70,7 +70,7 @@ def _by_msgspec(value: Any, schema: type[T], at: Sequence[str], lax: bool) -> T:
         found = _PLACE.fullmatch(str(error))
         assert found is not None  # every text matches
         what = re.sub(r"(Invalid \w+ value) .*", r"\1", found[1], flags=re.DOTALL)
-        if error.__cause__ is not None:  # raised by __post_init__: it may say the value
+        if error.__cause__ is not None:  # __post_init__ raised it, so the message may contain the value
             what = "the class rejects the values"
         problem = _problem((_spelled(at) + (found[2] or "")).removeprefix("."), what)
     if problem:

@@ -1,4 +1,4 @@
-"""One part of a loaded dict, by the path of its mapping."""
+"""Find one section of a loaded dict."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def at(tree: Any, section: Section) -> tuple[Any, tuple[str, ...]]:
-    """The value at a section, and the keys that lead there.
+    """Return the value at a section, and the keys that lead to it.
 
-    A tuple is exact.  In a str, dots separate keys, and the longest key that the file has is tried
-    first: ``"app.db"`` is the key ``app.db`` if there is one, else ``db`` inside ``app``.  Raises
-    PathNotFoundError, WrongTypeError.
+    A tuple is an exact path.  In a str, dots separate keys, but the longest key that the file has is tried
+    first: ``"app.db"`` is the key ``app.db`` if it exists, or else ``db`` inside ``app``.  Raises
+    PathNotFoundError or WrongTypeError.
     """
     check(section=section)
     keys = _exact(tree, section) if isinstance(section, tuple) else _longest(tree, section.split("."))
