@@ -44,7 +44,9 @@ def open_comments(opened: Opened, notify: Notify | None = None) -> list[Edit]:
         comment.text = plain
         edits.append((comment.start, comment.end, plain))
     if lost and notify:
-        notify(f"{lost} encrypted comments could not be decrypted and were not changed")
+        from encconf.text.printable import counted
+
+        notify(f"could not decrypt {counted(lost, 'encrypted comment')}: left unchanged")
     return edits + _of_items(document)
 
 

@@ -94,21 +94,21 @@ def keep(keys: KnownKeys) -> None:
         return
     if credentials.auditing is not None or (os.environ.get("ENCCONF_COMPANION") or "1") not in TRUE:
         return
-    path = _place(git, make=True)
-    if path is None:
-        return
     try:
-        _keep(git, path, keys)
+        _keep(git, keys)
     except Exception:
         # A name that is too long or taken, a kernel without pidfd_open, a companion that has ended: whatever
         # it is, git has its text already, and an error would stop the whole diff.
         return
 
 
-def _keep(git: tuple[int, int], path: str, keys: KnownKeys) -> None:
-    connection = _connected(path)
+def _keep(git: tuple[int, int], keys: KnownKeys) -> None:
+    path = _place(git)
+    connection = _connected(path) if path is not None else None
     if connection is None:
-        _start(git, path, keys)
+        path = _place(git, make=True)
+        if path is not None:
+            _start(git, path, keys)
         return
     import json
 

@@ -210,7 +210,7 @@ def test_a_comment_that_cannot_be_decrypted_is_told_of(age_key: AgeKey) -> None:
     mixed = other.partition("\n")[0] + "\n" + one.partition("\n")[2]
     said: list[str] = []
     found = open_text(mixed, format="yaml", credentials=credentials(age_key), notify=said.append)
-    assert said == ["1 encrypted comments could not be decrypted and were not changed"]
+    assert said == ["could not decrypt 1 encrypted comment: left unchanged"]
     assert found.comments == []
 
 

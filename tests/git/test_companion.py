@@ -454,8 +454,9 @@ class TestImpostors:
 
 
 # A program that sends messages to the companion: its arguments are the folder, the user and the messages.
+# A message "long" has no end, and "silent" none at all.
 _SENDER = """
-import glob, os, socket, sys
+import glob, os, socket, sys, time
 folder, user, *messages = sys.argv[1:]
 environ = b"\\0".join(b"%s=%s" % each for each in sorted(os.environb.items())) + b"\\0\\0"
 (path,) = glob.glob(f"{folder}/encconf-*/*")
@@ -466,6 +467,10 @@ for message in messages:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         try:
+            if message == "silent":
+                time.sleep(3)
+            while message == "long":
+                connection.sendall(bytes(1 << 20))
             connection.sendall(message[:1].encode() + environ + (message[1:].encode() or content))
             connection.shutdown(socket.SHUT_WR)
             print(len(connection.recv(65536)))
@@ -517,6 +522,15 @@ class TestWhoIsAnswered:
             assert done.stdout in (b"0\n", b"refused\n")
             git.communicate("\n", timeout=60)
 
+    def test_a_message_without_end(self, history: History) -> None:
+        assert self.sent(history, "long") == ["refused"]
+
+    def test_one_that_says_nothing(self, history: History) -> None:
+        silent = shlex.join(self.sender(history, "silent"))
+        script = f"textconv {FILE}; {silent} >/dev/null; textconv {FILE}"
+        done = history.as_git(script, ENCCONF_TEST_PATIENCE="1")
+        assert (done.stdout.count("hunter2"), done.stderr) == (2, "")
+
     def test_malformed_messages(self, history: History) -> None:
         keys = ["{", "[1]", "[[]]", '[["age", "x", "y", 32, "no"]]', '{"a": 1}', "[" * 9999]
         said = self.sent(history, *(f"+{each}" for each in keys), "xy", "?no name", "?sops: 1")
@@ -539,7 +553,7 @@ def test_nothing_that_goes_wrong_in_it_fails_the_run(monkeypatch: pytest.MonkeyP
 
     asked: list[int] = []
     monkeypatch.setattr(companion, "_git_above", lambda pid: (1, 1))
-    monkeypatch.setattr(companion, "_place", lambda git, make: str(tmp_path / "socket"))
+    monkeypatch.setattr(companion, "_place", lambda git, make=False: str(tmp_path / "socket"))
     monkeypatch.setattr(companion, "_start", fail)
     keys = companion.KnownKeys()
     keys.parts["age", "key", "enc", 32] = bytes(32)
