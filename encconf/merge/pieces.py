@@ -11,7 +11,7 @@ from encconf.text.tree import Entry, Single, Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
     from typing import Literal, TypeVar
 
     from encconf.merge.weave import Slot
@@ -19,27 +19,20 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
     Triple = tuple[Entry | None, Entry | None, Entry | None]
+    Trees = tuple[Tree | None, Tree, Tree]
     Texts = tuple[str | None, str | None, str | None]
     Columns = tuple[int, int, int, int]
     """Where the lines around an entry begin: in base, ours, theirs, and in the result."""
 
 
-class Line:
-    """A line between entries, in each version that has it."""
-
-    __slots__ = ("texts",)
-
-    def __init__(self, sides: list[list[Entry]], slot: Slot) -> None:
-        self.texts = [side[at].lead if at is not None else None for side, at in zip(sides, slot, strict=True)]
-
-    def chosen(self, columns: Columns) -> tuple[int, str]:
-        """Return the number of the version that the line is taken from, and its text there."""
-        was, here, there = (
-            (_indentation(text) - columns[side], text.lstrip(" ")) if text is not None else None
-            for side, text in enumerate(self.texts)
-        )
-        side = 0 if here is None and there is None else 2 if here == was else 1
-        return side, self.texts[side] or ""
+def chosen(line: Texts, columns: Columns) -> tuple[int, str]:
+    """The version that a line between entries is taken from, and its text there."""
+    was, here, there = (
+        (_indentation(text) - columns[side], text.lstrip(" ")) if text is not None else None
+        for side, text in enumerate(line)
+    )
+    side = 0 if here is None and there is None else 2 if here == was else 1
+    return side, line[side] or ""
 
 
 def either(was: T, here: T, there: T) -> T:
@@ -47,14 +40,16 @@ def either(was: T, here: T, there: T) -> T:
     return there if here == was else here
 
 
+def entries_at(sides: Sequence[list[Entry]], slot: Slot) -> Triple:
+    """The entries of base, ours and theirs at a slot."""
+    was, here, there = (side[at] if at is not None else None for side, at in zip(sides, slot, strict=True))
+    return was, here, there
+
+
 def texts_of(triple: Triple, piece: Literal["lead", "head", "post", "trail"]) -> Texts:
-    """Return one piece of an entry for each version, or None if a version does not have the entry."""
-    was, here, there = triple
-    return (
-        getattr(was, piece) if was is not None else None,
-        getattr(here, piece) if here is not None else None,
-        getattr(there, piece) if there is not None else None,
-    )
+    """One piece of an entry in each version that has it."""
+    was, here, there = (getattr(entry, piece) if entry is not None else None for entry in triple)
+    return was, here, there
 
 
 def steps_of(entry: Entry, identity: Hashable) -> Path:

@@ -13,9 +13,10 @@ import re
 from encconf.errors import EmitError
 from encconf.merge import values
 from encconf.merge.pieces import (
-    Line,
+    chosen,
     depth,
     either,
+    entries_at,
     has_entries,
     is_bare,
     laid_out_as,
@@ -35,10 +36,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from encconf.merge.pieces import Columns, Texts, Triple
+    from encconf.merge.pieces import Columns, Texts, Trees, Triple
     from encconf.merge.weave import Side, Slot
 
     Steps = tuple[str | int, ...]
+    Sides = tuple[list[Entry], list[Entry], list[Entry]]
+    """The entries with one key in base, ours and theirs."""
 
 
 _SIDES = ("base", "ours", "theirs")
@@ -54,17 +57,18 @@ class Merge:
         self.ids: dict[Entry, Hashable] = {}  # the same for all versions of an entry
 
     def run(self, base: Tree, ours: Tree, theirs: Tree) -> str:
-        """Return the merged text.  Raises EmitError if the trees cannot be merged."""
-        return self._block(base, ours, theirs, (0, 0, 0, 0), ())
+        """The merged text.  Raises EmitError if the trees cannot be merged."""
+        return self._block((base, ours, theirs), (0, 0, 0, 0), ())
 
     # Collections.
 
-    def _block(self, base: Tree | None, ours: Tree, theirs: Tree, columns: Columns, path: Steps) -> str:
-        """Merge a collection that has the same shape in all versions that have it."""
-        members = self._members(base, ours, theirs, path)
-        plan = self._plan(base, ours, theirs, members, path)
+    def _block(self, trees: Trees, columns: Columns, path: Steps) -> str:
+        """A collection that has the same shape in all versions that have it."""
+        base, ours, theirs = trees
+        members = self._members(trees, path)
+        plan = self._plan(trees, members, path)
         if ours.flow:
-            return self._flow(base, ours, theirs, plan, members, columns, path)
+            return self._flow(trees, plan, members, columns, path)
         column = None
         if ours.column is not None:
             assert theirs.column is not None
@@ -76,12 +80,12 @@ class Merge:
         for step in plan:
             if out and not out[-1].endswith("\n"):
                 out.append("\n")
-            if isinstance(step, Line):
-                side, text = step.chosen(columns)
+            if isinstance(step, tuple):
+                side, text = chosen(step, columns)
                 line = shifted(text, columns[3] - columns[side], first=True)
                 out.append("\n" + line if not out and ours.inline else line)
                 continue
-            body = self._entry(*members[self.ids[step]], columns, (*path, *steps_of(step, self.ids[step])))
+            body = self._entry(members[self.ids[step]], columns, (*path, *steps_of(step, self.ids[step])))
             if body is None:
                 continue
             if ours.kind == "stream" and out and not _DOCUMENT.search(body):
@@ -91,69 +95,45 @@ class Merge:
             return either(base.tail if base else "", ours.tail, theirs.tail)
         return "".join(out)
 
-    def _members(self, base: Tree | None, ours: Tree, theirs: Tree, path: Steps) -> dict[Hashable, Triple]:
-        """Return each version of the result's entries, by their ids.  Also sets ``ids``."""
-        sides = [
-            [entry for entry in block.entries if entry.value is not None] if block is not None else []
-            for block in (base, ours, theirs)
-        ]
+    def _members(self, trees: Trees, path: Steps) -> dict[Hashable, Triple]:
+        """The entries of the result, by identity, in each version.  Also sets ``ids``."""
         members: dict[Hashable, Triple] = {}
-        found: dict[Hashable, tuple[list[Entry], list[Entry], list[Entry]]] = {}
-        for number, side in enumerate(sides):
-            for entry in side:
+        found: dict[Hashable, Sides] = {}
+        for number, tree in enumerate(trees):
+            for entry in tree.members if tree is not None else ():
                 found.setdefault(entry.key, ([], [], []))[number].append(entry)
-        for key, (was, here, there) in found.items():
-            if (*was, *here, *there)[0].listed:
-                self._list(key, was, here, there, members, path, stream=ours.kind == "stream")
+        for key, sides in found.items():
+            one = next(entry for side in sides for entry in side)
+            if one.listed:
+                members |= self._items(key, sides, path, stream=trees[1].kind == "stream")
                 continue
             identity = ("key", key)
-            for entry in (*was, *here, *there):
-                self.ids[entry] = identity
-            first = (was[0] if was else None, here[0] if here else None, there[0] if there else None)
-            kept = self._kept(first, path)
+            self.ids |= dict.fromkeys((entry for side in sides for entry in side), identity)
+            was, here, there = (side[0] if side else None for side in sides)
+            kept = self._kept((was, here, there), path)
             if kept is not None:
                 members[identity] = kept
         return members
 
-    def _list(
-        self,
-        key: Hashable,
-        was: list[Entry],
-        here: list[Entry],
-        there: list[Entry],
-        members: dict[Hashable, Triple],
-        path: Steps,
-        *,
-        stream: bool,
-    ) -> None:
+    def _items(self, key: Hashable, sides: Sides, path: Steps, *, stream: bool) -> dict[Hashable, Triple]:
+        """The same for the items of a list."""
+        was, here, there = sides
         if stream and len(here) == len(there) == 1 and len(was) < 2:
             slots: list[Slot] = [(0 if was else None, 0, 0)]
         else:
-            merged = values.lists(
-                [entry.data for entry in was],
-                [entry.data for entry in here],
-                [entry.data for entry in there],
-                self.prefer,
-            )
+            before, mine, others = ([entry.data for entry in side] for side in sides)
+            merged = values.lists(before, mine, others, self.prefer)
             slots = merged.slots
             if merged.clash:
                 self.conflicts.append((*path, *(*here, *there)[0].steps[:-1]))
-        ids: dict[Entry, Hashable] = {}
-        for number, (i, j, k) in enumerate(slots):
-            identity = ("item", key, number)
-            triple = (
-                was[i] if i is not None else None,
-                here[j] if j is not None else None,
-                there[k] if k is not None else None,
-            )
-            for each in triple:
-                if each is not None:
-                    ids[each] = identity
-            members[identity] = triple
-        # An item gets the id of the same item in the base, even if it is removed: ids tell where it was.
-        before = [frozen(entry.data) for entry in was]
+        members: dict[Hashable, Triple] = {
+            ("item", key, number): entries_at(sides, slot) for number, slot in enumerate(slots)
+        }
+        ids = {each: identity for identity, triple in members.items() for each in triple if each is not None}
+        # Items that are removed, or that one side has alone, still show their place in the other versions.
+        tokens = [frozen(entry.data) for entry in was]
         for side in (here, there):
-            found_at = pairs(before, [frozen(entry.data) for entry in side])
+            found_at = pairs(tokens, [frozen(entry.data) for entry in side])
             for entry, at in zip(was, found_at, strict=True):
                 if at is None:
                     continue
@@ -164,6 +144,7 @@ class Merge:
         for entry in (*was, *here, *there):
             ids.setdefault(entry, ("removed", id(entry)))
         self.ids |= ids
+        return members
 
     def _kept(self, triple: Triple, path: Steps) -> Triple | None:
         """Return the versions of a mapping's entry to merge, or None if it is removed."""
@@ -179,28 +160,21 @@ class Merge:
         keeps: Side = "ours" if here is not None else "theirs"
         return (None, here, there) if self.prefer == keeps else None
 
-    def _plan(
-        self,
-        base: Tree | None,
-        ours: Tree,
-        theirs: Tree,
-        members: dict[Hashable, Triple],
-        path: Steps,
-    ) -> list[Entry | Line]:
-        """Return the entries and lines of the result, in order."""
-        sides = [base.entries if base is not None else [], ours.entries, theirs.entries]
+    def _plan(self, trees: Trees, members: dict[Hashable, Triple], path: Steps) -> list[Entry | Texts]:
+        """The entries and lines of the result, in order."""
+        sides = [tree.entries if tree is not None else [] for tree in trees]
         names = [[self.ids.get(entry, entry.key) for entry in side] for side in sides]
         slots = weave(*names)
         dropped = self._comments(slots, sides, path)
         present = [set(side) for side in names]
-        plan: list[Entry | Line] = []
+        plan: list[Entry | Texts] = []
         seen: set[Hashable] = set()
         for number, slot in enumerate(slots):
             side, index = next((side, at) for side in (1, 2, 0) if (at := slot[side]) is not None)
             entry = sides[side][index]
             if entry.value is None:
                 if number not in dropped:
-                    plan.append(Line(sides, slot))
+                    plan.append(texts_of(entries_at(sides, slot), "lead"))
                 continue
             id = self.ids[entry]
             if id not in members or id in seen or moved(slot, id in present[1], id in present[2]):
@@ -257,19 +231,18 @@ class Merge:
 
     def _flow(
         self,
-        base: Tree | None,
-        ours: Tree,
-        theirs: Tree,
-        plan: list[Entry | Line],
+        trees: Trees,
+        plan: list[Entry | Texts],
         members: dict[Hashable, Triple],
         columns: Columns,
         path: Steps,
     ) -> str:
-        firsts = {id(block.entries[0]) for block in (base, ours, theirs) if block and block.entries}
+        base, ours, theirs = trees
+        firsts = {id(tree.entries[0]) for tree in trees if tree and tree.entries}
         bodies: list[tuple[Triple, str]] = []
         for step in plan:
             assert isinstance(step, Entry)
-            body = self._entry(*members[self.ids[step]], columns, (*path, *steps_of(step, self.ids[step])))
+            body = self._entry(members[self.ids[step]], columns, (*path, *steps_of(step, self.ids[step])))
             if body is not None:
                 bodies.append((members[self.ids[step]], body))
         comma = either(base.comma if base is not None else ours.comma, ours.comma, theirs.comma)
@@ -287,7 +260,7 @@ class Merge:
             else:
                 if first not in usual:
                     common = [other for other, _ in bodies if other[1] and other[2]]
-                    usual[first] = self._usual((ours, theirs), common, firsts, columns, path, first=first)
+                    usual[first] = self._usual(trees, common, firsts, columns, path, first=first)
                 known = usual[first]
                 lead = known if known is not None else own if fitting else "" if first else " "
             if len(there) == 1:  # a new entry gets the indentation of its neighbours
@@ -299,7 +272,7 @@ class Merge:
 
     def _usual(
         self,
-        sides: tuple[Tree, Tree],
+        trees: Trees,
         common: list[Triple],
         firsts: set[int],
         columns: Columns,
@@ -310,7 +283,7 @@ class Merge:
         """Return the lead of another entry that fits, preferably of one that both sides have, or None."""
         known = {id(entry): triple for triple in common for entry in triple[1:]}
         found = None
-        entries = [*sides[0].entries, *sides[1].entries]
+        entries = [*trees[1].entries, *trees[2].entries]
         for entry in sorted(entries, key=lambda each: (id(each) in firsts) != first):
             if not _fits(entry, firsts, first) or entry.lead.strip():
                 continue
@@ -325,15 +298,9 @@ class Merge:
 
     # Entries.
 
-    def _entry(
-        self,
-        was: Entry | None,
-        here: Entry | None,
-        there: Entry | None,
-        columns: Columns,
-        path: Steps,
-    ) -> str | None:
-        """Merge an entry.  Returns its text without the lead, or None if it is removed."""
+    def _entry(self, triple: Triple, columns: Columns, path: Steps) -> str | None:
+        """An entry without its lead, None if it is removed."""
+        was, here, there = triple
         if here is None or there is None:
             side, entry = next(
                 (number, entry) for number, entry in ((1, here), (2, there), (0, was)) if entry is not None
@@ -359,26 +326,21 @@ class Merge:
             return self._pieces(None, here, there, columns, path)
         self.conflicts.append(path)
         side = _SIDES.index(self.prefer)
-        chosen = (was, here, there)[side]
-        return taken(chosen, columns, side) if chosen is not None else None
+        preferred = (was, here, there)[side]
+        return taken(preferred, columns, side) if preferred is not None else None
 
     def _pieces(
-        self,
-        was: Entry | None,
-        here: Entry,
-        there: Entry,
-        columns: Columns,
-        path: Steps,
+        self, was: Entry | None, here: Entry, there: Entry, columns: Columns, path: Steps
     ) -> str | None:
         """Merge an entry that has the same shape in all versions.  Returns None if it is removed."""
         if isinstance(here.value, Single):
             assert isinstance(there.value, Single)
             leaf_was = was.value if was is not None else None
             assert leaf_was is None or isinstance(leaf_was, Single)
-            chosen = self._single(leaf_was, here.value, there.value, path)
-            if chosen is None:
+            found = self._single(leaf_was, here.value, there.value, path)
+            if found is None:
                 return None
-            side, leaf = chosen
+            side, leaf = found
             value = shifted(leaf.text, columns[3] - columns[side])
             value = self._with_header(value, [leaf_was, here.value, there.value], columns, path)
         else:
@@ -386,7 +348,7 @@ class Merge:
             assert isinstance(there.value, Tree)
             block_was = was.value if was is not None else None
             assert block_was is None or isinstance(block_was, Tree)
-            value = self._block(block_was, here.value, there.value, columns, path)
+            value = self._block((block_was, here.value, there.value), columns, path)
         triple = (was, here, there)
         head = self._piece(texts_of(triple, "head"), columns, path)
         if isinstance(here.value, Tree) and not here.value.flow:
@@ -437,8 +399,8 @@ class Merge:
         if here.split() == (was or "").split():
             return there
         self.conflicts.append(path)
-        chosen = {"base": was, "ours": here, "theirs": there}[self.prefer]
-        return chosen if chosen is not None else here
+        piece = {"base": was, "ours": here, "theirs": there}[self.prefer]
+        return piece if piece is not None else here
 
 
 def _fits(entry: Entry, firsts: set[int], first: bool) -> bool:
