@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from types import SimpleNamespace
+
 from encconf.errors import EmitError, InputError, ParseError, UsageError
 from encconf.record import Record
 from encconf.text.document import position, splice
@@ -211,33 +214,23 @@ def of_path_as_sops(path: str) -> str:
     return found if ROWS[found].sops else "binary"
 
 
-class _Functions:
+@cache
+def _functions(defaults: str, *modules: str) -> Any:
     """The public names of a format's modules, and those of its defaults that these do not have.
 
     A name may not be something else in each of two modules: one of them would never be used.
     """
-
-    def __init__(self, defaults: str, *modules: str) -> None:
-        own: dict[str, object] = {}
-        for module in modules:
-            for name, found in _public(module).items():
-                if own.setdefault(name, found) is not found:
-                    raise AssertionError(f"{name} of {module} is something else in {', '.join(modules)}")
-        vars(self).update({**_public(defaults), **own})
+    own: dict[str, object] = {}
+    for module in modules:
+        for name, found in _public(module).items():
+            if own.setdefault(name, found) is not found:
+                raise AssertionError(f"{name} of {module} is something else in {', '.join(modules)}")
+    return SimpleNamespace(**{**_public(defaults), **own})
 
 
 def _public(module: str) -> dict[str, object]:
     found = vars(__import__(module, fromlist=["scan"]))
     return {name: found[name] for name in found if name[0] != "_"}
-
-
-_FUNCTIONS: dict[tuple[str, ...], Any] = {}
-
-
-def _functions(*modules: str) -> Any:
-    if modules not in _FUNCTIONS:
-        _FUNCTIONS[modules] = _Functions(*modules)
-    return _FUNCTIONS[modules]
 
 
 def module(name: str) -> Format:

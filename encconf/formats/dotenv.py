@@ -86,6 +86,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     block = _read(document, root, exact=exact, crlf=crlf, comments=comments)
     if block:
         document.parts[0].block = (block[0][0], block[-1][1])
+        document.parts[0].pieces = block
         _take_block(document, block)
     return document
 
@@ -425,21 +426,4 @@ def attach(document: Document, block_text: str) -> list[Edit]:
 
 def detach(document: Document) -> list[Edit]:
     """The edits that remove every line of the block."""
-    if document.parts[0].block is None:
-        return []
-    text = document.text
-    edits: list[Edit] = []
-    at = _block_line(text, 0)
-    while at >= 0:
-        end = text.find("\n", at) + 1 or len(text)
-        edits.append((at, end, ""))
-        at = _block_line(text, end)
-    return edits
-
-
-def _block_line(text: str, at: int) -> int:
-    """Where the next line of the block starts, from the start of a line; -1 if there is none."""
-    if text.startswith(_PREFIX, at):
-        return at
-    found = text.find("\n" + _PREFIX, at)
-    return found + 1 if found >= 0 else -1
+    return [(start, end, "") for start, end in document.parts[0].pieces]

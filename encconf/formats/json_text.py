@@ -224,24 +224,18 @@ def _addition(block_text: str, members: list[tuple[str, int, int, int]], name: s
 
 def _members(block_text: str) -> list[tuple[str, int, int, int]]:
     """Name, start, start of the value, and end, of each member of a block."""
-    from json import loads
+    from json import JSONDecoder
 
+    read = JSONDecoder().raw_decode
     members: list[tuple[str, int, int, int]] = []
-    depth = 1
-    name: str | None = None
-    start = value = end = 0
-    for found in re.compile(TOKEN).finditer(block_text, block_text.index("{") + 1):
-        token = found[0]
-        if depth == 1:
-            if name is None:
-                name, start, value = loads(token) if token != "}" else None, found.start(), 0
-            elif token in (",", "}"):
-                members.append((name, start, value, end))
-                name = None
-            elif token != ":" and not value:
-                value = found.start()
-        depth += (token in ("{", "[")) - (token in ("}", "]"))
-        end = found.end()
+    at = skip_blanks(block_text, block_text.index("{") + 1)
+    while block_text[at] != "}":
+        name, behind = read(block_text, at)
+        value = skip_blanks(block_text, skip_blanks(block_text, behind) + 1)
+        end = read(block_text, value)[1]
+        members.append((name, at, value, end))
+        at = skip_blanks(block_text, end)
+        at = skip_blanks(block_text, at + 1) if block_text[at] == "," else at
     return members
 
 

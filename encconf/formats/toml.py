@@ -19,18 +19,17 @@ import re
 
 from encconf.errors import LimitError, ParseError
 from encconf.formats import Prepared
-from encconf.formats.toml_block import Root, render_block
+from encconf.formats.toml_block import render_block
 from encconf.formats.toml_scan import Scanner
 from encconf.formats.toml_text import BARE, TIME, float_text, quote
-from encconf.text.document import LAYOUT, Document, Leaf, limit_paths
+from encconf.text.document import LAYOUT, Leaf, limit_paths, whole_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
-    from encconf.formats.toml_scan import Line, Step
-    from encconf.text.document import Comment, Edit
+    from encconf.formats.toml_scan import Line
+    from encconf.text.document import Comment, Document, Edit
 
 # No release of rops could read an empty string; the layout record says which strings are dates.
 SEALS_EMPTY = True
@@ -54,10 +53,8 @@ def scan(text: str, *, comments: bool = False) -> Document:
     """
     scanner = Scanner(text, comments)
     scanner.run()
-    document = Document(text, "toml")
-    tree = scanner.root.node
-    document.trees.append(tree)
-    document.shape.append("%")
+    document, _ = whole_document(text, "toml")
+    tree = document.trees[0] = scanner.root.node
     document.regular = scanner.regular
     values = None
     # What is encrypted has been read as plain text before: only the block's own text is read twice.
@@ -94,27 +91,21 @@ def shows_types(document: Document) -> bool:
 
 def _take_block(document: Document, lines: list[Line]) -> None:
     """Make the ``sops`` table of its statements."""
-    text = document.text
-    spans: list[tuple[int, int]] = []
+    if not lines:
+        return
+    part = document.parts[0]
     after = -1
     for line in lines:
-        if line.number == after:
-            spans[-1] = (spans[-1][0], line.end)
-        else:
-            spans.append((line.start, line.end))
+        start = part.pieces.pop()[0] if line.number == after else line.start
+        part.pieces.append((start, line.end))
         after = line.number + 1
-    tables = all(line.headed for line in lines)
-    part = Root(spans, tables)
-    part.end = len(text)
-    document.parts.append(part)
-    if not spans:
-        return
-    pieces = "".join(text[start:end] for start, end in spans)
-    block = _load(pieces).get("sops")
+    part.block = part.pieces[0]
+    text = "".join(document.text[start:end] for start, end in part.pieces)
+    block = _load(text).get("sops")
     if isinstance(block, dict):
-        members = {name: _untimed(value) for name, value in block.items()}
-        document.block_text = pieces if tables else render_block(members)
-        document.block = members
+        document.block = {name: _untimed(value) for name, value in block.items()}
+        tables = all(line.headed for line in lines)
+        document.block_text = text if tables else render_block(document.block)
 
 
 def _load(text: str) -> dict[str, object]:
@@ -160,36 +151,25 @@ def _settle(document: Document, tree: Any, values: Any) -> None:
     Raises ParseError if the leaves are not the values that tomllib found, unless those are None.
     """
     leaves, shape = document.leaves, document.shape
-    stack: list[tuple[Iterator[tuple[Step, Any]], Any, Any]] = []
     compared = values is not None
-
-    def enter(node: Any, found: Any) -> None:
-        if compared and (type(node) is not type(found) or len(node) != len(found)):
+    if compared and (type(tree) is not type(values) or len(tree) != len(values)):
+        raise _unlike()
+    in_map = isinstance(tree, dict)
+    for step, item in tree.items() if in_map else enumerate(tree):
+        if compared and in_map and step not in values:
             raise _unlike()
-        stack.append((iter(node.items() if isinstance(node, dict) else enumerate(node)), node, found))
-
-    enter(tree, values)
-    while stack:
-        items, node, found = stack[-1]
-        in_map = isinstance(node, dict)
-        for step, item in items:
-            if compared and in_map and step not in found:
+        value = values[step] if compared else None
+        if isinstance(item, Leaf):
+            if compared and not _is(item, value):
                 raise _unlike()
-            if isinstance(item, Leaf):
-                if compared and not _is(item, found[step]):
-                    raise _unlike()
-                node[step] = None
-                leaves.append(item)
-                shape.append(f".{step}" if in_map else "-")
-                continue
+            tree[step] = None
+            leaves.append(item)
+            shape.append(f".{step}" if in_map else "-")
+        else:
             sign = "{" if isinstance(item, dict) else "["
             shape.append(f"{sign}{step}" if in_map else sign)
-            enter(item, found[step] if compared else None)
-            break
-        else:
-            stack.pop()
-            if stack:
-                shape.append("}")
+            _settle(document, item, value)
+            shape.append("}")
 
 
 def _is(leaf: Leaf, value: object) -> bool:

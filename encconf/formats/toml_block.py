@@ -7,30 +7,15 @@ from __future__ import annotations
 
 from encconf.formats.toml_scan import Scanner
 from encconf.formats.toml_text import lay_out, quote, spell, spell_key
-from encconf.text.document import Leaf, Part, newline_of, splice
+from encconf.text.document import newline_of, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from encconf.formats.toml_scan import Line
     from encconf.text.document import Document, Edit
-
-
-class Root(Part):
-    """The text as a whole; ``spans`` are the lines of the ``sops`` block, all its pieces.
-
-    ``tables`` says that the block consists of tables with headers, and of nothing else.
-    """
-
-    __slots__ = ("spans", "tables")
-
-    def __init__(self, spans: list[tuple[int, int]], tables: bool) -> None:
-        super().__init__(0)
-        self.root = "map"
-        self.spans = spans
-        self.tables = tables
-        self.block = spans[0] if spans else None
 
 
 def render_block(block: Mapping[str, object]) -> str:
@@ -51,40 +36,33 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     A new member is placed before the first one whose name is greater.
     """
     for name, new in changes.items():
-        block_text = _amend(block_text, name, new)
+        scanner = Scanner(block_text)
+        scanner.run()
+        block = scanner.inner.get((scanner.root, "sops"))
+        members = [line for line in scanner.block if line.scope is block and not line.header]
+        known = next((line for line in members if line.step == name), None)
+        if known is not None:
+            leaf = known.scope.node[name]
+            edit = (known.start, known.end, "") if new is None else (leaf.start, leaf.end, quote(new))
+        elif new is not None:
+            edit = _addition(block_text, scanner, members, name, new)
+        else:
+            continue
+        block_text = splice(block_text, [edit])
     return block_text
 
 
-def _amend(block_text: str, name: str, new: str | None) -> str:
-    scanner = Scanner(block_text)
-    scanner.run()
+def _addition(block_text: str, scanner: Scanner, members: list[Line], name: str, new: str) -> Edit:
+    """The edit that adds a member."""
     newline = newline_of(block_text)
-    block = scanner.inner.get((scanner.root, "sops"))
-    for line in scanner.block:
-        if line.scope is block and line.step == name and not line.header:
-            leaf = line.scope.node[name]
-            if new is None or not isinstance(leaf, Leaf):
-                block_text = block_text[: line.start] + block_text[line.end :]
-                return block_text if new is None else _amend(block_text, name, new)
-            return f"{block_text[: leaf.start]}{quote(new)}{block_text[leaf.end :]}"
-    if new is None:
-        return block_text
     member = f"{spell_key(name)} = {quote(new)}{newline}"
-    at = None
-    for line in scanner.block:
-        if line.header and line.scope is scanner.root:
-            at = line.end
-        elif line.scope is block and not line.header:
-            if str(line.step) > name:
-                at = line.start
-                break
-            at = line.end
-    if at is None:  # inner tables only
-        at = 0
-        member = f"[sops]{newline}{member}{newline}"
-    if at and block_text[at - 1] != "\n":
+    own = [line for line in scanner.block if line.header and line.scope is scanner.root] + members
+    if not own:  # inner tables only
+        return 0, 0, f"[sops]{newline}{member}{newline}"
+    at = next((line.start for line in members if str(line.step) > name), own[-1].end)
+    if block_text[at - 1] != "\n":
         member = newline + member.removesuffix(newline)
-    return block_text[:at] + member + block_text[at:]
+    return at, at, member
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:
@@ -93,13 +71,11 @@ def attach(document: Document, block_text: str) -> list[Edit]:
     A text without a line break at its end stays without one.
     """
     text = document.text
-    part = document.parts[0]
-    assert isinstance(part, Root)
     newline = newline_of(text)
     block = block_text.replace("\r\n", "\n").rstrip("\n").replace("\n", newline)
-    if len(part.spans) == 1 and part.tables:
-        start, end = part.spans[0]
-        return [(start, end, block + newline if text[end - 1] == "\n" else block)]
+    for start, end in document.parts[0].pieces:
+        if text[start:end] == document.block_text:  # it is in one piece, and has only tables with headers
+            return [(start, end, block + newline if text[end - 1] == "\n" else block)]
     edits = detach(document)
     rest = splice(text, edits)
     if not rest:
@@ -114,10 +90,8 @@ def attach(document: Document, block_text: str) -> list[Edit]:
 def detach(document: Document) -> list[Edit]:
     """The edits that remove the block and restore exactly the text that `attach` was given."""
     text = document.text
-    part = document.parts[0]
-    assert isinstance(part, Root)
     edits: list[Edit] = []
-    for start, end in part.spans:
+    for start, end in document.parts[0].pieces:
         line = _line_before(text, start)
         if line < start and _line_before(text, line) < line:  # an empty line
             start = line

@@ -11,7 +11,7 @@ from encconf.text.document import LAYOUT, Document, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from encconf.text.document import Edit, Flow, Leaf, Part
@@ -33,16 +33,12 @@ def render_block(block: Mapping[str, object]) -> str:
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     """Set, replace or remove members of the block that are strings, and change nothing else."""
-    text, around, flow = block_text, 0, False
-    places = _places_by_line(block_text, changes)
-    if places is None:
-        flow = not re.match(r"""["']?sops["']?[ \t]*:[ \t]*[\r\n]""", block_text)
-        if flow:
-            text, around = "{" + block_text + "}", 1
-        # Under another name the block is ordinary values, with spans.
-        document = scan(text.replace("sops", "spos", 1))
-        members = [leaf for leaf in document.leaves if len(leaf.path) == 2]
-        places = {str(leaf.step): (*region(document, leaf), leaf.style) for leaf in members}
+    flow = not re.match(r"""["']?sops["']?[ \t]*:[ \t]*[\r\n]""", block_text)
+    text, around = ("{" + block_text + "}", 1) if flow else (block_text, 0)
+    # Under another name the block is ordinary values, with spans.
+    document = scan(text.replace("sops", "spos", 1))
+    members = [leaf for leaf in document.leaves if len(leaf.path) == 2]
+    places = {str(leaf.step): (*region(document, leaf), leaf.style) for leaf in members}
     edits: list[Edit] = []
     added: dict[str, str] = {}
     for name, new in changes.items():
@@ -59,26 +55,6 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     if added:
         out = _add_members(out, added, flow)
     return out[around : len(out) - around]
-
-
-_ODD_MEMBER = r"(?m)^{pad}[^A-Za-z_ #\n-]"
-_SIMPLE_VALUE = r"[ ]+(\"[^\"\\\n]*+\"|[A-Za-z0-9][^\s#]*+)\n(?!{pad} )"
-
-
-def _places_by_line(block_text: str, names: Iterable[str]) -> dict[str, tuple[int, int, str]] | None:
-    """The spans and quotes of members that are on lines as sops writes them; None if any is not."""
-    first = re.match(r"sops:[ ]*\n( +)(?=\S)", block_text)
-    if first is None or re.search(_ODD_MEMBER.format(pad=first[1]), block_text):
-        return None
-    places: dict[str, tuple[int, int, str]] = {}
-    for name in names:
-        heads = list(re.finditer(rf"(?m)^{first[1]}{name}[ \t]*:", block_text))
-        if heads:
-            value = re.compile(_SIMPLE_VALUE.format(pad=first[1])).match(block_text, heads[0].end())
-            if value is None or len(heads) > 1:
-                return None
-            places[name] = (*value.span(1), value[1][0])
-    return places
 
 
 def _removal(text: str, name: str, start: int, end: int, flow: bool) -> Edit:

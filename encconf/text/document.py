@@ -166,11 +166,12 @@ class Part:
     """One document of the stream: where its root is and where its ``sops`` block is.
 
     ``indent`` is the column of the root mapping's keys.  ``end`` is where a block can be added: before
-    ``...``, or at the end of the document.  ``close`` is the offset of a flow root's closing brace, or None
-    for a block root.  ``block`` is the span of the ``sops`` block, or None.
+    ``...``, or at the end of the document.  ``close`` is the offset of a flow root's closing brace, None
+    for a block root.  ``block`` is the span of the ``sops`` block, None if there is none.  In dotenv and TOML
+    other lines may be inside that span: ``pieces`` are those of the block alone.
     """
 
-    __slots__ = ("block", "close", "end", "indent", "root", "start")
+    __slots__ = ("block", "close", "end", "indent", "pieces", "root", "start")
 
     def __init__(self, start: int) -> None:
         self.start = start
@@ -179,6 +180,7 @@ class Part:
         self.root = "null"  # or "map"
         self.close: int | None = None
         self.block: tuple[int, int] | None = None
+        self.pieces: list[tuple[int, int]] = []
 
 
 class Document:
