@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, MetadataError, ParseError
+from encconf.formats import goyaml
 from encconf.text.document import position
 from encconf.text.printable import printable
 from encconf.text.words import bool_word
@@ -149,10 +150,8 @@ def word(type: str, data: bytes) -> str:
     text = data.decode("utf-8", "surrogateescape")
     if type != "float":
         return text
-    from encconf.formats.goyaml import short_float
-
     number = float(text)
-    return short_float(number, "E") if number - number == 0 else text  # rops spells infinity otherwise
+    return goyaml.short_float(number, "E") if number - number == 0 else text  # rops spells infinity otherwise
 
 
 def spelled(leaf: Leaf, format: str) -> bytes | None:

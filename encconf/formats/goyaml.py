@@ -20,7 +20,10 @@ from encconf.text.words import FALSE, TRUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
+
+    from encconf.text.document import Leaf
 
 _WORDS: dict[str, tuple[str, bytes | None]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), ("null", None)),
@@ -107,6 +110,12 @@ def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | d
         except ValueError:  # a year 0, say: Go has one
             pass
     raise ValueError(f"not what the type {type} says")
+
+
+def fill(leaves: Iterable[Leaf]) -> None:
+    """Put the Python values of leaves into their trees."""
+    for leaf in leaves:
+        leaf.scope.node[leaf.step] = parse(leaf.type, leaf.data)
 
 
 def format_float(f: float) -> bytes:

@@ -33,7 +33,7 @@ import re
 from itertools import pairwise
 
 from encconf.errors import ParseError
-from encconf.formats import Prepared, flat
+from encconf.formats import Prepared, flat, goyaml
 from encconf.formats.ini_scan import (
     COMMENT_SIGN,
     LINE,
@@ -267,9 +267,7 @@ def entries_of(document: Document) -> Iterator[Entry]:
 def load_plain(text: str) -> list[dict[str, object]]:
     """The values of a plain text: strings by section and key."""
     document = scan(text)
-    for leaf in document.leaves:
-        assert leaf.data is not None
-        leaf.scope.node[leaf.step] = leaf.data.decode()
+    goyaml.fill(document.leaves)
     return document.trees
 
 

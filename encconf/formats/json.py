@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import LimitError, ParseError
+from encconf.formats import goyaml
 from encconf.formats.json_text import NUMBER, STRING, WS, back, skip_blanks
 from encconf.text.document import (
     MAX_DEPTH,
@@ -31,7 +32,6 @@ from encconf.text.document import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 EMPTY = "{}\n"
@@ -210,7 +210,7 @@ def _take_block(document: Document, end: int, start: int, leaves: int, shape: in
     part = document.parts[0]
     part.block = (start, end)
     document.block_text = document.text[start:end]
-    _fill(document.leaves[leaves:])
+    goyaml.fill(document.leaves[leaves:])
     block = document.trees[0].pop("sops")
     document.block = block if isinstance(block, dict) else None
     del document.leaves[leaves:], document.shape[shape:]
@@ -248,24 +248,10 @@ def _number(text: str, offset: int, raw: str) -> tuple[str, bytes]:
         integer = int(raw)
         if -(1 << 63) <= integer < 1 << 63:
             return "int", b"%d" % integer
-    from encconf.formats.goyaml import format_float
-
     number = float(raw)
     if number - number != 0:
         raise error_at(text, offset, "a number is too large for a float", hint="put it in quotes")
-    return "float", format_float(number)
-
-
-_READ: dict[str, Callable[[bytes], object]] = {
-    "str": bytes.decode, "int": int, "float": float, "bool": b"True".__eq__,
-}  # fmt: skip
-
-
-def _fill(leaves: list[Leaf]) -> None:
-    """Put the leaves' values into their tree."""
-    for leaf in leaves:
-        value = None if leaf.data is None else _READ[leaf.type](leaf.data)
-        leaf.scope.node[leaf.step] = value
+    return "float", goyaml.format_float(number)
 
 
 def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseError:
@@ -308,7 +294,7 @@ def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseErr
 def load_plain(text: str) -> list[dict[str, object]]:
     """The values of a plain JSON text, as a list of the one object."""
     document = scan(text)
-    _fill(document.leaves)
+    goyaml.fill(document.leaves)
     if document.block is not None:
         document.trees[0]["sops"] = document.block
     return document.trees
@@ -329,6 +315,4 @@ def fragile(leaf: Leaf) -> bool:
         return False
     if leaf.data == b"0":
         return leaf.end - leaf.start == 2
-    from encconf.formats.goyaml import format_float
-
-    return format_float(float(leaf.data)) != leaf.data
+    return goyaml.format_float(float(leaf.data)) != leaf.data

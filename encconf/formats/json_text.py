@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError
+from encconf.formats import goyaml
 from encconf.text.document import splice
 from encconf.text.words import bool_word
 
@@ -85,11 +86,9 @@ def _spell(type: str, data: bytes) -> str:
 def digits(type: str, word: str) -> str:
     """A number as JSON spells it; raises EmitError if JSON cannot."""
     if re.fullmatch(NUMBER, word) is None:  # sops reads more than it writes (`+5`, `.5`)
-        from encconf.formats.goyaml import format_float, parse
-
         try:
-            number = parse(type, word.encode())
-            word = format_float(number).decode() if isinstance(number, float) else str(number)
+            number = goyaml.parse(type, word.encode())
+            word = goyaml.format_float(number).decode() if isinstance(number, float) else str(number)
         except ValueError:
             word = ""
         if re.fullmatch(NUMBER, word) is None:

@@ -187,12 +187,12 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                 near = in_map
                 in_map = not dashes
                 column = place
-                scope = _open(scope, step, in_map, shape)
+                scope = open_scope(scope, step, in_map, shape)
             else:
                 if pending >= 0:
                     if in_block and not stack:
                         return False
-                    leaves.append(_null(scope, step, pending, shape))
+                    add_leaf(Leaf(scope, step, pending, pending, "", "null", None), leaves, shape)
                 near = in_map is not bool(dashes)
                 if place < column:
                     near = not dashes
@@ -223,13 +223,13 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                 while inner > 0:
                     stack.append((scope, False, column))
                     column = place + inner
-                    scope = _open(scope, len(scope.node), False, shape)
+                    scope = open_scope(scope, len(scope.node), False, shape)
                     inner = dashes.find("-", inner + 1)
                 in_map = False
                 if key:
                     stack.append((scope, False, column))
                     column = place + len(dashes)
-                    scope = _open(scope, len(scope.node), True, shape)
+                    scope = open_scope(scope, len(scope.node), True, shape)
                     in_map = True
             if len(stack) > _DEPTH:
                 return False
@@ -299,7 +299,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                 return False
             size = found.end()
             flow = Flow(start, len(leaves))
-            inside = _open(scope, step, first == "{", shape)
+            inside = open_scope(scope, step, first == "{", shape)
             if size > 2 and not add_words(inside, start, found.group(), leaves, shape):
                 return False
             shape.append("}")
@@ -345,7 +345,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
     if pending >= 0:
         if in_block and not stack:
             return False
-        leaves.append(_null(scope, step, pending, shape))
+        add_leaf(Leaf(scope, step, pending, pending, "", "null", None), leaves, shape)
     if stack and gap and gap[0][2] >= 0:
         return False
     if end < own_end and any(indent >= 0 for _, _, indent in gap):
@@ -368,7 +368,7 @@ def _is_printable(text: str) -> bool:
     return text.replace("\n", "").isprintable()
 
 
-def _open(scope: Scope, step: str | int, mapping: bool, shape: list[str]) -> Scope:
+def open_scope(scope: Scope, step: str | int, mapping: bool, shape: list[str]) -> Scope:
     """Start a collection inside another."""
     inner = scope.inside(step, {} if mapping else [])
     sign = "{" if mapping else "["
@@ -381,15 +381,16 @@ def _open(scope: Scope, step: str | int, mapping: bool, shape: list[str]) -> Sco
     return inner
 
 
-def _null(scope: Scope, step: str | int, at: int, shape: list[str]) -> Leaf:
-    """The null of a key or dash without a value."""
+def add_leaf(leaf: Leaf, leaves: list[Leaf], shape: list[str]) -> None:
+    """Add a leaf, which is the last one of its collection so far."""
+    step = leaf.step
     if isinstance(step, str):
-        scope.node[step] = None
+        leaf.scope.node[step] = None
         shape.append("." + step)
     else:
-        scope.node.append(None)
+        leaf.scope.node.append(None)
         shape.append("-")
-    return Leaf(scope, step, at, at, "", "null", None)
+    leaves.append(leaf)
 
 
 def _close(document: Document, leaves: list[Leaf], shape: list[str], root: dict[str, object]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError
+from encconf.formats import goyaml
 from encconf.text.document import error_at, limit_digits, newline_of
 from encconf.text.words import bool_word
 
@@ -131,9 +132,7 @@ def float_text(number: float) -> bytes:
         return b"NaN"
     if number - number != 0:
         return b"inf" if number > 0 else b"-inf"
-    from encconf.formats.goyaml import format_float
-
-    return format_float(number)
+    return goyaml.format_float(number)
 
 
 # --- writing -------------------------------------------------------------------------------------

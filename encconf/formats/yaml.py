@@ -75,12 +75,6 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
     return yaml_prepare.prepare(document, chosen, moved)
 
 
-def settle(document: Document) -> None:
-    """Apply merge keys."""
-    if document.merges:
-        merge(document)
-
-
 def comment_text(plain: str) -> str | None:
     """A decrypted comment as lines that each begin with ``#``; the ``#`` of the first line is left out.
 
@@ -96,13 +90,12 @@ def load_plain(text: str) -> list[dict[str, object]]:
     document = scan(text)
     if document.block is not None:
         document.trees[0]["sops"] = document.block
-    for leaf in document.leaves:
-        leaf.scope.node[leaf.step] = goyaml.parse(leaf.type, leaf.data)
-    merge(document)
+    goyaml.fill(document.leaves)
+    settle(document)
     return document.trees
 
 
-def merge(document: Document) -> None:
+def settle(document: Document) -> None:
     """Apply YAML merge keys (``<<``) to the filled trees; a mapping's own keys win."""
     for scope in reversed(document.merges):
         node = scope.node

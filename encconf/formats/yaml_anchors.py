@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from encconf.errors import LimitError
 from encconf.text.document import MAX_DENSE, MAX_DEPTH, Leaf, Scope, add_path
 
@@ -29,31 +31,34 @@ class Anchor:
     """What an alias can stand for: one leaf, or a collection with everything inside it.
 
     ``lists`` are the leaves, shape, scopes and merge keys that the reader collects: those of the
-    collection are ``list[start:end]`` of each.  A collection is ``open`` until its end has been read;
-    ``height`` is how many levels it has.
+    collection are ``list[start:end]`` of each.  A collection is ``open`` until its end has been read.
     """
 
-    __slots__ = ("_size", "ends", "height", "leaf", "lists", "open", "scope", "starts")
+    __slots__ = ("_size", "ends", "leaf", "lists", "open", "scope", "starts")
 
     def __init__(self, leaf: Leaf | None, scope: Scope | None = None, *lists: list[Any]) -> None:
         self.leaf = leaf
         self.scope = scope
         self.open = scope is not None
-        self.height = 0
         self.lists = lists
         self.starts = self.ends = [len(each) for each in lists]
         self._size = -1
 
-    def close(self, height: int) -> None:
+    def close(self) -> None:
         """Note that the collection ends here."""
         self.open = False
-        self.height = height
         self.ends = [len(each) for each in self.lists]
 
     @property
     def inside(self) -> list[list[Any]]:
         """The leaves, shape, scopes and merge keys inside the collection."""
         return [each[at:end] for each, at, end in zip(self.lists, self.starts, self.ends, strict=True)]
+
+    @property
+    def height(self) -> int:
+        """How many levels the collection has."""
+        signs = [token[0] for token in self.inside[1] if token[0] in "{[}"]
+        return 1 + max(accumulate(-1 if sign == "}" else 1 for sign in signs), default=0)
 
     @property
     def size(self) -> int:

@@ -69,22 +69,19 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     main = (leaves, shape)
     scopes: list[Scope] = []
     anchors: dict[str, Anchor] = {}
-    open_anchors: list[Anchor | None] = []
     aliases = Aliases()
 
     part = Part(0)
-    stack: list[
-        tuple[Scope | None, bool, int]
-    ] = []  # the enclosing scope, whether it is a mapping, flow depth
-    flow_stack: list[Flow | None] = []
-    heights = [0]  # of what each enclosing collection holds so far; the first is a whole document's
+    # Around a collection: the scope and whether it is a mapping, how many collections in brackets; and of
+    # the collection itself: its brackets and its anchor, if it has them.
+    stack: list[tuple[Scope | None, bool, int, Flow | None, Anchor | None]] = []
     scope: Scope | None = None
     node: Any = None
     in_map = False
     flow = 0
     key: str | None = None
+    closed: Flow | None = None
     flow_end = 0  # where the last flow collection ended
-    flow_stacked: Flow | None = None
     block_start = -1  # offset of the `sops` key while inside the block
 
     # Without its mark: one parser counts it as a character, the other doesn't.
@@ -94,9 +91,9 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             events.append(event)
         if len(shape) > most:
             raise too_many(most)
+        start = event.start_mark.index + bom
+        end = event.end_mark.index + bom
         if kind is ScalarEvent:
-            start = event.start_mark.index + bom
-            end = event.end_mark.index + bom
             value = event.value
             style = event.style or PLAIN
             tag = event.tag
@@ -131,22 +128,10 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     part.block = (block_start, block_start)
                     leaves, shape = [], []
                 continue
-            if tag is None:
-                if style == PLAIN:
-                    try:
-                        type, data = resolve(value, None, True)
-                    except ParseError:
-                        type, data = _resolve(text, start, value, tag, True)
-                else:
-                    type = "str"
-                    try:
-                        data = value.encode()
-                    except UnicodeEncodeError:
-                        raise error_at(text, start, "a lone surrogate is not a character") from None
-            else:
-                type, data = _resolve(text, start, value, tag, style == PLAIN)
-            if flow and style == PLAIN:
-                style = FLOW_PLAIN
+            try:
+                type, data = resolve(value, tag, style == PLAIN)
+            except ParseError as error:
+                raise error_at(text, start, error.message, hint=error.hint) from None
             if scope is None:
                 if type != "null" or end > start:
                     raise error_at(
@@ -156,103 +141,72 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                         hint="put it under a key, for example: data: VALUE",
                     )
                 continue
-            if in_map:
-                assert key is not None
-                node[key] = None
-                shape.append("." + key)
-                leaf = Leaf(scope, key, start, end, style, type, data, note)
-                key = None
-            else:
-                if place_comments:
-                    step_at[len(events) - 1] = len(node)
-                leaf = Leaf(scope, len(node), start, end, style, type, data, note)
-                node.append(None)
-                shape.append("-")
-            leaves.append(leaf)
+            if flow and style == PLAIN:
+                style = FLOW_PLAIN
+            step = len(node) if key is None else key
+            if place_comments:
+                step_at[len(events) - 1] = step
+            leaf = Leaf(scope, step, start, end, style, type, data, note)
+            lines.add_leaf(leaf, leaves, shape)
+            key = None
             if event.anchor is not None:
                 anchors[event.anchor] = Anchor(leaf)
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
-            start = event.start_mark.index + bom
             mapping = kind is MappingStartEvent
             if in_map and key is None:
                 raise error_at(text, start, "a key is a collection, not a string")
             if len(stack) >= MAX_DEPTH:
                 raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
-            new: dict[str, object] | list[object] = {} if mapping else []
-            if scope is None:
-                if not mapping:
-                    raise error_at(
-                        text,
-                        start,
-                        "the top level must be a mapping, not a sequence",
-                        hint="put the sequence under a key, for example: data: [...]",
-                    )
-                inner = Scope(None, None, (), "", new)
-                part.root = "map"
-                if event.anchor is None and event.tag is None:
-                    part.indent = _key_column(text, start)
-                else:
-                    part.indent = -1  # known when its first key comes
-                document.trees.append(new)  # type: ignore[arg-type]
-            elif in_map:
-                assert key is not None
-                node[key] = new
-                inner = scope.inside(key, new)
-                aliases.paths = add_path(aliases.paths, inner)
-                shape.append(("{" if mapping else "[") + key)
-            else:
+            if scope is not None:
+                step = len(node) if key is None else key
                 if place_comments:
-                    step_at[len(events) - 1] = len(node)
-                inner = scope.inside(len(node), new)
-                node.append(new)
-                shape.append("{" if mapping else "[")
+                    step_at[len(events) - 1] = step
+                inner = lines.open_scope(scope, step, mapping, shape)
+                if in_map:
+                    aliases.paths = add_path(aliases.paths, inner)
+            elif mapping:
+                inner = Scope(None, None, (), "", {})
+                part.root = "map"
+                # Behind an anchor or tag, it is known when the first key comes.
+                bare = event.anchor is None and event.tag is None
+                part.indent = _key_column(text, start) if bare else -1
+                document.trees.append(inner.node)
+            else:
+                raise error_at(
+                    text,
+                    start,
+                    "the top level must be a mapping, not a sequence",
+                    hint="put the sequence under a key, for example: data: [...]",
+                )
             if place_comments:
                 scope_at[len(events) - 1] = inner
             scopes.append(inner)
-            stack.append((scope, in_map, flow))
-            heights.append(0)
-            if event.flow_style:
-                flow += 1
-                opened = Flow(event.end_mark.index + bom - 1, len(leaves))
-                if text[opened.start : opened.start + 1] not in ("{", "["):
-                    # A single pair in a flow sequence, `[a: 1]`, opens without a bracket.
-                    flow_stack.append(None)
-                else:
-                    flow_stack.append(opened)
-                    if leaves is main[0]:
-                        document.flows.append(opened)
-            else:
-                flow_stack.append(None)
+            opened = None
+            # A single pair in a flow sequence, `[a: 1]`, opens without a bracket.
+            if event.flow_style and text.startswith(("{", "["), end - 1):
+                opened = Flow(end - 1, len(leaves))
+                if leaves is main[0]:
+                    document.flows.append(opened)
             anchor = None
             if event.anchor is not None:
                 anchor = anchors[event.anchor] = Anchor(None, inner, leaves, shape, scopes, document.merges)
-            open_anchors.append(anchor)
-            scope, node, in_map, key = inner, new, mapping, None
+            stack.append((scope, in_map, flow, opened, anchor))
+            flow += bool(event.flow_style)
+            scope, node, in_map, key = inner, inner.node, mapping, None
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
-            start = event.start_mark.index + bom
-            end = event.end_mark.index + bom
-            opened_flow = flow_stacked = flow_stack.pop()
-            if opened_flow is not None:
-                flow_end = opened_flow.end = end
-                opened_flow.last = len(leaves)
-            height = heights.pop() + 1
-            if height > heights[-1]:
-                heights[-1] = height
-            anchor = open_anchors.pop()
+            scope, in_map, flow, closed, anchor = stack.pop()
+            if closed is not None:
+                flow_end = closed.end = end
+                closed.last = len(leaves)
             if anchor is not None:
-                anchor.close(height)
-            outer, in_map, flow = stack.pop()
-            if outer is None:
-                if opened_flow is not None:
-                    part.close = end - 1
-                scope, node, in_map = None, None, False
-            else:
+                anchor.close()
+            if scope is not None:
                 shape.append("}")
-                scope, node = outer, outer.node
+                node = scope.node
+            elif closed is not None:
+                part.close = end - 1
             key = None
         elif kind is AliasEvent:
-            start = event.start_mark.index + bom
-            end = event.end_mark.index + bom
             target = anchors.get(event.anchor)
             if target is None or scope is None:
                 raise error_at(text, start, "an alias has no anchor before it")
@@ -266,48 +220,37 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                 if place_comments:
                     step_at[len(events) - 1] = key
                 continue
-            step: str | int = key if in_map and key is not None else len(node)
-            if place_comments and not in_map:
+            step = len(node) if key is None else key
+            if place_comments:
                 step_at[len(events) - 1] = step
             alias = Leaf(scope, step, start, end, FLOW_ALIAS if flow else ALIAS, "", None)
             if target.leaf is not None:
                 alias.type, alias.data, alias.note = target.leaf.type, target.leaf.data, target.leaf
-                leaves.append(alias)
-                shape.append("." + key if in_map and key is not None else "-")
-                if in_map:
-                    node[step] = None
-                else:
-                    node.append(None)
+                lines.add_leaf(alias, leaves, shape)
             else:
-                lists = (leaves, shape, scopes, document.merges)
-                aliases.unfold(document, target, alias, lists, len(stack))
-                heights[-1] = max(heights[-1], target.height)
+                aliases.unfold(document, target, alias, (leaves, shape, scopes, document.merges), len(stack))
             key = None
         elif kind is DocumentStartEvent:
             if event.version is not None and tuple(event.version) != (1, 1):
                 raise error_at(
                     text,
-                    event.start_mark.index + bom,
+                    start,
                     "the directive is not %YAML 1.1",
                     hint="remove the %YAML line: sops accepts only version 1.1",
                 )
             if len(document.parts) >= lines.MAX_DOCUMENTS:
                 raise LimitError(f"the stream has more than {lines.MAX_DOCUMENTS} documents")
-            part = Part(event.start_mark.index + bom)
+            part = Part(start)
             document.parts.append(part)
             anchors = {}
-            scope, node, in_map, key, flow = None, None, False, None, 0
             shape.append("%")
         elif kind is DocumentEndEvent:
-            part.end = event.start_mark.index + bom
-            if event.explicit:
-                part.end = text.rfind("...", 0, event.end_mark.index + bom)
-            else:
-                part.end = -1  # known when the next one starts
+            # Without a mark, it is known when the next one starts.
+            part.end = text.rfind("...", 0, end) if event.explicit else -1
             if part.root == "null":
                 document.trees.append({})
         if block_start >= 0 and len(stack) <= 1 and key is None:
-            in_flow = kind is MappingEndEvent and flow_stacked is not None
+            in_flow = kind is MappingEndEvent and closed is not None
             close_block(document, part, leaves, node, flow_end=flow_end, in_flow=in_flow)
             leaves, shape = main
             block_start = -1
@@ -328,7 +271,10 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
 
 def _key(text: str, start: int, value: str, tag: str | None, plain: bool, any_keys: bool) -> str:
     """A key as sops stores it, which must be a string; with ``any_keys``, others keep their spelling."""
-    found, data = _resolve(text, start, value, tag, plain)
+    try:
+        found, data = goyaml.resolve(value, tag, plain)
+    except ParseError as error:
+        raise error_at(text, start, error.message, hint=error.hint) from None
     if any_keys and found != "str":
         return value
     if found != "str" or data is None:
@@ -376,13 +322,6 @@ def refuse_slash(text: str, start: int, end: int) -> None:
 def _article(type: str) -> str:
     names = {"int": "an integer", "float": "a number", "bool": "a boolean", "time": "a date", "null": "null"}
     return names.get(type, type)
-
-
-def _resolve(text: str, offset: int, value: str, tag: str | None, plain: bool) -> tuple[str, bytes | None]:
-    try:
-        return goyaml.resolve(value, tag, plain)
-    except ParseError as error:
-        raise error_at(text, offset, error.message, hint=error.hint) from None
 
 
 def _place_comments(

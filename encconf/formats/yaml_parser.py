@@ -52,14 +52,16 @@ def events_of(text: str, pure: bool) -> Iterator[Any]:
     The parsers leave out one that begins a line.
     """
     if "\n\ufeff" not in text and "\r\ufeff" not in text:
-        yield from parse(text, pure)
-        return
+        return parse(text, pure)
     other = next(sign for sign in map(chr, range(0xE000, 0xF8FF)) if sign not in text)
-    for event in parse(text.replace("\ufeff", other), pure):
+
+    def restored(event: Any) -> Any:
         value = getattr(event, "value", None)
         if value is not None and other in value:
             event.value = value.replace(other, "\ufeff")
-        yield event
+        return event
+
+    return map(restored, parse(text.replace("\ufeff", other), pure))
 
 
 def _reader_problem(error: Exception) -> str:

@@ -38,8 +38,8 @@ class Scalar(Record):
 
 
 def tree(text: str) -> object:
-    """Return the first document as dicts, lists, `Scalar` and None, with aliases and merge keys applied."""
-    from encconf.formats.yaml import merge, scan
+    """The first document as dicts, lists, `Scalar` and None, aliases and merge keys applied."""
+    from encconf.formats.yaml import scan, settle
 
     try:
         document = scan(text, any_keys=True)  # sops ignores keys of other types, so they are no error
@@ -51,7 +51,7 @@ def tree(text: str) -> object:
             said = leaf.data.decode("utf-8", "replace") if leaf.type == "str" else _spelling(text, leaf)
             value = Scalar(leaf.type, said, leaf.data)
         leaf.scope.node[leaf.step] = value
-    merge(document)
+    settle(document)
     return document.trees[0]
 
 
