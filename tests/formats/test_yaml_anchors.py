@@ -19,13 +19,13 @@ def test_what_an_anchor_holds() -> None:
     anchor = Anchor(None, Scope(None, None, (), "", {}), leaves, shape)
     assert anchor.open
     leaves += [leaf(b"abc"), leaf(b"d")]
-    shape += [".k", ".kk"]
-    anchor.close(2)
+    shape += [".k", "{", "}", "[", "}", ".kk"]
+    anchor.close()
     leaves.append(leaf(b"behind"))
     assert not anchor.open
     assert anchor.height == 2
     assert [found.data for found in anchor.inside[0]] == [b"abc", b"d"]
-    assert anchor.size == 4 + 5
+    assert anchor.size == 4 + 9
     assert Anchor(leaf(b"abc")).size == 3
 
 
@@ -45,8 +45,8 @@ def collection(count: int, height: int = 1) -> Anchor:
     anchor = Anchor(None, scope, *lists)
     lists[0] += [Leaf(scope, at, 0, 0, "", "str", b"v") for at in range(count)]
     scope.node += [None] * count
-    lists[1] += ["-"] * count
-    anchor.close(height)
+    lists[1] += ["["] * (height - 1) + ["-"] * count + ["}"] * (height - 1)
+    anchor.close()
     return anchor
 
 
