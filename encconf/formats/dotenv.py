@@ -53,8 +53,9 @@ _QUOTED = re.compile(
 _LITERAL = re.compile(r"[ \t]*'([^'\n]*+)'[ \t]*(?:\#[^\r\n]*)?")
 _QUOTE = re.compile(r"[ \t]*[\"']")
 _NAME = re.compile(r"\s*(?:export[ \t]+)?(.*?)\s*", re.DOTALL)
-# Blanks before a comment or on a line without anything else.
-_BLANK = re.compile(r"(?m)^[ \t\r]+(?=#|$)")
+_INDENTED = re.compile(r"\n[ \t\r]")
+# A byte order mark, and blanks before a comment or on a line without anything else.
+_BETWEEN = r"(?m)\A\ufeff(?:[ \t\r]+(?=#|$))?|^[ \t\r]+(?=#|$)"
 _ESCAPE = re.compile(r"\\([\\'\"abfnrtv])")
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -325,38 +326,23 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
     text = document.text
     if document.parts[0].block is not None:
         return None
+    edits = [(leaf.start, leaf.end, leaf.note) for leaf in document.leaves if isinstance(leaf.note, str)]
+    if not edits and text[:1] not in " \t\r\ufeff" and not _INDENTED.search(text) and "\r\n" not in text:
+        return None
     crlf = _all_crlf(text)
-    respelled = any(leaf.note is not None for leaf in document.leaves)
-    if not (crlf or respelled or text.startswith("\ufeff") or _BLANK.search(text)):
+    between = re.compile(_BETWEEN + (r"|\r(?=\n)" if crlf else ""))
+    others: list[Edit] = []
+    at = 0
+    for start, end in [*((leaf.start, leaf.end) for leaf in document.leaves), (len(text), 0)]:
+        others += [(at + found.start(), at + found.end(), "") for found in between.finditer(text[at:start])]
+        at = end
+    if not edits and not others:
         return None
-    out: list[str] = []
-    originals: dict[int, str] = {}
-    size = at = 0
-    for leaf in document.leaves:
-        gap = _tidy(text[at : leaf.start], crlf)
-        value = text[leaf.start : leaf.end]
-        size += len(gap)
-        if isinstance(leaf.note, str):
-            originals[size] = value.replace("\r\n", "\n") if crlf else value
-            value = leaf.note
-        size += len(value)
-        out += [gap, value]
-        at = leaf.end
-    out.append(_tidy(text[at:], crlf))
-    new = "".join(out).removeprefix("\ufeff")
-    if new == text:
-        return None
-    if text.startswith("\ufeff"):
-        originals = {start - 1: value for start, value in originals.items()}
-    return Prepared(new, originals)
-
-
-def _tidy(gap: str, crlf: bool) -> str:
-    """The text between two values, as sops can read it."""
+    prepared = Prepared.edited(text, edits, others)
     if crlf:
-        gap = gap.replace("\r\n", "\n")
-    gap = _BLANK.sub("", gap)
-    return re.sub(r"\A\ufeff[ \t\r]+(?=#|\n|\Z)", "\ufeff", gap)
+        originals = prepared.originals
+        prepared.originals = {at: value.replace("\r\n", "\n") for at, value in originals.items()}
+    return prepared
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
