@@ -314,47 +314,32 @@ class Scanner:
     def _value(self, item: Item, at: int) -> int:
         """Read a value with its contents; returns where it ends."""
         text = self.text
-        stack: list[Scope] = []
-        while True:
-            sign = text[at : at + 1]
-            fresh = sign in ("[", "{")
-            if fresh:
-                self.regular = self.regular and sign == "["
-                stack.append(self._open(*item, [] if sign == "[" else {}))
-                at += 1
-            else:
-                at = self._leaf(item, at)
-            while stack:
-                inner = stack[-1]
-                array = isinstance(inner.node, list)
-                close = "]" if array else "}"
-                last = None if fresh else item
-                at = self._gap(at, last) if array else _end(_BLANKS, text, at)
-                sign = text[at : at + 1]
-                if sign == "," and not fresh:
-                    at = self._gap(at + 1, last) if array else _end(_BLANKS, text, at + 1)
-                    if not text.startswith(close, at):
-                        break
-                elif sign != close:
-                    if fresh:
-                        break
-                    raise self._fault(at, f"a comma or the closing {'bracket' if array else 'brace'}")
-                at += 1
-                self._place((inner, None))
-                self.ends[stack.pop()] = at
-                assert inner.parent is not None
-                assert inner.step is not None
-                item = (inner.parent, inner.step)
-                fresh = False
-            else:
-                return at
+        sign = text[at : at + 1]
+        if sign not in ("[", "{"):
+            return self._leaf(item, at)
+        array = sign == "["
+        self.regular = self.regular and array
+        inner = self._open(*item, [] if array else {})
+        close = "]" if array else "}"
+        last: Item | None = None
+        at = self._gap(at + 1) if array else _end(_BLANKS, text, at + 1)
+        while not text.startswith(close, at):
             if array:
-                item = (inner, len(inner.node))
-                self._place(item)
+                last = (inner, len(inner.node))
+                self._place(last)
                 if self.places is not None:
-                    self.places[item] = (at, at)
+                    self.places[last] = (at, at)
             else:
-                item, at = self._pair(inner, at)
+                last, at = self._pair(inner, at)
+            at = self._value(last, at)
+            at = self._gap(at, last) if array else _end(_BLANKS, text, at)
+            if text.startswith(",", at):
+                at = self._gap(at + 1, last) if array else _end(_BLANKS, text, at + 1)
+            elif not text.startswith(close, at):
+                raise self._fault(at, f"a comma or the closing {'bracket' if array else 'brace'}")
+        self._place((inner, None))
+        self.ends[inner] = at + 1
+        return at + 1
 
     def _leaf(self, item: Item, at: int) -> int:
         text = self.text
