@@ -25,12 +25,12 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, ParseError
-from encconf.formats import Prepared, flat
+from encconf.formats import Prepared, flat, goyaml
 from encconf.text.document import Comment, Document, Leaf, Scope, limit_lines, position, whole_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from encconf.text.document import Edit
 
@@ -52,7 +52,7 @@ _QUOTED = re.compile(
 # As shells read it: a backslash before the closing quote is one.
 _LITERAL = re.compile(r"[ \t]*'([^'\n]*+)'[ \t]*(?:\#[^\r\n]*)?")
 _QUOTE = re.compile(r"[ \t]*[\"']")
-_NAME = re.compile(r"\s*(?:export[ \t]+)?(.*?)\s*", re.DOTALL)
+_NAME = re.compile(r"(?s)\A\s*(?:export[ \t]+)?(.*?)\s*\Z")
 _INDENTED = re.compile(r"\n[ \t\r]")
 # A byte order mark, and blanks before a comment or on a line without anything else.
 _BETWEEN = r"(?m)\A\ufeff(?:[ \t\r]+(?=#|$))?|^[ \t\r]+(?=#|$)"
@@ -259,32 +259,34 @@ def _unquoted(line: str) -> str | None:
 def load_plain(text: str) -> list[dict[str, object]]:
     """The values of a plain text: strings by name."""
     document = scan(text)
+    goyaml.fill(document.leaves)
     settle(document)
     return document.trees
 
 
 def settle(document: Document) -> None:
-    """Fill the tree with the names and values as dotenv readers read them; see the module's docstring."""
+    """Give the tree the names and values as dotenv readers read them; see the module's docstring."""
     tree = document.trees[0]
-    types = {key: type(value) for key, value in tree.items()}  # a masked value stays one
+    values = dict(tree)
     tree.clear()
     for leaf in document.leaves:
-        name = _NAME.fullmatch(str(leaf.step))
-        assert name is not None
-        assert leaf.data is not None
-        try:
-            value: str | bytes = leaf.data.decode()
-        except UnicodeDecodeError:
-            value = leaf.data
+        name = str(leaf.step)
+        value = values[name]
         if leaf.type != "str":
+            assert leaf.data is not None
             value = flat.word(leaf.type, leaf.data)
-        elif isinstance(value, str) and _QUOTE.match(value):
-            unquoted = _unquoted(value.replace("\n", "\\n"))
-            value = value if unquoted is None else unquoted
-        elif isinstance(value, str) and str(leaf.step)[-1:] in (" ", "\t"):
-            value = value.lstrip(" \t")  # `NAME = value`
-        kind: Callable[[object], object] = types[str(leaf.step)]
-        tree[name[1]] = kind(value) if issubclass(types[str(leaf.step)], type(value)) else value
+        elif isinstance(value, str) and (meant := _meant(name, value)) is not None:
+            value = type(value)(meant)  # a masked value stays one
+        if not name.isidentifier():
+            name = _NAME.sub(r"\1", name)
+        tree[name] = value
+
+
+def _meant(name: str, value: str) -> str | None:
+    """A value as it is meant, None if that is as it is written."""
+    if value[:1] in " \t\"'" and _QUOTE.match(value):
+        return _unquoted(value.replace("\n", "\\n"))
+    return value.lstrip(" \t") if name[-1:] in (" ", "\t") else None  # `NAME = value`
 
 
 def comment_text(plain: str) -> str | None:
