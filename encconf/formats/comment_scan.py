@@ -49,9 +49,6 @@ class Placed:
         self.before = NOWHERE
         self.document = document
 
-    def __repr__(self) -> str:
-        return f"Placed({self.start}, {self.end}, container={self.container}, before={self.before})"
-
 
 class Piece:
     """Comment lines that belong to one node, as its head, line or foot.

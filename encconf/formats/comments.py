@@ -18,6 +18,17 @@ from __future__ import annotations
 
 import re
 
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
 from encconf.formats.comment_scan import (
     BREAKS,
     HEAD,
@@ -40,6 +51,8 @@ if TYPE_CHECKING:
 
 _HEADER_COMMENT = rf"[|>][-+0-9]*[ \t]*#([^{BREAKS}]*)"
 _NEVER = 1 << 62
+_STARTS = (MappingStartEvent, SequenceStartEvent)
+_ENDS = (MappingEndEvent, SequenceEndEvent)
 
 
 def place(text: str, events: list[Event]) -> list[Placed]:
@@ -59,18 +72,8 @@ class _Walk:
     """
 
     def __init__(self, text: str, events: list[Event]) -> None:
-        from ruamel.yaml import events as kinds
-
         self.text = text
         self.events = events
-        self.scalar = kinds.ScalarEvent
-        self.alias = kinds.AliasEvent
-        self.sequence = kinds.SequenceStartEvent
-        self.starts = (kinds.MappingStartEvent, kinds.SequenceStartEvent)
-        self.mapping_end = kinds.MappingEndEvent
-        self.ends = (kinds.MappingEndEvent, kinds.SequenceEndEvent)
-        self.document_start = kinds.DocumentStartEvent
-        self.document_end = kinds.DocumentEndEvent
         marked = text[0] == "\ufeff"
         # The C parser does not count the byte order mark, the pure one does.
         self.shift = len(text) - events[-1].end_mark.index if marked else 0
@@ -100,31 +103,28 @@ class _Walk:
         self.item_feet: dict[int, list[Placed]] = {}
 
     def run(self) -> list[Placed]:
-        scalar, mapping_end = self.scalar, self.mapping_end
-        mapping, sequence = self.starts
-        sequence_end = self.ends[1]
         look = self.text.find("#") - self.shift
         for i, event in enumerate(self.events):
             if event.end_mark.index > look:
                 look = self.step(i, event)
             kind = event.__class__
-            if kind is scalar:
+            if kind is ScalarEvent:
                 continue
-            if kind is mapping or kind is sequence:
+            if kind in _STARTS:
                 self.above.append(self.top)
                 if self.top < 0:
                     self.root = i
                 self.top = self.base = i
-            elif kind is mapping_end or kind is sequence_end:
-                if kind is mapping_end and self.is_pair_end(event):
+            elif kind in _ENDS:
+                if kind is MappingEndEvent and self.is_pair_end(event):
                     look = self.step(i, event)
                 self.closed = self.top
                 self.top = self.above.pop()
                 self.base = i
-            elif kind is self.document_start:
+            elif kind is DocumentStartEvent:
                 self.document += 1
                 self.last_root, self.root = self.root, NOWHERE
-            elif kind is self.document_end:
+            elif kind is DocumentEndEvent:
                 self.open_ended = not event.explicit
         if self.open_ended:
             self.release(len(self.text))
@@ -142,9 +142,9 @@ class _Walk:
         kind = event.__class__
         begin = event.start_mark.index + self.shift
         end = event.end_mark.index + self.shift
-        if kind is self.document_start and event.explicit:
+        if kind is DocumentStartEvent and event.explicit:
             begin = end - 3  # after the directives
-        elif kind is self.mapping_end and self.is_pair_end(event):
+        elif kind is MappingEndEvent and self.is_pair_end(event):
             # Nothing is written for it, and the comments after the comma are still the pair's.
             k = i + 1
             while self.is_empty(self.events[k]):
@@ -161,7 +161,7 @@ class _Walk:
         if self.is_busy():
             self.take(j, before)
         self.fence = scanner.token
-        if kind in self.ends:
+        if kind in _ENDS:
             self.close(i, begin)
         elif self.text.find("#", begin, end) >= 0:
             self.scan_inside(event, end)
@@ -180,16 +180,16 @@ class _Walk:
         kind = event.__class__
         if start.index == mark.index:  # a token begins here
             scanner.resume(MARK, end, mark.line, mark.column)
-        elif kind is self.document_start or kind is self.document_end:
+        elif kind is DocumentStartEvent or kind is DocumentEndEvent:
             scanner.resume(MARK, end, mark.line, mark.column)
             scanner.token = end - 3
-        elif kind is self.scalar and event.style and event.style in "|>":
+        elif kind is ScalarEvent and event.style and event.style in "|>":
             span = self.text[start.index + self.shift : end]
             space = span[len(span.rstrip(" \t" + BREAKS)) :]
             scanner.resume(TEXT, end - len(space), mark.line - count_breaks(space), mark.column)
-        elif kind is self.scalar and event.value and not event.style:
+        elif kind is ScalarEvent and event.value and not event.style:
             scanner.resume(TEXT, end, mark.line, mark.column)
-        elif kind is not self.scalar and self.text[end - 1] in "-?":
+        elif kind is not ScalarEvent and self.text[end - 1] in "-?":
             # What begins a list or a pair is part of its event.
             scanner.resume(self.text[end - 1], end, mark.line, mark.column)
         else:
@@ -199,10 +199,10 @@ class _Walk:
         """The comments inside an event's own span: after an anchor, a tag or ``|``."""
         kind = event.__class__
         scanner = self.scanner
-        if kind in self.starts or kind is self.scalar:
+        if kind in _STARTS or kind is ScalarEvent:
             if event.anchor is not None or event.tag is not None:
                 scanner.run_properties(end)
-            if kind is self.scalar and event.style and event.style in "|>":
+            if kind is ScalarEvent and event.style and event.style in "|>":
                 found = re.compile(_HEADER_COMMENT).match(self.text, scanner.at, end)
                 if found:
                     scanner.add_line(scanner.at, *found.span(1))
@@ -211,7 +211,7 @@ class _Walk:
         """Find where, among the comments before this event, the block that it closes ends."""
         pieces = self.scanner.pieces
         before = self.events[i - 1]
-        if before.__class__ not in self.ends or before.start_mark.index + self.shift != begin:
+        if before.__class__ not in _ENDS or before.start_mark.index + self.shift != begin:
             self.block_end = self.scanner.scan - 1
             self.document_over = False
             self.gap = {}
@@ -237,7 +237,7 @@ class _Walk:
     def is_empty(self, event: Event) -> bool:
         """Whether the event is a value that is not written at all."""
         return (
-            event.__class__ is self.scalar
+            event.__class__ is ScalarEvent
             and not event.value
             and not event.style
             and event.start_mark.index == event.end_mark.index
@@ -248,7 +248,7 @@ class _Walk:
         return event.start_mark.index == event.end_mark.index and bool(self.events[self.top].flow_style)
 
     def is_list(self, start: int) -> bool:
-        return start >= 0 and self.events[start].__class__ is self.sequence
+        return start >= 0 and self.events[start].__class__ is SequenceStartEvent
 
     def is_block(self, event: Event) -> bool:
         """Whether a collection has an indentation of its own.
@@ -258,7 +258,7 @@ class _Walk:
         """
         end = event.end_mark.index
         return not event.flow_style and not (
-            event.__class__ is self.sequence
+            event.__class__ is SequenceStartEvent
             and event.start_mark.index < end
             and self.text[end + self.shift - 1] == "-"
         )
@@ -286,9 +286,9 @@ class _Walk:
         depth = 0
         while True:
             kind = self.events[i].__class__
-            if kind in self.starts:
+            if kind in _STARTS:
                 depth += 1
-            elif kind in self.ends:
+            elif kind in _ENDS:
                 depth -= 1
             i += 1
             if not depth:
@@ -319,7 +319,7 @@ class _Walk:
 
     def put(self, comments: list[Placed], container: int, before: int) -> None:
         """Store comments in a container before the item that an event starts; its end is not an item."""
-        if before >= 0 and self.events[before].__class__ in self.ends:
+        if before >= 0 and self.events[before].__class__ in _ENDS:
             before = NOWHERE
         for comment in comments:
             comment.container = container
@@ -330,20 +330,20 @@ class _Walk:
         """Give an event its comments.  The walk is past this event, but not past the next one."""
         kind = event.__class__
         end = event.end_mark.index + self.shift
-        if kind is self.scalar or kind is self.alias:
-            if kind is self.alias or event.value or event.style:
+        if kind is ScalarEvent or kind is AliasEvent:
+            if kind is AliasEvent or event.value or event.style:
                 self.release(end - 1)
                 self.take_scalar(i)
-        elif kind in self.starts:
+        elif kind in _STARTS:
             self.take_start(i, event, end)
-        elif kind in self.ends:
+        elif kind in _ENDS:
             self.take_end(i, event, end)
-        elif kind is self.document_start:
+        elif kind is DocumentStartEvent:
             if event.explicit and self.open_ended:
                 # Up to the first directive: that is where the last document's end is marked.
                 self.release(self.events[i - 1].start_mark.index + self.shift)
                 self.end_document(self.last_root, self.document - 1)
-        elif kind is self.document_end and event.explicit:
+        elif kind is DocumentEndEvent and event.explicit:
             self.release(end - 3)
             self.end_document(self.root, self.document)
 
@@ -369,7 +369,7 @@ class _Walk:
         elif self.is_block(start):
             self.release(self.fence)
             self.release(self.block_end, heads=False)
-            if event.__class__ is self.mapping_end:
+            if event.__class__ is MappingEndEvent:
                 self.end_block(i)
 
     def take_scalar(self, i: int) -> None:

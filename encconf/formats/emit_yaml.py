@@ -7,7 +7,7 @@ import re
 from encconf.formats import goyaml
 from encconf.formats.emit_parts import items_of, lines_above, text_behind
 from encconf.formats.yaml_text import Style, block_lines, chomping
-from encconf.formats.yaml_words import double, single
+from encconf.formats.yaml_words import binary, double, single
 from encconf.text.document import Leaf
 from encconf.text.words import bool_word
 
@@ -68,9 +68,7 @@ def scalar(leaf: Leaf, column: int = 4, deeper: int = 4) -> str:
     try:
         return string(data.decode(), column=column, deeper=deeper)
     except UnicodeDecodeError:
-        import base64
-
-        return "!!binary " + base64.b64encode(data).decode()
+        return binary(data)
 
 
 _SIXTY = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from encconf.text.document import Leaf
+    from encconf.text.tree import Plain
 
 _WORDS: dict[str, tuple[str, bytes | None]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), ("null", None)),
@@ -110,6 +111,20 @@ def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | d
         except ValueError:  # a year 0, say: Go has one
             pass
     raise ValueError(f"not what the type {type} says")
+
+
+def stored(value: Plain) -> tuple[str, bytes | None]:
+    """What sops stores for a Python value: its type and its bytes."""
+    if value is None:
+        return "null", None
+    if isinstance(value, bool):
+        return "bool", b"True" if value else b"False"
+    if isinstance(value, int):
+        return "int", b"%d" % value
+    if isinstance(value, float):
+        return "float", format_float(value)
+    assert isinstance(value, str)
+    return "str", value.encode()
 
 
 def fill(leaves: Iterable[Leaf]) -> None:

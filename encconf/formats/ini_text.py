@@ -55,7 +55,8 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 def spelled_as(quote: str, value: str) -> str:
     """A value in the given quotes if they can hold it, else in the first that can; raises EmitError."""
     spelled = f"{quote}{value}{quote}"
-    return spelled if quote in QUOTES and _reads(spelled, value) else spell(value)
+    fits = quote in QUOTES and read_back(spelled, exact=True) == value == read_back(spelled, exact=False)
+    return spelled if fits else spell(value)
 
 
 def spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
@@ -72,10 +73,6 @@ def spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
         "a value has line breaks, blanks or comment signs, and quotes of every kind, which INI cannot hold",
         hint="a YAML or JSON file can hold it",
     )
-
-
-def _reads(spelled: str, value: str) -> bool:
-    return read_back(spelled, exact=True) == value == read_back(spelled, exact=False)
 
 
 def read_back(spelled: str, rest: str = "", *, exact: bool) -> str | None:

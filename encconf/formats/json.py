@@ -21,13 +21,12 @@ from encconf.text.document import (
     MAX_DEPTH,
     Document,
     Leaf,
-    Part,
-    Scope,
     add_path,
     error_at,
     limit_digits,
     limit_paths,
     too_many,
+    whole_document,
 )
 
 TYPE_CHECKING = False
@@ -65,19 +64,10 @@ def scan(text: str, *, comments: bool = False) -> Document:
     Raises ParseError for text that is not JSON or that sops would not store faithfully, and LimitError
     for text that is larger or deeper than any real file.
     """
-    document = Document(text, "json")
     at = _open(text)
-    part = Part(at - 1)
-    part.root = "map"
-    document.parts.append(part)
-    leaves, shape = document.leaves, document.shape
-    shape.append("%")
-    most = document.most
-
-    members: dict[str, object] = {}
-    document.trees.append(members)
-    root = scope = Scope(None, None, (), "", members)
-    node: Any = members
+    document, root = whole_document(text, "json", at - 1)
+    part, leaves, shape, most = document.parts[0], document.leaves, document.shape, document.most
+    scope, node = root, root.node
     in_map = True
     depth = 1
     paths = 0

@@ -172,7 +172,6 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                     return False
                 if part.start < 0:
                     part.start = at + place
-                part.root = "map"
                 part.indent = column = place
                 if begin and any(indent < 0 for _, _, indent in gap):
                     return False  # perhaps comments of the document before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encconf.errors import EmitError, PathNotFoundError
-from encconf.formats import goyaml
+from encconf.formats.goyaml import stored
 from encconf.text.path import spell
 from encconf.text.tree import Entry, nested
 from encconf.text.words import bool_word
@@ -23,20 +23,6 @@ def root(whole: Tree) -> Entry:
 
 def check(path: Path, value: Plain) -> None:
     """The format can hold any value at any path."""
-
-
-def stored(value: Plain) -> tuple[str, bytes | None]:
-    """What sops stores for a value: its type and its bytes."""
-    if value is None:
-        return "null", None
-    if isinstance(value, bool):
-        return "bool", b"True" if value else b"False"
-    if isinstance(value, int):
-        return "int", b"%d" % value
-    if isinstance(value, float):
-        return "float", goyaml.format_float(value)
-    assert isinstance(value, str)
-    return "str", value.encode()
 
 
 def text_of(type: str, data: bytes | None) -> str:

@@ -8,7 +8,8 @@ not one entry, such as a table with a header that a value replaces, is removed f
 from __future__ import annotations
 
 from encconf.errors import EmitError, EncconfError
-from encconf.formats import plain, toml, toml_scan, toml_text, writing
+from encconf.formats import goyaml, toml, toml_text, writing
+from encconf.formats.toml_scan import GAP, Scanner
 from encconf.formats.toml_text import BARE
 from encconf.text.document import Leaf, newline_of
 from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
@@ -17,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from encconf.formats.toml_scan import Item
     from encconf.text.document import Document, Scope
     from encconf.text.path import Path
     from encconf.text.tree import Plain
@@ -26,82 +28,78 @@ _ELSE = "change it with: encconf edit FILE"
 
 def tree(document: Document) -> Tree:
     """The tree of a scanned text."""
-    return _Reader(document).whole
+    text = document.text
+    scanner = Scanner(text, places=True)
+    scanner.run()
+    data = _said(scanner.root.node)  # with that of the sops block
+    whole = Tree("map", data)
+    # Around a statement: the elements of arrays of tables, each with its path, and its table.
+    inside: list[tuple[Path, Tree]] = [((), whole)]
+    table, here, at = scanner.root, whole, 0
+    for line in scanner.block:
+        path = (*line.scope.path, line.step)
+        if not line.header:
+            here.entries += lines(text, at, line.start)
+            steps = path[len(table.path) :]
+            value, start, end = _value(scanner, (line.scope, line.step), _at(here.data, steps))
+            head, post = text[line.start : start], text[end : line.end]
+            here.entries.append(Entry(steps, "", head, value, post, key=steps))
+        else:
+            while inside[-1][0] != path[: len(inside[-1][0])]:
+                inside.pop()
+            above, outer = inside[-1]
+            outer.entries += lines(text, at, line.start)
+            table = scanner.inner[line.scope, line.step]
+            here = Tree("map", _at(data, path))
+            steps = path[len(above) :]
+            listed = isinstance(line.step, int)
+            key = ("array", *steps[:-1]) if listed else ("table", *steps)
+            head = text[line.start : line.end]
+            outer.entries.append(Entry(steps, "", head, here, key=key, listed=listed))
+            if listed:
+                inside.append((path, here))
+        at = line.end
+    whole.entries += lines(text, at, len(text))
+    return whole
 
 
-class _Reader:
-    __slots__ = ("scanner", "text", "whole")
+def _value(scanner: Scanner, item: Item, data: Any) -> tuple[Tree | Single, int, int]:
+    """A value, where it starts and where it ends."""
+    text, places = scanner.text, scanner.places or {}
+    start = places[item][1]
+    scope = scanner.inner.get(item)
+    if scope is None:
+        leaf: Leaf = item[0].node[item[1]]
+        return Single(text[start : leaf.end], data, leaf), start, leaf.end
+    end = scanner.ends[scope]
+    listed = isinstance(scope.node, list)
+    value = Tree("seq" if listed else "map", data, brackets="[]" if listed else "{}")
+    members: list[tuple[Entry, int, int]] = []
+    for steps, inner in _members(scanner, scope, ()):
+        at, _ = places[inner]
+        node, begin, stop = _value(scanner, inner, _at(data, steps))
+        key = None if listed else steps[0] if len(steps) == 1 else steps
+        members.append((Entry(steps, "", text[at:begin], node, key=key, listed=listed), at, stop))
+    members.sort(key=lambda member: member[1])
+    fill(value, text, start + 1, end - 1, members, GAP)
+    return value, start, end
 
-    def __init__(self, document: Document) -> None:
-        self.text = text = document.text
-        self.scanner = scanner = toml_scan.Scanner(text, places=True)
-        scanner.run()
-        data = _said(scanner.root.node)  # with that of the sops block
-        self.whole = Tree("map", data)
-        # Around a statement: the elements of arrays of tables, each with its path, and its table.
-        inside: list[tuple[Path, Tree]] = [((), self.whole)]
-        table, here, at = scanner.root, self.whole, 0
-        for line in scanner.block:
-            path = (*line.scope.path, line.step)
-            if not line.header:
-                here.entries += lines(text, at, line.start)
-                steps = path[len(table.path) :]
-                value, start, end = self._value((line.scope, line.step), _at(here.data, steps))
-                head, post = text[line.start : start], text[end : line.end]
-                here.entries.append(Entry(steps, "", head, value, post, key=steps))
-            else:
-                while inside[-1][0] != path[: len(inside[-1][0])]:
-                    inside.pop()
-                above, outer = inside[-1]
-                outer.entries += lines(text, at, line.start)
-                table = scanner.inner[line.scope, line.step]
-                here = Tree("map", _at(data, path))
-                steps = path[len(above) :]
-                listed = isinstance(line.step, int)
-                key = ("array", *steps[:-1]) if listed else ("table", *steps)
-                head = text[line.start : line.end]
-                outer.entries.append(Entry(steps, "", head, here, key=key, listed=listed))
-                if listed:
-                    inside.append((path, here))
-            at = line.end
-        self.whole.entries += lines(text, at, len(text))
 
-    def _value(self, item: toml_scan.Item, data: Any) -> tuple[Tree | Single, int, int]:
-        """A value, where it starts and where it ends."""
-        places = self.scanner.places or {}
-        start = places[item][1]
-        scope = self.scanner.inner.get(item)
-        if scope is None:
-            leaf: Leaf = item[0].node[item[1]]
-            return Single(self.text[start : leaf.end], data, leaf), start, leaf.end
-        end = self.scanner.ends[scope]
-        listed = isinstance(scope.node, list)
-        value = Tree("seq" if listed else "map", data, brackets="[]" if listed else "{}")
-        members: list[tuple[Entry, int, int]] = []
-        for steps, inner in self._members(scope, ()):
-            at, _ = places[inner]
-            node, begin, stop = self._value(inner, _at(data, steps))
-            key = None if listed else steps[0] if len(steps) == 1 else steps
-            members.append((Entry(steps, "", self.text[at:begin], node, key=key, listed=listed), at, stop))
-        members.sort(key=lambda member: member[1])
-        fill(value, self.text, start + 1, end - 1, members, toml_scan.GAP)
-        return value, start, end
-
-    def _members(self, scope: Scope, before: Path) -> list[tuple[Path, toml_scan.Item]]:
-        """What is between brackets, dotted keys as one."""
-        found: list[tuple[Path, toml_scan.Item]] = []
-        for step in range(len(scope.node)) if isinstance(scope.node, list) else scope.node:
-            inner = self.scanner.inner.get((scope, step))
-            if inner is None or inner in self.scanner.ends:
-                found.append(((*before, step), (scope, step)))
-            else:
-                found += self._members(inner, (*before, step))
-        return found
+def _members(scanner: Scanner, scope: Scope, before: Path) -> list[tuple[Path, Item]]:
+    """What is between brackets, dotted keys as one."""
+    found: list[tuple[Path, Item]] = []
+    for step in range(len(scope.node)) if isinstance(scope.node, list) else scope.node:
+        inner = scanner.inner.get((scope, step))
+        if inner is None or inner in scanner.ends:
+            found.append(((*before, step), (scope, step)))
+        else:
+            found += _members(scanner, inner, (*before, step))
+    return found
 
 
 def stored(value: Plain) -> tuple[str, bytes | None]:
     """What rops stores for a single value: a string that says null is not a value."""
-    return plain.stored(None if value == "null" else value)
+    return goyaml.stored(None if value == "null" else value)
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
@@ -168,7 +166,8 @@ def remove(chain: list[Entry], path: Path) -> None:
     outer = chain[-2 if not path else -1].value
     assert isinstance(outer, Tree)
     whole = (*chain_path(chain), *path)
-    parent, data = _parent(chain[0].data, whole)
+    parent = whole[:-1]
+    data = _at(chain[0].data, parent)
     if outer.flow:
         if path:
             raise EmitError("a part of a dotted key cannot be removed", hint="do it with: encconf edit FILE")
@@ -179,8 +178,7 @@ def remove(chain: list[Entry], path: Path) -> None:
     del data[whole[-1]]
     if not _mentions(chain[0].value, parent):
         empty: Plain = [] if isinstance(data, list) else {}
-        inside = _parent(chain[0].data, parent)[1]
-        del inside[parent[-1]]
+        del _at(chain[0].data, parent[:-1])[parent[-1]]
         put(chain[0], parent, empty, writing("toml"))
 
 
@@ -265,10 +263,6 @@ def _at(data: Any, path: Path) -> Any:
     for step in path:
         data = data[step]
     return data
-
-
-def _parent(data: Any, path: Path) -> tuple[Path, Any]:
-    return path[:-1], _at(data, path[:-1])
 
 
 def _existing(data: Any, path: Path) -> tuple[int, Any]:

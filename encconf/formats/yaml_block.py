@@ -227,12 +227,9 @@ def _last_end(document: Document, part: Part, before: int) -> int:
     from bisect import bisect_left
 
     def inside(places: list[Leaf] | list[Flow]) -> slice:
-        return slice(bisect_left(places, part.start, key=_start), bisect_left(places, before, key=_start))
+        at, end = (bisect_left(places, place, key=lambda each: each.start) for place in (part.start, before))
+        return slice(at, end)
 
     ends = [leaf.end for leaf in document.leaves[inside(document.leaves)]]
     ends += [flow.end for flow in document.flows[inside(document.flows)] if flow.end <= before]
     return max(ends, default=part.start)
-
-
-def _start(place: Leaf | Flow) -> int:
-    return place.start

@@ -166,7 +166,6 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     aliases.paths = add_path(aliases.paths, inner)
             elif mapping:
                 inner = Scope(None, None, (), "", {})
-                part.root = "map"
                 # Behind an anchor or tag, it is known when the first key comes.
                 bare = event.anchor is None and event.tag is None
                 part.indent = _key_column(text, start) if bare else -1
@@ -247,7 +246,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
         elif kind is DocumentEndEvent:
             # Without a mark, it is known when the next one starts.
             part.end = text.rfind("...", 0, end) if event.explicit else -1
-            if part.root == "null":
+            if len(document.trees) < len(document.parts):  # it is empty
                 document.trees.append({})
         if block_start >= 0 and len(stack) <= 1 and key is None:
             in_flow = kind is MappingEndEvent and closed is not None

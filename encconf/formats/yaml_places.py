@@ -258,16 +258,14 @@ def _node(text: str, event: Any, start: int, end: int) -> Node:
     return Node(kind, start, flow=flow, shared=event.anchor is not None, value=end - 1 if flow else start)
 
 
-def _scalar(text: str, event: object, start: int, end: int) -> Node:
-    anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
-    style = getattr(event, "style", None) or ""
+def _scalar(text: str, event: Any, start: int, end: int) -> Node:
+    style = event.style or ""
     value = start
-    if anchor is not None or tag is not None:
-        value = properties(text, start, end, anchor, tag)[1]
+    if event.anchor is not None or event.tag is not None:
+        value = properties(text, start, end, event.anchor, event.tag)[1]
     if style in (LITERAL, FOLDED):
-        data = str(getattr(event, "value", "")).encode()
-        end = content_end(text, Leaf(_NOWHERE, "", value, end, style, "str", data))
-    return Node("leaf", start, end=end, value=value, style=style, shared=anchor is not None)
+        end = content_end(text, Leaf(_NOWHERE, "", value, end, style, "str", event.value.encode()))
+    return Node("leaf", start, end=end, value=value, style=style, shared=event.anchor is not None)
 
 
 def _item(text: str, inside: Node, key: tuple[str, int, int] | None, node: Node) -> Item:

@@ -21,6 +21,7 @@ from encconf.formats.yaml_words import (
     PLAIN,
     SINGLE,
     Properties,
+    binary,
     double,
     line_start,
     newline_of,
@@ -29,14 +30,13 @@ from encconf.formats.yaml_words import (
     single,
     step_of,
 )
-from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from encconf.text.document import Document, Edit, Leaf, Part
+    from encconf.text.document import Document, Edit, Leaf
 
 
 _BLOCK_HEADER = rf"([|>])([-+0-9]*)[ \t]*(#[^{BREAK}]*)?"
@@ -173,19 +173,18 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
     text = document.text
     start, end, style = leaf.start, leaf.end, leaf.style
     tagged = isinstance(leaf.note, Properties) and leaf.note.tag not in (None, "!")
+    value = ""
+    word: str | None = None
     if type != "str" or style in (ALIAS, FLOW_ALIAS):
         word = scalar(type, data)
-        if style in (LITERAL, FOLDED):
-            return start, content_end(text, leaf), word + block_header(text, leaf)[2]
-        return start, end, word
-    try:
-        value = data.decode()
-    except UnicodeDecodeError:
-        import base64
-
-        word = "!!binary " + base64.b64encode(data).decode()
-        if style in (LITERAL, FOLDED):
-            return start, content_end(text, leaf), word + block_header(text, leaf)[2]
+    else:
+        try:
+            value = data.decode()
+        except UnicodeDecodeError:
+            word = binary(data)
+    if word is not None and style in (LITERAL, FOLDED):
+        return start, content_end(text, leaf), word + block_header(text, leaf)[2]
+    if word is not None:
         return start, end, word
     if style in (LITERAL, FOLDED):
         return _block_literal(document, leaf, value)
@@ -301,15 +300,9 @@ def word(value: Any, quotes: str, flow: bool) -> str:
         if quotes == SINGLE and value.isprintable():
             return single(value)
         return plain(value, flow=flow)
-    if isinstance(value, bool):
-        return bool_word(value)
-    if value is None:
-        return "null"
     if isinstance(value, (dict, list)):
         return "{}" if isinstance(value, dict) else "[]"
-    if isinstance(value, float):
-        return scalar("float", goyaml.format_float(value))
-    return str(value)
+    return scalar(*goyaml.stored(value))
 
 
 def _block_literal(document: Document, leaf: Leaf, value: str) -> Edit:
@@ -407,7 +400,7 @@ def _below(document: Document, end: int) -> tuple[list[str], str]:
         if line.strip(" \t"):
             from bisect import bisect_right
 
-            part = document.parts[bisect_right(document.parts, at, key=_start_of) - 1]
+            part = document.parts[bisect_right(document.parts, at, key=lambda part: part.start) - 1]
             if part.block is None or not at <= part.block[0] < stop:
                 return blank, line
             following = part.block[1]
@@ -418,7 +411,3 @@ def _below(document: Document, end: int) -> tuple[list[str], str]:
             blank.append(line)
         at = following
     return blank, ""
-
-
-def _start_of(part: Part) -> int:
-    return part.start

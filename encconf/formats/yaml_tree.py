@@ -271,7 +271,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
         style = Style(chain[0])
         head = "-" if isinstance(path[0], int) else f"{spell_key(path[0], False)}:"
         laid = style.newline.join(style.item(head, inner, here.column or 0))
-        ended = _whole(chain, members[-1])[-1:] in ("\r", "\n")
+        ended = (members[-1].text or chain[-1].head)[-1:] in ("\r", "\n")
         laid = laid + style.newline if ended else style.newline + laid
         here.entries.insert(here.entries.index(members[-1]) + 1, Entry(path[:1], laid, value=Single("", {})))
 
@@ -358,11 +358,6 @@ def _ends_a_line(node: Tree | Single | None) -> bool:
     """Whether the last value ends with a line break, as a block scalar does."""
     last = _last(Entry((), "", value=node)).value
     return last is not None and last.text[-1:] in ("\r", "\n")
-
-
-def _whole(chain: list[Entry], last: Entry) -> str:
-    """The text up to the last entry of a collection, as far as it takes to see how it ends."""
-    return last.text or chain[-1].head
 
 
 _BLOCKS = (LITERAL, FOLDED)

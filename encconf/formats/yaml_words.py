@@ -6,6 +6,7 @@ A scalar is written plain where that means the same to every reader, else in quo
 from __future__ import annotations
 
 import re
+from binascii import b2a_base64
 
 from encconf.errors import DecryptError, ParseError
 from encconf.formats import goyaml
@@ -118,6 +119,11 @@ def properties(
 
 
 # --- scalars -------------------------------------------------------------------------------------
+
+
+def binary(data: bytes) -> str:
+    """Bytes that are no text."""
+    return "!!binary " + b2a_base64(data, newline=False).decode()
 
 
 def scalar(type: str, data: bytes | None) -> str:

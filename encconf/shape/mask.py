@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 STARS = "'**********'"
 
 
+def _stars(value: object) -> str:
+    return STARS
+
+
 class MaskedStr(str):
     """A str whose ``repr`` is ``'**********'``.
 
@@ -28,9 +32,7 @@ class MaskedStr(str):
     """
 
     __slots__ = ()
-
-    def __repr__(self) -> str:
-        return STARS
+    __repr__ = _stars
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -43,42 +45,34 @@ class MaskedBytes(bytes):
     """Bytes whose ``repr`` is ``'**********'``: a ``!!binary`` value that is not UTF-8."""
 
     __slots__ = ()
-
-    def __repr__(self) -> str:
-        return STARS
+    __repr__ = _stars
 
 
 class MaskedInt(int):
     """An int whose ``repr`` hides it, for libraries that put the input into their errors."""
 
     __slots__ = ()
-
-    def __repr__(self) -> str:
-        return STARS
+    __repr__ = _stars
 
 
 class MaskedFloat(float):
     """A float whose ``repr`` hides it; see `MaskedInt`."""
 
     __slots__ = ()
+    __repr__ = _stars
 
-    def __repr__(self) -> str:
-        return STARS
+
+_TEXTS: dict[type, type] = {str: MaskedStr, bytes: MaskedBytes}
+_VALUES = {**_TEXTS, int: MaskedInt, float: MaskedFloat}
 
 
 def masked(value: object) -> object:
     """Return the value, masked if it is a str or bytes."""
-    if type(value) is str:
-        return MaskedStr(value)
-    if type(value) is bytes:
-        return MaskedBytes(value)
-    return value
+    mask = _TEXTS.get(type(value))
+    return value if mask is None else mask(value)
 
 
 def masked_number(value: object) -> object:
     """Return the value, masked if it is a str, bytes, int or float."""
-    if type(value) is int:
-        return MaskedInt(value)
-    if type(value) is float:
-        return MaskedFloat(value)
-    return masked(value)
+    mask = _VALUES.get(type(value))
+    return value if mask is None else mask(value)

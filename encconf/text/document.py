@@ -171,13 +171,12 @@ class Part:
     other lines may be inside that span: ``pieces`` are those of the block alone.
     """
 
-    __slots__ = ("block", "close", "end", "indent", "pieces", "root", "start")
+    __slots__ = ("block", "close", "end", "indent", "pieces", "start")
 
     def __init__(self, start: int) -> None:
         self.start = start
         self.end = start
         self.indent = 0
-        self.root = "null"  # or "map"
         self.close: int | None = None
         self.block: tuple[int, int] | None = None
         self.pieces: list[tuple[int, int]] = []
@@ -257,7 +256,6 @@ def whole_document(text: str, format: str, start: int = 0) -> tuple[Document, Sc
     """Return a document of one part, a mapping that is the whole text from ``start`` on, and its root."""
     document = Document(text, format)
     part = Part(start)
-    part.root = "map"
     part.end = len(text)
     document.parts.append(part)
     tree: dict[str, object] = {}
