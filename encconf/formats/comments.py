@@ -349,14 +349,16 @@ class _Walk:
 
     def take_start(self, i: int, event: Event, end: int) -> None:
         """Give the start of a collection its comments; the event's span ends at ``end``."""
+        parent = self.above[-1]
         if event.flow_style:
             if self.text[end - 1] in "[{":
                 self.release(end - 1)
-                self.start_flow(i)
-        elif event.start_mark.index == event.end_mark.index and self.is_list(self.above[-1]):
+                heads, _, _ = self.taken()  # the others are lost: the end's take their place
+                self.put(heads, *((parent, i) if self.is_list(parent) else (i, i + 1)))
+        elif event.start_mark.index == event.end_mark.index and self.is_list(parent):
             # What is before the "-" belongs to the item, not to the item's first item.
             self.release(self.fence)
-            self.put(self.heads, self.above[-1], i)
+            self.put(self.heads, parent, i)
             self.heads = []
 
     def take_end(self, i: int, event: Event, end: int) -> None:
@@ -396,13 +398,6 @@ class _Walk:
             else:  # the foot of the item before
                 self.drop_feet(i)
                 self.put(feet, top, i)
-
-    def start_flow(self, i: int) -> None:
-        heads, _, _ = self.taken()  # the others are lost: the end's take their place
-        if self.is_list(self.above[-1]):
-            self.put(heads, self.above[-1], i)
-        else:
-            self.put(heads, i, i + 1)
 
     def end_flow(self, i: int) -> None:
         _, lines, feet = self.taken()

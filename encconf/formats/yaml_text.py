@@ -65,10 +65,8 @@ def block_header(text: str, leaf: Leaf) -> tuple[re.Match[str], int, str]:
     return header, line_end.end(), line_end.group()
 
 
-def _content_indent(text: str, leaf: Leaf, content: int) -> int | None:
+def _content_indent(text: str, leaf: Leaf, header: re.Match[str], content: int) -> int | None:
     """The indentation of a block scalar's content, None when it has no line with text."""
-    header = re.compile(_BLOCK_HEADER).match(text, leaf.start)
-    assert header is not None
     for line in re.compile(NEWLINE).split(text[content : leaf.end]):
         stripped = line.lstrip(" ")
         if stripped.strip(" \t"):
@@ -90,7 +88,7 @@ def content_end(text: str, leaf: Leaf) -> int:
     end = leaf.end
     if "+" in header.group(2):
         return end
-    indent = _content_indent(text, leaf, content)
+    indent = _content_indent(text, leaf, header, content)
     if indent is None:
         return content if not (leaf.data or b"").strip(b"\n") else end
     tail = content + len(text[content:end].rstrip(BREAK + " "))
@@ -147,7 +145,7 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
         return start, end, f"{kept}'{enc}'"
     header, content, newline = block_header(text, leaf)
     end = content_end(text, leaf)
-    indent = _content_indent(text, leaf, content)
+    indent = _content_indent(text, leaf, header, content)
     if indent is None:  # only blank lines: nothing shows how far they are indented
         return start, end, f'{kept}"{enc}"{newline}'
     head = _chomped(text, leaf, header, "-") + text[header.end(2) : content]
@@ -310,7 +308,7 @@ def _block_literal(document: Document, leaf: Leaf, value: str) -> Edit:
     text = document.text
     header, content, newline = block_header(text, leaf)
     end = content_end(text, leaf)
-    indent = _content_indent(text, leaf, content)
+    indent = _content_indent(text, leaf, header, content)
     indicator = header.group(2)
     first = value.lstrip("\n")[:1]
     digit = any(char.isdigit() for char in indicator)
