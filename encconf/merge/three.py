@@ -122,9 +122,8 @@ class Merge:
             slots: list[Slot] = [(0 if was else None, 0, 0)]
         else:
             before, mine, others = ([entry.data for entry in side] for side in sides)
-            merged = values.lists(before, mine, others, self.prefer)
-            slots = merged.slots
-            if merged.clash:
+            slots, clash = values.lists(before, mine, others, self.prefer)
+            if clash:
                 self.conflicts.append((*path, *(*here, *there)[0].steps[:-1]))
         members: dict[Hashable, Triple] = {
             ("item", key, number): entries_at(sides, slot) for number, slot in enumerate(slots)

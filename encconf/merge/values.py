@@ -5,7 +5,7 @@ Every merged text is compared with this result before it is used.
 
 from __future__ import annotations
 
-from encconf.merge.weave import Merged, merge_items, moved, weave
+from encconf.merge.weave import merge_items, moved, weave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def merge(base: Data | Nothing, ours: Data | Nothing, theirs: Data | Nothing, pr
         was = base if isinstance(base, list) else [] if is_empty(base) else None
         if was is not None:
             items: list[Data] = []
-            for i, j, k in lists(was, ours, theirs, prefer).slots:
+            for i, j, k in lists(was, ours, theirs, prefer)[0]:
                 if j is None and k is None:
                     item = at(was, i)  # both sides removed it, and the base is preferred
                 else:
@@ -88,8 +88,10 @@ def is_empty(data: Data | Nothing) -> bool:
     return isinstance(data, Nothing) or data in ({}, []) or (isinstance(data, tuple) and data[0] == "null")
 
 
-def lists(base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], prefer: Side) -> Merged:
-    """Merge three lists."""
+def lists(
+    base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], prefer: Side
+) -> tuple[list[Slot], bool]:
+    """The items of three lists, side by side, and whether the sides conflict anywhere."""
     named = _by_name(base, ours, theirs, prefer)
     if named is not None:
         return named
@@ -98,11 +100,8 @@ def lists(base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], pr
 
 def _by_name(
     base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], prefer: Side
-) -> Merged | None:
-    """Merge three lists of mappings by their names.  Returns None if they have no unique names.
-
-    Each mapping may change and move on its own.
-    """
+) -> tuple[list[Slot], bool] | None:
+    """The items of three lists of mappings with names: each may change and move on its own."""
     for name in NAMES:
         sides = [_names(items, name) for items in (base, ours, theirs)]
         was, here, there = sides
@@ -134,7 +133,7 @@ def _by_name(
         if prefer == "base":
             slots = [(i, None, None) if i is not None and (j is None) != (k is None) else (i, j, k)
                      for i, j, k in slots]  # fmt: skip
-        return Merged(slots, clash)
+        return slots, clash
     return None
 
 

@@ -7,7 +7,6 @@ the same place.
 
 from __future__ import annotations
 
-from encconf.record import Record
 from encconf.text.align import align, in_order
 
 TYPE_CHECKING = False
@@ -102,19 +101,13 @@ def _both(
     return slots + [(None, None, there[at]) for at in range(k, len(there))]
 
 
-class Merged(Record):
-    """A merged list: the slots of its items, and whether there was any conflict."""
-
-    slots: list[Slot]
-    clash: bool
-
-
 def merge_items(
     base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable], prefer: Side
-) -> Merged:
-    """Merge lists whose order matters.  Where the sides conflict, the items of ``prefer`` are used.
+) -> tuple[list[Slot], bool]:
+    """Merge lists whose order matters: the slots of the items, and whether the sides conflict anywhere.
 
-    If a slot holds different items of both sides, the caller merges them.
+    Where they do, the items of ``prefer`` are used.  One slot may hold different items of both sides, which
+    are then to be merged.
     """
     ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
     slots: list[Slot] = []
@@ -137,8 +130,8 @@ def merge_items(
         i, j, k = end + 1, j_end + 1, k_end + 1
     if not clash and _too_often(base, ours, theirs, slots):
         whole = _Chunk(base, ours, theirs, (0, len(base)), (0, len(ours)), (0, len(theirs)))
-        return Merged(whole.side(prefer), True)
-    return Merged(slots, clash)
+        return whole.side(prefer), True
+    return slots, clash
 
 
 def _too_often(

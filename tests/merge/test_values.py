@@ -116,7 +116,7 @@ def test_mappings_with_names_change_and_move_by_themselves() -> None:
     changed = {**second, "v": TWO}
     found = values.merge([first, second], [second, first], [first, changed, third], "ours")
     assert found == [changed, first, third]
-    assert not values.lists([first, second], [second, first], [first, changed, third], "ours").clash
+    assert not values.lists([first, second], [second, first], [first, changed, third], "ours")[1]
 
 
 SIDES: tuple[Side, ...] = ("ours", "base", "theirs")
@@ -208,7 +208,7 @@ def test_a_named_item_removed_and_changed(mirrored: bool) -> None:
     else:
         assert merges(base, gone, changed) == wanted
     for prefer in SIDES:
-        assert values.lists(base, gone, changed, prefer).clash
+        assert values.lists(base, gone, changed, prefer)[1]
 
 
 @pytest.mark.parametrize("mirrored", [False, True])

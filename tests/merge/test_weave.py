@@ -31,11 +31,11 @@ def merged(base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[
 
     An item that each side has in another form is both forms, sorted: they are merged by somebody else.
     """
-    found = merge_items(base, ours, theirs, "ours")
-    if found.clash:
+    slots, clash = merge_items(base, ours, theirs, "ours")
+    if clash:
         return None
     text = ""
-    for i, j, k in found.slots:
+    for i, j, k in slots:
         if j is None or k is None:
             text += str(ours[j] if j is not None else theirs[k] if k is not None else "")
         elif ours[j] == theirs[k] or (i is not None and theirs[k] == base[i]):
@@ -184,12 +184,12 @@ def test_a_merge_has_what_was_added_and_not_what_was_taken_out() -> None:
 def test_each_side_can_be_taken_whole() -> None:
     for base, ours, theirs in triples():
         for side, tokens, at in (("ours", ours, 1), ("theirs", theirs, 2), ("base", base, 0)):
-            found = merge_items(base, ours, theirs, side)  # type: ignore[arg-type]
-            assert found.clash == (merged(base, ours, theirs) is None)
-            own = [slot[at] for slot in found.slots if slot[at] is not None]
+            slots, clash = merge_items(base, ours, theirs, side)  # type: ignore[arg-type]
+            assert clash == (merged(base, ours, theirs) is None)
+            own = [slot[at] for slot in slots if slot[at] is not None]
             assert own == sorted(set(own))
-            if found.clash and len(base) < 3 and not {*base} & {*ours} & {*theirs}:
-                assert found.slots == [
+            if clash and len(base) < 3 and not {*base} & {*ours} & {*theirs}:
+                assert slots == [
                     tuple(index if each == at else None for each in range(3)) for index in range(len(tokens))
                 ]
 
@@ -227,6 +227,6 @@ def test_by_hand(base: str, ours: str, theirs: str, wanted: str | None) -> None:
 
 def test_g_items_in_step_only_where_all_are_in_their_places() -> None:
     """A list of the same length may be another one: its items have moved by one."""
-    slots = merge_items("abc", "bcx", "abz", "ours").slots
+    slots = merge_items("abc", "bcx", "abz", "ours")[0]
     assert (0, 0, 0) not in slots
-    assert merge_items("abc", "axc", "ayc", "ours").slots[1] == (1, 1, 1)
+    assert merge_items("abc", "axc", "ayc", "ours")[0][1] == (1, 1, 1)
