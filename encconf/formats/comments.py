@@ -29,17 +29,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from encconf.formats.comment_scan import (
-    BREAKS,
-    HEAD,
-    LINE,
-    MARK,
-    NODE,
-    NOWHERE,
-    TEXT,
-    Scanner,
-    count_breaks,
-)
+from encconf.formats.comment_scan import BREAKS, HEAD, LINE, MARK, NODE, NOWHERE, TEXT, Scanner, count_breaks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,16 +17,7 @@ from encconf.formats.toml_text import (
     string_end,
     unescape,
 )
-from encconf.text.document import (
-    Comment,
-    Leaf,
-    Scope,
-    add_path,
-    error_at,
-    limit_lines,
-    most_items,
-    too_many,
-)
+from encconf.text.document import Comment, Leaf, Scope, add_path, error_at, limit_lines, most_items, too_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

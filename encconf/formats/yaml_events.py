@@ -24,17 +24,7 @@ from encconf.formats.yaml_words import (
     line_start,
     properties,
 )
-from encconf.text.document import (
-    MAX_DEPTH,
-    Comment,
-    Document,
-    Flow,
-    Leaf,
-    Part,
-    Scope,
-    add_path,
-    too_many,
-)
+from encconf.text.document import MAX_DEPTH, Comment, Document, Flow, Leaf, Part, Scope, add_path, too_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

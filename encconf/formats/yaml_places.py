@@ -11,16 +11,7 @@ import re
 from encconf.errors import EmptyDocumentError
 from encconf.formats.yaml_parser import TooNewError, parse
 from encconf.formats.yaml_text import content_end
-from encconf.formats.yaml_words import (
-    ALIAS,
-    DOUBLE,
-    FOLDED,
-    LITERAL,
-    SINGLE,
-    SKIP,
-    line_start,
-    properties,
-)
+from encconf.formats.yaml_words import ALIAS, DOUBLE, FOLDED, LITERAL, SINGLE, SKIP, line_start, properties
 from encconf.text.document import Leaf, Scope
 
 TYPE_CHECKING = False

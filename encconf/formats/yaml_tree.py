@@ -370,8 +370,7 @@ def _refuse_odd(entry: Entry) -> None:
 
 def _odd() -> EmitError:
     return EmitError(
-        "the layout here cannot be changed value by value",
-        hint="change it with: encconf edit FILE",
+        "the layout here cannot be changed value by value", hint="change it with: encconf edit FILE"
     )
 
 

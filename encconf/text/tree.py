@@ -187,12 +187,7 @@ def lines(text: str, start: int, end: int) -> list[Entry]:
 
 
 def fill(
-    tree: Tree,
-    text: str,
-    at: int,
-    end: int,
-    members: Sequence[tuple[Entry, int, int]],
-    gap: re.Pattern[str],
+    tree: Tree, text: str, at: int, end: int, members: Sequence[tuple[Entry, int, int]], gap: re.Pattern[str]
 ) -> bool:
     """Add members, given with their starts and ends, to a collection with ``text[at:end]`` in its brackets.
 
