@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def chosen(line: Texts, columns: Columns) -> tuple[int, str]:
-    """The version that a line between entries is taken from, and its text there."""
+    """Return the number of the version that a line is taken from, and its text there."""
     was, here, there = (
         (_indentation(text) - columns[side], text.lstrip(" ")) if text is not None else None
         for side, text in enumerate(line)
@@ -41,13 +41,13 @@ def either(was: T, here: T, there: T) -> T:
 
 
 def entries_at(sides: Sequence[list[Entry]], slot: Slot) -> Triple:
-    """The entries of base, ours and theirs at a slot."""
+    """Return the entries of base, ours and theirs at a slot."""
     was, here, there = (side[at] if at is not None else None for side, at in zip(sides, slot, strict=True))
     return was, here, there
 
 
 def texts_of(triple: Triple, piece: Literal["lead", "head", "post", "trail"]) -> Texts:
-    """One piece of an entry in each version that has it."""
+    """Return one piece of an entry for each version, or None if a version does not have the entry."""
     was, here, there = (getattr(entry, piece) if entry is not None else None for entry in triple)
     return was, here, there
 

@@ -57,13 +57,13 @@ class Merge:
         self.ids: dict[Entry, Hashable] = {}  # the same for all versions of an entry
 
     def run(self, base: Tree, ours: Tree, theirs: Tree) -> str:
-        """The merged text.  Raises EmitError if the trees cannot be merged."""
+        """Return the merged text.  Raises EmitError if the trees cannot be merged."""
         return self._block((base, ours, theirs), (0, 0, 0, 0), ())
 
     # Collections.
 
     def _block(self, trees: Trees, columns: Columns, path: Steps) -> str:
-        """A collection that has the same shape in all versions that have it."""
+        """Merge a collection that has the same shape in all versions that have it."""
         base, ours, theirs = trees
         members = self._members(trees, path)
         plan = self._plan(trees, members, path)
@@ -96,7 +96,7 @@ class Merge:
         return "".join(out)
 
     def _members(self, trees: Trees, path: Steps) -> dict[Hashable, Triple]:
-        """The entries of the result, by identity, in each version.  Also sets ``ids``."""
+        """Return each version of the result's entries, by their ids.  Also sets ``ids``."""
         members: dict[Hashable, Triple] = {}
         found: dict[Hashable, Sides] = {}
         for number, tree in enumerate(trees):
@@ -116,7 +116,7 @@ class Merge:
         return members
 
     def _items(self, key: Hashable, sides: Sides, path: Steps, *, stream: bool) -> dict[Hashable, Triple]:
-        """The same for the items of a list."""
+        """As `_members`, for the items of a list."""
         was, here, there = sides
         if stream and len(here) == len(there) == 1 and len(was) < 2:
             slots: list[Slot] = [(0 if was else None, 0, 0)]
@@ -129,7 +129,7 @@ class Merge:
             ("item", key, number): entries_at(sides, slot) for number, slot in enumerate(slots)
         }
         ids = {each: identity for identity, triple in members.items() for each in triple if each is not None}
-        # Items that are removed, or that one side has alone, still show their place in the other versions.
+        # An item gets the id of the same item in the base, even if it is removed: ids tell where it was.
         tokens = [frozen(entry.data) for entry in was]
         for side in (here, there):
             found_at = pairs(tokens, [frozen(entry.data) for entry in side])
@@ -160,7 +160,7 @@ class Merge:
         return (None, here, there) if self.prefer == keeps else None
 
     def _plan(self, trees: Trees, members: dict[Hashable, Triple], path: Steps) -> list[Entry | Texts]:
-        """The entries and lines of the result, in order."""
+        """Return the entries and lines of the result, in order."""
         sides = [tree.entries if tree is not None else [] for tree in trees]
         names = [[self.ids.get(entry, entry.key) for entry in side] for side in sides]
         slots = weave(*names)
@@ -194,7 +194,7 @@ class Merge:
         return plan
 
     def _comments(self, slots: list[Slot], sides: list[list[Entry]], path: Steps) -> set[int]:
-        """Return the slots whose lines are removed.  Both sides may have changed the same comment."""
+        """Return the numbers of the slots whose lines are removed.  Both sides may change one comment."""
         dropped: set[int] = set()
         group: dict[str, list[int]] = {"base": [], "ours": [], "theirs": []}
 
@@ -298,7 +298,7 @@ class Merge:
     # Entries.
 
     def _entry(self, triple: Triple, columns: Columns, path: Steps) -> str | None:
-        """An entry without its lead, None if it is removed."""
+        """Merge an entry.  Returns its text without the lead, or None if it is removed."""
         was, here, there = triple
         if here is None or there is None:
             side, entry = next(

@@ -91,7 +91,7 @@ def is_empty(data: Data | Nothing) -> bool:
 def lists(
     base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], prefer: Side
 ) -> tuple[list[Slot], bool]:
-    """The items of three lists, side by side, and whether the sides conflict anywhere."""
+    """Merge three lists.  Returns the slots of the items, and whether the sides conflict anywhere."""
     named = _by_name(base, ours, theirs, prefer)
     if named is not None:
         return named
@@ -101,7 +101,10 @@ def lists(
 def _by_name(
     base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data], prefer: Side
 ) -> tuple[list[Slot], bool] | None:
-    """The items of three lists of mappings with names: each may change and move on its own."""
+    """Merge three lists of mappings by their names.  Returns None if they have no unique names.
+
+    Each mapping may change and move on its own.
+    """
     for name in NAMES:
         sides = [_names(items, name) for items in (base, ours, theirs)]
         was, here, there = sides

@@ -104,10 +104,10 @@ def _both(
 def merge_items(
     base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable], prefer: Side
 ) -> tuple[list[Slot], bool]:
-    """Merge lists whose order matters: the slots of the items, and whether the sides conflict anywhere.
+    """Merge lists whose order matters.  Where the sides conflict, the items of ``prefer`` are used.
 
-    Where they do, the items of ``prefer`` are used.  One slot may hold different items of both sides, which
-    are then to be merged.
+    If a slot holds different items of both sides, the caller merges them.  Returns the slots of the items,
+    and whether there was any conflict.
     """
     ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
     slots: list[Slot] = []
