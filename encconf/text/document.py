@@ -166,9 +166,9 @@ class Part:
     """One document of the stream: where its root is and where its ``sops`` block is.
 
     ``indent`` is the column of the root mapping's keys.  ``end`` is where a block can be added: before
-    ``...``, or at the end of the document.  ``close`` is the offset of a flow root's closing brace, None
-    for a block root.  ``block`` is the span of the ``sops`` block, None if there is none.  In dotenv and TOML
-    other lines may be inside that span: ``pieces`` are those of the block alone.
+    ``...``, or at the end of the document.  ``close`` is the offset of a flow root's closing brace, or None
+    for a block root.  ``block`` is the span of the ``sops`` block, or None.  In dotenv and TOML, the span may
+    have other lines in it, and ``pieces`` are the spans of the block's own lines.
     """
 
     __slots__ = ("block", "close", "end", "indent", "pieces", "start")
