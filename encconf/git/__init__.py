@@ -1,8 +1,8 @@
-"""encconf inside git: plain diffs (`encconf.git.textconv`), merges (`encconf.git.merge`), and setting
-both up (`encconf.git.install`).
+"""Run git, and find out whether a file with secrets could get into a commit.
 
-This module runs git, and asks it whether a file with secrets may get into a commit.  It looks for git only
-in a repository; without git, it gives no answer and no error.
+The package has plaintext diffs (`encconf.git.textconv`), merges (`encconf.git.merge`), and what sets both up
+(`encconf.git.install`).  This module runs git only in a repository.  Without git, its functions return the
+same as for a file that git does not know, and raise no error.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 AT_ONCE = 500
-"""Names in one call of git, so that the command line is not too long."""
+"""How many names one call of git gets, so that the command line is not too long."""
 
 
 def repository(path: str) -> str | None:
-    """The working tree that a path is in: the nearest folder upwards that has a ``.git``."""
+    """Return the work tree that a path is in: the nearest folder upwards that has a ``.git``, or None."""
     return next((place for place in upwards(path) if os.path.exists(os.path.join(place, ".git"))), None)
 
 
 def by_repository(paths: Iterable[str]) -> dict[str, dict[str, str]]:
-    """The files that are in a repository, by its folder and by the name that git has for each."""
+    """Return those files that are in a repository, by the repository's folder and by git's name for each."""
     found: dict[str, dict[str, str]] = {}
     for path in paths:
         real = os.path.realpath(path)
@@ -38,23 +38,23 @@ def by_repository(paths: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def is_bare(folder: str) -> bool:
-    """Whether a folder is a repository itself, without a work tree: a bare one, or a ``.git`` folder."""
+    """Whether a folder is a repository without a work tree: a bare one, or a ``.git`` folder."""
     return os.path.isfile(os.path.join(folder, "HEAD")) and all(
         os.path.isdir(os.path.join(folder, name)) for name in ("objects", "refs")
     )
 
 
 def exposure(path: str) -> str | None:
-    """Whether git has a file (``tracked``) or would take it with the next ``git add .`` (``untracked``).
+    """Return ``tracked`` if git tracks a file, or ``untracked`` if the next ``git add .`` would add it.
 
-    None for a file that is ignored or in no repository, and where git cannot be asked.
+    Returns None for a file that is ignored or in no repository, and if git fails.
     """
     return exposures([path])[path]
 
 
 def exposures(paths: Sequence[str]) -> dict[str, str | None]:
-    """The `exposure` of each of several files; git is asked once for up to 500 files of a repository."""
-    places: dict[str, tuple[str, str]] = {}  # the repository of a file, and the name that git has for it
+    """Return the `exposure` of several files.  git runs once for up to `AT_ONCE` files of a repository."""
+    places: dict[str, tuple[str, str]] = {}  # the repository of each file, and git's name for the file
     names: dict[str, list[str]] = {}
     for path in paths:
         whole = os.path.abspath(path)
@@ -74,15 +74,15 @@ def exposures(paths: Sequence[str]) -> dict[str, str | None]:
 
 
 def version(id: str, folder: str = ".") -> str | None:
-    """The content that git has under an id, as text; None if it has none."""
+    """Return the text of a blob by its id (or ``HEAD:path``), or None if git does not have it."""
     code, content = run([*_ASKING, "-C", folder, "cat-file", "blob", id], {**os.environ, **_WITHOUT_FETCHING})
     return content if code == 0 else None
 
 
 def before(path: str, text: str) -> str | None:
-    """The id of the version that git had before this text of a file, None if it has none.
+    """Return the id of the version of a file that came before this text, or None.
 
-    That is the last commit's, or if that is this very text, the one that it replaced.
+    That is the version of the last commit.  If that is this text itself, it is the version before it.
     """
     folder, name = os.path.split(os.path.abspath(path))
     last = ask(folder, "rev-parse", "--verify", "-q", f"HEAD:./{name}")
@@ -95,22 +95,24 @@ def before(path: str, text: str) -> str | None:
     return last.strip() if last is not None else None
 
 
-# git writes nothing, and a repository's own settings cannot make it run a program or say less.
+# With these options, git writes nothing, and a repository's settings cannot make it run a program or hide
+# something.
 _ASKING = [
     "--no-optional-locks", "--literal-pathspecs", "-c", "core.fsmonitor=false",
     "-c", "log.showSignature=false", "-c", "log.showRoot=true", "-c", "log.follow=false",
 ]  # fmt: skip
-# No object that a partial clone lacks is fetched: that would run the repository's own transport programs.
-_WITHOUT_FETCHING = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}  # git since 2.45, and before
+# git must not fetch objects that a partial clone lacks: that would run the repository's transport programs.
+# The first variable is for git since 2.45, the second for older versions.
+_WITHOUT_FETCHING = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 _BOUND = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
 
 
 def question(
     folder: str, *words: str, environ: Mapping[str, str] = os.environ
 ) -> tuple[list[str], dict[str, str]]:
-    """Arguments and environment that ask git about the repository that a folder is in.
+    """Return the arguments and the environment that ask git about the repository that a folder is in.
 
-    In a hook, variables bind git to one repository, whatever the folder is in; they are left out.
+    Inside a hook, variables tell git which repository to use, whatever folder it runs in.  They are left out.
     """
     free = {
         name: value
@@ -121,22 +123,22 @@ def question(
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for git, without keys: git needs none."""
+    """Return the environment for git, without keys, since git needs none."""
     from encconf.identities.credentials import KEY_VARIABLES
 
     return programs.environment(environ, without=KEY_VARIABLES)
 
 
 def ask(folder: str, *words: str, environ: Mapping[str, str] = os.environ) -> str | None:
-    """What git answers to a `question`, None if it fails."""
+    """Return what git prints for a `question`, or None if it fails."""
     code, output = run(*question(folder, *words, environ=environ))
     return output if code == 0 else None
 
 
 def without_filters(folder: str) -> dict[str, str]:
-    """The environment in which git compares files with the index, and runs no filter for that.
+    """Return an environment in which git runs no filter to compare files with the index.
 
-    Whether a file has changed is then a matter of its bytes and line breaks.
+    git then compares only their bytes and line breaks.
     """
     output = ask(folder, "config", "--name-only", "-z", "--get-regexp", r"^filter\.") or ""
     settings = {name: "" for name in output.split("\0") if name.endswith((".clean", ".smudge", ".process"))}
@@ -150,15 +152,12 @@ def without_filters(folder: str) -> dict[str, str]:
 
 
 def run(arguments: list[str], environ: Mapping[str, str] = os.environ) -> tuple[int, str]:
-    """Run git with /dev/null as stdin and stderr: its exit code and what it printed.
-
-    127 when there is no git.
-    """
+    """Run git with /dev/null as stdin and stderr.  Returns its exit code (127 without git) and its output."""
     return start(arguments, environ)()
 
 
 def start(arguments: list[str], environ: Mapping[str, str] = os.environ) -> Callable[[], tuple[int, str]]:
-    """As `run`, but git runs in the background until the result is called, which must happen once."""
+    """Like `run`, but git runs in the background.  You must call the returned function once."""
     if not hasattr(os, "posix_spawn"):
         return lambda: _run_portably(arguments, environ)
     program = programs.which("git", environ)

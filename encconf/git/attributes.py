@@ -1,9 +1,8 @@
-"""Which files git's drivers are for: those encrypted here, and those that ``.sops.yaml`` will encrypt.
+"""Find the files that need git's drivers: the encrypted ones, and those that ``.sops.yaml`` will encrypt.
 
-A ``path_regex`` becomes a pattern of .gitattributes where it is a plain path: folders, any names (``.*``,
-``[^/]+``) and endings, as in ``^secrets/.*\\.(yaml|json)$``.  Other regexes give no
-pattern; the files that they cover get patterns once they are encrypted.  git itself says what its patterns
-match.
+A ``path_regex`` becomes a pattern of .gitattributes if it is a simple path: folders, any names (``.*``,
+``[^/]+``) and endings, as in ``^secrets/.*\\.(yaml|json)$``.  Other regexes give no pattern.
+The files that they match get patterns once they are encrypted.  git itself decides what its patterns match.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
     from typing import Final
 
 ATTRIBUTES = ("diff=encconf", "merge=encconf")
-_MANY: Final = 3  # so many files alike in a folder get one pattern
-_AT_ONCE: Final = 900  # names: what one compiled pattern may cost is bounded over its life
-_LONG: Final = 40  # patterns that one path_regex may become
+_MANY: Final = 3  # from this number on, files with the same ending or name share a pattern
+_AT_ONCE: Final = 900  # names for one compiled pattern, whose total work is limited
+_LONG: Final = 40  # how many patterns a path_regex may become
 _MARKED = r"(?i)\.(?:enc|sops|encrypted)(?=\.|\Z)"
 _MARKED_FIRST = r"(?i)(?:enc|sops|encrypted)[-_.]"
 _PIECE = (
@@ -36,7 +35,7 @@ _PIECE = (
 
 
 def encrypted(root: str) -> list[str]:
-    """The SOPS files of a repository that git has or would take, by their paths from its top."""
+    """Return the SOPS files of a repository that git does not ignore, as paths from its top."""
     found = []
     for name in worktree.listed(root) or ():
         try:
@@ -45,14 +44,14 @@ def encrypted(root: str) -> list[str]:
             if sniff.find(fileio.read_bytes(name, regular=True), name) is not None:
                 found.append(os.path.relpath(name, root))
         except (OSError, EncconfError):
-            continue  # a folder, or nothing that can be read
+            continue  # a folder, or a file that cannot be read
     return found
 
 
 def without_drivers(root: str, names: Iterable[str]) -> list[str]:
-    """Those files for which ``git check-attr`` knows no driver for diffs or merges.
+    """Return those files for which ``git check-attr`` reports no driver for diffs or for merges.
 
-    One that somebody has given another driver is not among them.
+    A file with a driver other than encconf's is not among them.
     """
     wanted = list(names)
     left = []
@@ -69,7 +68,7 @@ def without_drivers(root: str, names: Iterable[str]) -> list[str]:
 
 
 def are_used(root: str) -> bool:
-    """Whether a repository's own attributes name encconf's drivers."""
+    """Whether a repository's ``.gitattributes`` names encconf's drivers."""
     try:
         text = fileio.read_text(os.path.join(root, ".gitattributes"))
     except EncconfError:
@@ -78,14 +77,14 @@ def are_used(root: str) -> bool:
 
 
 def patterns_for(names: Sequence[str], root: str) -> list[str]:
-    """Patterns for files: by their ending where it says that they are encrypted, else by their paths."""
+    """Return patterns for files: by name if the name says that the file is encrypted, else by path."""
     found: dict[str, None] = {}
     left: list[str] = []
     for name in names:
         base = os.path.basename(name)
         if marker := re.search(_MARKED, base):
             start = marker.start()
-            if marker.end() == len(base):  # the ending before it says what it is: .env.sops
+            if marker.end() == len(base):  # include the ending before it: .env.sops
                 start = max(base.rfind(".", 0, start), 0) if "." in base[:start] else start
             found["*" + _escaped(base[start:])] = None
         elif marker := re.match(_MARKED_FIRST, base):
@@ -104,9 +103,9 @@ def patterns_for(names: Sequence[str], root: str) -> list[str]:
 
 
 def by_ending(names: Iterable[str], root: str) -> Iterator[tuple[str, str, list[str]]]:
-    """Files by folder and ending: the folder, the ending, and the names.
+    """Group files by folder and ending.  Yields the folder, the ending, and the names.
 
-    The ending is "" unless the files are many, and are all the files in the folder that end so.
+    The ending is "" unless there are many of them and no other file in the folder has it.
     """
     found: dict[tuple[str, str], list[str]] = {}
     for name in names:
@@ -119,13 +118,13 @@ def by_ending(names: Iterable[str], root: str) -> Iterator[tuple[str, str, list[
 
 
 def _apart(name: str) -> tuple[str, str]:
-    """``hosts`` and ``secrets.yaml`` of ``hosts/web/secrets.yaml``."""
+    """Return ``hosts`` and ``secrets.yaml`` for ``hosts/web/secrets.yaml``."""
     top, _, inside = name.replace(os.sep, "/").partition("/")
     return top, inside.rpartition("/")[2]
 
 
 def _alike(names: Iterable[str], root: str) -> list[tuple[str, str]]:
-    """Folders at the top in which many files have the same name, and are all the files that have it there."""
+    """Return top folders and a name that many of the files below have, if no other file there has it."""
     count = Counter(_apart(name) for name in names if os.path.dirname(name))
     many = {place: number for place, number in count.items() if number >= _MANY}
     there = [os.path.relpath(name, root) for name in worktree.listed(root) or ()] if many else []
@@ -134,9 +133,10 @@ def _alike(names: Iterable[str], root: str) -> list[tuple[str, str]]:
 
 
 def patterns_of_rules(root: str, there: Iterable[str]) -> list[str]:
-    """Patterns for what the creation rules of a repository's ``.sops.yaml`` will encrypt.
+    """Return patterns for the files that the creation rules of a repository's ``.sops.yaml`` are for.
 
-    A rule that mostly covers files other than those encrypted ``there`` says how to encrypt, and not what.
+    ``there`` are the encrypted files.  If a rule matches mostly other files, it gives no patterns: it only
+    says how to encrypt, not which files.
     """
     from encconf.rules.config import NAME, load_file
 
@@ -164,7 +164,7 @@ def _is_broad(regex: str, names: Sequence[str], encrypted: frozenset[str]) -> bo
 
 
 def globs(regex: str) -> list[str]:
-    """The patterns that say what a path_regex does; none where it is not that simple, or takes everything."""
+    """Return patterns that match the same as a path_regex, or none if it is complex or matches everything."""
     anchored, body = regex.startswith("^"), regex.removeprefix("^")
     if body.endswith("$"):
         body = body[:-1]
@@ -194,19 +194,19 @@ def globs(regex: str) -> list[str]:
     if len(choices) > 200 or sum(len(each) > 1 for each in choices) > 4:
         return []
     found = ["".join(words) for words in product(*choices)]
-    odd = re.compile(r"[^/]\*\*/|\A\W*\Z")  # folders from the middle of a name on; everything
+    odd = re.compile(r"[^/]\*\*/|\A\W*\Z")  # `**/` after a part of a name, or a pattern for everything
     if len(found) > _LONG or any(map(odd.search, found)):
         return []
     return [_as_path(glob, anchored) for glob in found]
 
 
 def _optional(word: str) -> tuple[str, str]:
-    """``yaml`` and ``yml`` for ``ya?ml``; a word without such a character twice."""
+    """Return ``yaml`` and ``yml`` for ``ya?ml``, and a word without an optional character twice."""
     return word.replace("?", "", 1), re.sub(r"\w\?", "", word, count=1)
 
 
 def _as_path(glob: str, anchored: bool) -> str:
-    """A glob for what a regex finds anywhere, or from the top of the repository on."""
+    """Turn a glob into a pattern that matches anywhere, or (``anchored``) from the top of the repository."""
     glob = glob if anchored or glob.startswith("*") else f"*{glob}"
     while glob.startswith("**/"):
         glob, anchored = glob[3:], False
@@ -216,7 +216,7 @@ def _as_path(glob: str, anchored: bool) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A path as a pattern for itself; a blank or a quote, which would end it, is any one character."""
+    """Escape a path for use as a pattern.  A blank or a quote would end it, so ``?`` replaces each."""
     return re.sub(r"[\s\"]", "?", re.sub(r"([*?\[\]\\])", r"\\\1", text))
 
 

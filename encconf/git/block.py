@@ -1,6 +1,6 @@
-"""Merging three versions of a ``sops`` block: who can open the file, and what is encrypted.
+"""Merge three versions of a ``sops`` block: who can open the file, and what is encrypted.
 
-A recipient or a rule that only their side names is refused, unless our ``.sops.yaml`` names it, too.
+A recipient or a selection that only their side names is refused, unless our ``.sops.yaml`` names it, too.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 def scanned(text: str, format: str, *, comments: bool = False) -> Document:
-    """The document of a version; an empty one for no text at all.  Raises ParseError."""
+    """Return the document of a version, or an empty one if the text is empty.  Raises ParseError."""
     try:
         return formats.module(format).scan(text, comments=comments)
     except EmptyDocumentError:
         return Document(text, format)
     except EncconfError:
-        if not text.strip():  # there was no common version
+        if not text.strip():  # the two sides have no common version
             return Document(text, format)
         raise
 
@@ -39,10 +39,11 @@ def scanned(text: str, format: str, *, comments: bool = False) -> Document:
 def admit(
     block: Metadata, rule: Callable[[], Rule | None], ours: Metadata | None, *, wraps_all: bool = False
 ) -> None:
-    """Raise StrangerError unless our rule, or our own version of the file, allows all that a block does.
+    """Raise StrangerError unless our rule or our version of the file allows everything that a block allows.
 
     Nothing authenticates recipients, key groups and selection: anyone who can push a branch can change them.
-    Where the data key is wrapped for all, only our rule counts: they may have changed our version, too.
+    If the data key is wrapped for all recipients again (``wraps_all``), only our rule counts, since our
+    version may have been changed, too.
     """
     wanted = rule_of(block)
     own = [rule_of(ours)] if ours is not None and not wraps_all else []
@@ -61,7 +62,7 @@ def admit(
 
 
 def merged_block(base: Metadata | None, ours: Metadata | None, theirs: Metadata | None) -> Metadata:
-    """The block except for its MAC: keys, selection and unknown members; a plaintext side does not count."""
+    """Merge all but the MAC: keys, selection and unknown members.  A plaintext side (None) does not count."""
     here, there = ours or theirs, theirs or ours
     assert here is not None
     assert there is not None
@@ -93,7 +94,7 @@ def _three(was: T | None, here: T, there: T, what: str) -> T:
 def _merged_groups(
     base: list[list[WrappedKey]] | None, ours: list[list[WrappedKey]], theirs: list[list[WrappedKey]]
 ) -> list[list[WrappedKey]]:
-    """Who can open the file: the recipients that both sides have, and those that either side added."""
+    """Merge who can open the file: return the recipients of both sides, and those that either side added."""
     if len(ours) != len(theirs) or (base is not None and len(base) != len(ours)):
         mine, yours = holders(ours), holders(theirs)
         chosen = _three(holders(base) if base is not None else None, mine, yours, "the key groups")
@@ -114,10 +115,10 @@ def _merged_groups(
 
 
 def holders(groups: list[list[WrappedKey]]) -> list[set[MasterKey]]:
-    """The master keys of each group."""
+    """Return the master keys of each group."""
     return [{wrapped.key for wrapped in group} for group in groups]
 
 
 def same_holders(one: Metadata, other: Metadata) -> bool:
-    """Whether the same master keys open both."""
+    """Whether two blocks have the same master keys in the same groups."""
     return holders(one.groups) == holders(other.groups)

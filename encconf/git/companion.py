@@ -1,9 +1,9 @@
-"""The companion of a git process: it answers later runs of ``encconf git textconv`` from memory.
+"""The companion of a git process, which decrypts files for later runs of ``encconf git textconv``.
 
 git starts textconv once for each version of a file, and starting Python and loading cryptography takes
 longer than the work.  So the first run that decrypts a file leaves a companion behind: a fork of itself
-without input and output.  Later runs of the same git process send it their file, and do the work themselves
-if it does not answer with plaintext.
+without input and output.  Later runs of the same git process send their files to the companion.  If it does
+not answer with plaintext, they do the work themselves.
 
 The companion knows only the data keys that those runs have unwrapped and given to it.  It unwraps no data
 key and opens no file.  It ends with git, or `PATIENCE` seconds after the last run has ended.  It answers only
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from encconf.envelope.wrapped import WrappedKey
 
 PATIENCE = 5
-"""Seconds that a companion waits for a run, and a run for its answer."""
+"""How many seconds a companion waits for a run, and a run for its answer."""
 
 MESSAGE_LIMIT = 2 << 20
-"""The longest message, in bytes (2 MiB); a run itself decrypts a file of more than half of that."""
+"""The longest message, in bytes (2 MiB).  A run decrypts a file of more than half that size itself."""
 
 
 class KnownKeys:
-    """Data keys, and shares of them, by their ciphertexts; ``complete`` if no others may be unwrapped."""
+    """Data keys, and shares of them, by their ciphertexts.  If ``complete``, no others may be unwrapped."""
 
     __slots__ = ("complete", "parts")
 
@@ -47,11 +47,11 @@ class KnownKeys:
         self.complete = False
 
     def get(self, wrapped: WrappedKey, size: int) -> bytes | None:
-        """As `DataKeyCache.get`."""
+        """Like `DataKeyCache.get`."""
         return self.parts.get(wrapped.part(size))
 
     def fetch(self, wrapped: WrappedKey, size: int, unwrap: Callable[[], bytes]) -> bytes:
-        """As `DataKeyCache.fetch`; raises LookupError for an unknown key if these are ``complete``."""
+        """Like `DataKeyCache.fetch`, but raises LookupError for an unknown key if these are ``complete``."""
         if self.complete:
             raise LookupError
         part = self.parts[wrapped.part(size)] = unwrap()
@@ -59,9 +59,9 @@ class KnownKeys:
 
 
 def plaintext_of(file: str) -> bytes | None:
-    """The plaintext of a file, from the companion of the git process that started this one.
+    """Get the plaintext of a file from the companion of the git process that started this process.
 
-    None if no companion runs, if it does not know the data key, or if it does not answer in time.
+    Returns None if no companion runs, if it does not know the data key, or if it does not answer in time.
     """
     git = _git_above(os.getpid())
     path = _place(git) if git is not None else None
@@ -82,9 +82,9 @@ def plaintext_of(file: str) -> bytes | None:
 
 
 def keep(keys: KnownKeys) -> None:
-    """Leave a companion with these data keys behind, or give them to the one that is there.
+    """Leave a companion with these data keys behind, or send them to the one that is running.
 
-    Only if git started this process, decryptions are not audited, and ENCCONF_COMPANION does not forbid it.
+    Does nothing unless git started this process, if decryptions are audited, or if ENCCONF_COMPANION is 0.
     """
     from encconf.identities import credentials
     from encconf.text.words import TRUE
@@ -97,8 +97,8 @@ def keep(keys: KnownKeys) -> None:
     try:
         _keep(git, keys)
     except Exception:
-        # A name that is too long or taken, a kernel without pidfd_open, a companion that has ended: whatever
-        # it is, git has its text already, and an error would stop the whole diff.
+        # Maybe the name is too long or taken, the kernel has no pidfd_open, or the companion has ended.
+        # git has its text already, and an error would stop the whole diff.
         return
 
 
@@ -112,7 +112,7 @@ def _keep(git: tuple[int, int], keys: KnownKeys) -> None:
         return
     import json
 
-    # A copy, since a key service may answer late, in another thread.
+    # A copy, since another thread may add the late answer of a key service.
     known = [[*name, part.hex()] for name, part in list(keys.parts.items())]
     _asked(connection, b"+", json.dumps(known).encode())
     connection.close()
@@ -122,7 +122,7 @@ def _keep(git: tuple[int, int], keys: KnownKeys) -> None:
 
 
 def _git_above(pid: int) -> tuple[int, int] | None:
-    """The number and start time of the git that started a process, by itself or through a shell."""
+    """Return the number and start time of the git that started a process, directly or through a shell."""
     above = _process(pid)[1]
     name, parent, started = _process(above)
     if name.endswith(b"sh"):
@@ -132,7 +132,7 @@ def _git_above(pid: int) -> tuple[int, int] | None:
 
 
 def _process(pid: int) -> tuple[bytes, int, int]:
-    """The name of a process, the number of its parent, and its start time; (b"", 0, 0) if it is not seen."""
+    """Return the name of a process, its parent's number, and its start time, or (b"", 0, 0) if unknown."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             names, _, rest = file.read().rpartition(b") ")
@@ -143,9 +143,9 @@ def _process(pid: int) -> tuple[bytes, int, int]:
 
 
 def _place(git: tuple[int, int], *, make: bool = False) -> str | None:
-    """The path of the socket for a git process, in a folder that only this user may use.
+    """Return the path of the socket for a git process, in a folder that only this user may use.
 
-    With ``make``, a missing folder is created.  None if no folder is safe to use.
+    With ``make``, a missing folder is created.  Returns None if no folder is safe to use.
     """
     user = os.geteuid()
     for base in (os.environ.get("XDG_RUNTIME_DIR", ""), os.environ.get("TMPDIR") or "/tmp"):
@@ -164,7 +164,7 @@ def _place(git: tuple[int, int], *, make: bool = False) -> str | None:
 
 
 def _connected(path: str) -> _socket.socket | None:
-    """A connection to a companion of this user."""
+    """Return a connection to a companion of this user, or None."""
     connection = _socket.socket(_socket.AF_UNIX)
     connection.settimeout(PATIENCE)
     try:
@@ -172,7 +172,7 @@ def _connected(path: str) -> _socket.socket | None:
         if peer_of(connection)[1] == os.geteuid():
             return connection
     except ConnectionRefusedError:
-        _remove(path)  # it was killed
+        _remove(path)  # the companion was killed
     except OSError:
         pass
     connection.close()
@@ -180,7 +180,7 @@ def _connected(path: str) -> _socket.socket | None:
 
 
 def _asked(connection: _socket.socket, kind: bytes, content: bytes) -> bytes:
-    """The answer to a message.  Raises OSError."""
+    """Send a message and return the answer.  Raises OSError."""
     connection.sendall(kind + _environment() + content)
     connection.shutdown(_socket.SHUT_WR)
     return _received(connection)
@@ -191,7 +191,7 @@ def _environment() -> bytes:
 
 
 def _received(connection: _socket.socket) -> bytes:
-    """All that the other end sends; raises OSError if that is too much or takes too long."""
+    """Return everything that the other end sends.  Raises OSError if it is too much or takes too long."""
     data = bytearray()
     end = time.monotonic() + PATIENCE
     while part := connection.recv(1 << 16):
@@ -220,12 +220,12 @@ def _remove(path: str) -> None:
 
 
 def _start(git: tuple[int, int], path: str, keys: KnownKeys) -> None:
-    """Leave a companion behind, which listens when this returns.  Raises OSError."""
+    """Leave a companion behind.  It listens when this returns.  Raises OSError."""
     life = os.pidfd_open(git[0])
     listener = _socket.socket(_socket.AF_UNIX)
     try:
         if _git_above(os.getpid()) != git:
-            return  # it has ended
+            return  # git has ended
         listener.bind(path)
         try:
             listener.listen()
@@ -241,7 +241,7 @@ def _start(git: tuple[int, int], path: str, keys: KnownKeys) -> None:
 
 
 def _serve(git: tuple[int, int], life: int, listening: int, path: str, keys: KnownKeys) -> NoReturn:
-    """Answer until ``life`` says that git has ended, or until nothing comes."""
+    """Answer runs until ``life`` shows that git has ended, or until no run asks any more."""
 
     def end(*_: object) -> NoReturn:
         _remove(path)
@@ -250,8 +250,8 @@ def _serve(git: tuple[int, int], life: int, listening: int, path: str, keys: Kno
     try:
         import signal
 
-        # The kernel ends a companion that hangs: no handler in Python could, if another thread held a lock
-        # when this process was forked.
+        # The kernel ends a companion that hangs (SIG_DFL).  A handler in Python could not, if another
+        # thread held a lock when this process was forked.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         signal.alarm(PATIENCE)
@@ -268,11 +268,11 @@ def _serve(git: tuple[int, int], life: int, listening: int, path: str, keys: Kno
         gc.freeze()
         keys.complete = True
         listener = socket.socket(fileno=listening)
-        listener.listen()  # from here on, this process is the peer of those that connect
+        listener.listen()  # from now on, those that connect see this process as their peer
         waiting = select.poll()
         waiting.register(life, select.POLLIN)
         waiting.register(listening, select.POLLIN)
-        run = 0  # the process that asked last
+        run = 0  # the last process that asked
         while True:
             signal.alarm(0)
             found = [descriptor for descriptor, _ in waiting.poll(PATIENCE * 1000)]
@@ -281,7 +281,7 @@ def _serve(git: tuple[int, int], life: int, listening: int, path: str, keys: Kno
             if not found:
                 if _git_above(run) != git:
                     break
-                continue  # it is at work itself: a key may need a person, and then it gives its data key
+                continue  # the run decrypts a file itself, maybe with a key that needs a person
             signal.alarm(PATIENCE)
             connection, _ = listener.accept()
             with connection:
@@ -292,14 +292,14 @@ def _serve(git: tuple[int, int], life: int, listening: int, path: str, keys: Kno
                 try:
                     _answer(connection, keys)
                 except Exception:
-                    continue  # the run does the work itself
-            gc.collect()  # the plaintext
+                    continue  # the run decrypts its file itself
+            gc.collect()  # frees the plaintext
     finally:
         end()
 
 
 def _detach(needed: set[int]) -> None:
-    """Leave git's terminal, pipes and folder; git waits until every process has closed its pipe."""
+    """Leave git's terminal, pipes and folder, since git waits until every process has closed its pipe."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(nothing, number)
@@ -309,12 +309,12 @@ def _detach(needed: set[int]) -> None:
             try:
                 os.close(int(name))
             except OSError:
-                continue  # the one that listed them
+                continue  # the descriptor that listed the others
     os.chdir("/")
 
 
 def _answer(connection: socket, keys: KnownKeys) -> None:
-    """Answer a run with plaintext or nothing, or take its data keys.
+    """Answer a run with the plaintext or nothing, or store its data keys.
 
     A malformed message raises an error of any type.
     """

@@ -1,7 +1,8 @@
-"""What a merge could not decide, kept inside the encrypted file.
+"""Keep an unresolved conflict inside the encrypted file.
 
-The file's values are ours, and the block's member ``encconf_conflict`` has the rest, encrypted.  The MAC is
-bound to that, so that neither encconf nor sops opens the file before ``encconf edit`` has shown both sides.
+The file has our values.  The block's member ``encconf_conflict`` has the other versions, encrypted.  The MAC
+is bound to it, so neither encconf nor sops opens the file before you resolve the conflict in
+``encconf edit``, which shows both sides.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ if TYPE_CHECKING:
 
     Labels = tuple[str, str, str]
 
-_PLACE = "encconf conflict 1"  # what the conflict's ciphertext is authenticated with, beside the MAC
-# What the file's MAC is authenticated with: no file can say that as its date, since it is not UTF-8.
+_PLACE = "encconf conflict 1"  # additional data of the conflict's ciphertext, followed by the file's MAC
+# Additional data of the file's MAC, with its date.  A file cannot claim it as a date: it is not UTF-8.
 _PURPOSE = b"\xffencconf conflict 2 %b"
-_FIRST_PURPOSE = b"%b encconf conflict 1"  # what encconf wrote at first; it is not a date, either
+_FIRST_PURPOSE = b"%b encconf conflict 1"  # that of earlier versions of encconf, which is no date, either
 _MAX_SIZE = 64 << 20
 
 
 class Conflict(Record):
-    """An encrypted file with two sides: ``opened`` is ours, without the mark, ``merged`` has both."""
+    """An encrypted file with a conflict.  ``opened`` has our values, and ``merged`` has both sides."""
 
     opened: opening.Opened
     merged: Merged
@@ -42,7 +43,7 @@ class Conflict(Record):
 
 
 def with_conflict(text: str, merged: Merged, labels: Labels, format: str, credentials: Credentials) -> str:
-    """Put the other sides into an encrypted text with ours, and let its MAC fit nothing but that."""
+    """Add the other versions to an encrypted text with our values, and bind its MAC to them."""
     module = formats.module(format)
     try:
         opened = opening.open_text(text, format=format, credentials=credentials)
@@ -74,9 +75,9 @@ def with_conflict(text: str, merged: Merged, labels: Labels, format: str, creden
 def open_conflict(
     text: str, *, format: str, credentials: Credentials | None = None, notify: Notify | None = None
 ) -> Conflict:
-    """Open a file that says it holds a conflict.
+    """Open a file that claims to hold a conflict.
 
-    Raises MacMismatchError if that is not as it was written.
+    Raises MacMismatchError if the file or its conflict was changed without the key.
     """
     opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True, notify=notify)
     metadata = opened.metadata

@@ -1,7 +1,6 @@
-"""``encconf git install``: the diff and merge drivers in git's configuration, their files in .gitattributes.
+"""``encconf git install``: put the drivers into git's configuration, and their files into .gitattributes.
 
-The diff driver's output is never cached by git (``cachetextconv``), which would keep plain texts in the
-repository as notes.
+The setting ``cachetextconv`` is not used: with it, git keeps the plaintexts in the repository, as notes.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PATTERNS = tuple(f"*.enc{suffix}" for row in formats.ROWS.values() for suffix in row.suffixes)
-"""Files that the drivers are for where files have such names, or none are encrypted yet."""
+"""The usual patterns.  `install` adds them if encrypted files have such names, or if it knows no files."""
 
-_NAMED = 7  # so many patterns are named of those that were added
+_NAMED = 7  # how many of the added patterns the report names
 SECTIONS = ("diff.encconf", "merge.encconf", "mergetool.encconf")
 
 
 def settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The settings for git's configuration.
+    """Return the settings for git's configuration.
 
-    ``./`` keeps the name of a file from being taken for an option; git quotes the names and labels.
+    ``./`` makes sure that the name of a file is never read as an option.  git quotes the names and labels.
     """
     program = command(environ)
     driver = program.replace("%", "%%")
@@ -40,7 +39,7 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         "merge.encconf.driver": f"{driver} git merge %O %A %B ./%P --marker-size=%L {labels}",
         "mergetool.encconf.cmd": f'{program} git mergetool "$BASE" "$LOCAL" "$REMOTE" "$MERGED"',
         "mergetool.encconf.trustExitCode": "true",
-        "mergetool.encconf.hideResolved": "false",  # it would take the versions apart, line by line
+        "mergetool.encconf.hideResolved": "false",  # else git changes the versions, line by line
     }
 
 
@@ -53,10 +52,10 @@ def install(
 ) -> list[str]:
     """Set up diffs and merges for the repository that a folder is in, or ``everywhere`` for the user.
 
-    Files that are encrypted here, and those that ``.sops.yaml`` will encrypt, get patterns of their own;
-    where there are none, those are set up whose names say that they are encrypted.  ``patterns`` name more.
-    Returns what was done, a sentence each; nothing when all was there.  Raises UsageError outside a
-    repository, EncconfError when git refuses.
+    Encrypted files, and those that ``.sops.yaml`` will encrypt, get patterns of their own.  If there are
+    none, files whose names say that they are encrypted get patterns.  ``patterns`` are added, too.
+    Returns what was done, one sentence each, or nothing if everything was set up already.  Raises UsageError
+    outside a repository, and EncconfError if git refuses.
     """
     for pattern in patterns:
         if not pattern or pattern[0] in '#!"[' or pattern.split() != [pattern]:
@@ -100,13 +99,13 @@ def install(
 
 
 def _said(arguments: list[str], environ: Mapping[str, str]) -> str | None:
-    """What git says about a setting that it did not change, from a second try."""
+    """Return git's error message for a setting that it did not change, from a second try."""
     done = programs.run(["git", *arguments], environment(environ))
     return done.stderr.decode(errors="replace").strip() or None
 
 
 def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Take out what `install` has set and written; returns what was done, a sentence each."""
+    """Remove what `install` has set and written.  Returns what was done, one sentence each."""
     config, file = _places(folder, everywhere, environ)
     done = []
     for section in SECTIONS:
@@ -134,10 +133,10 @@ def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, st
 
 
 def command(environ: Mapping[str, str] = os.environ) -> str:
-    """How git is to call encconf: by name if that is found outside a virtual environment too.
+    """Return the command with which git calls encconf: its name, or its path.
 
-    An encconf that only this virtual environment has is named by its path; otherwise git diff
-    would fail wherever the environment is not active.
+    If only this virtual environment has encconf, its path is used.  Otherwise git diff would fail wherever
+    the environment is not active.
     """
     scripts = os.path.dirname(os.path.abspath(sys.executable))
     in_environment = sys.prefix != sys.base_prefix
@@ -157,7 +156,7 @@ def _quoted(word: str) -> str:
 
 
 def _places(folder: str, everywhere: bool, environ: Mapping[str, str]) -> tuple[list[str], str]:
-    """The call of git that reads and writes its settings, and the file of attributes."""
+    """Return the arguments with which git reads and writes its settings, and the file of attributes."""
     if everywhere:
         return ["config", "--global"], _user_attributes(environ)
     root = repository(folder)
@@ -182,9 +181,9 @@ def _user_attributes(environ: Mapping[str, str]) -> str:
 
 
 def _add_attributes(path: str, patterns: Sequence[str]) -> list[str]:
-    """Add the lines that are missing, and to a line what it lacks; returns their patterns.
+    """Add missing lines, and missing drivers to lines.  Returns the patterns of these lines.
 
-    A pattern to which somebody has given another driver keeps it.
+    A pattern that has another driver keeps it.
     """
     path = fileio.resolve(path)
     old = fileio.read_existing(path)

@@ -1,7 +1,7 @@
-"""Merging without a key: the ciphertexts themselves, if no two sides changed the same one.
+"""Merge without a key: merge the ciphertexts themselves, unless both sides changed the same value.
 
 Only a holder of the key can make a MAC for the result.  The block's member ``encconf_merge`` names the
-versions that were merged, so that somebody who can open them merges them again and compares
+versions that were merged.  Someone who can open them can then merge them again and compare the results
 (`encconf.git.merge.reseal`).
 """
 
@@ -30,7 +30,7 @@ _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 
 def merge_without_key(texts: Sequence[str], format: str, repository: Repository) -> Outcome:
-    """Merge the ciphertexts of base, ours and theirs.  Raises UndecidedError for what needs a key."""
+    """Merge the ciphertexts of base, ours and theirs.  Raises UndecidedError if the merge needs a key."""
     documents = [scanned(text, format) for text in texts]
     was, here, there = (Metadata.of(each) if each.block is not None else None for each in documents)
     if here is None or there is None:
@@ -58,19 +58,19 @@ def merge_without_key(texts: Sequence[str], format: str, repository: Repository)
             f"both sides changed {paths}, and none of your keys opens the values", hint=WITH_A_KEY
         )
     for at, metadata in ((1, here), (2, there)):
-        if merged.text == plain[at] and metadata.unmerged is None:  # its MAC stays: it covers no keys
+        if merged.text == plain[at] and metadata.unmerged is None:  # keep its MAC: it covers no keys
             if same_holders(block, metadata) and block.unknown == metadata.unknown:
                 return Outcome(texts[at], keyless=True)
             kept = metadata.replace(groups=block.groups, threshold=block.threshold, unknown=block.unknown)
             return Outcome(_attached(merged.text, kept, format), keyless=True)
-    # With another date than its own, the old MAC can never pass for a valid one.
+    # An old MAC is never valid with a new date.
     block.lastmodified, block.mac = sealing.lastmodified(), here.mac
     block.unknown[PARENTS] = repository.parents()
     return Outcome(_attached(merged.text, block, format), keyless=True, sealed=False)
 
 
 def _same_data_key(here: Metadata, there: Metadata) -> bool:
-    """Whether some key holds the very same ciphertext in both."""
+    """Whether any master key has the same wrapped data key in both blocks."""
     wrapped = [{(each.key, each.enc) for group in side.groups for each in group} for side in (here, there)]
     return bool(wrapped[0] & wrapped[1])
 
@@ -87,7 +87,7 @@ def _attached(text: str, block: Metadata, format: str) -> str:
 
 
 def parents_of(text: str, format: str) -> list[str]:
-    """The ids of the versions that a file was merged from without a key: base, ours, theirs.
+    """Return the ids of the versions that a file was merged from without a key: base, ours, theirs.
 
     Raises UnmergedError if the file does not name them.
     """
@@ -98,7 +98,7 @@ def parents_of(text: str, format: str) -> list[str]:
 
 
 def misplaced(before: str) -> str:
-    """The message about a file whose parents are not those that git had."""
+    """Return the message about a file that was not merged into the version that git had before it."""
     return (
         f"was not merged into the version that git had before it, but into {before[:12]}; "
         "values may be older than they were"
@@ -106,7 +106,7 @@ def misplaced(before: str) -> str:
 
 
 def differences(one: opening.Opened, other: opening.Opened) -> list[str]:
-    """The paths whose values differ in two opened files, and what else differs."""
+    """Return the paths of the values that differ in two opened files, and the names of other differences."""
     found: list[str] = []
     if not same_holders(one.metadata, other.metadata):
         found.append("who can open it")

@@ -1,7 +1,7 @@
-"""Files in the history of git: the changes that commits made to them, and the content of old versions.
+"""Find the changes that git's commits made to files, and read old versions of files.
 
 This covers the branch that is checked out, everything merged into it, and renames that change nothing else.
-The dates are those of the commits, which the person who commits can set.
+The dates are those of the commits.  Whoever commits can set them.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from typing import IO, Final
 
 CHUNK: Final = 256
-"""Versions asked for at a time: their names fit into a pipe."""
+"""How many versions git is asked for at a time.  Their names must fit into a pipe."""
 LOG: Final = ("log", "--raw", "-z", "--no-abbrev", "--no-color", "--ignore-submodules=all")
-"""How to ask git for changes."""
+"""The arguments of git that list changes."""
 _FILE_MODES = ("100644", "100755")
 
 
 class Moment:
-    """A commit: ``time`` in seconds since 1970, and its hash.
+    """A commit: its ``time`` in seconds since 1970, and its hash.
 
-    A commit can have any date; one after the year 9999 counts as its end, and none at all as 1970.
+    A commit can have any date.  A time after the year 9999 becomes the end of that year.
     """
 
     __slots__ = ("commit", "time")
@@ -44,11 +44,11 @@ _LAST: Final = 253_402_300_799
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """What git says of one file in one commit, or between two trees.
+    """The change of one file in one commit, or between two trees, as git prints it.
 
-    ``modes`` and ``blobs`` are those of each version before (of each parent of a merge) and then of the one
-    after, "" for none; ``status`` is git's letter (of a merge: M), and ``path`` the file's name, which was
-    ``before`` once.
+    ``modes`` and ``blobs`` are those of each old version (a merge has one for each parent), and then of the
+    new one; "" is for a version that does not exist.  ``status`` is git's letter (M for a merge).  ``path``
+    is the file's name, and ``before`` its name before the change.
     """
 
     moment: Moment
@@ -61,7 +61,7 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class Change:
-    """What one commit did to a file: its blobs before (of each parent that had one) and after."""
+    """The change of a file in one commit: the old blob of each parent that has the file, and the new blob."""
 
     moment: Moment
     path: str
@@ -70,10 +70,10 @@ class Change:
 
 
 _FEW: Final = 8
-"""For so many files, git is faster when it looks only for them."""
-_RENAMES: Final = 20  # of one file that are followed when git looks for it alone
+"""Up to this number of files, git is faster if it looks only for them."""
+_RENAMES: Final = 20  # how many renames of one file are followed if git looks only for it
 COMMIT: Final = "--format=%x01%H%x00%ct"
-"""How to ask for the commits of the changes."""
+"""The argument that makes git print the commit of each change."""
 _MERGED: Final = ("-c", "-M100%", "--topo-order", COMMIT)
 
 
@@ -82,7 +82,7 @@ def _git(root: str, *arguments: str) -> str:
 
 
 def heads_of(root: str) -> dict[str, str]:
-    """The blob of each file of the last commit."""
+    """Return the blob of each file of the last commit."""
     heads = {}
     for entry in _git(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD").split("\0"):
         about, _, path = entry.partition("\t")
@@ -93,7 +93,7 @@ def heads_of(root: str) -> dict[str, str]:
 
 
 def changes_of(root: str, paths: Iterable[str]) -> dict[str, list[Change]]:
-    """The changes to each path, oldest first, also those under earlier names."""
+    """Return the changes to each path, also under earlier names, oldest first."""
     names = {path: path for path in paths}
     if len(names) > _FEW:
         found = _read_log(_git(root, *LOG, *_MERGED, "HEAD", "--"), names)
@@ -106,7 +106,7 @@ def changes_of(root: str, paths: Iterable[str]) -> dict[str, list[Change]]:
 
 
 def _with_earlier_names(root: str, name: str, changes: list[Change]) -> list[Change]:
-    """The changes to a file, newest first, also those before it was renamed, which git was not asked for."""
+    """Add the changes to a file under its earlier names, which git did not look for.  Newest first."""
     found = list(changes)
     seen = {name}
     for _ in range(_RENAMES):
@@ -114,7 +114,7 @@ def _with_earlier_names(root: str, name: str, changes: list[Change]) -> list[Cha
         if not added:
             break
         first = added[-1]
-        # What the commit did, to whatever file.
+        # List all changes of that commit: one of them may be the rename.
         output = _git(root, "log", "--no-walk", *LOG[1:], *_MERGED, first.moment.commit, "--")
         renamed = (entry for entry in entries(output) if entry.status == "R" and entry.path == name)
         before = next((entry.before for entry in renamed), None)
@@ -130,8 +130,8 @@ def _with_earlier_names(root: str, name: str, changes: list[Change]) -> list[Cha
 
 
 def _read_log(output: str, names: Mapping[str, str]) -> dict[str, list[Change]]:
-    """The changes to each name in what git log says, newest first; renames in it are followed."""
-    now = dict(names)  # what a path of then is called today
+    """Return the changes to each name in the output of git log, newest first.  Renames in it are followed."""
+    now = dict(names)  # today's name of each path in the output
     found: dict[str, list[Change]] = {path: [] for path in now}
     for entry in entries(output):
         if entry.path not in now:
@@ -146,12 +146,12 @@ def _read_log(output: str, names: Mapping[str, str]) -> dict[str, list[Change]]:
 
 
 def _file(mode: str, blob: str) -> str:
-    """The blob of a file, "" for a link or a submodule."""
+    """Return the blob of a file, or "" for a link or a submodule."""
     return blob if mode in _FILE_MODES else ""
 
 
 def entries(output: str) -> Iterator[Entry]:
-    """What ``git log``, ``diff-tree`` or ``diff-index`` say with ``--raw -z``; commits as in `COMMIT`."""
+    """Parse what ``git log``, ``diff-tree`` or ``diff-index`` print with ``--raw -z`` and `COMMIT`."""
     words = iter(output.split("\0"))
     moment = Moment(0, "")
     for word in words:
@@ -170,19 +170,19 @@ def entries(output: str) -> Iterator[Entry]:
 
 
 def is_shallow(root: str) -> bool:
-    """Whether a clone has only a part of the history: it was cut off, or contents were left out."""
+    """Whether a clone lacks old commits, or contents of files."""
     return _is_partial(root) or _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
 
 
 def _is_partial(root: str) -> bool:
-    """Whether a clone leaves contents out (``git clone --filter``)."""
+    """Whether a clone lacks contents of files (``git clone --filter``)."""
     return bool(_git(root, "config", "--get-regexp", r"^remote\..*\.promisor$"))
 
 
 def contents(
     root: str, blobs: Iterable[str], environ: Mapping[str, str] = os.environ
 ) -> Generator[bytes | None, None, None]:
-    """The bytes of each blob, in order, None for one that is missing or damaged."""
+    """Yield the bytes of each blob, in order, or None for a blob that is missing or damaged."""
     git = _Batch(root, environ)
     try:
         names = iter(blobs)
@@ -195,35 +195,35 @@ def contents(
 
 
 class _Batch:
-    """A process of git that gives the content of blobs.
+    """A process of git that prints the content of blobs.
 
-    git before 2.45 ends at the first blob that a partial clone has left out, since it must not fetch it.
-    Then a second process is asked for those that are there.
+    git before 2.45 ends at the first blob that a partial clone lacks, since it must not fetch it.  Then a
+    second process is started, and asked only for the blobs that the clone has.
     """
 
     def __init__(self, root: str, environ: Mapping[str, str]) -> None:
         self._root = root
         self._environ = environ
-        self._there: frozenset[str] | None = None  # unless all are, as far as is known
+        self._there: frozenset[str] | None = None  # the objects that the clone has; None while git runs well
         self._process = self._started()
 
     def ask(self, blobs: Sequence[str]) -> None:
-        """Ask for the content of blobs, not more than `CHUNK`."""
+        """Ask for the content of up to `CHUNK` blobs."""
         words = "".join(f"{blob}\n" for blob in blobs if self._has(blob))
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # it has ended
+        with suppress(BrokenPipeError):  # the process has ended
             self._process.stdin.write(words.encode())
             self._process.stdin.flush()
 
     def answer(self, blobs: Sequence[str]) -> bytes | None:
-        """The content of the first of the blobs that were asked for and not answered yet."""
+        """Return the content of the first blob.  ``blobs`` are those that git has not answered yet."""
         if not self._has(blobs[0]):
             return None
         assert self._process.stdout is not None
         try:
             return _answer(self._process.stdout)
         except EOFError:
-            if self._there is not None:  # at a damaged object; what follows is missing, too
+            if self._there is not None:  # git ended at a damaged object; give up on all that follow
                 self._there = frozenset()
                 return None
         self.close()
@@ -254,13 +254,13 @@ class _Batch:
 
 
 def _present(root: str) -> frozenset[str]:
-    """The names of all objects that are there."""
+    """Return the names of all objects that a clone has."""
     words = ("--batch-all-objects", "--unordered", "--batch-check=%(objectname)")
     return frozenset(_git(root, "cat-file", *words).split())
 
 
 def _answer(pipe: IO[bytes]) -> bytes | None:
-    """One object, None for one that is missing.  Raises EOFError where nothing more comes."""
+    """Read one object, or None for a missing one.  Raises EOFError at the end of git's output."""
     head = pipe.readline().split()
     if not head:
         raise EOFError

@@ -1,16 +1,13 @@
-"""``encconf git merge``: merging three versions of an encrypted file for git.
+"""``encconf git merge``: merge three versions of an encrypted file for git.
 
-With a key, all three are opened and their plain texts merged (`encconf.merge`); the result is encrypted
-under the data key that is there, with every ciphertext that either side has for a value that stays.  The
-recipients are merged, too; if one is removed, the result gets a new data key.
+With a key, all three versions are opened and their plaintexts are merged (`encconf.merge`).  The result is
+encrypted under the old data key, and unchanged values keep the ciphertext that either side has for them.
+The recipients are merged, too.  If one is removed, the result gets a new data key.
 
-What cannot be decided is kept *inside* the encrypted file: its values are ours, and the block's member
-``encconf_conflict`` has the rest, encrypted.  Its MAC is bound to that, so that neither encconf nor sops
-opens the file before ``encconf edit`` has shown both sides, with markers, and saved what counts.
+A conflict is kept *inside* the encrypted file (`encconf.git.conflict`) until ``encconf edit`` resolves it.
 
-Without a key, the ciphertexts themselves are merged, if no two sides changed the same one.  Only a holder
-of the key can make a MAC for the result; the member ``encconf_merge`` names the versions that were merged, so
-that ``encconf edit`` can merge them again and see that the file is nothing but that (`reseal`).
+Without a key, the ciphertexts themselves are merged (`encconf.git.keyless`).  The result has no valid MAC.
+``encconf edit`` merges the same versions again with a key, and compares the results (`reseal`).
 """
 
 from __future__ import annotations
@@ -43,7 +40,7 @@ if TYPE_CHECKING:
     """Base, ours and theirs."""
 
 LABELS = ("ours", "base", "theirs")
-_DEEPEST = 8  # merges without a key, one after the other
+_DEEPEST = 8  # how many merges without a key may follow each other
 
 
 def is_encrypted(text: str, format: str) -> bool:
@@ -62,19 +59,19 @@ def merge(
     repository: Repository = NOWHERE,
     notify: Notify | None = None,
 ) -> Outcome:
-    """Merge three versions of a file, of which ours or theirs is encrypted; ``base`` may be "".
+    """Merge three versions of a file, of which ours or theirs is encrypted.  ``base`` may be "".
 
-    Only a recipient that our ``.sops.yaml`` names for the file, or that our side has already, can join.
+    The result has only recipients that our ``.sops.yaml`` names for the file, or that our side has already.
 
-    Raises StrangerError where only their side, or only the file, names a recipient; UndecidedError if
-    only a person can decide; and whatever opening and encrypting raise.
+    Raises StrangerError for other recipients, UndecidedError if only a person can decide, and whatever
+    opening and encrypting raise.
     """
     run = _Merge(format, credentials or Credentials.from_env(), labels, repository, notify)
     return run((base, ours, theirs))
 
 
 class _Side(Record):
-    """One version: ``opened`` is None for one that is not encrypted."""
+    """One version.  ``opened`` is None if it is not encrypted."""
 
     plain: str
     opened: opening.Opened | None
@@ -89,10 +86,10 @@ class _Side(Record):
 
 
 class _Merge(Record):
-    """One merge, and those of earlier versions that it needs.
+    """One merge, and the merges of earlier versions that it needs.
 
-    ``depth`` is 0 for what git asks for, and more for what is merged again, so that it gets its MAC: there
-    somebody without a key has named the versions, and all must have been sealed by somebody with one.
+    ``depth`` is 0 for the merge that git asks for.  It is greater if versions are merged again for the MAC
+    of their result.  Someone without a key may have named these versions, so each must have a valid MAC.
     """
 
     format: str
@@ -104,12 +101,12 @@ class _Merge(Record):
 
     def __call__(self, texts: Texts) -> Outcome:
         if self.credentials.cache is None:
-            self.credentials.cache = DataKeyCache()  # all three have the same wrapped key, mostly
+            self.credentials.cache = DataKeyCache()  # usually, all three have the same wrapped key
         try:
             sides = self._opened(texts)
         except KeyAccessError as error:
             if self.notify is not None and error.unexpected:
-                self.notify(error.message)  # no stranger is merging
+                self.notify(error.message)  # one of the user's own keys failed
             try:
                 return merge_without_key(texts, self.format, self.repository)
             except UndecidedError as undecided:
@@ -119,7 +116,7 @@ class _Merge(Record):
     # --- with a key ------------------------------------------------------------------------------
 
     def _opened(self, texts: Texts) -> list[_Side]:
-        """The three versions.  A key that opens one opens all that have the same data key."""
+        """Open the three versions.  A key that opens one also opens the others with the same data key."""
         sides: list[_Side | None] = [None, None, None]
         for last in (False, True):
             failed: KeyAccessError | None = None
@@ -138,13 +135,13 @@ class _Merge(Record):
         return [side for side in sides if side is not None]
 
     def _share(self, opened: opening.Opened) -> None:
-        """Remember the data key for all master keys of a file: one of them was enough."""
+        """Put the data key into the cache for each master key of a file, so that none of them is asked."""
         if len(opened.metadata.groups) == 1:
             for wrapped in opened.metadata.groups[0]:
                 self.credentials.cache.fetch(wrapped, DATA_KEY_SIZE, lambda: opened.data_key)
 
     def _side(self, text: str, which: str, *, checked: bool) -> _Side:
-        """One version, opened; ``checked`` if it needs a MAC, as what gets into the result does."""
+        """Open one version.  If it is ``checked`` (each side is), it must have a valid MAC."""
         format, credentials = self.format, self.credentials
         document = scanned(text, format, comments=True)
         if document.block is None:
@@ -152,7 +149,7 @@ class _Merge(Record):
                 raise UnmergedError(f"{which} is not encrypted: anyone could have written it", hint=LOOK)
             return _Side(text, None)
         try:
-            if CONFLICT in document.block and not checked:  # git has merged several, which were at odds
+            if CONFLICT in document.block and not checked:  # git's merge of several bases has a conflict
                 conflict = open_conflict(text, format=format, credentials=credentials)
                 return _Side(conflict.merged.base, conflict.opened)
             keyless = PARENTS in document.block
@@ -179,7 +176,7 @@ class _Merge(Record):
         return _Side(plaintext.plain_text(opened), opened)
 
     def _resealed(self, text: str, which: str) -> str:
-        """A side that was merged without a key, with its MAC."""
+        """Add the MAC to a side that was merged without a key."""
         sealed = reseal(
             text, format=self.format, credentials=self.credentials, repository=self.repository,
             notify=self.notify, depth=self.depth,
@@ -188,7 +185,7 @@ class _Merge(Record):
             return sealed
         self.notify(f"{which} was merged without a key; its MAC is added now")
         before = parents_of(text, self.format)[1]
-        # (In a merge that is done again, any version may be an old one.)
+        # If older versions are merged again, what git had before them does not matter.
         if not self.depth and not self.repository.follows(before, text, which == "our side"):
             self.notify(f"{which} {misplaced(before)}")
         return sealed
@@ -199,7 +196,7 @@ class _Merge(Record):
             for side, which in ((ours, "our"), (theirs, "their")):
                 if side.opened is None:
                     notify(f"{which} side is not encrypted; the merged file is")
-        # Its data key and ciphertexts are what the result starts from.
+        # The twin's data key and ciphertexts are reused, unless the result gets a new data key.
         twin = ours.opened or theirs.opened
         assert twin is not None, "neither side is encrypted"
         block = merged_block(base.metadata, ours.metadata, theirs.metadata)
@@ -211,7 +208,7 @@ class _Merge(Record):
         wraps_all = renews or self.depth > 0 or are_spoiled(block.groups)
         admit(block, self.repository.rule, ours.metadata, wraps_all=wraps_all)
         if notify is not None:
-            _tell_who(notify, base, ours, theirs)
+            _notify_recipients(notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
         text = sealing.encrypt(
             merged.document or merged.text,
@@ -234,24 +231,24 @@ class _Merge(Record):
         groups: list[list[MasterKey]],
         threshold: int,
     ) -> bool:
-        """Whether the result gets a new data key; says so.
+        """Whether the result gets a new data key.  Notifies the user if it does.
 
-        It does where a recipient is removed who knows the one of the ``known`` versions, and where the sides
-        have different ones: anybody can make one and encrypt for our recipients, to read what the other side
-        adds.  (In a rebase, "ours" is the other branch.)
+        It gets one if a removed recipient knows the data key of the ``known`` versions, and if the sides have
+        different data keys: anyone can make one and encrypt it for our recipients, to read what the other
+        side adds.  (In a rebase, "ours" is the other branch.)
         """
-        gone = any(
+        removes = any(
             shuts_out(each.metadata.groups, each.metadata.threshold, groups, threshold) for each in known
         )
-        if gone and self.notify is not None:
+        if removes and self.notify is not None:
             self.notify("a recipient was removed: every value is re-encrypted with a new data key")
         differ = ours.data_key != theirs.data_key and theirs.opened is not None
-        if differ and not gone and ours.opened is not None and self.notify is not None:
+        if differ and not removes and ours.opened is not None and self.notify is not None:
             self.notify("the two sides have different data keys: every value is re-encrypted with a new one")
-        return gone or differ
+        return removes or differ
 
 
-def _tell_who(notify: Notify, base: _Side, ours: _Side, theirs: _Side) -> None:
+def _notify_recipients(notify: Notify, base: _Side, ours: _Side, theirs: _Side) -> None:
     """Name the recipients that only their side adds or removes."""
     was, here, there = (
         [wrapped.key for group in side.metadata.groups for wrapped in group] if side.metadata else []
@@ -259,19 +256,22 @@ def _tell_who(notify: Notify, base: _Side, ours: _Side, theirs: _Side) -> None:
     )
     if not (was or here):
         return
-    new = dict.fromkeys(in_full(key) for key in there if key not in {*was, *here})
-    gone = dict.fromkeys(in_full(key) for key in was if key in here and key not in there)
-    if new:
-        notify(f"their side adds {', '.join(new)}")
-    if gone and theirs.metadata is not None:
-        notify(f"their side removes {', '.join(gone)}")
+    added = dict.fromkeys(in_full(key) for key in there if key not in {*was, *here})
+    removed = dict.fromkeys(in_full(key) for key in was if key in here and key not in there)
+    if added:
+        notify(f"their side adds {', '.join(added)}")
+    if removed and theirs.metadata is not None:
+        notify(f"their side removes {', '.join(removed)}")
 
 
 def _source(twin: opening.Opened, block: Metadata, known: list[list[list[WrappedKey]]]) -> opening.Opened:
-    """What `encrypt` is to start from: the chosen version, held by all who hold its data key already."""
+    """Return the twin for `encrypt`, with the wrapped keys of all recipients that hold its data key already.
+
+    ``known`` are the groups of the versions that have the same data key.
+    """
     own = twin.metadata
     held = own.groups
-    if len(block.groups) > 1:  # the parts of one splitting do not fit those of another
+    if len(block.groups) > 1:  # shares of different splits do not fit together, so take one version's
         for groups in (held, *known):
             if holders(groups) == holders(block.groups):
                 held = block.groups = groups
@@ -284,7 +284,7 @@ def _source(twin: opening.Opened, block: Metadata, known: list[list[list[Wrapped
             held = [group]
     document = twin.document
     if held is not own.groups or block.unknown != own.unknown:
-        document.block_text = None  # it is written again
+        document.block_text = None  # so that the block is rewritten
     metadata = own.replace(groups=held, unknown=block.unknown)
     source = opening.Opened(document, metadata, twin.chosen, twin.data_key)
     source.comments = twin.comments
@@ -300,10 +300,10 @@ def reseal(
     notify: Notify | None = None,
     depth: int = 0,
 ) -> str:
-    """A file that was merged without a key, with a MAC: if it is what a merge of its parents gives.
+    """Return a file that was merged without a key, with a MAC, if merging its parents again gives the same.
 
-    ``depth`` is that of the merge that waits for this one.  Raises UnmergedError when the file cannot be
-    checked in this way, or is something else.
+    ``depth`` is that of the merge that needs this file.  Raises UnmergedError if the file differs, or if it
+    cannot be checked in this way.
     """
     credentials = credentials or Credentials.from_env()
     ids = parents_of(text, format)

@@ -1,7 +1,7 @@
-"""What our repository says of a file that is merged: its rule in our last commit, and its other versions.
+"""Look up a file that is being merged in our repository: its rule in our last commit, and other versions.
 
-While git merges, a ``.sops.yaml`` in the work tree may be theirs already (git's older strategies write
-files as they go), so it is read from ``HEAD``.  Only one that is outside of the repository is read from
+While git merges, the ``.sops.yaml`` in the work tree may already be theirs, since git's older strategies
+write files early.  So it is read from ``HEAD``.  Only a ``.sops.yaml`` outside the repository is read from
 the disk.
 """
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class Repository(Record):
-    """What a merge asks.
+    """What a merge needs to know about the repository.
 
-    ``rule`` gives the creation rule of our ``.sops.yaml``, None where that says nothing; ``version`` the text
-    of another version by its id, None for one that is not there; ``parents`` the ids of base, ours and
-    theirs, with blanks between.  ``follows`` says whether a version, by its id, came just before a text of
-    ours or theirs.
+    ``rule`` returns the creation rule of our ``.sops.yaml`` for the file, or None.  ``version`` returns the
+    text of another version by its id, or None if the repository does not have it.  ``parents`` returns the
+    ids of base, ours and theirs, separated by blanks.  ``follows`` says whether the version with an
+    id came just before a text of ours or theirs.
     """
 
     rule: Callable[[], Rule | None] = lambda: None
@@ -37,11 +37,11 @@ class Repository(Record):
 
 
 NOWHERE = Repository()
-"""What is said outside of a repository."""
+"""The answers outside a repository."""
 
 
 def of_merge(path: str, names: Sequence[str]) -> Repository:
-    """This repository, while git merges a file; ``names`` are those of base, ours and theirs on the disk."""
+    """Return this repository for the merge of a file.  ``names`` are the files with base, ours and theirs."""
     return Repository(
         rule=lambda: our_rule(path),
         version=version,
@@ -51,7 +51,7 @@ def of_merge(path: str, names: Sequence[str]) -> Repository:
 
 
 def our_rule(path: str) -> Rule | None:
-    """The creation rule of our ``.sops.yaml`` for a file, None where there is none that can be used."""
+    """Return the creation rule of our ``.sops.yaml`` for a file, or None if no usable rule exists."""
     from encconf.rules import config
 
     root = repository(os.getcwd())
@@ -66,7 +66,7 @@ def our_rule(path: str) -> Rule | None:
 
 
 def _ours(place: str, root: str | None) -> str | None:
-    """A configuration as it is in our last commit, or outside of the repository."""
+    """Return the text of a configuration: of our last commit, or from the disk outside the repository."""
     inside = os.path.relpath(place, root) if root is not None else ".."
     if inside.partition(os.sep)[0] != "..":
         return version(f"HEAD:{inside.replace(os.sep, '/')}")
@@ -74,10 +74,10 @@ def _ours(place: str, root: str | None) -> str | None:
 
 
 def follows(path: str, id: str, text: str, ours: bool) -> bool:
-    """Whether a version, by its id, is the one that git had before a text of a file.
+    """Whether the version with this id is the one that came before a text of a file.
 
-    A text of ``ours`` is that of the last commit or of the work tree.  One of theirs can be on any branch:
-    wherever it came, it must have come after that version.
+    A text of ``ours`` is that of the last commit or of the work tree.  A text of theirs can be on any branch.
+    Every commit that introduced it must have replaced that version.
     """
     if ours:
         return before(path, text) == id

@@ -20,7 +20,7 @@ ADMIT = (
 class Outcome(Record):
     """The result of a merge: the text to write, and the paths that conflict in it.
 
-    ``keyless`` says that no key opened the versions; ``sealed`` whether the file has a MAC.
+    ``keyless`` says that no key opened the versions, and ``sealed`` that the file has a valid MAC.
     """
 
     text: str

@@ -1,7 +1,7 @@
-"""``encconf git textconv``: an encrypted file as plain text, for ``git diff`` to compare.
+"""``encconf git textconv``: decrypt a file so that ``git diff`` can compare the plaintext.
 
-A failure would stop the whole diff, so this never fails: what cannot be decrypted is shown encrypted.  It
-never asks for a passphrase, since git runs it next to its pager.
+A failure would stop the whole diff, so textconv never fails.  It shows a file that it cannot decrypt as it
+is.  It never asks for a passphrase, since git runs it beside a pager.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 def textconv(
     data: bytes, path: str, keys: KnownKeys, credentials: Credentials | None = None
 ) -> tuple[bytes, str | None]:
-    """The plain text of a file's content, and why it is not plain if it isn't.
+    """Return the plaintext of a file's content and None, or the content as it is and the reason.
 
     ``path`` may be one of git's temporary files; its last part is the file's own name.  A file
-    that is not encrypted is given back as it is, without a reason.  Data keys are looked up in ``keys``
+    that is not encrypted is returned as it is, without a reason.  Data keys are looked up in ``keys``
     first, and added to them.
     """
     if b"sops" not in data and data[:2] not in sniff.UTF16:
@@ -36,7 +36,7 @@ def textconv(
         if isinstance(error, NotEncryptedError):
             return data, None
         reason = error.message.partition("\n")[0]
-    except Exception as error:  # a bug, but not one that may stop git diff
+    except Exception as error:  # a bug must not stop git diff, either
         reason = f"unexpected {type(error).__name__}"
     return data, f"{os.path.basename(path)}: shown encrypted: {reason}"
 

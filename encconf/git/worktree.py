@@ -1,10 +1,10 @@
-"""Which files git knows in a folder, which it would take, and which have changed: one call of git each.
+"""List the files in a folder that git tracks, would add, or sees as changed, with one call of git each.
 
-Names begin with ``folder`` as it was given ("" and "." add nothing), and come sorted; they may hold
-any character, and bytes that are not UTF-8 as lone surrogates, as everywhere in Python.  A submodule,
-and a repository inside the folder, is another repository: its files are not listed.  What git tracks
-may be gone from the disk, or be a link.  The functions return None if that is unknown: outside of
-a repository, without git, and where git refuses (a repository of another user).
+Names are sorted, and begin with ``folder`` as it was given ("" and "." add nothing).  They may contain
+any character, and bytes that are not UTF-8 are lone surrogates, as everywhere in Python.  The files of a
+submodule, and of a repository inside the folder, are not listed.  A tracked file may no longer be on the
+disk, or may be a link.  The functions return None outside a repository, without git, and if git refuses
+(for example because the repository belongs to another user).
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 
 def tracked(folder: str) -> list[str] | None:
-    """The files of the index, that is, of the next commit."""
+    """Return the files of the index, that is, of the next commit."""
     return asking_tracked(folder)()
 
 
 def asking_tracked(folder: str) -> Callable[[], list[str] | None]:
-    """As `tracked`, but git runs in the background until the result is called."""
+    """Like `tracked`, but git runs in the background until you call the returned function."""
     return _listing(folder, "--cached")
 
 
 def listed(folder: str) -> list[str] | None:
-    """What is tracked, and what the next ``git add .`` would take: all but ignored files."""
+    """Return tracked files, and those that the next ``git add .`` would add: all but ignored files."""
     return _listing(folder, "--cached", "--others", "--exclude-standard")()
 
 
 def changed(folder: str) -> list[str] | None:
-    """The files that differ from the last commit, staged or not, and those that are new and not ignored.
+    """Return the files that differ from the last commit, staged or not, and new files that are not ignored.
 
-    What has been deleted is not among them.  git runs no filter of its configuration.
+    Deleted files are not among them.  git does not run the filters of its configuration.
     """
     real = os.path.realpath(folder or ".")
     root = repository(real)
@@ -48,14 +48,14 @@ def changed(folder: str) -> list[str] | None:
     )  # fmt: skip
     if output is None:
         return None
-    # Names are those from the top of the working tree.
+    # git prints names relative to the top of the work tree.
     inside = "" if real == root else os.path.relpath(real, root).replace(os.sep, "/") + "/"
     found = [entry[3 + len(inside) :] for entry in output.split("\0") if entry[3:].startswith(inside)]
     return [name for name in _named(folder, found) if os.path.lexists(name)]
 
 
 class Known:
-    """The files that git tracks or ignores: git is asked once for each repository, and only if needed.
+    """The files that git tracks or ignores.  git is asked once for each repository, and only if needed.
 
     Names are relative to ``cwd``, or absolute.
     """
@@ -66,9 +66,10 @@ class Known:
         self._sets: dict[tuple[str, bool], frozenset[str] | None] = {}
 
     def everything(self, cwd: str, root: str | None) -> Callable[[], list[str] | None]:
-        """A function that lists what git tracks in this repository, None if there is none or git cannot.
+        """Start to list everything that git tracks in the repository ``root``.
 
-        From then on, only these files are tracked.  git works in the background until the function is called.
+        git runs in the background until you call the returned function, which returns the names, or None
+        without a repository or if git fails.  From then on, `tracked` uses only these names.
         """
         self._all = frozenset()
         if root is None:
@@ -78,7 +79,7 @@ class Known:
 
         def names() -> list[str] | None:
             found = answer()
-            if found is not None and above != ".":  # names below the current folder are relative to it
+            if found is not None and above != ".":  # make names below the current folder relative to it
                 here = os.path.join(above, os.path.relpath(cwd, root), "")
                 found = [name.removeprefix(here) for name in found]
             self._all = frozenset(found or ())
@@ -93,7 +94,7 @@ class Known:
         return os.path.lexists(os.path.join(self._cwd, name)) and self._has(name, new=False, unknown=False)
 
     def exposed(self, name: str) -> bool:
-        """Whether a plaintext file could be committed: not if git ignores it."""
+        """Whether a plaintext file could be committed, that is, git does not ignore it."""
         return self._all is not None or self._has(name, new=True, unknown=True)
 
     def _has(self, name: str, *, new: bool, unknown: bool) -> bool:
@@ -124,7 +125,10 @@ def _listing(folder: str, *which: str) -> Callable[[], list[str] | None]:
 
 
 def _named(folder: str, names: Iterable[str]) -> list[str]:
-    """Each name once (git names a file with a conflict several times), but no repositories ("name/")."""
+    """Return each name once, below ``folder``, without repositories ("name/").
+
+    git lists a file with a conflict several times.
+    """
     found = [name for name in sorted(dict.fromkeys(names)) if name[-1:] not in ("", "/")]
     if folder in ("", "."):
         return found
