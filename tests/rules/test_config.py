@@ -408,7 +408,14 @@ def test_windows_paths(regex: str, path: str) -> None:
     assert chosen(rules(f"- {{path_regex: '{regex}', age: $A}}"), path, windows=True) == "creation_rules[0]"
 
 
+def test_a_pattern_that_does_not_match_does_not_on_windows() -> None:
+    text = rules("- {path_regex: '^b', age: $A}\n- {age: $B}")
+    assert chosen(text, "C:\\Repo\\a\\b.yaml", windows=True) == "creation_rules[1]"
+
+
 def test_a_backslash_is_an_ordinary_character_elsewhere() -> None:
+    text = rules("- {path_regex: '^a\\\\b', age: $A}\n- {age: $B}")
+    assert chosen(text, "/repo/a/b.yaml") == "creation_rules[1]"
     text = rules("- {path_regex: '^a/b', age: $A}\n- {age: $B}")
     assert chosen(text, "/repo/a\\b.yaml") == "creation_rules[1]"
 
@@ -445,6 +452,8 @@ def test_no_match_among_many_rules_is_told_briefly() -> None:
     error = failure(rules("\n".join(f"- {{path_regex: '^x{n}', age: $A}}" for n in range(1000))))
     assert len(error.message.splitlines()) == 22
     assert error.message.endswith("and 980 more, which do not match")
+    error = failure(rules("\n".join(f"- {{path_regex: '^x{n}', age: $A}}" for n in range(21))))
+    assert error.message.endswith("and 1 more, which do not match")
 
 
 @pytest.mark.parametrize(
@@ -829,6 +838,59 @@ def test_find_rule(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.find_rule(Path("app/deep/a.yaml")).groups[0][0].name == B
     assert config.find_rule("lib/a.yaml", config="app/.sops.yaml").groups[0][0].name == B
     assert config.find_rule("a.yaml").selection == DEFAULT
+
+
+def test_find_rule_matches_the_path_in_the_folder(tree: Path) -> None:
+    path = tree / "repo/.sops.yaml"
+    path.write_text(rules("- {path_regex: ^lib/, age: $A}\n- {path_regex: ^out/, age: $B}"))
+    cwd = str(tree / "repo")
+    for target, name in (("lib/a.yaml", A), (f"{cwd}/lib/a.yaml", A), ("out/a.yaml", B)):
+        assert config.find_rule(target, cwd=cwd).groups[0][0].name == name
+    with pytest.raises(NoMatchingRuleError):
+        config.find_rule("a.yaml", cwd=cwd)
+    assert config.find_rule("a.yaml", also=["out/a.yaml"], cwd=cwd).groups[0][0].name == B
+
+
+def test_a_configuration_that_was_read_is_not_read_again(tree: Path) -> None:
+    cwd, read = str(tree / "repo"), dict[str, config.Config]()
+    config.find_rule("lib/a.yaml", cwd=cwd, read=read)
+    (tree / "repo/.sops.yaml").write_text(rules("- age: $B"))
+    assert config.find_rule("lib/a.yaml", cwd=cwd, read=read).groups[0][0].name == A
+    assert config.find_rule("lib/a.yaml", cwd=cwd).groups[0][0].name == B
+
+
+@pytest.mark.parametrize(
+    ("rule", "own", "wanted"),
+    [
+        ("", Selection("encrypted_regex", "^a$"), Selection("encrypted_regex", "^a$")),
+        ("", Selection("encrypted_regex", "^a$", True), Selection("encrypted_regex", "^a$", True)),
+        (", mac_only_encrypted: true", DEFAULT, Selection(DEFAULT.kind, DEFAULT.pattern, True)),
+        (
+            ", encrypted_regex: b",
+            Selection("encrypted_regex", "^a$", True),
+            Selection("encrypted_regex", "b"),
+        ),
+    ],
+)
+def test_which_values_of_a_file_are_to_be_encrypted(rule: str, own: Selection, wanted: Selection) -> None:
+    """A rule that does not say so leaves the file its own selection, as `sops updatekeys` does."""
+    loaded = config.load("/repo/.sops.yaml", rules(f"- {{age: $A{rule}}}"))
+    assert loaded.rule_for("/repo/a.yaml").selection_for(own) == wanted
+
+
+def test_what_rules_say_without_a_file() -> None:
+    loaded = config.load(
+        "/repo/.sops.yaml",
+        rules("- {path_regex: ^a, age: $A}\n- {path_regex: ^b, encrypted_regex: x}\n- age: ''"),
+    )
+    assert loaded.patterns == ["^a", "^b", ""]
+    assert loaded.keyless(0) is None
+    for number, selection in ((1, Selection("encrypted_regex", "x")), (2, DEFAULT)):
+        found = loaded.keyless(number)
+        assert found is not None
+        assert (found.groups, found.selection) == ([], selection)
+    empty = config.load("/repo/.sops.yaml", "a: 1\n")
+    assert (empty.patterns, empty.first(["a.yaml"])) == ([], None)
 
 
 def test_find_rule_without_a_configuration(tree: Path) -> None:

@@ -30,6 +30,13 @@ def test_a_rule_that_says_nothing() -> None:
     assert found.selection() == DEFAULT
 
 
+def test_a_pattern_may_be_tried_on_any_number_of_files() -> None:
+    """What one compiled pattern may take altogether is limited; a repository may have many files."""
+    rule = creation("path_regex: 'x{1000}y'")
+    for _ in range(8000):
+        assert not rule.pattern().search("secrets/a-name-of-usual-length.yaml")
+
+
 def test_keys_beside_each_other_are_one_group_in_sops_s_order() -> None:
     text = f"age: '{B}, {A}, {B}'\nkms: {ARN}\naws_profile: dev\n"
     (group,) = creation(text).key_groups()

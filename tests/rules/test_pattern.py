@@ -204,6 +204,19 @@ def test_a_hostile_pattern_takes_neither_time_nor_memory(name: str) -> None:
     assert after.ru_maxrss - before.ru_maxrss < 64 << 10  # KiB
 
 
+@pytest.mark.parametrize("name", ["a wide window", "any and again", "alternatives", "deep repetition"])
+def test_a_large_pattern_is_refused_before_it_has_taken_a_second(name: str) -> None:
+    compiled = pattern.compile(HOSTILE[name])
+    text = "q" * 1000
+
+    def search() -> None:
+        for _ in range(500):
+            compiled.search(text)
+
+    with pytest.raises(PatternError, match="takes too long"):
+        search()
+
+
 def test_an_ordinary_pattern_is_never_too_much() -> None:
     words = (("db", "api", "smtp", "oauth"), ("user", "pass", "token"), ("dev", "test", "prod"))
     names = "|".join("_".join(name) for name in itertools.product(*words))
