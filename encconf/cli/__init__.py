@@ -79,39 +79,62 @@ class _Call:
     def run(self, argv: list[str], program: str) -> int:
         """Call the command that the words name, and return the exit code."""
         if program in ("sops", "sops.exe") or (argv[:1] == ["--version"] and len(argv) > 1):
-            from encconf.cli import sops
+            return self._run_as_sops(argv)
+        completing = "_ENCCONF_COMPLETE" in os.environ
+        if not completing and self._is_done_without_the_table(argv):
+            return 0
+        called: tuple[Command, Values] | None = None
+        if not completing:
+            from encconf.cli import quick
 
-            self.console = sops.SopsConsole()
-            return sops.main(argv, self.console)
-        if len(argv) == 1 and argv[0] in ("--version", "-v"):
+            called = quick.parse(argv)
+            if called is None:
+                from encconf.cli.sops_line import takes
+
+                if takes(argv):
+                    return self._run_as_sops(argv)
+        if called is None:
+            from encconf.cli import full
+
+            called = full.parse(argv)
+            if called is None:  # the help was printed
+                return 0
+        command, values = called
+        self.failure = command.failure
+        _from_environment(command, values)
+        _as_texts(values)
+        if (color := values.pop("color")) is not None:
+            self.console = Console(str(color))
+        self.console.quiet = values.pop("without_notes", False) is True
+        self.console.keys = _whose_keys(values)
+        _function_of(command.target)(self.console, **values)
+        return 0
+
+    def _is_done_without_the_table(self, argv: list[str]) -> bool:
+        """Whether this did it: the version, the overview, or what git's companion knows."""
+        if argv in (["--version"], ["-v"]):
             from encconf.cli.version import show_version
 
             show_version(self.console)
-            return 0
+            return True
+        if not argv:
+            from encconf.cli.overview import overview
+
+            return overview(self.console)
         if len(argv) == 3 and argv[:2] == ["git", "textconv"]:
             from encconf.git import companion
 
             plain = companion.plaintext_of(argv[2])
             if plain is not None:
                 self.console.data(plain)
-                return 0
-        called = _parse(argv)
-        if isinstance(called, int):
-            return called
-        command, values = called
-        self.failure = command.failure
-        _from_environment(command, values)
-        _as_texts(values)
-        self._ask_for(values.pop("color", None), bool(values.pop("without_notes", False)))
-        self.console.keys = _whose_keys(values)
-        _function_of(command.target)(self.console, **values)
-        return 0
+            return plain is not None
+        return False
 
-    def _ask_for(self, color: object, quiet: bool) -> None:
-        mode = str(color) if color is not None else None
-        if mode is not None:
-            self.console = Console(mode)
-        self.console.quiet = quiet
+    def _run_as_sops(self, argv: list[str]) -> int:
+        from encconf.cli import sops
+
+        self.console = console = sops.SopsConsole()
+        return sops.main(argv, console)
 
     def ended(self, error: BaseException) -> int:
         """Report what a command raised, and return the exit code; raises SystemExit again."""
@@ -153,30 +176,6 @@ def _is_audited() -> bool:
     except OSError as error:
         return not isinstance(error, (FileNotFoundError, NotADirectoryError))
     return True
-
-
-def _parse(argv: list[str]) -> tuple[Command, Values] | int:
-    """The command to call; or the exit code, after help was printed or a line of sops was run."""
-    from encconf.cli import quick
-
-    if not argv and "_ENCCONF_COMPLETE" not in os.environ:
-        from encconf.cli.overview import overview
-
-        if overview(Console()):
-            return 0
-    if "_ENCCONF_COMPLETE" not in os.environ:
-        called = quick.parse(argv)
-        if called is not None:
-            return called
-        from encconf.cli import sops_line
-
-        if sops_line.takes(argv):
-            from encconf.cli import sops
-
-            return sops.main(argv)
-    from encconf.cli import full
-
-    return full.parse(argv) or 0
 
 
 def _from_environment(command: Command, values: Values) -> None:

@@ -71,9 +71,9 @@ def check(console: Console, *, path: list[str], **options: Value) -> None:
         return os.path.relpath(os.path.join(cwd, name), root or cwd)
 
     if shape == "json":
-        console.data(reports.json(report))
+        console.json(reports.to_json(report))
     elif shape == "sarif":
-        console.data(reports.sarif(report, rename))
+        console.json(reports.sarif(report, rename))
     elif shape == "github":
         console.data(reports.github(report, rename))
     else:

@@ -115,11 +115,9 @@ def summary(report: Report, *, strict: bool = False) -> str:
     return said
 
 
-def json(report: Report) -> str:
-    """All of it as JSON: docs/reference/schemas/check.json describes the members."""
-    import json
-
-    said = {
+def to_json(report: Report) -> dict[str, object]:
+    """All of it as plain data: docs/reference/schemas/check.json describes the members."""
+    return {
         "files": report.files,
         "encrypted": report.encrypted,
         "verified": report.verified,
@@ -139,7 +137,6 @@ def json(report: Report) -> str:
             for found in report.findings
         ],
     }
-    return json.dumps(said, indent=2) + "\n"
 
 
 def github(report: Report, rename: Rename) -> str:
@@ -156,10 +153,8 @@ def github(report: Report, rename: Rename) -> str:
     return "".join(lines)
 
 
-def sarif(report: Report, rename: Rename) -> str:
-    """SARIF 2.1.0, for code scanning; columns count characters."""
-    import json
-
+def sarif(report: Report, rename: Rename) -> dict[str, object]:
+    """SARIF 2.1.0 as plain data, for code scanning; columns count characters."""
     names = list(KINDS)
     run = {
         "tool": {
@@ -184,8 +179,7 @@ def sarif(report: Report, rename: Rename) -> str:
         "invocations": [{"executionSuccessful": True}],
         "results": [_result(found, names.index(found.slug), rename) for found in report.findings],
     }
-    said = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
-    return json.dumps(said, indent=2) + "\n"
+    return {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
 
 
 def _result(found: Finding, index: int, rename: Rename) -> dict[str, object]:

@@ -5,7 +5,6 @@ A plan needs no key.  `encconf.cli.batch` runs the work.
 
 from __future__ import annotations
 
-import os
 from _thread import allocate_lock
 from collections.abc import Callable, Mapping, Sequence
 
@@ -24,7 +23,7 @@ from encconf.errors import (
     UsageError,
     as_data,
 )
-from encconf.rules.config import Config, Rule, find_config, find_rule
+from encconf.rules.config import Config, Rule, find_rule
 from encconf.text.path import spell
 from encconf.text.printable import counted
 from encconf.verbs import rekey
@@ -91,9 +90,8 @@ class Rekeying(Batch):
         self._configs: dict[str, Config] = {}
         self._reading = allocate_lock()
         self._names: Names | None = None
-        self._named: set[str] = set()  # the .sops.yaml files whose names were read
-        self._files: list[str] = []  # whose .sops.yaml may have more names
         self._unnamed: set[MasterKey] = set()
+        self._paths: Sequence[str] = ()
         self._to_stdout = False
         self._rows: list[Row] = []  # for --json alone
         self._planned: list[Row] = []  # those of plans to confirm, if they are not
@@ -105,6 +103,7 @@ class Rekeying(Batch):
 
     def run(self, paths: Sequence[str]) -> None:
         """Go through the files.  Raises the error of a single file, or one that says how many failed."""
+        self._paths = paths
         from_stdin = any(path in files.STDIN for path in paths)
         self._to_stdout = self.output in files.STDOUT or from_stdin
         if self.checklist is not None and from_stdin:
@@ -158,7 +157,7 @@ class Rekeying(Batch):
     def settle(self, file: str, done: object) -> str:
         """Write one file, and say what was done."""
         assert isinstance(done, Change)
-        self._look_up_names(done)
+        self._learn(done.plan.removed)
         wanted = done.plan
         if not wanted.changes:
             if not (self.dry_run and self.json):
@@ -181,7 +180,6 @@ class Rekeying(Batch):
         """Keep and print an error, with the names that recipients have here."""
         row: Row = {**_EMPTY, "file": file, "status": "failed"}
         if isinstance(error, StrangerError):
-            self._files.append(file)
             self._learn(error.strangers)
             for key in error.strangers:
                 error.message = error.message.replace(in_full(key), f"{key.TYPE} {self.names.whole(key)}")
@@ -198,7 +196,7 @@ class Rekeying(Batch):
         if not done.plan.changes:
             return self.settle(file, done)
         assert self._agreed is not None
-        self._look_up_names(done)
+        self._learn(done.plan.removed)
         self._to_confirm.setdefault(tuple(self._lines(done.plan)), []).append(file)
         self._agreed[file] = self._hash(done.plan)
         if self.json:
@@ -248,10 +246,6 @@ class Rekeying(Batch):
 
     # --- messages ----------------------------------------------------------------------------
 
-    def _look_up_names(self, change: Change) -> None:
-        self._files.append(change.file)
-        self._learn(change.plan.removed)
-
     def _show(self, names: str, said: Sequence[str]) -> None:
         self.console.note("\n".join([f"{names}: these keys change", *(f"  {line}" for line in said)]))
 
@@ -280,19 +274,13 @@ class Rekeying(Batch):
 
     @property
     def names(self) -> Names:
-        """The names of keys, from the .sops.yaml of each file that was reported so far."""
+        """The names of keys, from the .sops.yaml of each file."""
         if self._names is None:
-            self._names = Names()
-        for file in self._files:
-            path = self.config or find_config(file, os.getcwd())
-            if path is None or path in self._named:
-                continue
-            self._named.add(path)
             try:
-                self._names.add_config(path)
+                self._names = Names.for_files(self._paths, self.config, ())
             except EncconfError as error:
                 self.console.warn(f"{error}; keys are shown without names")
-        self._files.clear()
+                self._names = Names()
         return self._names
 
     # --- the report ----------------------------------------------------------------------------

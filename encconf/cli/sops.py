@@ -57,9 +57,8 @@ class SopsConsole(Console):
             self.hint(error.hint)
 
 
-def main(argv: list[str], console: Console | None = None) -> int:
+def main(argv: list[str], said: SopsConsole) -> int:
     """Run one command line of sops and return its exit code."""
-    said = console if isinstance(console, SopsConsole) else SopsConsole()
     if argv in (["--version"], ["-v"], ["--version", "--disable-version-check"]):
         said.data(_VERSION)
         return 0
@@ -109,18 +108,20 @@ def _run(console: SopsConsole, line: Line) -> None:
 _VERSION = "sops 3.13.3\n"
 
 
+_SAID = {
+    EmptyGroupError: "Could not generate data key: [empty key group provided]",
+    NotEncryptedError: "sops metadata not found",
+    NotModifiedError: "File has not changed, exiting.",
+}
+
+
 def as_sops(error: EncconfError) -> EncconfError:
     """The error in the words that programs compare with those of sops."""
-    if isinstance(error, EmptyGroupError):
-        error.message = "Could not generate data key: [empty key group provided]"
-        error.hint = error.file = None
-    elif isinstance(error, NotEncryptedError):
-        error.message = "sops metadata not found"
-        error.hint = error.file = None
-    elif isinstance(error, NotModifiedError):
-        error.message = "File has not changed, exiting."
-        error.hint = error.file = None
-    elif isinstance(error, KeyAccessError):
+    for kind, said in _SAID.items():
+        if isinstance(error, kind):
+            error.message = said
+            error.hint = error.file = None
+    if isinstance(error, KeyAccessError):
         error.message = error.message.replace(NO_IDENTITY, "no identity matched any of the recipients")
     elif isinstance(error, UnwrittenError):
         error.exit_code = 1
