@@ -52,7 +52,12 @@ def rotated(
     notify: Callable[[str], None] | None = None,
 ) -> str:
     """An encrypted text with a new data key, with keys added or removed."""
-    plan = rekey.plan_rotation(text, format=format, add=add, remove=remove, notify=notify)
+    plan = rekey.plan_change(
+        text,
+        lambda rule: rekey.with_keys(rule, add, remove, notify=notify),
+        format=format,
+        new_data_key=True,
+    )
     return rekey.carry_out(plan, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
 
 

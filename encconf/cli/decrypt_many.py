@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from encconf.cli import files, targets
 from encconf.cli.batch import Batch
@@ -11,16 +11,11 @@ from encconf.cli.console import Console, one_line
 from encconf.cli.options import Value, flag, text
 from encconf.engine.metadata import metadata_of
 from encconf.errors import OutputError, UsageError, about
-from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 
-Decrypted = Callable[[files.Source, Mapping[str, Value], Credentials, Callable[[str], None]], str]
 
-
-def decrypt_many(
-    console: Console, words: Sequence[str], options: Mapping[str, Value], decrypted: Decrypted
-) -> None:
-    """Decrypt files in place or to a folder; ``decrypted`` returns the plaintext of each.
+def decrypt_many(console: Console, words: Sequence[str], options: Mapping[str, Value]) -> None:
+    """Decrypt files in place or to a folder.
 
     Raises the error of a single file, or one that says how many failed.
     """
@@ -28,18 +23,18 @@ def decrypt_many(
     output = text(options, "output")
     if output in files.STDOUT:
         output = None
-    if not files.are_many(words, options):  # a dry run
+    if files.are_many(words, options):
+        files.refuse_for_many(paths, options, ["extract", "output_type", "filename_override"])
+        if not flag(options, "in_place") and output is None:
+            raise UsageError(
+                "several files need an output folder",
+                hint="use -i to decrypt each in place, or -o FOLDER",
+            )
+        found = _targets(paths, output)
+    else:  # a dry run
         files.refuse_for_many(paths, options, [])
-        target = paths[0] if flag(options, "in_place") else output or "stdout"
-        Decrypting(console, options, {paths[0]: target}, decrypted).run(paths)
-        return
-    files.refuse_for_many(paths, options, ["extract", "output_type", "filename_override"])
-    if not flag(options, "in_place") and output is None:
-        raise UsageError(
-            "several files need an output folder",
-            hint="use -i to decrypt each in place, or -o FOLDER",
-        )
-    Decrypting(console, options, _targets(paths, output), decrypted).run(paths)
+        found = {paths[0]: paths[0] if flag(options, "in_place") else output or "stdout"}
+    Decrypting(console, options, found).run(paths)
 
 
 def _targets(paths: Sequence[str], folder: str | None) -> dict[str, str]:
@@ -69,16 +64,9 @@ def _targets(paths: Sequence[str], folder: str | None) -> dict[str, str]:
 class Decrypting(Batch):
     """Several files to decrypt."""
 
-    def __init__(
-        self,
-        console: Console,
-        options: Mapping[str, Value],
-        targets: dict[str, str],
-        decrypted: Decrypted,
-    ) -> None:
+    def __init__(self, console: Console, options: Mapping[str, Value], targets: dict[str, str]) -> None:
         super().__init__(console, "decrypting", options)
         self._targets = targets
-        self._decrypted = decrypted
         self._in_place = flag(options, "in_place")
         self._written: list[str] = []
 
@@ -88,7 +76,7 @@ class Decrypting(Batch):
         if self.dry_run:
             metadata_of(source.text, source.format(text(self.options, "input_type")))
             return source, ""
-        return source, self._decrypted(source, self.options, self.credentials, self.warner(file))
+        return source, files.decrypted(source, self.options, self.credentials, self.warner(file))
 
     def settle(self, file: str, done: object) -> str:
         """Write one decrypted file, and say so."""

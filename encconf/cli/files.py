@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from encconf.cli.console import Console, is_terminal
+from encconf.cli.options import flag, text
 from encconf.errors import (
     ChangedError,
     ConflictError,
@@ -72,6 +73,30 @@ class Source(Record):
             return opening.open_text(
                 self.text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
             )
+
+
+def decrypted(
+    source: Source,
+    options: Mapping[str, Value],
+    credentials: Credentials,
+    notify: Callable[[str], None],
+) -> str:
+    """The plaintext, or the part of it that --extract names, in the format of --output-type."""
+    from encconf.engine import plaintext
+    from encconf.text.path import parse
+
+    input_type, output_type = text(options, "input_type"), text(options, "output_type")
+    target = format_by_name(source.name, output_type) if output_type else source.format(input_type)
+    path = parse(text(options, "extract") or "")
+    opened = source.open(input_type, credentials, notify, ignore_mac=flag(options, "ignore_mac"))
+    with about(source.label):
+        if path or output_type:
+            from encconf.verbs.convert import converted, stores_indent
+
+            name = None if source.path is None else source.name
+            indent = stores_indent(target, config=text(options, "config"), target=name)
+            return converted(opened, target, path=path, indent=indent, requested=output_type is not None)
+        return plaintext.plain_text(opened)
 
 
 def read(

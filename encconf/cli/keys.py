@@ -34,8 +34,11 @@ def rotate(
         raise UsageError("--output takes the result of one file")
 
     def plan(change: Change) -> Plan:
-        wanted = rekey.plan_rotation(
-            change.source.text, format=change.format, add=add, remove=remove, notify=change.warn
+        wanted = rekey.plan_change(
+            change.source.text,
+            lambda rule: rekey.with_keys(rule, add, remove, notify=change.warn),
+            format=change.format,
+            new_data_key=True,
         )
         checks.refuse_strangers(change.file, wanted.rule, change.rule, named=add)
         return wanted

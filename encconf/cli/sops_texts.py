@@ -349,13 +349,13 @@ def without_command(run: Run) -> None:
 
 def _check_rule(run: Run, name: str) -> None:
     """Check that the config file, if there is one, has a rule for the file, although it is not needed."""
+    from contextlib import suppress
+
     from encconf.errors import NoConfigError
     from encconf.rules.config import find_rule
 
-    try:
+    with suppress(NoConfigError):
         find_rule(name, config=run.config)
-    except NoConfigError:
-        return
 
 
 def _set_words(run: Run) -> tuple[Path, str]:

@@ -74,24 +74,9 @@ def _refuse_exposed(wanted: Plan) -> None:
     )
 
 
-def plan_rotation(
-    text: str,
-    *,
-    format: str,
-    add: Sequence[MasterKey] = (),
-    remove: Sequence[MasterKey] = (),
-    notify: Notify | None = None,
+def plan_change(
+    text: str, change: Callable[[Rule], Rule], *, format: str, new_data_key: bool = False
 ) -> Plan:
-    """Return the plan for a new data key, with keys added to the first group or removed.
-
-    Raises what `plan_change` and `with_keys` raise.
-    """
-    wanted = plan_change(text, lambda rule: with_keys(rule, add, remove, notify=notify), format=format)
-    wanted.new_data_key = True
-    return wanted
-
-
-def plan_change(text: str, change: Callable[[Rule], Rule], *, format: str) -> Plan:
     """Return the plan for a change of the rule that a file was encrypted by.
 
     ``change`` gets the rule and returns the new one with `with_keys`, `with_group` or `without_group`.
@@ -99,7 +84,7 @@ def plan_change(text: str, change: Callable[[Rule], Rule], *, format: str) -> Pl
     """
     document = formats.scan_encrypted(text, formats.module(format))
     metadata = Metadata.of(document)
-    return Plan(document, metadata, change(rule_of(metadata)))
+    return Plan(document, metadata, change(rule_of(metadata)), new_data_key=new_data_key)
 
 
 def carry_out(
@@ -161,7 +146,11 @@ def carry_out(
 
 
 def with_keys(
-    rule: Rule, add: Sequence[MasterKey], remove: Sequence[MasterKey] = (), *, notify: Notify | None = None
+    rule: Rule,
+    add: Sequence[MasterKey] = (),
+    remove: Sequence[MasterKey] = (),
+    *,
+    notify: Notify | None = None,
 ) -> Rule:
     """Return a rule with keys added to its first group and other keys removed from all groups.
 

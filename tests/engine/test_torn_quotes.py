@@ -27,7 +27,7 @@ def test_a_quote_that_a_later_line_ends(text: str, age_key: AgeKey, sops: Sops) 
         lambda: changes.change(theirs, "dotenv", (("T",), changes.REMOVED), credentials=creds),
         lambda: api.encrypt(text.replace("B=1", "B=2"), format="dotenv", twin=theirs, credentials=creds),
         lambda: rekey.carry_out(
-            rekey.plan_rotation(theirs, format="dotenv"), credentials=creds
+            rekey.plan_change(theirs, rekey.with_keys, format="dotenv", new_data_key=True), credentials=creds
         ),
     ):  # fmt: skip
         with pytest.raises(EmitError, match=r"value at T begins with a quote that ends several lines later"):

@@ -27,7 +27,16 @@ from encconf.rules.selection import Selection
 from encconf.verbs import changes, rekey
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.engine.plan import Plan
     from encconf.keys import MasterKey
+
+
+def planned_rotation(enc: str, remove: Sequence[MasterKey] = ()) -> Plan:
+    return rekey.plan_change(
+        enc, lambda rule: rekey.with_keys(rule, (), remove), format="yaml", new_data_key=True
+    )
 
 
 class TestTexts:
@@ -252,7 +261,7 @@ class TestWhatHasNoPlan:
         with pytest.raises(NotEncryptedError):
             rekey.plan("a: 1\n", groups, None, format="yaml")
         with pytest.raises(NotEncryptedError):
-            rekey.plan_rotation("a: 1\n", format="yaml")
+            planned_rotation("a: 1\n")
         with pytest.raises(NotEncryptedError):
             rekey.plan_change("a: 1\n", lambda rule: rule, format="yaml")
         with pytest.raises(MetadataError):
@@ -270,18 +279,18 @@ def test_the_same_keys_change_nothing(age_key: AgeKey) -> None:
     assert not rekey.plan_change(
         enc, lambda by: rekey.with_keys(by, rule(age_key).groups[0]), format="yaml"
     ).changes
-    assert rekey.plan_rotation(enc, format="yaml").changes
+    assert planned_rotation(enc).changes
 
 
 def test_what_could_be_read_is_listed_before_it_is_changed(age_key: AgeKey) -> None:
     other = AgeKey.generate()
     enc = api.encrypt(YAML, rule(age_key, other), format="yaml", credentials=credentials(age_key))
-    plan = rekey.plan_rotation(enc, format="yaml", remove=[master_key("age", other.recipient)])
+    plan = planned_rotation(enc, [master_key("age", other.recipient)])
     seen = plan.seen()
     assert seen is not None
     assert seen.alone
     assert ("a", "b") in seen.paths
-    assert rekey.plan_rotation(enc, format="yaml").seen() is None
+    assert planned_rotation(enc).seen() is None
 
 
 def test_an_unfinished_merge_keeps_its_recipients(age_key: AgeKey) -> None:
