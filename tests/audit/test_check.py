@@ -219,7 +219,8 @@ def test_damaged_files_and_rules(tmp_path: Path, seed: int) -> None:
             (tmp_path / path.name).write_bytes(data)
         names = sorted(path.name for path in tmp_path.iterdir())
         report = check(names, cwd=str(tmp_path), scope=ALL)
-        for out in (reports.text(report), reports.json(report), reports.sarif(report, str)):
+        data = json.dumps([reports.to_json(report), reports.sarif(report, str)], indent=2)
+        for out in (data, reports.text(report)):
             assert all(line.isprintable() for line in out.split("\n"))
         for name in names:
             found = explaining.explain(name, cwd=str(tmp_path))
