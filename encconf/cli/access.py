@@ -18,7 +18,6 @@ from encconf.cli.console import (
     is_terminal,
     one_line,
     width_of,
-    wrapped,
 )
 from encconf.cli.options import Value, flag, text, texts
 from encconf.errors import MissingFileError, OutputError, UsageError
@@ -78,7 +77,7 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
             screen.file(found, found.files[0]) if found.files else None
         else:
             screen.matrix(found, verbose=flag(options, "verbose"))
-        console.data(screen.text())
+        console.lines("".join(f"{line.rstrip()}\n" for line in screen.lines))
     _warn(console, found)
     for problem in found.problems:
         console.error(problem)
@@ -137,14 +136,6 @@ class _Screen(Paper):
         super().__init__(console)
         self._terminal = is_terminal(1)
         self._width = width_of(1, console.environ) or (80 if self._terminal else 100_000)
-
-    def text(self) -> str:
-        """All of it."""
-        lines = (
-            [line] if "\033" in line else wrapped(line, self._width)  # tables in color fit already
-            for line in map(str.rstrip, self.lines)
-        )
-        return "".join(f"{part}\n" for parts in lines for part in parts)
 
     # --- many files ---
 

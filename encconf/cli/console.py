@@ -337,8 +337,8 @@ def width_of(descriptor: int, environ: Mapping[str, str]) -> int:
 
 
 def wrapped(line: str, width: int) -> list[str]:
-    """A line, broken between words into lines that fit; a longer word is not broken."""
-    if width < _NARROW or len(line) <= width:
+    """A line, broken between words into lines that fit; a longer word is not broken, nor is one in color."""
+    if width < _NARROW or len(line) <= width or "\033" in line:
         return [line]
     indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
     if len(indent) >= width:

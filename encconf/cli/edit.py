@@ -17,7 +17,7 @@ from encconf import formats
 from encconf.cli import files
 from encconf.cli.console import Console
 from encconf.cli.editor import editor_command, run_editor
-from encconf.cli.options import Value
+from encconf.cli.options import Value, flag, text
 from encconf.engine import opening
 from encconf.engine.admission import rule_of
 from encconf.engine.metadata import CONFLICT, metadata_of
@@ -45,17 +45,10 @@ if TYPE_CHECKING:
 _WAIT = "if the editor is still open, use its option to wait: EDITOR='code --wait'"
 
 
-def edit(
-    console: Console,
-    *,
-    file: str,
-    ignore_mac: bool,
-    allow_plaintext: bool,
-    input_type: str | None,
-    config: str | None,
-    **keys_and_selection: Value,
-) -> None:
+def edit(console: Console, *, file: str, **options: Value) -> None:
     """Edit one encrypted file; if it does not exist, start from an example."""
+    ignore_mac, allow_plaintext = flag(options, "ignore_mac"), flag(options, "allow_plaintext")
+    input_type, config = text(options, "input_type"), text(options, "config")
     if file in files.STDIN:
         _edit_stdin(console, files.read(file), input_type, ignore_mac=ignore_mac)
         return
@@ -66,7 +59,7 @@ def edit(
     if enc is None:
         from encconf.cli.rule import find_rule
 
-        rule = find_rule(file, {**keys_and_selection, "config": config}, notify=console.warn)
+        rule = find_rule(file, options, notify=console.warn)
         draft = Draft(formats.module(format).EXAMPLE, format, rule=rule)
     else:
         plain: list[Path] = []

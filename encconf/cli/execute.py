@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from encconf.cli import files, flat
 from encconf.cli.console import Console
-from encconf.cli.options import Value, flag
+from encconf.cli.options import Value, flag, text
 from encconf.engine import opening
 from encconf.errors import EncconfError, OutputError, SourceError, UsageError, about
 from encconf.formats import emit
@@ -33,19 +33,17 @@ def execute(console: Console, *, file: list[str], argv: list[str], **options: Va
     """Replace this process by a program that has the values of files in its environment."""
     if not argv or not argv[0]:
         raise UsageError("no program was given", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
-    if not file:
-        raise UsageError("no file was given", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
     found = flat.values(console, map(files.read, file), options)
     # These open files, and the program has the values already.
     hidden = () if flag(options, "keep_keys") else (*KEY_VARIABLES, *_named_keys(console))
     before = {name: value for name, value in console.environ.items() if name not in hidden}
     environ = {} if flag(options, "pristine") else dict(before)
-    for name, (text, source, _) in found.items():
+    for name, value in found.items():
         there = name in environ and not flag(options, "override")
         if flag(options, "print_sources"):
-            console.note(f"{name}: {'the environment' if there else source}")
+            console.note(f"{name}: {'the environment' if there else value.file}")
         if not there:
-            environ[name] = _variable(text)
+            environ[name] = _variable(value.text)
     _become(argv, environ, console.environ.get("PATH", os.defpath))
 
 
@@ -75,20 +73,12 @@ def _variable(text: str) -> str:
     return os.fsdecode(fileio.encode(text))
 
 
-def exec_env(
-    console: Console,
-    *,
-    file: str,
-    command: str,
-    pristine: bool,
-    user: str | None,
-    input_type: str | None,
-) -> None:
+def exec_env(console: Console, *, file: str, command: str, **options: Value) -> None:
     """Run a shell command with the top-level values of a file, which override other variables."""
     source = files.read(file)
-    opened = source.open(input_type, files.credentials(console), console.warn)
+    opened = source.open(text(options, "input_type"), files.credentials(console), console.warn)
     with about(source.label):
-        shell_with(console, opened, command, pristine=pristine, user=user)
+        shell_with(console, opened, command, pristine=flag(options, "pristine"), user=text(options, "user"))
 
 
 def shell_with(
@@ -121,17 +111,7 @@ def shell_with(
     _become(["/bin/sh", "-c", command], environ, os.defpath)
 
 
-def exec_file(
-    console: Console,
-    *,
-    file: str,
-    command: str,
-    no_fifo: bool,
-    filename: str | None,
-    user: str | None,
-    input_type: str | None,
-    output_type: str | None,
-) -> None:
+def exec_file(console: Console, *, file: str, command: str, **options: Value) -> None:
     """Run a shell command on the decrypted file, whose path replaces ``{}``; the exit code is the command's.
 
     The text is in a private folder, by default in a pipe that can be read once.
@@ -139,11 +119,19 @@ def exec_file(
     from encconf.verbs.convert import converted
 
     source = files.read(file)
-    opened = source.open(input_type, files.credentials(console), console.warn)
+    output_type = text(options, "output_type")
+    opened = source.open(text(options, "input_type"), files.credentials(console), console.warn)
     target = files.format_by_name(source.name, output_type) if output_type else opened.document.format
     with about(source.label):
         plain = converted(opened, target, requested=output_type is not None)
-    run_on(console, plain, command, fifo=not no_fifo, filename=filename, user=user)
+    run_on(
+        console,
+        plain,
+        command,
+        fifo=not flag(options, "no_fifo"),
+        filename=text(options, "filename"),
+        user=text(options, "user"),
+    )
 
 
 def run_on(

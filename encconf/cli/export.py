@@ -21,8 +21,6 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
     with_key = text(options, "with_key")
     if format is None:
         raise UsageError("no format was given", hint=f"--format {'|'.join(FORMATS)}")
-    if not file:
-        raise UsageError("no file was given")
     if output in files.STDOUT:
         output = None
     if with_key is not None and format != "systemd-creds":

@@ -14,13 +14,12 @@ import click
 
 from encconf.cli.console import Console
 from encconf.cli.options import Option, Values
-from encconf.cli.table import COMMANDS, GROUPS, ROOT_OPTIONS, VERSION_FLAGS, Argument, Command, Help, help_of
+from encconf.cli.table import COMMANDS, ROOT_OPTIONS, VERSION_FLAGS, Argument, Command, Help, help_of
 from encconf.errors import EncconfError, MissingFileError, OutputError, UsageError
 from encconf.text.words import did_you_mean
 
 _PROGRAM = "encconf"
 _SHELLS = ("bash", "zsh", "fish", "powershell")
-_SUMMARY = "Encrypted configuration files, compatible with SOPS."
 
 
 def parse(argv: list[str]) -> tuple[Command, Values] | None:
@@ -89,15 +88,16 @@ def _settings() -> dict[str, object]:
 
 
 def _root() -> click.Group:
+    said = help_of("")
     root = _Group(
         _PROGRAM,
         params=[
-            *(_option(option, help_of("")) for option in ROOT_OPTIONS),
+            *(_option(option, said) for option in ROOT_OPTIONS),
             click.Option(VERSION_FLAGS, is_flag=True, is_eager=True, expose_value=False, callback=_version,
                          help="Print the version."),
         ],
-        help=_SUMMARY,
-        epilog="Topics: encconf help environment, encconf help exit-codes, encconf help error SLUG",
+        help=said.summary,
+        epilog=said.details,
         context_settings=_settings(),
         no_args_is_help=True,
         callback=lambda **given: None,
@@ -108,8 +108,7 @@ def _root() -> click.Group:
         if group not in groups:
             groups[group] = _Group(
                 group,
-                help=GROUPS[group],
-                short_help=GROUPS[group],
+                help=help_of(group).summary,
                 context_settings=_settings(),
                 no_args_is_help=True,
             )

@@ -6,8 +6,6 @@ from encconf.cli.console import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from encconf.audit.names import Names
     from encconf.engine.plan import Plan
     from encconf.keys import MasterKey
@@ -38,7 +36,7 @@ def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str
     """What a plan changes, one line for each change."""
     said: list[str] = []
     if wanted.regroups or wanted.thresholds[0] != wanted.thresholds[1]:
-        said += _difference(wanted, names)
+        said += [*of_threshold(*wanted.thresholds), *of_groups(wanted, names)]
     if wanted.reselects:
         before, after = wanted.metadata.selection, wanted.rule.selection
         said.append(f"what is encrypted: {after}; until now {before}")
@@ -51,16 +49,6 @@ def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str
     return said
 
 
-def _difference(wanted: Plan, names: Names | None = None) -> list[str]:
-    """How a plan changes the groups, with the names of keys."""
-
-    def line(sign: str, key: MasterKey) -> str:
-        name = names.given(key) if names is not None else None
-        return f"{sign} {key.name} ({name})" if name else f"{sign} {key.name}"
-
-    return [*of_threshold(*wanted.thresholds), *of_groups(wanted, line)]
-
-
 def of_threshold(old: int, new: int) -> list[str]:
     """The change of a Shamir threshold, 0 for none."""
     if old == new:
@@ -69,13 +57,13 @@ def of_threshold(old: int, new: int) -> list[str]:
     return [*said, f"--- shamir_threshold: {old}"] if old else said
 
 
-def without_names(sign: str, key: MasterKey) -> str:
-    """A line for a key, without the name of its owner."""
-    return f"{sign} {key.name}"
+def of_groups(wanted: Plan, names: Names | None = None) -> list[str]:
+    """The groups, a line for each key with its sign: kept (blanks), ``+++`` new, ``---`` removed."""
 
+    def line(sign: str, key: MasterKey) -> str:
+        name = names.given(key) if names is not None else None
+        return f"{sign} {key.name} ({name})" if name else f"{sign} {key.name}"
 
-def of_groups(wanted: Plan, line: Callable[[str, MasterKey], str] = without_names) -> list[str]:
-    """The groups, a ``line`` for each key with its sign: kept (blanks), ``+++`` new, ``---`` removed."""
     said: list[str] = []
     for number in range(max(len(wanted.old), len(wanted.new))):
         before = wanted.old[number] if number < len(wanted.old) else []

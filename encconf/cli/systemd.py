@@ -24,25 +24,13 @@ from encconf.systemd.units import Unit
 from encconf.systemd.values import Values
 
 
-def serve(
-    console: Console,
-    *,
-    file: list[str],
-    socket: str | None,
-    allow: list[str],
-    allow_from: str | None,
-    reload: bool,
-    idle: str | None,
-    input_type: str | None,
-) -> None:
+def serve(console: Console, *, file: list[str], **options: Value) -> None:
     """Serve values to units until SIGTERM or Ctrl-C; SIGHUP reloads the files."""
     if not hasattr(signal, "pidfd_send_signal"):
         raise UsageError("this system has no systemd")
-    seconds = _seconds(idle)
-    rules = _rules(allow, allow_from)
-    if not file:
-        raise UsageError("no file was given")
-    if not rules:
+    seconds = _seconds(text(options, "idle"))
+    allowed = _rules(options)
+    if not allowed:
         raise UsageError(
             "no rule allows a unit a value",
             hint="--allow app.service:db_password=database.password",
@@ -51,15 +39,17 @@ def serve(
     stay_in_memory()
     values = Values(
         file,
-        rules,
+        allowed,
         lambda: Credentials.from_env(console.environ, notify=console.warn),
-        input_type=input_type,
+        input_type=text(options, "input_type"),
     )
     given = server.activated(console.environ)
     values.load()
-    path = socket or _default_socket(console) if given is None else str(given.getsockname())
+    path = text(options, "socket") or _default_socket(console) if given is None else str(given.getsockname())
     with nullcontext(given) if given is not None else server.Listening(path) as listener:
-        desk = server.CredentialServer(listener, values, rules, log=console.note, watch=reload, idle=seconds)
+        desk = server.CredentialServer(
+            listener, values, allowed, log=console.note, watch=flag(options, "reload"), idle=seconds
+        )
         _obey_signals(console, desk)
         console.note(f"listening on {path}")
         server.notify(console.environ, "READY=1")
@@ -93,9 +83,9 @@ def _seconds(given: str | None) -> float | None:
     return seconds
 
 
-def _rules(allow: list[str], allow_from: str | None) -> list[Rule]:
-    found = [rules.read(each) for each in allow]
-    return found if allow_from is None else found + rules.read_file(allow_from)
+def _rules(options: Mapping[str, Value]) -> list[Rule]:
+    found, listed = [rules.read(each) for each in texts(options, "allow")], text(options, "allow_from")
+    return found if listed is None else found + rules.read_file(listed)
 
 
 def _default_socket(console: Console) -> str:
@@ -112,8 +102,6 @@ def unit(console: Console, *, file: list[str], unit: str | None, **options: Valu
     """Print the unit files that give a unit its values, or write them into a folder."""
     socket, identity, output = text(options, "socket"), text(options, "identity"), text(options, "output")
     input_type, user = text(options, "input_type"), flag(options, "user")
-    if not file:
-        raise UsageError("no file was given")
     if unit is None:
         raise UsageError("no unit was given", hint="--unit app.service")
     if "." not in unit:

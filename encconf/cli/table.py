@@ -94,7 +94,7 @@ _HELP: dict[str, Help] = {}
 
 
 def help_of(name: str) -> Help:
-    """The help of a command; "" has the options that mean the same in every command."""
+    """The help of a command or of a group; "" is encconf itself, with the options of several commands."""
     if not _HELP:
         from encconf.io.packaged import packaged
 
@@ -302,13 +302,8 @@ COMMANDS = (
     Command("version", "encconf.cli.version:show_version"),
 )
 
-GROUPS = {
-    "git": "Let git diff and merge encrypted files by their values.",
-    "groups": "Require several people to open a file (key groups).",
-    "keys": "Add recipients to files.",
-    "systemd": "Serve values to systemd units.",
-}
-"""First words that several commands share, with the help for each."""
+GROUPS = frozenset(row.name.split()[0] for row in COMMANDS if " " in row.name)
+"""The first words of commands that have two."""
 
 VERSION_FLAGS = ("--version", "-v")
 """Instead of a command.  As in sops, ``-v`` is not ``--verbose``."""

@@ -23,20 +23,11 @@ if TYPE_CHECKING:
     from encconf.text.tree import Plain
 
 
-def get(
-    console: Console,
-    *,
-    file: str,
-    path: str | None,
-    json: bool,
-    ignore_mac: bool,
-    resolve: bool,
-    input_type: str | None,
-    config: str | None,
-) -> None:
+def get(console: Console, *, file: str, path: str | None, **options: Value) -> None:
     """Print one value of a file as it is, or a mapping or list in the file's format."""
     from encconf.formats import emit
 
+    json, resolve, ignore_mac = (flag(options, name) for name in ("json", "resolve", "ignore_mac"))
     source = files.read(file)
     where = parse(path or "")
     if resolve and ignore_mac:
@@ -45,13 +36,13 @@ def get(
             hint="a file whose MAC is not checked must not decide what is fetched",
         )
     credentials = files.credentials(console)
-    opened = source.open(input_type, credentials, ignore_mac=ignore_mac)
+    opened = source.open(text(options, "input_type"), credentials, ignore_mac=ignore_mac)
     format = opened.document.format
     with about(source.label):
         if resolve:
             (texts,) = loading.resolved([("", opened)], True, credentials, where)
-            for index, text in texts.items():
-                opened.document.leaves[index].data = text.encode()
+            for index, fetched in texts.items():
+                opened.document.leaves[index].data = fetched.encode()
         trees, notes = emit.trees_of(opened.document)
         node = changes.find(trees[0], where)
         if json:

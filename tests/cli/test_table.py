@@ -12,7 +12,7 @@ from encconf.keys import TABLE
 def test_the_table_is_sound() -> None:
     names = [command.name for command in COMMANDS]
     assert len(set(names)) == len(names)
-    assert {name.partition(" ")[0] for name in names if " " in name} == set(GROUPS)
+    assert {"git", "groups", "keys", "systemd"} == GROUPS
     for command in COMMANDS:
         options = [name for option in command.options for name in option.names]
         assert len(set(options)) == len(options), command.name
@@ -25,7 +25,8 @@ def test_the_table_is_sound() -> None:
 
 def test_every_command_has_an_example_and_every_entry_of_the_help_a_command() -> None:
     entries = re.findall(r"^\[(.*)\]$", packaged("encconf.cli", "help/commands.txt"), re.M)
-    assert entries == ["", *(command.name for command in COMMANDS)]
+    assert {*entries} == {"", *GROUPS, *(command.name for command in COMMANDS)}
+    assert [entry for entry in entries if entry not in GROUPS][1:] == [command.name for command in COMMANDS]
     assert all(command.help.examples for command in COMMANDS if command.name != "version")
     for command in COMMANDS:
         said = command.help
