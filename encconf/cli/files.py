@@ -187,13 +187,11 @@ def format_of(text: str | None, name: str, input_type: str | None) -> str:
     return found or format_by_name(name, input_type)
 
 
-def credentials(console: Console, environ: Mapping[str, str] | None = None) -> Credentials:
+def credentials(console: Console) -> Credentials:
     """The credentials to open files with; their warnings are printed."""
     from encconf.identities.credentials import Credentials
 
-    environ = console.environ if environ is None else environ
-    if console.keys:
-        environ = {**environ, **console.keys}
+    environ = {**console.environ, **console.keys} if console.keys else console.environ
     found = Credentials.from_env(environ, notify=console.warn)
     status = console.status()
     if status is not None:
