@@ -35,6 +35,7 @@ from encconf.errors import (
 from encconf.formats import sniff
 from encconf.io import fileio
 from encconf.rules import config as configs
+from encconf.rules.names import encrypted_name
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -200,7 +201,7 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
 
     found.given_names.origins = origins(cwd)
     also: list[str] = []
-    if found.state == "plain" and (name := _encrypted_name(target)):
+    if found.state == "plain" and (name := encrypted_name(target)):
         target, also = name, [target]  # encconf encrypt FILE writes there
     found.names = loaded.names(target, also)
     found.tried = loaded.tried(target, also=also)
@@ -219,14 +220,6 @@ def _choose(found: Explanation, loaded: Config, target: str, also: list[str]) ->
         )
     except (ConfigError, BadKeyError) as error:
         found.error = error
-
-
-def _encrypted_name(path: str) -> str:
-    from encconf.audit.meant import is_called
-
-    folder, name = os.path.split(path)
-    stem, dot, suffix = name.rpartition(".")
-    return "" if is_called(name) or not dot else os.path.join(folder, f"{stem}.enc.{suffix}")
 
 
 # --- why -------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from encconf.cli.options import Value, flag, text
 from encconf.engine.metadata import metadata_of
 from encconf.errors import OutputError, UsageError, about
 from encconf.io import fileio
+from encconf.rules.names import plain_name
 
 
 def decrypt_many(console: Console, words: Sequence[str], options: Mapping[str, Value]) -> None:
@@ -53,7 +54,7 @@ def _targets(paths: Sequence[str], folder: str | None) -> dict[str, str]:
                 "it is not below the current folder, so --output FOLDER cannot mirror its path",
                 hint="change to the folder that holds the files",
             ).about(path)
-        target = os.path.join(folder, files.plain_name(name))
+        target = os.path.join(folder, plain_name(name))
         if target in sources:
             raise UsageError(f"{sources[target]} and {path} would both be written to {target}")
         sources[target] = path

@@ -15,6 +15,7 @@ from encconf.envelope.groups import quorum
 from encconf.errors import MissingFileError, UsageError
 from encconf.git.worktree import Known
 from encconf.rules.config import Config
+from encconf.rules.names import encrypted_name
 from encconf.text.printable import counted
 
 
@@ -36,7 +37,7 @@ def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
         """
         if is_named(name, name, config=config, read=configs):
             return True
-        target = "" if in_place else files.encrypted_name(name)
+        target = "" if in_place else encrypted_name(name)
         if not target or not is_named(target, name, config=config, read=configs):
             return False
         meant = os.path.lexists(target) or not known.tracked(name)

@@ -15,6 +15,7 @@ from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.rules.config import Config
+from encconf.rules.names import encrypted_name
 from encconf.text.printable import quoted
 from encconf.verbs.encrypt import plain_as, refuse_encrypted
 
@@ -57,7 +58,7 @@ class Job:
         self.written = self.format if output_type is None else files.format_by_name(source.name, output_type)
         self.target = target = _target(source, file, self.output, in_place=self.in_place)
         self.rule = find_rule(
-            text(options, "filename_override") or target or files.encrypted_name(source.name) or source.name,
+            text(options, "filename_override") or target or encrypted_name(source.name) or source.name,
             options,
             also=[source.name],
             read=read,
@@ -140,7 +141,7 @@ def _target(source: files.Source, file: str | None, output: str | None, *, in_pl
         return None if output in files.STDOUT else output
     if file is None or source.path is None:
         return None
-    name = files.encrypted_name(file)
+    name = encrypted_name(file)
     if not name:
         raise UsageError(
             "this is already the name of an encrypted file",

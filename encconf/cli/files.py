@@ -247,26 +247,6 @@ def in_turn(path: str, change: Callable[[], T]) -> T:
 ATTEMPTS = 20
 
 
-def encrypted_name(path: str) -> str:
-    """``secrets.enc.yaml`` for ``secrets.yaml``; "" if the name has ``.enc`` already."""
-    folder, name = os.path.split(path)
-    if name == ".env":  # the extension is all there is
-        return os.path.join(folder, ".enc.env")
-    if name == ".enc.env":
-        return ""
-    stem, extension = os.path.splitext(path)
-    return "" if stem.endswith(".enc") else f"{stem}.enc{extension}"
-
-
-def plain_name(path: str) -> str:
-    """The opposite of `encrypted_name`; a name without ``.enc`` stays as it is."""
-    folder, name = os.path.split(path)
-    if name == ".enc.env":
-        return os.path.join(folder, ".env")
-    stem, extension = os.path.splitext(path)
-    return stem.removesuffix(".enc") + extension
-
-
 def warn_if_exposed(console: Console, paths: Sequence[str]) -> None:
     """Warn about plaintext files that git tracks or does not ignore, once for all that are alike."""
     from encconf.git import exposures

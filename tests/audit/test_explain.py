@@ -163,12 +163,25 @@ def test_the_rule_is_that_of_encrypting(project: Project, name: str) -> None:
     assert [rule.matches for rule in found.tried].index(True) == found.number
 
 
-def test_a_plain_file_is_looked_up_as_what_encrypting_writes(project: Project) -> None:
-    project.write("secrets.yaml", PLAIN)
-    said = explained(project, "secrets.yaml")
-    assert said["names"] == ["secrets.enc.yaml", "secrets.yaml"]
-    project.run("encrypt", "secrets.yaml")
-    assert project.path("secrets.enc.yaml").exists()
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("secrets.yaml", "secrets.enc.yaml"),
+        (".env", ".enc.env"),
+        ("Makefile", "Makefile.enc"),
+        ("x.sops.yaml", "x.sops.enc.yaml"),
+    ],
+)
+def test_a_plain_file_is_looked_up_as_what_encrypting_writes(
+    project: Project, name: str, written: str
+) -> None:
+    rule = f"  - path_regex: '^{re.escape(written)}$'\n    age: {project.key.recipient}\n"
+    project.write(".sops.yaml", f"creation_rules:\n{rule}")
+    project.write(name, "A=1\n" if name == ".env" else PLAIN)
+    said = explained(project, name)
+    assert said["names"] == [written, name]
+    project.run("encrypt", name)
+    assert project.path(written).exists()
 
 
 # --- every value -----------------------------------------------------------------------------------
