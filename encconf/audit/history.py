@@ -1,8 +1,8 @@
-"""The readers of encrypted files in the history of a git repository: since when, and until when.
+"""Find out from git since when, and until when, each reader of encrypted files could read them.
 
-It takes one ``git log`` for the changes (of a few files, for these alone) and one ``git cat-file`` for the
-versions (`encconf.git.log`); the time is linear in both.  No key is used: the ``sops`` block says who
-could read a version, and ciphertexts that are the same before and after show that a data key was kept.
+One ``git log`` lists the changes, and one ``git cat-file`` reads the versions (`encconf.git.log`).  For a few
+files, the log is limited to them.  The time is linear in the output of both.  No key is needed: the ``sops``
+block says who could read a version, and a ciphertext that stayed the same shows that the data key was kept.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _MEMBER = re.compile(rb"""(?m)^[ \t]*["']?(?:sops_)?(?:mac|lastmodified)["']?[ \
 class Span:
     """A time in which a key could open a file.
 
-    ``start`` is None if the key is not committed yet.  ``end`` is None while the span lasts, and if its end
-    is not committed.  ``until`` is when the data key that the reader knew went out of use, None as long as
-    that has not been seen.
+    ``start`` is None if the key is not committed yet.  ``over`` says that the span has ended; ``end`` is
+    None if it has not, or if its end is not committed.  ``until`` is when the file got another data key than
+    the one that the reader knows, or None if it still has that one.
     """
 
     start: Moment | None
@@ -49,8 +49,8 @@ class Span:
 class FileHistory:
     """The history of one file.
 
-    ``spans`` are those of each key (by `names.identity`), oldest first, and ``keys`` the keys by identity.
-    ``plain`` are the times in which a commit had the file unencrypted.
+    ``spans`` are the spans of each key, oldest first, and ``keys`` the keys; both by `names.identity`.
+    ``plain`` are the times in which the file was committed as plaintext.
     """
 
     keys: dict[str, MasterKey] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class FileHistory:
 
 @dataclass(slots=True, eq=False)
 class Version:
-    """What one version of a file says: its keys by identity, and the tags of its ciphertexts."""
+    """One version of a file: its keys by identity, and the tags of its ciphertexts."""
 
     keys: dict[str, MasterKey] = field(default_factory=dict)
     tags: frozenset[bytes] = frozenset()
@@ -72,9 +72,10 @@ _NOT_COMMITTED = Moment(0, "")
 
 
 def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
-    """The history of each file; ``files`` are paths from the top of the repository, and bytes now.
+    """Return the history of each file.
 
-    Empty histories where there is no commit, or no git.
+    ``files`` maps paths, relative to the top of the repository, to their present bytes.  Without a commit or
+    without git, the histories have only the present keys.
     """
     reader = _Reader()
     if not files or not ask(root, "rev-parse", "--verify", "--quiet", "HEAD"):
@@ -101,18 +102,18 @@ def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
 
 
 def name_former(names: Names, keys: Iterable[MasterKey]) -> None:
-    """Let ``names`` learn what keys without a name were called once, if there are any."""
+    """Add the former names of keys that have no name now to ``names``."""
     unnamed = [key for key in keys if names.given(key) is None]
     if unnamed:
         asking_former(names)(unnamed)
 
 
 def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
-    """Let ``names`` learn what keys without a name were called once, from older versions of its files.
+    """Return a function that adds former names of keys to ``names``, from older versions of its files.
 
-    git runs in the background until the result is called, with the keys in question.
+    git runs in the background until you call the function with the keys.
     """
-    # With -m: a merge, too, may be where a version is from.
+    # -m is for versions that were made by a merge.
     words = (*LOG, "-m", "--format=", "HEAD", "--")
     answers = {
         root: start_git(*question(root, *words, *paths)) for root, paths in by_repository(names.files).items()
@@ -136,8 +137,8 @@ def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
 
 
 def _versions(root: str, wanted: Sequence[tuple[str, str]], reader: _Reader) -> Iterator[Version]:
-    """The version in each blob, in order; a blob may occur several times."""
-    # Consecutive versions of a file share a blob: what was new is what is old next.
+    """Yield the version in each blob, in order.  A blob may occur several times."""
+    # Consecutive changes of a file share a blob: the new blob of one is the old blob of the next.
     last: dict[str, Version] = {}
     with closing(contents(root, _first_seen(wanted))) as blobs:
         for start in range(0, len(wanted), CHUNK):
@@ -150,7 +151,7 @@ def _versions(root: str, wanted: Sequence[tuple[str, str]], reader: _Reader) -> 
 
 
 def _first_seen(wanted: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The blobs that are not in the same chunk already, nor in the one before."""
+    """Yield the blobs that do not occur earlier in the same chunk or in the chunk before."""
     last: set[str] = set()
     for start in range(0, len(wanted), CHUNK):
         here: set[str] = set()
@@ -162,14 +163,14 @@ def _first_seen(wanted: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 class _Reader:
-    """Reads who can open a version; blocks that say the same are read once."""
+    """Reads who can open a version.  Equal blocks are read once."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, dict[str, MasterKey]] = {}
 
     def version(self, path: str, data: bytes) -> Version:
         if not data.strip():
-            return _NOTHING  # nobody could learn anything from it; or a partial clone lacks it
+            return _NOTHING  # the file is empty, or a partial clone does not have it
         found = sniff.find(data, path)
         if found is None:
             return Version(encrypted=False)
@@ -209,7 +210,7 @@ def _keys(data: bytes, format: str) -> dict[str, MasterKey]:
 def _reported(
     changes: Sequence[Change], known: Mapping[str, Version], head: Version | None, now: Version
 ) -> FileHistory:
-    """The history of a file, up to the last commit and the work tree."""
+    """Return the history of a file, up to the last commit and the work tree."""
     story = _Story()
     for change in changes:
         story.change(change, known)
@@ -220,10 +221,11 @@ def _reported(
 
 
 class _Story:
-    """A history, read one commit after the other.
+    """Builds a history from one commit after the other.
 
-    ``epoch`` goes up when no ciphertext is left, for then the data key is new; ``open`` are the spans that
-    last, by key; ``last`` is the newest commit so far.
+    ``epoch`` counts the data keys: it is increased when no ciphertext stayed the same.  ``rotations`` are the
+    commits that did so.  ``open`` are the spans that have not ended, by key.  ``last`` is the newest commit
+    so far.
     """
 
     def __init__(self) -> None:
@@ -256,7 +258,7 @@ class _Story:
         _note_plain(self.history, new is not None and not new.encrypted, moment)
 
     def merge(self, head: Version) -> None:
-        """Apply the last commit: a merge may have taken the changes of one side only."""
+        """Apply the keys of the last commit, since a merge may have kept the changes of only one side."""
         self.history.keys.update(head.keys)
         for key in set(head.keys) - set(self.open):
             spans = self.history.spans.setdefault(key, [])
@@ -269,7 +271,7 @@ class _Story:
             self._close(key, self.last, self.epoch)
 
     def end(self, head: Version | None, now: Version) -> None:
-        """Apply what is not committed, and find until when each key knew the data key."""
+        """Apply what is not committed, and find out until when each key knew the data key."""
         self.history.keys.update(now.keys)
         for key in set(self.open) - set(now.keys):
             self._close(key, None, self.epoch)
@@ -283,13 +285,13 @@ class _Story:
             self.history.spans.setdefault(key, []).append(Span(None))
 
     def _close(self, key: str, end: Moment | None, epoch: int) -> None:
-        """End the span of a key, if it has one that lasts."""
+        """End the open span of a key, if it has one."""
         if (span := self.open.pop(key, None)) is not None:
             span.end, span.over, span.epoch = end, True, epoch
 
 
 def _all_new(olds: Sequence[Version], new: Version) -> bool:
-    """Whether no earlier ciphertext is left: a new data key, as far as anyone without it can tell."""
+    """Whether no earlier ciphertext is left.  Without a key, this is the sign of a new data key."""
     tags: frozenset[bytes] = frozenset().union(*(old.tags for old in olds))
     return bool(tags) and bool(new.tags) and not tags & new.tags
 

@@ -1,7 +1,7 @@
-"""Was a plaintext file meant to be encrypted, and does it hold anything to hide?
+"""Guess whether a plaintext file was meant to be encrypted, and whether it contains secrets.
 
-The answers follow from the names and folders that people use for secrets, examples and templates, and from
-the content of the files.  They decide only how serious a finding is.
+The guesses use the names and folders that people use for secrets, examples and templates, and the content of
+the files.  They decide whether a plaintext file is reported, and how severe the finding is.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from contextlib import suppress
 from encconf.text.document import Document, Leaf
 
 MARKS = frozenset(("enc", "sops", "encrypted"))
-"""A word between dots in a name: the file is meant to be encrypted."""
+"""One of these words between dots in a name says that the file is meant to be encrypted."""
 WORDS = (".enc", ".sops", "secret")
 """Each name for which `is_called` or `is_secrets` is true has one of these words."""
 
-# Compiled when they are first needed: most repositories have few files that they are for.
+# These are compiled when they are first needed, since they apply to few files.
 _SECRETS = r"(?i)\A\.?secrets?(?:[._].*)?\.\w+\Z|[._-]secrets\.\w+\Z"
 _SECRET = r"(?i)[._-]secret\.\w+\Z"
 _FOLDER = r"(?i)(?:\A|/)[._]?(?:secrets?|sops)/"
 _EXAMPLES = "example sample template tmpl tpl dist demo dummy fake placeholder schema"
-"""Words in the names of files that hold no secrets, also with an s at their end."""
+"""Words in the names of files that hold no secrets.  They may also end in s."""
 _ENDINGS = (
     "j2 jinja jinja2 gotmpl erb mustache hbs bootstrap pub md mdx rst adoc htm html css nix py go rs rb js"
     " mjs jsx ts tsx java kt c h cc cpp cs php pl lua sh bash zsh fish ps1 bat tf hcl cue jsonnet libsonnet"
@@ -61,14 +61,14 @@ def is_called(name: str) -> bool:
 
 
 def plain_name(base: str) -> str:
-    """The name of the plaintext of ``x.enc.yaml``, "" for a name without such a word."""
+    """Return ``x.yaml`` for ``x.enc.yaml``, or "" for a name that does not say that it is encrypted."""
     words = base.split(".")
     at = next((at for at, word in enumerate(words) if at and word.lower() in MARKS), 0)
     return ".".join(words[:at] + words[at + 1 :]) if at else ""
 
 
 def is_secrets(base: str) -> bool:
-    """Whether a file's name says that it holds secrets, whatever else its rule covers."""
+    """Whether a file's name says that it holds secrets, such as ``secrets.yaml``."""
     return re.search(_SECRETS, base) is not None
 
 
@@ -94,7 +94,7 @@ def made_up(name: str) -> bool:
 
 
 def left_behind(name: str) -> bool:
-    """Whether a file is in a folder that people move what they no longer use to."""
+    """Whether a file is in a folder for files that are no longer used."""
     return re.search(_LEFT, name) is not None
 
 
@@ -104,12 +104,12 @@ def sealed_otherwise(data: bytes) -> bool:
 
 
 def holds_object_secret(data: bytes) -> bool:
-    """Whether there may be a Kubernetes Secret in a text; `hidden` says whether it holds anything."""
+    """Whether a text may contain a Kubernetes Secret.  `hidden` says whether it has values worth hiding."""
     return b"Secret" in data and re.search(_OBJECT_SECRET, data) is not None
 
 
 def only_other_objects(data: bytes) -> bool:
-    """Whether a YAML text clearly holds nothing but Kubernetes objects that are not Secrets."""
+    """Whether a YAML text certainly contains only Kubernetes objects that are not Secrets."""
     kinds = re.findall(_KIND, data)
     return (
         bool(kinds)
@@ -119,10 +119,10 @@ def only_other_objects(data: bytes) -> bool:
 
 
 def hidden(document: Document, leaves: Iterable[Leaf]) -> list[Leaf]:
-    """Those of some values that are worth hiding.
+    """Return the values that are worth hiding.
 
-    Left out are switches, placeholders, references to values elsewhere, and Kubernetes objects that are not
-    Secrets.
+    These are not booleans, dates, placeholders, references to secrets elsewhere, or values in Kubernetes
+    objects that are not Secrets.
     """
     objects = _objects(document)
     found = []
@@ -138,13 +138,13 @@ def hidden(document: Document, leaves: Iterable[Leaf]) -> list[Leaf]:
 
 
 def object_secrets(document: Document) -> list[Leaf]:
-    """The values of the Kubernetes Secrets in a document that are worth hiding."""
+    """Return the values of the Kubernetes Secrets in a document that are worth hiding."""
     values = [leaf for leaf in document.leaves if leaf.path[:1] in (("data",), ("stringData",))]
     return [leaf for leaf in hidden(document, values) if leaf.type == "str"]
 
 
 def _objects(document: Document) -> dict[int, bytes]:
-    """The kind of each Kubernetes object of a text, by its root."""
+    """Return the kind of each Kubernetes object in a document, by the id of its root scope."""
     said: dict[int, dict[object, bytes]] = {}
     for leaf in document.leaves:
         if leaf.scope.parent is None and leaf.step in ("apiVersion", "kind") and leaf.type == "str":
@@ -162,7 +162,7 @@ def _is_placeholder(data: bytes, in_base64: bool) -> bool:
 
 
 def _is_empty(data: bytes) -> bool:
-    """Whether it is JSON without a value in it."""
+    """Whether the data is JSON that contains no value."""
     if data.lstrip()[:1] not in (b"{", b"["):
         return False
     import json

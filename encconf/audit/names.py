@@ -1,13 +1,18 @@
-"""What people call a key: the one place that knows names.
+"""The names that people give to keys.  All reports get names from here.
 
-A name comes from a recipients file, or is beside a key in ``.sops.yaml``: its anchor
-(``&alice age1…``), a comment behind it (``age1… # alice``), or one above it where every item of the
-list has one.  A recipients file has lines ``NAME KEY``, as ``allowed_signers`` of SSH has; or it is an
-age recipients file with ``# NAME`` above the keys; SSH public keys (``ssh-ed25519 AAAA… NAME``);
-what ``https://github.com/USER.keys`` says, saved as ``USER.keys``; or JSON, of GitHub's API or
-``{"NAME": ["KEY"]}``.  ``.sops.recipients`` beside the configuration is read by itself.
+A name comes from a recipients file, or it is beside a key in ``.sops.yaml``: its anchor (``&alice age1…``), a
+comment after it (``age1… # alice``), or a comment above it, if every item of the list has one.  A recipients
+file has one of these forms:
 
-Names are only for display.  They are never taken from an encrypted file: anyone who can write to the file
+- lines ``NAME KEY``, like SSH's ``allowed_signers``
+- an age recipients file with ``# NAME`` above the keys
+- SSH public keys (``ssh-ed25519 AAAA… NAME``)
+- the content of ``https://github.com/USER.keys``, saved as ``USER.keys``
+- JSON from GitHub's API, or ``{"NAME": ["KEY"]}``
+
+``.sops.recipients`` beside the configuration is always read.
+
+Names are only for display.  They are never read from an encrypted file, since anyone who can write to it
 could use any name.
 """
 
@@ -28,16 +33,16 @@ if TYPE_CHECKING:
     from encconf.keys import MasterKey
 
 RECIPIENTS = ".sops.recipients"
-"""The recipients file that is read without being named, beside the configuration."""
+"""The recipients file beside the configuration, which is always read."""
 MAX_NAME = 64
-"""The longest name, in characters; the rest of a comment is cut off."""
+"""The longest name, in characters.  A longer one is cut off."""
 
 
 class Names:
-    """The names of keys, by what identifies each; the first that is found for a key counts.
+    """The names of keys, by the identities of the keys.  If a key has several names, the first one counts.
 
-    ``files`` are those that the names are from; ``origins`` says whose SSH keys age recipients belong to
-    (`encconf.audit.ssh_origins`).
+    ``files`` are the files that the names were read from.  ``origins`` says from which SSH keys age
+    recipients were made (`encconf.audit.ssh_origins`).
     """
 
     def __init__(self) -> None:
@@ -47,11 +52,11 @@ class Names:
 
     @classmethod
     def load(cls, config: str | None = None, recipients: Sequence[str] = ()) -> Names:
-        """The names in recipients files (or folders of them) and in a configuration.
+        """Return the names in recipients files (or folders of them) and in a configuration.
 
         A configuration that cannot be read has no names; the code that needs its rules reports the
-        error.  Raises ConfigError for a recipients file with a line that names no key, and InputError
-        for one that cannot be read.
+        error.  Raises ConfigError if a line of a recipients file names no key, and InputError if the file
+        cannot be read.
         """
         names = cls()
         for path in recipients:
@@ -62,7 +67,7 @@ class Names:
 
     @classmethod
     def of_config(cls, path: str) -> Names:
-        """The names in a configuration; none if the recipients file beside it cannot be used."""
+        """Return the names in a configuration, or none if the recipients file beside it cannot be used."""
         try:
             return cls.load(path)
         except EncconfError:
@@ -70,9 +75,10 @@ class Names:
 
     @classmethod
     def for_files(cls, paths: Iterable[str], config: str | None, recipients: Sequence[str]) -> Names:
-        """The names in recipients files, then those of each configuration that is in charge of a file.
+        """Return the names in recipients files and in the configuration of each file.
 
-        ``config`` is the one for all files, if it is not looked for beside and above them.
+        ``config`` is the configuration for all files.  Without it, each file has the ``.sops.yaml`` that
+        `find_config` finds for it.
         """
         from encconf.rules.config import find_config
 
@@ -86,7 +92,7 @@ class Names:
         return names
 
     def add_recipients(self, path: str) -> None:
-        """Take the names of a recipients file, or of every file in a folder."""
+        """Add the names of a recipients file, or of every file in a folder."""
         if os.path.isdir(path):
             entries = sorted(os.listdir(path))
             files = [os.path.join(path, entry) for entry in entries if not entry.startswith(".")]
@@ -104,7 +110,7 @@ class Names:
             raise error.about(path) from None
 
     def add_config(self, path: str) -> None:
-        """Take the names of a ``.sops.yaml``, and of the recipients file beside it."""
+        """Add the names of a ``.sops.yaml``, and of the recipients file beside it."""
         beside = os.path.join(os.path.dirname(path), RECIPIENTS)
         if os.path.isfile(beside):
             self.add_recipients(beside)
@@ -115,7 +121,7 @@ class Names:
             self._take_config(fileio.read_text(path))
 
     def add_old(self, path: str, text: str) -> None:
-        """Take the names of an older version of one of ``files``, as far as it can be read."""
+        """Add the names of an older version of one of ``files``, as far as it can be read."""
         from encconf.rules.config import NAME
 
         with suppress(EncconfError):
@@ -140,40 +146,40 @@ class Names:
                         self._names.setdefault(ssh_to_age.recipient(key), name)
 
     def given(self, key: MasterKey) -> str | None:
-        """The name that somebody gave a key, None if nobody did."""
+        """Return the name that someone gave to a key, or else its SSH key of origin, or None."""
         for form in _forms(key):
             if (name := self._names.get(form)) is not None:
                 return name
         return self.origin(key)
 
     def origin(self, key: MasterKey) -> str | None:
-        """To whose SSH key an age recipient belongs, None if that is not known."""
+        """Return the SSH key that an age recipient was made from, or None if that is not known."""
         found = self.origins.get(key.name)
         return _clean(f"SSH key {found}") if found else None
 
     def to_json(self, key: MasterKey) -> dict[str, str | None]:
-        """A key and its name as plain data."""
+        """Return a key and its name as JSON data."""
         return {"type": key.TYPE, "key": key.name, "name": self.given(key)}
 
     def of(self, key: MasterKey) -> str:
-        """The name of a key, else its label."""
+        """Return the name of a key, or else its label."""
         return self.given(key) or key.label
 
     def full(self, key: MasterKey) -> str:
-        """``alice (age1ql3z…ac8p)``, or the label alone: for messages in which the key matters."""
+        """Return ``alice (age1ql3z…ac8p)``, or the label alone, for messages in which the key matters."""
         name, origin = self.given(key), self.origin(key)
         of_key = f", {origin}" if origin and origin != name else ""
         return f"{name} ({key.label}{of_key})" if name else key.label
 
     def whole(self, key: MasterKey) -> str:
-        """The same with the whole key, for decisions about who is added or removed."""
+        """Return the name with the whole key, for decisions about who is added or removed."""
         name, whole = self.given(key), printable(key.name) or key.label
         return f"{name} ({whole})" if name else whole
 
     def written(self, text: str) -> str | None:
-        """The same for what is in a configuration: a key, or several with commas between them.
+        """Return the same as `whole` for a text in a configuration: a key, or several with commas.
 
-        None for what is not a key, or may hold more than a name (an address).
+        Returns None if one of them is not a key, or is an address, which may contain more than a key's name.
         """
         from encconf.keys import parse_list
 
@@ -189,7 +195,7 @@ class Names:
 
 
 def kind(key: MasterKey) -> str:
-    """The kind of key, in words."""
+    """Return the kind of a key, in words."""
     if key.TYPE != "age":
         return TABLE[key.TYPE].title if key.TYPE in TABLE else printable(key.TYPE)
     if key.name.startswith("ssh-"):
@@ -207,7 +213,7 @@ def is_service(key: MasterKey) -> bool:
 
 
 def identity(key: MasterKey) -> str:
-    """``TYPE:NAME`` without what does not identify the key: an SSH key's comment, a role, a profile."""
+    """Return ``TYPE:NAME``, without what does not identify the key: an SSH comment, a role, a profile."""
     return f"{key.TYPE}:{_forms(key)[0]}"
 
 
@@ -222,7 +228,7 @@ _KEY = re.compile(
 
 
 def _identity(key: str) -> str:
-    """The form of a key that is looked up, whatever form it was written in."""
+    """Return the normalized form of a key, by which names are looked up."""
     key = key.strip()
     if _SSH.match(key):
         return " ".join(key.split()[:2])
@@ -234,7 +240,7 @@ def _identity(key: str) -> str:
 
 
 def _forms(key: MasterKey) -> list[str]:
-    """What a key may be known as, the most exact first."""
+    """Return the forms in which a key may have a name, the most exact one first."""
     name = _identity(key.name)
     if key.TYPE == "pgp" and len(name) > 16:
         return [name, name[-16:]]
@@ -245,7 +251,7 @@ def _forms(key: MasterKey) -> list[str]:
 
 
 def _clean(name: str) -> str:
-    """A name on one line, not too long."""
+    """Return a name on one line, cut off if it is too long."""
     name = " ".join(printable(name).split())
     return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
 
@@ -254,7 +260,7 @@ def _clean(name: str) -> str:
 
 
 def _of_recipients(text: str, file: str) -> Iterator[tuple[str, str]]:
-    """Keys and names; raises ConfigError."""
+    """Yield the keys and names of a recipients file.  Raises ConfigError."""
     stem = os.path.splitext(file)[0]
     if "PRIVATE KEY-----" in text or "AGE-SECRET-KEY-" in text:
         raise ConfigError("it contains a private key", hint="a recipients file must contain only public keys")
@@ -275,7 +281,7 @@ def _of_recipients(text: str, file: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_line(words: list[str], number: int) -> tuple[str, str]:
-    """``NAME KEY``, ``KEY NAME`` or ``KEY # NAME``; the key, and the name or ""."""
+    """Return the key and the name (or "") of a line ``NAME KEY``, ``KEY NAME`` or ``KEY # NAME``."""
     at = next((at for at, word in enumerate(words) if _KEY.fullmatch(word)), None)
     if at is None:
         # gpg prints fingerprints in blocks of four digits.
@@ -313,25 +319,25 @@ def _of_json(text: str, stem: str) -> Iterator[tuple[str, str]]:
 
 
 def _ssh_comment(key: str) -> str:
-    """``alice@laptop`` of ``ssh-ed25519 AAAA… alice@laptop``."""
+    """Return ``alice@laptop`` for ``ssh-ed25519 AAAA… alice@laptop``."""
     return " ".join(key.split()[2:]) if _SSH.match(key) else ""
 
 
 # --- .sops.yaml ----------------------------------------------------------------------------------
 
-# A hostile configuration must not take long: each pattern looks at a place once.
+# A hostile configuration must not take long, so each pattern is matched only at one place.
 _COMMENT = re.compile(r"(?:[ \t]*([,\]}]+))?[ \t]+#(.*)")
 _ABOVE = re.compile(r"[ \t]*#(.*)\Z")
 _ANCHOR = re.compile(r"&([^\s,\[\]{}&]+)[ \t]*\Z")
 _RULES = (("creation_rules",), ("destination_rules",))
-_NEAR = 4 * MAX_NAME  # no anchor is further away from what it names, and no name in a longer line
-_LONG = 64 * MAX_NAME  # what is read of a comment, which may be a list of names
+_NEAR = 4 * MAX_NAME  # how far an anchor may be from its key, and how long a line with a name may be
+_LONG = 64 * MAX_NAME  # how much of a comment is read; it may be a list of names
 _ITEM = re.compile(r"[ \t]*-[ \t]")
 _PROSE = re.compile(r"[-!]|yaml-language-server|.*:\Z")
 
 
 def _of_config(text: str) -> Iterator[tuple[str, str]]:
-    """Keys and names of a configuration, whatever member they stand in; the best names first."""
+    """Yield the keys and names in any members of a configuration, the best names first."""
     from encconf.formats.yaml import scan
 
     document = scan(text, any_keys=True)
@@ -359,8 +365,8 @@ def _of_config(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _behind(text: str, leaf: Leaf, members: list[Leaf]) -> dict[int, str]:
-    """The name in the comment behind a leaf, by the leaf's id; behind a list, names of all ``members``."""
-    # Where a block scalar ends, another line begins.
+    """Return the name in the comment after a leaf, by the leaf's id; after a list, names for ``members``."""
+    # A block scalar ends with its line, so what follows it is on another line.
     comment = None if text[leaf.end - 1] == "\n" else _COMMENT.match(text, leaf.end)
     if not comment or not comment[2]:
         return {}
@@ -374,9 +380,9 @@ def _behind(text: str, leaf: Leaf, members: list[Leaf]) -> dict[int, str]:
 
 
 def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iterator[tuple[str, str]]:
-    """Names of list items, which may be keys or mappings that describe one (``- arn: …``).
+    """Yield keys and names of list items, which are keys or mappings that describe one (``- arn: …``).
 
-    A comment next to a rule, or next to a member that is not a key, is for people.
+    A comment next to a rule, or next to a member that is not a key, is no name.
     """
     lists: dict[int, dict[object, list[Leaf]]] = {}
     for leaf in leaves:
@@ -393,7 +399,7 @@ def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iter
             step: next((names[id(leaf)] for leaf in members if id(leaf) in names and _parts(leaf)), "")
             for step, members in items.items()
         }
-        # A comment above one item only may be about the list.
+        # If only some items have a comment above, it may be about the list.
         if above and not all(named.values()):
             continue
         for step, members in items.items():
@@ -408,7 +414,7 @@ def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iter
 
 
 def _each(leaf: Leaf, name: str) -> Iterator[tuple[str, str]]:
-    """A leaf's keys with its name, or with one each of as many names with commas between them."""
+    """Yield a leaf's key with its name; or several keys with one name each, if there are as many names."""
     keys = _parts(leaf)
     names = [part.strip() for part in name.split(",")] if len(keys) > 1 else [name]
     if len(names) == len(keys):
@@ -421,7 +427,7 @@ def _parts(leaf: Leaf) -> list[str]:
 
 
 def _comment_above(text: str, leaf: Leaf) -> str:
-    """The comment in the line above a list's item, if it looks like a name."""
+    """Return the comment in the line above a list's item, if it looks like a name, or ""."""
     start = _line_start(text, leaf.start)
     above = _line_start(text, start - 1) if start > 0 and _ITEM.match(text, start, leaf.start) else -1
     found = _ABOVE.match(text[above:start].rstrip("\r\n")) if above >= 0 else None
@@ -430,6 +436,6 @@ def _comment_above(text: str, leaf: Leaf) -> str:
 
 
 def _line_start(text: str, at: int) -> int:
-    """Where the line begins that a place is in, -1 where that is far away."""
+    """Return the start of the line that contains an offset, or -1 if it is too far away."""
     near = max(at - _NEAR, 0)
     return -1 if (found := text.rfind("\n", near, at)) < 0 < near else found + 1

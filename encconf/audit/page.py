@@ -1,9 +1,9 @@
-"""The access report as one HTML page that needs nothing else: no network, no other file.
+"""Write the access report as a single HTML page, which needs no network and no other file.
 
-The table is plain HTML (``page.html``), so that it can be read without scripts; a script
-(``page.js``, about files and people in a block of JSON) adds search, order, filters and details.  Its
-content security policy lets nothing in but that script and the styles (``page.css``), by their hashes.
-Names of files and people are foreign: each goes through `_text` or, as JSON, `_json`.
+The table is plain HTML (``page.html``), so you can read it without scripts.  A script (``page.js``, with data
+about files and people in a block of JSON) adds search, order, filters and details.  The content security
+policy allows only that script and the styles (``page.css``), by their hashes.
+Names of files and people are untrusted, so each is escaped by `_text` or, in JSON, by `_json`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from encconf.io.packaged import packaged
 from encconf.text.printable import counted, escaped
 
 _HEADS = {"reads": "Reads", "part": "Part", "former": "Once", "exposed": "Still open"}
-_MANY = 60  # beyond so many files, those with the same readers share a row
-_FEW = 8  # so many columns have room for names that lie flat
-_FLAT = 16  # and such are the longest of those names
+_MANY = 60  # if there are more files than this, those with the same readers share a row
+_FEW = 8  # up to this many columns, there is room for horizontal names
+_FLAT = 16  # the longest horizontal name, in characters
 
 GENERATOR = '<meta name="generator" content="encconf access">'
-"""The mark of a page that encconf wrote."""
+"""The line by which encconf recognizes a page that it wrote."""
 
 
 def page(found: Report, *, title: str) -> str:
-    """The page's text; ``title`` says what it is about, the folder's name for example."""
+    """Return the page's text.  ``title`` says what it is about, for example the folder's name."""
     style, script = packaged("encconf.audit", "page.css"), packaged("encconf.audit", "page.js")
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
@@ -96,7 +96,7 @@ def _attention(found: Report) -> str:
 
 
 def _others(files: list[FileAccess]) -> str:
-    """The other files with the same note, to unfold."""
+    """Return a foldable list of the other files with the same note."""
     if len(files) == 1:
         return ""
     paths = "\n".join(_text(file.path) for file in files[1:])
@@ -105,7 +105,7 @@ def _others(files: list[FileAccess]) -> str:
 
 
 def _notes(file: FileAccess) -> list[str]:
-    """What needs attention: removed people who can still read the file, and plaintext in git's history."""
+    """Return what needs attention: removed people who still know the data key, and plaintext in git."""
     notes = []
     for reader in file.readers:
         if reader.exposed:
@@ -146,7 +146,7 @@ def _rows(found: Report, people: list[Person]) -> str:
 
 
 def _row(numbers: list[int], files: list[FileAccess], place: dict[Person, int]) -> str:
-    """The row of a file, or of several that have the same readers, which unfolds."""
+    """Return the row of a file, or the foldable row of several files that have the same readers."""
     file = files[0]
     cells = ["<td class=none></td>"] * len(place)
     for reader in file.readers:
@@ -191,7 +191,7 @@ def _people(found: Report, people: list[Person]) -> str:
 
 
 def _data(found: Report, people: list[Person]) -> object:
-    """What the script needs to know."""
+    """Return the data for the script."""
     place = {person: at for at, person in enumerate(people)}
     files = []
     for file in found.files:
@@ -233,17 +233,17 @@ def _when(seconds: int) -> str:
 
 
 def _shown(text: str) -> str:
-    """A foreign text, with what is not printable (also what turns the direction of writing) made visible."""
+    """Return an untrusted text with unprintable characters made visible, also those that change direction."""
     return escaped(text)
 
 
 def _text(text: str) -> str:
-    """A foreign text for between tags, or between double quotes."""
+    """Return an untrusted text, escaped for a place between tags or in double quotes."""
     return html.escape(_shown(text), quote=True)
 
 
 def _json(data: object) -> str:
-    """JSON in which nothing looks like markup."""
+    """Return JSON that contains no character of markup."""
     import json
 
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))

@@ -1,7 +1,7 @@
-"""Which value of one text is which of another, and how it changed.
+"""Pair the values of two texts, and say how each changed.
 
-A value of a list that moved only because another was inserted before it did not move.  `Change` holds
-values only if both sides could be opened.
+If an item is inserted into a list, the items after it do not count as moved.  A `Change` holds a value only
+if its side could be opened.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ _TYPES = {
     "bytes": "bytes", "comment": "comment",
 }  # fmt: skip
 _WEIGHTY = 6
-"""How many bytes a value must have to be recognized at another path: a lone ``true`` says nothing."""
+"""How many bytes a value must have to be recognized at another path.  ``true`` could be any value."""
 _MAX_RENAMED = 50
-"""How many mappings are followed when they were renamed."""
+"""How many renamed mappings are considered."""
 
 
 class Change:
     """How one value changed.
 
     ``kind`` is ``added``, ``removed``, ``changed``, ``moved``, ``cleared`` (it was encrypted, and is
-    plaintext now) or ``sealed`` (the other way round); ``certain`` is False where another ciphertext is all
-    that is known.  ``old`` and ``new`` are its paths, None where it is not there; ``document`` is the
-    number (from 0) of the YAML document.  ``types`` are sops's, before and after, "" for none.
-    ``same`` says that the value is known to be what it was.  ``lost`` says that a ciphertext was moved to
-    where it cannot be decrypted.
+    plaintext now) or ``sealed`` (the other way round).  ``certain`` is False if only the ciphertext is known
+    to differ.  ``old`` and ``new`` are its paths, or None on a side without the value.  ``document`` is the
+    number (from 0) of the YAML document.  ``types`` are the types before and after, or "".
+    ``same`` says that the value itself is known to be unchanged.  ``lost`` says that a ciphertext was moved
+    to a place where it cannot be decrypted.
     """
 
     __slots__ = (
@@ -54,14 +54,14 @@ class Change:
 
     @property
     def path(self) -> Path:
-        """Where it is, or was."""
+        """The path of the value now, or its former path if it was removed."""
         path = self.new if self.new is not None else self.old
         assert path is not None
         return path
 
     @property
     def retyped(self) -> bool:
-        """Whether it is of another type now."""
+        """Whether the value has another type now."""
         return self.types[0] != self.types[1] and all(self.types)
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ def _type(item: Item | None) -> str:
 
 
 class Pairing:
-    """The values of two sides; ``by_value`` compares what they are, otherwise their ciphertexts."""
+    """Pairs the values of two sides.  Without ``by_value``, it compares ciphertexts instead of values."""
 
     def __init__(self, before: Content, after: Content, *, by_value: bool) -> None:
         self.old = before.items
@@ -87,7 +87,7 @@ class Pairing:
         self.last: dict[tuple[int, Path], int] = {}
 
     def run(self) -> list[Change]:
-        """How each value changed, in the order of the second text."""
+        """Return how each value changed, in the order of the second text."""
         taken = align(
             [(item.document, item.aad, self._value(item)) for item in self.old],
             [(item.document, item.aad, self._value(item)) for item in self.new],
@@ -106,7 +106,7 @@ class Pairing:
         return [change for _, change in sorted(self.changes, key=lambda entry: entry[0])]
 
     def _value(self, item: Item) -> object:
-        """What equal values have in common."""
+        """Return a key that is the same for equal values."""
         if not self.by_value and item.enc is not None:
             return item.enc
         kind = {"int": "number", "float": "number"}.get(item.type, item.type) if self.typed else ""
@@ -133,7 +133,7 @@ class Pairing:
         self.changes.append((2 * j + 1, Change(kind, old, new, certain=surely)))
 
     def _change_between(self, steady: list[tuple[int, int]]) -> None:
-        """Pair values with the same keys between the same neighbours."""
+        """Pair values with the same keys between the same pairs of unchanged values."""
         olds, news = [i for i, _ in steady], [j for _, j in steady]
         gaps: dict[tuple[int, int, bytes], list[int]] = {}
         for i in self.left_old:
@@ -153,7 +153,7 @@ class Pairing:
                 self._changed(i, j)
 
     def _move(self) -> None:
-        """Find values at other paths, and mappings that were renamed as a whole."""
+        """Pair values that moved to another path, and the values of mappings that were renamed."""
         places = {(self.new[j].document, self.new[j].path): j for j in self.left_new}
         renamed: dict[tuple[Path, Path], None] = {}
         once_old, once_new = self._once(self.old, self.left_old), self._once(self.new, self.left_new)
@@ -173,7 +173,7 @@ class Pairing:
                     break
 
     def _once(self, items: Sequence[Item], left: Iterable[int]) -> dict[object, int]:
-        """The values that can be recognized: long enough, and there once."""
+        """Return the values that can be recognized elsewhere: those that are long enough and occur once."""
         found: dict[object, int] = {}
         for at in left:
             if items[at].size >= _WEIGHTY or items[at].enc is not None:
@@ -188,7 +188,7 @@ class Pairing:
         self.changes.append((2 * j + 1, change))
 
     def _place(self, i: int) -> int:
-        """Where to report a removed value: after what is left of its collection."""
+        """Return the position in the report for a removed value: after what is left of its collection."""
         if not self.last:
             self.last = {(item.document, item.path[:-1]): j for j, item in enumerate(self.new)}
         item = self.old[i]
@@ -196,7 +196,7 @@ class Pairing:
 
 
 def _prefixes(old: Path, new: Path) -> tuple[Path, Path]:
-    """Two paths without the end that they share."""
+    """Return two paths without their common end."""
     same = 0
     while same < min(len(old), len(new)) and old[-1 - same] == new[-1 - same]:
         same += 1

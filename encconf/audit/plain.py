@@ -1,6 +1,6 @@
-"""Plaintext files that may have been meant to be encrypted: the findings of `encconf.audit.check`.
+"""Plaintext files that may have been meant to be encrypted, for `encconf.audit.check`.
 
-Whether a rule is narrow is known only when every file was read, so the files wait here until then.
+A finding depends on how many files of the same rule are encrypted, so files wait here until all are read.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _HINTS = {
 
 
 def private_key(data: bytes) -> str:
-    """The kind of private key in a file, "" for none; a key with a passphrase does not count."""
+    """Return the kind of private key in a file, or "".  A key with a passphrase is ignored."""
     if b"AGE-SECRET-KEY-1" in data:
         from encconf.keys import bech32
 
@@ -50,7 +50,7 @@ def private_key(data: bytes) -> str:
             try:
                 bech32.decode(found[1].decode(), "AGE-SECRET-KEY-1", 32)
             except ValueError:
-                continue  # an example that was made up
+                continue  # it is not valid, so it is an invented example
             return "an age identity"
     if (pem := re.match(_PEM, data)) is not None and _LOCKED not in pem[2]:
         return "an SSH private key" if b"OPENSSH" in pem[1] else "a private key"
@@ -58,9 +58,9 @@ def private_key(data: bytes) -> str:
 
 
 class Plain(Record):
-    """One plaintext file, with its rule (None where it has none that can be used) and what to call that.
+    """One plaintext file, with its rule (None if there is no usable one) and the rule's name in messages.
 
-    ``telling`` says that only values count that look like secrets.
+    ``telling`` says that only values that look like secrets count.
     """
 
     file: Named
@@ -81,17 +81,17 @@ class Plains:
         self._exposed = exposed
 
     def findings(self, *, uses_sops: bool) -> list[Finding]:
-        """The findings about them; ``uses_sops`` says that there are rules or encrypted files."""
+        """Return the findings about these files.  ``uses_sops``: whether rules or encrypted files exist."""
         found = (self._finding(plain, uses_sops) for plain in self.waiting)
         return [each for each in found if each is not None]
 
     def cover(self, file: Named) -> None:
-        """Count a file that its rule covers."""
+        """Count a file for the rule that covers it."""
         if file.rules is not None and file.number is not None:
             self.covered[file.rules.path, file.number] += 1
 
     def is_narrow(self, rules: Rules, number: int) -> bool:
-        """Whether most of what a rule covers is encrypted, or it is for files that it names."""
+        """Whether a rule names exact files, or most of the files that it covers are encrypted."""
         place = (rules.path, number)
         regex = rules.patterns[number]
         exact = re.search(_FILE, regex) is not None and not re.search(_WILD, regex)
@@ -142,7 +142,7 @@ class Plains:
 
     @staticmethod
     def _leaves(plain: Plain) -> list[Leaf]:
-        """The values that its rule would encrypt and that are worth hiding."""
+        """Return the values that the file's rule would encrypt and that are worth hiding."""
         document = plain.document
         if document.format == "binary":
             return []
@@ -161,7 +161,7 @@ class Plains:
 
 
 def _tells(leaf: Leaf, format: str) -> bool:
-    """Whether a value is a secret: it looks like one, or its key says so, and it is not words for people."""
+    """Whether a value looks like a secret, or its key says that it is one and it is not just words."""
     if looks_like_a_secret(leaf):
         return True
     value = (leaf.data or b"").decode(errors="replace").strip()

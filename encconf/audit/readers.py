@@ -1,6 +1,7 @@
-"""People, the files that they can read, and since when: what `encconf.audit.access` finds, as data.
+"""The data of `encconf.audit.access`: people, the files that they can read, and since when.
 
-A person is a name (`encconf.audit.names`) with all keys that have it; a key without a name stands for itself.
+A person is a name (`encconf.audit.names`) with all keys of that name.  A key without a name is a person of
+its own.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from encconf.keys import MasterKey
 
 MAX_SETS = 1000
-"""How many sets of people are looked at for one file before `FileAccess.quorums` gives up."""
+"""How many sets of people `FileAccess.quorums` considers for one file before it gives up."""
 
 STATES = {
     "reads": "can read it",
@@ -31,7 +32,7 @@ STATES = {
     "former": "could read it in the past",
     "exposed": "was removed, but still knows its data key",
 }
-"""What `Reader.state` means, in words."""
+"""The values of `Reader.state`, in words."""
 
 _LONG = 32
 _END = 24
@@ -39,9 +40,9 @@ _END = 24
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """Somebody who can read files, or could: a name and the keys that have it, first seen first.
+    """A person who can read files, or could in the past: a name and its keys, in the order of the files.
 
-    ``label`` is the name, or the key's own label if nobody gave it one (not ``named``).
+    ``label`` is the name, or the key's own label if it has no name (``named`` is False).
     """
 
     label: str
@@ -50,7 +51,7 @@ class Person:
 
     @property
     def short(self) -> str:
-        """The label; for a long key without a name, its kind and its end, since all begin alike."""
+        """The label; for a long key without a name, its kind and its end, since all keys begin alike."""
         if self.named or len(self.label) <= _LONG:
             return self.label
         end = self.label.rstrip("/").rpartition("/")[2]
@@ -71,9 +72,10 @@ class Person:
 class Reader:
     """What one person can do with one file.
 
-    ``groups`` are the numbers (from 0) of the key groups with a key of theirs, none for somebody who was
-    removed; ``alone`` says that these are enough.  ``times`` are oldest first, and empty without the
-    history.  ``dated`` is the date in the file's own entry (RFC 3339), if the key's type has one.
+    ``groups`` are the numbers (from 0) of the key groups that contain a key of theirs; there are none for a
+    person who was removed.  ``alone`` says that these groups are enough to open the file.  ``times`` are
+    sorted, the oldest first, and empty without the history.  ``dated`` is the date in the file's own entry
+    (RFC 3339), if the key's type has one.
     """
 
     person: Person
@@ -90,7 +92,7 @@ class Reader:
 
     @property
     def exposed(self) -> bool:
-        """Whether they were removed, but know the data key that is in use."""
+        """Whether they were removed, but still know the file's data key."""
         return self.former and any(time.over and time.until is None for time in self.times)
 
     @property
@@ -102,10 +104,10 @@ class Reader:
 
     @property
     def since(self) -> Moment | None:
-        """The commit since which they can read it, None if it is not known or not committed."""
+        """The commit since which they can read it, or None if it is not known or not committed."""
         running = [time.start for time in self.times if not time.over and time.start is not None]
         since = min(running, key=lambda moment: moment.time, default=None)
-        for time in reversed(self.times):  # an older key that was replaced: there was no time between
+        for time in reversed(self.times):  # without a gap, an older key that was replaced counts, too
             if since and time.start and time.end and time.start.time < since.time <= time.end.time:
                 since = time.start
         return since
@@ -113,7 +115,7 @@ class Reader:
 
 @dataclass(slots=True, eq=False)
 class FileAccess:
-    """One file: its key groups, how many of them it takes, and its readers, former ones last."""
+    """One file: its key groups, how many of them are needed, and its readers, former readers last."""
 
     path: str
     format: str
@@ -129,15 +131,15 @@ class FileAccess:
 
     @property
     def readers(self) -> list[Reader]:
-        """Everyone who can open it, alone or with others, or could."""
+        """Everyone who can open it, alone or with others, or could in the past."""
         return list(self._by_person.values())
 
     def of(self, person: Person) -> Reader | None:
-        """What a person can do with it, None for nothing."""
+        """Return the reader for a person, or None if they can never have read the file."""
         return self._by_person.get(person)
 
     def reader(self, person: Person) -> Reader:
-        """The reader of a person, who may be new."""
+        """Return the reader for a person, which is added if it is new."""
         return self._by_person.setdefault(person, Reader(person))
 
     def opens_for(self, people: Iterable[Person]) -> bool:
@@ -146,7 +148,7 @@ class FileAccess:
         return bool(self.groups) and len(held) >= self.quorum
 
     def quorums(self, limit: int = MAX_SETS) -> tuple[list[list[Person]], bool]:
-        """The smallest sets of people who can open it together, and whether these are all."""
+        """Return the smallest sets of people who can open it together, and whether these are all."""
         choices = (
             frozenset(chosen)
             for groups in combinations([group for group in self.groups if group], self.quorum)
@@ -167,9 +169,9 @@ class FileAccess:
 class Report:
     """All files and people.
 
-    ``now`` is the time of the report in seconds since 1970, and ``dated`` says that git was asked since when.
-    ``shallow`` says that the clone lacks a part of the history, and ``origins`` to which SSH key an age
-    recipient belongs.  ``problems`` are the files that could not be read.
+    ``now`` is the time of the report, in seconds since 1970.  ``dated`` says that git was asked since when.
+    ``shallow`` says that the clone lacks a part of the history.  ``origins`` says which SSH key an age
+    recipient was made from.  ``problems`` are the errors of the files that could not be read.
     """
 
     now: int
@@ -181,9 +183,9 @@ class Report:
     problems: list[EncconfError] = field(default_factory=list)
 
     def person(self, word: str) -> Person:
-        """The person that a word means: a name, a key, a label, or a part of just one of these.
+        """Return the person for a word: a name, a key, a label, or a part of exactly one name or label.
 
-        Raises UsageError.
+        Raises UsageError if there is none, or more than one.
         """
         word = word.strip()
         for test in (
@@ -204,7 +206,7 @@ class Report:
 
 
 def alike(files: Sequence[FileAccess]) -> list[list[FileAccess]]:
-    """The files in groups with the same readers, in the same states; in the order of the first of each."""
+    """Group files that have the same readers in the same states, in the order of each group's first file."""
     found: dict[object, list[FileAccess]] = {}
     for file in files:
         states = frozenset((id(reader.person), reader.state) for reader in file.readers)
@@ -214,6 +216,6 @@ def alike(files: Sequence[FileAccess]) -> list[list[FileAccess]]:
 
 
 def folder_of(files: Sequence[FileAccess]) -> str:
-    """The innermost folder that has all of some files, with a slash at its end, or ""."""
+    """Return the innermost folder that contains all of these files, with a slash at its end, or ""."""
     common = os.path.commonprefix([file.path for file in files])  # noqa: RUF071  # cut at a slash below
     return common[: common.rfind("/") + 1]

@@ -1,4 +1,4 @@
-"""What the words of ``encconf diff`` mean: files, folders, revisions of git, ``REV:PATH``, stdin.
+"""Find the versions to compare for ``encconf diff``: files, folders, revisions of git, ``REV:PATH``, stdin.
 
 A word that names a file means that file, even if a revision has the same name.  Nothing is changed, and
 files are read as they are: git runs no filter, textconv or diff program.
@@ -27,16 +27,21 @@ _MODULE = "160000"
 def pairs(
     words: Sequence[str], paths: Sequence[str], *, staged: bool, format: str | None
 ) -> Iterator[Pair | InputError]:
-    """The pairs to compare; for a file that cannot be read, the error in its place.
+    """Yield the pairs to compare, or an error for a file that cannot be read.
 
-    No word: the last commit and the working tree.  ``FILE`` or ``REV:PATH``: with the last commit, or the
-    working tree.  ``REV``: with the working tree; ``REV..REV`` and ``REV REV``: with each other;
-    ``REV...REV``: the second with where it left the first; of these all encrypted files and
-    configurations, or what is under ``paths``.  ``REV FILE``: the file then and now.  Two files: each
-    other.  ``staged`` puts the index in the working tree's place.  ``format`` is that of all files, else
-    their content tells, or their names.
+    ``words`` select the pairs:
 
-    Raises UsageError, MissingFileError, InputError.
+    - no word: the last commit and the working tree
+    - ``FILE``: the last commit's version and the file; ``REV:PATH``: that version and the file
+    - ``REV``: the revision and the working tree; ``REV..REV`` or ``REV REV``: the two revisions
+    - ``REV...REV``: the merge base of both and the second revision
+    - ``REV FILE``: the file in the revision and now; ``FILE FILE``: the two files
+
+    For whole revisions, the pairs are all encrypted files and configurations, or the files below ``paths``.
+    With ``staged``, the index replaces the working tree.  ``format`` is the format of all files; by default,
+    their content or their names decide.
+
+    Raises UsageError, MissingFileError or InputError.
     """
     if len(words) > 2:
         raise UsageError(
@@ -78,14 +83,14 @@ def pairs(
 
 
 class _Word:
-    """One word: what it means, and the name of its file."""
+    """One word of the command line: its kind, and the name of its file."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.name = os.path.normpath(text)
         if text in _STDIN:
             self.kind = "stdin"
-        elif os.path.lexists(text) and not is_bare("."):  # where HEAD is a file, it is none of ours
+        elif os.path.lexists(text) and not is_bare("."):  # in a bare repository, HEAD and others are files
             self.kind = "folder" if os.path.isdir(text) else "file"
         elif ":" in text and _git("rev-parse", "--verify", "--quiet", "--end-of-options", text):
             self.kind = "blob"
@@ -99,7 +104,7 @@ class _Word:
             )
 
     def side(self, format: str | None, name: str) -> Side:
-        """The text; ``name`` tells the format of stdin."""
+        """Return the side for this word.  ``name`` is a file's name that gives the format of stdin."""
         if self.kind == "folder":
             raise UsageError(f"{self.text} is a folder, and the other side is not")
         if self.kind == "stdin":
@@ -111,7 +116,7 @@ class _Word:
 
 
 def _range(word: str) -> list[str]:
-    """The two revisions of ``A..B`` and ``A...B``, of which one may be left out."""
+    """Return the two revisions of ``A..B`` or ``A...B``.  A revision that is left out is HEAD."""
     first, dots, second = word.partition("..." if "..." in word else "..")
     first, second = first or "HEAD", second or "HEAD"
     if dots == "...":
@@ -125,7 +130,7 @@ def _range(word: str) -> list[str]:
 
 
 def _path_of(name: str) -> str:
-    """The path in ``REV:PATH`` and ``:STAGE:PATH``, as one calls it here."""
+    """Return the path in ``REV:PATH`` or ``:STAGE:PATH``, relative to the current folder."""
     path = name[3:] if name[:1] == ":" and name[1:3] in ("0:", "1:", "2:", "3:") else name.partition(":")[2]
     return os.path.normpath(
         path if path.startswith(("./", "../")) else os.path.relpath(os.path.join(_top(), path))
@@ -133,7 +138,7 @@ def _path_of(name: str) -> str:
 
 
 def _with_other(word: _Word, *, staged: bool, format: str | None) -> Pair:
-    """A file and what it was, a version and what it is."""
+    """Return the pair for a single word: its version in the last commit and now, or that version and now."""
     if word.kind == "blob":
         now = fileio.read_bytes(word.name) if os.path.lexists(word.name) else None
         return word.side(format, ""), _side(word.name, word.name, now, format), True
@@ -151,7 +156,7 @@ def _with_other(word: _Word, *, staged: bool, format: str | None) -> Pair:
 
 
 def _at(revision: str, file: str, format: str | None) -> Side:
-    """A file of the working tree as it was in a revision, or is in the index (""), if it was there."""
+    """Return the version of a file in a revision, or in the index (""), if the file exists there."""
     real = os.path.realpath(file)
     folder = os.path.dirname(real)
     name = f"{revision}:./{os.path.basename(real)}"
@@ -161,7 +166,7 @@ def _at(revision: str, file: str, format: str | None) -> Side:
 
 
 def _named(paths: Sequence[str], top: str, revisions: Sequence[str]) -> list[str]:
-    """The names of paths in the repository; raises MissingFileError for what is not there, now or then."""
+    """Return the names of paths in the repository.  Raises MissingFileError if neither version has one."""
     named = {os.path.relpath(os.path.realpath(path), top): path for path in paths}
     for inside, path in named.items():
         if not os.path.lexists(path) and not any(_blob_of(f"{each}:{inside}", top) for each in revisions):
@@ -172,7 +177,7 @@ def _named(paths: Sequence[str], top: str, revisions: Sequence[str]) -> list[str
 def _everywhere(
     revisions: Sequence[str], paths: Sequence[str], *, staged: bool, format: str | None
 ) -> Iterator[Pair | InputError]:
-    """The encrypted files, and the configurations, that differ between two revisions; or what is wrong."""
+    """Yield the encrypted files and configurations that differ between two revisions, or an error."""
     top = _top()
     if len(revisions) < 2 and is_bare("."):
         raise UsageError(
@@ -189,7 +194,7 @@ def _everywhere(
             shown = [os.path.relpath(os.path.join(top, name)) for name in (entry.before, entry.path)]
             labels = (f"{then}:{entry.before}", f"{now}:{entry.path}" if now else shown[1])
             try:
-                if entry.modes[1] and not entry.blobs[1]:  # what the working tree has
+                if entry.modes[1] and not entry.blobs[1]:  # the new version is in the working tree
                     new = fileio.read_bytes(shown[1])
                 if entry.status == "U":
                     if os.path.isfile(shown[1]) and _concerns(fileio.read_bytes(shown[1]), entry.path):
@@ -199,7 +204,7 @@ def _everywhere(
                     if blob and data is None:
                         raise _missing(label)
                 if old == new and entry.before == entry.path:
-                    continue  # touched, but the same
+                    continue  # only its time of modification changed
                 both = ((old, entry.before), (new, entry.path))
                 if any(name in named or _concerns(data, name) for data, name in both):
                     sides = map(_side, labels, shown, (old, new), (format, format))
@@ -217,7 +222,7 @@ def _missing(label: str) -> InputError:
 
 
 def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged: bool) -> Iterator[Entry]:
-    """The files that differ, by their names."""
+    """Yield the files below ``names`` that differ."""
     command = ["diff-tree", "-r"] if len(revisions) == 2 else ["diff-index", *["--cached"] * staged]
     options = ["--raw", "-z", "-M", "--no-abbrev", "--ignore-submodules=all"]
     environ = without_filters(top)

@@ -1,7 +1,7 @@
-"""Which creation rule applies to a file, for very many files: each ``.sops.yaml`` is read once.
+"""Find the creation rules of very many files.  Each ``.sops.yaml`` is read once.
 
-The answers are those of `encconf.rules.config.find_rule`.  A ``.sops.yaml`` that cannot be used, or a rule
-that cannot, is kept with its error.  A comment in it can accept findings (`encconf.audit.findings`)::
+The answers are those of `encconf.rules.config.find_rule`.  If a ``.sops.yaml`` or a rule cannot be used, its
+error is kept.  A comment in a ``.sops.yaml`` can accept findings (`encconf.audit.findings`)::
 
     # encconf: ignore short-value, plain-twin=examples/*
 """
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from encconf.keys import MasterKey
 
 _IGNORE = r"(?m)^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$"
-_NO_NAME = "\x1f"  # that no file has; whatever matches it matches everything
+_NO_NAME = "\x1f"  # no file has this name, so a pattern that matches it matches every name
 _LONG = 32  # characters shown of a key without a name
 _END = 16  # characters: a long key id of PGP
 _WHOLE_TEXT = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # the ends of a text, and switching flags off
 
 
 class Rules:
-    """One ``.sops.yaml``.  ``config`` is None where ``error`` says why it cannot be used.
+    """One ``.sops.yaml``.  If it cannot be used, ``config`` is None and ``error`` says why.
 
-    ``rest`` is the number of the rule that takes whatever the rules before it leave, None if there is none;
-    ``used`` are the numbers of the rules that `find` and `takes_none` have given.
+    ``rest`` is the number of the first rule that matches every name, or None.  ``used`` are the numbers of
+    the rules that `find` and `takes_none` have found for files.
     """
 
     def __init__(self, path: str) -> None:
@@ -54,7 +54,7 @@ class Rules:
             self.config = configs.load(path, self.text)
         except EncconfError as error:
             self.error = error
-        # For most files, one search says that only the rule for whatever is left applies.
+        # For most files, one search shows that no rule before `rest` applies.
         self.rest: int | None = None
         before = self.patterns
         try:
@@ -70,15 +70,15 @@ class Rules:
         return self.config.patterns if self.config is not None else []
 
     def relative(self, whole: str) -> str:
-        """A name as the rules see it, of an absolute path."""
+        """Return the name that rules are matched against, for an absolute path."""
         if os.sep == "/" and whole.startswith(self._prefix):
             return whole[len(self._prefix) :]
         return self.config.names(whole)[0] if self.config is not None else whole
 
     def find(self, whole: str) -> int | None:
-        """The number of the rule of a file, None if it has none.
+        """Return the number of a file's rule, or None.
 
-        Raises PatternError for a pattern on the way that cannot be used.
+        Raises PatternError if a pattern that must be tried cannot be used.
         """
         name = self.relative(whole)
         if self.config is None:
@@ -89,10 +89,10 @@ class Rules:
         return number
 
     def takes_none(self, folders: Sequence[tuple[str, Sequence[str]]]) -> bool:
-        """Whether the rule of all these files is `rest`: one search answers for all.
+        """Whether one search shows that no rule before `rest` matches any of these files.
 
-        ``folders`` are paths that end with a separator, each with the base names of its files.  When it is
-        False, `find` may still say so of each of them.
+        ``folders`` are paths that end with a separator, each with the base names of its files.  If the
+        result is False, `find` may still return `rest` for each file.
         """
         if not all(place.startswith(self._prefix) for place, _ in folders):
             return False
@@ -104,14 +104,14 @@ class Rules:
         return True
 
     def _leaves(self, names: str) -> bool:
-        """Whether one search says that the rules before `rest` match none of some names, one a line."""
+        """Whether one search shows that the rules before `rest` match none of the names, one per line."""
         try:
             return self._search is not None and not self._search(names)
         except PatternError:  # all searches together took long
             return False
 
     def rule(self, number: int) -> configs.Rule:
-        """The rule of a number.  Raises what keeps it from being used."""
+        """Return a rule by its number.  Raises an error if it cannot be used."""
         found = self._rules.get(number)
         if found is None:
             assert self.config is not None
@@ -125,7 +125,7 @@ class Rules:
         return found
 
     def closest(self, whole: str) -> int | None:
-        """The number of the rule that was perhaps meant for a file: its path_regex is like the name."""
+        """Return the number of a rule whose path_regex is similar to the name of a file, or None."""
         from difflib import get_close_matches
 
         name = self.relative(whole)
@@ -134,7 +134,7 @@ class Rules:
         return plain.index(best[0]) if best and best[0] in plain else None
 
     def takes_all(self, number: int) -> bool:
-        """Whether a rule matches every name: then it says how to encrypt, and not what."""
+        """Whether a rule matches every name.  Such a rule says how to encrypt files, but not which."""
         found = self._all.get(number)
         if found is None:
             from encconf.rules.pattern import compile
@@ -144,9 +144,9 @@ class Rules:
         return found
 
     def who(self, key: MasterKey) -> str:
-        """A key with its type, and the name that it has in the configuration or a recipients file.
+        """Return a key with its type, and its name in the configuration or a recipients file.
 
-        Of a long key without a name, the end: `encconf explain` shows all of it.
+        For a long key without a name, only the end is shown; `encconf explain` shows the whole key.
         """
         if self._names is None:
             from encconf.audit.names import Names
@@ -157,7 +157,7 @@ class Rules:
         return f"{key.TYPE} {'…' + said[-_END:] if unnamed else said}"
 
     def place(self, of: str) -> tuple[int, int]:
-        """Line and column of a place such as ``creation_rules[0].path_regex``, (1, 1) if it is not there."""
+        """Return line and column of a place, such as ``creation_rules[0].path_regex``, or else (1, 1)."""
         if self._lines is None:
             from encconf.text.path import spell
 
@@ -166,12 +166,12 @@ class Rules:
             for leaf in self.leaves():
                 for end in range(1, len(leaf.path) + 1):
                     self._lines.setdefault(spell(leaf.path[:end]), lines(leaf.start))
-        while of not in self._lines and of:  # a list without items, say, has no place of its own
+        while of not in self._lines and of:  # for example, an empty list has no place of its own
             of = of.rpartition(".")[0]
         return self._lines.get(of, (1, 1))
 
     def leaves(self) -> list[Leaf]:
-        """What is written in it, none if it cannot be parsed."""
+        """Return its values as leaves, or none if it cannot be parsed."""
         from encconf.formats.yaml import scan
 
         try:
@@ -180,7 +180,7 @@ class Rules:
             return []
 
     def read_ignored(self) -> list[tuple[tuple[int, int], str]]:
-        """Read what its comments accept into `ignored`; returns mistakes there, with their places."""
+        """Set `ignored` to the findings that its comments accept.  Returns mistakes, with their places."""
         lines = Lines(self.text)
         words: list[str] = []
         wrong: list[tuple[tuple[int, int], str]] = []
@@ -197,10 +197,10 @@ class Rules:
 
 
 def _lines_with(patterns: list[str]) -> Callable[[str], bool] | None:
-    """A search in names, one a line: if it finds nothing, no pattern matches any of them.
+    """Return a search in names, one per line: if it finds nothing, no pattern matches any of the names.
 
-    It may find something that no pattern matches, across two lines.  None if ``(?m)`` does not make a pattern
-    work line by line, where one of them cannot be used, and where it may be for names with backslashes.
+    It may find a match across two lines that no pattern matches.  Returns None if a pattern cannot be used or
+    does not work line by line with ``(?m)``, or on Windows, where patterns may be for ``\\``.
     """
     from encconf.rules.pattern import compile
 
@@ -217,7 +217,7 @@ def _lines_with(patterns: list[str]) -> Callable[[str], bool] | None:
 
 
 class Rulebook:
-    """Every ``.sops.yaml`` that applies to some files; ``config`` replaces all of them."""
+    """Every ``.sops.yaml`` that applies to the checked files.  ``config`` replaces all of them."""
 
     def __init__(self, config: str | None, cwd: str) -> None:
         self.cwd = cwd
@@ -226,7 +226,7 @@ class Rulebook:
         self._read: dict[str, Rules] = {}
 
     def of(self, folder: str) -> Rules | None:
-        """The rules for the files of a folder (an absolute path), None if there are none."""
+        """Return the rules for the files of a folder (an absolute path), or None."""
         if self._config is not None:
             return self._load(self._config)
         known = self._folders
@@ -248,7 +248,7 @@ class Rulebook:
 
     @property
     def read(self) -> list[Rules]:
-        """All that have been read, in the order of their paths."""
+        """All configurations that have been read, sorted by path."""
         return [self._read[path] for path in sorted(self._read)]
 
     def _load(self, path: str) -> Rules:

@@ -1,4 +1,4 @@
-"""What is wrong with the rules themselves: the part of `encconf.audit.check` that is about ``.sops.yaml``."""
+"""Find mistakes in the rules themselves: the part of `encconf.audit.check` that is about ``.sops.yaml``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Selections = Mapping[tuple[str, int, Selection], list[str]]  # of files, by conf
 
 
 def of_rules(book: Rulebook, selections: Selections, *, whole: bool) -> Iterator[Finding]:
-    """What is wrong with the .sops.yaml files that were needed.
+    """Yield the findings about the .sops.yaml files that were read.
 
-    ``selections`` are those of files whose rules do not say which values are encrypted; ``whole`` is as for
-    `encconf.audit.check.check`.
+    ``selections`` are the selections of files whose rules do not say which values to encrypt.  ``whole`` says
+    that all files of the repository were checked, so that unused rules can be reported.
     """
     for rules in book.read:
         name = os.path.relpath(rules.path, book.cwd)
@@ -38,7 +38,7 @@ def of_rules(book: Rulebook, selections: Selections, *, whole: bool) -> Iterator
 
 
 def _each(rules: Rules, name: str, *, whole: bool) -> Iterator[Finding]:
-    """What is wrong with each rule."""
+    """Yield the findings about each rule."""
     sound = True
     for number, regex in enumerate(rules.patterns):
         at = rules.place(f"creation_rules[{number}]")
@@ -64,7 +64,7 @@ def _each(rules: Rules, name: str, *, whole: bool) -> Iterator[Finding]:
 
 
 def _unselected(rules: Rules, name: str, selections: Selections) -> Iterator[Finding]:
-    """The rules that do not say which values are encrypted, although their files do: one each."""
+    """Yield a finding for each selection that files have, but that their rule does not say."""
     for (path, number, selection), files in selections.items():
         if path != rules.path:
             continue

@@ -1,4 +1,4 @@
-"""What one file shows without its key: its values, its ``sops`` block, and how it fits its rule."""
+"""Check one encrypted file without its key: its values, its ``sops`` block, and whether it fits its rule."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _AT_MOST = 50
 """How many findings of one kind are reported for one file."""
 SHORT = 4
-"""How many bytes a value may have to be called short."""
+"""A value with at most this many bytes is short."""
 
 _TYPES = frozenset({b"str", b"int", b"float", b"bool", b"time", b"comment", b"bytes"})
 _TEXTS = (b"str", b"bytes")
-# Compiled when they are first needed.
+# These are compiled when they are first needed.
 _DIRECTIVE = (
     r"(?i)yaml-language-server:|yamllint |prettier-|code: language|vim:|vi:|renovate:|checkov:|trivy:|kics"
     r"|noqa|nosec|ansible-lint|gitleaks:|pragma:|shellcheck |\$schema|-\*-"
@@ -45,15 +45,15 @@ _LOOKS = (
     rb"|\bAKIA[A-Z0-9]{16}\b|\beyJ[\w-]{8,500}\.eyJ[\w-]{8,4000}\.[\w-]{8}"
     rb"|\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@]*:[^/\s:@${<]{3,}@"
 )
-"""Private keys, tokens of well-known makers, and addresses with a password."""
+"""Private keys, tokens of well-known services, and addresses with a password."""
 _REFERENCE = rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)"
 
 
 class Sealed:
-    """An encrypted file that was read and checked, with its `findings`.
+    """An encrypted file, with its `findings`.
 
-    ``lengths`` are the plaintext's sizes in bytes, by path, for the values that are encrypted;
-    ``data_keys`` the texts of the wrapped data key: files with one in common share it.
+    ``lengths`` are the lengths of the encrypted values' plaintext in bytes, by path.  ``ivs`` maps each nonce
+    to the first value that has it.
     """
 
     def __init__(self, file: str, document: Document, metadata: Metadata, chosen: Chosen) -> None:
@@ -70,7 +70,7 @@ class Sealed:
 
     @property
     def data_keys(self) -> list[tuple[str, str, str]]:
-        """Type and name of each master key, and what it wrapped."""
+        """Type and name of each master key, and the wrapped data key.  Equal ones mean the same data key."""
         return [
             (wrapped.key.TYPE, wrapped.key.name, wrapped.enc)
             for group in self.metadata.groups
@@ -88,7 +88,7 @@ class Sealed:
         severity: str | None = None,
         hint: str | None = None,
     ) -> None:
-        """Note a finding, at a leaf, at an offset, or at the ``sops`` block."""
+        """Add a finding, at a leaf, at an offset, or at the ``sops`` block."""
         count = self._counts[slug] = self._counts.get(slug, 0) + 1
         if count > _AT_MOST:
             return
@@ -100,7 +100,7 @@ class Sealed:
         )
 
     def finish(self) -> None:
-        """Report how many findings were left out."""
+        """Add the number of omitted findings to the last finding of each kind."""
         for slug, count in self._counts.items():
             if count > _AT_MOST:
                 last = next(found for found in reversed(self.findings) if found.slug == slug)
@@ -112,14 +112,14 @@ class Sealed:
 
 
 def label(key: MasterKey) -> str:
-    """A key with its type."""
+    """Return a key's label, with its type."""
     return f"{key.TYPE} {key.label}"
 
 
 def look(sealed: Sealed, rule: Rule | None, place: str, who: Who = label) -> None:
-    """Check an encrypted file by itself, and against its rule if it has one that can be used.
+    """Check an encrypted file by itself, and against its rule if there is a usable one.
 
-    ``place`` says which rule it is, and ``who`` what keys are called, for messages.
+    ``place`` is the rule's name in messages, and ``who`` returns that of a key.
     """
     _block(sealed)
     found = None
@@ -165,9 +165,9 @@ def _block(sealed: Sealed) -> None:
 
 
 def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome | None:
-    """Note how a file differs from its rule; returns what the rule's selection would change, or None.
+    """Add findings about how a file differs from its rule.
 
-    Raises PatternError for a selection that cannot be used.
+    Returns what the rule's selection would change, or None.  Raises PatternError if it cannot be used.
     """
     wanted = Plan(sealed.document, sealed.metadata, rule, True)
     old, new = wanted.old, wanted.new
@@ -193,7 +193,7 @@ def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome
 
 
 def _readers(groups: list[list[MasterKey]]) -> list[set[MasterKey]]:
-    """The keys of each group; an SSH key counts as its age recipient, since it opens the same files."""
+    """Return the keys of each group.  An SSH key becomes its age recipient, which opens the same files."""
     from encconf.keys.ssh_to_age import as_age
 
     return [{as_age(key) for key in group} for group in groups]
@@ -203,7 +203,7 @@ _OWN_HINT = "If the file's selection is right, add it to the rule: {}."
 
 
 def _safe_hint(found: Outcome, mine: Selection) -> str | None:
-    """What to do about a selection that differs; None (the usual hint) if the rule's exposes nothing."""
+    """Return a hint about a different selection, or None (the usual hint) if the rule's exposes nothing."""
     if not found.exposed and not found.comments:
         return None
     values = counted(len(found.exposed), "encrypted value")
@@ -214,7 +214,7 @@ def _safe_hint(found: Outcome, mine: Selection) -> str | None:
 
 
 def entry(selection: Selection) -> str:
-    """A selection as the lines of .sops.yaml that say it, in one."""
+    """Return a selection as it is written in .sops.yaml, on one line."""
     entries = selection.to_entries()
     return " and ".join(
         f"{name}: {printable(value) if isinstance(value, str) else 'true'}" for name, value in entries.items()
@@ -222,7 +222,7 @@ def entry(selection: Selection) -> str:
 
 
 def _difference(old: list[list[MasterKey]], new: list[list[MasterKey]], who: Who) -> str:
-    """The recipients that only the file has, and those that only the rule names."""
+    """Return, in words, the recipients that only the file has and those that only the rule names."""
     mine = dict.fromkeys(key for group in old for key in group)
     theirs = dict.fromkeys(key for group in new for key in group)
     parts = []
@@ -276,7 +276,7 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
         if earlier is not leaf:
             assert earlier.data is not None
             same = earlier.data.rstrip() == data.rstrip()
-            # A switch or a comment may have been copied, or be the same value in another document.
+            # A boolean, number or comment may have been copied; so may a value in another document.
             if not same or (kind in _TEXTS and earlier.path != leaf.path):
                 twice(sealed.find, earlier.data, data, leaf, spell(earlier.path))
 
@@ -284,7 +284,7 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
 def _plaintext(
     sealed: Sealed, leaf: Leaf, data: bytes, by_rule: str, hint: str | None, *, is_chosen: bool
 ) -> None:
-    """A value that is not a ciphertext; ``by_rule`` is the rule that encrypts it, "" for none."""
+    """Check a value that is not a ciphertext.  ``by_rule`` is the rule that would encrypt it, or ""."""
     if leaf.type == "str" and data.startswith(cipher.PREFIX.encode()):
         sealed.find("bad-value", f"the ciphertext of {_at(leaf)} is cut off or damaged", leaf)
     elif is_chosen:
@@ -297,7 +297,7 @@ def _plaintext(
 
 
 def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
-    """Note a value that its length or type reveals, unless it is a mere number or switch."""
+    """Add a finding for a value whose length or type reveals it, unless it is just a number or boolean."""
     if kind not in _TEXTS and not called_a_secret(leaf.path):
         return
     if kind == b"bool":
@@ -308,7 +308,7 @@ def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
 
 
 def _like_a_secret(leaf: Leaf) -> str:
-    """Why a plaintext value may be a secret; "" if nothing suggests it, or if it only refers to a secret."""
+    """Return why a plaintext value may be a secret, or "" if nothing suggests it or it is a reference."""
     if looks_like_a_secret(leaf):
         return "looks like a secret"
     return "has a name like a secret" if is_named_like_a_secret(leaf) else ""
@@ -320,7 +320,7 @@ def looks_like_a_secret(leaf: Leaf) -> bool:
 
 
 def is_named_like_a_secret(leaf: Leaf) -> bool:
-    """Whether the key of a plaintext value says that it is a secret, and it does not only refer to one."""
+    """Whether the key of a plaintext value says that it is a secret, and it is not just a reference."""
     called = leaf.type == "str" and type(leaf.step) is str and called_a_secret((leaf.step,))
     return called and re.match(_REFERENCE, leaf.data or b"") is None
 
@@ -329,7 +329,7 @@ _EMPTY_HINT = "sops and encconf never encrypt an empty value; ignore this if tha
 
 
 def twice(find: Callable[[str, str, Leaf], None], one: bytes, other: bytes, leaf: Leaf, where: str) -> None:
-    """Note that a ciphertext has the nonce of another, which is at ``where``."""
+    """Add a finding that a ciphertext has the same nonce as another one, which is at ``where``."""
     if one.rstrip() == other.rstrip():
         find("equal-value", f"{_at(leaf)} has the same ciphertext as {printable(where)}", leaf)
     else:

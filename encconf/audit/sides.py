@@ -1,4 +1,4 @@
-"""The two sides that `encconf.audit.diff` compares: a text each, its values, and its block."""
+"""The two sides that `encconf.audit.diff` compares: the text, values and ``sops`` block of each."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from encconf.text.path import Path
 
 
 class Side:
-    """One of the two: ``label`` is what to call it; ``text`` None: not there.
+    """One side.  ``label`` is its name in messages; ``text`` is None if the file does not exist there.
 
-    The format is that of a SOPS file by its content, else by the ``path``; `found` is the first alone.
+    ``found`` is the given format, or that of a SOPS file according to its content, or None.  ``format`` is
+    ``found``, or else the format that the ``path`` says.
     """
 
     def __init__(self, label: str, path: str, text: str | None, format: str | None = None) -> None:
@@ -37,7 +38,7 @@ class Side:
 
 
 class Item:
-    """One value of a side; ``enc`` is its ciphertext, None for one in plaintext."""
+    """One value of a side.  ``enc`` is its ciphertext, or None if it is plaintext."""
 
     __slots__ = ("aad", "data", "document", "enc", "path", "readable", "type")
 
@@ -69,7 +70,7 @@ class Item:
 
 
 class Content:
-    """A side as it was read, and opened if that can be."""
+    """The content of a side, decrypted if that is possible."""
 
     def __init__(self, side: Side, credentials: Credentials | None) -> None:
         self.side = side
@@ -89,7 +90,7 @@ class Content:
             raise error.about(side.label) from None
 
     def plain(self) -> str | None:
-        """The plain text."""
+        """Return the plaintext."""
         return plaintext.plain_text(self.opened) if self.opened is not None else self.side.text
 
     def _read(self, text: str, credentials: Credentials | None) -> None:

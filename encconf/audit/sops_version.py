@@ -1,7 +1,7 @@
-"""Settings that the version of sops that a repository names is too old for.
+"""Find settings that need a newer sops than the version that a repository names.
 
-The version is the lowest that a file at the top names exactly: what mise and asdf install, what a Dockerfile
-or a workflow downloads.  A sops that does not know a setting ignores it, or stops.
+The version is the lowest one that a file at the top names exactly: the one that mise or asdf installs, or
+that a Dockerfile or workflow downloads.  A sops that does not know a setting ignores it or fails.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from encconf.text.path import Path
 
 Version = tuple[int, ...]
 
-# From CHANGELOG.md of getsops/sops; the words are those under the version.
+# From CHANGELOG.md of getsops/sops.  The quoted words are those of the version's section.
 _RULE = {
     "encrypted_regex": (3, 4, 0),  # "`encrypted_regex` option to the sops config file"
     "unencrypted_regex": (3, 6, 1),  # "Add support for --unencrypted-regex"
@@ -34,14 +34,14 @@ _GROUP = {
     "merge": (3, 9, 0),
     **{row.name_in_group: row.since for row in TABLE.values() if row.since},
 }
-"""The same in key_groups; merge: "Merge key for key groups and make keys unique"."""
+"""The same for key_groups.  For merge: "Merge key for key groups and make keys unique"."""
 _STORES = (3, 9, 0)  # "Allow configuration of indentation for YAML and JSON stores"
 _LIST = (3, 11, 0)  # "Allow to provide keys as YAML lists instead of comma-separated strings"
 _SSH = (3, 10, 0)  # "Add SSH support for Age"
 _PLUGIN = (3, 10, 0)  # "Add Age plugin support"
 _POST_QUANTUM = (3, 12, 0)  # "Age: support hybrid post-quantum identities"
 _FILE = ("mac_only_encrypted", "encrypted_comment_regex", "unencrypted_comment_regex")
-"""The settings of a rule that a file has in its block, and that decide what its MAC covers."""
+"""The settings of a rule that are also in a file's block, and decide what its MAC covers."""
 
 _PLACES = (
     ".tool-versions", ".mise.toml", "mise.toml", ".mise/config.toml", ".config/mise.toml",
@@ -60,7 +60,7 @@ _NAMED = (
 
 
 def too_old(read: Sequence[Rules], encrypted: Sequence[Sealed], root: str, cwd: str) -> Iterator[Finding]:
-    """The settings in use that the version of sops that a repository names does not know."""
+    """Yield a finding for each setting that the version of sops that the repository names does not know."""
     found = named(root) if read or encrypted else None
     if found is None:
         return
@@ -79,7 +79,7 @@ def too_old(read: Sequence[Rules], encrypted: Sequence[Sealed], root: str, cwd: 
 
 
 def named(root: str) -> tuple[Version, str] | None:
-    """The lowest version of sops that a repository names, and the file that does; None for none."""
+    """Return the lowest version of sops that a repository names, and the file that names it, or None."""
     places = [*_PLACES]
     with suppress(OSError):
         workflows = sorted(os.listdir(os.path.join(root, _WORKFLOWS)))
@@ -111,7 +111,7 @@ def _has(sealed: Sealed, what: str) -> bool:
 
 
 def _in_rules(rules: Rules) -> Iterator[tuple[str, str, Version]]:
-    """The settings of a configuration that came with a later version, each with its path."""
+    """Yield the settings of a configuration that need a certain version: path, setting, version."""
     from encconf.text.path import spell
 
     for leaf in rules.leaves():

@@ -1,6 +1,6 @@
-"""From whose SSH key ssh-to-age made an age recipient, if the public key is at hand.
+"""Find the SSH public key from which ssh-to-age made an age recipient.
 
-The public keys are ``~/.ssh/*.pub`` and the ``.pub`` files that git tracks in the current repository.
+The keys that are tried are ``~/.ssh/*.pub`` and the ``.pub`` files that git tracks in the repository.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MANY = 500  # files
 
 
 def origins(cwd: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The file of an SSH public key, and its comment, for each age recipient that belongs to one."""
+    """Return for each age recipient of a known SSH public key the key's file and comment."""
     found: dict[str, str] = {}
     for shown, path in _files(environ.get("HOME") or os.path.expanduser("~"), cwd):
         with suppress(EncconfError):
@@ -31,7 +31,7 @@ def origins(cwd: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]
 
 
 def _files(home: str, cwd: str) -> Iterator[tuple[str, str]]:
-    """What to call each file, and its path."""
+    """Yield each file's name in messages, and its path."""
     from encconf.git import ask
 
     folder = os.path.join(home, ".ssh")

@@ -1,6 +1,6 @@
-"""The SOPS files of a repository, and what is beside them: for ``encconf init`` and ``encconf`` alone.
+"""Survey the SOPS files of a repository, for ``encconf init`` and for ``encconf`` without a command.
 
-Needs no key.  The proposed rules follow the files: their folders, endings, keys and selections.
+This needs no key.  The proposed rules follow from the files: their folders, endings, keys and selections.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _LABEL = 20  # characters
 
 
 class Survey:
-    """The encrypted files of a repository, by their paths from its top, and what is beside them.
+    """The encrypted files of a repository, by their paths relative to its top, and related files.
 
-    ``metadata`` has what each file's block says, as far as it can be read, and ``configs`` the ``.sops.yaml``
-    for each of their folders, None for none; ``callers`` are the files of other tools that call sops;
-    ``ignored`` is whether there is a ``.sops.yml`` and no ``.sops.yaml`` at the top.
+    ``metadata`` has the metadata of each file that can be read.  ``configs`` has the ``.sops.yaml`` for each
+    of their folders, or None.  ``callers`` are the files of other tools that call sops.  ``ignored`` says
+    that the top folder has a ``.sops.yml`` but no ``.sops.yaml``.
     """
 
     def __init__(self, root: str) -> None:
@@ -48,19 +48,19 @@ class Survey:
 
     @property
     def keys(self) -> list[MasterKey]:
-        """The keys of all files, each once."""
+        """The keys of all files, without repetitions."""
         found = (each.key for one in self.metadata.values() for group in one.groups for each in group)
         return list(dict.fromkeys(found))
 
     @property
     def folders(self) -> list[str]:
-        """The folders at the top that the files are in, those with the most files first; "." for the top."""
+        """The top-level folders that contain the files, sorted by number of files; "." is the top itself."""
         count = Counter(name.partition("/")[0] if "/" in name else "." for name in self.metadata)
         return [name for name, _ in count.most_common()]
 
 
 def survey(root: str) -> Survey:
-    """Look at all files of a repository that git has or would take."""
+    """Survey all files of a repository that git tracks or would add."""
     found = Survey(root)
     for name in attributes.encrypted(root):
         try:
@@ -82,11 +82,11 @@ def _calls_sops(path: str) -> bool:
         return False
 
 
-# --- a configuration for what is there -----------------------------------------------------------
+# --- a configuration for the existing files ------------------------------------------------------
 
 
 def rules(found: Survey) -> str | None:
-    """The text of a ``.sops.yaml`` that agrees with each file, None if it cannot name the keys."""
+    """Return the text of a ``.sops.yaml`` that fits each file, or None if it cannot name the keys."""
     alike: dict[object, list[str]] = {}
     for name, metadata in found.metadata.items():
         groups = tuple(frozenset(wrapped.key for wrapped in group) for group in metadata.groups)
@@ -113,7 +113,7 @@ def rules(found: Survey) -> str | None:
 
 
 def _regex(found: Survey, names: Sequence[str]) -> str:
-    """A path_regex for some files: by folder and ending if the folder has no others, else by their names."""
+    """Return a path_regex for files: by folder and ending if they are many, and no other file has both."""
     pieces: dict[str, None] = {}
     for folder, ending, inside in attributes.by_ending(names, found.root):
         if ending and folder:
@@ -128,7 +128,7 @@ def _literal(text: str) -> str:
 
 
 def _group(keys: Iterable[MasterKey]) -> list[str] | None:
-    """The lines of a key group."""
+    """Return the lines of a key group, or None if it must be written by hand."""
     by_type: dict[str, list[str]] = {}
     for key in keys:
         row = TABLE.get(key.TYPE)
@@ -150,7 +150,7 @@ def _group(keys: Iterable[MasterKey]) -> list[str] | None:
 
 
 def _quoted(text: str) -> str:
-    """A text as a YAML scalar: plain if it needs no quotes, else in single quotes."""
+    """Return a text as a YAML scalar: plain if it needs no quotes, or else in single quotes."""
     if re.fullmatch(r"[A-Za-z^/][\w^$/.+\\\\-]*", text):
         return text
     return "'" + text.replace("'", "''") + "'"
@@ -164,7 +164,7 @@ def _short(sort: str, label: str) -> str:
 
 
 def describe(found: Survey) -> list[str]:
-    """At most five lines: what is there, and what to do next."""
+    """Return at most five lines that describe the repository and say what to do next."""
     from encconf.audit.names import Names, kind
 
     count = len(found.metadata)

@@ -20,9 +20,10 @@ from encconf.io.side_by_side import side_by_side
 
 
 def verify(encrypted: Sequence[Sealed], credentials: Credentials, step: Callable[[], None]) -> int:
-    """Open what can be opened, several files at a time, each wrapped data key once; returns their number.
+    """Open the files that can be opened, and return their number.
 
-    Findings are added to each file; ``step`` is called after each.
+    Several files are opened at a time, but each wrapped data key is unwrapped only once.  Findings are added
+    to each file, and ``step`` is called after each.
     """
     credentials.cache = credentials.cache or DataKeyCache()
 
@@ -45,7 +46,7 @@ def verify(encrypted: Sequence[Sealed], credentials: Credentials, step: Callable
 
 
 def _not_opened(sealed: Sealed, error: EncconfError) -> None:
-    """Note why a file did not open, unless a finding without a key says so already."""
+    """Add a finding that says why a file did not open, unless an earlier finding already says so."""
     slugs = {found.slug for found in sealed.findings}
     if isinstance(error, KeyAccessError):
         sealed.find("not-verified", error.message.partition("\n")[0])
