@@ -34,14 +34,15 @@ class DataKeyCache:
         self._lock = allocate_lock()
 
     def get(self, wrapped: WrappedKey, size: int) -> bytes | None:
-        """The ``size`` bytes inside, None if they are not in the cache."""
+        """Return the ``size`` bytes that were wrapped, or None if the cache does not have them."""
         with self._lock:
             return self._find(wrapped.part(size))
 
     def fetch(self, wrapped: WrappedKey, size: int, unwrap: Callable[[], bytes]) -> bytes:
-        """The same, or else what ``unwrap`` returns; it is called once for all threads that wait for it.
+        """Like `get`, but call ``unwrap`` if the cache does not have the bytes, and keep what it returns.
 
-        If it raises BadKeyError or MasterKeyError, all of them get that error, which is not kept.
+        It is called once for all threads that wait for the bytes.  If it raises BadKeyError or
+        MasterKeyError, all of them get this error, which is not kept.
         """
         name = wrapped.part(size)
         with self._lock:
@@ -68,7 +69,7 @@ class DataKeyCache:
 
     def _find(self, name: Hashable) -> bytes | None:
         now = self.clock()
-        while self._known:  # the oldest first
+        while self._known:  # the oldest entry comes first
             oldest = next(iter(self._known))
             if self._known[oldest][0] > now:
                 break

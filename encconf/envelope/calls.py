@@ -1,4 +1,4 @@
-"""Using a master key: in this process or in another one (`encconf.keys.service`), with progress reports.
+"""Use a master key in this process or in another one (`encconf.keys.service`), and report progress.
 
 `credentials.watch` is called for each call that may go to a service.
 """
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
-    """What ``key.wrap`` returns, in this process or another one."""
+    """Return what ``key.wrap`` returns in this process or another one."""
     enc: str = _use(key, "wrap", data_key, credentials)
     return enc
 
 
 def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
-    """What ``key.unwrap`` returns, in this process or another one."""
+    """Return what ``key.unwrap`` returns in this process or another one."""
     data_key: bytes = _use(key, "unwrap", enc, credentials)
     return data_key
 
@@ -49,13 +49,13 @@ def _use(key: MasterKey, verb: str, text: str | bytes, credentials: Credentials)
 
 
 def is_remote(key: MasterKey, credentials: Credentials) -> bool:
-    """Whether using the key is a call to a service, so that others can be asked at the same time."""
+    """Whether using a key calls a service, so that other keys can be used at the same time."""
     row = keys.TABLE.get(key.TYPE)
     return row is not None and not (row.personal and credentials.local_key_service)
 
 
 def answer_of(call: Callable[[S], T], item: S) -> T | Refusal:
-    """What a call returns, or why a key cannot be used."""
+    """Return what a call returns, or the error that says why a key cannot be used."""
     try:
         return call(item)
     except (BadKeyError, MasterKeyError) as error:

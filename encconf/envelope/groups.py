@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 
 def quorum(threshold: int | None, groups: Sequence[object]) -> int:
-    """How many of these key groups open a file: 1 of one, else as many as the threshold says, by default all.
+    """Return how many of these key groups are needed to open a file: the threshold, or by default all.
 
-    It is at least 2 of several, since one share of a key is useless.
+    Of several groups, at least 2 are needed, since one share of a key is useless.
     """
     return max(threshold or len(groups), 2) if len(groups) > 1 else 1
 
 
 def only_in(these: Sequence[Sequence[MasterKey]], those: Sequence[Sequence[MasterKey]]) -> list[MasterKey]:
-    """The keys in these groups that are in none of those: removed ones, or added ones with both exchanged."""
+    """Return the keys in these groups that are in none of those groups."""
     known = {key for group in those for key in group}
     return list(dict.fromkeys(key for group in these for key in group if key not in known))
 
 
 def are_spoiled(held: Sequence[Sequence[WrappedKey]]) -> bool:
-    """Whether a key must be wrapped again the next time the file is written."""
+    """Whether the data key must be wrapped again the next time the file is written (see `WrappedKey`)."""
     return any(wrapped.spoiled for group in held for wrapped in group)
 
 
@@ -35,10 +35,10 @@ def shuts_out(
     groups: Sequence[Sequence[MasterKey]],
     threshold: int | None,
 ) -> bool:
-    """Whether somebody who can get the data key must lose access; arguments as for `wrap_again`.
+    """Whether someone who can get the data key now must lose access.  The arguments are as for `wrap_again`.
 
-    That is so if a key was removed or is in another group, or if more groups are needed: the old shares are
-    in the history, and still fit together.
+    That is so if a key was removed or is in another group, or if more groups are needed than before: the
+    old shares are in the history, and still fit together.
     """
     if len(held) != len(groups):
         return True

@@ -1,7 +1,7 @@
-"""Opening a data key, as in sops 3.13.3 (sops.go: GetDataKey).
+"""Open a data key, as in sops 3.13.3 (sops.go: GetDataKey).
 
-Unlike sops, it opens no further groups after the quorum, asks key services at the same time if it needs more
-than one answer or if one is slow, and gives each a time limit.
+Unlike sops, encconf opens no further groups after the quorum.  It asks key services at the same time if it
+needs several answers or if one service is slow, and each has a time limit.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def open_data_key(
     credentials: Credentials,
     cache: DataKeyCache | None = None,
 ) -> bytes:
-    """The data key (32 bytes), from the first master key that opens, or from a quorum of groups.
+    """Return the data key (32 bytes), from the first master key that opens it, or from a quorum of groups.
 
-    The types in SOPS_DECRYPTION_ORDER (else age, pgp) come first, then the others in the file's order; if a
-    key service fails or is slow, all later ones are asked at once.  ``threshold`` is as for `wrap_for`; keys
-    in the ``cache`` are not unwrapped again.  Raises KeyAccessError, whose message is the report of what was
-    tried, DuplicateKeyTypeError, and MetadataError if the shares do not fit together.
+    The types in SOPS_DECRYPTION_ORDER (by default age, pgp) are tried first, then the others in the file's
+    order.  If a key service fails or is slow, all later ones are asked at once.  ``threshold`` is as for
+    `wrap_for`.  Keys in the ``cache`` are not unwrapped again.  Raises KeyAccessError, whose message reports
+    what was tried, DuplicateKeyTypeError, and MetadataError if the shares do not fit together.
     """
     cache = cache if cache is not None else credentials.cache
     order = credentials.key_order()
@@ -44,7 +44,7 @@ def open_data_key(
 
     openings = [Opening(sorted(group, key=rank), size, credentials, cache) for group in groups]
     while (opened := sum(opening.part is not None for opening in openings)) < needed:
-        # Only as many groups at a time as are needed: each may ask a person, or cost a call.
+        # Try only as many groups at a time as are needed: each may ask a person, or cost a call.
         wave = [opening for opening in openings if opening.part is None and opening.rest]
         del wave[needed - opened :]
         if not wave:
@@ -64,7 +64,7 @@ def open_data_key(
 
 
 def _open(wave: Sequence[Opening], credentials: Credentials) -> None:
-    """Try to open these groups: each key in its turn, services at the same time."""
+    """Try to open these groups: local keys one after another, and services at the same time."""
     while wave:
         races: list[list[tuple[Opening, WrappedKey]]] = []
         for opening in wave:

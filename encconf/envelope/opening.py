@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Opening:
     """A group while it is being opened.
 
-    ``rest`` are the keys to try, in order; ``part`` is the unwrapped key or share and ``by`` the key that
-    opened it, or ``failures`` say why none did.
+    ``rest`` are the keys that were not tried yet, in order.  ``part`` is the unwrapped key or share, and
+    ``by`` the master key that opened it.  ``failures`` say why other keys did not open it.
     """
 
     part: bytes | None = None
@@ -50,28 +50,28 @@ class Opening:
                     break
 
     def take(self, *, remote: bool) -> WrappedKey | None:
-        """The next key, if there is one and it is of this kind."""
+        """Return the next key to try, or None if no key is left or the next one is of the other kind."""
         if self.part is not None or not self.rest:
             return None
         return self.rest.pop(0) if is_remote(self.rest[0].key, self._credentials) == remote else None
 
     def note(self, wrapped: WrappedKey, answer: bytes | Refusal) -> None:
-        """Note the result of a key."""
+        """Store the result of trying a key."""
         if isinstance(answer, bytes):
             self.part, self.by = answer, wrapped.key
         else:
             self.failures.append((wrapped.key, answer))
 
     def try_here(self) -> None:
-        """Try the next keys that this process uses itself, each in its turn, until one opens the group."""
+        """Try the next keys that this process uses itself, one after another, until one opens the group."""
         while (wrapped := self.take(remote=False)) is not None:
-            # One after another, also if many files are opened at a time: then a passphrase is asked for
-            # once, and gpg-agent has memory for only a few decryptions.
+            # One after another, even if many files are opened at a time.  So a passphrase is asked for only
+            # once, and gpg-agent does not run out of memory, which is enough for only a few decryptions.
             with self._credentials.client("local master keys", allocate_lock):
                 self.note(wrapped, answer_of(self.unwrap, wrapped))
 
     def unwrap(self, wrapped: WrappedKey) -> bytes:
-        """The key or share inside; raises BadKeyError or MasterKeyError."""
+        """Return the key or share that was wrapped.  Raises BadKeyError or MasterKeyError."""
         if not wrapped.enc:
             raise MasterKeyError("its entry has no wrapped data key")
         keys.check_size(wrapped.enc)
@@ -83,7 +83,7 @@ class Opening:
         def ask(key: MasterKey) -> bytes:
             return calls.unwrap(key, wrapped.enc, self._credentials)
 
-        # A type that an old sops wrapped wrongly knows how.
+        # A key type that an old sops used wrongly has its own way to unwrap.
         spoiled = getattr(wrapped.key, "unwrap_spoiled", None) if wrapped.spoiled else None
         part: bytes = ask(wrapped.key) if spoiled is None else spoiled(ask, self._credentials)
         if len(part) != self._size:

@@ -1,4 +1,4 @@
-"""Why a data key could not be opened or wrapped: the report of what was tried."""
+"""Report why a data key could not be opened or wrapped, and what was tried."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ASK = (
 
 
 def no_access(openings: Sequence[Opening], quorum: int) -> KeyAccessError:
-    """The error if fewer than ``quorum`` groups could be opened."""
+    """Return the error for a file of which fewer than ``quorum`` groups could be opened."""
     failed = [failure for opening in openings for failure in opening.failures]
     if not failed:
         why, lines = "the file has no master keys", []
@@ -44,7 +44,7 @@ def no_access(openings: Sequence[Opening], quorum: int) -> KeyAccessError:
         hint = "try again when the service can be reached"
     elif causes:
         hint = f"fix what failed above, or {_ASK}"
-    if len(causes) == 1:  # people read the first line, so it repeats the cause from the report
+    if len(causes) == 1:  # people read only the first line, so it repeats the cause
         why = f"{next(iter(causes))} ({why})"
     error = KeyAccessError("\n".join([f"cannot get the data key: {why}", *lines]), hint=hint)
     error.temporary, error.unexpected = temporary, bool(causes)
@@ -52,10 +52,10 @@ def no_access(openings: Sequence[Opening], quorum: int) -> KeyAccessError:
 
 
 def lines_of(failures: Sequence[Failure], indent: str) -> list[str]:
-    """Type, name and reason in columns; further lines (hints, places) are below the name.
+    """Return lines with type, name and reason in columns, and further lines (hints, places) below the name.
 
-    A key that should have worked is marked as failed, unlike one that belongs to somebody else.  Adjacent
-    keys share the lines that they have in common.
+    A key that should have worked is marked as failed, but not a key that belongs to someone else.  If
+    adjacent keys have the same further lines, these are shown once.
     """
     if not failures:
         return []

@@ -1,8 +1,8 @@
 """Shamir's secret sharing over GF(2⁸): a secret is split into n parts, and any t of them restore it.
 
-Byte-compatible both ways with sops 3.13.3 (shamir/shamir.go, from HashiCorp Vault): the field is
-that of AES, a part is one y byte for each byte of the secret followed by its x, and x counts from 1.
-A part does not show whether it is the right one; the caller notices when the combined secret opens nothing.
+The parts are those of sops 3.13.3 (shamir/shamir.go, from HashiCorp Vault): the field is that of AES, and a
+part has one y byte for each byte of the secret, followed by its x, which counts from 1.
+A part does not show whether it is the right one.  If it is not, the combined secret opens nothing.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ def split(
 ) -> list[bytes]:
     """Split ``secret`` into ``parts`` parts (2 to 255); any ``threshold`` (at least 2) of them restore it.
 
-    ``random`` returns that many bytes fit for keys.  Raises ValueError for numbers out of range and for an
-    empty secret.
+    ``random`` returns a number of random bytes that are good enough for keys.  Raises ValueError for numbers
+    out of range and for an empty secret.
     """
     if not 2 <= threshold <= parts <= 255:
         raise ValueError("a threshold is at least 2 and at most the number of shares, which is at most 255")
     if not secret:
         raise ValueError("there is nothing to split")
-    # One polynomial per byte of the secret, which is its constant term.
+    # Each byte of the secret has its own polynomial, and is its constant term.
     terms = [secret, *(random(len(secret)) for _ in range(threshold - 1))]
     return [_at(terms, x) + bytes((x,)) for x in range(1, parts + 1)]
 
 
 def combine(parts: Sequence[bytes]) -> bytes:
-    """The secret that was split into ``parts``; arbitrary bytes if they are too few or of another secret.
+    """Return the secret that was split into ``parts``.
 
-    Raises ValueError for fewer than two parts, empty parts or parts of different length, and for the same
-    part twice.
+    If the parts are too few or not all of the same secret, the result is arbitrary bytes.  Raises ValueError
+    for fewer than two parts, empty parts or parts of different length, and for the same part twice.
     """
     if len(parts) < 2:
         raise ValueError("at least two shares are needed")
@@ -44,7 +44,7 @@ def combine(parts: Sequence[bytes]) -> bytes:
         raise ValueError("the same share occurs twice")
     secret = bytes(size - 1)
     for part, x in zip(parts, xs, strict=True):
-        weight = 1  # of this part in Lagrange's formula, at 0
+        weight = 1  # the weight of this part in Lagrange's formula, at 0
         for other in xs:
             if other != x:
                 weight = times(weight, times(other, inverse(other ^ x)))
@@ -53,7 +53,7 @@ def combine(parts: Sequence[bytes]) -> bytes:
 
 
 def _at(terms: list[bytes], x: int) -> bytes:
-    """The polynomials' values at x, by Horner's rule."""
+    """Return the polynomials' values at x, by Horner's rule."""
     values = terms[-1]
     for term in reversed(terms[:-1]):
         values = bytes(times(value, x) ^ c for value, c in zip(values, term, strict=True))
@@ -61,7 +61,7 @@ def _at(terms: list[bytes], x: int) -> bytes:
 
 
 def times(a: int, b: int) -> int:
-    """The product in GF(2⁸) modulo x⁸+x⁴+x³+x+1: no table and no branch depends on a or b."""
+    """Return the product in GF(2⁸) modulo x⁸+x⁴+x³+x+1.  No table index and no branch depends on a or b."""
     product = 0
     for bit in (7, 6, 5, 4, 3, 2, 1, 0):
         product = (product << 1) ^ (-(product >> 7) & 0x11B) ^ (-(b >> bit & 1) & a)
@@ -69,7 +69,7 @@ def times(a: int, b: int) -> int:
 
 
 def inverse(a: int) -> int:
-    """a²⁵⁴, which is 1/a (and 0 for 0)."""
+    """Return a²⁵⁴, which is 1/a (and 0 for 0)."""
     power = a
     for _ in range(6):  # a³, a⁷, … a¹²⁷
         power = times(times(power, power), a)

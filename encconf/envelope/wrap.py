@@ -1,7 +1,7 @@
-"""Wrapping a data key for groups of master keys, as in sops 3.13.3 (sops.go: UpdateMasterKeys).
+"""Wrap a data key for groups of master keys, as in sops 3.13.3 (sops.go: UpdateMasterKeys).
 
-With one group, every key wraps the whole data key (32 bytes); with several, Shamir's scheme makes one share
-(33 bytes) for each group.
+With one group, every key wraps the whole data key (32 bytes).  With several groups, each group gets one
+share (33 bytes) of Shamir's scheme.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def wrap_for(
 ) -> list[list[WrappedKey]]:
     """Wrap a data key (32 bytes) for every master key of every group.
 
-    ``threshold`` is how many groups open it, None or 0 for all; it matters only if there are several.
+    ``threshold`` is how many groups are needed to open it (None or 0 for all), if there are several.
     ``now`` (RFC 3339) is the date for entries of types that have one.  Raises ConfigError for impossible
     groups, and WrapError, which names every key that failed.
     """
@@ -76,7 +76,7 @@ def wrap_for(
 
 
 def _wrapped(members: Sequence[tuple[MasterKey, bytes]], credentials: Credentials) -> list[str | Refusal]:
-    """Each key's wrapped part, or why it failed; services at the same time, the others in turn."""
+    """Return each key's wrapped part, or why it failed.  Services are called at the same time."""
 
     def wrap(at: int) -> str:
         key, part = members[at]
@@ -90,7 +90,7 @@ def _wrapped(members: Sequence[tuple[MasterKey, bytes]], credentials: Credential
         for at, (enc,) in zip(
             remote, race.run(wrap, [[at] for at in remote], credentials.key_limit), strict=True
         ):
-            assert enc is not None  # it waits for a race of one
+            assert enc is not None  # a race of one item has an answer
             encs[at] = enc
     return [encs[at] for at in range(len(members))]
 
@@ -104,11 +104,12 @@ def wrap_again(
     credentials: Credentials,
     now: str,
 ) -> tuple[list[list[WrappedKey]], int]:
-    """The data key wrapped for these groups, and the threshold to write.
+    """Return the data key, wrapped for these groups, and the threshold to write.
 
-    ``held`` and ``held_threshold`` are the groups and threshold of the file, [] and 0 for a new data key.
-    If nothing changes, ``held`` itself is returned.  If both have one group, only the added keys wrap it;
-    otherwise all do, since the shares are new.  The rest is as for `wrap_for`.
+    ``held`` and ``held_threshold`` are the groups and threshold of the file, or [] and 0 for a new data key.
+    If nothing changes, ``held`` itself is returned.  If there is one group before and after, the data key is
+    wrapped only for added keys.  Otherwise it is wrapped for all, since the shares are new.  The rest is as
+    for `wrap_for`.
     """
     needed = quorum(threshold, groups) if len(groups) > 1 else 0
     same = not are_spoiled(held) and [[wrapped.key for wrapped in group] for group in held] == groups

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from encconf.keys import MasterKey
 
 DATA_KEY_SIZE = 32
-"""Bytes of a data key: AES-256."""
+"""The size of a data key for AES-256, in bytes."""
 
 
 class WrappedKey(Record):
     """A master key and the data key that it wrapped.
 
-    ``enc`` is the ciphertext as text and ``created_at`` an RFC 3339 date, or None if the type has none;
-    ``entry`` is the metadata's entry with unknown members, {} for a new one.  ``spoiled`` is whether a sops
-    before 3.3.0 wrapped it, perhaps with another encryption context than the entry names; such a key is
-    wrapped again the next time the file is written.
+    ``enc`` is the ciphertext as text.  ``created_at`` is an RFC 3339 date, or None if the type has none.
+    ``entry`` is the metadata's entry with unknown members, or {} for a new one.  ``spoiled`` is whether a
+    sops before 3.3.0 wrapped the data key, perhaps with another encryption context than the entry names.
+    The data key is then wrapped again the next time the file is written.
     """
 
     key: MasterKey
@@ -32,16 +32,16 @@ class WrappedKey(Record):
 
     @classmethod
     def from_entry(cls, type: str, entry: Mapping[str, object]) -> WrappedKey:
-        """Read an entry of the metadata's list ``type``; raises MetadataError."""
+        """Read an entry of the metadata's list ``type``.  Raises MetadataError."""
         created_at = keys.member(entry, "created_at") or None
         return cls(keys.from_entry(type, entry), keys.member(entry, "enc"), created_at, entry)
 
     def part(self, size: int) -> tuple[str, str, str, int]:
-        """What tells its data key, or a share of one, from others: a whole key and a share differ in size."""
+        """Return what identifies its data key or share.  A data key and a share differ in ``size``."""
         return self.key.TYPE, self.key.name, self.enc, size
 
     def to_entry(self) -> dict[str, object]:
-        """The members to write: the existing ones in their order, then new ones."""
+        """Return the members to write: the existing ones in their order, then new ones."""
         entry = {**self.entry, **self.key.to_entry()}
         if self.created_at is not None:
             entry["created_at"] = self.created_at

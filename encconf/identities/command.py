@@ -1,4 +1,4 @@
-"""Running a command line that a user names, without a shell, and its output."""
+"""Run a command line that a user names, without a shell, and return its output."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LIMIT = 1 << 24
 def output_of(
     line: str, environ: Mapping[str, str], *, limit: float, quiet: bool = False, alone: bool = False
 ) -> bytes:
-    """The output of a program that gets no input, an environment, and ``limit`` seconds.
+    """Run a program for at most ``limit`` seconds, without input, and return its output.
 
-    The line is split like a shell's, with quotes.  The program's stderr is shown, unless ``quiet``; with
-    ``alone`` it has no terminal to ask on, and its children are killed, too, if it takes too long.  Raises
-    SourceError, with the reason ``missing`` for an empty line; neither its message nor its hint contains an
-    argument or the program's output, since both may be secret.
+    The line is split as a shell does, with quotes.  The program's stderr is shown, unless ``quiet``.  With
+    ``alone``, it has no terminal to ask on, and if it takes too long, its children are killed, too.  Raises
+    SourceError (for an empty line with the reason ``missing``).  Neither its message nor its hint contains
+    an argument or the program's output, since both may be secret.
     """
     try:
         command = shlex.split(line)
@@ -61,7 +61,7 @@ def output_of(
 
 
 def _printed(process: subprocess.Popen[bytes], program: str, limit: float) -> bytes:
-    """The output of the program, which has ended when this returns or raises."""
+    """Return the program's output.  The program has ended when this returns or raises."""
     assert process.stdout is not None
     stream, data = process.stdout, bytearray()
 
@@ -86,17 +86,17 @@ def _printed(process: subprocess.Popen[bytes], program: str, limit: float) -> by
     finally:
         _end(process)
         reader.join(1)
-        if not reader.is_alive():  # else a grandchild keeps the pipe open
+        if not reader.is_alive():  # otherwise a grandchild keeps the pipe open
             stream.close()
     return bytes(data)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the program unless it has ended; if it has a session of its own, also its children."""
+    """Kill the program unless it has ended.  If it has a session of its own, kill its children, too."""
     if process.returncode is not None:
         return
     try:
-        # Nobody has waited for it yet, so no other process has its number.
+        # It has not been waited for yet, so no other process can have its number.
         if os.name == "posix" and os.getpgid(process.pid) == process.pid:
             os.killpg(process.pid, signal.SIGKILL)
         else:

@@ -1,4 +1,4 @@
-"""What opening a file may use: the environment, a terminal to ask on, open clients, time limits.
+"""What encconf uses to open a file: the environment, a terminal to ask on, open clients, time limits.
 
 Only `Credentials.from_env` reads ``SOPS_*`` variables.  Nothing else is read before a key needs it.
 `encconf.identities.places` lists the places of age identities, and `encconf.identities.stored` reads
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 CALL_LIMIT = 20
-"""Seconds that one call to a key service may take, connecting included."""
+"""How many seconds one call to a key service may take, including the connection."""
 KEY_LIMIT = 75
-"""Seconds that one key of a key service may take in all, retries included."""
+"""How many seconds one key of a key service may take in all, including retries."""
 
 SETTINGS: Final = {
     "identity": "ENCCONF_IDENTITY",
@@ -44,29 +44,29 @@ KEY_VARIABLES: Final = (
     *("BAO_TOKEN", "VAULT_TOKEN", "BAO_SECRET_ID", "VAULT_SECRET_ID", "BAO_PASSWORD", "VAULT_PASSWORD"),
     *("BAO_JWT", "VAULT_JWT", "CONJUR_AUTHN_API_KEY", "CONJUR_AUTHN_JWT_TOKEN"),
 )
-"""Variables that open files: programs that get values do not get these, and they are not values.
+"""Variables with keys that open files.  encconf does not pass them to programs, nor export them as values.
 
-A cloud's variables are not among them, since programs may need those.
+The variables of a cloud are not among them, since programs may need those.
 """
 
 auditing: Callable[[str, str], None] | None = None
-"""Called with each action and its text in this process; see `encconf.auditlog`."""
+"""A function that is called with each action and its text in this process (see `encconf.auditlog`)."""
 
 guard: Callable[[Credentials], Credentials] | None = None
-"""Replaces the credentials of the environment while a test runs; see `encconf.testing.guard`."""
+"""A function that replaces the environment's credentials while a test runs (see `encconf.testing.guard`)."""
 
 
 class Credentials:
-    """The environment, as far as opening files depends on it.
+    """What encconf uses of the environment to open files.
 
     >>> me = Credentials({"SOPS_AGE_KEY": "AGE-SECRET-KEY-1…"})
     >>> load_config("secrets.enc.yaml", credentials=me)  # doctest: +SKIP
 
-    ``environ`` is the environment for programs; ``home`` and ``config_home`` are folders, or None if there
-    is none; ``platform`` is as in `sys.platform`; ``prompt`` asks a person for a secret (it gets the
-    question, and may raise EOFError) and is None if nobody can be asked; ``timeout`` is how long gpg or a
-    command may take, in seconds, including the person's typing; a smaller one also shortens the limits for
-    one call (20 s) and one key (75 s).  ``notify`` gets each warning once, possibly in another thread.
+    ``environ`` is the environment for programs.  ``home`` and ``config_home`` are folders, or None.
+    ``platform`` is as in `sys.platform`.  ``prompt`` gets a question and asks a person for a secret; it may
+    raise EOFError, and is None if nobody can be asked.  ``timeout`` is how long gpg or a command may take, in
+    seconds, including the time that a person needs to type.  A timeout below 75 s also shortens the limits
+    for one call (20 s) and one key (75 s).  ``notify`` gets each warning once, possibly in another thread.
 
     ``local_key_service`` is whether this process may use master keys itself, and ``key_services`` are the
     addresses of others that may be asked (see `encconf.keys.service`).  Those on other machines need
@@ -88,7 +88,7 @@ class Credentials:
         insecure_remote: bool = False,
     ) -> None:
         self.cache: Any = None  # the DataKeyCache that `open_data_key` uses by default
-        # Called with the service that is asked, in any thread; returns a function to call after the answer.
+        # Called in any thread with the service that is asked.  Returns a function to call after the answer.
         self.watch: Callable[[str], Callable[[], None]] | None = None
         self.environ = environ
         self.home = home
@@ -145,7 +145,7 @@ class Credentials:
         timeout: float = 300,
         notify: Callable[[str], None] | None = None,
     ) -> Credentials:
-        """The same user in another environment, with new clients and without key services."""
+        """Return credentials of the same user in another environment, without clients and key services."""
         return Credentials(
             environ,
             home=self.home,
@@ -158,19 +158,19 @@ class Credentials:
 
     @property
     def call_limit(self) -> float:
-        """Seconds that one call to a key service may take."""
+        """How many seconds one call to a key service may take."""
         return min(self.timeout, CALL_LIMIT)
 
     @property
     def key_limit(self) -> float:
-        """Seconds that one key of a key service may take in all."""
+        """How many seconds one key of a key service may take in all."""
         return min(self.timeout, KEY_LIMIT)
 
     def client(self, name: Hashable, make: Callable[[], T]) -> T:
-        """A client of a key service: what ``make`` returned for the first caller with this name.
+        """Return a client of a key service, which ``make`` returned for the first caller with this name.
 
-        It lives as long as these credentials.  All others wait while it is made, so ``make`` may read files
-        and find credentials, but should not call the service.
+        It lives as long as these credentials.  Other threads wait while it is made, so ``make`` may read
+        files and find credentials, but should not call the service.
         """
         with self._lock:
             if name not in self._clients:
@@ -188,11 +188,11 @@ class Credentials:
 
     @property
     def patience(self) -> float:
-        """Seconds that something may take that may ask a person; as long as one call if nobody is there."""
+        """How many seconds a thing may take that may ask a person, or `call_limit` without a person."""
         return self.timeout if self.prompt is not None else self.call_limit
 
     def ask(self, question: str, needs: str, hint: str | None = None) -> str:
-        """What a person types; raises MasterKeyError, which says what ``needs`` it, if nobody does."""
+        """Return a person's answer.  Raises MasterKeyError if there is none, which begins with ``needs``."""
         why = "there is no terminal to prompt on" if self.prompt is None else "none was given"
         try:
             if self.prompt is not None and (answer := self.prompt(question)):
@@ -202,7 +202,7 @@ class Credentials:
         raise MasterKeyError(f"{needs}, and {why}", hint=hint)
 
     def audit(self, action: str, text: str) -> None:
-        """Write what is done with a text to the machine's audit log, if it has one; raises AuditError."""
+        """Write an action on a text to the machine's audit log, if it has one.  Raises AuditError."""
         if auditing is not None:
             auditing(action, text)
 
@@ -212,9 +212,9 @@ class Credentials:
         return self.environ.get("SOPS_GPG_EXEC") or "gpg"
 
     def key_order(self) -> list[str]:
-        """The key types to try first, from SOPS_DECRYPTION_ORDER; the others follow in the file's order.
+        """Return the key types to try first, from SOPS_DECRYPTION_ORDER.  The others follow in file order.
 
-        Raises DuplicateKeyTypeError if it names one twice.
+        Raises DuplicateKeyTypeError if it names a type twice.
         """
         setting = self.environ.get("SOPS_DECRYPTION_ORDER")
         if not setting:
@@ -227,11 +227,11 @@ class Credentials:
 
     @property
     def config_file(self) -> str | None:
-        """The user's own configuration file, which need not exist; None if there is no home folder."""
+        """The path of the user's own configuration file, which may not exist, or None without a folder."""
         return os.path.join(self.config_home, "encconf", "config.toml") if self.config_home else None
 
     def named(self, setting: str) -> tuple[str, list[str]]:
-        """The variable or file that sets one of the `SETTINGS`, and its addresses; ("", []) if none does.
+        """Return the variable or file that sets one of the `SETTINGS`, and its addresses, or ("", []).
 
         A non-empty variable overrides the configuration file.  Raises MasterKeyError for a configuration
         file that cannot be used.
@@ -257,7 +257,7 @@ class Credentials:
             raise MasterKeyError(f"{where}: {error.message}", hint=error.hint) from None
 
     def passphrase(self, setting: str) -> str | None:
-        """The passphrase that a setting names, without the line break at its end; None if it names none.
+        """Return the passphrase that a setting names, without the line break at its end, or None.
 
         It is fetched once.  Raises MasterKeyError, also if the value cannot be a passphrase.
         """
@@ -270,7 +270,7 @@ class Credentials:
         return once.get(lambda: stored.passphrase(by, addresses, self))
 
     def age_sources(self) -> list[AgeSource]:
-        """The places of age identities, in the order in which they are read; the same objects in every call.
+        """Return the places of age identities, in reading order.  Every call returns the same objects.
 
         Raises MasterKeyError for a configuration file that cannot be used.
         """
@@ -282,7 +282,7 @@ class Credentials:
 
 
 def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:
-    """A variable as Go's ParseBool reads it; an empty one counts as unset."""
+    """Read a variable as Go's ParseBool does.  An empty one counts as unset."""
     value = environ.get(name) or str(default)
     if value not in TRUE and value not in FALSE:
         raise UsageError(f"{name} must be true or false")

@@ -1,4 +1,4 @@
-"""Folders of a user: the home folder as ``~``, and the folder for configuration files."""
+"""The folders of a user: the home folder as ``~``, and the folder for configuration files."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ if TYPE_CHECKING:
 
 
 def tilde(path: str, home: str | None) -> str:
-    """The path with ``~`` for the home folder."""
+    """Return the path with ``~`` for the home folder."""
     if home and path.startswith(home.rstrip(os.sep) + os.sep):
         return "~" + path[len(home.rstrip(os.sep)) :]
     return path
 
 
 def expanded(path: str, home: str | None) -> str:
-    """The path with the home folder in place of a leading ``~``."""
+    """Replace a leading ``~`` by the home folder."""
     return home + path[1:] if home and path.startswith("~/") else path
 
 
 def config_home(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:
-    """The folder for configuration files, as in sops; None if there is none."""
+    """Return the folder for configuration files, as sops finds it, or None."""
     if platform == "win32":
         return environ.get("APPDATA") or None
     configured = environ.get("XDG_CONFIG_HOME")
-    if configured:  # on macOS, sops also takes a relative one
+    if configured:  # on macOS, sops also accepts a relative path
         return configured if platform == "darwin" or os.path.isabs(configured) else None
     if home is None:
         return None

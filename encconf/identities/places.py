@@ -1,7 +1,7 @@
 """The places of age identities, in the order in which they are read.
 
-Those that ENCCONF_IDENTITY or the user's configuration file names come first, then the systemd credential
-``encconf-identity``, then the places of sops 3.13.3, in its order (age/keysource.go).
+First come the places that ENCCONF_IDENTITY or the user's configuration file names, then the systemd
+credential ``encconf-identity``, then the places of sops 3.13.3, in its order (age/keysource.go).
 `encconf.keys.age_identity` reads the identities in them.
 """
 
@@ -28,14 +28,14 @@ UNIT_IDENTITY = "systemd:encconf-identity"
 
 
 class AgeSource:
-    """One place of age identities, or with ``ssh`` of an SSH private key.
+    """One place of age identities, or (with ``ssh``) of an SSH private key.
 
-    ``variable`` is the environment variable (or the configuration file) that names it, None for a default
-    place; ``how`` is "text", "file", "command" or "source"; ``where`` is that variable's value (the
+    ``variable`` is the environment variable (or the configuration file) that names it, or None for a default
+    place.  ``how`` is "text", "file", "command" or "source".  ``where`` is the value of the variable (the
     identities, a path or a command line, so it may be secret), the path, or the address of a source.  After
-    `read`, ``found`` says why it cannot be used ("unset", "not there", …) or is "", ``hint`` is what to do
-    about it, and ``broken`` is whether somebody should fix it.  ``parsed`` belongs to the reader while it
-    holds ``lock``: the identities in the place, by recipient for a command and by "" otherwise.
+    `read`, ``found`` says why the place cannot be used ("unset", "not there", …) or is "".  ``hint`` is what
+    to do about it, and ``broken`` is whether the user should fix it.  ``parsed`` has the identities, by
+    recipient for a command and by "" otherwise; a reader uses it while it holds ``lock``.
     """
 
     found = ""
@@ -51,7 +51,7 @@ class AgeSource:
         self.parsed: dict[str, Any] = {}
 
     def place(self, home: str | None = None) -> str:
-        """The place to show: a variable, a path (``~`` for ``home``), or both."""
+        """Return the place in a form to show: a variable, a path (with ``~`` for ``home``), or both."""
         if self.how == "source" and self.where:
             return " ".join(filter(None, (self.variable, stored.label_of(self.where))))
         if self.how != "file" or not self.where or self._misused():
@@ -60,10 +60,10 @@ class AgeSource:
         return printable(f"{self.variable}={path}" if self.variable else path)
 
     def read(self, recipient: str, credentials: Any) -> bytes | None:
-        """The bytes in the place, or None; then ``found`` says why.
+        """Return the bytes in the place, or None.  Then ``found`` says why.
 
-        It uses the home folder, environment and time limit of ``credentials``.  A command is run without a
-        shell, gets ``recipient`` as SOPS_AGE_RECIPIENT, and its stderr is shown.
+        The home folder, environment and time limit are those of ``credentials``.  A command is run without a
+        shell and gets ``recipient`` as SOPS_AGE_RECIPIENT.  Its stderr is shown.
         """
         self.found, self.hint, self.broken = "", None, False
         if not self.where:
@@ -86,16 +86,16 @@ class AgeSource:
             if self.how == "source":
                 self.hint = error.hint
                 if self.variable is None and error.reason == "missing":
-                    self.broken = False  # nobody said that it exists
+                    self.broken = False  # a default place need not exist
             return None
 
     def fail(self, found: str) -> None:
-        """Note that the place cannot be used; SSH keys in default places may be of any kind."""
+        """Set why the place cannot be used.  An SSH key in a default place may be of a kind not used here."""
         self.found = found
         self.broken = self.broken or self.variable is not None or not self.ssh
 
     def _misused(self) -> bool:
-        """Whether it is the key itself instead of its place: a common mistake, which must not be shown."""
+        """Whether ``where`` is the key itself instead of its place: a common mistake, and not to be shown."""
         words = (self.where or "").upper().split()
         return any(word.startswith(stored.PRIVATE) for word in (words if self.how == "file" else words[:1]))
 
@@ -127,7 +127,7 @@ class AgeSource:
 def places(
     environ: Mapping[str, str], home: str | None, config_home: str | None, by: str, addresses: Sequence[str]
 ) -> list[AgeSource]:
-    """All places for a user with this environment; ``by`` names the ``addresses`` of sources."""
+    """Return all places for a user with this environment.  ``by`` is what names the ``addresses``."""
 
     def variable(name: str, how: str, *, ssh: bool = False) -> AgeSource:
         return AgeSource(name, how, environ.get(name), ssh=ssh)

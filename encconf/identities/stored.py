@@ -1,4 +1,4 @@
-"""Identities and passphrases that are kept in a source of secrets: their addresses, and fetching them.
+"""Fetch identities and passphrases that are kept in a source of secrets.
 
 A higher room, `encconf.sources`, reads addresses.  `load` imports it only if there is an address.
 """
@@ -19,14 +19,14 @@ def _none() -> ModuleType:
 
 
 load: Callable[[], ModuleType] = _none
-"""Imports `encconf.sources`, whose functions raise SourceError; `encconf.keys` sets it."""
+"""A function that imports `encconf.sources`, whose functions raise SourceError.  `encconf.keys` sets it."""
 
 PRIVATE = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN")
-"""How private keys begin."""
+"""What private keys begin with."""
 
 
 def addresses_in(value: str) -> list[str]:
-    """The addresses of sources in a variable, separated by white space; ``cmd:`` takes the rest of its line.
+    """Split a variable into addresses of sources.  ``cmd:`` includes the rest of its line.
 
     If there is a private key by mistake, returns only that.
     """
@@ -49,7 +49,7 @@ def runs_program(address: str) -> bool:
 
 
 def label_of(address: str) -> str:
-    """An address to show; "" for anything else, since it may be a secret."""
+    """Return an address in a form to show, or "" for anything else, since it may be a secret."""
     try:
         label: str = load().parse(address).label
     except SourceError:
@@ -58,7 +58,7 @@ def label_of(address: str) -> str:
 
 
 def passphrase(by: str, addresses: list[str], credentials: Any) -> str:
-    """The passphrase at the one address that ``by`` names; raises MasterKeyError."""
+    """Fetch the passphrase from the one address that ``by`` names.  Raises MasterKeyError."""
     if len(addresses) > 1:
         raise MasterKeyError(
             f"{by} names {len(addresses)} sources, but a passphrase needs exactly one", hint="name one"

@@ -7,8 +7,8 @@
     age_passphrase = "cmd:pass show age"
 
 Each value is the address of a source (`encconf.sources`).  Anyone who can write the file can run programs
-and use keys, so it must belong to the user (or root), and others must not be able to write it.  It is read
-only when an identity or a passphrase is needed.
+and use keys, so it must belong to the user (or root), and others must not be able to write it.  The file is
+read only when an identity or a passphrase is needed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from encconf.text.words import did_you_mean
 
 
 def load(path: str, known: Collection[str]) -> dict[str, list[str]]:
-    """The addresses by setting, which must be one of ``known``; raises MasterKeyError."""
+    """Return the addresses by setting.  Raises MasterKeyError, also for a setting that is not ``known``."""
     return _settings(_read(path), known)
 
 
@@ -56,17 +56,17 @@ def _settings(text: str, known: Collection[str]) -> dict[str, list[str]]:
 
 
 def add_identity(path: str, address: str, known: Collection[str]) -> bool:
-    """Name a source of identities in the file, which is created (mode 0600) if it does not exist.
+    """Add the address of a source of identities to the file, or create the file with mode 0600.
 
-    Returns True if the file names it, False if the file names others and was not changed.  Raises
-    MasterKeyError for a file that cannot be used, OutputError if it cannot be written.
+    Returns False, without a change, if the file names other sources only.  Raises MasterKeyError for a file
+    that cannot be used, and OutputError if it cannot be written.
     """
     path = fileio.resolve(path)
     old = _read(path) if os.path.lexists(path) else None
     settings = _settings(old or "", known)
     if "identity" in settings:
         return address in settings["identity"]
-    # At the top, before any table.
+    # Write it at the top, before any table.
     fileio.write_atomic(
         path, f"identity = {_quoted(address)}\n{old or ''}", mode=None if old else 0o600, replacing=old
     )
@@ -74,7 +74,7 @@ def add_identity(path: str, address: str, known: Collection[str]) -> bool:
 
 
 def _quoted(text: str) -> str:
-    """A TOML string; TOML has JSON's escapes."""
+    """Return a text as a TOML string.  TOML has JSON's escapes."""
     import json
 
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
