@@ -1,3 +1,1 @@
-"""Doors into other people's libraries: pydantic-settings and pytest.  Each imports its library when it is
-used.
-"""
+"""Integrations with other libraries: pydantic-settings and pytest.  Import the module of the one you use."""

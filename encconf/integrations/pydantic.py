@@ -1,13 +1,13 @@
 """Encrypted files as a source of pydantic-settings.
 
-The model is pydantic-settings' own file sources (JsonConfigSettingsSource): a subclass of
-InitSettingsSource that loads once, when the settings are made.  Values that were encrypted are masked
-before pydantic sees them, so that ``str(e)``, ``repr(e)`` and ``e.errors()`` of a ValidationError show
-none; ``e.json()`` writes them all the same. A field of type ``str`` is a plain str afterwards: declare a
-secret as ``SecretStr`` or `encconf.MaskedStr`.
+The source works like pydantic-settings' own file sources (JsonConfigSettingsSource): it is a subclass of
+InitSettingsSource, and loads the file once, when the settings object is created.  Values that were encrypted
+are masked before pydantic gets them, so that ``str(e)``, ``repr(e)`` and ``e.errors()`` of a ValidationError
+do not show them; but ``e.json()`` does.  A field of type ``str`` becomes a plain str: declare a secret as
+``SecretStr`` or `encconf.MaskedStr`.
 
-Settings that are made again read the file again.  Where `encrypted` keeps data keys, and neither the file's
-bytes nor the environment have changed, they get copies of the values that were authenticated the first time.
+Each new settings object reads the file again.  If `encrypted` keeps data keys, and neither the file's bytes
+nor the environment have changed, it gets copies of the values that were authenticated the first time.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 class EncconfSettingsSource(InitSettingsSource):
     """One encrypted file, as a source for ``settings_customise_sources``.
 
-    ``section`` is one mapping of the file; ``format``, ``credentials``, ``cache`` and ``resolve`` are as in
-    `encconf.load_config`, which says what is raised.
+    ``section`` is one mapping of the file.  ``format``, ``credentials``, ``cache`` and ``resolve`` are as in
+    `encconf.load_config`.  Raises what `encconf.load_config` raises.
 
     >>> source = EncconfSettingsSource(settings_cls, "secrets.enc.yaml", section="app")  # doctest: +SKIP
     """
@@ -61,7 +61,7 @@ class EncconfSettingsSource(InitSettingsSource):
             )[0]
 
         if isinstance(cache, SettingsCache):
-            tree = cache.tree(self.path, load, keep=not resolve)  # references are looked up each time
+            tree = cache.tree(self.path, load, keep=not resolve)  # references are resolved each time
         else:
             tree = load(self.path)
         super().__init__(settings_cls, loading.shaped(tree, section, None, name=self.path, lax=False))
@@ -71,14 +71,14 @@ class EncconfSettingsSource(InitSettingsSource):
 
 
 def encrypted(*paths: str | os.PathLike[str], **options: Any) -> Any:
-    """The value for ``settings_customise_sources`` of a settings class.
+    """Return the value for ``settings_customise_sources`` of a settings class.
 
-    The files come after arguments, environment variables, the dotenv file and the secrets directory; of
-    several files, the first that has a value wins.  ``options`` are those of `EncconfSettingsSource`;
-    unless you give a ``cache``, data keys and values are kept in memory for five minutes (300 seconds), so
-    that settings that are made again do not ask a key service again.  The file is read each time: when its
-    bytes have changed, it is opened again, and when the environment has, with the keys that are then there.
-    The settings class raises what `encconf.load_config` raises, and pydantic's ValidationError.
+    Arguments, environment variables, the dotenv file and the secrets directory take precedence over the
+    files; the first file that has a value takes precedence over later ones.  ``options`` are those of
+    `EncconfSettingsSource`.  Unless you give a ``cache``, data keys and values are kept in memory for five
+    minutes (300 seconds), so that a new settings object does not ask a key service again.  The file is read
+    each time.  If its bytes or the environment have changed, it is opened again, with the keys that are then
+    available.  The settings class raises what `encconf.load_config` raises, and pydantic's ValidationError.
 
     >>> class Settings(BaseSettings):  # doctest: +SKIP
     ...     settings_customise_sources = encrypted("secrets.enc.yaml", section="app")
@@ -102,7 +102,7 @@ def encrypted(*paths: str | os.PathLike[str], **options: Any) -> Any:
 
 
 class _Period(Record):
-    """Until when things are kept, for which environment and guard, and the bytes and values of each path."""
+    """What is kept ``until`` a time, for one environment and guard: the bytes and values of each path."""
 
     until: float
     environ: dict[str, str]
@@ -114,18 +114,18 @@ _NONE = _Period(0.0, {}, None, {})
 
 
 class SettingsCache(DataKeyCache):
-    """Data keys, and the values of the files that they opened: all of it for at most ``lifetime`` seconds.
+    """Keeps data keys, and the values of the files that they opened, for at most ``lifetime`` seconds.
 
-    Who finds the values in memory has found the data keys, too.  Values are given out only where opening the
-    file would give the same: for the same bytes, and the environment that the keys were found in.
+    Keeping the values is no additional risk, since the data keys are in the same memory.  Values are reused
+    only if opening the file would give the same ones: for the same bytes and the same environment.
     """
 
     _period = _NONE
 
     def tree(self, path: str, load: Callable[[loading.Input], Any], *, keep: bool = True) -> Any:
-        """The values of a file, as ``load`` gives them; a copy, which the caller may change."""
+        """Return the values of a file, as ``load`` returns them.  They are a copy, which you may change."""
         period = self._now()
-        if not keep or identities.auditing is not None:  # an audit log has each load
+        if not keep or identities.auditing is not None:  # an audit log records each load
             return load(path)
         with about(path, frames=False):
             content = fileio.read_bytes(path)
@@ -137,7 +137,7 @@ class SettingsCache(DataKeyCache):
         return _copy(known[1])
 
     def _now(self) -> _Period:
-        """The period that this moment is in: a new one where the time is up or the environment another."""
+        """Return the current period: a new one if its time is over or the environment has changed."""
         environ = dict(os.environ)
         period = self._period
         now = self.clock()
@@ -153,18 +153,18 @@ class SettingsCache(DataKeyCache):
 
 
 class _Content(Record):
-    """A file that has been read."""
+    """A file that has been read already."""
 
     name: str
     _content: bytes
 
     def read(self) -> bytes:
-        """All of it."""
+        """Return the whole content."""
         return self._content
 
 
 def _copy(value: Any) -> Any:
-    """A value with mappings and lists of its own; what is in them cannot be changed."""
+    """Return a copy of a value, with new mappings and lists.  Single values are immutable."""
     if isinstance(value, dict):
         return {key: _copy(member) for key, member in value.items()}
     return [_copy(item) for item in value] if isinstance(value, list) else value

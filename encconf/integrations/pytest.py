@@ -1,11 +1,11 @@
-"""The pytest plugin: fixtures for encrypted files, and a guard against real keys.
+"""The pytest plugin: fixtures for encrypted files, and a guard for real keys.
 
-pytest loads it by itself (entry point ``pytest11``); encconf is imported when a fixture is used.
+pytest loads the plugin by itself (entry point ``pytest11``).  encconf is imported when a fixture is used.
 
-- ``encconf_key``: a throwaway key; while the test runs, nothing else opens a file.
-- ``encconf_file(name, data)``: an encrypted file in the test's temporary folder.
-- ``encconf_guard = true`` in the ini file: no test reaches a real key, whether it uses a fixture or not.
-- ``@pytest.mark.encconf_real_keys``: this test may.
+- ``encconf_key``: a throwaway key; while the test runs, only this key opens files.
+- ``encconf_file(name, data)``: writes an encrypted file into the test's temporary folder.
+- ``encconf_guard = true`` in the ini file: no test can use a real key, even without a fixture.
+- ``@pytest.mark.encconf_real_keys``: this test can use real keys.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _MARK = "encconf_real_keys"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The ini setting ``encconf_guard``."""
+    """Add the ini setting ``encconf_guard``."""
     parser.addini("encconf_guard", "tests must not use real encconf keys", type="bool", default=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker ``encconf_real_keys``."""
+    """Add the marker ``encconf_real_keys``."""
     config.addinivalue_line("markers", f"{_MARK}: this test may use your real keys to open encrypted files")
 
 
@@ -41,7 +41,7 @@ def _encconf_guard(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def encconf_key(request: pytest.FixtureRequest) -> Iterator[TestKey]:
-    """A new age key; encconf opens files with it, and with no other, until the test ends."""
+    """A new age key.  Until the test ends, encconf opens files only with this key."""
     from encconf.testing import TestKey, guarded
 
     key = TestKey.generate()
@@ -56,7 +56,7 @@ def encconf_key(request: pytest.FixtureRequest) -> Iterator[TestKey]:
 def encconf_file(encconf_key: TestKey, tmp_path: Path) -> Callable[..., Path]:
     """A function ``(name, data, *, format=None) -> path`` that writes an encrypted file into ``tmp_path``.
 
-    ``data`` is a dict, or a plaintext as you would write it.
+    ``data`` is a dict, or a plaintext in the file's format.
     """
 
     def write(name: str, data: Mapping[str, Any] | str, *, format: str | None = None) -> Path:

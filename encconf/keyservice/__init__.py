@@ -1,1 +1,1 @@
-"""The server side of sops's key service."""
+"""The server of sops's key service."""

@@ -1,10 +1,14 @@
-"""A key service: lets other processes use the master keys that this process can use.
+"""A key service: it lets other processes use the master keys that this process can use.
 
-The server of the gRPC protocol of sops 3.13.3 (keyservice/server.go); the client and the messages are
-in `encconf.keys.service`.  Differences from sops: it asks before it uses a key, not afterwards; it wraps
-and returns only data keys (32 bytes, or 33 of a share), so that nobody can use it to decrypt other things
-that a key has encrypted; a request without a key is refused and does not crash it; TCP beyond the loopback
-device needs an option; only its owner can connect to a socket, which is removed in the end.
+This is the server of the gRPC protocol of sops 3.13.3 (keyservice/server.go).  The client and the messages
+are in `encconf.keys.service`.  It differs from sops:
+
+- It asks for approval before it uses a key, not afterwards.
+- It wraps and returns only data keys (32 bytes) and shares (33 bytes), so that nobody can use it to decrypt
+  other things that a key has encrypted.
+- It refuses a request without a key, and does not crash.
+- TCP beyond the loopback device needs an option.
+- Only its owner can connect to its unix socket, which is removed in the end.
 
 Anyone who can connect can use the keys.  The question shows the key that the request names, but age and gpg
 use any identity that opens the ciphertext.  Nothing is kept between requests: identity files are read, and
@@ -37,8 +41,8 @@ NETWORKS = ("tcp", "unix")
 DEFAULT_ADDRESS = "127.0.0.1:5000"
 
 _THREADS = 16
-_WAITING = 64  # requests at a time; further ones are refused
-_GRACE = 2.0  # seconds that requests get to finish in the end
+_WAITING = 64  # the most requests at a time; more are refused
+_GRACE = 2.0  # seconds for requests to finish when the server stops
 
 
 @contextmanager
@@ -51,23 +55,23 @@ def serving(
     log: Callable[[str], None] | None = None,
     insecure_remote: bool = False,
 ) -> Iterator[str]:
-    """Run a key service inside the block; yields its address, ``tcp://…`` or ``unix:///…``.
+    """Run a key service inside the block.  Yields its address, ``tcp://…`` or ``unix:///…``.
 
-    ``network`` is tcp (``address`` is HOST:PORT, port 0 for any free one) or unix (``address`` is the path
-    of a socket, which must not exist, or be one that a dead server has left).  ``credentials`` are made
-    for each request, and used for local keys only.  ``approve`` gets a question before a key is used, one
-    request at a time; ``log`` gets what was done.  Both are called in other threads, like the ``prompt`` of
-    the credentials.
+    ``network`` is tcp (``address`` is HOST:PORT; port 0 is any free port) or unix (``address`` is the path
+    of a socket, which must not exist, or was left behind by a dead server).  ``credentials`` are made for
+    each request, and used only for local keys.  ``approve`` gets a question before a key is used, for one
+    request at a time, and ``log`` gets what was done.  Both are called in other threads, like the ``prompt``
+    of the credentials.
 
-    Raises UsageError for an address that it cannot listen on, and for one beyond this machine without
-    ``insecure_remote``; MissingExtraError without grpcio.
+    Raises UsageError for an address that it cannot listen on, or that other machines can reach, unless
+    ``insecure_remote`` is set.  Raises MissingExtraError without grpcio.
     """
     with service.needs_grpc():
         import grpc
     from concurrent.futures import ThreadPoolExecutor
 
     desk = _Desk(credentials, approve, log, Lock())
-    # Not `with`: a request that waits for a person's answer must not keep the process running.
+    # `with` would wait for all requests, but one that waits for a person must not keep the process running.
     pool = ThreadPoolExecutor(_THREADS, "keyservice")
     server = grpc.server(
         pool,
@@ -75,7 +79,7 @@ def serving(
         options=[
             ("grpc.max_receive_message_length", service.LIMIT),
             ("grpc.max_send_message_length", service.LIMIT),
-            ("grpc.so_reuseport", 0),  # or a second server would silently share the port
+            ("grpc.so_reuseport", 0),  # otherwise a second server would silently share the port
         ],
     )
     methods = {
@@ -100,7 +104,7 @@ def serving(
 
 
 class _Desk(Record):
-    """Answers requests; ``person`` is the lock for the one person with one terminal."""
+    """Answers requests.  ``person`` is a lock, since one person with one terminal answers all questions."""
 
     credentials: Callable[[], Credentials]
     approve: Callable[[str], bool] | None
@@ -132,7 +136,7 @@ class _Desk(Record):
     ) -> bytes:
         import grpc
 
-        # ipv4:127.0.0.1:4711, or unix, whose clients have no name
+        # ipv4:127.0.0.1:4711; or unix:, since clients of unix sockets have no name
         peer = printable(str(context.peer())).rstrip(":")
         what, code, reason = f"{peer}: {verb}", grpc.StatusCode.OK, "done"
         answer = b""
@@ -156,7 +160,7 @@ class _Desk(Record):
         if self.log is not None:
             self.log(f"{what}: {reason}")
         if code is not grpc.StatusCode.OK:
-            # The first line is the reason; the others name places on this machine.
+            # Only the first line is sent, since the others name places on this machine.
             context.abort(code, reason.split("\n")[0])
         return answer
 
@@ -181,7 +185,7 @@ class _Desk(Record):
 
 
 def _shown(key: MasterKey) -> str:
-    """As much of its name as fits on two lines, since a short form would be easy to imitate."""
+    """Return a key's name, as long as fits on two lines, since a short form would be easy to imitate."""
     name = printable(key.name)
     return name if len(name) <= 200 else f"{name[:120]}…{name[-60:]}"
 
@@ -209,7 +213,7 @@ def _open_port(server: Any, address: str, insecure_remote: bool) -> str:
     number = endpoint.rpartition(":")[0].strip("[]")
     try:  # grpc would only print the reason
         with socket.socket(socket.AF_INET6 if ":" in number else socket.AF_INET) as probe:
-            if os.name == "posix":  # elsewhere it would share the port
+            if os.name == "posix":  # on Windows, this option would share the port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((number, port))
     except OSError as error:
@@ -220,7 +224,7 @@ def _open_port(server: Any, address: str, insecure_remote: bool) -> str:
 
 
 def _open_socket(server: Any, path: str) -> tuple[str, OwnSocket]:
-    """Listen on a socket that only its owner can ever connect to."""
+    """Listen on a socket to which only its owner can connect, at any time."""
     import socket
     from urllib.parse import quote
 
@@ -241,7 +245,7 @@ def _open_socket(server: Any, path: str) -> tuple[str, OwnSocket]:
 
 
 def add_port(server: Any, endpoint: str) -> int:
-    """Listen on an endpoint; returns its port.  Raises UsageError."""
+    """Listen on an endpoint, and return its port.  Raises UsageError."""
     try:
         bound: int = server.add_insecure_port(endpoint)
     except RuntimeError:

@@ -1,9 +1,9 @@
-"""Places in Python programs that run sops, and the line of encconf that replaces each.
+"""Find places in Python programs that run sops, and the line of encconf that replaces each.
 
-It reads the syntax tree and runs nothing.  It finds calls of `subprocess`, `os`, `asyncio` and of functions
-with names like ``run_cmd`` if the command is a list or a string in the call, or a variable of the same
-function or module; and uses of sopsy and pydantic-settings-sops.  It does not find a command that a
-function gets as an argument.  The patterns are from 42 public programs.
+It reads the syntax tree and runs no code.  It finds calls of `subprocess`, `os`, `asyncio` and of functions
+with names like ``run_cmd``, if the command is a list or a string in the call, or a variable of the same
+function or module.  It also finds uses of sopsy and pydantic-settings-sops.  It does not find a command that
+a function gets as an argument.  The patterns are from 42 public programs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RUNNERS = {
     *("asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"),
 }
 _WRAPPER = re.compile(r"run|exec|call|popen|output|cmd|command", re.IGNORECASE)
-"""Names of functions that run a list, such as ``run_cmd``."""
+"""Names of functions that run a command, such as ``run_cmd``."""
 _TAKES_VALUE = {
     *("--input-type", "--output-type", "--extract", "--output", "-o", "--config", "--filename-override"),
     *(name for row in TABLE.values() for name in (f"--{row.option}", row.short) if name),
@@ -35,7 +35,7 @@ LIMIT = 1 << 20
 
 
 class Caller(Record):
-    """One place: ``file`` and ``line``, ``what`` it does, and the ``replacement`` in Python."""
+    """One place that runs sops: ``file``, ``line``, ``what`` it does, and the ``replacement`` in Python."""
 
     file: str
     line: int
@@ -43,12 +43,12 @@ class Caller(Record):
     replacement: str
 
     def to_json(self) -> dict[str, object]:
-        """Its members."""
+        """Return its members as JSON data."""
         return vars(self)
 
 
 def search(path: str) -> Iterator[Caller]:
-    """The callers in a Python file, or in all Python files below a folder, by file and line."""
+    """Yield the callers in a Python file, or in all Python files below a folder, by file and line."""
     for file in _sources(path):
         try:
             with open(file, "rb") as source:
@@ -56,7 +56,7 @@ def search(path: str) -> Iterator[Caller]:
             if len(text) <= LIMIT and b"sops" in text:
                 yield from callers(text.decode(), file)
         except (OSError, ValueError, SyntaxError, RecursionError):
-            continue  # not Python, or another version of it
+            continue  # the file is not Python, or is for another version of Python
 
 
 def _sources(path: str) -> Iterator[str]:
@@ -71,12 +71,12 @@ def _sources(path: str) -> Iterator[str]:
 
 
 def callers(text: str, file: str) -> list[Caller]:
-    """The callers in a Python source text."""
+    """Return the callers in a Python source text."""
     return sorted(_Reader(text, file).run(), key=lambda caller: caller.line)
 
 
 class _Reader:
-    """One source text: its names for modules, and the parent of each node."""
+    """One source text, with its names for modules and the parent of each node."""
 
     def __init__(self, text: str, file: str) -> None:
         self.text = text
@@ -102,7 +102,7 @@ class _Reader:
                     yield Caller(self.file, node.lineno, *found)
 
     def _called(self, node: ast.expr) -> str:
-        """``subprocess.run`` for ``run`` after ``from subprocess import run``."""
+        """Return the full name of a function: ``subprocess.run`` after ``from subprocess import run``."""
         if isinstance(node, ast.Name):
             return self.names.get(node.id, node.id)
         if isinstance(node, ast.Attribute):
@@ -127,7 +127,7 @@ class _Reader:
 
     def _command(self, node: ast.Call) -> tuple[str, str] | None:
         name = self._called(node.func)
-        given = [self._meant(each) for each in node.args]
+        given = [self._assigned(each) for each in node.args]
         wraps = _WRAPPER.search(name.rpartition(".")[2]) and given and isinstance(given[0], ast.List)
         if not given or (name not in _RUNNERS and not wraps):
             return None
@@ -138,8 +138,11 @@ class _Reader:
             return None
         return self._meaning(node, words[1:])
 
-    def _meant(self, node: ast.expr) -> ast.expr:
-        """The value last assigned to a name in the function or else the module; other nodes as they are."""
+    def _assigned(self, node: ast.expr) -> ast.expr:
+        """Return the value last assigned to a name, in the function or else the module.
+
+        Any other node is returned as it is.
+        """
         scope: ast.AST = node
         while isinstance(node, ast.Name) and scope in self.parents:
             scope = self.parents[scope]
@@ -158,13 +161,13 @@ class _Reader:
         return node
 
     def _words(self, nodes: Sequence[ast.expr]) -> list[tuple[str | None, str]]:
-        """The words of a command: the text (None if it is computed) and its source."""
+        """Return the words of a command: the text of each (None if it is computed) and its source."""
         found: list[tuple[str | None, str]] = []
         for node in nodes:
             if isinstance(node, ast.Call) and self._called(node.func) == "shlex.split" and node.args:
-                found += self._words([self._meant(node.args[0])])
+                found += self._words([self._assigned(node.args[0])])
             elif isinstance(node, (ast.List, ast.Tuple)):
-                elements = [self._meant(each) if at == 0 else each for at, each in enumerate(node.elts)]
+                elements = [self._assigned(each) if at == 0 else each for at, each in enumerate(node.elts)]
                 found += self._words(elements)
             elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
                 found += self._words([node.left, node.right])
@@ -183,7 +186,7 @@ class _Reader:
         return found
 
     def _formatted(self, node: ast.JoinedStr) -> list[tuple[str | None, str]]:
-        """The words of ``f"sops -d {path}"``; an expression is one word."""
+        """Return the words of ``f"sops -d {path}"``.  An expression is one word."""
         found: list[tuple[str | None, str]] = []
         for part in node.values:
             if isinstance(part, ast.Constant):
@@ -227,7 +230,7 @@ class _Reader:
         return self._called(node) not in ("subprocess.PIPE", "asyncio.subprocess.PIPE", "subprocess.DEVNULL")
 
     def _parser(self, node: ast.Call) -> str:
-        """How the output is parsed, if that is in the same function."""
+        """Return how the output is parsed, if the same function parses it, or ""."""
         scope: ast.AST = node
         while scope in self.parents and not isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
             scope = self.parents[scope]
@@ -237,7 +240,7 @@ class _Reader:
 
 
 def _program(node: ast.expr) -> str:
-    """The last part of a program's path: ``BIN / "sops"``, ``joinpath("bin", "sops")``, ``which("sops")``."""
+    """Return a program's name from ``BIN / "sops"``, ``joinpath("bin", "sops")`` or ``which("sops")``."""
     if isinstance(node, ast.BoolOp):
         node = node.values[0]
     last = node.right if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) else None
@@ -269,7 +272,7 @@ _PARSERS = {
 
 
 def _positional(words: list[tuple[str | None, str]]) -> list[str]:
-    """The source of each word that is not a flag, the value of a flag or a subcommand."""
+    """Return the source of each word that is not a flag, the value of a flag, or a subcommand."""
     found: list[str] = []
     before = ""
     for word, source in words:

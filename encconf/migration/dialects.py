@@ -1,16 +1,16 @@
-"""Files with ``NAME=value`` lines, as python-dotenv, systemd, shells and docker read them.
+"""Read files with ``NAME=value`` lines as python-dotenv, systemd, shells or docker read them.
 
-- ``dotenv`` is python-dotenv 1.2 (parser.py, variables.py): ``export``, names in single quotes, values in
-  single quotes (where a backslash escapes ``'`` and itself), in double quotes (``\\n`` and the like) or
-  without, then up to a ``#`` after a blank; quoted values may have several lines; ``${NAME}`` is expanded in
-  all of them.
+- ``dotenv`` is python-dotenv 1.2 (parser.py, variables.py).  It knows ``export`` and names in single quotes.
+  Values are in single quotes (a backslash escapes ``'`` and itself), in double quotes (with ``\\n`` and
+  similar escapes) or without quotes, up to a ``#`` after a blank.  Quoted values may have several lines.
+  ``${NAME}`` is expanded in all values.
 - ``systemd`` is ``EnvironmentFile=``: see `encconf.systemd.envfile`.
 - ``shell`` is how ``. ./file`` reads it, with POSIX's words and quotes; ``$`` and backquotes are expanded.
 - ``docker`` is ``docker run --env-file`` (docker/cli, pkg/kvfile): everything after the first ``=`` is the
-  value, with quotes and blanks.
+  value, including quotes and blanks.
 
-Only variables of the file itself are expanded: values never contain variables of this process, and no command
-is run.
+Only variables of the file itself are expanded.  Values never contain variables of this process, and no
+command is run.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from encconf.systemd import envfile
 
 
 class Variable(Record):
-    """A name with its ``value``, expanded, and as ``written``; ``comments`` are the lines before it.
+    """A name with its expanded ``value``, and the value as ``written``.  ``comments`` come before it.
 
-    ``needs`` lists what the dialect would expand from elsewhere: names of variables that are not in the file,
-    ``$(`` or a backquote for a command.  Then ``value`` is as written.
+    ``needs`` lists what the dialect would expand, but is not in the file: names of other variables, or
+    ``$(`` or a backquote for a command.  In this case, ``value`` is not expanded.
     """
 
     name: str
@@ -41,8 +41,8 @@ class Variable(Record):
 class Reading(Record):
     """A text as a dialect reads it: the last value of each name, in order.
 
-    ``lost`` are the numbers of lines that it cannot read, ``twice`` the names with several values,
-    ``trailing`` the comments at the end.
+    ``lost`` are the numbers of lines that the dialect cannot read, ``twice`` the names with several values,
+    and ``trailing`` the comments at the end.
     """
 
     dialect: str
@@ -71,12 +71,12 @@ def read(text: str, dialect: str) -> Reading:
 
 
 def guess(path: str) -> str:
-    """The dialect of a file, by its path: systemd in folders for services, else dotenv."""
+    """Return the likely dialect of a path: systemd in folders for services, or else dotenv."""
     return "systemd" if re.search(r"/etc/(default|sysconfig|conf\.d|systemd)/", path) else "dotenv"
 
 
 def differences(text: str, reading: Reading) -> dict[str, list[str]]:
-    """The names that other dialects read differently (or not at all), with those dialects."""
+    """Return the names that other dialects read differently, or not at all, with those dialects."""
     found: dict[str, list[str]] = {}
     for dialect in DIALECTS:
         if dialect == reading.dialect:
@@ -138,7 +138,7 @@ class _Reader:
     def add(
         self, name: str, written: str, at: int, value: str | None = None, needs: list[str] | None = None
     ) -> None:
-        """Add a variable; it has its expanded value only if ``needs`` is empty."""
+        """Add a variable.  Its value is expanded only if ``needs`` is empty."""
         variables = self.reading.variables
         if name in variables:
             self.reading.twice.append(name)
@@ -147,12 +147,12 @@ class _Reader:
         self.comments = []
 
     def known(self, name: str) -> str | None:
-        """The value of an earlier variable, if it is known."""
+        """Return the value of an earlier variable, or None if it is not known."""
         variable = self.reading.variables.get(name)
         return variable.value if variable is not None and not variable.needs else None
 
     def line(self, at: int) -> int:
-        """The line of an offset, which is usually after the previous one."""
+        """Return the line of an offset.  This is fast if the offset is after the previous one."""
         before, line = self._counted if self._counted[0] <= at else (0, 1)
         self._counted = at, line + self.text.count("\n", before, at)
         return self._counted[1]
@@ -168,7 +168,7 @@ class _Reader:
         return self.end()
 
     def _dotenv_line(self, start: int) -> int:
-        """One assignment or comment; if it is malformed, the rest of the line is skipped."""
+        """Read an assignment or comment, and return its end.  The rest of a malformed line is skipped."""
         text = self.text
         at = _end_of(_EXPORT, text, start)
         name: str | None = None
@@ -192,7 +192,7 @@ class _Reader:
         if name is None:
             self.comments.append(end[1])
         elif value is None:
-            self.reading.lost.append(self.line(start))  # a name without a value, also if it had one
+            self.reading.lost.append(self.line(start))  # a name without a value; it loses an earlier value
             self.reading.variables.pop(name, None)
             self.bare.add(name)
         else:
@@ -243,7 +243,7 @@ class _Reader:
                 at = self._shell_line(at)
 
     def _shell_line(self, at: int) -> int:
-        """Assignments up to the end of a command; other commands are lost, with all their lines."""
+        """Read the assignments of one command, and return its end.  Any other command counts as lost."""
         start = at
         exported = re.compile(r"export[ \t]+").match(self.text, at)
         if exported is not None:
@@ -305,7 +305,7 @@ def _dotenv_value(found: re.Match[str]) -> str:
 
 
 def _shell_word(text: str, at: int, known: Callable[[str], str | None]) -> tuple[str, str, list[str], int]:
-    """A word as written and expanded, what its expansion needs, and where it ends."""
+    """Return a word as written and expanded, what its expansion needs, and where it ends."""
     written: list[str] = []
     value: list[str] = []
     needs: list[str] = []
@@ -330,7 +330,7 @@ def _shell_word(text: str, at: int, known: Callable[[str], str | None]) -> tuple
 def _shell_text(
     text: str, following: str, known: Callable[[str], str | None], needs: list[str]
 ) -> tuple[str, str]:
-    """A text as in double quotes: as written, and expanded."""
+    """Return a text in double quotes, or without quotes: as written, and expanded."""
 
     def meant(sign: re.Match[str], expand: bool) -> str:
         if sign["escaped"] is not None:
@@ -356,6 +356,6 @@ def _line_end(text: str, at: int) -> int:
 
 
 def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
-    """Where the match of a pattern ends."""
+    """Return where the match of a pattern ends, or ``at`` if it does not match."""
     found = pattern.match(text, at)
     return found.end() if found is not None else at

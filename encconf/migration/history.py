@@ -1,8 +1,8 @@
-"""Plaintext versions of a file in git: in any commit, stash or reflog of its repository.
+"""Find plaintext versions of a file in git: in any commit, stash or reflog of its repository.
 
-Versions are found by the file's name, in any folder; values that were committed in a file with another name
-are not found.  Nothing is fetched, no program in the repository's settings is run, and git never gets a
-value: versions are read and compared here.
+Versions are found by the file's name, in any folder.  Values that were committed in a file with another name
+are not found.  Nothing is fetched, and no program in the repository's settings is run.  git never gets a
+value, since versions are read and compared here.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from encconf.migration import dialects
 from encconf.record import Record
 
 LIMIT = 2000
-"""How many different versions of a file are read."""
+"""The most versions of a file that are read."""
 
-_TELLING = 8  # a shorter value may be under another name by chance
+_TELLING = 8  # a shorter value may occur under another name by chance
 _ENCRYPTED = "ENC[AES256_GCM,"
 _EVERY_COMMIT = (*LOG, COMMIT, "--topo-order", "--full-history", "--all", "--reflog", "-m", "--no-renames")
 
@@ -27,10 +27,10 @@ _EVERY_COMMIT = (*LOG, COMMIT, "--topo-order", "--full-history", "--all", "--ref
 class Past(Record):
     """Plaintext versions of a file in a repository, and which current values are in them.
 
-    ``commits`` contain plaintext versions, the newest first; ``rotate`` are the names whose current value is
-    in one of them, ``earlier`` those with only other values.  ``pushed`` is whether a remote's branch has a
-    version, as of the last fetch; ``complete`` is False if some could not be read: in a shallow or partial
-    clone, or with more versions than `LIMIT`.
+    ``commits`` contain plaintext versions, the newest first.  ``rotate`` are the names whose current value is
+    in one of them; ``earlier`` are names that have only other values there.  ``pushed`` says that a remote's
+    branch has a version, as of the last fetch.  ``complete`` is False if some versions could not be read: in
+    a shallow or partial clone, or if there are more than `LIMIT`.
     """
 
     commits: list[str]
@@ -41,7 +41,7 @@ class Past(Record):
 
 
 def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[str, str]) -> Past | None:
-    """The past of a file with these values; None if git cannot say, outside of a repository, for example."""
+    """Return the past of a file with these values, or None if git does not know, as outside a repository."""
     root = repository(os.path.dirname(os.path.abspath(path)))
     if root is None:
         return None
@@ -55,7 +55,7 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
     if code != 0:
         return None
     changes = list(entries(text))
-    versions: dict[str, set[str]] = {}  # and for each the commits that added it
+    versions: dict[str, set[str]] = {}  # each blob with the commits that added it
     for change in changes:
         if change.modes[-1].startswith("100") and change.blobs[-1]:
             versions.setdefault(change.blobs[-1], set()).add(change.moment.commit)
@@ -67,7 +67,7 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
     complete = len(read) == len(versions)
     for blob, data in zip(read, contents(root, read, environ) if read else (), strict=True):
         if data is None:
-            complete = False  # missing in a partial clone
+            complete = False  # a partial clone does not have it
             continue
         introduced = versions[blob]
         plain = _plain_values(data.decode(errors="surrogateescape"), dialect)
@@ -76,7 +76,7 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
             pairs |= set(plain)
             seen |= {name for name, _ in plain}
             known |= {value for _, value in plain if len(value) >= _TELLING}
-    in_order = dict.fromkeys(change.moment.commit for change in changes)  # of a merge, for each parent
+    in_order = dict.fromkeys(change.moment.commit for change in changes)  # a merge has a change per parent
     rotate = [name for name, value in values.items() if (name, value) in pairs or value in known]
     return Past(
         [commit for commit in in_order if commit in commits],
@@ -88,7 +88,7 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
 
 
 def _plain_values(data: str, dialect: str) -> list[tuple[str, str]]:
-    """Names and values of one version, without empty and encrypted ones."""
+    """Return the names and values of one version, without empty and encrypted values."""
     reading = dialects.read(data, dialect)
     block = "sops_" if "sops_mac" in reading.variables else "\0"
     both = [*reading.values.items(), *reading.written.items()]

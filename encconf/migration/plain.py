@@ -1,4 +1,4 @@
-"""Variables as plaintext in one of encconf's formats: names, values and comments, in order.
+"""Write variables as plaintext in one of encconf's formats, with their comments and in their order.
 
 The text is read again, so that a value that the format cannot store is found before anything is saved.
 """
@@ -17,7 +17,7 @@ from encconf.migration.dialects import Reading
 Value = str | bool | int
 
 FORMATS = ("yaml", "json", "toml", "dotenv")
-"""The formats for names and values; JSON loses the comments."""
+"""The formats in which variables can be written.  JSON loses the comments."""
 
 
 SPELLED: Final = re.compile(r"(?i:true|false)|-?(?:0|[1-9][0-9]{0,17})")
@@ -25,9 +25,9 @@ SPELLED: Final = re.compile(r"(?i:true|false)|-?(?:0|[1-9][0-9]{0,17})")
 
 
 def misread(values: Mapping[str, str]) -> list[str]:
-    """Notes about values that may surprise in Python, besides the words true and false.
+    """Return notes about values that a Python program may misread, other than the words true and false.
 
-    Every text except the empty one is true; an empty text exists, so no default replaces it.
+    In Python, every text is true, except the empty one.  A default does not replace an empty text.
     """
     said = []
     for words, what in (
@@ -41,7 +41,7 @@ def misread(values: Mapping[str, str]) -> list[str]:
 
 
 def cast(values: Mapping[str, str]) -> dict[str, Value]:
-    """The values, with booleans and whole numbers in place of texts that spell them."""
+    """Return the values.  Texts that spell a boolean or a whole number are converted."""
     return {name: _cast(text) if SPELLED.fullmatch(text) else text for name, text in values.items()}
 
 
@@ -51,9 +51,9 @@ def _cast(text: str) -> bool | int:
 
 
 def render(reading: Reading, values: Mapping[str, Value], format: str) -> str:
-    """A text in a format that loads as ``values``, with the comments of ``reading``.
+    """Return a text that loads as ``values`` in a format, with the comments of ``reading``.
 
-    Raises UsageError for another format, EmitError for a value that the format cannot store.
+    Raises UsageError for a format that is not in `FORMATS`, EmitError for a value that it cannot store.
     """
     if format not in FORMATS:
         raise UsageError(
@@ -81,7 +81,7 @@ def render(reading: Reading, values: Mapping[str, Value], format: str) -> str:
 
 
 def _word(value: str) -> str:
-    """A value without quotes if sops reads it back, else in double quotes."""
+    """Return a value without quotes if sops reads it back as it is, or else in double quotes."""
     line = value.replace("\n", "\\n")
     if "\\n" not in value and formats.module("dotenv").load_plain(f"A={line}\n")[0].get("A") == value:
         return line

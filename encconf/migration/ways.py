@@ -1,7 +1,8 @@
 """The seven ways to keep passwords out of plaintext files, and whether this machine can use them.
 
-`look` asks each kind of source (`encconf.sources`) for its identity and for what is missing, all at the same
-time and each for two seconds at most; it fetches no secrets except identities for opening files.
+`look` asks each kind of source (`encconf.sources`) for its identity and for what is missing.  It asks all of
+them at the same time, and waits at most two seconds for each.  It fetches no secrets except identities for
+opening files.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ Look = Callable[[Credentials], Probe]
 class Way(Record):
     """One way: its ``name`` and title, the ``schemes`` of its sources, and the next steps after an import.
 
-    In a step, ``{file}`` is the encrypted file, ``{name}`` one of its names, ``{flags}`` options for names
-    in lower case, all quoted for a shell; ``{path}`` is the file quoted for Python.
+    In a step, ``{file}`` is the encrypted file, ``{name}`` one of its names, and ``{flags}`` are options for
+    names in lower case; all are quoted for a shell.  ``{path}`` is the file, quoted for Python.
     """
 
     name: str
@@ -95,23 +96,23 @@ WAYS = (
 """In the order of the table in docs/choosing.md."""
 
 
-_HELPS = ("systemd-creds", ".sops.yaml")  # useless alone
+_HELPS = ("systemd-creds", ".sops.yaml")  # parts that are useless on their own
 
 
 class Found(Record):
-    """What this machine has for a way: a `Probe` for each part."""
+    """What this machine has for a way: a `Probe` for each of its parts."""
 
     way: Way
     parts: dict[str, Probe]
 
     @property
     def usable(self) -> bool:
-        """Whether a part is usable that is not just an addition to another one."""
+        """Whether a part is usable that is useful on its own."""
         return any(probe.usable for label, probe in self.parts.items() if label not in _HELPS)
 
 
 def steps(way: Way, file: str, names: Sequence[str]) -> list[str]:
-    """The next steps of a way, for a file and its names."""
+    """Return the next steps of a way, for a file and its names."""
     import json
     import shlex
 
@@ -122,7 +123,7 @@ def steps(way: Way, file: str, names: Sequence[str]) -> list[str]:
 
 
 def look(ways: Sequence[Way], credentials: Credentials, cwd: str) -> list[Found]:
-    """Whether ways can be used here; all parts are asked at the same time."""
+    """Find out whether ways can be used on this machine.  All parts are asked at the same time."""
     from encconf.io.side_by_side import side_by_side
 
     parts = [(way, label, work) for way in ways for label, work in _parts(way, cwd).items()]
@@ -157,7 +158,7 @@ def _source(scheme: str) -> Look:
 
 
 def user() -> str:
-    """The user of this process, according to the system."""
+    """Return the user of this process, according to the system."""
     try:
         import pwd
     except ImportError:
@@ -169,7 +170,7 @@ def user() -> str:
 
 
 def _manager(credentials: Credentials) -> Probe:
-    """A running systemd manager: the system's for root, else the user's own."""
+    """Probe for a running systemd manager: the system's for root, or else the user's own."""
     if not hasattr(os, "geteuid"):
         return Probe(False, missing=["systemd (not on this system)"])
     runtime = credentials.environ.get("XDG_RUNTIME_DIR") or ""
@@ -192,7 +193,7 @@ def _manager(credentials: Credentials) -> Probe:
 
 
 def _systemd_creds(credentials: Credentials) -> Probe:
-    """The program that encrypts for LoadCredentialEncrypted=, and a key for it."""
+    """Probe for the program that encrypts for LoadCredentialEncrypted=, and for a key that it can use."""
     version = _said_by(["systemd-creds", "--version"], credentials)
     if not version:
         return Probe(False, missing=["systemd-creds (systemd 250 or newer)"])
@@ -206,7 +207,7 @@ def _systemd_creds(credentials: Credentials) -> Probe:
 
 
 def _said_by(command: list[str], credentials: Credentials) -> str | None:
-    """What a program prints, "" if it fails or takes too long; None if it is not installed."""
+    """Return what a program prints; "" if it takes too long, None if it is not installed."""
     from subprocess import TimeoutExpired
 
     try:
@@ -219,7 +220,7 @@ def _said_by(command: list[str], credentials: Credentials) -> str | None:
 
 
 def _identities(credentials: Credentials) -> Probe:
-    """The age identities for opening files; no commands are run."""
+    """Probe for age identities for opening files.  No commands are run."""
     found: list[str] = []
     notes: list[str] = []
     missing: list[str] = []
@@ -253,7 +254,7 @@ def _recipient(source: AgeSource, credentials: Credentials) -> tuple[str | None,
 
 
 def _pgp(credentials: Credentials) -> Probe:
-    """Secret keys in the user's gpg home; does not run gpg, which would start its agent."""
+    """Probe for secret keys in the user's gpg home.  This does not run gpg, which would start its agent."""
     import shutil
 
     if shutil.which(credentials.gpg, path=credentials.environ.get("PATH", os.defpath)) is None:

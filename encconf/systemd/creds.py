@@ -1,7 +1,7 @@
-"""Credentials for ``LoadCredentialEncrypted=`` and ``SetCredentialEncrypted=``, made by ``systemd-creds``.
+"""Make credentials for ``LoadCredentialEncrypted=`` and ``SetCredentialEncrypted=`` with ``systemd-creds``.
 
-The program encrypts with the key of this host, of its TPM, or both: only this machine's systemd can open
-the result, and only with the same name.  Values are passed through stdin and stdout.
+The program encrypts with the key of this host, of its TPM, or both.  Only this machine's systemd can open
+the result, and only under the same name.  Values are passed through stdin and stdout.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from encconf.io import programs
 from encconf.systemd.rules import SIZE_LIMIT
 
 KEYS = ("auto", "host", "tpm2", "host+tpm2")
-"""The names that systemd-creds has for the keys to encrypt with."""
+"""The keys to encrypt with, under their names in systemd-creds."""
 
 
 class CredsError(EncconfError):
@@ -24,9 +24,9 @@ class CredsError(EncconfError):
 
 
 def encrypt(name: str, value: bytes, environ: Mapping[str, str], *, key: str = "auto") -> str:
-    """A credential as base64 lines.  It is decrypted again, since a key may be able to encrypt only.
+    """Return an encrypted credential, as base64 lines.
 
-    Raises CredsError, LimitError, OutputError.
+    It is decrypted again, since some keys can only encrypt.  Raises CredsError, LimitError or OutputError.
     """
     if len(value) + len(name) > SIZE_LIMIT:
         raise LimitError(f"{name} has {len(value)} bytes, and systemd takes 1 MiB in all")
@@ -37,7 +37,7 @@ def encrypt(name: str, value: bytes, environ: Mapping[str, str], *, key: str = "
 
 
 def setting(name: str, sealed: str) -> str:
-    """The lines that hold a credential in a unit file."""
+    """Return the lines of a unit file that contain a credential."""
     return (
         f"SetCredentialEncrypted={name}: \\\n"
         + " \\\n".join(f"        {line}" for line in sealed.split())

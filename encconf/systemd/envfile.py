@@ -1,11 +1,11 @@
-"""The dialect of ``EnvironmentFile=``, read and written as systemd does (src/basic/env-file.c, version 257).
+"""Read and write ``EnvironmentFile=`` as systemd does (src/basic/env-file.c, version 257).
 
-A value consists of quoted parts, perhaps with blanks between them, which are dropped, and then at most one
-part without quotes, up to the end of the line.  In single quotes everything is literal; in double quotes a
-backslash escapes ``"``, ``\\``, `````` and ``$`` and joins lines; without quotes it escapes every character.
-``#`` and ``;`` begin comments only where a name could begin.  Nothing is expanded.
+A value consists of quoted parts, and then at most one part without quotes, up to the end of the line.  Blanks
+between the parts are dropped.  In single quotes, everything is literal.  In double quotes, a backslash
+escapes ``"``, ``\\``, ````` and ``$``, and joins lines.  Without quotes, it escapes every character.
+``#`` and ``;`` begin a comment only where a name could begin.  Nothing is expanded.
 
-Before systemd 254, a backslash at the end of a comment joined the next line to it; here it never does.
+Before systemd 254, a backslash at the end of a comment joined the next line to it.  Here, it never does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LIMIT = 1 << 17
 """The longest variable that Linux passes to a program, with its name, ``=`` and a NUL: 128 KiB."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# With one of these, systemd rejects the file: surrogates, and code points that are not characters.
+# systemd rejects a file with one of these: surrogates, and code points that are not characters.
 _PLANES = "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
 _NO_CHARACTER = re.compile(f"[\ud800-\udfff\ufdd0-\ufdef{_PLANES}]")
 _SPECIAL = re.compile(r'["\\$`]')
@@ -31,9 +31,9 @@ _REST = re.compile(r"[ \t]*((?:[^\\\n\r]|\\.)*)\\?", re.DOTALL)
 
 
 def write(texts: Mapping[str, str]) -> str:
-    """Lines that systemd reads as these values.
+    """Return lines that systemd reads as these values.
 
-    Raises EmitError for a name or value that systemd would refuse, or that no program can get.
+    Raises EmitError for a name or value that systemd would refuse or cannot pass to a program.
     """
     lines = []
     for name, text in texts.items():
@@ -43,7 +43,7 @@ def write(texts: Mapping[str, str]) -> str:
 
 
 def check(name: str, text: str) -> None:
-    """Raises EmitError, which names the variable, for one that systemd cannot pass to a program."""
+    """Raise EmitError, which names the variable, if systemd cannot pass it to a program."""
     if not _NAME.fullmatch(name):
         raise EmitError(f"{name!r} is not the name of a variable")
     if "\0" in text:
@@ -55,22 +55,22 @@ def check(name: str, text: str) -> None:
 
 
 def word(text: str) -> str:
-    """A value in quotes that systemd, shells and dotenv readers read alike: single ones if possible."""
+    """Return a value in quotes for systemd, shells and dotenv readers: in single quotes if possible."""
     return in_double_quotes(text) if "'" in text else f"'{text}'"
 
 
 def in_double_quotes(text: str) -> str:
-    """A value in double quotes, with backslashes before special characters."""
+    """Return a value in double quotes, with backslashes before special characters."""
     return '"' + _SPECIAL.sub(lambda sign: "\\" + sign[0], text) + '"'
 
 
 def read(text: str) -> list[tuple[str, str]]:
-    """Names and values in order, without the lines that systemd ignores."""
+    """Return names and values in order, without the lines that systemd ignores."""
     return [(name, value) for _, name, value in scan(text) if name and value is not None]
 
 
 def scan(text: str) -> list[tuple[int, str, str | None]]:
-    """Each variable and comment with its offset: a comment has no name, an ignored line has no value.
+    """Return each variable and comment with its offset: a comment has no name, an ignored line no value.
 
     systemd ignores lines without ``=``, and names that no variable can have (``export A``).
     """
@@ -103,7 +103,8 @@ def _value(text: str, at: int) -> tuple[str, int]:
     assert rest is not None
     tokens = _TOKEN.findall(rest[1])
     unfinished = rest.end() > rest.end(1)
-    # A blank after a backslash is another token.  After a lone backslash at the end, all blanks are kept.
+    # Blanks at the end are dropped.  An escaped blank is part of another token; and if a lone backslash ends
+    # the text, systemd keeps all blanks.
     if tokens and tokens[-1][0] in " \t" and not unfinished:
         tokens.pop()
     for token in tokens:

@@ -1,8 +1,8 @@
-"""Which unit may have which value, and how systemd names the unit that asks.
+"""The rules that say which unit gets which value, and the name by which systemd identifies the unit.
 
 A rule is ``UNIT:CREDENTIAL=PATH``: a unit that matches UNIT gets the value at PATH if it asks for CREDENTIAL.
-Everything else is refused.  UNIT may contain ``*`` and ``?`` (``app@*.service``), and a step ``%i`` of PATH
-is the unit's instance, so that one rule gives each instance its own value.
+Every other request is refused.  UNIT may contain ``*`` and ``?`` (``app@*.service``).  A step ``%i`` of PATH
+is the unit's instance, so that one rule can give each instance its own value.
 
 Before it connects, systemd (src/core/exec-credential.c) binds its end to the abstract name
 ``\\0RANDOM/unit/UNIT/CREDENTIAL``.  Any process can bind an abstract name, so it is valid only from a peer
@@ -23,12 +23,12 @@ INSTANCE = "%i"
 """The step of a path that is replaced by the unit's instance."""
 
 SIZE_LIMIT = 1 << 20
-"""The most that systemd accepts, in bytes: all credentials of a unit with their names (1 MiB)."""
+"""The most that systemd accepts for all credentials of a unit with their names, in bytes (1 MiB)."""
 
 NAMES_LIMIT = 83
 """How long the names of a unit and of a credential may be together, in bytes.
 
-They share the 107 bytes of a socket's name with ``@``, 16 digits, ``/unit/`` and ``/``; a unit with longer
+A socket's name has 107 bytes, which also contain ``@``, 16 digits, ``/unit/`` and ``/``.  A unit with longer
 names fails.
 """
 
@@ -37,7 +37,7 @@ _OTHER_TYPES = re.compile(r"\.(?:automount|device|path|scope|slice|target|timer)
 _LETTERS = r"A-Za-z0-9:_.\\@\-"
 _UNIT = re.compile(rf"[{_LETTERS}]{{1,250}}\.(?:{_TYPES})")
 _PATTERN = re.compile(rf"[{_LETTERS}*?]{{1,250}}\.(?:{_TYPES})")
-# A file name of visible ASCII without a colon or a backslash, which systemd loses.
+# A file name of visible ASCII characters.  A colon or a backslash would be lost by systemd.
 _CREDENTIAL = re.compile(r"(?!\.\.?\Z)[!-.0-9;-\[\]-~]{1,255}")
 _ADDRESS = re.compile(
     rf"\0[0-9a-f]{{1,16}}/unit/(?P<unit>{_UNIT.pattern})/(?P<credential>[^/]+)".encode("ascii")
@@ -46,14 +46,14 @@ _HINT = "a rule looks like app.service:db_password=database.password"
 
 
 class Request(Record):
-    """What a peer asks for: a ``credential`` for a ``unit``."""
+    """A peer's request: a ``credential`` for a ``unit``."""
 
     unit: str
     credential: str
 
     @classmethod
     def of_address(cls, address: object) -> Request | None:
-        """The request in the name of a peer's socket, None if systemd did not make it."""
+        """Return the request in the name of a peer's socket, or None if systemd did not make the name."""
         found = _ADDRESS.fullmatch(address) if isinstance(address, bytes) else None
         if found is None:
             return None
@@ -64,7 +64,7 @@ class Request(Record):
 
     @property
     def instance(self) -> str:
-        """``x`` of ``app@x.service``, "" for a unit without one."""
+        """The ``x`` of ``app@x.service``, or "" for a unit without an instance."""
         return self.unit.rpartition(".")[0].partition("@")[2]
 
 
@@ -107,9 +107,9 @@ class Rule:
 
 
 def read(text: str) -> Rule:
-    """Read a rule; without ``=PATH`` the path is a key with the credential's name.
+    """Read a rule.  Without ``=PATH``, the path is a key with the credential's name.
 
-    Raises UsageError, PathSyntaxError, LimitError.
+    Raises UsageError, PathSyntaxError or LimitError.
     """
     names, equals, path = text.partition("=")
     unit, colon, credential = names.rpartition(":")
@@ -119,9 +119,10 @@ def read(text: str) -> Rule:
 
 
 def read_file(path: str) -> list[Rule]:
-    """The rules of a file, one on a line; blank lines and lines that begin with ``#`` are ignored.
+    """Read the rules of a file, one per line.  Blank lines and lines that begin with ``#`` are ignored.
 
-    Raises InputError if others may have written the file, and what `read` raises, with the line's number.
+    Raises InputError if other users may have written the file, and what `read` raises, with the line's
+    number.
     """
     found = []
     with about(path):
@@ -137,5 +138,5 @@ def read_file(path: str) -> list[Rule]:
 
 
 def find(rules: Iterable[Rule], request: Request) -> Rule | None:
-    """The first rule that allows a request."""
+    """Return the first rule that allows a request, or None."""
     return next((rule for rule in rules if rule.allows(request)), None)

@@ -1,14 +1,14 @@
 """A server for ``LoadCredential=NAME:SOCKET``: a unit's manager connects and gets one value.
 
-The name of the peer's socket names the credential and the unit (`encconf.systemd.rules`).  Since any process
-can use such a name, only peers get an answer that run as root or as this process's own user, according to the
-kernel.  If possible, values are in memory that is neither swapped nor dumped; nothing is written.  The log
-contains only names.
+The name of the peer's socket contains the names of the credential and the unit (`encconf.systemd.rules`).
+Any process can use such a name, so the server answers only peers that run as root or as its own user,
+according to the kernel.  If possible, values are in memory that is neither swapped nor dumped.  Nothing is
+written.  The log contains only names.
 
-The protocol has no word for "no": systemd reads an end of the stream as the end of the value, so that a unit
-would start with an empty secret.  Therefore a refusal is more null bytes than systemd accepts, and the unit
-fails to start (status 243/CREDENTIALS).  One risk remains: if this process is killed between the connection
-and the end of the answer, the value is empty or incomplete.
+The protocol cannot express a refusal: systemd reads the end of the stream as the end of the value, so the
+unit would start with an empty secret.  Therefore the server refuses a request with more null bytes than
+systemd accepts, and the unit fails to start (status 243/CREDENTIALS).  One risk remains: if this process is
+killed between the connection and the end of the answer, the value is empty or incomplete.
 """
 
 from __future__ import annotations
@@ -33,19 +33,20 @@ DEADLINE = 10.0
 """How long one answer may take, in seconds.  Up to 200 KB are sent at once, even to a slow peer."""
 
 AT_ONCE = 64
-"""How many peers get answers at a time; others wait."""
+"""How many peers get answers at a time.  Others wait."""
 
-_STRANGERS = 4  # refusals at a time for other users
-_GRACE = 5.0
-_FIRST_DESCRIPTOR = 3  # of those that systemd passes
+_STRANGERS = 4  # how many peers of other users are refused at a time; more are disconnected
+_GRACE = 5.0  # seconds for answers to finish when the server stops
+_FIRST_DESCRIPTOR = 3  # the first descriptor that systemd passes
 _REFUSAL = bytes(SIZE_LIMIT + 4096)
 
 
 class CredentialServer:
-    """Answers on a listening socket until `stop` is called, from a signal handler, say.
+    """Answers on a listening socket until `stop` is called, for example by a signal handler.
 
     With ``watch``, the files are checked before each answer, and reopened if they have changed.  `run` ends
-    after ``idle`` seconds without a peer.  ``log`` gets a line for each request, also in other threads.
+    after ``idle`` seconds without a peer.  ``log`` gets a line for each request.  It is also called in other
+    threads.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class CredentialServer:
         self._opening = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._woken, self.waker = os.pipe()
-        """``waker`` is for `signal.set_wakeup_fd`: without it, a signal just before `run` waits, or in
+        """``waker`` is for `signal.set_wakeup_fd`.  Without it, a signal just before `run` waits, or in
         another thread, would have no effect until the next peer connects."""
         os.set_blocking(self.waker, False)
         os.set_blocking(self._woken, False)
@@ -78,12 +79,12 @@ class CredentialServer:
         self._reload: Callable[[], None] | None = None
 
     def stop(self) -> None:
-        """End `run` after the answers to current requests."""
+        """Let `run` end after the current requests are answered."""
         self._stopped = True
         self._wake()
 
     def reload(self, done: Callable[[], None]) -> None:
-        """Reopen the files, then call ``done``; after an error, the old values stay in use."""
+        """Reopen the files, then call ``done``.  After an error, the old values stay in use."""
         self._reload = done
         self._wake()
 
@@ -91,10 +92,10 @@ class CredentialServer:
         try:
             os.write(self.waker, b"\0")
         except BlockingIOError:
-            return  # it is full already
+            return  # the pipe is full, so `run` wakes up anyway
 
     def run(self) -> None:
-        """Accept and answer.  Closes only the connections that it has accepted."""
+        """Accept peers and answer them.  Closes only the connections that it has accepted."""
         self._listener.setblocking(False)
         poll = select.poll()
         poll.register(self._listener, select.POLLIN)
@@ -139,7 +140,7 @@ class CredentialServer:
         self._threads.add(thread)
         try:
             thread.start()
-        except RuntimeError:  # no more threads; hanging up would send an empty value
+        except RuntimeError:  # no more threads can start; closing the connection would send an empty value
             self._threads.discard(thread)
             self._answer(*given)
 
@@ -166,7 +167,7 @@ class CredentialServer:
             self._threads.discard(threading.current_thread())
 
     def _value(self, address: object, stranger: int | None) -> bytes:
-        """The value to send, or a refusal."""
+        """Return the value to send, or a refusal."""
         request = Request.of_address(address)
         if stranger is not None:
             self._log(f"refused: a process of user {stranger} asked, and that is neither root nor this user")
@@ -203,10 +204,10 @@ class CredentialServer:
 
 
 class Listening:
-    """``with Listening(path) as listener:`` — a socket that only its owner can connect to (0600).
+    """``with Listening(path) as listener:`` listens on a socket that only its owner can connect to (0600).
 
-    A missing folder is created with mode 0700; one where others may write is refused.  The socket is ready
-    when it appears, and is removed in the end.  Raises UsageError and OutputError.
+    A missing folder is created with mode 0700.  A folder in which others may write is refused.  The socket
+    accepts connections as soon as it exists, and is removed in the end.  Raises UsageError and OutputError.
     """
 
     def __init__(self, path: str) -> None:
@@ -246,9 +247,9 @@ def _prepare(folder: str) -> None:
 
 
 def activated(environ: Mapping[str, str]) -> socket.socket | None:
-    """The listening socket that systemd passed (sd_listen_fds(3)), None if it did not.
+    """Return the listening socket that systemd passed (sd_listen_fds(3)), or None if it passed none.
 
-    Raises UsageError for several sockets, and for one that is not a listening stream socket of AF_UNIX.
+    Raises UsageError for several sockets, or for one that is not a listening stream socket of AF_UNIX.
     """
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return None

@@ -1,8 +1,8 @@
-"""Unit files: a drop-in that makes a unit load credentials, and the socket and service that provide them.
+"""Write unit files: a drop-in that makes a unit load credentials, and the socket and service that send them.
 
 Words are escaped according to systemd.syntax(7), systemd.unit(5) (specifiers) and systemd.service(5) (command
-lines).  The caller decides where the files go.  systemd 252 (Debian 12) knows every setting, so a signal
-reloads the service instead of ``Type=notify-reload`` of version 253.
+lines).  The caller decides where the files are written.  systemd 252 (Debian 12) must know every setting, so
+a signal reloads the service, and not ``Type=notify-reload``, which version 253 introduced.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from encconf.record import Record
 from encconf.systemd.rules import NAMES_LIMIT, Rule
 
 SOCKET = "%t/{name}/credentials.sock"
-"""Where the socket is: ``%t`` is /run, or the user's $XDG_RUNTIME_DIR."""
+"""The path of the socket.  ``%t`` is /run, or the user's $XDG_RUNTIME_DIR."""
 
 IDLE = 60
-"""After how many seconds without a request the service ends; the next request starts it again."""
+"""After how many seconds without a request the service ends.  The next request starts it again."""
 
 HEADER = "# Written by: encconf systemd unit\n"
 
-# It needs to read files, to connect to systemd and key services, and to lock memory.
+# The service must be able to read files, to connect to systemd and key services, and to lock memory.
 _HARDENED = """\
 UMask=0077
 LimitCORE=0
@@ -66,14 +66,15 @@ class Unit(Record):
 
 
 def name_of(unit: str) -> str:
-    """The name of the socket and service for a unit: ``app-credentials`` for app.service and app@.service."""
+    """Return the name of a unit's socket and service: ``app-credentials`` for app.service or app@.service."""
     return f"{unit.rpartition('.')[0].partition('@')[0]}-credentials"
 
 
 def drop_in(unit: str, names: Sequence[str], *, socket: str | None = None, variables: bool = False) -> Unit:
-    """A drop-in that makes a unit load credentials from the socket, with ``variables`` for their paths.
+    """Return a drop-in that makes a unit load credentials from the socket.
 
-    Many programs read ``NAME_FILE=%d/NAME`` instead of ``NAME``.  Raises what `check` raises.
+    With ``variables``, it also sets ``NAME_FILE=%d/NAME``, which many programs read instead of ``NAME``.
+    Raises what `check` raises.
     """
     check(unit, names)
     name = name_of(unit)
@@ -86,7 +87,7 @@ def drop_in(unit: str, names: Sequence[str], *, socket: str | None = None, varia
 
 
 def check(unit: str, names: Sequence[str]) -> None:
-    """Raises LimitError or UsageError for names that systemd cannot ask for, and if there are none."""
+    """Raise LimitError or UsageError for names that systemd cannot ask for, or if there are none."""
     if "*" in unit or "?" in unit:
         raise UsageError(f"{unit} is not one unit", hint="app@.service is for all of its instances")
     if not names:
@@ -99,7 +100,7 @@ def check(unit: str, names: Sequence[str]) -> None:
 
 
 def socket_unit(unit: str, *, socket: str | None = None) -> Unit:
-    """The socket that systemd listens on to start the service."""
+    """Return the socket unit: systemd listens on the socket, and starts the service."""
     name = name_of(unit)
     where = plain(socket) if socket else SOCKET.format(name=plain(name))
     text = f"""\
@@ -128,10 +129,10 @@ def service_unit(
     user: bool = False,
     options: Sequence[str] = (),
 ) -> Unit:
-    """The service that answers.  ``program`` runs encconf; ``files`` are absolute paths.
+    """Return the service unit.  ``program`` is the command that runs encconf; ``files`` are absolute paths.
 
-    ``identity`` is a file with the key that opens them, encrypted by systemd-creds if its name ends with
-    ``.cred``; it becomes the credential ``encconf-identity``.
+    ``identity`` is a file with the key that opens the files.  It is encrypted by systemd-creds if its name
+    ends with ``.cred``.  The service gets it as the credential ``encconf-identity``.
     """
     words = [*program, "systemd", "serve", f"--idle={IDLE}", "--reload", *options]
     words += [f"--allow={rule}" for rule in rules]
@@ -155,15 +156,15 @@ ExecReload=/bin/sh -c "kill -HUP ${{MAINPID}}"
 
 
 def _variable(credential: str) -> str:
-    """``DB_PASSWORD_FILE`` for ``db.password``."""
+    """Return the variable for a credential: ``DB_PASSWORD_FILE`` for ``db.password``."""
     name = re.sub(r"[^A-Z0-9_]", "_", credential.upper())
     return f"_{name}_FILE" if name[0].isdigit() else f"{name}_FILE"
 
 
 def plain(text: str) -> str:
-    """A value of a setting without quotes: only specifiers are escaped.
+    """Return the value of a setting that knows no quotes: only specifiers are escaped.
 
-    Raises UsageError for control characters, and for blanks around it.
+    Raises UsageError for control characters, and for blanks at its ends.
     """
     if not text.isprintable() or text != text.strip() or text.endswith("\\"):
         raise UsageError(f"{text!r} is not allowed in a unit file")
@@ -171,19 +172,19 @@ def plain(text: str) -> str:
 
 
 def load_encrypted(name: str, path: str) -> str:
-    """The line that loads a file of systemd-creds.  Raises UsageError for a path with blanks."""
+    """Return the line that loads a file of systemd-creds.  Raises UsageError for a path with blanks."""
     return f"LoadCredentialEncrypted={plain(name)}:{_source(path)}\n"
 
 
 def _source(path: str) -> str:
-    """A path to load a credential from.  With a blank in it, systemd 257 cannot start the unit."""
+    """Return a path to load a credential from.  With a blank in it, systemd 257 could not start the unit."""
     if " " in path:
         raise UsageError(f"{path!r} contains blanks, so systemd cannot load a credential from it")
     return plain(path)
 
 
 def word(text: str) -> str:
-    """A word of a command line: quoted where needed, with specifiers and variables escaped.
+    """Return a word of a command line: in quotes if needed, with specifiers and variables escaped.
 
     Raises UsageError for a NUL.
     """
@@ -193,7 +194,7 @@ def word(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text as one word: in double quotes if needed; bytes that are not UTF-8 stay as they are."""
+    """Return a text as one word: in double quotes if needed.  Bytes that are not UTF-8 are kept."""
     if text and all(sign.isalnum() or sign in "_-./:=@%$,+*?[]" for sign in text):
         return text
     signs = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}

@@ -1,7 +1,7 @@
-"""The values in rules, read from encrypted files, as the bytes that a unit gets.
+"""Read the values that rules name from encrypted files, as the bytes that a unit gets.
 
-A string stays as it is, a number or a boolean is written as in `encconf exec`, a mapping or a list as JSON;
-the path ``.`` is a whole file as `encconf decrypt` prints it.  Values that are in no rule are not kept.
+A string stays as it is.  A number or a boolean is written as in `encconf exec`, a mapping or a list as JSON.
+The path ``.`` is a whole file, as `encconf decrypt` prints it.  Values that no rule names are not kept.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Values(Record):
     _found: Mapping[tuple[Rule, str], bytes] = {}
 
     def load(self) -> None:
-        """Open the files and read the values in the rules; after an error, the old values stay.
+        """Open the files and read the values that the rules name.  After an error, the old values stay.
 
-        Raises what opening raises, PathNotFoundError, EmitError for a null, LimitError.
+        Raises what opening raises, PathNotFoundError, LimitError, or EmitError for a null.
         """
         stamps = self._stamped()
         opened = [self._open(file) for file in self.files]
@@ -54,12 +54,12 @@ class Values(Record):
         self._stamps = stamps
 
     def load_if_changed(self) -> None:
-        """`load` if a file has changed."""
+        """Call `load` if a file has changed."""
         if self._stamped() != self._stamps:
             self.load()
 
     def get(self, rule: Rule, instance: str) -> bytes | None:
-        """The value for an instance, None if it has none."""
+        """Return the value for an instance, or None if it has none."""
         return self._found.get((rule, instance if INSTANCE in rule.path else ""))
 
     def _stamped(self) -> list[object]:
@@ -80,7 +80,7 @@ class _Open(Record):
 
 
 def _paths(rule: Rule, opened: Sequence[_Open]) -> list[tuple[str, Path]]:
-    """The instances of a rule, and the path for each."""
+    """Return the instances of a rule, and the path for each."""
     if INSTANCE not in rule.path:
         return [("", rule.path)]
     at = rule.path.index(INSTANCE)

@@ -1,6 +1,6 @@
-"""Tests of programs that load encrypted files: throwaway keys, real files, and no way to a real key.
+"""Helpers for tests of programs that load encrypted files: throwaway keys, and a guard for real keys.
 
-With pytest, use the fixtures of `encconf.integrations.pytest`; they are made of what is here.
+With pytest, use the fixtures of `encconf.integrations.pytest`, which are based on this package.
 
 >>> from encconf.testing import TestKey, guarded
 >>> key = TestKey.generate()

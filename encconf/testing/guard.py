@@ -1,8 +1,8 @@
-"""No way to a real key: while a guard is up, only the test's own key opens files.
+"""Keep tests from using real keys: inside a guard, only the test's own key opens files.
 
-It works in this process, where `Credentials.from_env` makes the credentials that encconf uses by default.
-Child processes get the test's key by SOPS_AGE_KEY, and none of the other variables that name keys.
-Credentials that a program makes itself (``Credentials(…)``) are its own choice, and pass.
+The guard works in this process, where `Credentials.from_env` makes the credentials that encconf uses by
+default.  Child processes get the test's key in SOPS_AGE_KEY, and no other variable that names keys.
+Credentials that a program makes itself (``Credentials(…)``) are not guarded.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _NAMES_KEYS = (
 
 
 class _Guarded(Credentials):
-    """Credentials that have the test's key, and know what they must not read."""
+    """Credentials that have the test's key, and refuse all real keys."""
 
     def __init__(self, made: Credentials, real: Credentials, key: TestKey, test: str) -> None:
-        # Without a home folder: Vault's token, for one, would be read from there.
+        # They have no home folder, since real logins would be read from it, for example Vault's token.
         super().__init__({**made.environ, "SOPS_AGE_KEY": key.identity}, notify=made.notify)
         self._real = real
         self._key = key
         self._test = test
 
     def age_sources(self) -> list[AgeSource]:
-        """The test's key; and the places of real ones, which refuse to be read."""
+        """Return the test's key, and the places of real keys, which fail when they are read."""
         own = AgeSource("encconf_key", "text", self._key.identity)
         real = [source for source in self._real.age_sources() if _is_there(source, self._real.home)]
         return [own, *(_Forbidden(source, self._test) for source in real)]
@@ -70,7 +70,7 @@ class _Guarded(Credentials):
 
 
 class _Forbidden(AgeSource):
-    """A place that holds a real key."""
+    """A place with a real key.  Reading it fails."""
 
     def __init__(self, source: AgeSource, test: str) -> None:
         super().__init__(source.variable, source.how, source.where, ssh=source.ssh)
@@ -90,10 +90,10 @@ def _is_there(source: AgeSource, home: str | None) -> bool:
 
 @contextmanager
 def guarded(key: TestKey, test: str) -> Iterator[None]:
-    """While the block runs, encconf opens files with ``key`` and no other.
+    """Inside the block, encconf opens files only with ``key``.
 
-    ``test`` is the name that errors give.  Opening a file for another key raises KeyAccessError, which names
-    the test and each place that would have been read.
+    ``test`` is the name of the test in errors.  Opening a file for another key raises KeyAccessError, which
+    names the test and each place of a real key that was not read.
 
     >>> with guarded(TestKey.generate(), "my test"):  # doctest: +SKIP
     ...     encconf.load_config("prod.enc.yaml")

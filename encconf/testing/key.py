@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 
 class TestKey:
-    """An age key: ``identity`` is the secret line ``AGE-SECRET-KEY-1…``, ``recipient`` the public
-    ``age1…``.
+    """An age key for tests.
+
+    ``identity`` is the secret line ``AGE-SECRET-KEY-1…``, and ``recipient`` the public key ``age1…``.
 
     >>> key = TestKey.generate()
     >>> path = key.write("s.enc.yaml", {"db": {"password": "x"}})  # doctest: +SKIP
@@ -43,14 +44,14 @@ class TestKey:
 
     @classmethod
     def generate(cls) -> TestKey:
-        """A new X25519 key."""
+        """Return a new X25519 key."""
         identity = pyrage.x25519.Identity.generate()
         return cls(str(identity), str(identity.to_public()))
 
     def encrypt(
         self, data: Mapping[str, Any] | str, *, format: str = "yaml", selection: Selection = DEFAULT
     ) -> str:
-        """The encrypted text of some values, or of a plaintext that you wrote yourself.
+        """Return the encrypted text of values in a dict, or of a plaintext that you wrote yourself.
 
         Raises WrongTypeError for other data, ParseError for a text that is not in the format.
         """
@@ -63,9 +64,9 @@ class TestKey:
     def write(
         self, path: str | os.PathLike[str], data: Mapping[str, Any] | str, *, format: str | None = None
     ) -> Path:
-        """Write an encrypted file (mode 0600; missing folders are made), and return its path.
+        """Write an encrypted file with mode 0600, and return its path.  Missing folders are created.
 
-        The name gives the format, unless ``format`` does.  Raises what `encrypt` raises, and OutputError.
+        Without ``format``, the name decides the format.  Raises what `encrypt` raises, and OutputError.
         """
         target = Path(path_of(path, "write"))
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ class TestKey:
         return target
 
     def credentials(self) -> Credentials:
-        """Credentials that have this key and nothing else."""
+        """Return credentials that have only this key."""
         return Credentials({"SOPS_AGE_KEY": self.identity})
 
     def __repr__(self) -> str:
