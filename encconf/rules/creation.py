@@ -45,7 +45,7 @@ class Creation:
         self._left = 0
 
     def pattern(self) -> Pattern:
-        """The compiled path_regex.  Raises PatternError."""
+        """Return the compiled path_regex.  Raises PatternError."""
         if self._pattern is None or self._left == 0:
             # The total work of a compiled pattern is limited, but this one may be tried on many files.
             self._pattern = compiled(f"{self.place}.path_regex", self.path_regex)

@@ -38,7 +38,7 @@ class Scalar(Record):
 
 
 def tree(text: str) -> object:
-    """The first document as dicts, lists, `Scalar` and None, aliases and merge keys applied."""
+    """Return the first document as dicts, lists, `Scalar` and None, with aliases and merge keys applied."""
     from encconf.formats.yaml import scan, settle
 
     try:

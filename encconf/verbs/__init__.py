@@ -1,1 +1,1 @@
-"""What you can do to encrypted texts.  Nothing here knows a console or a command line."""
+"""What you can do to encrypted texts.  Nothing here prints or depends on the command line."""

@@ -1,7 +1,7 @@
-"""What every key type, source and format must do, as classes of tests: for encconf's own, and for yours.
+"""Classes of tests for what every key type, source and format must do: for encconf's own, and for yours.
 
-Subclass a contract in a module of tests, give it its fixtures (the docstring of its module names them), and
-add tests of what is special::
+Subclass a contract in a test module, define its fixtures (the docstring of the contract's module names them),
+and add tests for what is special about your type::
 
     from encconf import keys
     from encconf.testing.contracts.master_key import MasterKeyContract
@@ -13,7 +13,7 @@ add tests of what is special::
         def key(self) -> MyKey:
             ...
 
-Needs pytest, and nothing else that encconf does not need.
+This needs pytest, and no other package that encconf does not need.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What every format must do.  Subclass it, name the format, give texts, add what is special.
+"""What every format must do.  Subclass the contract, set the format's name and texts, and add tests.
 
-Each of ``texts`` holds the value ``SECRET`` at ``path``, and can be encrypted as it is.  ``broken``
-texts hold it, too, and must be refused without quoting it.
+Each of ``texts`` contains the value ``SECRET`` at ``path``, and can be encrypted as it is.  Each of
+``broken`` contains it, too, and must be refused with an error that does not quote it.
 """
 
 # ruff: noqa: D102 — the name of a test says what it is about
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     SopsFor = Callable[[TestKey], "Sops"]
 
     class Sops(Protocol):
-        """The program that the formats are shared with."""
+        """The program sops."""
 
         def decrypt(self, text: str, format: str) -> str:
-            """What it makes of an encrypted text."""
+            """Decrypt a text with sops."""
 
         def edit(self, text: str, suffix: str, editor: str) -> str:
-            """The encrypted text after a shell command was its editor."""
+            """Edit an encrypted text with sops.  ``editor`` is a shell command."""
 
 
 SECRET = "s3cr3t-v4lue"
@@ -57,12 +57,12 @@ BLOCK: dict[str, object] = {
 
 
 def rule_for(key: TestKey) -> Rule:
-    """A rule with one group of one key."""
+    """Return a rule with one key."""
     return Rule([[AgeKey.from_config(key.recipient)]])
 
 
 def changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
-    """The lines that a diff would show as removed and as added."""
+    """Return the lines that a diff would show as removed and as added."""
     lines = list(ndiff(before.splitlines(), after.splitlines()))
     removed, added = ([line[2:] for line in lines if line.startswith(mark)] for mark in ("- ", "+ "))
     return removed, added
@@ -92,11 +92,11 @@ class FormatContract:
             metafunc.parametrize("text", self.texts, ids=map(str, range(len(self.texts))))
 
     def comparable(self, trees: list[dict[str, Any]]) -> Any:
-        """Values in a form that compares as what the format can carry."""
+        """Return values in a form that is equal if the format cannot distinguish them."""
         return repr(trees)
 
     def attached(self, format: Format, document: Document, block_text: str) -> str:
-        """The text with a block."""
+        """Return the text with a ``sops`` block."""
         return splice(document.text, format.attach(document, block_text))
 
     # --- spans ---------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ class FormatContract:
             assert again.shape == document.shape
 
     def prepared(self, format: Format, text: str) -> Document:
-        """A text as sops can read it, of which no value is to be encrypted."""
+        """Return the document of a text as sops can read it, if no value is to be encrypted."""
         document = format.scan(text)
         prepared = format.prepare(document, bytearray(len(document.leaves)))
         return document if prepared is None else format.scan(prepared.text)
@@ -164,7 +164,7 @@ class FormatContract:
         assert without.removesuffix("" if text.endswith("\n") else "\n") == self.left(document)
 
     def left(self, document: Document) -> str:
-        """What is left of a document when the block has come and gone."""
+        """Return the text of a document after a block was attached and detached."""
         return document.text
 
     def test_a_block_changes_no_value(self, format: Format, text: str) -> None:
@@ -268,7 +268,7 @@ class FormatContract:
 
 
 class SopsFormatContract(FormatContract):
-    """What formats that sops has must do besides; a fixture ``sops_for`` makes a `Sops` that has a key."""
+    """More tests for a format that sops has, too.  The fixture ``sops_for`` returns a `Sops` for a key."""
 
     def test_sops_reads_ours(self, text: str, own_key: TestKey, sops_for: SopsFor, format: Format) -> None:
         encrypted = api.encrypt(text, rule_for(own_key), format=self.name, credentials=own_key.credentials())

@@ -1,7 +1,7 @@
-"""What every type of master key must do.  Subclass it, give the fixtures, add what is special.
+"""What every type of master key must do.  Subclass the contract, define the fixtures, and add tests.
 
-``key`` can be opened with ``credentials`` and not with ``stranger``; ``other`` is another key of
-the type; ``secrets`` are texts that must never be shown, besides the data key.
+``key`` is a key that works with ``credentials``, but not with the credentials ``stranger``.  ``other`` is
+another key of the type.  ``secrets`` are texts that must never be shown, in addition to the data key.
 """
 
 # ruff: noqa: D102 — the name of a test says what it is about
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class MasterKeyContract:
-    """The tests of one type."""
+    """The tests of one type of master key."""
 
     @pytest.fixture
     def secrets(self) -> list[str]:
@@ -113,7 +113,7 @@ class MasterKeyContract:
     def test_the_data_key_is_not_logged(
         self, key: MasterKey, credentials: Credentials, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Whatever the SDKs tell who debugs them."""
+        """This includes what SDKs log at the level DEBUG."""
         caplog.set_level(logging.DEBUG)
         data_key = b"data-key " + os.urandom(12).hex()[:23].encode()
         key.unwrap(key.wrap(data_key, credentials), credentials)

@@ -1,10 +1,10 @@
-"""What every source must do.  Subclass it, give the fixtures, add what is special.
+"""What every source must do.  Subclass the contract, define the fixtures, and add tests.
 
-``place`` is a secret that is there, and may be read and written with its credentials; ``structured`` is
-the address of another one, which is `TREE` as JSON; ``vals`` is an address of the first in vals' form;
-``failing`` makes an address and credentials that end in an error for this reason, with `PATIENCE` as
-their time limit; ``fresh`` is an address where nothing is yet, for sources that can be written.
-REASONS are the words that ``failing`` knows.
+``place`` is an existing secret that its credentials may read and write.  ``structured`` is the address of
+another secret, which is `TREE` as JSON.  ``vals`` is the address of the first one, in the syntax of vals.
+``failing`` takes a reason, and returns an address and credentials for which fetching fails for that reason,
+with `PATIENCE` as their time limit.  ``REASONS`` are the reasons that it accepts.  ``fresh`` is an address
+without a secret, for sources that can be written.
 """
 
 # ruff: noqa: D102 — the name of a test says what it is about
@@ -38,7 +38,7 @@ EVERY_REASON = ("missing", "denied", "expired", "unreachable", "slow", "wrong", 
 
 
 class Place:
-    """An address, the value that is there, who may have it, and texts beside it that are never shown."""
+    """The address of a secret, its value, credentials for it, and other texts that must never be shown."""
 
     def __init__(
         self,
@@ -51,24 +51,24 @@ class Place:
         self.value = value
         self.credentials = credentials
         self.secrets = [value.decode(), "pa55-of-a-field", "y-of-a-list", *secrets]
-        self.secrets.append(b64encode(value).decode())  # as a JSON of Google's has it
+        self.secrets.append(b64encode(value).decode())  # the form in Google's JSON
 
 
 def failure(address: str, credentials: Credentials) -> SourceError:
-    """The error that fetching ends in."""
+    """Return the error that fetching raises."""
     with pytest.raises(SourceError) as caught:
         sources.fetch(address, credentials)
     return caught.value
 
 
 def shown(error: BaseException) -> str:
-    """All that anybody can get to see of an error."""
+    """Return everything that can be shown of an error."""
     lines = traceback.format_exception(error)
     return f"{error!r} {error} {getattr(error, 'hint', '')} {vars(error)} {''.join(lines)}"
 
 
 def heard(caplog: pytest.LogCaptureFixture) -> str:
-    """All that was logged: the texts, and what goes with them for structured logs."""
+    """Return everything that was logged: the texts, and the attributes for structured logs."""
     return "\n".join([caplog.text, *(repr(vars(record)) for record in caplog.records)])
 
 
@@ -78,12 +78,12 @@ class SourceContract:
     SCHEME: ClassVar[str]
     REASONS: ClassVar[frozenset[str]]
     WRITABLE: ClassVar[bool] = False
-    BYTES: ClassVar[bool] = True  # whether it keeps any bytes, and not text alone
+    BYTES: ClassVar[bool] = True  # whether it stores any bytes, and not only text
     FIELDS: ClassVar[bool] = False  # whether its secrets are always fields
 
     @property
     def mark(self) -> str:
-        """What begins a field in an address."""
+        """The mark before a field in an address."""
         return " #" if self.SCHEME == "cmd" else "#"
 
     @pytest.fixture
@@ -93,7 +93,7 @@ class SourceContract:
 
     @pytest.fixture
     def patient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Give a probe the time that a busy machine takes."""
+        """Give a probe more time, for a busy machine."""
         monkeypatch.setattr(sources, "PROBE_LIMIT", 60.0)
 
     def test_the_value_is_had(self, place: Place, vals: str) -> None:
@@ -113,7 +113,7 @@ class SourceContract:
             "deep": '{"list":["x","y-of-a-list"]}',
         }.items():
             found = sources.fetch_text(f"{structured}{self.mark}{field}", credentials)
-            # Each place writes JSON in its own way.
+            # Each source spells JSON in its own way.
             same = json.loads(found) == json.loads(value) if value[0] in "{1" else found == value
             assert same, field
         error = failure(f"{structured}{self.mark}passwort", credentials)
@@ -122,7 +122,7 @@ class SourceContract:
     def test_one_call_for_each_secret(
         self, place: Place, structured: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Eight threads want four fields, twice."""
+        """Eight threads read four fields, twice."""
         module = sources.module(self.SCHEME)
         calls = 0
         fetch, lock = module.fetch, threading.Lock()
@@ -153,7 +153,7 @@ class SourceContract:
         assert sorted(set(found)) == [b"alice", b"pa55-of-a-field", b"x", b"y-of-a-list"]
         assert len(found) == 16
         assert calls == 1
-        sources.fetch(f"{structured}{self.mark}user", place.credentials())  # others ask for themselves
+        sources.fetch(f"{structured}{self.mark}user", place.credentials())  # new credentials ask again
         assert calls == 2
 
     @pytest.mark.parametrize("reason", EVERY_REASON)
@@ -191,7 +191,7 @@ class SourceContract:
     def test_nothing_is_logged_and_nothing_said(
         self, place: Place, structured: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Whatever an application logs, and whatever the SDKs under this tell it."""
+        """This includes what SDKs log at the level DEBUG."""
         caplog.set_level(logging.DEBUG)
         said: list[str] = []
         credentials = place.credentials()
@@ -215,7 +215,7 @@ class SourceContract:
         credentials = place.credentials()
         assert failure(fresh, credentials).reason == "missing"
         sources.store(fresh, FIRST, credentials)
-        assert sources.fetch(fresh, credentials) == FIRST  # the same credentials know of it
+        assert sources.fetch(fresh, credentials) == FIRST  # the credentials do not cache the old state
         with pytest.raises(SourceError, match="was not changed") as caught:
             sources.store(fresh, SECOND, credentials)
         assert "-value" not in shown(caught.value)
@@ -282,7 +282,7 @@ class SourceContract:
         sealed = own_key.encrypt({"a": "b"}, format="json")
         own = place.credentials()
         if not self.WRITABLE:
-            environ = {**own.environ, "ENCCONF_IDENTITY": place.address}  # which holds no key
+            environ = {**own.environ, "ENCCONF_IDENTITY": place.address}  # the secret is not a key
             with pytest.raises(KeyAccessError) as caught:
                 api.loads(sealed, format="json", credentials=Credentials(environ, home=own.home))
             assert not [secret for secret in place.secrets if secret in shown(caught.value)]
@@ -301,7 +301,7 @@ class SourceContract:
 
     @pytest.mark.parametrize("reason", ["unusable", "denied", "expired", "unreachable", "slow"])
     def test_a_probe_fails_in_a_report_and_soon(self, place: Place, failing: Failing, reason: str) -> None:
-        """It says what is missing; what one secret alone shows, it does not find out."""
+        """The probe says what is missing.  It cannot find errors that only one secret shows."""
         if reason not in self.REASONS:
             with pytest.raises(KeyError):
                 failing(reason)
