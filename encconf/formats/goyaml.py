@@ -97,7 +97,7 @@ def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | d
     if type == "null" or data is None:
         return None
     text = data.decode("latin-1")
-    if type == "int" and re.fullmatch(_DECIMAL, text):
+    if type == "int" and ((text.isdecimal() and len(text) < 20) or re.fullmatch(_DECIMAL, text)):
         return int(text)
     if type == "float" and re.fullmatch(rf"(?i:{_SPECIAL})|{_FLOAT}", text):
         real = float(text)
