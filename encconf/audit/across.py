@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from encconf import formats
 from encconf.audit import meant
-from encconf.audit import sealed as looking
 from encconf.audit.findings import Finding, printable
-from encconf.audit.sealed import Sealed
+from encconf.audit.sealed import Sealed, report_nonce
 from encconf.engine.cipher import PREFIX
 from encconf.errors import EncconfError, InputError
 from encconf.formats import sniff
@@ -38,7 +37,7 @@ def across(encrypted: Sequence[Sealed], cwd: str, is_tracked: Callable[[str], bo
                 assert earlier.data is not None
                 if leaf.data.rstrip() != earlier.data.rstrip():  # if they are equal, the file is a copy
                     where = f"{other.file}: {spell(earlier.path)}"
-                    looking.twice(sealed.find, earlier.data, leaf.data, leaf, where)
+                    report_nonce(sealed.find, earlier.data, leaf.data, leaf, where)
         yield from sealed.findings[before:]
 
 

@@ -19,14 +19,13 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 
 from encconf import formats
 from encconf.audit import glance, meant
-from encconf.audit import sealed as looking
 from encconf.audit.across import across, without_drivers
 from encconf.audit.findings import SEVERITIES, Finding, Ignored, Lines, printable
 from encconf.audit.folders import Folder, Named, by_folder
 from encconf.audit.plain import Plain, Plains, private_key
 from encconf.audit.rulebook import Rulebook
 from encconf.audit.rulecheck import of_rules
-from encconf.audit.sealed import Sealed
+from encconf.audit.sealed import Sealed, check_sealed, label
 from encconf.audit.sops_version import too_old
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
@@ -178,7 +177,7 @@ class _Check:
             for base in folder.bases if folder.rules is not None and folder.rules.rest is not None else ():
                 # For sops and for `encconf encrypt`, `.env.local` is a binary file.
                 format = "dotenv" if base.startswith(".env") else formats.of_path(base)
-                if base in _NEVER or format == "binary" or meant.to_be_read(base):
+                if base in _NEVER or format == "binary" or meant.is_public(base):
                     continue
                 file = folder.named(base)
                 if file.number is None or file.name in known or os.path.islink(file.whole):
@@ -210,9 +209,9 @@ class _Check:
             self.found.append(Finding("config-notice", file.name, said, hint=hint))
         if file.base in _NEVER:
             return
-        if file.is_covered and not meant.to_be_read(file.base):
+        if file.is_covered and not meant.is_public(file.base):
             self.plains.cover(file)
-        if not file.meant and not meant.is_called(file.base) and not glance.of_interest(file.whole):
+        if not file.meant and not meant.has_encrypted_name(file.base) and not glance.of_interest(file.whole):
             return
         try:
             data = fileio.read_bytes(file.whole, regular=True)
@@ -277,7 +276,7 @@ class _Check:
             own = found.metadata.selection
             if rule is not None and _leaves_open(rule, own) and found.document.format != "binary":
                 self.selections[rules.path, number, own].append(found.file)
-        looking.look(found, rule, place, rules.who if rules is not None else looking.label)
+        check_sealed(found, rule, place, rules.who if rules is not None else label)
         if number is None and not file.unsure:
             self._no_rule(found, file)
         self.found += found.findings
@@ -305,7 +304,7 @@ class _Check:
             regex = printable(rules.patterns[close])
             hint = f"The closest rule is creation_rules[{close}], path_regex {regex}."
         what = f"no creation rule of {config} covers this file"
-        severity = "note" if meant.left_behind(found.file) else None
+        severity = "note" if meant.is_archived(found.file) else None
         found.find("no-rule", what, severity=severity, hint=hint)
 
     def _plain(self, file: Named, data: bytes, format: str, *, telling: bool = False) -> None:
@@ -328,7 +327,7 @@ class _Check:
         except EncconfError as error:
             if format == "binary":
                 return
-            if file.meant and meant.is_called(file.name) and not meant.to_be_read(file.name):
+            if file.meant and meant.has_encrypted_name(file.name) and not meant.is_public(file.name):
                 # A template or a list may be a file of another tool, since sops cannot encrypt it.
                 odd = b"{{" in data or b"{%" in data or data.lstrip()[:1] in (b"-", b"[")
                 self._unreadable(file.name, error, severity="warning" if odd else None)
@@ -377,12 +376,12 @@ _WARNINGS_IN_ARCHIVES = {"keys-differ", "threshold-differs", "selection-differs"
 def _soften(found: Finding) -> None:
     """Lower the severity for files of tests and examples, and for files that are no longer used."""
     name = found.file.replace(os.sep, "/")
-    if meant.made_up(name):
+    if meant.is_example(name):
         if found.slug in _NOTES_IN_EXAMPLES:
             found.severity = "note"
         elif found.severity == "error":
             found.severity = "warning"
-    elif meant.left_behind(name) and found.slug in _WARNINGS_IN_ARCHIVES:
+    elif meant.is_archived(name) and found.slug in _WARNINGS_IN_ARCHIVES:
         found.severity = "warning"
 
 

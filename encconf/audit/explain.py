@@ -11,10 +11,9 @@ import os
 from dataclasses import dataclass, field
 
 from encconf import formats
-from encconf.audit import sealed as looking
 from encconf.audit.findings import Lines, printable
 from encconf.audit.names import Names
-from encconf.audit.sealed import Sealed
+from encconf.audit.sealed import Sealed, compare_with_rule
 from encconf.engine.admission import rule_of
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
@@ -156,7 +155,7 @@ def _judge(found: Explanation, document: Document, metadata: Metadata | None) ->
         fate.now = leaf.type == "str" and (leaf.data or b"").startswith(PREFIX.encode())
     if found.rule is not None:
         sealed = Sealed(found.file, document, metadata, metadata.selection.choose(document))
-        looking.against(sealed, found.rule, found.rule.name, found.who)
+        compare_with_rule(sealed, found.rule, found.rule.name, found.who)
         found.differences = [each.message for each in sealed.findings]
 
 

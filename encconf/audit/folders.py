@@ -114,22 +114,22 @@ class Named:
 
     def _meant(self) -> str:
         if self.rules is None or self.number is None:
-            return "error" if self.is_called else ""
+            return "error" if self.has_encrypted_name else ""
         if self.is_covered:
             return "error"
         return "warning" if self.format != "binary" and meant.is_secrets(self.base) else ""
 
     @property
-    def is_called(self) -> bool:
+    def has_encrypted_name(self) -> bool:
         """Whether its name says that it is an encrypted file of a format."""
-        return self.format != "binary" and meant.is_called(self.base)
+        return self.format != "binary" and meant.has_encrypted_name(self.base)
 
     @property
     def is_covered(self) -> bool:
         """Whether its rule says that it must be encrypted.  A rule that matches every name does not."""
         if self.rules is None or self.number is None:
             return False
-        return self.is_called or not self.rules.takes_all(self.number)
+        return self.has_encrypted_name or not self.rules.takes_all(self.number)
 
     def rule(self, cwd: str) -> tuple[Rule | None, str]:
         """Return its rule, or None if there is no usable one, and the rule's name in messages."""

@@ -15,7 +15,7 @@ from encconf.text.document import Document, Leaf
 MARKS = frozenset(("enc", "sops", "encrypted"))
 """One of these words between dots in a name says that the file is meant to be encrypted."""
 WORDS = (".enc", ".sops", "secret")
-"""Each name for which `is_called` or `is_secrets` is true has one of these words."""
+"""Each name for which `has_encrypted_name` or `is_secrets` is true has one of these words."""
 
 # These are compiled when they are first needed, since they apply to few files.
 _SECRETS = r"(?i)\A\.?secrets?(?:[._].*)?\.\w+\Z|[._-]secrets\.\w+\Z"
@@ -55,7 +55,7 @@ _ABOUT = ("apiVersion", "kind", "metadata", "type")
 _OBJECT_SECRET = rb"""(?m)^kind:[ \t]*["']?Secret["']?[ \t]*(?:#.*)?\r?$"""
 
 
-def is_called(name: str) -> bool:
+def has_encrypted_name(name: str) -> bool:
     """Whether a file's name says that it is encrypted: ``x.enc.yaml``, ``.env.sops``."""
     return not MARKS.isdisjoint(name.rpartition("/")[2].lower().split(".")[1:])
 
@@ -75,10 +75,12 @@ def is_secrets(base: str) -> bool:
 def says_secret(name: str) -> bool:
     """Whether a file's name, or one of its folders, says that it holds secrets."""
     base = name.rpartition("/")[2]
-    return bool(is_called(base) or is_secrets(base) or re.search(_SECRET, base) or re.search(_FOLDER, name))
+    return bool(
+        has_encrypted_name(base) or is_secrets(base) or re.search(_SECRET, base) or re.search(_FOLDER, name)
+    )
 
 
-def to_be_read(name: str) -> bool:
+def is_public(name: str) -> bool:
     """Whether a name is that of an example, a template, a public key, source code or documentation."""
     base = name.rpartition("/")[2].lower()
     _, dot, ending = base.rpartition(".")
@@ -88,17 +90,17 @@ def to_be_read(name: str) -> bool:
     return any(word.removesuffix("s") in examples for word in re.split(r"[._-]", base))
 
 
-def made_up(name: str) -> bool:
+def is_example(name: str) -> bool:
     """Whether a file is in a folder of tests or examples."""
     return re.search(_MADE_UP, name) is not None
 
 
-def left_behind(name: str) -> bool:
+def is_archived(name: str) -> bool:
     """Whether a file is in a folder for files that are no longer used."""
     return re.search(_LEFT, name) is not None
 
 
-def sealed_otherwise(data: bytes) -> bool:
+def is_encrypted_otherwise(data: bytes) -> bool:
     """Whether another tool encrypted the file (git-crypt, Ansible Vault, age, PGP) or stores it (git LFS)."""
     return data.lstrip()[:40].startswith(_OTHERWISE) or data.startswith(_OTHERWISE)
 

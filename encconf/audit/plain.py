@@ -102,7 +102,7 @@ class Plains:
         by_name = meant.says_secret(file.name)
         if not file.meant and not uses_sops:
             return None
-        if meant.to_be_read(file.name) or meant.sealed_otherwise(plain.data):
+        if meant.is_public(file.name) or meant.is_encrypted_otherwise(plain.data):
             return None
         leaves = self._leaves(plain)
         is_binary = plain.document.format == "binary"

@@ -27,7 +27,7 @@ _IGNORE = r"(?m)^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$"
 _NO_NAME = "\x1f"  # no file has this name, so a pattern that matches it matches every name
 _LONG = 32  # characters shown of a key without a name
 _END = 16  # characters: a long key id of PGP
-_WHOLE_TEXT = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # the ends of a text, and switching flags off
+_WHOLE_TEXT = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # \A, \z, and groups that switch flags off
 
 
 class Rules:
@@ -107,7 +107,7 @@ class Rules:
         """Whether one search shows that the rules before `rest` match none of the names, one per line."""
         try:
             return self._search is not None and not self._search(names)
-        except PatternError:  # all searches together took long
+        except PatternError:  # all searches together have exceeded their limit
             return False
 
     def rule(self, number: int) -> configs.Rule:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from encconf.audit import sealed as looking
 from encconf.audit.findings import Finding, printable
 from encconf.audit.rulebook import Rulebook, Rules
+from encconf.audit.sealed import as_written
 from encconf.errors import EncconfError
 from encconf.rules.selection import Selection
 from encconf.text.printable import counted, listed
 
-Selections = Mapping[tuple[str, int, Selection], list[str]]  # of files, by configuration and rule
+Selections = Mapping[tuple[str, int, Selection], list[str]]  # files by configuration, rule and own selection
 
 
 def of_rules(book: Rulebook, selections: Selections, *, whole: bool) -> Iterator[Finding]:
@@ -68,7 +68,7 @@ def _unselected(rules: Rules, name: str, selections: Selections) -> Iterator[Fin
     for (path, number, selection), files in selections.items():
         if path != rules.path:
             continue
-        entry = looking.entry(selection)
+        entry = as_written(selection)
         count = counted(len(files), "file has", "files have")
         yield Finding(
             "rule-without-selection",

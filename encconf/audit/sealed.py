@@ -116,7 +116,7 @@ def label(key: MasterKey) -> str:
     return f"{key.TYPE} {key.label}"
 
 
-def look(sealed: Sealed, rule: Rule | None, place: str, who: Who = label) -> None:
+def check_sealed(sealed: Sealed, rule: Rule | None, place: str, who: Who = label) -> None:
     """Check an encrypted file by itself, and against its rule if there is a usable one.
 
     ``place`` is the rule's name in messages, and ``who`` returns that of a key.
@@ -125,7 +125,7 @@ def look(sealed: Sealed, rule: Rule | None, place: str, who: Who = label) -> Non
     found = None
     if rule is not None:
         try:
-            found = against(sealed, rule, place, who)
+            found = compare_with_rule(sealed, rule, place, who)
         except EncconfError as error:
             sealed.find("selection-differs", f"{place}: {error.message}")
     _values(sealed, found, place)
@@ -164,7 +164,7 @@ def _block(sealed: Sealed) -> None:
             sealed.find("aws-profile", f"the key {label(wrapped.key)} has an aws_profile")
 
 
-def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome | None:
+def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome | None:
     """Add findings about how a file differs from its rule.
 
     Returns what the rule's selection would change, or None.  Raises PatternError if it cannot be used.
@@ -188,7 +188,9 @@ def against(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome
         sealed.find("selection-differs", said, hint=_safe_hint(found, mine))
     else:
         what = ", but it would encrypt none of the plaintext values"
-        sealed.find("selection-differs", said + what, severity="note", hint=_OWN_HINT.format(entry(mine)))
+        sealed.find(
+            "selection-differs", said + what, severity="note", hint=_OWN_HINT.format(as_written(mine))
+        )
     return found
 
 
@@ -209,11 +211,11 @@ def _safe_hint(found: Outcome, mine: Selection) -> str | None:
     values = counted(len(found.exposed), "encrypted value")
     return (
         f"The rule would also decrypt {values}: give it a selection that includes them. "
-        f"The file's own selection is {entry(mine)}."
+        f"The file's own selection is {as_written(mine)}."
     )
 
 
-def entry(selection: Selection) -> str:
+def as_written(selection: Selection) -> str:
     """Return a selection as it is written in .sops.yaml, on one line."""
     entries = selection.to_entries()
     return " and ".join(
@@ -278,7 +280,7 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
             same = earlier.data.rstrip() == data.rstrip()
             # A boolean, number or comment may have been copied; so may a value in another document.
             if not same or (kind in _TEXTS and earlier.path != leaf.path):
-                twice(sealed.find, earlier.data, data, leaf, spell(earlier.path))
+                report_nonce(sealed.find, earlier.data, data, leaf, spell(earlier.path))
 
 
 def _plaintext(
@@ -328,7 +330,9 @@ def is_named_like_a_secret(leaf: Leaf) -> bool:
 _EMPTY_HINT = "sops and encconf never encrypt an empty value; ignore this if that is not a secret"
 
 
-def twice(find: Callable[[str, str, Leaf], None], one: bytes, other: bytes, leaf: Leaf, where: str) -> None:
+def report_nonce(
+    find: Callable[[str, str, Leaf], None], one: bytes, other: bytes, leaf: Leaf, where: str
+) -> None:
     """Add a finding that a ciphertext has the same nonce as another one, which is at ``where``."""
     if one.rstrip() == other.rstrip():
         find("equal-value", f"{_at(leaf)} has the same ciphertext as {printable(where)}", leaf)

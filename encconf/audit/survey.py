@@ -141,7 +141,7 @@ def _group(keys: Iterable[MasterKey]) -> list[str] | None:
         entry = key.to_entry()
         found = [(name, entry.get(field)) for name, field in zip(row.settings, row.fields, strict=True)]
         if not all(value is None or isinstance(value, str) for _, value in found if value):
-            return None  # an encryption context: write the rule by hand
+            return None  # it has an encryption context, so the rule must be written by hand
         pieces = [f"{name}: {_quoted(str(value))}\n" for name, value in found if value]
         items.append("          - " + "            ".join(pieces))
     lines = [line for name, items in by_type.items() for line in (f"        {name}:\n", *items)]

@@ -51,7 +51,7 @@ def _not_opened(sealed: Sealed, error: EncconfError) -> None:
     if isinstance(error, KeyAccessError):
         sealed.find("not-verified", error.message.partition("\n")[0])
     elif isinstance(error, (MacMissingError, UnmergedError)):
-        pass  # no-mac, unmerged
+        pass  # the findings no-mac and unmerged already say so
     elif isinstance(error, MacError):
         sealed.find("mac-mismatch", error.message, hint=error.hint)
     elif not isinstance(error, DecryptError):

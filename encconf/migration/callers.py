@@ -210,7 +210,7 @@ class _Reader:
         if flags & {"set", "--set", "unset"}:
             return "sets a value with sops", f"with encconf.edit({path}) as doc: doc[…] = value"
         if flags & {"rotate", "-r", "--rotate", "updatekeys"}:
-            return None  # an operator's work, not a program's
+            return None  # operators do this, not programs
         if not flags & {"-d", "--decrypt", "decrypt"}:
             return None
         keys = next((value for (word, _), (value, _) in pairwise(words) if word == "--extract"), None)

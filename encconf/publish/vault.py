@@ -60,7 +60,7 @@ def put(
         except exceptions.Forbidden:
             credentials.say(f"{printable(path)} cannot be read, so a new version is written in any case")
         except (exceptions.InvalidPath, TypeError, LookupError):
-            pass  # there is no such secret yet
+            pass  # the secret does not exist yet
         else:
             if _same(there, content):
                 return False

@@ -36,7 +36,7 @@ def test_folders_of_tests_and_what_was_left_behind(repo: Repo) -> None:
     ],
 )
 def test_what_names_say(name: str, says: bool, read: bool) -> None:
-    assert (meant.says_secret(name), meant.to_be_read(name)) == (says, read)
+    assert (meant.says_secret(name), meant.is_public(name)) == (says, read)
 
 
 def test_an_ssh_key_and_its_passphrase(repo: Repo) -> None:
