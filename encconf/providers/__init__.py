@@ -1,6 +1,6 @@
 """Clients for each provider's servers: the login, the connections, and why a call failed.
 
-Key types and sources share them; there is one file per provider.  Errors are
+Key types and sources share them, and each provider has its own file.  Errors are
 `encconf.errors.MasterKeyError`, with a ``reason``.
 """
 
@@ -27,23 +27,23 @@ LOGIN_LIMIT = 1 << 16
 """The largest file with a token or password, in bytes (64 KiB)."""
 
 ODD_ANSWER = (AttributeError, LookupError, TypeError, RecursionError)
-"""What SDKs raise, besides ValueError, for an answer of another kind than they expect."""
+"""The errors, besides ValueError, that SDKs raise for an answer that has not the expected form."""
 
 
 def late(server: str, limit: float, hint: str | None = None) -> MasterKeyError:
-    """The error if there was no answer in time."""
+    """Return the error for a server that did not answer in time."""
     return MasterKeyError(f"{server} did not answer within {limit:g} s", reason="slow", hint=hint)
 
 
 def one_line(text: object) -> str:
-    """The first 400 characters of what a server said, on one line and printable."""
+    """Return the first 400 characters of a server's text, printable and on one line."""
     return printable(" ".join(str(text).split()), 400)
 
 
 class needing:  # noqa: N801 - used as a function; contextlib would cost every file with such a key
-    """Inside it, an ImportError becomes a MissingExtraError.
+    """A context manager in which an ImportError becomes a MissingExtraError.
 
-    It names the packages, by default the one that could not be imported.
+    The error names the packages, by default the one that could not be imported.
     """
 
     def __init__(self, service: str, extra: str, *packages: str) -> None:
@@ -63,7 +63,7 @@ class needing:  # noqa: N801 - used as a function; contextlib would cost every f
 
 
 def text_in(path: str, what: str) -> str:
-    """The text of a file with a token or password; raises MasterKeyError, which says ``what`` it is."""
+    """Read a file with a token or password.  Raises MasterKeyError, which begins with ``what``."""
     try:
         return fileio.read_bytes(path, limit=LOGIN_LIMIT).decode().strip()
     except InputError as error:
@@ -75,7 +75,7 @@ def text_in(path: str, what: str) -> str:
 
 
 class Login:
-    """The token of one login, while it is valid; one thread gets it while others wait."""
+    """The token of one login, kept while it is valid.  One thread gets it while others wait."""
 
     def __init__(self) -> None:
         self._lock = allocate_lock()
@@ -83,9 +83,9 @@ class Login:
         self._until = 0.0
 
     def call(self, log_in: Callable[[], tuple[str, float]], call: Callable[[str], T], refusal: str) -> T:
-        """What ``call`` returns with the token; if an older token is refused, it is called with a new one.
+        """Return what ``call`` returns with the token.  If a kept token is refused, it gets a new one.
 
-        ``log_in`` returns a token and for how many seconds it may be used; ``refusal`` is the reason of the
+        ``log_in`` returns a token and for how many seconds it may be used.  ``refusal`` is the reason of the
         error that ``call`` raises if the token is refused.
         """
         token, fresh = self._get(log_in)
@@ -100,7 +100,7 @@ class Login:
         return call(self._get(log_in)[0])
 
     def _get(self, log_in: Callable[[], tuple[str, float]]) -> tuple[str, bool]:
-        """The token, and whether it is new."""
+        """Return the token, and whether it is new."""
         with self._lock:
             if self._token and monotonic() < self._until:
                 return self._token, False
@@ -111,10 +111,10 @@ class Login:
 
 
 def within(server: str, limit: float, call: Callable[[], T], hint: str | None = None) -> T:
-    """What ``call`` returns or raises; raises the error `late` after ``limit`` seconds.
+    """Return what ``call`` returns, or raise what it raises, or `late` after ``limit`` seconds.
 
-    For SDKs that limit each wait, but not the whole call.  The thread of a call that took too long runs on
-    in the background.
+    This is for SDKs that limit each wait, but not the whole call.  The thread of a call that took too long
+    runs on in the background.
     """
     from encconf.io import race
 
@@ -127,7 +127,7 @@ def within(server: str, limit: float, call: Callable[[], T], hint: str | None = 
 
 
 def quiet(*loggers: str) -> None:
-    """Let these loggers write nothing to stderr by themselves: our errors say what their warnings do."""
+    """Keep loggers from writing to stderr by themselves: our errors say the same as their warnings."""
     import logging
 
     for name in loggers:
@@ -136,11 +136,11 @@ def quiet(*loggers: str) -> None:
             logger.addHandler(logging.NullHandler())
 
 
-_unheard: set[int] = set()  # threads
+_unheard: set[int] = set()  # the threads in which loggers are silent
 
 
 class unheard:  # noqa: N801 - as above
-    """Inside it, these loggers are silent in this thread: at level debug, SDKs log whole answers."""
+    """A context manager in which loggers are silent in this thread: at level debug, they log answers."""
 
     def __init__(self, *loggers: str) -> None:
         self.loggers = loggers
@@ -160,5 +160,5 @@ class unheard:  # noqa: N801 - as above
 
 
 def _is_heard(record: object) -> bool:
-    """A filter for logs; it runs in the thread that logs."""
+    """Whether a log record is written: a filter, which runs in the thread that logs."""
     return get_ident() not in _unheard

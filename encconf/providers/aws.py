@@ -1,15 +1,15 @@
 """AWS, with botocore (which boto3 is built on): credentials, clients, and why a call failed.
 
-Whose credentials are used: if ENCCONF_AWS_PROFILE is set, only those of that profile.  Else those of the
-environment if it names any (AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN,
-AWS_PROFILE, AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN, AWS_CONTAINER_CREDENTIALS_…), then the profile
-that the caller names if this machine has it, then the SDK's default chain (the default profile, SSO, the
-container, the instance).  AWS_ROLE_ARN replaces the role that the caller names.  If one is refused, the next
-in this order is tried.
+If ENCCONF_AWS_PROFILE is set, only the credentials of that profile are used.  Otherwise these are tried in
+order, until one is not refused: those of the environment if it names any (AWS_ACCESS_KEY_ID with
+AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, AWS_PROFILE, AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN,
+AWS_CONTAINER_CREDENTIALS_…), the profile that the caller names if this machine has it, and the SDK's default
+chain (the default profile, SSO, the container, the instance).  AWS_ROLE_ARN is tried before the role that the
+caller names.
 
-Also read: AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CA_BUNDLE, AWS_ENDPOINT_URL_… of a service,
-AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, AWS_EC2_METADATA_DISABLED.  The SDK itself reads HTTPS_PROXY,
-NO_PROXY and others from the process.
+These variables are read, too: AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CA_BUNDLE,
+AWS_ENDPOINT_URL_… of a service, AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, AWS_EC2_METADATA_DISABLED.  The SDK
+itself reads HTTPS_PROXY, NO_PROXY and others from the process's environment.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Loggers of the SDK that log bodies of requests and answers, and session tokens.
+# The SDK's loggers that log bodies of requests and answers, and session tokens.
 _TALKATIVE = tuple(f"botocore.{name}" for name in ("auth", "endpoint", "parsers"))
 
 # Each of these means that the environment chooses the credentials.
@@ -40,11 +40,11 @@ _CHOOSING = (
 )
 _RENEW = "renew the credentials, for example with aws sso login"
 _SLOW = "check that the region is available and that this machine can reach it"
-# The reasons of `encconf.errors.UnavailableError` for AWS's errors; the first that matches.
+# The reasons of `encconf.errors.UnavailableError` for AWS's errors.  The first that matches is used.
 _REASONS = (
     ("Expired", "expired"),
     ("NotFound", "missing"),
-    ("InvalidRequestException", "missing"),  # of Secrets Manager: marked for deletion
+    ("InvalidRequestException", "missing"),  # Secrets Manager: the secret is marked for deletion
     ("AccessDenied", "denied"),
     ("NotAuthorized", "denied"),
     ("UnrecognizedClient", "denied"),
@@ -66,7 +66,7 @@ class Way(Record):
     region: str
 
     def client(self, service: str, credentials: Credentials) -> Any:
-        """The client of a service, made when it is first needed."""
+        """Return the client of a service.  It is made when it is first needed."""
 
         def make() -> Any:
             session = new_session(credentials, self.profile, self.region)
@@ -82,7 +82,7 @@ class Way(Record):
 
 
 def ways(profile: str, role: str, region: str, credentials: Credentials) -> Iterator[Way]:
-    """The choices of credentials, in the order of preference."""
+    """Yield the choices of credentials, in the order of preference."""
     environ = credentials.environ
     profiles: list[str] = [environ.get("ENCCONF_AWS_PROFILE", "")]
     if profile and not profiles[0]:
@@ -117,10 +117,10 @@ def ask(
     needs: str,
     meanings: Mapping[str, str] = {},
 ) -> dict[str, Any]:
-    """The answer to an operation, a method of botocore, by the first way that is not refused.
+    """Return the answer to an operation (a method of botocore), with the first way that is not refused.
 
-    ``needs`` is the permission that the hint of a refusal names; ``meanings`` are texts for errors that AWS
-    gives without one, by name.  Raises NotMyKeyError if there are no credentials, MasterKeyError with AWS's
+    ``needs`` is the permission that the hint of a refusal names.  ``meanings`` are texts for errors to which
+    AWS gives no text, by name.  Raises NotMyKeyError if there are no credentials, MasterKeyError with AWS's
     reason, and MissingExtraError.
     """
     excepted: tuple[type[Exception], ...] = (*failures(), *ODD_ANSWER)
@@ -147,7 +147,7 @@ def ask(
 
 
 def home_region(credentials: Credentials, profile: str = "") -> str | None:
-    """The region that AWS_REGION, AWS_DEFAULT_REGION or the profile names."""
+    """Return the region that AWS_REGION, AWS_DEFAULT_REGION or the profile names, or None."""
     failures()
     environ = credentials.environ
     named = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
@@ -166,16 +166,16 @@ def home_region(credentials: Credentials, profile: str = "") -> str | None:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What the SDK may raise; raises MissingExtraError if it is not installed."""
+    """Return the errors that the SDK may raise.  Raises MissingExtraError if the SDK is not installed."""
     with needing("AWS", "aws", "boto3"):
-        import botocore.session  # noqa: F401  # what others import later
+        import botocore.session  # noqa: F401  # other functions import it later
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError
     return BotoCoreError, ClientError, ResponseParserError, MasterKeyError, OSError, ValueError
 
 
 def _exists(profile: str, credentials: Credentials) -> bool:
-    """Whether ~/.aws has a profile; True for a damaged file, which the session reports."""
+    """Whether ~/.aws has a profile.  True for a damaged file: the session reports it later."""
 
     def look() -> bool:
         try:
@@ -189,7 +189,7 @@ def _exists(profile: str, credentials: Credentials) -> bool:
 def _failure(
     error: Exception, way: Way, credentials: Credentials, needs: str, meanings: Mapping[str, str]
 ) -> tuple[MasterKeyError, bool]:
-    """The error to raise, and whether trying other credentials is useless."""
+    """Return the error to raise, and whether it is useless to try other credentials."""
     from botocore import exceptions as sdk
     from botocore.parsers import ResponseParserError
 
@@ -222,7 +222,7 @@ def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> t
         inner = re.search(r"<Code>(\w+)</Code>", text)
         code, text = inner[1] if inner else f"HTTP {code}", ""
     if "Signature" in code:
-        text = ""  # it quotes the request with its signature
+        text = ""  # the text quotes the request with its signature
     reason = next((word for part, word in _REASONS if part in code), "")
     if not reason and isinstance(status, int):
         reason = reason_of(status, {401: "denied", 403: "denied"})
@@ -240,7 +240,7 @@ def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> t
 
 
 def _verdict(refused: list[tuple[Way, MasterKeyError]], credentials: Credentials) -> MasterKeyError:
-    """One error for all ways that were tried."""
+    """Return one error for all ways that were tried."""
     serious = [(way, error) for way, error in refused if not isinstance(error, NotMyKeyError)]
     if not serious:
         return NotMyKeyError(f"no AWS credentials\nlooked in: {_places(credentials)}")

@@ -1,4 +1,4 @@
-"""Sessions and clients of botocore with the settings of `Credentials`, not of the process's environment."""
+"""Make botocore's sessions and clients with the settings of `Credentials`, not those of the process."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_PARALLEL = 32  # calls at a time with one client
-_loaders: dict[str | None, Any] = {}  # by AWS_DATA_PATH of the process
-_NAMES = {"secretsmanager": "secrets_manager"}  # as variables name them
+_PARALLEL = 32  # how many calls one client makes at a time
+_loaders: dict[str | None, Any] = {}  # by the process's AWS_DATA_PATH
+_NAMES = {"secretsmanager": "secrets_manager"}  # services that have another name in variables
 
 
 def new_session(credentials: Credentials, profile: str, region: str) -> Any:
-    """A session with the settings of these credentials: of ``profile``, or of their environment."""
+    """Return a session with the settings of these credentials: of ``profile``, or of their environment."""
     from botocore.configprovider import ConstantProvider
     from botocore.credentials import CredentialResolver
     from botocore.session import Session
@@ -35,7 +35,7 @@ def new_session(credentials: Credentials, profile: str, region: str) -> Any:
         settings["ca_bundle"] = bundle
     for name, value in settings.items():
         store.set_config_provider(name, ConstantProvider(value))
-    # The services' models are large, so they are read once; one-time codes are asked for once.
+    # The services' models are large, so read them once.  The cache is shared to ask once for one-time codes.
     loader = _loaders.setdefault(
         session.get_config_variable("data_path"), session.get_component("data_loader")
     )
@@ -47,7 +47,7 @@ def new_session(credentials: Credentials, profile: str, region: str) -> Any:
 
 
 def file_of(variable: str, name: str, credentials: Credentials) -> str:
-    """The path of a file of the SDKs; without a home folder, one that cannot exist."""
+    """Return the path of a file of the SDKs.  Without a home folder, it is one that cannot exist."""
     return credentials.environ.get(variable) or os.path.join(credentials.home or os.devnull, ".aws", name)
 
 
@@ -59,7 +59,7 @@ def _sources(
     region: str,
     cache: dict[str, Any],
 ) -> list[Any]:
-    """The SDK's own chain of sources in its order, reading this environment instead of the process's.
+    """Return the SDK's own sources of credentials in its order, but with this environment.
 
     As in the SDK, a profile that the caller names comes before the environment's own credentials.
     """
@@ -119,7 +119,7 @@ def _sources(
 
 
 def assumed_session(session: Any, role: str, region: str, credentials: Credentials) -> Any:
-    """A session with the credentials of a role, which are fetched when they are needed."""
+    """Return a session with the credentials of a role.  They are fetched when they are needed."""
     import socket
 
     from botocore import credentials as sdk
@@ -146,12 +146,12 @@ def assumed_session(session: Any, role: str, region: str, credentials: Credentia
 
 
 def session_name(host: str) -> str:
-    """``sops@HOST``, as in sops, since policies may name it.  Like sops, it keeps the range ``@-_``."""
+    """Return ``sops@HOST``, as sops does, since policies may name it.  Like sops, keep the range ``@-_``."""
     return ("sops@" + re.sub(r"[^a-zA-Z0-9=,.@-_]+", "", host))[:64]
 
 
 def new_client(session: Any, service: str, region: str, credentials: Credentials, **options: Any) -> Any:
-    """A client of a service, with our time limits and the environment's endpoints."""
+    """Return a client of a service, with our time limits and the environment's endpoints."""
     from botocore.config import Config
 
     limit = credentials.call_limit

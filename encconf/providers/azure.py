@@ -1,15 +1,15 @@
 """Azure Key Vault, with Azure's SDK and azure-identity: the login, clients, and why a call failed.
 
-AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or AZURE_CLIENT_CERTIFICATE_PATH
-(AZURE_CLIENT_CERTIFICATE_PASSWORD, AZURE_CLIENT_SEND_CERTIFICATE_CHAIN), or AZURE_FEDERATED_TOKEN_FILE;
-AZURE_AUTHORITY_HOST; AZURE_ADDITIONALLY_ALLOWED_TENANTS (``;`` between); AZURE_TOKEN_CREDENTIALS
-(``prod``, ``dev`` or one credential's name) as for DefaultAzureCredential.  If these name no login: the
-managed identity of IDENTITY_ENDPOINT or MSI_ENDPOINT, else ``az``, PowerShell and ``azd``, else the
-machine's metadata service.  azure-identity finds those, and proxies, in the process's own environment.
-ENCCONF_AZURE_ALLOWLIST: addresses outside Key Vault that may get a token.  SSL_CERT_FILE: certificate
-authorities.
+These variables name a login: AZURE_TENANT_ID and AZURE_CLIENT_ID with AZURE_CLIENT_SECRET, with
+AZURE_CLIENT_CERTIFICATE_PATH (AZURE_CLIENT_CERTIFICATE_PASSWORD, AZURE_CLIENT_SEND_CERTIFICATE_CHAIN), or
+with AZURE_FEDERATED_TOKEN_FILE.  AZURE_AUTHORITY_HOST, AZURE_ADDITIONALLY_ALLOWED_TENANTS (separated by
+``;``) and AZURE_TOKEN_CREDENTIALS (``prod``, ``dev`` or one credential's name) are as for
+DefaultAzureCredential.  If these name no login, the managed identity of IDENTITY_ENDPOINT or MSI_ENDPOINT is
+used, else ``az``, PowerShell and ``azd``, else the machine's metadata service.  azure-identity finds those,
+and proxies, in the process's own environment.  ENCCONF_AZURE_ALLOWLIST lists addresses outside Key Vault
+that may get a token.  SSL_CERT_FILE has certificate authorities.
 
-Only tokens for Key Vault are used, and they go only to Key Vault's addresses and those in the list.
+Only tokens for Key Vault are used.  They go only to Key Vault's addresses and those in the list.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     T = TypeVar("T")
-    Step = tuple[str, Any]  # its name in a report, a credential of azure-identity
+    Step = tuple[str, Any]  # a credential of azure-identity, after its name in a report
 
 
 ALLOW_LIST = "ENCCONF_AZURE_ALLOWLIST"
@@ -40,9 +40,9 @@ _DOMAINS = tuple(
 )
 _SCOPES = frozenset(f"https://{domain}/.default" for domain in _DOMAINS)
 _VAULT = re.compile(rf"https://[a-z0-9-]+\.(?:{'|'.join(map(re.escape, _DOMAINS))})")
-# Only answers that say "later" are retried; three calls of 20 s stay below 75 s.
+# Only answers that say "later" are retried.  Three calls of 20 s stay below 75 s.
 _COUNTS = {"retry_total": 2, "retry_status": 2, "retry_connect": 0, "retry_read": 0}
-LONGEST_WAIT = 10.0  # seconds between two calls, whatever the answer says
+LONGEST_WAIT = 10.0  # how many seconds an answer can make us wait between two calls
 _KINDS = tuple(
     f"{kind}credential"
     for kind in (
@@ -50,14 +50,14 @@ _KINDS = tuple(
         *("azurecli", "azurepowershell", "azuredevelopercli"),
     )
 )
-_FRESH = 300  # seconds that a token must have left to be used again
+_FRESH = 300  # how many seconds a token must still be valid to be used again
 
 # The reasons of `encconf.errors.UnavailableError` for statuses.
 _REASONS = {401: "expired", 403: "denied", 404: "missing"}
 
 
 def _permit(server: str, environ: Mapping[str, str]) -> bool:
-    """Whether the address is Azure's own; raises MasterKeyError for another one unless the user allows it."""
+    """Whether an address is Azure's own.  Raises MasterKeyError for others, unless the user allows them."""
     if _VAULT.fullmatch(server):
         return True
     check_permitted(server, environ, ALLOW_LIST, "an Azure token", "Key Vault")
@@ -73,16 +73,16 @@ def ask(
     needs: str,
     options: Mapping[str, Any] | None = None,
 ) -> T:
-    """What ``call`` returns; it gets a client of this ``kind`` for a vault, and options for its calls.
+    """Return what ``call`` returns for a client of this ``kind`` for a vault, and options for its calls.
 
-    ``server`` is an origin; ``needs`` is the hint for a refusal.  Raises MasterKeyError if the vault refuses
-    or may not be asked, NotMyKeyError if there is no credential, and MissingExtraError.
+    ``server`` is an origin, and ``needs`` is the hint for a refusal.  Raises MasterKeyError if the vault
+    refuses or may not be asked, NotMyKeyError if there is no credential, and MissingExtraError.
     """
     of_azure = _permit(server, credentials.environ)
     connections = _connections(credentials)
     tokens = credentials.client(("azure", "tokens"), lambda: _Tokens(_steps(credentials, connections)))
-    # A new client for each call, since the way it asks for tokens is not thread-safe.  Connections,
-    # tokens and what the vault said about them are kept.
+    # Each call gets a new client, since a client asks for tokens in a way that is not thread-safe.
+    # Connections, tokens and the vault's challenge are kept.
     client = kind(
         server,
         tokens,
@@ -100,7 +100,7 @@ def ask(
 
 
 def sign_in(credentials: Credentials) -> str | None:
-    """Get a token for Key Vault with the environment's login, and return its name; None if there is none.
+    """Get a token for Key Vault with the environment's login, and return the login's name, or None.
 
     Runs no program and asks no metadata service.  Raises MasterKeyError, and MissingExtraError.
     """
@@ -116,7 +116,7 @@ def sign_in(credentials: Credentials) -> str | None:
 
 @contextmanager
 def _explaining(server: str, credentials: Credentials, needs: str, tokens: _Tokens) -> Iterator[None]:
-    """Inside it, what the SDK raises becomes a MasterKeyError."""
+    """Turn the SDK's errors inside the context into MasterKeyErrors."""
     from azure.core import exceptions
     from azure.identity import CredentialUnavailableError
 
@@ -133,9 +133,9 @@ def _explaining(server: str, credentials: Credentials, needs: str, tokens: _Toke
 
 
 class _Tokens:
-    """A credential for the SDK: the first available one, for Key Vault only.  It keeps the tokens.
+    """A credential for the SDK, which uses the first one available, only for Key Vault, and keeps its tokens.
 
-    ``configured`` is whether the environment names one, so that it should be available.
+    ``configured`` is whether the environment names a credential, so that it should be available.
     """
 
     def __init__(self, steps: list[Step]) -> None:
@@ -149,17 +149,17 @@ class _Tokens:
     def get_token(
         self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, **options: Any
     ) -> Any:
-        """A token for these scopes; raises ClientAuthenticationError."""
+        """Return a token for these scopes.  Raises ClientAuthenticationError."""
         from time import time
 
         from azure.core.exceptions import ClientAuthenticationError
         from azure.identity import CredentialUnavailableError
 
-        # The vault names the scope, and the vault's address came from a file.
+        # The vault names the scope, and the vault's address is from a file, which is not trusted.
         if not _SCOPES.issuperset(scopes):
             raise ClientAuthenticationError("the server asked for a token that is not for Key Vault")
         asked = (scopes, tenant_id, options.get("enable_cae"))
-        with self._lock:  # else all that wait would ask, too
+        with self._lock:  # otherwise all waiting threads would ask, too
             kept = self._kept.get(asked)
             if kept is not None and not claims and kept.expires_on - time() > _FRESH:
                 return kept
@@ -178,7 +178,7 @@ class _Tokens:
 
 
 def _steps(credentials: Credentials, connections: dict[str, Any]) -> list[Step]:
-    """The credentials to try; raises MasterKeyError if the environment's settings are unusable."""
+    """Return the credentials to try.  Raises MasterKeyError if the environment's settings are unusable."""
     quiet("azure", "msal")
     environ = credentials.environ
     wanted = environ.get("AZURE_TOKEN_CREDENTIALS", "").strip().lower()
@@ -238,7 +238,7 @@ def _chosen(
     managed = wants("prod", "managedidentitycredential")
     named = managed and (environ.get("IDENTITY_ENDPOINT") or environ.get("MSI_ENDPOINT"))
     if not named:
-        # The environment without a complete credential is a line in the report.
+        # The report has a line that says that the environment has no complete credential.
         yield "AZURE_CLIENT_ID, AZURE_TENANT_ID", SimpleNamespace(get_token=unset)
         tools = {
             "Azure CLI": identity.AzureCliCredential,
@@ -249,13 +249,13 @@ def _chosen(
             if wants("dev", tool.__name__.lower()):
                 yield label, tool(process_timeout=limit)
     if managed:
-        # One second to connect: as long as DefaultAzureCredential waits to find out whether it exists.
+        # One second to connect is as long as DefaultAzureCredential waits for the metadata service.
         options = connections if named else {"connection_timeout": 1, "read_timeout": limit, **_COUNTS}
         yield "managed identity", identity.ManagedIdentityCredential(client_id=client or None, **options)
 
 
 def _connections(credentials: Credentials) -> dict[str, Any]:
-    """The settings of every client: shared connections, few retries.  Raises MissingExtraError."""
+    """Return the settings of every client: shared connections, few retries.  Raises MissingExtraError."""
     with needing("Azure", "azure"):
         import azure.identity  # noqa: F401
         from azure.core.pipeline.transport import RequestsTransport
@@ -274,7 +274,7 @@ def _connections(credentials: Credentials) -> dict[str, Any]:
 
 
 def _retry_policy() -> Any:
-    """The SDK's policy, except that no answer can make it wait for hours."""
+    """Return the SDK's policy for retries, except that no answer can make it wait for hours."""
     from azure.core.pipeline.policies import RetryPolicy
 
     class Patience(RetryPolicy):  # type: ignore[type-arg]
@@ -286,7 +286,7 @@ def _retry_policy() -> Any:
 
 
 def _failure(error: Any, server: str, credentials: Credentials, needs: str) -> MasterKeyError:
-    """The error with the service's or the network's own reason."""
+    """Return an error with the service's or the network's own reason."""
     from azure.core import exceptions
 
     if isinstance(error, (exceptions.ServiceRequestTimeoutError, exceptions.ServiceResponseTimeoutError)):
@@ -316,11 +316,11 @@ def _failure(error: Any, server: str, credentials: Credentials, needs: str) -> M
 
 
 def _first_sentence(text: str) -> str:
-    """The first sentence of a message of Azure's; the others say where to find help."""
+    """Return the first sentence of Azure's message.  The others only say where to find help."""
     return one_line(re.split(r"\.\s|\n", text.strip(), maxsplit=1)[0]).rstrip(".")
 
 
 def _note(label: str, text: str) -> str:
-    """``Azure CLI (not found on path)``: why one of several is not available."""
+    """Return why one of several credentials is not available, as in ``Azure CLI (not found on path)``."""
     sentence = re.sub(r"^\w+ authentication unavailable[,.] ", "", text)
     return f"{label} ({_first_sentence(sentence).removeprefix(label).strip().removeprefix('is ')})"

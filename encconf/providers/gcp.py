@@ -1,8 +1,8 @@
 """Google Cloud, with its own SDK: credentials, clients, and why a call failed.
 
-Whose credentials are used: GOOGLE_CREDENTIALS (the path of a credentials file, or its JSON), else
-GOOGLE_OAUTH_ACCESS_TOKEN, else Google's default ones: GOOGLE_APPLICATION_CREDENTIALS (a path), the file of
-``gcloud auth application-default login`` (in CLOUDSDK_CONFIG if set), the metadata server (unless
+The first of these credentials is used: GOOGLE_CREDENTIALS (the path of a credentials file, or its JSON),
+GOOGLE_OAUTH_ACCESS_TOKEN, GOOGLE_APPLICATION_CREDENTIALS (a path), the file of
+``gcloud auth application-default login`` (in CLOUDSDK_CONFIG if set), and the metadata server (unless
 NO_GCE_CHECK is ``true``).  Every type of file is read: service account, user, workload and workforce
 identity, impersonation.  GOOGLE_CLOUD_QUOTA_PROJECT is read, too.
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _UNIVERSE = "googleapis.com"
-_PATIENCE = 10  # seconds in which a call is repeated after temporary errors (throttling, 5xx)
+_PATIENCE = 10  # for how many seconds a call is repeated after temporary errors (throttling, 5xx)
 _RENEW = "renew the credentials, for example with gcloud auth application-default login"
 
 # The class that reads each type of credentials file, and its constructor.
@@ -64,7 +64,7 @@ def client(
     universe: str = "",
     rest: bool = False,
 ) -> Any:
-    """A client of this ``kind`` of Google's, for Google's own endpoint or another one."""
+    """Return one of Google's clients of this ``kind``, for Google's own endpoint or another one."""
     found = identity(credentials, universe)
     options: dict[str, object] = {}
     if endpoint:
@@ -76,12 +76,12 @@ def client(
         options["quota_project_id"] = project
     made = kind(credentials=found, transport="rest" if rest else "grpc", client_options=options)
     if rest:
-        vars(made.transport)["_session"].max_redirects = 0  # a data key would follow them
+        vars(made.transport)["_session"].max_redirects = 0  # else a data key is sent there
     return made
 
 
 def identity(credentials: Credentials, universe: str = "") -> Any:
-    """The first credentials found, in the order of sops; raises NotMyKeyError if there are none."""
+    """Return the first credentials found, in the order of sops.  Raises NotMyKeyError if there are none."""
     environ = credentials.environ
     if given := environ.get("GOOGLE_CREDENTIALS"):
         text = text_in(given, "GOOGLE_CREDENTIALS") if os.path.exists(given) else given
@@ -109,7 +109,7 @@ def identity(credentials: Credentials, universe: str = "") -> Any:
 
 
 def _gcloud(credentials: Credentials) -> str | None:
-    """The file that ``gcloud auth application-default login`` writes."""
+    """Return the path of the file that ``gcloud auth application-default login`` writes, or None."""
     environ = credentials.environ
     folder = environ.get("CLOUDSDK_CONFIG")
     if not folder and credentials.platform == "win32":
@@ -120,7 +120,7 @@ def _gcloud(credentials: Credentials) -> str | None:
 
 
 def _identity(text: str, place: str) -> Any:
-    """The credentials in a file; its addresses are trusted, since the file is the user's own."""
+    """Return the credentials in a file.  Its addresses are trusted, since the file is the user's own."""
     import json
 
     place = printable(place)
@@ -157,7 +157,7 @@ def _identity(text: str, place: str) -> Any:
 
 
 def _machine(environ: Mapping[str, str]) -> Any:
-    """The machine's own credentials, None if it is not one of Google's; asks its metadata server."""
+    """Ask the metadata server, and return the machine's own credentials, or None outside Google Cloud."""
     if environ.get("NO_GCE_CHECK", "").lower() == "true":
         return None
     from google.auth.compute_engine import Credentials as Machine
@@ -183,10 +183,10 @@ def ask(
     *,
     needs: str,
 ) -> Any:
-    """The answer to an operation of a service's client; the call is repeated after temporary errors.
+    """Return the answer to an operation of a service's client.  Temporary errors repeat the call.
 
-    The client is made once for each ``service``, which is also the name to show; ``needs`` is the hint for
-    a refusal.  Raises NotMyKeyError if there are no credentials, and MasterKeyError otherwise.
+    The client is made once for each ``service``, which is also the name to show.  ``needs`` is the hint for
+    a refusal.  Raises NotMyKeyError if there are no credentials, and MasterKeyError for other failures.
     """
     from google.api_core import exceptions, retry, timeout
     from google.auth.exceptions import GoogleAuthError
@@ -213,7 +213,7 @@ def ask(
 
 
 def _is_about_credentials(error: object) -> bool:
-    """Whether fetching a token failed, which gRPC reports as unavailable."""
+    """Whether no token could be fetched, which gRPC reports as unavailable."""
     return "metadata from plugin failed" in str(error)
 
 
@@ -253,7 +253,7 @@ def _failure(error: BaseException, service: str, credentials: Credentials, needs
 
 
 def _said(error: Any) -> tuple[str, str]:
-    """The status and the text; over REST, they are inside the answer."""
+    """Return the status and the text of an error.  Over REST, they are inside the answer."""
     try:
         answer = error.response.json()["error"]
         return str(answer["status"]), str(answer["message"])

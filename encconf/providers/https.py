@@ -19,21 +19,22 @@ if TYPE_CHECKING:
 
     from encconf.identities.credentials import Credentials
 
-# No user, no path, nothing that two parsers could read differently.  ASCII: else "K" (Kelvin) matches "k".
+# An address without user and path, and without anything that two parsers could read differently.
+# Without re.ASCII, "K" (Kelvin) would match "k".
 _ORIGIN = re.compile(
     r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)(?::([0-9]{1,5}))?/?",
     re.IGNORECASE | re.ASCII,
 )
 ANSWER_LIMIT = 1 << 21
-"""The longest answer that is read, in bytes: a secret may have 1 MiB."""
+"""The longest answer that is read, in bytes (2 MiB).  A secret may have 1 MiB."""
 RETRIES = 2
-"""How often a call is repeated after an answer that says "later": three calls of 20 s stay below 75 s."""
+"""How often a call is repeated if the server asks to try later.  Three calls of 20 s stay below 75 s."""
 _LATER = (412, 429, 500, 502, 503, 504)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def origin(address: str) -> str | None:
-    """``https://host[:port]`` in lower case, without a default port; None if it is not a plain address."""
+    """Return ``https://host[:port]`` in lower case, without a default port, or None if it is not plain."""
     match = _ORIGIN.fullmatch(address)
     if match is None:
         return None
@@ -45,7 +46,7 @@ def origin(address: str) -> str | None:
 
 
 def origin_and_path(address: str) -> tuple[str, str] | None:
-    """The origin of an address, and its path ("" or ``/…``); None if it is not a plain address."""
+    """Return the origin of an address and its path ("" or ``/…``), or None if it is no plain address."""
     scheme, _, rest = address.partition("://")
     host, slash, path = rest.partition("/")
     server = origin(f"{scheme}://{host}")
@@ -55,14 +56,14 @@ def origin_and_path(address: str) -> tuple[str, str] | None:
 
 
 def is_path(steps: Iterable[str]) -> bool:
-    """Whether these can be the steps of a path: none is empty, leads up or cannot be printed."""
+    """Whether these can be the steps of a path: each is printable, not empty and does not lead upwards."""
     return all(step not in ("", ".", "..") and step.isprintable() for step in steps)
 
 
 def permitted(environ: Mapping[str, str], variable: str) -> frozenset[str] | None:
-    """The origins that an allow-list names: ``all`` (None), ``none``, or addresses separated by commas.
+    """Return the origins of an allow-list: addresses separated by commas, ``none``, or ``all`` (None).
 
-    Raises MasterKeyError if an entry is not an address: ignoring it could be worse than having no list.
+    Raises MasterKeyError if an entry is not an address: to ignore it could be worse than to have no list.
     """
     setting = environ.get(variable, "").strip()
     if setting == "all":
@@ -80,7 +81,7 @@ def permitted(environ: Mapping[str, str], variable: str) -> frozenset[str] | Non
 
 
 def check_permitted(server: str, environ: Mapping[str, str], variable: str, what: str, own: str) -> None:
-    """Raise MasterKeyError unless an allow-list has a server: ``what`` goes only to ``own`` and those."""
+    """Raise MasterKeyError unless an allow-list has a server.  ``what`` is only for ``own`` and these."""
     places = permitted(environ, variable)
     if places is not None and server not in places:
         raise MasterKeyError(
@@ -91,15 +92,16 @@ def check_permitted(server: str, environ: Mapping[str, str], variable: str, what
 
 
 def timeouts(credentials: Credentials) -> tuple[float, float]:
-    """Seconds to connect, and seconds to wait for an answer; together they are the limit of one call."""
+    """Return the seconds to connect and to wait for an answer.  Together they are the limit of one call."""
     return credentials.call_limit / 4, credentials.call_limit * 3 / 4
 
 
 class Trust(Record):
-    """The authorities of a server's certificate: ``verify`` names them, or ``pem`` is the text of some.
+    """The certificates for connections to a server.
 
-    ``certificate`` and its key are the client's, in files.  ``variable`` and ``own`` are the variables that
-    set these.
+    ``verify`` names the authorities of the server's certificate, or ``pem`` is the text of some.
+    ``certificate`` has the files with the client's certificate and its key.  ``variable`` names the setting
+    of the authorities, and ``own`` that of the client's certificate.
     """
 
     verify: str | bool
@@ -113,8 +115,8 @@ class Trust(Record):
 class Server:
     """Connections to the server at one address, with requests.
 
-    After an answer that says ``later``, a call is repeated within 2 s.  Answers longer than `ANSWER_LIMIT`
-    are empty.  Redirects are refused, with the hint ``moved``.
+    After an answer with a status in ``later``, a call is repeated within 2 s.  An answer longer than
+    `ANSWER_LIMIT` is replaced by an empty one.  Redirects are refused, with the hint ``moved``.
     """
 
     def __init__(
@@ -134,14 +136,14 @@ class Server:
         self.session.hooks["response"].append(self._bound)
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
-        """The answer to a request; raises MasterKeyError if there is none."""
+        """Return the answer to a request.  Raises MasterKeyError if there is none."""
         try:
             return self.session.request(method, self.name + path, timeout=self.timeouts, **options)
         except OSError as error:  # requests' own errors are OSErrors, too
             raise self.failure(error) from None
 
     def failure(self, error: OSError) -> MasterKeyError:
-        """Why there was no answer."""
+        """Return the error that says why there was no answer."""
         from requests import exceptions
 
         if not isinstance(error, exceptions.RequestException):
@@ -167,7 +169,7 @@ class Server:
         return MasterKeyError(said, reason=reason, hint=hint)
 
     def _bound(self, response: Any, **sent: Any) -> None:
-        """Read the answer within its limits; a hook of requests."""
+        """Read the answer within its limits.  This is a hook of requests."""
         import io
 
         with response:
@@ -186,7 +188,7 @@ def _session(trust: Trust, later: tuple[int, ...]) -> Any:
     if trust.server_name:
         names = {"server_hostname": trust.server_name, "assert_hostname": trust.server_name}
     if trust.pem:
-        # Only comments have other characters, which OpenSSL takes in a file and Python not in a text.
+        # Only comments have other characters.  OpenSSL accepts them in a file, but Python not in a text.
         names["ca_cert_data"] = trust.pem.encode("ascii", "ignore").decode()
 
     class Connections(HTTPAdapter):
@@ -199,16 +201,16 @@ def _session(trust: Trust, later: tuple[int, ...]) -> Any:
         def cert_verify(self, conn: Any, *args: Any) -> None:
             super().cert_verify(conn, *args)
             if trust.pem:
-                conn.ca_certs = conn.ca_cert_dir = None  # not requests' own ones in addition
+                conn.ca_certs = conn.ca_cert_dir = None  # not those of requests, too
 
     class Session(requests.Session):
         def merge_environment_settings(self, *args: Any) -> Any:
             found = super().merge_environment_settings(*args)
             if trust.pem or trust.verify is not True:
-                found["verify"] = trust.verify  # REQUESTS_CA_BUNDLE would outrank it
+                found["verify"] = trust.verify  # otherwise REQUESTS_CA_BUNDLE counts
             return found
 
-    # read=False: a call that took too long is not repeated; the last answer is returned as it is.
+    # With read=False, a call that took too long is not repeated.  The last answer is returned as it is.
     retry = Retry(
         total=RETRIES,
         connect=0,
@@ -218,7 +220,7 @@ def _session(trust: Trust, later: tuple[int, ...]) -> Any:
         allowed_methods=None,
         backoff_factor=0.5,
         raise_on_status=False,
-        respect_retry_after_header=False,  # it may be any number of hours
+        respect_retry_after_header=False,  # the header may ask for hours
     )
     made = Session()
     made.mount("https://", Connections(max_retries=retry))
@@ -230,17 +232,17 @@ def _session(trust: Trust, later: tuple[int, ...]) -> Any:
 
 
 def _body(raw: Any, limit: float) -> bytes:
-    """The answer, or enough of it to see that it is too long; raises RequestException if part is missing."""
+    """Return the answer, or so much that it is too long.  Raises RequestException if a part is missing."""
     from time import monotonic
 
     from requests import exceptions
     from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-    read = getattr(raw, "read1", raw.read)  # what has arrived; older versions of urllib3 wait for more
+    read = getattr(raw, "read1", raw.read)  # read1 returns what has arrived; read waits for more
     end = monotonic() + limit
     body = bytearray()
     try:
-        # Up to the end, where urllib3 reports that a part is missing.
+        # Read up to the end: only there urllib3 reports that a part is missing.
         while len(body) <= ANSWER_LIMIT and (part := read(1 << 16, decode_content=False)):
             body += part
             if monotonic() > end:
@@ -255,14 +257,14 @@ def _body(raw: Any, limit: float) -> bytes:
 
 
 def cause(error: BaseException) -> str:
-    """Why the network failed, in the system's words such as "Connection refused"; "" if it is not known."""
+    """Return why the network failed, as the system says it ("Connection refused"), or "" if unknown."""
     found = ""
     seen: BaseException | None = error
     for _ in range(20):  # the chain may be circular
         if seen is None:
             break
         text = getattr(seen, "verify_message", None) or getattr(seen, "strerror", None)
-        detail = isinstance(seen, OSError) or type(seen).__name__ == "CertificateError"  # urllib3's
+        detail = isinstance(seen, OSError) or type(seen).__name__ == "CertificateError"  # an error of urllib3
         if text is None and detail and len(seen.args) == 1:
             text = seen.args[0]  # "Tunnel connection failed: 403 Forbidden"
         if isinstance(text, str) and text:
@@ -272,7 +274,7 @@ def cause(error: BaseException) -> str:
 
 
 def _within(error: BaseException) -> BaseException | None:
-    """The error that this one wraps: Python's way, azure-core's, urllib3's and requests'."""
+    """Return the error that this one wraps in the way of Python, azure-core, urllib3 or requests."""
     ways = (
         *(error.__cause__, error.__context__),
         *(getattr(error, "inner_exception", None), getattr(error, "reason", None), *error.args[:1]),
@@ -281,11 +283,11 @@ def _within(error: BaseException) -> BaseException | None:
 
 
 def reason_of(status: int, known: Mapping[int, str]) -> str:
-    """The reason as in `encconf.errors.UnavailableError` for a status, some of which are ``known``."""
+    """Return the reason of `encconf.errors.UnavailableError` for a status.  ``known`` has some of them."""
     return known.get(status) or ("unreachable" if status == 429 or status >= 500 else "wrong")
 
 
 def elsewhere(server: str, hint: str | None = None) -> MasterKeyError:
-    """The error for a redirect: secrets do not follow it."""
+    """Return the error for a redirect, which secrets do not follow."""
     said = f"{server} redirects to another server, and encconf does not follow redirects"
     return MasterKeyError(said, reason="wrong", hint=hint)

@@ -1,9 +1,9 @@
-"""HashiCorp Vault and OpenBao, with hvac: logging in, connections, and why a call failed.
+"""HashiCorp Vault and OpenBao, with hvac: the login, connections, and why a call failed.
 
-`encconf.providers.vault_identity` reads what it logs in with.
+`encconf.providers.vault_identity` finds the token, or what is needed to log in.
 
-VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST (``all``, ``none``, or addresses) say where a token, or anything else
-to log in with, may go.  Also read: VAULT_NAMESPACE, VAULT_CACERT, VAULT_CAPATH (else SSL_CERT_FILE),
+VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST (``all``, ``none``, or addresses) say which servers may get a token or
+a login.  These variables are read, too: VAULT_NAMESPACE, VAULT_CACERT, VAULT_CAPATH (else SSL_CERT_FILE),
 VAULT_CLIENT_CERT with VAULT_CLIENT_KEY, VAULT_TLS_SERVER_NAME, VAULT_SKIP_VERIFY.  All of these may begin
 with BAO_ if BAO_ADDR is set and VAULT_ADDR is not.  Proxies are those of requests (HTTPS_PROXY, NO_PROXY
 of the process).
@@ -46,12 +46,12 @@ def ask(
     who: Identity | None = None,
     namespace: str | None = None,
 ) -> Any:
-    """What ``call`` returns; it gets hvac's adapter for a server, with a token of these credentials.
+    """Return what ``call`` returns for hvac's adapter for a server, with a token of these credentials.
 
-    ``server`` is an origin (see `encconf.providers.https.origin`); ``needs`` is what the token's policy must
-    allow, for the hint of a refusal; ``who`` is by default the login of the environment.  If a login's token
+    ``server`` is an origin (see `encconf.providers.https.origin`).  ``needs`` is what the token's policy must
+    allow, for the hint of a refusal.  ``who`` is by default the login of the environment.  If a login's token
     is refused, ``call`` is repeated after a new login.  Raises NotMyKeyError if there is no token, and
-    MasterKeyError, also for an answer that is no JSON object: it may be a proxy's page, and nothing stored.
+    MasterKeyError.  An answer that is no JSON object is an error, too: it may be a proxy's page.
     """
     environ = settings(credentials)
     who = who or identity(credentials)
@@ -105,7 +105,7 @@ def ask(
 
 
 def url(steps: Iterable[str]) -> str:
-    """The URL of a path, below the server's address."""
+    """Return the URL of a path, below the server's address."""
     from urllib.parse import quote
 
     return "/v1/" + "/".join(quote(step, safe="") for step in steps)
@@ -114,10 +114,10 @@ def url(steps: Iterable[str]) -> str:
 def valid(
     server: str, credentials: Credentials, *, who: Identity | None = None, namespace: str | None = None
 ) -> dict[str, Any] | None:
-    """What the server says about the token; None if the token is not valid.
+    """Return what the server knows about the token, or None if the token is not valid.
 
-    A token without the default policy may not ask about itself.  Then a list decides that every valid token
-    may read, even if it is empty.
+    A token without the default policy may not ask about itself.  Then a list of mounts is read, which every
+    valid token may read, even if the list is empty.
     """
     for path in ("auth/token/lookup-self", "sys/internal/ui/mounts"):
 
@@ -136,7 +136,7 @@ def valid(
 
 
 def _is_refused(server: str, credentials: Credentials, who: Identity, namespace: str | None) -> bool:
-    """Whether the server does not know the token; if it does, the policy refused it."""
+    """Whether the server does not know the token.  If it does, the token's policy was the reason."""
     try:
         return valid(server, credentials, who=who, namespace=namespace) is None
     except MasterKeyError:
@@ -144,7 +144,7 @@ def _is_refused(server: str, credentials: Credentials, who: Identity, namespace:
 
 
 def log_in(adapter: Any, who: Identity, server: Server) -> tuple[str, float]:
-    """A new token, and for how many seconds it may be used."""
+    """Log in, and return a new token and for how many seconds it may be used."""
     payload = who.payload()
     parts = ["auth", *who.mount.split("/"), "login"]
     if who.method == "userpass":
@@ -171,7 +171,7 @@ def log_in(adapter: Any, who: Identity, server: Server) -> tuple[str, float]:
         auth = answer["auth"]
         token, lifetime = auth["client_token"], auth["lease_duration"]
         if isinstance(token, str) and token.isascii() and token.isprintable():
-            # A little less than it lasts; 0 means for ever.
+            # The token is used a little shorter than it is valid.  0 means that it is valid forever.
             return token, float(lifetime) * 0.9 or float("inf")
     except (TypeError, LookupError, ValueError):
         pass
@@ -187,7 +187,7 @@ _LOGIN_HINTS = {
 
 
 def _made(call: Callable[[], Any], server: Server, needs: str, hidden: list[str]) -> Any:
-    """What a call returns; raises MasterKeyError for everything that hvac and requests raise."""
+    """Return what a call returns.  Raises MasterKeyError for all errors of hvac and requests."""
     from hvac import exceptions
 
     try:
@@ -197,7 +197,7 @@ def _made(call: Callable[[], Any], server: Server, needs: str, hidden: list[str]
         raise _refused(error, needs, hidden) from None
     except OSError as error:
         raise server.failure(error) from None
-    except (*ODD_ANSWER, ValueError):  # hvac expects the JSON of a Vault
+    except (*ODD_ANSWER, ValueError):  # hvac expects the JSON of a Vault server
         raise _odd(server) from None
 
 
@@ -206,16 +206,16 @@ def _odd(server: Server) -> MasterKeyError:
 
 
 def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
-    """The error with the server's own reasons."""
+    """Return an error with the server's own reasons."""
     kind = type(error).__name__
     said = error.errors if isinstance(error.errors, list) else []
     words = "; ".join(str(text) for text in said) or error.text or kind
-    for secret in filter(None, hidden):  # a Vault never quotes them; this may be another server
+    for secret in filter(None, hidden):  # Vault never quotes them, but another server may
         words = words.replace(secret, "…")
     detail = one_line(words)
     reason, hint = _REASONS.get(kind, "unreachable"), None
     if NO_MOUNT in words:
-        # The server says this about a path that belongs to no mount.
+        # This is the server's text for a path that belongs to no mount.
         reason, detail = "wrong", f"{detail} (no secrets engine is mounted there)"
         hint = "vault secrets list shows the mounts; is VAULT_NAMESPACE right?"
     elif "is sealed" in words:
@@ -230,7 +230,7 @@ def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
 
 
 def _permit(server: str, environ: Mapping[str, str], no_token: str) -> None:
-    """Raise unless the token may go to this server; ``no_token`` lists the places that had no token."""
+    """Raise an error unless the token may go to this server.  ``no_token`` lists places without a token."""
     places = permitted(environ, ALLOW_LIST)
     address = environ.get("VAULT_ADDR", "").strip()
     chosen = origin(address)
@@ -250,7 +250,7 @@ def _permit(server: str, environ: Mapping[str, str], no_token: str) -> None:
 
 
 def _connections(server: str, credentials: Credentials, environ: Mapping[str, str]) -> Server:
-    """Connections to one server, with the TLS settings of the environment; raises MasterKeyError."""
+    """Return connections to one server, with the TLS settings of the environment.  Raises MasterKeyError."""
     skip = environ.get("VAULT_SKIP_VERIFY", "")
     if skip not in ("", *TRUE, *FALSE):
         raise MasterKeyError("VAULT_SKIP_VERIFY is neither true nor false")

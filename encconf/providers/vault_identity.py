@@ -30,7 +30,7 @@ from encconf.text.printable import printable
 
 
 def settings(credentials: Credentials) -> Mapping[str, str]:
-    """The environment, with VAULT_ instead of BAO_ in the names of OpenBao's variables."""
+    """Return the environment, with VAULT_ instead of BAO_ in the names of OpenBao's variables."""
     environ = credentials.environ
     if environ.get("VAULT_ADDR") or not environ.get("BAO_ADDR"):
         return environ
@@ -54,18 +54,18 @@ class Identity(Record):
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What tells it from other logins."""
+        """What distinguishes this login from others."""
         fields = (tuple(sorted(self.texts.items())), tuple(sorted(self.files.items())))
         return self.method, self.mount, self.token, *fields
 
     def payload(self) -> dict[str, str]:
-        """The fields of a login; raises MasterKeyError."""
+        """Return the fields of a login.  Raises MasterKeyError."""
         read = {name: _content(path, f"the file for {name}") for name, path in self.files.items()}
         return {**self.texts, **read}
 
 
 class _Login:
-    """The fields of a login, from ``given`` or else the environment; ``needed`` are the missing ones."""
+    """The fields of a login, from ``given`` or else the environment.  ``needed`` are the missing ones."""
 
     def __init__(self, credentials: Credentials, given: Mapping[str, str]) -> None:
         self._credentials = credentials
@@ -80,7 +80,7 @@ class _Login:
         return self.given.get(name) or self.environ.get(f"VAULT_{name.upper()}", "").strip()
 
     def named(self, name: str) -> str:
-        """The value of the variable that an address names; addresses may name Vault's variables only."""
+        """Return the value of the variable that an address names.  It may name only Vault's variables."""
         variable = self.given.get(name) or self.environ.get(f"VAULT_{name.upper()}", "")
         if variable and not variable.startswith(("VAULT_", "BAO_")):
             message = (
@@ -102,7 +102,7 @@ class _Login:
             self.needed.append(wanted)
 
     def method(self) -> str:
-        """The way to log in; raises MasterKeyError for an unknown one."""
+        """Return the way to log in.  Raises MasterKeyError for an unknown one."""
         method = self.setting("auth_method").lower()
         if not method:
             by_ids = self.setting("role_id") and (self.setting("secret_id") or self.setting("secret_id_file"))
@@ -119,7 +119,7 @@ class _Login:
         return method
 
     def token(self) -> Identity:
-        """The identity of a token."""
+        """Return the identity of a token."""
         if self.given.get("token_env"):
             token = _clean(self.named("token_env"), "token_env")
             return Identity("token", token=token, places="token_env (unset)")
@@ -163,10 +163,10 @@ _METHODS = {"approle": _approle, "kubernetes": _kubernetes, "jwt": _jwt, "userpa
 
 
 def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -> Identity:
-    """The login of the environment; ``given`` comes before it, with the names of vals's addresses.
+    """Return the login of the environment.  The settings in ``given`` override it.
 
-    These are auth_method, token_env, token_file, role_id, secret_id, username, password_env and
-    password_file.  Raises MasterKeyError if something is missing.
+    They have the names of vals's addresses: auth_method, token_env, token_file, role_id, secret_id,
+    username, password_env and password_file.  Raises MasterKeyError if something is missing.
     """
     login = _Login(credentials, given or {})
     method = login.method()
@@ -183,7 +183,7 @@ def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -
 
 
 def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, str]:
-    """The token ("" if there is none), and where it was looked for; raises MasterKeyError."""
+    """Return the token, or "", and the places where it was looked for.  Raises MasterKeyError."""
     place = "VAULT_TOKEN"
     token = environ.get(place, "").strip()
     found = "unset" if place not in environ else "empty"
@@ -209,5 +209,5 @@ def _clean(token: str, place: str) -> str:
 
 
 def _content(path: str, what: str) -> str:
-    """The text in a file with a token or password; raises MasterKeyError."""
+    """Return the text in a file with a token or password.  Raises MasterKeyError."""
     return text_in(path, f"{what} to log in to Vault")
