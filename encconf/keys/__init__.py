@@ -1,8 +1,8 @@
 """Master keys, which wrap and unwrap data keys.  One file per type, one row in `TABLE`.
 
-A master key says whose it is; it holds neither a ciphertext (see `encconf.envelope.wrapped`) nor a client.
-Key types are named and ordered as in the metadata of sops 3.13.3 (stores/stores.go).  Entries of a type
-without a row are kept as they are, so that nobody loses a key.
+A master key only identifies a key.  It has neither a ciphertext (see `encconf.envelope.wrapped`) nor a
+client.  Key types are named and ordered as in the metadata of sops 3.13.3 (stores/stores.go).  Entries of a
+type without a row are kept as they are, so that no recipient is lost.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ if TYPE_CHECKING:
 
 
 class MasterKey(Record):
-    """A master key; each type is a subclass.  Keys are equal, and hashed, by type and name.
+    """A master key.  Each type is a subclass.  Keys with the same type and name are equal.
 
-    The fields of a type are texts, in the order of the ``fields`` of its row, which are their names in an
-    entry of the metadata.
+    The fields of a type are texts.  The ``fields`` of its row in `TABLE` are their names in an entry of the
+    metadata, in the same order.
     """
 
     TYPE = ""
-    """The name of its list in the metadata."""
+    """The name of the type's list in the metadata."""
 
     DATED = True
-    """Whether its entries have a ``created_at``."""
+    """Whether the type's entries have a ``created_at``."""
 
     @property
     def name(self) -> str:
-        """What tells it from others of its type, as sops's ToString."""
+        """What identifies the key among those of its type, as sops's ToString returns it."""
         return self._texts()[0]
 
     @property
     def label(self) -> str:
-        """The name to show: one line; a long one is shortened if it is not needed whole."""
+        """The name to show, on one line.  A long name may be shortened."""
         return printable(self.name)
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        """Encrypt a data key (32 bytes, or a share of 33): the ``enc`` of its entry.
+        """Encrypt a data key (32 bytes, or a share of 33), and return the ``enc`` of its entry.
 
-        Raises BadKeyError when the key is malformed, MasterKeyError when it cannot be used.
+        Raises BadKeyError if the master key is malformed, and MasterKeyError if it cannot be used.
         """
         raise _unsupported(self.TYPE)
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Decrypt an ``enc``.  Raises NotMyKeyError, or MasterKeyError when it should have worked."""
+        """Decrypt an ``enc``.  Raises NotMyKeyError, or MasterKeyError if it should have worked."""
         raise _unsupported(self.TYPE)
 
     def to_entry(self) -> dict[str, object]:
-        """Its members in the metadata, without ``created_at`` and ``enc``."""
+        """Return its members in the metadata, without ``created_at`` and ``enc``."""
         return dict(zip(TABLE[self.TYPE].fields, self._texts(), strict=True))
 
     def _texts(self) -> list[str]:
@@ -67,12 +67,12 @@ class MasterKey(Record):
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, object]) -> Self:
-        """Read an entry of the metadata; malformed keys are found only when they are used."""
+        """Read an entry of the metadata.  A malformed key raises an error only when it is used."""
         return cls(*(member(entry, field) for field in TABLE[cls.TYPE].fields))
 
     @classmethod
     def from_config(cls, value: object) -> Self:
-        """Read what is in ``.sops.yaml`` or on the command line; raises BadKeyError."""
+        """Read a value of ``.sops.yaml`` or of the command line.  Raises BadKeyError."""
         raise BadKeyError("this version of encconf does not support this type of key")
 
     def __eq__(self, other: object) -> bool:
@@ -89,7 +89,7 @@ KeyClass = type[MasterKey]
 
 
 class UnknownKey(MasterKey):
-    """An entry of the list ``TYPE``, which this version of encconf can keep, and nothing else."""
+    """An entry of a type that this version of encconf does not know.  It can only be kept."""
 
     DATED = False
 
@@ -99,16 +99,16 @@ class UnknownKey(MasterKey):
 
     @property
     def name(self) -> str:
-        """Its texts, without the ciphertext and the date."""
+        """The texts of the entry, without the ciphertext and the date."""
         return " ".join(text for text in self._entry.values() if isinstance(text, str) and text)
 
     @property
     def label(self) -> str:
-        """The same, to show."""
+        """The texts of the entry in a form to show."""
         return printable(self.name) or "(no name)"
 
     def to_entry(self) -> dict[str, object]:
-        """All members, without ``created_at`` and ``enc``."""
+        """Return all members, without ``created_at`` and ``enc``."""
         return dict(self._entry)
 
 
@@ -122,21 +122,22 @@ def _unsupported(type: str) -> MasterKeyError:
 class KeyType(Record):
     """What the rest of encconf knows about a type of master key.
 
-    ``target`` is its class (``module:name``); ``title`` and ``plural`` are what people call such keys.
+    ``target`` is its class (``module:name``).  ``title`` and ``plural`` are what people call such keys.
 
-    Command line: ``option`` (without dashes) with its ``short`` form, what it takes (``metavar``), and the
-    ``variable`` that takes its place.
+    Command line: ``option`` is the option (without dashes), ``short`` its short form, ``metavar`` its value
+    in the help, and ``variable`` the environment variable that can replace the option.
 
     ``.sops.yaml``: ``member`` is the name in a rule, and ``group_member`` the name in a key group if that
-    differs.  A key of a group is a text if ``settings`` is empty (with ``commas``, several), else a mapping
-    of those names; a text alone gives the first.  With ``only_list`` the member of a rule must be a list.
+    differs.  In a group, a key is a text (with ``commas``, several keys) if ``settings`` is empty.  Otherwise
+    it is a mapping with the names in ``settings``, or a text for the first of them.  With ``only_list``, the
+    member of a rule must be a list.
 
-    Key service: the ``number`` of its message in the oneof.  The message's ``fields`` are members of the
-    metadata's entry, numbered from 1.
+    Key service: ``number`` is the number of its message in the oneof.  The message's ``fields`` are members
+    of the metadata's entry, numbered from 1.
 
     ``since`` is the version of sops that added the type, if people may still use an older sops.
 
-    ``personal`` is whether using it may ask a person, so that such keys are used one after the other.
+    ``personal`` is whether using a key may ask a person.  Keys of these types are used one after the other.
     ``secrets`` are variables that log in to its service, besides
     `encconf.identities.credentials.KEY_VARIABLES`.
     """
@@ -161,19 +162,19 @@ class KeyType(Record):
 
     @property
     def name_in_group(self) -> str:
-        """The name of its member in a key group."""
+        """The name of the type's member in a key group."""
         return self.group_member or self.member
 
     def with_settings(self, text: str, more: Mapping[str, object]) -> object:
-        """What `master_key` takes for a key that a text names, with the settings of ``more`` that it has."""
+        """Return the value for `master_key` of a key that a text names, with those of ``more`` that apply."""
         own = {name: value for name, value in more.items() if value and name in self.settings}
         return {self.settings[0]: text, **own} if own else text
 
 
 CONTEXT = "context"
-"""The one setting, and field of a key service's message, that is a mapping of texts."""
+"""The only setting (and field of a key service's message) that is a mapping of texts."""
 
-# In the order in which sops loads a group.
+# The order is that in which sops loads a group.
 TABLE: dict[str, KeyType] = {
     "kms": KeyType(
         "encconf.keys.aws_kms:AwsKmsKey",
@@ -280,29 +281,29 @@ def _sources() -> ModuleType:
     return sources
 
 
-stored.load = _sources  # an identity or a passphrase may be kept in a source
+stored.load = _sources  # for identities and passphrases that are kept in a source
 
 
 def in_config_order() -> list[tuple[str, KeyType]]:
-    """The types and rows in the order in which sops reads the members of a rule: personal ones first."""
+    """Return types and rows in the order in which sops reads the members of a rule: personal ones first."""
     rows = list(TABLE.items())
     return [row for row in reversed(rows) if row[1].personal] + [row for row in rows if not row[1].personal]
 
 
 def key_class(type: str) -> KeyClass:
-    """The class for a type that has a row, imported now."""
+    """Import and return the class of a type that has a row."""
     module, _, name = TABLE[type].target.partition(":")
-    found: KeyClass = getattr(__import__(module, fromlist=[name]), name)  # importlib itself would cost 0.3 ms
+    found: KeyClass = getattr(__import__(module, fromlist=[name]), name)  # importlib costs 0.3 ms
     return found
 
 
 def from_entry(type: str, entry: Mapping[str, object]) -> MasterKey:
-    """The master key of an entry in the metadata's list ``type``, whatever the type."""
+    """Return the master key of an entry in the metadata's list ``type``, which may be an unknown type."""
     return key_class(type).from_entry(entry) if type in TABLE else UnknownKey(type, entry)
 
 
 def master_key(type: str, value: object) -> MasterKey:
-    """The master key, of a type that has a row, that one value of the configuration names.
+    """Return the master key that a value of the configuration names.  Its type has a row.
 
     Raises BadKeyError.
     """
@@ -310,22 +311,22 @@ def master_key(type: str, value: object) -> MasterKey:
 
 
 WRAPPED_LIMIT = 16 << 10
-"""The longest wrapped data key that a master key is asked to open, in characters (16 KiB)."""
+"""The longest wrapped data key that encconf tries to open, in characters (16 KiB)."""
 
 
 def check_size(enc: str) -> None:
-    """Raise MasterKeyError for a text longer than any wrapped data key, before anything reads it."""
+    """Raise MasterKeyError for a text longer than any wrapped data key, before it is parsed."""
     if len(enc) > WRAPPED_LIMIT:
         raise MasterKeyError(f"its enc is longer than {WRAPPED_LIMIT >> 10} KiB")
 
 
 def parse_list(value: str) -> list[str]:
-    """The items of ``a, b``, trimmed and without empty ones."""
+    """Return the items of ``a, b``, trimmed and without empty ones."""
     return [item for item in (part.strip() for part in value.split(",")) if item]
 
 
 def base64_bytes(text: str, complaint: str) -> bytes:
-    """The bytes of base64 (standard alphabet, padded).  Raises MasterKeyError with the complaint."""
+    """Decode base64 (standard alphabet, padded).  Raises MasterKeyError with the complaint."""
     try:
         if data := a2b_base64(text, strict_mode=True):
             return data
@@ -335,21 +336,21 @@ def base64_bytes(text: str, complaint: str) -> bytes:
 
 
 def as_given(text: str) -> str:
-    """A text that was given as a key, for the error that says it is not one."""
+    """Return a text that was given as a key in a form to show, for the error that it is not a key."""
     return printable(text)[:120] or "an empty text"
 
 
 def shorten(name: str) -> str:
-    """``age1ql3z…ac8p``: enough to tell keys apart by eye, on one line."""
+    """Shorten a name to one like ``age1ql3z…ac8p``, which is enough to distinguish keys by eye."""
     name = printable(name)
     return name if len(name) <= 16 else f"{name[:8]}…{name[-4:]}"
 
 
 def member(entry: Mapping[str, object], name: str) -> str:
-    """One member of an entry as text; "" if it is missing.  Raises MetadataError.
+    """Return a member of an entry as text, or "" if it is missing.  Raises MetadataError.
 
-    As tolerant as sops (mapstructure, weakly typed): the case of the name does not matter, and a number or
-    a bool counts as its text.
+    This is as tolerant as sops (mapstructure, weakly typed): the case of the name does not matter, and a
+    number or a bool becomes text.
     """
     value = entry.get(name)
     if value is None:

@@ -1,17 +1,17 @@
 """age recipients: X25519, SSH (ed25519, RSA) and plugins with pyrage (the Rust age), and post-quantum ones.
 
-Behaves like sops 3.13.3 (age/keysource.go, ssh_parse.go, encrypted_keys.go), except that:
+It behaves like sops 3.13.3 (age/keysource.go, ssh_parse.go, encrypted_keys.go), with these differences:
 
-- identities are looked for in one place after another, and only until one opens the file; SSH keys are
-  read only if the file is encrypted for one; identities that a person must unlock come last.
-- an ssh-ed25519 key also opens files that are encrypted for the age recipient derived from it, as sops-nix
+- It looks for identities in one place after another, and only until one opens the file.  It reads SSH keys
+  only if the file is encrypted for one.  Identities that a person must unlock come last.
+- An ssh-ed25519 key also opens files that are encrypted for the age recipient derived from it, as sops-nix
   uses them (`encconf.keys.ssh_to_age`).
-- the places that ENCCONF_IDENTITY names come first, and may hold SSH keys, too; ENCCONF_AGE_PASSPHRASE
+- The places that ENCCONF_IDENTITY names come first, and may hold SSH keys, too.  ENCCONF_AGE_PASSPHRASE
   unlocks identities that need a passphrase.
+- It does not use gpg-agent's cache for passphrases.
 
 `encconf.keys.age_search` looks for identities, `encconf.keys.age_identity` reads them, and
-`encconf.keys.agepq` has the post-quantum keys, which pyrage lacks.  gpg-agent's cache for passphrases is not
-used.
+`encconf.keys.agepq` has the post-quantum keys, which pyrage lacks.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from encconf.identities.credentials import Credentials
     from encconf.keys.age_identity import Stanza
 
-# pyrage reads a header in quadratic time, and blocks all other threads.  One recipient takes one
-# stanza, or two with the one that rops adds at random; an RSA key of 16384 bits takes 43 lines.
+# pyrage reads a header in quadratic time, and blocks all other threads meanwhile.  One recipient needs one
+# stanza, or two with the one that rops adds at random.  An RSA key of 16384 bits needs 43 lines.
 STANZA_LIMIT = 10
 """How many recipients an age header may have."""
 LINE_LIMIT = 2048
@@ -43,7 +43,7 @@ _BEGIN, _END = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FIL
 class AgeKey(MasterKey):
     """One recipient, as text.
 
-    ``age1…``, ``age1pq1…`` (post-quantum), ``age1NAME1…`` (plugin), ``ssh-ed25519 …``, ``ssh-rsa …``.
+    It is ``age1…``, ``age1pq1…`` (post-quantum), ``age1NAME1…`` (plugin), ``ssh-ed25519 …`` or ``ssh-rsa …``.
     """
 
     TYPE = "age"
@@ -52,15 +52,15 @@ class AgeKey(MasterKey):
 
     @property
     def label(self) -> str:
-        """The recipient, shortened; of an SSH key the end, since all begin alike."""
+        """The recipient, shortened.  For an SSH key, it is the end, since all begin the same."""
         from encconf.keys.age_identity import label_of
 
         return label_of(self.recipient)
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        """The armored age file with a line feed at its end, as sops writes it.
+        """Return the armored age file with a line feed at its end, as sops writes it.
 
-        Raises BadKeyError for a malformed recipient, MasterKeyError if its plugin is missing or fails.
+        Raises BadKeyError for a malformed recipient, and MasterKeyError if its plugin is missing or fails.
         """
         import pyrage
 
@@ -80,8 +80,8 @@ class AgeKey(MasterKey):
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Open an armored age file with an identity from `Credentials.age_sources`.
 
-        Raises NotMyKeyError if there is none, MasterKeyError if a matching identity or a configured place
-        failed.  The message's second line lists the places.
+        Raises NotMyKeyError if there is none, and MasterKeyError if a matching identity or a configured
+        place failed.  The message's second line lists the places.
         """
         from encconf.keys.age_search import Search
 
@@ -89,7 +89,7 @@ class AgeKey(MasterKey):
 
     @classmethod
     def from_config(cls, value: object) -> AgeKey:
-        """A recipient, checked; raises BadKeyError."""
+        """Check a recipient.  Raises BadKeyError."""
         if not isinstance(value, str):
             raise BadKeyError("an age recipient is a string", hint="age1…, or the line of an SSH public key")
         recipient = value.strip()
@@ -102,7 +102,7 @@ class AgeKey(MasterKey):
 
 
 def _is_x25519(text: str) -> bool:
-    """Whether a text is a recipient of the usual kind; finds out without loading pyrage, which takes time."""
+    """Whether a text is a recipient of the usual kind.  This does not load pyrage, which takes time."""
     from encconf.keys import bech32
 
     try:
@@ -113,9 +113,9 @@ def _is_x25519(text: str) -> bool:
 
 
 def _recipient(text: str, credentials: Credentials | None) -> Any:
-    """The pyrage object to encrypt for, None for a post-quantum recipient; raises BadKeyError.
+    """Return the pyrage object to encrypt for, or None for a post-quantum recipient.  Raises BadKeyError.
 
-    Without ``credentials`` the text is only checked, and a plugin need not be installed.
+    Without ``credentials``, the text is only checked, and a plugin need not be installed.
     """
     import pyrage
 
@@ -123,7 +123,7 @@ def _recipient(text: str, credentials: Credentials | None) -> Any:
         try:
             return pyrage.x25519.Recipient.from_str(text)
         except (ValueError, pyrage.RecipientError):
-            pass  # why not is said below
+            pass  # an error below says why not
     from encconf.keys.age_identity import POST_QUANTUM, Conversation, label_of, said
 
     upper = text.upper()
@@ -157,9 +157,9 @@ def _recipient(text: str, credentials: Credentials | None) -> Any:
 
 
 def _stanzas(enc: str) -> list[Stanza]:
-    """The type and first argument of each recipient stanza.
+    """Return the type and first argument of each recipient stanza.
 
-    Raises MasterKeyError for what is not an age file, or has a larger header than any wrapped data key.
+    Raises MasterKeyError if it is not an age file, or has a larger header than any wrapped data key.
     """
     begin, _, rest = enc.strip().partition(_BEGIN)
     body, end, _ = rest.partition(_END)

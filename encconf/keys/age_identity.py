@@ -1,8 +1,8 @@
-"""age identities, which open age files: reading them and unlocking them.
+"""Read and unlock age identities, which open age files.
 
-X25519, SSH and plugins use pyrage (the Rust age), post-quantum identities `encconf.keys.agepq`.  Identities
-with a passphrase are unlocked only if no other one opens the file.  An unusable identity does not hide the
-others in its file.
+X25519, SSH and plugins use pyrage (the Rust age), and post-quantum identities use `encconf.keys.agepq`.
+Identities with a passphrase are unlocked only if no other identity opens the file.  If one identity of a file
+cannot be used, the others still can.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     Stanza = tuple[str, str]  # type, first argument
 
 SSH = ("ssh-ed25519", "ssh-rsa")
-"""The kinds of SSH keys that age takes."""
+"""The kinds of SSH keys that age supports."""
 POST_QUANTUM = "age1pq1"
-"""How a post-quantum recipient begins."""
+"""What a post-quantum recipient begins with."""
 
 
 class Identity(Record):
@@ -42,7 +42,7 @@ class Identity(Record):
     private: bytes = b""
 
     def open(self, file: bytes, credentials: Credentials) -> bytes | None:
-        """The content of an age file; None if it is for somebody else.  Raises MasterKeyError."""
+        """Return the content of an age file, or None if it is for someone else.  Raises MasterKeyError."""
         import pyrage
 
         try:
@@ -58,7 +58,7 @@ class Identity(Record):
         return self.public() == " ".join(recipient.split()[:2])
 
     def public(self) -> str:
-        """The recipient, "" if it is not known."""
+        """Return the recipient, or "" if it is not known."""
         if not self._public and hasattr(self._opener, "to_public"):
             self._public = str(self._opener.to_public())
         return self._public
@@ -68,7 +68,7 @@ class _PostQuantumIdentity(Identity):
     """An ``AGE-SECRET-KEY-PQ-1…``."""
 
     def open(self, file: bytes, credentials: Credentials) -> bytes | None:
-        """The same, with `encconf.keys.agepq`."""
+        """Like `Identity.open`, with `encconf.keys.agepq`."""
         content: bytes | None = self._opener.open(file)
         return content
 
@@ -77,7 +77,7 @@ class _PostQuantumIdentity(Identity):
         return recipient.startswith(POST_QUANTUM) and super().is_for(recipient)  # public() is slow
 
     def public(self) -> str:
-        """The recipient, or how it begins."""
+        """Return the recipient, or only its beginning."""
         try:
             return super().public()
         except MasterKeyError:  # this build of `cryptography` cannot compute it
@@ -85,24 +85,24 @@ class _PostQuantumIdentity(Identity):
 
 
 class PluginIdentity(Identity):
-    """An ``AGE-PLUGIN-NAME-1…``; the program age-plugin-NAME is looked for when it is needed."""
+    """An ``AGE-PLUGIN-NAME-1…``.  The program age-plugin-NAME is looked for when it is needed."""
 
     def open(self, file: bytes, credentials: Credentials) -> bytes | None:
-        """The same; also raises KeyboardInterrupt if the person answers so."""
+        """Like `Identity.open`.  Raises KeyboardInterrupt if a person interrupts the plugin's question."""
         import pyrage
 
         talk = Conversation(credentials)
         try:
             opener = pyrage.plugin.IdentityPluginV1(self._opener.plugin(), [self._opener], talk)
             return Identity(opener).open(file, credentials)
-        except pyrage.DecryptError as error:  # there is no such program
+        except pyrage.DecryptError as error:  # the program is missing
             raise MasterKeyError(f"age: {said(error)}") from None
         finally:
             if talk.interrupted:
                 raise KeyboardInterrupt
 
     def public(self) -> str:
-        """The plugin's name: only the plugin knows the recipient."""
+        """Return the plugin's name, since only the plugin knows the recipient."""
         return f"age-plugin-{self._opener.plugin()}"
 
 
@@ -118,19 +118,19 @@ class Locked:
         self.public = public
 
     def unlock(self, stanzas: list[Stanza], credentials: Credentials) -> list[Identity]:
-        """The identities inside; none if the file with these stanzas is not for this SSH key.
+        """Return the identities inside, or none if the file with these stanzas is not for this SSH key.
 
         Raises MasterKeyError if there is no terminal, or if the passphrase is wrong.
         """
         return self._once.get(lambda: self._unlocked(credentials)) if self.may_open(stanzas) else []
 
     def unlocked(self) -> list[Identity] | None:
-        """The identities inside, None if it was not unlocked."""
+        """Return the identities inside, or None if it was not unlocked."""
         found: list[Identity] | None = self._once.found()
         return found
 
     def _unlocked(self, credentials: Credentials) -> list[Identity]:
-        """Unlock with the passphrase that ENCCONF_AGE_PASSPHRASE names, or else with one that is typed."""
+        """Unlock with the passphrase that ENCCONF_AGE_PASSPHRASE names, or with one that the user types."""
         named = credentials.passphrase("age_passphrase")
         if named is not None:
             try:
@@ -148,11 +148,11 @@ class Locked:
         return self.open(typed)
 
     def may_open(self, stanzas: list[Stanza]) -> bool:
-        """Whether a passphrase is worth asking for, to open a file with these stanzas."""
+        """Whether an identity inside could open a file with these stanzas, so that a passphrase is needed."""
         return True
 
     def open(self, passphrase: str) -> list[Identity]:
-        """Decrypt an age file that is encrypted with a passphrase, armored or not."""
+        """Decrypt an age file with a passphrase, armored or not, and return the identities inside."""
         import pyrage
 
         try:
@@ -174,7 +174,7 @@ class LockedSsh(Locked):
 
     def may_open(self, stanzas: list[Stanza]) -> bool:
         """Whether one of these stanzas is for this key."""
-        if not self.public:  # an old PEM file: RSA, if anything
+        if not self.public:  # an old PEM file, which can only be RSA
             return any(kind == "ssh-rsa" for kind, _ in stanzas)
         from hashlib import sha256
 
@@ -183,7 +183,7 @@ class LockedSsh(Locked):
         return (kind, tag) in stanzas
 
     def open(self, passphrase: str) -> list[Identity]:
-        """The identity inside; raises MasterKeyError."""
+        """Return the identity inside.  Raises MasterKeyError."""
         import pyrage
 
         try:
@@ -201,7 +201,7 @@ class LockedRelative(LockedSsh):
     """A passphrase-protected SSH key that a file's age recipient is derived from."""
 
     def may_open(self, stanzas: list[Stanza]) -> bool:
-        """Always: the stanzas do not name the SSH key."""
+        """True, since the stanzas do not name the SSH key."""
         return True
 
     def _identity(self, plain: bytes) -> Identity:
@@ -209,7 +209,7 @@ class LockedRelative(LockedSsh):
 
 
 def derived(private: bytes, public: str) -> Identity:
-    """The age identity that is derived from an ssh-ed25519 key; it keeps the SSH key's name."""
+    """Return the age identity that is derived from an ssh-ed25519 key.  It keeps the SSH key's name."""
     import pyrage
 
     from encconf.keys import ssh_to_age
@@ -218,14 +218,14 @@ def derived(private: bytes, public: str) -> Identity:
 
 
 class Conversation:
-    """How an age plugin talks to a person.  Nothing may be raised: pyrage would panic."""
+    """What an age plugin calls to talk to a person.  No method may raise an error, or pyrage panics."""
 
     def __init__(self, credentials: Credentials | None) -> None:
         self._prompt = credentials.prompt if credentials else None
         self.interrupted = False
 
     def display_message(self, message: str) -> None:
-        """Show what the plugin says, if somebody is there."""
+        """Show a message of the plugin, if a person can be asked."""
         import sys
 
         if self._prompt is not None:
@@ -245,7 +245,7 @@ class Conversation:
         return self._ask(f"{printable(description)}: ")
 
     def _ask(self, question: str) -> str | None:
-        """The answer, None if there is none."""
+        """Return a person's answer, or None."""
         if self._prompt is None or self.interrupted:
             return None
         try:
@@ -258,7 +258,7 @@ class Conversation:
 
 
 def identities_in(source: AgeSource, recipient: str, credentials: Credentials) -> Sequence[Identity | Locked]:
-    """The identities in a place, which is read once (a command: once for each recipient)."""
+    """Return the identities in a place.  It is read once, or a command once for each recipient."""
     asked_for = recipient if source.how == "command" else ""
     with source.lock:
         found: list[Identity | Locked] | None = source.parsed.get(asked_for)
@@ -282,12 +282,12 @@ def _read(source: AgeSource, recipient: str, credentials: Credentials) -> list[I
 
 
 def is_locked(data: bytes) -> bool:
-    """Whether this is an identity file with a passphrase."""
+    """Whether this is the content of an identity file with a passphrase."""
     return data.lstrip().startswith((b"age-encryption", b"-----BEGIN AGE"))
 
 
 def recipient_in(data: bytes) -> str | None:
-    """The recipient of the first key in an identity file, or of an SSH private key; None if there is none.
+    """Return the recipient of the first key in an identity file, or of an SSH private key, or None.
 
     For a plugin's key, it is the recipient that a comment names.
     """
@@ -309,7 +309,7 @@ def recipient_in(data: bytes) -> str | None:
 
 
 def parse(data: bytes, *, several: bool) -> tuple[list[Identity], list[str]]:
-    """The identities in a file, one on a line or with ``several`` any number, and what is wrong with it."""
+    """Return a file's identities, one on a line (``several``: any number), and what is wrong with it."""
     try:
         text = data.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError:
@@ -331,7 +331,7 @@ def parse(data: bytes, *, several: bool) -> tuple[list[Identity], list[str]]:
 
 
 def identity_of(text: str) -> Identity:
-    """One identity; raises ValueError, which does not quote it."""
+    """Read one identity.  Raises ValueError, which does not quote it."""
     import pyrage
 
     try:
@@ -368,7 +368,7 @@ def _parse_ssh(source: AgeSource, data: bytes, credentials: Credentials) -> list
         return [Identity(pyrage.ssh.Identity.from_buffer(data), public, data)]
     except pyrage.IdentityError:
         pass
-    try:  # PKCS #8, which sops accepts and pyrage does not
+    try:  # convert PKCS #8, which sops accepts and pyrage does not
         plain = reserialised(data, None)
         return [Identity(pyrage.ssh.Identity.from_buffer(plain), public or openssh(plain)[0], plain)]
     except (ValueError, TypeError, MissingExtraError, pyrage.IdentityError):
@@ -378,7 +378,7 @@ def _parse_ssh(source: AgeSource, data: bytes, credentials: Credentials) -> list
 
 
 def label_of(recipient: str) -> str:
-    """A recipient to show, shortened; of an SSH key the end."""
+    """Return a recipient in a form to show: shortened, or for an SSH key its end."""
     if not recipient.startswith("ssh-"):
         return recipient if recipient.startswith("age-plugin-") else shorten(recipient)
     kind, _, rest = printable(recipient).partition(" ")
@@ -386,5 +386,5 @@ def label_of(recipient: str) -> str:
 
 
 def said(error: Exception) -> str:
-    """What pyrage said, on one line, without the invisible marks that it puts around names."""
+    """Return pyrage's message on one line, without the invisible marks that it puts around names."""
     return " ".join("".join(c if c.isprintable() or c.isspace() else "" for c in str(error)).split())

@@ -1,7 +1,8 @@
-"""The search for an identity that opens an age file: place after place, and last those that a person unlocks.
+"""Search for an identity that opens an age file, in one place after another.
 
-It looks where sops 3.13.3 does (age/keysource.go), but stops at the first that opens.  SSH keys are read only
-if the file is encrypted for one, or for an age recipient that may be derived from one.
+The places are those of sops 3.13.3 (age/keysource.go), but the search stops at the first identity that opens
+the file.  Identities that a person must unlock come last.  SSH keys are read only if the file is encrypted
+for one, or for an age recipient that may be derived from one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Search:
-    """One search: ``looked`` are the places that were read, ``trouble`` what failed there."""
+    """One search.  ``looked`` are the places that were read, and ``trouble`` is what failed there."""
 
     def __init__(self, recipient: str, enc: str, stanzas: list[Stanza], credentials: Credentials) -> None:
         self._recipient = recipient
@@ -38,7 +39,7 @@ class Search:
         self.trouble: list[MasterKeyError] = []
 
     def run(self) -> bytes:
-        """The content of the file; raises NotMyKeyError and MasterKeyError."""
+        """Return the content of the file.  Raises NotMyKeyError and MasterKeyError."""
         data_key = self._in_places()
         if data_key is None:
             for lock in self.locked:
@@ -50,7 +51,7 @@ class Search:
         return data_key
 
     def _in_places(self) -> bytes | None:
-        """Read the places; identities that a person must unlock are left for later, derived ones first."""
+        """Read the places, except for identities that a person must unlock: these are tried at the end."""
         derivable = self._recipient.startswith("age1") and self._recipient.count("1") == 1  # X25519
         relatives: list[Locked] = []
         data_key = None
@@ -75,7 +76,7 @@ class Search:
             if not isinstance(identity, Locked):
                 data_key = self._open(identity)
             elif source.how == "source" and credentials.named("age_passphrase")[1]:
-                # A place that is named comes before others, unless that means asking a person.
+                # A named place comes before others, unless a person must be asked.
                 data_key = self._unlocked(identity)
             else:
                 self.locked.append(identity)
@@ -104,9 +105,9 @@ class Search:
         return data_key
 
     def _relative(self, source: AgeSource) -> Identity | Locked | None:
-        """The SSH key in a place that this recipient is derived from, if it is there.
+        """Return the SSH key in a place if this recipient is derived from it, or None.
 
-        No command is run for that: it may ask a person, and few recipients are derived.
+        This does not run a command: it may ask a person, and few recipients are derived.
         """
         if not (source.ssh and source.how == "file") and source.how != "source":
             return None
@@ -127,7 +128,7 @@ class Search:
         return None
 
     def _tell(self) -> None:
-        """Say so if a source that was named could not be used, and another key opened the file."""
+        """Notify the user if another key opened the file because a named source could not be used."""
         for source in self.looked:
             if source.how == "source" and source.broken:
                 self._credentials.say(f"{self._named(source)}: {source.found}; another key opened the file")
@@ -135,7 +136,7 @@ class Search:
     # --- the report ------------------------------------------------------------------------
 
     def _failure(self) -> MasterKeyError:
-        """Why nothing opened it, and the places where it looked."""
+        """Return the error that says why nothing opened the file, and which places were read."""
         credentials = self._credentials
         notes = [self._place(source) for source in self.looked]
         if not self._over_ssh:
@@ -157,7 +158,7 @@ class Search:
         return NotMyKeyError(f"{NO_IDENTITY}\nlooked in: {places}")
 
     def _place(self, source: AgeSource) -> str:
-        """``SOPS_AGE_KEY_FILE=~/k.txt (2 keys: age1…, age1…)``, for the report."""
+        """Return a place for the report, such as ``SOPS_AGE_KEY_FILE=~/k.txt (2 keys: age1…, age1…)``."""
         notes = []
         keys: list[str] = []
         for identity in source.parsed.get(self._recipient if source.how == "command" else "") or ():
@@ -177,5 +178,5 @@ class Search:
         return f"{source.place(self._credentials.home)} ({'; '.join(notes)})"
 
     def _named(self, source: AgeSource) -> str:
-        """The variable that names the place, or the source itself."""
+        """Return the variable that names the place, or the source itself."""
         return (source.variable if source.how != "source" else None) or source.place(self._credentials.home)

@@ -1,9 +1,9 @@
 """Hybrid post-quantum age keys: ``age1pq1…``, ``AGE-SECRET-KEY-PQ-1…``.  Remove it when pyrage has them.
 
-The parts of the age format v1 (C2SP age.md, filippo.io/age 1.3) that a wrapped data key needs: armored
-files of one chunk with mlkem768x25519 stanzas; other stanzas are skipped.  The package `cryptography` does
-the cryptography: HPKE (RFC 9180) with ML-KEM-768 and X25519, HKDF-SHA-256, ChaCha20-Poly1305.  Anything
-that differs from the specification is refused.
+This is the part of the age format v1 (C2SP age.md, filippo.io/age 1.3) that a wrapped data key needs:
+armored files of one chunk with mlkem768x25519 stanzas.  Other stanzas are skipped.  The package
+`cryptography` has the algorithms: HPKE (RFC 9180) with ML-KEM-768 and X25519, HKDF-SHA-256,
+ChaCha20-Poly1305.  Anything that differs from the specification is refused.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ RECIPIENT_PREFIX = "age1pq1"
 IDENTITY_PREFIX = "AGE-SECRET-KEY-PQ-1"
 
 LIMIT = 1 << 20
-"""The largest armored file that is read, in bytes (1 MiB): some 600 recipients."""
+"""The largest armored file that is read, in bytes (1 MiB).  It can have some 600 recipients."""
 
 _LABEL = b"age-encryption.org/mlkem768x25519"
 _SEED_SIZE = 32
-_MLKEM_SIZE = 1184  # of the public key; X25519's 32 bytes follow
+_MLKEM_SIZE = 1184  # the size of ML-KEM's public key, which X25519's 32 bytes follow
 _PUBLIC_SIZE = _MLKEM_SIZE + 32
 _ENCAPSULATED_SIZE = 1120
 _FILE_KEY_SIZE = 16
 _NONCE_SIZE = 16
 _TAG_SIZE = 16
 _CHUNK = 1 << 16
-_ONLY_CHUNK = bytes(11) + b"\x01"  # counter 0, and the mark of the last one
+_ONLY_CHUNK = bytes(11) + b"\x01"  # counter 0, and the mark of the last chunk
 
 BEGIN, END = "-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----"
 _INTRO = b"age-encryption.org/v1\n"
@@ -48,7 +48,7 @@ _FOOTER = re.compile(rb"--- (%b{43})\n".replace(b"%b", _BASE64))
 
 
 class Identity:
-    """The private key, from its text; raises ValueError, which does not quote it, if that is malformed."""
+    """A private key.  A malformed text raises ValueError, which does not quote it."""
 
     def __init__(self, text: str) -> None:
         self._seed = bech32.decode(text, IDENTITY_PREFIX, _SEED_SIZE)
@@ -56,23 +56,23 @@ class Identity:
 
     @classmethod
     def generate(cls, random: Callable[[int], bytes] = os.urandom) -> Identity:
-        """A new identity; ``random`` returns that many bytes."""
+        """Return a new identity.  ``random`` returns a number of random bytes."""
         return cls(bech32.encode(random(_SEED_SIZE), IDENTITY_PREFIX))
 
     def secret(self) -> str:
-        """The text of an identity file: 77 characters.  Do not show it to anybody."""
+        """Return the text for an identity file (77 characters).  It is secret."""
         return bech32.encode(self._seed, IDENTITY_PREFIX)
 
     def to_public(self) -> str:
-        """The recipient: 1959 characters.  Raises MasterKeyError where `cryptography` lacks ML-KEM."""
+        """Return the recipient (1959 characters).  Raises MasterKeyError if `cryptography` lacks ML-KEM."""
         mlkem, x25519 = self._halves()
         public = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
         return bech32.encode(public, RECIPIENT_PREFIX)
 
     def open(self, file: bytes) -> bytes | None:
-        """The content of an armored file; None if no stanza is for this identity.
+        """Return the content of an armored file, or None if no stanza is for this identity.
 
-        Raises MasterKeyError for a file that is malformed, was changed, or holds more than 64 KiB.
+        Raises MasterKeyError if the file is malformed, was changed, or holds more than 64 KiB.
         """
         try:
             return _open(file, self._halves)
@@ -96,14 +96,14 @@ class Identity:
 
 
 def check(recipient: str) -> None:
-    """Raise ValueError unless the text is a recipient; MasterKeyError as for `seal`."""
+    """Raise ValueError unless the text is a recipient.  Raises MasterKeyError like `seal`."""
     _suite().encrypt(b"", _public_key(recipient))  # X25519 notices a point of low order only here
 
 
 def seal(data: bytes, recipients: Sequence[str], random: Callable[[int], bytes] = os.urandom) -> str:
-    """At most 64 KiB as an armored file for these recipients, with a line feed at its end.
+    """Encrypt at most 64 KiB for these recipients, as an armored file with a line feed at its end.
 
-    Raises ValueError for a malformed recipient, MasterKeyError where `cryptography` lacks ML-KEM.
+    Raises ValueError for a malformed recipient, and MasterKeyError if `cryptography` lacks ML-KEM.
     """
     from hmac import digest
 
@@ -116,7 +116,7 @@ def seal(data: bytes, recipients: Sequence[str], random: Callable[[int], bytes] 
     for recipient in recipients:
         sealed = _suite().encrypt(file_key, _public_key(recipient), info=_LABEL)
         share, body = sealed[:_ENCAPSULATED_SIZE], sealed[_ENCAPSULATED_SIZE:]
-        # 32 bytes of body are one line of fewer than 64 columns, which therefore ends the stanza
+        # 32 bytes of body are one line.  It has fewer than 64 columns, so it ends the stanza.
         header += b"-> %b %b\n%b\n" % (STANZA.encode(), _base64(share), _base64(body))
     header += b"---"
     mac = digest(_derived(file_key, b"", b"header"), header, "sha256")
@@ -128,7 +128,7 @@ def seal(data: bytes, recipients: Sequence[str], random: Callable[[int], bytes] 
 
 
 def _open(file: bytes, halves: Callable[[], tuple[Any, Any]]) -> bytes | None:
-    """As `Identity.open`; raises ValueError."""
+    """Like `Identity.open`, but raises ValueError."""
     stanzas, header, mac, payload = _parse(_unarmored(file))
     stanzas = [stanza for stanza in stanzas if stanza[0][0] == STANZA]
     if not stanzas:
@@ -139,7 +139,7 @@ def _open(file: bytes, halves: Callable[[], tuple[Any, Any]]) -> bytes | None:
     private: Any = None
     for arguments, body in stanzas:
         share = _unbase64(arguments[1].encode()) if len(arguments) == 2 else b""
-        # The sizes are checked first, so that nobody can find out whether a longer one opens.
+        # Check the sizes first, so that an attacker cannot find out whether a longer stanza opens.
         if len(share) != _ENCAPSULATED_SIZE or len(body) != _FILE_KEY_SIZE + _TAG_SIZE:
             raise ValueError(f"a malformed {STANZA} stanza")
         if private is None:
@@ -147,13 +147,13 @@ def _open(file: bytes, halves: Callable[[], tuple[Any, Any]]) -> bytes | None:
         try:
             file_key = _suite().decrypt(share + body, private, info=_LABEL)
         except InvalidTag:
-            continue  # for somebody else; ML-KEM itself does not report that
+            continue  # the stanza is for someone else, which ML-KEM itself does not report
         return _payload(file_key, header, mac, payload)
     return None
 
 
 def _parse(file: bytes) -> tuple[list[tuple[list[str], bytes]], bytes, bytes, bytes]:
-    """The stanzas (arguments and body), the header that the MAC covers, the MAC, and the payload."""
+    """Return the stanzas (arguments and body), the header that the MAC covers, the MAC, and the payload."""
     if not file.startswith(_INTRO):
         raise ValueError("not an age file, or one of another version")
     at = len(_INTRO)
@@ -199,7 +199,7 @@ def _armored(file: bytes) -> str:
 
 
 def _unarmored(file: bytes) -> bytes:
-    """The bytes of strict PEM (RFC 7468, figure 3); white space around it, and CRLF, are allowed."""
+    """Decode strict PEM (RFC 7468, figure 3).  White space around it, and CRLF, are allowed."""
     if len(file) > LIMIT:
         raise ValueError("it is larger than a wrapped data key")
     lines = file.decode("latin-1").strip(" \t\r\n").replace("\r\n", "\n").split("\n")
@@ -213,12 +213,12 @@ def _unarmored(file: bytes) -> bytes:
 
 
 def _base64(data: bytes) -> bytes:
-    """Without padding."""
+    """Encode base64 without padding."""
     return b2a_base64(data, newline=False).rstrip(b"=")
 
 
 def _unbase64(text: bytes, *, padded: bytes | None = None) -> bytes:
-    """Decode base64 without padding (or, if given, ``padded``); there is one right way to spell it."""
+    """Decode base64 without padding (``padded`` is the text with padding).  Only one spelling is accepted."""
     right = text + b"=" * (-len(text) % 4)
     try:
         data = a2b_base64(right)

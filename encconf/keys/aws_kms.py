@@ -1,8 +1,8 @@
 """AWS KMS keys, with botocore (which boto3 is built on).
 
-Behaves like sops 3.13.3 (kms/keysource.go), except that the profile and the role of an entry are hints,
-which the environment outranks and which may be missing, and that other ways to the key are tried if a role
-or a profile is refused.  Only botocore reads ``os.environ``: for proxies and for its own retry, FIPS and
+It behaves like sops 3.13.3 (kms/keysource.go), with two differences.  The profile and the role of an entry
+are only hints: the environment overrides them, and they need not exist.  If a role or a profile is refused,
+other credentials are tried.  Only botocore reads ``os.environ``, for proxies and for its own retry, FIPS and
 endpoint settings.
 """
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from encconf.identities.credentials import Credentials
 
-# The region becomes part of a host name, so only characters of regions are allowed.
+# The region becomes part of a host name, so it may have only the characters of regions.
 _ARN = r"arn:aws[A-Za-z0-9_-]*:kms:([a-z0-9-]+):[0-9]+:(key|alias)/[\x21-\x7e]+"
 _FORM = "arn:aws:kms:REGION:ACCOUNT:key/ID, or …:alias/NAME"
 
-# For errors that AWS gives without a text.
+# Texts for errors to which AWS gives no text.
 _MEANINGS = {
     "InvalidCiphertextException": "its enc was created with another key or another encryption context",
     "DisabledException": "the key is disabled",
@@ -32,32 +32,32 @@ _MEANINGS = {
     "KMSInvalidStateException": "the key is disabled or scheduled for deletion",
     "NotFoundException": "there is no such key",
 }
-_VARIANTS = 8  # contexts that are tried at most, since each is a call
+_VARIANTS = 8  # how many contexts are tried at most, since each needs a call
 
 
 class AwsKmsKey(MasterKey):
     """One key of AWS KMS: its ARN, and how to reach it.
 
-    In the configuration ``arn:aws:kms:REGION:ACCOUNT:key/ID`` (or ``:alias/NAME``), with
+    In the configuration, a key is ``arn:aws:kms:REGION:ACCOUNT:key/ID`` (or ``:alias/NAME``), with
     ``+arn:aws:iam::ACCOUNT:role/NAME`` for a role to assume, ``|NAME:VALUE,…`` for the encryption
     context and ``|PROFILE``, or a mapping of ``arn``, ``role``, ``context`` and ``aws_profile``.
     A multi-Region key (``key/mrk-…``) is used in the region that its ARN names.
 
     Environment: `encconf.providers.aws` lists the variables, and says whose credentials are used.
 
-    Permissions: kms:Decrypt to open, kms:Encrypt to encrypt, on the key (for an alias, on the key that
-    it names); sts:AssumeRole on the role.
+    Permissions: kms:Decrypt to open and kms:Encrypt to encrypt, on the key (for an alias, on the key that
+    it names), and sts:AssumeRole on the role.
     """
 
     TYPE = "kms"
     arn: str
     role: str = ""
-    context: Mapping[str, str] | None = {}  # None: the entry's is not a mapping
+    context: Mapping[str, str] | None = {}  # None if the entry's is not a mapping
     profile: str = ""
 
     @property
     def name(self) -> str:
-        """``ARN+ROLE|CONTEXT|PROFILE``, without the parts that are empty."""
+        """The key as ``ARN+ROLE|CONTEXT|PROFILE``, without the parts that are empty."""
         name = f"{self.arn}+{self.role}" if self.role else self.arn
         context = ",".join(f"{key}:{value}" for key, value in sorted((self.context or {}).items()))
         if self.profile:
@@ -65,7 +65,7 @@ class AwsKmsKey(MasterKey):
         return f"{name}|{context}" if context else name
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        """The ciphertext of KMS in base64 (standard alphabet, padded), as sops writes it.
+        """Return the ciphertext of KMS in base64 (standard alphabet, padded), as sops writes it.
 
         Raises BadKeyError for a malformed ARN, NotMyKeyError if there are no credentials, and
         MasterKeyError with AWS's reason.
@@ -82,10 +82,11 @@ class AwsKmsKey(MasterKey):
         return self._ask("decrypt", "Plaintext", credentials, CiphertextBlob=blob)
 
     def unwrap_spoiled(self, ask: Callable[[MasterKey], bytes], credentials: Credentials) -> bytes:
-        """Unwrap what a sops before 3.3.0 wrapped: with this context, or one value for all of its names.
+        """Unwrap a data key that a sops before 3.3.0 wrapped.
 
-        That sops used the last value for all of them (getsops/sops pull request 435), and which one was last
-        is not known.  ``ask`` unwraps with a key; raises what it raises for this one.
+        This sops used the last value of the context for all of its names (getsops/sops pull request 435).
+        It is not known which value was the last, so this tries the context itself and then each value.
+        ``ask`` unwraps with a key.  Raises what ``ask`` raises for this key.
         """
         try:
             return ask(self)
@@ -126,7 +127,7 @@ class AwsKmsKey(MasterKey):
         return data
 
     def to_entry(self) -> dict[str, object]:
-        """``arn``, ``role`` and ``context`` unless they are empty, and ``aws_profile``."""
+        """Return ``arn``, ``role`` and ``context`` unless they are empty, and ``aws_profile``."""
         entry: dict[str, object] = {"arn": self.arn}
         if self.role:
             entry["role"] = self.role
@@ -137,7 +138,7 @@ class AwsKmsKey(MasterKey):
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, object]) -> AwsKmsKey:
-        """Read an entry; the ARN is checked only when it is used."""
+        """Read an entry.  The ARN is checked only when it is used."""
         found = next((value for name, value in entry.items() if name.lower() == CONTEXT), None)
         context: dict[str, str] | None = {} if found is None else None
         if isinstance(found, dict):
@@ -146,7 +147,7 @@ class AwsKmsKey(MasterKey):
 
     @classmethod
     def from_config(cls, value: object) -> AwsKmsKey:
-        """An ARN and what may follow it, or a mapping; raises BadKeyError."""
+        """Read an ARN and what may follow it, or a mapping.  Raises BadKeyError."""
         if isinstance(value, str):
             arn, _, rest = value.strip().partition("|")
             context, _, profile = rest.rpartition("|") if "|" in rest else (rest, "", "")
@@ -182,7 +183,7 @@ def _text(name: str, value: object) -> str:
 
 
 def _context(value: object) -> dict[str, str]:
-    """An encryption context: a mapping of texts, or ``NAME:VALUE,NAME:VALUE``."""
+    """Read an encryption context: a mapping of texts, or ``NAME:VALUE,NAME:VALUE``."""
     if not value:
         return {}
     if isinstance(value, str):

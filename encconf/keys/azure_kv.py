@@ -1,9 +1,9 @@
 """RSA keys of Azure Key Vault and Managed HSM, with azure-keyvault-keys and azure-identity.
 
-Behaves like sops 3.13.3 (azkv/keysource.go): the service does RSA-OAEP-256, so that it can refuse.
-Differences: an address outside Key Vault gets a token only if the user allows it, and only tokens for Key
-Vault are used; the machine's metadata service is asked last, and only if the environment has no login.
-Missing: user name and password, which Azure has withdrawn.
+It behaves like sops 3.13.3 (azkv/keysource.go): the service does RSA-OAEP-256, so that it can refuse.
+There are differences: an address outside Key Vault gets a token only if the user allows it, and only tokens
+for Key Vault are used.  The machine's metadata service is asked last, and only if the environment has no
+login.  A login with user name and password, which Azure has withdrawn, is not supported.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class AzureKey(MasterKey):
     """A key in a vault, in one of its versions.
 
     URI: ``https://VAULT.vault.azure.net/keys/NAME[/VERSION]``, or the mapping ``vaultUrl``, ``key``,
-    ``version``.  Without a version, encrypting looks up the newest and writes it to the metadata; until
-    then the key equals each of its versions.
+    ``version``.  Without a version, encryption looks up the newest and writes it to the metadata.  Until
+    then, the key is equal to each of its versions.
 
     Environment: `encconf.providers.azure` lists the variables.
 
@@ -51,8 +51,8 @@ class AzureKey(MasterKey):
 
     def __init__(self, vault_url: str, key_name: str, version: str = "") -> None:
         super().__init__(vault_url, key_name, version)
-        # The versions that were looked up for an empty one.  Only the first counts: entries made before and
-        # after a rotation of the key must not change places.  A list, since append is atomic.
+        # The versions that were looked up for an empty one.  Only the first counts, so that a rotation of the
+        # key in between has no effect.  This is a list, since append is atomic.
         self._newest: list[str] = []
 
     @property
@@ -62,7 +62,7 @@ class AzureKey(MasterKey):
         return f"{versionless}/{self.version}" if self.version else versionless
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        """RSA-OAEP-256, as unpadded base64url.
+        """Return the ciphertext of RSA-OAEP-256 in unpadded base64url.
 
         Raises BadKeyError, NotMyKeyError if there is no credential, and MasterKeyError.
         """
@@ -70,7 +70,7 @@ class AzureKey(MasterKey):
         return self._ask("encrypt", value, credentials)
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Let the service decrypt; raises NotMyKeyError if there is no credential, and MasterKeyError."""
+        """Let the service decrypt.  Raises NotMyKeyError if there is no credential, and MasterKeyError."""
         value = enc.strip().rstrip("=")
         if not _BASE64.fullmatch(value):
             raise MasterKeyError("its enc is not base64url")
@@ -79,12 +79,12 @@ class AzureKey(MasterKey):
         return base64_bytes(text, "the service returned something that is not base64url")
 
     def to_entry(self) -> dict[str, object]:
-        """With the version that encrypted, if none was given."""
+        """Return the members.  If no version was given, they have the one that encrypted."""
         return {**super().to_entry(), "version": self.version or "".join(self._newest[:1])}
 
     @classmethod
     def from_config(cls, value: object) -> AzureKey:
-        """A URI, or a mapping of ``vaultUrl``, ``key`` and ``version``; raises BadKeyError."""
+        """Read a URI, or a mapping of ``vaultUrl``, ``key`` and ``version``.  Raises BadKeyError."""
         if isinstance(value, dict):
             parts = [value.get(name) or "" for name in ("vaultUrl", "key", "version")]
             key = cls(*(part.strip() if isinstance(part, str) else "" for part in parts))
@@ -103,7 +103,7 @@ class AzureKey(MasterKey):
         return key
 
     def _checked(self) -> str:
-        """The vault's origin; raises BadKeyError for an address or a name that cannot be used."""
+        """Return the vault's origin.  Raises BadKeyError for an address or a name that cannot be used."""
         server = origin(self.vault_url)
         if server is None or not server.startswith("https://"):
             raise BadKeyError("its vault URL is not an address", hint=f"it looks like {_FORM}")
@@ -112,7 +112,7 @@ class AzureKey(MasterKey):
         return server
 
     def _ask(self, verb: str, value: str, credentials: Credentials) -> str:
-        """A value encrypted or decrypted by the service; both are unpadded base64url."""
+        """Let the service encrypt or decrypt a value.  Value and result are unpadded base64url."""
         from encconf.providers import azure
 
         server = self._checked()
@@ -143,7 +143,7 @@ class AzureKey(MasterKey):
         return azure.ask(server, credentials, KeyClient, call, needs=_NEEDS, options=retried)
 
     def _find_newest(self, client: Any, options: dict[str, Any]) -> str:
-        """The version to encrypt with, which is looked up once."""
+        """Return the version to encrypt with, which is looked up once."""
         if not self._newest:
             version = client.get_key(self.key_name, **options).properties.version
             if not version or not _VERSION.fullmatch(version):

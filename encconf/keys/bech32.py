@@ -8,11 +8,11 @@ if TYPE_CHECKING:
 
 _DIGITS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
-_CHECKSUM = 6  # digits
+_CHECKSUM = 6  # its number of digits
 
 
 def decode(text: str, prefix: str, size: int) -> bytes:
-    """The ``size`` bytes after a prefix, which ends with the separator ``1`` and determines the case.
+    """Return the ``size`` bytes after a prefix.  It ends with the separator ``1`` and determines the case.
 
     Raises ValueError, which says what is wrong and does not quote the text.
     """
@@ -35,7 +35,7 @@ def decode(text: str, prefix: str, size: int) -> bytes:
 
 
 def encode(data: bytes, prefix: str) -> str:
-    """The bytes as text after a prefix, which ends with the separator ``1`` and determines the case."""
+    """Return the bytes as text after a prefix.  It ends with the separator ``1`` and determines the case."""
     padding = -len(data) * 8 % 5
     number = int.from_bytes(data, "big") << padding
     digits = [number >> at & 31 for at in range(len(data) * 8 + padding - 5, -1, -5)]

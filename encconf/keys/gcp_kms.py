@@ -1,8 +1,8 @@
 """Google Cloud KMS keys, with google-cloud-kms.
 
-Behaves like sops 3.13.3 (gcpkms/keysource.go).  In addition, Google's checksums of what was sent and
-received are compared, names may only have the characters that Google allows, and a universe that the
-credentials name need not be named again.
+It behaves like sops 3.13.3 (gcpkms/keysource.go).  In addition, it compares Google's checksums of what was
+sent and received, names may have only the characters that Google allows, and a universe that the credentials
+name need not be named again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from encconf.identities.credentials import Credentials
 
-# It becomes part of a URL.  A project may belong to a domain: example.com:name.
+# The name becomes part of a URL.  A project may belong to a domain: example.com:name.
 _RESOURCE = (
     r"projects/(?!\.)[A-Za-z0-9.:_-]{1,100}/locations/[A-Za-z0-9-]{1,63}"
     r"/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}"
@@ -32,13 +32,13 @@ _NEEDS = "you need the role Cloud KMS CryptoKey Encrypter/Decrypter on the key"
 class GcpKmsKey(MasterKey):
     """One key of Google Cloud KMS, by its resource name.
 
-    In the configuration ``projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY``, or a
+    In the configuration, a key is ``projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY``, or a
     mapping with that as ``resource_id``.  KMS encrypts with the primary version, and finds the version to
     decrypt with itself.
 
-    Environment: `encconf.providers.gcp` lists the variables, and says whose credentials are used.  Besides
-    those: SOPS_GCP_KMS_CLIENT_TYPE (``grpc``, the default, or ``rest``), SOPS_GCP_KMS_ENDPOINT (a
-    host with or without a port; a URL for REST), else SOPS_GCP_KMS_UNIVERSE_DOMAIN.
+    Environment: `encconf.providers.gcp` lists the variables, and says whose credentials are used.  These are
+    read, too: SOPS_GCP_KMS_CLIENT_TYPE (``grpc``, the default, or ``rest``), and SOPS_GCP_KMS_ENDPOINT (a
+    host with or without a port, or a URL for REST) or else SOPS_GCP_KMS_UNIVERSE_DOMAIN.
 
     Permissions: cloudkms.cryptoKeyVersions.useToDecrypt to open and …useToEncrypt to encrypt, on the
     key (roles/cloudkms.cryptoKeyEncrypterDecrypter has both).
@@ -48,7 +48,7 @@ class GcpKmsKey(MasterKey):
     resource_id: str
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        """The ciphertext of KMS in base64 (standard alphabet, padded), as sops writes it.
+        """Return the ciphertext of KMS in base64 (standard alphabet, padded), as sops writes it.
 
         Raises BadKeyError for a malformed name, NotMyKeyError if there are no credentials, and
         MasterKeyError with Google's reason.
@@ -56,7 +56,7 @@ class GcpKmsKey(MasterKey):
         answer = self._ask("encrypt", credentials, plaintext=data_key)
         ciphertext: bytes = answer.ciphertext
         if answer.ciphertext_crc32c is not None:
-            # A service that computes checksums can also compare them.
+            # A service that returns checksums must also have compared ours.
             if not answer.verified_plaintext_crc32c:
                 raise MasterKeyError("the data key was damaged on its way to Google: try again")
             _compare(ciphertext, answer.ciphertext_crc32c)
@@ -75,7 +75,7 @@ class GcpKmsKey(MasterKey):
         return data_key
 
     def _ask(self, operation: str, credentials: Credentials, **text: bytes) -> Any:
-        """The answer to one call, which is repeated after temporary errors."""
+        """Return the answer to one call, which is repeated after temporary errors."""
         _check(self.resource_id)
         from functools import partial
 
@@ -100,7 +100,7 @@ class GcpKmsKey(MasterKey):
 
     @classmethod
     def from_config(cls, value: object) -> GcpKmsKey:
-        """A resource name, or a mapping with one as ``resource_id``; raises BadKeyError."""
+        """Read a resource name, or a mapping with one as ``resource_id``.  Raises BadKeyError."""
         if isinstance(value, dict) and list(value) == ["resource_id"]:
             value = value["resource_id"]
         if not isinstance(value, str):

@@ -1,10 +1,10 @@
 """Keys of the transit engine of HashiCorp Vault and OpenBao, with hvac.
 
-Behaves like sops 3.13.3 (hcvault/keysource.go), except that the token goes to VAULT_ADDR and
-SOPS_HC_VAULT_ALLOWLIST only (sops sends it anywhere, unless the list is set), redirects are not followed,
-and names from the file are percent-encoded and may not be ``..``.  In addition, it logs in with AppRole, JWT
-and the like (see `encconf.providers.vault`).  Missing: VAULT_AGENT_ADDR, VAULT_CACERT_BYTES and the
-client's rate limit.
+It behaves like sops 3.13.3 (hcvault/keysource.go), with three differences.  The token goes only to VAULT_ADDR
+and SOPS_HC_VAULT_ALLOWLIST (sops sends it anywhere, unless the list is set).  Redirects are not followed.
+Names from the file are percent-encoded and may not be ``..``.  In addition, it logs in with AppRole, JWT
+and others (see `encconf.providers.vault`).  VAULT_AGENT_ADDR, VAULT_CACERT_BYTES and the client's rate limit
+are not supported.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _FORM = "https://vault.example.com:8200/v1/transit/keys/NAME"
 
-# sops looks for both of these anywhere in the path, and refuses what matches the first.
+# sops looks for both patterns anywhere in the path, and refuses a path that matches the first.
 _PREFIXED = re.compile(r"/[^/]+/v\d+/[^/]+/[^/]+/[^/]+", re.ASCII)
 _PATH = re.compile(r"/v\d+/[^/]+/[^/]+/[^/]+", re.ASCII)
 _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#@\\\s]+)(?P<path>/[^?#]*)")
@@ -34,14 +34,14 @@ _URI = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[^/?#@\\\s]+)
 class VaultKey(MasterKey):
     """A key of a transit engine, at any mount path.
 
-    URI: ``https://HOST[:PORT]/v1/ENGINE/keys/NAME``; ENGINE has slashes if the mount is nested.
+    URI: ``https://HOST[:PORT]/v1/ENGINE/keys/NAME``.  ENGINE has slashes if the mount is nested.
 
-    Environment: VAULT_TOKEN, else the file ``~/.vault-token``, or what another VAULT_AUTH_METHOD takes;
-    VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST (``all``, ``none``, or addresses) say where the token may go;
-    VAULT_NAMESPACE, VAULT_CACERT and the other variables of `encconf.providers.vault`.  VAULT_ADDR is asked
-    even without a token: it may be an agent that adds its own.
+    Environment: The token is VAULT_TOKEN, else the file ``~/.vault-token``, or that of another
+    VAULT_AUTH_METHOD.  VAULT_ADDR and SOPS_HC_VAULT_ALLOWLIST (``all``, ``none``, or addresses) say where the
+    token may go.  VAULT_NAMESPACE, VAULT_CACERT and the other variables of `encconf.providers.vault` are
+    read, too.  VAULT_ADDR is asked even without a token: it may be an agent that adds its own.
 
-    Permissions: ``update`` on ``ENGINE/encrypt/NAME`` to encrypt, on ``ENGINE/decrypt/NAME`` to decrypt.
+    Permissions: ``update`` on ``ENGINE/encrypt/NAME`` to encrypt, and on ``ENGINE/decrypt/NAME`` to decrypt.
     """
 
     TYPE = "hc_vault"
@@ -55,7 +55,7 @@ class VaultKey(MasterKey):
         return f"{self.address}/v1/{self.engine}/keys/{self.key_name}"
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        """``vault:v1:`` and base64, as the server returns it, by the key's newest version.
+        """Return ``vault:v1:`` and base64, as the server encrypts it with the key's newest version.
 
         Raises BadKeyError, NotMyKeyError if there is no token, and MasterKeyError.
         """
@@ -66,13 +66,13 @@ class VaultKey(MasterKey):
         return enc
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Let the server decrypt; raises NotMyKeyError if there is no token, and MasterKeyError."""
+        """Let the server decrypt.  Raises NotMyKeyError if there is no token, and MasterKeyError."""
         plaintext = self._ask("decrypt", {"ciphertext": enc}, "plaintext", credentials)
         return base64_bytes(plaintext, "the server returned something that is not base64")
 
     @classmethod
     def from_config(cls, value: object) -> VaultKey:
-        """A URI; raises BadKeyError."""
+        """Read a URI.  Raises BadKeyError."""
         if not isinstance(value, str):
             raise BadKeyError("a Vault key is a string", hint=_FORM)
         uri = value.strip()
@@ -95,7 +95,7 @@ class VaultKey(MasterKey):
         return key
 
     def _checked(self) -> str:
-        """The server's origin; raises BadKeyError for an address or a name that cannot be used."""
+        """Return the server's origin.  Raises BadKeyError for an address or a name that cannot be used."""
         server = origin(self.address)
         if server is None:
             raise BadKeyError(
@@ -107,7 +107,7 @@ class VaultKey(MasterKey):
         return server
 
     def _ask(self, verb: str, question: dict[str, str], wanted: str, credentials: Credentials) -> str:
-        """The member ``wanted`` of the answer to ``ENGINE/VERB/NAME``."""
+        """Return the member ``wanted`` of the answer to ``ENGINE/VERB/NAME``."""
         from encconf.providers import vault
 
         server = self._checked()

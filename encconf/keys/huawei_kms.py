@@ -1,8 +1,8 @@
 """Keys of Huawei Cloud KMS (its Data Encryption Workshop), with huaweicloudsdkkms.
 
-Behaves like sops 3.13.3 (hckms/keysource.go).  The API's JSON carries the data key as base64.  Missing: a
-project that is looked up by the region (set it), federated identities (``idp_id``, OIDC) and the metadata
-service of a cloud server.
+It behaves like sops 3.13.3 (hckms/keysource.go).  The API's JSON has the data key as base64.  You must set
+the project: it is not looked up by the region.  Federated identities (``idp_id``, OIDC) and the metadata
+service of a cloud server are not supported.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ class HuaweiKey(MasterKey):
 
     URI: ``REGION:KEY-UUID``, or the mapping ``key_id``.
 
-    Environment: HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_PROJECT_ID and, for temporary
-    ones, HUAWEICLOUD_SDK_SECURITY_TOKEN; else the section ``basic`` (``ak``, ``sk``, ``project_id``,
-    ``security_token``) of HUAWEICLOUD_SDK_CREDENTIALS_FILE or ``~/.huaweicloud/credentials``.
-    HUAWEICLOUD_SDK_REGION_KMS_REGION (``TR_WEST_1``, say) names other endpoints than Huawei's.
-    SSL_CERT_FILE: authorities of certificates.  Proxies are those of requests (HTTPS_PROXY, NO_PROXY of the
-    process), and ``~/.huaweicloud/regions.yaml`` is read by the SDK.
+    Environment: The credentials are HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_PROJECT_ID and,
+    for temporary ones, HUAWEICLOUD_SDK_SECURITY_TOKEN, or else the section ``basic`` (``ak``, ``sk``,
+    ``project_id``, ``security_token``) of HUAWEICLOUD_SDK_CREDENTIALS_FILE or
+    ``~/.huaweicloud/credentials``.  HUAWEICLOUD_SDK_REGION_KMS_REGION (for example in ``TR_WEST_1``) names
+    other endpoints than Huawei's.  SSL_CERT_FILE has the authorities of certificates.  Proxies are those of
+    requests (HTTPS_PROXY, NO_PROXY of the process).  The SDK reads ``~/.huaweicloud/regions.yaml``.
 
-    Permissions: ``kms:cmk:encryptData`` to encrypt, ``kms:cmk:decryptData`` to decrypt.
+    Permissions: ``kms:cmk:encryptData`` to encrypt, and ``kms:cmk:decryptData`` to decrypt.
     """
 
     TYPE = "hckms"
     key_id: str
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        """Base64, as the service returns it.
+        """Return base64, as the service returns it.
 
         Raises BadKeyError, NotMyKeyError if there is no credential, and MasterKeyError.
         """
@@ -58,7 +58,7 @@ class HuaweiKey(MasterKey):
         return self._ask("encrypt", {"plain_text": plain_text}, "cipher_text", credentials)
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Let the service decrypt; raises NotMyKeyError if there is no credential, and MasterKeyError."""
+        """Let the service decrypt.  Raises NotMyKeyError if there is no credential, and MasterKeyError."""
         if not _BASE64.fullmatch(enc):
             raise MasterKeyError("its enc is not base64")
         plain_text = self._ask("decrypt", {"cipher_text": enc}, "plain_text", credentials)
@@ -66,7 +66,7 @@ class HuaweiKey(MasterKey):
 
     @classmethod
     def from_config(cls, value: object) -> HuaweiKey:
-        """``REGION:KEY-UUID``, or a mapping with that as ``key_id``; raises BadKeyError."""
+        """Read ``REGION:KEY-UUID``, or a mapping with that as ``key_id``.  Raises BadKeyError."""
         if isinstance(value, dict):
             value = value.get("key_id") or ""
         if not isinstance(value, str):
@@ -74,7 +74,7 @@ class HuaweiKey(MasterKey):
         return cls(":".join(_parts(value)))
 
     def _ask(self, verb: str, question: dict[str, str], wanted: str, credentials: Credentials) -> str:
-        """The member ``wanted`` of the answer to a call of the API."""
+        """Return the member ``wanted`` of the answer to a call of the API."""
         region, key_id = _parts(self.key_id)
         identity = _identity(credentials)
         from types import SimpleNamespace
@@ -93,7 +93,7 @@ class HuaweiKey(MasterKey):
         )
         request = getattr(model, f"{verb_data}Request")(body=body)
         call = getattr(client, f"{verb}_data_invoker")(request)
-        # Half a second, then a whole one.
+        # The waits are 0.5 s and 1 s.
         backoff = SimpleNamespace(calculate_retry_delay_millis=lambda retries: 250 << retries)
 
         def again(_: object, error: Any) -> bool:
@@ -127,7 +127,7 @@ def _parts(key_id: str) -> tuple[str, str]:
 
 
 def _identity(credentials: Credentials) -> tuple[str, str, str, str]:
-    """Access key, secret key, security token and project, from the environment or else from the file.
+    """Return access key, secret key, security token and project, from the environment or else the file.
 
     Raises NotMyKeyError and MasterKeyError.
     """
@@ -148,7 +148,7 @@ def _identity(credentials: Credentials) -> tuple[str, str, str, str]:
 
 
 def _profile(credentials: Credentials, looked: str) -> Mapping[str, str]:
-    """The section ``basic`` of the credentials file; it has an access key and a secret key."""
+    """Return the section ``basic`` of the credentials file.  It has an access key and a secret key."""
     from configparser import ConfigParser
     from configparser import Error as SyntaxProblem
 
@@ -159,12 +159,12 @@ def _profile(credentials: Credentials, looked: str) -> Mapping[str, str]:
             raise NotMyKeyError(f"no Huawei Cloud credential\nlooked in: {looked}, {shown} (no home)")
         path = os.path.join(credentials.home, ".huaweicloud", "credentials")
     shown = printable(shown)
-    parser = ConfigParser(interpolation=None)  # a secret may hold a %
+    parser = ConfigParser(interpolation=None)  # a secret may contain a %
     if not os.path.lexists(path):
         raise NotMyKeyError(f"no Huawei Cloud credential\nlooked in: {looked}, {shown} (not there)")
     try:
         parser.read_string(text_in(path, "the login of Huawei Cloud"))
-    except (SyntaxProblem, ValueError):  # the parser's own words would quote the line
+    except (SyntaxProblem, ValueError):  # the parser's own message quotes the line
         raise MasterKeyError(f"{shown} is not a file of credentials") from None
     profile = dict(parser["basic"]) if parser.has_section("basic") else {}
     if not (profile.get("ak") and profile.get("sk")):
@@ -173,7 +173,7 @@ def _profile(credentials: Credentials, looked: str) -> Mapping[str, str]:
 
 
 def _client(region: str, identity: tuple[str, str, str, str], credentials: Credentials) -> Any:
-    """A client for one region; raises MasterKeyError for a region without a known endpoint."""
+    """Return a client for one region.  Raises MasterKeyError for a region without a known endpoint."""
     from huaweicloudsdkcore.auth.credentials import BasicCredentials
     from huaweicloudsdkcore.http.http_config import HttpConfig
     from huaweicloudsdkcore.region.region import Region
@@ -201,7 +201,7 @@ def _client(region: str, identity: tuple[str, str, str, str], credentials: Crede
 
 
 def _refused(error: Any) -> MasterKeyError:
-    """The service's own reason."""
+    """Return an error with the service's own reason."""
     detail = one_line(f"{error.error_code}: {error.error_msg}")
     if error.status_code == 429:
         detail = f"the service throttles: {detail}"

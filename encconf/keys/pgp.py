@@ -1,8 +1,8 @@
 """PGP keys, with the user's own gpg and its agent (python-gnupg).
 
-Behaves like sops 3.13.3 (pgp/keysource.go) when that runs gpg.  sops first tries a library of its own on
-``pubring.gpg`` and ``secring.gpg``; gpg reads those files itself.  The data key goes through pipes, never
-into an argument or a file.
+It behaves like sops 3.13.3 (pgp/keysource.go) when sops runs gpg.  sops first tries its own library on
+``pubring.gpg`` and ``secring.gpg``, but gpg reads these files itself.  The data key is sent through pipes,
+and never in an argument or a file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from encconf.identities.credentials import Credentials
 
-_OUTPUT_LIMIT = 4096  # bytes; a data key has 32, but a compressed message can hold any number
+_OUTPUT_LIMIT = 4096  # bytes.  A data key has 32, but a compressed message can hold any number
 
 # The 16 low bits of gpg-error codes.
 _NO_SECRET_KEY = 17
@@ -37,15 +37,15 @@ _NO_TERMINAL = (85, 86, 0x8000 | 102)  # no pinentry; "Inappropriate ioctl for d
 
 
 class PgpKey(MasterKey):
-    """One key, by its fingerprint (40 hexadecimal digits) or long id; with ``!`` after it, a subkey."""
+    """One key, by its fingerprint (40 hexadecimal digits) or long id, or with ``!`` after it a subkey."""
 
     TYPE = "pgp"
     fingerprint: str
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
-        """The armored PGP message, without a line feed at its end, as sops writes it.
+        """Return the armored PGP message, without a line feed at its end, as sops writes it.
 
-        Raises BadKeyError for a malformed fingerprint, MasterKeyError if gpg is missing or refuses.
+        Raises BadKeyError for a malformed fingerprint, and MasterKeyError if gpg is missing or refuses.
         """
         _check(self.fingerprint)
         bare = self.fingerprint.removesuffix("!")
@@ -68,9 +68,9 @@ class PgpKey(MasterKey):
         return enc
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Let gpg decrypt the message; its agent asks for a passphrase if it can.
+        """Let gpg decrypt the message.  Its agent asks for a passphrase if it can.
 
-        If ENCCONF_PGP_PASSPHRASE names one, nobody is asked, and gpg gets it through its input.  Raises
+        If ENCCONF_PGP_PASSPHRASE names a passphrase, gpg gets it through its input, and asks nobody.  Raises
         NotMyKeyError if there is no secret key or no gpg, and MasterKeyError for every other failure.
         """
         if credentials.named("pgp_passphrase")[1]:
@@ -87,12 +87,12 @@ class PgpKey(MasterKey):
         return data_key
 
     def _unwrap_unasked(self, enc: bytes, credentials: Credentials) -> Any:
-        # First without: there may be no such key here, or the agent may know the passphrase.
+        # Try without the passphrase first: the key may not be here, or the agent may know the passphrase.
         result = _run(credentials, "decrypt", enc, extra_args=["--pinentry-mode", "error"])
         if not result.returncode or not _codes(result).intersection(_NO_TERMINAL):
             return result
         passphrase = credentials.passphrase("pgp_passphrase") or ""
-        # python-gnupg writes Latin-1, and so these bytes are UTF-8, as from a terminal.
+        # python-gnupg encodes as Latin-1, so the bytes that gpg gets are UTF-8, as from a terminal.
         result = _run(credentials, "decrypt", enc, passphrase=passphrase.encode().decode("latin-1"))
         if result.returncode and _WRONG in _codes(result):
             by, _ = credentials.named("pgp_passphrase")
@@ -133,7 +133,7 @@ class PgpKey(MasterKey):
 
     @classmethod
     def from_config(cls, value: object) -> PgpKey:
-        """A fingerprint, with or without spaces; raises BadKeyError."""
+        """Read a fingerprint, with or without spaces.  Raises BadKeyError."""
         if not isinstance(value, str):
             raise BadKeyError("a PGP fingerprint is a string", hint="put it in quotes")
         fingerprint = "".join(value.split())
@@ -151,12 +151,12 @@ def _check(fingerprint: str) -> None:
 
 
 def _is_harmless(record: Any) -> bool:
-    """A filter for logs: at level debug, python-gnupg logs what gpg has decrypted."""
+    """Whether a log record is written: at level debug, python-gnupg logs what gpg has decrypted."""
     return not str(record.msg).startswith("chunk: ")
 
 
 def _run(credentials: Credentials, verb: str, *args: Any, **options: Any) -> Any:
-    """The answer of gpg: ``data``, ``returncode``, ``stderr``, and the ``size`` of its output."""
+    """Run gpg.  The result has ``data``, ``returncode``, ``stderr``, and the ``size`` of the output."""
     try:
         import gnupg
     except ImportError:
@@ -207,7 +207,7 @@ def _run(credentials: Credentials, verb: str, *args: Any, **options: Any) -> Any
     gpg.on_data = take
     try:
         result = getattr(gpg, verb)(*args, **options)
-    except OSError:  # it ended before it had read everything
+    except OSError:  # gpg ended before it had read everything
         raise MasterKeyError(_too_long(credentials) if late else "gpg ended early") from None
     finally:
         for timer in timers:
@@ -223,7 +223,7 @@ def _too_long(credentials: Credentials) -> str:
 
 
 def _environ(credentials: Credentials) -> dict[str, str]:
-    """The environment for gpg, with the terminal's name, without which pinentry does not find it."""
+    """Return the environment for gpg.  It has the terminal's name, which pinentry needs."""
     environ = programs.environment(credentials.environ, without=KEY_VARIABLES)
     if "GPG_TTY" not in environ and hasattr(os, "ttyname"):
         for descriptor in (0, 2, 1):
@@ -240,7 +240,7 @@ def _home(credentials: Credentials) -> str:
 
 
 def _codes(result: Any) -> set[int]:
-    """Why gpg could not use its secret keys."""
+    """Return the codes that say why gpg could not use its secret keys."""
     return {
         int(words[2]) & 0xFFFF
         for words in _statuses(result)
@@ -249,7 +249,7 @@ def _codes(result: Any) -> set[int]:
 
 
 def _statuses(result: Any) -> list[list[str]]:
-    """The status lines of gpg (doc/DETAILS of GnuPG), split into words."""
+    """Return the status lines of gpg (doc/DETAILS of GnuPG), split into words."""
     prefix = "[GNUPG:] "
     lines = (line for line in result.stderr.splitlines() if line.startswith(prefix))
     return [line[len(prefix) :].split() or [""] for line in lines]
@@ -259,11 +259,11 @@ def _last_words(result: Any) -> str:
     lines = _said(result)
     if not lines:
         return f"exit code {result.returncode}"
-    # python-gnupg decodes as Latin-1, whatever the terminal's language
+    # python-gnupg always decodes as Latin-1.
     return printable(lines[-1].encode("latin-1", "replace").decode("utf-8", "replace").strip())
 
 
 def _said(result: Any) -> list[str]:
-    """The messages of gpg for people."""
+    """Return the messages of gpg that are for people."""
     prefix = "gpg: "
     return [line[len(prefix) :] for line in result.stderr.splitlines() if line.startswith(prefix)]

@@ -1,14 +1,14 @@
 """Key services: other processes that wrap and unwrap data keys with their master keys.
 
-The gRPC protocol of sops 3.13.3 (keyservice/keyservice.proto, sops.go): a service ``KeyService`` in no
-package, with ``Encrypt`` and ``Decrypt``; neither encrypted nor authenticated.  Each key is tried here
-first, then with each service in turn.  The server is `encconf.keyservice.server`.  A named service needs the
-extra ``keyservice`` (grpcio).  The messages are few and flat, so they are read and written here, without
-protobuf or a generated file.
+The protocol is that of sops 3.13.3 (keyservice/keyservice.proto, sops.go): gRPC with a service ``KeyService``
+without a package, which has ``Encrypt`` and ``Decrypt``.  It is neither encrypted nor authenticated.  Each
+key is tried in this process first, then with one service after another.  The server is
+`encconf.keyservice.server`.  To use a service, you need the extra ``keyservice`` (grpcio).  The messages are
+few and flat, so this module reads and writes them itself, without protobuf or a generated file.
 
 Addresses are ``tcp://HOST:PORT`` and ``unix:///PATH``.  Since a new data key is *sent* to be wrapped, a
 TCP service on another machine, and a socket of another user (except root), need
-``credentials.insecure_remote``.  On the loopback device, whoever holds the port is trusted.
+``credentials.insecure_remote``.  On the loopback device, any process that holds the port is trusted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LIMIT = 1 << 16
 """The largest message, in bytes.  The largest in use, a post-quantum age file, has 2600."""
 
 DATA_KEY_SIZES = (32, 33)
-"""Bytes of a data key, and of a share of one."""
+"""The sizes of a data key and of a share of one, in bytes."""
 
 _HINT = "check that it is running; to start one: encconf keyservice, or sops keyservice"
 _TRUST = (
@@ -43,7 +43,7 @@ _TRUST = (
 
 
 def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
-    """What ``key.wrap`` returns, here or in the first key service that can wrap.
+    """Return what ``key.wrap`` returns in this process, or in the first key service that can wrap.
 
     Raises MasterKeyError, or BadKeyError if no service is named.
     """
@@ -58,7 +58,7 @@ def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
 
 
 def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
-    """What ``key.unwrap`` returns, here or in the first key service that can unwrap.
+    """Return what ``key.unwrap`` returns in this process, or in the first key service that can unwrap.
 
     Raises NotMyKeyError if neither this process nor any service can use the key, and MasterKeyError (or
     BadKeyError if no service is named) if one of them failed.
@@ -96,7 +96,7 @@ def _in_turn(credentials: Credentials, here: Callable[[], T], there: Callable[[s
 
 
 def _of_all(failures: list[tuple[str, BadKeyError | MasterKeyError]]) -> MasterKeyError:
-    """One error for several; the first is one that should have worked, and its hint is kept."""
+    """Return one error for several.  It has the hint of the first key that should have worked."""
     failures.sort(key=lambda failure: isinstance(failure[1], NotMyKeyError))
     lines = [line for where, error in failures for line in f"{where}: {error.message}".split("\n")]
     serious = failures[0][1]
@@ -108,7 +108,7 @@ def _of_all(failures: list[tuple[str, BadKeyError | MasterKeyError]]) -> MasterK
 
 
 def _call(uri: str, method: str, key: MasterKey, payload: bytes, credentials: Credentials) -> bytes:
-    """What a service makes of a data key or a ciphertext, b"" if its answer is malformed.
+    """Let a service wrap or unwrap a payload.  Returns its answer, or b"" if the answer is malformed.
 
     Raises MasterKeyError, whose message does not name the service.
     """
@@ -120,10 +120,10 @@ def _call(uri: str, method: str, key: MasterKey, payload: bytes, credentials: Cr
         import grpc
     if len(request) > LIMIT:
         raise MasterKeyError(f"its limit is a message of {LIMIT >> 10} KiB")
-    target = _target(uri, credentials)  # every time: who owns a socket may change
+    target = _target(uri, credentials)  # check each time: a socket's owner may change
     channel = credentials.client(("keyservice", target), lambda: _channel(target, credentials))
     try:
-        # The limit for a person's answer, since the service may ask one.
+        # The limit includes a person's answer, since the service may ask a person.
         answer: bytes = channel.unary_unary(f"/KeyService/{method}")(request, timeout=credentials.timeout)
     except grpc.RpcError as error:
         raise _explained(error.code(), error.details(), credentials) from None
@@ -134,7 +134,7 @@ def _call(uri: str, method: str, key: MasterKey, payload: bytes, credentials: Cr
 
 
 def needs_grpc() -> AbstractContextManager[None]:
-    """``with needs_grpc():`` — around the import of grpc."""
+    """Return the context manager for the import of grpc."""
     return needing("a key service", "keyservice", "grpcio")
 
 
@@ -148,7 +148,7 @@ def _channel(target: str, credentials: Credentials) -> Any:
             ("grpc.enable_http_proxy", 0),  # a proxy must not see a data key
             ("grpc.enable_retries", 0),
             ("grpc.service_config_disable_resolution", 1),
-            # How long connecting may take, and how soon it is retried.
+            # These set how long a connection may take, and how soon it is tried again.
             ("grpc.min_reconnect_backoff_ms", int(credentials.call_limit * 1000)),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1000),
@@ -175,7 +175,7 @@ def _explained(code: Any, details: str | None, credentials: Credentials) -> Mast
 
 
 def _target(uri: str, credentials: Credentials) -> str:
-    """The address as grpc takes it; raises MasterKeyError if it is malformed or not trusted."""
+    """Return the address in grpc's form.  Raises MasterKeyError if it is malformed or not trusted."""
     import os
     from urllib.parse import quote, unquote, urlsplit
 
@@ -211,13 +211,13 @@ def _malformed() -> MasterKeyError:
 
 
 def _name(uri: str) -> str:
-    """The address to show, without a possible password."""
+    """Return the address in a form to show, without a password that it may have."""
     scheme, separator, rest = printable(uri)[:200].partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _check_owner(path: str) -> None:
-    """Refuse a socket of another user, who would get the data keys."""
+    """Raise MasterKeyError for a socket of another user, who would get the data keys."""
     import os
 
     try:
@@ -231,10 +231,10 @@ def _check_owner(path: str) -> None:
 
 
 def resolve(host: str, port: int) -> tuple[str, bool]:
-    """``127.0.0.1:5000`` or ``[::1]:5000``, and whether it is on the loopback device; raises MasterKeyError.
+    """Return ``127.0.0.1:5000`` or ``[::1]:5000``, and whether it is on the loopback device.
 
-    The first IPv4 address is used, as in Go; "" is every address.  A name is looked up once, so that the
-    address that was checked is the one that is used.
+    The first IPv4 address is used, as in Go.  "" is every address.  A name is looked up once, so that the
+    checked address is the one that is used.  Raises MasterKeyError.
     """
     import socket
     from ipaddress import ip_address
@@ -253,9 +253,9 @@ def resolve(host: str, port: int) -> tuple[str, bool]:
 
 
 def pack_request(key: MasterKey, payload: bytes) -> bytes:
-    """An EncryptRequest or a DecryptRequest: the key, and the data key or its ciphertext.
+    """Encode an EncryptRequest or a DecryptRequest: the key, and the data key or its ciphertext.
 
-    Raises ValueError for a type of key that the protocol does not have.
+    Raises ValueError for a key type that the protocol does not have.
     """
     row = TABLE.get(key.TYPE)
     if row is None:
@@ -271,14 +271,14 @@ def pack_request(key: MasterKey, payload: bytes) -> bytes:
 
 
 def unpack_request(data: bytes) -> tuple[MasterKey, bytes]:
-    """The key of a request, and its data key or ciphertext; raises ValueError."""
-    # Several pieces of a message are merged by joining them.
+    """Return the key of a request, and its data key or ciphertext.  Raises ValueError."""
+    # A message in several pieces is merged by joining the pieces.
     message = b"".join(content for number, content in _fields(data) if number == 1)
     payload = _last(data, 2)
     types = {row.number: type for type, row in TABLE.items()}
     chosen, body = 0, b""
     for number, content in _fields(message):
-        if number in types:  # the last one of a oneof counts
+        if number in types:  # the last field of a oneof counts
             chosen, body = number, (body if chosen == number else b"") + content
     if not chosen:
         raise ValueError("the request names no key")
@@ -294,12 +294,12 @@ def unpack_request(data: bytes) -> tuple[MasterKey, bytes]:
 
 
 def pack_response(payload: bytes) -> bytes:
-    """An EncryptResponse or a DecryptResponse."""
+    """Encode an EncryptResponse or a DecryptResponse."""
     return _bytes(1, payload)
 
 
 def unpack_response(data: bytes) -> bytes:
-    """The ciphertext or the data key of a response; raises ValueError."""
+    """Return the ciphertext or the data key of a response.  Raises ValueError."""
     return _last(data, 1)
 
 
@@ -312,7 +312,7 @@ def _pairs(entry: Mapping[str, object]) -> list[tuple[str, str]]:
     return sorted((str(name), member(value, name)) for name in value)
 
 
-# The encoding of Protocol Buffers.  In these messages, every field has a length.
+# The functions below encode Protocol Buffers.  In these messages, every field has a length.
 
 
 def _field(number: int, content: bytes) -> bytes:
@@ -336,7 +336,7 @@ def _text(number: int, text: str) -> bytes:
 
 
 def _last(data: bytes, wanted: int) -> bytes:
-    """The last field with that number, which is the one that counts; b"" if there is none."""
+    """Return the last field with a number, which is the one that counts, or b""."""
     found = b""
     for number, content in _fields(data):
         if number == wanted:
@@ -345,7 +345,7 @@ def _last(data: bytes, wanted: int) -> bytes:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The number and content of each field with a length; others are skipped."""
+    """Yield the number and content of each field with a length.  Other fields are skipped."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

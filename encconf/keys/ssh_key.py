@@ -1,4 +1,4 @@
-"""SSH private keys in the form that age takes: OpenSSH's format without a passphrase."""
+"""Convert SSH private keys to the form that age needs: OpenSSH's format without a passphrase."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def openssh(data: bytes) -> tuple[str, bool]:
-    """The public key in an OpenSSH private key file ("" if it is not one), and whether that is locked."""
+    """Return the public key in an OpenSSH private key file, or "", and whether the private key is locked."""
     try:
         _, _, rest = data.partition(b"-----BEGIN OPENSSH PRIVATE KEY-----")
         body = a2b_base64(rest.partition(b"-----END")[0])
@@ -22,9 +22,9 @@ def openssh(data: bytes) -> tuple[str, bool]:
     if body[:at] != b"openssh-key-v1\0":
         return "", False
     cipher, at = _field(body, at)
-    _, at = _field(body, at)  # the key derivation and
-    _, at = _field(body, at)  # its options
-    blob, _ = _field(body, at + 4)  # after the number of keys
+    _, at = _field(body, at)  # skip the key derivation
+    _, at = _field(body, at)  # skip its options
+    blob, _ = _field(body, at + 4)  # skip the number of keys
     if not blob:
         return "", False
     kind, _ = _field(blob, 0)
@@ -32,14 +32,14 @@ def openssh(data: bytes) -> tuple[str, bool]:
 
 
 def _field(data: bytes, at: int) -> tuple[bytes, int]:
-    """The bytes of a field with a length, fewer if the data ends, and where the next field begins."""
+    """Return a field with a length, and where the next field begins.  The last field may be cut off."""
     start = at + 4
     end = start + int.from_bytes(data[at:start], "big")
     return data[start:end], end
 
 
 def public_beside(path: str) -> str:
-    """The key in ``PATH.pub``, or ""."""
+    """Return the key in ``PATH.pub``, or ""."""
     try:
         from encconf.io import fileio
 
@@ -49,7 +49,7 @@ def public_beside(path: str) -> str:
 
 
 def private_key(data: bytes, passphrase: bytes | None) -> Any:
-    """An SSH private key, in OpenSSH's format or a PEM one; raises what `cryptography` raises."""
+    """Read an SSH private key, in OpenSSH's format or a PEM one.  Raises what `cryptography` raises."""
     from cryptography.hazmat.primitives import serialization
 
     if b"BEGIN OPENSSH" in data:
@@ -58,7 +58,7 @@ def private_key(data: bytes, passphrase: bytes | None) -> Any:
 
 
 def reserialised(data: bytes, passphrase: bytes | None) -> bytes:
-    """An SSH private key as OpenSSH writes it without a passphrase, in memory only.
+    """Return an SSH private key as OpenSSH writes it without a passphrase, only in memory.
 
     Raises ValueError or TypeError for a wrong passphrase or a key of another kind.
     """

@@ -1,8 +1,8 @@
-"""The age key that belongs to an ssh-ed25519 key, as ssh-to-age derives it (convert.go of Mic92/ssh-to-age).
+"""Derive the age key of an ssh-ed25519 key, as ssh-to-age does (convert.go of Mic92/ssh-to-age).
 
 sops-nix encrypts for the age recipients of SSH host and user keys.  The recipient is the Montgomery form of
-the public point (RFC 7748, section 4.1); the identity is the first half of the SHA-512 of the seed, which
-X25519 clamps when it uses it.  RSA keys have no such counterpart.
+the public point (RFC 7748, section 4.1).  The identity is the first half of the SHA-512 of the seed, which
+X25519 clamps when it uses it.  RSA keys have no age key.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _P = 2**255 - 19
 
 
 def recipient(public: str) -> str:
-    """The ``age1…`` for an SSH public key's line, ``ssh-ed25519 AAAA… comment``.
+    """Return the ``age1…`` for the line of an SSH public key, ``ssh-ed25519 AAAA… comment``.
 
     Raises BadKeyError for a key of another kind, or a damaged one.
 
@@ -49,7 +49,7 @@ def recipient(public: str) -> str:
 
 
 def as_age(key: MasterKey) -> MasterKey:
-    """The age recipient that belongs to an ssh-ed25519 key; other keys are returned.  Raises BadKeyError."""
+    """Return the age recipient of an ssh-ed25519 key, and other keys unchanged.  Raises BadKeyError."""
     if key.TYPE != "age" or not key.name.startswith(f"{KIND} "):
         return key
     from encconf.keys import master_key
@@ -58,9 +58,9 @@ def as_age(key: MasterKey) -> MasterKey:
 
 
 def identity(private: bytes) -> str:
-    """The ``AGE-SECRET-KEY-1…`` for an SSH private key without a passphrase, in OpenSSH's format or PKCS #8.
+    """Return the ``AGE-SECRET-KEY-1…`` for an SSH private key in OpenSSH's format or PKCS #8.
 
-    Raises ValueError for a key of another kind.
+    The private key has no passphrase.  Raises ValueError for a key of another kind.
     """
     from hashlib import sha512
 
