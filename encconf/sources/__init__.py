@@ -2,17 +2,18 @@
 
     fetch("vault:secret/app#password", Credentials.from_env())
 
-An address is ``SCHEME:BODY?NAME=VALUE#FIELD``, or has ``//`` before the body, as in helmfile's vals; it may
-begin with ``ref+``.  ``FIELD`` picks a member of a secret in JSON or YAML, ``a/b`` a nested one.  Everything
-except the command line of ``cmd:`` may be percent-encoded.
+An address is ``SCHEME:BODY?NAME=VALUE#FIELD``, or has ``//`` before the body, as in helmfile's vals.  It may
+begin with ``ref+``.  ``FIELD`` picks a member of a secret in JSON or YAML, and ``a/b`` a nested one.  Every
+part except the command line of ``cmd:`` may be percent-encoded.
 
-For every scheme: ``trim_nl=true`` removes one line break from the end, ``decode=base64`` and
-``encode=base64`` decode and encode the value, and ``optional=true`` and ``fallback=TEXT`` replace a missing
-or empty secret, which is an error otherwise.  Each scheme's module says what else it takes, which variables
-and permissions it needs, and how long it waits; no call takes longer than ``Credentials.call_limit``.
+These parameters work for every scheme: ``trim_nl=true`` removes one line break from the end.
+``decode=base64`` and ``encode=base64`` decode and encode the value.  ``optional=true`` and ``fallback=TEXT``
+replace a missing or empty secret, which is an error otherwise.  Each scheme's module describes its own
+parameters, which variables and permissions it needs, and how long it waits.  No call takes longer than
+``Credentials.call_limit``.
 
-The same `Credentials` fetch a secret once, for all of its fields, and by one thread while others wait.  No
-value is logged, or appears in an error or in a repr.
+The same `Credentials` fetch a secret once for all of its fields.  One thread fetches it while others wait.
+No value is logged, or appears in an error or in a repr.
 """
 
 from __future__ import annotations
@@ -45,20 +46,20 @@ if TYPE_CHECKING:
     class Source(Protocol):
         """What the module of a scheme must have.
 
-        If its secrets can be written, also ``store(uri, value, credentials, *, replace)``, which writes the
-        whole secret and raises ExistsError if it exists, unless ``replace``; if OWN_FIELDS is true, it also
-        writes single fields.  If addresses have several spellings or a default field, also
-        ``canonical(uri) -> Uri``.
+        If its secrets can be written, it also has ``store(uri, value, credentials, *, replace)``, which
+        writes the whole secret, and raises ExistsError if it exists, unless ``replace``.  If OWN_FIELDS is
+        true, it can write single fields, too.  If addresses have several spellings or a default field, the
+        module also has ``canonical(uri) -> Uri``.
         """
 
         QUERY: tuple[str, ...]
-        """The names that its addresses may have after the ``?``, besides those for every scheme."""
+        """The parameters of its addresses after the ``?``, besides those for every scheme."""
 
         def fetch(self, uri: Uri, credentials: Credentials) -> bytes:
-            """The whole secret, for all fields; raises UnavailableError."""
+            """Return the whole secret, for all fields.  Raises UnavailableError."""
 
         def probe(self, credentials: Credentials) -> Probe:
-            """Whether it can be used here; raises UnavailableError."""
+            """Return whether it can be used here.  Raises UnavailableError."""
 
 
 TABLE: dict[str, str] = {
@@ -78,10 +79,10 @@ TABLE: dict[str, str] = {
 """The module of each scheme."""
 
 ASKED = ("vault", "conjur", "cyberark", "awssm", "awsssm", "gcpsm", "azkv", "systemd")
-"""Schemes that references may use by default.
+"""The schemes that references may use by default.
 
-Their servers decide who gets which secret, or they hold secrets for this program only.  The others return
-anything that this user has: output of programs, files, variables, the keyring.
+Their servers decide who gets which secret, or they have only secrets for this program.  The other schemes
+return anything that this user has: output of programs, files, variables, the keyring.
 """
 
 ALIASES = {
@@ -91,19 +92,19 @@ ALIASES = {
     "gcpsecrets": "gcpsm",
     "openbao": "vault",
 }
-"""The names that vals has for some of them."""
+"""The names that vals has for some schemes."""
 
 LIMIT = 1 << 24
 """The largest secret that is read, in bytes (16 MiB)."""
 
 PROBE_LIMIT = 2.0
-"""Seconds that one probe may take."""
+"""How many seconds one probe may take."""
 
 _SCHEME = re.compile(r"(?:(?:secret)?ref\+)?([A-Za-z][A-Za-z0-9.-]*):", re.ASCII)
 
 
 class Probe(Record):
-    """Whether a kind of source can be used here: with which login, or what is ``missing`` for it."""
+    """Whether a scheme can be used here: ``who`` is the login, or ``missing`` says what is missing for it."""
 
     usable: bool
     who: str | None = None
@@ -115,7 +116,7 @@ class Probe(Record):
 
 
 def parse(text: str) -> Uri:
-    """Read an address; raises SourceError, which does not quote it: it may be a secret by mistake."""
+    """Read an address.  Raises SourceError, which does not quote it, since it may be a secret by mistake."""
     text = text.strip()
     match = _SCHEME.match(text)
     if match is None:
@@ -128,8 +129,8 @@ def parse(text: str) -> Uri:
     if scheme not in TABLE:
         _unknown(scheme)
     rest = text[match.end() :]
-    if match.start(1):  # with ref+
-        rest = rest.removesuffix("+")  # which ends a reference inside a longer text
+    if match.start(1):  # the address begins with ref+
+        rest = rest.removesuffix("+")  # the plus sign ends a reference inside a longer text
     vals = rest.startswith("//")
     if vals:
         rest = rest[2:]
@@ -174,7 +175,7 @@ def _uri(uri: str | Uri) -> Uri:
 
 
 def version_in(uri: Uri, what: str) -> str:
-    """The number of a version, "" if the address has none; raises SourceError for anything else."""
+    """Return the number of a version, or "" without one.  Raises SourceError for anything else."""
     given = uri.query.get("version", "")
     if given and not (given.isascii() and given.isdigit()):
         raise SourceError(f"a version of a {what} is a number", hint="?version=3")
@@ -182,7 +183,7 @@ def version_in(uri: Uri, what: str) -> str:
 
 
 def module(scheme: str) -> Source:
-    """The module of a scheme, imported now; raises SourceError for an unknown scheme."""
+    """Import and return the module of a scheme.  Raises SourceError for an unknown scheme."""
     if scheme not in TABLE:
         _unknown(scheme)
     found: Source = __import__(TABLE[scheme], fromlist=["fetch"])
@@ -190,16 +191,16 @@ def module(scheme: str) -> Source:
 
 
 def _resolved(uri: Uri) -> tuple[Source, Uri]:
-    """The module for an address, and the address in its canonical form."""
+    """Return the module for an address, and the address in its canonical form."""
     source = module(uri.scheme)
     canonical: Callable[[Uri], Uri] | None = getattr(source, "canonical", None)
     return source, canonical(uri) if canonical else uri
 
 
 def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
-    """The value at an address, or its field; raises SourceError, which names the address.
+    """Return the value at an address, or its field.  Raises SourceError, which names the address.
 
-    The bytes are as the source keeps them; only ``cmd:`` removes a line break at the end of the output.
+    The bytes are those that the source has.  Only ``cmd:`` removes a line break at the end of the output.
     """
     uri = _uri(uri)
     try:
@@ -230,12 +231,12 @@ def fetch(uri: str | Uri, credentials: Credentials) -> bytes:
 
 
 def without_line_break(value: bytes) -> bytes:
-    """The value without one line break at its end."""
+    """Return the value without one line break at its end."""
     return value.removesuffix(b"\n").removesuffix(b"\r") if value.endswith(b"\n") else value
 
 
 def fetch_text(uri: str | Uri, credentials: Credentials) -> str:
-    """The value at an address as text; raises SourceError also if it is not UTF-8."""
+    """Return the value at an address as text.  Raises SourceError, also if it is not UTF-8."""
     uri = _uri(uri)
     try:
         return fetch(uri, credentials).decode()
@@ -245,13 +246,13 @@ def fetch_text(uri: str | Uri, credentials: Credentials) -> str:
 
 
 def _as_source_error(error: UnavailableError) -> SourceError:
-    """An error of a provider as a SourceError; a new one for each reader, who may name another field."""
+    """Return a provider's error as a new SourceError, since each reader may name another field in it."""
     kind = SourceExtraError if isinstance(error, MissingExtraError) else SourceError
     reason = error.reason or "wrong"
     return kind(error.message, reason=reason, hint=error.hint or HINTS[reason])
 
 
-# Hints for errors that come without one.
+# Hints for errors that have no hint.
 HINTS = {
     "missing": "correct the name, or store the secret there",
     "denied": "ask the administrator of that server for permission",
@@ -264,7 +265,7 @@ HINTS = {
 
 
 def _secret(uri: Uri, credentials: Credentials) -> Once:
-    """A whole secret, which one thread fetches for all of its fields."""
+    """Return the place for a whole secret, which one thread fetches for all of its fields."""
     return credentials.client(("source", uri.secret), Once)
 
 
@@ -284,11 +285,11 @@ def _decoded(uri: Uri, value: bytes) -> bytes:
 
 
 def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bool = False) -> None:
-    """Store a value at an address; with a field, as a member of a JSON object.
+    """Store a value at an address.  If that has a field, store it as a member of a JSON object.
 
-    Existing values are overwritten only with ``replace``; other fields are always kept.  That the same value
-    is there already is no error: an SDK that repeats a call may find what the first one stored.  With
-    ``decode=base64``, it is stored as base64.  Raises SourceError.
+    Existing values are overwritten only with ``replace``, and other fields are always kept.  It is no error
+    if the same value exists already: an SDK that repeats a call may find what the first call stored.  With
+    ``decode=base64``, the value is stored as base64.  Raises SourceError.
     """
     uri = _uri(uri)
     try:
@@ -324,7 +325,7 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
 
 
 def _if_there(source: Source, uri: Uri, credentials: Credentials) -> bytes | None:
-    """A whole secret, as it is now; None if there is none."""
+    """Return a whole secret as it is now, or None if there is none."""
     try:
         return source.fetch(uri, credentials)
     except UnavailableError as error:
@@ -334,7 +335,7 @@ def _if_there(source: Source, uri: Uri, credentials: Credentials) -> bytes | Non
 
 
 def _holds(source: Source, uri: Uri, value: bytes, credentials: Credentials) -> bool:
-    """Whether exactly this value is there."""
+    """Whether an address has exactly this value."""
     try:
         found = source.fetch(uri, credentials)
         if uri.field is not None:
@@ -347,12 +348,12 @@ def _holds(source: Source, uri: Uri, value: bytes, credentials: Credentials) -> 
 
 
 def writable() -> list[str]:
-    """The schemes that `store` can write to."""
+    """Return the schemes that `store` can write to."""
     return [name for name in TABLE if hasattr(module(name), "store")]
 
 
 def variable(environ: Mapping[str, str], name: str, hint: str) -> str:
-    """The value of a variable that must be set; raises SourceError."""
+    """Return the value of a variable that must be set.  Raises SourceError."""
     value = environ.get(name, "").strip()
     if not value:
         raise SourceError(f"{name} is unset", reason="unusable", hint=hint)
@@ -360,7 +361,7 @@ def variable(environ: Mapping[str, str], name: str, hint: str) -> str:
 
 
 def as_text(value: bytes, place: str) -> str:
-    """The value as text, for a place that keeps only text; raises SourceError."""
+    """Return the value as text, for a place that keeps only text.  Raises SourceError."""
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -368,7 +369,7 @@ def as_text(value: bytes, place: str) -> str:
 
 
 def refuse_existing(read: Callable[[], object]) -> None:
-    """Raise the error `there_already` unless ``read`` finds that a secret is missing."""
+    """Raise the error of `there_already` unless ``read`` raises one that says that a secret is missing."""
     try:
         read()
     except UnavailableError as error:
@@ -379,15 +380,15 @@ def refuse_existing(read: Callable[[], object]) -> None:
 
 
 def there_already() -> ExistsError:
-    """The error for a secret that would be overwritten."""
+    """Return the error for a secret that would be overwritten."""
     return ExistsError("a secret of this name exists and was not changed", hint="choose another name")
 
 
 def probe(scheme: str, credentials: Credentials) -> Probe:
-    """Whether a scheme can be used here, with which login, and what is missing; takes 2 s at most.
+    """Return whether a scheme can be used here, with which login, and what is missing, within 2 s.
 
-    A provider's metadata service is asked only on a machine of that provider.  Raises SourceError for an
-    unknown scheme, and nothing else.
+    A provider's metadata service is asked only on a machine of that provider.  The only error is SourceError,
+    for an unknown scheme.
     """
     source = module(scheme)
     hasty = credentials.moved(credentials.environ, timeout=min(credentials.timeout, PROBE_LIMIT * 0.8))
@@ -395,24 +396,24 @@ def probe(scheme: str, credentials: Credentials) -> Probe:
 
 
 def in_time(look: Callable[[], Probe]) -> Probe:
-    """What a probe finds within `PROBE_LIMIT`, or why it found nothing."""
+    """Return what a probe finds within `PROBE_LIMIT`, or why it found nothing."""
     from encconf.providers import within
 
     try:
         return within("it", PROBE_LIMIT, look)
     except EncconfError as error:
         return kept(error)
-    except Exception as error:  # an SDK loaded by two threads, say; its text may contain anything
+    except Exception as error:  # for example of an SDK that two threads load; its text may contain anything
         return Probe(False, missing=[f"an answer: its library failed ({type(error).__name__})"])
 
 
 def kept(error: EncconfError) -> Probe:
-    """The probe for an error; "no credentials" is missing as "credentials"."""
+    """Return the probe for an error.  For "no credentials", the missing thing is "credentials"."""
     return Probe(False, missing=[error.message.removeprefix("no ")], note=error.hint or "")
 
 
 def machine(folder: str = "/sys/class/dmi/id") -> str:
-    """The provider of this machine, as its firmware says: ``aws``, ``gcp``, ``azure`` or ""."""
+    """Return the provider of this machine according to its firmware: ``aws``, ``gcp``, ``azure`` or ""."""
     texts = []
     for name in ("sys_vendor", "product_name", "chassis_asset_tag"):
         try:

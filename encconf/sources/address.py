@@ -9,15 +9,15 @@ from encconf.record import Record
 from encconf.text.printable import printable
 
 GENERAL = ("decode", "encode", "fallback", "fallback_value", "optional", "trim_nl")
-"""The parameters that every scheme takes after the ``?``."""
+"""The parameters that every scheme has after the ``?``."""
 _KEY = re.compile(r"AGE-SECRET-KEY-|AGE-PLUGIN-|-----BEGIN", re.IGNORECASE)
 
 
 class Uri(Record):
     """The address of a secret.
 
-    ``scheme`` is a key of `encconf.sources.TABLE`; ``body`` is what follows it, as written and without a
-    leading ``//``; ``query`` holds the decoded parameters, ``field`` the member to pick ("a/b"), or None.
+    ``scheme`` is a key of `encconf.sources.TABLE`.  ``body`` is what follows it, as written and without a
+    leading ``//``.  ``query`` has the decoded parameters.  ``field`` is the member to pick ("a/b"), or None.
     ``vals`` is whether the address has vals' form, with ``//``.
     """
 
@@ -34,7 +34,7 @@ class Uri(Record):
 
     @property
     def label(self) -> str:
-        """The address to show, without the parts that may be secret: parameters and arguments."""
+        """The address in a form to show, without the parts that may be secret: parameters and arguments."""
         body = self.path.split(" ")[0] if self.scheme == "cmd" else self.path
         body = "…" if _KEY.search(body) else printable(body)
         text = f"{self.scheme}:{body if len(body) <= 120 else body[:119] + '…'}"
@@ -42,7 +42,7 @@ class Uri(Record):
 
     @property
     def secret(self) -> tuple[object, ...]:
-        """What is the same for all fields of one secret."""
+        """What identifies the secret.  It is the same for all of its fields."""
         own = tuple(sorted(item for item in self.query.items() if item[0] not in GENERAL))
         return self.scheme, self.body, own
 
@@ -61,13 +61,13 @@ class Uri(Record):
 
 
 def command_of(rest: str) -> tuple[str, str | None]:
-    """A command line, and the field: a last word that a shell would read as a comment."""
+    """Split a command line from the field: a last word that a shell would read as a comment."""
     match = re.fullmatch(r"(.*\S)\s+#/?(\S+)", rest, re.DOTALL)
     return (match[1], match[2]) if match else (rest.strip(), None)
 
 
 def query_of(text: str) -> dict[str, str]:
-    """The decoded parameters of an address."""
+    """Return the decoded parameters of an address."""
     query = {}
     for part in filter(None, text.split("&")):
         name, _, value = part.partition("=")
@@ -76,7 +76,7 @@ def query_of(text: str) -> dict[str, str]:
 
 
 def unquote(text: str) -> str:
-    """Undo percent-encoding; bytes that are not UTF-8 become lone surrogates, as in file names."""
+    """Undo percent-encoding.  Bytes that are not UTF-8 become lone surrogates, as in file names."""
     if "%" not in text:
         return text
     data = text.encode(errors="surrogateescape")

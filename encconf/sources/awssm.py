@@ -1,11 +1,11 @@
 """``awssm:NAME``: a secret of AWS Secrets Manager, by its name or ARN (vals: ``ref+awssecrets://…``).
 
-``version`` is a version's id, or a stage such as AWSPREVIOUS (vals: ``version_id``, ``version_stage``);
-by default, it is the current one.  Text is returned as UTF-8, binary secrets as they are.
+``version`` is a version's id, or a stage such as AWSPREVIOUS (vals: ``version_id``, ``version_stage``).
+By default, it is the current version.  Text is returned as UTF-8, and binary secrets as they are.
 
 The region is ``region``, else the one in the ARN, else AWS_REGION or AWS_DEFAULT_REGION, else the profile's.
-``profile`` and ``role_arn`` are hints, which the environment outranks.  `encconf.providers.aws` says whose
-credentials are used; on a machine of AWS they are its own.
+``profile`` and ``role_arn`` are hints, which the environment overrides.  `encconf.providers.aws` says whose
+credentials are used.  On a machine of AWS, they are the machine's own.
 
 Permissions: secretsmanager:GetSecretValue on the secret, and kms:Decrypt if it has a key of its own; to
 write, secretsmanager:CreateSecret and PutSecretValue.  Limits: ``Credentials.call_limit`` for each of at most
@@ -31,12 +31,12 @@ QUERY = ("version", "version_id", "version_stage", "region", "profile", "role_ar
 _ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:secretsmanager:[a-z0-9-]+:[0-9]+:secret:.+", re.DOTALL)
 _ID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{23,55}")
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
-# For errors without a text.
+# Texts for errors that have none.
 _MEANINGS = {"ResourceNotFoundException": "there is no such secret or version"}
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The secret's text or bytes."""
+    """Return the secret's text or bytes."""
     question: dict[str, object] = {"SecretId": _name(uri)}
     version = uri.query.get("version_id") or uri.query.get("version")
     stage = uri.query.get("version_stage")
@@ -83,7 +83,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
 
 
 def _name(uri: Uri) -> str:
-    # vals has a slash at the end of ARNs in its examples.
+    # In vals's examples, ARNs have a slash at their end.
     name = uri.path.rstrip("/") if uri.path.startswith("arn:") else uri.path
     if name.startswith("arn:") and not _ARN.fullmatch(name):
         raise SourceError(
@@ -95,21 +95,21 @@ def _name(uri: Uri) -> str:
 def ask(
     service: str, operation: str, question: dict[str, object], uri: Uri, credentials: Credentials, needs: str
 ) -> dict[str, Any]:
-    """The answer of an AWS service, in the region and with the login of an address; raises MasterKeyError."""
+    """Ask an AWS service, in the region and with the login of an address.  Raises MasterKeyError."""
     profile = uri.query.get("profile", "")
     arn = re.match("arn:[^:]*:[^:]*:([^:]+):", uri.path)
     region = uri.query.get("region") or (arn and arn[1]) or aws.home_region(credentials, profile)
     if not region:
         hint = "set AWS_REGION, or add the region to the address"
         raise SourceError(f"no AWS region is set for {service}", reason="unusable", hint=hint)
-    if not _REGION.fullmatch(region):  # it becomes part of a host name
+    if not _REGION.fullmatch(region):  # the name becomes part of a host name
         raise SourceError("this is not the name of a region", hint="?region=eu-central-1")
     tried = aws.ways(profile, uri.query.get("role_arn", ""), region, credentials)
     return aws.ask(service, operation, question, tried, credentials, needs=needs, meanings=_MEANINGS)
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Asks AWS whose credentials they are."""
+    """Ask AWS whose credentials they are."""
     environ = dict(credentials.environ)
     if machine() != "aws":
         environ["AWS_EC2_METADATA_DISABLED"] = "true"

@@ -2,10 +2,10 @@
 
 ``version`` is a version's number or a label.  SecureStrings are decrypted.  A parameter of another account
 is named by its ARN.  In vals' form, the path has no leading slash, and ``#/FIELD`` is another parameter
-below the path, unless ``mode=singleparam`` makes it a field of a parameter in JSON or YAML; vals's
-``recursive=true`` for deeper parameters is not needed here.  Otherwise ``#FIELD`` is a field.
+below the path, unless ``mode=singleparam`` makes it a field of a parameter in JSON or YAML.  vals's
+``recursive=true`` for deeper parameters is not needed here.  In encconf's own form, ``#FIELD`` is a field.
 
-Region, profile, role and credentials: as for ``awssm:`` (see `encconf.sources.awssm`).
+Region, profile, role and credentials are as for ``awssm:`` (see `encconf.sources.awssm`).
 
 Permissions: ssm:GetParameter on the parameter, and kms:Decrypt if its key is not AWS's own; to write,
 ssm:PutParameter.  It writes SecureStrings.  Limits and errors: as for ``awssm:``.
@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.\-/]{1,2048}")
 
 
 def canonical(uri: Uri) -> Uri:
-    """The path with its slash, and the field unless it is another parameter."""
+    """Return the address with the path's leading slash.  A field that is another parameter joins the path."""
     body, field = uri.body, uri.field
     if uri.vals and not body.startswith(("/", "arn:")):
         body = f"/{body}"
@@ -34,14 +34,14 @@ def canonical(uri: Uri) -> Uri:
     if mode not in (None, "singleparam"):
         raise SourceError("mode is singleparam, or is left out", hint="mode=singleparam")
     if uri.vals and field is not None and mode is None:
-        # vals reads everything below the path, and picks one; it is enough to read that one.
+        # vals reads all parameters below the path and picks one.  It is enough to read this one.
         body, field = f"{body.rstrip('/')}/{field}", None
     query = {name: value for name, value in uri.query.items() if name not in ("mode", "recursive")}
     return Uri(uri.scheme, body, query, field)
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The parameter's value; the items of a StringList are separated by commas."""
+    """Return the parameter's value.  The items of a StringList are separated by commas."""
     name = _name(uri)
     if version := uri.query.get("version"):
         name = f"{name}:{version}"

@@ -1,10 +1,10 @@
 """``azkv:VAULT/NAME[/VERSION]``: a secret of Azure Key Vault (vals: ``ref+azurekeyvault://VAULT/NAME``).
 
 VAULT is the vault's name, or its whole host name in another cloud (``v.vault.usgovcloudapi.net``).
-``version`` may also be a parameter.  Values are text.
+The version can also be the parameter ``version``.  Values are text.
 
-`encconf.providers.azure` says which login is used and where a token may go; on a machine of Azure the login
-is its managed identity.
+`encconf.providers.azure` says which login is used and where a token may go.  On a machine of Azure, the login
+is the machine's managed identity.
 
 Permissions: secrets/get (role Key Vault Secrets User); to write, secrets/set (Key Vault Secrets Officer).
 Limits: ``Credentials.call_limit`` for each request, two more where Azure says "later",
@@ -40,7 +40,7 @@ _VERSION = re.compile(r"[0-9A-Za-z]{0,64}")
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The secret's text."""
+    """Return the secret's text."""
     server, name, version = _parts(uri)
 
     def call(client: Any, options: dict[str, Any]) -> str:
@@ -54,7 +54,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
-    """Add a version."""
+    """Add a version to the secret, or create it."""
     server, name, version = _parts(uri)
     if version:
         raise SourceError("Azure chooses the name of a new version", hint=f"leave it out: {_FORM}")
@@ -66,7 +66,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
 
 
 def _parts(uri: Uri) -> tuple[str, str, str]:
-    """The vault's origin, the name, and the version or ""."""
+    """Return the vault's origin, the name, and the version or ""."""
     vault, _, rest = uri.path.rstrip("/").partition("/")
     name, _, version = rest.partition("/")
     version = version or uri.query.get("version", "")
@@ -83,7 +83,7 @@ def _ask(server: str, call: Callable[[Any, dict[str, Any]], T], credentials: Cre
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Asks for a token if the environment has a login; runs no programs such as az."""
+    """Ask for a token if the environment has a login.  This runs no programs such as az."""
     with needing("Azure", "azure"):
         from azure.keyvault.secrets import SecretClient  # noqa: F401
     who = azure.sign_in(credentials)
@@ -99,7 +99,7 @@ def probe(credentials: Credentials) -> Probe:
 
 
 def _az_user(credentials: Credentials) -> str | None:
-    """The user who is logged in with ``az``, from the files in its folder."""
+    """Return the user who is logged in with ``az``, from the files in its folder, or None."""
     import json
 
     default = os.path.join(credentials.home or os.devnull, ".azure")

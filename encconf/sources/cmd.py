@@ -1,8 +1,8 @@
 """``cmd:PROGRAM ARGUMENT…``: what a program prints, without the line break at its end.
 
-The command line is split like a shell's, with quotes, but no shell runs it.  The program gets no input, and
-an environment without the keys that open files.  Its stderr is not shown, since it may contain the secret:
-run the command yourself to see it.  A last word that begins with ``#`` names a field:
+The command line is split as a shell does, with quotes, but no shell runs it.  The program gets no input, and
+an environment without the keys that open files.  Its stderr is not shown, since it may contain the secret.
+Run the command yourself to see it.  A last word that begins with ``#`` names a field:
 ``cmd:op item get db --format json #password``.
 
 Permissions: to run the program.  Limits: 16 MiB of output, and ``Credentials.timeout`` (300 s, since a person
@@ -19,16 +19,16 @@ from encconf.sources import Probe, Uri, without_line_break
 
 QUERY = ()
 HIDDEN = (*KEY_VARIABLES, "ENCCONF_IDENTITY")
-"""Variables that the program does not get: they open files, and the program returns one secret."""
+"""The variables that the program does not get: they open files, and the program needs only one secret."""
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """What the program prints."""
+    """Return what the program prints."""
     environ = programs.environment(credentials.environ, without=HIDDEN)
     limit, alone = credentials.patience, credentials.prompt is None
     return without_line_break(output_of(uri.body, environ, limit=limit, quiet=True, alone=alone))
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Always usable."""
+    """Return that it is usable, as always."""
     return Probe(True, note="runs one of your programs, without a shell")

@@ -1,19 +1,19 @@
 """``conjur:PATH/OF/VARIABLE``: a variable of CyberArk Conjur (vals: ``ref+conjur://PATH/OF/VARIABLE``).
 
-``version`` is the number of one of the last twenty.  Values are any bytes.  From vals: ``address``,
-``account``, ``login`` and ``apikey``.
+``version`` is the number of one of the last twenty versions.  Values can be any bytes.  The parameters
+``address``, ``account``, ``login`` and ``apikey`` are from vals.
 
-Environment: CONJUR_APPLIANCE_URL, CONJUR_ACCOUNT; and one of
+Environment: CONJUR_APPLIANCE_URL, CONJUR_ACCOUNT, and one of
 
 - CONJUR_AUTHN_LOGIN (``host/app`` or a user) with CONJUR_AUTHN_API_KEY or CONJUR_AUTHN_API_KEY_FILE;
-- CONJUR_AUTHN_JWT_SERVICE_ID, with CONJUR_AUTHN_JWT_TOKEN or the file JWT_TOKEN_PATH (by default the
-  service account's of Kubernetes), and CONJUR_AUTHN_JWT_HOST_ID if the service wants one;
+- CONJUR_AUTHN_JWT_SERVICE_ID, with CONJUR_AUTHN_JWT_TOKEN or the file JWT_TOKEN_PATH (by default that of
+  the service account of Kubernetes), and CONJUR_AUTHN_JWT_HOST_ID if the service needs one;
 - CONJUR_AUTHN_TOKEN_FILE, which Conjur's authenticator renews in a sidecar.
 
 CONJUR_CERT_FILE, else CONJUR_SSL_CERTIFICATE (the PEM text itself), else SSL_CERT_FILE has the authorities of
 the server's certificate.  The login goes only to CONJUR_APPLIANCE_URL and the addresses of
-ENCCONF_CONJUR_ALLOWLIST.  The token of a login is valid for eight minutes; this process uses it for five, and
-gets a new one if it is refused.  Proxies are those of requests.
+ENCCONF_CONJUR_ALLOWLIST.  The token of a login is valid for eight minutes.  This process uses it for five
+minutes, and gets a new one if it is refused.  Proxies are those of requests.
 
 Permissions: ``read`` and ``execute`` on the variable; to write, ``update``, and the variable must be in the
 policy.  Limits: ``Credentials.call_limit`` for each request, two more if the server says "later".
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 QUERY = ("version", "address", "account", "login", "apikey")
 ALLOW_LIST = "ENCCONF_CONJUR_ALLOWLIST"
-_BYTES = {"Content-Type": "application/octet-stream"}  # else Rails reads a form
-_LIFETIME = 300  # seconds that a token is used
+_BYTES = {"Content-Type": "application/octet-stream"}  # otherwise Rails reads a form
+_LIFETIME = 300  # how many seconds a token is used
 _ADDRESS = ("CONJUR_APPLIANCE_URL", "export CONJUR_APPLIANCE_URL=…")
 _ACCOUNT = ("CONJUR_ACCOUNT", "export CONJUR_ACCOUNT=…")
 
-# By status: the reason as in `encconf.errors.UnavailableError`, a text if Conjur gives none, and the hint.
+# The reason of `encconf.errors.UnavailableError` by status; then texts if Conjur gives none, and hints.
 _REASONS = {401: "expired", 403: "denied", 404: "missing"}
 _MEANINGS = {
     401: ("the token was rejected", "log in again"),
@@ -56,7 +56,7 @@ _MEANINGS = {
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The variable's value."""
+    """Return the variable's value."""
     conjur = _Conjur(uri.query, credentials)
     version = version_in(uri, "variable")
     query = {"version": version} if version else {}
@@ -104,7 +104,7 @@ class _Conjur:
             check_permitted(server, environ, ALLOW_LIST, "a Conjur login", "CONJUR_APPLIANCE_URL")
 
     def ask(self, method: str, path: str, **options: Any) -> Any:
-        """The answer to a request with a token; raises SourceError and MasterKeyError."""
+        """Return the answer to a request with a token.  Raises SourceError and MasterKeyError."""
         who = (self.address, self.account, self._login, self._apikey)
         login = self._credentials.client(("conjur token", *who), Login)
 
@@ -117,7 +117,7 @@ class _Conjur:
         return login.call(lambda: (self._log_in(), _LIFETIME), call, _REASONS[401])
 
     def _log_in(self) -> str:
-        """A new token, encoded for the header."""
+        """Log in, and return a new token, encoded for the header."""
         from binascii import b2a_base64
 
         environ = self._credentials.environ
@@ -157,7 +157,7 @@ class _Conjur:
         credentials = self._credentials
 
         def sign(request: Any) -> Any:
-            # A function, so that requests does not look for another login in ~/.netrc.
+            # This is a function so that requests does not look for another login in ~/.netrc.
             if token:
                 request.headers["Authorization"] = f'Token token="{token}"'
             return request
@@ -166,7 +166,7 @@ class _Conjur:
         return server.ask(method, path, auth=sign, **options)
 
     def _refusal(self, answer: Any) -> MasterKeyError:
-        """The error with Conjur's own reason, which names variables, not values."""
+        """Return an error with Conjur's own reason, which names variables, but no values."""
         status = answer.status_code
         try:
             detail = one_line(answer.json()["error"]["message"])
@@ -192,7 +192,7 @@ def _server(address: str, credentials: Credentials) -> Server:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Logs in, and asks Conjur whose login it is."""
+    """Log in, and ask Conjur whose login it is."""
     environ = credentials.environ
     names = [name for name, _ in (_ADDRESS, _ACCOUNT) if not environ.get(name)]
     if names:

@@ -1,16 +1,17 @@
 """``cyberark:SAFE/OBJECT``: an account's password from CyberArk's Central Credential Provider.
 
-``#UserName``, ``#Address``, ``#Database`` and so on are other properties of the account.  Instead of or in
+``#UserName``, ``#Address``, ``#Database`` and others are other properties of the account.  Instead of or in
 addition to an object, ``username``, ``address``, ``database``, ``policy_id`` and ``folder`` find an account:
-``cyberark:SAFE?username=app&address=db.example.com``.  ``reason`` is for the audit log; ``app_id`` replaces
-CYBERARK_APP_ID; ``fail_on_change=true`` refuses a password that is being changed, which otherwise gives a
-notice.
+``cyberark:SAFE?username=app&address=db.example.com``.  ``reason`` is for the audit log, and ``app_id``
+replaces CYBERARK_APP_ID.  ``fail_on_change=true`` refuses a password that is being changed.  Otherwise
+encconf only shows a notice.
 
-Environment: CYBERARK_CCP_URL (``https://ccp.example.com``, or with the path of a web service other than
-AIMWebService), CYBERARK_APP_ID; CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY, PEM files of the client's
-certificate and of its key, which has no passphrase (one file may hold both); CYBERARK_CACERT (else
-SSL_CERT_FILE), the authorities of the server's certificate.  The certificate or the machine's address is the
-identity; the application has no password.  An address never names the server.  Proxies are those of requests.
+Environment: CYBERARK_CCP_URL is the address (``https://ccp.example.com``, or with the path of a web service
+other than AIMWebService), and CYBERARK_APP_ID the application.  CYBERARK_CLIENT_CERT and CYBERARK_CLIENT_KEY
+are PEM files with the client's certificate and its key without a passphrase (one file may have both).
+CYBERARK_CACERT (else SSL_CERT_FILE) has the authorities of the server's certificate.  The certificate or the
+machine's address is the identity, since the application has no password.  A secret's address never names the
+server.  Proxies are those of requests.
 
 Permissions: the application and the provider's user are members of the safe with Retrieve and List accounts.
 Limits: ``Credentials.call_limit`` for each request, two more if the server says "later".  Errors: missing,
@@ -35,7 +36,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Our names for CyberArk's.
+# CyberArk's names for our parameters.
 _CRITERIA = {
     "folder": "Folder",
     "username": "UserName",
@@ -47,7 +48,8 @@ QUERY = (*_CRITERIA, "app_id", "reason", "fail_on_change")
 _FORM = "cyberark:SAFE/OBJECT"
 _SERVICE = "/AIMWebService"
 
-# The reasons of `encconf.errors.UnavailableError` for CyberArk's codes; others depend on the status.
+# The reasons of `encconf.errors.UnavailableError` for CyberArk's codes.  Those of other codes depend on the
+# status.
 _REASONS = {
     "APPAP004E": "missing",
     "APPAP007E": "unreachable",  # the provider has no connection to the Vault
@@ -56,7 +58,7 @@ _REASONS = {
     "APPAP306E": "denied",
 }
 _STATUSES = {401: "denied", 403: "denied"}
-_LATER = (429, 502, 503, 504)  # not 500, which means "being changed" and the like, and takes longer
+_LATER = (429, 502, 503, 504)  # not 500, which means "being changed" or similar, and lasts longer
 _HINTS = {
     "APPAP004E": "check that the account exists and that the application and the provider may see it",
     "APPAP008E": "define the application's id in the Vault",
@@ -67,12 +69,12 @@ _HINTS = {
 
 
 def canonical(uri: Uri) -> Uri:
-    """The password is the default field."""
+    """Return the address with its field, which by default is the password."""
     return Uri(uri.scheme, uri.body, uri.query, uri.field or "Content")
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The account's properties, as JSON."""
+    """Return the account's properties as JSON."""
     body = _ask(_question(uri, credentials.environ), credentials)
     import json
 
@@ -91,7 +93,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def _question(uri: Uri, environ: Mapping[str, str]) -> dict[str, str]:
-    """The parameters of the request; raises SourceError for a malformed address."""
+    """Return the parameters of the request.  Raises SourceError for a malformed address."""
     safe, _, name = uri.path.partition("/")
     app = uri.query.get("app_id") or variable(environ, "CYBERARK_APP_ID", "set it to the application's id")
     question = {"AppID": app, "Safe": safe}
@@ -115,13 +117,13 @@ def _question(uri: Uri, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _ask(question: Mapping[str, str], credentials: Credentials) -> bytes:
-    """The body of the answer; raises SourceError and MasterKeyError."""
+    """Return the body of the answer.  Raises SourceError and MasterKeyError."""
     address = variable(credentials.environ, "CYBERARK_CCP_URL", "set it to https://ccp.example.com")
     from urllib.parse import quote, urlencode
 
     name, path = _split(address)
     server = credentials.client(("cyberark", name), lambda: _server(name, credentials))
-    # A blank as %20: CyberArk does not accept +.
+    # Encode a blank as %20, since CyberArk does not accept a plus sign.
     answer = server.ask("GET", f"{path}/api/Accounts", params=urlencode(question, quote_via=quote))
     if answer.status_code != 200:
         raise _refusal(answer)
@@ -129,7 +131,7 @@ def _ask(question: Mapping[str, str], credentials: Credentials) -> bytes:
 
 
 def _split(address: str) -> tuple[str, str]:
-    """The origin and the path of the web service; raises SourceError."""
+    """Return the origin and the path of the web service.  Raises SourceError."""
     plain = origin_and_path(address)
     if plain is None:
         raise SourceError("CYBERARK_CCP_URL is not a plain address", hint="https://ccp.example.com")
@@ -161,7 +163,7 @@ def _server(name: str, credentials: Credentials) -> Server:
 
 
 def _check(certificate: str, key: str) -> None:
-    """Raise SourceError for unusable files: a connection would fail, or ask for a passphrase."""
+    """Raise SourceError for unusable files, with which a connection would fail or ask for a passphrase."""
     import ssl
 
     try:
@@ -176,7 +178,7 @@ def _check(certificate: str, key: str) -> None:
 
 
 def _refusal(answer: Any) -> MasterKeyError:
-    """The error with the provider's own reason, which quotes the query and no password."""
+    """Return an error with the provider's own reason, which quotes the query, but no password."""
     status = answer.status_code
     try:
         said = answer.json()
@@ -189,7 +191,7 @@ def _refusal(answer: Any) -> MasterKeyError:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Sends a request without an account, which the provider refuses in its own words."""
+    """Send a request without an account.  The refusal shows that the provider answers."""
     environ = credentials.environ
     names = [name for name in ("CYBERARK_CCP_URL", "CYBERARK_APP_ID") if not environ.get(name)]
     if names:

@@ -1,7 +1,7 @@
-"""``env:NAME``: a variable of the environment, as it is (vals: ``ref+envsubst://$NAME``).
+"""``env:NAME``: the value of an environment variable (vals: ``ref+envsubst://$NAME``).
 
 Permissions: none.  Errors: missing if it is unset or empty.
-Every child, and this user's other programs (/proc), can read the environment.
+Every child process, and this user's other programs (by /proc), can read the environment.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ QUERY = ()
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The variable's value; bytes that are not text stay as they are."""
+    """Return the variable's value.  Bytes that are not text are kept."""
     value = credentials.environ.get(name_in(uri))
     if value is None:
         raise SourceError(
@@ -26,10 +26,10 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def name_in(uri: Uri) -> str:
-    """The variable that an address names."""
+    """Return the name of the variable in an address."""
     return re.sub(r"\A\$(?:\{(.*)\}|(.*))\Z", r"\1\2", uri.path)
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Always usable."""
+    """Return that it is usable, as always."""
     return Probe(True)

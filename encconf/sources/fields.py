@@ -1,8 +1,8 @@
 """Fields of secrets in JSON or YAML: ``password``, or ``db/password`` for a nested one.
 
-A member whose name is the whole field comes before the path.  A list's items are numbered from 0.
-Strings are returned as they are, other scalars as JSON writes them or as YAML reads them, objects and lists
-as JSON.
+A member whose name is the whole field comes before a nested one.  A list's items are numbered from 0.
+Strings are returned as they are, other scalars as JSON writes them or as YAML reads them, and objects and
+lists as JSON.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class _Written(str):
-    """A JSON number as it is written: 1.10 may be a version, so it must not become 1.1."""
+    """A JSON number as it is written.  1.10 may be a version, so it must not become 1.1."""
 
 
 def pick(data: bytes, field: str) -> bytes:
-    """The field of a secret; raises SourceError, with the reason ``missing`` if there is none."""
+    """Return the field of a secret.  Raises SourceError, with the reason ``missing`` if there is none."""
     tree = _tree(data)
     found = _find(tree, field)
     if isinstance(found, str):
@@ -46,12 +46,12 @@ def pick(data: bytes, field: str) -> bytes:
 
 
 def put(data: bytes | None, field: str, value: bytes, *, replace: bool) -> bytes:
-    """The JSON object with one more member; raises SourceError for anything else, and as `insert`."""
+    """Return a JSON object with one more member.  Raises SourceError, and ExistsError like `insert`."""
     return _json(insert({} if data is None else members(data), field, value, replace=replace))
 
 
 def insert(tree: dict[str, Any], field: str, value: bytes, *, replace: bool) -> dict[str, Any]:
-    """The members and one more; raises ExistsError if it exists, unless ``replace``."""
+    """Return the members with one more.  Raises ExistsError if it exists, unless ``replace``."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
@@ -65,7 +65,7 @@ def insert(tree: dict[str, Any], field: str, value: bytes, *, replace: bool) -> 
 
 
 def members(data: bytes) -> dict[str, Any]:
-    """The members of a JSON object; raises SourceError for anything else."""
+    """Return the members of a JSON object.  Raises SourceError for anything else."""
     try:
         tree = json.loads(data, parse_float=_Written, parse_int=_Written)
     except (ValueError, RecursionError):

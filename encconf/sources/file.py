@@ -1,11 +1,11 @@
 """``file:/PATH``: a file's bytes (vals: ``ref+file:///PATH``, ``ref+file://relative/path``).
 
-``~/`` is the home folder; a relative path starts in the current one.  Write ``%3F``, ``%23`` and ``%25`` for
-a question mark, a number sign and a percent sign in a path.
+``~/`` is the home folder, and a relative path starts in the current folder.  Write ``%3F``, ``%23`` and
+``%25`` for a question mark, a number sign and a percent sign in a path.
 
-Permissions: to read the file.  If everyone may read it, there is a notice.  Only regular files of at most 16
-MiB are read; nothing waits.  Errors: missing, denied, wrong (a folder, a device, too large).  `store` creates
-files with mode 0600, in a folder that exists.
+Permissions: to read the file.  If everyone may read it, encconf shows a notice.  Only regular files of at
+most 16 MiB are read, without waiting.  Errors: missing, denied, wrong (a folder, a device, too large).
+`store` creates files with mode 0600, in a folder that exists.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ QUERY = ()
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The whole file."""
+    """Return the content of the file."""
     path = _path(uri, credentials)
     data = read(path)
     if credentials.platform != "win32" and _is_readable_by_all(path):
@@ -42,12 +42,12 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 def _is_readable_by_all(path: str) -> bool:
     try:
         return bool(os.stat(path).st_mode & 0o004)
-    except OSError:  # it was removed
+    except OSError:  # the file was removed
         return False
 
 
 def read(path: str) -> bytes:
-    """The bytes of a regular file; raises SourceError."""
+    """Read the bytes of a regular file.  Raises SourceError."""
     try:
         return fileio.read_bytes(path, regular=True, limit=LIMIT)
     except MissingFileError as error:
@@ -61,7 +61,7 @@ def read(path: str) -> bytes:
 
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
-    """Write it in one step, with mode 0600."""
+    """Write the file in one step, with mode 0600."""
     path = _path(uri, credentials)
     try:
         path = fileio.resolve(path)
@@ -86,5 +86,5 @@ def _path(uri: Uri, credentials: Credentials) -> str:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Always usable."""
+    """Return that it is usable, as always."""
     return Probe(True)

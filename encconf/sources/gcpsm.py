@@ -1,16 +1,16 @@
 """``gcpsm:PROJECT/NAME``: a secret of Google Secret Manager (vals: ``ref+gcpsecrets://PROJECT/NAME``).
 
-``version`` is a number, by default ``latest``; ``location`` is the location of a regional secret.  The
-project may be left out if GCP_PROJECT, GOOGLE_CLOUD_PROJECT or CLOUDSDK_CORE_PROJECT names it; the resource
+``version`` is a number, by default ``latest``.  ``location`` is the location of a regional secret.  You may
+leave the project out if GCP_PROJECT, GOOGLE_CLOUD_PROJECT or CLOUDSDK_CORE_PROJECT names it.  The resource
 name ``projects/P/secrets/N`` works, too.  Google's checksums are compared.
 
-`encconf.providers.gcp` says whose credentials are used; on a machine of Google's they are its own.
+`encconf.providers.gcp` says whose credentials are used.  On a machine of Google, they are the machine's own.
 
 Permissions: secretmanager.versions.access on the secret (roles/secretmanager.secretAccessor); to write,
 secretmanager.secrets.create and secretmanager.versions.add.  Limits: ``Credentials.call_limit`` for each
-request; repeated for 10 s after temporary errors (throttling, 5xx).  Errors: missing (also: the version is
-disabled or destroyed), denied, expired (the token), unreachable, slow, wrong, unusable (no credentials, no
-google-cloud-secret-manager).
+request, which is repeated for 10 s after temporary errors (throttling, 5xx).  Errors: missing (also: the
+version is disabled or destroyed), denied, expired (the token), unreachable, slow, wrong, unusable (no
+credentials, no google-cloud-secret-manager).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PROJECTS = ("GCP_PROJECT", "GOOGLE_CLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The version's payload."""
+    """Return the version's payload."""
     parent, name = _parts(uri, credentials)
     version = uri.query.get("version") or "latest"
     if not _VERSION.fullmatch(version):
@@ -85,7 +85,7 @@ def _has_version(uri: Uri, credentials: Credentials) -> bool:
 
 
 def _parts(uri: Uri, credentials: Credentials) -> tuple[str, str]:
-    """The resource that contains a secret, and the secret's name."""
+    """Return the resource that contains a secret, and the secret's name."""
     parts = uri.path.split("/")
     if len(parts) == 4 and parts[0] == "projects" and parts[2] == "secrets":
         parts = [parts[1], parts[3]]
@@ -101,7 +101,7 @@ def _parts(uri: Uri, credentials: Credentials) -> tuple[str, str]:
     if len(parts) != 2 or not _PROJECT.fullmatch(parts[0]) or not _NAME.fullmatch(parts[1]):
         raise SourceError("expected a project and the name of a secret", hint=_FORM)
     location = uri.query.get("location")
-    if location and not _LOCATION.fullmatch(location):  # it becomes part of a host name
+    if location and not _LOCATION.fullmatch(location):  # the name becomes part of a host name
         raise SourceError("this is not the name of a location", hint="?location=europe-west3")
     return f"projects/{parts[0]}" + (f"/locations/{location}" if location else ""), parts[1]
 
@@ -121,7 +121,7 @@ def _ask(
 
 
 def _kind() -> Any:
-    """Google's client; raises MissingExtraError."""
+    """Return Google's client class.  Raises MissingExtraError."""
     with needing("Google Secret Manager", "gcp", "google-cloud-secret-manager", "google-crc32c"):
         import google_crc32c  # noqa: F401
         from google.cloud.secretmanager_v1 import SecretManagerServiceClient
@@ -129,7 +129,7 @@ def _kind() -> Any:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Looks for credentials, and does not use them."""
+    """Look for credentials, without using them."""
     _kind()
     environ = dict(credentials.environ)
     if machine() != "gcp":

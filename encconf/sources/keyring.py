@@ -1,14 +1,14 @@
 """``keyring:SERVICE/USER``: the operating system's keyring, with the ``keyring`` library.
 
-That is the Secret Service of the desktop (GNOME Keyring, KWallet), the macOS Keychain or the Windows
-Credential Locker.  SERVICE may have slashes; a slash in USER is written ``%2F``.  Values are text.
+The keyring is the Secret Service of the desktop (GNOME Keyring, KWallet), the macOS Keychain or the Windows
+Credential Locker.  SERVICE may have slashes.  A slash in USER is written ``%2F``.  Values are text.
 
 The library finds the keyring with the process's own environment: DBUS_SESSION_BUS_ADDRESS,
-PYTHON_KEYRING_BACKEND, its keyringrc.cfg.  A backend that keeps secrets in plain files is used only if that
-chooses it.  Permissions: the keyring must be unlocked; if somebody is at the terminal, its dialog may ask for
-the password.  Limit: ``Credentials.timeout`` then, else ``Credentials.call_limit``.  Errors: missing, denied
-(locked, or the dialog was closed), slow, unreachable (no bus), wrong (no user in the address), unusable (no
-keyring, or the package is missing).
+PYTHON_KEYRING_BACKEND, and its keyringrc.cfg.  A backend that keeps secrets in plain files is used only if
+these choose it.  Permissions: the keyring must be unlocked.  If stdin is a terminal, its dialog may ask for
+the password.  Limit: ``Credentials.timeout`` in that case, else ``Credentials.call_limit``.  Errors: missing,
+denied (locked, or the dialog was closed), slow, unreachable (no bus), wrong (no user in the address),
+unusable (no keyring, or the package is missing).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FORM = "keyring:SERVICE/USER"
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The password for a service and a user."""
+    """Return the password for a service and a user."""
     service, user = _names(uri)
     text = _ask(lambda keyring: keyring.get_password(service, user), credentials.patience)
     if text is None:
@@ -66,7 +66,7 @@ def _names(uri: Uri) -> tuple[str, str]:
 
 
 def _ask(question: Callable[[Any], T], limit: float) -> T:
-    """Ask the keyring in a thread, since a bus may wait for ever."""
+    """Ask the keyring in a thread, since a bus may wait forever."""
     keyring = _backend()
     hint = "a dialog may be waiting for the keyring's password"
     try:
@@ -78,7 +78,7 @@ def _ask(question: Callable[[Any], T], limit: float) -> T:
 
 
 def _backend() -> Any:
-    """The keyring that the library chooses; raises MissingExtraError, and SourceError if there is none."""
+    """Return the keyring that the library chooses.  Raises MissingExtraError, and SourceError if none."""
     import os
 
     with needing("the keyring", "keyring", "keyring"):
@@ -104,7 +104,7 @@ def _in_files(backend: Any) -> bool:
 
 
 def _failure(error: BaseException) -> SourceError:
-    """Why the keyring failed, by the type of the error: its text may name the secret."""
+    """Return the error for a failed keyring, by the type of ``error``: its text may name the secret."""
     from keyring import errors
 
     name = type(error).__name__
@@ -130,6 +130,6 @@ def _failure(error: BaseException) -> SourceError:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Asks for an entry that does not exist, which needs no password if the keyring is unlocked."""
+    """Ask for an entry that does not exist, which needs no password if the keyring is unlocked."""
     _ask(lambda keyring: keyring.get_password("encconf-probe", "nobody"), PROBE_LIMIT)
     return Probe(True, note=type(_backend()).__module__)

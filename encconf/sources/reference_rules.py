@@ -1,7 +1,7 @@
-"""Which references may be resolved, and with which login: what the loading program allows.
+"""Decide which references may be resolved, and with which login, by what the loading program allows.
 
 An address may not choose whose secrets are read, the login or the server, unless the environment or `Resolve`
-says the same.
+makes the same choice.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Resolve:
         call_timeout: float = 20,
     ) -> None:
         for name, given in (("schemes", schemes), ("hosts", hosts)):
-            if isinstance(given, str):  # its letters, one after the other
+            if isinstance(given, str):  # otherwise its letters are the entries
                 raise UsageError(f"{name} is a list", hint=f"{name}=[{printable(given)[:40]!r}]")
         self.schemes = tuple(ASKED if schemes is None else schemes)
         self.hosts = frozenset(map(_origin, hosts))
@@ -67,7 +67,7 @@ class Resolve:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Resolve:
-        """The default, and what ENCCONF_REF_ALLOW allows in addition: schemes, beginnings and hosts.
+        """Return the default rules with what ENCCONF_REF_ALLOW adds: schemes, beginnings and hosts.
 
         Separate the entries with white space or commas.  A host has a dot, or a colon and a number.
         Raises UsageError.
@@ -81,7 +81,7 @@ class Resolve:
             raise UsageError(f"ENCCONF_REF_ALLOW: {error.message}", hint=error.hint) from None
 
     def allows(self, uri: Uri, home: str | None = None) -> bool:
-        """Whether an address is allowed; ``home`` is the folder for ``~``."""
+        """Whether an address is allowed.  ``home`` is the folder for ``~``."""
         return any(_matches(uri, _beginning(entry)[0], home) for entry in self.schemes)
 
     def lets_choose(self, uri: Uri, name: str) -> bool:
@@ -101,16 +101,16 @@ class Resolve:
 
 
 def _beginning(entry: str) -> tuple[str, list[tuple[str, str]]]:
-    """The scheme or beginning in an entry of ``schemes``, and the settings that it allows."""
+    """Return the scheme or beginning in an entry of ``schemes``, and the settings that it allows."""
     beginning, mark, settings = entry.partition("?")
-    if not mark or beginning.partition(":")[0] not in ASKED:  # part of a path, or of a command
+    if not mark or beginning.partition(":")[0] not in ASKED:  # the ? is part of a path or of a command
         return entry, []
     pairs = (each.partition("=") for each in settings.split("&"))
     return beginning, [(name, value) for name, _, value in pairs]
 
 
 def _matches(uri: Uri, beginning: str, home: str | None) -> bool:
-    """Whether an address has a scheme or beginning; a file also after its links are followed."""
+    """Whether an address has a scheme or beginning.  A file must have it after links are followed, too."""
     if beginning == uri.scheme:
         return True
     # With .. a path can leave the folder that it begins with.
@@ -138,7 +138,7 @@ def _origin(host: str) -> str:
 
 
 def checked(address: str, rules: Resolve, credentials: Credentials, keys: set[tuple[str, str]]) -> Uri:
-    """The address if it may be resolved; raises SourceError."""
+    """Read an address, and return it if it may be resolved.  Raises SourceError."""
     if not address:
         raise SourceError("a reference inside a reference is not resolved", hint="write the address out")
     uri = sources.parse(address)
@@ -149,7 +149,7 @@ def checked(address: str, rules: Resolve, credentials: Credentials, keys: set[tu
             hint=f"to allow them: ENCCONF_REF_ALLOW={uri.scheme}, or resolve=Resolve(schemes=[…])",
         )
     spelled = _spelled(uri, credentials)
-    # /proc has a process's environment as a file.
+    # In /proc, a process's environment is a file.
     if (uri.scheme, spelled) in keys or (uri.scheme == "file" and spelled.startswith("/proc/")):
         raise key_error()
     _check_query(uri, rules, credentials)
@@ -157,7 +157,7 @@ def checked(address: str, rules: Resolve, credentials: Credentials, keys: set[tu
 
 
 def uncovered() -> SourceError:
-    """The error for a reference that the MAC does not cover."""
+    """Return the error for a reference that the MAC does not cover."""
     return SourceError(
         "anyone could have written it: the MAC does not cover unencrypted values",
         reason="denied",
@@ -166,14 +166,14 @@ def uncovered() -> SourceError:
 
 
 def key_error() -> SourceError:
-    """The error for a reference to a key that opens files."""
+    """Return the error for a reference to a key that opens files."""
     return SourceError(
         "it is a key that opens files, not a value", reason="denied", hint="keep keys and values apart"
     )
 
 
 def key_addresses(credentials: Credentials) -> set[tuple[str, str]]:
-    """Scheme and normalized name of the keys that open files; raises MasterKeyError."""
+    """Return scheme and normalized name of the keys that open files.  Raises MasterKeyError."""
     found = {("env", name) for name in KEY_VARIABLES}
     named = [UNIT_IDENTITY, *(address for setting in SETTINGS for address in credentials.named(setting)[1])]
     files = [source.where for source in credentials.age_sources() if source.how == "file" and source.where]
@@ -189,7 +189,7 @@ def key_addresses(credentials: Credentials) -> set[tuple[str, str]]:
 
 
 def _spelled(uri: Uri, credentials: Credentials) -> str:
-    """The name, normalized so that two names of the same secret are equal."""
+    """Return the name, normalized so that two names of the same secret are equal."""
     name = _name(uri)
     if uri.scheme == "file":
         return os.path.realpath(expanded(name, credentials.home))
@@ -200,7 +200,7 @@ def _spelled(uri: Uri, credentials: Credentials) -> str:
 
 
 def _name(uri: Uri) -> str:
-    """The part after the scheme, in one spelling."""
+    """Return the part after the scheme, in one spelling."""
     if uri.scheme != "env":
         return uri.path
     from encconf.sources.env import name_in
@@ -230,11 +230,11 @@ _CHOICES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     },
     "cyberark": {"app_id": ("CYBERARK_APP_ID",)},
 }
-"""By scheme: settings that choose the login or whose secrets are read, and variables that do the same."""
+"""For each scheme, settings that choose the login or whose secrets are read, and variables for the same."""
 
 
 def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
-    """Check what an address in vals' form says about the server and the login; raises SourceError.
+    """Check the server and the login that an address in vals' form chooses.  Raises SourceError.
 
     The environment or the rules must name the server.  An address may name variables and files with tokens
     and passwords only if references to them are allowed.
@@ -264,7 +264,7 @@ def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
     if address is None or (address and address in own):
         return
     server = origin(address)
-    # (The source itself checks its own variables again.)
+    # The source itself checks its own variables again.
     variable = "ENCCONF_CONJUR_ALLOWLIST" if uri.scheme == "conjur" else "SOPS_HC_VAULT_ALLOWLIST"
     try:
         listed = permitted(environ, variable)
@@ -280,7 +280,7 @@ def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
 
 
 def widened(credentials: Credentials, rules: Resolve) -> Credentials:
-    """Credentials that may also be sent to the hosts in the rules."""
+    """Return credentials that may also be sent to the hosts in the rules."""
     if not rules.hosts:
         return credentials
     environ = dict(credentials.environ)

@@ -1,4 +1,4 @@
-"""References to secrets (``ref+vault://…``) in a text, in vals' form or in encconf's own."""
+"""Find references to secrets (``ref+vault://…``) in a text, in vals' form or in encconf's own."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from encconf.text.path import Path
 
 _REFERENCE = re.compile(r'(?:secret)?ref\+([A-Za-z][A-Za-z0-9.-]*://[^+\n ]*[^+\n ",])\+?', re.ASCII)
 _NESTED = re.compile(r"[A-Za-z][A-Za-z0-9.-]*://", re.ASCII)
-# A value that is a reference in encconf's own form; a command line may have blanks.
+# A value that is a reference in encconf's own form.  A command line may have blanks.
 _ALONE = re.compile(r"(?:secret)?ref\+(cmd:[^\n]+|([A-Za-z]+):(?!//)[^+\n ]+)\+?", re.ASCII)
 
 
 def _below(path: Sequence[str | int], under: Path) -> bool:
-    """Whether a path begins with another one, whose indexes may count from the end."""
+    """Whether a path begins with the path ``under``, whose indexes may count from the end."""
     steps = zip(path, under, strict=False)
     return len(path) >= len(under) and all(
         step == other or (isinstance(step, int) and isinstance(other, int) and other < 0)
@@ -25,7 +25,7 @@ def _below(path: Sequence[str | int], under: Path) -> bool:
 
 
 def pieces_of(leaf: Leaf, under: Path) -> list[tuple[str, str | None]]:
-    """The `pieces` of a value with references; none for any other."""
+    """Return the `pieces` of a value with references, or none for another value."""
     if leaf.type != "str" or not leaf.data or b"ref+" not in leaf.data or not _below(leaf.path, under):
         return []
     try:
@@ -36,7 +36,7 @@ def pieces_of(leaf: Leaf, under: Path) -> list[tuple[str, str | None]]:
 
 
 def pieces(text: str) -> list[tuple[str, str | None]]:
-    """A text as literals (text, None) and references (as written, the address)."""
+    """Split a text into literals (text, None) and references (as written, the address)."""
     alone = _ALONE.fullmatch(text)
     if alone and (alone[2] is None or alone[2].lower() in (*sources.TABLE, *sources.ALIASES)):
         return [(text, alone[1])]

@@ -1,4 +1,4 @@
-"""References to secrets that are kept elsewhere, which replace them when a file is loaded.
+"""Resolve references: when a file is loaded, secrets that are kept elsewhere replace them.
 
 ::
 
@@ -6,14 +6,14 @@
     url: postgres://app:ref+awssm://app/db#/password+@db.example.com/app
 
 The syntax is that of helmfile's vals (its README, and pkg/expansion/expand_match.go): ``ref+`` or
-``secretref+`` and the address of a source, up to a blank, a line break or a plus sign; a plus sign right
+``secretref+`` and the address of a source, up to a blank, a line break or a plus sign.  A plus sign right
 after it is part of the reference.  A value that is just a reference may also have encconf's own form,
-without ``//``.  A resolved value is text, and is not searched for references again; a reference inside a
+without ``//``.  A resolved value is text, and is not searched for references again.  A reference inside a
 reference is refused.
 
-The text of a file decides what is fetched, so only references that `Resolve` allows are resolved, and only in
-values that the file's MAC covers.  Keys that open files are refused: those that ENCCONF_IDENTITY and similar
-settings name, and any age identity.  Each secret is fetched once, at the same time as the others.
+The text of a file decides what is fetched.  So only references that `Resolve` allows are resolved, and only
+in values that the file's MAC covers.  Keys that open files are refused: those that ENCCONF_IDENTITY and
+similar settings name, and any age identity.  Each secret is fetched once, at the same time as the others.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from encconf.text.document import Document
 from encconf.text.path import Path, spell
 
 Place = tuple[str, Document, bytearray | None]
-"""The file's name ("" without one), its document, and which leaves its MAC covers (None: all)."""
+"""A file's name (or ""), its document, and which leaves its MAC covers (None means all)."""
 
 LIMIT: Final = 1000
 """How many references one call resolves."""
@@ -45,14 +45,14 @@ VALUE_LIMIT: Final = 1 << 20
 """The largest value that replaces a reference, in bytes (1 MiB)."""
 
 TOTAL_LIMIT: Final = 64 << 20
-"""The most that one call puts in, in bytes (64 MiB, as much as a file may have)."""
+"""How many bytes all values together may have that replace references (64 MiB, like a file)."""
 
-_WIDTH = 16  # calls at a time
+_WIDTH = 16  # how many calls run at a time
 _IDENTITY = re.compile(r"AGE-SECRET-KEY-[A-Z]*-?1|AGE-PLUGIN-[A-Z0-9-]+1", re.ASCII | re.IGNORECASE)
 
 
 class _Found(Record):
-    """One reference: its place, its address, and why it may not or could not be resolved."""
+    """One reference: its place, its address, and the problem if it may not or could not be resolved."""
 
     file: str
     path: Sequence[str | int]
@@ -63,15 +63,15 @@ class _Found(Record):
 def resolve(
     places: Sequence[Place], rules: Resolve | bool, credentials: Credentials, under: Path = ()
 ) -> list[dict[int, str]]:
-    """The texts for the leaves with references, by their numbers, for each of some opened documents.
+    """Return the texts for the leaves with references, by their numbers, for each of some opened documents.
 
-    ``rules`` True means those of the environment; only leaves ``under`` a path are resolved.  Raises
-    UnresolvedError, which lists every path that could not be resolved, and no value.
+    If ``rules`` is True, those of the environment are used.  Only leaves ``under`` a path are resolved.
+    Raises UnresolvedError, which lists every path that could not be resolved, and no value.
     """
     rules = rules if isinstance(rules, Resolve) else Resolve.from_env(credentials.environ)
     keys: set[tuple[str, str]] = set()
     found: list[_Found] = []
-    texts: list[tuple[int, int, list[str | _Found]]] = []  # place, leaf, and its pieces
+    texts: list[tuple[int, int, list[str | _Found]]] = []  # the place, the leaf, and the leaf's pieces
     for number, (file, document, covered) in enumerate(places):
         for index, leaf in enumerate(document.leaves):
             made: list[str | _Found] = []
@@ -113,7 +113,7 @@ def _check(found: Sequence[_Found]) -> None:
 
 
 def _values(found: Sequence[_Found], rules: Resolve, credentials: Credentials) -> dict[Uri | None, str]:
-    """The text for each address; references without one get their ``problem``."""
+    """Return the text for each address.  A reference that has none gets its ``problem``."""
     by_secret: dict[object, dict[Uri, None]] = {}
     for reference in found:
         if reference.uri is not None:
@@ -165,7 +165,7 @@ def _answer(uri: Uri, credentials: Credentials) -> str | SourceError:
 
 
 def _unresolved(problems: Sequence[_Found], total: int) -> UnresolvedError:
-    """One error for all; if they are in one file, it names that file as other errors do."""
+    """Return one error for all problems.  If they are in one file, it names the file as other errors do."""
     files = {reference.file for reference in problems}
     which = "its only reference" if total == 1 else f"{len(problems)} of {total} references"
     lines = [f"{which} could not be resolved"]

@@ -1,11 +1,11 @@
 """``systemd:NAME``: a credential that systemd gives to this unit.
 
-With ``LoadCredential=NAME:…``, ``LoadCredentialEncrypted=`` or ``SetCredential=`` in the unit, systemd puts a
-file into the folder $CREDENTIALS_DIRECTORY, which only the unit's user can read.  systemd names a
-credential from a folder ``ID_FILE``.
+If the unit has ``LoadCredential=NAME:…``, ``LoadCredentialEncrypted=`` or ``SetCredential=``, systemd puts a
+file into the folder $CREDENTIALS_DIRECTORY, which only the unit's user can read.  A credential from a folder
+has the name ``ID_FILE``.
 
-Permissions: only the unit's.  Nothing waits.  Errors: unusable (not in such a unit), missing, denied, wrong
-(not the name of a credential).
+Permissions: only those of the unit.  No call waits.  Errors: unusable (not in a unit with credentials),
+missing, denied, wrong (not the name of a credential).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from encconf.text.printable import printable
 
 QUERY = ()
 FOLDER = "CREDENTIALS_DIRECTORY"
-# What systemd accepts: a file's name without a colon or a control character.
+# systemd accepts the name of a file without a colon or a control character.
 _NAME = re.compile(r"(?!\.{1,2}\Z)[^/:\x00-\x1f\x7f]{1,255}")
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The credential's bytes."""
+    """Return the credential's bytes."""
     name = uri.path
     if not valid(name):
         raise SourceError(
@@ -47,12 +47,12 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def valid(name: str) -> bool:
-    """Whether systemd accepts it as the name of a credential."""
+    """Whether systemd accepts a name for a credential."""
     return _NAME.fullmatch(name) is not None and len(os.fsencode(name)) <= 255
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Usable in a unit that has credentials; names them."""
+    """Return whether this runs in a unit with credentials, and their names."""
     folder = credentials.environ.get(FOLDER)
     if not folder:
         return Probe(False, missing=[f"{FOLDER} (set by systemd in a unit with LoadCredential=)"])

@@ -1,13 +1,13 @@
 """``vault:MOUNT/PATH#FIELD``: a KV secret of HashiCorp Vault or OpenBao, version 1 or 2, with hvac.
 
-The server is asked once for the version of each mount; the API's paths, ``secret/data/app``, work, too.
-``version=N`` is an older version (of KV 2); without ``#FIELD`` the value is the JSON of all fields.  In vals'
-form, if there is no field, it is the last part of the path: ``ref+vault://secret/app/password``.
+The server is asked once for the version of each mount.  The API's paths, ``secret/data/app``, work, too.
+``version=N`` is an older version (of KV 2).  Without ``#FIELD``, the value is the JSON of all fields.  In
+vals' form, the last part of the path is the field if none is named: ``ref+vault://secret/app/password``.
 
-Also from vals: ``address``, ``namespace``, ``auth_method``, ``token_env``, ``token_file``, ``role_id``,
-``secret_id``, ``username``, ``password_env``, ``password_file``, and ``proto``, which has no effect (in vals,
-only if its configuration names a host).  `encconf.providers.vault` says which variables are read, and where a
-token may go.
+These parameters are from vals: ``address``, ``namespace``, ``auth_method``, ``token_env``, ``token_file``,
+``role_id``, ``secret_id``, ``username``, ``password_env``, ``password_file``, and ``proto``, which has no
+effect (in vals, only if its configuration names a host).  `encconf.providers.vault` says which variables are
+read, and where a token may go.
 
 Permissions: ``read`` on ``MOUNT/data/PATH`` (KV 1: ``MOUNT/PATH``); to write, ``create`` and ``update`` as
 well.  Limits: ``Credentials.call_limit`` for each request, two more if the server says "later".  Errors:
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 _LOGIN = ("auth_method", "token_env", "token_file", "role_id", "secret_id")
 _LOGIN_BY_NAME = ("username", "password_env", "password_file")
-OWN_FIELDS = True  # `store` writes them
+OWN_FIELDS = True  # `store` can write single fields
 QUERY = ("version", "address", "proto", "namespace", *_LOGIN, *_LOGIN_BY_NAME)
 _FORM = "vault:MOUNT/PATH#FIELD"
 
 
 def canonical(uri: Uri) -> Uri:
-    """In vals' form, an address without a field has it at the end of the path."""
+    """Return the address with its field.  In vals' form, that may be the last part of the path."""
     if not uri.vals or uri.field is not None:
         return uri
     body, _, field = uri.body.rstrip("/").rpartition("/")
@@ -49,7 +49,7 @@ def canonical(uri: Uri) -> Uri:
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
-    """The members of a secret, as JSON."""
+    """Return the members of a secret as JSON."""
     import json
 
     place = _Place(uri, credentials)
@@ -66,7 +66,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
-    """Write a field and keep the others; without a field, ``value`` is a JSON object of all of them."""
+    """Write a field and keep the others.  Without a field, ``value`` is a JSON object of all fields."""
     import json
 
     from encconf.sources import fields
@@ -78,10 +78,10 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     elif data is not None and not replace:
         raise there_already()
     else:
-        fields.members(value)  # raises for anything else
+        fields.members(value)  # raises SourceError for anything else
         data = json.loads(value)
     if place.kv == 2:
-        # The server refuses it if somebody else has written in between, or this call, which was repeated.
+        # The server refuses the write if another program, or this call before it was repeated, has written.
         try:
             place.ask("POST", {"data": data, "options": {"cas": version}}, "create and update")
         except MasterKeyError as error:
@@ -106,13 +106,13 @@ class _Place:
         mount, self.kv = self._mount(parts)
         rest = parts[len(mount) :]
         if self.kv == 2:
-            # As the API writes the path, or as the vault command does.
+            # The path has the API's spelling or that of the vault command.
             rest = rest[1:] if rest[0] == "data" and len(rest) > 1 else rest
         self.name = "/".join([*mount, *rest])
         self.parts = [*mount, *(["data"] if self.kv == 2 else []), *rest]
 
     def ask(self, method: str, body: Any = None, needs: str = "read", **query: str) -> Any:
-        """The answer to a request for the secret, None if there is none; raises MasterKeyError."""
+        """Return the answer to a request for the secret, or None if there is none.  Raises MasterKeyError."""
         path = printable("/".join(self.parts))[:200]
         return self._ask(self.parts, method, body, f"{needs} on {path}", query)
 
@@ -126,7 +126,7 @@ class _Place:
             except InvalidPath as error:
                 if method != "GET" or vault.NO_MOUNT in str(error):
                     raise
-                # So is the answer about a deleted version.
+                # The answer about a deleted version has this status, too.
                 return error.json if isinstance(error.json, dict) else {}
 
         return vault.ask(
@@ -134,11 +134,11 @@ class _Place:
         )
 
     def _mount(self, parts: list[str]) -> tuple[list[str], int]:
-        """The parts of the path that are the mount, and its version of KV."""
+        """Return the parts of the path that are the mount, and the mount's version of KV."""
         which = self._server, self._namespace
         known: dict[tuple[str, ...], int] = self._credentials.client(("vault mounts", *which), dict)
         with self._credentials.client(("vault mounts' lock", *which), allocate_lock):
-            for mount, kv in known.items():  # no mount lies within another
+            for mount, kv in known.items():  # no mount is inside another
                 if tuple(parts[: len(mount)]) == mount:
                     return list(mount), kv
             try:
@@ -149,7 +149,7 @@ class _Place:
             except MasterKeyError as error:
                 if error.reason != "denied":
                     raise
-                # Nothing on this mount is allowed; the error for the secret itself says more.
+                # The token has no permission on this mount.  The error for the secret itself says more.
                 return parts[:1], 2 if parts[1] == "data" else 1
             except (TypeError, LookupError, AttributeError):  # a server without this path
                 return parts[:1], 1
@@ -168,7 +168,7 @@ def _server(uri: Uri, credentials: Credentials) -> str:
 
 
 def _read(place: _Place, uri: Uri) -> tuple[dict[str, Any] | None, int]:
-    """The members, None if there are none, and the newest version or 0."""
+    """Return the members (or None) and the newest version (or 0)."""
     query = {}
     if version := version_in(uri, "Vault secret"):
         if place.kv == 1:
@@ -186,7 +186,7 @@ def _read(place: _Place, uri: Uri) -> tuple[dict[str, Any] | None, int]:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Asks the server about the token, or logs in."""
+    """Ask the server about the token, or log in."""
     environ = settings(credentials)
     if not environ.get("VAULT_ADDR"):
         return Probe(False, missing=["VAULT_ADDR"])
