@@ -1,1 +1,1 @@
-"""Reading files, replacing them atomically, private folders, signals, memory, work in threads."""
+"""Read files, replace them atomically, make private folders, and handle signals, memory and threads."""

@@ -1,6 +1,6 @@
-"""Open descriptors: flags for opening them, reading and writing, and the errors.
+"""Open descriptors: flags to open them, functions to read and write, and the errors.
 
-Flags that a platform lacks are 0.
+A flag that a platform lacks is 0.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ PRIVATE = 0o600
 """The mode of a file with plaintext or keys: only its owner can read it."""
 
 CHUNK = 1 << 20
-"""How much is read at a time, in bytes (1 MiB)."""
+"""How many bytes are read at a time (1 MiB)."""
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def read_all(descriptor: int, limit: int | None) -> bytes:
-    """Everything up to the end.  Raises LimitError for more than ``limit`` bytes (None: any), and OSError."""
+    """Read up to the end.  Raises OSError, and LimitError for more than ``limit`` bytes (unless None)."""
     chunks = []
     size = 0
     while chunk := os.read(descriptor, CHUNK):
@@ -65,13 +65,13 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def cannot_read(error: OSError) -> InputError:
-    """The error for a file that cannot be read."""
+    """Return the error for a file that cannot be read."""
     said = f"cannot be read: {reason(error)}"
     return _denied(InputDeniedError(said), error) if isinstance(error, PermissionError) else InputError(said)
 
 
 def cannot_write(error: OSError) -> OutputError:
-    """The error for a file that cannot be written."""
+    """Return the error for a file that cannot be written."""
     said = f"cannot be written: {reason(error)}"
     if not isinstance(error, PermissionError):
         return UnwrittenError(said) if error.errno in _FULL else OutputError(said)
@@ -84,6 +84,6 @@ def _denied(denied: D, error: OSError) -> D:
 
 
 def reason(error: OSError) -> str:
-    """The reason in the system's words, which name neither the file nor its content."""
+    """Return the system's text for an error, which contains neither the file's name nor its content."""
     reason = error.strerror or type(error).__name__
     return reason[:1].lower() + reason[1:]

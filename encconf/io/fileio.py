@@ -1,7 +1,7 @@
-"""Reading and writing files so that nothing hangs, nothing is lost and no plaintext is left behind.
+"""Read and write files so that nothing hangs, nothing is lost and no plaintext is left behind.
 
 Only regular files and pipes are read, up to a limit, and every byte is kept (UTF-8, no newline translation).
-Writing replaces a file in one step or not at all (`encconf.io.replace`); sops 3.13.3 truncates it first.
+A file is replaced in one step or not at all (`encconf.io.replace`), while sops 3.13.3 truncates it first.
 Plaintext that you did not ask for is written only to the folders of `encconf.io.private`.
 """
 
@@ -44,7 +44,7 @@ LIMIT = 64 << 20
 """The largest file that is read, in bytes (64 MiB)."""
 
 PIPE_PATIENCE = 2.0
-"""How long a reader waits until a program opens a pipe for writing, in seconds; after that, without limit."""
+"""How many seconds a reader waits for a program to open a pipe.  It waits for the content without limit."""
 
 
 class Anything:
@@ -52,32 +52,32 @@ class Anything:
 
 
 ANYTHING: Final = Anything()
-"""For `write_atomic`: replace whatever is there."""
+"""A value for `write_atomic`: replace the file whatever its content is."""
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
 
 
 def open_standard_streams() -> None:
-    """Put /dev/null on 0, 1 and 2 where they are closed, so that no file ever gets those numbers.
+    """Open /dev/null as those of 0, 1 and 2 that are closed, so that no file ever gets these numbers.
 
-    0 is opened for writing and 1 for reading, so that reading from a closed stdin and writing to a closed
-    stdout remain errors.
+    0 is opened for writing and 1 for reading.  So it is still an error to read from a closed stdin or to
+    write to a closed stdout.
     """
     for descriptor, access in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, access)  # gets the lowest free number, which is this one
+            os.open(os.devnull, access)  # gets the lowest free number, which is ``descriptor``
 
 
 def read_stdin(*, binary: bool = False) -> str:
-    """All of stdin as text; errors as for `read_text`."""
+    """Read all of stdin as text.  The errors are those of `read_text`."""
     with about("stdin"):
         return decode(stdin_bytes(), binary=binary)
 
 
 def stdin_bytes() -> bytes:
-    """All of stdin; errors as for `read_bytes`."""
+    """Read all of stdin.  The errors are those of `read_bytes`."""
     with about("stdin"):
         try:
             return read_all(0, LIMIT)
@@ -100,17 +100,17 @@ def write_stdout(data: str | bytes) -> None:
 
 
 def resolve(path: str) -> str:
-    """The file that a path names, with all links followed.
+    """Return the file that a path names, with all links followed.
 
-    Call it once, and use the result for reading and writing: then a link that changes in between cannot make
-    you overwrite another file.  The path of an open descriptor (`descriptor_of`) stays as it is, since its
-    file may have no name.
+    Call it once, and use the result for reading and writing.  Then a link that changes in between cannot make
+    you overwrite another file.  The path of an open descriptor (`descriptor_of`) is returned as it is, since
+    its file may have no name.
     """
     return path if descriptor_of(path) is not None else os.path.realpath(path)
 
 
 def upwards(path: str) -> Iterator[str]:
-    """The absolute path, and the folders above it, up to the root."""
+    """Yield the absolute path, and the folders above it, up to the root."""
     path = os.path.abspath(path)
     yield path
     while (above := os.path.dirname(path)) != path:
@@ -119,7 +119,7 @@ def upwards(path: str) -> Iterator[str]:
 
 
 def descriptor_of(path: str) -> int | None:
-    """The number of the open descriptor that a path names: /dev/stderr, /dev/fd/3, a shell's ``>(…)``."""
+    """Return the open descriptor that a path names, such as /dev/stderr, /dev/fd/3 or a shell's ``>(…)``."""
     if not path.startswith(("/dev/", "/proc/")):
         return None
     for _ in range(8):  # /dev/stderr leads to /proc/self/fd/2
@@ -135,23 +135,23 @@ def descriptor_of(path: str) -> int | None:
 
 
 watching: Callable[[str, str], None] | None = None
-"""Called with the path and the text of each file that `read_text` reads; only for `encconf.auditlog`."""
+"""A function for the path and text of each file that `read_text` reads.  Only `encconf.auditlog` sets it."""
 
 
 def read_text(path: str, *, binary: bool = False, own: bool = False) -> str:
-    """The text of a file: UTF-8 with its byte order mark and ``\\r\\n`` kept, or UTF-16.
+    """Read a text: UTF-8, whose byte order mark and ``\\r\\n`` are kept, or UTF-16.
 
-    With ``binary``, bytes that are not UTF-8 become lone surrogates (``surrogateescape``); ``own`` as for
+    With ``binary``, bytes that are not UTF-8 become lone surrogates (``surrogateescape``).  ``own`` is as for
     `read_bytes`.
 
-    Raises MissingFileError, LimitError (more than `LIMIT`), ParseError (not UTF-8), InputError
+    Raises MissingFileError, LimitError (more than `LIMIT`), ParseError (not UTF-8), and InputError
     (unreadable, or neither a regular file nor a pipe: a link in a repository may lead to /dev/zero).
     """
     return text_of(path, read_bytes(path, regular=own, own=own), binary=binary)
 
 
 def read_existing(path: str) -> str | None:
-    """The text of a file, None if there is no such file; otherwise as for `read_text`."""
+    """Like `read_text`, but return None if there is no such file."""
     try:
         return read_text(path)
     except MissingFileError:
@@ -159,7 +159,7 @@ def read_existing(path: str) -> str | None:
 
 
 def text_of(path: str, data: bytes, *, binary: bool = False) -> str:
-    """The text in the bytes of a file; as for `read_text`."""
+    """Return the text of a file that was read as bytes, as `read_text` does."""
     with about(path):
         text = decode(data, binary=binary)
     if watching is not None:
@@ -168,13 +168,13 @@ def text_of(path: str, data: bytes, *, binary: bool = False) -> str:
 
 
 def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: int | None = None) -> bytes:
-    """The bytes of a file, at most ``limit`` (by default `LIMIT`); errors as for `read_text`.
+    """Read at most ``limit`` bytes of a file (by default `LIMIT`).  The errors are those of `read_text`.
 
-    ``regular`` also refuses pipes, so that reading never waits; ``own`` refuses files that users other than
-    this one and root may have written.
+    With ``regular``, pipes are refused, too, so that reading never waits.  With ``own``, files are refused
+    that users other than this one and root may have written.
     """
     if path == os.devnull:
-        return b""  # a user may name it on purpose: --config /dev/null
+        return b""  # a user may name it on purpose, as in --config /dev/null
     with about(path):
         descriptor = _opened(path)
         try:
@@ -188,7 +188,7 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
 
 def _opened(path: str) -> int:
     try:
-        # O_NONBLOCK: opening a pipe or a device must not hang.
+        # With O_NONBLOCK, opening a pipe or a device does not hang.
         return os.open(path, os.O_RDONLY | NONBLOCK | NOCTTY | CLOEXEC | BINARY)
     except (FileNotFoundError, NotADirectoryError):
         raise MissingFileError("no such file") from None
@@ -199,7 +199,7 @@ def _opened(path: str) -> int:
 
 
 def _checked_head(descriptor: int, *, regular: bool, own: bool) -> bytes:
-    """Refuse what may not be read; return what was read from a pipe to see whether a program writes."""
+    """Refuse a file that may not be read.  Returns what was read from a pipe to see if a program writes."""
     state = os.fstat(descriptor)
     kind = state.st_mode
     head = b""
@@ -222,7 +222,7 @@ def _refuse_foreign(state: os.stat_result) -> None:
 
 
 def encode(text: str) -> bytes:
-    """Text as bytes: UTF-8, and the original bytes of a binary file that `decode` read."""
+    """Encode a text as UTF-8.  The lone surrogates of a text that `decode` read become the original bytes."""
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -231,10 +231,10 @@ _OF_SOPS = (b"sops_mac=", b"[sops]")
 
 
 def decode(data: bytes, *, binary: bool = False) -> str:
-    """Bytes as text: UTF-8, or UTF-16 with its byte order mark; ``binary`` as for `read_text`.
+    """Decode UTF-8, or UTF-16 that has a byte order mark.  ``binary`` is as for `read_text`.
 
     A dotenv or INI file that sops encrypted may contain any bytes, and is read as if ``binary``.  Raises
-    ParseError for other bytes that are not UTF-8; it names the place, and quotes nothing.
+    ParseError for other bytes that are not UTF-8.  The error names the place, and quotes nothing.
     """
     if not binary and data[:2] in _UTF16:
         try:
@@ -251,10 +251,10 @@ def decode(data: bytes, *, binary: bool = False) -> str:
 
 
 def _await_writer(descriptor: int) -> bytes:
-    """Wait until a program opens a pipe for writing; returns what it has written so far.
+    """Wait until a program opens a pipe for writing, and return what was read from the pipe to find out.
 
-    Otherwise a pipe that no program has opened yet would look empty, or reading it would wait for ever.
-    Raises InputError.
+    Otherwise a pipe that no program has opened yet would look empty, or reading it would wait forever.
+    Raises InputError if no program opens it.
     """
     import select
 
@@ -278,16 +278,16 @@ def write_atomic(
 ) -> None:
     """Replace a file's content (text as UTF-8) in one step, or leave it as it was.
 
-    ``path`` comes from `resolve`: if it is a link, the link is not followed.  An existing file keeps its
-    mode, owner and access list; its content is overwritten if a new file could not have them, if the folder
-    does not take one, or if the file has hard links.  A new file gets ``mode``, by default 0666 less the
-    umask.  With mode `PRIVATE`, an existing file that everyone may read or write gets that, too.
-    ``replacing`` is the text that the file must still have, None if it must not exist.  Writers in one
-    folder wait for each other.  Anything but a regular file (a pipe, a device, an open descriptor) is
-    written to directly.
+    ``path`` comes from `resolve`: a link is not followed.  An existing file keeps its mode, owner and access
+    list.  Its content is overwritten in place if a new file could not have them, if no file can be created in
+    the folder, or if the file has hard links.  A new file gets ``mode``, by default 0666 less the umask.
+    With mode `PRIVATE`, an existing file that everyone may read or write becomes private, too.
+    ``replacing`` is the text that the file must still have, or None if it must not exist.  Writers in one
+    folder wait for each other.  If ``path`` is no regular file (but a pipe, a device or an open descriptor),
+    the content is written to it directly.
 
-    Raises OutputError: ChangedError if the file is not as ``replacing`` says, UnwrittenError if the disk is
-    full.
+    Raises OutputError, ChangedError if the file is not as ``replacing`` says, and UnwrittenError if the disk
+    is full.
     """
     if isinstance(data, str):
         data = encode(data)
@@ -305,7 +305,7 @@ def write_atomic(
 
 
 def stamp(path: str) -> tuple[int, ...] | None:
-    """What differs once a file was written or replaced (links are followed); None if it is not there."""
+    """Return a value that changes when a file is written or replaced, or None if there is no file."""
     try:
         state = os.stat(path)
     except OSError:
@@ -314,7 +314,7 @@ def stamp(path: str) -> tuple[int, ...] | None:
 
 
 def check_writable(path: str) -> None:
-    """Raise OutputError if `write_atomic` could not write there, before you prepare the content."""
+    """Raise OutputError if `write_atomic` could not write there.  Call it before you prepare the content."""
     if os.path.exists(path):
         if not os.access(path, os.W_OK):
             raise OutputDeniedError("cannot be written: permission denied").about(path)
@@ -327,22 +327,25 @@ def check_writable(path: str) -> None:
 
 
 def make_folders(path: str, mode: int = 0o777) -> None:
-    """Make a folder and those above it that are missing, each with this mode.  Raises OutputError."""
+    """Make a folder and the missing folders above it, each with this mode.  Raises OutputError."""
     missing: list[str] = []
     path = os.path.realpath(path)
-    while not os.path.isdir(path) and path not in missing:  # nothing is above a drive that is missing
+    while not os.path.isdir(path) and path not in missing:  # a drive that is missing has no folder above
         missing.append(path)
         path = os.path.dirname(path)
     for folder in reversed(missing):
         try:
             os.mkdir(folder, mode)
         except OSError as error:
-            if not os.path.isdir(folder):  # nobody made it in between
+            if not os.path.isdir(folder):  # no other process made it in between
                 raise OutputError(f"cannot create the folder: {reason(error)}").about(folder) from None
 
 
 def _refuse_other(expected: str | None) -> Callable[[int | None], None]:
-    """A check that raises ChangedError unless an open file has the text ``expected`` (None: no file)."""
+    """Return a check for `replace`: it raises ChangedError unless the file has the text ``expected``.
+
+    None is for a file that must not exist.
+    """
 
     def check(descriptor: int | None) -> None:
         if descriptor is None:
@@ -361,7 +364,7 @@ def _refuse_other(expected: str | None) -> Callable[[int | None], None]:
 
 
 def _reads_as(descriptor: int, text: str) -> bool:
-    """Whether an open file has this text, in UTF-8 or UTF-16; other bytes differ from every text."""
+    """Whether an open file has this text, in UTF-8 or UTF-16."""
     try:
         data = read_all(descriptor, LIMIT)
     except LimitError:
@@ -375,7 +378,7 @@ def _reads_as(descriptor: int, text: str) -> bool:
 
 
 def is_special(path: str) -> bool:
-    """Whether a path leads to something that cannot be replaced: a pipe, a device, a descriptor."""
+    """Whether a path leads to a pipe, a device or a descriptor, which cannot be replaced."""
     if descriptor_of(path) is not None:
         return True
     try:
@@ -388,7 +391,7 @@ def is_special(path: str) -> bool:
 def _write_through(path: str, data: bytes) -> None:
     number = descriptor_of(path)
     if number is not None:
-        # Opening it again would start at the beginning of its file, and fails for a socket.
+        # To open it again would start at the beginning of its file, and would fail for a socket.
         descriptor = os.dup(number)
     else:
         descriptor = os.open(path, os.O_WRONLY | NOCTTY | CLOEXEC | BINARY)

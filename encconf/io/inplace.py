@@ -1,10 +1,10 @@
-"""Overwriting a file that cannot be replaced.
+"""Overwrite a file that cannot be replaced.
 
 Some files cannot be replaced by renaming: a single file that is mounted (a container's ``-v file:file``),
-a file in a folder that takes no new files, and a file whose owner, group or access list a new file could
+a file in a folder where no file can be created, and a file whose owner, group or access list a new file could
 not get.  A file with hard links would lose them.  So the content is overwritten, as sops 3.13.2 does with
-every file.  Until that is complete, there is a copy of the old content, which is restored after a failure; if
-that fails as well, the error names the copy.  A program that reads the file meanwhile may see half of it.
+every file.  Before that, the old content is copied.  After a failure, it is restored; if that fails as well,
+the error names the copy.  A program that reads the file meanwhile may see half of the new content.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _SAVED = ".encconf-saved-"
 def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
     """Overwrite the content of an open file in a folder with ``data``, and close it.
 
-    It gets ``mode`` if that is allowed.  Raises OSError after restoring the old content, OutputError if that
-    was impossible.
+    It gets ``mode`` if that is allowed.  Raises OSError if writing fails and the old content was restored,
+    or OutputError if it could not be restored.
     """
     try:
         old = read_all(descriptor, None)
@@ -45,7 +45,7 @@ def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
             try:
                 os.fchmod(descriptor, mode)
             except OSError:
-                return  # it belongs to somebody else
+                return  # the file belongs to another user
     finally:
         os.close(descriptor)
 
@@ -63,7 +63,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _save(folder: str, content: bytes) -> str:
-    """Save the old content next to the file or where it is possible; returns "" if it is nowhere."""
+    """Save the old content beside the file or in a temporary folder, and return the path or ""."""
     for place in _places(folder):
         path = os.path.join(os.path.abspath(place), f"{_SAVED}{os.urandom(4).hex()}")
         try:

@@ -1,4 +1,4 @@
-"""Waiting for other processes: one writer in a folder, one change of a file at a time."""
+"""Wait for other processes, so that only one at a time writes in a folder or changes a file."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from encconf.errors import OutputError
 from encconf.io.descriptors import BINARY, CLOEXEC, NOFOLLOW, NONBLOCK
 
 LOCK_PATIENCE = 10.0
-"""How long a write waits for another one in the same folder, in seconds."""
+"""How many seconds a write waits for another one in the same folder."""
 
 TURN_PATIENCE = 60.0
-"""How long a change of one value waits for other changes of the same file, in seconds."""
+"""How many seconds a change of one value waits for other changes of the same file."""
 
 
 class LockedFolder:
-    """An open folder, which no other encconf writes to meanwhile.
+    """An open folder that no other encconf writes to meanwhile.
 
     The folder itself is locked, so that no lock file can be planted or left behind.  All names are
-    relative to the open folder, so that nobody can replace it.  On Windows, and for a folder that may not
-    be listed, ``descriptor`` is None and names are whole paths.
+    relative to the open folder, so it does not matter if someone replaces the folder.  On Windows, and for a
+    folder that may not be listed, ``descriptor`` is None and names are whole paths.
     """
 
     def __init__(self, folder: str) -> None:
@@ -45,16 +45,16 @@ class LockedFolder:
             os.close(self.descriptor)  # unlocks
 
     def name(self, name: str) -> str:
-        """A name in the folder, for system calls with ``dir_fd``."""
+        """Return the name of a file in the folder, for system calls with ``dir_fd``."""
         return name if self.descriptor is not None else os.path.join(self.folder, name)
 
     def open(self, name: str, flags: int, mode: int = 0o600) -> int:
-        """Open a file of the folder, never through a link."""
+        """Open a file of the folder.  A link is not followed."""
         flags |= NOFOLLOW | NONBLOCK | CLOEXEC | BINARY
         return os.open(self.name(name), flags, mode, dir_fd=self.descriptor)
 
     def unlink(self, name: str) -> bool:
-        """Remove a file; False if there is none."""
+        """Remove a file.  Returns False if there is none."""
         try:
             os.unlink(self.name(name), dir_fd=self.descriptor)
         except FileNotFoundError:
@@ -71,7 +71,7 @@ class LockedFolder:
 
 
 def lock(descriptor: int, patience: float) -> bool:
-    """Lock an open file or folder; returns False if the file system has no locks (some NFS).
+    """Lock an open file or folder.  Returns False if the file system has no locks (some NFS).
 
     Raises OutputError after ``patience`` seconds.
     """
@@ -96,8 +96,8 @@ def lock(descriptor: int, patience: float) -> bool:
 class Turn:
     """``with Turn(path):`` — wait until no other `Turn` holds the file, at most `TURN_PATIENCE` seconds.
 
-    For changes that read, compute and write, so that they happen one after another.  Nothing depends on it:
-    a process that does not wait, or waited too long, still replaces only what it has read (``replacing``).
+    It makes changes that read, compute and write happen one after another.  No content depends on it: a
+    process that does not wait, or waited too long, still replaces only what it has read (``replacing``).
     """
 
     def __init__(self, path: str) -> None:
@@ -115,8 +115,8 @@ class Turn:
                 if os.path.samestat(os.fstat(self._descriptor), os.stat(self._path)):
                     return
             except (OSError, OutputError):
-                return  # there is no such file yet, or it has waited long enough
-            self.__exit__()  # it was replaced meanwhile
+                return  # the file does not exist yet, or the time is up
+            self.__exit__()  # the file was replaced meanwhile, so lock the new one
 
     def __exit__(self, *_: object) -> None:
         if self._descriptor is not None:

@@ -1,4 +1,4 @@
-"""Keeping what a process has in memory to itself."""
+"""Protect the memory of a process."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def stay_in_memory() -> None:
     libc = ctypes.CDLL(None)
     libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
     if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
-        # With a limit, later allocations would fail.
+        # If locked memory is limited, later allocations would fail.
         libc.mlockall(1 | 2 | 4)  # MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT

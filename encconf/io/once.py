@@ -1,4 +1,4 @@
-"""What one thread gets while others wait for it."""
+"""A value that one thread makes while others wait for it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Once:
     """A value that is made once, by the first thread that asks for it.
 
-    If it cannot be made, the threads that waited get the same error, and later ones try again; if that is
-    ``final``, they get the same error, too.
+    If it cannot be made, the threads that waited get the same error.  Later threads try again, unless the
+    error is ``final``: then they get the same error, too.
     """
 
     def __init__(self, *, final: bool = False) -> None:
@@ -28,7 +28,7 @@ class Once:
         self._error: EncconfError | None = None
 
     def get(self, make: Callable[[], T]) -> T:
-        """What ``make`` returned; raises the EncconfError that it raised."""
+        """Return what ``make`` returned, or raise the EncconfError that it raised."""
         waited = not self._lock.acquire(blocking=False)
         if waited:
             self._lock.acquire()
@@ -40,7 +40,7 @@ class Once:
                 except EncconfError as error:
                     self._error = error
             if self._error is not None:
-                # Else it would get longer each time, and keep what the frames hold, such as passphrases.
+                # Otherwise the traceback grows each time, and keeps what frames hold, such as passphrases.
                 raise self._error.with_traceback(None)
             value: T = self._made[0]
             return value
@@ -48,9 +48,9 @@ class Once:
             self._lock.release()
 
     def found(self) -> Any:
-        """The value if it was made, None otherwise."""
+        """Return the value if it was made, or None."""
         return self._made[0] if self._made else None
 
     def forget(self) -> None:
-        """Make it again the next time."""
+        """Forget the value, so that it is made again the next time."""
         self._made = ()

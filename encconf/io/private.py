@@ -1,4 +1,4 @@
-"""Private folders for plaintext that a program reads from a file, and removing those of killed processes."""
+"""Make private folders for plaintext that a program reads from a file, and remove those left behind."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from encconf.io.signals import SignalGuard
 class PrivateFolder:
     """``with PrivateFolder() as path:`` — a new folder of mode 0700, which is removed afterwards.
 
-    It is in memory (tmpfs) if $TMPDIR, $XDG_RUNTIME_DIR or /dev/shm is; otherwise in $TMPDIR or /tmp.  It
-    is removed with its content on every way out, also after SIGINT, SIGTERM, SIGHUP and SIGQUIT; after
-    SIGKILL, the next process removes it.  A process holds a lock on its folder, so that others do not
-    remove it.
+    It is in memory (tmpfs) if $TMPDIR, $XDG_RUNTIME_DIR or /dev/shm is, and otherwise in $TMPDIR or /tmp.
+    It is always removed with its content, also after SIGINT, SIGTERM, SIGHUP and SIGQUIT.  After SIGKILL,
+    the next process removes it.  A process holds a lock on its folder, so that others do not remove it.
 
     Raises OutputError, also if the folder could not be removed.
     """
@@ -48,7 +47,7 @@ class PrivateFolder:
             raise
 
     def _make(self, place: str) -> bool:
-        """Make the folder and lock it; returns False if another process removed it in between."""
+        """Make the folder and lock it.  Returns False if another process removed it in between."""
         path = os.path.join(place, f"{_PRIVATE_FOLDER}{os.urandom(8).hex()}")
         os.mkdir(path, 0o700)
         self.path = path
@@ -79,9 +78,9 @@ _PRIVATE_FOLDER = "encconf-"
 
 
 def _locked_private(path: str) -> int | None:
-    """An open descriptor that holds the lock on a private folder; None if there are no locks here.
+    """Lock a private folder.  Returns the descriptor that holds the lock, or None if there are no locks here.
 
-    Raises FileNotFoundError if another process has the lock, since that removes the folder.
+    Raises FileNotFoundError if another process has the lock, since that process removes the folder.
     """
     try:
         import fcntl
@@ -94,14 +93,14 @@ def _locked_private(path: str) -> int | None:
     except (BlockingIOError, FileNotFoundError):
         os.close(descriptor)
         raise FileNotFoundError(path) from None
-    except OSError:  # the file system has none, as some on a network
+    except OSError:  # the file system has no locks, as some on a network
         os.close(descriptor)
         return None
     return descriptor
 
 
 def sweep_private(place: str) -> None:
-    """Remove this user's private folders that no process holds, since theirs was killed."""
+    """Remove this user's private folders that no process has locked: their processes were killed."""
     try:
         with os.scandir(place) as entries:
             names = [entry.name for entry in entries if entry.name.startswith(_PRIVATE_FOLDER)]
@@ -147,7 +146,7 @@ def _temporary_places(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def memory_mounts() -> dict[str, bool]:
-    """Every mount point, and whether it is in memory only; empty without /proc."""
+    """Return every mount point, and whether it is only in memory.  Empty without /proc."""
     try:
         with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as mounts:
             return {fields[1]: fields[2] in ("tmpfs", "ramfs") for fields in map(str.split, mounts)}
@@ -160,7 +159,7 @@ def _in_memory(place: str, mounts: Mapping[str, bool]) -> bool:
 
 
 def remove_folder(path: str) -> None:
-    """Remove a folder and its content; what cannot be removed stays, and nothing is raised."""
+    """Remove a folder and its content, as far as possible.  Raises no error."""
     try:
         os.chmod(path, 0o700)  # an editor may have changed the mode
         with os.scandir(path) as entries:

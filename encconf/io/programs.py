@@ -1,6 +1,6 @@
-"""Programs that encconf runs: their paths, and their environment.
+"""Find and run programs, and make their environment.
 
-Like Go, and so sops, encconf runs no program from the current folder, even if PATH contains it.
+Like Go, and therefore sops, encconf runs no program from the current folder, even if PATH contains it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NOWHERE = "/nonexistent"
 
 
 def environment(environ: Mapping[str, str], *, without: Collection[str] = ()) -> dict[str, str]:
-    """The environment for a program: PATH without relative folders, and without some variables."""
+    """Return the environment for a program: without some variables, and PATH without relative folders."""
     kept = {name: value for name, value in environ.items() if name not in without}
     if "PATH" in kept:
         folders = [folder for folder in kept["PATH"].split(os.pathsep) if os.path.isabs(folder)]
@@ -32,7 +32,7 @@ def run(
     data: bytes = b"",
     timeout: float | None = None,
 ) -> CompletedProcess[bytes]:
-    """A program that has read ``data`` and ended; its environment is as for `environment`.
+    """Run a program with ``data`` as its input, and return its result.  See `environment` for ``without``.
 
     Raises OSError, and TimeoutExpired after ``timeout`` seconds.
     """
@@ -43,7 +43,7 @@ def run(
 
 
 def which(name: str, environ: Mapping[str, str]) -> str | None:
-    """The path of a program, None if it was not found."""
+    """Return the path of a program, or None if it was not found."""
     if os.path.dirname(name):
         return name if os.access(name, os.X_OK) and not os.path.isdir(name) else None
     if os.name == "nt":

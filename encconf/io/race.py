@@ -1,7 +1,7 @@
-"""Calls to services at the same time, until one item of each race has succeeded.
+"""Call services at the same time, until one item of each race has succeeded.
 
-The first item of a race is called at once, the others if it fails or is slow.  A call that takes longer than
-the limit has failed: its thread runs on in the background, and nothing waits for it.
+The first item of a race is called at once, and the others if it fails or is slow.  A call that takes longer
+than the limit has failed.  Its thread runs on in the background, and nothing waits for it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 WIDTH = 32
-"""Calls at a time."""
+"""How many calls run at a time."""
 PATIENCE = 3
-"""Seconds after which the others of a race no longer wait for a slow service."""
+"""How many seconds the others of a race wait for a slow service."""
 
 
 def run(
@@ -32,10 +32,10 @@ def run(
     total: float | None = None,
     width: int = WIDTH,
 ) -> list[list[T | Refusal | None]]:
-    """The answers for each item of each race; None for those that it did not wait for.
+    """Return an answer for each item of each race, or None for an item that was not needed.
 
-    A call may take ``limit`` seconds, and all together ``total``, if that is given; at most ``width`` run at
-    a time.
+    A call may take ``limit`` seconds, and all calls together ``total`` seconds, if that is given.  At most
+    ``width`` calls run at a time.
     """
     runs = _Runs(call, races, limit, width)
     end = time.monotonic() + (float("inf") if total is None else total)
@@ -48,7 +48,10 @@ def run(
 
 
 class _Runs(Generic[S, T]):
-    """``running`` are calls, by race and place, and their deadlines; ``going`` the races without a winner."""
+    """Some races and their calls.
+
+    ``running`` has the deadlines of calls, by race and place.  ``going`` are the races without a winner.
+    """
 
     def __init__(
         self, call: Callable[[S], T], races: Sequence[Sequence[S]], limit: float, width: int
@@ -57,23 +60,23 @@ class _Runs(Generic[S, T]):
         self._call = call
         self._races = races
         self._limit = limit
-        self._called = [0] * len(races)  # how many items of each race
-        self._patience = [0.0] * len(races)  # until when the first item of a race runs alone
+        self._called = [0] * len(races)  # how many items of each race were called
+        self._patience = [0.0] * len(races)  # the time until which the first item of each race runs alone
         self._done: SimpleQueue[tuple[int, int, T | BaseException]] = SimpleQueue()
         self.answers: list[list[T | Refusal | None]] = [[None] * len(race) for race in races]
         self.running: dict[tuple[int, int], float] = {}
         self.going = set(range(len(races)))
 
     def give_up(self, now: float) -> None:
-        """End calls that take too long."""
+        """Give up calls that take too long."""
         for race, at in [which for which, until in self.running.items() if until <= now]:
             del self.running[race, at]
             self.answers[race][at] = MasterKeyError(f"no answer within {self._limit:g} s", reason="slow")
 
     def start(self, now: float) -> list[float]:
-        """Start the calls that may start now; returns the times when others may, unless an answer is first.
+        """Start the calls that may start now.  Returns the times when others may start without an answer.
 
-        Races are over if all items have been called and none is running.
+        A race is over if all its items have been called and none is running.
         """
         wake = [self._patience[race] for race in sorted(self.going) if self._start(race, now)]
         running = {race for race, _ in self.running}
@@ -83,7 +86,7 @@ class _Runs(Generic[S, T]):
         return wake
 
     def _start(self, race: int, now: float) -> bool:
-        """Call items of one race; returns whether the others still wait for the first."""
+        """Call items of one race.  Returns whether the others still wait for the first."""
         size = len(self._races[race])
         alone = now < self._patience[race] and all(each is None for each in self.answers[race])
         while self._called[race] < size and not alone and len(self.running) < self._width:
@@ -103,7 +106,7 @@ class _Runs(Generic[S, T]):
             self._done.put((race, at, error))
 
     def take(self, timeout: float) -> None:
-        """Wait for an answer; the first that is not an error wins its race."""
+        """Wait for an answer.  The first answer that is not an error wins its race."""
         try:
             race, at, answer = self._done.get(timeout=timeout)
         except Empty:

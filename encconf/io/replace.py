@@ -1,7 +1,7 @@
-"""Replacing a file in one step or not at all.
+"""Replace a file in one step or not at all.
 
-A new file takes the old one's place.  If the file system allows it, it has no name until it is complete, so
-that a killed process leaves nothing behind.  A file that cannot be replaced is overwritten
+A new file replaces the old one.  If the file system allows it, the new file has no name until it is complete,
+so that a killed process leaves nothing behind.  A file that cannot be replaced is overwritten
 (`encconf.io.inplace`).
 """
 
@@ -23,10 +23,10 @@ _UNFINISHED = ".encconf-"
 def replace(
     path: str, data: bytes, mode: int | None, check: Callable[[int | None], None] | None = None
 ) -> None:
-    """Replace a file, or make a new one; ``mode`` and errors as for `encconf.io.fileio.write_atomic`.
+    """Replace a file, or make a new one.  ``mode`` and errors are as for `encconf.io.fileio.write_atomic`.
 
-    ``check`` gets a descriptor of the current file, None if there is none, and may raise: no other encconf
-    writes between the check and the replacement.
+    ``check`` gets a descriptor of the current file, or None if there is none, and may raise an error.  No
+    other encconf writes between the check and the replacement.
     """
     folder, name = os.path.split(path)
     with SignalGuard() as guard, LockedFolder(folder or ".") as at:
@@ -58,7 +58,7 @@ def _check_now(at: LockedFolder, name: str, check: Callable[[int | None], None])
 
 
 def _replaceable(at: LockedFolder, name: str) -> os.stat_result | None:
-    """The state of the file to replace, None if there is none; raises OutputError if it is not writable."""
+    """Return the state of the file to replace, or None.  Raises OutputError if it is not writable."""
     try:
         old = os.stat(at.name(name), dir_fd=at.descriptor, follow_symlinks=False)
     except FileNotFoundError:
@@ -67,19 +67,19 @@ def _replaceable(at: LockedFolder, name: str) -> os.stat_result | None:
         what = "a folder" if stat.S_ISDIR(old.st_mode) else "no longer a regular file"
         raise OutputError(f"cannot be written: it is {what}")
     if not os.access(at.name(name), os.W_OK, dir_fd=at.descriptor):
-        os.close(at.open(name, os.O_WRONLY))  # raises the reason
+        os.close(at.open(name, os.O_WRONLY))  # raises an error with the reason
         raise OutputError("cannot be written: permission denied")
     return old
 
 
 def _mode(old: os.stat_result, mode: int | None) -> int:
-    """The mode of the written file: its own, but private content is never for everyone."""
+    """Return the mode of the written file.  It is the old one, but private content is never for everyone."""
     kept = stat.S_IMODE(old.st_mode) & 0o777
     return kept & 0o700 if mode == PRIVATE and kept & 0o007 else kept
 
 
 def _exchange(at: LockedFolder, name: str, data: bytes, old: os.stat_result, mode: int) -> bool:
-    """Put a new file in place of the old one; returns False, unchanged, if that would lose something."""
+    """Replace the old file by a new one.  If that would lose something, changes nothing and returns False."""
     if old.st_nlink > 1:
         return False  # the other names would keep the old content
     try:
@@ -96,19 +96,19 @@ def _exchange(at: LockedFolder, name: str, data: bytes, old: os.stat_result, mod
 
 
 _NO_EXCHANGE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV)
-"""A folder that takes no new files or protects others' files (sticky), or a mounted file."""
+"""The errors of a folder where no file can be created or replaced (sticky), and of a mounted file."""
 
 
 class _Unfinished:
-    """A new file in a folder, without a name until it is complete, if the system can do that.
+    """A new file in a folder.  If the system can do that, the file has no name until it is complete.
 
-    Otherwise it has a temporary name (`is_leftover`), which is removed on every way out except SIGKILL.
+    Otherwise it has a temporary name (`is_leftover`), which is always removed, except after SIGKILL.
     """
 
     def __init__(self, at: LockedFolder, mode: int) -> None:
         self._at = at
         self._name = ""
-        # linkat gives it a name; Python calls that only relative to an open folder.
+        # linkat gives the file its name.  Python calls linkat only for a name relative to an open folder.
         self._unnamed = (
             hasattr(os, "O_TMPFILE") and at.descriptor is not None and os.path.isdir("/proc/self/fd")
         )
@@ -143,7 +143,7 @@ class _Unfinished:
         os.fsync(self.descriptor)
 
     def become(self, name: str, *, new: bool = False) -> None:
-        """Take the place of a file, or be a ``new`` one."""
+        """Replace a file, or become a ``new`` one."""
         folder = self._at.descriptor
         if new and self._unnamed and self._link(name):
             return
@@ -152,13 +152,13 @@ class _Unfinished:
             if not self._link(self._name):
                 self._name = ""
         if os.name == "nt":
-            os.close(self.descriptor)  # an open file cannot be renamed there
+            os.close(self.descriptor)  # Windows cannot rename an open file
             self.descriptor = os.open(os.devnull, os.O_RDONLY)
         os.replace(self._at.name(self._name), self._at.name(name), src_dir_fd=folder, dst_dir_fd=folder)
         self._name = ""
 
     def _link(self, name: str) -> bool:
-        # With dir_fd this is linkat with AT_SYMLINK_FOLLOW.
+        # With dir_fd, Python calls linkat with AT_SYMLINK_FOLLOW.
         try:
             os.link(
                 f"/proc/self/fd/{self.descriptor}",
@@ -172,12 +172,12 @@ class _Unfinished:
 
 
 def sweep(folder: str) -> list[str]:
-    """Remove the files that killed writes have left in a folder; returns their names.
+    """Remove the files that killed writes have left in a folder.  Returns their names.
 
-    They contain some or all of the new content, next to the file that it was for.  Nothing is removed if the
-    folder cannot be locked, since another process may be writing there.
+    Such a file has some or all of the new content of a file beside it.  Nothing is removed if the folder
+    cannot be locked, since another process may be writing there.
     """
-    gone: list[str] = []
+    removed: list[str] = []
     try:
         if not _leftovers(folder):
             return []
@@ -185,10 +185,10 @@ def sweep(folder: str) -> list[str]:
             # Look again: a write may have finished in the meantime.
             for name in _leftovers(folder) if at.locked else ():
                 if at.unlink(name):
-                    gone.append(name)
+                    removed.append(name)
     except (OSError, OutputError):
         pass
-    return gone
+    return removed
 
 
 def _leftovers(folder: str) -> list[str]:
@@ -202,12 +202,12 @@ def is_leftover(name: str) -> bool:
 
 
 def unfinished_name() -> str:
-    """A name for an unfinished file; it is short enough for every folder."""
+    """Return a name for an unfinished file.  It is short enough for every folder."""
     return f"{_UNFINISHED}{os.urandom(4).hex()}"
 
 
 def _keep_attributes(descriptor: int, old: os.stat_result, at: LockedFolder, name: str) -> bool:
-    """Give the new file the old one's owner, group and access list; returns whether it has all of them."""
+    """Give the new file the old one's owner, group and access list.  Returns whether it has all of them."""
     if not hasattr(os, "fchown"):
         return True
     new = os.fstat(descriptor)
@@ -220,7 +220,7 @@ def _keep_attributes(descriptor: int, old: os.stat_result, at: LockedFolder, nam
 
 
 def _copy_access_list(descriptor: int, at: LockedFolder, name: str) -> bool:
-    """Copy the extended attributes as far as possible; returns whether the access list is complete."""
+    """Copy the extended attributes as far as possible.  Returns whether the access list is complete."""
     try:
         source = at.open(name, os.O_RDONLY)
     except OSError:
@@ -233,7 +233,7 @@ def _copy_access_list(descriptor: int, at: LockedFolder, name: str) -> bool:
             except OSError:
                 complete = complete and attribute != "system.posix_acl_access"
     except OSError:
-        return True  # a file system without such attributes
+        return True  # the file system has no extended attributes
     finally:
         os.close(source)
     return complete

@@ -1,6 +1,6 @@
-"""The same work on many files at the same time: calls to key services overlap, results are in order.
+"""Do the same work on many files at the same time: calls to key services overlap, and results are in order.
 
-Every command and function for many files uses it.  If the credentials of the work have a
+Every command and function for many files uses this module.  If the credentials of the work have a
 `encconf.envelope.cache.DataKeyCache`, each data key is unwrapped once.
 """
 
@@ -25,11 +25,11 @@ AT_ONCE: Final = 32
 def side_by_side(
     work: Callable[[S], T], items: Sequence[S]
 ) -> Generator[tuple[S, T | EncconfError], None, None]:
-    """Each item and what ``work`` returns for it, or the EncconfError that it raises, in order.
+    """Yield each item with what ``work`` returns for it, or with the EncconfError that it raises, in order.
 
     Other threads work ahead, but not far beyond the results that the caller has taken.  When the caller
-    stops taking results, no more work starts, and nothing waits for running work.  A single item is worked
-    on in the caller's thread.
+    takes no more results, no more work starts, and nothing waits for running work.  The work on a single item
+    is done in the caller's thread.
     """
     if len(items) < 2:
         for item in items:
@@ -38,7 +38,7 @@ def side_by_side(
             except EncconfError as error:
                 yield item, error
         return
-    # dataclasses takes typing from sys.modules, where it may be half imported by another thread.
+    # Import typing now: dataclasses takes it from sys.modules, where it may be half imported by a thread.
     import typing  # noqa: F401
     from collections import deque
     from itertools import islice
@@ -67,7 +67,7 @@ def side_by_side(
         stopped.set()
         for _ in range(workers):
             jobs.put(None)
-    for thread in threads:  # all is done, and a later fork must not find threads
+    for thread in threads:  # all work is done, and no thread may be left for a later fork
         thread.join()
 
 
@@ -76,7 +76,7 @@ def _work(
     jobs: SimpleQueue[tuple[S, SimpleQueue[T | BaseException]] | None],
     stopped: Event,
 ) -> None:
-    """One thread: take jobs until there are none left, or the caller has stopped."""
+    """Take jobs, in one thread, until none is left or the caller has stopped."""
     while (job := jobs.get()) is not None and not stopped.is_set():
         item, answer = job
         try:

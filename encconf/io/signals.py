@@ -1,4 +1,4 @@
-"""Signals that would end the process at once, before cleanups have run."""
+"""Turn signals that would end the process at once into exceptions, so that cleanups run."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ if TYPE_CHECKING:
     import signal
     from types import FrameType
 else:
-    import _signal as signal  # the same without its enumerations, which take half a millisecond to make
+    import _signal as signal  # without the enumerations of `signal`, which take 0.5 ms to make
 
 
 class SignalGuard:
     """Inside it, signals that would end the process at once raise an exception, so that cleanups run.
 
-    SIGINT raises KeyboardInterrupt; SIGTERM, SIGHUP and SIGQUIT raise SystemExit(128 + number).  After the
-    first, others are ignored until the guard ends.  Handlers of the program stay in place, and the guard has
-    no effect outside of the main thread.
+    SIGINT raises KeyboardInterrupt.  SIGTERM, SIGHUP and SIGQUIT raise SystemExit(128 + number).  After the
+    first signal, others are ignored until the guard ends.  A program's own handlers are kept.  Outside the
+    main thread, the guard has no effect.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Unix sockets that only their owner can ever connect to."""
+"""Make Unix sockets that only their owner can connect to, at any time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PATH_LIMIT = 107
 
 
 class OwnSocket:
-    """The place for a socket: it must not exist, or be a socket that a dead server has left.
+    """A path for a socket.  It must not exist, or must be a socket that a dead server has left.
 
-    The socket is made under another name and then renamed, so that clients find it ready, and so that a
-    library that removes a socket by its name never removes another server's.  Raises UsageError.
+    The socket is made under another name and then renamed.  So clients find it ready, and a library that
+    removes a socket by its name never removes another server's.  Raises UsageError.
     """
 
     def __init__(self, path: str) -> None:
@@ -33,7 +33,7 @@ class OwnSocket:
 
     @contextmanager
     def making(self) -> Iterator[str]:
-        """Yields the name to bind a socket to; the block's end gives it its final name.  Raises OSError."""
+        """Yield the name to bind a socket to, and rename the socket at the end.  Raises OSError."""
         _refuse_unless_dead(self.path)
         before = os.umask(0o177)
         try:
@@ -54,11 +54,11 @@ class OwnSocket:
             if os.lstat(self.path).st_ino == self._inode:
                 os.unlink(self.path)
         except OSError:
-            return  # it was removed
+            return  # the socket was removed already
 
 
 def _refuse_unless_dead(path: str) -> None:
-    """Raise UsageError unless there is nothing, or a socket that no process listens on."""
+    """Raise UsageError unless the path does not exist, or is a socket that no process listens on."""
     import socket
 
     try:
