@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class EncconfError(Exception):
-    """The base of all errors: a sentence that says what is wrong where, and a hint that says what to do.
+    """The base of all errors: a sentence that says what is wrong and where, and a hint that says what to do.
 
     >>> try:
     ...     config = load_config("secrets.enc.yaml")

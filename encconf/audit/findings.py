@@ -157,6 +157,6 @@ def printable(text: str, limit: int = 200) -> str:
 
 
 def leading(name: str) -> str:
-    """Return a file's name for the start of a line, where CI systems take ``::error…`` for a command."""
+    """Return a file's name for the start of a line.  CI systems would execute a name like ``::error…``."""
     shown = printable(name, 4096)
     return f"./{shown}" if shown.lstrip().startswith(("::", "##")) else shown

@@ -117,8 +117,8 @@ def _values(opened: Opened) -> dict[str, object]:
 def put(destination: Destination, name: str, content: Content, credentials: Credentials) -> bool:
     """Write the content to the destination.  Returns False if it was already there.  Raises PublishError.
 
-    The time for each attempt is limited by the credentials' ``call_limit``.  After a temporary error, there
-    is another attempt.
+    The time for each attempt is limited by the credentials' ``call_limit``.  A temporary error leads to
+    another attempt.
     """
     try:
         done: bool = _module(destination.kind).put(destination.settings, name, content, credentials)
