@@ -56,7 +56,7 @@ GROUPS = {
     "engine": [
         f"engine/{name}.py"
         for name in (
-            *("ciphertexts", "layout", "metadata", "opening", "plaintext", "reuse", "seal", "sealing"),
+            *("ciphertexts", "layout", "mac", "metadata", "opening", "plaintext", "reuse", "seal", "sealing"),
             "selfcheck",
         )
     ],

@@ -185,6 +185,8 @@ def test_a_value_that_somebody_wrote_in_plaintext(age_key: AgeKey) -> None:
     text = re.sub("(?m)^a: .*$", "a: 5", encrypt(age_key))
     with pytest.raises(PlainValueError, match="the value at a is plaintext"):
         opened(age_key, text, ignore_mac=True)
+    with pytest.raises(PlainValueError, match="the value at a is plaintext"):
+        open_encrypted(text, YAML, credentials(age_key), comments=False, ignore_mac=True)
     found = opened(age_key, text, ignore_mac=True, accept_plain=True)
     assert found.document.leaves[0].data == b"5"
 

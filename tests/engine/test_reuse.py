@@ -259,3 +259,30 @@ def test_no_ciphertext_is_in_a_file_twice(age_key: AgeKey) -> None:
     assert len(set(found)) == 4
     known = {leaf.sealed for each in (ours, theirs) for leaf in each.document.leaves}
     assert sum(str(data, "ascii") in known for data in found if data) == 3
+
+
+def test_no_ciphertext_of_a_comment_is_in_a_file_twice(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    base = api.encrypt("# same\na: 1\n", rule(age_key), credentials=creds)
+    ours, theirs = (
+        opening.open_text(api.encrypt(text, twin=base, credentials=creds), format="yaml", credentials=creds)
+        for text in ("# same\na: 1\nb: 2\n", "c: 3\n# x\n# same\na: 1\n")
+    )
+    merged = "# same\na: 1\nb: 2\nc: 3\n# x\n# same\nd: 4\n"
+    new = sealing.encrypt(merged, None, format="yaml", twin=ours, donors=[theirs], credentials=creds)
+    first, other, second = re.findall("(?m)^#(ENC.*)$", new)
+    known = [comment.sealed for each in (ours, theirs) for comment in each.document.comments]
+    assert known.count(first) == 2
+    assert known.count(other) == 1
+    assert second not in known
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_comments_that_are_alike_keep_their_lines(gone: int, age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    entries = [f"# note\n{key}: 1\n" for key in "abc"]
+    old = api.encrypt("".join(entries), rule(age_key), credentials=creds)
+    del entries[gone]
+    removed, added = changed_lines(old, api.encrypt("".join(entries), twin=old, credentials=creds))
+    assert [name for name in _names(removed) if name != "mac"] == ["#ENC[AES256_GCM,data", "abc"[gone]]
+    assert [name for name in _names(added) if name != "mac"] == []

@@ -49,7 +49,7 @@ GROUPS_AND_REPETITION = words(r"""
 ERRORS = words(r"""
 ( ) a) [ [a a** a++ a?+ * +a a{2}{3} a{1001} a{3,2} (a{100}){11} \ \Z \G \C \1 \8 \e \h \R \X \u0041 \é \xg
 \x{110000} \cA (?=a) (?!a) (?<=a) (?>a) (?#c) (?x)a (?P=n) (?P<n (?P<>a) (?P<é>a) (?P<a-b>a) \p{Foo} [[:foo:]]
-[a-\d] [z-a] [\z] [\b] (?ii-) (?i [[.a.]] (?--i)
+\Ca [a-\d] [z-a] [\z] [\b] (?ii-) (?i [[.a.]] (?--i)
 """)
 PATTERNS = [
     "", "a b", *WHAT_PEOPLE_WRITE, *FLAGS_AND_PLACES, *CLASSES, *LITERALS, *GROUPS_AND_REPETITION, *ERRORS,

@@ -76,6 +76,8 @@ class TestAllowed:
             ("file:/run/secrets/", "file:///run/secrets/..x", True),
             ("file:/run/secrets/", "file:///etc/passwd", False),
             ("file:", "file:///etc/passwd", True),
+            ("vault:secret/app/", "vault://secret/app/x#/y", True),
+            ("vault:secret/app/", "vault://secret/app/../other#/y", False),
             ("systemd", "env://A", False),
         ],
     )
