@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from encconf.engine.cipher import PREFIX, split
-from encconf.envelope.groups import only_in, quorum, shuts_out
+from encconf.envelope.groups import only_in, quorum, removes_access
 from encconf.record import Record
 
 TYPE_CHECKING = False
@@ -61,7 +61,7 @@ class Plan(Record):
     def removes(self) -> bool:
         """Whether the plan removes a recipient, moves one to another group, or needs more groups."""
         metadata, rule = self.metadata, self.rule
-        return shuts_out(metadata.groups, metadata.threshold, rule.groups, rule.threshold)
+        return removes_access(metadata.groups, metadata.threshold, rule.groups, rule.threshold)
 
     @property
     def removed(self) -> list[MasterKey]:

@@ -18,7 +18,7 @@ from encconf.engine.mac import seal_mac
 from encconf.engine.metadata import LAYOUT, LAYOUT_AAD, SOPS_VERSION, UNMERGED, Metadata
 from encconf.engine.opening import Opened, bounded, open_text
 from encconf.engine.plaintext import open_layout
-from encconf.envelope.groups import are_spoiled, shuts_out
+from encconf.envelope.groups import are_spoiled, removes_access
 from encconf.envelope.wrap import wrap_again
 from encconf.errors import (
     AlreadyEncryptedError,
@@ -127,7 +127,7 @@ def _removes(replaced: Opened | None, rule: Rule | None, notify: Notify | None) 
     if replaced is None or rule is None:
         return False
     metadata = replaced.metadata
-    if not shuts_out(metadata.groups, metadata.threshold, rule.groups, rule.threshold):
+    if not removes_access(metadata.groups, metadata.threshold, rule.groups, rule.threshold):
         return False
     if notify:
         notify("a recipient was removed: every value is re-encrypted with a new data key")

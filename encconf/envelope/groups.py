@@ -29,7 +29,7 @@ def are_spoiled(held: Sequence[Sequence[WrappedKey]]) -> bool:
     return any(wrapped.spoiled for group in held for wrapped in group)
 
 
-def shuts_out(
+def removes_access(
     held: Sequence[Sequence[WrappedKey]],
     held_threshold: int,
     groups: Sequence[Sequence[MasterKey]],

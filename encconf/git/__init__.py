@@ -163,7 +163,7 @@ def start(arguments: list[str], environ: Mapping[str, str] = os.environ) -> Call
     program = programs.which("git", environ)
     if program is None:
         return lambda: (127, "")
-    # subprocess would do, but importing it takes longer than git.
+    # subprocess would work, too, but to import it takes longer than to run git.
     reading, writing = os.pipe()
     try:
         process = os.posix_spawn(

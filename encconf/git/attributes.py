@@ -91,9 +91,9 @@ def patterns_for(names: Sequence[str], root: str) -> list[str]:
             found[f"{_escaped(marker[0])}*{_escaped(os.path.splitext(base)[1])}"] = None
         else:
             left.append(name)
-    for place, base in _alike(left, root):
+    for place, base in _same_names(left, root):
         found[f"/{_escaped(place)}/**/{_escaped(base)}"] = None
-        left = [name for name in left if _apart(name) != (place, base)]
+        left = [name for name in left if _top_and_name(name) != (place, base)]
     for folder, ending, some in by_ending(left, root):
         if ending:
             found[f"/{_escaped(folder)}/*{_escaped(ending)}".replace("//", "/")] = None
@@ -117,18 +117,18 @@ def by_ending(names: Iterable[str], root: str) -> Iterator[tuple[str, str, list[
         yield folder, ending if are_all else "", some
 
 
-def _apart(name: str) -> tuple[str, str]:
+def _top_and_name(name: str) -> tuple[str, str]:
     """Return ``hosts`` and ``secrets.yaml`` for ``hosts/web/secrets.yaml``."""
     top, _, inside = name.replace(os.sep, "/").partition("/")
     return top, inside.rpartition("/")[2]
 
 
-def _alike(names: Iterable[str], root: str) -> list[tuple[str, str]]:
+def _same_names(names: Iterable[str], root: str) -> list[tuple[str, str]]:
     """Return top folders and a name that many of the files below have, if no other file there has it."""
-    count = Counter(_apart(name) for name in names if os.path.dirname(name))
+    count = Counter(_top_and_name(name) for name in names if os.path.dirname(name))
     many = {place: number for place, number in count.items() if number >= _MANY}
     there = [os.path.relpath(name, root) for name in worktree.listed(root) or ()] if many else []
-    others = Counter(_apart(name) for name in there)
+    others = Counter(_top_and_name(name) for name in there)
     return [place for place, number in many.items() if others[place] == number]
 
 

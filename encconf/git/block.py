@@ -67,10 +67,10 @@ def merged_block(base: Metadata | None, ours: Metadata | None, theirs: Metadata 
     assert here is not None
     assert there is not None
     was = base or (here if ours is None or theirs is None else None)
-    selection = _three(
+    selection = _merged_value(
         was.selection if was else None, here.selection, there.selection, "which values are encrypted"
     )
-    threshold = _three(
+    threshold = _merged_value(
         was.threshold if was else None, here.threshold, there.threshold, "how many key groups are needed"
     )
     groups = _merged_groups(was.groups if was else None, here.groups, there.groups)
@@ -83,7 +83,7 @@ def merged_block(base: Metadata | None, ours: Metadata | None, theirs: Metadata 
     return here.renewed(groups=groups, threshold=threshold, selection=selection, unknown=unknown)
 
 
-def _three(was: T | None, here: T, there: T, what: str) -> T:
+def _merged_value(was: T | None, here: T, there: T, what: str) -> T:
     if here == there or there == was:
         return here
     if here == was:
@@ -97,7 +97,7 @@ def _merged_groups(
     """Merge who can open the file: return the recipients of both sides, and those that either side added."""
     if len(ours) != len(theirs) or (base is not None and len(base) != len(ours)):
         mine, yours = holders(ours), holders(theirs)
-        chosen = _three(holders(base) if base is not None else None, mine, yours, "the key groups")
+        chosen = _merged_value(holders(base) if base is not None else None, mine, yours, "the key groups")
         return ours if chosen == mine else theirs
     groups: list[list[WrappedKey]] = []
     for at, (here, there) in enumerate(zip(ours, theirs, strict=True)):

@@ -71,7 +71,7 @@ def install(
         if code == 127:
             raise EncconfError("git was not found", hint="install it, or add it to PATH")
         if code != 0:
-            said = _said([*config, name, wanted[name]], environ)
+            said = _git_error([*config, name, wanted[name]], environ)
             raise EncconfError(f"git does not set {name} (exit code {code})", hint=said)
     if any(name.startswith("diff.") for name in changed):
         done.append("git diff now shows encrypted files decrypted")
@@ -98,7 +98,7 @@ def install(
     return done
 
 
-def _said(arguments: list[str], environ: Mapping[str, str]) -> str | None:
+def _git_error(arguments: list[str], environ: Mapping[str, str]) -> str | None:
     """Return git's error message for a setting that it did not change, from a second try."""
     done = programs.run(["git", *arguments], environment(environ))
     return done.stderr.decode(errors="replace").strip() or None

@@ -16,7 +16,7 @@ from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import in_full
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
 from encconf.envelope.cache import DataKeyCache
-from encconf.envelope.groups import are_spoiled, shuts_out
+from encconf.envelope.groups import are_spoiled, removes_access
 from encconf.envelope.wrapped import DATA_KEY_SIZE
 from encconf.errors import DecryptError, KeyAccessError, MacError, UndecidedError, UnmergedError
 from encconf.git.block import admit, holders, merged_block, scanned
@@ -238,7 +238,7 @@ class _Merge(Record):
         side adds.  (In a rebase, "ours" is the other branch.)
         """
         removes = any(
-            shuts_out(each.metadata.groups, each.metadata.threshold, groups, threshold) for each in known
+            removes_access(each.metadata.groups, each.metadata.threshold, groups, threshold) for each in known
         )
         if removes and self.notify is not None:
             self.notify("a recipient was removed: every value is re-encrypted with a new data key")

@@ -1,1 +1,1 @@
-"""Where an identity, a passphrase or a login comes from."""
+"""Find identities, passphrases and logins: in variables, files, sources and the user's configuration."""

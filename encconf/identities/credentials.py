@@ -114,9 +114,9 @@ class Credentials:
         platform: str = sys.platform,
         notify: Callable[[str], None] | None = None,
     ) -> Credentials:
-        """The credentials of a process with this environment (by default this process's own).
+        """Return the credentials of a process with this environment (by default this process's own).
 
-        Asks on the terminal if stdin is one.
+        If stdin is a terminal, questions are asked there.
 
         Raises UsageError if SOPS_ENABLE_LOCAL_KEYSERVICE or ENCCONF_INSECURE_REMOTE is neither true nor
         false.

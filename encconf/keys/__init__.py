@@ -1,4 +1,4 @@
-"""Master keys, which wrap and unwrap data keys.  One file per type, one row in `TABLE`.
+"""Master keys, which wrap and unwrap data keys.  Each type has its own file, and a row in `TABLE`.
 
 A master key only identifies a key.  It has neither a ciphertext (see `encconf.envelope.wrapped`) nor a
 client.  Key types are named and ordered as in the metadata of sops 3.13.3 (stores/stores.go).  Entries of a

@@ -47,7 +47,7 @@ class Search:
                     break
         if data_key is None:
             raise self._failure()
-        self._tell()
+        self._notify_of_broken()
         return data_key
 
     def _in_places(self) -> bytes | None:
@@ -127,7 +127,7 @@ class Search:
             return derived(identity.private, public)
         return None
 
-    def _tell(self) -> None:
+    def _notify_of_broken(self) -> None:
         """Notify the user if another key opened the file because a named source could not be used."""
         for source in self.looked:
             if source.how == "source" and source.broken:

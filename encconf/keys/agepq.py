@@ -1,4 +1,4 @@
-"""Hybrid post-quantum age keys: ``age1pq1…``, ``AGE-SECRET-KEY-PQ-1…``.  Remove it when pyrage has them.
+"""Hybrid post-quantum age keys: ``age1pq1…``, ``AGE-SECRET-KEY-PQ-1…``, until pyrage supports them.
 
 This is the part of the age format v1 (C2SP age.md, filippo.io/age 1.3) that a wrapped data key needs:
 armored files of one chunk with mlkem768x25519 stanzas.  Other stanzas are skipped.  The package
@@ -97,7 +97,7 @@ class Identity:
 
 def check(recipient: str) -> None:
     """Raise ValueError unless the text is a recipient.  Raises MasterKeyError like `seal`."""
-    _suite().encrypt(b"", _public_key(recipient))  # X25519 notices a point of low order only here
+    _suite().encrypt(b"", _public_key(recipient))  # only this refuses X25519 points of low order
 
 
 def seal(data: bytes, recipients: Sequence[str], random: Callable[[int], bytes] = os.urandom) -> str:

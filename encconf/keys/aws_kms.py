@@ -74,7 +74,7 @@ class AwsKmsKey(MasterKey):
         return b2a_base64(blob, newline=False).decode("ascii")
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Let KMS decrypt it, for exactly this key and encryption context.
+        """Let KMS decrypt ``enc``, for exactly this key and encryption context.
 
         Raises NotMyKeyError if there are no credentials, and MasterKeyError otherwise.
         """

@@ -14,7 +14,7 @@ from binascii import b2a_base64
 from encconf.errors import BadKeyError, MasterKeyError
 from encconf.keys import MasterKey, as_given, base64_bytes
 from encconf.providers import needing
-from encconf.providers.https import elsewhere, origin
+from encconf.providers.https import origin, redirect_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class AzureKey(MasterKey):
             question = {"alg": "RSA-OAEP-256", "value": value}
             response = client.send_request(HttpRequest("POST", path, json=question), **options)
             if 300 <= response.status_code < 400:
-                raise elsewhere(server)
+                raise redirect_error(server)
             if response.status_code != 200:
                 raise exceptions.HttpResponseError(response=response)
             found = response.json()["value"].rstrip("=")

@@ -63,7 +63,7 @@ class GcpKmsKey(MasterKey):
         return b2a_base64(ciphertext, newline=False).decode("ascii")
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
-        """Let KMS decrypt it.
+        """Let KMS decrypt ``enc``.
 
         Raises NotMyKeyError if there are no credentials, and MasterKeyError otherwise.
         """

@@ -118,7 +118,7 @@ class PgpKey(MasterKey):
                 hint="unlock it in a terminal first (GPG_TTY=$(tty) gpg -d …), or set "
                 "ENCCONF_PGP_PASSPHRASE to the source of the passphrase",
             )
-        if _NO_AGENT in codes or any("gpg-agent" in line for line in _said(result)):
+        if _NO_AGENT in codes or any("gpg-agent" in line for line in _messages(result)):
             return MasterKeyError(
                 "no gpg-agent is running, and gpg could not start one", hint="install gpg-agent"
             )
@@ -256,14 +256,14 @@ def _statuses(result: Any) -> list[list[str]]:
 
 
 def _last_words(result: Any) -> str:
-    lines = _said(result)
+    lines = _messages(result)
     if not lines:
         return f"exit code {result.returncode}"
     # python-gnupg always decodes as Latin-1.
     return printable(lines[-1].encode("latin-1", "replace").decode("utf-8", "replace").strip())
 
 
-def _said(result: Any) -> list[str]:
+def _messages(result: Any) -> list[str]:
     """Return the messages of gpg that are for people."""
     prefix = "gpg: "
     return [line[len(prefix) :] for line in result.stderr.splitlines() if line.startswith(prefix)]

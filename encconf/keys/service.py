@@ -54,7 +54,7 @@ def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
             raise MasterKeyError("its answer holds no wrapped data key")
         return enc.decode()
 
-    return _in_turn(credentials, lambda: key.wrap(data_key, credentials), there)
+    return _first_success(credentials, lambda: key.wrap(data_key, credentials), there)
 
 
 def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
@@ -70,10 +70,10 @@ def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
             raise MasterKeyError("its answer holds no data key")
         return data_key
 
-    return _in_turn(credentials, lambda: key.unwrap(enc, credentials), there)
+    return _first_success(credentials, lambda: key.unwrap(enc, credentials), there)
 
 
-def _in_turn(credentials: Credentials, here: Callable[[], T], there: Callable[[str], T]) -> T:
+def _first_success(credentials: Credentials, here: Callable[[], T], there: Callable[[str], T]) -> T:
     failures: list[tuple[str, BadKeyError | MasterKeyError]] = []
     if credentials.local_key_service:
         try:
@@ -92,10 +92,10 @@ def _in_turn(credentials: Credentials, here: Callable[[], T], there: Callable[[s
             "the local key service is switched off, and no other key service is set",
             hint="set SOPS_KEYSERVICE, or unset SOPS_ENABLE_LOCAL_KEYSERVICE",
         )
-    raise _of_all(failures)
+    raise _combined(failures)
 
 
-def _of_all(failures: list[tuple[str, BadKeyError | MasterKeyError]]) -> MasterKeyError:
+def _combined(failures: list[tuple[str, BadKeyError | MasterKeyError]]) -> MasterKeyError:
     """Return one error for several.  It has the hint of the first key that should have worked."""
     failures.sort(key=lambda failure: isinstance(failure[1], NotMyKeyError))
     lines = [line for where, error in failures for line in f"{where}: {error.message}".split("\n")]

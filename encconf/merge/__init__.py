@@ -103,7 +103,7 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
                 document = merged.document
                 conflicts = _spelled(run.conflicts, trees)
                 if not conflicts:
-                    # Every conflict must have been found.
+                    # Make sure that the run has not missed a conflict.
                     unnoticed = values.documents(was, here, there, "theirs") != wanted
                     if unnoticed or _incomplete(trees, merged.tree):
                         return None

@@ -133,7 +133,9 @@ def look(ways: Sequence[Way], credentials: Credentials, cwd: str) -> list[Found]
 
     found = {way.name: Found(way, {}) for way in ways}
     for (way, label, _), result in side_by_side(probe, parts):
-        found[way.name].parts[label] = sources.kept(result) if isinstance(result, EncconfError) else result
+        found[way.name].parts[label] = (
+            sources.failed_probe(result) if isinstance(result, EncconfError) else result
+        )
     return list(found.values())
 
 

@@ -140,7 +140,7 @@ def ask(
                     break
             else:
                 return answer
-        raise _verdict(refused, credentials)
+        raise _combined(refused, credentials)
 
     # The SDK limits each wait, but not the whole call with its retries, roles and slow answers.
     return within(f"AWS in {chosen[0].region}", credentials.key_limit, first, _SLOW)
@@ -239,7 +239,7 @@ def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> t
     return MasterKeyError(detail, reason=reason, code=code), not unknown
 
 
-def _verdict(refused: list[tuple[Way, MasterKeyError]], credentials: Credentials) -> MasterKeyError:
+def _combined(refused: list[tuple[Way, MasterKeyError]], credentials: Credentials) -> MasterKeyError:
     """Return one error for all ways that were tried."""
     serious = [(way, error) for way, error in refused if not isinstance(error, NotMyKeyError)]
     if not serious:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.providers import ODD_ANSWER, late, one_line, text_in, unheard
-from encconf.providers.https import elsewhere
+from encconf.providers.https import redirect_error
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -223,7 +223,7 @@ def _failure(error: BaseException, service: str, credentials: Credentials, needs
     from requests import RequestException, Timeout, TooManyRedirects
 
     if isinstance(error, TooManyRedirects):
-        return elsewhere(service)
+        return redirect_error(service)
     if isinstance(error, (exceptions.DeadlineExceeded, exceptions.GatewayTimeout, Timeout)):
         slow = "check that the location is available and that this machine can reach it"
         return late(service, credentials.call_limit, slow)
@@ -239,7 +239,7 @@ def _failure(error: BaseException, service: str, credentials: Credentials, needs
     if isinstance(error, (RequestException, exceptions.ServiceUnavailable)):
         return MasterKeyError(f"{service} cannot be reached: {one_line(error)}", reason="unreachable")
     if isinstance(error, exceptions.GoogleAPICallError):
-        name, text = _said(error)
+        name, text = _status_of(error)
         hint = None
         if isinstance(error, exceptions.Unauthorized):
             hint = _RENEW
@@ -252,7 +252,7 @@ def _failure(error: BaseException, service: str, credentials: Credentials, needs
     return MasterKeyError(f"{type(error).__name__}: {one_line(error)}", reason="wrong")
 
 
-def _said(error: Any) -> tuple[str, str]:
+def _status_of(error: Any) -> tuple[str, str]:
     """Return the status and the text of an error.  Over REST, they are inside the answer."""
     try:
         answer = error.response.json()["error"]

@@ -174,7 +174,7 @@ class Server:
 
         with response:
             if 300 <= response.status_code < 400:
-                raise elsewhere(self.name, self._moved)
+                raise redirect_error(self.name, self._moved)
             body = _body(response.raw, sent["timeout"][1])
         response.raw = io.BytesIO(body if len(body) <= ANSWER_LIMIT else b"")
 
@@ -287,7 +287,7 @@ def reason_of(status: int, known: Mapping[int, str]) -> str:
     return known.get(status) or ("unreachable" if status == 429 or status >= 500 else "wrong")
 
 
-def elsewhere(server: str, hint: str | None = None) -> MasterKeyError:
+def redirect_error(server: str, hint: str | None = None) -> MasterKeyError:
     """Return the error for a redirect, which secrets do not follow."""
     said = f"{server} redirects to another server, and encconf does not follow redirects"
     return MasterKeyError(said, reason="wrong", hint=hint)

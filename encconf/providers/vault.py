@@ -67,7 +67,7 @@ def ask(
         def request(self, *args: Any, **options: Any) -> Any:
             answer = super().request(*args, **options)
             if not isinstance(answer, dict) and getattr(answer, "status_code", 200) == 200:
-                raise _odd(connections)
+                raise _odd_answer(connections)
             return answer
 
     def adapter(token: str) -> Any:
@@ -175,7 +175,7 @@ def log_in(adapter: Any, who: Identity, server: Server) -> tuple[str, float]:
             return token, float(lifetime) * 0.9 or float("inf")
     except (TypeError, LookupError, ValueError):
         pass
-    raise _odd(server)
+    raise _odd_answer(server)
 
 
 _LOGIN_HINTS = {
@@ -198,10 +198,10 @@ def _made(call: Callable[[], Any], server: Server, needs: str, hidden: list[str]
     except OSError as error:
         raise server.failure(error) from None
     except (*ODD_ANSWER, ValueError):  # hvac expects the JSON of a Vault server
-        raise _odd(server) from None
+        raise _odd_answer(server) from None
 
 
-def _odd(server: Server) -> MasterKeyError:
+def _odd_answer(server: Server) -> MasterKeyError:
     return MasterKeyError(f"{server.name} did not answer like a Vault server")
 
 

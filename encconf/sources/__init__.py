@@ -1,4 +1,4 @@
-"""Sources of single secrets that are kept outside encconf: one file per scheme, one row in `TABLE`.
+"""Fetch and store secrets that are kept outside encconf.  Each scheme has its own file, and a row in `TABLE`.
 
     fetch("vault:secret/app#password", Credentials.from_env())
 
@@ -310,7 +310,7 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
             if exact.field is not None and not getattr(source, "OWN_FIELDS", False):
                 from encconf.sources.fields import put
 
-                whole = _if_there(source, exact, credentials)
+                whole = _existing(source, exact, credentials)
                 changed = put(whole, exact.field, value, replace=replace)
                 write(exact, changed, credentials, replace=whole is not None)
             else:
@@ -324,7 +324,7 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
         raise _as_source_error(error).about(uri.label) from None
 
 
-def _if_there(source: Source, uri: Uri, credentials: Credentials) -> bytes | None:
+def _existing(source: Source, uri: Uri, credentials: Credentials) -> bytes | None:
     """Return a whole secret as it is now, or None if there is none."""
     try:
         return source.fetch(uri, credentials)
@@ -369,17 +369,17 @@ def as_text(value: bytes, place: str) -> str:
 
 
 def refuse_existing(read: Callable[[], object]) -> None:
-    """Raise the error of `there_already` unless ``read`` raises one that says that a secret is missing."""
+    """Raise the error of `exists_error` unless ``read`` raises one that says that a secret is missing."""
     try:
         read()
     except UnavailableError as error:
         if error.reason != "missing":
             raise
     else:
-        raise there_already()
+        raise exists_error()
 
 
-def there_already() -> ExistsError:
+def exists_error() -> ExistsError:
     """Return the error for a secret that would be overwritten."""
     return ExistsError("a secret of this name exists and was not changed", hint="choose another name")
 
@@ -402,12 +402,12 @@ def in_time(look: Callable[[], Probe]) -> Probe:
     try:
         return within("it", PROBE_LIMIT, look)
     except EncconfError as error:
-        return kept(error)
+        return failed_probe(error)
     except Exception as error:  # for example of an SDK that two threads load; its text may contain anything
         return Probe(False, missing=[f"an answer: its library failed ({type(error).__name__})"])
 
 
-def kept(error: EncconfError) -> Probe:
+def failed_probe(error: EncconfError) -> Probe:
     """Return the probe for an error.  For "no credentials", the missing thing is "credentials"."""
     return Probe(False, missing=[error.message.removeprefix("no ")], note=error.hint or "")
 

@@ -21,7 +21,7 @@ import re
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import aws
-from encconf.sources import Probe, Uri, machine, there_already
+from encconf.sources import Probe, Uri, exists_error, machine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
         ask("secretsmanager", "create_secret", {"Name": name, **content}, uri, credentials, needs)
     except MasterKeyError as error:
         if error.code == "ResourceExistsException":
-            raise there_already() from None
+            raise exists_error() from None
         raise
 
 

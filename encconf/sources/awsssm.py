@@ -17,7 +17,7 @@ import re
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
-from encconf.sources import Uri, as_text, awssm, there_already
+from encconf.sources import Uri, as_text, awssm, exists_error
 from encconf.sources.awssm import probe as probe
 
 QUERY = ("version", "region", "profile", "role_arn", "mode", "recursive")
@@ -65,7 +65,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
         awssm.ask("ssm", "put_parameter", question, uri, credentials, "ssm:PutParameter on it")
     except MasterKeyError as error:
         if error.code == "ParameterAlreadyExists":
-            raise there_already() from None
+            raise exists_error() from None
         raise
 
 

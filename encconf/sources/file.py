@@ -24,7 +24,7 @@ from encconf.identities.credentials import Credentials
 from encconf.identities.home import expanded
 from encconf.io import fileio
 from encconf.io.descriptors import reason
-from encconf.sources import LIMIT, Probe, Uri, there_already
+from encconf.sources import LIMIT, Probe, Uri, exists_error
 from encconf.text.printable import printable
 
 QUERY = ()
@@ -66,10 +66,10 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     try:
         path = fileio.resolve(path)
         if os.path.lexists(path) and not replace:
-            raise there_already()
+            raise exists_error()
         fileio.write_atomic(path, value, mode=0o600, replacing=fileio.ANYTHING if replace else None)
     except ChangedError:
-        raise there_already() from None
+        raise exists_error() from None
     except (OutputError, OSError) as error:
         text = error.message if isinstance(error, OutputError) else reason(error)
         raise SourceError(

@@ -21,7 +21,7 @@ from functools import partial
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import gcp, needing
-from encconf.sources import Probe, Uri, machine, there_already
+from encconf.sources import Probe, Uri, exists_error, machine
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
         if error.code != "ALREADY_EXISTS":
             raise
         if not replace and _has_version(uri, credentials):
-            raise there_already() from None
+            raise exists_error() from None
     needs = "you need the role Secret Manager Secret Version Adder on the secret"
     version: dict[str, object] = {"parent": f"{parent}/secrets/{name}", "payload": {"data": value}}
     _ask("add_secret_version", version, uri, credentials, needs)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from encconf.errors import SourceError, UnavailableError
 from encconf.identities.credentials import Credentials
 from encconf.providers import needing, within
-from encconf.sources import PROBE_LIMIT, Probe, Uri, as_text, there_already, unquote
+from encconf.sources import PROBE_LIMIT, Probe, Uri, as_text, exists_error, unquote
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -52,7 +52,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
 
     def write(keyring: Any) -> None:
         if not replace and keyring.get_password(service, user) is not None:
-            raise there_already()
+            raise exists_error()
         keyring.set_password(service, user, text)
 
     _ask(write, credentials.patience)

@@ -156,7 +156,7 @@ def checked(address: str, rules: Resolve, credentials: Credentials, keys: set[tu
     return uri
 
 
-def uncovered() -> SourceError:
+def uncovered_error() -> SourceError:
     """Return the error for a reference that the MAC does not cover."""
     return SourceError(
         "anyone could have written it: the MAC does not cover unencrypted values",

@@ -30,7 +30,7 @@ from encconf.io import race
 from encconf.record import Record
 from encconf.sources import Uri
 from encconf.sources.reference_rules import Resolve as Resolve
-from encconf.sources.reference_rules import checked, key_addresses, key_error, uncovered, widened
+from encconf.sources.reference_rules import checked, key_addresses, key_error, uncovered_error, widened
 from encconf.sources.reference_text import pieces_of
 from encconf.text.document import Document
 from encconf.text.path import Path, spell
@@ -89,7 +89,7 @@ def resolve(
                 keys = keys or key_addresses(credentials)
                 try:
                     if covered is not None and not covered[index]:
-                        raise uncovered()
+                        raise uncovered_error()
                     reference.uri = checked(address, rules, credentials, keys)
                 except SourceError as error:
                     reference.problem = error

@@ -24,7 +24,7 @@ from encconf.identities.credentials import Credentials
 from encconf.providers import vault
 from encconf.providers.https import is_path, origin
 from encconf.providers.vault_identity import identity, settings
-from encconf.sources import Probe, Uri, there_already, variable, version_in
+from encconf.sources import Probe, Uri, exists_error, variable, version_in
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -76,7 +76,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     if uri.field is not None:
         data = fields.insert(data or {}, uri.field, value, replace=replace)
     elif data is not None and not replace:
-        raise there_already()
+        raise exists_error()
     else:
         fields.members(value)  # raises SourceError for anything else
         data = json.loads(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from oracle import AgeKey
 
-from encconf.envelope.groups import are_spoiled, only_in, quorum, shuts_out
+from encconf.envelope.groups import are_spoiled, only_in, quorum, removes_access
 from encconf.envelope.wrapped import WrappedKey
 from encconf.keys import master_key
 
@@ -71,7 +71,7 @@ def held(groups: Groups) -> list[list[WrappedKey]]:
 def test_who_is_shut_out(
     before: Groups, threshold: int, groups: Groups, wanted: int | None, shut_out: bool
 ) -> None:
-    assert shuts_out(held(before), threshold, groups, wanted) is shut_out
+    assert removes_access(held(before), threshold, groups, wanted) is shut_out
 
 
 def test_one_spoiled_key_is_enough() -> None:

@@ -142,7 +142,7 @@ class Store(ModuleType):
         return b'{"a": "1", "b": "2"}'
 
     def store(self, uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
-        raise sources.there_already()
+        raise sources.exists_error()
 
     def probe(self, credentials: Credentials) -> sources.Probe:
         time.sleep(self.wait)

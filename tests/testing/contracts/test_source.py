@@ -42,7 +42,7 @@ class Drawer(ModuleType):
 
     def store(self, uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) -> None:
         if uri.path in self.content and not replace:
-            raise sources.there_already()
+            raise sources.exists_error()
         self.content[uri.path] = value
 
     def probe(self, credentials: Credentials) -> Probe:
