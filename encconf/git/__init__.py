@@ -1,8 +1,8 @@
 """Run git, and find out whether a file with secrets could get into a commit.
 
 The package has plaintext diffs (`encconf.git.textconv`), merges (`encconf.git.merge`), and what sets both up
-(`encconf.git.install`).  This module runs git only in a repository.  Without git, its functions return the
-same as for a file that git does not know, and raise no error.
+(`encconf.git.install`).  This module runs git only in a repository.  Without git, its functions find nothing,
+and raise no error.
 """
 
 from __future__ import annotations

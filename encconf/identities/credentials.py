@@ -188,11 +188,11 @@ class Credentials:
 
     @property
     def patience(self) -> float:
-        """How many seconds a thing may take that may ask a person, or `call_limit` without a person."""
+        """How many seconds something may take that may ask a person.  It is `call_limit` without a person."""
         return self.timeout if self.prompt is not None else self.call_limit
 
     def ask(self, question: str, needs: str, hint: str | None = None) -> str:
-        """Return a person's answer.  Raises MasterKeyError if there is none, which begins with ``needs``."""
+        """Ask a person, and return the answer.  Without one, raise MasterKeyError: its text has ``needs``."""
         why = "there is no terminal to prompt on" if self.prompt is None else "none was given"
         try:
             if self.prompt is not None and (answer := self.prompt(question)):

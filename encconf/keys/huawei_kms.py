@@ -39,9 +39,10 @@ class HuaweiKey(MasterKey):
     Environment: The credentials are HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_PROJECT_ID and,
     for temporary ones, HUAWEICLOUD_SDK_SECURITY_TOKEN, or else the section ``basic`` (``ak``, ``sk``,
     ``project_id``, ``security_token``) of HUAWEICLOUD_SDK_CREDENTIALS_FILE or
-    ``~/.huaweicloud/credentials``.  HUAWEICLOUD_SDK_REGION_KMS_REGION (for example in ``TR_WEST_1``) names
-    other endpoints than Huawei's.  SSL_CERT_FILE has the authorities of certificates.  Proxies are those of
-    requests (HTTPS_PROXY, NO_PROXY of the process).  The SDK reads ``~/.huaweicloud/regions.yaml``.
+    ``~/.huaweicloud/credentials``.  HUAWEICLOUD_SDK_REGION_KMS_REGION (where REGION is written as in
+    ``TR_WEST_1``) sets another endpoint for a region.  SSL_CERT_FILE has the authorities of certificates.
+    Proxies are those of requests (HTTPS_PROXY, NO_PROXY of the process).  The SDK reads
+    ``~/.huaweicloud/regions.yaml``.
 
     Permissions: ``kms:cmk:encryptData`` to encrypt, and ``kms:cmk:decryptData`` to decrypt.
     """

@@ -27,7 +27,7 @@ LOGIN_LIMIT = 1 << 16
 """The largest file with a token or password, in bytes (64 KiB)."""
 
 ODD_ANSWER = (AttributeError, LookupError, TypeError, RecursionError)
-"""The errors, besides ValueError, that SDKs raise for an answer that has not the expected form."""
+"""The errors, besides ValueError, that SDKs raise for an answer in an unexpected form."""
 
 
 def late(server: str, limit: float, hint: str | None = None) -> MasterKeyError:

@@ -265,7 +265,7 @@ HINTS = {
 
 
 def _secret(uri: Uri, credentials: Credentials) -> Once:
-    """Return the place for a whole secret, which one thread fetches for all of its fields."""
+    """Return the `Once` of a whole secret, which one thread fetches for all of its fields."""
     return credentials.client(("source", uri.secret), Once)
 
 

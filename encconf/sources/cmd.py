@@ -30,5 +30,5 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Return that it is usable, as always."""
+    """Return that this scheme can be used.  It always can."""
     return Probe(True, note="runs one of your programs, without a shell")

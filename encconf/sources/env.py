@@ -31,5 +31,5 @@ def name_in(uri: Uri) -> str:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Return that it is usable, as always."""
+    """Return that this scheme can be used.  It always can."""
     return Probe(True)

@@ -86,5 +86,5 @@ def _path(uri: Uri, credentials: Credentials) -> str:
 
 
 def probe(credentials: Credentials) -> Probe:
-    """Return that it is usable, as always."""
+    """Return that this scheme can be used.  It always can."""
     return Probe(True)
