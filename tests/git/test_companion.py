@@ -19,8 +19,6 @@ from doubles.huawei import Huawei
 from oracle import FIXTURES, PGP_FINGERPRINT, AgeKey
 from project import PLAIN, Project
 
-from encconf.git import companion
-
 FILE = "secrets.enc.yaml"
 
 
@@ -65,19 +63,23 @@ class History(Project):
         )
 
 
-# ENCCONF_TEST_PATIENCE and ENCCONF_TEST_HANG are the tests' own.  No signal handler in Python interrupts a
-# thread that waits for a mutex of C's.
+# The variables ENCCONF_TEST_… are the tests' own.  No signal handler in Python interrupts a thread that waits
+# for a mutex of C's.
 _CODE = """
-import ctypes, os
+import ctypes, gc, os
 from encconf.git import companion
 from encconf.cli import run
 def hang(*_):
     mutex = ctypes.create_string_buffer(64)
     ctypes.CDLL(None).pthread_mutex_lock(mutex)
     ctypes.CDLL(None).pthread_mutex_lock(mutex)
+def fail():
+    raise DeprecationWarning  # Python's about a fork with threads, under -W error
 companion.PATIENCE = int(os.environ.get("ENCCONF_TEST_PATIENCE", 60))
-if "ENCCONF_TEST_HANG" in os.environ:
-    setattr(companion, os.environ["ENCCONF_TEST_HANG"], hang)
+match os.environ.get("ENCCONF_TEST_CASE"):
+    case "hangs at the start": os.chdir = hang
+    case "hangs after an answer": gc.collect = hang
+    case "cannot start": os.fork = fail
 run()
 """
 RUN = f"{shlex.quote(sys.executable)} -c {shlex.quote(_CODE)}"
@@ -294,9 +296,9 @@ class TestEnd:
         assert out.count("hunter2") == 2
         assert err == ""
 
-    @pytest.mark.parametrize("where", ["_detach", "_answer"])
-    def test_the_kernel_ends_one_that_hangs(self, history: History, where: str) -> None:
-        hung = f"ENCCONF_TEST_PATIENCE=1 ENCCONF_TEST_HANG={where} textconv {FILE}"
+    @pytest.mark.parametrize("case", ["hangs at the start", "hangs after an answer"])
+    def test_the_kernel_ends_one_that_hangs(self, history: History, case: str) -> None:
+        hung = f"ENCCONF_TEST_PATIENCE=1 ENCCONF_TEST_CASE='{case}' textconv {FILE}"
         done = history.as_git(f"{hung}; {hung}; textconv {FILE}; rm {history.key_file}; textconv {FILE}")
         assert done.stdout.count("hunter2") == 4
         assert done.stderr == ""
@@ -546,16 +548,7 @@ def test_the_folder_is_private(history: History) -> None:
         git.communicate("\n", timeout=60)
 
 
-def test_nothing_that_goes_wrong_in_it_fails_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def fail(*_: object) -> None:
-        asked.append(1)
-        raise DeprecationWarning  # Python's about a fork with threads, under -W error
-
-    asked: list[int] = []
-    monkeypatch.setattr(companion, "_git_above", lambda pid: (1, 1))
-    monkeypatch.setattr(companion, "_place", lambda git, make=False: str(tmp_path / "socket"))
-    monkeypatch.setattr(companion, "_start", fail)
-    keys = companion.KnownKeys()
-    keys.parts["age", "key", "enc", 32] = bytes(32)
-    companion.keep(keys)
-    assert asked == [1]
+def test_nothing_that_goes_wrong_in_it_fails_the_run(history: History) -> None:
+    done = history.as_git(f"textconv {FILE}; textconv {FILE}", ENCCONF_TEST_CASE="cannot start")
+    assert (done.stdout.count("hunter2"), done.stderr) == (2, "")
+    assert history.sockets() == []
