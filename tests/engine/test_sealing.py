@@ -13,8 +13,8 @@ from encconf import api
 from encconf.engine import opening, seal, sealing
 from encconf.engine.mac import digest
 from encconf.engine.metadata import SOPS_VERSION, Metadata
-from encconf.errors import AlreadyEncryptedError, ConfigError, EncconfError, UsageError
-from encconf.formats import module
+from encconf.errors import AlreadyEncryptedError, ConfigError, EmitError, EncconfError, UsageError
+from encconf.formats import Prepared, module
 from encconf.identities import credentials as identities
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
 
@@ -346,3 +346,37 @@ def test_the_version_of_a_file_stays(age_key: AgeKey) -> None:
     assert older != old
     new = api.encrypt("a: 1\nb: 3\n", twin=older, credentials=creds)
     assert re.findall(" version: (.*)", new) == ["3.9.0"]
+
+
+def test_a_rule_about_comments_and_a_text_that_is_respelled(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    selection = Selection("encrypted_comment_regex", "^ enc")
+    text = "# enc\na: [x, y]\n# open\nb: [z]\n"
+    sealed = api.encrypt(text, rule(age_key, selection=selection), credentials=creds)
+    assert len(sealed_leaves(sealed, "yaml")) == 2
+    assert "b: [z]" in sealed
+    assert api.decrypt(sealed, credentials=creds) == text
+
+
+def test_a_respelled_text_must_say_the_same(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    def prepare(*_: object, **__: object) -> Prepared:
+        return Prepared("a: 2\n", {})
+
+    monkeypatch.setattr(module("yaml"), "prepare", prepare)
+    with pytest.raises(EmitError, match="without changing a value"):
+        api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
+
+
+def test_a_value_that_is_the_date_of_the_file_may_change(
+    age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text that differs in the MAC's date only is not written again; here it is not that date only."""
+    creds = credentials(age_key)
+    first, second = "2026-01-02T03:04:05Z", "2026-01-03T03:04:05Z"
+    text = f"a: x\nb_unencrypted: '{first}'\n"
+    monkeypatch.setattr(sealing, "lastmodified", lambda: first)
+    old = api.encrypt(text, rule(age_key), credentials=creds)
+    monkeypatch.setattr(sealing, "lastmodified", lambda: second)
+    assert api.encrypt(text, twin=old, credentials=creds) == old
+    new = api.encrypt(text.replace(first, second), twin=old, credentials=creds)
+    assert api.decrypt(new, credentials=creds) == text.replace(first, second)

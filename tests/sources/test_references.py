@@ -19,7 +19,7 @@ from sources.store import DOUBLE, ENV, Store
 
 import encconf
 from encconf import api
-from encconf.errors import UnresolvedError
+from encconf.errors import SourceError, UnresolvedError, is_temporary
 from encconf.identities.credentials import Credentials
 from encconf.sources import reference_text, references
 from encconf.sources.reference_rules import Resolve
@@ -124,6 +124,21 @@ class TestAsking:
         finally:
             ever.set()
         assert time.monotonic() - begun < 20
+
+    def test_another_try_is_worth_it_only_if_it_may_help_all(
+        self, seal: Callable[..., str], credentials: Callable[..., Credentials], store: Store
+    ) -> None:
+        """The exit code says so: a supervisor starts the program again."""
+
+        def meanwhile(path: str) -> None:
+            raise SourceError("not now", reason="slow" if path.startswith("slow") else "denied")
+
+        store.meanwhile = meanwhile
+        for names, again in ((["slow/1", "slow/2"], True), (["slow/1", "x"], False), (["x"], False)):
+            sealed = seal({"a": [f"ref+double://{name}" for name in names]})
+            with pytest.raises(UnresolvedError) as caught:
+                api.loads(sealed, credentials=credentials(), resolve=Resolve(schemes=DOUBLE))
+            assert is_temporary(caught.value) is again
 
     def test_a_bug_in_a_source_is_no_silence(
         self, seal: Callable[..., str], credentials: Callable[..., Credentials], store: Store
