@@ -59,17 +59,14 @@ def test_key_services_are_asked_side_by_side(project: Project, command: list[str
             project.write(name, api.encrypt(f"n: {number}\n", rule, credentials=credentials))
         project.write(".sops.yaml", f"creation_rules:\n  - kms: {arn}\n    age: {project.key.recipient}\n")
         aws.calls.clear()
-        aws.peak = 0
         aws.delay = 0.2
-        start = time.monotonic()
         project.run(*command, *names)
-        took = time.monotonic() - start
         aws.delay = 0
         assert aws.calls.count("Decrypt") == COUNT
-        assert aws.peak >= 8
+        assert aws.peaks["Decrypt"] >= 8
         if command == ["rotate"]:
             assert aws.calls.count("Encrypt") == COUNT
-            assert took < 0.2 * COUNT, "encrypting goes on side by side, too"
+            assert aws.peaks["Encrypt"] >= 4, "encrypting goes on side by side, too"
         held = encconf.load_configs([project.path(name) for name in names], credentials=credentials)
         assert held == [{"n": number} for number in range(COUNT)]
 

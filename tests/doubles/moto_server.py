@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 import urllib.parse
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -48,10 +49,10 @@ class MotoServer(Serving):
 
     ``calls`` are the actions asked for, in order: ``Decrypt``, ``AssumeRole sops@host`` with the name of
     the session, and so on; ``users`` are the access keys that asked. Every answer takes ``delay`` seconds
-    longer, and ``peak`` is how many were waited for at a time. The next ``throttled`` calls of KMS are
-    answered that there were too many, and the next ``failing`` ones with an internal error; the next calls
-    of any service get the ``faults``, such as "400 ExpiredTokenException".  The next ``lost`` calls are made,
-    but answered with an internal error.
+    longer, and ``peaks`` has how many of each action were waited for at a time. The next ``throttled``
+    calls of KMS are answered that there were too many, and the next ``failing`` ones with an internal error;
+    the next calls of any service get the ``faults``, such as "400 ExpiredTokenException".  The next ``lost``
+    calls are made, but answered with an internal error.
     """
 
     def __init__(self) -> None:
@@ -60,7 +61,8 @@ class MotoServer(Serving):
         self.calls: list[str] = []
         self.users: list[str] = []
         self.delay = 0.0
-        self.peak = self._now = 0
+        self.peaks: Counter[str] = Counter()
+        self._now: Counter[str] = Counter()
         self.throttled = 0
         self.failing = 0
         self.faults: list[str] = []
@@ -116,11 +118,11 @@ class MotoServer(Serving):
                 fault = "500 KMSInternalException"
         if self.delay:
             with self._lock:
-                self._now += 1
-                self.peak = max(self.peak, self._now)
+                self._now[action] += 1
+                self.peaks[action] = max(self.peaks[action], self._now[action])
             time.sleep(self.delay)
             with self._lock:
-                self._now -= 1
+                self._now[action] -= 1
         if fault:
             code, _, name = fault.partition(" ")
             start(f"{code} x", [("Content-Type", "application/x-amz-json-1.1")])
