@@ -61,7 +61,7 @@ def moved_document(opened: Opened) -> Document | None:
     caller checks that the format reads every value as it was encrypted.
     """
     document = opened.document
-    if opened.metadata.layout is not None or not all(document.trees) or _is_special(document):
+    if opened.metadata.layout is not None or _is_special(document):
         return None
     module = formats.module(document.format)
     literals = _literals(module, document)

@@ -58,7 +58,7 @@ def test_comes_back(name: str, age_key: AgeKey, sops: Sops) -> None:
 def test_not_written_where_it_isnt_needed(age_key: AgeKey) -> None:
     text = (
         "x: &x {}\ny: *x\na: x\nb: 'y''z'\nc: \"z\"\nd: 12\ne: 1.5\nf: true\n"
-        "g: |\n  a\n\n  b\nh: ~\ni: []\n# c\nj: ['q', \"r\"]\n"
+        "g: |\n  a\n\n  b\nh: ~\ni: []\n# c\nj: ['q', \"r\"]\nk_unencrypted: 0x1F\n"
     )
     assert "encconf_layout" not in api.encrypt(text, rule(age_key), credentials=credentials(age_key))
 

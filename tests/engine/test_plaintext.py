@@ -68,15 +68,31 @@ def test_a_change_is_the_same_in_the_moved_document(format: str, age_key: AgeKey
     assert api.decrypt(done, format=format, credentials=creds) == changes.drop(text, path, format=format)
 
 
-STREAM = "a: x\n---\n{}\n---\nb: y\n"
-
-
-def test_a_stream_with_an_empty_document_is_scanned(age_key: AgeKey) -> None:
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        *(
+            ("yaml", text)
+            for text in (
+                "{}\n",
+                "--- {}\n",
+                "# c\n{}\n# d\n",
+                "a: x\n---\n{}\n---\nb: z\n",
+                "---\n---\na: 1\n",
+            )
+        ),
+        *(("json", text) for text in ("{}", "{\n}\n")),
+        *((format, text) for format in ("toml", "dotenv") for text in ("", "# c\n")),
+    ],
+)
+def test_the_first_value_of_an_empty_document(format: str, text: str, age_key: AgeKey) -> None:
     creds = credentials(age_key)
-    sealed = api.encrypt(STREAM, rule(age_key), format="yaml", credentials=creds)
-    assert plaintext.moved_document(opening.open_text(sealed, format="yaml", credentials=creds)) is None
-    done = changes.change(sealed, "yaml", (("a",), "new"), credentials=creds)
-    assert api.decrypt(done, credentials=creds) == STREAM.replace("x", "new")
+    sealed = api.encrypt(text, rule(age_key), format=format, credentials=creds)
+    assert plaintext.moved_document(opening.open_text(sealed, format=format, credentials=creds)) is not None
+    done = changes.change(sealed, format, (("k",), "v"), credentials=creds)
+    assert api.decrypt(done, format=format, credentials=creds) == changes.put(
+        text, ("k",), "v", format=format
+    )
 
 
 def test_a_file_with_comments_among_the_items_of_a_list_is_scanned() -> None:

@@ -240,9 +240,10 @@ def test_a_misplaced_ciphertext_is_for_the_comment_that_moved(age_key: AgeKey) -
     first, last, inner = re.findall("(?m)^ *(#ENC.*)$", old)
     astray = re.sub("(?m)^  #ENC.*\n", "", old).replace(last, inner)
     assert api.decrypt(astray, credentials=creds).count("# note") == 2
-    text = "# note\na: 1\nb:\n  c: 2\nd:\n  # note\n  e: 3\n"
+    text = "# note\na: 1\nb:\n  c: 2\nd:\n  # note\n  e: 3\n# new\nf: 4\n"
     new = api.encrypt(text, twin=astray, credentials=creds)
-    assert re.findall("(?m)^ *(#ENC.*)$", new) == [first, inner]
+    assert re.findall("(?m)^ *(#ENC.*)$", new)[:2] == [first, inner]
+    assert api.decrypt(new, credentials=creds) == text
 
 
 def test_no_ciphertext_is_in_a_file_twice(age_key: AgeKey) -> None:
