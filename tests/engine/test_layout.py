@@ -182,7 +182,7 @@ REMEMBERED = {
     "no last line break": ("dotenv", "O=other\nA=x"),
     "no last CRLF": ("ini", "o = other\r\n[a]\r\nb = c"),
     "headings and their comments": ("ini", "[s] ; c\no = other\n[t] x\na = 1\n"),
-    "nothing of a plaintext": ("yaml", "o_unencrypted: other\na: 0x1F\n"),
+    "nothing of a plaintext": ("yaml", 'o_unencrypted: "other\\x21"\na: 0x1F\n'),
     "no line break at all": ("json", '{"o": "other", "a": 1e3, "b": [1.0]}'),
     "several aliases": ("yaml", "o: other\na: &x {k: v}\nb: *x\nc: *x\ne: [*x, *x]\nd: 010\n"),
 }

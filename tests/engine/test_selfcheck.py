@@ -188,3 +188,18 @@ def test_what_readers_would_choose_differently_is_not_written(chosen: bytes, age
 )
 def test_a_value_that_would_be_another_is_not_written(change: str, by: str, at: str, age_key: AgeKey) -> None:
     assert refused(age_key, change, by) == f"the value at {at} cannot be encrypted in its place"
+
+
+def test_every_document_of_a_stream_has_the_block(age_key: AgeKey) -> None:
+    """sops reads the block of one of them, and which one is its choice."""
+    yaml = formats.module("yaml")
+    stream = "a: one\n---\nb: two\n"
+    sealed = api.encrypt(stream, rule(age_key), credentials=credentials(age_key))
+    assert sealed.count("sops:") == 2
+    meant, plain = yaml.scan(sealed), yaml.scan(stream)
+    encs: list[str | None] = [str(leaf.data, "ascii") for leaf in meant.leaves if leaf.data]
+    chosen = bytearray(b"\1\1")
+    selfcheck.check_finished(plain, chosen, meant, chosen, encs, Metadata.of(meant))
+    less = yaml.scan(sealed[: sealed.rindex("sops:")])
+    with pytest.raises(EmitError, match="changing its structure"):
+        selfcheck.check_finished(plain, chosen, less, chosen, encs, Metadata.of(meant))
