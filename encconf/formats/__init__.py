@@ -1,7 +1,7 @@
 """The file formats: each has a row in `ROWS`, and modules with the functions of `Format` and `Writing`.
 
-`of_path` gives the format for a file's name.  The format of an existing SOPS file is found by its content
-(`encconf.formats.sniff`).
+`of_path` returns the format for a file's name.  `encconf.formats.sniff` finds the format of an existing
+SOPS file by its content.
 """
 
 from __future__ import annotations
@@ -22,45 +22,48 @@ if TYPE_CHECKING:
     from encconf.text.tree import Entry, Spelling, Tree
 
     class Format(Protocol):
-        """What a format has: in its modules, or as the default that `encconf.formats.defaults` has."""
+        """What a format must define.  `encconf.formats.defaults` has the defaults."""
 
         SEALS_EMPTY: bool
-        """Whether empty strings are encrypted; sops leaves them as they are."""
+        """Whether empty strings are encrypted.  sops leaves them as they are."""
 
         NULL: str | None
-        """What a null is loaded as."""
+        """The value that a null is loaded as."""
 
         EMPTY: str
         """A text without values."""
 
         EXAMPLE: str
-        """A small text to start from, with a comment on what happens to it."""
+        """The text that the editor shows for a new file.  Its comment says that the file is encrypted."""
 
         def scan(self, text: str, *, comments: bool = False) -> Document:
-            """Parse a text into leaves with spans; with ``comments``, place the comments too."""
+            """Parse a text into leaves with spans.  With ``comments``, the document has its comments, too."""
 
         def prepare(
             self, document: Document, chosen: bytearray, *, comments: bool = False
         ) -> Prepared | None:
-            """Respell whatever sops could not read back, see `Prepared`; None if there is nothing.
+            """Respell what sops could not read back.  Returns None if the text can stay as it is.
 
-            ``comments`` says that the rule depends on comments, which then must stay where they are.
+            ``comments`` says that the rule depends on comments, so they must stay where they are.
             """
 
         def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-            """Replace a leaf with an ``ENC[…]`` text in the same style."""
+            """Return the edit that replaces a leaf with an ``ENC[…]`` text in the same style."""
 
         def literal(self, document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-            """Replace a sealed leaf with its plaintext."""
+            """Return the edit that replaces an encrypted leaf with its plaintext."""
 
         def comment(self, document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-            """Replace a list item that sops stored for a comment; ``alone`` if the list has no others."""
+            """Return the edit that replaces a sequence item that sops stored for a comment.
+
+            ``alone`` says that the sequence has no other items than comments.
+            """
 
         def comment_text(self, plain: str) -> str | None:
-            """How a decrypted comment is written, or None if part of it would not be a comment."""
+            """Return a decrypted comment as it is written, or None if part of it would not be a comment."""
 
         def token(self, leaf: Leaf) -> tuple[str, bytes | None]:
-            """Type and bytes of a value, as far as this format can distinguish them.
+            """Return type and bytes of a value, as far as this format can distinguish them.
 
             A leaf keeps its old ciphertext if its place and its token are the same.
             """
@@ -72,58 +75,58 @@ if TYPE_CHECKING:
             """
 
         def tells_integers(self, document: Document) -> bool:
-            """Whether a float in an encrypted text is one: older releases of sops store integers so, too."""
+            """Whether floats of an encrypted text are floats.  Older sops stores integers as floats, too."""
 
         def fragile(self, leaf: Leaf) -> bool:
             """Whether releases of sops read an unencrypted leaf differently."""
 
         def unclosed(self, document: Document, leaf: Leaf) -> bytes | None:
-            """What a quoted value of several lines would be if it ended with its first line.
+            """Return the first line of a quoted value, if some readers end the value there.
 
-            None if no reader of the format would read it so.
+            Returns None if all readers of the format read the value to its closing quote.
             """
 
         def caveat(self, leaf: Leaf) -> str | None:
-            """Why sops or other readers of the format read a value differently, if they do."""
+            """Return why sops or other readers of the format read a value differently, or None."""
 
         def region(self, document: Document, leaf: Leaf) -> tuple[int, int]:
-            """The span of a leaf with its tag, anchor and block scalar header."""
+            """Return the span of a leaf, including its tag, anchor and block scalar header."""
 
         def render_block(self, block: Mapping[str, object]) -> str:
-            """Spell the ``sops`` mapping."""
+            """Return the text of a ``sops`` block."""
 
         def amend(self, block_text: str, changes: Mapping[str, str | None]) -> str:
-            """Set, replace or remove members that are strings, and change nothing else."""
+            """Set, replace or remove string members of a block's text, without any other change."""
 
         def attach(self, document: Document, block_text: str) -> list[Edit]:
-            """The edits that add the block to every document of the text."""
+            """Return the edits that add the block to every document of the text."""
 
         def detach(self, document: Document) -> list[Edit]:
-            """The edits that remove it again."""
+            """Return the edits that remove the block from every document of the text."""
 
         def load_plain(self, text: str) -> list[dict[str, object]]:
-            """The values of a plain text; a ``sops`` entry is one of them."""
+            """Return the values of a plaintext, including a ``sops`` entry if it has one."""
 
         def settle(self, document: Document) -> None:
-            """Replace sops's values, in the trees of an opened document, with what they mean."""
+            """Replace the values that sops stores, in an opened document's trees, with what readers see."""
 
     class Writing(Spelling, Protocol):
         """How a format makes trees and writes values into them."""
 
         def tree(self, document: Document) -> Tree:
-            """The tree of a scanned text."""
+            """Return the tree of a scanned text."""
 
         def root(self, whole: Tree) -> Entry:
-            """The entry of the first document, which is the one that values are put into."""
+            """Return the entry of the first document, which is the one that values are written into."""
 
 
 class Row(Record):
     """One format: its name, its suffixes, and its modules, which are imported when they are needed.
 
-    ``modules`` make its `Format`, and ``trees`` its `Writing`, "" if a text is one value.  ``sops`` says that
-    sops knows the format, ``flat`` that every value is text, in any encoding, and ``objects`` that Kubernetes
-    and other tools keep their objects in it.  ``indent`` is sops's default indentation, which ``stores`` in
-    .sops.yaml can change; None if it cannot.
+    The public names of ``modules`` are its `Format`, and those of ``trees`` its `Writing`.  ``trees`` is ""
+    if a text is one value.  ``sops`` says that sops knows the format, ``flat`` that every value is text in
+    any encoding, and ``objects`` that Kubernetes and other tools keep their objects in it.  ``indent`` is
+    sops's default indentation, or None if ``stores`` in .sops.yaml cannot change the indentation.
     """
 
     name: str
@@ -161,10 +164,9 @@ def _by_suffix(suffix: str) -> str:
 
 
 class Prepared(Record):
-    """A plain text respelled for sops.
+    """A plaintext respelled for sops.
 
-    ``originals`` maps the start offset of a leaf or flow collection in ``text`` to the spelling
-    that was there before.
+    ``originals`` maps the start offset of a leaf or flow collection in ``text`` to its original spelling.
     """
 
     text: str
@@ -172,7 +174,7 @@ class Prepared(Record):
 
     @classmethod
     def edited(cls, text: str, edits: list[Edit], others: Sequence[Edit] = ()) -> Prepared:
-        """The text after all edits; only the spellings that ``edits`` replace are recorded."""
+        """Apply all edits to a text.  Only the spellings that ``edits`` replace are recorded."""
         originals: dict[int, str] = {}
         shift = 0
         for start, end, new, recorded in sorted(
@@ -185,14 +187,14 @@ class Prepared(Record):
 
 
 _WRAPPERS = (".enc", ".sops", ".encrypted")
-"""Endings that say only that a file is encrypted; the rest of the name tells the format."""
+"""Endings that say only that a file is encrypted.  The rest of the name decides the format."""
 
 
 def of_path(path: str) -> str:
-    """The format to write a file in, by the end of its name, in any case; binary if that tells nothing.
+    """Return the format to write a file in, by the suffix of its name.  An unknown suffix means binary.
 
-    ``.env.sops`` and ``prod.env.enc`` are dotenv, ``values.yaml.enc`` is YAML.  ``.env.prod`` is binary, as
-    in sops, which could not read it as anything else.
+    Case does not matter.  ``.env.sops`` and ``prod.env.enc`` are dotenv, ``values.yaml.enc`` is YAML.
+    ``.env.prod`` is binary, because sops would read it as binary.
     """
     name = path.lower()
     while (dot := name.rfind(".")) >= 0 and name[dot:] in _WRAPPERS:
@@ -201,7 +203,7 @@ def of_path(path: str) -> str:
 
 
 def of_inner(path: str) -> str:
-    """The format of the text in a binary file, by any ending of its name: ``.env.prod`` holds dotenv."""
+    """Return the format of the text in a binary file, by any part of its name: ``.env.prod`` holds dotenv."""
     for ending in reversed(path.replace("\\", "/").rpartition("/")[2].lower().split(".")[1:]):
         if (format := _by_suffix(f".{ending}")) != "binary":
             return format
@@ -209,16 +211,16 @@ def of_inner(path: str) -> str:
 
 
 def of_path_as_sops(path: str) -> str:
-    """The format that sops picks by the end of a name; it is case-sensitive, and does not know TOML."""
+    """Return the format that sops picks for a name.  sops is case-sensitive and does not know TOML."""
     found = _by_suffix(path[path.rfind(".") :])
     return found if ROWS[found].sops else "binary"
 
 
 @cache
 def _functions(defaults: str, *modules: str) -> Any:
-    """The public names of a format's modules, and those of its defaults that these do not have.
+    """Return the public names of a format's modules, and of ``defaults`` for names that these do not have.
 
-    A name may not be something else in each of two modules: one of them would never be used.
+    Raises AssertionError if two modules define the same name: one definition would never be used.
     """
     own: dict[str, object] = {}
     for module in modules:
@@ -234,10 +236,7 @@ def _public(module: str) -> dict[str, object]:
 
 
 def module(name: str) -> Format:
-    """The functions of a format.
-
-    Raises UsageError for an unknown name.
-    """
+    """Return the functions of a format.  Raises UsageError for an unknown name."""
     row = ROWS.get(name)
     if row is None:
         raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(ROWS)}")
@@ -246,7 +245,7 @@ def module(name: str) -> Format:
 
 
 def writing(name: str) -> Writing:
-    """The functions that make a format's trees and write into them.
+    """Return the functions that make a format's trees and write into them.
 
     Raises EmitError for a format whose texts are one value.
     """
@@ -258,7 +257,7 @@ def writing(name: str) -> Writing:
 
 
 def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Document:
-    """Scan the text of a SOPS file; where it contains git's conflict markers, the error says so."""
+    """Scan the text of a SOPS file.  If it contains git's conflict markers, the ParseError says so."""
     try:
         return format.scan(text, comments=comments)
     except InputError:

@@ -1,11 +1,11 @@
-"""Any bytes, as sops 3.13.3 keeps them: one string called ``data`` in a JSON envelope.
+"""Any bytes, as sops 3.13.3 stores them: one string called ``data`` in a JSON envelope.
 
-(stores/json/store.go: BinaryStore.)  Texts are `str` throughout encconf, so bytes that are not UTF-8
-are lone surrogates in them: code that reads or writes such a file decodes and encodes it with
+(stores/json/store.go: BinaryStore.)  Texts are `str` throughout encconf, so bytes that are not UTF-8 are
+lone surrogates in them: code that reads or writes a binary file decodes and encodes it with
 ``errors="surrogateescape"``.  The envelope itself is ASCII.
 
-A text that is already such an envelope counts as encrypted; sops would put it into another one.
-A binary file has no names, so there is nothing to load: `encconf.load_config` refuses it.
+A text that is already an envelope counts as encrypted; sops would put it into a second envelope.
+A binary file has no keys, so `encconf.load_config` refuses it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BRACE = re.compile(r"[ \t\r\n]*\{")
 
 
 def scan(text: str, *, comments: bool = False) -> Document:
-    """The document of an envelope, or one whose only value is the whole text.
+    """Return the document of an envelope, or for any other text a document whose only value is that text.
 
     Raises ParseError for a lone surrogate that does not stand for a byte.
     """
@@ -40,7 +40,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
         try:
             document = json.scan(text)
         except ParseError:
-            pass  # some text that begins with a brace
+            pass  # it is another text that begins with a brace
         else:
             if document.block is not None and "lastmodified" in document.block:
                 document.format = "binary"
@@ -57,20 +57,20 @@ def scan(text: str, *, comments: bool = False) -> Document:
 
 
 def load_plain(text: str) -> list[dict[str, object]]:
-    """A plain text as the one value it is."""
+    """Return the text as the value of ``data``."""
     return [{_KEY: text}]
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Replace the whole text with an ``ENC[…]`` text; `attach` puts the envelope around it."""
+    """Return the edit that replaces the whole text with an ``ENC[…]`` text.  `attach` adds the envelope."""
     return leaf.start, leaf.end, f'"{enc}"'
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Replace the ``ENC[…]`` text with the bytes; `detach` removes the envelope.
+    """Return the edit that replaces the ``ENC[…]`` text with the bytes.  `detach` removes the envelope.
 
-    If the envelope has other values as well, only ``data`` remains, as in sops.  Raises EmitError
-    if that is not a string.
+    If the envelope has other values as well, only ``data`` remains, as in sops.  Raises EmitError if
+    ``data`` is not a string.
     """
     if leaf.path != (_KEY,):
         return leaf.start, leaf.end, ""
@@ -80,7 +80,7 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:
-    """The edits that put the envelope with its block around the text, or replace the block."""
+    """Return the edits that put an envelope with the block around the text, or that replace the block."""
     if document.parts[0].block is not None:
         return json_text.attach(document, block_text)
     envelope = splice(_ENVELOPE, json_text.attach(json.scan(_ENVELOPE), block_text))
@@ -92,7 +92,7 @@ def attach(document: Document, block_text: str) -> list[Edit]:
 
 
 def detach(document: Document) -> list[Edit]:
-    """The edits that remove the envelope.  Raises EmitError if there is no data in it."""
+    """Return the edits that remove the envelope.  Raises EmitError if it has no string ``data``."""
     if document.parts[0].block is None:
         return []
     data = next((leaf for leaf in document.leaves if leaf.path == (_KEY,)), None)
@@ -104,7 +104,7 @@ def detach(document: Document) -> list[Edit]:
         if _is_sealed(leaf):  # `literal` replaces these
             edits.append((at, leaf.start, ""))
             at = leaf.end
-        elif leaf is data:  # an empty text, or one that an old sops left alone
+        elif leaf is data:  # an empty text, or one that an old sops did not encrypt
             edits.append((at, leaf.end, data.data.decode("utf-8", "surrogateescape")))
             at = leaf.end
     return [*edits, (at, len(document.text), "")]

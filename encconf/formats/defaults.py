@@ -1,4 +1,4 @@
-"""What a format does where it has no rule of its own."""
+"""The functions of `encconf.formats.Format` for a format that does not define its own."""
 
 from __future__ import annotations
 
@@ -13,54 +13,54 @@ EMPTY = ""
 
 
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
-    """There is nothing that sops could not read back."""
+    """Return None: sops can read every text of the format back."""
     return None
 
 
 def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """Remove a comment that sops stored as a list's item: the format has no such comments."""
+    """Return the edit that removes the item: the format cannot have a comment there."""
     return leaf.start, leaf.end, ""
 
 
 def comment_text(plain: str) -> str | None:
-    """The format has no comments."""
+    """Return None: the format has no comments."""
     return None
 
 
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """Type and bytes: the format tells all types apart."""
+    """Return type and bytes: the format distinguishes all types."""
     return leaf.type, leaf.data
 
 
 def shows_types(document: Document) -> bool:
-    """Each leaf has its value's type."""
+    """Return True: each leaf has the type of its value."""
     return True
 
 
 def tells_integers(document: Document) -> bool:
-    """Each ciphertext states its value's type, whichever program wrote it."""
+    """Return True: each ciphertext states the type of its value, whichever program wrote it."""
     return True
 
 
 def fragile(leaf: Leaf) -> bool:
-    """All releases of sops read a value alike."""
+    """Return False: all releases of sops read a value the same way."""
     return False
 
 
 def unclosed(document: Document, leaf: Leaf) -> bytes | None:
-    """All readers agree on where a value ends."""
+    """Return None: all readers agree on where a value ends."""
     return None
 
 
 def caveat(leaf: Leaf) -> str | None:
-    """All readers agree on the values."""
+    """Return None: all readers agree on the values."""
     return None
 
 
 def region(document: Document, leaf: Leaf) -> tuple[int, int]:
-    """A leaf's own span: nothing else belongs to its spelling."""
+    """Return the span of the leaf: it has no tag, anchor or header."""
     return leaf.start, leaf.end
 
 
 def settle(document: Document) -> None:
-    """The values need no change."""
+    """Change nothing: readers see the values that sops stores."""

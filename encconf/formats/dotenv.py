@@ -1,23 +1,25 @@
-"""dotenv texts: a name, ``=`` and a value on each line, in sops's dialect with quotes understood.
+"""dotenv texts, as sops stores them: a name, ``=`` and a value on each line.  Quotes are understood, too.
 
-How sops 3.13.3 (stores/dotenv/store.go) reads a line: ``#`` in the first column makes a comment, the
-first ``=`` ends the name, all that follows is the value, in which ``\\n`` means a line break.  No
-quotes, no escapes, no blanks trimmed, no ``export``.  encconf encrypts the same bytes: ``sops -d`` prints
-the original lines, and ``sops exec-env`` sets the same values as for sops's own files.
+sops 3.13.3 (stores/dotenv/store.go) reads a line like this: ``#`` in the first column makes it a comment.
+Otherwise, the first ``=`` ends the name, and the rest is the value, in which ``\\n`` means a line break.
+sops knows no quotes, no other escapes and no ``export``, and does not trim blanks.  encconf encrypts the
+same bytes: ``sops -d`` prints the original lines, and ``sops exec-env`` sets the same values as for sops's
+own files.
 
-Also read, and returned byte for byte when decrypting:
+encconf also reads the following, and restores it byte for byte when it decrypts:
 
-- values in quotes over several lines; for sops they are one line, in double quotes with ``\\n``;
+- values in quotes over several lines; sops gets them on one line, in double quotes with ``\\n``;
 - indented comments, blank lines, and ``\\r\\n`` as the line break.
 
-When values are loaded, **quotes mean what they mean to dotenv readers** (python-dotenv: ``\\n`` and its
-like in double ones, ``\\'`` in single ones, a comment behind them, ``export`` before the name) **and a
-value without quotes means what it means to sops**: ``a # b`` and ``a#b`` are whole, and ``\\n`` is a line
-break.  So a value that `sops set` wrote is never cut, and a file's meaning depends on no setting.
-``$NAME`` is never expanded.  `caveat` says which values sops reads differently.
+When values are loaded, **quotes mean what they mean to dotenv readers** such as python-dotenv: escapes
+like ``\\n`` in double quotes, ``\\'`` in single quotes, and a comment behind the quotes; ``export`` may
+precede the name.  **A value without quotes means what it means to sops**: ``a # b`` and ``a#b`` are whole,
+and ``\\n`` is a line break.  So a value that `sops set` wrote is never cut, and no setting changes what a
+file means.  ``$NAME`` is never expanded.  `caveat` says which values sops reads differently.
 
-Not read: ``NAME`` without ``=``, and names in quotes.  Quotes that something else follows are part of the
-value, as in sops.  A name that appears twice is kept twice; the last one counts.
+encconf refuses ``NAME`` without ``=``.  Quotes around a name are part of the name, and quotes with other text
+behind them are part of the value, as in sops.  If a name appears twice, both lines stay, and the last one
+counts.
 """
 
 from __future__ import annotations
@@ -41,25 +43,25 @@ DATABASE_PASSWORD=change me
 """
 
 _PREFIX = "sops_"
-# The line that most are: no quotes, no backslash, no carriage return.  Up to one character is found faster
-# than any of several: whether a ciphertext holds others is for `_holds_more`.
+# Most lines: a value without quotes, backslashes and carriage returns, or a ciphertext.  A ciphertext is
+# matched up to its bracket only, which is fast, and `_holds_more` looks for those characters in it.
 _SIMPLE = re.compile(r"(?!sops_)([A-Za-z_][A-Za-z0-9_]*+)=(ENC\[[^\]]*+\](?=\n|\Z)|[^\"'\\\r\n]*+)(?:\n|\Z)")
-# A value in quotes, and behind it at most a comment.
+# A value in quotes, with at most a comment behind it.
 _QUOTED = re.compile(
     r"""[ \t]*(?:"((?>(?:[^"\\]++|\\.)*))"|'((?>(?:[^'\\]++|\\.)*))')[ \t]*(?:\#[^\r\n]*)?(?=\r?\n|\Z)""",
     re.DOTALL,
 )
-# As shells read it: a backslash before the closing quote is one.
+# A value in single quotes as shells read it, without escapes: a backslash may precede the closing quote.
 _LITERAL = re.compile(r"[ \t]*'([^'\n]*+)'[ \t]*(?:\#[^\r\n]*)?")
 _QUOTE = re.compile(r"[ \t]*[\"']")
 _NAME = re.compile(r"(?s)\A\s*(?:export[ \t]+)?(.*?)\s*\Z")
 _INDENTED = re.compile(r"\n[ \t\r]")
-# A byte order mark, and blanks before a comment or on a line without anything else.
+# A byte order mark, blanks before a comment, and blanks on a line that has nothing else.
 _BETWEEN = r"(?m)\A\ufeff(?:[ \t\r]+(?=#|$))?|^[ \t\r]+(?=#|$)"
 _ESCAPE = re.compile(r"\\([\\'\"abfnrtv])")
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
-_ODD = re.compile(rb"[\n\\#]")  # readers may disagree about these
+_ODD = re.compile(rb"[\n\\#]")  # characters that readers may read differently
 
 _QUOTES = "sops takes the quotes as part of the value; encconf and other dotenv readers do not"
 _BREAK = "\\n is a line break to sops and encconf; if you do not mean one, put the value in single quotes"
@@ -72,9 +74,9 @@ _HASH = "sops and encconf take the # as part of the value; other dotenv readers 
 def scan(text: str, *, comments: bool = False) -> Document:
     """Parse lines into leaves with spans.
 
-    A text with lines of a ``sops`` block is read exactly as sops reads it, and with ``\\n`` as its line
-    break in any case; one without also in the ways described above.  Raises ParseError for a line
-    without ``=``, MetadataError for a block whose names are at odds.
+    A text with a ``sops`` block is read exactly as sops reads it, after ``\\r\\n`` at the end of all lines is
+    replaced with ``\\n``.  A text without a block may also have what the module's docstring lists.  Raises
+    ParseError for a line without ``=``, and MetadataError for a block whose names contradict each other.
     """
     limit_lines(text)
     exact = text.startswith(_PREFIX) or f"\n{_PREFIX}" in text
@@ -82,7 +84,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
         flat.check(text)
     crlf = _all_crlf(text)
     if exact and crlf:
-        text, crlf = text.replace("\r\n", "\n"), False  # git has done that; sops could not read it
+        text, crlf = text.replace("\r\n", "\n"), False  # git made these line breaks; sops cannot read them
     document, root = whole_document(text, "dotenv")
     block = _read(document, root, exact=exact, crlf=crlf, comments=comments)
     if block:
@@ -95,10 +97,10 @@ def scan(text: str, *, comments: bool = False) -> Document:
 def _read(
     document: Document, root: Scope, *, exact: bool, crlf: bool, comments: bool
 ) -> list[tuple[int, int]]:
-    """Add the values and comments of a document's text; the lines of the block."""
+    """Add the values and comments of a document's text.  Returns the spans of the block's lines."""
     text = document.text
     leaves, shape, new = document.leaves, document.shape, object.__new__
-    scopes: dict[str, Scope] = {}  # by name: that of its last value
+    scopes: dict[str, Scope] = {}  # for each name, the scope of its last value
     pending: list[Comment] = []
     block: list[tuple[int, int]] = []
 
@@ -135,7 +137,7 @@ def _read(
             line = note if note is not None else text[start:end]
             style = _style(line)
             line = line.replace("\\n", "\n")
-        if scopes.get(name) is root:  # its own scope tells its comments from those of the first
+        if scopes.get(name) is root:  # in a new scope, its comments differ from those of the first value
             root = Scope(None, None, (), "", root.node)
         scopes[name] = root
         leaf = new(Leaf)  # as `Leaf(…)` does, in two thirds of the time; a function would be as slow
@@ -159,7 +161,7 @@ def _read(
 
 
 def _holds_more(value: str) -> bool:
-    """Whether a line that looks like a ciphertext contains something else."""
+    """Whether a value that looks like a ciphertext has a backslash or a carriage return in it."""
     return "\\" in value or "\r" in value
 
 
@@ -167,7 +169,11 @@ _EMPTY, _COMMENT, _PAIR = range(3)
 
 
 def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, int, str | None, int]:
-    """Kind, start and end of the comment or value, a respelling over several lines; the next line's start."""
+    """Read the line at an offset.
+
+    Returns its kind, start and end of its comment or value, a respelling on one line if the value has
+    several lines, and the start of the next line.
+    """
     end = text.find("\n", at)
     following = len(text) if end < 0 else end + 1
     end = _content_end(text, at, following, crlf)
@@ -190,7 +196,7 @@ def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, i
     note = None
     if not exact and _QUOTE.match(text, start, end) and not text.startswith(_PREFIX, at):
         found = _QUOTED.match(text, start)
-        if found is not None and found.end() > end:  # it goes on in the next line
+        if found is not None and found.end() > end:  # the value continues in the next line
             end = found.end()
             following = text.find("\n", end) + 1 or len(text)
             note = _one_line(text[start:end])
@@ -198,13 +204,13 @@ def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, i
 
 
 def _all_crlf(text: str) -> bool:
-    """Whether ``\\r\\n`` is the line break; a ``\\r`` here and there belongs to a value, as in sops."""
+    """Whether all lines end with ``\\r\\n``.  If only some do, ``\\r`` is part of the values, as in sops."""
     count = text.count("\r\n")
     return count > 0 and count == text.count("\n")
 
 
 def _content_end(text: str, at: int, following: int, crlf: bool) -> int:
-    """Where a line's content ends, given where the next line starts."""
+    """Return where a line's content ends, given where the next line starts."""
     end = following
     if end > at and text[end - 1] == "\n":
         end -= 1
@@ -224,13 +230,13 @@ def _take_block(document: Document, lines: list[tuple[int, int]]) -> None:
 
 
 def _style(line: str) -> str:
-    """The quotes around a value, "" for none."""
+    """Return the quotes around a value, or "" if it has none."""
     quoted = _QUOTE.match(line) is not None and _unquoted(line) is not None
     return line.lstrip(" \t")[0] if quoted else ""
 
 
 def _one_line(value: str) -> str:
-    """A value in quotes over several lines as sops can hold it: on one, and with the same meaning."""
+    """Return a quoted value of several lines on one line, as sops needs it, with the same meaning."""
     value = value.replace("\r\n", "\n")
     line = value.replace("\n", "\\n")
     meant = _unquoted(value)
@@ -246,7 +252,7 @@ def _one_line(value: str) -> str:
 
 
 def _unquoted(line: str) -> str | None:
-    """The meaning of a value in quotes, None for one that isn't in quotes."""
+    """Return what a quoted value means, or None if the value is not in quotes."""
     found = _QUOTED.fullmatch(line)
     if found is None:
         found = _LITERAL.fullmatch(line)
@@ -257,7 +263,7 @@ def _unquoted(line: str) -> str | None:
 
 
 def load_plain(text: str) -> list[dict[str, object]]:
-    """The values of a plain text: strings by name."""
+    """Return the values of a plaintext: strings by name."""
     document = scan(text)
     goyaml.fill(document.leaves)
     settle(document)
@@ -265,7 +271,7 @@ def load_plain(text: str) -> list[dict[str, object]]:
 
 
 def settle(document: Document) -> None:
-    """Give the tree the names and values as dotenv readers read them; see the module's docstring."""
+    """Replace names and values in the tree by what dotenv readers read (see the module's docstring)."""
     tree = document.trees[0]
     values = dict(tree)
     tree.clear()
@@ -276,31 +282,31 @@ def settle(document: Document) -> None:
             assert leaf.data is not None
             value = flat.word(leaf.type, leaf.data)
         elif isinstance(value, str) and (meant := _meant(name, value)) is not None:
-            value = type(value)(meant)  # a masked value stays one
+            value = type(value)(meant)  # a masked value keeps its class
         if not name.isidentifier():
             name = _NAME.sub(r"\1", name)
         tree[name] = value
 
 
 def _meant(name: str, value: str) -> str | None:
-    """A value as it is meant, None if that is as it is written."""
+    """Return what dotenv readers read for a value, or None if they read it as it is."""
     if value[:1] in " \t\"'" and _QUOTE.match(value):
         return _unquoted(value.replace("\n", "\\n"))
     return value.lstrip(" \t") if name[-1:] in (" ", "\t") else None  # `NAME = value`
 
 
 def comment_text(plain: str) -> str | None:
-    """Every line of it becomes a comment; nothing but a line feed ends a line."""
+    """Return a decrypted comment with ``#`` before each of its lines.  Only a line feed ends a line."""
     return re.sub(r"\n(?!#)", "\n# ", plain)
 
 
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """There are no types: what counts is what the text says."""
+    """Return type and bytes.  The format has no types, so the type is always str."""
     return "str", flat.spelled(leaf, "dotenv")
 
 
 def unclosed(document: Document, leaf: Leaf) -> bytes | None:
-    """To sops a line is a value, whatever quotes are in it."""
+    """Return the first line of a quoted value of several lines: sops ends a value at the line break."""
     if leaf.note is None:
         return None
     first = document.text[leaf.start : leaf.end].partition("\n")[0].removesuffix("\r")
@@ -308,7 +314,7 @@ def unclosed(document: Document, leaf: Leaf) -> bytes | None:
 
 
 def caveat(leaf: Leaf) -> str | None:
-    """Why sops or others read a value differently from `settle`, if they do."""
+    """Return why sops or other readers read a value differently from `settle`, or None."""
     if leaf.style:
         return _QUOTES
     data = leaf.data or b""
@@ -324,7 +330,7 @@ def caveat(leaf: Leaf) -> str | None:
 
 
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
-    """Write in sops's dialect what it cannot read: line breaks, blanks, indented comments, many lines."""
+    """Respell what sops cannot read: ``\\r\\n``, blanks, indented comments, values of several lines."""
     text = document.text
     if document.parts[0].block is not None:
         return None
@@ -348,12 +354,12 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Replace a leaf with an ``ENC[…]`` text, without quotes: sops accepts no others."""
+    """Return the edit that replaces a leaf with an ``ENC[…]`` text.  sops accepts no quotes around that."""
     return leaf.start, leaf.end, enc
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Replace an ``ENC[…]`` text with its plaintext, on one line as sops does."""
+    """Return the edit that replaces an ``ENC[…]`` text with its plaintext, on one line as in sops."""
     text = data.decode("utf-8", "surrogateescape") if type == "str" else flat.word(type, data)
     return leaf.start, leaf.end, text.replace("\n", "\\n")
 
@@ -364,7 +370,7 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
 
 def render_block(block: Mapping[str, object]) -> str:
-    """Spell the block as sops does: a line for each of its strings.  Raises EmitError."""
+    """Return the block as sops writes it: a line for each of its strings.  Raises EmitError."""
     lines = []
     for name, value in flat.flatten(block):
         if "=" in name:
@@ -382,7 +388,7 @@ def _line(name: str, value: str) -> str:
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove members that are strings; every other line stays.
+    """Set, replace or remove string members.  Every other line stays as it is.
 
     A new member is placed before the first one whose name is greater.
     """
@@ -400,7 +406,7 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:
-    """The edits that add the block as the last lines; one that is there is replaced."""
+    """Return the edits that add the block as the last lines and remove the old block."""
     text = document.text
     edits = detach(document)
     end = len(text)
@@ -413,5 +419,5 @@ def attach(document: Document, block_text: str) -> list[Edit]:
 
 
 def detach(document: Document) -> list[Edit]:
-    """The edits that remove every line of the block."""
+    """Return the edits that remove every line of the block."""
     return [(start, end, "") for start, end in document.parts[0].pieces]

@@ -17,7 +17,7 @@ stored = stored_text
 
 
 def tree(document: Document) -> Tree:
-    """The tree of a scanned text: lines, and values by name; a name may appear twice."""
+    """Return the tree of a scanned text: other lines, and values by name.  A name may appear twice."""
     text = document.text
     tree = Tree("map", {})
     at = 0
@@ -38,7 +38,7 @@ def tree(document: Document) -> Tree:
 
 
 def check(path: Path, value: Plain) -> None:
-    """Raises EmitError unless the value is single, and its path one key."""
+    """Raise EmitError unless dotenv can hold the value: a single value, at a path of one key."""
     if isinstance(value, (dict, list)):
         raise EmitError("dotenv has single values, not mappings or lists")
     if len(path) != 1 or not isinstance(path[0], str) or not path[0]:
@@ -51,12 +51,12 @@ def check(path: Path, value: Plain) -> None:
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Replace a value; the new one is on one line and without quotes, as in sops."""
+    """Replace a value.  The new value is on one line and without quotes, as in sops."""
     chain[-1].value = Single(_spelled(value), {})
 
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Add a last line."""
+    """Add a value in a new last line."""
     tree = chain[-1].value
     assert isinstance(tree, Tree)
     text = tree.text
@@ -65,7 +65,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def remove(chain: list[Entry], path: Path) -> None:
-    """Remove a line."""
+    """Remove a value with its line."""
     tree = chain[-2].value
     assert isinstance(tree, Tree)
     tree.entries.remove(chain[-1])

@@ -1,10 +1,10 @@
 """What dotenv and INI share: they have no types, and cannot nest the ``sops`` block.
 
-sops 3.13.3 (stores/flatten.go, stores/metadata.go) writes the block there as flat names and strings:
-``{"age": [{"enc": "x"}]}`` is ``age__list_0__map_enc`` with the value ``x``, a line break in a value is
-``\\n``.  Backslashes are not escaped, so some values cannot be written; a value that would be read
-differently is refused.  Values of other types, which sops writes when it converts a YAML file, are
-spelled as sops spells them (stores.ValToString).
+sops 3.13.3 (stores/flatten.go, stores/metadata.go) writes the block in these formats as flat names and
+strings: ``{"age": [{"enc": "x"}]}`` is ``age__list_0__map_enc`` with the value ``x``, and a line break in a
+value is ``\\n``.  sops does not escape backslashes, so some values would be read back differently; encconf
+refuses to write those.  sops may have encrypted values of other types when it converted a YAML file; they
+are spelled as sops spells them (stores.ValToString).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 _STEP = re.compile("__(map|list)_")
 _MAX_DEPTH = 12
-"""How deep a block may nest; sops's own has four levels."""
+"""How deep a block may nest.  The one that sops writes has four levels."""
 _WHOLE = re.compile(r"(\d{1,3})\.0*")
 
 
 def flatten(block: Mapping[str, object]) -> list[tuple[str, str]]:
-    """The block's members as flat names and strings, sorted by name at each level as in sops.
+    """Return the block's members as flat names and strings, sorted by name at each level as in sops.
 
-    Raises EmitError for values that would be read differently.
+    Raises EmitError for values that would be read back differently.
     """
     entries: list[tuple[str, str]] = []
     for name in sorted(block):
@@ -72,7 +72,7 @@ def _string(value: object) -> str:
 
 
 def _strings(value: object) -> Any:
-    """The block with strings only, and without null and empty collections, which are not written."""
+    """Return the block with strings only, and without nulls and empty collections, which are not written."""
     if isinstance(value, (dict, list)):
         if isinstance(value, list):
             return [_strings(item) for item in value] if value else None
@@ -82,7 +82,7 @@ def _strings(value: object) -> Any:
 
 
 def unflatten(entries: Iterable[tuple[str, str]]) -> dict[str, object]:
-    """The block of flat names and strings.
+    """Return the block for flat names and strings.
 
     Raises MetadataError for duplicate names, incomplete lists, and names that contradict each other.
     """
@@ -144,7 +144,7 @@ def check(text: str) -> None:
 
 
 def word(type: str, data: bytes) -> str:
-    """A value of any type as text; bytes that are not UTF-8, which sops writes, as lone surrogates."""
+    """Return a value of any type as text.  Bytes that are not UTF-8 become lone surrogates."""
     if type == "bool":
         return bool_word(data)
     text = data.decode("utf-8", "surrogateescape")
@@ -155,7 +155,7 @@ def word(type: str, data: bytes) -> str:
 
 
 def spelled(leaf: Leaf, format: str) -> bytes | None:
-    """A value as the format can express it: dotenv cannot distinguish ``\\n`` from a line break."""
+    """Return a value's bytes as the format can express them: dotenv has ``\\n`` for a line break."""
     data = leaf.data
     if data is None or leaf.type == "comment":
         return data

@@ -1,4 +1,4 @@
-"""Values of plain block YAML, for `encconf.formats.lines`: scalars in quotes or in blocks, lists of words."""
+"""Values of plain block YAML, for `encconf.formats.lines`: quoted scalars, block scalars, flow sequences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from encconf.text.document import Scope
 
 
-# A value on one line, and what may come after it: a comment.  Compiled when they are first needed.
+# Values on one line.  `_REST` is what may follow: blanks and a comment.  All are compiled when first needed.
 _REST = r"(?=\ *+(?:(?<=\ )\#.*+)?\Z)"
 PLAIN_SCALAR = r"((?>(?:[^\ :]++|:(?!\ |\Z)|\ ++(?![\ #]|\Z))+))" + _REST
 _SINGLE_SCALAR = r"'((?>(?:[^']|'')*))'" + _REST
@@ -23,16 +23,16 @@ _WORD = r"-?[A-Za-z0-9_./][A-Za-z0-9_./+=@$*-]*+(?>(?:\ [A-Za-z0-9_./+=@$*-]++)*
 _ITEM = rf""""[^"\\]*+"|'[^']*+'|{_WORD}"""
 FLOW = rf"(?:\{{\}}|\[\]|\[\ *+(?:{_ITEM})\ *+(?>(?:,\ *+(?:{_ITEM})\ *+)*)\])" + _REST
 
-_LONGEST = 100_000  # characters, for which a repetition in a pattern takes up to 16 MB
+_LONGEST = 100_000  # characters: a pattern's repetitions take up to 16 MB of memory for that many
 
 
 def matched(pattern: str, rest: str) -> re.Match[str] | None:
-    """What a pattern matches at the start of a value; None if it does not, or if the value is for libyaml."""
+    """Match a pattern at the start of a value.  Returns None if the value is too long: libyaml reads it."""
     return re.match(pattern, rest) if len(rest) <= _LONGEST else None
 
 
 def quoted(rest: str) -> tuple[int, bytes] | None:
-    """A scalar in quotes: its length and data, None if it needs libyaml."""
+    """Return length and data of a quoted scalar, or None if it needs libyaml."""
     quote = rest[0]
     if quote not in "\"'":
         return None
@@ -50,7 +50,10 @@ def quoted(rest: str) -> tuple[int, bytes] | None:
 
 
 def block_scalar(rest: str, indent: int) -> tuple[int, bytes] | None:
-    """A block scalar with lines indented by ``indent``: its length and data, None if it needs libyaml."""
+    """Return length and data of a block scalar whose lines are indented by ``indent``.
+
+    Returns None if it needs libyaml.
+    """
     header, _, body = rest.partition("\n")
     lines = [line[indent:] for line in body.split("\n")]
     value = "\n".join(lines)
@@ -66,7 +69,7 @@ def block_scalar(rest: str, indent: int) -> tuple[int, bytes] | None:
 
 
 def add_words(scope: Scope, start: int, flow: str, leaves: list[Leaf], shape: list[str]) -> bool:
-    """Add the words of a list in brackets; False when sops refuses one."""
+    """Add the items of a flow sequence as leaves.  Returns False if sops refuses one of them."""
     node = scope.node
     assert isinstance(node, list)
     for found in re.finditer(_ITEM, flow):

@@ -1,14 +1,14 @@
 """Plain block YAML read line by line: the subset of YAML that most files use, without a parser.
 
 `scan` returns exactly the `Document` that `encconf.formats.yaml_events` makes of libyaml's events, in a
-third of the time and without importing a YAML library; or None, and then libyaml reads the text.  It
-never refuses a text: for anything unusual, including invalid YAML, it returns None.
+third of the time and without importing a YAML library.  For anything unusual, including invalid YAML, it
+returns None, and the caller then reads the text with libyaml.
 
 It reads documents of block mappings and sequences, with ``---`` between them; keys of a few words, or in
-quotes; plain and quoted scalars on one line; block scalars; ``{}``, ``[]`` and lists of words in brackets;
-and comments, if it is clear which item they belong to.  It does not read anchors, aliases, tags, merge
-keys, other flow collections, other scalars of several lines, ``? `` keys, directives, tabs, or line breaks
-other than ``\\n``.
+quotes; plain and quoted scalars on one line; block scalars; ``{}``, ``[]`` and flow sequences of words; and
+comments, if it is clear which item they belong to.  It does not read anchors, aliases, tags, merge keys,
+other flow collections, other scalars of several lines, ``? `` keys, directives, tabs, or line breaks other
+than ``\\n``.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_DEPTH = 100  # collections inside each other; fewer than MAX_DEPTH, above which a text is refused
-_NEVER = "\n"  # the indentation of no line
+_DEPTH = 100  # the most levels that are read here; libyaml's events may have MAX_DEPTH
+_NEVER = "\n"  # a `pad` that equals the start of no line
 _ASCII = bytes([10, *range(32, 127)])
 
-# Every line matches: indentation and dashes, key, colon, and the rest.  All lines of a block scalar are
-# in the rest: its first line, the lines with the same indentation, and empty lines.
+# Every line matches: indentation and dashes, key, colon, and the rest.  For a block scalar, the rest is its
+# header and all its lines: the first line, lines with at least the same indentation, and blank lines.
 _LINE = re.compile(
     r"""
     (\ *+(?>(?:-(?:\ ++|(?=\n))){0,20}))
@@ -47,25 +47,25 @@ _LINE = re.compile(
 )
 _groups = re.Match.groups
 
-# The first characters of plain scalars: those of nothing but strings, and the others.
+# The first characters of plain scalars: those that only strings have, and all.
 _TEXT = frozenset("ABCDEGHIJKLMOPQRSUVWXYZabcdeghijklmopqrsuvwxyz_/$(")
 _PLAIN = _TEXT | frozenset("FNTfnt0123456789.+-~^;<=\\)")
 _WORDS = frozenset(["true", "True", "TRUE", "false", "False", "FALSE", "null", "Null", "NULL"])
-_KEYS = _WORDS | {"sops"}  # those that need a closer look
+_KEYS = _WORDS | {"sops"}  # keys that are not ordinary strings
 
 MAX_DOCUMENTS = 10_000
 """How many documents a stream may have."""
 
 
 def scan(text: str, comments: bool) -> Document | None:
-    """The document that `encconf.formats.yaml.scan` returns; None if the text needs libyaml."""
+    """Return the document that `encconf.formats.yaml.scan` returns, or None if the text needs libyaml."""
     if not _is_printable(text):
         return None
     document = Document(text, "yaml")
     document.regular = True
     whole = text if text[-1:] == "\n" else text + "\n"
     begin = 0
-    block = ""  # the last one that was read, to the end of its document
+    block = ""  # the text from the last `sops` block that was read to the end of its document
     size = 0
     ends = _document_ends(whole)
     if len(ends) > MAX_DOCUMENTS:
@@ -88,9 +88,9 @@ def scan(text: str, comments: bool) -> Document | None:
 
 
 def _body_end(text: str, begin: int, end: int, block: str) -> int:
-    """Where a document's own lines end, before the given ``sops`` block; its end if another text is there.
+    """Return where ``block`` starts if the document ``text[begin:end]`` ends with it, else ``end``.
 
-    All documents of a stream have the same block, so it is read only once.
+    All documents of a stream have the same ``sops`` block, so `scan` reads it only once.
     """
     stop = end - len(block)
     if stop > begin and text.startswith("\n" + block, stop - 1):
@@ -102,7 +102,7 @@ def _body_end(text: str, begin: int, end: int, block: str) -> int:
 
 
 def _document_ends(text: str) -> list[int]:
-    """Where each document of a stream ends: before the ``---`` of the next one, or with the text."""
+    """Return where each document of a stream ends: before the next ``---``, or at the end of the text."""
     ends = []
     if "\n---\n" in text:
         if text.startswith("---\n"):
@@ -112,22 +112,22 @@ def _document_ends(text: str) -> list[int]:
             ends.append(at + 1)
             at = text.find("\n---\n", at + 4)
         if re.fullmatch(r"(?>(?:\ *(?:#.*)?\n)*)", text[: ends[0]]):
-            del ends[0]  # only comments before it
+            del ends[0]  # before the first `---` are only comments, so no document ends there
     return [*ends, len(text)]
 
 
 def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> bool:
-    """Add one document, ``text[begin:end]``, which ends with a line break; False if it needs libyaml.
+    """Add the document ``text[begin:end]``, which ends with a line break.  Returns False if it needs libyaml.
 
-    ``text`` may have one more line break at its end than the document's text.
+    ``text`` may have one more line break at its end than ``document.text``.
     """
     resolve, new = goyaml.resolve, object.__new__
     leaves, shape = document.leaves, document.shape
     part = Part(-1)
     document.parts.append(part)
 
-    # The innermost collection: its column, and how a line starts that simply adds to it.  Around
-    # it, the others.
+    # The innermost collection.  `column` is where its keys or dashes are, and a line that starts with `pad`
+    # adds an item to it.  `stack` has the collections around it.
     scope: Any = None
     node: Any = None
     in_map = False
@@ -135,9 +135,9 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
     pad = _NEVER
     stack: list[tuple[Scope, bool, int]] = []
     step: str | int = ""
-    pending = -1  # where the value at `step` is, if nothing comes: it is null
+    pending = -1  # after a key or dash without a value: where the value is if it turns out to be null
     in_block = False
-    # The comment lines since the last item: where, and at which column; empty lines are at -1.
+    # The comment lines since the last item: start, end and column.  An empty line has the column -1.
     gap: list[tuple[int, int, int]] = []
 
     at, own_end = begin, len(document.text)
@@ -165,7 +165,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                 at = start + len(rest) + 1
                 continue
 
-            # Which collection the line belongs to.
+            # Find the collection that the line belongs to.
             ended = None
             if scope is None:
                 if dashes:
@@ -174,7 +174,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                     part.start = at + place
                 part.indent = column = place
                 if begin and any(indent < 0 for _, _, indent in gap):
-                    return False  # perhaps comments of the document before
+                    return False  # the comments may belong to the previous document
                 scope = Scope(None, None, (), "", {})
                 document.trees.append(scope.node)
                 shape.append("%")
@@ -216,7 +216,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                         return False
                 gap.clear()
 
-            # What the line opens: `- - key:`.
+            # Open the collections that start in the line: `- - key:`.
             if dashes:
                 inner = dashes.find("-", 1)
                 while inner > 0:
@@ -348,7 +348,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
     if stack and gap and gap[0][2] >= 0:
         return False
     if end < own_end and any(indent >= 0 for _, _, indent in gap):
-        return False  # perhaps comments of the document after
+        return False  # the comments may belong to the next document
     while stack:
         shape.append("}")
         scope = stack.pop()[0]
@@ -361,7 +361,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
 
 
 def _is_printable(text: str) -> bool:
-    """Whether libyaml accepts every character; also False for tabs and for other breaks and spaces."""
+    """Whether libyaml accepts every character, and none is a tab, or a line break or space beyond ASCII."""
     if text.isascii():
         return not text.encode().translate(None, _ASCII)
     return text.replace("\n", "").isprintable()
@@ -381,7 +381,7 @@ def open_scope(scope: Scope, step: str | int, mapping: bool, shape: list[str]) -
 
 
 def add_leaf(leaf: Leaf, leaves: list[Leaf], shape: list[str]) -> None:
-    """Add a leaf, which is the last one of its collection so far."""
+    """Add a leaf as the last item of its collection so far."""
     step = leaf.step
     if isinstance(step, str):
         leaf.scope.node[step] = None
@@ -393,7 +393,7 @@ def add_leaf(leaf: Leaf, leaves: list[Leaf], shape: list[str]) -> None:
 
 
 def _close(document: Document, leaves: list[Leaf], shape: list[str], root: dict[str, object]) -> bool:
-    """Remove the ``sops`` entry, which has ended, from the tree; False if it needs libyaml."""
+    """Take the ``sops`` entry, which has ended, out of the tree.  Returns False if it needs libyaml."""
     last = next(token for token in reversed(shape) if token != "}")
     if not leaves or last[0] in "{[":
         return False
@@ -404,7 +404,7 @@ def _close(document: Document, leaves: list[Leaf], shape: list[str], root: dict[
 def _inline(
     document: Document, scope: Scope, before: str | int | None, start: int, rest: str, size: int
 ) -> None:
-    """Add the comment after a value that starts at ``start`` and has ``size`` characters."""
+    """Add the comment behind a value that starts at ``start`` and has ``size`` characters."""
     sign = rest.index("#", size) + 1
     document.comments.append(Comment(scope, rest[sign:], start + sign, start + len(rest), before))
 
@@ -418,11 +418,11 @@ def _place(
     near: bool,
     ended: tuple[Scope, int] | None,
 ) -> bool:
-    """Add the comment lines before the item ``before`` at ``column``, or before the end.
+    """Add the comment lines before the item ``before`` at ``column``, or before the end if that is None.
 
-    ``ended`` is the innermost collection that ends there, and its column; its last comments may precede
-    the others.  ``near`` says that lines directly below the previous item, with an empty line after them,
-    also belong here.  Returns False where only `comments.place` can tell.
+    ``ended`` is the innermost collection that ends there, and its column.  The first lines may be its last
+    comments.  ``near`` says that lines directly below the previous item, with an empty line after them, also
+    belong to ``before``.  Returns False if only `comments.place` can decide.
     """
     text = document.text
     at = 0

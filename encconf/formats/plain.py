@@ -1,4 +1,7 @@
-"""Plain values, as Python's json module has them: what sops stores for one, and changes to nested ones."""
+"""Plain values, as Python's json module returns them: what sops stores for them, and changes in nested ones.
+
+The public names are also the defaults of `encconf.formats.Writing`.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,18 @@ if TYPE_CHECKING:
 
 
 def root(whole: Tree) -> Entry:
-    """The entry of the whole text, for formats whose texts are one document."""
+    """Return the entry of the whole text, for formats whose texts are one document."""
     return Entry((), "", value=whole)
 
 
 def check(path: Path, value: Plain) -> None:
-    """The format can hold any value at any path."""
+    """Accept any value at any path."""
 
 
 def text_of(type: str, data: bytes | None) -> str:
-    """A single value as text, for programs that take only text: ``true``, ``5``, ``1.5``, "" for null.
+    """Return a single value as text, for programs that know no types: ``true``, ``5``, ``1.5``, "" for null.
 
-    Raises EmitError for bytes that are no text.
+    Raises EmitError for bytes that are not UTF-8.
     """
     if data is None:
         return ""
@@ -41,17 +44,17 @@ def text_of(type: str, data: bytes | None) -> str:
 
 
 def string_of(value: Plain) -> str:
-    """A single value as text."""
+    """Return a single value as text."""
     return text_of(*stored(value))
 
 
 def stored_text(value: Plain) -> tuple[str, bytes | None]:
-    """What sops stores for a value in a format that has only strings."""
+    """Return what sops stores for a value in a format that has only strings."""
     return "str", string_of(value).encode()
 
 
 def put_plain(tree: Plain, path: Path, value: Plain) -> Plain:
-    """The tree with a value put at a path, as `sops set` does."""
+    """Return the tree with a value set at a path, as `sops set` does it."""
     if not path:
         return value
     step = path[0]
@@ -67,7 +70,7 @@ def put_plain(tree: Plain, path: Path, value: Plain) -> Plain:
 
 
 def drop_plain(tree: Plain, path: Path) -> Plain:
-    """The tree without the value at a path, which must exist."""
+    """Return the tree without the value at a path, which must exist."""
     step = path[0]
     rest = path[1:]
     if isinstance(tree, dict):
@@ -81,14 +84,14 @@ def drop_plain(tree: Plain, path: Path) -> Plain:
 
 
 def missing(path: Sequence[str | int]) -> PathNotFoundError:
-    """The error for a path that does not exist."""
+    """Return the error for a path that does not exist."""
     return PathNotFoundError(f"no value at {spell(path)}")
 
 
 def settled(tree: object, path: Path) -> Path:
-    """A path with its indexes counted from the start, as far as it exists.
+    """Return a path with indexes that count from the start, as far as the path exists.
 
-    ``tree`` has tuples or None for its values.  Raises PathNotFoundError for an impossible step.
+    Only dicts and lists in ``tree`` count as collections.  Raises PathNotFoundError for an impossible step.
     """
     steps = list(path)
     for number, step in enumerate(path):

@@ -1,12 +1,12 @@
-"""Whether a text is a SOPS file, and in which format: by its content, whatever its name.
+"""Whether a text is a SOPS file, and in which format.  The content decides, and the name only helps.
 
-`find` is the one function that decides this, for one file and for many.  It loads no parser and looks for
-the ``sops`` entry as each format spells it, so a damaged file (by a merge, say) counts, too, and is not
-overlooked.  A parser may find later that the file is not an encrypted one after all.
+`find` is the only function that decides this, for one file and for many.  It loads no parser and searches
+for the ``sops`` entry as each format spells it, so it also finds a damaged file (by a merge, say).  A parser
+may find later that the file is not encrypted.
 
-Where the name says a format (`encconf.formats.of_path`) and the text has that format's entry, that is
-enough.  Otherwise the text must also have a MAC or its date, and its lines must be those of the format:
-a README that shows a SOPS file is none.
+If the name has a known suffix (`encconf.formats.of_path`) and the text has the entry of that format, that is
+enough.  Otherwise the text must also have a MAC or its date, and its lines must be lines of the format: a
+README that shows a SOPS file is not a SOPS file.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from typing import Final
 
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
-"""How a UTF-16 text begins; YAML may be written so."""
+"""The byte order marks of UTF-16, which YAML may use."""
 
 GLANCE: Final = 1 << 13
-"""How many bytes of a file are its head."""
+"""The length of a file's head in bytes."""
 FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
-"""How to open a file whose head is read: opening a pipe must not hang."""
+"""The flags to open a file with, to read its head.  Opening a pipe must not block."""
 _BOM = b"\xef\xbb\xbf"
-_OWN_JSON = ("yaml", "json")  # sops reads JSON by the names of these as what the name says
-# Compiled when they are first needed: most files hold nothing that they are for.
+_OWN_JSON = ("yaml", "json")  # if a file's name says one of these, sops reads JSON in it as that format
+# Patterns are compiled when they are first needed: most files need none of them.
 _JSON = rb'"sops"\s*:'
 _ENVELOPE = rb'\s*\{\s*"data"\s*:\s*"(?:ENC\[[^"]*)?"\s*,\s*"sops"\s*:\s*\{'
 _ENVELOPE_END = rb"\}\s*\}\s*\Z"
 _FLOW = rb"""[{,\s]["']?sops["']?\s*:"""
 _FLOW_ROOT = rb"(?>(?:[ \t]*(?:#.*|%.*|---(?:[ \t]+[!&#].*)?)?\r?\n)*)(?:---[ \t]+)?[ \t]*\{"
-# How a line starts that has the entry, or begins it: up to the line's first "sops".
+# The start of a line that has the entry or begins it, up to the first "sops" and what must follow that.
 _BLOCK = {
     "yaml": rb"""( *)["']?sops["']?[ \t]*:""",
     "dotenv": rb"[ \t]*(?:export[ \t]+)?sops_\w+=",
@@ -50,9 +50,9 @@ _PLAIN_BLOCK = {
     "toml": rb"(?m)^\[sops\]",
 }
 _BLOCK_LINE = rb"(?m)^sops_.*\n?"
-_MARKERS = rb"(?m)^(?:<{7}|\|{7}|={7}|>{7})(?:[ \t].*)?\r?(?:\n|\Z)"  # of a conflict in git
+_MARKERS = rb"(?m)^(?:<{7}|\|{7}|={7}|>{7})(?:[ \t].*)?\r?(?:\n|\Z)"  # git's conflict markers
 _CONTENT = rb"(?m)^ *(?!\Z|[\s#%]|---|\.\.\.)"
-# Each begins with a word that is looked for fast.
+# Each pattern begins with a literal word, which re finds fast; the lookbehind comes after it.
 _MAC = (
     rb"""mac(?:(?<=\bmac)|(?<=\bsops_mac))["']?[ \t]*[:=]""",
     rb"""lastmodified(?:(?<=\blastmodified)|(?<=\bsops_lastmodified))["']?[ \t]*[:=]""",
@@ -61,7 +61,7 @@ _QUOTED_MAC = (
     rb"""mac(?<=\bmac)["']?[ \t]*=[ \t]*["']""",
     rb"""lastmodified(?<=\blastmodified)["']?[ \t]*=[ \t]*["']""",
 )
-# What no line of a format begins with: a text with such a line only shows a SOPS file.
+# A line that the format cannot have.  A text with such a line only quotes a SOPS file.
 _FOREIGN = {
     "yaml": rb"""(?m)^(?![\s#%\-.{}\[\],'"&!*|>?]|[^\s:#`][^:\n]*:(?:\s|\Z)|\Z)""",
     "dotenv": rb"(?m)^(?!\s|#|[^\s=]+(?:[ \t]+[^\s=]+)?=|\Z)",
@@ -71,15 +71,12 @@ _FOREIGN = {
 
 
 def glance(path: str) -> bool:
-    """Whether a file may be an encrypted one, by its first bytes, since most files are not.
-
-    Raises OSError.
-    """
+    """Whether a file may be a SOPS file, by its first bytes: most files are not.  Raises OSError."""
     return may_be(head_of(path))
 
 
 def head_of(path: str) -> bytes:
-    """The first 8 KiB of a file.  Raises OSError."""
+    """Return the first 8 KiB of a file.  Raises OSError."""
     descriptor = os.open(path, FLAGS)
     try:
         return os.read(descriptor, GLANCE)
@@ -88,15 +85,15 @@ def head_of(path: str) -> bytes:
 
 
 def may_be(head: bytes) -> bool:
-    """Whether a file that begins so may be an encrypted one."""
+    """Whether a file with this head may be a SOPS file."""
     return b"ENC[" in head or (len(head) == GLANCE and b"\0" not in head) or head.startswith(UTF16)
 
 
 def find(content: bytes | str, name: str = "") -> str | None:
-    """The format of a SOPS file, None for what is none; ``name`` decides where several fit.
+    """Return the format of a SOPS file, or None for any other file.  ``name`` decides if several formats fit.
 
-    JSON with one value called ``data`` is sops's envelope of a binary file, unless the name says, to sops,
-    that it is YAML or JSON.
+    JSON with one value called ``data`` is sops's envelope of a binary file, unless sops takes the file for
+    YAML or JSON by its name.
     """
     data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     if data[:2] in UTF16:
@@ -121,14 +118,14 @@ def find(content: bytes | str, name: str = "") -> str | None:
 
 
 def format_of(content: bytes | str, name: str = "") -> str:
-    """The format of a SOPS file by its content, that of any other file by its name."""
+    """Return the format of a SOPS file by its content, and of any other file by its name."""
     return find(content, name) or formats.of_path(name)
 
 
 def from_block(data: bytes, format: str) -> bytes | None:
-    """A SOPS file from its block on, as a text of its format: to read that alone is faster.
+    """Return a SOPS file from its ``sops`` block on, as a text of its format, which is faster to read.
 
-    None where the block's place is not plain.  A text that is not whole then fails to be read.
+    Returns None if the block's place is not certain.  The text may be invalid; then its parser refuses it.
     """
     if format == "dotenv":
         return b"".join(re.findall(_BLOCK_LINE, data)) or None
@@ -140,7 +137,7 @@ def from_block(data: bytes, format: str) -> bytes | None:
 
 
 def _of_braces(data: bytes, name: str, named: str) -> str | None:
-    """The format of a text that begins with a brace: JSON, YAML in flow style, or an envelope."""
+    """Return the format of a text that begins with a brace: JSON, YAML in flow style, or an envelope."""
     if re.search(_JSON, data) is None:
         return "yaml" if named == "yaml" and re.search(_FLOW, data) else None
     if formats.of_path_as_sops(name) in _OWN_JSON:
@@ -160,25 +157,25 @@ def _has_entry(data: bytes, format: str) -> bool:
         if not data[:1].isalpha() and b"{" in data and re.match(_FLOW_ROOT, data):
             return re.search(_FLOW, data) is not None
         indents = [len(found[1]) for found in _entries(data, format)]
-        # The root mapping is indented as the least indented line.
+        # The root mapping has the indentation of the least indented line.
         return bool(indents) and (0 in indents or min(indents) <= min(map(len, re.findall(_CONTENT, data))))
-    # INI and TOML write the section alike; strings have quotes in TOML.
+    # The section looks the same in INI and TOML, but strings have quotes in TOML.
     return any(_entries(data, format)) and (
         format not in ("ini", "toml") or format == ("toml" if _has(_QUOTED_MAC, data) else "ini")
     )
 
 
 def _entries(data: bytes, format: str) -> Iterator[re.Match[bytes]]:
-    """The starts of the lines that have the entry as a format spells it."""
+    """Yield a match for each line that has the entry as a format spells it."""
     match = re.compile(_BLOCK[format]).match
     end = 0
     while (at := data.find(b"sops", end)) >= 0:
         found = match(data, data.rfind(b"\n", end, at) + 1)
         if found is not None:
             yield found
-        end = data.find(b"\n", at)  # -1 behind the last line: there is nothing to find from there
+        end = data.find(b"\n", at)  # -1 in the last line: then the search starts at the last byte and fails
 
 
 def _has(patterns: tuple[bytes, ...], data: bytes) -> bool:
-    """Whether one of some patterns is anywhere in a text."""
+    """Whether a text has a match of any of the patterns."""
     return any(re.search(pattern, data) for pattern in patterns)
