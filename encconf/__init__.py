@@ -3,7 +3,7 @@
 >>> from encconf import load_config
 >>> config = load_config("secrets.enc.yaml")  # doctest: +SKIP
 
-Importing this package loads nothing else; each name is loaded when it is first used.
+Importing this package imports none of its modules.  Each name is imported when you first use it.
 """
 
 __version__ = "0.1.0"

@@ -1,8 +1,8 @@
-"""The base of classes that only hold values: a class annotates its fields, and `Record` has the constructor.
+"""`Record`, the base of classes that only hold values: it makes their constructor from annotated fields.
 
-It replaces `dataclasses`, whose import takes 10 ms at every start.  Type checkers know the constructor of
-each class.  Use it for classes with few objects.  A class with an object for each value of a file has its
-own constructor and ``__slots__``, which takes a fifth of the time.
+It replaces `dataclasses`, whose import takes 10 ms at every start.  Type checkers see the constructor of
+each class.  Use it for classes with few objects.  A class that has one object for each value of a file
+defines its own constructor and ``__slots__``, which takes a fifth of the time.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 else:
 
     def dataclass_transform():
-        """Replace the decorator of `typing`, which has no effect when a program runs."""
+        """Stand in for the decorator of `typing`, which only type checkers need."""
         return lambda cls: cls
 
 
 @dataclass_transform()
 class Record:
-    """Its constructor takes the fields in order or by name.  A field with a default may be left out.
+    """The constructor accepts the fields in order or by name.  You can leave out a field with a default.
 
     A default is an attribute of the class, so it must be immutable.
     """

@@ -1,6 +1,6 @@
-"""The command line: `main` reads it, calls one command, and turns errors into messages and codes.
+"""The command line: `main` parses it, calls one command, and turns errors into messages and exit codes.
 
-A command line without mistakes is read without click: see `encconf.cli.quick`.
+`encconf.cli.quick` parses a command line without mistakes; click is imported only for others.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
 
 
 AUDIT = "/etc/sops/audit.yaml"
-"""The file that switches the audit log of a machine on, as in sops."""
+"""If this file exists, the audit log is on, as in sops."""
 
 
 def run() -> NoReturn:
     """The program ``encconf``: run `main` and exit at once.
 
-    Finalizing the interpreter would take longer than many commands do, and so would collecting garbage in a
-    process that ends in a moment.
+    Finalizing the interpreter takes longer than many commands.  The same is true of collecting garbage.
     """
     import gc
 
@@ -36,20 +35,20 @@ def run() -> NoReturn:
     code = main()
     for stream in (sys.stdout, sys.stderr):
         try:
-            if stream is not None:  # closed from the start
+            if stream is not None:  # None if it was closed when the program started
                 stream.flush()
         except BrokenPipeError:
             code = code or 141
         except (OSError, ValueError):
-            code = code or 3  # there is nowhere to report it
+            code = code or 3  # no stream is left to report the error on
     os._exit(code)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command line (by default the process's own) and return the exit code.
 
-    Codes are those of sops 3.13.3; 130 after Ctrl-C, 141 if the reader of stdout has closed it.
-    Raises only SystemExit, for a signal and for completion.
+    The exit codes are those of sops 3.13.3, 130 after Ctrl-C, and 141 if the reader of stdout has closed it.
+    The only exception raised is SystemExit: for a signal, after completion, and from commands.
     """
     from encconf.io.fileio import open_standard_streams
 
@@ -70,14 +69,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 class _Call:
-    """One command line: ``console`` is as its options say, ``failure`` is the exit code of its errors."""
+    """One run of the command line.
+
+    The options set up ``console``.  ``failure`` is the exit code for every error of the command; if it is
+    None, each error has its own.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.failure: int | None = None
 
     def run(self, argv: list[str], program: str) -> int:
-        """Call the command that the words name, and return the exit code."""
+        """Call the command that the arguments name, and return the exit code."""
         if program in ("sops", "sops.exe") or (argv[:1] == ["--version"] and len(argv) > 1):
             return self._run_as_sops(argv)
         completing = "_ENCCONF_COMPLETE" in os.environ
@@ -111,7 +114,7 @@ class _Call:
         return 0
 
     def _is_done_without_the_table(self, argv: list[str]) -> bool:
-        """Whether this did it: the version, the overview, or what git's companion knows."""
+        """Print the version, the overview, or a plaintext from git's companion.  Returns whether it did."""
         if argv in (["--version"], ["-v"]):
             from encconf.cli.version import show_version
 
@@ -137,8 +140,8 @@ class _Call:
         return sops.main(argv, console)
 
     def ended(self, error: BaseException) -> int:
-        """Report what a command raised, and return the exit code; raises SystemExit again."""
-        if isinstance(error, NotModifiedError):  # not a mistake: the user changed nothing
+        """Report what a command raised, and return the exit code.  Raises a SystemExit again."""
+        if isinstance(error, NotModifiedError):  # printed as a note, because it is not a mistake
             self.console.note(str(error))
             if error.hint:
                 self.console.hint(error.hint)
@@ -170,7 +173,7 @@ def _is_somewhere() -> bool:
 
 
 def _is_audited() -> bool:
-    """Whether the audit log is on: `AUDIT` exists, or encconf may not look, which is an error later."""
+    """Whether the audit log is on: `AUDIT` exists, or encconf has no access to it, which fails later."""
     try:
         os.stat(AUDIT)
     except OSError as error:
@@ -179,7 +182,7 @@ def _is_audited() -> bool:
 
 
 def _from_environment(command: Command, values: Values) -> None:
-    """Set options that were not given from their variables."""
+    """Set the options that were not given from their environment variables."""
     for option in command.options:
         if option.env and values[option.dest] == option.default():
             value = os.environ.get(option.env)
@@ -190,7 +193,7 @@ def _from_environment(command: Command, values: Values) -> None:
             values[option.dest] = [value] if option.kind == "*" else value
 
 
-# Values that are text; in names of files, the bytes count instead.
+# Options whose values are text, so they must be UTF-8.  The name of a file may be any bytes.
 _TEXTS = ("value", "extract", "section", "age", "add_age", "rm_age", "prefix", "nested_separator")
 _TEXTS_END = ("_regex", "_suffix")
 
@@ -216,7 +219,7 @@ def _whose_keys(values: Values) -> dict[str, str]:
 
 
 def _function_of(target: str) -> Callable[..., None]:
-    """The function that a row names as ``module:function``; its module is imported here."""
+    """Import the module of a target ``module:function``, and return the function."""
     module, _, name = target.partition(":")
     __import__(module)
     function: Callable[..., None] = getattr(sys.modules[module], name)
@@ -224,7 +227,7 @@ def _function_of(target: str) -> Callable[..., None]:
 
 
 def _unexpected(error: Exception, console: Console, code: int) -> int:
-    """Report a bug by its type and place, without its message, which could contain plaintext."""
+    """Report an unexpected exception by its type and place.  Its message could contain plaintext."""
     if os.environ.get("ENCCONF_DEBUG") == "1":
         import traceback
 

@@ -1,4 +1,4 @@
-"""``encconf help``, with the topics that do not belong to one command: their texts are in help/."""
+"""``encconf help``: the help of a command, or a topic whose text is in help/."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from encconf.keys import in_config_order
 
 
 def topic(name: str) -> str:
-    """The text of a topic; that of ``environment`` lists a variable for each type of key."""
+    """Return the text of a topic.  ``environment`` lists a variable for each type of key."""
     rows = (f"  {row.variable:31} {row.plural}, comma-separated" for _, row in in_config_order())
     return packaged("encconf.cli", f"help/{name}.txt").replace("{keys}", "\n".join(rows))
 

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "·"}
 _COLORS = {"reads": "32", "part": "33", "exposed": "1;31", "former": "2", "": "2"}
-_FEW = 2  # how many warnings are printed
-_ROWS = 12  # so many different sets of readers are listed, unless all are asked for
+_WARNINGS = 2  # the most warnings that are printed
+_ROWS = 12  # the most rows without --verbose; the files of a row have the same readers
 _ALL = 1 << 30
-_FEW_NAMES = 3  # so many files that have the same readers are named, and the others counted
-_MANY = 40  # beyond so many files, a terminal shows one row for all that have the same readers
+_NAMES = 3  # the most files that a row names; the others are counted
+_MANY = 40  # with more files, a terminal shows one row for all that have the same readers
 
 
 def report(console: Console, *, file: list[str], **options: Value) -> None:
@@ -86,7 +86,7 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
 
 
 def _write_page(html: str, text: str) -> None:
-    """Write the HTML report; of other files, only an earlier report is replaced."""
+    """Write the HTML report.  Raises OutputError if the file exists and is not an earlier report."""
     from encconf.audit.page import GENERATOR
 
     path = fileio.resolve(html)
@@ -104,15 +104,15 @@ def _warn(console: Console, found: Report) -> None:
     for file in found.files:
         if gone := tuple(reader.person.short for reader in file.readers if reader.exposed):
             exposed.setdefault(gone, []).append(file)
-    for gone, same in list(exposed.items())[:_FEW]:
-        names = " ".join(quoted(file.path) for file in same) if len(same) <= _FEW_NAMES else "FILE"
+    for gone, same in list(exposed.items())[:_WARNINGS]:
+        names = " ".join(quoted(file.path) for file in same) if len(same) <= _NAMES else "FILE"
         console.warn(
             f"{_named(same)}: removed, but can still decrypt because the data key is the same: "
             f"{', '.join(gone)}",
             hint=f"encconf rotate {names}; then change the secrets as well",
         )
-    if len(exposed) > _FEW:
-        left = sum(map(len, list(exposed.values())[_FEW:]))
+    if len(exposed) > _WARNINGS:
+        left = sum(map(len, list(exposed.values())[_WARNINGS:]))
         console.warn(f"the same is true of {counted(left, 'other file')}")
     if found.shallow:
         console.note(
@@ -130,7 +130,7 @@ def _count(found: Report) -> str:
 
 
 class _Screen(Paper):
-    """The printed report: on a terminal, a table in color that fits; else one plain line per file."""
+    """The printed report: a colored table that fits the terminal, or otherwise one plain line per file."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -140,7 +140,7 @@ class _Screen(Paper):
     # --- many files ---
 
     def matrix(self, found: Report, *, verbose: bool) -> None:
-        """A table of files and people if there is room for it; otherwise a line for each file."""
+        """Print a table of files and people if it fits, otherwise a line for each file."""
         people = [person for person in found.people if any(file.of(person) for file in found.files)]
         rows = alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
         name = max((display_width(_label(files_alike)) for files_alike in rows), default=0)
@@ -185,7 +185,7 @@ class _Screen(Paper):
                 self.say("".join(_padded(cell, wide) for cell in cells[start : start + each]))
 
     def _list(self, found: Report, most: int) -> None:
-        """A line for all files that have the same readers now, and had the same in the past."""
+        """Print one line for all files that have the same readers, now and in the past."""
         rows = alike(found.files)
         left = rows[most:] if len(rows) > most + 1 else []
         for files_alike in rows[: len(rows) - len(left)]:
@@ -207,7 +207,7 @@ class _Screen(Paper):
     # --- one file ---
 
     def file(self, found: Report, file: FileAccess) -> None:
-        """Everything about one file."""
+        """Print everything about one file."""
         several = f", needs {file.quorum} of its {len(file.groups)} key groups"
         changed = f", changed {file.metadata.lastmodified[:10]}" if file.metadata.lastmodified else ""
         self.say(f"{one_line(file.path)}{self._dim(changed + (several if len(file.groups) > 1 else ''))}")
@@ -257,7 +257,7 @@ class _Screen(Paper):
     # --- some people ---
 
     def people(self, found: Report, asked: Sequence[Person]) -> None:
-        """What these people can open, alone and together."""
+        """Print what these people can open, alone and together."""
         who = " and ".join(one_line(person.label) for person in asked)
         rows: list[tuple[str, str, str]] = []
         opened = 0
@@ -292,24 +292,24 @@ class _Screen(Paper):
 
 
 def _label(files_alike: Sequence[FileAccess]) -> str:
-    """The label of a row: its file, or the folder and the number of several files."""
+    """The label of a row: its file, or the folder of several files and their number."""
     if len(files_alike) == 1:
         return files_alike[0].path
     return f"{folder_of(files_alike) or './'} ({len(files_alike)} files)"
 
 
 def _named(files_alike: Sequence[FileAccess]) -> str:
-    """The names of the files of a line, or their folder and the first names."""
-    if len(files_alike) <= _FEW_NAMES:
+    """The names of the files of a line, or their folder and the first few names."""
+    if len(files_alike) <= _NAMES:
         return ", ".join(one_line(file.path) for file in files_alike)
     folder = folder_of(files_alike)
-    names = [one_line(file.path.removeprefix(folder)) for file in files_alike[:_FEW_NAMES]]
+    names = [one_line(file.path.removeprefix(folder)) for file in files_alike[:_NAMES]]
     inside = f"{one_line(folder)} ({', '.join(names)}" if folder else f"({', '.join(names)}"
-    return f"{inside} and {len(files_alike) - _FEW_NAMES} more)"
+    return f"{inside} and {len(files_alike) - _NAMES} more)"
 
 
 def _sort(found: Report, reader: Reader, key: MasterKey) -> str:
-    """The kind of a key, and the owner of its SSH key if that is another name than the reader's."""
+    """The kind of a key, and the owner of its SSH key if that name differs from the reader's."""
     origin = found.origins.get(key.name)
     return f"{kind(key)}, of {origin}" if origin and origin != reader.person.label else kind(key)
 
@@ -335,7 +335,7 @@ def _centred(text: str, width: int) -> str:
 
 
 def _shortened(text: str, width: int) -> str:
-    """A path, without its middle if it is too long."""
+    """Return a path, with ``…`` in place of its middle if it is too long."""
     if display_width(text) <= width:
         return text
     keep = max(width - 1, 2)

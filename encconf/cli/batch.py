@@ -1,8 +1,8 @@
-"""One command over many files: the result of each, one message for each cause of failure, and how to resume.
+"""Run one command on many files: report each result and each cause of failure, and how to resume.
 
-The files are read and encrypted or decrypted side by side (`encconf.io.side_by_side`), and written one by
-one in the order in which they were named.  If the command is interrupted, by a signal or a full disk, each
-file is either the old one or the new one, and another run does the rest.
+Threads read and encrypt or decrypt several files at the same time (`encconf.io.side_by_side`).  The results
+are written one by one, in the order of the command line.  If a signal or a full disk interrupts the command,
+each file is either unchanged or complete, and another run does the rest.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from encconf.text.printable import counted, listed
 
 
 class Batch:
-    """A command and its files; a subclass has a method `work` and a method `settle`.
+    """A command and its files.  A subclass defines the methods `work` and `settle`.
 
-    For each file, only its name and its state or error are kept.  ``doing`` is the text of the progress bar,
-    and ``options`` are those of the command line.  ``resume`` is the option that makes another run start at a
-    later file; without it, another run finds out itself which files are left.
+    It keeps only the name and the state or error of each file.  ``doing`` is the text of the progress bar.
+    ``options`` are those of the command line.  ``resume`` is the option that makes another run start at a
+    later file.  Commands without this option skip the files that are done already.
     """
 
     def __init__(
@@ -49,32 +49,32 @@ class Batch:
         self.credentials = files.credentials(console)
         self.alone = True
         self.notices: dict[str, list[tuple[str, str | None]]] = {}  # warnings and their hints, by file
-        self.plans: dict[tuple[str, ...], list[str]] = {}  # of a dry run: lines, and the files they are for
+        self.plans: dict[tuple[str, ...], list[str]] = {}  # in a dry run: files by their plan
         self.left: list[str] = []
         self.errors: dict[str, EncconfError] = {}  # of the files that failed
         self.states: dict[str, str] = {}
         self._said: set[str] = set()
-        self._said_in_full: set[str] = set()  # the files whose error was said in full
-        self._causes: dict[tuple[str, str], list[str]] = {}  # the files that failed alike
+        self._printed: set[str] = set()  # the files whose error was printed
+        self._causes: dict[tuple[str, str], list[str]] = {}  # the files that failed, by slug and cause
 
     # --- for subclasses ----------------------------------------------------------------------
 
     def work(self, file: str) -> object:
-        """What can run at the same time as for other files; raises EncconfError for a file that fails."""
+        """Do the part that can run in a thread, at the same time as for other files.  Raises EncconfError."""
         raise NotImplementedError
 
     def settle(self, file: str, done: object) -> str:
-        """Write and report one file whose `work` succeeded; returns its state.  Raises EncconfError.
+        """Write and report one file, given the result of its `work`, and return its state.
 
-        States are ``changed``, ``unchanged`` and ``would-change``.
+        Raises EncconfError.  The states are ``changed``, ``unchanged`` and ``would-change``.
         """
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Do what has to be done before the work; may shorten ``left``, the files to do."""
+        """Prepare the work.  May remove files from ``left``, the files still to do."""
 
     def begin(self) -> None:
-        """Do what has to be done before the first file is settled."""
+        """Do what must happen before the first file is settled."""
 
     def report(self) -> None:
         """Print the results, also after an error or a signal."""
@@ -84,7 +84,7 @@ class Batch:
     # --- running -----------------------------------------------------------------------------
 
     def run(self, paths: Sequence[str]) -> None:
-        """Go through the files.  Raises the error of a single file, or one that says how many failed."""
+        """Process the files.  Raises the error of a single file, or one that says how many failed."""
         self.alone = len(paths) == 1
         if len(paths) > 1:
             from encconf.envelope.cache import DataKeyCache
@@ -100,7 +100,7 @@ class Batch:
                 self._say_left("stopped", len(paths))
         except EncconfError:
             raise
-        except BaseException:  # a signal, or a mistake of ours
+        except BaseException:  # a signal, or a bug in encconf
             self._say_left("interrupted", len(paths))
             raise
         finally:
@@ -112,7 +112,7 @@ class Batch:
 
     @property
     def stopped(self) -> bool:
-        """Whether a file failed, and no other is to be tried."""
+        """Whether a file failed and --fail-fast was given."""
         return self.fail_fast and bool(self.errors)
 
     def go(
@@ -122,9 +122,9 @@ class Batch:
         settle: Callable[[str, object], str],
         begin: Callable[[], None] | None = None,
     ) -> None:
-        """Work on the files that are left, and settle each in order, with a bar on a terminal.
+        """Work on the files that are left, and settle them in order.  A terminal shows a progress bar.
 
-        A file to which ``settle`` gives no state stays one of those that are left.
+        If ``settle`` returns "", the file stays in ``left``.
         """
         paths, at = list(self.left), 0
         with self.console.progress(len(paths), doing) as step, closing(side_by_side(work, paths)) as results:
@@ -155,7 +155,7 @@ class Batch:
             self.print_warnings(file)
 
     def sweep(self, paths: Sequence[str]) -> None:
-        """Remove temporary files of earlier writes that were killed."""
+        """Remove temporary files that killed commands left behind."""
         for folder in dict.fromkeys(os.path.dirname(os.path.realpath(path)) for path in paths):
             for name in replace.sweep(folder):
                 path = one_line(os.path.join(folder, name))
@@ -164,40 +164,40 @@ class Batch:
     # --- messages ----------------------------------------------------------------------------
 
     def warner(self, file: str) -> Callable[..., None]:
-        """A function that keeps a warning and its hint: work must not print, as it runs in a thread."""
+        """Return a function that stores a warning and its hint, because `work` must not print."""
         kept = self.notices.setdefault(file, [])
         return lambda text, hint=None: kept.append((text, hint))
 
     def print_warnings(self, file: str) -> None:
-        """Print the warnings of a file, those that no earlier file had."""
+        """Print the warnings of a file, except those that were printed for an earlier file."""
         for text, hint in self.notices.pop(file, ()):
             if text not in self._said:
                 self.console.warn(text, hint)
             self._said.add(text)
 
     def fail(self, file: str, error: EncconfError) -> None:
-        """Keep an error, and print it unless enough files failed for the same cause."""
+        """Store an error, and print it unless it was printed for enough files with the same cause."""
         if error.file == os.path.realpath(file):
             error.file = file
         elif not (self.alone and isinstance(error, NoConfigError)):
             error.about(file)
         cause = error.message
         if isinstance(error, NoMatchingRuleError):
-            cause = cause.partition("\n")[2]  # the first line names the file, the others the rules
+            cause = cause.partition("\n")[2]  # without the first line, which names the file
         alike = self._causes.setdefault((error.slug, cause), [])
-        # A missing key or a mistake in .sops.yaml concerns every file, and the message has several lines.
+        # A missing key or a mistake in .sops.yaml usually fails every file, with a message of several lines.
         once = isinstance(error, (ConfigError, KeyAccessError, WrapError))
         if not self.alone and len(alike) < (1 if once else 3):
             self.console.error(error)
-            self._said_in_full.add(file)
+            self._printed.add(file)
         alike.append(file)
-        self.errors[file] = error.with_traceback(None)  # whose frames have the text of the file
+        self.errors[file] = error.with_traceback(None)  # its frames would keep the text of the file in memory
         self.states[file] = "failed"
 
     def _say_alike(self) -> None:
         """Say which other files failed for a reason that was printed already."""
         for files_alike in self._causes.values():
-            others = [one_line(file) for file in files_alike if file not in self._said_in_full]
+            others = [one_line(file) for file in files_alike if file not in self._printed]
             if others:
                 self.console.note(f"the same for {counted(len(others), 'other file')}: {listed(others, 3)}")
 
@@ -223,7 +223,7 @@ class Batch:
 
 
 def resume_line(resume: str, file: str) -> str:
-    """The same command line, starting at a file."""
+    """Return the command line of this process, with ``resume`` and the file to start at."""
     import shlex
 
     words = sys.argv[1:]

@@ -1,4 +1,4 @@
-"""``encconf check``."""
+"""``encconf check``: choose the files, run the check of `encconf.audit.check`, and print its report."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 class FoundError(EncconfError):
-    """There are findings."""
+    """The check has findings that make it fail."""
 
     slug = "findings"
 
 
 class UncheckedError(EncconfError):
-    """Something could not be checked, and there are no other findings."""
+    """Something could not be checked, and no other finding makes the check fail."""
 
     exit_code = 2
     slug = "unchecked"
 
 
 def check(console: Console, *, path: list[str], **options: Value) -> None:
-    """Check files; raises FoundError or UncheckedError for findings that make the check fail."""
+    """Check files.  Raises FoundError or UncheckedError for findings that make the check fail."""
     from encconf.git import is_bare, repository
     from encconf.git.worktree import Known
 
@@ -44,7 +44,7 @@ def check(console: Console, *, path: list[str], **options: Value) -> None:
     root = repository(cwd)
     whole = not path and not changed
     known = Known()
-    everything = known.everything(cwd, root) if whole else None  # git works while Python imports
+    everything = known.everything(cwd, root) if whole else None  # git runs during the imports
     from encconf.audit.check import ALL, FILES, FOLDERS, check
     from encconf.cli import check_report as reports
     from encconf.cli import files
@@ -101,7 +101,7 @@ def _end(console: Console, report: Report, strict: bool) -> None:
 
 
 def _below(console: Console, root: str | None) -> list[str]:
-    """All files in this folder, as git cannot list those of the repository."""
+    """Return all files in this folder, because git cannot list those of the repository."""
     from encconf.cli import targets
 
     if root is not None:
@@ -118,7 +118,7 @@ def _named(console: Console, paths: list[str], changed: bool) -> list[str]:
     from encconf.rules.config import NAME
 
     names = targets.files(console, paths, recursive=True, changed=changed, encrypted=False)
-    if changed:  # a rule that changed concerns files that did not change
+    if changed:  # a changed rule also affects files that did not change
         for config in [name for name in names if os.path.basename(name) == NAME]:
             names += targets.below(os.path.dirname(config) or ".")
         names = list(dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""A check's report for people, programs, code scanning (SARIF 2.1.0) and GitHub Actions."""
+"""The report of a check as text, JSON, SARIF 2.1.0 (for code scanning) and commands of GitHub Actions."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.audit.check import Report
 
-    Rename = Callable[[str], str]  # from the name of a finding's file to what the report calls it
+    Rename = Callable[[str], str]  # turns the file name of a finding into the name in the report
 
-_TOP = "%SRCROOT%"  # in code scanning, the folder that names are relative to
+_TOP = "%SRCROOT%"  # the name that code scanning uses for the folder that file names are relative to
 
 
 LINES = 19
-"""The most lines that `text` prints without ``verbose``; the summary is one more."""
-_NAMES = 3  # the most files that are named in a line
+"""The most lines of `text` without ``verbose``.  The summary adds one line."""
+_NAMES = 3  # the most files that a line names
 
 
 def text(report: Report, *, verbose: bool = True) -> str:
-    """``FILE:LINE:COLUMN: SEVERITY: MESSAGE [SLUG]``, as editors and CI logs read it, and a hint below.
+    """Return a line for each finding, which editors and CI logs can parse, and a hint below it.
 
-    Unless it is ``verbose``, findings with one cause share a line, the most serious ones come first, and
-    there are at most `LINES` lines.
+    A line has the form ``FILE:LINE:COLUMN: SEVERITY: MESSAGE [SLUG]``.  Without ``verbose``, findings with
+    the same cause share a line, the most serious ones are first, and the text has at most `LINES` lines.
     """
     if verbose:
         return "".join(f"{line}\n" for line in _each(report.findings))
@@ -50,13 +50,13 @@ def _each(findings: Sequence[Finding]) -> Iterator[str]:
     for found in findings:
         yield _line(found)
         hint = (found.slug, found.file, found.hint if found.slug == "bad-config" else "")
-        if found.hint and hint not in printed:  # once for each kind in a file
+        if found.hint and hint not in printed:  # print it once for each kind of finding in a file
             printed.add(hint)
             yield f"    hint: {_one_line(found.hint)}"
 
 
 def _by_cause(findings: Sequence[Finding]) -> list[list[Finding]]:
-    """Findings with one cause together, the most serious first."""
+    """Group the findings by their cause, the most serious first."""
     found: dict[tuple[str, str, str], list[Finding]] = {}
     for each in findings:
         found.setdefault((each.slug, each.severity, each.cause), []).append(each)
@@ -64,11 +64,11 @@ def _by_cause(findings: Sequence[Finding]) -> list[list[Finding]]:
 
 
 def _block(alike: Sequence[Finding]) -> list[str]:
-    """The lines about findings with one cause: the cause, the places (if there are several), and one hint."""
+    """The lines about findings with the same cause: the cause, the places (if several), and one hint."""
     first = alike[0]
     files = list(dict.fromkeys(found.file for found in alike))
     said = first.hint
-    if len(files) > 1:  # one command for all of them
+    if len(files) > 1:  # make the hint one command for all of them
         if len(files) <= _NAMES:
             named = " ".join(map(quoted, files))
         else:
@@ -97,9 +97,9 @@ _NOTHING = {"note": "nothing found", "warning": "no errors or warnings", "error"
 
 
 def summary(report: Report, *, strict: bool = False) -> str:
-    """One sentence: how many findings there are, and what was checked.
+    """Return one sentence that counts the findings and says what was checked.
 
-    With ``strict``, it says so if warnings alone make the command fail.
+    With ``strict``, it also says if only warnings make the command fail.
     """
     counts = [(report.count(severity), severity) for severity in reversed(SEVERITIES)]
     parts = [counted(count, severity) for count, severity in counts if count]
@@ -116,7 +116,7 @@ def summary(report: Report, *, strict: bool = False) -> str:
 
 
 def to_json(report: Report) -> dict[str, object]:
-    """All of it as plain data: docs/reference/schemas/check.json describes the members."""
+    """Return the report as plain data.  docs/reference/schemas/check.json describes its members."""
     return {
         "files": report.files,
         "encrypted": report.encrypted,
@@ -140,7 +140,7 @@ def to_json(report: Report) -> dict[str, object]:
 
 
 def github(report: Report, rename: Rename) -> str:
-    """Workflow commands: GitHub shows them at the lines of a pull request."""
+    """Return workflow commands, which GitHub shows at the lines of a pull request."""
     lines: list[str] = []
     for found in report.findings:
         level = "notice" if found.severity == "note" else found.severity
@@ -154,7 +154,7 @@ def github(report: Report, rename: Rename) -> str:
 
 
 def sarif(report: Report, rename: Rename) -> dict[str, object]:
-    """SARIF 2.1.0 as plain data, for code scanning; columns count characters."""
+    """Return SARIF 2.1.0 as plain data, for code scanning.  Columns count characters."""
     names = list(KINDS)
     run = {
         "tool": {
@@ -223,7 +223,7 @@ def _one_line(message: str) -> str:
 
 
 def _command(message: str) -> str:
-    """A message for a workflow command, escaped as actions/toolkit does it; control characters shown as ?."""
+    """Escape a message for a workflow command as actions/toolkit does.  Control characters become ``?``."""
     shown = "\n".join(map(printable_line, message.split("\n")))
     return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 

@@ -1,7 +1,7 @@
-"""A list of values that somebody could read, to tick off once each is changed at its source.
+"""A Markdown checklist of the values that a removed recipient could read.
 
-Markdown, as issue trackers show it.  The file keeps what it has; only items that it does not have yet, ticked
-or not, are added, so that several commands can write to one list.
+You tick off each value after you change it at its source.  Several commands can write to the same list: what
+the file has stays, and only items that it does not have yet, ticked or not, are added.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _ITEM = re.compile(r"^- \[[ xX]\] (.*)$", re.M)
 
 
 def item(who: str, file: str, path: str) -> str:
-    """One line of the list, without its box."""
+    """Return one item of the list, without its checkbox."""
     return f"{_code(path)} in {_code(file)}: {who} could read it"
 
 
 def _code(text: str) -> str:
-    """A text as code, between more backticks than it contains."""
+    """Return a text as Markdown code, between more backticks than it contains in a row."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     pad = " " if longest else ""
     return "`" * (longest + 1) + pad + text + pad + "`" * (longest + 1)
 
 
 def write(path: str, items: Iterable[str]) -> int:
-    """Add the missing items to the list in a file, which may not exist yet; returns how many were added.
+    """Add the missing items to the list in a file, and return how many were added.  The file may be new.
 
-    Raises InputError for a file that holds something else, and what reading and writing raise.
+    Raises InputError for a file that is not a checklist, and the errors of reading and writing.
     """
     place = fileio.resolve(path)
     try:

@@ -1,4 +1,4 @@
-"""Text for people on stdout: the lines of a report, in color on a terminal, and rows in columns that fit."""
+"""Reports for people on stdout: colored lines, and tables of text wrapped to the width of the terminal."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from encconf.cli.console import Console, wants_color, width_of
 
 
 def in_columns(console: Console, text: str) -> str:
-    """A text for the width of the terminal: what a row says stays in its column."""
+    """Wrap the rows of a text to the width of the terminal.  The second column stays a column."""
     width = width_of(1, console.environ)
     if not width or max(map(len, text.split("\n"))) <= width:
         return text
     import re
     from textwrap import fill
 
-    continued = " " * 34  # where a row of several lines goes on
+    continued = " " * 34  # the start of the second and later lines of a row
     name_of = re.compile(r" *\S+(?: \S+)*  +").match
 
     def filled(row: str) -> str:
@@ -32,7 +32,7 @@ def in_columns(console: Console, text: str) -> str:
 
 
 class Paper:
-    """The lines of a printed report; they are colored if stdout may be."""
+    """The lines of a printed report, with colors if stdout is to be colored."""
 
     def __init__(self, console: Console) -> None:
         self._colored = wants_color(console.color, 1, console.environ)
@@ -43,5 +43,5 @@ class Paper:
         self.lines.append(line)
 
     def paint(self, color: str, text: str) -> str:
-        """A text in a color, given as the numbers of ANSI."""
+        """Return the text in a color, which is an ANSI code such as ``1;31``, if the report is colored."""
         return f"\033[{color}m{text}\033[0m" if self._colored and text.strip() else text

@@ -1,12 +1,12 @@
-"""The output of encconf: messages on stderr, all in one form, and data on stdout, unchanged.
+"""The output of encconf: data on stdout, unchanged, and messages on stderr, in this form.
 
 ::
 
     encconf: error[no-key]: secrets.enc.yaml: …
     encconf: hint: …
 
-Only messages are colored, never data.  On a terminal, a status line says how far a command is and which
-service it is waiting for.
+Messages are colored, data never is.  On a terminal, a status line shows the progress of a command and the
+service that it waits for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _RED, _YELLOW, _CYAN = "1;31", "1;33", "36"
 
 
 class Console:
-    """The two streams of the command line.
+    """The stdout and stderr of the command line.
 
     ``color`` is ``auto``, ``always`` or ``never``.  A ``quiet`` console prints no notes and no progress.
     """
@@ -38,35 +38,35 @@ class Console:
     def __init__(self, color: str | None = None, environ: Mapping[str, str] = os.environ) -> None:
         self.environ = environ
         self.color = color
-        self.keys: dict[str, str] = {}  # variables that options set, for credentials only
+        self.keys: dict[str, str] = {}  # variables set by options; only credentials use them
         self._colored = wants_color(color, 2, environ)
         self.quiet = False
         self._status: Status | None = None
 
     def note(self, text: str) -> None:
-        """Report what was done."""
+        """Print what was done."""
         if not self.quiet:
             self._say(text)
 
     def warn(self, text: str, hint: str | None = None) -> None:
-        """Report what may be wrong, and what to do about it."""
+        """Print what may be wrong, and what to do about it."""
         self._say(text, "warning", _YELLOW)
         if hint:
             self.hint(hint)
 
     def error(self, error: EncconfError) -> None:
-        """Report what is wrong, with the slug to search for, and what to do about it."""
+        """Print what is wrong, with the slug of the error, and what to do about it."""
         about = f"{one_line(error.file)}: " if error.file else ""
         self._say(about + error.message, f"error[{error.slug}]", _RED)
         if error.hint:
             self.hint(hint_of(error))
 
     def hint(self, text: str) -> None:
-        """Say what to do."""
+        """Print what to do."""
         self._say(text, "hint", _CYAN)
 
     def data(self, data: str | bytes) -> None:
-        """Write a result to stdout, all of it.  Raises OutputError, or BrokenPipeError."""
+        """Write all of a result to stdout.  Raises OutputError or BrokenPipeError."""
         from encconf.io.fileio import write_stdout
 
         write_stdout(data)
@@ -78,17 +78,17 @@ class Console:
         self.data(dumps(value, indent=2) + "\n")
 
     def lines(self, text: str) -> None:
-        """Write lines for people to stdout; on a terminal, long lines are broken between words."""
+        """Write lines for people to stdout.  On a terminal, long lines are wrapped."""
         width = width_of(1, self.environ)
         parts = [part for line in text.removesuffix("\n").split("\n") for part in wrapped(line, width)]
         self.data("".join(f"{part}\n" for part in parts) if text else "")
 
     def can_ask(self) -> bool:
-        """Whether somebody can be asked: stdin and stderr are terminals."""
+        """Whether encconf can ask the user: stdin and stderr are terminals."""
         return is_terminal(0) and is_terminal(2)
 
     def ask(self, question: str) -> str:
-        """The line that the user types.  Raises EOFError at the end of the input."""
+        """Print a question, and return the line that the user types.  Raises EOFError at the end of stdin."""
         self.write(f"{self.PROGRAM}: {question} ")
         line = sys.stdin.readline()
         if not line:
@@ -96,7 +96,7 @@ class Console:
         return line.strip()
 
     def confirm(self, question: str) -> bool:
-        """Whether the user answers yes.  Raises UsageError where nobody can be asked."""
+        """Ask a question, and return whether the answer is yes.  Raises UsageError without a terminal."""
         if not self.can_ask():
             raise UsageError(
                 "cannot ask for confirmation: this is not a terminal",
@@ -108,11 +108,11 @@ class Console:
             return False
 
     def progress(self, total: int, doing: str) -> Progress:
-        """A progress bar for a command over more than a few files."""
+        """Return a context manager that shows a progress bar for a command on several files."""
         return Progress(self.status() if total > _MANY else None, total, doing)
 
     def status(self) -> Status | None:
-        """The status line, None if stderr is not a terminal that can show one."""
+        """Return the status line, or None if stderr is not a terminal that can show one."""
         if self._status is None and not self.quiet and is_terminal(2) and self.environ.get("TERM") != "dumb":
             self._status = Status(self._colored)
         return self._status
@@ -124,19 +124,19 @@ class Console:
         lines = f"{self.PROGRAM}: {kind}{kind and ': '}{paragraph(text)}".split("\n")
         width = width_of(2, self.environ)
         message = "\n".join([part for line in lines for part in wrapped(line, width)] + [""])
-        if kind:  # painted last: colors take no columns
+        if kind:  # colored after wrapping, because color codes take no columns
             message = message.replace(kind, self._paint(color, kind), 1)
         self.write(message)
 
     def write(self, text: str) -> None:
-        """Write a text to stderr as it is, above the status line."""
+        """Write a text to stderr unchanged, above the status line."""
         if self._status is not None and self._status.print(text):
             return
         _write_stderr(text)
 
 
 def hint_of(error: EncconfError) -> str:
-    """The hint of an error; in commands such as ``encconf edit FILE``, FILE becomes the name of the file."""
+    """Return the hint of an error, with the name of its file in place of FILE in encconf commands."""
     hint, file = error.hint or "", error.file
     if " FILE" not in hint or not file or not os.path.exists(file):
         return hint
@@ -147,14 +147,17 @@ def hint_of(error: EncconfError) -> str:
 
 
 _MANY = 4
-_BAR = 24  # columns of a full bar
-_NARROW = 40  # a terminal that is narrower breaks lines itself
-_OFTEN = 0.05  # seconds between two drawings of a bar
-_SOON = 1.0  # seconds of waiting before the status line mentions it
+_BAR = 24  # the width of the bar in columns
+_NARROW = 40  # lines are not wrapped for a narrower terminal
+_REDRAW = 0.05  # the least time between two drawings of a bar, in seconds
+_PATIENCE = 1.0  # seconds of waiting before the status line shows it
 
 
 class Progress(Record):
-    """``with Progress(…) as step:``, and ``step()`` after each file.  Without a status, draws nothing."""
+    """A progress bar: use ``with Progress(…) as step:`` and call ``step()`` after each file.
+
+    Without a status line, it draws nothing.
+    """
 
     _status: Status | None
     _total: int
@@ -175,9 +178,9 @@ class Progress(Record):
 
 
 class Status:
-    """The status line, the last line of a terminal: a progress bar, and the service that is waited for.
+    """The status line at the bottom of a terminal: a progress bar, and the service that encconf waits for.
 
-    Whichever thread has something to show draws it, and it disappears when there is nothing to show.
+    Any thread can draw it.  It is erased when it has nothing to show.
     """
 
     def __init__(self, colored: bool) -> None:
@@ -185,7 +188,7 @@ class Status:
 
         self._colored = colored
         self._lock = RLock()
-        self._shown = 0  # columns of the line on the terminal
+        self._shown = 0  # the width of the line on the terminal
         self._held = False
         self._total = self._done = 0
         self._drawn = 0.0
@@ -194,7 +197,7 @@ class Status:
         self._ticking = False
 
     def begin(self, total: int, doing: str) -> None:
-        """Show a progress bar from the first `step` on."""
+        """Start a progress bar.  It becomes visible after the first `step`."""
         self._total, self._done, self._doing = total, 0, doing
 
     def step(self) -> None:
@@ -202,7 +205,7 @@ class Status:
         with self._lock:
             self._done += 1
             now = time.monotonic()
-            if now - self._drawn > _OFTEN or self._done == self._total:
+            if now - self._drawn > _REDRAW or self._done == self._total:
                 self._drawn = now
                 self._draw()
 
@@ -213,7 +216,7 @@ class Status:
             self._draw()
 
     def watch(self, what: str) -> Callable[[], None]:
-        """Show that ``what`` is waited for, after a second; call the result when the answer has arrived."""
+        """Show after a second that encconf waits for ``what``.  Call the result when the wait is over."""
         from threading import Thread
 
         ticket = object()
@@ -232,7 +235,7 @@ class Status:
         return done
 
     def quietly(self, ask: Callable[[str], str]) -> Callable[[str], str]:
-        """The same function, with the status line hidden while it asks."""
+        """Wrap a function that asks the user, so that the status line is hidden meanwhile."""
 
         def asked(question: str) -> str:
             with self._lock:
@@ -246,7 +249,7 @@ class Status:
         return asked
 
     def print(self, text: str) -> bool:
-        """Print a text above the status line; False if the line is not shown."""
+        """Print a text above the status line.  Returns False, without printing, if the line is not shown."""
         with self._lock:
             if not self._shown:
                 return False
@@ -273,22 +276,22 @@ class Status:
             self._show("")
 
     def _show(self, line: str, above: str = "") -> None:
-        """Replace the status line, and print a text above it."""
+        """Replace the status line, and print the text ``above`` it."""
         _write_stderr("\r" + " " * self._shown + "\r" + above + self._colored_bar(line))
         self._shown = display_width(line)
 
     def _slow(self) -> str:
-        """What encconf has been waiting for longest, and for how long; "" if that is not long."""
+        """The longest wait, as text: for what, and how long.  "" if no wait is long."""
         since, what = min(self._waiting.values(), default=(0.0, ""))
         seconds = time.monotonic() - since
-        if not what or seconds < _SOON:
+        if not what or seconds < _PATIENCE:
             return ""
         others = len({name for _, name in self._waiting.values()}) - 1
         more = f" and {others} more" if others else ""
         return f"waiting for {visible(what)}{more} ({seconds:.0f} s)"
 
     def _line(self, width: int) -> str:
-        """The status line, shorter than the terminal: a line that wraps cannot be erased."""
+        """Return the status line, cut to less than the width: the terminal could not erase a wrapped line."""
         line = ""
         if self._total and self._done:
             filled = _BAR * self._done // self._total
@@ -299,7 +302,7 @@ class Status:
         return line
 
     def _colored_bar(self, line: str) -> str:
-        """The line with its progress bar colored, if all of it is there."""
+        """Color the progress bar of the line, unless the bar was cut."""
         before, bracket, rest = line.partition("[")
         bar, end, after = rest.partition("]")
         if not (self._colored and self._done and end):
@@ -308,7 +311,7 @@ class Status:
 
 
 def display_width(text: str) -> int:
-    """How many columns a text takes on a terminal."""
+    """Return how many columns a text takes on a terminal."""
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width
@@ -321,11 +324,11 @@ def _write_stderr(text: str) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
     except (OSError, ValueError, AttributeError):
-        return  # stderr is closed or full, so there is nowhere to report it
+        return  # stderr is closed or full, so no stream is left to report the error on
 
 
 def width_of(descriptor: int, environ: Mapping[str, str]) -> int:
-    """The width of the terminal of a stream, 0 if it is none; COLUMNS takes precedence."""
+    """Return the width of a terminal, or 0 for other streams.  COLUMNS overrides the real width."""
     if not is_terminal(descriptor):
         return 0
     if (columns := environ.get("COLUMNS", "")).isdecimal():
@@ -337,7 +340,7 @@ def width_of(descriptor: int, environ: Mapping[str, str]) -> int:
 
 
 def wrapped(line: str, width: int) -> list[str]:
-    """A line, broken between words into lines that fit; a longer word is not broken, nor is one in color."""
+    """Wrap a line between words.  Words that are too long stay whole, and so do lines with color codes."""
     if width < _NARROW or len(line) <= width or "\033" in line:
         return [line]
     indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
@@ -355,10 +358,10 @@ def wrapped(line: str, width: int) -> list[str]:
 
 
 def collect_garbage() -> None:
-    """Collect garbage from here on, for a command that runs for long.
+    """Switch garbage collection on, for a command that runs for a long time.
 
-    `encconf.cli.run` switches it off, because most commands end in a moment.  libyaml's parser and its
-    loader refer to each other: some 150 kB for each text.
+    `encconf.cli.run` switches it off, because most commands are short.  A long one would fill the memory:
+    libyaml's parser and its loader refer to each other, which keeps some 150 kB for each text.
     """
     import gc
 
@@ -369,7 +372,7 @@ def collect_garbage() -> None:
 
 
 def wants_color(mode: str | None, descriptor: int, environ: Mapping[str, str]) -> bool:
-    """Whether to color a stream: --color decides, then NO_COLOR, then the variables that force color."""
+    """Whether to color a stream.  --color decides first, then NO_COLOR, then variables that force color."""
     if mode in ("always", "never"):
         return mode == "always"
     if environ.get("NO_COLOR"):
@@ -390,19 +393,19 @@ def is_terminal(descriptor: int) -> bool:
 
 
 def visible(text: str) -> str:
-    """The text with control characters escaped: it may contain names from a file of somebody else."""
+    """Escape the control characters of a text, which may contain names from an untrusted file."""
     return escaped(text, "\n\t")
 
 
 def paragraph(text: str) -> str:
-    """A message, in which a name with a line break cannot begin another message or a command to CI."""
+    """Make a message safe: a name with a line break can fake no other message, and no command to CI."""
     first, *more = visible(text).split("\n")
     lines = [first, *(line if not line or line.startswith("  ") else f"  {line}" for line in more)]
     return "\n".join(map(_no_command, lines))
 
 
 def _no_command(line: str) -> str:
-    """The line, changed if a CI system would take it for a command: ``::error::…``, ``##[error]…``."""
+    """Escape the first character of a line that a CI system would obey: ``::error::…``, ``##[error]…``."""
     body = line.lstrip()
     if not body.startswith(("::", "##")):
         return line
@@ -410,12 +413,12 @@ def _no_command(line: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A name for one line of a list: it cannot end the line or make a command of it."""
+    """Escape a name for a line of its own: it cannot end the line, and no CI system obeys it."""
     return _no_command(visible(text).replace("\n", "\\n").replace("\t", "\\t"))
 
 
 def as_text(word: str) -> str:
-    """A word of the command line as text: UTF-8, whatever the locale.  Raises UsageError."""
+    """Decode a word of the command line as UTF-8, whatever the locale.  Raises UsageError."""
     if word.isascii():
         return word
     try:

@@ -9,7 +9,7 @@ from encconf.io.fileio import PRIVATE
 
 
 def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
-    """Decrypt a file to stdout, to another file or in place; a file of plaintext gets mode 0600."""
+    """Decrypt a file to stdout, to another file or in place, or several files.  New files have mode 0600."""
     if flag(options, "dry_run") or files.are_many(file, options):
         from encconf.cli.decrypt_many import decrypt_many
 

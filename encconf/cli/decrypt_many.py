@@ -39,7 +39,7 @@ def decrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
 
 
 def _targets(paths: Sequence[str], folder: str | None) -> dict[str, str]:
-    """Where to write each file: in place, or below a folder, without ``.enc``.
+    """Return the file to write for each file: itself, or a path below a folder, without ``.enc``.
 
     Raises UsageError for files outside the current folder, and for two files with the same target.
     """
@@ -63,7 +63,7 @@ def _targets(paths: Sequence[str], folder: str | None) -> dict[str, str]:
 
 
 class Decrypting(Batch):
-    """Several files to decrypt."""
+    """The run of ``encconf decrypt`` on several files."""
 
     def __init__(self, console: Console, options: Mapping[str, Value], targets: dict[str, str]) -> None:
         super().__init__(console, "decrypting", options)
@@ -80,7 +80,7 @@ class Decrypting(Batch):
         return source, files.decrypted(source, self.options, self.credentials, self.warner(file))
 
     def settle(self, file: str, done: object) -> str:
-        """Write one decrypted file, and say so."""
+        """Write and report one decrypted file."""
         assert isinstance(done, tuple)
         source, plain = done
         target = self._targets[file]
@@ -96,7 +96,7 @@ class Decrypting(Batch):
         return "changed"
 
     def _write(self, target: str, plain: str) -> None:
-        """Write a file into the folder, readable only by its owner, and create the folders above it."""
+        """Write a file that only its owner can read, and create its parent folders."""
         replacing: str | fileio.Anything | None = fileio.ANYTHING
         with about(target):
             fileio.make_folders(os.path.dirname(target), 0o700)

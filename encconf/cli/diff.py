@@ -1,6 +1,6 @@
-"""``encconf diff``: what differs between versions of files, as text or as JSON.
+"""``encconf diff``: the differences between versions of files, as text or as JSON.
 
-Exit codes are those of diff: 0, no differences; 1, differences; 2, could not compare.
+The exit codes are those of diff: 0 for no differences, 1 for differences, 2 if something was not compared.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _UNKNOWN = "cannot be compared without a key"
 
 
 def compare(console: Console, *, file: list[str], paths: list[str], **options: Value) -> None:
-    """Show what differs; raises SystemExit(1) if something does, SystemExit(2) if that is not known."""
+    """Print the differences.  Raises SystemExit(1) if files differ, SystemExit(2) if that is not certain."""
     json, quiet = flag(options, "json"), flag(options, "quiet")
     keyless, show_values = flag(options, "keyless"), flag(options, "show_values")
     if json and quiet:
@@ -79,7 +79,7 @@ def compare(console: Console, *, file: list[str], paths: list[str], **options: V
 
 
 def _all_decided(console: Console, differing: list[Difference]) -> bool:
-    """Whether it is certain that all of these files differ; warns about the others."""
+    """Whether it is certain that all of these files differ.  Warns about those that are not certain."""
     unknown = [each for each in differing if not each.decided]
     for each in unknown:
         console.warn(
@@ -92,7 +92,7 @@ def _all_decided(console: Console, differing: list[Difference]) -> bool:
 def _differences(
     console: Console, words: list[str], paths: list[str], options: Mapping[str, Value]
 ) -> Iterator[Difference | EncconfError]:
-    """The difference of each pair of files, or the error of one of them."""
+    """Yield the difference of each pair of files, or an error of one of them."""
     credentials = None
     if not flag(options, "keyless"):
         credentials = files.credentials(console)
@@ -122,7 +122,7 @@ def _names(found: Iterable[Difference], options: Mapping[str, Value]) -> Names:
 
 
 def _say_unopened(console: Console, found: Iterable[Difference]) -> None:
-    """Say what was compared without a key."""
+    """Print why files were compared without a key."""
     for note in dict.fromkeys(note for each in found for note in each.notes):
         console.warn(note)
     reasons = list(dict.fromkeys(reason for each in found for reason in each.reasons))
@@ -145,7 +145,7 @@ def _summary(differing: list[Difference]) -> str:
 
 
 class _Report(Paper):
-    """The printed report: a heading for each pair, and below it a line for each difference."""
+    """The printed report.  Each pair has a heading, and below it a line for each difference."""
 
     def __init__(self, console: Console, names: Names, *, values: bool) -> None:
         super().__init__(console)
@@ -153,7 +153,7 @@ class _Report(Paper):
         self._values = values
 
     def difference(self, found: Difference) -> None:
-        """Everything about one pair."""
+        """Print everything about one pair."""
         self.say(self.paint(_BOLD, f"{one_line(found.old.label)} → {one_line(found.new.label)}"))
         if found.old.text is None or found.new.text is None:
             self._line("+" if found.old.text is None else "-", "the file", kind=_existence(found))
@@ -161,7 +161,7 @@ class _Report(Paper):
             self._line(">", "the file", kind="renamed")
         self._block(found)
         several = len({change.document for change in found.changes}) > 1
-        # Without a key, different ciphertexts can be compared only if they have the same data key.
+        # Without a key, a different ciphertext is a different value only if the data key is the same.
         undecided = [change for change in found.changes if not change.certain and found.data_key != "same"]
         hidden = set(map(id, undecided)) if len(undecided) > 1 else set[int]()
         for change in found.changes:
@@ -173,7 +173,7 @@ class _Report(Paper):
         self._rest(found)
 
     def _block(self, found: Difference) -> None:
-        """Who can open it, and what is encrypted."""
+        """Print what changed in who can open the file and in what is encrypted."""
         for key in found.added_keys:
             self._line("+", "recipient", kind=self._key(key))
         for key in found.removed_keys:
@@ -211,7 +211,7 @@ class _Report(Paper):
             self._line("~", "seal", kind="the same content, saved again (new MAC and date)")
 
     def _shown(self, found: Difference, change: Change) -> str:
-        """The values, with --show-values; for a .sops.yaml, the names of its keys."""
+        """Return both values with --show-values, the names of the keys in a .sops.yaml, or otherwise ""."""
         if self._values:
             tell: Callable[[str], str | None] = _quoted
         elif os.path.basename(found.new.path) == NAME and not any(found.encrypted):
@@ -235,7 +235,7 @@ def _existence(found: Difference) -> str:
 
 
 def _said(change: Change) -> str:
-    """What happened, in words."""
+    """Describe a change."""
     if change.kind == "moved":
         to = f"moved to {one_line(spell(change.path))}" if change.old != change.new else "moved"
         return f"{to}, where its ciphertext cannot be decrypted" if change.lost else to

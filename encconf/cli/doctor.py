@@ -1,4 +1,4 @@
-"""``encconf doctor``: which of the seven ways to keep secrets work here; see `encconf.migration`."""
+"""``encconf doctor``: test which of the seven ways to keep secrets work here (see `encconf.migration`)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from encconf.text.printable import listed, printable
 
 
 class UnusableError(EncconfError):
-    """A way that the user named does not work here."""
+    """A way that the user asked about does not work here."""
 
     slug = "unusable"
 
 
 def doctor(console: Console, *, way: list[str], json: bool) -> None:
-    """Show which of the seven ways work here; raises UnusableError if one that is named does not.
+    """Print which of the seven ways work here.  Raises UnusableError if one of those in ``way`` does not.
 
-    For paths: list the places that run sops.
+    If ``way`` has paths of source code instead, list the places that run sops.
     """
     known = {each.name: each for each in ways.WAYS}
     if paths := [name for name in way if name not in known and os.path.exists(name)]:
@@ -74,7 +74,7 @@ def _callers(console: Console, paths: list[str], json: bool) -> None:
 
 
 def _in_scripts(path: str) -> Iterator[Caller]:
-    """The places in files for make, direnv, mise …: in this file, or in those of a folder."""
+    """Yield the calls of sops in a Makefile, .envrc and similar: in this file, or in those of a folder."""
     if os.path.isdir(path):
         files = [os.path.join(path, name) for name in scripts.NAMES]
     else:

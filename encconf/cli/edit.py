@@ -1,9 +1,9 @@
 """``encconf edit``: decrypt a file, open it in the user's editor, and encrypt what changed.
 
-The plaintext is only in a private folder, in memory where possible.  If the edited text cannot be saved, the
-error is reported, and on a terminal the user can open the editor again.
+The plaintext is written only to a private folder, in memory if possible.  If the edited text cannot be saved,
+the error is printed, and on a terminal the user can open the editor again.
 
-If git left a conflict in the file, the editor shows both sides between the usual markers.  A file that was
+If git left a conflict in the file, the editor shows both sides between the usual markers.  A file that git
 merged without a key is merged again (see `encconf.git.merge`).
 """
 
@@ -46,7 +46,7 @@ _WAIT = "if the editor is still open, use its option to wait: EDITOR='code --wai
 
 
 def edit(console: Console, *, file: str, **options: Value) -> None:
-    """Edit one encrypted file; if it does not exist, start from an example."""
+    """Edit one encrypted file.  A new file starts from an example."""
     ignore_mac, allow_plaintext = flag(options, "ignore_mac"), flag(options, "allow_plaintext")
     input_type, config = text(options, "input_type"), text(options, "config")
     if file in files.STDIN:
@@ -77,10 +77,10 @@ def edit(console: Console, *, file: str, **options: Value) -> None:
         assert draft.opened is not None
         metadata = draft.opened.metadata
         unfinished = isinstance(draft, Resolution) or metadata.unmerged is not None or bool(plain)
-        if ignore_mac:  # its data key cannot be trusted either
+        if ignore_mac:  # without its MAC, its data key cannot be trusted: the file gets a new one
             draft.rule = rule_of(metadata)
         checks.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
-        if not allow_plaintext:  # do not let the user type first
+        if not allow_plaintext:  # fail before the user types anything
             checks.rule_to_follow(file, config, warn=console.warn)
         draft.check = checks.refuse_plaintext(file, config, allowed=allow_plaintext, warn=console.warn)
     fileio.check_writable(path)
@@ -91,7 +91,7 @@ def edit(console: Console, *, file: str, **options: Value) -> None:
 def _open(
     console: Console, enc: str, path: str, format: str, *, ignore_mac: bool, config: str | None
 ) -> opening.Opened | Conflict | str:
-    """What there is to edit; for a file that was merged without a key, the text to write instead."""
+    """Open the file, or its conflict.  A file that was merged without a key gives the new text to write."""
     credentials = files.credentials(console)
     try:
         return opening.open_text(
@@ -115,7 +115,7 @@ def _open(
 def _open_plain(
     console: Console, file: str, enc: str, format: str, *, ignore_mac: bool
 ) -> tuple[opening.Opened, list[Path]]:
-    """Open a file with values in plaintext, and warn about them: they are encrypted when it is saved."""
+    """Open a file that has plaintext values, and warn about them.  They are encrypted when it is saved."""
     from encconf.verbs.changes import open_with_plain_values
 
     opened, paths = open_with_plain_values(
@@ -136,10 +136,10 @@ def _open_plain(
 
 
 def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: str) -> None:
-    """Warn if a file was not merged with the version that git had before it.
+    """Warn if our side of a merge without a key is not the version that git had before the file.
 
-    All three parents were sealed with the key, but whoever merged without a key chose them, and may have
-    chosen old ones.
+    All three parents have valid MACs, but the person who merged without a key chose them, and may have
+    chosen old versions.
     """
     from encconf.git import before
     from encconf.git.keyless import misplaced, parents_of
@@ -153,7 +153,7 @@ def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: s
 
 
 class Session(Record):
-    """A draft in the editor, until it is written.
+    """One session in the editor: a draft, until it is written.
 
     ``enc`` is the text of the file now, None if there is no file.  An ``unfinished`` file is written even if
     the user changed nothing.
@@ -167,9 +167,9 @@ class Session(Record):
     unfinished: bool = False
 
     def run(self) -> str:
-        """Edit until it can be encrypted, and write it if there is a path; returns the encrypted text.
+        """Run the editor until its text can be encrypted, write the result if ``path`` is set, and return it.
 
-        Raises NotModifiedError, EditorError, or why it cannot be written.
+        Raises NotModifiedError, EditorError, and the errors of encrypting and writing.
         """
         command = editor_command(self.console.environ)
         with private.PrivateFolder(self.console.environ) as folder:
@@ -191,7 +191,7 @@ class Session(Record):
                 except NotModifiedError as error:
                     raise error.about(self.file) from None
                 except EncconfError as error:
-                    if error.file in (None, path, self.path):  # not .sops.yaml
+                    if error.file in (None, path, self.path):  # but not if the error is about .sops.yaml
                         error.file = self.file
                     self._offer_again(error, path)
 
@@ -212,7 +212,7 @@ class Session(Record):
                 self._open_again()
 
     def _open_again(self) -> None:
-        """Read the file again, which another program wrote in the meantime, to overwrite it."""
+        """Open the file that another program wrote in the meantime, which the draft will overwrite."""
         assert self.path is not None
         self.enc = fileio.read_text(self.path)
         try:
@@ -225,7 +225,7 @@ class Session(Record):
             self.draft.opened = None
 
     def _offer_again(self, error: EncconfError, path: str) -> None:
-        """Ask whether to open the editor again; raises the error if not, or if nobody can be asked."""
+        """Ask whether to open the editor again.  Raises the error if the user quits or cannot be asked."""
         untouched = f"{self.file} was not changed" if self.enc is not None else f"{self.file} was not created"
         if not self.console.can_ask():
             error.hint = f"{untouched}; {self._saved(path)}"
@@ -242,10 +242,10 @@ class Session(Record):
             raise error
 
     def _saved(self, edited: str) -> str:
-        """Save the edited file, encrypted for the recipients of the old one; returns a message about it."""
+        """Save the edited text encrypted, for the same recipients.  Returns a message about it."""
         failed = "your changes could not be saved; run this in a terminal to decide what to do"
         try:
-            text = fileio.read_text(edited, binary=True)  # any bytes: perhaps it is not even UTF-8
+            text = fileio.read_text(edited, binary=True)  # it may be any bytes, not only UTF-8
         except EncconfError:
             return failed
         enc = self.draft.rescued(text, files.credentials(self.console))
@@ -265,7 +265,7 @@ class Session(Record):
 
 
 def _edit_stdin(console: Console, source: files.Source, input_type: str | None, *, ignore_mac: bool) -> None:
-    """Edit the text on stdin, and print the result, even if the user changed nothing."""
+    """Edit the text from stdin, and print the result, even if the user changed nothing."""
     opened = source.open(input_type, files.credentials(console), console.warn, ignore_mac=ignore_mac)
     draft = Draft.of(opened)
     if ignore_mac:
@@ -276,7 +276,10 @@ def _edit_stdin(console: Console, source: files.Source, input_type: str | None, 
 
 
 class _Terminal:
-    """Inside it, stdin and stdout are the terminal, for the editor; without a terminal, stdout is stderr."""
+    """A context in which stdin and stdout are the terminal, for the editor.
+
+    If the process has no terminal, stdout is stderr.
+    """
 
     def __enter__(self) -> None:
         self._stdout = os.dup(1)
@@ -296,7 +299,7 @@ class _Terminal:
 
 
 class Resolution(Draft):
-    """Both sides of a merge, between markers, all of which the user has to remove."""
+    """A draft with both sides of a merge between conflict markers, which the user has to remove."""
 
     def __init__(self, conflict: Conflict) -> None:
         from encconf.merge import mark
@@ -306,7 +309,7 @@ class Resolution(Draft):
         super().__init__(text, conflict.opened.document.format, opened=conflict.opened)
 
     def encrypted(self, edited: str, credentials: Credentials, notify: Callable[[str], None]) -> str:
-        """The encrypted text of what the editor saved.  Raises UnmergedError if a marker is left."""
+        """Encrypt the edited text.  Raises UnmergedError if a marker is left."""
         from encconf.merge import marked
 
         line = marked(edited, self.size)
@@ -314,5 +317,5 @@ class Resolution(Draft):
             raise UnmergedError(
                 f"line {line} is a conflict marker: keep the value you want and remove the markers"
             )
-        self.text = self.ours  # do not warn again about values that were plaintext before
+        self.text = self.ours  # so that no warning is repeated for values that were plaintext before
         return super().encrypted(edited, credentials, notify)

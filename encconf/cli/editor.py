@@ -1,7 +1,7 @@
-"""Running the user's editor on one plaintext file, so that the text does not leak.
+"""Run the user's editor on one plaintext file, so that the text does not leak.
 
-The choice of the editor, how its command line is split, and that it inherits stdin, stdout and stderr are as
-in sops 3.13.3 (cmd/sops/edit.go).  In addition, editors of the vim family write no swap, backup, undo and
+encconf chooses the editor and splits its command line as sops 3.13.3 does (cmd/sops/edit.go), and the editor
+inherits stdin, stdout and stderr.  In addition, editors of the vim family write no swap, backup, undo and
 history files, the editor's environment has no secrets that open the file, and no core is dumped.
 """
 
@@ -23,15 +23,15 @@ DEFAULTS = ("vim", "nano", "vi")
 """The editors to look for if no variable names one."""
 
 SECRETS = frozenset((*KEY_VARIABLES, *(name for row in TABLE.values() for name in row.secrets)))
-"""Variables that the editor does not get: they contain secrets that open files, or say where those are."""
+"""Variables that the editor does not get: they contain secrets that open files, or their locations."""
 
 _VIM = ("vim", "nvim", "gvim", "mvim", "rvim")
-# After the user's own settings (-c, not --cmd), and silent where a small vim lacks an option.
+# -c applies them after the user's own settings.  A small vim may lack an option, so errors are silent.
 _VIM_SETTINGS = "silent! set noswapfile noundofile nobackup nowritebackup viminfo="
 
 
 def editor_command(environ: Mapping[str, str]) -> list[str]:
-    """The editor's argument list, without the file.  Raises EditorError."""
+    """Return the editor's argument list, without the file.  Raises EditorError."""
     for variable in ("SOPS_EDITOR", "EDITOR"):
         setting = environ.get(variable)
         if not setting:
@@ -53,9 +53,9 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
 
 
 def run_editor(command: list[str], path: str, environ: Mapping[str, str]) -> None:
-    """Run an editor on a file and wait for it; if a signal ends encconf, the editor is ended too.
+    """Run an editor on a file and wait for it.  If a signal ends encconf, the editor is ended too.
 
-    Raises EditorError if it cannot be started, fails or is killed; KeyboardInterrupt if Ctrl-C
+    Raises EditorError if the editor cannot be started, fails or is killed, and KeyboardInterrupt if Ctrl-C
     ended it.
     """
     kept = {name: value for name, value in environ.items() if name not in SECRETS}
@@ -76,13 +76,13 @@ def run_editor(command: list[str], path: str, environ: Mapping[str, str]) -> Non
 def _run(command: list[str], environ: Mapping[str, str]) -> int:
     """Run a program and return its exit code, or the negative number of the signal that ended it.
 
-    If an exception ends this function, it ends the program too, because its folder will be deleted.
+    If an exception interrupts the wait, the program is ended too, because its folder will be deleted.
     """
     import signal
 
     process = 0
     try:
-        # Signals wait until the process id is known; without it, the program could not be ended.
+        # Block signals until the process id is known: without the id, the program could not be ended.
         before = signal.pthread_sigmask(
             signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
         )
@@ -114,7 +114,7 @@ def _wait(process: int) -> int:
 
 
 def split_command(setting: str, variable: str) -> list[str]:
-    """The words of a command line, as google/shlex splits it for sops: no comments, nothing expanded."""
+    """Split a command line into words as google/shlex does in sops.  Drops comments, and expands nothing."""
     words = []
     at = 0
     while at < len(setting):
@@ -149,11 +149,11 @@ def _end(process: int) -> None:
                     return
                 time.sleep(0.01)
     except OSError:
-        return  # it has ended already
+        return  # the program has ended already
 
 
 def _private(program: str) -> list[str]:
-    """The program, with switches that keep the text out of other files if it is known to have them."""
+    """Return the program.  An editor of the vim family gets options that keep the text out of other files."""
     real = os.path.basename(os.path.realpath(program)).partition(".")[0]
     if real in _VIM:
         return [program, "-n", "-i", "NONE", "-c", _VIM_SETTINGS]
@@ -166,7 +166,7 @@ def _forbid_core_dumps() -> None:
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ImportError, ValueError, OSError):
-        return  # not on this system
+        return  # this system does not support the limit
 
 
 def _run_portably(command: list[str], environ: Mapping[str, str]) -> int:

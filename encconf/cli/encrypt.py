@@ -35,7 +35,7 @@ def encrypt(console: Console, *, file: list[str], **options: Value) -> None:
 
 
 def _is_redirected() -> bool:
-    """Whether stdout is a file: then the user expects the result in it."""
+    """Whether stdout is a regular file, which suggests that the user expects the result in it."""
     try:
         return stat.S_ISREG(os.fstat(1).st_mode)
     except OSError:

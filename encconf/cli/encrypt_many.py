@@ -20,7 +20,7 @@ from encconf.text.printable import counted
 
 
 def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, Value]) -> None:
-    """Encrypt files; in folders and of patterns, those that are not encrypted.
+    """Encrypt files.  In folders and patterns, only files that are not encrypted yet count.
 
     Raises the error of a single file, or one that says how many failed.
     """
@@ -30,10 +30,10 @@ def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
     left_alone: list[str] = []
 
     def is_meant(name: str) -> bool:
-        """Whether a rule is for a file, by its own name or by that of the encrypted file next to it.
+        """Whether a rule is meant for a file, by its own name or by that of the encrypted file next to it.
 
-        A rule for ``.enc.json`` matches the second name of every JSON file.  It is not meant for a file that
-        git tracks as plaintext, like package.json, unless the file was encrypted before.
+        A rule for ``.enc.json`` matches the second name of every JSON file.  But it is not meant for a file
+        that git tracks as plaintext, such as package.json, unless the file was encrypted before.
         """
         if is_named(name, name, config=config, read=configs):
             return True
@@ -67,16 +67,16 @@ def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
 
 
 class Encrypting(Batch):
-    """Several files to encrypt."""
+    """The run of ``encconf encrypt`` on several files."""
 
     def __init__(self, console: Console, options: Mapping[str, Value], configs: dict[str, Config]) -> None:
         super().__init__(console, "encrypting", options)
         self._configs = configs
         self._hints: dict[str, None] = {}
-        self._plain: list[str] = []  # the plaintext files that are kept
+        self._plain: list[str] = []  # the plaintext files that still exist
 
     def work(self, file: str) -> Job | None:
-        """Encrypt one file; None if it is encrypted already."""
+        """Encrypt one file.  Returns None if it is encrypted already."""
         source = read(file, self.options)
         if source.found and not self.alone and text(self.options, "input_type") != "binary":
             return None
@@ -86,7 +86,7 @@ class Encrypting(Batch):
         return job
 
     def settle(self, file: str, done: object) -> str:
-        """Write one encrypted file, and say so."""
+        """Write and report one encrypted file."""
         if not isinstance(done, Job):
             self.console.note(f"{one_line(file)} is encrypted already")
             return "unchanged"

@@ -21,7 +21,7 @@ from encconf.verbs.encrypt import plain_as, refuse_encrypted
 
 
 def read(file: str | None, options: Mapping[str, Value]) -> files.Source:
-    """The plaintext of a file, or of stdin.  Raises as `encconf.cli.files.read`."""
+    """Read the plaintext of a file or of stdin.  Raises as `encconf.cli.files.read`."""
     return files.read(
         file,
         in_place=flag(options, "in_place"),
@@ -35,8 +35,8 @@ def read(file: str | None, options: Mapping[str, Value]) -> files.Source:
 class Job:
     """One file to encrypt: its plaintext, the file to write, and the rule to encrypt it by.
 
-    ``warn`` gets warnings and their hints; ``hints`` are printed after the file is written.  ``read`` keeps
-    the .sops.yaml files that were read.  Raises UsageError, OutputError, and what finding the rule raises.
+    ``warn`` is called with warnings and their hints.  The caller prints ``hints`` after the file is written.
+    ``read`` caches .sops.yaml files.  Raises UsageError, OutputError, and the errors of finding the rule.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Job:
                 self._keep_another_format()
 
     def _keep_another_format(self) -> None:
-        """Refuse to replace an encrypted file of another format: it is not an earlier version of this one."""
+        """Raise OutputError if the target is encrypted in another format, so it cannot be an old version."""
         found = None if self.twin is None else sniff.find(self.twin, self.target or "")
         if found is not None and self._is_another(found):
             raise OutputError(
@@ -81,11 +81,11 @@ class Job:
             ).about(self.target or "")
 
     def _is_another(self, format: str | None) -> bool:
-        """Whether a format is not the one that is written; YAML and JSON count as the same here."""
+        """Whether a format differs from the one that is written.  YAML and JSON count as the same."""
         return format != self.written and {format, self.written} != {"yaml", "json"}
 
     def encrypt(self, credentials: Credentials) -> None:
-        """Make the encrypted text.  Raises AlreadyEncryptedError, and what encrypting raises."""
+        """Set ``enc`` to the encrypted text.  Raises AlreadyEncryptedError, and the errors of encrypting."""
         notes: list[str] = []
         with about(self.source.label):
             if self._input_type != "binary":
@@ -106,7 +106,7 @@ class Job:
             self._warn(note, None)
 
     def write(self, console: Console) -> bool:
-        """Write the encrypted text to ``target`` or stdout, and say so; False if it is there already."""
+        """Write the encrypted text to ``target`` or stdout.  Returns False if ``target`` is up to date."""
         if self.target is None:
             console.data(self.enc)
             return True
@@ -121,7 +121,7 @@ class Job:
         return True
 
     def _check_format(self) -> None:
-        """Warn if the name of the new file means another format."""
+        """Warn if the name of the new file suggests another format.  Collects a hint for ``.env`` files."""
         target, written = self.target or "", self.written
         found = sniff.find(self.enc, target)
         if self._is_another(found):
@@ -129,12 +129,12 @@ class Job:
                 f"the name {target} means {found or 'text'}, but the content is {written}",
                 f"choose another name, or open the file with --input-type {written}",
             )
-        if written == "dotenv" and os.path.basename(target).startswith("."):  # .env, .env.production
+        if written == "dotenv" and os.path.basename(target).startswith("."):  # such as .env.production
             self.hints.append("encconf import FILE creates YAML instead")
 
 
 def _target(source: files.Source, file: str | None, output: str | None, *, in_place: bool) -> str | None:
-    """The name of the file to write; None for stdout."""
+    """Return the name of the file to write, or None for stdout."""
     if in_place:
         return file
     if output is not None:
@@ -154,7 +154,7 @@ def _target(source: files.Source, file: str | None, output: str | None, *, in_pl
 
 
 def _existing(target: str, force: bool) -> tuple[str | None, str | fileio.Anything | None]:
-    """The text that is there already, whose ciphertexts are kept, and the text that may be replaced."""
+    """Return the existing text, whose ciphertexts are kept, and the text that may be replaced."""
     if fileio.is_special(target):
         return None, fileio.ANYTHING
     try:

@@ -1,8 +1,7 @@
-"""``encconf help error SLUG``: what each error means, and what to do about it.
+"""``encconf help error SLUG``: what an error or a finding means, and what to do about it.
 
-help/errors.txt has every slug that encconf prints in ``error[…]``, each with its exit code;
-docs/reference/errors.md is made from it.  The findings of ``encconf check`` are explained from
-`encconf.audit.findings.KINDS`.
+help/errors.txt explains every slug that encconf prints in ``error[…]``, with its exit code.  It is also the
+source of docs/reference/errors.md.  The findings of ``encconf check`` are in `encconf.audit.findings.KINDS`.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ ENTRIES = {
 
 
 def show(console: Console, slugs: list[str]) -> None:
-    """Print the entries of errors or findings; without slugs, the list of errors.  Raises UsageError."""
+    """Print the entries of errors or findings, or without slugs the list of errors.  Raises UsageError."""
     if not slugs:
         width = max(map(len, ENTRIES))
         rows = "".join(f"{slug:{width}}  {ENTRIES[slug].meaning}\n" for slug in ENTRIES)

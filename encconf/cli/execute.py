@@ -1,7 +1,8 @@
-"""``encconf exec``, and sops's ``exec-env`` and ``exec-file``: programs with the values of files.
+"""``encconf exec``, and sops's ``exec-env`` and ``exec-file``: run programs with the values of files.
 
-`exec` replaces this process by the program (execve): signals and the exit code are the program's own.  The
-others run ``/bin/sh -c`` as sops 3.13.3 does (cmd/sops/subcommand/exec); exec-env replaces this process, too.
+`exec` replaces this process with the program (execve), so signals and the exit code are the program's own.
+The others run ``/bin/sh -c`` as sops 3.13.3 does (cmd/sops/subcommand/exec).  exec-env also replaces this
+process.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ class CommandError(EncconfError):
 
 
 def execute(console: Console, *, file: list[str], argv: list[str], **options: Value) -> None:
-    """Replace this process by a program that has the values of files in its environment."""
+    """Replace this process with a program that has the values of files in its environment."""
     if not argv or not argv[0]:
         raise UsageError("no program was given", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
     found = flat.values(console, map(files.read, file), options)
-    # These open files, and the program has the values already.
+    # Hide the variables that open files: the program gets the values, so it does not need them.
     hidden = () if flag(options, "keep_keys") else (*KEY_VARIABLES, *_named_keys(console))
     before = {name: value for name, value in console.environ.items() if name not in hidden}
     environ = {} if flag(options, "pristine") else dict(before)
@@ -51,7 +52,7 @@ def _named_keys(console: Console) -> list[str]:
     """The variables that contain keys or passphrases according to ENCCONF_IDENTITY and similar settings."""
     credentials = files.credentials(console)
     addresses = [address for setting in SETTINGS for address in credentials.named(setting)[1]]
-    if not any("env" in address.lower() for address in addresses):  # envsubst:, to vals; ?token_env=
+    if not any("env" in address.lower() for address in addresses):  # also envsubst: and ?token_env=
         return []
     from encconf import sources
     from encconf.sources.env import name_in
@@ -69,12 +70,15 @@ def _named_keys(console: Console) -> list[str]:
 
 
 def _variable(text: str) -> str:
-    """The text as a variable whose bytes are UTF-8 in any locale."""
+    """Return a text as the value of an environment variable, whose bytes are UTF-8 in any locale."""
     return os.fsdecode(fileio.encode(text))
 
 
 def exec_env(console: Console, *, file: str, command: str, **options: Value) -> None:
-    """Run a shell command with the top-level values of a file, which override other variables."""
+    """Replace this process with a shell command that has the top-level values of a file as variables.
+
+    They override other variables.
+    """
     source = files.read(file)
     opened = source.open(text(options, "input_type"), files.credentials(console), console.warn)
     with about(source.label):
@@ -90,7 +94,7 @@ def shell_with(
     user: str | None,
     background: bool = False,
 ) -> None:
-    """Replace this process by a shell that runs a command with the top-level values of an opened file."""
+    """Replace this process with a shell that runs a command with the top-level values of an opened file."""
     given: dict[str, str] = {}
     for key, node in changes.tree(opened.document).items():
         if isinstance(node, (dict, list)):
@@ -112,9 +116,9 @@ def shell_with(
 
 
 def exec_file(console: Console, *, file: str, command: str, **options: Value) -> None:
-    """Run a shell command on the decrypted file, whose path replaces ``{}``; the exit code is the command's.
+    """Run a shell command on the decrypted file, whose path replaces ``{}``.  Exits with the command's code.
 
-    The text is in a private folder, by default in a pipe that can be read once.
+    The plaintext is in a private folder, by default in a pipe, which the command can read once.
     """
     from encconf.verbs.convert import converted
 
@@ -144,7 +148,7 @@ def run_on(
     user: str | None,
     background: bool = False,
 ) -> None:
-    """Run a shell command on a plaintext; raises SystemExit with its exit code if that is not 0."""
+    """Run a shell command on a plaintext.  Raises SystemExit if its exit code is not 0."""
     name = os.path.normpath(filename or "tmp-file")
     if os.path.isabs(name) or name.split(os.sep)[0] in (os.curdir, os.pardir):
         raise EncconfError("the provided filename is not a local path")
@@ -174,7 +178,7 @@ _SHELL = "$`\"'\\;&|<>(){}*?[]~!#\t\r\n"
 
 
 def _become(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
-    """Replace this process by a program, which is looked up in a PATH."""
+    """Replace this process with a program.  A name without a folder is looked up in ``path``."""
     import signal
 
     for stream in (sys.stdout, sys.stderr):
@@ -219,7 +223,7 @@ def _run_portably(argv: list[str], environ: Mapping[str, str]) -> NoReturn:
 
 
 def _feed(path: str, text: str) -> None:
-    """Create a pipe, and write the text into it once a program opens it."""
+    """Create a named pipe.  A thread writes the text into it when a program opens it."""
     import threading
 
     try:
@@ -235,13 +239,16 @@ def _feed(path: str, text: str) -> None:
             finally:
                 os.close(descriptor)
         except OSError:
-            return  # the reader stopped early
+            return  # the reader closed the pipe early
 
     threading.Thread(target=write, daemon=True).start()
 
 
 def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) -> int:
-    """Run a shell command to its end and return its exit code, passing signals on to it."""
+    """Run a shell command, forward signals to it, and return its exit code.
+
+    A ``detached`` command runs in the background, and the result is 0.
+    """
     import signal
     import subprocess
 
@@ -262,12 +269,12 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
             started[0].send_signal(number)
 
     def leave_alone(number: int, _: object) -> None:
-        """Do nothing: the terminal sends the signals of its keys to the command as well."""
+        """Ignore a signal of Ctrl-C or Ctrl-\\: the terminal also sends it to the command."""
 
     before = {}
     for name in ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"):
         kind = getattr(signal, name, None)
-        if kind is not None:  # (an ignored signal would stay ignored in the command)
+        if kind is not None:  # a handler, because the command would inherit SIG_IGN
             keys = name in ("SIGINT", "SIGQUIT") and os.isatty(0)
             before[kind] = signal.signal(kind, leave_alone if keys else pass_on)
     try:
@@ -283,8 +290,8 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
 
 
 def _switch(user: str) -> dict[str, str]:
-    """Become another user permanently; returns that user's variables."""
-    # These are needed after the switch, and the other user may not be able to read them.
+    """Become another user permanently.  Returns that user's variables."""
+    # Import these now: the other user may not be able to read the modules, which are used after the switch.
     import fcntl  # noqa: F401
     import select  # noqa: F401
     import signal  # noqa: F401

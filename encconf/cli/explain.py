@@ -1,4 +1,4 @@
-"""``encconf explain``: which rule applies to a file and what it means, for people and as JSON."""
+"""``encconf explain``: the rule that applies to a file and what it means, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from encconf.rules.selection import Selection
 
 
 def explain(console: Console, *, file: str, input_type: str | None, json: bool, config: str | None) -> None:
-    """Explain which rule applies to a file and what it means; raises if no rule can be used."""
+    """Print which rule applies to a file and what it means.  Raises EncconfError if no rule can be used."""
     if file in STDIN:
         raise UsageError("explain needs a file name (the file need not exist), not stdin")
     cwd = os.getcwd()
@@ -31,7 +31,7 @@ def explain(console: Console, *, file: str, input_type: str | None, json: bool, 
 
 
 def text(found: Explanation, cwd: str) -> str:
-    """The explanation as text."""
+    """Return the explanation as text."""
     out = [f"{leading(found.file)}: {_STATES[found.state]} ({found.format})"]
     if found.problem is not None:
         out.append(f"  {printable(found.problem.message, 400)}")
@@ -56,7 +56,7 @@ def text(found: Explanation, cwd: str) -> str:
 
 
 def _tried(found: Explanation) -> list[str]:
-    """Each rule, and why it applies to the file or not."""
+    """A line for each rule, with the reason why it applies to the file or not."""
     width = max((len(rule.place) for rule in found.tried), default=0)
     lines = []
     for number, rule in enumerate(found.tried):
@@ -70,7 +70,7 @@ def _tried(found: Explanation) -> list[str]:
 
 
 def _keys(found: Explanation, rule: Rule) -> list[str]:
-    """The keys of a rule or of the file, and which values are encrypted."""
+    """The lines about the keys of a rule or of the file, and about which values are encrypted."""
     lines = []
     several = len(rule.groups) > 1
     for number, group in enumerate(rule.groups):
@@ -110,7 +110,7 @@ def _table(found: Explanation) -> list[str]:
 
 
 def _selected(selection: Selection) -> str:
-    """Which values a selection encrypts, in words."""
+    """Describe which values a selection encrypts."""
     those = "with a comment before them" if selection.needs_comments else "below a key"
     said = f"{'' if selection.by_match else 'all but '}those {those} that {matches(selection, 200)}"
     mac = "; the MAC covers those only" if selection.mac_only_encrypted else ""
