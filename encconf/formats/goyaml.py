@@ -1,12 +1,12 @@
 """What a YAML scalar means to sops: its type, and the bytes that are hashed and encrypted.
 
-The rules are those of go.yaml.in/yaml/v3 3.0.4 (resolve.go, decode.go), neither YAML 1.1 nor
-1.2: ``yes`` is a string, ``010`` is 8, ``08`` is a float.  The bytes are those of sops 3.13.3
-(sops.go ToBytes): a value's spelling is not kept, ``0x1F`` becomes ``31`` and ``1.0`` becomes
-``1``.  Nothing else may be encrypted: sops recognises an unchanged value by what it parses to,
-and reuses its nonce then.
+The rules are those of go.yaml.in/yaml/v3 3.0.4 (resolve.go, decode.go), which are neither YAML 1.1 nor
+1.2: ``yes`` is a string, ``010`` is 8, ``08`` is a float.  The bytes are those of sops 3.13.3 (sops.go
+ToBytes), which do not keep a value's spelling: ``0x1F`` becomes ``31`` and ``1.0`` becomes ``1``.  encconf
+must encrypt exactly these bytes: sops takes a value for unchanged if it parses to the same value, and then
+reuses its nonce, which must never encrypt other bytes.
 
-Not here: mapping keys, and anything about where a scalar is in a text.
+This module handles neither mapping keys nor the places of scalars in a text.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 _WORDS: dict[str, tuple[str, bytes | None]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), ("null", None)),
-    # Capitalised because the first sops was written in Python.
+    # sops stores booleans capitalised, because the first sops was written in Python.
     **dict.fromkeys(("true", "True", "TRUE"), ("bool", b"True")),
     **dict.fromkeys(("false", "False", "FALSE"), ("bool", b"False")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), ("float", b"NaN")),
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), ("float", b"+Inf")),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), ("float", b"-Inf")),
 }
-_FIRST = frozenset([*"+-0123456789", *(word[:1] for word in _WORDS)])  # anything else begins a string
+_FIRST = frozenset([*"+-0123456789", *(word[:1] for word in _WORDS)])  # other scalars are strings
 
-# Compiled when first used: most files have no odd numbers, and compiling takes a millisecond.
+# Compiled when first used: most files have no unusual numbers, and compiling takes a millisecond.
 _INTEGER = r"([-+]?)(?:([1-9][0-9]*)|0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]([0-7]+)|0([0-7]*))"
 _SIGN_INSIDE = r"0(?:b([-+])([01]+)|o([-+])([0-7]+))"
-_DECIMAL = r"[-+]?[0-9]{1,400}"  # more than a float has; int() is slow on very many
+_DECIMAL = r"[-+]?[0-9]{1,400}"  # no float has more digits, and int() is slow on very many
 _FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
-_SPECIAL = r"[-+]?inf(?:inity)?|nan"  # as Go's ParseFloat takes them; rops writes inf
+_SPECIAL = r"[-+]?inf(?:inity)?|nan"  # as Go's ParseFloat accepts them; rops writes inf
 _POINT_FLOAT = r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?"
 _TIME = (
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
@@ -56,12 +56,12 @@ _SILENT = "sops refuses it, or silently reads it as null"
 
 
 def resolve(value: str, tag: str | None, plain: bool) -> tuple[str, bytes | None]:
-    """The type and bytes of a scalar: str, int, float, bool, time or null, and None for a null.
+    """Return type and bytes of a scalar: str, int, float, bool, time or null.  A null has None for bytes.
 
-    ``tag`` is the tag as the parser resolved it (``tag:yaml.org,2002:int`` for ``!!int``), None
-    or ``!`` when there is none; ``plain`` says whether the scalar has neither quotes nor a
-    block header.  Strings are UTF-8, times RFC 3339, and a ``!!binary`` is a str of any bytes.
-    Raises ParseError, without a place, for what sops cannot store.
+    ``tag`` is the tag as the parser resolved it (``tag:yaml.org,2002:int`` for ``!!int``), or None or ``!``
+    for a scalar without a tag.  ``plain`` says that the scalar has neither quotes nor a block header.
+    Strings are UTF-8, times are RFC 3339, and a ``!!binary`` is a str of any bytes.  Raises ParseError,
+    without a position, for what sops cannot store.
     """
     if tag is None or tag == "!":
         if plain and value[:1] in _FIRST:
@@ -83,11 +83,11 @@ def resolve(value: str, tag: str | None, plain: bool) -> tuple[str, bytes | None
 
 
 def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | datetime | None:
-    """The Python value of what `resolve` gives, and of what sops's ciphertexts hold.
+    """Return the Python value for a type and bytes, from `resolve` or from a ciphertext.
 
     A str that is not UTF-8 is returned as bytes.  An int may have up to 400 digits, more than sops can
-    hold.  A time is aware, and loses fractions of a microsecond.  Raises ValueError if the bytes do not
-    have the type; the error does not contain them.
+    hold.  A time has a time zone, and loses fractions of a microsecond.  Raises ValueError if the bytes do
+    not fit the type; the error does not contain the bytes.
     """
     if type == "str" and data is not None:
         try:
@@ -108,13 +108,13 @@ def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | d
     if type == "time":
         try:
             return _datetime(text)
-        except ValueError:  # a year 0, say: Go has one
+        except ValueError:  # the year 0, say, which Go has
             pass
     raise ValueError(f"not what the type {type} says")
 
 
 def stored(value: Plain) -> tuple[str, bytes | None]:
-    """What sops stores for a Python value: its type and its bytes."""
+    """Return what sops stores for a Python value: its type and its bytes."""
     if value is None:
         return "null", None
     if isinstance(value, bool):
@@ -134,9 +134,9 @@ def fill(leaves: Iterable[Leaf]) -> None:
 
 
 def format_float(f: float) -> bytes:
-    """A float in decimal, without exponent, in the fewest digits that mean the same float.
+    """Return a float in decimal, without exponent, with the fewest digits that mean the same float.
 
-    What Go's ``strconv.FormatFloat(f, 'f', -1, 64)`` gives: ``1`` for 1.0, ``+Inf``, ``NaN``.
+    This is Go's ``strconv.FormatFloat(f, 'f', -1, 64)``: ``1`` for 1.0, ``+Inf``, ``NaN``.
     """
     if not math.isfinite(f):
         return b"NaN" if math.isnan(f) else b"+Inf" if f > 0 else b"-Inf"
@@ -149,7 +149,7 @@ def format_float(f: float) -> bytes:
 
 
 def short_float(number: float, sign: str, *, plain: bool = False) -> str:
-    """Go's FormatFloat(f, 'g' or 'G', -1, 64), with a decimal unless ``plain`` (stores.ValToString)."""
+    """Return Go's FormatFloat(f, 'g' or 'G', -1, 64), with ``.0`` unless ``plain`` (stores.ValToString)."""
     if number and math.isfinite(number) and not -4 < _decimal(number)[2] <= 6:
         return exponent_form(number, sign)
     word = format_float(number).decode()
@@ -157,13 +157,13 @@ def short_float(number: float, sign: str, *, plain: bool = False) -> str:
 
 
 def exponent_form(number: float, sign: str) -> str:
-    """Go's FormatFloat with 'e' or 'E' and the shortest digits, of a number but zero: 1e+30, 1.5e-07."""
+    """Return Go's FormatFloat with 'e' or 'E' and the fewest digits: 1e+30, 1.5e-07.  Not for zero."""
     minus, digits, point = _decimal(number)
     return f"{minus}{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}{sign}{point - 1:+03}"
 
 
 def _decimal(number: float) -> tuple[str, str, int]:
-    """The sign of a number but zero, its shortest digits, and how many of them are before the point."""
+    """Return the sign of a number other than zero, its fewest digits, and how many are before the point."""
     mantissa, _, exponent = repr(number).partition("e")
     whole, _, fraction = mantissa.lstrip("-").partition(".")
     digits = (whole + fraction).lstrip("0")
@@ -172,7 +172,7 @@ def _decimal(number: float) -> tuple[str, str, int]:
 
 
 def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:
-    """The value of a scalar without quotes, by its spelling.  ``is_time``: whether it may be a time."""
+    """Return type and bytes of a plain scalar by its spelling.  ``is_time`` says that it may be a time."""
     word = _WORDS.get(value)
     if word is not None:
         return word
@@ -189,7 +189,7 @@ def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:
                 return "time", time
         digits = value.replace("_", "")
         if digits.count(".") > 1:
-            return "str", _encode(value)  # a version, say
+            return "str", _encode(value)  # a version such as 1.2.3
         integer = _integer(digits) if "." not in digits else None
         if integer is not None:
             if integer >= 1 << 63:
@@ -204,7 +204,7 @@ def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:
 
 
 def _integer(digits: str) -> int | None:
-    """A text as Go's ParseInt or ParseUint with base 0 read it: -2^63 to 2^64-1."""
+    """Return a text as Go's ParseInt or ParseUint with base 0 read it, -2^63 to 2^64-1, or None."""
     found = re.fullmatch(_INTEGER, digits)
     if found:
         sign, decimal, hexadecimal, binary, octal, old_octal = found.groups()
@@ -223,7 +223,7 @@ def _integer(digits: str) -> int | None:
         binary_sign, binary, octal_sign, octal = found.groups()
         sign, text, base = (binary_sign, binary, 2) if binary else (octal_sign, octal, 8)
     text = text.lstrip("0") or "0"
-    if len(text) > 64:  # too large in any base; int() of very many digits is slow, or refuses
+    if len(text) > 64:  # too large in any base; int() is slow on very many digits, or refuses them
         return None
     number = int(text, base)
     if sign == "-":
@@ -232,7 +232,7 @@ def _integer(digits: str) -> int | None:
 
 
 def _time(value: str) -> bytes | None:
-    """RFC 3339, with up to nine decimals, for a date, or a date and time, that exists."""
+    """Return a date, or a date and time, in RFC 3339 with up to nine decimals, or None if there is none."""
     found = re.fullmatch(_TIME, value)
     if not found:
         return None
@@ -288,7 +288,7 @@ def _encode(value: str) -> bytes:
 def _decode_base64(value: str) -> bytes:
     text = value.replace("\r", "").replace("\n", "")  # strict mode refuses line breaks; Go skips them
     try:
-        if len(text) % 4 == 0:  # strict mode does not mind a "=" too many
+        if len(text) % 4 == 0:  # strict mode accepts a superfluous "="
             return a2b_base64(text.encode("ascii"), strict_mode=True)
     except ValueError:
         pass

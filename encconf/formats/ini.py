@@ -1,30 +1,30 @@
-"""INI texts, as gopkg.in/ini.v1 reads them for sops 3.13.3 (stores/ini/store.go), but no value is cut.
+"""INI texts, as gopkg.in/ini.v1 reads them for sops 3.13.3 (stores/ini/store.go), except that it cuts values.
 
-Sections hold strings; what is before the first section belongs to ``DEFAULT``, as in sops.  The
-library's rules: ``=`` or ``:`` ends a key; a value in double or single quotes, backquotes or three
-double quotes is what is between them, in the last two over several lines, too; ``#`` and ``;`` start
-a comment, also behind a value; a backslash at the end of a line goes on in the next one.  Keys may be in
-quotes; names keep their case.
+Sections hold strings.  Keys before the first section belong to ``DEFAULT``, as in sops.  These are the
+library's rules: ``=`` or ``:`` ends a key.  A value may be in double quotes, single quotes, backquotes or
+three double quotes; the last two may span several lines.  ``#`` and ``;`` start a comment, also behind a
+value.  A backslash at the end of a line continues its value in the next line.  Keys may be in quotes, and
+names keep their case.
 
 These rules would cut some values that are clearly meant whole: ``a#b``, ``#fff``, ``"a;b"``, and the last
 backslash of ``C:\\dir\\`` before an ordinary line.  encconf encrypts them whole, and sops prints them so
-that it can read them back.  If such a value stays unencrypted, it is put into quotes for sops.
+that it can read them back.  If such a value stays unencrypted, encconf puts it into quotes for sops.
 
 If the library cannot read a text because of an indented line, the rules of Python's configparser apply
-instead: values continue in lines that are indented deeper; quotes, and anything that looks like a comment
-after a value, are part of the value.  For sops these values are on one line or in three quotes.
+instead: values continue in lines with more indentation, and quotes and anything that looks like a comment
+after a value are part of the value.  For sops, these values are written on one line or in three quotes.
 
 Decrypting returns exactly the bytes that were encrypted, so a program can apply its own rules:
-``configparser.ConfigParser().read_string(encconf.decrypt(text, format="ini"))``.  `load_config` gives a
+``configparser.ConfigParser().read_string(encconf.decrypt(text, format="ini"))``.  `load_config` returns a
 dict of sections, without interpolation, and without the values of ``DEFAULT`` in other sections.
 `caveat` says which values sops and configparser read differently.
 
-Comments: sops treats all comments before a section or key, and the one after its value, as one comment.
-So they are encrypted as one.  The layout record has the blank lines between them, whether one followed a
-value, and a first line without words, on which sops crashes.
+sops treats all comments before a section or key, and the one after its value, as one comment.  So encconf
+encrypts them as one comment.  The layout record has the blank lines between them, whether one of them was
+behind a value, and first lines without words, on which sops crashes.
 
-Refused: a key that appears twice in a section (sops keeps only the last value; a section may appear
-twice), a key ``-`` (the library numbers it, and loses it), and a key without a value.
+encconf refuses a key that appears twice in a section (sops keeps only the last value; a section may appear
+twice), a key ``-`` (the library numbers it, and then loses it), and a key without a value.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ _UNPRINTABLE = "sops -d prints the value so that it reads differently"
 def scan(text: str, *, comments: bool = False) -> Document:
     """Parse sections into leaves with spans.
 
-    A text with a ``[sops]`` section is read exactly as sops reads it, one without in the ways described
-    above.  Raises ParseError, MetadataError for a block whose names are at odds.
+    A text with a ``[sops]`` section is read exactly as sops reads it, and any other text as the module's
+    docstring describes.  Raises ParseError, and MetadataError for a block whose names contradict each other.
     """
     limit_lines(text)
     if _has_block(text):
@@ -119,7 +119,7 @@ def _has_block(text: str) -> bool:
 
 
 class _Reader:
-    """Where the scanner is: the current section or block, and the comments that have no place yet."""
+    """The state of the reader: the current section or block, and the comments without a place so far."""
 
     __slots__ = ("document", "following", "members", "root", "scope", "seen", "waiting")
 
@@ -127,10 +127,10 @@ class _Reader:
         self.document = document
         self.root = root
         self.scope: Scope | None = None
-        self.seen: set[str] = set()  # the keys of the section
-        self.waiting: list[Comment] = []  # the comments before the next key or section
-        self.following: list[Comment] = []  # those that sops puts before the next key
-        self.members: list[tuple[str, str]] | None = None  # of the block, inside it
+        self.seen: set[str] = set()  # the section's keys so far
+        self.waiting: list[Comment] = []  # comments that the next key or section gets
+        self.following: list[Comment] = []  # comments of this section that sops puts before the next key
+        self.members: list[tuple[str, str]] | None = None  # the block's members so far, or None outside it
 
     def open(self, name: str) -> Scope:
         """Start a section."""
@@ -143,14 +143,14 @@ class _Reader:
         return self.scope
 
     def place(self) -> None:
-        """Put the waiting comments into the current section."""
+        """Place the waiting comments in the current section."""
         for each in self.waiting:
             each.scope = self.scope or self.root
         self.following.extend(self.waiting)
         self.waiting.clear()
 
     def comment(self, entry: Entry) -> None:
-        """Take a comment."""
+        """Add a comment."""
         text = self.document.text[entry.start : entry.end]
         comment = Comment(self.scope or self.root, text, entry.start, entry.end, None)
         self.document.comments.append(comment)
@@ -158,7 +158,7 @@ class _Reader:
             self.waiting.append(comment)
 
     def section(self, entry: Entry) -> None:
-        """Take the header of a section, or of the block."""
+        """Start the section or the block that a header opens."""
         part = self.document.parts[0]
         if entry.name == SOPS:
             if part.block is not None:
@@ -173,7 +173,7 @@ class _Reader:
         self.place()
 
     def member(self, name: str, value: str, stop: int) -> None:
-        """Take a member of the block."""
+        """Add a member of the block."""
         part = self.document.parts[0]
         assert part.block is not None
         assert self.members is not None
@@ -182,7 +182,7 @@ class _Reader:
         self.waiting.clear()
 
     def end_block(self) -> None:
-        """Read the block, if it has just ended."""
+        """Store the block in the document, if it has just ended."""
         if self.members is not None:
             document = self.document
             assert document.parts[0].block is not None
@@ -258,38 +258,38 @@ def _document(text: str, entries: Iterator[Entry | re.Match[str]], comments: boo
 
 
 def entries_of(document: Document) -> Iterator[Entry]:
-    """The entries of a scanned text, by the rules it was scanned with."""
+    """Return the entries of a scanned text, by the rules that it was scanned with."""
     if document.parts[0].indent:
         return read_indented(document.text)
     return read_entries(document.text, exact=document.block is not None)
 
 
 def load_plain(text: str) -> list[dict[str, object]]:
-    """The values of a plain text: strings by section and key."""
+    """Return the values of a plaintext: strings by section and key."""
     document = scan(text)
     goyaml.fill(document.leaves)
     return document.trees
 
 
 def settle(document: Document) -> None:
-    """Make every value in the filled trees a string: the format has no other types."""
+    """Convert every value in the filled trees to a string: the format has no other types."""
     for leaf in document.leaves:
         if leaf.type != "str" and leaf.data is not None:
             leaf.scope.node[leaf.step] = flat.word(leaf.type, leaf.data)
 
 
 def comment_text(plain: str) -> str | None:
-    """Every line of it becomes a comment; nothing but a line feed ends a line."""
+    """Return a decrypted comment with a sign before each of its lines.  Only a line feed ends a line."""
     return re.sub(r"\n(?!\s*[#;])", "\n# ", plain)
 
 
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """There are no types: what counts is what the text says."""
+    """Return type and bytes.  The format has no types, so the type is always str."""
     return "str", flat.spelled(leaf, "ini")
 
 
 def caveat(leaf: Leaf) -> str | None:
-    """Why sops or configparser read a value differently, if they do."""
+    """Return why sops or configparser reads a value differently, or None."""
     value = (leaf.data or b"").decode("utf-8", "replace")
     if leaf.style == PLAIN and leaf.note is None and SIMPLE_VALUE.fullmatch(value):
         return None
@@ -301,7 +301,7 @@ def caveat(leaf: Leaf) -> str | None:
 
 
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
-    """Respell values that the library would read differently, and remove what makes sops crash."""
+    """Respell values that the library would read differently, and comments that sops cannot store."""
     text = document.text
     if document.parts[0].block is not None:
         return None
@@ -320,7 +320,7 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
         rest = rest_of_line(text, leaf)
         behind = skip_blanks(text, leaf.end, leaf.end + len(rest))
         if value.endswith("\\") and not is_chosen and behind in moved:
-            rest, fits = "", False  # without the comment, the value would go on in the next line
+            rest, fits = "", False  # when the comment is moved, the value would continue in the next line
         if indented and fits:
             fits = leaf.style == PLAIN and _stands(text, leaf, value, exact=False)
         if not fits:
@@ -345,7 +345,7 @@ def _has_plain_comments(document: Document) -> bool:
     """
     text = document.text
     if not document.comments and ("#" in text or ";" in text):
-        return False  # perhaps it was scanned without them
+        return False  # perhaps the text was scanned without comments
     for each in document.comments:
         start = text.rfind("\n", 0, each.start) + 1
         following = each.end + 1
@@ -362,16 +362,16 @@ def _has_plain_comments(document: Document) -> bool:
 
 
 def _other_comments(text: str, entries: Iterator[Entry]) -> list[Edit]:
-    """The edits that change comments so that sops can read and write them.
+    """Return the edits that change comments so that sops can read and write them.
 
     First lines without words are removed: sops would strip the first line to nothing, and crash when it
     writes the comment.  All comments of a section or key become consecutive lines without indentation: the
     library reads them as one comment, and sops decrypts the first ``ENC[…]`` in it.  A comment after a
-    section's name always moves above it: the library reads everything up to the last bracket as the name,
-    and an ``ENC[…]`` text has a bracket.
+    section's name always moves above the header: the library reads everything up to the last bracket as the
+    name, and an ``ENC[…]`` text has a bracket.
     """
     edits: list[Edit] = []
-    group: list[Entry] = []  # the library's comment: all up to a section or key
+    group: list[Entry] = []  # all comments before a section or key, which are one comment to the library
     for entry in [*entries, None]:
         if entry is not None and entry.kind in ("comment", "inline", "dropped"):
             group.append(entry)
@@ -386,7 +386,7 @@ def _other_comments(text: str, entries: Iterator[Entry]) -> list[Edit]:
 
 
 def _without_empty_lines(text: str, group: list[Entry]) -> list[Edit]:
-    """Take out the first lines of a comment that hold no word; the last one stays."""
+    """Return the edits that remove a comment's first lines if they have no word.  The last line stays."""
     edits: list[Edit] = []
     lines = [
         (line.start() + part.line, line.end() + part.line)
@@ -403,10 +403,10 @@ def _without_empty_lines(text: str, group: list[Entry]) -> list[Edit]:
 
 
 def _in_one(text: str, parts: list[Entry], entry: Entry, removed: list[Edit]) -> list[Edit]:
-    """The edits that make consecutive lines of all comments of a section or key, to be encrypted as one."""
+    """Return the edits that make consecutive lines of all comments of a section or key."""
     edits: list[Edit] = []
     places = [(part.line, part.stop) for part in parts if part.kind == "comment"]
-    # The library drops what is behind three quotes or backquotes that close in their first line.
+    # The library drops a comment behind backquotes or three quotes that close in their first line.
     alone = entry.kind == "section" or entry.style in ("`", '"""')
     if parts and parts[-1].kind == "inline" and (places or alone):
         tail = COMMENT_SIGN.search(text, entry.end)

@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PLAIN, CONTINUED, INDENTED = "", "\\", " "
-"""Styles of values; the others are their quotes."""
+"""Styles of values without quotes.  The style of a quoted value is its quotes."""
 SOPS = "sops"
-# unicode.IsSpace of Go; Python's own set has four control characters more.
+# The characters of Go's unicode.IsSpace.  Python's str.isspace has four control characters more.
 SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 )
 _BLANKS = re.compile(f"[{SPACE}]*+")
 _TAIL = re.compile(r"[ \t]*(?:\Z|[#;])")
-# A value that all readers read alike: no quotes, comment signs or backslashes; and a key's line with one.
+# A value that all readers read the same way: it has no quotes, comment signs or backslashes.  `_SIMPLE` is
+# a whole line with one.
 _WORDS = r"[!$-&(-:<-\[\]^_a-~]++(?>(?:[ \t]++[!$-&(-:<-\[\]^_a-~]++)*)"
 SIMPLE_VALUE = re.compile(_WORDS)
 _SIMPLE = re.compile(rf"([A-Za-z0-9_.][A-Za-z0-9_.-]*+)[ \t]*+[=:][ \t]*+({_WORDS})[ \t]*+(?:\r?\n|\Z)")
@@ -28,7 +29,7 @@ _LEAD = {"#": re.compile("[# ]*"), ";": re.compile("[; ]*")}
 DELIMITER = re.compile("[=:]")
 OFF_MARGIN = re.compile("\n[^#;]")
 COMMENT_SIGN = re.compile("[#;]")
-# Where a comment starts behind a value that is not in quotes; right after the key, a blank must follow.
+# A comment sign behind an unquoted value.  If the value is empty, a blank must follow the sign.
 _COMMENT = re.compile(r"(?<=[ \t])[#;]|\A[#;](?=[ \t]|\Z)")
 LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 EMPTY_LINE = re.compile(r"(?<=\n)\r?\n\Z")
@@ -40,9 +41,9 @@ class NoDelimiterError(ParseError):
 
 
 class Entry:
-    """A section header, a key with its value, or one or several lines of comment.
+    """A section header, a key with its value, or one or several comment lines.
 
-    ``text[line:stop]`` are the whole lines; ``text[start:end]`` is the value with its quotes, or a
+    ``text[line:stop]`` are its lines.  ``text[start:end]`` is a section's name, a value with its quotes, or a
     comment's text without its sign.
     """
 
@@ -59,7 +60,9 @@ class Entry:
         style: str = "",
         value: str = "",
     ) -> None:
-        self.kind = kind  # "section", "key", "comment"; "inline" and "dropped" for one behind something
+        # "section", "key" or "comment"; for a comment behind another entry "inline", or "dropped" if the
+        # library loses it
+        self.kind = kind
         self.line = line
         self.stop = stop
         self.start = start
@@ -70,7 +73,7 @@ class Entry:
 
 
 def read_entries(text: str, *, exact: bool) -> Iterator[Entry]:
-    """The entries of a text; ``exact`` as the library reads them."""
+    """Yield the entries of a text.  With ``exact``, they are those that the library reads."""
     for entry in read_lines(text, exact=exact):
         if isinstance(entry, Entry):
             yield entry
@@ -79,9 +82,9 @@ def read_entries(text: str, *, exact: bool) -> Iterator[Entry]:
 
 
 def read_lines(text: str, *, exact: bool) -> Iterator[Entry | re.Match[str]]:
-    """The same, but a key's line is a match of `_SIMPLE` where that is all there is to it."""
+    """Yield what `read_entries` yields, but for a simple line its match of `_SIMPLE`, which is faster."""
     at = 1 if text.startswith("\ufeff") else 0
-    run: Entry | None = None  # comment lines that follow each other
+    run: Entry | None = None  # consecutive comment lines
     size = len(text)
     simple = _SIMPLE.match
     while at < size:
@@ -128,27 +131,27 @@ def read_lines(text: str, *, exact: bool) -> Iterator[Entry | re.Match[str]]:
 
 
 def _line_end(text: str, at: int) -> tuple[int, int]:
-    """Where a line's content ends, and where the next line starts."""
+    """Return where a line's content ends, and where the next line starts."""
     end = text.find("\n", at)
     return (end, end + 1) if end >= 0 else (len(text), len(text))
 
 
 def skip_blanks(text: str, at: int, end: int) -> int:
-    """The first offset that is not a blank."""
+    """Return the offset of the first character that is not a blank, or ``end``."""
     found = _BLANKS.match(text, at, end)
     assert found is not None
     return found.end()
 
 
 def _back(text: str, at: int, end: int) -> int:
-    """The offset behind the last character that is not a blank."""
+    """Return the offset behind the last character that is not a blank, or ``at``."""
     while end > at and text[end - 1] in SPACE:
         end -= 1
     return end
 
 
 def _comment(text: str, line: int, sign: int, end: int, stop: int, kind: str = "comment") -> Entry:
-    """A comment; its text starts after the signs and blanks that sops strips."""
+    """Return a comment.  Its text starts after the signs and blanks that sops strips."""
     lead = _LEAD[text[sign]].match(text, sign, end)
     assert lead is not None
     start = lead.end() if lead.end() < end else sign + 1
@@ -156,16 +159,16 @@ def _comment(text: str, line: int, sign: int, end: int, stop: int, kind: str = "
 
 
 def _comment_behind(text: str, entry: Entry, at: int) -> Entry:
-    """The comment behind a value."""
+    """Return the comment behind a value."""
     end = text.find("\n", at)
     end = _back(text, at, end if end >= 0 else len(text))
-    # The library drops what is behind backquotes, or three quotes, that close in their first line.
+    # The library drops a comment behind backquotes or three quotes that close in their first line.
     dropped = entry.style in ("`", '"""') and "\n" not in entry.value
     return _comment(text, entry.line, at, end, entry.stop, "dropped" if dropped else "inline")
 
 
 def _section(text: str, line: int, stop: int, start: int, close: int, end: int) -> Iterator[Entry]:
-    """A section's header between two brackets, after the comment behind it, if there is one."""
+    """Yield the comment behind a section's header, if it has one, and then the header."""
     name = text[start + 1 : close]
     if not name:
         raise error_at(text, start, "a section has no name")
@@ -176,7 +179,7 @@ def _section(text: str, line: int, stop: int, start: int, close: int, end: int) 
 
 
 def _key(text: str, start: int, end: int) -> tuple[str, int]:
-    """A line's key and the offset behind its delimiter."""
+    """Return a line's key and the offset behind its delimiter."""
     quote = ""
     if text[start] == '"':
         quote = '"""' if text.startswith('"""', start) and end - start + (end < len(text)) > 6 else '"'
@@ -205,9 +208,10 @@ def _key(text: str, start: int, end: int) -> tuple[str, int]:
 
 
 def value_at(text: str, at: int, end: int, exact: bool, most: int = 1 << 60) -> tuple[Entry, int]:
-    """The value after a delimiter, and the offset of the comment after it, or -1.
+    """Return the value after a delimiter, and the offset of the comment after it, or -1.
 
-    ``end`` is where its first line's content ends; reading stops after ``most`` characters.
+    ``end`` is where the content of its first line ends.  A value that continues in further lines is read
+    only until it has more than ``most`` characters.
     """
     stop = end + 1 if end < len(text) else end
     start = skip_blanks(text, at, end)
@@ -245,7 +249,7 @@ def value_at(text: str, at: int, end: int, exact: bool, most: int = 1 << 60) -> 
 
 
 def _long(text: str, start: int, end: int, quote: str) -> tuple[Entry, int]:
-    """A value in quotes that may contain line breaks: up to the last such quotes in the line."""
+    """Return a value in quotes that may contain line breaks.  The last such quotes in a line end it."""
     inner = start + len(quote)
     close = text.rfind(quote, inner, end)
     if close < 0:
@@ -262,7 +266,7 @@ def _long(text: str, start: int, end: int, quote: str) -> tuple[Entry, int]:
 
 
 def _goes_on(text: str, at: int) -> bool:
-    """Whether a line may be a continuation: it is neither blank nor a section, key or comment."""
+    """Whether the line at an offset may continue a value: it is not blank, a section, a key or a comment."""
     end = text.find("\n", at)
     line = text[at : end if end >= 0 else len(text)]
     if not line.strip(SPACE):
@@ -273,7 +277,7 @@ def _goes_on(text: str, at: int) -> bool:
 
 
 def _continued(text: str, start: int, last: int, stop: int, exact: bool, most: int) -> Entry:
-    """A value over several lines, all of which except the last end with a backslash."""
+    """Return a value of several lines, all of which except the last end with a backslash."""
     parts = [text[start : last - 1]]
     size = len(parts[0])
     while size <= most:
@@ -293,11 +297,11 @@ def _continued(text: str, start: int, last: int, stop: int, exact: bool, most: i
 
 
 def read_indented(text: str) -> Iterator[Entry]:
-    """The entries of a text that Python's configparser reads, with its default settings."""
+    """Yield the entries of a text that Python's configparser reads with its default settings."""
     at = 1 if text.startswith("\ufeff") else 0
     entry: Entry | None = None
     values: list[str] = []
-    held: list[Entry] = []  # comments, which are inside the value if that goes on after them
+    held: list[Entry] = []  # comments, which are part of the value if it continues after them
     level = 0
     while at < len(text):
         line = at

@@ -1,6 +1,6 @@
 """How INI is written: values, ``ENC[…]`` texts, and the section ``[sops]``.
 
-A block's text is its section: the header and one line for each member.
+The text of a block is that section: its header and one line for each member.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Replace a leaf with an ``ENC[…]`` text, in the same quotes; sops writes none."""
+    """Return the edit that replaces a leaf with an ``ENC[…]`` text in the same quotes; sops uses none."""
     quote = leaf.style if leaf.style in QUOTES and not was_plain else ""
     if quote in ("`", '"""') and quote in rest_of_line(document.text, leaf):
-        quote = ""  # the library looks for the last one in the line
+        quote = ""  # the library would end the value at the last quotes in the line
     return leaf.start, leaf.end, f"{quote}{enc}{quote}"
 
 
 def rest_of_line(text: str, leaf: Leaf) -> str:
-    """The text after a value, in its last line."""
+    """Return the text behind a value, in its last line."""
     end = text.find("\n", leaf.end)
     return text[leaf.end : end if end >= 0 else len(text)]
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Replace an ``ENC[…]`` text with its plaintext, in the same quotes if they can hold it.
+    """Return the edit that replaces an ``ENC[…]`` text with its plaintext.
 
-    Raises EmitError if no quotes can.
+    The plaintext has the same quotes if they can hold it.  Raises EmitError if no quotes can hold it.
     """
     value = data.decode("utf-8", "surrogateescape") if type == "str" else flat.word(type, data)
     spelled = value if not leaf.style and SIMPLE_VALUE.fullmatch(value) else spelled_as(leaf.style, value)
@@ -53,14 +53,17 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
 
 def spelled_as(quote: str, value: str) -> str:
-    """A value in the given quotes if they can hold it, else in the first that can; raises EmitError."""
+    """Return a value in the given quotes if they can hold it, else as `spell` does.  Raises EmitError."""
     spelled = f"{quote}{value}{quote}"
     fits = quote in QUOTES and read_back(spelled, exact=True) == value == read_back(spelled, exact=False)
     return spelled if fits else spell(value)
 
 
 def spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
-    """A value in the first quotes, or none, with which it is read back before the rest of a line."""
+    """Return a value without quotes, or in the first quotes with which it is read back unchanged.
+
+    ``rest`` is the text behind it in its line.  Raises EmitError if INI cannot hold the value.
+    """
     if not rest and SIMPLE_VALUE.fullmatch(value):
         return value
     for quote in ("", '"', "`", '"""', "'"):
@@ -76,7 +79,7 @@ def spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
 
 
 def read_back(spelled: str, rest: str = "", *, exact: bool) -> str | None:
-    """The value that a spelling is read as before the rest of a line; None if it ends elsewhere."""
+    """Return what a spelled value is read as before the rest of a line, or None if it ends elsewhere."""
     if not spelled:
         return ""
     text = f"{spelled}{rest}\n"
@@ -88,14 +91,14 @@ def read_back(spelled: str, rest: str = "", *, exact: bool) -> str | None:
 
 
 def spell_key(name: str) -> str:
-    """A key, in quotes where it needs them."""
+    """Return a key as it is written, in quotes if it needs them."""
     if DELIMITER.search(name) or '"' in name:
         return f"`{name}`"
     return f'"""{name}"""' if "`" in name else name
 
 
 def as_sops(value: str) -> str:
-    """A value as sops (the library's File.writeToBuffer) spells it."""
+    """Return a value as sops (the library's File.writeToBuffer) spells it."""
     if "\n" in value or "`" in value:
         return f'"""{value}"""'
     if "#" in value or ";" in value:
@@ -107,7 +110,7 @@ def as_sops(value: str) -> str:
 
 
 def render_block(block: Mapping[str, object]) -> str:
-    """Spell the block as a section ``[sops]``; line breaks in values are ``\\n``.  Raises EmitError."""
+    """Return the block as a section ``[sops]``, with ``\\n`` for line breaks in values.  Raises EmitError."""
     members = flat.flatten(block)
     text = f"[{SOPS}]\n" + "".join(_line(name, value) for name, value in members)
     found = [
@@ -128,7 +131,7 @@ def _line(name: str, value: str) -> str:
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove members that are strings; every other byte stays.
+    """Set, replace or remove string members.  Every other byte stays as it is.
 
     A new member is placed before the first one whose name is greater.
     """
@@ -147,7 +150,7 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:
-    """The edits that add the block as the last section, after an empty line, or replace the existing one."""
+    """Return the edits that replace the old block, or add it as the last section after an empty line."""
     text = document.text
     newline = newline_of(text)
     block = block_text.replace("\n", newline)
@@ -162,7 +165,7 @@ def attach(document: Document, block_text: str) -> list[Edit]:
 
 
 def detach(document: Document) -> list[Edit]:
-    """The edit that removes the block, and the empty line before it."""
+    """Return the edit that removes the block and the empty line before it."""
     block = document.parts[0].block
     if block is None:
         return []

@@ -23,7 +23,10 @@ stored = stored_text
 
 
 def tree(document: Document) -> Tree:
-    """The tree of a scanned text: sections, which may share a name, and the keys before the first one."""
+    """Return the tree of a scanned text: sections, and the keys before the first one.
+
+    Several sections may have the same name.
+    """
     text = document.text
     data: Any = content_of(document)[0]
     whole = here = Tree("map", data)
@@ -50,7 +53,7 @@ def tree(document: Document) -> Tree:
 
 
 def check(path: Path, value: Plain) -> None:
-    """Raises EmitError unless it is a single value in a section, or a section of single values."""
+    """Raise EmitError unless INI can hold the value: a single value in a section, or a section of those."""
     if len(path) == 1 and isinstance(value, dict) and value:
         for name, item in value.items():
             check((*path, name), item)
@@ -62,7 +65,7 @@ def check(path: Path, value: Plain) -> None:
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Replace a value, keeping its quotes if they can hold the new one, or replace the keys of a section."""
+    """Replace a value, in the same quotes if they can hold the new one, or all keys of a section."""
     if isinstance(value, dict):
         _put_section(chain[0], chain[-1].steps, value)
         return
@@ -75,7 +78,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Add a last line to a section, or a section at the end of the text."""
+    """Add a key as the last one of its section, or a section at the end of the text."""
     whole = chain[0].value
     here = chain[-1].value
     assert isinstance(whole, Tree)
@@ -103,7 +106,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def remove(chain: list[Entry], path: Path) -> None:
-    """Remove a line, or a section and all its keys."""
+    """Remove a key with its line, or a section with all its keys."""
     outer = chain[-2 if not path else -1].value
     assert isinstance(outer, Tree)
     if isinstance(chain[-1].value, Single):
@@ -113,7 +116,7 @@ def remove(chain: list[Entry], path: Path) -> None:
 
 
 def _put_section(root: Entry, path: Path, values: dict[str, Plain]) -> None:
-    """Give a section exactly these keys; those it already has keep their place."""
+    """Give a section exactly these keys.  Keys that it has already keep their place."""
     data: Any = root.data
     for name, value in values.items():
         put(root, (*path, name), value, writing("ini"))
@@ -123,10 +126,13 @@ def _put_section(root: Entry, path: Path, values: dict[str, Plain]) -> None:
 
 
 def _without_section(entries: list[Entry], path: Path) -> list[Entry]:
-    """The entries without a section and the comments above its header; those above the next one stay."""
+    """Return the entries without a section and the comments above its header.
+
+    The comments above the header of the next section stay.
+    """
     kept: list[Entry] = []
     comments: list[Entry] = []
-    inside = path == (ini.DEFAULT,)  # what is before any header
+    inside = path == (ini.DEFAULT,)  # the keys before the first header belong to DEFAULT
     for entry in entries:
         if entry.value is None and entry.lead.lstrip()[:1] in ("#", ";"):
             comments.append(entry)

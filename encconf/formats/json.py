@@ -1,13 +1,13 @@
 """JSON texts, read by a tokenizer that keeps spans: one regular expression, one match per value.
 
 JSON is RFC 8259 as Go's encoding/json reads it.  The types are those of sops 3.13.3
-(stores/json/store.go): an integer that fits int64 is an int, every other number is a float.
-Also refused are duplicate keys, data after the object and a byte order mark, which sops loses or fails
-on.  Duplicate keys in an encrypted text, which sops writes, are read; the last one counts.  Values are
-never dumped: only the spans that `sealed`, `literal`, `attach` and `detach` replace change.
+(stores/json/store.go): an integer that fits int64 is an int, and every other number is a float.  Duplicate
+keys, data after the object and a byte order mark are refused, because sops loses them or fails.  In an
+encrypted text, where sops may have written duplicate keys, they are read, and the last one counts.  Values
+are never dumped: only the spans that `sealed`, `literal`, `attach` and `detach` replace change.
 
-JSON has no styles in which an ``ENC[…]`` text could keep a value's spelling (``1.50``, ``\\u00e9``):
-`literal` writes one canonical spelling.  JSON has no comments either.
+An ``ENC[…]`` text cannot keep the spelling of a JSON value (``1.50``, ``\\u00e9``), so `literal` writes one
+canonical spelling.  JSON has no comments.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ EXAMPLE = """\
 
 QUOTED, BARE = '"', ""
 
-# A key with its colon if there is one; a value; and what ends it, or closes it if it is empty.
+# A key with its colon if there is one; a value or opening bracket; and the comma or closing bracket after it.
 _VALUE = re.compile(
     rf"{WS}(?>(?:({STRING}){WS}:{WS})?)"
     rf"(?:({STRING})|({NUMBER})|(true|false|null)|([{{\[])){WS}(?>([,}}\]])?)"
@@ -59,7 +59,7 @@ _COMMENT = ',type:comment]"'
 
 
 def scan(text: str, *, comments: bool = False) -> Document:
-    """Parse a JSON object into leaves with spans; ``comments`` changes nothing.
+    """Parse a JSON object into leaves with spans.  ``comments`` changes nothing.
 
     Raises ParseError for text that is not JSON or that sops would not store faithfully, and LimitError
     for text that is larger or deeper than any real file.
@@ -71,8 +71,9 @@ def scan(text: str, *, comments: bool = False) -> Document:
     in_map = True
     depth = 1
     paths = 0
-    twice = -1  # where a key appears a second time
-    block: tuple[int, int, int] | None = None  # inside the sops member: its start, leaves and shape before
+    twice = -1  # where a key first appears a second time
+    # Inside the sops member: where it starts, and how many leaves and tokens of the shape are before it.
+    block: tuple[int, int, int] | None = None
     match = _VALUE.match
     step: Any  # the key, or the number of the item
     data: bytes | None
@@ -130,7 +131,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
                 if "\\" in value or not value.isascii():
                     value = _string(text, start, string)
                 if not in_map and string.endswith(_COMMENT):
-                    # See `without`: whether all items before this one are comments, too.
+                    # Whether all items before this one are comments, too; see `json_text.without`.
                     note = step == 0 or (
                         len(leaves) > 0
                         and leaves[-1].scope is scope
@@ -184,7 +185,7 @@ def _twice(text: str, offset: int) -> ParseError:
 
 
 def _open(text: str) -> int:
-    """The offset behind the top-level object's brace."""
+    """Return the offset behind the opening brace of the top-level object.  Raises ParseError."""
     if text.startswith("\ufeff"):
         raise error_at(text, 0, "a byte order mark is not JSON", hint="save the file as UTF-8 without one")
     at = skip_blanks(text, 0)
@@ -196,7 +197,7 @@ def _open(text: str) -> int:
 
 
 def _take_block(document: Document, end: int, start: int, leaves: int, shape: int) -> None:
-    """Move the ``sops`` member, which ends here, from the leaves and the tree to the block."""
+    """Move the ``sops`` member, which ends at ``end``, from the leaves and the tree to the block."""
     part = document.parts[0]
     part.block = (start, end)
     document.block_text = document.text[start:end]
@@ -207,7 +208,7 @@ def _take_block(document: Document, end: int, start: int, leaves: int, shape: in
 
 
 def _close(document: Document, at: int) -> Document:
-    """Note where the top-level object ends: just before an offset."""
+    """Record that the top-level object ends just before ``at``.  Raises ParseError if more text follows."""
     text, part = document.text, document.parts[0]
     part.close = part.end = at - 1
     more = skip_blanks(text, at)
@@ -218,7 +219,7 @@ def _close(document: Document, at: int) -> Document:
 
 
 def _string(text: str, offset: int, raw: str) -> str:
-    """The value of a string token that has escapes or goes beyond ASCII."""
+    """Return the value of a string token that has escapes or characters beyond ASCII."""
     try:
         raw.encode()
     except UnicodeEncodeError:
@@ -228,7 +229,7 @@ def _string(text: str, offset: int, raw: str) -> str:
     from json import loads
 
     value: str = loads(raw)
-    # Half of a surrogate pair, written as an escape, is U+FFFD to Go.
+    # Go reads an escape of half a surrogate pair as U+FFFD.
     return value if value.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", value)
 
 
@@ -245,7 +246,7 @@ def _number(text: str, offset: int, raw: str) -> tuple[str, bytes]:
 
 
 def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseError:
-    """The error for a missing or broken token at an offset; ``ended`` if a value ends there."""
+    """Return the error for a missing or broken token at an offset.  ``ended``: a value ends there."""
     at = skip_blanks(text, at)
     wanted = "a value"
     if ended:
@@ -282,7 +283,7 @@ def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseErr
 
 
 def load_plain(text: str) -> list[dict[str, object]]:
-    """The values of a plain JSON text, as a list of the one object."""
+    """Return the values of a plaintext, as a list of its one object."""
     document = scan(text)
     goyaml.fill(document.leaves)
     if document.block is not None:
@@ -291,14 +292,14 @@ def load_plain(text: str) -> list[dict[str, object]]:
 
 
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """Type and bytes; integers and floats are one type, since sops before 3.13.2 stores both as floats."""
+    """Return type and bytes.  Integers and floats are one type: sops before 3.13.2 stores both as floats."""
     return "number" if leaf.type in ("int", "float") else leaf.type, leaf.data
 
 
 def fragile(leaf: Leaf) -> bool:
-    """Whether releases of sops read a number differently, so that it fails their MAC unencrypted.
+    """Whether releases of sops read an unencrypted number differently, so that the MAC fails in some.
 
-    Before 3.13.3 every JSON number was a float: ``-0`` was ``-0`` (now 0), and most integers above
+    Before 3.13.3, every JSON number was a float: ``-0`` stayed ``-0`` (it is 0 now), and most integers above
     2^53 lost digits.  Encrypted leaves are not affected.
     """
     if leaf.type != "int" or leaf.data is None:

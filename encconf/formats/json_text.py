@@ -1,6 +1,6 @@
 """How JSON is written: tokens, ``ENC[…]`` texts, plaintexts, layout, and the ``sops`` member.
 
-A block's text is its member, ``"sops": {…}``, without the commas and blanks around it.
+The text of a block is its member, ``"sops": {…}``, without the commas and blanks around it.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 SPACE = " \t\r\n"
 WS = r"[ \t\r\n]*+"
-# Possessive, so that a string that does not end is given up at once and not in every other way.
+# Possessive, so that the match of a string without an end fails at once, without backtracking.
 STRING = r'"[^"\\\x00-\x1f]*+(?>(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*)"'
 NUMBER = r"-?(?:0|[1-9][0-9]*+)(?>(?:\.[0-9]++)?)(?>(?:[eE][-+]?[0-9]++)?)"
 
 
 def skip_blanks(text: str, at: int) -> int:
-    """Where the blanks at an offset end."""
+    """Return where the blanks at an offset end."""
     space = re.compile(WS).match(text, at)
     return space.end() if space else at
 
 
 def back(text: str, at: int) -> int:
-    """The end of the last token before an offset."""
+    """Return the end of the last token before an offset."""
     while at:
         chunk = text[max(0, at - 1000) : at]
         kept = len(chunk.rstrip(SPACE))
@@ -44,22 +44,22 @@ def back(text: str, at: int) -> int:
 
 
 def tells_integers(document: Document) -> bool:
-    """Whether floats in an encrypted text are floats: sops before 3.13.2 stores every number as one."""
+    """Whether floats of an encrypted text are floats: sops before 3.13.2 stores every number as a float."""
     version = (document.block or {}).get("version")
     found = re.match(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", version) if isinstance(version, str) else None
     return found is None or tuple(int(part or 0) for part in found.groups()) >= (3, 13, 2)
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Replace a leaf with an ``ENC[…]`` text, which is always a string."""
+    """Return the edit that replaces a leaf with an ``ENC[…]`` text, which is always a string."""
     return leaf.start, leaf.end, f'"{enc}"'
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Replace an ``ENC[…]`` text with its plaintext.
+    """Return the edit that replaces an ``ENC[…]`` text with its plaintext.
 
-    Numbers are spelled as in sops, except that a float stays one: ``1.0``.  Strings have as few escapes
-    as possible; times are strings.  Raises EmitError for values that JSON cannot hold.
+    Numbers are spelled as in sops, except that a float stays a float: ``1.0``.  Strings have as few escapes
+    as possible, and times are strings.  Raises EmitError for values that JSON cannot hold.
     """
     word = _spell(type, data)
     if type == "float" and word.lstrip("-").isdigit() and tells_integers(document):
@@ -68,13 +68,13 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
 
 def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """Remove a list item that sops stored for a comment, with its comma: JSON has no comments."""
+    """Return the edit that removes an array item that sops stored for a comment: JSON has no comments."""
     return without(document.text, leaf.start, leaf.end, first=leaf.note is True)
 
 
 def _spell(type: str, data: bytes) -> str:
     word = data.decode("utf-8", "surrogateescape")
-    if not word.isascii():  # sops puts any bytes into a value, and Go prints U+FFFD for each wrong one
+    if not word.isascii():  # Go prints U+FFFD for each byte that is not UTF-8
         word = re.sub("[\udc80-\udcff]", "\ufffd", word)
     if type == "bool":
         return bool_word(data)
@@ -84,8 +84,8 @@ def _spell(type: str, data: bytes) -> str:
 
 
 def digits(type: str, word: str) -> str:
-    """A number as JSON spells it; raises EmitError if JSON cannot."""
-    if re.fullmatch(NUMBER, word) is None:  # sops reads more than it writes (`+5`, `.5`)
+    """Return a number as JSON spells it.  Raises EmitError for a number that JSON cannot hold."""
+    if re.fullmatch(NUMBER, word) is None:  # sops also reads spellings that it does not write (`+5`, `.5`)
         try:
             number = goyaml.parse(type, word.encode())
             word = goyaml.format_float(number).decode() if isinstance(number, float) else str(number)
@@ -96,7 +96,7 @@ def digits(type: str, word: str) -> str:
     if type != "float":
         return word
     if word == "-0":
-        return "-0.0"  # `-0` is an integer
+        return "-0.0"  # `-0` would be an integer
     value = float(word)
     if value - value != 0:
         raise EmitError("a number is too large for JSON")
@@ -110,13 +110,16 @@ _UNSAFE = '["\\\\\\x00-\\x1f\u2028\u2029]'
 
 
 def quote(value: str) -> str:
-    """A string token.  U+2028 and U+2029 are escaped, as by Go: some take them for line breaks."""
+    """Return a string token.  It escapes U+2028 and U+2029, as Go does: some programs break lines there."""
     escaped = re.sub(_UNSAFE, lambda at: _ESCAPES.get(at[0]) or f"\\u{ord(at[0]):04x}", value)
     return f'"{escaped}"'
 
 
 def compact(value: object, *, ordered: bool = False, word: Callable[[Any], str] | None = None) -> str:
-    """A value without blanks; ``word`` spells keys and single values, ``ordered`` sorts members by name."""
+    """Return a value in JSON without blanks.
+
+    ``word`` spells keys and single values.  ``ordered`` sorts members by name.
+    """
     spell = word or word_of
     if isinstance(value, dict):
         names = sorted(value) if ordered else value
@@ -128,7 +131,7 @@ def compact(value: object, *, ordered: bool = False, word: Callable[[Any], str] 
 
 
 def word_of(value: object) -> str:
-    """A key or single value as it is written.  Raises EmitError for a number that JSON cannot hold."""
+    """Return a key or single value in JSON.  Raises EmitError for a number that JSON cannot hold."""
     if isinstance(value, str):
         return quote(value)
     if value is None:
@@ -144,12 +147,12 @@ TOKEN = rf'{STRING}|[{{}}\[\],:]|[^ \t\r\n"{{}}\[\],:]+'
 def laid_out(member: str, newline: str, unit: str, gap: str) -> str:
     """Lay out a member again: one value per line, or all on one line if ``newline`` is empty.
 
-    ``newline`` ends with the member's own indentation, ``unit`` is one more level; ``gap`` follows
-    a comma on one line.  A colon is always followed by one blank: other tools look for that.
+    ``newline`` ends with the member's own indentation, and ``unit`` is one more level.  On one line, ``gap``
+    follows each comma.  One blank always follows a colon, because other tools search for that.
     """
     out: list[str] = []
     depth = 0
-    fresh = False  # directly behind an opening bracket
+    fresh = False  # whether the last token is an opening bracket
     for token in re.findall(TOKEN, member):
         closing = token in ("}", "]")
         depth -= closing
@@ -166,9 +169,10 @@ def laid_out(member: str, newline: str, unit: str, gap: str) -> str:
 
 
 def without(text: str, start: int, end: int, *, first: bool | None = None) -> Edit:
-    """Remove a member or list item with one comma: the one before it, or after it if it is the first.
+    """Return the edit that removes a member or item with one comma.
 
-    ``first`` says whether all items before it are removed as well.
+    That is the comma before it, or the one after it if it is the first.  ``first`` says whether all items
+    before it are removed as well.
     """
     before = back(text, start)
     comma = text[before - 1] == ","
@@ -184,12 +188,12 @@ def without(text: str, start: int, end: int, *, first: bool | None = None) -> Ed
 
 
 def render_block(block: Mapping[str, object]) -> str:
-    """Spell the ``sops`` member as sops does: indented by tabs, members sorted by name."""
+    """Return the ``sops`` member as sops writes it: indented by tabs, with members sorted by name."""
     return laid_out(f'"sops":{compact(block, ordered=True)}', "\n", "\t", "")
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove members of the block that are strings, and change nothing else.
+    """Set, replace or remove string members of the block, without any other change.
 
     A new member is placed before the first one whose name is greater.
     """
@@ -208,7 +212,7 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
 
 
 def _addition(block_text: str, members: list[tuple[str, int, int, int]], name: str, member: str) -> Edit:
-    """The edit that adds a member."""
+    """Return the edit that adds a member."""
     if not members:
         at = block_text.index("{") + 1
         return at, at, member
@@ -222,7 +226,7 @@ def _addition(block_text: str, members: list[tuple[str, int, int, int]], name: s
 
 
 def _members(block_text: str) -> list[tuple[str, int, int, int]]:
-    """Name, start, start of the value, and end, of each member of a block."""
+    """Return name, start, start of the value, and end of each member of a block."""
     from json import JSONDecoder
 
     read = JSONDecoder().raw_decode
@@ -239,10 +243,10 @@ def _members(block_text: str) -> list[tuple[str, int, int, int]]:
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:
-    """The edits that add the block, laid out like the first member, as the last one.
+    """Return the edits that replace the old block, or add it as the last member.
 
-    A block that is there is replaced.  A document that starts on the line of its brace,
-    ``{"a": 1}`` or ``{}``, gets a block on one line.
+    The block is laid out like the first member.  If that is on the line of the opening brace (``{"a": 1}``),
+    or if the document is ``{}``, the block is on one line.
     """
     text = document.text
     part = document.parts[0]
@@ -268,6 +272,6 @@ def attach(document: Document, block_text: str) -> list[Edit]:
 
 
 def detach(document: Document) -> list[Edit]:
-    """The edit that removes the block and restores exactly the text that `attach` was given."""
+    """Return the edit that removes the block and restores exactly the text that `attach` was given."""
     block = document.parts[0].block
     return [] if block is None else [without(document.text, *block)]

@@ -1,4 +1,4 @@
-"""The tree of a JSON text, and how values are written into it, laid out like their neighbours."""
+"""The tree of a JSON text, and how values are written into it with the layout of their neighbours."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _TOKEN = re.compile(TOKEN)
 
 
 def tree(document: Document) -> Tree:
-    """The tree of a scanned text: a stream of one document."""
+    """Return the tree of a scanned text: a stream of one document."""
     text = document.text
     leaves = {leaf.start: leaf for leaf in document.leaves}
     stream = Tree("stream", [])
     stack = [stream]
-    at = 0  # behind the last piece
+    at = 0  # where the text that is in no piece yet starts
     key: str | None = None
-    name = (0, 0)  # where the key starts, and the colon ends
+    name = (0, 0)  # where the key starts, and where its colon ends
     for found in _TOKEN.finditer(text, skip_blanks(text, 0)):
         token, start, end = found[0], found.start(), found.end()
         inside = stack[-1]
@@ -71,7 +71,7 @@ def tree(document: Document) -> Tree:
 
 
 def root(whole: Tree) -> Entry:
-    """The entry in which values are put: the document."""
+    """Return the entry of the document."""
     return whole.entries[0]
 
 
@@ -81,7 +81,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Add a last member to a collection."""
+    """Add a value as the last member of a collection."""
     here = chain[-1].value
     assert isinstance(here, Tree)
     if not here.entries:
@@ -96,14 +96,14 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def remove(chain: list[Entry], path: Path) -> None:
-    """Remove a member."""
+    """Remove a member with its comma."""
     outer = chain[-2].value
     assert isinstance(outer, Tree)
     take(outer, chain[-1])
 
 
 def _layout(chain: list[Entry], inside: list[Entry]) -> tuple[str, str, str]:
-    """The layout for values in the last of some collections, as `laid_out` takes it.
+    """Return the layout for values in the last collection of ``inside``, as the arguments of `laid_out`.
 
     These are the line break with the indentation of its members, or "" if all are on one line; one more
     level of indentation; and what follows a comma on one line.
@@ -120,7 +120,7 @@ def _layout(chain: list[Entry], inside: list[Entry]) -> tuple[str, str, str]:
 
 
 def _lead(node: Tree | Single | None) -> str:
-    """The line break and indentation before a collection's members, "" if they share its line."""
+    """Return the line break and indentation before a collection's members, or "" if they are on its line."""
     if not isinstance(node, Tree) or not node.entries:
         return ""
     lead = node.entries[0].lead
