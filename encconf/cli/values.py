@@ -27,7 +27,7 @@ def get(console: Console, *, file: str, path: str | None, **options: Value) -> N
     """Print one value of a file as it is, or a mapping or list in the file's format."""
     from encconf.formats import emit
 
-    json, resolve, ignore_mac = (flag(options, name) for name in ("json", "resolve", "ignore_mac"))
+    resolve, ignore_mac, json = (flag(options, name) for name in ("resolve", "ignore_mac", "json"))
     source = files.read(file)
     where = parse(path or "")
     if resolve and ignore_mac:

@@ -55,7 +55,7 @@ def facts(document: Document) -> dict[str, Any]:
         "shape": document.shape,
         "block": repr(document.block),
         "block_text": document.block_text,
-        "parts": [(p.start, p.end, p.indent, p.root, p.close, p.block) for p in document.parts],
+        "parts": [(p.start, p.end, p.indent, p.close, p.block) for p in document.parts],
         "flows": [(flow.start, flow.end, flow.first, flow.last) for flow in document.flows],
         "merges": [of(scope) for scope in document.merges],
     }
