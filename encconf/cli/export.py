@@ -1,4 +1,4 @@
-"""``encconf export``: the values of files in formats of other programs; see `encconf.export`."""
+"""``encconf export``: write the values of files for other programs (see `encconf.export`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from encconf.io import descriptors, fileio
 
 
 def export(console: Console, *, file: list[str], **options: Value) -> None:
-    """Print the values in a format, write them to a file, or hand them to a GitHub workflow."""
+    """Print the values in a format, write them to a file, or set them in a GitHub workflow."""
     format, output, name = text(options, "format"), text(options, "output"), text(options, "name")
     with_key = text(options, "with_key")
     if format is None:
@@ -49,7 +49,7 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
 
 
 def _write(console: Console, content: str, output: str | None) -> None:
-    """Write to stdout, or to a file that only its owner can read; an existing file gets that mode, too."""
+    """Write to stdout or to a file.  A new or existing file gets mode 0600."""
     if output is None:
         console.data(content)
         return
@@ -87,7 +87,7 @@ def _github(console: Console, texts: Mapping[str, str], secret: list[str]) -> No
 
 
 def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | None, key: str) -> None:
-    """Print the settings of a unit file: with the credentials in it, or in files of a folder."""
+    """Print the settings for a unit file.  The credentials are in the settings, or in files of a folder."""
     from encconf.systemd import creds, units
 
     sealed = {
@@ -118,5 +118,5 @@ def _k8s_binary(console: Console, source: files.Source, name: str | None) -> str
 
 
 def _secret_name(file: str) -> str:
-    """``secrets`` for ``secrets.enc.yaml``."""
+    """The default name of a Kubernetes secret: ``secrets`` for ``secrets.enc.yaml``."""
     return re.sub(r"[^a-z0-9-]+", "-", os.path.basename(file).partition(".")[0].lower()).strip("-")

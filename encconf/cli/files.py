@@ -1,4 +1,4 @@
-"""What commands do with their FILE: read it, find its format, write it, and warn about plaintext in git."""
+"""Handle the FILE of a command: read it, find its format, write it, and warn about plaintext in git."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ STDOUT = ("-", "/dev/stdout")
 
 
 class Source(Record):
-    """The text to work on: ``path`` is the file with links followed, None for stdin.
+    """The text that a command works on.
 
-    ``label`` is its name in messages, ``name`` the name that decides its rule.  ``found`` is the format of a
-    SOPS file, None for any other text (`encconf.formats.sniff`).
+    ``path`` is its file with links followed, or None for stdin.  ``label`` is its name in messages, and
+    ``name`` is the name that decides its rule.  ``found`` is the format of a SOPS file, or None for any other
+    text (`encconf.formats.sniff`).
     """
 
     label: str
@@ -49,9 +50,9 @@ class Source(Record):
     found: str | None
 
     def format(self, input_type: str | None) -> str:
-        """The format: by ``input_type``, otherwise by the content, otherwise by the name.
+        """Return the format: ``input_type``, or else the one of the content, or else the one of the name.
 
-        Raises UsageError, also for stdin without a name: it could be a binary file.
+        Raises UsageError for an unknown format, and for stdin without a name, which could be a binary file.
         """
         if input_type is None and self.found is not None:
             return self.found
@@ -65,7 +66,7 @@ class Source(Record):
         *,
         ignore_mac: bool = False,
     ) -> Opened:
-        """Open the encrypted text; raises as `format` and `encconf.engine.opening.open_text`."""
+        """Open the encrypted text.  Raises as `format` and `encconf.engine.opening.open_text`."""
         from encconf.engine import opening
 
         format = self.format(input_type)
@@ -81,7 +82,7 @@ def decrypted(
     credentials: Credentials,
     notify: Callable[[str], None],
 ) -> str:
-    """The plaintext, or the part of it that --extract names, in the format of --output-type."""
+    """Return the plaintext, or the part that --extract names, in the format of --output-type."""
     from encconf.engine import plaintext
     from encconf.text.path import parse
 
@@ -110,10 +111,10 @@ def read(
 ) -> Source:
     """Read FILE, or stdin if no file is named and stdin is not a terminal.
 
-    A ``plain`` file of the format binary (by ``input_type``, otherwise by content and name) may be any bytes.
+    If ``plain`` is set, a file whose format is binary may contain any bytes.  All others must be UTF-8.
 
-    Raises ConflictError for ``in_place`` with an output or stdin; MissingFileError if there is nothing to
-    read.
+    Raises ConflictError for ``in_place`` with an output or stdin, and MissingFileError if no file is named
+    and stdin is a terminal.
     """
     if in_place and output is not None:
         raise ConflictError("--in-place and --output exclude each other")
@@ -136,7 +137,7 @@ def read(
 
 
 def are_many(words: Sequence[str], options: Mapping[str, Value]) -> bool:
-    """Whether a command that usually takes one file is called for several: also a pattern or a folder."""
+    """Whether the words mean several files: more than one word, a pattern, or a folder."""
     return (
         options.get("recursive") is True
         or len(words) > 1
@@ -146,7 +147,7 @@ def are_many(words: Sequence[str], options: Mapping[str, Value]) -> bool:
 
 
 def refuse_for_many(paths: Sequence[str], options: Mapping[str, Value], names: Sequence[str]) -> None:
-    """Raise UsageError for stdin among several files, and for options that are for one file."""
+    """Raise UsageError for stdin among several files, and for the options ``names``, which need one file."""
     for name in names:
         if options.get(name) is not None:
             raise UsageError(f"--{name.replace('_', '-')} is for one file")
@@ -155,7 +156,7 @@ def refuse_for_many(paths: Sequence[str], options: Mapping[str, Value], names: S
 
 
 def _kind(data: bytes, name: str, plain: bool, input_type: str | None) -> tuple[str | None, bool]:
-    """The format of a SOPS file, and whether the content may be any bytes."""
+    """Return the format of a SOPS file, and whether the content may be any bytes."""
     from encconf import formats
     from encconf.formats import sniff
 
@@ -165,7 +166,7 @@ def _kind(data: bytes, name: str, plain: bool, input_type: str | None) -> tuple[
 
 
 def format_by_name(name: str, type: str | None) -> str:
-    """The format to write: ``type``, otherwise by the name.  Raises UsageError."""
+    """Return ``type`` if it is a format, or else the format of the name.  Raises UsageError."""
     from encconf import formats
 
     if type is None:
@@ -180,7 +181,10 @@ def format_by_name(name: str, type: str | None) -> str:
 
 
 def format_of(text: str | None, name: str, input_type: str | None) -> str:
-    """The format of an existing text, or of a new file (None); ``input_type`` decides first."""
+    """Return ``input_type``, or else the format of the text, or else the format of the name.
+
+    ``text`` is None for a new file.
+    """
     from encconf.formats import sniff
 
     found = sniff.find(text, name) if text is not None and input_type is None else None
@@ -188,7 +192,7 @@ def format_of(text: str | None, name: str, input_type: str | None) -> str:
 
 
 def credentials(console: Console) -> Credentials:
-    """The credentials to open files with; their warnings are printed."""
+    """Return the credentials to open files with.  Their warnings are printed."""
     from encconf.identities.credentials import Credentials
 
     environ = {**console.environ, **console.keys} if console.keys else console.environ
@@ -210,9 +214,9 @@ def write(
     output: str | None,
     mode: int | None = None,
 ) -> str | None:
-    """Write a result to its source, to a file or to stdout; returns the name of the file, if any.
+    """Write a result to its source, to a file or to stdout.  Returns the name of the file, or None.
 
-    ``mode`` is as for `fileio.write_atomic`: `fileio.PRIVATE` for plaintext.
+    ``mode`` is as for `fileio.write_atomic`.  It is `fileio.PRIVATE` for plaintext.
     """
     if in_place and source.path is not None:
         try:
@@ -229,9 +233,9 @@ def write(
 
 
 def in_turn(path: str, change: Callable[[], T]) -> T:
-    """Call a function that reads a file and writes it, while no other encconf changes the file.
+    """Lock a file against other runs of encconf, and call a function that reads and writes it.
 
-    It is called again if another program wrote the file in between.
+    The function is called again if another program wrote the file between its read and its write.
     """
     from encconf.io import locks
 
@@ -248,7 +252,7 @@ ATTEMPTS = 20
 
 
 def warn_if_exposed(console: Console, paths: Sequence[str]) -> None:
-    """Warn about plaintext files that git tracks or does not ignore, once for all that are alike."""
+    """Warn about plaintext files that git tracks, and about those that git does not ignore."""
     from encconf.git import exposures
 
     states = exposures(paths)
@@ -273,7 +277,7 @@ def warn_if_exposed(console: Console, paths: Sequence[str]) -> None:
 
 
 def _command_to_ignore(path: str) -> str:
-    """The command that makes git ignore a file."""
+    """Return a shell command that makes git ignore a file."""
     from encconf.git import repository
 
     root = repository(os.path.dirname(os.path.abspath(path))) or "."

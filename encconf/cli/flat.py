@@ -1,6 +1,6 @@
-"""The values of files as names and texts, for environments and for the formats of other programs.
+"""Turn the values of files into names and texts, for the environment and the formats of other programs.
 
-``db.password`` becomes ``DB_PASSWORD``; null values are left out.
+``db.password`` becomes ``DB_PASSWORD``.  Null values are left out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ODD = re.compile(r"[^A-Za-z0-9_]")
 
 
 class Naming:
-    """How values are named, and which are used: the options that are FLAT in the table.
+    """How values are named, and which are used, according to the options FLAT of the table.
 
     Raises PathSyntaxError for a ``section`` that is not a path.
     """
@@ -37,9 +37,9 @@ class Naming:
         self._keep_case = flag(options, "keep_case")
 
     def leaves(self, document: Document) -> dict[str, tuple[Path, Leaf]]:
-        """The values in the section that are not null, by name, with their paths.
+        """Return the paths and leaves of the section by name, without null values.
 
-        Raises PathNotFoundError or EmitError if the section is not a mapping, EmitError for two values with
+        Raises PathNotFoundError or EmitError if the section is not a mapping, and EmitError if two values get
         the same name.
         """
         tree = changes.find(changes.tree(document), self.section)
@@ -70,7 +70,7 @@ class Naming:
 
 
 class Flat(NamedTuple):
-    """A value as text, its file, and whether it is encrypted there."""
+    """A value as text, its file, and whether it is encrypted in the file."""
 
     text: str
     file: str
@@ -80,16 +80,16 @@ class Flat(NamedTuple):
 def values(
     console: Console, sources: Iterable[files.Source], options: Mapping[str, Value]
 ) -> dict[str, Flat]:
-    """By name, the values of files; later files override earlier ones.
+    """Return the values of files by name.  Later files override earlier ones.
 
-    With ``--resolve``, references are replaced by the values that they refer to
-    (`encconf.sources.references`).  Raises EmitError also for a value that no environment can hold.
+    With ``--resolve``, references are replaced with the values that they refer to
+    (`encconf.sources.references`).  Raises EmitError also for a value that cannot be in an environment.
     """
     naming = Naming(options)
     found: dict[str, Flat] = {}
     credentials = files.credentials(console)
     opened_files: list[tuple[str, opening.Opened]] = []
-    fetched: set[int] = set()  # the leaves that were references, by id
+    fetched: set[int] = set()  # the ids of the leaves that were references
     for source in sources:
         opened = source.open(text(options, "input_type"), credentials, console.warn)
         opened_files.append((source.label, opened))
@@ -112,7 +112,7 @@ def values(
 
 
 def paths(paths: Iterable[str], options: Mapping[str, Value]) -> dict[str, Path]:
-    """By name, the path of each value of encrypted files; no key is needed."""
+    """Return the path of each value of encrypted files by name.  This needs no key."""
     naming = Naming(options)
     found: dict[str, Path] = {}
     for path in paths:

@@ -1,7 +1,7 @@
-"""The full parser of the command line, for help, mistakes and completion: click, fed from the same table.
+"""The full parser of the command line, for help, mistakes and completion: click, built from the table.
 
-Where `encconf.cli.quick` understands a line, `parse` returns the same.  Mistakes become UsageError: exit code
-1 as in sops, where click would use 2.
+For a line that `encconf.cli.quick` understands, `parse` returns the same result.  A mistake becomes a
+UsageError with exit code 1 as in sops; click itself would use 2.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ _SHELLS = ("bash", "zsh", "fish", "powershell")
 
 
 def parse(argv: list[str]) -> tuple[Command, Values] | None:
-    """The command that an argument line calls and its values; None when all is done (help).
+    """Return the command of the arguments and its values, or None if help was printed.
 
-    Raises UsageError, MissingFileError where a file must be named; SystemExit after completion.
+    Raises UsageError, MissingFileError if no file is named where one is needed, and SystemExit after
+    completion.
     """
     rest: list[str] | None = None
     meant = _meant(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # not every code page has a "…"
+            stream.reconfigure(errors="replace")  # some code pages have no "…"
     if "--" in argv and meant is not None and meant.rest:
         at = argv.index("--")
         argv, rest = argv[:at], argv[at + 1 :]
@@ -39,7 +40,7 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
         result = _root().main(argv, prog_name=_PROGRAM, standalone_mode=False)
     except BrokenPipeError:
         raise
-    except OSError as error:  # the help goes to stdout
+    except OSError as error:  # the help could not be written to stdout
         reason = (error.strerror or "no stdout").lower()
         raise OutputError(f"cannot be written: {reason}").about("stdout") from None
     except click.exceptions.NoArgsIsHelpError as error:
@@ -62,7 +63,7 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
 
 
 def _meant(argv: list[str]) -> Command | None:
-    """The command that the first words name, after the options of the root and their values."""
+    """Return the command that the first words after the root's options name, or None."""
     at = 0
     while at < len(argv) and argv[at].startswith("-"):
         at += 2 if any(argv[at] in option.names for option in ROOT_OPTIONS) else 1
@@ -71,14 +72,14 @@ def _meant(argv: list[str]) -> Command | None:
 
 
 def completion(console: Console, *, shell: str) -> None:
-    """``encconf completion``: print the script for a shell, which asks encconf itself for each word."""
+    """``encconf completion``: print the script for a shell.  The script runs encconf to complete a word."""
     from click.shell_completion import ShellComplete, get_completion_class
 
     kind = get_completion_class(shell)
     if kind is None:
         raise UsageError(f"completion for {shell} is not supported", hint=f"supported: {', '.join(_SHELLS)}")
     script = ShellComplete.source(kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE"))
-    # click's script for fish would end a description at its first comma.
+    # click's script for fish would cut a description at its first comma.
     script = script.replace('string split ","', 'string split --max 1 ","')
     console.data(script.strip("\n") + "\n")
 
@@ -154,7 +155,7 @@ def _command(name: str, row: Command) -> click.Command:
 
 
 def _returning(row: Command) -> Callable[..., tuple[Command, Values]]:
-    """A callback that returns the command and its values instead of calling it."""
+    """Return a callback that returns the command and its values.  The caller runs the command."""
 
     def callback(**values: object) -> tuple[Command, Values]:
         context = click.get_current_context()
@@ -201,7 +202,7 @@ def _argument(argument: Argument) -> click.Argument:
 
 
 def _paths_inside(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The paths in the file that was named, which can be read without a key."""
+    """Return completions of a path, from the named file.  Its paths are readable without a key."""
     from encconf import formats
     from encconf.formats import sniff
     from encconf.io import fileio

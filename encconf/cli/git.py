@@ -1,4 +1,4 @@
-"""``encconf git …``."""
+"""``encconf git``: set git up, and the programs that git calls for diffs and merges."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from encconf.git.conflict import Labels
     from encconf.git.outcome import Outcome
 
-_CONFLICT = 1  # for git, this is a conflict; with a code above 128, it aborts the whole merge
+_CONFLICT = 1  # git treats this exit code as a conflict; a code above 128 aborts the whole merge
 
 
 def textconv(console: Console, *, file: str) -> None:
-    """Print a file as plaintext, or as it is, with one line on stderr that says why."""
+    """Print the plaintext of a file.  If that fails, print it unchanged, and one line on stderr says why."""
     from encconf.git import companion
     from encconf.git.textconv import textconv
 
@@ -49,7 +49,7 @@ def textconv(console: Console, *, file: str) -> None:
 
 
 def install(console: Console, *, pattern: list[str], **options: Value) -> None:
-    """Set up diffs and merges by value in this repository, or in all repositories of the user."""
+    """Set git up to compare and merge by value in this repository, or in all repositories of the user."""
     from encconf.git.install import install
 
     done = install(os.getcwd(), pattern, everywhere=flag(options, "global"), environ=console.environ)
@@ -70,9 +70,9 @@ def uninstall(console: Console, **options: Value) -> None:
 
 
 def merge(console: Console, *, base: str, ours: str, theirs: str, path: str, **options: Value) -> None:
-    """Merge two versions into the file ``ours``; if that fails, write both into it, between markers.
+    """Merge two versions into the file ``ours``.  If that fails, write both into it, between markers.
 
-    Raises SystemExit(1) for a conflict.
+    Raises SystemExit(1) for a conflict, and an error if git must abort the merge.
     """
     file = os.path.normpath(path)
     labels = _labels(options, console.environ)
@@ -89,13 +89,13 @@ def merge(console: Console, *, base: str, ours: str, theirs: str, path: str, **o
         else:
             fileio.write_atomic(ours, outcome.text)
             merged = True
-            # git runs this at the top of the work tree, wherever the user called git.
+            # git runs this at the top of the work tree.  GIT_PREFIX is the folder where the user called git.
             _report(console, os.path.relpath(file, console.environ.get("GIT_PREFIX") or "."), outcome)
     except EncconfError as error:
         if not merged:
             _leave_both(ours, theirs, labels, marker_size)
         if isinstance(error, (MissingFileError, OutputError, StrangerError)):
-            raise error.about(file) from None  # git has to abort the merge
+            raise error.about(file) from None  # the exit code makes git abort the merge
         console.error(error.about(file))
         raise SystemExit(_CONFLICT) from None
 
@@ -103,8 +103,8 @@ def merge(console: Console, *, base: str, ours: str, theirs: str, path: str, **o
 def _leave_both(ours: str, theirs: str, labels: Labels, marker_size: str | None) -> None:
     """Write both versions into our file, between markers, as git does without a driver.
 
-    Otherwise ``git add`` would add ours, and theirs would be lost.  git before 2.42 treats every failure as a
-    conflict; since then, it aborts the merge after exit code 129 and does not use this file.
+    Otherwise ``git add`` would add our version, and theirs would be lost.  git before 2.42 treats every
+    failure as a conflict.  Since 2.42, it aborts the merge after exit code 129 and does not use this file.
     """
     from encconf.merge import MARKER_SIZE
 
@@ -116,10 +116,10 @@ def _leave_both(ours: str, theirs: str, labels: Labels, marker_size: str | None)
                 sides.append(file.read())
         first, second = (side if side.endswith(b"\n") or not side else side + b"\n" for side in sides)
         lines = (f"{sign * size} {label}\n" for sign, label in (("<", labels[0]), (">", labels[2])))
-        start, end = map(os.fsencode, lines)  # the name of a branch may be any bytes
+        start, end = map(os.fsencode, lines)  # the name of a branch may be any bytes, not only UTF-8
         fileio.write_atomic(ours, start + first + b"=" * size + b"\n" + second + end)
     except (OSError, EncconfError):
-        pass  # the error that is reported explains it
+        pass  # the caller reports the error of the merge, which is the cause
 
 
 def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: str) -> None:
@@ -149,7 +149,7 @@ def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: st
 
 
 def _read(names: tuple[str, str, str], file: str) -> tuple[str, tuple[str, str, str]]:
-    """The three texts, and their format: that of an encrypted one, ours first."""
+    """Return the format and the three texts.  An encrypted text decides the format: ours, theirs or base."""
     from encconf import formats
     from encconf.formats import sniff
 
@@ -164,9 +164,10 @@ def _read(names: tuple[str, str, str], file: str) -> tuple[str, tuple[str, str, 
 
 
 def _labels(options: Mapping[str, Value], environ: Mapping[str, str]) -> Labels:
-    """The labels of ours, base and theirs, each on one line.
+    """Return the labels of ours, base and theirs, each on one line.
 
-    git before 2.44 leaves the placeholders as they are, but `git merge` says in variables what it merges.
+    git before 2.44 does not replace the placeholders ``%S``, ``%X`` and ``%Y``.  `git merge` also sets
+    variables ``GITHEAD_…``, which have the names of what it merges.
     """
     from encconf.merge import LABELS
 
@@ -189,7 +190,7 @@ def _merged(
     names: tuple[str, str, str],
     labels: Labels,
 ) -> Outcome | None:
-    """The outcome of a merge; None if neither side is encrypted."""
+    """Return the outcome of a merge, or None if neither side is encrypted."""
     from encconf.cli import files
     from encconf.git.merge import is_encrypted, merge
     from encconf.git.ours import of_merge
@@ -207,7 +208,7 @@ def _merged(
 
 
 def _report(console: Console, file: str, outcome: Outcome) -> None:
-    """Report what is left to do.  Raises UndecidedError for a conflict."""
+    """Print what the user still has to do.  Raises UndecidedError for a conflict."""
     if outcome.conflicts:
         paths = ", ".join(outcome.conflicts[:5]) + (", …" if len(outcome.conflicts) > 5 else "")
         what = "it" if paths == "." else paths
@@ -221,7 +222,7 @@ def _report(console: Console, file: str, outcome: Outcome) -> None:
 
 
 def _merge_plain(names: tuple[str, str, str], labels: Labels, marker_size: str | None) -> bool:
-    """Merge as git does, as neither side is encrypted.  Returns whether there is no conflict."""
+    """Merge two plaintexts as git does.  Returns whether the merge has no conflict."""
     from encconf.git import run
 
     options = [word for label in labels for word in ("-L", label)]

@@ -1,7 +1,8 @@
-"""``encconf init`` and ``encconf keygen``: an age key, a .sops.yaml, git.
+"""``encconf init`` and ``encconf keygen``: create an age key and a .sops.yaml, and set up git.
 
-Keys are written as age-keygen writes them, where sops 3.13.3 looks for them; they are appended to a key file,
-which is never overwritten.  A key for a source (a keyring, a Vault …) is never written to disk or to stdout.
+A key has the form that age-keygen writes, and is stored where sops 3.13.3 looks for it.  It is appended to
+the key file, so no key is overwritten.  A key for a source (a keyring, a Vault …) is stored only there, never
+in a file or on stdout.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ creation_rules:
 
 
 def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
-    """Create what is missing: a key, a .sops.yaml and git settings; change nothing that exists."""
+    """Create the key, the .sops.yaml and the git settings that are missing.  Changes nothing that exists."""
     credentials = files.credentials(console)
     root = repository(os.getcwd())
     found = _survey(root)
@@ -75,7 +76,7 @@ def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
 
 
 def keygen(console: Console, *, output: str | None, to: str | None, use: bool, pq: bool) -> None:
-    """Create an age key; print its recipient, or with ``-o -`` the key itself."""
+    """Create an age key, and print its recipient, or with ``-o -`` the key itself."""
     if to is not None and output is not None:
         raise ConflictError("--to and --output exclude each other")
     if use and to is None:
@@ -91,7 +92,7 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
         if use:
             _use(console, credentials, to)
         else:
-            named = quoted(to.replace(" ", "%20"))  # a space would end the address
+            named = quoted(to.replace(" ", "%20"))  # ENCCONF_IDENTITY separates addresses with spaces
             console.hint(f"to open files with it, set ENCCONF_IDENTITY={named}")
         return
     recipient, _, text = _new_key(pq)
@@ -116,9 +117,10 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
 
 
 def _own_recipient(console: Console, credentials: Credentials, *, make: bool) -> str | None:
-    """The recipient of the user's first age key; if there is none, with ``make``, that of a new one, or None.
+    """Return the recipient of the user's first age key.
 
-    Raises the error of a source that the user named: no other key may be used instead.
+    If the user has no key, ``make`` decides whether to create one, or to return None.  Raises the error of a
+    source that the user named, because encconf must not use another key instead.
     """
     for source in credentials.age_sources():
         if source.ssh or source.how == "command" or source.where is None:
@@ -145,7 +147,7 @@ def _own_recipient(console: Console, credentials: Credentials, *, make: bool) ->
 
 
 def _keyring_recipient(console: Console, credentials: Credentials) -> str:
-    """The recipient of the key in the keyring, which is created and configured if it is missing."""
+    """Return the recipient of the key in the keyring.  Creates and configures the key if it is missing."""
     try:
         recipient = recipient_in(sources.fetch(KEYRING, credentials))
     except SourceError as error:
@@ -165,27 +167,27 @@ def _keyring_recipient(console: Console, credentials: Credentials) -> str:
 
 
 def _generate_to(console: Console, credentials: Credentials, to: str, *, pq: bool = False) -> str:
-    """Create a key, store it at an address, and read it back; returns its recipient.
+    """Create a key, store it at an address, and read it back.  Returns its recipient.
 
-    Only the key itself is stored, one line: some stores hold no more than 2560 bytes.  Raises SourceError,
-    also if there is a secret already.
+    Only the line of the key is stored, because some stores hold at most 2560 bytes.  Raises SourceError, also
+    if the address has a secret already.
     """
     address = sources.parse(to)
     recipient, secret, _ = _new_key(pq)
     sources.store(address, secret.encode(), credentials)
-    # Read back with new credentials, which have no cached copy.
+    # The new credentials have no cached copy of the key.
     again = Credentials.from_env(console.environ)
     try:
         if sources.fetch(address, again).strip() != secret.encode():
             raise BadKeyError("the stored key reads back differently: do not use it").about(address.label)
-    except SourceError as error:  # some logins may write but not read
+    except SourceError as error:  # some logins have permission to write but not to read
         console.warn(f"it was stored, but could not be read back: {error}", hint=error.hint)
     console.note(f"stored a new age key in {address.label} only")
     return recipient
 
 
 def _absolute(address: str) -> str:
-    """The address with the absolute path of a file, so that it works in any folder."""
+    """Return the address with the absolute path of its file, so that it works in any folder."""
     uri = sources.parse(address)
     if uri.scheme != "file" or os.path.isabs(uri.path) or uri.path.startswith("~/"):
         return address
@@ -215,7 +217,10 @@ def _use(console: Console, credentials: Credentials, address: str) -> None:
 
 
 def _new_key(pq: bool = False) -> tuple[str, str, str]:
-    """A new X25519 (or hybrid post-quantum) key: recipient, identity, and the lines of a key file."""
+    """Create an X25519 (or hybrid post-quantum) key.
+
+    Returns its recipient, its identity, and the lines of a key file.
+    """
     if pq:
         from encconf.keys import agepq
 
@@ -231,7 +236,7 @@ def _new_key(pq: bool = False) -> tuple[str, str, str]:
 
 
 def _key_file(credentials: Credentials) -> str:
-    """The file of the user's keys: SOPS_AGE_KEY_FILE, or where sops expects it on this system."""
+    """Return the user's key file: SOPS_AGE_KEY_FILE, or the place where sops expects it on this system."""
     for source in credentials.age_sources():
         if source.how == "file" and not source.ssh and source.where:
             return expanded(source.where, credentials.home)
@@ -241,7 +246,7 @@ def _key_file(credentials: Credentials) -> str:
 
 
 def _recipient_in(data: bytes, source: AgeSource) -> str | None:
-    """The recipient of the first identity in a key file."""
+    """Return the recipient of the first identity in a key file."""
     if is_locked(data):
         raise BadKeyError(
             "your key file is protected by a passphrase, so encconf does not know its recipient",
@@ -251,7 +256,7 @@ def _recipient_in(data: bytes, source: AgeSource) -> str | None:
 
 
 def _add_key(path: str, text: str) -> None:
-    """Append lines to a key file; a new file gets mode 0600, and new folders 0700."""
+    """Append lines to a key file.  A new file gets mode 0600, and new folders get mode 0700."""
     path = fileio.resolve(path)
     old = fileio.read_existing(path)
     if old and old.lstrip().startswith(("age-encryption", "-----BEGIN AGE")):
@@ -277,13 +282,13 @@ def _warn_if_readable(console: Console, path: str) -> None:
 
 
 def _survey(root: str | None) -> Survey | None:
-    """The SOPS files of a repository, None if there are none."""
+    """Survey the SOPS files of a repository.  Returns None if it has none."""
     found = survey(root) if root is not None else None
     return found if found is not None and (found.metadata or found.ignored) else None
 
 
 def _join(console: Console, found: Survey, recipient: str | None) -> None:
-    """Set up encconf for files that are encrypted already, with rules made from their metadata."""
+    """Write a .sops.yaml for files that are encrypted already, with rules made from their metadata."""
     number = len(found.metadata)
     count = f"{counted(number, 'file')} {'are' if number > 1 else 'is'} already encrypted here"
     path = os.path.join(found.root, NAME)
@@ -312,7 +317,7 @@ def _join(console: Console, found: Survey, recipient: str | None) -> None:
 
 
 def _of_ssh(given: str) -> tuple[str, str]:
-    """The age recipient of an SSH public key (a line or a file), and the name of its owner."""
+    """Return the age recipient of an SSH public key (a line or a file), and the name of its owner."""
     from encconf.keys import ssh_to_age
 
     text = given if given.startswith("ssh-") else fileio.read_text(expanded(given, os.path.expanduser("~")))

@@ -1,4 +1,4 @@
-"""``encconf rotate``, ``updatekeys`` and ``groups``: who can open encrypted files."""
+"""``encconf rotate``, ``updatekeys``, ``keys`` and ``groups``: change who can open encrypted files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def rotate(
 
 
 def _from(paths: list[str], first: str) -> list[str]:
-    """The files, starting at one of them."""
+    """Return the paths from ``first`` on.  Raises UsageError if it is not one of them."""
     real = os.path.realpath(first)
     for at, path in enumerate(paths):
         if os.path.realpath(path) == real:
@@ -59,7 +59,7 @@ def _from(paths: list[str], first: str) -> list[str]:
 
 
 def updatekeys(console: Console, *, file: list[str], **options: Value) -> None:
-    """Give files the keys that their rules name now."""
+    """Give files the recipients that their rules name now."""
     paths = _files(console, file, options)
     selection = flag(options, "selection")
 
@@ -100,7 +100,7 @@ def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
 
 
 def add_keys(console: Console, *, file: list[str], **options: Value) -> None:
-    """Add master keys to the first group of files; their ciphertexts stay."""
+    """Add master keys to the first group of files.  The ciphertexts stay the same."""
     add = named_keys(options)
     if not add:
         raise UsageError("no key was given", hint="name one: --age age1…")
@@ -123,7 +123,7 @@ def regroup(
     index: str | None = None,
     **options: Value,
 ) -> None:
-    """Add a key group to a file, or remove the group with this index; then the file gets a new data key."""
+    """Add a key group to a file, or remove the group ``index``, which gives the file a new data key."""
     needed = None if threshold is None else _number(threshold, "the threshold is a number of key groups")
     group = named_keys(options)
     which = None if index is None else _number(index, "the group is a number, from 0 on")

@@ -1,4 +1,4 @@
-"""``encconf keyservice``."""
+"""``encconf keyservice``: run the server of `encconf.keyservice`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def keyservice(
     insecure_remote: bool,
 ) -> None:
     """Serve until SIGTERM, SIGHUP or Ctrl-C, which end it without an error."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # errors are reported here
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # encconf reports the errors itself
     from encconf.keyservice import server as keyservice
 
     collect_garbage()
@@ -49,7 +49,7 @@ def keyservice(
             console.warn(f"{who} can use your keys", hint="--network unix --address PATH admits only you")
         console.note(f"listening on {uri}")
         while not ended.wait(0.5):
-            pass  # with a timeout: a signal to another thread, or just before the wait, does not end the wait
+            pass  # without the timeout, a signal to another thread or just before the wait would not end it
     console.note("stopped")
 
 
@@ -68,7 +68,7 @@ def _asking(console: Console) -> Callable[[str], bool]:
 
 
 def _forget_typed() -> None:
-    """Discard what was typed before the question, since it does not answer it."""
+    """Discard what the user typed before the question, because it is no answer to it."""
     try:
         import termios
 
