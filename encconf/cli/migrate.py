@@ -1,4 +1,4 @@
-"""``encconf import``: from a plaintext file to an encrypted one; see `encconf.migration`."""
+"""``encconf import``: make an encrypted file from a plaintext one (see `encconf.migration`)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)
 
 
 def import_(console: Console, *, file: str, **options: Value) -> None:
-    """Make an encrypted file of a plain one, and report what became of the old one and what to do next."""
+    """Make an encrypted file from a plaintext file, and report on the old file and on the next steps."""
     cast, delete, dry_run = (flag(options, name) for name in ("cast", "delete", "dry_run"))
     path, old = _plain_file(file, delete)
     dialect = text(options, "dialect") or dialects.guess(os.path.abspath(file))
@@ -87,7 +87,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
     }
     if flag(options, "json"):
         console.json(report)
-    elif written or dry_run or not delete:  # the first import printed the steps
+    elif written or dry_run or not delete:  # otherwise, the first run printed the steps
         console.data(_next_text(steps, target))
 
 
@@ -95,7 +95,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
 
 
 def _plain_file(file: str, delete: bool) -> tuple[str, str]:
-    """The path of a file, with links followed, and its text."""
+    """Return the path of a file, with links followed, and its text.  Raises if it is encrypted already."""
     path = fileio.resolve(file)
     if delete and (os.path.islink(file) or fileio.is_special(path)):
         raise UsageError("it is not a regular file, so it is not deleted").about(file)
@@ -111,7 +111,10 @@ def _plain_file(file: str, delete: bool) -> tuple[str, str]:
 
 
 def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
-    """The values to keep.  Raises EmptyDocumentError if there are none, InputError if some are incomplete."""
+    """Return the values to encrypt.
+
+    Raises EmptyDocumentError if there are none, and InputError if the file alone does not give some of them.
+    """
     if not reading.variables:
         raise EmptyDocumentError(
             f"{reading.dialect} finds no variables in it", hint="choose how to read it with --dialect"
@@ -143,7 +146,7 @@ def _refuse_cut_keys(file: str, text: str, reading: Reading) -> None:
 
 
 def _warn_of_words(console: Console, texts: Mapping[str, str]) -> None:
-    """Warn about texts that look like booleans: in most languages, every text is true."""
+    """Warn about texts that look like booleans, because most languages treat every text as true."""
     words = [name for name, text in texts.items() if text.lower() in ("true", "false")]
     if words:
         console.warn(
@@ -164,7 +167,7 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
         )
     differences = dialects.differences(text, reading)
     in_order = dict.fromkeys([*reading.variables, *differences])
-    others: dict[tuple[str, ...], list[str]] = {}  # names, and the dialects that read these differently
+    others: dict[tuple[str, ...], list[str]] = {}  # the dialects, by the names that they read differently
     for other in dialects.DIALECTS:
         if names := tuple(name for name in in_order if other in differences.get(name, ())):
             others.setdefault(names, []).append(other)
@@ -181,7 +184,7 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
 
 
 def _default_target(file: str) -> str:
-    """In the same folder, ``secrets.enc.yaml`` for ``.env``, ``app.enc.yaml`` for ``app.env`` or ``app``."""
+    """Return ``secrets.enc.yaml`` for ``.env``, ``app.enc.yaml`` for ``app.env``, in the same folder."""
     folder, name = os.path.split(file)
     if name == ".env" or name.startswith(".env."):
         name = f"secrets{name.removeprefix('.env')}"
@@ -189,7 +192,7 @@ def _default_target(file: str) -> str:
 
 
 def _left_plaintext(text: str, format: str, rule: Rule) -> list[str]:
-    """The names whose values the rule does not encrypt."""
+    """Return the names whose values the rule does not encrypt."""
     document = formats.module(format).scan(text, comments=True)
     chosen = rule.selection.choose(document).leaves
     return [
@@ -200,7 +203,7 @@ def _left_plaintext(text: str, format: str, rule: Rule) -> list[str]:
 
 
 class _Target(Record):
-    """The encrypted file that is made: its name, its format, and the values that it gets."""
+    """The encrypted file to make: its name, its format, and its values."""
 
     console: Console
     name: str
@@ -208,7 +211,10 @@ class _Target(Record):
     values: Mapping[str, plain.Value]
 
     def write(self, plain: str, rule: Rule, *, force: bool, dry_run: bool) -> bool:
-        """Encrypt into a file that is new or may be replaced; returns whether anything was written."""
+        """Encrypt the file.  Returns False if it has the same values already, and for a dry run.
+
+        Raises OutputError if it has different values, unless ``force`` is set.
+        """
         path = fileio.resolve(self.name)
         there = fileio.read_existing(path)
         if there is not None:
@@ -243,13 +249,13 @@ class _Target(Record):
         return True
 
     def verify(self) -> None:
-        """Open the new file.  Raises OutputError if its values differ, and what opening raises."""
+        """Open the new file.  Raises OutputError if its values differ, and the errors of opening."""
         with about(self.name):
             if self._values_in(fileio.read_text(fileio.resolve(self.name))) != self.values:
                 raise OutputError("the file reads back differently")
 
     def _differing(self, text: str, force: bool) -> list[str]:
-        """The names with another value, or no value, in an encrypted text."""
+        """Return the names whose values differ between the encrypted text and ``values``."""
         try:
             found = self._values_in(text)
         except NotEncryptedError:
@@ -273,7 +279,7 @@ def _is_encrypted(text: str, format: str) -> bool:
 
 
 def _delete(console: Console, file: str, path: str, text: str, reading: Reading, target: _Target) -> None:
-    """Delete the old file, if the new one can be opened and has all of its values."""
+    """Delete the old file, after a check that the new one can be opened and has all of its values."""
     if reading.lost:
         raise UsageError("it has lines that were not understood, so it is not deleted").about(file)
     target.verify()
@@ -292,7 +298,7 @@ def _delete(console: Console, file: str, path: str, text: str, reading: Reading,
 def _history(
     console: Console, file: str, values: Mapping[str, str], dialect: str, state: str | None
 ) -> dict[str, object] | None:
-    """What git knows about the old file; None if it is not in a repository."""
+    """Report what git knows about the old file.  Returns None if it is not in a repository."""
     if repository(os.path.dirname(os.path.abspath(file))) is None:
         return None
     report: dict[str, object] = {"tracked": state == "tracked", "ignored": state is None}

@@ -1,6 +1,6 @@
-"""The options of a command line as rows of words, and the values that a line gives for them.
+"""The notation for the options of commands, and the values that a command line gives for them.
 
-Both command lines have their options written so: `encconf.cli.table` and `encconf.cli.sops_line`.
+Both `encconf.cli.table` and `encconf.cli.sops_line` write the options of a command as a row of words.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ Values = dict[str, Value]
 
 
 class Option:
-    """One option, from its word in a row: names, a mark, and what its value is called.
+    """One option, made from its word in a row: its names, a mark, and the name of its value in the help.
 
-    ``output,o=FILE`` takes a text, as does a word without a mark (the last one counts); ``allow*RULE`` takes
-    several texts, ``indent#`` a number.  ``force,f?`` is a switch, ``cache!`` one that is on by default.  A
-    colon is followed by the only values, ``color=WHEN:always|never``, and ``$`` by the variable that is read
-    if the option is not given.
+    - ``output,o=FILE`` takes a text.  If it is given twice, the last one counts.  The mark may be left out.
+    - ``allow*RULE`` can be given several times, with a text each time.
+    - ``indent#`` takes a number.
+    - ``force,f?`` is a switch.  ``cache!`` is a switch that is on by default.
+    - ``color=WHEN:always|never`` accepts only the values after the colon.
+    - ``config=FILE$SOPS_CONFIG`` is read from the variable after ``$`` if it is not given.
 
-    ``words`` are the names without dashes, ``names`` those with dashes, and ``dest`` is the first one as a
-    keyword of Python.
+    ``words`` are the names without dashes, and ``names`` those with dashes.  ``dest`` is the first name as a
+    Python keyword argument.
     """
 
     def __init__(self, row: str, dest: str = "") -> None:
@@ -37,7 +39,7 @@ class Option:
 
     @property
     def is_switch(self) -> bool:
-        """Whether it takes no value."""
+        """Whether the option takes no value."""
         return self.kind in ("?", "!")
 
     def default(self) -> Value:
@@ -46,7 +48,7 @@ class Option:
 
 
 def options_of(row: str) -> tuple[Option, ...]:
-    """The options of a row."""
+    """Parse the options of a row."""
     return tuple(map(Option, row.split()))
 
 
@@ -56,12 +58,12 @@ def flag(values: Mapping[str, Value], name: str) -> bool:
 
 
 def text(values: Mapping[str, Value], name: str) -> str | None:
-    """The value that was given for an option, None if it was not given."""
+    """Return the value of an option, or None if it was not given."""
     value = values.get(name)
     return value if isinstance(value, str) else None
 
 
 def texts(values: Mapping[str, Value], name: str) -> list[str]:
-    """Everything that was given for an option that can be repeated."""
+    """Return all values of an option that can be repeated."""
     value = values.get(name)
     return value if isinstance(value, list) else []

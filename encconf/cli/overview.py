@@ -1,4 +1,4 @@
-"""``encconf`` without a command: in a repository with SOPS files, what it has and what to do next."""
+"""``encconf`` without a command: describe a repository with SOPS files, and say what to do next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from encconf.git import repository
 
 
 def overview(console: Console) -> bool:
-    """Print the overview; False if there are no SOPS files."""
+    """Print the overview.  Returns False, without printing, if the repository has no SOPS files."""
     root = repository(os.getcwd())
     found = survey(root) if root is not None else None
     if found is None or not found.metadata:

@@ -1,4 +1,4 @@
-"""What a plan changes, as text: for ``encconf rotate`` and similar commands, and for ``sops updatekeys``."""
+"""Describe what a plan changes, for ``encconf rotate`` and similar commands, and for ``sops updatekeys``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def of_plans(plans: dict[tuple[str, ...], list[str]]) -> str:
-    """What several plans change, each with its files."""
+    """Describe several plans: the names of the files, and below them what changes."""
     blocks = []
     for said, names in plans.items():
         blocks.append(
@@ -22,7 +22,10 @@ def of_plans(plans: dict[tuple[str, ...], list[str]]) -> str:
 
 
 def of_seen(seen: dict[str, dict[tuple[str, ...], list[str]]]) -> str:
-    """The values that removed recipients could read, by recipient, path and file."""
+    """List the values that removed recipients could read.
+
+    ``seen`` has the files by recipient and by paths.
+    """
     blocks = []
     for who, places in seen.items():
         said = [f"{who} could read these values. Change them at their source:"]
@@ -33,7 +36,7 @@ def of_seen(seen: dict[str, dict[tuple[str, ...], list[str]]]) -> str:
 
 
 def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str]:
-    """What a plan changes, one line for each change."""
+    """Return one line for each change of a plan."""
     said: list[str] = []
     if wanted.regroups or wanted.thresholds[0] != wanted.thresholds[1]:
         said += [*of_threshold(*wanted.thresholds), *of_groups(wanted, names)]
@@ -50,7 +53,7 @@ def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str
 
 
 def of_threshold(old: int, new: int) -> list[str]:
-    """The change of a Shamir threshold, 0 for none."""
+    """Return the lines about a Shamir threshold.  0 means no threshold."""
     if old == new:
         return [f"shamir_threshold: {new}"] if new else []
     said = [f"+++ shamir_threshold: {new}"] if new else []
@@ -58,7 +61,7 @@ def of_threshold(old: int, new: int) -> list[str]:
 
 
 def of_groups(wanted: Plan, names: Names | None = None) -> list[str]:
-    """The groups, a line for each key with its sign: kept (blanks), ``+++`` new, ``---`` removed."""
+    """Return a line for each key of each group.  It begins with blanks (kept), ``+++`` (new) or ``---``."""
 
     def line(sign: str, key: MasterKey) -> str:
         name = names.given(key) if names is not None else None

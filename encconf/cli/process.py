@@ -1,7 +1,7 @@
-"""Waiting for a child process without missing a signal.
+"""Wait for a child process without missing a signal.
 
-Python runs signal handlers between two instructions of the program.  A signal just before a wait, or to
-another thread, does not end the wait: without a timeout, it would be noticed only when the child ends.
+Python runs signal handlers only between two instructions of the program.  A signal just before a wait, or to
+another thread, does not end the wait.  Without a timeout, its handler would run only after the child ends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def pause(process: int) -> None:
     """
     try:
         ending = os.pidfd_open(process)
-    except (AttributeError, OSError):  # no Linux, or an old one, or it has been reaped
+    except (AttributeError, OSError):  # not Linux, an old Linux, or the child has been reaped
         import time
 
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""``encconf publish``: files to S3, Google Cloud Storage and Vault."""
+"""``encconf publish``: send files to S3, Google Cloud Storage and Vault."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from encconf.rules.destination import Destination
 
 
 def publish(console: Console, *, file: list[str], **options: Value) -> None:
-    """Send files where the destination rules of .sops.yaml say; those of a folder by their path in it."""
-    roots: dict[str, str | None] = {}  # the folder in which each file was found
+    """Send files to the destinations that .sops.yaml has for them.
+
+    A file of a folder is published under its path in the folder.
+    """
+    roots: dict[str, str | None] = {}  # by file, the folder that named it
     for path in file:
         root = path if os.path.isdir(path) else None
         for each in targets.files(console, [path], recursive=flag(options, "recursive"), changed=False):
@@ -31,15 +34,16 @@ def publish(console: Console, *, file: list[str], **options: Value) -> None:
 
 
 class Publishing(Batch):
-    """Files to publish: each is prepared at the same time as others, and sent in order."""
+    """The files to publish.  They are prepared at the same time, and sent in order."""
 
     def __init__(self, console: Console, options: Mapping[str, Value]) -> None:
         super().__init__(console, "publishing", options)
         self._configs: dict[str, Config] = {}
-        self._sent: dict[str, tuple[str, Destination, str]] = {}  # by file: name there, destination, address
+        # By file, its name at the destination, the destination, and the address.
+        self._sent: dict[str, tuple[str, Destination, str]] = {}
 
     def add(self, file: str, root: str | None) -> None:
-        """Find the destination of a file.  Raises what says that it has none."""
+        """Find the destination of a file.  Raises UsageError for stdin, and an error if it has none."""
         if file in files.STDIN:
             raise UsageError("stdin has no name to publish under", hint="give a file")
         found = text(self.options, "config") or find_config(file, os.getcwd(), notify=self.console.warn)
@@ -70,7 +74,7 @@ class Publishing(Batch):
             self.left = []
 
     def work(self, file: str) -> publishing.Prepared | None:
-        """What will be sent; None for a dry run."""
+        """Prepare the content to send.  Returns None for a dry run."""
         source = files.read(file)
         format = source.format(text(self.options, "input_type"))
         if self.dry_run:
@@ -82,7 +86,7 @@ class Publishing(Batch):
         )
 
     def settle(self, file: str, done: object) -> str:
-        """Send one file, and say so."""
+        """Send and report one file."""
         if not isinstance(done, publishing.Prepared):
             self.console.note(f"{file} would go to {self._where(file)}")
             return "would-change"

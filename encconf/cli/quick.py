@@ -1,8 +1,8 @@
-"""The quick parser, for plain command lines without mistakes: it needs no library, so it costs no time.
+"""The quick parser, for simple command lines without mistakes.  It imports no library, so it takes no time.
 
 `parse` returns what `encconf.cli.full` would return, or None.  It leaves help, mistakes, completion and
-unusual spellings (``-io FILE``, ``--output=``, values that begin with a dash) to the full parser, so that the
-two cannot disagree.
+unusual forms (``-io FILE``, ``--output=``, values that begin with a dash) to the full parser, so that the two
+cannot disagree.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def parse(argv: list[str]) -> tuple[Command, Values] | None:
-    """The command that a line calls and its values; None if the full parser has to read it."""
+    """Return the command of the arguments and its values, or None if the full parser must read them."""
     given: Values = {}
     words = iter(argv)
     name = [_options(words, ROOT_OPTIONS, given, None)]
@@ -48,7 +48,7 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
 
 
 def _cut(words: Iterable[str], command: Command, values: Values) -> list[str]:
-    """The words before ``--``; those after it become the value that the command has for them."""
+    """Return the words before ``--``.  Those after it become the value ``command.rest``."""
     before = list(words)
     if "--" in before:
         at = before.index("--")
@@ -62,7 +62,8 @@ def _options(
 ) -> str | None:
     """Read options into ``values`` and other words into ``positional``.
 
-    Without ``positional``, returns the first other word; with it, "".  None if the line is not plain.
+    Returns None if the full parser must read the line.  Otherwise returns "", or without ``positional`` the
+    first other word.
     """
     words = iter(words)
     for word in words:

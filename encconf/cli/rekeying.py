@@ -1,6 +1,6 @@
-"""Commands that change the recipients of files: make a plan, show it, carry it out, report.
+"""Change the recipients of files: make a plan, show it, carry it out, and report.
 
-A plan needs no key.  `encconf.cli.batch` runs the work.
+Making a plan needs no key.  `encconf.cli.batch` runs the work.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 
 
 class Change:
-    """The change of one file: ``plan`` says what changes, and ``enc`` is the new text once it is made.
+    """The change of one file.
 
-    ``rule`` finds the rule of the file, and raises as `encconf.rules.config.find_rule`.
+    ``plan`` says what changes.  ``enc`` is the new text, or None before it is made.  ``rule`` finds the rule
+    of the file, and raises as `encconf.rules.config.find_rule`.
     """
 
     plan: Plan
@@ -58,10 +59,10 @@ class Change:
 class Rekeying(Batch):
     """A command that changes the keys of files.
 
-    ``planner`` makes the plan for a file, possibly in another thread.  ``output`` is where to write a result
-    that does not replace its file.  A command with the option ``yes`` has the plan confirmed without it.  The
-    option ``checklist`` names a file to which the values that removed recipients could read are added, before
-    the first file is written, so that none is forgotten.
+    ``planner`` makes the plan for a file, possibly in another thread.  ``output`` is the file for a result
+    that does not replace its source.  If the command has an option ``yes`` and it is not given, the user must
+    confirm the plans.  The option ``checklist`` names a file.  The values that removed recipients could read
+    are added to it before the first file is written, so that a crash cannot lose them.
     """
 
     def __init__(
@@ -86,28 +87,28 @@ class Rekeying(Batch):
         self.rotate = not flag(options, "keep_data_key")
         self.asks = options.get("yes") is False and not self.dry_run
         self.checklist = text(options, "checklist") if not self.dry_run else None
-        self._agreed: dict[str, bytes] | None = None  # the hash of each file's plan that was confirmed
+        self._agreed: dict[str, bytes] | None = None  # by file, the hash of its plan, once planned
         self._configs: dict[str, Config] = {}
         self._reading = allocate_lock()
         self._names: Names | None = None
         self._unnamed: set[MasterKey] = set()
         self._paths: Sequence[str] = ()
         self._to_stdout = False
-        self._rows: list[Row] = []  # for --json alone
-        self._planned: list[Row] = []  # those of plans to confirm, if they are not
-        self._to_confirm: dict[tuple[str, ...], list[str]] = {}  # as ``plans``
-        self._seen: dict[str, dict[tuple[str, ...], list[str]]] = {}  # who, paths, files
-        self._items: list[tuple[int, str]] = []  # for the checklist
+        self._rows: list[Row] = []  # only for --json
+        self._planned: list[Row] = []  # rows of the plans, used if the user does not confirm them
+        self._to_confirm: dict[tuple[str, ...], list[str]] = {}  # like ``plans``
+        self._seen: dict[str, dict[tuple[str, ...], list[str]]] = {}  # files by recipient and paths
+        self._items: list[tuple[int, str]] = []  # of the checklist, with their ranks
 
     # --- running -----------------------------------------------------------------------------
 
     def run(self, paths: Sequence[str]) -> None:
-        """Go through the files.  Raises the error of a single file, or one that says how many failed."""
+        """Process the files.  Raises the error of a single file, or one that says how many failed."""
         self._paths = paths
         from_stdin = any(path in files.STDIN for path in paths)
         self._to_stdout = self.output in files.STDOUT or from_stdin
         if self.checklist is not None and from_stdin:
-            raise UsageError("--checklist is for files, not for stdin")  # which is read only once
+            raise UsageError("--checklist is for files, not for stdin")  # stdin can be read only once
         if self.json and self._to_stdout and not self.dry_run:
             raise ConflictError("the report of --json and the file would both be written to stdout")
         if not paths:
@@ -115,7 +116,7 @@ class Rekeying(Batch):
         super().run(paths)
 
     def prepare(self) -> None:
-        """Have all plans confirmed, and remove temporary files of killed commands."""
+        """Ask the user to confirm all plans, and remove temporary files of killed commands."""
         if self.asks or self.checklist:
             self._agreed = {}
             self.go("planning", self._plan, self._agree)
@@ -155,7 +156,7 @@ class Rekeying(Batch):
         return change
 
     def settle(self, file: str, done: object) -> str:
-        """Write one file, and say what was done."""
+        """Write and report one file."""
         assert isinstance(done, Change)
         self._learn(done.plan.removed)
         wanted = done.plan
@@ -177,7 +178,7 @@ class Rekeying(Batch):
         return self._record(done, "changed")
 
     def fail(self, file: str, error: EncconfError) -> None:
-        """Keep and print an error, with the names that recipients have here."""
+        """Store and print an error.  Recipients in it get the names that .sops.yaml gives them."""
         row: Row = {**_EMPTY, "file": file, "status": "failed"}
         if isinstance(error, StrangerError):
             self._learn(error.strangers)
@@ -191,7 +192,7 @@ class Rekeying(Batch):
     # --- before anything is changed ----------------------------------------------------------
 
     def _agree(self, file: str, done: object) -> str:
-        """Keep the plan of a file that changes, to have it confirmed; no state until it is carried out."""
+        """Store the plan of a file that changes, to be confirmed.  Returns no state, so the file stays left."""
         assert isinstance(done, Change)
         if not done.plan.changes:
             return self.settle(file, done)
@@ -206,7 +207,7 @@ class Rekeying(Batch):
         return ""
 
     def _hash(self, wanted: Plan) -> bytes:
-        """The hash of all that a plan changes."""
+        """Return a hash of everything that a plan changes."""
         from hashlib import sha256
 
         seen = wanted.seen()
@@ -214,14 +215,14 @@ class Rekeying(Batch):
         return sha256("\0".join(said).encode("utf-8", "surrogatepass")).digest()
 
     def _is_confirmed(self) -> bool:
-        """Show the plans, and return whether the user confirms them."""
+        """Print the plans, and return whether the user confirms them."""
         for said, names in self._to_confirm.items():
             self._show(", ".join(map(one_line, names)), said)
         count = len(self.left)
         return self.console.confirm(f"go on with {count} files?" if count > 1 else "go on?")
 
     def _checklist_items(self, change: Change) -> list[tuple[int, str]]:
-        """The lines of the checklist about a file, with their ranks."""
+        """Return the items of the checklist for a file, with their ranks."""
         seen = change.plan.seen()
         if seen is None:
             return []
@@ -230,7 +231,7 @@ class Rekeying(Batch):
         return list(zip(seen.ranks, items, strict=True))
 
     def begin(self) -> None:
-        """Write the checklist, secrets first."""
+        """Write the checklist.  Secrets come first."""
         path = self.checklist
         if path is None:
             return
@@ -264,7 +265,7 @@ class Rekeying(Batch):
         return plan_text.lines(wanted, rotate=self.rotate, names=self.names)
 
     def _learn(self, keys: list[MasterKey]) -> None:
-        """Look in git's history for the names of keys that .sops.yaml does not name."""
+        """Look in git's history for the names of keys that .sops.yaml does not have."""
         unnamed = {key for key in keys if self.names.given(key) is None} - self._unnamed
         if unnamed:
             from encconf.audit.history import name_former
@@ -286,7 +287,7 @@ class Rekeying(Batch):
     # --- the report ----------------------------------------------------------------------------
 
     def _record(self, change: Change, status: str) -> str:
-        """Keep the result for a file, and return its state."""
+        """Store the result of a file, and return its state."""
         seen = change.plan.seen() if change.plan.changes else None
         if seen is not None:
             paths = tuple(spell(path) for path in seen.paths)
@@ -317,7 +318,7 @@ class Rekeying(Batch):
         return row
 
     def _who(self, wanted: Plan, seen: Seen) -> str:
-        """The removed recipients, as the subject of a sentence."""
+        """Return the removed recipients as the subject of a sentence."""
         who = ", ".join(self.names.full(key) for key in wanted.removed)
         return who if seen.alone else f"{who}, together with keys of other groups,"
 

@@ -1,4 +1,4 @@
-"""The rule for a file: from .sops.yaml, from the command line, or from both."""
+"""Find the rule for a file, in .sops.yaml, in the command line, or in both."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def find_rule(
     read: dict[str, configs.Config] | None = None,
     notify: Callable[[str], None],
 ) -> configs.Rule:
-    """The rule to encrypt ``target`` by; ``options`` are those of the table's KEYS, SELECTION and CONFIG.
+    """Return the rule to encrypt ``target`` by.
 
-    Keys of the command line replace those of .sops.yaml, which is not needed then; a selection of the command
-    line replaces that of the rule.
+    ``options`` are KEYS, SELECTION and CONFIG of the table.  Keys of the command line replace those of
+    .sops.yaml, so no rule is needed then.  A selection of the command line replaces that of the rule.
 
-    Raises ConflictError for two selections; NoConfigError, NoMatchingRuleError and other errors of .sops.yaml
-    if something of it is needed.
+    Raises ConflictError for two selections.  Raises NoConfigError, NoMatchingRuleError and other errors of
+    .sops.yaml if it is needed.
     """
     keys = named_keys(options)
     kinds = [kind for kind in KINDS if options.get(kind)]
@@ -61,7 +61,8 @@ def find_rule(
 def is_named(target: str, source: str, *, config: str | None, read: dict[str, configs.Config]) -> bool:
     """Whether a ``path_regex`` of .sops.yaml matches a file that would be encrypted as ``target``.
 
-    A rule without one applies to every file, and does not count.  Raises ConfigError, InputError.
+    A rule without ``path_regex`` applies to every file, so it does not count.  Raises ConfigError and
+    InputError.
     """
     path = config or configs.find_config(target, os.getcwd())
     if path is None:
@@ -74,15 +75,13 @@ def is_named(target: str, source: str, *, config: str | None, read: dict[str, co
 
 
 KEY_OPTIONS = {row.option.replace("-", "_"): type for type, row in TABLE.items()}
-"""The keywords of the options for keys, without ``add_`` and ``rm_``, and the types of the keys."""
+"""The type of key of each option, by the option's keyword without ``add_`` or ``rm_``."""
 
 
 def named_keys(options: Mapping[str, Value], prefix: str = "", **about: object) -> list[MasterKey]:
-    """The master keys that options name; each value is a comma-separated list.
+    """Return the master keys that options name.  Each value is a comma-separated list.
 
-    ``about`` are settings for the keys whose type has them.
-
-    Raises BadKeyError.
+    ``about`` has settings for the types of keys that have them.  Raises BadKeyError.
     """
     found: list[MasterKey] = []
     for option, type in KEY_OPTIONS.items():
