@@ -1,9 +1,9 @@
-"""``encconf shim``: a program called ``sops`` that is encconf.
+"""``encconf shim``: write a program called ``sops`` that runs encconf.
 
-It is not installed with encconf, because it would hide a real sops.  The interpreter is isolated: neither
-PYTHONPATH nor PYTHONHOME changes what it imports.  The programs that it starts still get these variables.
+Installing encconf does not install it, because it would hide a real sops.  Its interpreter is isolated:
+PYTHONPATH and PYTHONHOME do not change what it imports.  The programs that it starts still get them.
 
-On Windows it is ``sops.cmd``, which shells find as ``sops``.  A program that asks for ``sops.exe`` does not
+On Windows it is ``sops.cmd``, which shells find as ``sops``.  A program that looks for ``sops.exe`` does not
 find it.
 """
 
@@ -21,7 +21,7 @@ _MARK = "from encconf.cli import run"
 
 
 def shim(console: Console, *, folder: str) -> None:
-    """Write the program into a folder; a sops that is not encconf's is never overwritten."""
+    """Write the program into a folder.  Raises OutputError if the folder has a sops that is not encconf's."""
     if not os.path.isdir(folder):
         raise OutputError("this folder does not exist").about(folder)
     windows = os.name == "nt"
@@ -36,7 +36,10 @@ def shim(console: Console, *, folder: str) -> None:
 
 
 def _options() -> str:
-    """The interpreter's options: -I also ignores packages that the user installed, maybe encconf itself."""
+    """Return the interpreter's options.
+
+    -I would also ignore the packages of the user, and with them an encconf that is installed there.
+    """
     import site
 
     own = site.ENABLE_USER_SITE and __file__.startswith(site.getusersitepackages())
@@ -44,16 +47,17 @@ def _options() -> str:
 
 
 def _batch() -> str:
-    """The program for Windows, which has no ``#!`` lines."""
+    """Return the program for Windows, which does not support ``#!`` lines."""
     python = sys.executable.replace("%", "%%")
     code = f"import sys; sys.argv[0] = 'sops'; {_MARK}; run()"
     return f'@echo off\r\n"{python}" {_options()} -c "{code}" %*\r\n'
 
 
 def _start() -> str:
-    """The first lines of the program, which start the interpreter that runs encconf now."""
+    """Return the first lines of the program, which start the interpreter that is running now."""
     options = _options()
     if " " not in sys.executable and len(sys.executable) < 100:
         return f"#!{sys.executable} {options}\n"
-    # Such a path cannot be in the first line.  The shell runs a line that is a string to Python.
+    # The path in a `#!` line must be short and without blanks.  The shell runs these lines instead; to Python,
+    # they are a string.
     return f"#!/bin/sh\n'''exec' {quoted(sys.executable)} {options} \"$0\" \"$@\"\n' '''\n"

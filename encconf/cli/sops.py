@@ -1,10 +1,10 @@
-"""encconf called ``sops``: the argument line, messages and exit codes of sops 3.13.3.
+"""encconf as ``sops``: the command line, messages and exit codes of sops 3.13.3.
 
-`encconf.cli.sops_line` reads the line, `encconf.cli.sops_run` has what the commands share, and the verbs are
-encconf's own (`encconf.verbs`); docs/sops-differences.md lists what differs.
+`encconf.cli.sops_line` parses the line, and `encconf.cli.sops_run` has what the commands share.  The verbs are
+encconf's own (`encconf.verbs`).  docs/sops-differences.md lists what differs from sops.
 
-Programs call it instead of sops, so its messages are sops's where they depend on them.  Nothing here imports
-click, and ``--version`` imports nothing at all.
+Programs call it instead of sops, so the messages that they depend on are those of sops.  Nothing here
+imports click, and ``--version`` needs no further imports.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class SopsConsole(Console):
-    """Messages as sops prints them: errors in its words, without a prefix; notes only with ``--verbose``."""
+    """A console that prints as sops does: errors without a prefix, and notes only with ``--verbose``."""
 
     PROGRAM = "sops"
 
@@ -39,7 +39,7 @@ class SopsConsole(Console):
         self.verbose = False
 
     def note(self, text: str) -> None:
-        """Report what was done, with ``--verbose``."""
+        """Print what was done, if ``--verbose`` was given."""
         if self.verbose:
             super().note(text)
 
@@ -48,7 +48,7 @@ class SopsConsole(Console):
         self.write(text + "\n")
 
     def error(self, error: EncconfError) -> None:
-        """Report what is wrong, and what to do about it."""
+        """Print what is wrong, in sops's words, and what to do about it."""
         from encconf.cli.console import paragraph
 
         error = as_sops(error)
@@ -91,7 +91,7 @@ def main(argv: list[str], said: SopsConsole) -> int:
 
 
 def _run(console: SopsConsole, line: Line) -> None:
-    """Call the command's function.  Raises EncconfError, and SystemExit with a command's code."""
+    """Call the function of the command.  Raises EncconfError, and SystemExit with a program's exit code."""
     if line.command.startswith("completion "):
         from encconf.cli.sops_help import script
 
@@ -116,7 +116,7 @@ _SAID = {
 
 
 def as_sops(error: EncconfError) -> EncconfError:
-    """The error in the words that programs compare with those of sops."""
+    """Give an error sops's message and exit code if programs depend on them.  Returns the error."""
     for kind, said in _SAID.items():
         if isinstance(error, kind):
             error.message = said

@@ -1,4 +1,4 @@
-"""Help and shell completion of encconf called ``sops``."""
+"""The help and the shell completion of encconf as ``sops``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from encconf.io.packaged import packaged
 
 
 def help_text(line: Line) -> str:
-    """The flags of sops or of a command.  Raises WrongLineError for an unknown command."""
+    """Return the help of sops, a group or a command.  Raises WrongLineError for an unknown command."""
     name = line.command.removesuffix(" help").removesuffix("help").strip()
     if name in GROUPED and line.command.endswith(" help"):
         return _of_group(name, line.args[1:2])
@@ -29,7 +29,7 @@ def help_text(line: Line) -> str:
 
 
 def _of_group(name: str, topic: list[str]) -> str:
-    """The commands of a group, or one of them: ``groups help add``."""
+    """Return the help of a group, or of one of its commands: ``groups help add``."""
     if topic and f"{name} {topic[0]}" in FLAGS:
         return _of_command(f"{name} {topic[0]}")
     if topic and topic[0] not in ("help", "h"):
@@ -51,7 +51,7 @@ def _flag_lines(row: str) -> str:
 
 
 def words(before: list[str]) -> str:
-    """The words that can come next, one on each line: commands, or flags after a dash."""
+    """Return the words that can follow, one on each line: commands, or flags after a dash."""
     command = next((word for word in before if word in COMMANDS), None)
     if before and before[-1][:1] == "-":
         row = FLAGS.get(command, "") if command else ROOT_FLAGS
@@ -63,5 +63,5 @@ def words(before: list[str]) -> str:
 
 
 def script(shell: str) -> str:
-    """A shell's script for completion."""
+    """Return the completion script for a shell."""
     return packaged("encconf.cli", f"help/sops.{shell}")

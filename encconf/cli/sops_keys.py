@@ -1,4 +1,4 @@
-"""What sops's commands do with keys: rotate, updatekeys, groups, keyservice; and publish."""
+"""sops's commands for keys (rotate, updatekeys, groups and keyservice), and publish."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def rotate_file(run: Run, file: str) -> None:
 
 
 def _warn_of_strangers(run: Run, file: str, wanted: Rule, named: list[MasterKey]) -> None:
-    """Warn about recipients that only the file names: as in sops, they get the new data key."""
+    """Warn about recipients that only the file names.  As in sops, they get the new data key."""
     rule = known_rule(file, run.config)
     strangers = Objections(wanted, [rule]).strangers if rule is not None else []
     names = [in_full(key) for key in strangers if key not in named]
@@ -118,7 +118,7 @@ def _update(run: Run, file: str, config: str) -> None:
         run.console.tell(f"File {path} already up to date")
         return
     run.console.data("The following changes will be made to the file's groups:\n")
-    # sops does not report a threshold that is set only when the file is written
+    # Not wanted.thresholds: sops does not show a threshold that it sets only when it writes the file.
     lines = plan_text.of_threshold(held, threshold or 0)
     lines += plan_text.of_groups(wanted)
     run.console.data("".join(f"{line}\n" for line in lines))
@@ -153,7 +153,7 @@ def delete_group(run: Run) -> None:
 
 
 def _regroup(run: Run, change: Callable[[Rule, int | None], Rule]) -> None:
-    """Change the key groups of a file; ``change`` gets its rule and the threshold that the flags set."""
+    """Change the key groups of a file.  ``change`` gets its rule and the threshold that the flags set."""
     file = run.line.text("file")
     source, _ = run.formats(file)
     read = run.read(file, source)
@@ -183,7 +183,7 @@ def keyservice(run: Run) -> None:
 
 
 def publish(run: Run) -> None:
-    """``sops publish FILE``: its checks in its order, its questions, its exit codes."""
+    """``sops publish FILE``, with sops's checks in sops's order, its questions and its exit codes."""
     config = run.config or find_config(None, os.getcwd(), notify=run.console.warn)
     if config is None:
         raise EncconfError("config file not found")
@@ -205,7 +205,7 @@ def publish(run: Run) -> None:
 
 
 def _walk(path: str) -> Iterator[str]:
-    """The file, or those below a folder in the order of their names, which is Go's."""
+    """Yield a file, or the files below a folder in the order of Go: sorted by the bytes of their names."""
     if os.path.islink(path) or not os.path.isdir(path):
         yield path
         return
@@ -233,7 +233,7 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
         raise NotEncryptedError
     rule = destination.rule
     if rule is not None and not rule.selection.kind.endswith("suffix"):
-        # sops takes a suffix from this rule, and no regex: all is encrypted.
+        # sops applies only the suffix of this rule.  With a regex, it encrypts everything.
         rule = Rule(rule.groups, rule.threshold, DEFAULT, rule.name)
     prepared = publishing.prepare(text, source, destination, credentials, rule=rule, notify=run.console.warn)
     if prepared.plan is not None and prepared.plan.regroups:
@@ -255,10 +255,10 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
 
 
 def _answered(run: Run, question: str) -> bool:
-    """Whether the answer is y; the question is printed to stdout, and again after any other word."""
+    """Ask on stdout, and return whether the answer is y.  Asks again after a word that is not y or n."""
     while True:
         run.console.data(question)
-        line = sys.stdin.readline() if sys.stdin is not None else ""  # closed from the start
+        line = sys.stdin.readline() if sys.stdin is not None else ""  # None: it was closed at start
         words = line.split()
         if len(words) != 1:
             raise EncconfError("expected newline" if words else "unexpected newline" if line else "EOF")

@@ -1,7 +1,8 @@
-"""The argument line of sops 3.13.3: its commands, its flags, and how they are read.
+"""Parse the command line of sops 3.13.3, with a table of its commands and flags.
 
-sops reads it with urfave/cli 1.22 and Go's flag package: one dash or two, ``-x=value``, the last of repeated
-flags counts; a command takes flags anywhere, sops itself only before the file.  Nothing here imports click.
+sops parses it with urfave/cli 1.22 and Go's flag package.  A flag has one dash or two and may be
+``-x=value``.  The last one of repeated flags counts.  A command accepts flags anywhere, but without a command,
+flags come before the file.  Nothing here imports click.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
 # --- the table -----------------------------------------------------------------------------------
 
-# Rows of flags, as in `encconf.cli.options`.
+# Rows of flags, in the notation of `encconf.cli.options`.
 _KS = "enable-local-keyservice!$SOPS_ENABLE_LOCAL_KEYSERVICE keyservice*$SOPS_KEYSERVICE"
 _DO = "decryption-order$SOPS_DECRYPTION_ORDER"
-_AWS = "aws-profile"  # sops takes it only where it encrypts
+_AWS = "aws-profile"  # sops has it only for commands that encrypt
 _ROWS = TABLE.values()
 _NAMED = " ".join(f"{row.option}{row.short.replace('-', ',')}${row.variable}" for row in _ROWS)
 _KEYS = f"{_NAMED} {_AWS} encryption-context shamir-secret-sharing-threshold#"
@@ -83,14 +84,14 @@ ABOUT = {
 
 
 def flags_of(row: str) -> dict[str, Option]:
-    """The flags of a row of the table, by each of their names."""
+    """Return the flags of a row by name.  A flag with several names is there several times."""
     return {name: flag for flag in options_of(row) for name in flag.words}
 
 
 class Line:
-    """A command line that was read: the flags of the command, by first name, and the rest.
+    """A parsed command line: the command, its flags by their first names, and its arguments.
 
-    ``given`` has the names that the line uses, and ``root`` what comes before the command.
+    ``given`` has the names of the flags that the line has.  ``root`` is the part before the command.
     """
 
     def __init__(self, command: str, flags: dict[str, FlagValue], given: set[str], args: list[str]) -> None:
@@ -101,12 +102,12 @@ class Line:
         self.root: Line = self
 
     def text(self, name: str) -> str:
-        """A flag's text, "" if it is not given or there is no such flag."""
+        """Return the text of a flag, or "" if it is not given or the command has no such flag."""
         value = self.flags.get(name, "")
         return value if isinstance(value, str) else ""
 
     def texts(self, name: str) -> list[str]:
-        """A flag's texts; they are not split at commas."""
+        """Return the texts of a flag.  They are not split at commas."""
         value = self.flags.get(name, [])
         return value if isinstance(value, list) else [value] if isinstance(value, str) and value else []
 
@@ -115,7 +116,7 @@ class Line:
         return self.flags.get(name) is True
 
     def number(self, name: str) -> int:
-        """A flag's number, 0 if it is not given."""
+        """Return the number of a flag, or 0 if it is not given."""
         value = self.flags.get(name, 0)
         return value if isinstance(value, int) else 0
 
@@ -130,14 +131,14 @@ class WrongLineError(EncconfError):
 
 
 def no_topic(word: str) -> WrongLineError:
-    """The error for help about something that does not exist."""
+    """Return the error for help about an unknown command."""
     error = WrongLineError(f"No help topic for '{word}'")
     error.exit_code = 3
     return error
 
 
 def read(argv: list[str], environ: Mapping[str, str]) -> Line:
-    """The command, flags and arguments of an argument line.  Raises WrongLineError."""
+    """Parse a command line.  Raises WrongLineError."""
     root = _read("", ROOT_FLAGS, argv, environ, anywhere=False)
     if root.on("help") or not root.args or root.args[0] not in COMMANDS:
         return root
@@ -209,9 +210,9 @@ def _value(flag: Option, name: str, value: str, held: list[str]) -> FlagValue:
 
 
 def _flags_first(known: Mapping[str, Option], words: list[str]) -> list[str]:
-    """The words of a command with its flags in front, as urfave/cli orders them.
+    """Move the flags of a command to the front, as urfave/cli does.
 
-    A word after a flag moves with it, even after a switch; after ``--``, no word is a flag.
+    The word after a flag moves with it, even if the flag is a switch.  Words after ``--`` are no flags.
     """
     flags: list[str] = []
     others: list[str] = []
@@ -251,7 +252,7 @@ def _default(flag: Option, environ: Mapping[str, str]) -> FlagValue:
 
 
 def _number(name: str, value: str) -> int:
-    """A whole number as Go reads it: with a zero in front, it is octal."""
+    """Parse a whole number as Go does.  A leading zero makes it octal."""
     digits = value.lstrip("+-")
     octal = digits[:1] == "0" and digits[1:2].lower() not in ("", "b", "o", "x")
     wrong = "parse error"
@@ -267,10 +268,10 @@ def _number(name: str, value: str) -> int:
 
 
 def takes(argv: list[str]) -> bool:
-    """Whether encconf, called by its own name, reads a line as sops does.
+    """Whether ``encconf`` runs this command line as sops.
 
-    It does if flags of sops come before the command or file; if the first word is not a command but an
-    existing file; and if a command of both has a flag that only sops has.
+    It does so if a flag of sops comes before the command or file, if the first word is an existing file and
+    no command, or if a command that both have has a flag that only sops has.
     """
     from encconf.cli.table import COMMANDS as OWN
     from encconf.cli.table import ROOT_OPTIONS, VERSION_FLAGS
@@ -304,5 +305,5 @@ def takes(argv: list[str]) -> bool:
 
 
 def _switched(name: str, words: list[str]) -> bool:
-    """Whether a switch is given as ``--switch=true``, which only sops takes."""
+    """Whether a switch is given as ``--switch=true``, which only sops accepts."""
     return any(word in (f"{name}={said}" for said in TRUE + FALSE) for word in words)

@@ -1,6 +1,6 @@
 """What the commands of sops share: files, formats, keys, rules and output, as in sops 3.13.3.
 
-Exit codes and the order of checks are those of cmd/sops/main.go and the files beside it.
+The exit codes and the order of checks are those of cmd/sops/*.go.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ STDIN = "/dev/stdin"
 
 
 def fail(code: int, message: str) -> NoReturn:
-    """Raise an error of sops, with its exit code."""
+    """Raise an error with a message and an exit code of sops."""
     error = EncconfError(message)
     error.exit_code = code
     raise error
 
 
 class Run:
-    """One command line being carried out."""
+    """One run of a command of sops."""
 
     def __init__(self, console: SopsConsole, line: Line) -> None:
         self.console = console
         self.line = line
         self.environ = dict(console.environ)
-        # The flag has the value of the variable; a command without the flag ignores the variable.
+        # The variable is the default of the flag.  A command without the flag ignores the variable.
         self.environ["SOPS_DECRYPTION_ORDER"] = line.text("decryption-order")
         if "keyservice" in line.flags:
             self.environ["SOPS_KEYSERVICE"] = ",".join(line.texts("keyservice"))
@@ -56,7 +56,7 @@ class Run:
         self.rewrite = "indent" in line.root.given
 
     def check_config(self) -> None:
-        """Check a config file that is named, even if nothing of it is needed."""
+        """Check the config file that --config names, even if the command does not need it."""
         if self.config is not None:
             from encconf.rules.config import load_file
 
@@ -66,20 +66,20 @@ class Run:
                 fail(1, f"could not read config file: {error}")
 
     def check_order(self) -> None:
-        """Check the order of key types before anything else.  Raises DuplicateKeyTypeError."""
+        """Check the order of key types first, as sops does.  Raises DuplicateKeyTypeError."""
         if self.environ["SOPS_DECRYPTION_ORDER"]:
             self.credentials().key_order()
 
     # --- what commands share
 
     def credentials(self) -> Credentials:
-        """The credentials to open files with, as the flags set them."""
+        """Return the credentials to open files with, according to the flags."""
         from encconf.identities.credentials import Credentials
 
         return Credentials.from_env(self.environ, notify=self.console.warn)
 
     def first(self) -> str:
-        """The file that the line names; further words are ignored with a warning."""
+        """Return the first argument, which is the file.  Warns that others are ignored."""
         args = self.line.args
         if not args:
             fail(100, "Error: no file specified")
@@ -87,7 +87,7 @@ class Run:
         return args[0]
 
     def warn_of_more(self) -> None:
-        """Warn that further words are ignored."""
+        """Warn if there are more arguments, which are ignored."""
         args = self.line.args
         if len(args) > 1:
             self.console.warn("More than one positional argument provided. Only the first one will be used!")
@@ -99,12 +99,12 @@ class Run:
                 )
 
     def not_both(self) -> None:
-        """Refuse --output together with --in-place."""
+        """Raise an error for --output together with --in-place."""
         if self.line.on("in-place") and self.line.text("output"):
             fail(8, "Error: cannot operate on both --output and --in-place")
 
     def no_other_keys(self, file: str, instead: str) -> None:
-        """Refuse flags that add or remove keys of a file that does not exist."""
+        """Raise an error for flags that add or remove keys, because the file does not exist."""
         if any(value for name, value in self.line.flags.items() if name.startswith(("add-", "rm-"))):
             fail(
                 49,
@@ -113,7 +113,7 @@ class Run:
             )
 
     def formats(self, name: str) -> tuple[str, str]:
-        """The formats of input and output; sops looks at the config file for them."""
+        """Return the formats of input and output.  Checks the config file, because sops reads it for them."""
         self.check_config()
         return (
             format_of(name, self.line.text("input-type")),
@@ -121,7 +121,7 @@ class Run:
         )
 
     def indent(self, format: str) -> int | None:
-        """The indentation of text that is rewritten: --indent, otherwise ``stores`` of the config file."""
+        """Return the indentation for rewritten text: --indent, or else ``stores`` of the config file."""
         if self.rewrite:
             return self.line.root.number("indent")
         from encconf.verbs.convert import stores_indent
@@ -129,7 +129,7 @@ class Run:
         return stores_indent(format, config=self.config)
 
     def read(self, file: str, format: str) -> Source:
-        """A file, or stdin, in a format; exit code 2 if it cannot be read."""
+        """Read a file or stdin in a format.  Raises an error with exit code 2 if the file does not exist."""
         from encconf.cli.files import Source
         from encconf.io import fileio
 
@@ -146,7 +146,7 @@ class Run:
         return Source(file, file, fileio.resolve(file), text, format)
 
     def open(self, source: Source) -> Opened:
-        """Open an encrypted file; an error of its syntax has exit code 1, as in sops."""
+        """Open an encrypted file.  A syntax error has exit code 1, as in sops."""
         if not source.text.strip() and source.format(None) != "binary":
             raise NotEncryptedError
         try:
@@ -160,7 +160,7 @@ class Run:
         return opened
 
     def put(self, text: str, source: Source, *, in_place: bool = False) -> None:
-        """Write a result: to the file itself, also with ``in_place``, to --output, or to stdout."""
+        """Write a result to its source (with --in-place or ``in_place``), to --output, or to stdout."""
         from encconf.cli.files import write
 
         in_place = in_place or self.line.on("in-place")
@@ -169,7 +169,7 @@ class Run:
             self.console.note("File written successfully")
 
     def keys(self, prefix: str = "") -> list[MasterKey]:
-        """The master keys that the flags name."""
+        """Return the master keys that the flags name."""
         from encconf.cli.rule import named_keys
 
         context = self.line.text("encryption-context")
@@ -180,7 +180,7 @@ class Run:
         return named_keys(options, prefix, context=parsed, aws_profile=self.line.text("aws-profile"))
 
     def rule(self, name: str, format: str) -> Rule:
-        """The rule to encrypt a file by, from the flags and from .sops.yaml."""
+        """Return the rule to encrypt a file by, from the flags and from .sops.yaml."""
         from encconf.errors import NoConfigError
         from encconf.rules import config as configs
         from encconf.rules.selection import DEFAULT, KINDS, Selection
@@ -195,7 +195,7 @@ class Run:
             missing = error
         except EncconfError as error:
             if isinstance(error, EmptyGroupError):
-                notices.clear()  # programs compare the whole output of sops, which has no warning then
+                notices.clear()  # some programs compare the whole output, and sops prints no warning here
             raise
         finally:
             for notice in notices:
@@ -230,7 +230,7 @@ class Run:
 
 
 def format_of(path: str, type: str) -> str:
-    """The format as sops finds it: ``type`` if it is a format, otherwise by the end of the name."""
+    """Return the format as sops finds it: ``type`` if it is a format of sops, or else by the file name."""
     from encconf import formats
 
     row = formats.ROWS.get(type)
@@ -238,23 +238,23 @@ def format_of(path: str, type: str) -> str:
 
 
 def envelope(source: str, target: str) -> str:
-    """The format of an encrypted file: sops's binary one is JSON, whatever the values are."""
+    """Return the format of the encrypted file: ``target``, or JSON if only the target is binary."""
     return "json" if target == "binary" and source != "binary" else target
 
 
 def exists(file: str) -> bool:
-    """Whether a file exists, as sops sees it."""
-    return os.path.exists(os.path.abspath(file))  # "" is the current folder, and is not a file to read later
+    """Whether a file exists according to sops, for which "" is the current folder."""
+    return os.path.exists(os.path.abspath(file))  # reading "" fails later
 
 
 def must_exist(file: str) -> None:
-    """Raise an error with sops's exit code for a file that does not exist."""
+    """Raise an error with sops's exit code if the file does not exist."""
     if not exists(file):
         fail(100, f'Error: cannot operate on non-existent file "{os.path.abspath(file)}"')
 
 
 def _context(text: str) -> dict[str, str] | None:
-    """An AWS encryption context, ``k:v,k:v``; None for another text."""
+    """Parse an AWS encryption context, ``k:v,k:v``.  Returns None for any other text."""
     parsed = {}
     for pair in text.split(","):
         name, colon, value = pair.partition(":")

@@ -1,6 +1,6 @@
-"""What sops's commands do with the text of a file: decrypt, encrypt, edit, set, unset, exec-env, exec-file.
+"""sops's commands for the text of a file: decrypt, encrypt, edit, set, unset, exec-env, exec-file …
 
-They translate sops's flags, checks and exit codes for encconf's own verbs (`encconf.verbs`).
+They have sops's flags, checks and exit codes, and call encconf's own verbs (`encconf.verbs`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def decrypt(run: Run) -> None:
 
 
 def _file_or_stdin(run: Run) -> str:
-    """The file of a command that reads stdin if none is named."""
+    """Return the file of a command, or `STDIN` if the line names none."""
     stdin = not run.line.args
     if stdin and run.line.on("in-place"):
         fail(8, "Error: cannot use --in-place when reading from stdin")
@@ -63,7 +63,7 @@ def _decrypt(run: Run, file: str, name: str) -> None:
     opened = run.open(read)
     try:
         indent = run.indent(target) if path or run.rewrite or run.config or source != target else None
-        # An indentation that sops refuses is refused, even if encconf would not rewrite anything.
+        # sops rejects a negative indentation, so rewrite the text, which also rejects it.
         plain = _converted(run, opened, target, indent, rewrite=run.rewrite or (indent or 0) < 0, path=path)
     except PathNotFoundError as error:
         raise PathNotFoundError(f"error truncating tree: {error.message}", hint=error.hint) from None
@@ -109,7 +109,7 @@ def _encrypt(run: Run, file: str) -> None:
         )
     except EncconfError as error:
         if isinstance(error, EmptyDocumentError) and read.text:
-            error.exit_code = 2  # for sops, a text of blanks and comments is not empty
+            error.exit_code = 2  # sops does not treat a text of blanks and comments as empty
         raise error.about(file) from None
     run.put(enc, read)
 
@@ -145,7 +145,7 @@ def _edit(run: Run, file: str) -> None:
     try:
         Session(run.console, file, path, draft, text).run()
     except (ConfigError, WrapError) as error:
-        if draft.opened is None:  # for a new file, sops creates the data key before anything else
+        if draft.opened is None:  # for a new file, sops creates the data key first
             error.exit_code = 128
         raise
     run.console.note("File written successfully")
@@ -203,7 +203,7 @@ def unset(run: Run) -> None:
 
 
 def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
-    """Set or remove a value, while no other such change of the file is made."""
+    """Set or remove a value, with a lock against other changes of the file by encconf."""
     from encconf.cli import files
     from encconf.verbs import changes
 
@@ -307,7 +307,7 @@ def exec_file(run: Run) -> None:
 
 
 def without_command(run: Run) -> None:
-    """``sops -d file`` and the like; without such a flag, edit."""
+    """``sops FILE``, which edits the file, or does what a flag such as ``-d`` says."""
     line = run.line
     modes = [name for name in ("encrypt", "decrypt", "rotate") if line.on(name)]
     if line.text("set"):
@@ -348,7 +348,7 @@ def without_command(run: Run) -> None:
 
 
 def _check_rule(run: Run, name: str) -> None:
-    """Check that the config file, if there is one, has a rule for the file, although it is not needed."""
+    """Raise an error if a config file exists and has no rule for the file, even if no rule is needed."""
     from contextlib import suppress
 
     from encconf.errors import NoConfigError
@@ -378,7 +378,7 @@ def _json_value(said: str) -> Any:
 
 
 def _number(word: str) -> int | float:
-    """A whole number; one that Go's int64 does not hold is a float, as in sops."""
+    """Parse a whole number.  If it does not fit Go's int64, it is a float, as in sops."""
     return int(word) if len(word) < 19 or -(2**63) <= float(word) < 2**63 else float(word)
 
 
