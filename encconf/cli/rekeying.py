@@ -192,7 +192,7 @@ class Rekeying(Batch):
     # --- before anything is changed ----------------------------------------------------------
 
     def _agree(self, file: str, done: object) -> str:
-        """Store the plan of a file that changes, to be confirmed.  Returns "", so the file stays in ``left``."""
+        """Store the plan of a changing file, to be confirmed.  Returns "", so the file stays in ``left``."""
         assert isinstance(done, Change)
         if not done.plan.changes:
             return self.settle(file, done)

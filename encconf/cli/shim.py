@@ -58,6 +58,6 @@ def _start() -> str:
     options = _options()
     if " " not in sys.executable and len(sys.executable) < 100:
         return f"#!{sys.executable} {options}\n"
-    # The path in a `#!` line must be short and without blanks.  The shell runs these lines instead; to Python,
-    # they are a string.
+    # The path in a `#!` line must be short and without blanks.  Otherwise the shell runs these lines, which
+    # are a string to Python.
     return f"#!/bin/sh\n'''exec' {quoted(sys.executable)} {options} \"$0\" \"$@\"\n' '''\n"

@@ -1,7 +1,7 @@
 """Parse the command line of sops 3.13.3, with a table of its commands and flags.
 
 sops parses it with urfave/cli 1.22 and Go's flag package.  A flag has one dash or two and may be
-``-x=value``.  The last one of repeated flags counts.  A command accepts flags anywhere, but without a command,
+``-x=value``.  The last one of repeated flags counts.  A command accepts flags anywhere.  Without a command,
 flags come before the file.  Nothing here imports click.
 """
 

@@ -20,7 +20,7 @@ def filestatus(console: Console, *, file: str, **options: Value) -> None:
 
 
 def is_encrypted(text: str, format: str) -> bool:
-    """Whether a text has sops metadata, and a version and a MAC in it.  Raises ParseError."""
+    """Whether a text has sops metadata with a version and a MAC.  Raises ParseError."""
     if not text.strip():
         return False
     try:

@@ -1,4 +1,4 @@
-"""``encconf systemd serve`` and ``encconf systemd unit``."""
+"""``encconf systemd serve`` and ``encconf systemd unit``: give values to systemd units as credentials."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from encconf.systemd.values import Values
 
 
 def serve(console: Console, *, file: list[str], **options: Value) -> None:
-    """Serve values to units until SIGTERM or Ctrl-C; SIGHUP reloads the files."""
+    """Serve values to units until SIGTERM or Ctrl-C.  SIGHUP reloads the files."""
     if not hasattr(signal, "pidfd_send_signal"):
         raise UsageError("this system has no systemd")
     seconds = _seconds(text(options, "idle"))
@@ -65,7 +65,7 @@ def _obey_signals(console: Console, desk: CredentialServer) -> None:
         notify(console.environ, f"RELOADING=1\nMONOTONIC_USEC={now}")
         desk.reload(lambda: notify(console.environ, "READY=1"))
 
-    signal.set_wakeup_fd(desk.waker, warn_on_full_buffer=False)  # a full pipe wakes it already
+    signal.set_wakeup_fd(desk.waker, warn_on_full_buffer=False)  # a full pipe wakes the server, too
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: desk.stop())
     signal.signal(signal.SIGHUP, reload)
@@ -138,7 +138,10 @@ def unit(console: Console, *, file: list[str], unit: str | None, **options: Valu
 
 
 def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list[Rule]:
-    """Which values the unit may have: those named, otherwise all.  A template means its instances."""
+    """Return rules that allow a unit the values of --allow, or else all values of the files.
+
+    For a template, the rules allow all of its instances.
+    """
     pattern = unit.replace("@.", "@*.")
     if allow := texts(options, "allow"):
         return [rules.read(f"{pattern}:{each}") for each in allow]
@@ -146,7 +149,7 @@ def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list
 
 
 def _program() -> list[str]:
-    """The command that runs this encconf: the program if it is installed, otherwise the interpreter."""
+    """Return the command that runs this encconf: the installed program, or else ``python -m encconf``."""
     beside = os.path.join(os.path.dirname(sys.executable), "encconf")
     for candidate in (beside, shutil.which("encconf")):
         if candidate and os.access(candidate, os.X_OK):

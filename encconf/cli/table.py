@@ -1,9 +1,9 @@
-"""The table of commands and options: the parsers, the help and the completion read it.
+"""The table of commands and options, for the parsers, the help and the completion.
 
 A command is a row in `COMMANDS` and a function ``target`` ("module:function"), which is called as
-``function(console, **values)`` with one keyword per argument and option.  Names are those of sops 3.13.3
-where it has them.  What the help says is in help/commands.txt, and is read only for the help.  Only the table
-of key types is imported here, since every start reads this file.
+``function(console, **values)`` with one keyword for each argument and option.  If sops 3.13.3 has a command
+or option, it has the same name here.  The texts of the help are in help/commands.txt.  Every start imports
+this module, so it imports little else.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from encconf.keys import TABLE, in_config_order
 from encconf.record import Record
 
 QUIET = Option("quiet?", dest="without_notes")
-"""Every command but `diff` has this option."""
+"""Every command has this option, except those with their own ``quiet``: `diff`."""
 COLOR = Option("color=WHEN:auto|always|never$ENCCONF_COLOR")
 """Every command has this option."""
 
 
 class Argument:
-    """A positional argument: ``file``; ``file?`` may be left out; ``file+`` and ``file*`` take all words."""
+    """A positional argument, made from its word in a row.
+
+    ``file`` is required, ``file?`` is optional.  ``file+`` takes one or more words, and ``file*`` any number.
+    """
 
     def __init__(self, row: str) -> None:
         self.dest = row.rstrip("?+*")
@@ -28,10 +31,11 @@ class Argument:
 
 
 class Command:
-    """One command: ``name`` is the words that call it, ``options`` a row (`encconf.cli.options`).
+    """One command.
 
-    ``rest`` names the keyword for the words after ``--`` (list of str); "" if the command takes none.
-    ``failure`` is the exit code for every failure; None: the error's own.
+    ``name`` has the words that call it, and ``options`` is a row (see `encconf.cli.options`).  ``rest`` is
+    the keyword for the list of words after ``--``, or "" if the command accepts none.  ``failure`` is the
+    exit code for every error, or None if each error has its own.
     """
 
     def __init__(
@@ -54,7 +58,7 @@ class Command:
 
     @property
     def options(self) -> tuple[Option, ...]:
-        """Its options, in the order of the help.  Of a row that no line uses, none is made."""
+        """The options, in the order of the help.  They are made when they are first needed."""
         if not self._options:
             own = options_of(self._row)
             quiet = any("quiet" in option.words for option in own)
@@ -62,7 +66,7 @@ class Command:
         return self._options
 
     def defaults(self) -> Values:
-        """Every keyword of ``target``, with its default."""
+        """Return every keyword of ``target`` with its default."""
         values: Values = {option.dest: option.default() for option in self.options}
         for argument in self.arguments:
             values[argument.dest] = [] if argument.many else None
@@ -72,12 +76,15 @@ class Command:
 
     @property
     def help(self) -> Help:
-        """What its help says."""
+        """The texts of its help."""
         return help_of(self.name)
 
 
 class Help(Record):
-    """What help/commands.txt says about a command: a line, more details, options, and lines that call it."""
+    """The texts of a command in help/commands.txt.
+
+    They are a line about it, more details, a text for each option by its name, and examples.
+    """
 
     summary: str
     details: str
@@ -85,7 +92,7 @@ class Help(Record):
     examples: list[str]
 
     def of(self, option: Option) -> str:
-        """What an option does: what every command says of it that says nothing else."""
+        """Return the text of an option, or else the text that all commands have for it."""
         name = option.words[0]
         return self.options.get(name) or help_of("").options[name]
 
@@ -94,7 +101,7 @@ _HELP: dict[str, Help] = {}
 
 
 def help_of(name: str) -> Help:
-    """The help of a command or of a group; "" is encconf itself, with the options of several commands."""
+    """Return the help of a command or a group.  "" is encconf itself, with options of several commands."""
     if not _HELP:
         from encconf.io.packaged import packaged
 
@@ -105,7 +112,7 @@ def help_of(name: str) -> Help:
 
 
 def _read(lines: list[str]) -> Help:
-    """An entry: its summary, details, options (``--name: …``) and examples, which are indented."""
+    """Parse an entry: a summary, details, options (``--name: …``), and examples, which are indented."""
     summary, details, options = lines[0], "", dict[str, str]()
     examples = [line.strip() for line in lines if line[0] == " "]
     name = ""
@@ -117,7 +124,7 @@ def _read(lines: list[str]) -> Help:
             options[name] += f" {line}"
         else:
             details += f"{' ' if details else ''}{line}"
-    for name in [name for name in options if name.endswith("KEYS")]:  # a line for each type of key
+    for name in [name for name in options if name.endswith("KEYS")]:  # make an option for each type of key
         said = options.pop(name)
         options |= {name.replace("KEYS", row.option): said.format(row.plural) for row in TABLE.values()}
     return Help(summary, details, options, examples)
@@ -128,11 +135,11 @@ def _read(lines: list[str]) -> Help:
 CONFIG = "config=FILE$SOPS_CONFIG"
 INPUT_TYPE = "input-type=FORMAT"
 WHOSE_KEYS = "keyservice*URI aws-profile=NAME"
-"""Options of every command that opens files; `main` makes the `Credentials` from them."""
+"""Options of every command that opens files.  The `Credentials` are made from them."""
 OPENING = f"{INPUT_TYPE} {WHOSE_KEYS} {CONFIG}"
 """Options of every command that opens encrypted files."""
 FLAT = "prefix=TEXT nested-separator,separator=TEXT section=PATH keep-case?"
-"""Options of every command that makes names of the paths of values (`encconf.cli.flat`)."""
+"""Options of every command that turns the paths of values into names (`encconf.cli.flat`)."""
 ROOT_OPTIONS = (COLOR, Option(CONFIG), QUIET)
 """Options that may also come before the command."""
 
@@ -303,7 +310,7 @@ COMMANDS = (
 )
 
 GROUPS = frozenset(row.name.split()[0] for row in COMMANDS if " " in row.name)
-"""The first words of commands that have two."""
+"""The first words of the commands with two words."""
 
 VERSION_FLAGS = ("--version", "-v")
-"""Instead of a command.  As in sops, ``-v`` is not ``--verbose``."""
+"""Words that can be given instead of a command.  As in sops, ``-v`` is not ``--verbose``."""

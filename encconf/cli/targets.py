@@ -1,9 +1,9 @@
-"""The files for a command over many files: files, folders, patterns, and what changed in git.
+"""Find the files for a command on many files: from files, folders, patterns, and changes in git.
 
-A folder or a pattern means the encrypted files in it, whatever their names (`encconf.formats.sniff`); in a
-repository, those that git does not ignore.  Links inside a folder are not followed.  A file that is named is
-always included, so that a mistake in it is reported.  So is a folder that you may not read, or such a file if
-its name has a format.
+A folder or a pattern means its encrypted files, whatever their names (`encconf.formats.sniff`).  In a
+repository, files that git ignores are left out.  Links inside a folder are not followed.  A named file is
+always included, so that a mistake in it is reported.  For the same reason, a folder that you cannot read is
+included, and so is such a file if its name has a format.
 """
 
 from __future__ import annotations
@@ -35,16 +35,19 @@ def files(
     encrypted: bool = True,
     plain: Callable[[str], bool] | None = None,
 ) -> list[str]:
-    """The files that ``paths`` name, each once, in their order; inside a folder by name.
+    """Return the files that ``paths`` name, in their order and each once.  A folder is sorted by name.
 
-    A folder needs ``recursive``; a word with ``*``, ``?``, ``[…]``, or ``**`` for any folders, is a pattern
-    unless a file has that name.  ``changed`` includes only files that are new or differ from the last commit,
-    staged or not, also in folders; without paths, in the whole repository.  Without ``encrypted``, all files
-    of a folder count.  With ``plain``, a pattern means files that are not encrypted, and a folder those of
-    them for which ``plain`` returns true, even if git ignores them, as it should ignore plaintext.
+    - A folder needs ``recursive``.
+    - A word with ``*``, ``?`` or ``[…]`` is a pattern, unless a file has that name.  ``**`` is any folders.
+    - ``changed`` keeps only files that are new or differ from the last commit, staged or not.  It needs no
+      ``recursive``.  Without paths, it means the whole repository.
+    - Without ``encrypted``, all files of a folder count.
+    - With ``plain``, a pattern means files that are not encrypted, and a folder means those of them for which
+      ``plain`` returns true.  Files that git ignores count too, because git should ignore plaintext.
 
-    If nothing changed, the list is empty.  Raises MissingFileError if no file is named or a folder or pattern
-    has none, UsageError for a folder without ``recursive``, and for ``changed`` outside a repository.
+    If nothing changed, the list is empty.  Raises MissingFileError if no file is named, or if a folder or
+    pattern has none.  Raises UsageError for a folder without ``recursive``, and for ``changed`` outside a
+    repository.
     """
     if not paths and not changed:
         raise MissingFileError("no file was given", hint="give files, patterns, or a folder with -r")
@@ -60,7 +63,7 @@ def files(
 
 
 def _identity(name: str) -> object:
-    """The same value for all names of a file: symbolic links and hard links."""
+    """Return a value that is equal for all names of a file, such as symbolic links and hard links."""
     if name in STDIN:
         return name
     try:
@@ -71,7 +74,7 @@ def _identity(name: str) -> object:
 
 
 class _Wanted:
-    """The files of a folder that count."""
+    """The choice of the files in a folder that count."""
 
     def __init__(self, console: Console, encrypted: bool, plain: Callable[[str], bool] | None) -> None:
         self.console = console
@@ -108,7 +111,7 @@ class _Wanted:
             return False
         except OSError as error:
             if formats.of_path(name) != "binary":
-                return True  # reading it gives the error that says why
+                return True  # reading it later raises the error
             self.console.warn(f"{name} cannot be read and is skipped: {(error.strerror or '').lower()}")
         except InputError as error:
             self.console.warn(f"{error} (skipped)")
@@ -137,7 +140,7 @@ def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
 
 
 def _changed(paths: list[str]) -> Iterator[str]:
-    """The files that changed, of those that paths name or of this repository."""
+    """Yield the changed files among those that ``paths`` name, or without paths, of this repository."""
     if not paths:
         here = os.path.realpath(".")
         yield from map(os.path.relpath, _changes(repository(here) or here))
@@ -170,10 +173,10 @@ def _changes(folder: str) -> list[str]:
 
 
 def below(folder: str, depth: int = -1) -> list[str]:
-    """The files in a folder and its folders, sorted: those that git lists, or all if it lists none.
+    """Return the files below a folder, sorted: those that git lists, or all if it lists none.
 
-    Without git, folders of version control, packages and caches are left out, and so are those deeper than
-    ``depth`` steps, unless that is negative.  A folder that may not be read is listed itself.
+    Without git, folders of version control, packages and caches are left out.  So are folders deeper than
+    ``depth`` steps, unless that is negative.  A folder that cannot be read is in the list itself.
     """
     return worktree.listed(folder) or _walked(folder, depth)
 
@@ -197,12 +200,12 @@ def _walk(folder: str, depth: int) -> Iterator[str]:
 
 
 def is_pattern(path: str) -> bool:
-    """Whether a word of the command line is a pattern, and no file has that name."""
+    """Whether a word of the command line is a pattern and not the name of a file."""
     return path not in STDIN and _MAGIC.search(path) is not None and not os.path.lexists(path)
 
 
 def _matching(pattern: str, listing: Callable[[str, int], list[str]]) -> list[str]:
-    """The files that match a pattern, below the folder that it begins with."""
+    """Return the files that match a pattern, below the folder that it begins with."""
     steps = os.path.normpath(pattern).split(os.sep)
     first = next(at for at, step in enumerate(steps) if _MAGIC.search(step))
     base = os.sep.join(steps[:first]) or (os.sep if first else ".")
@@ -213,7 +216,7 @@ def _matching(pattern: str, listing: Callable[[str, int], list[str]]) -> list[st
 
 
 def _matches(name: list[str], pattern: list[str]) -> bool:
-    """Whether the steps of a name match those of a pattern, in which ``**`` is any number of steps."""
+    """Whether the steps of a name match those of a pattern.  ``**`` matches any number of steps."""
     from fnmatch import fnmatchcase
 
     if not name or not pattern:

@@ -1,4 +1,4 @@
-"""``encconf get``, ``set``, ``unset`` and ``update``: values of encrypted files."""
+"""``encconf get``, ``set``, ``unset`` and ``update``: read and change values of encrypted files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def get(console: Console, *, file: str, path: str | None, **options: Value) -> None:
-    """Print one value of a file as it is, or a mapping or list in the file's format."""
+    """Print one value of a file without quotes, or a mapping or list in the file's format."""
     from encconf.formats import emit
 
     resolve, ignore_mac, json = (flag(options, name) for name in ("resolve", "ignore_mac", "json"))
@@ -59,7 +59,7 @@ def get(console: Console, *, file: str, path: str | None, **options: Value) -> N
 
 
 def set_value(console: Console, *, file: str, path: str, value: str | None, **options: Value) -> None:
-    """Set one value; a file that does not exist is created by its rule."""
+    """Set one value.  A file that does not exist is created according to its rule."""
     where = parse(path)
     json, string = flag(options, "json"), flag(options, "string")
     if json and string:
@@ -118,7 +118,7 @@ def unset(console: Console, *, file: str, path: str, **options: Value) -> None:
         with about(file):
             try:
                 document, _ = _checked(console, file, source.text, format, options)
-                enc = changes.change(  # no check: removing an item of a list only moves the others
+                enc = changes.change(  # without a check: removing an item of a list only moves the others
                     document,
                     format,
                     (where, changes.REMOVED),
@@ -137,7 +137,7 @@ def unset(console: Console, *, file: str, path: str, **options: Value) -> None:
 
 
 def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> None:
-    """Replace the plaintext of an encrypted file; what did not change keeps its ciphertext."""
+    """Replace the plaintext of an encrypted file.  Unchanged values keep their ciphertexts."""
     source = files.read(file)
     if source.path is None:
         raise UsageError("update needs a file, not stdin")
@@ -166,7 +166,10 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
 def _checked(
     console: Console, file: str, enc: str, format: str, options: Mapping[str, Value]
 ) -> tuple[Document, changes.Check]:
-    """What there is to change, and what to check; raises if its recipients may not get a new data key."""
+    """Scan the file to change, and return it with the check of its new values.
+
+    Raises StrangerError if the file would get a new data key and .sops.yaml does not name its recipients.
+    """
     config, ignore_mac = text(options, "config"), flag(options, "ignore_mac")
     document = formats.scan_encrypted(enc, formats.module(format), comments=True)
     checks.refuse_strangers_of(file, Metadata.of(document), config, new_data_key=ignore_mac)
@@ -183,9 +186,9 @@ def _write(console: Console, file: str, target: str, old: str | None, enc: str) 
 
 
 def _asked(path: str) -> str:
-    """The value that the user types, hidden, or all of stdin without its last line break.
+    """Ask for a value without showing it, or read all of stdin without its last line break.
 
-    Raises UsageError for no text at all, which usually means that a variable is not set.
+    Raises UsageError if the text is empty, which usually means that a variable is not set.
     """
     if is_terminal(0):
         import getpass

@@ -1,4 +1,4 @@
-"""``encconf version``."""
+"""``encconf version``, and the versions of encconf and sops."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from encconf import __version__
 from encconf.cli.console import Console
 
 SOPS_VERSION = "3.13.3"
-"""The sops whose format encconf writes, as in `encconf.engine.metadata`, which costs an import."""
+"""The version of sops whose format encconf writes.
+
+`encconf.engine.metadata` has it too, but importing that module takes time.
+"""
 
 
 def version_line() -> str:
-    """``encconf X (sops Y)``."""
+    """Return ``encconf X (sops Y)``."""
     return f"encconf {__version__} (sops {SOPS_VERSION})"
 
 
