@@ -1,7 +1,7 @@
 """The comments of a YAML text cut into pieces, as the scanner of go-yaml does (v3 3.0.4, scannerc.go).
 
-Every run of comment lines becomes the head, line or foot comment of a token; which node and which collection
-that leads to is for `encconf.formats.comments`.
+Every run of comment lines becomes the head, line or foot comment of a token.  `encconf.formats.comments`
+decides which node and which collection get it.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ _LINE_COMMENT = re.compile(rf"[ \t]{{0,511}}#([^{BREAKS}]*)")
 _SPACE = re.compile(rf"[ \t{BREAKS}]*")
 _BREAK = re.compile(rf"\r\n|[{BREAKS}]")
 _BREAK_CHAR = re.compile(rf"[{BREAKS}]")
-_WIDE = frozenset("\x85\u2028\u2029")  # several bytes long: go-yaml, looking ahead, trips over the second
+_WIDE = frozenset("\x85\u2028\u2029")  # go-yaml's look-ahead misreads the second of their bytes
 _BLANK = frozenset(" \t" + BREAKS)
 _CLOSING = frozenset("]}")
-# Rarely needed, and compiled then.
+# Rarely needed, so compiled when used.
 _PROPERTY = r"!<[^>]*>|[!&]\S*"
 _SPACE_AND_COMMENTS = rf"(?:[ \t{BREAKS}]+|#[^{BREAKS}]*)*"
 _DIRECTIVE = rf"%[^{BREAKS}]*?(?:[ \t]#([^{BREAKS}]*))?(?:\r\n|[{BREAKS}])"
-_LOOKAHEAD = 512  # characters: as far as go-yaml's scanner looks beyond a comment line
+_LOOKAHEAD = 512  # how many characters go-yaml's scanner looks ahead behind a comment line
 NOWHERE = -1
 
-# What a token is to the comments after it.
+# The kinds of tokens, as far as they matter for the comments after them.  "-", "?", ":" and "," are kinds
+# of their own.
 TEXT = "text"  # a plain or block scalar: the blanks and line breaks after it are part of it
 NODE = "node"  # any other scalar, an alias, a bracket, an anchor or a tag
 MARK = "mark"  # a document marker, a directive or the start of the stream: has no line comment
-# ... and "-", "?", ":", "," for themselves.
 
 
 class Placed:
     """One comment line: ``text[start:end]`` is what follows the ``#``.
 
-    ``container`` is the index of the event that starts the mapping or list which holds it in
-    sops's tree, -1 when go-yaml drops it or its document has no collection.  ``before`` is the
-    index of the event that starts the next item there (in a mapping, its key), -1 when the
-    comment trails.  ``document`` counts from 0.
+    ``container`` is the index of the event that starts the mapping or sequence that holds it in sops's tree,
+    or -1 if go-yaml drops it or its document has no collection.  ``before`` is the index of the event that
+    starts the next item there (in a mapping, the item's key), or -1 for a comment behind the last item.
+    ``document`` counts from 0.
     """
 
     __slots__ = ("before", "container", "document", "end", "start")
@@ -53,9 +53,9 @@ class Placed:
 class Piece:
     """Comment lines that belong to one node, as its head, line or foot.
 
-    A node takes them from the token at ``mark`` on.  ``start``, ``column`` (from 1) and ``end`` say where
-    they are, and ``scan`` where the scanner was when it began to look for them: a block that closes
-    here ends before or after them.
+    The first node whose token is at ``mark`` or later takes them.  ``start``, ``column`` (from 1) and ``end``
+    say where they are.  ``scan`` is where the scanner began to search for them; it decides whether a block
+    that closes here ends before or after them.
     """
 
     __slots__ = ("column", "comments", "end", "mark", "role", "scan", "start")
@@ -90,14 +90,14 @@ class Scanner:
 
     def __init__(self, text: str, at: int) -> None:
         self.text = text
-        # Where it is, its line and that line's start, line breaks since the last token or
-        # comment, and where it was right after the last token.
+        # The position, its line and the start of that line; the line breaks since the last token or comment;
+        # and the position right after the last token.
         self.at = self.bol = self.scan = at
         self.line = self.breaks = 0
         # The last two tokens: what they are, and a position inside them.
         self.kind = self.kind_before = MARK
         self.token = self.token_before = 0
-        # What the tree is like here.
+        # The tree at the position.
         self.in_flow = False
         self.indent = -1  # column of the innermost block collection
         self.document = 0
@@ -113,7 +113,7 @@ class Scanner:
     def run(self, stop: int) -> None:
         """Advance to ``stop``, where a token begins, over indicators and comments."""
         text = self.text
-        if text[self.at : stop] == ": ":  # most often; the loop would do the same
+        if text[self.at : stop] == ": ":  # the most frequent case; the loop would do the same
             self.kind_before, self.token_before = self.kind, self.token
             self.kind, self.token = ":", self.at
             self.at, self.scan, self.breaks = stop, stop - 1, 0
@@ -125,7 +125,7 @@ class Scanner:
             if not self.breaks and self.kind not in ("-", MARK):
                 found = _LINE_COMMENT.match(text, at, stop)
                 if found:
-                    # After "key:" it is the key's, after "item," the item's.
+                    # After "key:" it belongs to the key, after "item," to the item.
                     before = self.kind == "," or (self.kind == ":" and not self.in_flow)
                     self.add_line(self.token_before if before else self.token, *found.span(1))
                     at = found.end()
@@ -166,9 +166,9 @@ class Scanner:
         if found is None:
             return
         if found.end(1) >= 0:
-            self.add(*found.span(1))  # go-yaml drops it
+            self.add(*found.span(1))  # go-yaml drops this comment
         self.kind = MARK
-        self.at = self.bol = found.end()  # its line break is part of it
+        self.at = self.bol = found.end()  # the line break is part of the directive
         self.line += 1
         self.breaks = 1
 
@@ -194,7 +194,7 @@ class Scanner:
         self.pieces.append(Piece(LINE, mark, [self.add(start, end)]))
 
     def _cut(self, at: int, scan_line: int) -> int:
-        """Divide the comment lines from ``at`` on into pieces; returns the end of the last line."""
+        """Divide the comment lines from ``at`` on into pieces.  Returns the end of the last line."""
         text = self.text
         indent = max(self.indent, 0)
         after_comma = self.kind == ","
@@ -202,7 +202,7 @@ class Scanner:
         column = at - self.bol + 1
         line = self.line
         adjacent = self.breaks <= 1  # no empty line so far
-        # The line below the token: a comment there is its foot.
+        # The line below the token: a comment on it is the token's foot comment.
         foot_line = line - self.breaks + 1 + (not self.breaks and column > 2) if scan_line > 0 else -1
         scan = self.scan
         comments: list[Placed] = []
@@ -252,9 +252,10 @@ class Scanner:
         return end
 
     def _ahead(self, end: int, space_end: int) -> tuple[int, str]:
-        """Where the blanks behind a comment line, which ends at ``end``, end to go-yaml, and what follows.
+        """Return where go-yaml sees the end of the blanks behind a comment line, and the character there.
 
-        The second half of a CRLF counts as a line break of its own here, that is, as an empty line.
+        The line ends at ``end``.  go-yaml counts the second half of a CRLF as another line break, that is, as
+        an empty line.
         """
         text = self.text
         limit = end + _LOOKAHEAD
@@ -266,5 +267,5 @@ class Scanner:
 
 
 def count_breaks(space: str) -> int:
-    """Line breaks in a text; CRLF is one."""
+    """Return the number of line breaks in a text.  CRLF is one."""
     return len(_BREAK.findall(space))

@@ -1,16 +1,16 @@
 """Where sops stores each comment of a YAML text.
 
-sops authenticates a comment with the keys of the mapping or list that holds it, and go-yaml
-decides which one that is: its scanner makes every run of comment lines a head, line or foot
-comment of a token (go.yaml.in/yaml/v3 3.0.4 scannerc.go), its parser hands them on to nodes
-(parserc.go, decode.go), and sops lays them out between the items of a container (sops 3.13.3
-stores/yaml/store.go).  `place` works the same out from the events of ruamel.yaml.
+sops authenticates a comment with the keys of the mapping or sequence that holds it, and go-yaml decides
+which collection that is: its scanner makes every run of comment lines a head, line or foot comment of a
+token (go.yaml.in/yaml/v3 3.0.4 scannerc.go), its parser assigns them to nodes (parserc.go, decode.go), and
+sops stores them between the items of a container (sops 3.13.3 stores/yaml/store.go).  `place` computes the
+same from the events of ruamel.yaml.
 
-Most of a file has no comments nearby.  So the pass over the events looks closely only from a ``#`` on,
-until the last comment in that gap has been given to its node.
+Most events have no comments nearby.  So the pass over the events examines them closely only from a ``#`` on,
+until every comment in that gap belongs to a node.
 
-Not covered: sops has the comments inside an anchored collection again for each of its aliases; here
-they are only where they are written.  Comments in collections that are mapping keys, which sops
+Two cases differ from sops.  sops repeats the comments inside an anchored collection for each alias; here,
+each comment is placed once, where it is written.  Comments in collections that are mapping keys, which sops
 refuses, are placed anywhere.
 """
 
@@ -46,50 +46,50 @@ _ENDS = (MappingEndEvent, SequenceEndEvent)
 
 
 def place(text: str, events: list[Event]) -> list[Placed]:
-    """The comments of a text, in its order.
+    """Return the comments of a text, in its order.
 
-    ``events`` are all events of the text as ruamel.yaml's safe parser gives them, the C one or
-    the pure one.  Offsets are code points of ``text``.
+    ``events`` are all events of the text from ruamel.yaml's safe parser, the one in C or the one in Python.
+    Offsets are code points of ``text``.
     """
     return _Walk(text, events).run() if "#" in text else []
 
 
 class _Walk:
-    """One pass over the events, which assigns the pieces to nodes as go-yaml's parser does.
+    """One pass over the events, which assigns the scanner's pieces to nodes as go-yaml's parser does.
 
     The comments of an event's token are known only after the text behind it has been scanned.  So each
-    `step` scans up to its event, and then the event before it can `take` its comments.
+    `step` scans up to its event, and then lets the event before it `take` its comments.
     """
 
     def __init__(self, text: str, events: list[Event]) -> None:
         self.text = text
         self.events = events
         marked = text[0] == "\ufeff"
-        # The C parser does not count the byte order mark, the pure one does.
+        # The parser in C does not count the byte order mark, the one in Python does.
         self.shift = len(text) - events[-1].end_mark.index if marked else 0
 
-        # The tree around the next event: where the innermost collection starts, and the parity
-        # of its keys (in a mapping, an event of it is a key when its index - base is odd).
+        # The tree around the next event.  `top` is the event that starts the innermost collection.  If that
+        # is a mapping, an event of it is a key if its index minus `base` is odd.
         self.top = self.base = NOWHERE
         self.above: list[int] = []
         self.columns: dict[int, int] = {}  # see `indent`
-        self.closed = NOWHERE  # where the collection starts that ended last
+        self.closed = NOWHERE  # the event that starts the collection that ended last
         self.root = self.last_root = NOWHERE
         self.document = NOWHERE
-        self.open_ended = False  # the last document has no "..."
+        self.open_ended = False  # whether the last document has no "..."
 
-        # How many of the scanner's pieces were released, and what was and is not taken yet.
+        # How many of the scanner's pieces were released, and which of their comments no node has taken yet.
         self.scanner = Scanner(text, int(marked))
         self.released = 0
         self.heads: list[Placed] = []
         self.lines: list[Placed] = []
         self.feet: list[Placed] = []
-        # For the event that is to take next: the token before it, and where its block ends.
+        # For the event that takes its comments next: the token before it, and where its block ends.
         self.fence = self.block_end = 0
         self.document_over = False
-        self.gap: dict[int, int] = {}  # by column, where comments before it start
-        # Foot comments of a mapping's item, by the event after the item: that one (the next key
-        # or the end of the mapping) may bring others, which replace them.
+        self.gap: dict[int, int] = {}  # for each column, where the comments at that column start
+        # Foot comments of a mapping's item, by the event after the item.  That event (the next key or the
+        # end of the mapping) may have foot comments for the same item, which replace them.
         self.item_feet: dict[int, list[Placed]] = {}
 
     def run(self) -> list[Placed]:
@@ -122,8 +122,8 @@ class _Walk:
         return self.scanner.placed
 
     def step(self, i: int, event: Event) -> int:
-        """Look closely at an event; returns the index (as marks count) from which on to look again."""
-        if self.is_empty(event):  # no token; and the two parsers put it in different places
+        """Examine an event closely.  Returns the index (as marks count) from which on to do it again."""
+        if self.is_empty(event):  # it has no token, and the two parsers put it in different places
             return -1
         j = i - 1
         while j > 0 and self.is_empty(self.events[j]):
@@ -135,7 +135,7 @@ class _Walk:
         if kind is DocumentStartEvent and event.explicit:
             begin = end - 3  # after the directives
         elif kind is MappingEndEvent and self.is_pair_end(event):
-            # Nothing is written for it, and the comments after the comma are still the pair's.
+            # The end has no token, and the comments after the comma still belong to the pair.
             k = i + 1
             while self.is_empty(self.events[k]):
                 k += 1
@@ -180,13 +180,13 @@ class _Walk:
         elif kind is ScalarEvent and event.value and not event.style:
             scanner.resume(TEXT, end, mark.line, mark.column)
         elif kind is not ScalarEvent and self.text[end - 1] in "-?":
-            # What begins a list or a pair is part of its event.
+            # The "-" or "?" that begins a sequence or a pair is part of its event.
             scanner.resume(self.text[end - 1], end, mark.line, mark.column)
         else:
             scanner.resume(NODE, end, mark.line, mark.column)
 
     def scan_inside(self, event: Event, end: int) -> None:
-        """The comments inside an event's own span: after an anchor, a tag or ``|``."""
+        """Scan the comments inside an event's own span: after an anchor, a tag or ``|``."""
         kind = event.__class__
         scanner = self.scanner
         if kind in _STARTS or kind is ScalarEvent:
@@ -198,7 +198,7 @@ class _Walk:
                     scanner.add_line(scanner.at, *found.span(1))
 
     def close(self, i: int, begin: int) -> None:
-        """Find where, among the comments before this event, the block that it closes ends."""
+        """Find out where the block that an event closes ends, among the comments before the event."""
         pieces = self.scanner.pieces
         before = self.events[i - 1]
         if before.__class__ not in _ENDS or before.start_mark.index + self.shift != begin:
@@ -216,7 +216,7 @@ class _Walk:
             return
         column = event.end_mark.column
         if column <= begin - self.scanner.bol and not self.document_over:
-            # It ends not by a dedent but with the document.
+            # The block does not end by a dedent, but with the document.
             self.block_end = begin - 1
             self.document_over = True
         if pieces and pieces[-1].end >= self.block_end:
@@ -225,7 +225,7 @@ class _Walk:
     # --- what an event is ------------------------------------------------------------------
 
     def is_empty(self, event: Event) -> bool:
-        """Whether the event is a value that is not written at all."""
+        """Whether the event is an empty plain scalar without an anchor or tag, which has no characters."""
         return (
             event.__class__ is ScalarEvent
             and not event.value
@@ -234,7 +234,7 @@ class _Walk:
         )
 
     def is_pair_end(self, event: Event) -> bool:
-        """Whether a ``key: value`` without braces ends, in a list in brackets."""
+        """Whether the event ends a ``key: value`` without braces in a flow sequence."""
         return event.start_mark.index == event.end_mark.index and bool(self.events[self.top].flow_style)
 
     def is_list(self, start: int) -> bool:
@@ -243,8 +243,8 @@ class _Walk:
     def is_block(self, event: Event) -> bool:
         """Whether a collection has an indentation of its own.
 
-        One in brackets has none, nor has a list that is at the column of its key: the event
-        of that one reaches over its first ``-``.
+        A flow collection has none, and a sequence at the column of its key has none either.  The start event
+        of such a sequence includes its first ``-``.
         """
         end = event.end_mark.index
         return not event.flow_style and not (
@@ -254,7 +254,7 @@ class _Walk:
         )
 
     def indent(self) -> int:
-        """The column of the innermost block, -1 at the top."""
+        """Return the column of the innermost block, or -1 at the top."""
         above = len(self.above)
         start = self.top
         inside = []
@@ -272,7 +272,7 @@ class _Walk:
         return column
 
     def after_value(self, i: int) -> int:
-        """The event after the node that starts with event ``i``."""
+        """Return the index of the event after the node that starts with event ``i``."""
         depth = 0
         while True:
             kind = self.events[i].__class__
@@ -284,14 +284,14 @@ class _Walk:
             if not depth:
                 return i
 
-    # --- handing over ----------------------------------------------------------------------
+    # --- assigning comments to nodes -------------------------------------------------------
 
     def is_busy(self) -> bool:
-        """Whether any comment has not been given to a node yet."""
+        """Whether any comment does not belong to a node yet."""
         return bool(self.released < len(self.scanner.pieces) or self.heads or self.lines or self.feet)
 
     def release(self, mark: int, *, heads: bool = True) -> None:
-        """Make the pieces due that nodes may take from the token at ``mark`` on."""
+        """Move the comments of pieces up to the token at ``mark`` to those that the next node takes."""
         pieces = self.scanner.pieces
         while self.released < len(pieces):
             piece = pieces[self.released]
@@ -302,13 +302,13 @@ class _Walk:
             self.released += 1
 
     def taken(self) -> tuple[list[Placed], list[Placed], list[Placed]]:
-        """Remove and return the head, line and foot comments that are due."""
+        """Remove and return the head, line and foot comments that the next node takes."""
         due = self.heads, self.lines, self.feet
         self.heads, self.lines, self.feet = [], [], []
         return due
 
     def put(self, comments: list[Placed], container: int, before: int) -> None:
-        """Store comments in a container before the item that an event starts; its end is not an item."""
+        """Place comments in a container, before the item that an event starts or at the container's end."""
         if before >= 0 and self.events[before].__class__ in _ENDS:
             before = NOWHERE
         for comment in comments:
@@ -317,7 +317,7 @@ class _Walk:
             comment.document = self.document
 
     def take(self, i: int, event: Event) -> None:
-        """Give an event its comments.  The walk is past this event, but not past the next one."""
+        """Assign the comments of an event.  The pass is behind this event, but not behind the next one."""
         kind = event.__class__
         end = event.end_mark.index + self.shift
         if kind is ScalarEvent or kind is AliasEvent:
@@ -330,7 +330,7 @@ class _Walk:
             self.take_end(i, event, end)
         elif kind is DocumentStartEvent:
             if event.explicit and self.open_ended:
-                # Up to the first directive: that is where the last document's end is marked.
+                # The last document ends before the first directive.
                 self.release(self.events[i - 1].start_mark.index + self.shift)
                 self.end_document(self.last_root, self.document - 1)
         elif kind is DocumentEndEvent and event.explicit:
@@ -338,21 +338,21 @@ class _Walk:
             self.end_document(self.root, self.document)
 
     def take_start(self, i: int, event: Event, end: int) -> None:
-        """Give the start of a collection its comments; the event's span ends at ``end``."""
+        """Assign the comments of a collection's start.  The event's span ends at ``end``."""
         parent = self.above[-1]
         if event.flow_style:
             if self.text[end - 1] in "[{":
                 self.release(end - 1)
-                heads, _, _ = self.taken()  # the others are lost: the end's take their place
+                heads, _, _ = self.taken()  # go-yaml loses the others: those of the end replace them
                 self.put(heads, *((parent, i) if self.is_list(parent) else (i, i + 1)))
         elif event.start_mark.index == event.end_mark.index and self.is_list(parent):
-            # What is before the "-" belongs to the item, not to the item's first item.
+            # A comment before the "-" belongs to the item, not to the first item of that item.
             self.release(self.fence)
             self.put(self.heads, parent, i)
             self.heads = []
 
     def take_end(self, i: int, event: Event, end: int) -> None:
-        """Give the end of a collection its comments."""
+        """Assign the comments of a collection's end."""
         start = self.events[self.closed]
         if start.flow_style:
             if event.start_mark.index < event.end_mark.index:
@@ -385,7 +385,7 @@ class _Walk:
                 after = self.after_value(i + 1)
                 self.put(feet, top, after)
                 self.item_feet[after] = feet
-            else:  # the foot of the item before
+            else:  # the foot comments of the previous item
                 self.drop_feet(i)
                 self.put(feet, top, i)
 

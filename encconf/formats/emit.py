@@ -1,8 +1,8 @@
 """Values written in another format than their own, or a part of a document in its own format.
 
-This is what ``--output-type`` and ``--extract`` print, spelled as sops 3.13.3 spells it
-(stores/*/store.go: EmitPlainFile, EmitValue) with go-yaml 3, encoding/json and go-ini below it.  A
-document that stays whole in its format is never rewritten: see `encconf.api.decrypt`.
+This is what ``--output-type`` and ``--extract`` print.  The spelling is that of sops 3.13.3
+(stores/*/store.go: EmitPlainFile, EmitValue), which uses go-yaml 3, encoding/json and go-ini.  A whole
+document in its own format is never rewritten: see `encconf.api.decrypt`.
 
 Values are those of `encconf.verbs.changes.tree`: dicts, lists, and a `Leaf` for each single value.
 """
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 def render(
     trees: Sequence[Any], format: str, notes: Notes | None = None, *, indent: int | None = None
 ) -> str:
-    """Documents as a text of a format; all but YAML and INI write the first one.
+    """Return documents as a text of a format.  Formats other than YAML and INI write only the first one.
 
-    ``indent`` is in characters, None for sops's own (YAML 4, JSON a tab).  Raises EmitError for what
+    ``indent`` is in characters, or None for sops's default (YAML 4, JSON a tab).  Raises EmitError for what
     the format cannot hold.
     """
     _check_indent(format, indent)
@@ -53,7 +53,7 @@ def render(
 
 
 MAX_INDENT = 100
-"""How many characters a text may be indented by: .sops.yaml of a branch may ask for any number."""
+"""How many characters a text may be indented by: the .sops.yaml of a branch may request any number."""
 
 
 def _check_indent(format: str, indent: int | None) -> None:
@@ -70,7 +70,7 @@ def _check_indent(format: str, indent: int | None) -> None:
 
 
 def value(node: Any, format: str, notes: Notes | None = None, *, indent: int | None = None) -> str:
-    """What ``--extract`` prints: a string as it is, a mapping as a document, others as in the format."""
+    """Return what ``--extract`` prints: strings as they are, mappings as documents, others in the format."""
     if isinstance(node, dict):
         return render([node], format, notes, indent=indent)
     if isinstance(node, Leaf) and node.type == "str":
@@ -92,9 +92,9 @@ def value(node: Any, format: str, notes: Notes | None = None, *, indent: int | N
 
 
 def trees_of(document: Document) -> tuple[list[Any], Notes]:
-    """An opened document's values, with a `Leaf` for each single one, and its comments.
+    """Return an opened document's values, with a `Leaf` for each single value, and its comments.
 
-    Comments that sops stores as items of a list are no items here.
+    Comments that sops stores as items of a sequence are comments here, not items.
     """
     notes: Notes = {}
     trees, nodes = copies(document)
@@ -128,16 +128,16 @@ def trees_of(document: Document) -> tuple[list[Any], Notes]:
         try:
             item = node[before] if before is not None else None
         except (KeyError, IndexError):
-            item = before = None  # the sops block follows
+            item = before = None  # the item is the sops block
         inline = isinstance(item, Leaf) and comment.start > item.start
         notes.setdefault(id(node), {}).setdefault(before, []).append((comment.text, inline))
     return trees or [{}], notes
 
 
 def text(leaf: Leaf) -> str:
-    """A single value as text, as sops writes it into dotenv and INI files and environments.
+    """Return a single value as text, as sops writes it into dotenv and INI files and environments.
 
-    Raises EmitError for bytes that are no text.
+    Raises EmitError for bytes that are not UTF-8.
     """
     data = leaf.data
     if data is None:
@@ -163,7 +163,7 @@ def _json(node: Any, indent: int | None) -> str:
 
 
 def json_word(leaf: Leaf) -> str:
-    """A single value in JSON, as Go's encoding/json writes it.  Raises EmitError for NaN and infinity."""
+    """Return a single value as Go's encoding/json writes it.  Raises EmitError for NaN and infinity."""
     data = leaf.data
     if data is None:
         return "null"
@@ -182,7 +182,7 @@ def json_word(leaf: Leaf) -> str:
 
 
 def _json_string(value: str) -> str:
-    """A string as Go writes it, which also escapes what HTML gives a meaning."""
+    """Return a string as Go writes it: Go also escapes ``<``, ``>`` and ``&``, for HTML."""
     from encconf.formats.json_text import quote
 
     return re.sub("[<>&]", lambda at: f"\\u{ord(at[0]):04x}", quote(value))
@@ -224,7 +224,7 @@ def _ini(trees: Sequence[Any], notes: Notes) -> str:
             width = max((len(spell_key(key)) for key in section), default=0)
             title, lines = f"[{name}]\n", list[str]()
             for key, item, comments in items_of(section, notes):
-                # sops gives a section its first comment, and others to the key before them
+                # sops puts the first comment above the section, and others above the key before them
                 for at, (comment, _) in enumerate(comments):
                     if not lines and not at:
                         title = f"; {comment}\n{title}"
@@ -240,7 +240,7 @@ def _ini(trees: Sequence[Any], notes: Notes) -> str:
 
 
 def _toml_word(node: Any) -> str:
-    """A value behind ``=``.  Raises EmitError for null, which TOML does not have."""
+    """Return a value as it is written behind ``=``.  Raises EmitError for null, which TOML does not have."""
     from encconf.formats.toml_text import spell
 
     def word(leaf: Leaf) -> str:
@@ -257,14 +257,14 @@ def _toml_word(node: Any) -> str:
 
 
 def _toml(tree: Any, notes: Notes) -> str:
-    """Tables in the order of the tree; what is not a table goes before the tables, as TOML wants it."""
+    """Return a tree in TOML: first what is not a table, then the tables in the order of the tree."""
     from encconf.formats.toml_text import lay_out
 
     return "\n".join(lay_out("", tree, _toml_word, notes)).lstrip("\n") + "\n"
 
 
 def plain_of(node: Any, leaf: Callable[[Leaf], object]) -> Any:
-    """The values with a function's result for each `Leaf`."""
+    """Return the values with a function's result for each `Leaf`."""
     if isinstance(node, dict):
         return {key: plain_of(item, leaf) for key, item in node.items()}
     if isinstance(node, list):
@@ -273,7 +273,7 @@ def plain_of(node: Any, leaf: Callable[[Leaf], object]) -> Any:
 
 
 def plain_value(leaf: Leaf) -> object:
-    """A single value as JSON has it: a date is its text.  Raises EmitError for bytes that are no text."""
+    """Return the Python value for JSON: a date is text.  Raises EmitError for what JSON cannot hold."""
     data = leaf.data
     if data is None:
         return None
@@ -290,14 +290,14 @@ def plain_value(leaf: Leaf) -> object:
 
 
 def leaf_of(type: str, data: bytes | None) -> Leaf:
-    """A single value that belongs to no document."""
+    """Return a single value that belongs to no document."""
     from encconf.text.document import Scope
 
     return Leaf(Scope(None, None, (), "", {}), "", 0, 0, "", type, data)
 
 
 def flat(tree: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Leaf]]:
-    """Every single value with its path."""
+    """Return every single value with its path."""
     found: list[tuple[tuple[str | int, ...], Leaf]] = []
     pending: list[tuple[tuple[str | int, ...], Any]] = [((), tree)]
     while pending:

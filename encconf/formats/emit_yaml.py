@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 
 class GoYaml(Style):
-    """As go-yaml does it, with comments; each single value is a `Leaf`."""
+    """The layout of go-yaml, with comments.  Each single value is a `Leaf`."""
 
     def __init__(self, notes: Notes, step: int) -> None:
         self.notes = notes
         self.step = step
 
     def items(self, node: Any) -> Iterable[tuple[Any, Any, list[str], str]]:
-        """The items of a collection with their comments; the last ones belong to no item."""
+        """Yield the items of a collection with their comments.  The last comments belong to no item."""
         for key, item, comments in items_of(node, self.notes):
             yield key, item, lines_above(comments, key), text_behind(comments)
 
     def key(self, key: str) -> str:
-        """A key as it is written."""
+        """Return a key as it is written."""
         return string(key, simple=True)
 
     def word(self, value: Any, column: int, head: str) -> str:
-        """A single value, or an empty collection."""
+        """Return a single value or an empty collection as it is written."""
         if not isinstance(value, Leaf):
             return super().word(value, column, head)
         inner = column + 2 if head == "-" else self.deeper(column, value)
@@ -44,7 +44,7 @@ class GoYaml(Style):
 
 
 def document(tree: Any, notes: Notes, step: int) -> str:
-    """A document, indented by ``step``."""
+    """Return the text of a document, indented by ``step``."""
     if not tree:
         comments = lines_above(notes.get(id(tree), {}).get(None, []), None)
         return "\n".join([*comments, "{}"]) + "\n"
@@ -52,7 +52,10 @@ def document(tree: Any, notes: Notes, step: int) -> str:
 
 
 def scalar(leaf: Leaf, column: int = 4, deeper: int = 4) -> str:
-    """A single value; a block scalar's lines go to ``column``, ``deeper`` than what holds it."""
+    """Return a single value as it is written.
+
+    The lines of a block scalar are indented to ``column``, which is ``deeper`` than its collection.
+    """
     data = leaf.data
     if data is None:
         return "null"
@@ -78,16 +81,16 @@ _OLD_BOOLS = frozenset(
 
 
 def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4) -> str:
-    """A string as go-yaml writes it; ``simple`` for keys, which have one line.
+    """Return a string as go-yaml writes it.  ``simple`` is for keys, which have one line.
 
-    A block scalar's lines are indented to ``column``, ``deeper`` than what holds it.
+    The lines of a block scalar are indented to ``column``, which is ``deeper`` than its collection.
     """
     breaks = any(char in value for char in "\r\x85\u2028\u2029")
     odd = any(not _printable(char) and char != "\t" for char in value)
     spaced = bool(re.search(r" [\n\r\x85\u2028\u2029]", value))
     if "\n" in value:
         trailing = value.endswith(" ") or value.lstrip("\n")[:1] == "\t" or deeper > 9
-        # sops writes other line breaks as they are, and not all readers take them for some.
+        # sops writes other line breaks as they are, but not all readers know them as line breaks.
         if simple or odd or spaced or trailing or breaks:
             return double(value)
         hint = str(deeper) if value[0] in " \n\r\x85\u2028\u2029" else ""
@@ -101,7 +104,7 @@ def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4
 
 
 def _means_other(value: str) -> bool:
-    """Whether the plain spelling would be, or once was, something else than a string."""
+    """Whether a plain scalar with this text would be something else than a string, now or in YAML 1.1."""
     if not value or value in _OLD_BOOLS or value == "<<" or _SIXTY.fullmatch(value):
         return True
     try:
@@ -117,7 +120,7 @@ def _means_other(value: str) -> bool:
 
 
 def _plain(value: str) -> bool:
-    """Whether a string on one line may stand plain in block style."""
+    """Whether a string of one line can be a plain scalar in block style."""
     if value != value.strip(" ") or value.startswith(("---", "...")):
         return False
     first, second = value[0], value[1:2]

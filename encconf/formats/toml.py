@@ -1,13 +1,15 @@
 """TOML texts, read by a tokenizer that keeps spans, and checked with the standard library's tomllib.
 
-TOML is version 1.0.  A plain text is accepted only if tomllib accepts it and finds the same values, which
-is so for each text that `Scanner` calls regular.  An encrypted text was checked before it was encrypted, so
-tomllib reads only its ``sops`` table, and the decrypted text if that is not regular.  sops does not know
-TOML, so values are stored as by rops (0.1.7; mise reads its files): strings, int64 integers,
-floats and booleans as in sops, dates as strings in toml-rs's spelling, and the string ``null`` as no
-value, which is neither encrypted nor in the MAC.  The leaves are in rops's order: that of the tree, not of
-the text.  Also refused are integers that do not fit int64, floats that overflow, and nesting deeper than
-rops reads.
+The version is TOML 1.0.  A plaintext is accepted only if tomllib accepts it and reads the same values.  That
+is certain for a text that `Scanner` calls regular, so tomllib reads only the others.  An encrypted text was
+checked before it was encrypted, so tomllib reads only its ``sops`` table, and the decrypted text if that is
+not regular.  Integers that do not fit int64, floats that overflow, and nesting deeper than rops reads are
+refused.
+
+sops does not know TOML, so values are stored as rops stores them (0.1.7; mise reads its files): strings,
+int64 integers, floats and booleans as in sops, and dates as strings in toml-rs's spelling.  The string
+``null`` is a null, which is neither encrypted nor in the MAC.  The leaves are in rops's order, which is that
+of the tree, not of the text.
 
 Encrypted values keep their quotes.  The layout record says which values were dates, or numbers in
 hexadecimal.  When rops rewrites a file, it drops comments and that record, and dates become strings.
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from encconf.formats.toml_scan import Line
     from encconf.text.document import Comment, Document, Edit
 
-# No release of rops could read an empty string; the layout record says which strings are dates.
+# No release of rops can read an unencrypted empty string.
 SEALS_EMPTY = True
 NULL = "null"
 EXAMPLE = """\
@@ -46,7 +48,7 @@ password = "change me"
 
 
 def scan(text: str, *, comments: bool = False) -> Document:
-    """Parse a TOML text into leaves with spans; with ``comments``, place the comments too.
+    """Parse a TOML text into leaves with spans.  With ``comments``, the document has its comments, too.
 
     Raises ParseError for text that is not TOML or that rops could not store, and LimitError for text that
     is larger or deeper than any real file.
@@ -57,7 +59,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     tree = document.trees[0] = scanner.root.node
     document.regular = scanner.regular
     values = None
-    # What is encrypted has been read as plain text before: only the block's own text is read twice.
+    # tomllib read an encrypted text before it was encrypted; `_take_block` lets it read only the block.
     if not isinstance(tree.pop("sops", None), dict) and not scanner.regular:
         values = _load(text)
         values.pop("sops", None)
@@ -70,14 +72,14 @@ def scan(text: str, *, comments: bool = False) -> Document:
 
 
 def load_plain(text: str) -> list[dict[str, object]]:
-    """The values of a plain TOML text as tomllib gives them, as a list of the one table."""
+    """Return the values of a plaintext as tomllib reads them, as a list of the one table."""
     return [_load(text)]
 
 
 def shows_types(document: Document) -> bool:
-    """Whether tomllib would find in the decrypted text what the leaves have: no dates, for example.
+    """Whether tomllib would read the types of the leaves in the decrypted text.
 
-    Only the layout record says which strings are dates.
+    It would not if some leaves are dates, and only the layout record says which strings are dates.
     """
     if not document.regular or LAYOUT in (document.block or {}):
         return False
@@ -90,7 +92,7 @@ def shows_types(document: Document) -> bool:
 
 
 def _take_block(document: Document, lines: list[Line]) -> None:
-    """Make the ``sops`` table of its statements."""
+    """Store the ``sops`` table in the document, given its statements."""
     if not lines:
         return
     part = document.parts[0]
@@ -109,7 +111,7 @@ def _take_block(document: Document, lines: list[Line]) -> None:
 
 
 def _load(text: str) -> dict[str, object]:
-    """A text as tomllib reads it.  ParseError has its message, which never quotes a value."""
+    """Return what tomllib reads.  Raises ParseError with its message, which never quotes a value."""
     import tomllib
 
     try:
@@ -128,7 +130,7 @@ def _load(text: str) -> dict[str, object]:
 
 
 def _untimed(value: object) -> object:
-    """A value of the block with dates as strings."""
+    """Return a value of the block with dates as strings."""
     if isinstance(value, dict):
         return {name: _untimed(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -141,27 +143,27 @@ def _in_block(comment: Comment) -> bool:
 
 
 def _iso(value: object) -> str:
-    """A date or time of tomllib's, as Python spells it."""
+    """Return a date or time from tomllib as Python spells it."""
     return str(value.isoformat())  # type: ignore[attr-defined]
 
 
 def _settle(document: Document, tree: Any, values: Any) -> None:
-    """List the leaves and the shape of a tree in its order, and replace its leaves with None.
+    """Add leaves and shape of a tree to the document, in its order, and replace its leaves with None.
 
-    Raises ParseError if the leaves are not the values that tomllib found, unless those are None.
+    Raises ParseError if ``values``, which tomllib read, is not None and differs from the tree.
     """
     leaves, shape = document.leaves, document.shape
     compared = values is not None
     if compared and (type(tree) is not type(values) or len(tree) != len(values)):
-        raise _unlike()
+        raise _difference()
     in_map = isinstance(tree, dict)
     for step, item in tree.items() if in_map else enumerate(tree):
         if compared and in_map and step not in values:
-            raise _unlike()
+            raise _difference()
         value = values[step] if compared else None
         if isinstance(item, Leaf):
-            if compared and not _is(item, value):
-                raise _unlike()
+            if compared and not _equals(item, value):
+                raise _difference()
             tree[step] = None
             leaves.append(item)
             shape.append(f".{step}" if in_map else "-")
@@ -172,8 +174,8 @@ def _settle(document: Document, tree: Any, values: Any) -> None:
             shape.append("}")
 
 
-def _is(leaf: Leaf, value: object) -> bool:
-    """Whether a leaf is the value that tomllib found in its place."""
+def _equals(leaf: Leaf, value: object) -> bool:
+    """Whether a leaf is the value that tomllib read in its place."""
     data = leaf.data
     if isinstance(value, str):
         return leaf.style != BARE and (value == "null" if data is None else data == value.encode())
@@ -191,7 +193,7 @@ def _is(leaf: Leaf, value: object) -> bool:
     if found is None:
         return False
     date, clock, fraction, zone, alone, its_fraction = found.groups()
-    decimals = (fraction or its_fraction or "")[:6].rstrip("0")  # Python holds no more of them
+    decimals = (fraction or its_fraction or "")[:6].rstrip("0")  # Python stores at most six
     clock = clock or alone
     if decimals:
         clock += "." + decimals.ljust(6, "0")
@@ -200,7 +202,7 @@ def _is(leaf: Leaf, value: object) -> bool:
     return clock == _iso(value)
 
 
-def _unlike() -> ParseError:
+def _difference() -> ParseError:
     return ParseError(
         "encconf and Python's tomllib read the text differently",
         hint="please report the layout that causes this; nothing was written",
@@ -210,8 +212,8 @@ def _unlike() -> ParseError:
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
     """Respell unencrypted values that toml-rs 0.8 (rops 0.1.7) and 1.1 read differently.
 
-    A line break of two characters in a string is one character to the older and two to the newer;
-    a fraction of zeros is none to the older and ``.0`` to the newer.
+    In a string of several lines, 0.8 reads ``\\r\\n`` as one character, and 1.1 reads two.  If all decimals
+    of a time are zeros, 0.8 drops them, and 1.1 keeps ``.0``.
     """
     text = document.text
     edits: list[Edit] = []

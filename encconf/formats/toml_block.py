@@ -1,6 +1,6 @@
-"""The ``sops`` table of a TOML text: spelled, changed, added and removed.
+"""The ``sops`` table of a TOML text: how it is written, changed, added and removed.
 
-A block's text is its tables, from ``[sops]`` on.
+The text of a block is its tables, from ``[sops]`` on.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 
 def render_block(block: Mapping[str, object]) -> str:
-    """Spell the ``sops`` table as rops does, and members sorted by name, as sops does."""
+    """Return the ``sops`` table as rops writes it, but with members sorted by name, as in sops."""
     return "\n".join(["[sops]", *lay_out("sops", _ordered(block), spell)]) + "\n"
 
 
 def _ordered(value: Any) -> Any:
-    """A value with the members of mappings sorted by name, and without null, which TOML does not have."""
+    """Return a value with the members of mappings sorted by name, and without nulls: TOML has none."""
     if isinstance(value, dict):
         return {name: _ordered(item) for name, item in sorted(value.items()) if item is not None}
     return [_ordered(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove members of the block that are strings, and change nothing else.
+    """Set, replace or remove string members of the block, without any other change.
 
     A new member is placed before the first one whose name is greater.
     """
@@ -53,11 +53,11 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
 
 
 def _addition(block_text: str, scanner: Scanner, members: list[Line], name: str, new: str) -> Edit:
-    """The edit that adds a member."""
+    """Return the edit that adds a member."""
     newline = newline_of(block_text)
     member = f"{spell_key(name)} = {quote(new)}{newline}"
     own = [line for line in scanner.block if line.header and line.scope is scanner.root] + members
-    if not own:  # inner tables only
+    if not own:  # the block has only inner tables
         return 0, 0, f"[sops]{newline}{member}{newline}"
     at = next((line.start for line in members if str(line.step) > name), own[-1].end)
     if block_text[at - 1] != "\n":
@@ -66,7 +66,7 @@ def _addition(block_text: str, scanner: Scanner, members: list[Line], name: str,
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:
-    """The edits that add the block as the last tables, after an empty line, or replace it.
+    """Return the edits that replace the old block, or add it as the last tables, after an empty line.
 
     A text without a line break at its end stays without one.
     """
@@ -74,7 +74,7 @@ def attach(document: Document, block_text: str) -> list[Edit]:
     newline = newline_of(text)
     block = block_text.replace("\r\n", "\n").rstrip("\n").replace("\n", newline)
     for start, end in document.parts[0].pieces:
-        if text[start:end] == document.block_text:  # it is in one piece, and has only tables with headers
+        if text[start:end] == document.block_text:  # it is in one piece, and all its tables have headers
             return [(start, end, block + newline if text[end - 1] == "\n" else block)]
     edits = detach(document)
     rest = splice(text, edits)
@@ -88,7 +88,7 @@ def attach(document: Document, block_text: str) -> list[Edit]:
 
 
 def detach(document: Document) -> list[Edit]:
-    """The edits that remove the block and restore exactly the text that `attach` was given."""
+    """Return the edits that remove the block and restore exactly the text that `attach` was given."""
     text = document.text
     edits: list[Edit] = []
     for start, end in document.parts[0].pieces:
@@ -102,7 +102,7 @@ def detach(document: Document) -> list[Edit]:
 
 
 def _line_before(text: str, at: int) -> int:
-    """An offset without the line break that ends there, if one does."""
+    """Return the offset before the line break that ends at an offset, or the offset itself."""
     if text[at - 1 : at] != "\n":
         return at
     return at - 2 if text[at - 2 : at - 1] == "\r" else at - 1

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     Item = tuple[Scope, Step]
 
 MAX_DEPTH = 78
-"""How deep tables and arrays may nest: the most that toml-rs reads in the worst case, dotted keys."""
+"""How deep tables and arrays may nest: as deep as toml-rs reads in the worst case, which is dotted keys."""
 
 
 _PART = re.compile(rf"[ \t]*+(?:([A-Za-z0-9_-]++)|({BASIC_STRING})|({LITERAL_STRING}))[ \t]*+([.=\]]?)")
-# The statement that most lines are; a string of many lines begins with an empty one.
+# Most statements: a bare key and a string on one line.  It does not match `"""`, the start of a long string.
 _SIMPLE = re.compile(
     rf"""([A-Za-z0-9_-]++)[ \t]*+=[ \t]*+(?:"([^"\\{CONTROL}]*+)"|'([^'{CONTROL}]*+)')[ \t]*+(?:\r?\n|\Z)"""
 )
@@ -41,10 +41,10 @@ _LINE_END = re.compile(rf"[ \t]*+(#[^{CONTROL}]*+)?(?:\r?\n|\Z)")
 
 
 class Line:
-    """One statement: its lines, and the item it defines.
+    """One statement: its lines, and the item that it defines.
 
-    ``number`` is its index among all statements.  ``header`` says that it is the header of a table,
-    ``headed`` that it is or follows such a header of the ``sops`` block.
+    ``number`` is its index among all statements.  ``header`` says that it is the header of a table.
+    ``headed`` says that it is or follows a header of the ``sops`` block.
     """
 
     __slots__ = ("end", "headed", "header", "number", "scope", "start", "step")
@@ -64,14 +64,13 @@ class Line:
 class Scanner:
     """One pass over a text.  It accepts all TOML, and a few texts that tomllib refuses.
 
-    It says of a text whether it is ``regular``: whatever is not in its ``sops`` block is of the kinds of
-    statements that both read alike, in the same order.  Not of these kinds are dotted keys, inline tables,
-    arrays of tables, dates, numbers except decimal ones, and the header of a table behind one inside it.
+    A text is ``regular`` if, outside its ``sops`` block, it has only statements that this scanner and tomllib
+    read the same way and in the same order.  It then has no dotted keys, inline tables, arrays of tables,
+    dates, numbers other than decimal ones, or header of a table behind that of a table inside it.
 
     The tree below ``root`` holds a Leaf for each value.  ``comments`` is None if they were not requested.
-    ``block`` lists the statements of the ``sops`` block; with ``places``, all statements.  Then
-    ``places`` has the start of each item's key and of its value, and ``ends`` the ends of arrays and
-    inline tables.
+    ``block`` lists the statements of the ``sops`` block, or with ``places``, all statements.  Then ``places``
+    has the start of each item's key and of its value, and ``ends`` has the ends of arrays and inline tables.
     """
 
     __slots__ = (
@@ -85,13 +84,13 @@ class Scanner:
         self.root = self.table = Scope(None, None, (), "", {})
         self.inner: dict[Item, Scope] = {}
         self.depths: dict[Scope, int] = {self.root: 0}
-        self.headers: set[Scope] = set()  # the tables that have had theirs
+        self.headers: set[Scope] = set()  # the tables whose header has been read
         self.count = 0
         limit_lines(text)
         self.most = most_items(text)
         self.paths = 0
         self.comments: list[Comment] | None = [] if comments else None
-        self.pending: list[Comment] = []  # those whose item is still to come
+        self.pending: list[Comment] = []  # comments above the next item
         self.block: list[Line] = []
         self.places: dict[Item, tuple[int, int]] | None = {} if places else None
         self.ends: dict[Scope, int] = {}
@@ -145,7 +144,7 @@ class Scanner:
         self._place((self.table, None))
 
     def _simple(self, found: re.Match[str], number: int, headed: bool) -> int:
-        """Add a statement that is a bare key and a short string; returns where the next line starts."""
+        """Add a statement that is a bare key and a short string.  Returns where the next line starts."""
         table = self.table
         step, basic, literal = found.groups()
         if step in table.node:
@@ -164,7 +163,7 @@ class Scanner:
     # A comment on its own line belongs to the next item, one after an item on the same line to that item.
 
     def _gap(self, at: int, last: Item | None = None) -> int:
-        """Skip blanks, line breaks and comments; ``last`` is the item on whose line this starts."""
+        """Skip blanks, line breaks and comments.  ``last`` is the item on whose line this starts."""
         text = self.text
         if self.comments is None:
             return _end(GAP, text, at)
@@ -189,7 +188,7 @@ class Scanner:
             comment.scope, comment.before = item
 
     def _place(self, item: tuple[Scope, Step | None]) -> None:
-        """Place the pending comments: before an item, or at the end of a scope."""
+        """Place the pending comments before an item, or at the end of a scope."""
         for comment in self.pending:
             comment.scope, comment.before = item
         self.pending.clear()
@@ -209,7 +208,7 @@ class Scanner:
         return scope
 
     def _put(self, scope: Scope, step: Step, item: object) -> None:
-        """Add an item."""
+        """Add an item.  Raises LimitError."""
         self.count += 1
         if self.count > self.most:
             raise too_many(self.most)
@@ -219,7 +218,7 @@ class Scanner:
             scope.node[step] = item
 
     def _descend(self, scope: Scope, key: str, at: int) -> Scope:
-        """The table with a key, the last one of an array of tables, or a new one."""
+        """Return the table at a key, the last table of the array at the key, or a new table."""
         found = self.inner.get((scope, key))
         if found is None:
             if key in scope.node:
@@ -232,14 +231,14 @@ class Scanner:
         return found
 
     def _header(self, at: int) -> tuple[Item, int]:
-        """Read ``[table]`` or ``[[table]]``; returns the item it defines, and where it ends."""
+        """Read ``[table]`` or ``[[table]]``.  Returns the item that it defines, and where it ends."""
         array = self.text.startswith("[[", at)
         parts, end, sign = self._key(at + 1 + array)
         if sign != "]" or (array and not self.text.startswith("]", end)):
             raise self._fault(end, "the closing bracket")
         end += array
         if parts[0] == "sops":
-            self._place((self.table, None))  # as without the block
+            self._place((self.table, None))  # where the comments would be without the block
         parent = self.root
         for part in parts[:-1]:
             parent = self._descend(parent, part, at)
@@ -252,7 +251,7 @@ class Scanner:
         elif isinstance(scope.node, list) is not array:
             raise _twice(self.text, at)
         elif not array:
-            # Only its inner tables have had a header yet; toml-rs moves it behind what came between.
+            # Only tables inside it had a header so far.  toml-rs moves the table to the place of this header.
             if scope in self.headers:
                 raise _twice(self.text, at)
             parent.node[key] = parent.node.pop(key)
@@ -271,7 +270,7 @@ class Scanner:
     # Keys and values.
 
     def _key(self, at: int) -> tuple[list[str], int, str]:
-        """The parts of a dotted key, the offset behind the sign that ends it, and that sign."""
+        """Return the parts of a dotted key, the offset behind the sign that ends it, and that sign."""
         parts: list[str] = []
         while True:
             found = _PART.match(self.text, at)
@@ -286,7 +285,7 @@ class Scanner:
                 return parts, at, sign
 
     def _pair(self, table: Scope, at: int) -> tuple[Item, int]:
-        """Read a key and its ``=``; returns the item it defines, and where the value starts."""
+        """Read a key and its ``=``.  Returns the item that it defines, and where the value starts."""
         parts, end, sign = self._key(at)
         if sign != "=":
             raise self._fault(end - len(sign), "an equals sign")
@@ -303,7 +302,7 @@ class Scanner:
         return item, end
 
     def _value(self, item: Item, at: int) -> int:
-        """Read a value with its contents; returns where it ends."""
+        """Read a value with its contents.  Returns where it ends."""
         text = self.text
         sign = text[at : at + 1]
         if sign not in ("[", "{"):
@@ -382,7 +381,7 @@ class Scanner:
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    """Where a pattern that always matches ends."""
+    """Return where the match of a pattern that always matches ends."""
     found = pattern.match(text, at)
     return found.end() if found else at
 

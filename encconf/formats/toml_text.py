@@ -1,4 +1,4 @@
-"""The words of TOML: patterns of strings and dates, what they mean to rops, and how values are written."""
+"""The tokens of TOML: patterns of strings and dates, what rops stores for them, and how they are spelled."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 BASIC, LITERAL, LONG_BASIC, LONG_LITERAL, BARE = '"', "'", '"""', "'''", ""
 CONTROL = r"\x00-\x08\x0a-\x1f\x7f"
-LONG_CONTROL = r"\x00-\x08\x0b-\x1f\x7f"  # all but tabs and line feeds
-# Possessive, so that a string that does not end is given up at once and not in every other way.
+LONG_CONTROL = r"\x00-\x08\x0b-\x1f\x7f"  # control characters except tabs and line feeds
+# Possessive, so that the match of a string without an end fails at once, without backtracking.
 BASIC_STRING = rf'"[^"\\{CONTROL}]*+(?>(?:\\[^{CONTROL}][^"\\{CONTROL}]*+)*)"'
 LITERAL_STRING = rf"'[^'{CONTROL}]*+'"
 _CLOCK = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?>(?:\.([0-9]++))?)"
@@ -30,11 +30,11 @@ COMMENT = re.compile(rf"#[^{CONTROL}]*+")
 
 
 def string_end(text: str, at: int, style: str) -> int:
-    """Where the string that starts at an offset ends; -1 if it does not, or holds a control character."""
+    """Return where the string at an offset ends, or -1 if it has no end or has a control character."""
     if len(style) == 1:
         found = re.compile(BASIC_STRING if style == BASIC else LITERAL_STRING).match(text, at)
         return found.end() if found else -1
-    # One pattern for all of it would take memory for each quote inside.
+    # A single pattern for the whole string would take memory for each quote in it.
     ends = re.compile(r'"""|\\.' if style == LONG_BASIC else style, re.S).finditer(text, at + 3)
     end = next((found.end() for found in ends if found[0] == style), -1)
     if end < 0 or re.compile(rf"(?!\r\n)[{LONG_CONTROL}]").search(text, at, end):
@@ -50,7 +50,7 @@ _ESCAPE = r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|[ \t]*+\n[ \t\n]*+|(.))"
 
 
 def unescape(text: str, at: int, value: str) -> str:
-    """The value of a basic string that has escapes; ``at`` is where errors are reported."""
+    """Return the value of a basic string that has escapes.  ``at`` is the place for errors."""
 
     def character(found: re.Match[str]) -> str:
         code, named = found[1] or found[2], found[3]
@@ -60,7 +60,7 @@ def unescape(text: str, at: int, value: str) -> str:
                 raise error_at(text, at, "a string has an escape that is not a character")
             return chr(number)
         if named is None:
-            return ""  # a line break that the text has and the string has not
+            return ""  # a backslash at the end of a line: the line break is not part of the string
         if named not in _NAMED:
             raise error_at(text, at, "TOML has no such escape", hint="write a backslash as \\\\")
         return _NAMED[named]
@@ -73,9 +73,10 @@ _DECIMAL = re.compile(r"true|false|[+-]?(?:0|[1-9][0-9]*+)(?>(?:\.[0-9]++)?)(?>(
 
 
 def bare_value(text: str, at: int) -> tuple[int, str, bytes, bool] | None:
-    """A value without quotes: its end, type and data, and whether it is a decimal number or a boolean.
+    """Read a value without quotes.
 
-    Returns None where no word starts.  Raises ParseError for a word that TOML does not know as a value.
+    Returns its end, type and data, and whether it is a decimal number or a boolean; or None if no value
+    starts there.  Raises ParseError for a word that is not a TOML value.
     """
     found = TIME.match(text, at)
     if found is not None:
@@ -113,7 +114,7 @@ def bare_value(text: str, at: int) -> tuple[int, str, bytes, bool] | None:
 
 
 def _time_text(found: re.Match[str]) -> bytes:
-    """A date or time as toml-rs spells it."""
+    """Return a date or time as toml-rs spells it."""
     date, clock, fraction, zone, alone, its_fraction = found.groups()
     clock = clock or alone
     decimals = (fraction or its_fraction or "")[:9].rstrip("0")
@@ -127,7 +128,7 @@ def _time_text(found: re.Match[str]) -> bytes:
 
 
 def float_text(number: float) -> bytes:
-    """A float as Rust spells it: like Go, but for infinity."""
+    """Return a float as Rust spells it: like Go, except infinity."""
     if number != number:
         return b"NaN"
     if number - number != 0:
@@ -139,9 +140,9 @@ def float_text(number: float) -> bytes:
 
 
 def comment_text(plain: str) -> str | None:
-    """Every line becomes a comment; None if TOML does not allow one of the characters in comments.
+    """Return a decrypted comment with ``#`` before each of its lines, or None if TOML does not allow it.
 
-    A line ends with a line feed only: U+0085, U+2028 and U+2029 are characters like any.
+    Only a line feed ends a line: U+0085, U+2028 and U+2029 are ordinary characters.
     """
     if COMMENT.fullmatch("#" + plain.replace("\n", "")) is None:
         return None
@@ -149,15 +150,15 @@ def comment_text(plain: str) -> str | None:
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Replace a leaf with an ``ENC[…]`` text: in the quotes of a string, in ``"`` otherwise."""
+    """Return the edit that replaces a leaf with an ``ENC[…]`` text, in the quotes of a string or in ``"``."""
     style = leaf.style or BASIC
     return leaf.start, leaf.end, f"{style}{leaf.note or ''}{enc}{style}"
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Replace an ``ENC[…]`` text with its plaintext.
+    """Return the edit that replaces an ``ENC[…]`` text with its plaintext.
 
-    Strings keep the quotes of the ``ENC[…]`` text if possible, with as few escapes as possible; numbers
+    Strings keep the quotes of the ``ENC[…]`` text if possible, with as few escapes as possible.  Numbers
     have one spelling.  Raises EmitError for values that TOML cannot hold.
     """
     try:
@@ -183,7 +184,10 @@ def _number(type: str, word: str) -> str:
 
 
 def string(style: str, lead: str, newline: str, value: str) -> str:
-    """A string in the given quotes, or in similar ones; ``lead`` is a line break after them."""
+    """Return a string in the given quotes, or in similar ones if those cannot hold it.
+
+    ``lead`` is a line break behind the opening quotes, or "".
+    """
     if style == LITERAL and re.search(rf"['{CONTROL}]", value):
         style = BASIC
     elif style == LONG_LITERAL and ("'''" in value or re.search(rf"[{LONG_CONTROL}]", value)):
@@ -209,23 +213,23 @@ def _escape(pattern: str, value: str) -> str:
 
 
 def quote(value: str) -> str:
-    """A basic string."""
+    """Return a basic string."""
     return '"' + _escape(rf'["\\\t{CONTROL}]', value) + '"'
 
 
 def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """Remove an array's item that stores a comment, as sops has them; rops stores none."""
+    """Return the edit that removes an array item that stores a comment, as in sops.  rops stores none."""
     found = re.compile(r"[ \t]*+(?>(?:,[ \t]*+)?)").match(document.text, leaf.end)
     return leaf.start, found.end() if found else leaf.end, ""
 
 
 def spell_key(key: str) -> str:
-    """A key as it is written: bare where it can be."""
+    """Return a key as it is written, without quotes if possible."""
     return key if re.fullmatch("[A-Za-z0-9_-]+", key) else quote(key)
 
 
 def spell(value: object, word: Callable[[Any], str] | None = None) -> str:
-    """A value as it is written behind ``=``; ``word`` spells single values.
+    """Return a value as it is written behind ``=``.  ``word`` spells single values.
 
     Raises EmitError for null, which TOML does not have.
     """
@@ -248,7 +252,7 @@ def spell(value: object, word: Callable[[Any], str] | None = None) -> str:
 
 
 def lay_out(path: str, table: Any, word: Callable[[Any], str], notes: Notes | None = None) -> Iterator[str]:
-    """The lines of a table: its own members before the tables in it, each of which has a header."""
+    """Yield the lines of a table: its own members, then the tables in it, each with its header."""
     from encconf.formats.emit_parts import items_of, lines_above, text_behind
 
     tables: list[tuple[str, str, Any, list[str]]] = []

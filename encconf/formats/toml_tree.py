@@ -1,8 +1,8 @@
 """The tree of a TOML text, and how values are written into it.
 
 The entries of a text are statements, tables, and the elements of arrays of tables with their contents.  A
-new key follows the last one of its table; a new table is added at the end of the text.  Something that is
-not one entry, such as a table with a header that a value replaces, is removed first.
+new key follows the last key of its table, and a new table is added at the end of the text.  If a value
+replaces several entries, such as a table with a header, they are removed first.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 
-_ELSE = "change it with: encconf edit FILE"
+_HINT = "change it with: encconf edit FILE"
 
 
 def tree(document: Document) -> Tree:
-    """The tree of a scanned text."""
+    """Return the tree of a scanned text."""
     text = document.text
     scanner = Scanner(text, places=True)
     scanner.run()
-    data = _said(scanner.root.node)  # with that of the sops block
+    data = _content(scanner.root.node)  # including the sops block
     whole = Tree("map", data)
-    # Around a statement: the elements of arrays of tables, each with its path, and its table.
+    # The paths and trees around a statement: the whole text, and elements of arrays of tables.
     inside: list[tuple[Path, Tree]] = [((), whole)]
     table, here, at = scanner.root, whole, 0
     for line in scanner.block:
@@ -64,7 +64,7 @@ def tree(document: Document) -> Tree:
 
 
 def _value(scanner: Scanner, item: Item, data: Any) -> tuple[Tree | Single, int, int]:
-    """A value, where it starts and where it ends."""
+    """Return a value, where it starts and where it ends."""
     text, places = scanner.text, scanner.places or {}
     start = places[item][1]
     scope = scanner.inner.get(item)
@@ -86,7 +86,7 @@ def _value(scanner: Scanner, item: Item, data: Any) -> tuple[Tree | Single, int,
 
 
 def _members(scanner: Scanner, scope: Scope, before: Path) -> list[tuple[Path, Item]]:
-    """What is between brackets, dotted keys as one."""
+    """Return the members of an array or inline table.  A dotted key is one member."""
     found: list[tuple[Path, Item]] = []
     for step in range(len(scope.node)) if isinstance(scope.node, list) else scope.node:
         inner = scanner.inner.get((scope, step))
@@ -98,12 +98,12 @@ def _members(scanner: Scanner, scope: Scope, before: Path) -> list[tuple[Path, I
 
 
 def stored(value: Plain) -> tuple[str, bytes | None]:
-    """What rops stores for a single value: a string that says null is not a value."""
+    """Return what rops stores for a single value: the string ``null`` is a null."""
     return goyaml.stored(None if value == "null" else value)
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Replace a value; strings keep their quotes, and dates stay dates."""
+    """Replace a value.  Strings keep their quotes, and dates stay dates."""
     old = chain[-1].value
     if isinstance(old, Tree) and not old.flow:
         _replace_table(chain, (), value)
@@ -121,7 +121,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Add the part of a path that a table or array does not have yet."""
+    """Add a value, with the part of its path that the table or array does not have yet."""
     here = chain[-1].value
     assert isinstance(here, Tree)
     newline = _newline(chain)
@@ -132,20 +132,20 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
     if here.flow:
         key = _dotted(path[: there + 1]) if here.kind == "map" else ""
         member = _spell(nested(path[there + 1 :], value), newline)
-        _into(here, f"{key} = {member}" if key else member)
+        _append(here, f"{key} = {member}" if key else member)
         return
     names = [step for step in chain_path(chain) + path[:there] if isinstance(step, str)]
     if isinstance(outer, list):
-        _section(chain, names, nested(path[there + 1 :], value), array=True)
+        _add_table(chain, names, nested(path[there + 1 :], value), array=True)
         return
     new = next((at for at in range(there, len(path)) if isinstance(path[at], int)), len(path))
     value = nested(path[new:], value)
     steps = path[:new]
     if len(chain) == 1 and not there and (len(steps) > 1 or (isinstance(value, dict) and value)):
         if isinstance(value, dict):
-            _section(chain, list(map(str, steps)), value)
+            _add_table(chain, list(map(str, steps)), value)
         else:
-            _section(chain, list(map(str, steps[:-1])), {str(steps[-1]): value})
+            _add_table(chain, list(map(str, steps[:-1])), {str(steps[-1]): value})
         return
     known = [entry for entry in here.members if entry.steps[:there] == path[:there] and not _is_table(entry)]
     if known or not there:
@@ -157,12 +157,12 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
             newline if broken else "",
         )  # fmt: skip
         here.entries.insert(here.entries.index(last) + 1 if last is not None else 0, new_entry)
-    else:  # no header of its own: only inner tables have one
-        _section(chain, names, nested(path[there:new], value))
+    else:  # the table has no header of its own: only tables inside it have one
+        _add_table(chain, names, nested(path[there:new], value))
 
 
 def remove(chain: list[Entry], path: Path) -> None:
-    """Remove a line, an item between commas, or a table with its contents."""
+    """Remove a value with its line, an item with its comma, or a table with its contents."""
     outer = chain[-2 if not path else -1].value
     assert isinstance(outer, Tree)
     whole = (*chain_path(chain), *path)
@@ -176,37 +176,37 @@ def remove(chain: list[Entry], path: Path) -> None:
     steps = path or chain[-1].steps
     outer.entries = _without(outer.entries, steps)
     del data[whole[-1]]
-    if not _mentions(chain[0].value, parent):
+    if not _has_entry(chain[0].value, parent):
         empty: Plain = [] if isinstance(data, list) else {}
         del _at(chain[0].data, parent[:-1])[parent[-1]]
         put(chain[0], parent, empty, writing("toml"))
 
 
 def chain_path(chain: list[Entry]) -> Path:
-    """The path of the last entry."""
+    """Return the path of the last entry."""
     return tuple(step for entry in chain for step in entry.steps)
 
 
 def _replace_table(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Replace a table that has a header, or that is spelled in several places."""
+    """Replace a table that has a header, or that is written in several places."""
     whole = (*chain_path(chain), *path)
     if not whole or isinstance(whole[-1], int):
-        raise EmitError("a table of an array cannot be replaced", hint=_ELSE)
+        raise EmitError("a table of an array cannot be replaced", hint=_HINT)
     remove(chain, path)
     put(chain[0], whole, value, writing("toml"))
 
 
-def _into(here: Tree, member: str) -> None:
-    """Add a last member or item to a collection in brackets."""
-    if not here.entries and here.tail.strip():  # a comment
+def _append(here: Tree, member: str) -> None:
+    """Add a last member or item to an array or inline table."""
+    if not here.entries and here.tail.strip():  # it has only a comment
         gap = "" if here.tail[0].isspace() else " "
         here.entries.append(Entry((), "", value=Single(member + gap, {})))
     else:
         append(here, member, " ")
 
 
-def _section(chain: list[Entry], names: list[str], members: Plain, *, array: bool = False) -> None:
-    """A new table at the end."""
+def _add_table(chain: list[Entry], names: list[str], members: Plain, *, array: bool = False) -> None:
+    """Add a table at the end of the text."""
     if not isinstance(members, dict):
         raise EmitError("an array of tables cannot hold other values", hint="use a mapping")
     whole = chain[0].value
@@ -222,7 +222,10 @@ def _section(chain: list[Entry], names: list[str], members: Plain, *, array: boo
 
 
 def _without(entries: list[Entry], steps: Path) -> list[Entry]:
-    """The entries without those at a path, and without the empty line before a header; comments stay."""
+    """Return the entries without those at a path, and without the empty line before a removed header.
+
+    Comments stay.
+    """
     kept: list[Entry] = []
     for before, entry in zip([None, *entries], entries, strict=False):
         if entry.value is None or entry.steps[: len(steps)] != steps:
@@ -239,24 +242,24 @@ def _is_table(entry: Entry) -> bool:
     return isinstance(entry.value, Tree) and not entry.value.flow
 
 
-def _mentions(node: Tree | Single | None, path: Path) -> bool:
-    """Whether a tree has anything at a path."""
+def _has_entry(node: Tree | Single | None, path: Path) -> bool:
+    """Whether a tree has an entry at a path or below it."""
     if not path or not isinstance(node, Tree):
         return not path
     return any(
         entry.steps[: len(path)] == path
-        or (entry.steps == path[: len(entry.steps)] and _mentions(entry.value, path[len(entry.steps) :]))
+        or (entry.steps == path[: len(entry.steps)] and _has_entry(entry.value, path[len(entry.steps) :]))
         for entry in node.members
     )
 
 
-def _said(node: Any) -> Any:
-    """The content of a scanner's tree."""
+def _content(node: Any) -> Any:
+    """Return the content of a scanner's tree."""
     if isinstance(node, Leaf):
         return node.type, node.data
     if isinstance(node, dict):
-        return {key: _said(item) for key, item in node.items()}
-    return [_said(item) for item in node]
+        return {key: _content(item) for key, item in node.items()}
+    return [_content(item) for item in node]
 
 
 def _at(data: Any, path: Path) -> Any:
@@ -266,7 +269,7 @@ def _at(data: Any, path: Path) -> Any:
 
 
 def _existing(data: Any, path: Path) -> tuple[int, Any]:
-    """How many steps of a path exist, and what is there."""
+    """Return how many steps of a path exist, and what is there."""
     for at, step in enumerate(path):
         if isinstance(data, list):
             there = isinstance(step, int) and step < len(data)
@@ -294,7 +297,7 @@ def _spell(value: Plain, newline: str) -> str:
 
 
 def _nulls(value: Plain) -> Plain:
-    """A value with None replaced by ``null``, the string that rops reads as null."""
+    """Return a value with None replaced by ``null``, the string that rops reads as null."""
     if isinstance(value, dict):
         return {key: _nulls(item) for key, item in value.items()}
     if isinstance(value, list):
