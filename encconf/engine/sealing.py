@@ -24,6 +24,7 @@ from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,
     EncconfError,
+    ParseError,
     StrangerError,
     UsageError,
 )
@@ -351,15 +352,16 @@ class Sealing:
         if self._keeps_block():
             assert old is not None
             assert old.document.block_text is not None
-            return self.module.amend(
-                old.document.block_text,
-                {
-                    "mac": metadata.mac,
-                    "lastmodified": metadata.lastmodified,
-                    LAYOUT: layout,
-                    **dict.fromkeys(UNMERGED),
-                },
-            )
+            changed = {
+                "mac": metadata.mac,
+                "lastmodified": metadata.lastmodified,
+                LAYOUT: layout,
+                **dict.fromkeys(UNMERGED),
+            }
+            try:
+                return self.module.amend(old.document.block_text, changed)
+            except ParseError:
+                pass  # YAML: the block has an alias of an anchor outside the block
         metadata.layout = layout
         return self.module.render_block(metadata.to_block())
 

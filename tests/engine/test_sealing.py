@@ -217,6 +217,14 @@ def test_what_others_put_into_the_block_stays(age_key: AgeKey, new_data_key: boo
     assert opened(text, BOB) == "a: 2\n"
 
 
+def test_a_block_with_an_alias_of_an_anchor_outside(age_key: AgeKey) -> None:
+    twin, _ = encrypt("x_unencrypted: &x v\na: 1\n", age_key)
+    marked = twin.replace("sops:\n", "sops:\n    own: *x\n")
+    text, _ = encrypt("x_unencrypted: &x v\na: 2\n", age_key, twin=marked)
+    assert "    own: v\n" in text
+    assert opened(text, age_key) == "x_unencrypted: &x v\na: 2\n"
+
+
 def test_the_marks_of_a_merge_go(age_key: AgeKey) -> None:
     twin, _ = encrypt("a: 1\n", age_key)
     there = opening.open_text(twin, format="yaml", credentials=credentials(age_key))
