@@ -1,4 +1,4 @@
-"""YAML texts: `lines` reads ordinary ones, `yaml_events` all others.
+"""YAML texts: `lines` reads ordinary ones, and `yaml_events` reads all others.
 
 `yaml_text` and `yaml_words` spell values, `yaml_block` spells the ``sops`` entry, and `yaml_prepare` respells
 what sops could not read back.  Values are never dumped: only the replaced spans of a text change.
@@ -32,10 +32,10 @@ debug: false
 
 
 def scan(text: str, *, comments: bool = False, any_keys: bool = False) -> Document:
-    """Parse a YAML stream into leaves with spans; with ``any_keys``, a null or number may be a key.
+    """Parse a YAML stream into leaves with spans.  With ``any_keys``, keys need not be strings.
 
     Raises ParseError for text that is not YAML or that sops cannot store, LimitError for text that is
-    deeper or more repetitive than any real file, and EmptyDocumentError if there is no document.
+    deeper or more repetitive than any real file, and EmptyDocumentError if the text has no document.
     """
     limit_lines(text, BREAK)
     document = lines.scan(text, comments) or _read(text, comments, any_keys)
@@ -55,18 +55,19 @@ def _read(text: str, comments: bool, any_keys: bool) -> Document:
         return read(text, comments, pure=True, any_keys=any_keys)
 
 
-# A comment line above a dash, and one behind the dash or below a bare one: sops may lose one of them.
+# A comment line above a dash, and a comment behind the dash, or a dash with nothing behind it, which may have
+# a comment below: sops may lose one of the two comments.
 _PERHAPS_LOST = re.compile(r"^ *#.*\n(?: *\r?\n)* *-(?:[ -]*+\r?\n|[^\n]*#)", re.M)
 
 
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
-    """Respell what sops could not read back; see `yaml_prepare`."""
+    """Respell what sops could not read back (see `yaml_prepare`)."""
     text = document.text
-    # A rule that looks at comments takes them where they are.
+    # If the rule depends on comments, they must stay where they are.
     lost = "#" in text and not comments and _PERHAPS_LOST.search(text) is not None
     plain = text.endswith(("\n", "\r")) and not document.merges and "*" not in text and "\\/" not in text
     if plain and not lost:
-        return None  # nothing of what it looks for, and it takes time to import
+        return None  # the text has nothing that `yaml_prepare` respells, and importing it takes time
     from encconf.formats import yaml_prepare
 
     moved = yaml_prepare.moves(document if document.comments else scan(text, comments=True)) if lost else []
@@ -76,9 +77,10 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
 
 
 def comment_text(plain: str) -> str | None:
-    """A decrypted comment as lines that each begin with ``#``; the ``#`` of the first line is left out.
+    """Return a decrypted comment with ``#`` before each line except the first, whose sign is in the text.
 
-    None if it contains another character that ends a line: the rest would be read as values.
+    Returns None if it contains a character other than a line feed that ends a line, or a control character:
+    the rest would be read as values.
     """
     if not plain.isprintable() and re.search("[\r\x85\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", plain):
         return None
@@ -86,7 +88,7 @@ def comment_text(plain: str) -> str | None:
 
 
 def load_plain(text: str) -> list[dict[str, object]]:
-    """The values of a plain YAML text, one dict per document, merge keys applied."""
+    """Return the values of a plaintext, one dict for each document, with merge keys applied."""
     document = scan(text)
     if document.block is not None:
         document.trees[0]["sops"] = document.block
@@ -96,7 +98,7 @@ def load_plain(text: str) -> list[dict[str, object]]:
 
 
 def settle(document: Document) -> None:
-    """Apply YAML merge keys (``<<``) to the filled trees; a mapping's own keys win."""
+    """Apply YAML merge keys (``<<``) to the filled trees.  A mapping's own keys win."""
     for scope in reversed(document.merges):
         node = scope.node
         assert isinstance(node, dict)
@@ -105,12 +107,12 @@ def settle(document: Document) -> None:
         value = node["<<"]
         sources = value if isinstance(value, list) else [value]
         if not all(isinstance(source, dict) for source in sources):
-            continue  # an ordinary key that happens to be called so
+            continue  # it is an ordinary key with that name
         merged = {}
         for source in reversed(sources):
             merged.update(source)
         at_merge = {key: item for key, item in merged.items() if key not in node}
-        # The merged keys take the place of `<<`.
+        # The merged keys replace `<<` at its place.
         entries = list(node.items())
         node.clear()
         for key, item in entries:

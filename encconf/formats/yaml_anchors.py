@@ -1,4 +1,4 @@
-"""Anchors of a YAML text, and what their aliases add to it."""
+"""Anchors of a YAML text, and the leaves and collections that their aliases add."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from encconf.text.document import Document
 
 MAX_ALIASED_SIZE = 16 << 20
-"""How many bytes of values and keys aliases may add (16 MiB): a long value can have many aliases."""
+"""How many bytes of values and keys all aliases may add (16 MiB): a long value can have many aliases."""
 
 
 class Unfolded:
-    """The note of a leaf that an alias to a collection adds: its original, and the alias's own collection."""
+    """The note of a leaf that an alias to a collection adds.
+
+    ``source`` is the leaf that it copies, and ``root`` the copy of the whole collection.
+    """
 
     __slots__ = ("root", "source")
 
@@ -28,10 +31,10 @@ class Unfolded:
 
 
 class Anchor:
-    """What an alias can stand for: one leaf, or a collection with everything inside it.
+    """What an anchor names: one leaf, or a collection with everything inside it.
 
-    ``lists`` are the leaves, shape, scopes and merge keys that the reader collects: those of the
-    collection are ``list[start:end]`` of each.  A collection is ``open`` until its end has been read.
+    ``lists`` are the leaves, shape, scopes and merge keys that the reader collects.  Those of the collection
+    are ``list[start:end]`` of each.  A collection is ``open`` until its end has been read.
     """
 
     __slots__ = ("_size", "ends", "leaf", "lists", "open", "scope", "starts")
@@ -45,24 +48,24 @@ class Anchor:
         self._size = -1
 
     def close(self) -> None:
-        """Note that the collection ends here."""
+        """Record that the collection ends here."""
         self.open = False
         self.ends = [len(each) for each in self.lists]
 
     @property
     def inside(self) -> list[list[Any]]:
-        """The leaves, shape, scopes and merge keys inside the collection."""
+        """Return the leaves, shape, scopes and merge keys inside the collection."""
         return [each[at:end] for each, at, end in zip(self.lists, self.starts, self.ends, strict=True)]
 
     @property
     def height(self) -> int:
-        """How many levels the collection has."""
+        """Return how many levels the collection has."""
         signs = [token[0] for token in self.inside[1] if token[0] in "{[}"]
         return 1 + max(accumulate(-1 if sign == "}" else 1 for sign in signs), default=0)
 
     @property
     def size(self) -> int:
-        """How many bytes of values, and characters of keys, an alias stands for."""
+        """Return how many bytes of values and characters of keys an alias adds."""
         if self._size < 0:
             leaves, shape = self.inside[:2] if self.leaf is None else ([self.leaf], [])
             self._size = sum(len(leaf.data) for leaf in leaves if leaf.data) + sum(map(len, shape))
@@ -70,7 +73,7 @@ class Anchor:
 
 
 class Aliases:
-    """What the aliases of a document have added so far; the limits count all of a text together."""
+    """Totals of what all aliases of a text have added so far, to be compared with the limits."""
 
     __slots__ = ("count", "paths", "size")
 
@@ -87,15 +90,15 @@ class Aliases:
     def unfold(
         self, document: Document, target: Anchor, alias: Leaf, lists: tuple[list[Any], ...], depth: int
     ) -> None:
-        """Add what an alias to a collection stands for, under the alias's own path.
+        """Add a copy of an aliased collection, under the alias's own path.
 
-        ``lists`` are those of the place of ``alias``, which need not be those of the anchor: one of the two
-        may be in the sops block.  Raises LimitError.
+        ``lists`` are those that the leaf ``alias`` belongs to.  They may differ from the anchor's lists: one
+        of the two may be in the sops block.  Raises LimitError.
         """
         assert target.scope is not None
         old_leaves, old_shape, old_scopes, old_merges = target.inside
         self.count += len(old_leaves) + len(old_scopes) + 1
-        if self.count > MAX_DENSE:  # known before anything is added: the bound on "billion laughs"
+        if self.count > MAX_DENSE:  # checked before anything is added: the limit for "billion laughs"
             raise LimitError(f"aliases expand to more than {MAX_DENSE} values")
         if depth + target.height > MAX_DEPTH:
             raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels through its aliases")
@@ -117,7 +120,7 @@ class Aliases:
         document.merges.extend(copies[id(old)] for old in old_merges)
 
     def _copy(self, old: Scope, parent: Scope, step: str | int) -> Scope:
-        """An empty copy of a collection, in another one."""
+        """Return the scope of an empty copy of a collection, inside another one."""
         new: dict[str, object] | list[object]
         new = dict.fromkeys(old.node) if isinstance(old.node, dict) else [None] * len(old.node)
         if isinstance(step, str) or step < len(parent.node):

@@ -1,4 +1,4 @@
-"""The ``sops`` entry of a YAML document: spelled, changed, added and removed."""
+"""The ``sops`` entry of a YAML document: how it is written, changed, added and removed."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 class _Style(Style):
-    """As sops writes the entry."""
+    """The layout of the entry that sops writes."""
 
     def word(self, value: Any, column: int, head: str) -> str:
-        """A single value; a string that needs quotes is in double ones where that means the same."""
+        """Return a single value as it is written, in double quotes instead of single ones if possible."""
         said = super().word(value, column, head)
         return double(value) if said[0] == "'" and "'" not in value else said
 
 
 def render_block(block: Mapping[str, object]) -> str:
-    """Spell the ``sops`` mapping in block style, as sops does: indented to the next multiple of four."""
+    """Return the ``sops`` entry in block style as sops writes it: indented to the next multiple of four."""
     return "\n".join(["sops:", *_Style().entries(block, 4)]) + "\n"
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove members of the block that are strings, and change nothing else."""
+    """Set, replace or remove string members of the block, without any other change."""
     flow = not re.match(r"""["']?sops["']?[ \t]*:[ \t]*[\r\n]""", block_text)
     text, around = ("{" + block_text + "}", 1) if flow else (block_text, 0)
-    # Under another name the block is ordinary values, with spans.
+    # Under another name, the members of the block are ordinary leaves with spans.
     document = scan(text.replace("sops", "spos", 1))
     members = [leaf for leaf in document.leaves if len(leaf.path) == 2]
     places = {str(leaf.step): (*region(document, leaf), leaf.style) for leaf in members}
@@ -47,7 +47,7 @@ def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
             if new is None:
                 edits.append(_removal(text, name, start, end, flow))
             else:
-                end = start + len(text[start:end].rstrip(BREAK))  # the last one of a block scalar stays
+                end = start + len(text[start:end].rstrip(BREAK))  # a block scalar's last line break stays
                 edits.append((start, end, double(new) if flow or style == DOUBLE else plain(new)))
         elif new is not None:
             added[name] = new
@@ -98,13 +98,13 @@ def _add_members(text: str, added: Mapping[str, str], flow: bool) -> str:
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:
-    """The edits that add the block to every document as its last entry, or replace an existing one."""
+    """Return the edits that replace the block of every document, or add it as the last entry."""
     text = document.text
     newline = newline_of(text)
     edits: list[Edit] = []
     for part in document.parts:
         if part is not document.parts[0] and LAYOUT in block_text:
-            block_text = amend(block_text, {LAYOUT: None})  # it is read from the first document only
+            block_text = amend(block_text, {LAYOUT: None})  # only the first document needs the layout record
         if part.close is not None:
             if part.block is not None:
                 edits.append((*part.block, _flow_block(block_text)))
@@ -128,7 +128,7 @@ _COMMENT = r"(?:^|(?<=\s))#[^\r\n]*"
 
 
 def _flow_member(document: Document, part: Part, block: str) -> Edit:
-    """Add the block as the last member of a flow mapping, but not after a comment on its line."""
+    """Return the edit that adds the block as the last member of a flow mapping, never inside a comment."""
     text = document.text
     assert part.close is not None
     last = _last_end(document, part, part.close)
@@ -137,7 +137,7 @@ def _flow_member(document: Document, part: Part, block: str) -> Edit:
         body = text[part.start : part.close].rstrip()
         at = part.start + len(body)
         if body.endswith(","):
-            return at, at, f" {block},"  # as the others, with a comma behind
+            return at, at, f" {block},"  # like the other members, with a comma behind it
         return at, at, block if body.endswith("{") else f", {block}"
     # Comments end with their line, so the closing brace is on a line of its own.
     before = re.compile(_COMMENT).sub("", tail).rstrip()
@@ -147,7 +147,7 @@ def _flow_member(document: Document, part: Part, block: str) -> Edit:
 
 
 def _block_lines_of(text: str, start: int, end: int) -> tuple[int, int]:
-    """The whole lines of a block in block style."""
+    """Return the span of the whole lines of a block in block style."""
     line = line_start(text, start)
     if line == 0 and text[:1] == "\ufeff":
         line = 1
@@ -167,7 +167,7 @@ def _block_tree(block_text: str) -> dict[str, object]:
 
 
 def _flow_block(block_text: str) -> str:
-    """The block as a member of a flow mapping."""
+    """Return the block as a member of a flow mapping."""
     if not block_text.startswith("sops:\n"):
         return block_text
     import json
@@ -180,10 +180,10 @@ _MARKER = r"(?m)^---(?=\s|\Z)"
 
 
 def detach(document: Document) -> list[Edit]:
-    """The edits that remove the block from every document.
+    """Return the edits that remove the block from every document.
 
-    A first document that was only the block becomes ``{}``, so that it is still a document, unless it
-    begins with ``---``.
+    A first document that had only the block becomes ``{}``, so that it is still a document, unless it begins
+    with ``---``.
     """
     edits: list[Edit] = []
     for part, tree in zip(document.parts, document.trees, strict=True):
@@ -200,7 +200,10 @@ def detach(document: Document) -> list[Edit]:
 
 
 def _detach_flow(document: Document, part: Part, start: int, end: int) -> Edit:
-    """Remove the block from a mapping in braces, with one comma, and with its line if it is alone on it."""
+    """Return the edit that removes the block from a flow mapping, with one comma.
+
+    If the block is alone on its line, the line is removed.
+    """
     text = document.text
     assert part.close is not None
     comma = re.compile(r"\s*,").match(text, end)
@@ -218,11 +221,12 @@ def _detach_flow(document: Document, part: Part, start: int, end: int) -> Edit:
     if text[behind : part.close].strip():
         after = re.compile(r"\s*").match(text, behind)
         return start, after.end() if after else behind, ""
-    return start - (text[start - 1] == " "), behind, ""  # a last member with a comma has a blank before it
+    # A last member with a comma was added with a blank before it.
+    return start - (text[start - 1] == " "), behind, ""
 
 
 def _last_end(document: Document, part: Part, before: int) -> int:
-    """Where the last value before an offset ends, in a document in braces."""
+    """Return where the last value before an offset ends, in a document that is a flow mapping."""
 
     from bisect import bisect_left
 

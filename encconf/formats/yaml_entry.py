@@ -1,4 +1,4 @@
-"""The ``sops`` entry of a YAML document, removed from the tree when a reader reaches its end."""
+"""The ``sops`` entry of a YAML document: how a reader takes it out of the tree when it ends."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 def close_block(
     document: Document, part: Part, leaves: list[Leaf], root: Any, *, flow_end: int = 0, in_flow: bool = False
 ) -> None:
-    """Remove the ``sops`` entry, which has ended, from the tree; set its span; read it if it is the first.
+    """Move the ``sops`` entry, which has ended, from the tree ``root`` to the document's block.
 
-    ``flow_end`` is where the last flow collection in it ends, ``in_flow`` whether it is one itself.
+    Sets the block's span.  Only the block of the first document is stored.  ``flow_end`` is where the last
+    flow collection in the entry ends.  ``in_flow`` says that the entry's value is a flow mapping.
     """
     text = document.text
     assert part.block is not None
@@ -40,22 +41,22 @@ def close_block(
     for leaf in leaves:
         leaf.scope.node[leaf.step] = _member(text, leaf)
     document.block = tree if isinstance(tree, dict) else None
-    # Otherwise it is `? sops`, or follows an anchor: then it is spelled again when it is written.
+    # An entry that begins with `? sops` or an anchor has no block text, so it is written again as a whole.
     if text.startswith("sops:", start) or re.compile(r"""["']?sops["']?[ \t]*:""").match(text, start):
         document.block_text = _block_text(text[start:end], pad, in_flow)
 
 
 def _value_end(text: str, leaf: Leaf, start: int) -> int:
-    """Where the last value of a block that starts at ``start`` ends."""
+    """Return where the last value of a block that starts at ``start`` ends."""
     if leaf.style in (LITERAL, FOLDED):
         return content_end(text, leaf)
-    if leaf.start == leaf.end:  # parsers disagree about where an empty value is: it is behind its key
+    if leaf.start == leaf.end:  # parsers disagree about the place of an empty value; use the end of its key
         return text.rfind(":", start, leaf.end) + 1
     return leaf.end
 
 
 def _comments_end(text: str, end: int, pad: int) -> int:
-    """Where the block ends with the comments that follow, if they are indented like its members."""
+    """Return where the block ends, including the comments below it that are indented deeper than its key."""
     tail = end - 1 if text[end - 1] in BREAK else end
     if _ends_here(text, tail):
         return end
@@ -65,14 +66,14 @@ def _comments_end(text: str, end: int, pad: int) -> int:
 
 
 def _ends_here(text: str, at: int) -> bool:
-    """Whether the line below does not begin with a blank; False where that takes a closer look."""
+    """Whether the next line certainly begins without a blank.  False if that is not clear."""
     line_end = text.find("\n", at)
     line = text[at:line_end] if line_end >= 0 else text[at:]
     return line.isprintable() and (line_end < 0 or text[line_end + 1 : line_end + 2] != " ")
 
 
 def _member(text: str, leaf: Leaf) -> object:
-    """The plain value of a leaf in the block; dates and floats stay text."""
+    """Return the plain value of a leaf in the block.  Dates and floats stay text."""
     if leaf.type in ("int", "bool", "null"):
         return goyaml.parse(leaf.type, leaf.data)
     if leaf.type in ("time", "float"):
@@ -82,7 +83,7 @@ def _member(text: str, leaf: Leaf) -> object:
 
 
 def _block_text(text: str, pad: int, in_flow: bool) -> str:
-    """The block's text without its indentation, and with ``\\n`` as its line break."""
+    """Return the block's text without its indentation, and with ``\\n`` as its line break."""
     if "\n" in text or "\r" in text:
         if pad or not text.replace("\n", "").isprintable():
             rows = re.compile(NEWLINE).split(text)

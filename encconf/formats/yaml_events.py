@@ -1,8 +1,8 @@
-"""YAML through the event stream of ruamel.yaml: libyaml's speed with ``ruamel.yaml.clib``.
+"""YAML texts read from the events of ruamel.yaml, which uses libyaml if ``ruamel.yaml.clib`` is installed.
 
-sops reads YAML with go-yaml v3, a port of libyaml, so libyaml accepts and rejects nearly what
-sops does; what sops (3.13.3, stores/yaml/store.go) cannot store is refused here.  `goyaml` resolves
-scalars, and `comments` places comments.
+sops reads YAML with go-yaml v3, a port of libyaml, so libyaml accepts and rejects nearly the same texts.
+What sops (3.13.3, stores/yaml/store.go) cannot store is refused here.  `goyaml` resolves scalars, and
+`comments` places comments.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Document:
-    """Parse a stream into leaves with spans; see `yaml.scan`."""
+    """Parse a stream into leaves with spans (see `yaml.scan`).  ``pure`` selects the parser in Python."""
     from ruamel.yaml.events import (
         AliasEvent,
         DocumentEndEvent,
@@ -62,8 +62,8 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     aliases = Aliases()
 
     part = Part(0)
-    # Around a collection: the scope and whether it is a mapping, how many collections in brackets; and of
-    # the collection itself: its brackets and its anchor, if it has them.
+    # For each open collection: the scope around it, whether that is a mapping, the number of flow collections
+    # around it, and the collection's own Flow and Anchor, if it has them.
     stack: list[tuple[Scope | None, bool, int, Flow | None, Anchor | None]] = []
     scope: Scope | None = None
     node: Any = None
@@ -74,7 +74,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     flow_end = 0  # where the last flow collection ended
     block_start = -1  # offset of the `sops` key while inside the block
 
-    # Without its mark: one parser counts it as a character, the other doesn't.
+    # Without the byte order mark: one parser counts it as a character, the other does not.
     for event in events_of(text[bom:], pure):
         kind = event.__class__
         if place_comments:
@@ -156,7 +156,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     aliases.paths = add_path(aliases.paths, inner)
             elif mapping:
                 inner = Scope(None, None, (), "", {})
-                # Behind an anchor or tag, it is known when the first key comes.
+                # After an anchor or tag, only the first key shows the column.
                 bare = event.anchor is None and event.tag is None
                 part.indent = _key_column(text, start) if bare else -1
                 document.trees.append(inner.node)
@@ -234,9 +234,9 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             anchors = {}
             shape.append("%")
         elif kind is DocumentEndEvent:
-            # Without a mark, it is known when the next one starts.
+            # Without a "...", the end is set below: it is where the next document starts.
             part.end = text.rfind("...", 0, end) if event.explicit else -1
-            if len(document.trees) < len(document.parts):  # it is empty
+            if len(document.trees) < len(document.parts):  # the document is empty
                 document.trees.append({})
         if block_start >= 0 and len(stack) <= 1 and key is None:
             in_flow = kind is MappingEndEvent and closed is not None
@@ -259,7 +259,10 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
 
 
 def _key(text: str, start: int, value: str, tag: str | None, plain: bool, any_keys: bool) -> str:
-    """A key as sops stores it, which must be a string; with ``any_keys``, others keep their spelling."""
+    """Return a key as sops stores it.
+
+    Raises ParseError for a key that is not a string.  With ``any_keys``, such a key keeps its spelling.
+    """
     try:
         found, data = goyaml.resolve(value, tag, plain)
     except ParseError as error:
@@ -280,7 +283,7 @@ def _key(text: str, start: int, value: str, tag: str | None, plain: bool, any_ke
 
 
 def _key_column(text: str, start: int) -> int:
-    """The column of a block mapping, by where its first key begins."""
+    """Return the column of a block mapping whose first key begins at ``start``."""
     line = line_start(text, start)
     if line == 0 and text[:1] == "\ufeff" and start > 0:
         line = 1
@@ -289,7 +292,7 @@ def _key_column(text: str, start: int) -> int:
 
 
 def _alias_key(document: Document, target: Anchor, start: int, end: int) -> str:
-    """The key that an alias stands for."""
+    """Return the key that an alias refers to.  Raises ParseError if that is not a string."""
     leaf = target.leaf
     if leaf is None or leaf.type != "str" or leaf.data is None:
         raise error_at(document.text, start, "a key is an alias of something that is not a string")
@@ -302,7 +305,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 def refuse_slash(text: str, start: int, end: int) -> None:
-    """Refuse an escape that libyaml accepts and go-yaml does not: JSON's slash in double quotes."""
+    """Raise ParseError if a double-quoted scalar has the escape ``\\/``, which go-yaml does not accept."""
     if "/" in _ESCAPE.findall(text, start, end):
         hint = "write a plain slash: it needs no escape"
         raise error_at(text, start, 'sops cannot read the escape "\\/" in YAML', hint=hint)
@@ -326,7 +329,7 @@ def _place_comments(
             continue
         scope = scope_at.get(placed.container)
         if scope is None or scope.keys[:1] == ("sops",):
-            # go-yaml drops this comment; it is kept here, as one of the whole document.
+            # go-yaml drops this comment.  Here, it becomes a comment of the whole document.
             scope = roots.setdefault(placed.document, Scope(None, None, (), "", {}))
         start, end = placed.start, placed.end
         document.comments.append(Comment(scope, text[start:end], start, end, step_at.get(placed.before)))

@@ -1,4 +1,4 @@
-"""How new values are laid out in a YAML text: like the text around them."""
+"""The layout of new values in a YAML text, which is that of the text around them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Style(yaml_text.Style):
-    """A text's layout: its line break, its indentation, and how far dashes are indented.
+    """A text's layout: its line break, its indentation, and the indentation of dashes.
 
-    ``quotes`` are those of the value that is replaced.
+    ``quotes`` are the quotes of the value that is replaced.
     """
 
     def __init__(self, document: Entry, quotes: str = "") -> None:
@@ -30,16 +30,16 @@ class Style(yaml_text.Style):
         self.quotes = quotes
 
     def key(self, key: str) -> str:
-        """A key as it is written."""
+        """Return a key as it is written."""
         return spell_key(key, False)
 
     def deeper(self, column: int, item: Any) -> int:
-        """The column of what is inside an item."""
+        """Return the column of the contents of an item."""
         return column + (self.dashes if isinstance(item, list) else self.step)
 
 
 def _dashes(node: Tree | Single | None) -> int | None:
-    """How much deeper than its key the first list is indented, None if there is no list."""
+    """Return how much deeper than its key the first sequence is indented, or None if there is no sequence."""
     if not isinstance(node, Tree) or node.flow:
         return None
     for entry in node.members if node.kind == "map" else ():
@@ -50,7 +50,7 @@ def _dashes(node: Tree | Single | None) -> int | None:
 
 
 def spell_key(key: str, flow: bool) -> str:
-    """A key as it is written."""
+    """Return a key as it is written; ``flow`` says whether that is in a flow collection."""
     return plain(key, flow=flow) if key != "<<" else '"<<"'
 
 
@@ -65,7 +65,7 @@ def _word_in_brackets(value: Plain) -> str:
 def in_brackets(
     value: Any, spell: Callable[[Any], str] = _word_in_brackets, key: Callable[[str], str] = _key_in_brackets
 ) -> str:
-    """A value on one line; ``spell`` and ``key`` spell single values and keys."""
+    """Return a value in flow style on one line.  ``spell`` and ``key`` spell single values and keys."""
     if isinstance(value, dict):
         members = (f"{key(name)}: {in_brackets(item, spell, key)}" for name, item in value.items())
         return "{" + ", ".join(members) + "}"

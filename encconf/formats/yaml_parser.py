@@ -11,29 +11,29 @@ if TYPE_CHECKING:
 
 
 class TooNewError(Exception):
-    """The C parser is older than the syntax that the text uses."""
+    """The text uses syntax that the parser in C is too old for."""
 
 
 def parse(text: str, pure: bool) -> Iterator[Any]:
-    """The events of a stream, from libyaml or from the parser in Python.
+    """Yield the events of a stream, from libyaml or, if ``pure``, from the parser in Python.
 
-    Raises ParseError, or TooNewError where the other parser may know better.
+    Raises ParseError, or TooNewError if the parser in Python may be able to read the text.
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     class Parser(YAML):
         def official_plug_ins(self) -> list[str]:
-            return []  # it would search its own folder for some, each time
+            return []  # it would search its own folder for plug-ins each time
 
     try:
         yield from Parser(typ="safe", pure=pure).parse(text)
     except MarkedYAMLError as error:
         if not pure and error.problem == "found unexpected ':'":
-            # ruamel.yaml.clib has libyaml 0.1.7, which refuses `[http://host]`; the others take it.
+            # ruamel.yaml.clib has libyaml 0.1.7, which refuses `[http://host]`; other parsers accept it.
             raise TooNewError from None
         mark = error.problem_mark or error.context_mark
-        # The parser's words name tokens and characters, never the value they stand in.
+        # The parser's messages name tokens and characters, but never quote a value.
         words = ", ".join(part for part in (error.context, error.problem) if part)
         raise ParseError(
             f"not valid YAML: {words}",
@@ -47,9 +47,9 @@ def parse(text: str, pure: bool) -> Iterator[Any]:
 
 
 def events_of(text: str, pure: bool) -> Iterator[Any]:
-    """The events of a stream in which a byte order mark is a character like any, as to go-yaml.
+    """Return the events of a stream in which a byte order mark is an ordinary character, as in go-yaml.
 
-    The parsers leave out one that begins a line.
+    The parsers themselves drop a byte order mark at the start of a line.
     """
     if "\n\ufeff" not in text and "\r\ufeff" not in text:
         return parse(text, pure)

@@ -1,7 +1,7 @@
-"""Where the keys and values of a YAML document are.
+"""The places of keys and values in a YAML document.
 
-`walk` finds the keys between the values of a text that was read line by line; `compose` takes both from the
-events of a parser.
+`walk` finds the keys between the values of a text that was read line by line.  `compose` gets the places of
+keys and values from the events of a parser.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _TO_COLON = re.compile(r"[ \t\r\n]*:")
 _NOWHERE = Scope(None, None, (), "", {})
 ODD = -1
-"""The place of a colon or dash that was not found: the item cannot be changed."""
+"""The place of a colon or dash that was not found.  Such an item cannot be changed."""
 
 
 class Item:
     """One member of a mapping or item of a sequence.
 
-    ``start`` is where its key, its dash, or, in brackets, the item itself begins; ``after`` is the end of
+    ``start`` is where its key or dash begins, or in a flow sequence the item itself.  ``after`` is the end of
     its colon or dash.
     """
 
@@ -43,11 +43,10 @@ class Item:
 
 
 class Node:
-    """One value, ``text[start:end]``; ``kind`` is map, seq or leaf.
+    """One value, ``text[start:end]``.  ``kind`` is map, seq or leaf.
 
-    ``flow`` says that a collection is in brackets.  ``value`` is where the value itself begins, after an
-    anchor or tag.  ``style`` is the format's name for a leaf's spelling; ``shared`` says that it has an
-    anchor.
+    ``flow`` says that it is a flow collection.  ``value`` is where the value itself begins, after an anchor
+    or tag.  ``style`` is the format's name for a leaf's spelling.  ``shared`` says that it has an anchor.
     """
 
     __slots__ = ("end", "flow", "items", "kind", "shared", "start", "style", "value")
@@ -75,15 +74,15 @@ class Node:
 
 # --- texts that were read line by line -----------------------------------------------------------
 
-# Comments, empty lines and the indentation of what follows them.
+# Comments, empty lines, and the indentation of the line that follows them.
 _GAP = re.compile(r"(?>(?:\ *+(?:\#[^\n]*+)?\n)*)\ *+")
 _OPEN, _CLOSE = "{[", {"map": "}", "seq": "]"}
 
 
 def walk(document: Document, starts: list[int]) -> list[Node] | None:
-    """The values of each document of a stream; offsets are from where the document ``starts``.
+    """Return the root of each document of a stream.  Offsets count from where the document ``starts``.
 
-    None for a text that is not `regular`, or if anything but a key is found in the place of one.
+    Returns None if the text is not `regular` or has a ``sops`` block, or if a key is not where it should be.
     """
     if not document.regular or any(part.block is not None for part in document.parts):
         return None
@@ -122,14 +121,17 @@ def walk(document: Document, starts: list[int]) -> list[Node] | None:
 
 
 def _behind_gap(text: str, at: int) -> int:
-    """Where the next key, dash or value is."""
+    """Return where the next key, dash or value is."""
     gap = _GAP.match(text, at)
-    assert gap is not None  # it matches nothing, too
+    assert gap is not None  # the pattern also matches the empty string
     return gap.end()
 
 
 def _head(text: str, at: int, key: str | None) -> tuple[int, int] | None:
-    """Where the next key starts and its colon ends, or the next dash (None); None if it is not there."""
+    """Return start and end of the next key with its colon, or for ``key`` None, of the next dash.
+
+    Returns None if the text has something else there.
+    """
     start = _behind_gap(text, at)
     if key is None:
         return (start, start + 1) if text.startswith("-", start) else None
@@ -139,7 +141,7 @@ def _head(text: str, at: int, key: str | None) -> tuple[int, int] | None:
 
 
 def _collection(text: str, token: str, after: int, base: int) -> tuple[Node, int]:
-    """A collection behind its key or dash, and where its inside begins."""
+    """Return the collection behind a key or dash, and where its contents begin."""
     kind = "map" if token[0] == "{" else "seq"
     at = _behind_gap(text, after)
     if text[at : at + 1] == token[0]:
@@ -148,7 +150,7 @@ def _collection(text: str, token: str, after: int, base: int) -> tuple[Node, int
 
 
 def _single(text: str, leaf: Leaf, after: int, base: int) -> tuple[Node, int]:
-    """A single value behind its key or dash, and where it ends."""
+    """Return the single value behind a key or dash, and where it ends."""
     start, end = leaf.start, leaf.end
     if start >= end:
         start = end = after
@@ -157,13 +159,16 @@ def _single(text: str, leaf: Leaf, after: int, base: int) -> tuple[Node, int]:
         end = content_end(text, leaf)
     else:
         style = style if style in (SINGLE, DOUBLE) else ""
-        # What replaces a block scalar has its line break, even where it is none itself.
+        # A value that replaced a block scalar includes the line break, whatever its style; leave that out.
         end -= text.endswith("\n", start, end)
     return Node("leaf", start - base, end=end - base, style=style), end
 
 
 def _close(node: Node) -> bool:
-    """Set where block collections start and end: with their first and last items.  False if one is empty."""
+    """Set where block collections start and end: with their first and last items.
+
+    Returns False if one is empty.
+    """
     if node.kind == "leaf" or node.flow:
         return True
     if not node.items or not all(_close(item.node) for item in node.items):
@@ -177,7 +182,7 @@ def _close(node: Node) -> bool:
 
 
 def compose(text: str) -> Node:
-    """The values of the first document of a text that has been scanned, with their places."""
+    """Return the root of the first document of a text that has been scanned before."""
     try:
         root = _compose(text, pure=False)
     except TooNewError:
@@ -187,7 +192,7 @@ def compose(text: str) -> Node:
 
 
 def _settle(node: Node) -> None:
-    """An empty value is placed behind its colon or dash, wherever the parser saw it."""
+    """Place each empty value behind its colon or dash: parsers disagree about its place."""
     pending = [node]
     while pending:
         outer = pending.pop()
@@ -239,7 +244,7 @@ def _compose(text: str, *, pure: bool) -> Node:
 
 
 def _node(text: str, event: Any, start: int, end: int) -> Node:
-    """The value that an event is or starts."""
+    """Return the value that an event is or starts."""
     name = type(event).__name__
     if name == "ScalarEvent":
         return _scalar(text, event, start, end)

@@ -1,12 +1,12 @@
-"""What sops could not read back is respelled before a YAML text is encrypted: aliases, and some comments.
+"""Respelling of what sops could not read back, before a YAML text is encrypted: aliases and some comments.
 
 sops expands an alias when it reads a text, and authenticates each copy's ciphertext with the copy's own path.
 So an alias that sops could not read back is replaced with its value.
 
-When sops (3.13.3) writes a list whose first item is a mapping or a list, go-yaml keeps only one of two
-comments: the one above the list, or the one at the item's first entry.  So in the encrypted text, the
-second comment is below the first one, above the item, where sops would print it anyway.  The layout record
-has its original place.
+When sops (3.13.3) writes a sequence whose first item is a mapping or a sequence, go-yaml keeps only one of
+two comments: the one above the sequence, or the one at the item's first entry.  So in the encrypted text, the
+second comment is moved below the first one, above the item, where sops would print it anyway.  The layout
+record has its original place.
 """
 
 from __future__ import annotations
@@ -89,14 +89,14 @@ def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepare
 
 
 def _with_break(document: Document) -> tuple[list[Edit], str]:
-    """The edits before a last line break can be added, and that break."""
+    """Return the edits that are needed before a last line break can be added, and that line break."""
     text = document.text
     added = newline_of(text)
     last = document.leaves[-1] if document.leaves else None
     if last is None or last.style not in (LITERAL, FOLDED) or text[last.end :].strip(" "):
         return [], added
     if last.end < len(text):
-        # With a break behind them, the blanks would become a line of the value.
+        # The text ends with blanks.  With a line break behind them, they would become a line of the value.
         return [(last.end, len(text), "")], ""
     # The added break must not become part of the value.
     start = region(document, last)[0]
@@ -109,7 +109,7 @@ def _with_break(document: Document) -> tuple[list[Edit], str]:
 
 
 def _origin(leaf: Leaf) -> int:
-    """The identity of the leaf that an alias, or an alias of an alias, refers to."""
+    """Return the id of the leaf that an alias, or an alias of an alias, refers to."""
     while True:
         if isinstance(leaf.note, Leaf):
             leaf = leaf.note
@@ -126,7 +126,7 @@ def _word(leaf: Leaf) -> str:
 
 
 def _flow_text(copies: list[Leaf]) -> str:
-    """A collection in flow style on one line, spelled as in JSON where that means the same."""
+    """Return an aliased collection in flow style on one line, with strings in double quotes."""
     assert isinstance(copies[0].note, Unfolded)
     for leaf in copies:
         leaf.scope.node[leaf.step] = _word(leaf)
@@ -138,7 +138,10 @@ def _key(key: str) -> str:
 
 
 def refuse_merges(document: Document) -> None:
-    """Refuse merge keys of the first document whose value is not a mapping or mappings, as sops does."""
+    """Raise ParseError, as sops does, if a merge key of the first document has an unsuitable value.
+
+    The value must be a mapping or a sequence of mappings, and such a sequence must not be an alias.
+    """
     if not document.merges:
         return
     aliased = {id(leaf.note.root.node) for leaf in document.leaves if isinstance(leaf.note, Unfolded)}
@@ -161,7 +164,7 @@ def refuse_merges(document: Document) -> None:
 
 
 def moves(document: Document) -> list[Edit]:
-    """The edits that move such comments; ``document`` has its comments."""
+    """Return the edits that move the comments that go-yaml would lose.  ``document`` has its comments."""
     text = document.text
     heads: dict[int, Comment] = {}
     lost: dict[int, list[Comment]] = {}
@@ -183,7 +186,7 @@ def moves(document: Document) -> list[Edit]:
 
 
 def _head(comment: Comment, heads: dict[int, Comment]) -> Comment | None:
-    """The comment above the outermost list whose first item begins with this comment's entry."""
+    """Return the comment above the outermost sequence whose first item begins with this comment's entry."""
     scope: Scope = comment.scope
     found = None
     first = 0 if isinstance(scope.node, list) else next(iter(scope.node), None)
@@ -196,7 +199,7 @@ def _head(comment: Comment, heads: dict[int, Comment]) -> Comment | None:
 
 
 def _removal(text: str, comment: Comment) -> Edit:
-    """Remove a comment, with its line if it has its own."""
+    """Return the edit that removes a comment, with its line if nothing else is on it."""
     start = comment.start - 1
     line = line_start(text, start)
     before = text[line:start].rstrip(" \t")

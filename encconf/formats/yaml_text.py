@@ -1,6 +1,6 @@
 """How YAML is written: exact spans of leaves, ``ENC[…]`` texts and plaintexts.
 
-Spans and styles are those that `yaml_events` and `lines` find.  Nothing here parses a document.
+The spans and styles come from `yaml_events` and `lines`.  Nothing here parses a document.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ if TYPE_CHECKING:
 
 _BLOCK_HEADER = rf"([|>])([-+0-9]*)[ \t]*(#[^{BREAK}]*)?"
 _BLANK_REST = rf"[ \t]*(?:[{BREAK}]|\Z)"
-# Tags that say a scalar's type.  On an `ENC[…]` text go-yaml would fail to apply them and hand sops
-# a null, so they leave the text and come back with the layout record.
+# Tags of a scalar's type.  go-yaml cannot apply them to an `ENC[…]` text, and sops would read a null.  So the
+# encrypted text does not have them, and the layout record does.
 _TYPE_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null", "timestamp", "binary")
 )
 
 
 def _habits(document: Document) -> tuple[str, int]:
-    """A text's line break and how many blanks it indents by, found once."""
+    """Return a text's line break and by how many blanks it indents.  The document caches them."""
     if document.habits is None:
         document.habits = newline_of(document.text), step_of(document.text)
     return document.habits
 
 
 def block_header(text: str, leaf: Leaf) -> tuple[re.Match[str], int, str]:
-    """A block scalar's header, the offset of its first content line, and its line break."""
+    """Return a block scalar's header, the offset of its first content line, and its line break."""
     header = re.compile(_BLOCK_HEADER).match(text, leaf.start)
     assert header is not None
     line_end = re.compile(NEWLINE).search(text, header.end())
@@ -66,15 +66,15 @@ def block_header(text: str, leaf: Leaf) -> tuple[re.Match[str], int, str]:
 
 
 def _content_indent(text: str, leaf: Leaf, header: re.Match[str], content: int) -> int | None:
-    """The indentation of a block scalar's content, None when it has no line with text."""
+    """Return the indentation of a block scalar's content, or None if all its lines are blank."""
     for line in re.compile(NEWLINE).split(text[content : leaf.end]):
         stripped = line.lstrip(" ")
         if stripped.strip(" \t"):
             indent = len(line) - len(stripped)
             if any(char.isdigit() for char in header.group(2)):
-                # An indentation indicator: the first value line keeps its own leading blanks.
+                # With an indentation indicator, the value's first line may begin with blanks.
                 if leaf.sealed is not None or leaf.data is None:
-                    return indent  # the line is an `ENC[…]` text, which has none
+                    return indent  # the line is an `ENC[…]` text, which does not begin with blanks
                 for value_line in leaf.data.decode("utf-8", "replace").split("\n"):
                     if value_line.strip(" \t"):
                         return indent - (len(value_line) - len(value_line.lstrip(" ")))
@@ -83,7 +83,7 @@ def _content_indent(text: str, leaf: Leaf, header: re.Match[str], content: int) 
 
 
 def content_end(text: str, leaf: Leaf) -> int:
-    """Where a block scalar's own lines end; it does not own blank lines that chomping drops."""
+    """Return where a block scalar's lines end, without the blank lines that chomping drops."""
     header, content, _ = block_header(text, leaf)
     end = leaf.end
     if "+" in header.group(2):
@@ -92,7 +92,8 @@ def content_end(text: str, leaf: Leaf) -> int:
     if indent is None:
         return content if not (leaf.data or b"").strip(b"\n") else end
     tail = content + len(text[content:end].rstrip(BREAK + " "))
-    starts = [match.end() for match in re.compile(NEWLINE).finditer(text, tail, end)]  # of the blank lines
+    # The starts of the blank lines.
+    starts = [match.end() for match in re.compile(NEWLINE).finditer(text, tail, end)]
     if starts and starts[-1] == end:
         starts.pop()
     while starts:
@@ -103,7 +104,7 @@ def content_end(text: str, leaf: Leaf) -> int:
 
 
 def region(document: Document, leaf: Leaf) -> tuple[int, int]:
-    """The span of a leaf with its anchor and tag."""
+    """Return the span of a leaf, including its anchor and tag."""
     start = leaf.note.start if isinstance(leaf.note, Properties) else leaf.start
     if leaf.style in (LITERAL, FOLDED):
         return start, content_end(document.text, leaf)
@@ -111,11 +112,11 @@ def region(document: Document, leaf: Leaf) -> tuple[int, int]:
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Replace a leaf with an ``ENC[…]`` text: quotes stay quotes, and a block scalar stays one.
+    """Return the edit that replaces a leaf with an ``ENC[…]`` text, in the same quotes or as a block scalar.
 
-    The header of a block scalar strips the last line break: most readers do not recognise a ciphertext
-    that ends with one.  ``was_plain`` says that the value's old ciphertext was a plain scalar.  It stays
-    one if decrypting that gives the same text, so that only the lines of changed values change.
+    The header of that block scalar strips the last line break: most readers do not recognize a ciphertext
+    that ends with a line break.  ``was_plain`` says that the value's old ciphertext was a plain scalar.  The
+    new ciphertext is then plain, too, if it decrypts to the same text.  So only changed values change lines.
     """
     start, end, style, note = leaf.start, leaf.end, leaf.style, leaf.note
     if style == PLAIN and note is None:
@@ -146,7 +147,7 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
     header, content, newline = block_header(text, leaf)
     end = content_end(text, leaf)
     indent = _content_indent(text, leaf, header, content)
-    if indent is None:  # only blank lines: nothing shows how far they are indented
+    if indent is None:  # blank lines do not show the indentation of the content
         return start, end, f'{kept}"{enc}"{newline}'
     head = _chomped(text, leaf, header, "-") + text[header.end(2) : content]
     if not head.endswith(tuple(BREAK)):
@@ -156,7 +157,7 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
 
 
 def _chomped(text: str, leaf: Leaf, header: re.Match[str], indicator: str) -> str:
-    """The first characters of a block scalar's header, with another chomping indicator."""
+    """Return the first characters of a block scalar's header, with another chomping indicator."""
     return text[leaf.start : header.start(2)] + header.group(2).strip("-+") + indicator
 
 
@@ -167,7 +168,7 @@ def _is_type_tag(tag: str) -> bool:
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Replace an ``ENC[…]`` text with its plaintext, in the style of the ``ENC[…]`` text."""
+    """Return the edit that replaces an ``ENC[…]`` text with its plaintext in the same style."""
     text = document.text
     start, end, style = leaf.start, leaf.end, leaf.style
     tagged = isinstance(leaf.note, Properties) and leaf.note.tag not in (None, "!")
@@ -198,12 +199,12 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
 
 def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """Replace a list item that sops stored for a comment, ``- ENC[…]``, with the comment."""
+    """Return the edit that replaces a sequence item that sops stored for a comment with the comment."""
     assert leaf.data is not None
     dash = document.text.rfind("-", 0, leaf.start)
     if document.text[dash + 1 : leaf.start].strip():
         raise DecryptError("a comment is where only a value can be", hint="sops never writes one there")
-    sign = "[] #" if alone and leaf.step == 0 else "#"  # a list that holds nothing else must stay one
+    sign = "[] #" if alone and leaf.step == 0 else "#"  # without items, a sequence must be written as []
     text = leaf.data.decode("utf-8", "replace")
     return dash, leaf.end, sign + (text if text.strip(" ") else text[1:])
 
@@ -219,40 +220,43 @@ def fits_block(value: str) -> bool:
 
 
 def chomping(value: str) -> str:
-    """The chomping indicator of a block scalar that holds the string."""
+    """Return the chomping indicator of a block scalar that holds the string."""
     if not value.endswith("\n"):
         return "-"
     return "+" if value.endswith("\n\n") or value == "\n" else ""
 
 
 def block_lines(value: str, indent: int, newline: str) -> str:
-    """The lines of a literal block scalar."""
+    """Return the lines of a literal block scalar."""
     body = value[:-1] if value.endswith("\n") else value
     pad = " " * indent
     return newline.join(pad + line if line else "" for line in body.split("\n")) + newline
 
 
 class Style:
-    """How new collections are laid out, a line for each entry: as sops does, by multiples of four."""
+    """The layout of new collections in block style.  As in sops, columns are multiples of four."""
 
     step = 4
-    quotes = ""  # of the value that a new one replaces
+    quotes = ""  # the quotes of the value that a new one replaces
 
     def items(self, node: Any) -> Iterable[tuple[Any, Any, list[str], str]]:
-        """The items of a collection: key or index, the item, the comment lines above it, and behind it."""
+        """Yield the items of a collection: key or index, item, comment lines above it, comment behind it."""
         for key, item in node.items() if isinstance(node, dict) else enumerate(node):
             yield key, item, [], ""
 
     def key(self, key: str) -> str:
-        """A key as it is written."""
+        """Return a key as it is written."""
         return plain(key)
 
     def deeper(self, column: int, item: Any) -> int:
-        """The column of what is inside an item: below a dash it is less than a whole step away."""
+        """Return the column of an item's contents: the next multiple of ``step``."""
         return self.step * ((column + self.step) // self.step)
 
     def word(self, value: Any, column: int, head: str) -> str:
-        """A single value or an empty collection; further lines are indented."""
+        """Return a single value or an empty collection as it is written.
+
+        The lines of a block scalar below the first one are indented.
+        """
         fits = isinstance(value, str) and "\n" in value and self.quotes not in (SINGLE, DOUBLE)
         if fits and fits_block(value):
             body = block_lines(value, self.deeper(column, value), "\n")
@@ -260,7 +264,7 @@ class Style:
         return word(value, self.quotes, False)
 
     def entries(self, node: Any, column: int) -> list[str]:
-        """The lines of a collection that has items, from a column on."""
+        """Return the lines of a collection that has items, indented to a column."""
         lines: list[str] = []
         for key, item, above, behind in self.items(node):
             lines += [" " * column + line for line in above]
@@ -271,10 +275,10 @@ class Style:
         return lines
 
     def item(self, head: str, item: Any, column: int) -> list[str]:
-        """The lines of ``key:`` or ``-`` with its value, from a column on."""
+        """Return the lines of ``key:`` or ``-`` with its value, indented to a column."""
         pad = " " * column
         if not is_full(item):
-            # Not the head: a key may be on a line of its own.
+            # Only the value is split: the head may have several lines, too.
             first, *more = self.word(item, column, head).split("\n")
             return [f"{pad}{head} {first}", *more]
         if head != "-":
@@ -286,12 +290,12 @@ class Style:
 
 
 def is_full(value: Any) -> bool:
-    """Whether it is a collection with something in it."""
+    """Whether a value is a collection that is not empty."""
     return isinstance(value, (dict, list)) and bool(value)
 
 
 def word(value: Any, quotes: str, flow: bool) -> str:
-    """A scalar or an empty collection, in the quotes that were there before."""
+    """Return a scalar or an empty collection as it is written, in the given quotes if possible."""
     if isinstance(value, str):
         if quotes == DOUBLE:
             return double(value)
@@ -304,7 +308,7 @@ def word(value: Any, quotes: str, flow: bool) -> str:
 
 
 def _block_literal(document: Document, leaf: Leaf, value: str) -> Edit:
-    """Fill a block scalar whose one content line was an ``ENC[…]`` text."""
+    """Return the edit that replaces the ``ENC[…]`` text in a block scalar with its plaintext."""
     text = document.text
     header, content, newline = block_header(text, leaf)
     end = content_end(text, leaf)
@@ -326,7 +330,7 @@ def _block_literal(document: Document, leaf: Leaf, value: str) -> Edit:
     kept = "-" if "-" in indicator else "+" if "+" in indicator else ""
     start = content
     head = ""
-    # `+` keeps whatever blank lines follow, none included.
+    # `+` fits any number of line breaks at the end, so it can stay.
     if kept != natural and not (kept == "+" and value.endswith("\n")):
         if natural == "+" and _below(document, end)[0]:
             return leaf.start, end, double(value) + newline
@@ -340,7 +344,10 @@ def _block_literal(document: Document, leaf: Leaf, value: str) -> Edit:
 
 
 def _folded_lines(value: str, indent: int, newline: str) -> str:
-    """One paragraph per line: a break between two text lines needs an empty line after it."""
+    """Return the lines of a folded block scalar, one for each line of the value.
+
+    Folding joins two lines of text, so there is an empty line between them.
+    """
     out: list[str] = []
     pad = " " * indent
     below = ""  # the next line that is not empty
@@ -353,14 +360,14 @@ def _folded_lines(value: str, indent: int, newline: str) -> str:
 
 
 def _as_block(document: Document, leaf: Leaf, value: str) -> str:
-    """A multi-line string that sops sealed as a plain scalar, as the block scalar that it was."""
+    """Return a string of several lines as a block scalar: sops wrote its ciphertext as a plain scalar."""
     newline = _habits(document)[0]
     body = block_lines(value, _block_column(document, leaf), newline)
     return f"|{chomping(value)}{newline}{body[: -len(newline)]}"
 
 
 def _block_column(document: Document, leaf: Leaf) -> int:
-    """How far a block scalar's lines are indented in a leaf's place."""
+    """Return the column of a block scalar's lines in the place of a leaf."""
     text = document.text
     line = line_start(text, leaf.start)
     before = text[line : leaf.start]
@@ -380,11 +387,11 @@ def _has_room(document: Document, end: int, indent: int, value: str) -> bool:
     blank, text = _below(document, end)
     if blank and (chomping(value) == "+" or any("\t" in line or len(line) > indent for line in blank)):
         return False
-    return not text.startswith(" " * indent)  # a comment
+    return not text.startswith(" " * indent)  # an indented comment would become part of the value
 
 
 def _below(document: Document, end: int) -> tuple[list[str], str]:
-    """The blank lines below an offset, without the ``sops`` block, and the line after them."""
+    """Return the blank lines below an offset and the line after them, without the ``sops`` block."""
     text = document.text
     blank: list[str] = []
     at = end

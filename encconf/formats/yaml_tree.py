@@ -1,8 +1,8 @@
 """The tree of a YAML text, and how values are written into it.
 
-As in sops, values are put into the first document of a stream.  A new value is laid out like the text
-around it: with its indentation and dashes, or in brackets.  A value that replaces a quoted one stays in
-quotes.  Nothing below an alias can be changed.
+As in sops, values are written into the first document of a stream.  A new value has the layout of the text
+around it: its indentation and dashes, or flow style.  A value that replaces a quoted one is in quotes, too.
+Nothing below an alias can be changed.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 
 
 def tree(document: Document) -> Tree:
-    """The tree of a scanned text: a stream of documents, each with its directives and markers."""
+    """Return the tree of a scanned text: a stream of documents, each with its directives and markers."""
     text = document.text
     stream = Tree("stream", [])
-    if not document.parts:  # comments, at most
+    if not document.parts:  # the text has comments at most
         if text.strip("\ufeff \t\r\n"):
             stream.entries.append(_bare(text, 0, len(text)))
         else:
@@ -68,7 +68,7 @@ def _only_comments(text: str, start: int, end: int) -> bool:
 
 
 class _Reader:
-    """One document; it is ``unclear`` if it cannot be divided into separate lines."""
+    """The reader of one document.  The document is ``unclear`` if its entries are not whole lines."""
 
     __slots__ = ("datas", "start", "text", "unclear")
 
@@ -79,7 +79,7 @@ class _Reader:
         self.unclear = re.search("\r[^\n]", text) is not None
 
     def document(self, root: Node) -> Entry:
-        """The document, whose values are below ``root``, as an entry of the stream."""
+        """Return the document with the given ``root`` as an entry of the stream."""
         text = self.text
         marker = _MARKER.search(text, 0, max(root.start, 0))
         head = marker.end() if marker else 1 if text[:1] == "\ufeff" else 0
@@ -109,15 +109,15 @@ class _Reader:
         return Entry((), "", text[:head], block, text[stop:], listed=True)
 
     def _line(self, at: int) -> int:
-        """Where a line starts, after the byte order mark."""
+        """Return where the line of an offset starts, after a byte order mark."""
         start = line_start(self.text, at)
         return start + (start == 0 and self.text[:1] == "\ufeff")
 
     def _block(self, node: Node, at: int, limit: int, outside: int) -> tuple[Tree, int]:
-        """A block collection from an offset on, and where its lines end, before ``limit``.
+        """Return a block collection from offset ``at`` on, and where its lines end, before ``limit``.
 
-        ``outside`` is the column of the collection around it: comments that are indented deeper than that,
-        like the items, belong to this one.
+        ``outside`` is the column of the collection around it.  Comments behind the last item belong to this
+        collection if they are indented deeper than that, and at least as deep as the items.
         """
         text, items = self.text, node.items
         line = self._line(items[0].start)
@@ -134,7 +134,7 @@ class _Reader:
             entry, at = self._entry(item, line, following, block.column or 0)
             block.entries.append(entry)
         end = at
-        for found in _LINE.finditer(text, at, limit):  # comments that follow, as deep as the items
+        for found in _LINE.finditer(text, at, limit):  # comments behind the last item
             line_text = found[0].strip()
             indent = len(found[0]) - len(found[0].lstrip(" "))
             if line_text and (line_text[0] != "#" or indent < (block.column or 0) or indent <= outside):
@@ -145,7 +145,10 @@ class _Reader:
         return block, end
 
     def _entry(self, item: Item, line: int, following: int, column: int) -> tuple[Entry, int]:
-        """An item whose lead begins at ``line``, and where it ends; the next one starts at ``following``."""
+        """Return an item whose line begins at ``line``, and where it ends.
+
+        ``following`` is where the next item starts, and ``column`` is the column of the items.
+        """
         text, node = self.text, item.node
         after = max(item.after, item.start)
         if node.kind == "leaf" or node.flow:
@@ -180,9 +183,9 @@ class _Reader:
         return Single(text, data, at=node.value - node.start, style=node.style, shared=node.shared)
 
     def _flow(self, node: Node) -> Tree | Single:
-        """A collection in brackets."""
+        """Return a flow collection, as a single value if it has no brackets or cannot be divided."""
         if node.value < node.start:  # a single pair, `[a: 1]`
-            return Single(self.text[node.start : node.end], self._said(node))
+            return Single(self.text[node.start : node.end], self._content(node))
         brackets = "{}" if node.kind == "map" else "[]"
         flow = Tree(node.kind, {}, brackets=brackets)
         flow.open = self.text[node.start : node.value + 1]
@@ -197,23 +200,23 @@ class _Reader:
             members.append((entry, item.start, max(item.node.end, item.after)))
         if not fill(flow, self.text, node.value + 1, node.end - 1, members, _GAP):
             self.unclear = True
-            return Single(self.text[node.start : node.end], self._said(node))
+            return Single(self.text[node.start : node.end], self._content(node))
         flow.data = data_of(flow)
         return flow
 
-    def _said(self, node: Node) -> Data:
+    def _content(self, node: Node) -> Data:
         if node.kind == "leaf":
             return self._single(node).data
         if node.kind == "map":
-            return {str(item.key): self._said(item.node) for item in node.items}
-        return [self._said(item.node) for item in node.items]
+            return {str(item.key): self._content(item.node) for item in node.items}
+        return [self._content(item.node) for item in node.items]
 
 
 # --- writing -------------------------------------------------------------------------------------
 
 
 def root(whole: Tree) -> Entry:
-    """The entry that values are put into: the first document."""
+    """Return the entry that values are written into: the first document."""
     if not whole.entries:
         whole.entries.append(Entry((), whole.tail, value=Single("", {})))
         whole.tail = ""
@@ -224,14 +227,14 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     """Replace a value."""
     entry, old = chain[-1], chain[-1].value
     if isinstance(old, Single) and old.style == ALIAS and path:
-        raise _shared()
+        raise _alias_error()
     value = nested(path, value)
     if len(chain) == 1:
         _replace_root(entry, value)
         return
     outer = chain[-2].value
     assert isinstance(outer, Tree)
-    _refuse_odd(entry)
+    _refuse_unclear(entry)
     kept = old.style if isinstance(old, Single) else ""
     style = Style(chain[0], kept if isinstance(value, str) else "")
     anchored = ""
@@ -254,7 +257,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Add a last entry to a collection."""
+    """Add a value as the last entry of a collection."""
     here = chain[-1].value
     assert isinstance(here, Tree)
     inner = nested(path[1:], value)
@@ -277,23 +280,23 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def remove(chain: list[Entry], path: Path) -> None:
-    """Remove an entry; a comment above it stays."""
+    """Remove an entry.  A comment above it stays."""
     entry, last = chain[-1], chain[-1].value
     if path and isinstance(last, Single) and last.style == ALIAS:
-        raise _shared()
+        raise _alias_error()
     if path or len(chain) < 2:
-        raise _odd()
+        raise _layout_error()
     outer = chain[-2].value
     assert isinstance(outer, Tree)
     if outer.flow:
         take(outer, entry)
         return
-    _refuse_odd(entry)
+    _refuse_unclear(entry)
     members = outer.members
     at = outer.entries.index(entry)
     if len(members) == 1:
         replace(chain[:-1], (), {} if outer.kind == "map" else [])
-    elif outer.inline and entry is members[0]:  # the first one, behind a dash
+    elif outer.inline and entry is members[0]:  # the first member is on the line of a dash
         members[1].lead = ""
         del outer.entries[: outer.entries.index(members[1])]
     else:
@@ -332,7 +335,7 @@ def _replace_root(entry: Entry, value: Plain) -> None:
 
 
 def _comments_behind(entry: Entry) -> list[Entry]:
-    """The comment lines after the last value in a block collection."""
+    """Return the comment lines behind the last value of a block collection."""
     tree = entry.value
     if not isinstance(tree, Tree) or tree.flow:
         return []
@@ -341,14 +344,14 @@ def _comments_behind(entry: Entry) -> list[Entry]:
 
 
 def _last(entry: Entry) -> Entry:
-    """The innermost last entry of the block collections in an entry."""
+    """Return the last entry of the block collection in an entry, however deep it is, or the entry itself."""
     while isinstance(entry.value, Tree) and not entry.value.flow and entry.value.members:
         entry = entry.value.members[-1]
     return entry
 
 
 def _behind(entry: Entry) -> str:
-    """The text after the last value of an entry: the rest of its line, and comment lines."""
+    """Return the text behind the last value of an entry: the rest of its line, and comment lines."""
     comments = "".join(line.text for line in _comments_behind(entry))
     last = _last(entry)
     return last.post + comments + (entry.post if last is not entry else "")
@@ -363,18 +366,18 @@ def _ends_a_line(node: Tree | Single | None) -> bool:
 _BLOCKS = (LITERAL, FOLDED)
 
 
-def _refuse_odd(entry: Entry) -> None:
+def _refuse_unclear(entry: Entry) -> None:
     if entry.sign is None:
-        raise _odd()
+        raise _layout_error()
 
 
-def _odd() -> EmitError:
+def _layout_error() -> EmitError:
     return EmitError(
         "the layout here cannot be changed value by value", hint="change it with: encconf edit FILE"
     )
 
 
-def _shared() -> EmitError:
+def _alias_error() -> EmitError:
     return EmitError(
         "the path leads through an alias, to a value that is used elsewhere as well",
         hint="change it at its anchor, or write it out with: encconf edit FILE",

@@ -1,6 +1,6 @@
-"""What YAML texts consist of: line breaks, styles, anchors and tags, and scalars on one line.
+"""The tokens of YAML texts: line breaks, styles, anchors and tags, and scalars on one line.
 
-A scalar is written plain where that means the same to every reader, else in quotes.
+A scalar is written plain if every reader then reads the same value, else in quotes.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from encconf.formats import goyaml
 from encconf.text.words import bool_word
 
 BREAK = "\r\n\x85\u2028\u2029"
-# Compiled when first used: git starts a program for each version of a file.
+# Compiled when first used: git starts encconf for each version of a file, so start-up time counts.
 NEWLINE = "\r\n|[\r\n\x85\u2028\u2029]"
 PLAIN, FLOW_PLAIN, SINGLE, DOUBLE, LITERAL, FOLDED, ALIAS, FLOW_ALIAS = "", ",", "'", '"', "|", ">", "*", ",*"
 
 
 def line_start(text: str, offset: int) -> int:
-    """Where the line of an offset starts."""
+    """Return where the line of an offset starts."""
     size = 256
-    while True:  # step by step: a search for the break that a text never uses would go to its start
+    while True:  # in steps: a search for the line break that the text does not use would go back to its start
         low = max(offset - size, 0)
         line = max(text.rfind("\n", low, offset), text.rfind("\r", low, offset)) + 1
         if line or not low:
@@ -30,19 +30,19 @@ def line_start(text: str, offset: int) -> int:
 
 
 def newline_of(text: str) -> str:
-    """The line break that a text uses first."""
+    """Return the first line break of a text, or ``\\n``."""
     match = re.search("\r\n|\n|\r", text)
     return match.group() if match else "\n"
 
 
 def step_of(text: str) -> int:
-    """How many blanks a text indents by: as its first indented line."""
+    """Return by how many blanks a text indents: those of its first indented line."""
     match = re.search(r"(?m)^( +)[^\s#]", text)
     return min(len(match.group(1)), 8) if match else 2
 
 
 def line_end(text: str, offset: int) -> int:
-    """Where the next line starts, after something that ends at an offset."""
+    """Return where the next line starts, for something that ends at an offset, with or without a break."""
     if offset and text[offset - 1] in "\r\n":
         return offset
     match = re.compile(NEWLINE).search(text, offset)
@@ -50,7 +50,7 @@ def line_end(text: str, offset: int) -> int:
 
 
 def place_of(text: str, offset: int) -> tuple[int, int]:
-    """Line and column of an offset, from 1."""
+    """Return line and column of an offset, from 1."""
     line = 1
     start = 0
     for match in re.compile(NEWLINE).finditer(text, 0, offset):
@@ -60,7 +60,7 @@ def place_of(text: str, offset: int) -> tuple[int, int]:
 
 
 def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
-    """An error about the text at an offset."""
+    """Return an error about the text at an offset."""
     line, column = place_of(text, offset)
     return ParseError(message, line=line, column=column, hint=hint)
 
@@ -69,7 +69,7 @@ def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -
 
 
 class Properties:
-    """The anchor and tag in front of a scalar: where they start, and the tag's span."""
+    """The anchor and tag before a scalar: where they start, and the tag's span."""
 
     __slots__ = ("start", "tag", "tag_end", "tag_start")
 
@@ -81,14 +81,14 @@ class Properties:
 
 
 SKIP = rf"(?:[ \t]*(?:#[^{BREAK}]*)?(?:\r\n|[{BREAK}]))*[ \t]*"
-_TAG = r"!\S*"  # libyaml and go-yaml end it at a blank only, in flow style too
+_TAG = r"!\S*"  # in libyaml and go-yaml, only a blank ends a tag, even in flow style
 _TAG_BEFORE = r"(?<=[\s\[{,:])!\S*(?=[ \t]+\Z)"
 
 
 def properties(
     text: str, start: int, end: int, anchor: str | None, tag: str | None
 ) -> tuple[Properties, int]:
-    """The properties in front of a scalar, and the offset where the scalar itself starts."""
+    """Return the anchor and tag before a scalar, and the offset where the scalar itself starts."""
     at = start
     tag_start = tag_end = start
     limit = max(end, start)
@@ -109,7 +109,7 @@ def properties(
         if after.end() > limit:
             break
         at = after.end()
-    if tag is not None and at > start:  # the parser in Python puts the start of `!tag &a value` at the `&`
+    if tag is not None and at > start:  # in the Python parser's events, `!tag &a value` starts at the `&`
         before = re.compile(_TAG_BEFORE).search(text, line_start(text, start), start)
         if before is not None:
             start = tag_start = before.start()
@@ -122,12 +122,12 @@ def properties(
 
 
 def binary(data: bytes) -> str:
-    """Bytes that are no text."""
+    """Return a ``!!binary`` scalar for bytes that are not UTF-8."""
     return "!!binary " + b2a_base64(data, newline=False).decode()
 
 
 def scalar(type: str, data: bytes | None) -> str:
-    """A plain scalar that resolves to exactly this type and these bytes (strings: see `plain`)."""
+    """Return a plain scalar that resolves to exactly this type and these bytes (strings: see `plain`)."""
     if data is None:
         return "null"
     word = data.decode()
@@ -141,7 +141,7 @@ def scalar(type: str, data: bytes | None) -> str:
 
 
 def _float(data: bytes) -> str:
-    """A float that YAML spells with other digits than its bytes."""
+    """Return the spelling of a float whose bytes YAML does not read as that float.  Raises DecryptError."""
     try:
         number = goyaml.parse("float", data)
     except ValueError:
@@ -149,8 +149,8 @@ def _float(data: bytes) -> str:
     assert isinstance(number, float)
     word = goyaml.format_float(number).decode()
     special = {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}.get(word)
-    # `3` would come back as an integer (sops writes it so and loses the type), and so would more
-    # digits than an integer of sops has, by readers whose integers have any number of them.
+    # `3` would be read as an integer (sops writes it like that and loses the type).  So would more digits
+    # than sops's integers have, by readers whose integers have no limit.
     return special or (word if "." in word else word + ".0")
 
 
@@ -162,8 +162,8 @@ def means(word: str, type: str, data: bytes) -> bool:
         return False
 
 
-# Plain scalars that are strings to go-yaml and something else to a reader of another YAML: to PyYAML
-# and libyaml's other users (1.1), ruamel.yaml (1.2) or Ruby.  Compiled when first used.
+# Plain scalars that go-yaml reads as strings, and another reader does not: PyYAML and other users of libyaml
+# (YAML 1.1), ruamel.yaml (1.2) or Ruby.  The pattern is compiled when first used.
 _WORDS = frozenset(
     ["=", "<<", "y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", "-.inf", ".nan"]
 )
@@ -185,20 +185,20 @@ def _is_ambiguous(value: str) -> bool:
     if len(value) < 6 and value.lower() in _WORDS:
         return True
     if value[0] not in _FIRST:
-        return value[0] == ":"  # a symbol, to Ruby
+        return value[0] == ":"  # Ruby reads a symbol
     if value.translate(_DIGITS) == "0000-00-00T00:00:00Z":
-        return True  # the date of a sops block, which needs no pattern
+        return True  # the date in a sops block; the pattern is slower
     if value.count(".") > 1:
-        return False  # an address or a version: most that begin with a digit
+        return False  # most of these are addresses or versions
     if "0b" not in value and "0o" not in value and "0x" not in value and value.strip(_OF_DECIMALS):
-        return False  # a hash, mostly
+        return False  # most of these are hashes
     return re.fullmatch(_NUMBER_OR_DATE, value) is not None
 
 
 def _is_string(value: str) -> bool:
     """Whether a plain scalar is a string to every reader."""
     if len(value) > 5 and value[0] in _LETTERS:
-        return True  # `false` is the longest word with another meaning; numbers and dates begin otherwise
+        return True  # no longer word than `false` has a meaning, and no number or date begins with a letter
     return not _is_ambiguous(value) and means(value, "str", value.encode())
 
 
@@ -219,17 +219,18 @@ def _plain_fits(value: str, flow: bool, tagged: bool) -> bool:
 
 
 def plain(value: str, *, flow: bool = False, tagged: bool = False) -> str:
-    """A string as a plain scalar where that means the same, else in quotes."""
+    """Return a string as a plain scalar if all readers then read that string, else in quotes."""
     if _plain_fits(value, flow, tagged):
         return value
-    # go-yaml puts what would be of another type in double quotes, and what has odd signs in single ones.
+    # Like go-yaml, use double quotes if the plain scalar would have another type, and single quotes for
+    # special characters.
     if not value or not value.isprintable() or not _is_string(value):
         return double(value)
     return single(value)
 
 
 def single(value: str) -> str:
-    """A string in single quotes; printable ones only."""
+    """Return a printable string in single quotes."""
     return "'" + value.replace("'", "''") + "'"
 
 
@@ -241,7 +242,7 @@ _ESCAPES = {
 
 
 def double(value: str) -> str:
-    """A string in double quotes, on one line."""
+    """Return a string in double quotes, on one line."""
     if value.isprintable() and "\\" not in value and '"' not in value:
         return f'"{value}"'
     out = []
