@@ -1,4 +1,4 @@
-"""Encrypted files and a key, as an application has them."""
+"""Fixtures for tests of applications: a key in the environment, and encrypted files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from encconf.testing import TestKey
 
 @pytest.fixture
 def key(monkeypatch: pytest.MonkeyPatch) -> TestKey:
-    """A key that the environment names."""
+    """A new key.  SOPS_AGE_KEY has its identity."""
     made = TestKey.generate()
     monkeypatch.setenv("SOPS_AGE_KEY", made.identity)
     return made
@@ -20,6 +20,6 @@ def key(monkeypatch: pytest.MonkeyPatch) -> TestKey:
 
 @pytest.fixture
 def write(key: TestKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Write an encrypted file into the current folder, which is a new one."""
+    """Return a function that writes an encrypted file.  The current folder is a new one."""
     monkeypatch.chdir(tmp_path)
     return lambda name, data: key.write(tmp_path / name, data)

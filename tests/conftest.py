@@ -1,4 +1,4 @@
-"""What every test starts from: an empty home, and no setting of the person who runs it; a project folder."""
+"""Fixtures of every test: an empty home without your own settings, and a project folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oracle import AgeKey, Sops, gpg_home, scratch
 from project import PLAIN, Project
 
 # Every run tries the same examples; `make fuzz` looks for others.
-# A busy machine is slow: no example has a time limit.
+# No example has a time limit, because the machine may be busy.
 settings.register_profile("same", derandomize=True, database=None, deadline=None)
 settings.register_profile("new", derandomize=False, deadline=None)
 settings.load_profile("same")
@@ -27,8 +27,8 @@ _FOREIGN_NAMES = ("GNUPGHOME", "GPG_AGENT_INFO", "EDITOR", "VISUAL", "NO_COLOR",
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_session() -> Iterator[None]:
-    """Take the caller's settings away before any fixture of a wider scope can see them."""
-    # They are ignored in a script's background job, and under nohup; programs inherit that.
+    """Remove your own settings, before the session fixtures of other files can see them."""
+    # Background jobs of scripts and nohup ignore these signals, and the programs of tests would inherit that.
     usual = {signal.SIGINT: signal.default_int_handler}
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
         if signal.getsignal(number) is signal.SIG_IGN:
@@ -43,7 +43,7 @@ def _clean_session() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This test's own HOME, empty; returns its path."""
+    """Give the test an empty HOME of its own, and return its path."""
     folder = tmp_path_factory.mktemp("home")
     _live_in(folder, monkeypatch)
     return folder
@@ -59,7 +59,7 @@ def _live_in(home: Path, patch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path, home: Path) -> Project:
-    """A folder with a key of its own, empty."""
+    """An empty folder with a key of its own."""
     folder = tmp_path / "project"
     folder.mkdir()
     return Project(folder, home, AgeKey.generate())
@@ -82,11 +82,11 @@ def age_key() -> AgeKey:
 
 @pytest.fixture(scope="session")
 def sops(age_key: AgeKey) -> Sops:
-    """The real sops, which can open what is encrypted for ``age_key``."""
+    """The real sops.  It can open files that are encrypted for ``age_key``."""
     return Sops(age_key.environ())
 
 
 @pytest.fixture(scope="session")
 def pgp_home() -> Path:
-    """A gpg home with the test key of fixtures/keys; set GNUPGHOME to it."""
+    """A gpg home with the test key of fixtures/keys.  Set GNUPGHOME to this path."""
     return gpg_home()

@@ -1,4 +1,4 @@
-"""What tests of the engine share: a rule for a key, the credentials that open it, and comparisons."""
+"""Helpers for tests of the engine: rules and credentials for age keys, and comparisons."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def rule(*keys: AgeKey, selection: Selection | None = None) -> Rule:
 
 
 def credentials(*keys: AgeKey) -> Credentials:
-    """Only these keys, and nothing of the machine's."""
+    """Return credentials with only these keys, and none of this machine."""
     secrets = " ".join(key.identity for key in keys)
     return Credentials.from_env({"SOPS_AGE_KEY": secrets, "HOME": "/nonexistent", "PATH": os.environ["PATH"]})
 
 
 def opened(text: str, format: str, key: AgeKey) -> tuple[Document, bytes, bytearray]:
-    """An encrypted text unsealed: the document, its data key, which leaves were encrypted."""
+    """Decrypt a text.  Returns the document, its data key, and which of the leaves were encrypted."""
     found = open_encrypted(text, module(format), credentials(key), comments=True)
     return found.document, found.data_key, found.chosen.leaves
 
@@ -51,7 +51,7 @@ def rotated(
     ignore_mac: bool = False,
     notify: Callable[[str], None] | None = None,
 ) -> str:
-    """An encrypted text with a new data key, with keys added or removed."""
+    """Rotate an encrypted text: a new data key, and keys added or removed."""
     plan = rekey.plan_change(
         text,
         lambda rule: rekey.with_keys(rule, add, remove, notify=notify),
@@ -62,13 +62,13 @@ def rotated(
 
 
 def sealed_leaves(text: str, format: str) -> list[Leaf]:
-    """The encrypted leaves of a text, still sealed."""
+    """Return the encrypted leaves of a text, without decrypting them."""
     leaves = module(format).scan(text).leaves
     return [leaf for leaf in leaves if leaf.type == "str" and leaf.data and leaf.data.startswith(b"ENC[")]
 
 
 def values(value: object) -> object:
-    """Values in a form that compares as sops's output can: 3.0 is 3 and -0.0 is 0 there."""
+    """Return values in a form in which those that sops writes alike are equal: 3.0 and 3, -0.0 and 0."""
     if isinstance(value, Mapping):
         return {key: values(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -79,7 +79,7 @@ def values(value: object) -> object:
 
 
 def changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
-    """The lines that a diff would show as removed and as added."""
+    """Return the lines that a diff would show as removed, and those as added."""
     import difflib
 
     removed, added = [], []
@@ -92,7 +92,7 @@ def changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
 
 
 def by_hand(*values: tuple[str, bytes | None]) -> Document:
-    """A list ``l`` of these values, each a type and its bytes."""
+    """Make a document with a list ``l`` of these values, which are pairs of a type and bytes."""
     document = Document("", "yaml")
     root = Scope(None, None, (), "", {})
     items = Scope(root, "l", ("l",), "l:", [])

@@ -1,9 +1,9 @@
-"""`make test-fast`: the tests that need only Python with its packages (sops is one) and git; about a minute.
+"""`make test-fast`: run the tests that need only git, Python and its packages (sops is one).
 
     .venv/bin/python tests/fast.py [pytest's arguments]
 
-Every other program that some test runs is hidden: a test of these that calls one fails.  `make test` runs all
-tests, and needs the programs that `.ci/run` installs.
+It takes about a minute.  The other programs that tests use are hidden, so a test here that calls one fails.
+`make test` runs all tests, and needs the programs that `.ci/run` installs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MODULES = [
     *("git/conflict", "merge/corpus", "rules/pattern", "rules/selection", "sources/references"),
     *("text/align", "verbs/changes"),
 ]
-"""By name, without ``test_``."""
+"""The test files to run, without ``test_`` and ``.py``."""
 
 HIDDEN = [
     *("age", "age-keygen", "gpg", "gpg-agent", "gpgconf", "gpg-connect-agent", "ssh-keygen", "ssh-agent"),
@@ -38,13 +38,13 @@ HIDDEN = [
 
 
 def paths() -> list[Path]:
-    """The files of the modules."""
+    """Return the paths of the test files."""
     split = (each.rpartition("/") for each in MODULES)
     return [HERE / folder / f"test_{name}.py" for folder, _, name in split]
 
 
 def main(arguments: list[str]) -> int:
-    """Run them; returns pytest's exit code."""
+    """Run the tests, and return pytest's exit code."""
     with tempfile.TemporaryDirectory(prefix="fast-") as folder:
         for name in HIDDEN:
             program = Path(folder, name)

@@ -1,9 +1,9 @@
-"""encconf's command line in a process of its own, without the time that Python takes to import it.
+"""Run encconf's command line in a process of its own, but without the time that its imports take.
 
-A server, started when the first command runs, has imported encconf and what it usually needs, and has done
-nothing else.  Each command is a fork of that server: with its own folder, environment, standard streams and
-umask, and it ends as any process does.  Tests of the start itself, of signals and of terminals start Python;
-so do the transcripts and the pages of the documentation.
+The first command starts a server, which only imports encconf and the packages that it usually needs.  Each
+command is a fork of that server, with its own folder, environment, standard streams and umask, and ends like
+any process.  Tests of the start itself, of signals and of terminals start Python instead.  So do the
+transcripts and the pages of the documentation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LOADED = [
     *("click", "cryptography.hazmat.primitives.ciphers.aead", "difflib", "pyrage", "re2", "ruamel.yaml"),
     *("secrets", "shlex", "subprocess", "tempfile", "textwrap", "urllib.parse"),
 ]
-"""Modules of others that commands import when they need them."""
+"""Modules of other packages that commands import when they need them."""
 
 _LOCALE = ("LC_ALL", "LC_CTYPE", "LANG")
 
@@ -44,7 +44,10 @@ def run(
     input: bytes = b"",
     timeout: float = 60,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run encconf under a name, ``encconf`` or ``sops`` with or without a folder; raises TimeoutExpired."""
+    """Run encconf as ``program``, which is ``encconf`` or ``sops``, perhaps with a folder.
+
+    Raises TimeoutExpired.
+    """
     if not _can_fork(environ):
         code = f"import sys; from encconf.cli import run; sys.argv[0] = {program!r}; run()"
         return subprocess.run(
@@ -78,7 +81,7 @@ def run(
 
 
 def _can_fork(environ: Mapping[str, str]) -> bool:
-    """Whether nothing in an environment changes how Python itself starts."""
+    """Whether Python would start with these variables in the same way as the server did."""
     python = {name for name in environ if name.startswith("PYTHON")} - {"PYTHONPATH"}
     path = environ.get("PYTHONPATH", str(ROOT))
     utf8 = all(environ.get(name) in (None, "C.UTF-8") for name in _LOCALE)
@@ -86,7 +89,7 @@ def _can_fork(environ: Mapping[str, str]) -> bool:
 
 
 def _communicate(write: int, input: bytes, reads: list[int], timeout: float) -> list[bytes]:
-    """Write ``input`` and read all of ``reads`` to their ends; closes all of them."""
+    """Write ``input``, read all of ``reads`` to their ends, and close them all."""
     deadline = time.monotonic() + timeout
     found: dict[int, list[bytes]] = {each: [] for each in reads}
     left = memoryview(input)
@@ -136,7 +139,7 @@ def _exactly(channel: socket.socket, size: int) -> bytes:
 
 @functools.cache
 def _server() -> socket.socket:
-    """The server's socket; the server ends with this process."""
+    """Start the server, which ends with this process, and return its socket."""
     ours, theirs = socket.socketpair()
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": "/nonexistent"}
     with theirs:
@@ -148,7 +151,7 @@ def _server() -> socket.socket:
             stdin=subprocess.DEVNULL,
         )
     atexit.register(process.wait, 10)
-    atexit.register(ours.close)  # called first
+    atexit.register(ours.close)  # runs first: atexit goes backwards
     return ours
 
 
@@ -156,9 +159,9 @@ def _server() -> socket.socket:
 
 
 def _serve(control: socket.socket) -> None:
-    """Fork for each message on ``control``; returns in the forks, and never in the server."""
+    """Fork for each message on ``control``.  This returns in the forks, and never in the server."""
     _load()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for these forks
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, 1, 4)
         if not data:
@@ -183,11 +186,14 @@ def _load() -> None:
         importlib.import_module(name)
     assert threading.active_count() == 1, "a process with threads must not fork"
     gc.disable()
-    gc.freeze()  # so that forks share their memory
+    gc.freeze()  # so that forks share the memory of the server
 
 
 def _wait_for_command(channel: int, *streams: int) -> None:
-    """Fork again, to run the command; this fork says how that ended, and ends."""
+    """Fork again, and return in the new fork, to run the command.
+
+    This fork waits for it, reports its exit code, and ends.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     connection = socket.socket(fileno=channel)
     with connection.makefile("rb") as file:
@@ -212,7 +218,7 @@ def _wait_for_command(channel: int, *streams: int) -> None:
     sys.stderr.reconfigure(line_buffering=True)
     os.umask(request["umask"])
     os.chdir(request["cwd"])
-    coerced = os.environ.get("LC_CTYPE")  # by Python, where no locale is set
+    coerced = os.environ.get("LC_CTYPE")  # Python sets it if no locale is set
     os.environ.clear()
     os.environ.update(request["environ"])
     if coerced and not any(name in os.environ for name in _LOCALE):
@@ -222,7 +228,7 @@ def _wait_for_command(channel: int, *streams: int) -> None:
 
 
 def _stream(number: int, mode: str, errors: str) -> TextIOWrapper:
-    """A standard stream as Python makes it at its start."""
+    """Open a standard stream as Python does at its start."""
     binary: Any = open(number, f"{mode}b", closefd=False)  # noqa: SIM115
     return TextIOWrapper(binary, "utf-8", errors, None if mode == "r" else "\n")
 

@@ -1,12 +1,13 @@
-"""Both ways with the real sops over documents that no test has seen, for as long as you like: `make fuzz`.
-Random merges are compared with those of `git merge-file`.
+"""`make fuzz`: compare encconf with the real sops on new random documents, for as long as you like.
 
     .venv/bin/python tests/fuzz.py --minutes 5 --seed 1000000
 
-Not part of `make test`.  Every document is made from a seed, which is printed when something is wrong;
-the tests run the same checks over fixed seeds (tests/test_differential.py).  Values are also put into the
-documents and taken out by both.  For as long again, encrypted files of every format are changed at random,
-and opened under a limit of memory and time (`mutated`).
+Each document is encrypted by one program and decrypted by the other.  Both also set and remove values in it.
+Random merges are compared with those of `git merge-file`.  Then, for the same time, encrypted files of every
+format are changed at random, and opened under a limit of memory and time (`mutated`).
+
+This is not part of `make test`.  Every document is made from a seed, which is printed if something is wrong.
+tests/test_differential.py runs the same checks with fixed seeds.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 
 def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
-    """Put one value into a file of sops's, or take one out, both ways; returns what happened."""
+    """Set or remove one value in a file of sops, with sops and with encconf.  Returns what happened."""
     from engine import credentials, values
     from oracle import SopsError
 
@@ -99,7 +100,7 @@ def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
 
 
 def _sops_own(plain: str, format: str, path: Any) -> str:
-    """Why sops makes something else of a file, as docs/sops-differences.md and docs/formats.md say."""
+    """Return the reason why sops's result may differ (see docs/sops-differences.md), or ""."""
     if format == "yaml" and re.search(r"(?m)#[ \t\r]*$", plain):
         return "sops makes an item of a bare # in a list"
     if format == "yaml" and "#" in plain and any(isinstance(step, int) for step in path):
@@ -115,7 +116,10 @@ def _sops_own(plain: str, format: str, path: Any) -> str:
 
 
 def merged(text: str, format: str, seed: int) -> str:
-    """Both sides change lines: what git merges is merged in the same way or at odds, and nothing is lost."""
+    """Change lines on both sides, merge them, and check the result against git's.
+
+    If git merges them, encconf gives the same result or a conflict, and loses nothing.
+    """
     from encconf import formats
     from encconf.errors import EncconfError
     from encconf.merge import merge
@@ -154,7 +158,7 @@ def merged(text: str, format: str, seed: int) -> str:
         return "the same"
     if not reads(by_git):
         return "git: spoiled, ours: merged"
-    # An entry that one side moves is there once, and gone if the other takes it out.
+    # An entry that one side moves is in the result once, or not at all if the other side removes it.
     was, one, other, git, here = (
         Counter(map(str.strip, each.splitlines())) for each in (text, ours, theirs, by_git, found.text)
     )
@@ -165,7 +169,7 @@ def merged(text: str, format: str, seed: int) -> str:
 
 
 def _edited(lines: list[str], draw: random.Random, format: str) -> list[str]:
-    """The lines with one of them changed, added or taken out, as people do it."""
+    """Return the lines after a typical edit: one of them is changed, added or removed."""
     at = draw.randrange(len(lines)) if lines else 0
     line = lines[at] if lines else ""
     indent = line[: len(line) - len(line.lstrip(" "))]
@@ -193,7 +197,7 @@ def _edited(lines: list[str], draw: random.Random, format: str) -> list[str]:
 
 
 def _merge_file(base: str, ours: str, theirs: str) -> str | None:
-    """What git makes of three texts, None where it has a conflict."""
+    """Merge three texts with git.  Returns None for a conflict."""
     with tempfile.TemporaryDirectory() as folder:
         names = []
         for name, text in (("ours", ours), ("base", base), ("theirs", theirs)):
@@ -229,7 +233,7 @@ id = 2
 
 
 def main() -> int:
-    """Go on until the time is over; 1 if anything was wrong."""
+    """Run the checks until the time is over.  Returns 1 if one of them failed."""
     from formats.toml_files import same_as_tomllib, statements
     from generate import dotenv_text, ini_text, json_text, toml_text, yaml_text
     from mutated import main as mutated

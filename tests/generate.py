@@ -1,4 +1,4 @@
-"""Random YAML and JSON documents, as varied as people write them; the same seed gives the same text."""
+"""Generate random texts of each format, as varied as those of people.  A seed always gives the same text."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ _TEXTS = [
 
 
 class YamlMaker:
-    """Makes one document; only what libyaml accepts in nearly all cases."""
+    """Makes one YAML text, which libyaml accepts in nearly all cases."""
 
     def __init__(self, seed: int, *, comments: bool = True, aliases: bool = True) -> None:
         self.random = random.Random(seed)
@@ -128,7 +128,7 @@ class YamlMaker:
         self.names = 0
 
     def text(self) -> str:
-        """The whole stream, with its line breaks and marks."""
+        """Return the whole stream, with its line breaks and document markers."""
         chance = self.random.random
         documents = [self.document() for _ in range(1 if chance() < 0.85 else self.random.randint(2, 3))]
         text = "".join(
@@ -233,7 +233,7 @@ class YamlMaker:
             return ""
         self.names += 1
         name = f"a{self.names}"
-        # An alias to what is still open would be recursive: only scalars are offered as targets here.
+        # No alias may refer to a collection that contains it, so only the anchors of scalars are listed.
         return f" &{name}"
 
     def scalar(self) -> str:
@@ -304,12 +304,12 @@ class YamlMaker:
 
 
 def yaml_text(seed: int, *, comments: bool = True, aliases: bool = True) -> str:
-    """A YAML stream of one to three documents."""
+    """Return a YAML stream of one to three documents."""
     return YamlMaker(seed, comments=comments, aliases=aliases).text()
 
 
 def json_value(source: random.Random, depth: int = 0) -> object:
-    """A random value of a JSON document."""
+    """Return a random value for a JSON document."""
     kind = source.random()
     if kind < 0.2 and depth < 4:
         return {
@@ -328,7 +328,7 @@ def json_value(source: random.Random, depth: int = 0) -> object:
 
 
 def json_text(seed: int) -> str:
-    """A JSON object in one of the usual layouts."""
+    """Return a JSON object in one of the usual layouts."""
     source = random.Random(seed)
     value = {f"k{n}": json_value(source) for n in range(source.randint(0, 7))}
     indent = source.choice([None, 2, 4, "\t", 1])
@@ -357,12 +357,12 @@ class TomlMaker:
         self.comments = comments
         self.newline = "\r\n" if self.random.random() < 0.15 else "\n"
         self.blank = self.random.choice(["", " ", " ", "  ", "\t"])
-        self.names: set[str] = set()  # those of the last table
+        self.names: set[str] = set()  # the names in the last table
         self.headers: set[tuple[str, ...]] = set()
-        self.closed: set[tuple[str, ...]] = set()  # what no header may name any more
+        self.closed: set[tuple[str, ...]] = set()  # tables that no further header may name
 
     def text(self) -> str:
-        """The whole text."""
+        """Return the whole text."""
         chance = self.random.random
         lines = self.pairs(set(), "")
         self.closed.update((name,) for name in self.names)
@@ -415,7 +415,7 @@ class TomlMaker:
         return lines
 
     def pairs(self, taken: set[str], indent: str) -> list[str]:
-        """Lines of a table: ``taken`` are keys that it has already."""
+        """Return lines for a table, without the keys ``taken``, which it has already."""
         lines: list[str] = []
         tables: dict[str, set[str]] = {}
         for _ in range(self.random.randint(0, 5)):
@@ -436,7 +436,7 @@ class TomlMaker:
         return lines
 
     def table(self) -> list[str]:
-        """A table, or an array of tables."""
+        """Return the lines of a table or of an array of tables."""
         if self.random.random() < 0.3:
             return self.deep()
         path: tuple[str, ...] = ()
@@ -461,7 +461,7 @@ class TomlMaker:
         return lines
 
     def deep(self) -> list[str]:
-        """Tables whose outer one has its header later, with others between: their order is a trap."""
+        """Return nested tables with the outer header after an inner one, and other tables between them."""
         name = f"t{self.random.randint(0, 10**6)}"
         other = f"o{self.random.randint(0, 10**6)}"
         return [
@@ -523,7 +523,7 @@ class TomlMaker:
 
 
 def toml_text(seed: int, *, comments: bool = True) -> str:
-    """A TOML text; tomllib takes nearly every one."""
+    """Return a TOML text, which tomllib accepts in nearly all cases."""
     return TomlMaker(seed, comments=comments).text()
 
 
@@ -537,7 +537,7 @@ _COMMENT_WORDS = ["", " note", "x", " a = b", " ünï", "# banner ##", "-----", 
 
 
 def dotenv_text(seed: int, *, like_sops: bool = False) -> str:
-    """Lines as in a ``.env`` file; with ``like_sops``, only what sops can read."""
+    """Return lines of a ``.env`` file.  With ``like_sops``, sops can read all of them."""
     source = random.Random(seed)
     chance = source.random
     lines: list[str] = []
@@ -583,7 +583,10 @@ def dotenv_text(seed: int, *, like_sops: bool = False) -> str:
 
 
 def ini_text(seed: int, *, indented: bool = False) -> str:
-    """Sections, keys and comments; with ``indented``, values over several lines as configparser has them."""
+    """Return sections, keys and comments.
+
+    With ``indented``, values may have several lines, as configparser accepts them.
+    """
     source = random.Random(seed)
     chance = source.random
     lines: list[str] = []

@@ -1,7 +1,7 @@
-"""Programs of others that tests run, brought by npm and pip once for this virtual environment.
+"""Install the programs and packages of others that tests use, once for this virtual environment.
 
-Each lies in a folder of its own below its ``share``; its version is part of the name, so that another
-version is another folder.  Tests in several processes wait for the one that installs.
+npm and pip install each into a folder of its own, below ``share`` of the environment.  The name of the folder
+has the version.  If tests in several processes need the same one, they wait for the first to install it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PATIENCE = 300  # seconds
 
 
 def npm(package: str, version: str) -> Path:
-    """A package of the npm registry with what it needs: the folder that holds ``node_modules``."""
+    """Install an npm package and its dependencies.  Returns the folder that has ``node_modules``."""
 
     def install(folder: Path) -> None:
         _run("npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), f"{package}@{version}")
@@ -31,7 +31,7 @@ def npm(package: str, version: str) -> Path:
 
 
 def mise() -> Path:
-    """mise, which has rops 0.1.7 inside."""
+    """Install mise, which includes rops 0.1.7, and return its path."""
     system = "macos" if sys.platform == "darwin" else "linux"
     machine = "arm64" if platform.machine() in ("arm64", "aarch64") else "x64"
     package = f"@jdxcode/mise-{system}-{machine}"
@@ -39,7 +39,7 @@ def mise() -> Path:
 
 
 def pip(name: str, *requirements: str) -> Path:
-    """Packages of PyPI with what they need: a folder for PYTHONPATH."""
+    """Install packages of PyPI and their dependencies.  Returns a folder for PYTHONPATH."""
 
     def install(folder: Path) -> None:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"]
@@ -50,7 +50,7 @@ def pip(name: str, *requirements: str) -> Path:
 
 
 def part_of_wheel(requirement: str, prefix: str) -> Path:
-    """The folder that holds the files of a wheel whose path begins with ``prefix``, and no others of it."""
+    """Extract the files of a wheel whose paths begin with ``prefix``.  Returns their folder."""
 
     def install(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as wheels:

@@ -2,17 +2,17 @@
 
     .venv/bin/python tests/mutants.py [--sample 40] [--seed 0] [MODULE…]
 
-A mutant is a module with one small fault: a comparison or a term of a condition changed, a guard, a
-``raise`` or a call removed, a number one off, two arguments swapped.  For each, a process is forked
-from one that has imported and run the module's tests already.  It runs those that reach the changed
-line, the fastest first, and stops at the first failure: the mutant is killed.  Programs that tests
-start through `Project` get the mutant, too.
+A mutant is a module with one small fault: a comparison or a term of a condition is changed, a guard, a
+``raise`` or a call is removed, a number is off by one, or two arguments are swapped.  Each mutant runs in a
+fork of a process that has imported and run the module's tests already.  The fork runs the tests that reach
+the changed line, the fastest first.  If one fails, the mutant is killed.  Programs that tests start with
+`Project` run the mutant, too.
 
-``tests/mutants.toml`` lists the mutants that behave like the original, or differ in a message only,
-with the reason: they are not counted.  The exit code is 1 if fewer than 95 % of the others are killed.
+``tests/mutants.toml`` lists mutants that behave like the original, or differ only in a message, with the
+reason.  They are not counted.  The exit code is 1 if fewer than 95 % of the others are killed.
 
-mutmut, cosmic-ray and mutatest are not used: none removes guards, raises and terms of conditions, and
-the last two start pytest again for each mutant, which takes as long as a whole test file.
+mutmut, cosmic-ray and mutatest are not used, because none of them removes guards, raises and terms of
+conditions.  The last two also start pytest for each mutant, which takes as long as a whole test file.
 """
 
 from __future__ import annotations
@@ -74,15 +74,18 @@ GROUPS = {
     "verbs/test_rekey.py": ["verbs/rekey.py"],
     "formats/test_sniff.py": ["formats/sniff.py"],
 }
-"""Modules, by the tests that are to kill their mutants, relative to ``tests``."""
+"""The modules, by the tests that must kill their mutants.  The paths of tests are relative to ``tests``."""
 
 _TYPICAL_SECONDS = 1.0
-"""CPU time of a test; those that take longer are asked only about mutants that the others let live."""
+"""A CPU time.  Tests that take longer run only for mutants that survive the other tests."""
 
 
 @dataclass
 class Mutant:
-    """``put`` changes the module's tree; ``lines`` are those of the statement (or its head)."""
+    """One mutant.  ``put`` changes the module's syntax tree.
+
+    ``lines`` are those of the changed statement, or only of its head if it has a body.
+    """
 
     name: str
     qualname: str
@@ -126,7 +129,7 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def _expressions(node: ast.AST) -> Iterator[ast.AST]:
-    """What may stand for a node, one fault each."""
+    """Yield replacements for an expression, each with one fault."""
     match node:
         case ast.Compare(ops=ops):
             for at, op in enumerate(ops):
@@ -171,7 +174,7 @@ def _expressions(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _statements(node: ast.stmt) -> Iterator[ast.stmt]:
-    """The same for statements."""
+    """Yield replacements for a statement, each with one fault."""
     match node:
         case ast.If(test=test, body=body, orelse=orelse):
             if isinstance(body[-1], _LEAVES) and not orelse:
@@ -199,7 +202,7 @@ def _short(node: ast.AST) -> str:
 
 
 class _Finder:
-    """Collects the mutants of a tree."""
+    """Collects the mutants of a syntax tree."""
 
     def __init__(self, tree: ast.Module) -> None:
         self.found: list[Mutant] = []
@@ -218,7 +221,7 @@ class _Finder:
                 continue
             inner = [each for name in ("body", "orelse", "handlers") for each in getattr(node, name, ())]
             ends = inner[0].lineno if inner else (node.end_lineno or 0) + 1
-            # A call starts at the first decorator.
+            # A decorated function or class begins at its first decorator.
             first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
             self.lines = range(first, max(ends, node.lineno + 1))
             for other in _statements(node):
@@ -243,7 +246,7 @@ class _Finder:
             self.scope = outer
             return
         if isinstance(node, ast.Raise):
-            return  # what is left is its message
+            return  # its other parts are the message
         for field, value in ast.iter_fields(node):
             if field == "annotation":
                 continue
@@ -264,7 +267,7 @@ class _Finder:
     def _expression(self, owner: ast.AST, field: str, at: int | None) -> None:
         node = getattr(owner, field) if at is None else getattr(owner, field)[at]
         if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.keyword) and node.arg == "strict"):
-            return  # a message; `zip` only makes sure
+            return  # a message, or an argument `strict` of `zip`, which is only a check
         for other in _expressions(node):
 
             def put(other: ast.AST = other) -> None:
@@ -284,7 +287,7 @@ class _Finder:
 
     def _add(self, node: ast.AST, other: ast.AST, put: Callable[[], None]) -> None:
         if self.scope and not self.scope[-1].startswith("def "):
-            return  # the body of a class: slots, fields
+            return  # slots and fields in the body of a class
         qualname = ".".join(each.removeprefix("def ") for each in self.scope)
         name = f"{qualname or 'module'}: {_short(node)} → {_short(other)}"
         self.seen[name] += 1
@@ -294,7 +297,7 @@ class _Finder:
 
 
 def _for_types(node: ast.stmt) -> bool:
-    """Whether a statement is for the type checker only."""
+    """Whether a statement is only for the type checker."""
     named = (
         node.test if isinstance(node, ast.If) else node.targets[0] if isinstance(node, ast.Assign) else None
     )
@@ -302,7 +305,7 @@ def _for_types(node: ast.stmt) -> bool:
 
 
 def _functions(module: ModuleType) -> dict[tuple[str, int], FunctionType]:
-    """The functions that a module defines, by qualified name and first line."""
+    """Return the functions that a module defines, by qualified name and first line."""
     found: dict[tuple[str, int], FunctionType] = {}
 
     def look(value: Any) -> None:
@@ -329,7 +332,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _install(module: ModuleType, tree: ast.Module, mutant: Mutant) -> bool:
-    """Make this process's module the mutant; False if there is no way."""
+    """Change the module in this process into the mutant.  Returns False if that is impossible."""
     ast.fix_missing_locations(tree)
     compiled = compile(tree, str(module.__file__), "exec")
     if not mutant.qualname:
@@ -345,7 +348,7 @@ def _install(module: ModuleType, tree: ast.Module, mutant: Mutant) -> bool:
         vars(module).update(changed)
         ours = [each for name, each in sys.modules.items() if name.startswith("encconf")]
         for name, value in changed.items():
-            for other in ours:  # `from module import NAME`
+            for other in ours:  # it may have the name from `from module import NAME`
                 if vars(other).get(name, other) is before.get(name):
                     setattr(other, name, value)
         return True
@@ -401,7 +404,7 @@ atexit.register(save)
 threading.settrace(tracer)
 sys.settrace(tracer)
 """
-"""Finds out which lines a program reaches that a test starts."""
+"""The code that records which lines a program reaches.  Programs that tests start run it first."""
 
 
 class Runner:
@@ -419,14 +422,14 @@ class Runner:
         self.failed = True
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Run each test once, then the mutants."""
+        """Run each test once, and then try the mutants."""
         import project
 
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
             self.copy = Path(folder, "package")
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / "encconf", self.copy / "encconf", ignore=ignored)
-            project.ROOT = self.copy  # the programs that `Project` starts are the copy
+            project.ROOT = self.copy  # the programs that `Project` starts run the copy
             wrong = self._run_once(session.items, Path(folder))
             if wrong:
                 print("these tests fail without a mutant:", *wrong, sep="\n    ")
@@ -436,7 +439,7 @@ class Runner:
         return True
 
     def _run_once(self, items: list[pytest.Item], folder: Path) -> list[str]:
-        """How long each test takes, and which of the modules' lines it reaches; returns those that fail."""
+        """Record the time of each test and the lines that it reaches.  Returns the tests that fail."""
         import project
 
         out, trace = folder / "lines", folder / "trace"
@@ -483,7 +486,7 @@ class Runner:
         return wrong
 
     def _mutate(self, path: str) -> bool:
-        """Try a module's mutants; whether enough are killed."""
+        """Try a module's mutants.  Returns whether enough of them are killed."""
         listed = self.listed.get(path, {})
         source = (ROOT / "encconf" / path).read_text()
         found = _Finder(ast.parse(source)).found
@@ -512,7 +515,7 @@ class Runner:
         return not stale and (share >= WANTED or not left)
 
     def _outcome(self, path: str, source: str, at: int) -> tuple[str, str]:
-        """What becomes of a mutant, and the test that killed it."""
+        """Try one mutant.  Returns the outcome, and the test that killed it."""
         tree = ast.parse(source)
         mutant = _Finder(tree).found[at]
         mutant.put()
@@ -543,7 +546,7 @@ class Runner:
     def _child(
         self, path: str, tree: ast.Module, mutant: Mutant, tests: list[pytest.Item]
     ) -> tuple[str, str]:
-        """Run the tests in a fork that has the mutant."""
+        """Run the tests in a fork with the mutant.  Returns the outcome, and the test that killed it."""
         budget = 5 + 3 * sum(self.seconds[item.nodeid] for item in tests)
         read, write = os.pipe()
         sys.stdout.flush()
@@ -561,7 +564,7 @@ class Runner:
             finally:
                 os._exit(0)
         os.close(write)
-        # Most of the machine may belong to others: the limit of CPU time is what counts.
+        # This limit is generous, because the machine may be busy.  The limit of CPU time is strict.
         ready, _, _ = select.select([read], [], [], 60 + 20 * budget)
         said = os.read(read, 4096).decode() if ready else ""
         os.close(read)
@@ -595,7 +598,7 @@ def _cpu() -> float:
 
 
 def main() -> int:
-    """Every group in a process of its own; 1 if the tests kill too few mutants of a module."""
+    """Run every group in a process of its own.  Returns 1 if too few mutants of a module are killed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as merge/weave.py; all if none")
     parser.add_argument("--sample", type=int, default=40, help="mutants of each module; 0 for all")

@@ -1,9 +1,9 @@
-"""Encrypted files of every format, changed at random, opened under a limit of memory and time: `make fuzz`.
+"""Change encrypted files of every format at random, and open them under limits (part of `make fuzz`).
 
-A child process gets one text at a time and does what a reader does with a file that somebody else has
-changed: `loads_all`, `decrypt`, `inspect`, and on the command line `check` and `decrypt`.  It may succeed
-or raise EncconfError.  Anything else is a finding: another exception, an internal error, memory or time
-beyond the limits, a child that dies.
+A child process gets one text at a time, and does what you do with a file that somebody else has changed:
+`loads_all`, `decrypt`, `inspect`, and on the command line `check` and `decrypt`.  Each step may succeed or
+raise EncconfError.  Anything else is a finding: another exception, an internal error, more memory or time
+than the limits, or the death of the child.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from typing import Any
 from oracle import FIXTURES, AgeKey
 
 MEMORY = 200 << 20
-"""How many bytes a step may take for a text of up to 1 MB."""
+"""The limit of memory for a step in bytes, for a text of up to 1 MB."""
 SECONDS = 2.5
-"""How much CPU time a step may take for it: TOML with many tables takes half of that."""
+"""The limit of CPU time for a step.  TOML with many tables takes half of it."""
 LARGEST = 1_000_000
 NAMES = {  # by format
     "yaml": "f.yaml",
@@ -53,7 +53,7 @@ PLAIN = {
 
 
 def seeds(key: AgeKey) -> list[tuple[str, str]]:
-    """Format and text of the files that are changed."""
+    """Return the format and the text of each file to change."""
     from engine import credentials, rule
 
     from encconf import api, formats
@@ -64,7 +64,7 @@ def seeds(key: AgeKey) -> list[tuple[str, str]]:
     ]
     for path in sorted([*FIXTURES.glob("sops/*.enc.*"), *FIXTURES.glob("strict1/*")]):
         if path.name.startswith("cloud-keys"):
-            continue  # it would wait for services
+            continue  # its keys would make it wait for services
         found.append((formats.of_path(path.name), path.read_bytes().decode()))
     return found
 
@@ -148,7 +148,7 @@ _WORDS = [
 
 
 def mutate(text: str, draw: random.Random) -> str:
-    """The text with a few changes of its bytes, words, lines or structure."""
+    """Return the text after a few changes of its bytes, words, lines or structure."""
     for _ in range(draw.choice([1, 1, 1, 2, 3, 8])):
         text = draw.choice(_CHANGES)(text, draw)[:LARGEST]
     return text
@@ -173,7 +173,7 @@ def _word(text: str, draw: random.Random) -> str:
 
 
 def _value(text: str, draw: random.Random) -> str:
-    """Something else in the place of one value, number or ciphertext."""
+    """Replace one value, number or ciphertext."""
     found = list(
         re.finditer(r"(?<=[:=] )\S.*|(?<==)\S.*|ENC\[[^\]]*\]|[0-9]+|(?<=:)[A-Za-z0-9+/=]{4,}", text)
     )
@@ -213,7 +213,7 @@ def _cut(text: str, draw: random.Random) -> str:
 
 
 def _many(text: str, draw: random.Random) -> str:
-    """A piece of the text, or a word, very often."""
+    """Repeat a piece of the text, or a word, very often."""
     start, end = _span(text, draw, draw.choice([2, 30, 400]))
     piece = draw.choice([text[start:end], draw.choice(_WORDS), *_BOMBS])
     size = draw.choice([1_000, 30_000, 300_000, LARGEST])
@@ -278,7 +278,10 @@ def _steps(text: str, format: str, file: Path, creds: Any) -> list[tuple[str, An
 
 
 def _used(which: str) -> int:
-    """A number of the process's own, in bytes: VmSize, VmRSS, or VmHWM, the highest since `_forget`."""
+    """Return a size of this process in bytes.
+
+    ``which`` is VmSize, VmRSS, or VmHWM, which is the highest VmRSS since `_forget`.
+    """
     found = re.search(rf"{which}:\s*([0-9]+) kB", Path("/proc/self/status").read_text())
     assert found is not None
     return int(found[1]) << 10
@@ -289,7 +292,7 @@ def _forget() -> None:
 
 
 def work(pipe: Connection, identities: str, folder: str) -> None:
-    """Do the steps with each text that comes in, and say what was wrong with them."""
+    """Receive texts, run the steps on each, and send back the findings."""
     from engine import credentials
 
     from encconf import errors
@@ -331,7 +334,7 @@ def work(pipe: Connection, identities: str, folder: str) -> None:
 
 
 class Child:
-    """A process that does the steps; a new one where the last has died or does not answer."""
+    """The child process.  It is started again if it has died or does not answer."""
 
     def __init__(self, key: AgeKey) -> None:
         self._identities = " ".join([key.identity, *(AgeKey.load(path).identity for path in _KEYS)])
@@ -339,7 +342,10 @@ class Child:
         self._process: Any = None
 
     def run(self, text: str, format: str) -> list[str]:
-        """What was wrong with the steps; a child that has done many others is not blamed for the last."""
+        """Run the steps on a text, and return the findings.
+
+        A finding counts only if a new child has it too, because earlier texts may be the cause in an old one.
+        """
         found = self._run(text, format)
         if found:
             self.close()
@@ -367,7 +373,7 @@ class Child:
         return [wrong]
 
     def close(self) -> None:
-        """End the process."""
+        """Kill the process."""
         if self._process is not None:
             self._process.kill()
             self._process.join()
@@ -378,7 +384,7 @@ _KEYS = sorted((FIXTURES / "keys").glob("*.txt"))
 
 
 def main(minutes: float, seed: int) -> int:
-    """Change and open files until the time is over; how many were wrong."""
+    """Change and open files until the time is over.  Returns how many had findings."""
     key = AgeKey.generate()
     texts = seeds(key)
     child = Child(key)

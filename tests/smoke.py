@@ -1,6 +1,6 @@
-"""The main job on any system, with the installed encconf and Python alone: python smoke.py
+"""Test the main functions of the installed encconf on any system, with only Python: python smoke.py
 
-For Windows and macOS, where the other tests do not run: they need programs of Linux.
+It is for Windows and macOS, because the other tests need programs of Linux.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PLAIN = (
 
 
 def run(*words: str, code: int = 0, **environ: str) -> str:
-    """Run encconf; returns what it prints."""
+    """Run encconf, and return what it prints."""
     command = [sys.executable, "-m", "encconf", *words]
     done = subprocess.run(command, env={**os.environ, **environ}, capture_output=True, check=False)
     assert done.returncode == code, (words, done)
