@@ -1,4 +1,4 @@
-"""The rooms of the package and the one direction in which they import each other."""
+"""The rooms of the package import each other in one direction, and its files are short and private."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "encconf"
 
-# Each room in the order in which data passes through them, with the rooms it may import.
+# The rooms in the order in which data passes through them, each with the rooms that it may import.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "record": set(),
@@ -41,7 +41,7 @@ ROOMS["engine"] = {
     "text",
 }
 ROOMS["auditlog"] = {"errors", "formats", "identities", "io", "text"}
-# The upper floors see everything below them, and not each other.
+# Most of the following rooms may import every room above them.
 ROOMS["api"] = {*ROOMS}
 ROOMS["verbs"] = {*ROOMS}
 ROOMS["settings"] = {*ROOMS}
@@ -64,22 +64,22 @@ NO_CLASSES = ("Manager", "Service", "Client", "Factory", "Builder", "Context")
 MOST_LINES_OF_A_FILE = 450
 MOST_LINES_OF_A_FUNCTION = 80
 
-# What does not keep to the rules yet, or has a reason not to.  `test_exceptions_are_needed` sees to it that
-# these lists only shrink: when a file has been cleaned or moved, take its entry out.
+# Exceptions from the rules: code that does not follow them yet, or has a reason.  These lists only shrink.
+# After you clean or move a file, remove its entry, or `test_exceptions_are_needed` fails.
 
 AGAINST: set[tuple[str, str]] = set()
 """Imports against the direction, as (file, room)."""
 
 CYCLIC: set[str] = set()
-"""Files in a circle of imports within their package."""
+"""Files with cyclic imports within their package."""
 
 PRIVATE: dict[str, int] = {}
-"""Files that use private names of other files, and how many."""
+"""Files that use private names of other files, and how many they use."""
 
 LONG_FILES = {
     "errors.py": "a table: the whole tree of errors can be read in one place",
 }
-"""Files that are longer than `MOST_LINES_OF_A_FILE`, and the reason where there is one."""
+"""Files that are longer than `MOST_LINES_OF_A_FILE`, perhaps with a reason."""
 
 LONG_FUNCTIONS = {
     "formats/json.py scan": "a scanner",
@@ -93,18 +93,18 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 @cache
 def tree_of(path: Path) -> ast.Module:
-    """A file's syntax tree; nothing may change it."""
+    """Return the syntax tree of a file.  It is cached, so do not change it."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @cache
 def nodes_of(path: Path) -> tuple[ast.AST, ...]:
-    """Every node of it."""
+    """Return all nodes of the syntax tree of a file."""
     return tuple(ast.walk(tree_of(path)))
 
 
 def room_of(module: str) -> str:
-    """``encconf.keys.age`` is in the room ``keys``; the package itself has no name."""
+    """Return the room of a module: ``keys`` for ``encconf.keys.age``, and "" for the package itself."""
     return module.split(".")[1] if "." in module else ""
 
 
@@ -114,7 +114,7 @@ def name_of(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Every module of encconf that a file imports, wherever in the file, with the line."""
+    """Yield every module of encconf that a file imports, also inside functions, with the line."""
     here = name_of(path)
     package = here if path.name == "__init__.py" else here.rpartition(".")[0]
     for node in nodes_of(path):
@@ -131,7 +131,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _named_module(node: ast.Call) -> str:
-    """The module that a call of ``__import__`` or ``import_module`` names, "" for other calls."""
+    """Return the module that a call of ``__import__`` or ``import_module`` names, or "" for other calls."""
     function = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
     if function not in ("__import__", "import_module") or not node.args:
         return ""
@@ -159,7 +159,7 @@ def test_imports_point_one_way() -> None:
     for path in FILES:
         here = room_of(name_of(path))
         if here in ("", "__main__"):
-            continue  # the public names, and the command line's door
+            continue  # encconf/__init__.py and __main__.py
         assert here in ROOMS, f"give the room {here!r} a line in ROOMS"
         wrong += [
             f"{_key(path)}:{line}: {module}"
@@ -171,7 +171,7 @@ def test_imports_point_one_way() -> None:
 
 
 def test_the_direction_is_one() -> None:
-    """ROOMS has no circle."""
+    """ROOMS has no cycle."""
     done: set[str] = set()
     while len(done) < len(ROOMS):
         ready = {room for room, below in ROOMS.items() if room not in done and below <= done}
@@ -191,12 +191,12 @@ def test_no_room_without_a_purpose() -> None:
     assert [name for name in classes if name.endswith(NO_CLASSES)] == []
 
 
-# A quantifier on a group with a + behind it, as in (a|b)*+ .
+# A group with a quantifier and a +, such as (a|b)*+.
 POSSESSIVE_GROUP = re.compile(r"(?<!\\)\)(?:[?*+]|\{[0-9]*,?[0-9]*\})\+")
 
 
 def test_f1_no_possessive_group() -> None:
-    """Python 3.11.0 to 3.11.4 match possessive groups wrongly (gh-106052): ``(?>(…)*)`` says the same."""
+    """Python 3.11.0 to 3.11.4 match possessive groups wrongly (gh-106052).  Write ``(?>(…)*)`` instead."""
     assert POSSESSIVE_GROUP.search("(a|b)*+")
     found = [
         f"{_key(path)}:{node.lineno}"
@@ -213,7 +213,7 @@ def test_f1_no_possessive_group() -> None:
 
 @cache
 def _module_of(name: str) -> Path | None:
-    """The file of a module of encconf, None for a name inside one."""
+    """Return the file of a module of encconf, or None for a name inside a module."""
     path = PACKAGE.parent.joinpath(*name.split("."))
     for file in (path / "__init__.py", path.with_suffix(".py")):
         if file.is_file():
@@ -223,7 +223,7 @@ def _module_of(name: str) -> Path | None:
 
 @cache
 def _imported_files(path: Path) -> set[Path]:
-    """The files of encconf that a file imports when it runs; imports for types alone do not count."""
+    """Return the files of encconf that a file imports when it runs.  Imports only for types do not count."""
     for_types = {
         id(each)
         for node in nodes_of(path)
@@ -246,7 +246,7 @@ def _imported_files(path: Path) -> set[Path]:
 
 
 def _reaches(start: Path, graph: dict[Path, set[Path]]) -> bool:
-    """Whether a file imports itself by way of others."""
+    """Whether a file imports itself through others."""
     seen: set[Path] = set()
     pending = [start]
     while pending:
@@ -258,7 +258,7 @@ def _reaches(start: Path, graph: dict[Path, set[Path]]) -> bool:
 
 @cache
 def cyclic(files: tuple[Path, ...]) -> frozenset[str]:
-    """The files of a package that import themselves by way of others there."""
+    """Return the files of a package that import themselves through other files of the package."""
     graph = {path: {file for file in _imported_files(path) if file in files} for path in files}
     return frozenset(_key(path) for path in files if _reaches(path, graph))
 
@@ -269,12 +269,12 @@ def _files_of(room: str) -> tuple[Path, ...]:
 
 @pytest.mark.parametrize("room", sorted(path.name for path in PACKAGE.iterdir() if path.is_dir()))
 def test_no_cyclic_imports_within_a_package(room: str) -> None:
-    """Not even by an import inside of a function; what is imported for types does not count."""
+    """Imports inside functions count, too.  Imports only for types do not count."""
     assert cyclic(_files_of(room)) - CYCLIC == set()
 
 
 def _own_private_names(path: Path) -> set[str]:
-    """The private names that a file defines: functions, classes, attributes, slots, parameters."""
+    """Return the private names that a file defines: functions, classes, attributes, slots, parameters."""
     own: set[str] = set()
     for node in nodes_of(path):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -290,7 +290,7 @@ def _own_private_names(path: Path) -> set[str]:
 
 @cache
 def foreign_private_names(path: Path) -> list[str]:
-    """The private names (``_x``) that a file uses and another one defines."""
+    """Return the private names (``_x``) of other files that a file uses."""
     own = _own_private_names(path)
     used: list[tuple[int, str]] = []
     for node in nodes_of(path):
@@ -356,7 +356,7 @@ def test_functions_are_short() -> None:
 
 
 def test_exceptions_are_needed() -> None:
-    """The lists above shrink: take out what has become short, clean or another file."""
+    """The exceptions above are needed: the file exists, and still breaks the rule."""
     keys = {_key(path): path for path in FILES}
     long = {name for path in FILES for name in _long_functions(path)}
     rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir()}

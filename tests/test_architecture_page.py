@@ -1,4 +1,4 @@
-"""docs/architecture.md: its diagram and its table of rooms are those of the code."""
+"""The diagram and the table of rooms in docs/architecture.md agree with the code."""
 
 from __future__ import annotations
 

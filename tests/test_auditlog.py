@@ -1,4 +1,4 @@
-"""The audit log in PostgreSQL: what is written down, and that nothing is done without it."""
+"""The audit log in PostgreSQL: what is logged, and that no file is opened if logging fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from project import PLAIN, Project, Result
 
 pytestmark = pytest.mark.services
 
-# As sops's audit/schema.sql has it, less the index.
+# The schema of sops's audit/schema.sql, without its index.
 _SCHEMA = """
 CREATE TABLE audit_event (
     id SERIAL PRIMARY KEY,
@@ -38,7 +38,7 @@ def server() -> Iterator[Postgres]:
 
 
 class Audited(Project):
-    """A project on a machine that asks for an audit log."""
+    """A project on a machine with an audit log."""
 
     config: str
     server: Postgres
@@ -60,7 +60,7 @@ class Audited(Project):
         return result
 
     def events(self) -> list[tuple[str, str]]:
-        """What has been written down since the last call: action and file, all by this user."""
+        """Return the action and file of each event since the last call.  Asserts that this user did it."""
         rows = self.server.connection.execute(
             "WITH gone AS (DELETE FROM audit_event RETURNING *)"
             " SELECT action, username, file FROM gone ORDER BY id"
@@ -103,7 +103,7 @@ def test_what_is_written_down(project: Audited) -> None:
 
 
 def test_what_is_not(project: Audited) -> None:
-    """Without the values being opened there is nothing to tell, and no database is asked."""
+    """A command that opens no values logs nothing, and does not connect to the database."""
     Path(project.config).write_text("backends: {postgres: [{connection_string: host=/nowhere}]}")
     for args in (["filestatus", "e.yaml"], ["updatekeys", "-y", "e.yaml"], ["--version"], ["--help"]):
         project.run(*args)
@@ -184,7 +184,7 @@ def test_a_file_that_cannot_be_looked_at(project: Audited) -> None:
 
 
 def test_a_text_that_cannot_be_encrypted(project: Audited) -> None:
-    """It is found out before anything is written down, or a key service asked."""
+    """The error comes before anything is logged, and before a key service is called."""
     for text in ("a: [", project.read("e.yaml")):
         project.write("p.yaml", text)
         assert project.run("encrypt", "-i", "p.yaml", code=2 if text == "a: [" else 203).out == ""

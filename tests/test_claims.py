@@ -1,6 +1,6 @@
-"""README.md: each claim is in it, word for word, and names the tests or the benchmark that back it.
+"""Each claim of README.md is listed here word for word, with the tests or the benchmark that prove it.
 
-What the page shows as commands and Python is run by tests/test_pages.py.
+tests/test_pages.py runs the commands and the Python code of the page.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def test_each_claim_names_its_tests(words: str) -> None:
 
 
 def test_what_an_encrypted_file_shows(sealed: Project) -> None:
-    """Keys, and the length and type of each value, without a key; the value itself nowhere."""
+    """It shows keys, and the length and type of each value, but nowhere the value itself."""
     text = sealed.path("secrets.enc.yaml").read_text()
     found = encconf.inspect(text)
     assert ("db", "password") in [leaf.path for leaf in found.leaves]

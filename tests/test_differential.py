@@ -1,4 +1,4 @@
-"""Both ways with the real sops, over generated documents."""
+"""encconf and the real sops encrypt generated documents and decrypt those of each other."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from encconf.rules.selection import Selection
 from encconf.text.document import Document
 from encconf.verbs import changes
 
-# Texts that encconf refuses though sops takes them: sops reads only the first document's keys strictly.
+# Errors of encconf for texts that sops accepts: sops checks only the keys of the first document.
 _STRICTER = ("the table has the same key twice", "the section has the same key twice")
 
 
 def both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
-    """Check one document in both directions; returns what happened, for the count."""
+    """Check one document in both directions.  Returns what happened, so that the outcomes can be counted."""
     creds = credentials(age_key)
     told: list[str] = []
     try:
@@ -51,7 +51,7 @@ def both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
     try:
         by_sops = sops.decrypt(theirs, format)
     except SopsError:
-        return "sops cannot read its own"  # an unencrypted -0.0, for one
+        return "sops cannot read its own"  # for example, an unencrypted -0.0
     if values(module(format).load_plain(by_sops)) != plain:
         return "sops changes the data"  # a bare `#` in a list becomes an item
     assert values(api.loads_all(theirs, format=format, credentials=creds)) == plain
@@ -64,15 +64,15 @@ def both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
 
 
 def strings_both_ways(seed: int, age_key: AgeKey, sops: Sops) -> str:
-    """Check that every reader of YAML reads the strings of a document that went through sops, and back.
+    """Check that every reader of YAML reads the same strings after a document went through sops and back.
 
-    That is more than sops does: some that it writes without quotes are dates to PyYAML, say.
+    sops itself does not guarantee that: PyYAML reads some strings that sops writes without quotes as dates.
     """
     creds = credentials(age_key)
     one, two, *others = random_strings(seed, 10)
     keys = {key: "v" for key in random_strings(-1 - seed, 4) if len(key) < 100 and key not in ("", "sops")}
     meant = {**{f"k{at}": value for at, value in enumerate(others)}, "l": [one, {"m": two}]}
-    with_keys = {**meant, "keys": keys}  # sops spells the keys of its files, and encconf leaves them so
+    with_keys = {**meant, "keys": keys}  # in a file of sops, the keys keep the spelling of sops
     text = yaml_of(with_keys)
     theirs = sops.encrypt(yaml_of(meant), "yaml", age=age_key.recipient)
     ours = api.encrypt(text, rule(age_key), credentials=creds)
@@ -123,7 +123,7 @@ def test_documents_with_nothing_but_the_block(text: str, age_key: AgeKey, sops: 
 
 
 def test_comments_reach_sops(age_key: AgeKey, sops: Sops, tmp_path: Path) -> None:
-    """sops decrypts nearly every comment of ours; one that it doesn't costs a warning, never a value."""
+    """sops decrypts nearly every comment of encconf.  For another one, it only prints a warning."""
     comments = warnings = 0
     for seed in range(1000, 1060):
         text = yaml_text(seed)
@@ -140,7 +140,7 @@ def test_comments_reach_sops(age_key: AgeKey, sops: Sops, tmp_path: Path) -> Non
 
 
 def lines_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
-    """Check one dotenv or INI text in both directions; returns what happened, for the count."""
+    """Check one dotenv or INI text in both directions.  Returns what happened."""
     creds = credentials(age_key)
     load = module(format).load_plain
     told: list[str] = []
@@ -163,7 +163,7 @@ def lines_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
         theirs = sops.encrypt(text, format, age=age_key.recipient)
         by_sops = sops.decrypt(theirs, format)
     except SopsError:
-        return "sops cannot"  # what people write, and banners as comments
+        return "sops cannot"  # such as some common layouts, and banners as comments
     decrypted = api.decrypt(theirs, format=format, credentials=creds)
     try:
         again = api.encrypt(decrypted, format=format, twin=theirs, credentials=creds)
@@ -178,19 +178,19 @@ def lines_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
         if not with_values(load(by_sops)) == with_values(loaded) == with_values(plain):
             return "sops changes the data"
     except EncconfError:
-        return "sops changes the data"  # so that not even it can read it
+        return "sops changes the data"  # so that even sops cannot read it
     return "ok"
 
 
 def comment_words(document: Document) -> Counter[str]:
-    """The words of every comment line of a plain text."""
+    """Count the words of the comments in a plaintext."""
     lines = (line for comment in document.comments for line in comment.text.split("\n"))
     words = (line.strip(" \t\r#;") for line in lines)
-    return Counter(word for word in words if word and not word.startswith("ENC["))  # sops lost that one
+    return Counter(word for word in words if word and not word.startswith("ENC["))  # not decrypted by sops
 
 
 def comments_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
-    """Whether sops prints every comment of our file that it prints of its own; returns what happened."""
+    """Check that sops decrypts the comments of our file that it decrypts in its own.  Returns the outcome."""
     creds = credentials(age_key)
     scan = module(format).scan
     try:
@@ -216,7 +216,7 @@ def comments_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> s
 
 
 def toml_again(text: str, age_key: AgeKey) -> str:
-    """Check one TOML text, which sops does not know, against tomllib."""
+    """Check one TOML text against tomllib, because sops does not support TOML."""
     creds = credentials(age_key)
     try:
         plain = tomllib.loads(text)
@@ -235,7 +235,7 @@ def toml_again(text: str, age_key: AgeKey) -> str:
 
 
 def bytes_both_ways(data: bytes, age_key: AgeKey, sops: Sops) -> str:
-    """Check some bytes as a binary file in both directions."""
+    """Check bytes as a binary file in both directions."""
     creds = credentials(age_key)
     text = data.decode("utf-8", "surrogateescape")
     flags = ("--input-type", "binary", "--output-type", "binary")
@@ -251,7 +251,7 @@ def bytes_both_ways(data: bytes, age_key: AgeKey, sops: Sops) -> str:
 
 
 def random_bytes(seed: int) -> bytes:
-    """Bytes of every kind: text with a few wrong bytes, nothing but noise, JSON that is no envelope."""
+    """Return bytes from a seed: text with a few wrong bytes, noise, or JSON that is not encrypted."""
     draw = random.Random(seed)
     kind = draw.randrange(4)
     if kind == 0:
@@ -285,7 +285,7 @@ def test_f10_binary(age_key: AgeKey, sops: Sops) -> None:
 
 
 def with_values(trees: list[dict[str, object]]) -> list[dict[str, object]]:
-    """The trees without empty sections, which go-ini makes and drops."""
+    """Return the trees without empty sections, which go-ini sometimes adds and sometimes removes."""
     return [{name: value for name, value in tree.items() if value != {}} for tree in trees]
 
 
@@ -322,7 +322,7 @@ def test_ini(block: int, age_key: AgeKey, sops: Sops) -> None:
     ids=repr,
 )
 def test_selections_of_lines(format: str, selection: Selection, age_key: AgeKey, sops: Sops) -> None:
-    """sops reads what is left in clear, too, and its MAC is ours."""
+    """sops reads the plaintext values, too, and computes the same MAC."""
     creds = credentials(age_key)
     read = 0
     for seed in range(2000, 2025):

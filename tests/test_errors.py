@@ -1,4 +1,4 @@
-"""Every error encconf raises on purpose: exit code, slug and hint, and the file that it is about."""
+"""The errors that encconf raises on purpose: exit code, slug, hint, and the file that they are about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values in the words of other programs; `tests/cli/test_export.py` lets these programs read them."""
+"""Values in the formats of other programs.  In `tests/cli/test_export.py`, these programs read them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_fish_quotes_two_signs() -> None:
 
 def test_dotenv_prefers_single_quotes() -> None:
     assert export.dotenv({"A": "x y"}) == "A='x y'\n"
-    assert export.dotenv({"A": "x\\"}) == 'A="x\\\\"\n'  # python-dotenv would read on after \'
+    assert export.dotenv({"A": "x\\"}) == 'A="x\\\\"\n'  # python-dotenv reads \' as a quote
 
 
 def test_json_is_one_flat_object() -> None:

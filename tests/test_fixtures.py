@@ -1,4 +1,4 @@
-"""encconf against the files of fixtures/: those made by sops, and the hard layouts."""
+"""encconf on the files of fixtures/: those made by sops, and the hard layouts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALICE = AgeKey.load(FIXTURES / "keys" / "alice.txt")
 
 @pytest.fixture(autouse=True)
 def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hold every key of fixtures/keys."""
+    """Put every key of fixtures/keys into the environment."""
     identities = [make.key(name).identity for name in ("alice", "bob", "carol")]
     monkeypatch.setenv("SOPS_AGE_KEY", "\n".join(identities))
     monkeypatch.setenv("GNUPGHOME", str(gpg_home()))
@@ -41,14 +41,14 @@ def stored(name: str, kind: str) -> str:
 
 
 def trees(text: str, format: str) -> list[Any]:
-    """Plain trees, every scalar as its text: read without encconf."""
+    """Read a text without encconf, as trees in which every scalar is its text."""
     if format == "json":
         return [json.loads(text, parse_float=str, parse_int=str, parse_constant=str)]
     return [tree or {} for tree in yaml.load_all(text, Loader=yaml.CBaseLoader)]
 
 
 def same(a: Any, b: Any) -> bool:
-    """Equal, whatever the spelling of numbers and nulls."""
+    """Whether two trees are equal, ignoring the spelling of numbers and nulls."""
     if isinstance(a, dict) and isinstance(b, dict):
         return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
     if isinstance(a, list) and isinstance(b, list):
@@ -62,16 +62,16 @@ def same(a: Any, b: Any) -> bool:
 
 
 def comments(text: str) -> list[str]:
-    """The comments of a fixture whose values hold no ``#``, in the order of the alphabet."""
+    """Return the comments of a text, sorted.  Its values must not contain ``#``."""
     return sorted(found for found in re.findall(r"(?:^|(?<=\s))#(.*)$", text, flags=re.M) if found.strip())
 
 
 def sealed(tree: Any, path: tuple[Any, ...] = ()) -> set[tuple[Any, ...]]:
-    """Where the ``ENC[…]`` values of an encrypted tree stand."""
+    """Return the paths of the ``ENC[…]`` values of an encrypted tree."""
     if isinstance(tree, dict):
         return {found for key in tree for found in sealed(tree[key], (*path, key))}
     if isinstance(tree, list):
-        # sops's list comments are no values, nor is the "" that it makes of a bare ``#`` in a list
+        # A comment of sops in a list is not a value, nor is the "" that sops makes of a bare ``#`` there.
         items = [item for item in tree if item != "" and not str(item).endswith("type:comment]")]
         return {found for index, item in enumerate(items) for found in sealed(item, (*path, index))}
     return {path} if isinstance(tree, str) and tree.startswith("ENC[AES256_GCM,") else set()
@@ -92,7 +92,7 @@ def test_decrypt_gives_what_sops_gives(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in CASES if make.format_of(CASES[name]) == "yaml"])
 def test_no_comment_is_lost_or_left_sealed(name: str) -> None:
-    """Also where sops itself cannot find the place again of a comment that it sealed."""
+    """This includes comments that sops encrypted but cannot decrypt, because their place has changed."""
     assert comments(encconf.decrypt(stored(name, "enc"), format="yaml")) == comments(make.plain(CASES[name]))
 
 
@@ -152,11 +152,11 @@ def test_json_types() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_rewrite_changes_mac_and_date_only(name: str, alices_sops: Sops) -> None:
-    """An edit that changes nothing keeps every ciphertext, key and unknown entry; sops reads it."""
+    """An edit without changes keeps every ciphertext, key and unknown entry, and sops can read the result."""
     format = make.format_of(CASES[name])
     before = stored(name, "enc")
     after = encconf.encrypt(encconf.decrypt(before, format=format), None, format=format, twin=before)
-    # What sops 3.11 writes as a list item is a comment again, with the ciphertext that it had.
+    # A comment that sops 3.11 wrote as a list item becomes a comment again, with the same ciphertext.
     before = re.sub(r"^( *)- (ENC\[.*,type:comment\])$", r"\1#\2", before, flags=re.M)
     changed = [
         (old, new)
@@ -173,7 +173,7 @@ def test_a_rewrite_changes_mac_and_date_only(name: str, alices_sops: Sops) -> No
 
 @pytest.mark.parametrize("name", [name for name in CASES if "changes" not in CASES[name]])
 def test_sops_reads_ours(name: str) -> None:
-    """Encrypted under the same rule: the same values sealed, MAC accepted, equal values and comments."""
+    """The same values are encrypted.  sops accepts the MAC, and reads the same values and comments."""
     case = CASES[name]
     format = make.format_of(case)
     plain = make.plain(case)
@@ -211,7 +211,7 @@ def test_hard_layouts_come_back_to_the_byte(path: Any, for_alice: config.Rule, a
     ours = encconf.encrypt(text, for_alice, format=format)
     assert encconf.decrypt(ours, format=format) == text
 
-    # A bare ``#`` in a list becomes an item in sops, so it is not given one.
+    # sops would make an item of a bare ``#`` in a list, so remove these.
     given = re.sub(r"^ *#\n", "", text, flags=re.M)
     theirs = alices_sops.decrypt(alices_sops.encrypt(given, format, age=ALICE.recipient), format)
     assert all(map(same, trees(alices_sops.decrypt(ours, format), format), trees(theirs, format)))

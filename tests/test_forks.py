@@ -1,4 +1,4 @@
-"""A command in a fork of tests/forks.py is what it is in a process that Python starts."""
+"""A command in a fork of tests/forks.py behaves as in a process that Python starts."""
 
 from __future__ import annotations
 

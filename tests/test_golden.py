@@ -1,6 +1,6 @@
-"""fixtures/golden: files that encconf encrypted, which every later version opens, with the strict check.
+"""Every version of encconf opens the files in fixtures/golden, which earlier versions encrypted.
 
-They are never made again.  A change of what encconf writes adds files: fixtures/golden.py.
+These files never change.  If encconf writes something new, fixtures/golden.py adds files.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ by_file = pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
 
 
 def read(path: Path) -> tuple[str, str, str]:
-    """The encrypted text, the plaintext and the format."""
+    """Return the encrypted text, the plaintext and the format."""
     plain = path.with_name(re.sub(r"\.enc\d+\.", ".", path.name))
     return path.read_bytes().decode(), plain.read_bytes().decode(), FORMATS[path.suffix[1:]]
 
@@ -53,7 +53,7 @@ def test_it_opens(path: Path) -> None:
 
 @by_file
 def test_it_has_the_strict_check(path: Path) -> None:
-    """Its MAC's nonce has encconf's mark; what sops's MAC does not see is part of it."""
+    """The nonce of its MAC has encconf's mark, and covers what sops's MAC does not cover."""
     text, _, format = read(path)
     (nonce,) = re.findall(r"mac\W+ENC\[AES256_GCM,data:[^,]*,iv:([^,]*),", text)[:1]
     assert base64.b64decode(nonce).startswith(b"ENCCONF")
@@ -67,7 +67,7 @@ def test_it_has_the_strict_check(path: Path) -> None:
 
 @pytest.mark.parametrize("path", ONLY_ENCRYPTED, ids=lambda path: path.name)
 def test_only_encrypted_values_count_there(path: Path) -> None:
-    """Row G, seal:180: the place of a selected value that is empty or null counts, too."""
+    """The place of a selected value counts even if the value is empty or null."""
     text, _, format = read(path)
     renamed = re.sub("(?i)open_unencrypted", "shut_unencrypted", text)
     api.decrypt(renamed, format=format, credentials=CREDENTIALS)

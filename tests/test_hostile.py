@@ -1,4 +1,4 @@
-"""Files made to hurt: each ends with its own error, quickly, and without a traceback or a value."""
+"""Malicious files: each gives a specific error, quickly, and without a traceback or a value."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     ],
 )
 def test_plain(text: str, format: str, error: type[Exception], age_key: AgeKey) -> None:
-    with at_most(20), pytest.raises(error):  # not a benchmark: a bomb would take hours
+    with at_most(20), pytest.raises(error):  # a generous limit: a real bomb would take hours
         api.encrypt(text, rule(age_key), format=format, credentials=credentials(age_key))
 
 
@@ -123,7 +123,7 @@ def test_work_grows_linearly_with_merged_aliases() -> None:
 
 
 def test_work_grows_linearly_with_multi_line_values() -> None:
-    """Where nothing is indented and one line is long, how a text indents is far to seek."""
+    """Finding the indentation of a text takes long if no line is indented and one line is long."""
     text = "# " + "c" * 1_000_000 + "\n" + "".join(f"k{n}: ENC[x]\n" for n in range(3000))
     document = yaml.scan(text)
     with at_most(2):
@@ -171,7 +171,7 @@ def test_depth_through_aliases_is_limited(age_key: AgeKey) -> None:
 
 
 def armored(stanzas: bytes) -> str:
-    """An age file with these stanzas, which nobody can open."""
+    """Return an age file with these stanzas.  No key opens it."""
     file = b"age-encryption.org/v1\n" + stanzas + b"--- " + b"A" * 43 + b"\n" + bytes(64)
     lines = b64encode(file).decode()
     body = "\n".join(lines[at : at + 64] for at in range(0, len(lines), 64))
@@ -182,7 +182,7 @@ STANZA = b"-> X25519 " + b"YWFh" * 10 + b"YWE" + b"\n" + b"A" * 43 + b"\n"
 
 
 def with_wrapped(text: str, enc: str, times: int = 1) -> str:
-    """An encrypted YAML file with another age entry, in front of its own ones."""
+    """Insert another age entry in front of those of an encrypted YAML file."""
     entry = "        - enc: |\n" + indent(enc, " " * 12) + "          recipient: age1x\n"
     return text.replace("    age:\n", "    age:\n" + entry * times)
 
@@ -205,14 +205,14 @@ def test_b2_a_long_age_header_is_not_read(stanzas: bytes, age_key: AgeKey) -> No
     plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
     text = with_wrapped(plain, armored(stanzas))
     with at_most(1):
-        assert api.loads(text, credentials=creds) == {"a": 1}  # our own entry opens it as before
+        assert api.loads(text, credentials=creds) == {"a": 1}  # the original entry still opens it
         alone = re.sub(r"(?s)(          recipient: age1x\n).*(    lastmodified)", r"\1\2", text)
         with pytest.raises(EncconfError, match=r"larger header than a data key needs|longer than 16 KiB"):
             api.loads(alone, credentials=creds)
 
 
 def test_b2_what_rops_and_large_rsa_keys_write_is_read(age_key: AgeKey) -> None:
-    """A stanza of noise, one of an RSA key of 16384 bits, and one for us."""
+    """The file has a stanza of noise, one of an RSA key of 16384 bits, and one for our key."""
     creds = credentials(age_key)
     noise = b"-> x-grease abc " + b"q" * 265 + b"\n" + b"B" * 64 + b"\n" + b"A" * 40 + b"\n"
     rsa = b"-> ssh-rsa AAAAAA\n" + (b"B" * 64 + b"\n") * 42 + b"A" * 43 + b"\n"
@@ -225,7 +225,7 @@ def test_b2_what_rops_and_large_rsa_keys_write_is_read(age_key: AgeKey) -> None:
 
 @pytest.mark.parametrize("type", ["age", "pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"])
 def test_b2_no_key_type_gets_a_long_wrapped_key(type: str, age_key: AgeKey) -> None:
-    """Neither a program nor a service is asked about more than 16 KiB."""
+    """No program and no service gets more than 16 KiB."""
     creds = credentials(age_key)
     plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
     block = re.sub(r"(?s)    age:\n.*(    lastmodified)", rf"    {type}: [{{enc: {'x' * 16385}}}]\n\1", plain)
@@ -251,7 +251,7 @@ KEPT = re.compile(r"(?ms)^sops:.*")
 
 
 def with_block(text: str, key: AgeKey) -> str:
-    """A YAML text with the block of another file, as somebody can make it without a key."""
+    """Return a YAML text with the block of another file.  Anyone can make such a file without a key."""
     found = KEPT.search(api.encrypt("z: 1\n", rule(key), credentials=credentials(key)))
     assert found is not None
     return text + found[0]
@@ -292,12 +292,12 @@ def test_b1_many_aliases_of_long_values_are_opened(age_key: AgeKey) -> None:
     with at_most(3):
         assert api.decrypt(out, credentials=credentials(age_key)) == text
         assert api.loads(out, credentials=credentials(age_key))["b_unencrypted"] == ["x" * 16_000] * 1000
-    assert getrusage(RUSAGE_SELF).ru_maxrss - before < 150 << 10  # of which the dict has 16 MB
+    assert getrusage(RUSAGE_SELF).ru_maxrss - before < 150 << 10  # in KiB; the dict itself takes 16 MB
 
 
 @pytest.mark.parametrize("format", ["yaml", "json", "ini", "toml"])
 def test_b1_long_paths_are_limited(format: str) -> None:
-    """One long key with many values below it: whatever spells a path of each would take minutes."""
+    """One long key has many values below it.  Code that makes a path for each would take minutes."""
     key, count = "k" * 60_000, 25_000
     if format == "yaml":
         text = f"? {key}\n:\n" + "".join(f"  b{n}: 1\n" for n in range(count))
@@ -355,15 +355,15 @@ def test_b1_a_pattern_of_a_file_takes_no_longer_than_a_second_or_two(age_key: Ag
         text = with_block(keys, age_key).replace(
             "unencrypted_suffix: _unencrypted", f"encrypted_regex: '{pattern}'"
         )
-        with at_most(5), pytest.raises(EncconfError):  # of eight, where nothing counts
+        with at_most(5), pytest.raises(EncconfError):  # without a limit, it would take eight
             api.loads(text, credentials=creds)
 
 
-# --- pipes in the place of files -----------------------------------------------------------------
+# --- pipes instead of files -----------------------------------------------------------------
 
 
 def outcome(project: Project, *argv: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """The exit code, and what a command says, which must not be that of a bug."""
+    """Return the exit code and the messages of a command.  Asserts that they report no bug."""
     done = subprocess.run(
         [sys.executable, "-m", "encconf", *argv],
         cwd=project.folder,
@@ -531,7 +531,7 @@ def test_what_is_slow_to_read_is_limited_by_the_size_of_the_text(format: str, te
     ids=["end", "block", "anchor", "tag", "start"],
 )
 def test_empty_lines_of_yaml_are_limited(before: str, after: str, line: str) -> None:
-    """A pattern that passes them one by one takes some 280 bytes for each."""
+    """A pattern that matches them one by one would take some 280 bytes for each."""
     with pytest.raises(LimitError, match=r"more than 1[0-9]{5} lines for its size"):
         yaml.scan(before + line * 900_000 + after)
     assert len(yaml.scan(before + "\n" * 60_000 + after).leaves) >= 1

@@ -1,4 +1,4 @@
-"""What is loaded, and when: start-up time is a budget."""
+"""What each command and ``import encconf`` may import, because start-up time is a budget."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from encconf.keys.age import AgeKey as Recipient
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# `import encconf` may load these and nothing else.
+# `import encconf` may load only these.
 ALLOWED = {"encconf", "__future__"}
 
 # Decrypting a file that an age key opens needs none of these.
@@ -34,7 +34,7 @@ NOT_TO_DECRYPT = {
         "subprocess",
     ),
     *("tempfile", "tomllib", "yaml"),
-    # Where nobody named a source, and the machine keeps no audit log.
+    # If no source is named, and the machine has no audit log.
     *("encconf.auditlog", "encconf.providers", "encconf.sources", "encconf.identities.userconfig"),
 }
 
@@ -54,7 +54,7 @@ NOT_TO_ENCRYPT = {
 
 
 def loaded(code: str, *args: str, site: bool = True) -> set[str]:
-    """The modules that a piece of code loads in a fresh interpreter."""
+    """Return the modules that a piece of code loads in a new interpreter."""
     script = (
         "import sys; before = set(sys.modules)\n"
         f"{code}\n"

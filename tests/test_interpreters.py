@@ -1,8 +1,8 @@
-"""The formats read the same on the machine's own Python as on the one that runs these tests.
+"""The formats give the same result with the machine's own Python as with the one that runs these tests.
 
-Python 3.11.0 to 3.11.4, Debian 12's among them, match possessive groups wrongly (CPython gh-106052), without
-an error.  tests/test_architecture.py forbids them; here the formats are tried on the interpreters there are.
-Only the standard library is used: another interpreter has no packages.
+Python 3.11.0 to 3.11.4 match possessive groups wrongly and without an error (CPython gh-106052).  Debian 12
+has such a version.  tests/test_architecture.py forbids these groups.  Here, the formats run with each
+installed interpreter, and use only the standard library, because another interpreter has no packages.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def result(format, text):
 print(json.dumps([result(format, text) for format, text in json.load(sys.stdin)]))
 """
 
-# What came out wrong on 3.11.2 with possessive groups, and what it is.
+# Texts that 3.11.2 read wrongly because of possessive groups, and the right results.
 SAID = [
     ("yaml", "password: secret  \nport: 5432 \n", [[10, 16, "str", "b'secret'"], [25, 29, "int", "b'5432'"]]),
     ("json", '{"users": ["a"]}', [[11, 14, "str", "b'a'"]]),
@@ -48,7 +48,7 @@ SAID = [
 
 
 def interpreters() -> list[str]:
-    """This one, and the machine's own where it is new enough."""
+    """Return this interpreter, and the machine's own if it is new enough."""
     found = [sys.executable]
     own = "/usr/bin/python3"
     check = "import sys; sys.exit(sys.version_info < (3, 11))"
@@ -78,7 +78,7 @@ def test_f1_the_findings() -> None:
 
 
 def test_f1_the_fixtures() -> None:
-    """Every text that one of them reads, the other reads as the same leaves."""
+    """All interpreters read the same leaves in each text."""
     texts = []
     endings = {".yaml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini", ".toml": "toml"}
     for path in sorted(FIXTURES.rglob("*.*")):

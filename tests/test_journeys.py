@@ -1,6 +1,6 @@
-"""tests/journeys/: the first hour of three people, with only the commands that the documentation names.
+"""tests/journeys/ has the first hour of three people, with only commands from the documentation.
 
-The pages are run as those of docs/ are; see `pages`.
+The pages are run like those of docs/ (see `pages`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is published: the wheel and the source archive, the workflows, the action, the size of an install."""
+"""What a release has: the wheel, the source archive, workflows, the action, and the size of an install."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 @pytest.fixture(scope="module")
 def release() -> dict[str, object]:
-    """The functions of .ci/release.py."""
+    """Return the functions of .ci/release.py."""
     return runpy.run_path(str(ROOT / ".ci" / "release.py"))
 
 
 @pytest.fixture(scope="module")
 def built(release: dict[str, object], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with both files, built twice."""
+    """Build a release twice, and return the folder with both files."""
     first, second = tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("second")
     build = release["build"]
     assert callable(build)
@@ -65,7 +65,7 @@ class TestWheel:
         assert not [name for name in names if "__pycache__" in name or name.startswith(".venv")]
 
     def test_it_works_where_it_is_installed(self, built: Path, tmp_path: Path) -> None:
-        """tests/smoke.py, as CI runs it on every system."""
+        """This runs tests/smoke.py, as CI does on every system."""
         (wheel,) = built.glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(tmp_path)
@@ -81,7 +81,7 @@ class TestWheel:
         assert (done.returncode, done.stderr) == (0, "")
 
     def test_it_says_where_the_project_is(self, built: Path, release: dict[str, object]) -> None:
-        """Below the sample address, as no other is set; a wheel of another address is found."""
+        """The address is the sample, as no other is set.  A wheel with another address is detected."""
         wrong_urls = release["wrong_urls"]
         assert callable(wrong_urls)
         (wheel,) = built.glob("*.whl")
@@ -89,7 +89,7 @@ class TestWheel:
         assert "not below https://example.org/shop" in wrong_urls(wheel, "https://example.org/shop")
 
     def test_a_build_from_the_archive_says_the_same(self, built: Path, tmp_path: Path) -> None:
-        """Without the variable: PKG-INFO has the address."""
+        """The build does not need the variable, because PKG-INFO has the address."""
         (archive,) = built.glob("*.tar.gz")
         with tarfile.open(archive) as tar:
             tar.extractall(tmp_path, filter="data")
@@ -117,7 +117,7 @@ class TestWheel:
             assert "(docs/choosing.md)" in metadata
 
     def metadata(self, source: Path, environ: dict[str, str]) -> str:
-        """METADATA as a build of the wheel would have it."""
+        """Return METADATA as a build of the wheel would write it."""
         code = "import sys, hatchling.build as b; print(b.prepare_metadata_for_build_wheel(sys.argv[1]))"
         command = [sys.executable, "-c", code, str(source / "build")]
         (source / "build").mkdir()
@@ -133,7 +133,7 @@ class TestWheel:
 
 
 def closure(requirements: list[str]) -> set[str]:
-    """The packages that these need, without extras."""
+    """Return the packages that these requirements need, without extras."""
     found: set[str] = set()
     queue = [Requirement(each) for each in requirements]
     while queue:
@@ -147,7 +147,7 @@ def closure(requirements: list[str]) -> set[str]:
 
 
 def test_the_size_of_an_install() -> None:
-    """What `pip install encconf` puts on the disk: with pip's bytecode 32 MB at most (bench/install.py)."""
+    """`pip install encconf` takes at most 32 MB of disk, with pip's bytecode (bench/install.py)."""
     files = list((ROOT / "encconf").rglob("*"))
     for name in closure(PROJECT["dependencies"]):
         files += [Path(str(file.locate())) for file in importlib.metadata.files(name) or ()]
@@ -197,10 +197,10 @@ class TestWorkflows:
 
 
 class TestAction:
-    """action.yml, its steps run by bash as GitHub would run them."""
+    """The steps of action.yml, which bash runs as on GitHub."""
 
     def steps(self, project: Project, inputs: dict[str, str]) -> dict[str, tuple[int, str]]:
-        """Run the steps after the installation: the exit code and output of each."""
+        """Run the steps after the installation.  Returns the exit code and the output of each."""
         action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
         given = {name: str(each.get("default", "")) for name, each in action["inputs"].items()} | inputs
         programs = project.home / "bin"

@@ -1,4 +1,4 @@
-"""README.md and the pages of docs/ are true: what they show is run, and their links lead somewhere."""
+"""The examples of README.md and the pages of docs/ run as shown, and their links work."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def project(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_what_it_shows_is_so(name: str, project: Path) -> None:
-    with patch.dict(os.environ):  # what a page sets is not for the next one
+    with patch.dict(os.environ):  # the variables of a page must not affect the next one
         pages.run(ROOT / name, project)
 
 

@@ -1,6 +1,6 @@
-"""Other systems, as far as Linux can play them: Windows without POSIX, its consoles, its line endings; types.
+"""Other systems, as far as Linux can simulate them: Windows without POSIX, its consoles and line endings.
 
-docs/platforms.md says what that proves, and what it does not.
+docs/platforms.md says what this proves and what it does not prove.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WINDOWS = ROOT / "tests" / "windows"
 def windows(sealed: Project) -> Project:
     """A project in which encconf runs as on Windows.
 
-    Without locks, its private folder must be where no other test removes what is not locked.
+    It has no locks, so its private folder is in a place where no other test removes unlocked folders.
     """
     sealed.environ["PYTHONPATH"] = f"{WINDOWS}{os.pathsep}{ROOT}"
     sealed.environ["TEMP"] = str(sealed.home)

@@ -1,4 +1,4 @@
-"""What must hold for every text: spans are exact, decryption gives the text back, tampering is seen."""
+"""What holds for every text: spans are exact, decryption restores the text, tampering is detected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = AgeKey.generate()
 CREDENTIALS = credentials(KEY)
 
 SEEDS = st.integers(0, 2**40)
-# Lines that collide: keys, dashes, quotes, indicators and blanks, in any order.
+# Lines that YAML can misread: keys, dashes, quotes, indicators and blanks, in any order.
 RAW_YAML = st.lists(
     st.tuples(
         st.sampled_from(["", "  ", "    ", "- ", "  - ", "- - ", "? ", "    - "]),
@@ -86,7 +86,7 @@ def test_any_string_as_a_value(value: str) -> None:
 @given(SEEDS, st.booleans())
 @QUIET
 def test_spans_are_exact(seed: int, as_json: bool) -> None:
-    """Putting every leaf's own text in its place changes nothing."""
+    """Replacing every leaf with its own text changes nothing."""
     text = json_text(seed) if as_json else yaml_text(seed)
     try:
         document = module("json" if as_json else "yaml").scan(text, comments=True)
@@ -104,10 +104,10 @@ def test_spans_are_exact(seed: int, as_json: bool) -> None:
 @given(SEEDS, st.integers(0, 2**32))
 @QUIET
 def test_tampering_is_seen(seed: int, at: int) -> None:
-    """A changed character in a ciphertext, or in a value that is not encrypted, never passes."""
+    """A changed character in a ciphertext or in a plaintext value is always detected."""
     encrypted = there_and_back(yaml_text(seed, comments=False, aliases=False), "yaml")
     if encrypted is None or encrypted.count("lastmodified") > 1:
-        return  # only the first document's block is read
+        return  # only the block of the first document is checked
     places = [match.start(1) for match in re.finditer(r"(?:data|iv|tag):([A-Za-z0-9+/])", encrypted)]
     layout = encrypted.find("encconf_layout")
     end = encrypted.find("\n", layout)
@@ -121,7 +121,7 @@ def test_tampering_is_seen(seed: int, at: int) -> None:
 @given(SEEDS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_nonce_serves_two_values(seed: int) -> None:
-    """Over a chain of edits under one data key, a nonce always comes with the same bytes."""
+    """In a series of edits with one data key, each nonce is used for only one plaintext."""
     seen: dict[str, str] = {}
     text = yaml_text(seed)
     twin = there_and_back(text, "yaml")

@@ -1,4 +1,4 @@
-"""Files as rops writes them: no version, and no rule means that everything is encrypted."""
+"""Files as rops writes them: without a version, and without a rule if everything is encrypted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PLAIN = {
 
 
 def as_rops(format: str) -> str:
-    """The text as rops writes it, without a rule and a version."""
+    """Return a text as rops writes it, without a rule and a version."""
     enc = api.encrypt(PLAIN[format], Rule([[ALICE_S]], None, EVERYTHING), format=format)
     module = formats.module(format)
     document = module.scan(enc)

@@ -1,4 +1,4 @@
-"""docs/reference/schemas/: what the reports with --json look like, checked on real reports."""
+"""Real reports of --json follow the schemas in docs/reference/schemas/."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "reference" / "json.md"
 
 
 def check(name: str, report: str) -> Any:
-    """The report, which must be as its schema says."""
+    """Check a report against its schema, and return it."""
     schema = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
     data = json.loads(report)
     jsonschema.Draft202012Validator(schema).validate(data)
@@ -35,7 +35,7 @@ def test_they_are_schemas_and_have_a_line_in_the_page(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.json")), ids=lambda path: path.stem)
 def test_every_report_uses_the_same_names(path: Path) -> None:
-    """A key has a type and perhaps a name; an error has a slug, a message and a hint."""
+    """A key has a type and perhaps a name.  An error has a slug, a message and a hint."""
     for name, schema in members(json.loads(path.read_text(encoding="utf-8"))):
         assert schema.get("description"), name
         shape = set(schema.get("anyOf", [schema])[0].get("properties", ()))
@@ -45,7 +45,7 @@ def test_every_report_uses_the_same_names(path: Path) -> None:
 
 
 def members(schema: Any) -> Iterator[tuple[str, Any]]:
-    """Every member that a schema describes, with its name."""
+    """Yield the name and the schema of every member that a schema describes."""
     for name, about in schema.get("properties", {}).items():
         yield name, about
         yield from members(about)

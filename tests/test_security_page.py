@@ -1,6 +1,6 @@
-"""docs/security.md and SECURITY.md: each number is the number in the code, and each claim names its tests.
+"""Each number in docs/security.md and SECURITY.md is that of the code, and each claim has tests.
 
-Most claims are tested where the code is: `BACKED` says where.
+Most of these tests are beside those of the code.  `BACKED` lists them.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_programs::test_b12_no_gpg_and_no_key_command_of_the_current_folder",
     ),
 }
-"""Words of the page, and the tests that show them, as FILE::NAME without "tests/" and ".py"."""
+"""Words of the page, and the tests that prove them, as FILE::NAME without "tests/" and ".py"."""
 
 OF_SECURITY: dict[str, tuple[str, ...]] = {
     "Each is bound to its place": (
@@ -290,7 +290,7 @@ def test_the_links_to_its_sections_lead_somewhere() -> None:
 
 
 def test_an_older_layout_record_changes_no_value(age_key: AgeKey) -> None:
-    """It may spell the same values otherwise, and that is all."""
+    """It may change the layout of the values, but not the values."""
     creds = credentials(age_key)
     first = api.encrypt("a: 0x10\nb: x\n", rule(age_key), credentials=creds)
     second = api.encrypt("a: 0o20\nb: y\n", twin=first, credentials=creds)
@@ -322,7 +322,7 @@ def test_a_record_that_no_holder_wrote_is_not_used(age_key: AgeKey) -> None:
 
 
 def test_an_older_version_is_not_noticed(age_key: AgeKey) -> None:
-    """As the page says: rolling back a whole file is for git's history to show."""
+    """As the page says, only git's history shows that somebody restored an older version of a whole file."""
     creds = credentials(age_key)
     first = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
     second = api.encrypt("a: 2\n", twin=first, credentials=creds)

@@ -1,4 +1,4 @@
-"""The table in docs/choosing.md of how encconf uses each way: it is complete, and its tests exist."""
+"""The table in docs/choosing.md of how encconf uses each way is complete, and its tests exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECTION = re.compile(r"^## How encconf uses each way\n(.*?)^##", re.M | re.S)
 
 
 def rows() -> list[list[str]]:
-    """The cells of each row below the head of the table."""
+    """Return the cells of each row below the head of the table."""
     section = SECTION.search(PAGE.read_text(encoding="utf-8"))
     assert section is not None
     lines = [line for line in section[1].splitlines() if line.startswith("|")]
@@ -24,7 +24,7 @@ def rows() -> list[list[str]]:
 
 
 def names(path: Path) -> set[str]:
-    """What can be named in a file of tests: ``test_x``, ``TestX``, ``TestX::test_y``."""
+    """Return the names of the tests in a file: ``test_x``, ``TestX``, ``TestX::test_y``."""
     found = set()
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef):

@@ -1,7 +1,7 @@
-"""The documentation site: `make docs` builds it without network or warnings, and its pages can be read.
+"""`make docs` builds the documentation site without network or warnings, and its pages are readable.
 
-The pages are opened in a real browser: no page is wider than a phone, text has enough contrast in both colour
-schemes, the search finds things, and nothing is fetched from elsewhere.
+A real browser opens the pages: none is wider than a phone, text has enough contrast in both colour schemes,
+the search works, and the pages load nothing from other sites.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ _LOW_CONTRAST = """
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site as `make docs` builds it, without network."""
+    """Build the site as `make docs` does, without network."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)]
     nowhere = "http://127.0.0.1:9"
@@ -82,7 +82,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Served:
-    """The site on a server of this machine; ``/`` makes the address of a page, as of a file."""
+    """The site on a local server.  ``/`` makes the address of a page, as with a `Path`."""
 
     def __init__(self, address: str) -> None:
         self.address = address

@@ -1,10 +1,11 @@
-"""Tests mirror the package, and know only its public names.
+"""The files of tests mirror the package, and use only its public names.
 
-The tests of ``encconf/rules/config.py`` are in ``tests/rules/test_config.py``, those of a
-package's ``__init__.py`` in ``tests/rules/test_rules.py``.  A command may share the servers of a
-package's tests: ``encconf/cli/git.py`` has ``tests/git/test_command.py``.
-What encconf called sops does is compared with each version of sops: ``encconf/cli/sops_line.py`` has
-``tests/sops/test_line.py``.
+- The tests of ``encconf/rules/config.py`` are in ``tests/rules/test_config.py``, and those of a package's
+  ``__init__.py`` in ``tests/rules/test_rules.py``.
+- A command may share the servers of a package's tests: ``encconf/cli/git.py`` has
+  ``tests/git/test_command.py``.
+- The tests of encconf as sops are in one folder, which is run with each version of sops:
+  ``encconf/cli/sops_line.py`` has ``tests/sops/test_line.py``.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ UNTESTED = {
     "engine/comments.py": "engine",
     "engine/plan.py": "engine",
 }
-"""Modules without a test file of their own, and the file or folder that has their tests.  It only shrinks."""
+"""Modules without their own test file, and the file or folder with their tests.  It must only shrink."""
 
 WITH_SERVERS = ("git", "keyservice", "publish", "systemd")
-"""Commands whose tests share the servers, or the repositories, of the package of that name."""
+"""Commands whose tests share the servers or the repositories of the package with the same name."""
 
 FILES = sorted(HERE.rglob("*.py"))
 
 
 def _mirrored() -> Iterator[tuple[str, str]]:
-    """Each module that has code, with its test file; both as paths in their folder."""
+    """Yield each module that has code, and its test file, as paths in their folders."""
     for path in sorted(PACKAGE.rglob("*.py")):
         if not any(map(_is_code, ast.parse(path.read_text(encoding="utf-8")).body)):
-            continue  # names, tables and docstrings
+            continue  # it has only names, tables and docstrings
         name = path.relative_to(PACKAGE)
         yield name.as_posix(), _test_of(name)
 
@@ -51,7 +52,7 @@ def _test_of(name: Path) -> str:
 
 
 def _is_code(node: ast.stmt) -> bool:
-    """Whether there is something to test: not in a class of fields, nor where names are loaded late."""
+    """Whether a statement is code to test, and not a class of fields or a function that loads names late."""
     if isinstance(node, ast.ClassDef):
         return not all(map(_is_field, node.body))
     if not isinstance(node, ast.FunctionDef) or node.name in ("__getattr__", "__dir__"):
@@ -61,13 +62,13 @@ def _is_code(node: ast.stmt) -> bool:
 
 
 def _is_known(value: ast.expr | None) -> bool:
-    """A constant, an argument, or an attribute of one: what a format does where it has no rule of its own."""
+    """Whether a value is a constant, an argument, or an attribute of one, as in the defaults of formats."""
     kinds = (ast.Constant, ast.Name, ast.Attribute, ast.Tuple, ast.Load)
     return value is None or all(isinstance(each, kinds) for each in ast.walk(value))
 
 
 def _is_field(node: ast.stmt) -> bool:
-    """A field, a docstring, or an ``__init__`` that keeps what it gets."""
+    """Whether a statement is a field, a docstring, or an ``__init__`` that only stores its arguments."""
     if isinstance(node, ast.FunctionDef) and node.name == "__init__":
         return all(
             isinstance(each, (ast.Assign, ast.AnnAssign, ast.Expr, ast.Pass)) for each in node.body
@@ -93,7 +94,7 @@ _NAMED = re.compile(r"encconf[\w.]* import [^\n]*\b(_[a-z]\w*)")
 
 
 def private_names(text: str) -> list[str]:
-    """The private names of encconf that a test file uses: imported, as attributes, or to be replaced."""
+    """Return the private names of encconf that a test file imports, uses as attributes, or replaces."""
     tree = ast.parse(text)
     ours: set[str] = set()
     found: list[str] = []
@@ -114,7 +115,7 @@ def private_names(text: str) -> list[str]:
 
 
 def _root(node: ast.expr) -> str:
-    """``a`` for ``a.b.c``."""
+    """Return ``a`` for ``a.b.c``."""
     while isinstance(node, ast.Attribute):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""

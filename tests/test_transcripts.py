@@ -1,10 +1,10 @@
-"""Transcripts of the command line: tests/transcripts/*.txt is what a user types and what is printed.
+"""Run tests/transcripts/*.txt, which show what a user types and what the command line prints.
 
-A line after ``$ `` is a command for bash, the lines below it are its output with its messages, and
-``(exit code N)`` follows where that is not 0; ``…`` stands for any text, alone on its line for any lines.
-Lines after ``## `` are for the reader.  What is behind ``-- NAME --`` is a file that is there from the
-start.  ``$ALICE`` and ``$BOB`` are recipients, whose keys are in key.txt and bob.txt; ``$PWD`` is the
-folder.
+- A line that begins with ``$ `` is a command for bash.  The lines below it are its output and messages, and
+  ``(exit code N)`` if it fails.  ``…`` stands for any text, and alone on its line for any lines.
+- A line that begins with ``## `` is a comment.
+- ``-- NAME --`` begins a file, which exists from the start.
+- ``$ALICE`` and ``$BOB`` are recipients, whose keys are in key.txt and bob.txt.  ``$PWD`` is the folder.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def test_transcript(path: Path, tmp_path: Path) -> None:
 
 
 def desk(folder: Path) -> tuple[Path, dict[str, str]]:
-    """An empty folder of Alice, and the variables under which she works; encconf is also called sops."""
+    """Return an empty folder of Alice, and her variables.  PATH has encconf, also under the name sops."""
     programs = folder / "bin"
     programs.mkdir()
     for name in ("encconf", "sops"):
@@ -72,7 +72,7 @@ def desk(folder: Path) -> tuple[Path, dict[str, str]]:
 
 
 def said(command: str, folder: Path, environ: dict[str, str]) -> str:
-    """What a command prints, and how it ends."""
+    """Run a command, and return its output, with its exit code if it fails."""
     done = subprocess.run(
         ["bash", "-c", f"exec 2>&1; {command}"],
         stdin=subprocess.DEVNULL,
@@ -83,7 +83,7 @@ def said(command: str, folder: Path, environ: dict[str, str]) -> str:
         timeout=60,
     )
     printed = done.stdout.decode()
-    code = done.returncode if done.returncode >= 0 else 128 - done.returncode  # a signal, as shells say it
+    code = done.returncode if done.returncode >= 0 else 128 - done.returncode  # a signal, as in shells
     if code:
         printed = f"{printed.rstrip(chr(10))}\n" * bool(printed) + f"(exit code {code})\n"
     return printed
