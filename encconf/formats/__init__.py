@@ -203,7 +203,7 @@ def of_path(path: str) -> str:
 
 
 def of_inner(path: str) -> str:
-    """Return the format of the text in a binary file, by any part of its name: ``.env.prod`` holds dotenv."""
+    """Return the format of the text in a binary file, by any of its suffixes: ``.env.prod`` holds dotenv."""
     for ending in reversed(path.replace("\\", "/").rpartition("/")[2].lower().split(".")[1:]):
         if (format := _by_suffix(f".{ending}")) != "binary":
             return format

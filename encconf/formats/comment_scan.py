@@ -21,7 +21,7 @@ _CLOSING = frozenset("]}")
 _PROPERTY = r"!<[^>]*>|[!&]\S*"
 _SPACE_AND_COMMENTS = rf"(?:[ \t{BREAKS}]+|#[^{BREAKS}]*)*"
 _DIRECTIVE = rf"%[^{BREAKS}]*?(?:[ \t]#([^{BREAKS}]*))?(?:\r\n|[{BREAKS}])"
-_LOOKAHEAD = 512  # how many characters go-yaml's scanner looks ahead behind a comment line
+_LOOKAHEAD = 512  # how many characters go-yaml's scanner looks ahead after a comment line
 NOWHERE = -1
 
 # The kinds of tokens, as far as they matter for the comments after them.  "-", "?", ":" and "," are kinds
@@ -36,7 +36,7 @@ class Placed:
 
     ``container`` is the index of the event that starts the mapping or sequence that holds it in sops's tree,
     or -1 if go-yaml drops it or its document has no collection.  ``before`` is the index of the event that
-    starts the next item there (in a mapping, the item's key), or -1 for a comment behind the last item.
+    starts the next item there (in a mapping, the item's key), or -1 for a comment after the last item.
     ``document`` counts from 0.
     """
 
@@ -252,7 +252,7 @@ class Scanner:
         return end
 
     def _ahead(self, end: int, space_end: int) -> tuple[int, str]:
-        """Return where go-yaml sees the end of the blanks behind a comment line, and the character there.
+        """Return where go-yaml sees the end of the blanks after a comment line, and the character there.
 
         The line ends at ``end``.  go-yaml counts the second half of a CRLF as another line break, that is, as
         an empty line.

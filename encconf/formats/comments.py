@@ -57,7 +57,7 @@ def place(text: str, events: list[Event]) -> list[Placed]:
 class _Walk:
     """One pass over the events, which assigns the scanner's pieces to nodes as go-yaml's parser does.
 
-    The comments of an event's token are known only after the text behind it has been scanned.  So each
+    The comments of an event's token are known only when the text after it has been scanned.  So each
     `step` scans up to its event, and then lets the event before it `take` its comments.
     """
 
@@ -317,7 +317,7 @@ class _Walk:
             comment.document = self.document
 
     def take(self, i: int, event: Event) -> None:
-        """Assign the comments of an event.  The pass is behind this event, but not behind the next one."""
+        """Assign the comments of an event.  The pass has moved past this event, but not past the next one."""
         kind = event.__class__
         end = event.end_mark.index + self.shift
         if kind is ScalarEvent or kind is AliasEvent:

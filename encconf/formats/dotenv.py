@@ -12,13 +12,13 @@ encconf also reads the following, and restores it byte for byte when it decrypts
 - indented comments, blank lines, and ``\\r\\n`` as the line break.
 
 When values are loaded, **quotes mean what they mean to dotenv readers** such as python-dotenv: escapes
-like ``\\n`` in double quotes, ``\\'`` in single quotes, and a comment behind the quotes; ``export`` may
+like ``\\n`` in double quotes, ``\\'`` in single quotes, and a comment after the quotes; ``export`` may
 precede the name.  **A value without quotes means what it means to sops**: ``a # b`` and ``a#b`` are whole,
 and ``\\n`` is a line break.  So a value that `sops set` wrote is never cut, and no setting changes what a
 file means.  ``$NAME`` is never expanded.  `caveat` says which values sops reads differently.
 
 encconf refuses ``NAME`` without ``=``.  Quotes around a name are part of the name, and quotes with other text
-behind them are part of the value, as in sops.  If a name appears twice, both lines stay, and the last one
+after them are part of the value, as in sops.  If a name appears twice, both lines stay, and the last one
 counts.
 """
 
@@ -46,7 +46,7 @@ _PREFIX = "sops_"
 # Most lines: a value without quotes, backslashes and carriage returns, or a ciphertext.  A ciphertext is
 # matched up to its bracket only, which is fast, and `_holds_more` looks for those characters in it.
 _SIMPLE = re.compile(r"(?!sops_)([A-Za-z_][A-Za-z0-9_]*+)=(ENC\[[^\]]*+\](?=\n|\Z)|[^\"'\\\r\n]*+)(?:\n|\Z)")
-# A value in quotes, with at most a comment behind it.
+# A value in quotes, with at most a comment after it.
 _QUOTED = re.compile(
     r"""[ \t]*(?:"((?>(?:[^"\\]++|\\.)*))"|'((?>(?:[^'\\]++|\\.)*))')[ \t]*(?:\#[^\r\n]*)?(?=\r?\n|\Z)""",
     re.DOTALL,
@@ -296,7 +296,7 @@ def _meant(name: str, value: str) -> str | None:
 
 
 def comment_text(plain: str) -> str | None:
-    """Return a decrypted comment with ``#`` before each of its lines.  Only a line feed ends a line."""
+    """Return a decrypted comment with ``#`` before each further line.  Only a line feed ends a line."""
     return re.sub(r"\n(?!#)", "\n# ", plain)
 
 

@@ -240,7 +240,7 @@ def _ini(trees: Sequence[Any], notes: Notes) -> str:
 
 
 def _toml_word(node: Any) -> str:
-    """Return a value as it is written behind ``=``.  Raises EmitError for null, which TOML does not have."""
+    """Return a value as it is written after ``=``.  Raises EmitError for null, which TOML does not have."""
     from encconf.formats.toml_text import spell
 
     def word(leaf: Leaf) -> str:

@@ -26,7 +26,7 @@ def lines_above(comments: list[tuple[str, bool]], key: Any) -> list[str]:
 
 
 def text_behind(comments: list[tuple[str, bool]]) -> str:
-    """Return the comments behind an item, on its line."""
+    """Return the comments after an item, on its line."""
     return "".join(f" {line}" for text, inline in comments if inline for line in comment_lines(text))
 
 

@@ -1,8 +1,8 @@
-"""INI texts, as gopkg.in/ini.v1 reads them for sops 3.13.3 (stores/ini/store.go), except that it cuts values.
+"""INI texts, read as sops 3.13.3 reads them (stores/ini/store.go, gopkg.in/ini.v1), but no value is cut.
 
 Sections hold strings.  Keys before the first section belong to ``DEFAULT``, as in sops.  These are the
-library's rules: ``=`` or ``:`` ends a key.  A value may be in double quotes, single quotes, backquotes or
-three double quotes; the last two may span several lines.  ``#`` and ``;`` start a comment, also behind a
+rules of ini.v1: ``=`` or ``:`` ends a key.  A value may be in double quotes, single quotes, backquotes or
+three double quotes; the last two may span several lines.  ``#`` and ``;`` start a comment, also after a
 value.  A backslash at the end of a line continues its value in the next line.  Keys may be in quotes, and
 names keep their case.
 
@@ -21,7 +21,7 @@ dict of sections, without interpolation, and without the values of ``DEFAULT`` i
 
 sops treats all comments before a section or key, and the one after its value, as one comment.  So encconf
 encrypts them as one comment.  The layout record has the blank lines between them, whether one of them was
-behind a value, and first lines without words, on which sops crashes.
+after a value, and first lines without words, on which sops crashes.
 
 encconf refuses a key that appears twice in a section (sops keeps only the last value; a section may appear
 twice), a key ``-`` (the library numbers it, and then loses it), and a key without a value.
@@ -279,7 +279,7 @@ def settle(document: Document) -> None:
 
 
 def comment_text(plain: str) -> str | None:
-    """Return a decrypted comment with a sign before each of its lines.  Only a line feed ends a line."""
+    """Return a decrypted comment with a sign before each further line.  Only a line feed ends a line."""
     return re.sub(r"\n(?!\s*[#;])", "\n# ", plain)
 
 
@@ -406,7 +406,7 @@ def _in_one(text: str, parts: list[Entry], entry: Entry, removed: list[Edit]) ->
     """Return the edits that make consecutive lines of all comments of a section or key."""
     edits: list[Edit] = []
     places = [(part.line, part.stop) for part in parts if part.kind == "comment"]
-    # The library drops a comment behind backquotes or three quotes that close in their first line.
+    # The library drops a comment after backquotes or three quotes that close in their first line.
     alone = entry.kind == "section" or entry.style in ("`", '"""')
     if parts and parts[-1].kind == "inline" and (places or alone):
         tail = COMMENT_SIGN.search(text, entry.end)

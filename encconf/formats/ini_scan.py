@@ -29,7 +29,7 @@ _LEAD = {"#": re.compile("[# ]*"), ";": re.compile("[; ]*")}
 DELIMITER = re.compile("[=:]")
 OFF_MARGIN = re.compile("\n[^#;]")
 COMMENT_SIGN = re.compile("[#;]")
-# A comment sign behind an unquoted value.  If the value is empty, a blank must follow the sign.
+# A comment sign after an unquoted value.  If the value is empty, a blank must follow the sign.
 _COMMENT = re.compile(r"(?<=[ \t])[#;]|\A[#;](?=[ \t]|\Z)")
 LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 EMPTY_LINE = re.compile(r"(?<=\n)\r?\n\Z")
@@ -60,7 +60,7 @@ class Entry:
         style: str = "",
         value: str = "",
     ) -> None:
-        # "section", "key" or "comment"; for a comment behind another entry "inline", or "dropped" if the
+        # "section", "key" or "comment"; for a comment after another entry "inline", or "dropped" if the
         # library loses it
         self.kind = kind
         self.line = line
@@ -144,7 +144,7 @@ def skip_blanks(text: str, at: int, end: int) -> int:
 
 
 def _back(text: str, at: int, end: int) -> int:
-    """Return the offset behind the last character that is not a blank, or ``at``."""
+    """Return the offset after the last character that is not a blank, or ``at``."""
     while end > at and text[end - 1] in SPACE:
         end -= 1
     return end
@@ -159,16 +159,16 @@ def _comment(text: str, line: int, sign: int, end: int, stop: int, kind: str = "
 
 
 def _comment_behind(text: str, entry: Entry, at: int) -> Entry:
-    """Return the comment behind a value."""
+    """Return the comment after a value."""
     end = text.find("\n", at)
     end = _back(text, at, end if end >= 0 else len(text))
-    # The library drops a comment behind backquotes or three quotes that close in their first line.
+    # The library drops a comment after backquotes or three quotes that close in their first line.
     dropped = entry.style in ("`", '"""') and "\n" not in entry.value
     return _comment(text, entry.line, at, end, entry.stop, "dropped" if dropped else "inline")
 
 
 def _section(text: str, line: int, stop: int, start: int, close: int, end: int) -> Iterator[Entry]:
-    """Yield the comment behind a section's header, if it has one, and then the header."""
+    """Yield the comment after a section's header, if it has one, and then the header."""
     name = text[start + 1 : close]
     if not name:
         raise error_at(text, start, "a section has no name")
@@ -179,7 +179,7 @@ def _section(text: str, line: int, stop: int, start: int, close: int, end: int) 
 
 
 def _key(text: str, start: int, end: int) -> tuple[str, int]:
-    """Return a line's key and the offset behind its delimiter."""
+    """Return a line's key and the offset after its delimiter."""
     quote = ""
     if text[start] == '"':
         quote = '"""' if text.startswith('"""', start) and end - start + (end < len(text)) > 6 else '"'

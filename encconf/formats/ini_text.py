@@ -35,7 +35,7 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
 
 
 def rest_of_line(text: str, leaf: Leaf) -> str:
-    """Return the text behind a value, in its last line."""
+    """Return the text after a value, in its last line."""
     end = text.find("\n", leaf.end)
     return text[leaf.end : end if end >= 0 else len(text)]
 
@@ -62,7 +62,7 @@ def spelled_as(quote: str, value: str) -> str:
 def spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
     """Return a value without quotes, or in the first quotes with which it is read back unchanged.
 
-    ``rest`` is the text behind it in its line.  Raises EmitError if INI cannot hold the value.
+    ``rest`` is the text after it in its line.  Raises EmitError if INI cannot hold the value.
     """
     if not rest and SIMPLE_VALUE.fullmatch(value):
         return value

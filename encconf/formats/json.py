@@ -185,7 +185,7 @@ def _twice(text: str, offset: int) -> ParseError:
 
 
 def _open(text: str) -> int:
-    """Return the offset behind the opening brace of the top-level object.  Raises ParseError."""
+    """Return the offset after the opening brace of the top-level object.  Raises ParseError."""
     if text.startswith("\ufeff"):
         raise error_at(text, 0, "a byte order mark is not JSON", hint="save the file as UTF-8 without one")
     at = skip_blanks(text, 0)

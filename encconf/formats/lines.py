@@ -404,7 +404,7 @@ def _close(document: Document, leaves: list[Leaf], shape: list[str], root: dict[
 def _inline(
     document: Document, scope: Scope, before: str | int | None, start: int, rest: str, size: int
 ) -> None:
-    """Add the comment behind a value that starts at ``start`` and has ``size`` characters."""
+    """Add the comment after a value that starts at ``start`` and has ``size`` characters."""
     sign = rest.index("#", size) + 1
     document.comments.append(Comment(scope, rest[sign:], start + sign, start + len(rest), before))
 

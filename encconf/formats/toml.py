@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from encconf.formats.toml_scan import Line
     from encconf.text.document import Comment, Document, Edit
 
-# No release of rops can read an unencrypted empty string.
+# rops encrypts empty strings, and no release of it can read one that was left unencrypted.
 SEALS_EMPTY = True
 NULL = "null"
 EXAMPLE = """\

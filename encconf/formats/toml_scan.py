@@ -66,7 +66,7 @@ class Scanner:
 
     A text is ``regular`` if, outside its ``sops`` block, it has only statements that this scanner and tomllib
     read the same way and in the same order.  It then has no dotted keys, inline tables, arrays of tables,
-    dates, numbers other than decimal ones, or header of a table behind that of a table inside it.
+    dates, numbers other than decimal ones, or header of a table after that of a table inside it.
 
     The tree below ``root`` holds a Leaf for each value.  ``comments`` is None if they were not requested.
     ``block`` lists the statements of the ``sops`` block, or with ``places``, all statements.  Then ``places``
@@ -270,7 +270,7 @@ class Scanner:
     # Keys and values.
 
     def _key(self, at: int) -> tuple[list[str], int, str]:
-        """Return the parts of a dotted key, the offset behind the sign that ends it, and that sign."""
+        """Return the parts of a dotted key, the offset after the sign that ends it, and that sign."""
         parts: list[str] = []
         while True:
             found = _PART.match(self.text, at)

@@ -140,7 +140,7 @@ def float_text(number: float) -> bytes:
 
 
 def comment_text(plain: str) -> str | None:
-    """Return a decrypted comment with ``#`` before each of its lines, or None if TOML does not allow it.
+    """Return a decrypted comment with ``#`` before each further line, or None if TOML does not allow it.
 
     Only a line feed ends a line: U+0085, U+2028 and U+2029 are ordinary characters.
     """
@@ -186,7 +186,7 @@ def _number(type: str, word: str) -> str:
 def string(style: str, lead: str, newline: str, value: str) -> str:
     """Return a string in the given quotes, or in similar ones if those cannot hold it.
 
-    ``lead`` is a line break behind the opening quotes, or "".
+    ``lead`` is a line break after the opening quotes, or "".
     """
     if style == LITERAL and re.search(rf"['{CONTROL}]", value):
         style = BASIC
@@ -229,7 +229,7 @@ def spell_key(key: str) -> str:
 
 
 def spell(value: object, word: Callable[[Any], str] | None = None) -> str:
-    """Return a value as it is written behind ``=``.  ``word`` spells single values.
+    """Return a value as it is written after ``=``.  ``word`` spells single values.
 
     Raises EmitError for null, which TOML does not have.
     """

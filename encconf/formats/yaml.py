@@ -55,7 +55,7 @@ def _read(text: str, comments: bool, any_keys: bool) -> Document:
         return read(text, comments, pure=True, any_keys=any_keys)
 
 
-# A comment line above a dash, and a comment behind the dash, or a dash with nothing behind it, which may have
+# A comment line above a dash, and a comment after the dash, or a dash with nothing after it, which may have
 # a comment below: sops may lose one of the two comments.
 _PERHAPS_LOST = re.compile(r"^ *#.*\n(?: *\r?\n)* *-(?:[ -]*+\r?\n|[^\n]*#)", re.M)
 
@@ -77,7 +77,7 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
 
 
 def comment_text(plain: str) -> str | None:
-    """Return a decrypted comment with ``#`` before each line except the first, whose sign is in the text.
+    """Return a decrypted comment with ``#`` before each further line.
 
     Returns None if it contains a character other than a line feed that ends a line, or a control character:
     the rest would be read as values.

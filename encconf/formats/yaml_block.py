@@ -137,7 +137,7 @@ def _flow_member(document: Document, part: Part, block: str) -> Edit:
         body = text[part.start : part.close].rstrip()
         at = part.start + len(body)
         if body.endswith(","):
-            return at, at, f" {block},"  # like the other members, with a comma behind it
+            return at, at, f" {block},"  # like the other members, with a comma after it
         return at, at, block if body.endswith("{") else f", {block}"
     # Comments end with their line, so the closing brace is on a line of its own.
     before = re.compile(_COMMENT).sub("", tail).rstrip()

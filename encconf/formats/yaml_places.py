@@ -141,7 +141,7 @@ def _head(text: str, at: int, key: str | None) -> tuple[int, int] | None:
 
 
 def _collection(text: str, token: str, after: int, base: int) -> tuple[Node, int]:
-    """Return the collection behind a key or dash, and where its contents begin."""
+    """Return the collection after a key or dash, and where its contents begin."""
     kind = "map" if token[0] == "{" else "seq"
     at = _behind_gap(text, after)
     if text[at : at + 1] == token[0]:
@@ -150,7 +150,7 @@ def _collection(text: str, token: str, after: int, base: int) -> tuple[Node, int
 
 
 def _single(text: str, leaf: Leaf, after: int, base: int) -> tuple[Node, int]:
-    """Return the single value behind a key or dash, and where it ends."""
+    """Return the single value after a key or dash, and where it ends."""
     start, end = leaf.start, leaf.end
     if start >= end:
         start = end = after
@@ -192,7 +192,7 @@ def compose(text: str) -> Node:
 
 
 def _settle(node: Node) -> None:
-    """Place each empty value behind its colon or dash: parsers disagree about its place."""
+    """Place each empty value after its colon or dash: parsers disagree about its place."""
     pending = [node]
     while pending:
         outer = pending.pop()

@@ -96,7 +96,7 @@ def _with_break(document: Document) -> tuple[list[Edit], str]:
     if last is None or last.style not in (LITERAL, FOLDED) or text[last.end :].strip(" "):
         return [], added
     if last.end < len(text):
-        # The text ends with blanks.  With a line break behind them, they would become a line of the value.
+        # The text ends with blanks.  With a line break after them, they would become a line of the value.
         return [(last.end, len(text), "")], ""
     # The added break must not become part of the value.
     start = region(document, last)[0]

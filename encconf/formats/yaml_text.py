@@ -116,7 +116,7 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
 
     The header of that block scalar strips the last line break: most readers do not recognize a ciphertext
     that ends with a line break.  ``was_plain`` says that the value's old ciphertext was a plain scalar.  The
-    new ciphertext is then plain, too, if it decrypts to the same text.  So only changed values change lines.
+    new ciphertext is then plain, too, if it decrypts to the same text.  So no other lines change.
     """
     start, end, style, note = leaf.start, leaf.end, leaf.style, leaf.note
     if style == PLAIN and note is None:
@@ -199,7 +199,7 @@ def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
 
 
 def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-    """Return the edit that replaces a sequence item that sops stored for a comment with the comment."""
+    """Return the edit that writes a comment instead of the sequence item that sops stored for it."""
     assert leaf.data is not None
     dash = document.text.rfind("-", 0, leaf.start)
     if document.text[dash + 1 : leaf.start].strip():
@@ -240,7 +240,7 @@ class Style:
     quotes = ""  # the quotes of the value that a new one replaces
 
     def items(self, node: Any) -> Iterable[tuple[Any, Any, list[str], str]]:
-        """Yield the items of a collection: key or index, item, comment lines above it, comment behind it."""
+        """Yield the items of a collection: key or index, item, comment lines above it, comment after it."""
         for key, item in node.items() if isinstance(node, dict) else enumerate(node):
             yield key, item, [], ""
 

@@ -116,7 +116,7 @@ class _Reader:
     def _block(self, node: Node, at: int, limit: int, outside: int) -> tuple[Tree, int]:
         """Return a block collection from offset ``at`` on, and where its lines end, before ``limit``.
 
-        ``outside`` is the column of the collection around it.  Comments behind the last item belong to this
+        ``outside`` is the column of the collection around it.  Comments after the last item belong to this
         collection if they are indented deeper than that, and at least as deep as the items.
         """
         text, items = self.text, node.items
@@ -134,7 +134,7 @@ class _Reader:
             entry, at = self._entry(item, line, following, block.column or 0)
             block.entries.append(entry)
         end = at
-        for found in _LINE.finditer(text, at, limit):  # comments behind the last item
+        for found in _LINE.finditer(text, at, limit):  # comments after the last item
             line_text = found[0].strip()
             indent = len(found[0]) - len(found[0].lstrip(" "))
             if line_text and (line_text[0] != "#" or indent < (block.column or 0) or indent <= outside):
@@ -335,7 +335,7 @@ def _replace_root(entry: Entry, value: Plain) -> None:
 
 
 def _comments_behind(entry: Entry) -> list[Entry]:
-    """Return the comment lines behind the last value of a block collection."""
+    """Return the comment lines after the last value of a block collection."""
     tree = entry.value
     if not isinstance(tree, Tree) or tree.flow:
         return []
@@ -351,7 +351,7 @@ def _last(entry: Entry) -> Entry:
 
 
 def _behind(entry: Entry) -> str:
-    """Return the text behind the last value of an entry: the rest of its line, and comment lines."""
+    """Return the text after the last value of an entry: the rest of its line, and comment lines."""
     comments = "".join(line.text for line in _comments_behind(entry))
     last = _last(entry)
     return last.post + comments + (entry.post if last is not entry else "")
