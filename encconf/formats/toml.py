@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from encconf.formats.toml_scan import Line
     from encconf.text.document import Comment, Document, Edit
 
-# rops encrypts empty strings, and no release of it can read one that was left unencrypted.
+# rops up to 0.1.7 requires a ciphertext for every chosen string, even for an empty one.
 SEALS_EMPTY = True
 NULL = "null"
 EXAMPLE = """\
