@@ -84,7 +84,7 @@ class _Call:
         if program in ("sops", "sops.exe") or (argv[:1] == ["--version"] and len(argv) > 1):
             return self._run_as_sops(argv)
         completing = "_ENCCONF_COMPLETE" in os.environ
-        if not completing and self._is_done_without_the_table(argv):
+        if not completing and self._runs_without_the_table(argv):
             return 0
         called: tuple[Command, Values] | None = None
         if not completing:
@@ -92,9 +92,9 @@ class _Call:
 
             called = quick.parse(argv)
             if called is None:
-                from encconf.cli.sops_line import takes
+                from encconf.cli.sops_line import is_for_sops
 
-                if takes(argv):
+                if is_for_sops(argv):
                     return self._run_as_sops(argv)
         if called is None:
             from encconf.cli import full
@@ -104,16 +104,16 @@ class _Call:
                 return 0
         command, values = called
         self.failure = command.failure
-        _from_environment(command, values)
+        _set_from_environment(command, values)
         _as_texts(values)
         if (color := values.pop("color")) is not None:
             self.console = Console(str(color))
         self.console.quiet = values.pop("without_notes", False) is True
-        self.console.keys = _whose_keys(values)
+        self.console.keys = _take_key_options(values)
         _function_of(command.target)(self.console, **values)
         return 0
 
-    def _is_done_without_the_table(self, argv: list[str]) -> bool:
+    def _runs_without_the_table(self, argv: list[str]) -> bool:
         """Print the version, the overview, or a plaintext from git's companion.  Returns whether it did."""
         if argv in (["--version"], ["-v"]):
             from encconf.cli.version import show_version
@@ -151,7 +151,7 @@ class _Call:
         elif isinstance(error, (MemoryError, RecursionError)):
             what = "memory" if isinstance(error, MemoryError) else "stack"
             error = LimitError(f"encconf ran out of {what}")
-        elif isinstance(error, FileNotFoundError) and not _is_somewhere():
+        elif isinstance(error, FileNotFoundError) and not _current_folder_exists():
             error = InputError("the current folder no longer exists", hint="change to another folder")
         if isinstance(error, EncconfError):
             self.console.error(error)
@@ -163,7 +163,7 @@ class _Call:
         raise error
 
 
-def _is_somewhere() -> bool:
+def _current_folder_exists() -> bool:
     """Whether the current folder exists."""
     try:
         os.getcwd()
@@ -181,7 +181,7 @@ def _is_audited() -> bool:
     return True
 
 
-def _from_environment(command: Command, values: Values) -> None:
+def _set_from_environment(command: Command, values: Values) -> None:
     """Set the options that were not given from their environment variables."""
     for option in command.options:
         if option.env and values[option.dest] == option.default():
@@ -207,7 +207,7 @@ def _as_texts(values: Values) -> None:
                 values[dest] = [as_text(each) for each in value]
 
 
-def _whose_keys(values: Values) -> dict[str, str]:
+def _take_key_options(values: Values) -> dict[str, str]:
     """Remove the options that choose the keys to open files with, and return them as variables."""
     services, profile = values.pop("keyservice", None), values.pop("aws_profile", None)
     found: dict[str, str] = {}

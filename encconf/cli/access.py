@@ -240,7 +240,7 @@ class _Screen(Paper):
         cells = [
             (
                 one_line(reader.person.label),
-                ", ".join(dict.fromkeys(_sort(found, reader, key) for key in reader.keys)),
+                ", ".join(dict.fromkeys(_kind_text(found, reader, key) for key in reader.keys)),
                 ", ".join(dict.fromkeys(one_line(key.label) for key in reader.keys))
                 if reader.person.named
                 else "",
@@ -276,7 +276,7 @@ class _Screen(Paper):
                 )
                 rows.append(("reads", file.path, detail.strip() if alone else f"together: {detail}"))
             elif parts:
-                rows.append(("part", file.path, _lacks(file, held)))
+                rows.append(("part", file.path, _who_is_missing(file, held)))
             elif gone:
                 state = "exposed" if any(reader.exposed for reader in gone) else "former"
                 detail = ", ".join(access.when(found, file, reader) for reader in gone)
@@ -308,13 +308,13 @@ def _named(files_alike: Sequence[FileAccess]) -> str:
     return f"{inside} and {len(files_alike) - _NAMES} more)"
 
 
-def _sort(found: Report, reader: Reader, key: MasterKey) -> str:
+def _kind_text(found: Report, reader: Reader, key: MasterKey) -> str:
     """The kind of a key, and the owner of its SSH key if that name differs from the reader's."""
     origin = found.origins.get(key.name)
     return f"{kind(key)}, of {origin}" if origin and origin != reader.person.label else kind(key)
 
 
-def _lacks(file: FileAccess, held: set[int]) -> str:
+def _who_is_missing(file: FileAccess, held: set[int]) -> str:
     """Who is needed in addition to the people who have keys of the ``held`` groups."""
     missing = file.quorum - len(held)
     groups = [group for number, group in enumerate(file.groups) if number not in held]

@@ -53,7 +53,7 @@ class Batch:
         self.left: list[str] = []
         self.errors: dict[str, EncconfError] = {}  # of the files that failed
         self.states: dict[str, str] = {}
-        self._said: set[str] = set()
+        self._printed_warnings: set[str] = set()
         self._printed: set[str] = set()  # the files whose error was printed
         self._causes: dict[tuple[str, str], list[str]] = {}  # the files that failed, by slug and cause
 
@@ -97,15 +97,15 @@ class Batch:
                 if not self.stopped:
                     self.go(self.doing, self.work, self.settle, self.begin)
             if self.left:
-                self._say_left("stopped", len(paths))
+                self._print_left("stopped", len(paths))
         except EncconfError:
             raise
         except BaseException:  # a signal, or a bug in encconf
-            self._say_left("interrupted", len(paths))
+            self._print_left("interrupted", len(paths))
             raise
         finally:
             if not self.alone:
-                self._say_alike()
+                self._print_same_causes()
             self.report()
         if self.errors:
             raise self._failure(len(paths))
@@ -171,9 +171,9 @@ class Batch:
     def print_warnings(self, file: str) -> None:
         """Print the warnings of a file, except those that were printed for an earlier file."""
         for text, hint in self.notices.pop(file, ()):
-            if text not in self._said:
+            if text not in self._printed_warnings:
                 self.console.warn(text, hint)
-            self._said.add(text)
+            self._printed_warnings.add(text)
 
     def fail(self, file: str, error: EncconfError) -> None:
         """Store an error, and print it unless it was printed for enough files with the same cause."""
@@ -194,7 +194,7 @@ class Batch:
         self.errors[file] = error.with_traceback(None)  # its frames would keep the text of the file in memory
         self.states[file] = "failed"
 
-    def _say_alike(self) -> None:
+    def _print_same_causes(self) -> None:
         """Say which other files failed for a reason that was printed already."""
         for files_alike in self._causes.values():
             others = [one_line(file) for file in files_alike if file not in self._printed]
@@ -211,7 +211,7 @@ class Batch:
         last.exit_code = codes.pop() if len(codes) == 1 else 1
         return last
 
-    def _say_left(self, why: str, total: int) -> None:
+    def _print_left(self, why: str, total: int) -> None:
         """Say how far the command got, and how to resume it."""
         if self.alone or self.dry_run:
             return

@@ -265,12 +265,12 @@ class Status:
                 if not self._waiting:
                     self._ticking = False
                     return
-                if before != (before := self._slow()):
+                if before != (before := self._longest_wait()):
                     self._draw()
 
     def _draw(self) -> None:
         """Draw the status line, or erase it if there is nothing to show."""
-        if not self._held and ((self._total and self._done) or self._slow()):
+        if not self._held and ((self._total and self._done) or self._longest_wait()):
             self._show(self._line(width_of(2, {}) or 80))
         elif self._shown:
             self._show("")
@@ -280,7 +280,7 @@ class Status:
         _write_stderr("\r" + " " * self._shown + "\r" + above + self._colored_bar(line))
         self._shown = display_width(line)
 
-    def _slow(self) -> str:
+    def _longest_wait(self) -> str:
         """The longest wait, as text: for what, and how long.  "" if no wait is long."""
         since, what = min(self._waiting.values(), default=(0.0, ""))
         seconds = time.monotonic() - since
@@ -296,7 +296,7 @@ class Status:
         if self._total and self._done:
             filled = _BAR * self._done // self._total
             line = f"{self._doing} [{'#' * filled}{'-' * (_BAR - filled)}] {self._done}/{self._total} "
-        line += self._slow()
+        line += self._longest_wait()
         while display_width(line) >= width:
             line = line[:-1]
         return line

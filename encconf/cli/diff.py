@@ -69,7 +69,7 @@ def compare(console: Console, *, file: list[str], paths: list[str], **options: V
         if len(found) > 1:
             console.note(_summary(differing))
     if not keyless:
-        _say_unopened(console, found)
+        _print_unopened(console, found)
     for error in failed:
         console.error(error)
     if not _all_decided(console, differing) or failed:
@@ -121,7 +121,7 @@ def _names(found: Iterable[Difference], options: Mapping[str, Value]) -> Names:
     return names
 
 
-def _say_unopened(console: Console, found: Iterable[Difference]) -> None:
+def _print_unopened(console: Console, found: Iterable[Difference]) -> None:
     """Print why files were compared without a key."""
     for note in dict.fromkeys(note for each in found for note in each.notes):
         console.warn(note)

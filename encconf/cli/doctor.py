@@ -34,7 +34,7 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
     if paths := [name for name in way if name not in known and os.path.exists(name)]:
         if paths != way:
             raise UsageError("doctor takes names of ways or paths of source code, not both")
-        _callers(console, paths, json)
+        _print_callers(console, paths, json)
         return
     for name in way:
         if name not in known:
@@ -60,7 +60,7 @@ def _warn_of_drivers(console: Console) -> None:
         )
 
 
-def _callers(console: Console, paths: list[str], json: bool) -> None:
+def _print_callers(console: Console, paths: list[str], json: bool) -> None:
     found = [caller for path in paths for caller in (*search(path), *_in_scripts(path))]
     if json:
         console.json({"callers": [caller.to_json() for caller in found]})

@@ -69,18 +69,18 @@ class Job:
         if target is not None and not self.in_place:
             self.twin, self._replacing = _existing(target, self._force)
             if not self._force:
-                self._keep_another_format()
+                self._refuse_other_format()
 
-    def _keep_another_format(self) -> None:
+    def _refuse_other_format(self) -> None:
         """Raise OutputError if the target is encrypted in another format, so it cannot be an old version."""
         found = None if self.twin is None else sniff.find(self.twin, self.target or "")
-        if found is not None and self._is_another(found):
+        if found is not None and self._is_other_format(found):
             raise OutputError(
                 f"this file is encrypted {found}, and it would be replaced by encrypted {self.written}",
                 hint="choose another file with -o FILE, or overwrite it with --force",
             ).about(self.target or "")
 
-    def _is_another(self, format: str | None) -> bool:
+    def _is_other_format(self, format: str | None) -> bool:
         """Whether a format differs from the one that is written.  YAML and JSON count as the same."""
         return format != self.written and {format, self.written} != {"yaml", "json"}
 
@@ -124,7 +124,7 @@ class Job:
         """Warn if the name of the new file suggests another format.  Collects a hint for ``.env`` files."""
         target, written = self.target or "", self.written
         found = sniff.find(self.enc, target)
-        if self._is_another(found):
+        if self._is_other_format(found):
             self._warn(
                 f"the name {target} means {found or 'text'}, but the content is {written}",
                 f"choose another name, or open the file with --input-type {written}",

@@ -54,9 +54,9 @@ def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
         recipient: str | None = _keyring_recipient(console, credentials)
     else:
         recipient = _own_recipient(console, credentials, make=found is None and not ssh_to_age)
-    of_ssh = dict(map(_of_ssh, ssh_to_age))
+    of_ssh = dict(map(_recipient_of_ssh, ssh_to_age))
     if found is not None:
-        _join(console, found, recipient)
+        _set_up_existing(console, found, recipient)
         for age, name in of_ssh.items():
             console.hint(f"the age recipient of {name}, for .sops.yaml: {age}")
     else:
@@ -90,7 +90,7 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
         to = _absolute(to)
         console.data(_generate_to(console, credentials, to, pq=pq) + "\n")
         if use:
-            _use(console, credentials, to)
+            _configure(console, credentials, to)
         else:
             named = quoted(to.replace(" ", "%20"))  # ENCCONF_IDENTITY separates addresses with spaces
             console.hint(f"to open files with it, set ENCCONF_IDENTITY={named}")
@@ -157,12 +157,12 @@ def _keyring_recipient(console: Console, credentials: Credentials) -> str:
         if recipient is None:
             raise BadKeyError("this is not an age key", hint="move it away and try again").about(KEYRING)
         console.note(f"your age key: {recipient} ({KEYRING})")
-        _use(console, credentials, KEYRING)
+        _configure(console, credentials, KEYRING)
         return recipient
     credentials.named("identity")  # a broken configuration file has to fail before there is a key
     recipient = _generate_to(console, credentials, KEYRING)
     console.note(f"your age key: {recipient}")
-    _use(console, credentials, KEYRING)
+    _configure(console, credentials, KEYRING)
     return recipient
 
 
@@ -197,7 +197,7 @@ def _absolute(address: str) -> str:
     return f"file:{here}/{address[address.index(uri.body) :]}"
 
 
-def _use(console: Console, credentials: Credentials, address: str) -> None:
+def _configure(console: Console, credentials: Credentials, address: str) -> None:
     """Add a source of identities to the user's configuration file."""
     path = credentials.config_file
     if path is None:
@@ -287,7 +287,7 @@ def _survey(root: str | None) -> Survey | None:
     return found if found is not None and (found.metadata or found.ignored) else None
 
 
-def _join(console: Console, found: Survey, recipient: str | None) -> None:
+def _set_up_existing(console: Console, found: Survey, recipient: str | None) -> None:
     """Write a .sops.yaml for files that are encrypted already, with rules made from their metadata."""
     number = len(found.metadata)
     count = f"{counted(number, 'file')} {'are' if number > 1 else 'is'} already encrypted here"
@@ -316,7 +316,7 @@ def _join(console: Console, found: Survey, recipient: str | None) -> None:
 # --- .sops.yaml ----------------------------------------------------------------------------
 
 
-def _of_ssh(given: str) -> tuple[str, str]:
+def _recipient_of_ssh(given: str) -> tuple[str, str]:
     """Return the age recipient of an SSH public key (a line or a file), and the name of its owner."""
     from encconf.keys import ssh_to_age
 

@@ -55,7 +55,7 @@ def keyservice(
 
 def _asking(console: Console) -> Callable[[str], bool]:
     def approve(question: str) -> bool:
-        _forget_typed()
+        _discard_typed()
         while True:
             try:
                 answer = console.ask(f"{question} (y/n)").lower()
@@ -67,7 +67,7 @@ def _asking(console: Console) -> Callable[[str], bool]:
     return approve
 
 
-def _forget_typed() -> None:
+def _discard_typed() -> None:
     """Discard what the user typed before the question, because it is no answer to it."""
     try:
         import termios

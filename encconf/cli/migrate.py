@@ -46,7 +46,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
     dialect = text(options, "dialect") or dialects.guess(os.path.abspath(file))
     reading = dialects.read(old, dialect)
     texts = _values(file, reading, flag(options, "literal"))
-    _refuse_cut_keys(file, old, reading)
+    _refuse_unquoted_keys(file, old, reading)
     _warn_of_reading(console, file, old, reading)
     target = text(options, "output") or _default_target(file)
     if target in files.STDOUT:
@@ -57,7 +57,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
         raise UsageError(f"{format} has no booleans or numbers", hint="write YAML instead: -o NAME.enc.yaml")
     values: Mapping[str, plain.Value] = plain.cast(texts) if cast else texts
     if not cast and not flat:
-        _warn_of_words(console, texts)
+        _warn_of_booleans(console, texts)
         for sentence in plain.misread(texts):
             console.note(sentence)
     body = plain.render(reading, values, format)
@@ -130,7 +130,7 @@ def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
     return reading.written if literal else reading.values
 
 
-def _refuse_cut_keys(file: str, text: str, reading: Reading) -> None:
+def _refuse_unquoted_keys(file: str, text: str, reading: Reading) -> None:
     """Raise ParseError for a private key of several lines without quotes.
 
     Its last line may look like a name with an empty value, and names are not encrypted.
@@ -145,7 +145,7 @@ def _refuse_cut_keys(file: str, text: str, reading: Reading) -> None:
             ).about(file)
 
 
-def _warn_of_words(console: Console, texts: Mapping[str, str]) -> None:
+def _warn_of_booleans(console: Console, texts: Mapping[str, str]) -> None:
     """Warn about texts that look like booleans, because most languages treat every text as true."""
     words = [name for name, text in texts.items() if text.lower() in ("true", "false")]
     if words:
@@ -312,11 +312,11 @@ def _history(
         console.warn(f"git could not tell whether {file} was ever committed")
         return report
     report |= {name: getattr(past, name) for name in ("commits", "pushed", "rotate", "earlier", "complete")}
-    _tell_past(console, file, past)
+    _print_history(console, file, past)
     return report
 
 
-def _tell_past(console: Console, file: str, past: Past) -> None:
+def _print_history(console: Console, file: str, past: Past) -> None:
     part = "" if past.complete else " in this clone, which has only part of the history"
     if not past.commits:
         console.note(f"{file} was never committed{part}")

@@ -87,7 +87,7 @@ class Rekeying(Batch):
         self.rotate = not flag(options, "keep_data_key")
         self.asks = options.get("yes") is False and not self.dry_run
         self.checklist = text(options, "checklist") if not self.dry_run else None
-        self._agreed: dict[str, bytes] | None = None  # by file, the hash of its plan, once planned
+        self._hashes: dict[str, bytes] | None = None  # by file, the hash of its plan, once planned
         self._configs: dict[str, Config] = {}
         self._reading = allocate_lock()
         self._names: Names | None = None
@@ -118,9 +118,9 @@ class Rekeying(Batch):
     def prepare(self) -> None:
         """Ask the user to confirm all plans, and remove temporary files of killed commands."""
         if self.asks or self.checklist:
-            self._agreed = {}
-            self.go("planning", self._plan, self._agree)
-            if self.asks and self._agreed and not self.stopped and not self._is_confirmed():
+            self._hashes = {}
+            self.go("planning", self._plan, self._collect)
+            if self.asks and self._hashes and not self.stopped and not self._is_confirmed():
                 for file in self.left:
                     self.console.note(f"{one_line(file)} was not changed")
                 self.states |= dict.fromkeys(self.left, "left")
@@ -143,7 +143,7 @@ class Rekeying(Batch):
     def work(self, file: str) -> Change:
         """Plan a change and make its new text."""
         change = self._plan(file)
-        if self._agreed is not None and self._hash(change.plan) != self._agreed[file]:
+        if self._hashes is not None and self._hash(change.plan) != self._hashes[file]:
             raise ChangedError("it was changed in the meantime; nothing was written", hint="run it again")
         if change.plan.changes and not self.dry_run:
             change.enc = rekey.carry_out(
@@ -158,7 +158,7 @@ class Rekeying(Batch):
     def settle(self, file: str, done: object) -> str:
         """Write and report one file."""
         assert isinstance(done, Change)
-        self._learn(done.plan.removed)
+        self._find_names(done.plan.removed)
         wanted = done.plan
         if not wanted.changes:
             if not (self.dry_run and self.json):
@@ -181,7 +181,7 @@ class Rekeying(Batch):
         """Store and print an error.  Recipients in it get the names that .sops.yaml gives them."""
         row: Row = {**_EMPTY, "file": file, "status": "failed"}
         if isinstance(error, StrangerError):
-            self._learn(error.strangers)
+            self._find_names(error.strangers)
             for key in error.strangers:
                 error.message = error.message.replace(in_full(key), f"{key.TYPE} {self.names.whole(key)}")
             row["strangers"] = list(map(self.names.to_json, error.strangers))
@@ -191,15 +191,15 @@ class Rekeying(Batch):
 
     # --- before anything is changed ----------------------------------------------------------
 
-    def _agree(self, file: str, done: object) -> str:
+    def _collect(self, file: str, done: object) -> str:
         """Store the plan of a changing file, to be confirmed.  Returns "", so the file stays in ``left``."""
         assert isinstance(done, Change)
         if not done.plan.changes:
             return self.settle(file, done)
-        assert self._agreed is not None
-        self._learn(done.plan.removed)
+        assert self._hashes is not None
+        self._find_names(done.plan.removed)
         self._to_confirm.setdefault(tuple(self._lines(done.plan)), []).append(file)
-        self._agreed[file] = self._hash(done.plan)
+        self._hashes[file] = self._hash(done.plan)
         if self.json:
             self._planned.append(self._row(done, "left"))
         if self.checklist is not None:
@@ -264,7 +264,7 @@ class Rekeying(Batch):
     def _lines(self, wanted: Plan) -> list[str]:
         return plan_text.lines(wanted, rotate=self.rotate, names=self.names)
 
-    def _learn(self, keys: list[MasterKey]) -> None:
+    def _find_names(self, keys: list[MasterKey]) -> None:
         """Look in git's history for the names of keys that .sops.yaml does not have."""
         unnamed = {key for key in keys if self.names.given(key) is None} - self._unnamed
         if unnamed:

@@ -122,7 +122,7 @@ def _update(run: Run, file: str, config: str) -> None:
     lines = plan_text.of_threshold(held, threshold or 0)
     lines += plan_text.of_groups(wanted)
     run.console.data("".join(f"{line}\n" for line in lines))
-    if not run.line.on("yes") and not _answered(run, "Is this okay? (y/n):"):
+    if not run.line.on("yes") and not _is_confirmed(run, "Is this okay? (y/n):"):
         run.console.tell(f"File {path} left unchanged")
         return
     enc = rekey.carry_out(wanted, rotate=False, credentials=run.credentials(), notify=run.console.warn)
@@ -240,7 +240,7 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
         run.console.data("The following changes will be made to the file's key groups:\n")
         run.console.data("".join(f"{line}\n" for line in plan_text.of_groups(prepared.plan)))
     whole = os.path.abspath(file)
-    if not run.line.on("yes") and not _answered(
+    if not run.line.on("yes") and not _is_confirmed(
         run, f"uploading {whole} to {publishing.address(destination, name, run.environ)} ? (y/n): "
     ):
         said = f"Publication of {whole} canceled"
@@ -254,7 +254,7 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
         run.console.note(f"Secret in {name} is already up-to-date.")
 
 
-def _answered(run: Run, question: str) -> bool:
+def _is_confirmed(run: Run, question: str) -> bool:
     """Ask on stdout, and return whether the answer is y.  Asks again after a word that is not y or n."""
     while True:
         run.console.data(question)

@@ -267,7 +267,7 @@ def _number(name: str, value: str) -> int:
     raise WrongLineError(f'invalid value "{value}" for flag -{name}: {wrong}')
 
 
-def takes(argv: list[str]) -> bool:
+def is_for_sops(argv: list[str]) -> bool:
     """Whether ``encconf`` runs this command line as sops.
 
     It does so if a flag of sops comes before the command or file, if the first word is an existing file and

@@ -67,7 +67,7 @@ def set_value(console: Console, *, file: str, path: str, value: str | None, **op
     target = fileio.resolve(file)
     if not os.path.exists(target):
         fileio.check_writable(target)
-    given = value if value is not None else _asked(path)
+    given = value if value is not None else _ask_for(path)
     if value is not None and console.can_ask():
         console.hint("leave the value out to be prompted for it, so that it stays out of your shell history")
     new: Plain = changes.from_json(given) if json else given
@@ -185,7 +185,7 @@ def _write(console: Console, file: str, target: str, old: str | None, enc: str) 
     console.note(f"wrote {file}")
 
 
-def _asked(path: str) -> str:
+def _ask_for(path: str) -> str:
     """Ask for a value without showing it, or read all of stdin without its last line break.
 
     Raises UsageError if the text is empty, which usually means that a variable is not set.

@@ -30,6 +30,6 @@ import pytest
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_which_lines_are_sops_s(argv: list[str], taken: bool) -> None:
-    from encconf.cli.sops_line import takes
+    from encconf.cli.sops_line import is_for_sops
 
-    assert takes(argv) is taken
+    assert is_for_sops(argv) is taken
