@@ -25,7 +25,7 @@ KEY = bytes(range(32))
 
 
 def rule(*keys: AgeKey, selection: Selection | None = None) -> Rule:
-    """A creation rule with one group of age keys."""
+    """Return a creation rule with one group of age keys."""
     return Rule([[master_key("age", key.recipient) for key in keys]], None, selection or DEFAULT)
 
 

@@ -58,7 +58,7 @@ class AgeKey:
         return cls(secret, str(pyrage.x25519.Identity.from_str(secret).to_public()))
 
     def environ(self) -> dict[str, str]:
-        """The variable that lets sops and encconf use this key."""
+        """Return the variable that lets sops and encconf use this key."""
         return {"SOPS_AGE_KEY": self.identity}
 
 

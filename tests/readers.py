@@ -36,7 +36,7 @@ WORDS = [
 
 
 def strings() -> st.SearchStrategy[str]:
-    """A strategy for strings: those that look like something else, and any others."""
+    """Return a strategy for strings: those that look like something else, and any others."""
     return st.one_of(
         st.sampled_from(WORDS),
         st.text(_SIGNS, min_size=1, max_size=12),

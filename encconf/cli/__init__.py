@@ -25,7 +25,7 @@ AUDIT = "/etc/sops/audit.yaml"
 
 
 def run() -> NoReturn:
-    """The program ``encconf``: run `main` and exit at once.
+    """Run `main` and exit at once.  This is the program ``encconf``.
 
     Finalizing the interpreter takes longer than many commands.  The same is true of collecting garbage.
     """

@@ -292,14 +292,14 @@ class _Screen(Paper):
 
 
 def _label(files_alike: Sequence[FileAccess]) -> str:
-    """The label of a row: its file, or the folder of several files and their number."""
+    """Return the label of a row: its file, or the folder of several files and their number."""
     if len(files_alike) == 1:
         return files_alike[0].path
     return f"{folder_of(files_alike) or './'} ({len(files_alike)} files)"
 
 
 def _named(files_alike: Sequence[FileAccess]) -> str:
-    """The names of the files of a line, or their folder and the first few names."""
+    """Return the names of the files of a line, or their folder and the first few names."""
     if len(files_alike) <= _NAMES:
         return ", ".join(one_line(file.path) for file in files_alike)
     folder = folder_of(files_alike)
@@ -309,13 +309,13 @@ def _named(files_alike: Sequence[FileAccess]) -> str:
 
 
 def _kind_text(found: Report, reader: Reader, key: MasterKey) -> str:
-    """The kind of a key, and the owner of its SSH key if that name differs from the reader's."""
+    """Return the kind of a key, and the owner of its SSH key if that name differs from the reader's."""
     origin = found.origins.get(key.name)
     return f"{kind(key)}, of {origin}" if origin and origin != reader.person.label else kind(key)
 
 
 def _who_is_missing(file: FileAccess, held: set[int]) -> str:
-    """Who is needed in addition to the people who have keys of the ``held`` groups."""
+    """Return who is needed in addition to the people with keys of the ``held`` groups."""
     missing = file.quorum - len(held)
     groups = [group for number, group in enumerate(file.groups) if number not in held]
     if missing == 1:

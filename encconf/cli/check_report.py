@@ -64,7 +64,7 @@ def _by_cause(findings: Sequence[Finding]) -> list[list[Finding]]:
 
 
 def _block(alike: Sequence[Finding]) -> list[str]:
-    """The lines about findings with the same cause: the cause, the places (if several), and one hint."""
+    """Return the lines about findings with the same cause: the cause, any places, and one hint."""
     first = alike[0]
     files = list(dict.fromkeys(found.file for found in alike))
     said = first.hint
@@ -200,7 +200,7 @@ def _result(found: Finding, index: int, rename: Rename) -> dict[str, object]:
 
 
 def _fingerprint(found: Finding, rename: Rename) -> str:
-    """A fingerprint that stays the same when the lines of the file move."""
+    """Return a fingerprint that stays the same when the lines of the file move."""
     import hashlib
 
     words = "\0".join((found.slug, rename(found.file), found.path or found.message))

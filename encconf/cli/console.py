@@ -281,7 +281,7 @@ class Status:
         self._shown = display_width(line)
 
     def _longest_wait(self) -> str:
-        """The longest wait, as text: for what, and how long.  "" if no wait is long."""
+        """Return the longest wait, as text: for what, and how long.  "" if no wait is long."""
         since, what = min(self._waiting.values(), default=(0.0, ""))
         seconds = time.monotonic() - since
         if not what or seconds < _PATIENCE:

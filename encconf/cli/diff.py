@@ -111,7 +111,7 @@ def _differences(
 
 
 def _names(found: Iterable[Difference], options: Mapping[str, Value]) -> Names:
-    """The names of keys, from the .sops.yaml of each file."""
+    """Return the names of keys, from the .sops.yaml of each file."""
     recipients = texts(options, "recipients")
     keys = [key for each in found for key in each.recipients]
     if not keys and not any(os.path.basename(each.new.path) == NAME for each in found):

@@ -49,7 +49,7 @@ def execute(console: Console, *, file: list[str], argv: list[str], **options: Va
 
 
 def _named_keys(console: Console) -> list[str]:
-    """The variables that contain keys or passphrases according to ENCCONF_IDENTITY and similar settings."""
+    """Return the variables that have keys or passphrases according to ENCCONF_IDENTITY and similar."""
     credentials = files.credentials(console)
     addresses = [address for setting in SETTINGS for address in credentials.named(setting)[1]]
     if not any("env" in address.lower() for address in addresses):  # also envsubst: and ?token_env=

@@ -56,7 +56,7 @@ def text(found: Explanation, cwd: str) -> str:
 
 
 def _tried(found: Explanation) -> list[str]:
-    """A line for each rule, with the reason why it applies to the file or not."""
+    """Return a line for each rule, with the reason why it applies to the file or not."""
     width = max((len(rule.place) for rule in found.tried), default=0)
     lines = []
     for number, rule in enumerate(found.tried):
@@ -70,7 +70,7 @@ def _tried(found: Explanation) -> list[str]:
 
 
 def _keys(found: Explanation, rule: Rule) -> list[str]:
-    """The lines about the keys of a rule or of the file, and about which values are encrypted."""
+    """Return the lines about the keys of a rule or of the file, and about which values are encrypted."""
     lines = []
     several = len(rule.groups) > 1
     for number, group in enumerate(rule.groups):

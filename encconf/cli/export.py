@@ -118,5 +118,5 @@ def _k8s_binary(console: Console, source: files.Source, name: str | None) -> str
 
 
 def _secret_name(file: str) -> str:
-    """The default name of a Kubernetes secret: ``secrets`` for ``secrets.enc.yaml``."""
+    """Return the default name of a Kubernetes secret: ``secrets`` for ``secrets.enc.yaml``."""
     return re.sub(r"[^a-z0-9-]+", "-", os.path.basename(file).partition(".")[0].lower()).strip("-")

@@ -43,7 +43,7 @@ class Option:
         return self.kind in ("?", "!")
 
     def default(self) -> Value:
-        """The value if the option is not given."""
+        """Return the value if the option is not given."""
         return self.kind == "!" if self.is_switch else [] if self.kind == "*" else None
 
 
