@@ -72,7 +72,7 @@ def _block(alike: Sequence[Finding]) -> list[str]:
         if len(files) <= _NAMES:
             named = " ".join(map(quoted, files))
         else:
-            below = not any(file.startswith("../") for file in files)
+            below = not any(file.partition(os.sep)[0] == os.pardir for file in files)
             named = "-r ." if below and "encconf updatekeys " in said else "FILE"
         said = said.replace(f" {quoted(first.file)}", f" {named}")
     hint = [f"    hint: {_one_line(said)}"] if said else []

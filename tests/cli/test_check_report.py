@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,19 @@ def test_github_annotations_are_escaped() -> None:
         "::error file=a%2Cb%3Ac%25.yaml,title=encconf plain-value,line=3,col=7::50%25 of%0Ait?%0Ado?%0Athis",
         "::notice file=x.yaml,title=encconf short-value::note",
     ]
+
+
+@pytest.mark.parametrize("sep", ["/", "\\"])
+def test_one_command_for_files_below_the_current_folder(sep: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sep", sep)
+    hint = "run: encconf updatekeys FILE"
+
+    def command(folder: str) -> str:
+        report = Report()
+        report.findings = [
+            Finding("keys-differ", f"{folder}{sep}{name}", "", hint=hint, cause="x") for name in "abcd"
+        ]
+        return reports.text(report, verbose=False).splitlines()[-1].partition("encconf ")[2]
+
+    assert command("deploy") == command("..deploy") == "updatekeys -r ."
+    assert command("..") == "updatekeys FILE"
