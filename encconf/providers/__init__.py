@@ -65,7 +65,7 @@ class needing:  # noqa: N801 - used as a function; contextlib would cost every f
 def text_in(path: str, what: str) -> str:
     """Read a file with a token or password.  Raises MasterKeyError, which begins with ``what``."""
     try:
-        return fileio.read_bytes(path, limit=LOGIN_LIMIT).decode().strip()
+        return fileio.read_bytes(path, limit=LOGIN_LIMIT).decode("utf-8-sig").strip()
     except InputError as error:
         detail = error.message
     except UnicodeDecodeError:

@@ -194,7 +194,7 @@ def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, s
         place = "~/.vault-token"
         path = os.path.join(credentials.home, ".vault-token")
         looked += "(not there)"
-        if os.path.lexists(path):
+        if os.path.exists(path):
             token = _content(path, place)
             looked = looked.replace("not there", "empty")
     elif not token:

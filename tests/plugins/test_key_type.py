@@ -71,8 +71,10 @@ import sys
 from encconf import keys
 from plugins.toy_key import ROW
 keys.TABLE["toy"] = ROW
-from encconf.cli import main, sops
-sys.exit(sops.main(sys.argv[2:]) if sys.argv[1] == "sops" else main(sys.argv[1:]))
+from encconf.cli import main
+if sys.argv[1] == "sops":
+    del sys.argv[0]  # the name of the program decides
+sys.exit(main())
 """
 
 

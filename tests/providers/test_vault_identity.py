@@ -19,7 +19,7 @@ from oracle import Sops
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys.hc_vault import VaultKey
-from encconf.providers import SERVICE_ACCOUNT
+from encconf.providers import SERVICE_ACCOUNT, text_in
 from encconf.providers.vault_identity import identity, settings
 
 
@@ -84,6 +84,18 @@ def test_an_impossible_token_is_not_sent_and_not_shown(token: str, tmp_path: Pat
         error = failure(key, "x", Credentials({"VAULT_ADDR": server.address}, home=str(tmp_path)))
         assert error.message == "~/.vault-token has characters that are not valid in a Vault token"
     assert server.seen == []
+
+
+def test_a_token_file_that_was_removed(tmp_path: Path) -> None:
+    (tmp_path / ".vault-token").symlink_to(tmp_path / "removed")
+    error = failure(VaultKey("https://v", "t", "k"), "x", Credentials({}, home=str(tmp_path)))
+    assert isinstance(error, NotMyKeyError)
+    assert "~/.vault-token (not there)" in error.message
+
+
+def test_a_token_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("\ufeffs.one\n", encoding="utf-8")
+    assert text_in(str(tmp_path / "token"), "VAULT_TOKEN_FILE") == "s.one"
 
 
 def test_an_unreadable_token_file_is_told_so(tmp_path: Path) -> None:
