@@ -104,10 +104,11 @@ def _body_end(text: str, begin: int, end: int, block: str) -> int:
 def _document_ends(text: str) -> list[int]:
     """Return where each document of a stream ends: before the next ``---``, or at the end of the text."""
     ends = []
-    if "\n---\n" in text:
+    # A search for one character is much faster, and most dashes are in the sops block, at the end.
+    at = text.find("\n---\n", max(text.find("-") - 1, 0))
+    if at >= 0:
         if text.startswith("---\n"):
             ends.append(0)
-        at = text.find("\n---\n")
         while at >= 0:
             ends.append(at + 1)
             at = text.find("\n---\n", at + 4)

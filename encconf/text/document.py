@@ -300,7 +300,7 @@ def limit_lines(text: str, breaks: str = "\n") -> None:
     ``breaks`` are the characters that end a line.  A carriage return and a line feed are one break.
     """
     most = most_items(text)
-    found = sum(map(text.count, breaks))
+    found = sum(text.count(sign) for sign in breaks if sign in text)  # counting takes 40 times as long
     if found > most and "\r" in breaks:
         found -= text.count("\r\n")
     if found > most:
