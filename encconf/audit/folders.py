@@ -132,7 +132,7 @@ class Named:
         return self.has_encrypted_name or not self.rules.takes_all(self.number)
 
     def rule(self, cwd: str) -> tuple[Rule | None, str]:
-        """Return its rule, or None if there is no usable one, and the rule's name in messages."""
+        """Return its rule, or None if no rule is usable, and the rule's name in messages."""
         if self.rules is None or self.number is None:
             return None, ""
         where = f"creation_rules[{self.number}] of {printable(os.path.relpath(self.rules.path, cwd))}"

@@ -382,7 +382,7 @@ def _behind(text: str, leaf: Leaf, members: list[Leaf]) -> dict[int, str]:
 def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iterator[tuple[str, str]]:
     """Yield keys and names of list items, which are keys or mappings that describe one (``- arn: …``).
 
-    A comment next to a rule, or next to a member that is not a key, is no name.
+    A comment next to a rule, or next to a member that is not a key, does not name a key.
     """
     lists: dict[int, dict[object, list[Leaf]]] = {}
     for leaf in leaves:

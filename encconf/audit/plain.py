@@ -58,7 +58,7 @@ def private_key(data: bytes) -> str:
 
 
 class Plain(Record):
-    """One plaintext file, with its rule (None if there is no usable one) and the rule's name in messages.
+    """One plaintext file, with its rule (None if no rule is usable) and the rule's name in messages.
 
     ``telling`` says that only values that look like secrets count.
     """

@@ -413,7 +413,7 @@ def _no_command(line: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Escape a name for a line of its own: it cannot end the line, and no CI system obeys it."""
+    """Escape a name, so that it cannot end its line or give commands to a CI system."""
     return _no_command(visible(text).replace("\n", "\\n").replace("\t", "\\t"))
 
 

@@ -68,7 +68,7 @@ def _asking(console: Console) -> Callable[[str], bool]:
 
 
 def _discard_typed() -> None:
-    """Discard what the user typed before the question, because it is no answer to it."""
+    """Discard what the user typed before the question, so that it is not taken as the answer."""
     try:
         import termios
 

@@ -212,7 +212,7 @@ def _value(flag: Option, name: str, value: str, held: list[str]) -> FlagValue:
 def _flags_first(known: Mapping[str, Option], words: list[str]) -> list[str]:
     """Move the flags of a command to the front, as urfave/cli does.
 
-    The word after a flag moves with it, even if the flag is a switch.  Words after ``--`` are no flags.
+    The word after a flag moves with it, even if the flag is a switch.  Words after ``--`` are not flags.
     """
     flags: list[str] = []
     others: list[str] = []

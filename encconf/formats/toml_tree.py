@@ -157,7 +157,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
             newline if broken else "",
         )  # fmt: skip
         here.entries.insert(here.entries.index(last) + 1 if last is not None else 0, new_entry)
-    else:  # the table has no header of its own: only tables inside it have one
+    else:  # only tables inside this one have a header
         _add_table(chain, names, nested(path[there:new], value))
 
 

@@ -11,8 +11,10 @@ from oracle import FIXTURES, AgeKey, Sops
 
 from encconf import api
 from encconf.engine import opening, reuse, sealing
+from encconf.engine.opening import Opened
 from encconf.errors import EncconfError
 from encconf.formats import module
+from encconf.identities.credentials import Credentials
 
 yaml = module("yaml")
 
@@ -246,14 +248,17 @@ def test_a_misplaced_ciphertext_is_for_the_comment_that_moved(age_key: AgeKey) -
     assert api.decrypt(new, credentials=creds) == text
 
 
+def branches(base: str, *texts: str, creds: Credentials) -> list[Opened]:
+    """Versions of an encrypted text, each encrypted with it as the twin, and opened."""
+    encrypted = [api.encrypt(text, twin=base, credentials=creds) for text in texts]
+    return [opening.open_text(text, format="yaml", credentials=creds) for text in encrypted]
+
+
 def test_no_ciphertext_is_in_a_file_twice(age_key: AgeKey) -> None:
     """Versions that are merged may share one: everybody would see that two values are the same."""
     creds = credentials(age_key)
     base = api.encrypt("l:\n- same\n", rule(age_key), credentials=creds)
-    ours, theirs = (
-        opening.open_text(api.encrypt(text, twin=base, credentials=creds), format="yaml", credentials=creds)
-        for text in ("l:\n- same\n- y\n", "l:\n- x\n- same\n")
-    )
+    ours, theirs = branches(base, "l:\n- same\n- y\n", "l:\n- x\n- same\n", creds=creds)
     merged = "l:\n- same\n- y\n- x\n- same\n"
     new = sealing.encrypt(merged, None, format="yaml", twin=ours, donors=[theirs], credentials=creds)
     found = [leaf.data for leaf in sealed_leaves(new, "yaml")]
@@ -265,10 +270,7 @@ def test_no_ciphertext_is_in_a_file_twice(age_key: AgeKey) -> None:
 def test_no_ciphertext_of_a_comment_is_in_a_file_twice(age_key: AgeKey) -> None:
     creds = credentials(age_key)
     base = api.encrypt("# same\na: 1\n", rule(age_key), credentials=creds)
-    ours, theirs = (
-        opening.open_text(api.encrypt(text, twin=base, credentials=creds), format="yaml", credentials=creds)
-        for text in ("# same\na: 1\nb: 2\n", "c: 3\n# x\n# same\na: 1\n")
-    )
+    ours, theirs = branches(base, "# same\na: 1\nb: 2\n", "c: 3\n# x\n# same\na: 1\n", creds=creds)
     merged = "# same\na: 1\nb: 2\nc: 3\n# x\n# same\nd: 4\n"
     new = sealing.encrypt(merged, None, format="yaml", twin=ours, donors=[theirs], credentials=creds)
     first, other, second = re.findall("(?m)^#(ENC.*)$", new)
