@@ -123,7 +123,7 @@ class TestEditing:
         done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=3)
         assert "changed" in done.err
         assert sealed.read("secrets.enc.yaml").endswith("# theirs\n")
-        assert "more" not in sealed.read("secrets.enc.yaml")
+        assert "more: " not in sealed.read("secrets.enc.yaml")
 
     def test_a_folder_that_cannot_be_written_is_told_before(self, sealed: Project) -> None:
         ran = sealed.path("ran")

@@ -264,10 +264,9 @@ def test_values_of_other_types(sops: Sops) -> None:
 
 
 def test_comments(sops: Sops) -> None:
-    text = "#\n# one\nA=1\n#two\n"
+    text = "#\n# one of two\nA=1\n#two of two\n"
     ours = api.encrypt(text, rule(KEY), format="dotenv", credentials=CREDENTIALS)
-    assert "one" not in ours
-    assert "two" not in ours
+    assert "of two" not in ours
     assert ours.startswith("#\n#ENC[")
     assert sops.with_environ(KEY.environ()).decrypt(ours, "dotenv") == text
     selection = Selection("encrypted_comment_regex", "secret")

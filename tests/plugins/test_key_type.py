@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -102,7 +103,7 @@ def test_the_command_line_has_its_options(tmp_path: Path, age_key: AgeKey) -> No
     assert "toy-train" in run(*encrypt, cwd=tmp_path, TOY_KEYS="toy-train", **SECRET)
     (tmp_path / "e.yaml").write_text(encrypted)
     run("rotate", "--add-age", age_key.recipient, "--rm-toy", "toy-bear", "e.yaml", cwd=tmp_path, **SECRET)
-    assert "toy" not in (tmp_path / "e.yaml").read_text()
+    assert not re.search("toy[-_:]", (tmp_path / "e.yaml").read_text())
     assert run("decrypt", "e.yaml", cwd=tmp_path, **age_key.environ()) == "a: plain\n"
     assert "toy keys, comma-separated" in run("help", "environment", cwd=tmp_path)
     assert "--toy NAMES" in run("encrypt", "--help", cwd=tmp_path)

@@ -798,7 +798,7 @@ def test_comment_lock(sides: Sides) -> None:
     sides.real.write("p.yaml", text)
     flags = ["--age", sides.key.recipient, "--encrypted-comment-regex", "^ encrypt"]
     sides.write("x.yaml", sides.real.run(*flags, "-e", "p.yaml", code=0).out)
-    assert "one" not in sides.real.read("x.yaml")
+    assert "- one" not in sides.real.read("x.yaml")
     real, ours, own = sides.run("decrypt", "x.yaml")
     assert real.code == 51
     assert ours.out == own.out == text
