@@ -67,14 +67,18 @@ def shape(entry: Entry) -> tuple[object, ...]:
     return (node.kind, node.flow, node.inline, node.column is None)
 
 
-def laid_out_as(entry: Entry, other: Entry) -> Entry:
-    """Return an empty collection with the layout of another one of its kind, and anything else unchanged."""
+def laid_out_as(entry: Entry, other: Entry, delta: int) -> Entry:
+    """Return an empty collection with the layout of another one of its kind, and anything else unchanged.
+
+    ``delta`` is how many more columns the lines around the entry are indented than those around ``other``.
+    """
     node = other.value
     if not isinstance(entry.value, Tree) or not isinstance(node, Tree) or entry.value.kind != node.kind:
         return entry
     if entry.data or shape(entry) == shape(other):
         return entry
-    empty = Tree(node.kind, entry.data, column=node.column, brackets=node.open + node.close)
+    column = node.column + delta if node.column is not None else None
+    empty = Tree(node.kind, entry.data, column=column, brackets=node.open + node.close)
     empty.inline, empty.tail, empty.comma = node.inline, node.tail, node.comma
     return Entry((), other.lead, other.head, empty, other.post, key=entry.key, listed=entry.listed)
 

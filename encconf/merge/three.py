@@ -307,9 +307,11 @@ class Merge:
             return taken(entry, columns, side)
         # An empty collection gets the layout of the entry that it is merged with.
         if not there.data:
-            there, was = laid_out_as(there, here), laid_out_as(was, here) if was is not None else None
+            there = laid_out_as(there, here, columns[2] - columns[1])
+            was = laid_out_as(was, here, columns[0] - columns[1]) if was is not None else None
         elif not here.data:
-            here, was = laid_out_as(here, there), laid_out_as(was, there) if was is not None else None
+            here = laid_out_as(here, there, columns[1] - columns[2])
+            was = laid_out_as(was, there, columns[0] - columns[2]) if was is not None else None
         same = shape(here) == shape(there)
         if same and (was is None or shape(was) == shape(here)):
             return self._pieces(was, here, there, columns, path)

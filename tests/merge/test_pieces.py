@@ -100,12 +100,12 @@ def test_shapes_that_can_be_merged_piece_by_piece() -> None:
 
 def test_an_empty_collection_is_laid_out_as_the_other_side_has_it() -> None:
     (empty,), (full,) = entries("c: {}\n"), entries("c:\n  d: 1\n")
-    found = pieces.laid_out_as(empty, full)
+    found = pieces.laid_out_as(empty, full, 0)
     assert pieces.shape(found) == pieces.shape(full)
     assert found.data == {}
-    assert pieces.laid_out_as(full, empty) is full  # only what is empty
+    assert pieces.laid_out_as(full, empty, 0) is full  # only what is empty
     (items,) = entries("c: []\n")
-    assert pieces.laid_out_as(items, full) is items  # only of the same kind
+    assert pieces.laid_out_as(items, full, 0) is items  # only of the same kind
 
 
 def test_a_piece_in_each_version_that_has_it() -> None:

@@ -431,6 +431,40 @@ def test_what_each_side_changed_is_in_the_result(
 
 
 @pytest.mark.parametrize(
+    ("base", "filled", "indented", "merged"),
+    [
+        (
+            "a:\n  b: 1\n  c: {}\nd: 1\n",
+            "a:\n  b: 1\n  c:\n    x: 1\n    y:\n      z: 2\nd: 1\n",
+            "a:\n    b: 1\n    c: {}\nd: 1\n",
+            "a:\n    b: 1\n    c:\n      x: 1\n      y:\n        z: 2\nd: 1\n",
+        ),
+        (
+            "a:\n    b: 1\n    c: []\n",
+            "a:\n    b: 1\n    c:\n        - x: 1\n          y: 2\n        - 3\n",
+            "a:\n  b: 1\n  c: []\n",
+            "a:\n  b: 1\n  c:\n      - x: 1\n        y: 2\n      - 3\n",
+        ),
+        (
+            "a:\n  b: 1\n  c: {}\n",
+            "a:\n  b: 1\n  c:\n    x: 1\n",
+            "a:\n    b: 1\n    c:\n        y: 1\n",
+            "a:\n    b: 1\n    c:\n      x: 1\n      y: 1\n",
+        ),
+    ],
+)
+def test_an_empty_collection_is_filled_where_the_other_side_indents_it(
+    base: str, filled: str, indented: str, merged: str
+) -> None:
+    """The new entries are as deep below their key as the side that adds them has them."""
+    found = merge(base, filled, indented, format="yaml")
+    assert (found.text, found.conflicts) == (merged, [])
+    found = merge(base, indented, filled, format="yaml")
+    swapped = merged.replace("      x: 1\n      y: 1\n", "        y: 1\n        x: 1\n")
+    assert (found.text, found.conflicts) == (swapped, [])
+
+
+@pytest.mark.parametrize(
     ("format", "base", "ours", "theirs", "merged"),
     [
         ("yaml", "x: 1\n", "x: 1\nm:\n  a: 1\n", "x: 1\nm:\n    b: 2\n", "x: 1\nm:\n  a: 1\n  b: 2\n"),
