@@ -75,6 +75,24 @@ def test_it_says_what_is_at_odds() -> None:
     assert "hunter" not in outcome.text
 
 
+@pytest.mark.parametrize("members", ["own: *x", "<<: *m", "own: [*x, *m]"])
+@pytest.mark.parametrize("which", ["ours", "theirs", "all"])
+def test_a_block_with_an_alias_of_an_anchor_outside(members: str, which: str) -> None:
+    plain = "x_unencrypted: &x v\nm_unencrypted: &m\n    q: w\na: 1\n"
+    texts = versions(plain, plain.replace("a: 1", "a: 2"), plain.replace("a: 1", "a: 3"), "yaml")
+    base, ours, theirs = (
+        text.replace("sops:\n", f"sops:\n    {members}\n") if which in (name, "all") else text
+        for name, text in zip(("base", "ours", "theirs"), texts, strict=True)
+    )
+    outcome = merge(base, ours, theirs, format="yaml", credentials=MINE)
+    assert outcome.conflicts == ["a"]
+    conflict = open_conflict(outcome.text, format="yaml", credentials=MINE)
+    assert (conflict.merged.text, conflict.merged.theirs) == (
+        plain.replace("a: 1", "a: 2"),
+        plain.replace("a: 1", "a: 3"),
+    )
+
+
 def test_only_what_is_at_odds_is_marked() -> None:
     text, size = mark(merge_texts(*both_changed("yaml"), format="yaml"))
     assert size == 7
