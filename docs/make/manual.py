@@ -54,8 +54,12 @@ def command_page(command: Command) -> str:
     about = said.summary[:1].lower() + said.summary[1:].rstrip(".")
     lines = [*head(title(command), 1, about), ".SH SYNOPSIS", *synopsis(command)]
     lines += [".SH DESCRIPTION", plain(said.summary)]
-    if said.details:
-        lines += [".PP", plain(said.details)]
+    for block in said.details:
+        if isinstance(block, str):
+            lines += [".PP", plain(block)]
+        else:
+            for term, meaning in block:
+                lines += [".TP", f"\\fB{plain(term)}\\fR", plain(meaning)]
     lines += [".SH OPTIONS", *options(command.options, said)]
     if said.examples:
         lines += [".SH EXAMPLES", ".EX", *map(plain, said.examples), ".EE"]

@@ -85,8 +85,11 @@ def command_line() -> str:
     for command in COMMANDS:
         said = command.help
         out.append(f"## encconf {command.name}\n\n{cell(said.summary)}\n\n```text\n{usage(command)}\n```\n")
-        if said.details:
-            out.append(cell(said.details) + "\n")
+        for block in said.details:
+            if isinstance(block, str):
+                out.append(cell(block) + "\n")
+            else:
+                out.append("".join(f"- **{cell(term)}**: {cell(text)}\n" for term, text in block))
         out.append(options(command.options, said))
         if said.examples:
             out.append("Examples:\n\n```text\n" + "\n".join(said.examples) + "\n```\n")

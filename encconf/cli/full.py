@@ -98,7 +98,6 @@ def _root() -> click.Group:
                          help="Print the version."),
         ],
         help=said.summary,
-        epilog=said.details,
         context_settings=_settings(),
         no_args_is_help=True,
         callback=lambda **given: None,
@@ -124,6 +123,11 @@ class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for topics in help_of("").details if ctx.parent is None else ():
+            with formatter.section("Topics"):
+                formatter.write_dl(row for row in topics if isinstance(row, tuple))
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -140,18 +144,41 @@ class _WrongCommand(click.ClickException):
         self.error = error
 
 
+class _Command(click.Command):
+    """A command whose help has the paragraphs, lists and examples of its row."""
+
+    row: Command
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        rest = {"argv": ["-- PROGRAM", "[ARGUMENTS]..."], "paths": ["[-- PATH...]"]}
+        return [*super().collect_usage_pieces(ctx), *rest.get(self.row.rest, ())]
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.indentation():
+            for block in (self.row.help.summary, *self.row.help.details):
+                formatter.write_paragraph()
+                if isinstance(block, str):
+                    formatter.write_text(block)
+                else:
+                    formatter.write_dl(block)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.row.help.examples:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in self.row.help.examples))
+
+
 def _command(name: str, row: Command) -> click.Command:
     said = row.help
-    examples = "\n\n\b\nExamples:\n" + "\n".join(f"  {line}" for line in said.examples)
-    return click.Command(
+    command = _Command(
         name,
         params=[*map(_argument, row.arguments), *(_option(option, said) for option in row.options)],
-        help=f"{said.summary}\n\n{said.details}",
         short_help=said.summary,
-        epilog=examples if said.examples else None,
         context_settings=_settings(),
         callback=_returning(row),
     )
+    command.row = row
+    return command
 
 
 def _returning(row: Command) -> Callable[..., tuple[Command, Values]]:
@@ -173,7 +200,11 @@ def _returning(row: Command) -> Callable[..., tuple[Command, Values]]:
 
 
 def _option(option: Option, said: Help) -> click.Option:
-    help = said.of(option) + (f" [env: {option.env}]" if option.env else "")
+    help = said.of(option)
+    if option.choices:
+        help += f" [possible values: {', '.join(option.choices)}]"
+    if option.env:
+        help += f" [env: {option.env}]"
     if option.is_switch:
         return click.Option([*option.names, option.dest], is_flag=True, help=help)
     return click.Option(

@@ -83,11 +83,12 @@ class Command:
 class Help(Record):
     """The texts of a command in help/commands.txt.
 
-    They are a line about it, more details, a text for each option by its name, and examples.
+    They are a line about it, more details, a text for each option by its name, and examples.  Each of the
+    ``details`` is a paragraph, or a list of terms with their meanings.
     """
 
     summary: str
-    details: str
+    details: list[str | list[tuple[str, str]]]
     options: dict[str, str]
     examples: list[str]
 
@@ -105,28 +106,37 @@ def help_of(name: str) -> Help:
     if not _HELP:
         from encconf.io.packaged import packaged
 
-        for entry in packaged("encconf.cli", "help/commands.txt").split("\n\n"):
-            head, *lines = entry.splitlines()
-            _HELP[head.strip("[]")] = _read(lines)
+        for entry in packaged("encconf.cli", "help/commands.txt").split("\n\n["):
+            head, *blocks = entry.rstrip("\n").split("\n\n")
+            called, _, summary = head.lstrip("[").partition("]\n")
+            _HELP[called] = _read(summary, blocks)
     return _HELP[name]
 
 
-def _read(lines: list[str]) -> Help:
-    """Parse an entry: a summary, details, options (``--name: …``), and examples, which are indented."""
-    summary, details, options = lines[0], "", dict[str, str]()
-    examples = [line.strip() for line in lines if line[0] == " "]
+def _read(summary: str, blocks: list[str]) -> Help:
+    """Parse the blocks of an entry: paragraphs, lists (``- TERM: text``), and last its options and examples.
+
+    The options have the form ``--name: …``, and the examples are indented.
+    """
+    options: dict[str, str] = {}
+    examples: list[str] = []
     name = ""
-    for line in lines[1 : len(lines) - len(examples)]:
+    for line in blocks.pop().split("\n") if blocks and blocks[-1].startswith(("--", "  ")) else ():
         word, colon, said = line.partition(": ")
-        if colon and word[:2] == "--" and " " not in word:
+        if line[0] == " ":
+            examples.append(line.strip())
+        elif colon and word[:2] == "--" and " " not in word:
             name, options[word[2:]] = word[2:], said
-        elif name:
-            options[name] += f" {line}"
         else:
-            details += f"{' ' if details else ''}{line}"
+            options[name] += f" {line}"
     for name in [name for name in options if name.endswith("KEYS")]:  # make an option for each type of key
         said = options.pop(name)
         options |= {name.replace("KEYS", row.option): said.format(row.plural) for row in TABLE.values()}
+    details: list[str | list[tuple[str, str]]] = []
+    for block in blocks:
+        rows = [" ".join(row.split("\n")).partition(": ") for row in block.removeprefix("- ").split("\n- ")]
+        is_list = block.startswith("- ")
+        details.append([(term, said) for term, _, said in rows] if is_list else " ".join(block.split("\n")))
     return Help(summary, details, options, examples)
 
 

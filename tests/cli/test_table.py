@@ -31,7 +31,11 @@ def test_every_command_has_an_example_and_every_entry_of_the_help_a_command() ->
     for command in COMMANDS:
         said = command.help
         assert said.summary.endswith(".")
-        assert not any("\n" in text or "  " in text for text in (said.details, *said.options.values()))
+        texts = [*said.options.values()]
+        for block in said.details:
+            texts += [block] if isinstance(block, str) else [word for row in block for word in row]
+        assert all(texts)
+        assert not any("\n" in text or "  " in text for text in texts)
 
 
 def test_every_option_is_explained_and_every_explanation_is_of_an_option() -> None:
