@@ -62,7 +62,7 @@ class Line:
 
 
 class Scanner:
-    """One pass over a text.  It accepts all TOML, and a few texts that tomllib refuses.
+    """One pass over a text.  It accepts all TOML, and a few dates and numbers that tomllib refuses.
 
     A text is ``regular`` if, outside its ``sops`` block, it has only statements that this scanner and tomllib
     read the same way and in the same order.  It then has no dotted keys, inline tables, arrays of tables,
@@ -74,8 +74,8 @@ class Scanner:
     """
 
     __slots__ = (
-        "block", "comments", "count", "depths", "ends", "headers", "inner", "most", "paths", "pending",
-        "places", "regular", "root", "table", "text",
+        "block", "closed", "comments", "count", "depths", "dotted", "ends", "headers", "inner", "most",
+        "paths", "pending", "places", "regular", "root", "table", "text",
     )  # fmt: skip
 
     def __init__(self, text: str, comments: bool = False, *, places: bool = False) -> None:
@@ -84,7 +84,9 @@ class Scanner:
         self.root = self.table = Scope(None, None, (), "", {})
         self.inner: dict[Item, Scope] = {}
         self.depths: dict[Scope, int] = {self.root: 0}
-        self.headers: set[Scope] = set()  # the tables whose header has been read
+        self.headers: set[Scope] = set()  # the tables whose header has been read, or that had dotted keys
+        self.dotted: list[Scope] = []  # the tables with dotted keys since the last header
+        self.closed: set[Scope] = set()  # arrays and inline tables
         self.count = 0
         limit_lines(text)
         self.most = most_items(text)
@@ -224,11 +226,16 @@ class Scanner:
             if key in scope.node:
                 raise _twice(self.text, at)
             return self._open(scope, key, {})
+        self._extend(found, at)
         if isinstance(found.node, list):
-            found = self.inner.get((found, len(found.node) - 1))
-            if found is None or isinstance(found.node, list):
-                raise _twice(self.text, at)
+            found = self.inner[found, len(found.node) - 1]  # it is open, so it holds tables
         return found
+
+    def _extend(self, scope: Scope, at: int) -> None:
+        """Raise ParseError for an array or inline table that a later statement extends."""
+        if scope in self.closed:
+            hint = "write what you add between its brackets"
+            raise error_at(self.text, at, "a value in brackets cannot be extended later", hint=hint)
 
     def _header(self, at: int) -> tuple[Item, int]:
         """Read ``[table]`` or ``[[table]]``.  Returns the item that it defines, and where it ends."""
@@ -239,6 +246,8 @@ class Scanner:
         end += array
         if parts[0] == "sops":
             self._place((self.table, None))  # where the comments would be without the block
+        self.headers.update(self.dotted)
+        self.dotted.clear()
         parent = self.root
         for part in parts[:-1]:
             parent = self._descend(parent, part, at)
@@ -248,21 +257,20 @@ class Scanner:
             if key in parent.node:
                 raise _twice(self.text, at)
             scope = self._open(parent, key, [] if array else {})
-        elif isinstance(scope.node, list) is not array:
-            raise _twice(self.text, at)
-        elif not array:
-            # Only tables inside it had a header so far.  toml-rs moves the table to the place of this header.
-            if scope in self.headers:
-                raise _twice(self.text, at)
-            parent.node[key] = parent.node.pop(key)
-            self.regular = False
-        item: Item = (parent, key)
-        if not array:
-            self.headers.add(scope)
         else:
+            self._extend(scope, at)
+            if isinstance(scope.node, list) is not array or scope in self.headers:
+                raise _twice(self.text, at)
+            if not array:
+                # Only tables inside it had a header so far.  toml-rs moves the table to this place.
+                parent.node[key] = parent.node.pop(key)
+                self.regular = False
+        item: Item = (parent, key)
+        if array:
             self.regular = False
             item = (scope, len(scope.node))
             scope = self._open(*item, {})
+        self.headers.add(scope)
         self.table = scope
         self._place(item)
         return item, end
@@ -293,6 +301,9 @@ class Scanner:
             self.regular = False
         for part in parts[:-1]:
             table = self._descend(table, part, at)
+            if table in self.headers:
+                raise _twice(self.text, at)
+            self.dotted.append(table)
         if isinstance(table.node, list) or parts[-1] in table.node:
             raise _twice(self.text, at)
         item: Item = (table, parts[-1])
@@ -325,10 +336,15 @@ class Scanner:
             at = self._gap(at, last) if array else _end(_BLANKS, text, at)
             if text.startswith(",", at):
                 at = self._gap(at + 1, last) if array else _end(_BLANKS, text, at + 1)
+                if not array and text.startswith(close, at):
+                    raise error_at(
+                        text, at, "a comma before the closing brace is not TOML 1.0", hint="remove it"
+                    )
             elif not text.startswith(close, at):
                 raise self._fault(at, f"a comma or the closing {'bracket' if array else 'brace'}")
         self._place((inner, None))
         self.ends[inner] = at + 1
+        self.closed.add(inner)
         return at + 1
 
     def _leaf(self, item: Item, at: int) -> int:
