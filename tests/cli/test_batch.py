@@ -145,8 +145,8 @@ class Rotation:
     def leftovers(self) -> list[str]:
         return [name for name in os.listdir(self.project.path("deploy")) if replace.is_leftover(name)]
 
-    def start(self, *more: str) -> subprocess.Popen[bytes]:
-        return self.project.popen("rotate", "-r", "deploy", *more, stdout=-3, stderr=-1)
+    def start(self, *more: str, **options: object) -> subprocess.Popen[bytes]:
+        return self.project.popen("rotate", "-r", "deploy", *more, stdout=-3, stderr=-1, **options)
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ def test_git_knows_where_a_killed_rotation_was(rotation: Rotation) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted(rotation: Rotation, number: signal.Signals, code: int) -> None:
-    with rotation.start() as process:
+    with rotation.start(pipesize=4096) as process:  # which holds about 60 lines: it waits for who reads them
         read_until(process, 40)
         process.send_signal(number)
         assert process.stderr is not None
@@ -447,7 +447,6 @@ def test_files_that_change_meanwhile(project: Project, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text("untouched: 1\n")
     before = project.read("f5.yaml")
-    once = threading.Lock()
 
     def meanwhile() -> None:
         project.write("f1.yaml", theirs)
@@ -457,15 +456,14 @@ def test_files_that_change_meanwhile(project: Project, tmp_path: Path) -> None:
         os.symlink(other, project.path("f3.yaml"))
         os.mkdir(project.path("f4.yaml"))
 
+    all_read = threading.Barrier(len(names), meanwhile, timeout=20)
+
     def answer(method: str, request: Any) -> bytes:
         key = master_key("age", project.key.recipient)
         credentials = Credentials(project.key.environ())
         if method == "Encrypt":
             return key.wrap(request.plaintext, credentials).encode()
-        time.sleep(0.5)  # until all have been read
-        if once.acquire(blocking=False):
-            meanwhile()
-        time.sleep(0.2)
+        all_read.wait()
         return key.unwrap(request.ciphertext.decode(), credentials)
 
     with RecordingKeyservice(answer) as service:
@@ -700,7 +698,7 @@ class TestOnATerminal:
         assert "rotating" not in project.run("rotate", *names).err
 
     def test_interrupted_by_its_key(self, project: Project) -> None:
-        fill(project, 100)
+        fill(project, 300)  # more than the terminal holds: it waits for who reads them
         terminal = Terminal(project, "rotate", "-r", ".", environ={"TERM": "xterm"})
         terminal.wait_for("wrote f19.yaml")
         terminal.type("\x03")
@@ -712,12 +710,15 @@ class TestOnATerminal:
     def test_who_keeps_it_waiting(self, project: Project, command: str) -> None:
         names = fill(project, 1 if command == "decrypt" else 6)
         credentials = Credentials(project.key.environ())
+        shown = threading.Event()
 
         def answer(method: str, request: Any) -> bytes:
             key = master_key("age", project.key.recipient)
             if method == "Encrypt":
                 return key.wrap(request.plaintext, credentials).encode()
-            time.sleep(2.3)
+            if shown.is_set():
+                time.sleep(2.3)
+            shown.wait(20)
             return key.unwrap(request.ciphertext.decode(), credentials)
 
         with RecordingKeyservice(answer) as service:
@@ -726,6 +727,7 @@ class TestOnATerminal:
             label = master_key("age", project.key.recipient).label
             terminal.wait_for(f"waiting for {label} (1 s)")
             terminal.wait_for("(2 s)")
+            shown.set()
             assert terminal.end() == 0
             assert re.match(r"\r +\r", terminal.seen), "the line goes away"
             if command == "decrypt":

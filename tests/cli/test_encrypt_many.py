@@ -234,7 +234,9 @@ def test_a_bar_on_a_terminal(deploy: Project) -> None:
 def test_an_interruption_leaves_each_file_as_it_was_or_done(deploy: Project) -> None:
     for number in range(200):
         deploy.write(f"deploy/{number}.yaml", f"a: {number}\n")
-    process = deploy.popen("encrypt", "-r", "deploy", stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    # The pipe holds about 100 lines: it waits for who reads them.
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "pipesize": 4096}
+    process = deploy.popen("encrypt", "-r", "deploy", **pipes)
     assert process.stderr is not None
     process.stderr.readline()
     process.send_signal(signal.SIGINT)

@@ -97,7 +97,7 @@ class RecordingKeyservice:
     def __init__(self, answer: Callable[[str, Any], bytes]) -> None:
         self.requests: list[tuple[str, Any]] = []
         self._answer = answer
-        self._server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
+        self._server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
         methods = {
             "Encrypt": self._method("Encrypt", "ciphertext"),
             "Decrypt": self._method("Decrypt", "plaintext"),

@@ -161,13 +161,16 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 
 def test_who_waits_gets_the_same_failure_and_who_comes_later_asks_anew(store: Store) -> None:
     store.wait = 0.3
+    at_once = threading.Barrier(3, timeout=20)
     store.errors = [SourceError("no", reason="denied", hint="ask")]
     credentials = Credentials({})
     found: list[SourceError] = []
-    threads = [
-        threading.Thread(target=lambda n=n: found.append(failure(f"double:x#{n}", credentials)))
-        for n in "abc"
-    ]
+
+    def ask(field: str) -> None:
+        at_once.wait()
+        found.append(failure(f"double:x#{field}", credentials))
+
+    threads = [threading.Thread(target=ask, args=(field,)) for field in "abc"]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -215,11 +218,11 @@ def test_a_probe_takes_no_longer_than_it_may(store: Store, monkeypatch: pytest.M
     found = sources.probe("double", Credentials({}))
     assert (found.usable, found.missing, found.note) == (False, ["it needs a package"], "pip install it")
     monkeypatch.setattr(sources, "PROBE_LIMIT", 0.2)
-    store.wait = 2
+    store.wait = 20
     begun = time.monotonic()
     found = sources.probe("double", Credentials({}))
     assert (found.usable, found.missing) == (False, ["it did not answer within 0.2 s"])
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 20
     with pytest.raises(SourceError):
         sources.probe("magic", Credentials({}))
 
