@@ -41,25 +41,20 @@ DATA_KEY = bytes(range(32))
 PLAIN = '{"a": "b"}'
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def served(program: str, network: str, environ: dict[str, str]) -> Iterator[str]:
     """``sops keyservice`` or ``encconf keyservice``, as a program; gives its address."""
-    if network == "unix":
-        address = str(scratch() / f"{program}{os.urandom(3).hex()}")
-        uri = f"unix://{address}"
-    else:
-        address = f"127.0.0.1:{free_port()}"
-        uri = f"tcp://{address}"
-    start = [Sops().binary] if program == "sops" else [sys.executable, "-m", "encconf"]
-    command = [*start, "keyservice", "--network", network, "--address", address]
-    with running(command, {**environ, "PYTHONPATH": str(ROOT)}, uri):
-        yield uri
+    with socket.socket() as held:  # nobody else gets its port; the server does, which allows reuse, too
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        if network == "unix":
+            address = str(scratch() / f"{program}{os.urandom(3).hex()}")
+        start = [Sops().binary] if program == "sops" else [sys.executable, "-m", "encconf"]
+        command = [*start, "keyservice", "--network", network, "--address", address]
+        uri = f"{network}://{address}"
+        with running(command, {**environ, "PYTHONPATH": str(ROOT)}, uri):
+            yield uri
 
 
 def master_key(kind: str, alice: AgeKey) -> keys.MasterKey:
