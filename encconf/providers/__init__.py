@@ -24,7 +24,7 @@ SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 """The file with the token that Kubernetes gives to a program."""
 
 LOGIN_LIMIT = 1 << 16
-"""The largest file with a token or password, in bytes (64 KiB)."""
+"""The largest file with a login, in bytes (64 KiB): Google's credentials, a token, a password."""
 
 ODD_ANSWER = (AttributeError, LookupError, TypeError, RecursionError)
 """The errors, besides ValueError, that SDKs raise for an answer in an unexpected form."""
@@ -63,14 +63,14 @@ class needing:  # noqa: N801 - used as a function; contextlib would cost every f
 
 
 def text_in(path: str, what: str) -> str:
-    """Read a file with a token or password.  Raises MasterKeyError, which begins with ``what``."""
+    """Read a file with a login.  Raises MasterKeyError, which begins with ``what``."""
     try:
         return fileio.read_bytes(path, limit=LOGIN_LIMIT).decode("utf-8-sig").strip()
     except InputError as error:
         detail = error.message
     except UnicodeDecodeError:
         detail = "not a text file"
-    hint = "give a file that this user can read"
+    hint = "give a file that this user can read, with only the login in it"
     raise MasterKeyError(f"{what}: {printable(path)[:200]}: {detail}", reason="unusable", hint=hint)
 
 

@@ -73,6 +73,7 @@ def test_what_a_server_says_is_one_short_line() -> None:
 
 def test_a_file_with_a_token(tmp_path: Path) -> None:
     path = tmp_path / "token"
+    hint = "give a file that this user can read, with only the login in it"
     path.write_text(" t0ken\n")
     assert text_in(str(path), "the token") == "t0ken"
     for content, said in (
@@ -86,7 +87,7 @@ def test_a_file_with_a_token(tmp_path: Path) -> None:
         with pytest.raises(MasterKeyError) as caught:
             text_in(str(path), "the token")
         assert caught.value.message == f"the token: {path}: {said}"
-        assert (caught.value.reason, caught.value.hint) == ("unusable", "give a file that this user can read")
+        assert (caught.value.reason, caught.value.hint) == ("unusable", hint)
 
 
 def test_too_late() -> None:
