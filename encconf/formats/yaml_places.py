@@ -1,7 +1,7 @@
 """The places of keys and values in a YAML document.
 
 `walk` finds the keys between the values of a text that was read line by line.  `compose` gets the places of
-keys and values from the events of a parser.
+keys and values from the events of a parser.  Both drive one `_Builder`.
 """
 
 from __future__ import annotations
@@ -20,63 +20,100 @@ if TYPE_CHECKING:
 
     from encconf.text.document import Document
 
+_SKIP = re.compile(SKIP)
 _TO_COLON = re.compile(r"[ \t\r\n]*:")
 _NOWHERE = Scope(None, None, (), "", {})
 ODD = -1
 """The place of a colon or dash that was not found.  Such an item cannot be changed."""
 
 
-class Item:
-    """One member of a mapping or item of a sequence.
-
-    ``start`` is where its key or dash begins, or in a flow sequence the item itself.  ``after`` is the end of
-    its colon or dash.
-    """
-
-    __slots__ = ("after", "key", "node", "start")
-
-    def __init__(self, key: str | int, start: int, after: int, node: Node) -> None:
-        self.key = key
-        self.start = start
-        self.after = after
-        self.node = node
-
-
 class Node:
-    """One value, ``text[start:end]``.  ``kind`` is map, seq or leaf.
+    """One value, ``text[start:end]``, and its key or dash.  ``kind`` is map, seq or leaf.
 
-    ``flow`` says that it is a flow collection.  ``value`` is where the value itself begins, after an anchor
-    or tag.  ``style`` is the format's name for a leaf's spelling.  ``shared`` says that it has an anchor.
+    ``begin`` is where its key or dash begins, or in a flow sequence the value itself.  ``after`` is the end
+    of its colon or dash.  ``flow`` says that it is a flow collection.  ``value`` is where the value itself
+    begins, after an anchor or tag.  ``style`` is the format's name for a leaf's spelling.  ``shared`` says
+    that it has an anchor.
     """
 
-    __slots__ = ("end", "flow", "items", "kind", "shared", "start", "style", "value")
+    __slots__ = (
+        "after", "begin", "end", "flow", "items", "key", "kind", "shared", "start", "style", "value",
+    )  # fmt: skip
 
     def __init__(
-        self,
-        kind: str,
-        start: int,
-        *,
-        end: int = -1,
-        flow: bool = False,
-        value: int = -1,
-        style: str = "",
-        shared: bool = False,
-    ) -> None:
+        self, kind: str, start: int, value: int, end: int = -1, style: str = "", *,
+        flow: bool = False, shared: bool = False,
+    ) -> None:  # fmt: skip
         self.kind = kind
         self.start = start
+        self.value = value
         self.end = end
-        self.flow = flow
-        self.value = start if value < 0 else value
         self.style = style
+        self.flow = flow
         self.shared = shared
-        self.items: list[Item] = []
+        self.items: list[Node] = []
+        self.key: str | int = ""
+        self.begin = self.after = ODD
+
+
+class _Builder:
+    """Makes the nodes of one document.  A reader passes its values and the ends of its collections in order.
+
+    ``inside`` is the innermost open collection, or None.
+    """
+
+    __slots__ = ("inside", "open", "root")
+
+    def __init__(self) -> None:
+        self.root: Node | None = None
+        self.inside: Node | None = None
+        self.open: list[Node | None] = []
+
+    def add(self, node: Node, key: str | None, begin: int, after: int) -> None:
+        """Add a value: the root, or the next item of the innermost collection, which begins at ``begin``."""
+        inside = self.inside
+        if inside is None:
+            self.root = node
+        else:
+            if node.end <= node.start and node.end <= node.value and after >= 0 and node.kind == "leaf":
+                # Parsers disagree about the place of an empty value; use the end of its colon or dash.
+                node.start = node.value = node.end = after
+            node.key = len(inside.items) if key is None else key
+            node.begin = begin
+            node.after = after
+            inside.items.append(node)
+        if node.kind != "leaf":
+            self.open.append(inside)
+            self.inside = node
+
+    def close(self, end: int) -> bool:
+        """End the innermost collection: a flow collection at ``end``, any other with its last item.
+
+        Returns False for a block collection without items, which no text has.
+        """
+        node = self.inside
+        assert node is not None
+        self.inside = self.open.pop()
+        if node.flow:
+            node.end = end
+        elif node.items:
+            node.start = node.value = node.items[0].begin
+            node.end = node.items[-1].end
+        else:
+            return False
+        return True
+
+
+def _behind_gap(text: str, at: int) -> int:
+    """Return where the next key, dash or value is, after comments and empty lines."""
+    gap = _SKIP.match(text, at)
+    assert gap is not None  # the pattern also matches the empty string
+    return gap.end()
 
 
 # --- texts that were read line by line -----------------------------------------------------------
 
-# Comments, empty lines, and the indentation of the line that follows them.
-_GAP = re.compile(r"(?>(?:\ *+(?:\#[^\n]*+)?\n)*)\ *+")
-_OPEN, _CLOSE = "{[", {"map": "}", "seq": "]"}
+_CLOSE = {"map": "}", "seq": "]"}
 
 
 def walk(document: Document, starts: list[int]) -> list[Node] | None:
@@ -88,43 +125,40 @@ def walk(document: Document, starts: list[int]) -> list[Node] | None:
         return None
     text, leaves = document.text, iter(document.leaves)
     roots: list[Node] = []
-    stack: list[Node] = []
+    builder = _Builder()
     at = base = 0
-    for token in document.shape:
-        if token == "%":
-            base, at = starts[len(roots)], document.parts[len(roots)].start
-            at += 3 if text.startswith("---", at) else 0
-            stack = [Node("map", -1)]
-            roots.append(stack[0])
-        elif token == "}":
-            node = stack.pop()
-            if node.flow:
-                at = text.find(_CLOSE[node.kind], at) + 1
-                node.end = at - base
-        else:
-            inside, opens = stack[-1], token[0] in _OPEN
-            leaf = None if opens else next(leaves)
+    for token in [*document.shape, "%"]:
+        sign = token[0]
+        inside = builder.inside
+        if sign == "%":
+            if inside is not None and not builder.close(-1):
+                return None
+            if len(roots) < len(starts):
+                base, at = starts[len(roots)], document.parts[len(roots)].start
+                at += 3 if text.startswith("---", at) else 0
+                roots.append(Node("map", -1, -1))
+                builder.add(roots[-1], None, ODD, ODD)
+            continue
+        assert inside is not None
+        if sign == "}":
             if inside.flow:
-                assert leaf is not None
-                start = after = leaf.start
-            else:
-                found = _head(text, at, token[1:] if inside.kind == "map" else None)
-                if found is None:
-                    return None
-                start, after = found
-            node, at = _single(text, leaf, after, base) if leaf else _collection(text, token, after, base)
-            key: str | int = token[1:] if inside.kind == "map" else len(inside.items)
-            inside.items.append(Item(key, start - base, after - base, node))
-            if opens:
-                stack.append(node)
-    return roots if all(map(_close, roots)) else None
-
-
-def _behind_gap(text: str, at: int) -> int:
-    """Return where the next key, dash or value is."""
-    gap = _GAP.match(text, at)
-    assert gap is not None  # the pattern also matches the empty string
-    return gap.end()
+                at = text.find(_CLOSE[inside.kind], at) + 1
+            if not builder.close(at - base):
+                return None
+            continue
+        leaf = None if sign in "{[" else next(leaves)
+        key = token[1:] if inside.kind == "map" else None
+        if inside.flow:
+            assert leaf is not None
+            start = after = leaf.start
+        else:
+            found = _head(text, at, key)
+            if found is None:
+                return None
+            start, after = found
+        node, at = _single(text, leaf, after, base) if leaf else _collection(text, sign, after, base)
+        builder.add(node, key, start - base, after - base)
+    return roots
 
 
 def _head(text: str, at: int, key: str | None) -> tuple[int, int] | None:
@@ -140,42 +174,26 @@ def _head(text: str, at: int, key: str | None) -> tuple[int, int] | None:
     return (start, start + len(head)) if text.startswith(head, start) else None
 
 
-def _collection(text: str, token: str, after: int, base: int) -> tuple[Node, int]:
+def _collection(text: str, sign: str, after: int, base: int) -> tuple[Node, int]:
     """Return the collection after a key or dash, and where its contents begin."""
-    kind = "map" if token[0] == "{" else "seq"
+    kind = "map" if sign == "{" else "seq"
     at = _behind_gap(text, after)
-    if text[at : at + 1] == token[0]:
-        return Node(kind, at - base, flow=True), at + 1
-    return Node(kind, -1), after
+    if text.startswith(sign, at):
+        return Node(kind, at - base, at - base, flow=True), at + 1
+    return Node(kind, -1, -1), after
 
 
 def _single(text: str, leaf: Leaf, after: int, base: int) -> tuple[Node, int]:
     """Return the single value after a key or dash, and where it ends."""
     start, end = leaf.start, leaf.end
-    if start >= end:
-        start = end = after
-    style = text[start:end][:1]
+    style = text[start] if start < end else ""
     if style in (LITERAL, FOLDED):
         end = content_end(text, leaf)
     else:
         style = style if style in (SINGLE, DOUBLE) else ""
         # A value that replaced a block scalar includes the line break, whatever its style; leave that out.
         end -= text.endswith("\n", start, end)
-    return Node("leaf", start - base, end=end - base, style=style), end
-
-
-def _close(node: Node) -> bool:
-    """Set where block collections start and end: with their first and last items.
-
-    Returns False if one is empty.
-    """
-    if node.kind == "leaf" or node.flow:
-        return True
-    if not node.items or not all(_close(item.node) for item in node.items):
-        return False
-    node.start = node.value = node.items[0].start
-    node.end = node.items[-1].node.end
-    return True
+    return Node("leaf", start - base, start - base, end - base, style), end if start < end else after
 
 
 # --- the events of a parser ----------------------------------------------------------------------
@@ -184,103 +202,74 @@ def _close(node: Node) -> bool:
 def compose(text: str) -> Node:
     """Return the root of the first document of a text that has been scanned before."""
     try:
-        root = _compose(text, pure=False)
+        return _compose(text, pure=False)
     except TooNewError:
-        root = _compose(text, pure=True)
-    _settle(root)
-    return root
-
-
-def _settle(node: Node) -> None:
-    """Place each empty value after its colon or dash: parsers disagree about its place."""
-    pending = [node]
-    while pending:
-        outer = pending.pop()
-        for item in outer.items:
-            inner = item.node
-            if (
-                inner.kind == "leaf"
-                and inner.start >= inner.end
-                and inner.value >= inner.end
-                and item.after >= 0
-            ):
-                inner.start = inner.end = inner.value = item.after
-            pending.append(inner)
+        return _compose(text, pure=True)
 
 
 def _compose(text: str, *, pure: bool) -> Node:
     bom = 1 if text[:1] == "\ufeff" else 0
-    stack: list[Node] = []
+    builder = _Builder()
     key: tuple[str, int, int] | None = None
     anchored: dict[str, str] = {}
     for event in parse(text, pure):
         name = type(event).__name__
         if name in ("StreamStartEvent", "DocumentStartEvent"):
             continue
-        if name in ("MappingEndEvent", "SequenceEndEvent"):
-            node = stack.pop()
-            node.end = event.end_mark.index + bom if node.flow else node.items[-1].node.end
-            if not stack:
-                return node
-            continue
-        if name == "DocumentEndEvent" or name == "StreamEndEvent":
+        if name in ("DocumentEndEvent", "StreamEndEvent"):
             break
         start, end = event.start_mark.index + bom, event.end_mark.index + bom
-        inside = stack[-1] if stack else None
+        inside = builder.inside
+        if name in ("MappingEndEvent", "SequenceEndEvent"):
+            builder.close(end)
+            continue
         if name == "ScalarEvent" and event.anchor is not None:
             anchored[event.anchor] = event.value
         if inside is not None and inside.kind == "map" and key is None:
             key = (event.value if name == "ScalarEvent" else anchored[event.anchor], start, end)
             continue
         node = _node(text, event, start, end)
-        if inside is not None:
-            inside.items.append(_item(text, inside, key, node))
-            key = None
-        if node.kind != "leaf":
-            stack.append(node)
-        elif inside is None:
-            return node
-    raise EmptyDocumentError("there is no document in the text")
+        begin, after = _place(text, inside, node, key) if inside is not None else (start, start)
+        builder.add(node, key[0] if key is not None else None, begin, after)
+        key = None
+    if builder.root is None:
+        raise EmptyDocumentError("there is no document in the text")
+    return builder.root
 
 
 def _node(text: str, event: Any, start: int, end: int) -> Node:
     """Return the value that an event is or starts."""
     name = type(event).__name__
-    if name == "ScalarEvent":
-        return _scalar(text, event, start, end)
     if name == "AliasEvent":
-        return Node("leaf", start, end=end, style=ALIAS)
-    kind, flow = "map" if name == "MappingStartEvent" else "seq", bool(event.flow_style)
-    return Node(kind, start, flow=flow, shared=event.anchor is not None, value=end - 1 if flow else start)
-
-
-def _scalar(text: str, event: Any, start: int, end: int) -> Node:
+        return Node("leaf", start, start, end, ALIAS)
+    shared = event.anchor is not None
+    if name != "ScalarEvent":
+        kind, flow = "map" if name == "MappingStartEvent" else "seq", bool(event.flow_style)
+        return Node(kind, start, end - 1 if flow else start, flow=flow, shared=shared)
     style = event.style or ""
     value = start
-    if event.anchor is not None or event.tag is not None:
+    if shared or event.tag is not None:
         value = properties(text, start, end, event.anchor, event.tag)[1]
     if style in (LITERAL, FOLDED):
         end = content_end(text, Leaf(_NOWHERE, "", value, end, style, "str", event.value.encode()))
-    return Node("leaf", start, end=end, value=value, style=style, shared=event.anchor is not None)
+    return Node("leaf", start, value, end, style, shared=shared)
 
 
-def _item(text: str, inside: Node, key: tuple[str, int, int] | None, node: Node) -> Item:
-    if key is not None:
-        name, start, end = key
-        colon = _TO_COLON.match(text, end)
-        begin = line_start(text, start)
-        before = text[begin:start].strip(" -\ufeff") if not inside.flow else ""
-        if before == "?":  # a key of several lines, as sops writes it
-            start = text.index("?", begin)
-        elif before:
-            colon = None
-        if colon is None and inside.flow:
-            return Item(name, start, end, Node("leaf", end, end=end))
-        return Item(name, start, colon.end() if colon else ODD, node)
-    number = len(inside.items)
+def _place(text: str, inside: Node, node: Node, key: tuple[str, int, int] | None) -> tuple[int, int]:
+    """Return start and end of the key with its colon, or of the dash, before a value."""
+    if key is None:
+        if inside.flow:
+            return node.start, node.start
+        dash = _behind_gap(text, inside.items[-1].end if inside.items else inside.start)
+        return dash, dash + 1 if text.startswith("-", dash) else ODD
+    _, start, end = key
+    colon = _TO_COLON.match(text, end)
     if inside.flow:
-        return Item(number, node.start, node.start, node)
-    at = inside.start if not inside.items else inside.items[-1].node.end
-    skipped = re.compile(SKIP).match(text, at)
-    dash = skipped.end() if skipped else at
-    return Item(number, dash, dash + 1 if text[dash : dash + 1] == "-" else ODD, node)
+        return start, colon.end() if colon else end
+    begin = line_start(text, start)
+    before = text[begin:start].strip(" -\ufeff")
+    if before == "?":  # a key of several lines, as sops writes it
+        start = text.index("?", begin)
+    elif before:
+        colon = None
+    return start, colon.end() if colon else ODD

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from encconf.errors import EmitError
 from encconf.formats.yaml_layout import Style, in_brackets, spell_key
-from encconf.formats.yaml_places import Item, Node, compose, walk
+from encconf.formats.yaml_places import Node, compose, walk
 from encconf.formats.yaml_text import is_full, word
 from encconf.formats.yaml_words import ALIAS, FOLDED, LITERAL, line_end, line_start
 from encconf.text.tree import Entry, Single, Tree, append, data_of, fill, lines, nested, take
@@ -96,10 +96,10 @@ class _Reader:
         if root.kind != "map" or not root.items:
             value = Single(text[root.start : root.end], {})
             return Entry((), "", text[: root.start], value, text[root.end :], listed=True)
-        first = self._line(root.items[0].start)
+        first = self._line(root.items[0].begin)
         if first < head or not _only_comments(text, head, first):
             self.unclear = True
-            head = first = root.items[0].start
+            head = first = root.items[0].begin
         block, end = self._block(root, head, stop, -1)
         if _only_comments(text, end, stop):
             block.entries += lines(text, end, stop)
@@ -120,17 +120,17 @@ class _Reader:
         collection if they are indented deeper than that, and at least as deep as the items.
         """
         text, items = self.text, node.items
-        line = self._line(items[0].start)
-        block = Tree(node.kind, {}, column=items[0].start - line)
-        block.inline = bool(text[line : items[0].start].strip())
+        line = self._line(items[0].begin)
+        block = Tree(node.kind, {}, column=items[0].begin - line)
+        block.inline = bool(text[line : items[0].begin].strip())
         block.shared = node.shared
         for number, item in enumerate(items):
-            line = item.start if block.inline and number == 0 else self._line(item.start)
-            if line < at or text[line : item.start].strip(" ") or not _only_comments(text, at, line):
+            line = item.begin if block.inline and number == 0 else self._line(item.begin)
+            if line < at or text[line : item.begin].strip(" ") or not _only_comments(text, at, line):
                 self.unclear = True
                 line = at
             block.entries += lines(text, at, line)
-            following = items[number + 1].start if number + 1 < len(items) else limit
+            following = items[number + 1].begin if number + 1 < len(items) else limit
             entry, at = self._entry(item, line, following, block.column or 0)
             block.entries.append(entry)
         end = at
@@ -144,19 +144,18 @@ class _Reader:
         block.data = data_of(block)
         return block, end
 
-    def _entry(self, item: Item, line: int, following: int, column: int) -> tuple[Entry, int]:
+    def _entry(self, node: Node, line: int, following: int, column: int) -> tuple[Entry, int]:
         """Return an item whose line begins at ``line``, and where it ends.
 
         ``following`` is where the next item starts, and ``column`` is the column of the items.
         """
-        text, node = self.text, item.node
-        after = max(item.after, item.start)
+        text = self.text
+        after = max(node.after, node.begin)
         if node.kind == "leaf" or node.flow:
             end = min(line_end(text, max(node.end, after)), max(following, node.end))
             value: Tree | Single = self._flow(node) if node.kind != "leaf" else self._single(node)
-            return self._made(item, line, node.start, value, text[node.end : end]), end
-        first = node.items[0].start
-        start = first
+            return self._made(node, line, node.start, value, text[node.end : end]), end
+        start = first = node.items[0].begin
         if self._line(first) > after:
             start = line_end(text, after)
             if start > self._line(first):
@@ -164,14 +163,14 @@ class _Reader:
                 start = first
         limit = following if following < 0 else self._line(following) if following < len(text) else following
         block, end = self._block(node, start, max(limit, node.end), column)
-        return self._made(item, line, start, block, ""), end
+        return self._made(node, line, start, block, ""), end
 
-    def _made(self, item: Item, lead: int, value_at: int, value: Tree | Single, post: str) -> Entry:
-        listed = isinstance(item.key, int)
+    def _made(self, node: Node, lead: int, value_at: int, value: Tree | Single, post: str) -> Entry:
+        key, begin, after = node.key, node.begin, node.after
+        listed = isinstance(key, int)
         return Entry(
-            (item.key,), self.text[lead : item.start], self.text[item.start : value_at], value, post,
-            key=None if listed else item.key, sign=item.after - item.start if item.after >= 0 else None,
-            listed=listed,
+            (key,), self.text[lead:begin], self.text[begin:value_at], value, post,
+            key=None if listed else key, sign=after - begin if after >= 0 else None, listed=listed,
         )  # fmt: skip
 
     def _single(self, node: Node) -> Single:
@@ -192,12 +191,12 @@ class _Reader:
         flow.shared = node.shared
         members: list[tuple[Entry, int, int]] = []
         for item in node.items:
-            value = self._flow(item.node) if item.node.kind != "leaf" else self._single(item.node)
-            start = item.node.start
-            if isinstance(value, Single) and item.node.kind != "leaf":
-                start = item.start
-            entry = self._made(item, item.start, start, value, "")
-            members.append((entry, item.start, max(item.node.end, item.after)))
+            value = self._flow(item) if item.kind != "leaf" else self._single(item)
+            start = item.start
+            if isinstance(value, Single) and item.kind != "leaf":
+                start = item.begin
+            entry = self._made(item, item.begin, start, value, "")
+            members.append((entry, item.begin, max(item.end, item.after)))
         if not fill(flow, self.text, node.value + 1, node.end - 1, members, _GAP):
             self.unclear = True
             return Single(self.text[node.start : node.end], self._content(node))
@@ -208,8 +207,8 @@ class _Reader:
         if node.kind == "leaf":
             return self._single(node).data
         if node.kind == "map":
-            return {str(item.key): self._content(item.node) for item in node.items}
-        return [self._content(item.node) for item in node.items]
+            return {str(item.key): self._content(item) for item in node.items}
+        return [self._content(item) for item in node.items]
 
 
 # --- writing -------------------------------------------------------------------------------------

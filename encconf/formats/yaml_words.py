@@ -80,7 +80,7 @@ class Properties:
         self.tag_end = tag_end
 
 
-SKIP = rf"(?:[ \t]*(?:#[^{BREAK}]*)?(?:\r\n|[{BREAK}]))*[ \t]*"
+SKIP = rf"(?>(?:[ \t]*+(?:#[^{BREAK}]*+)?(?:\r\n|[{BREAK}]))*)[ \t]*+"
 _TAG = r"!\S*"  # in libyaml and go-yaml, only a blank ends a tag, even in flow style
 _TAG_BEFORE = r"(?<=[\s\[{,:])!\S*(?=[ \t]+\Z)"
 

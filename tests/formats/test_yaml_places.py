@@ -1,4 +1,7 @@
-"""Where keys and values are: the walk along a text that was read line by line finds what a parser says."""
+"""Where keys and values are: the walk along a text that was read line by line finds what a parser says.
+
+The trees that are made of the two are the same, too.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,31 @@ from oracle import FIXTURES, AgeKey
 
 from encconf import api
 from encconf.engine import opening, plaintext
-from encconf.formats import lines, yaml
+from encconf.formats import lines, yaml, yaml_tree
 from encconf.formats.yaml_places import ODD, Node, compose, walk
 from encconf.formats.yaml_words import line_start
 from encconf.text.document import Document
+from encconf.text.tree import Single, Tree
 from encconf.verbs import changes
 
 
 def said(node: Node) -> Any:
     """A node and all below it, to compare."""
-    below = [(item.key, item.start, item.after, said(item.node)) for item in node.items]
+    below = [(item.key, item.begin, item.after, said(item)) for item in node.items]
     return node.kind, node.start, node.end, node.value, node.flow, node.style, node.shared, below
+
+
+def pieces(node: Tree | Single | None) -> Any:
+    """A tree and all below it, to compare."""
+    if node is None:
+        return None
+    if isinstance(node, Single):
+        return node.text, node.data, node.at, node.style, node.shared
+    around = node.kind, node.open, node.close, node.tail, node.data, node.column, node.inline, node.unclear
+    return around, [
+        (each.steps, each.lead, each.head, pieces(each.value), each.post, each.trail, each.key, each.sign)
+        for each in node.entries
+    ]
 
 
 def starts_of(document: Document) -> list[int]:
@@ -38,6 +55,10 @@ def same(document: Document) -> bool:
     ends = [*starts[1:], len(document.text)]
     composed = [compose(document.text[start:end]) for start, end in zip(starts, ends, strict=True)]
     assert [said(node) for node in walked] == [said(node) for node in composed]
+    by_lines = pieces(yaml_tree.tree(document))
+    document.regular = False
+    assert by_lines == pieces(yaml_tree.tree(document))
+    document.regular = True
     return True
 
 
@@ -164,7 +185,7 @@ def shown(text: str, node: Node | None = None) -> object:
     node = node or compose(text)
     if node.kind == "leaf":
         return text[node.start : node.end]
-    return {(item.key, text[item.start : item.after]): shown(text, item.node) for item in node.items}
+    return {(item.key, text[item.begin : item.after]): shown(text, item) for item in node.items}
 
 
 @pytest.mark.parametrize(
@@ -178,6 +199,7 @@ def shown(text: str, node: Node | None = None) -> object:
         ("a:\nb: # c\n", {("a", "a:"): "", ("b", "b:"): ""}),
         ("- # c\n  a: 1\n-\n", {(0, "-"): {("a", "a:"): "1"}, (1, "-"): ""}),
         ("{a: 1, 'b': [2]}\n", {("a", "a:"): "1", ("b", "'b':"): {(0, ""): "2"}}),
+        ("{a # c\n : b, d}\n", {("a", "a"): "b", ("d", "d"): ""}),
         ("? a\n: b\n", {("a", "? a\n:"): "b"}),
         ("\ufeffa: 1\n", {("a", "a:"): "1"}),
         ("x: &k a\n*k : 2\n", {("x", "x:"): "&k a", ("a", "*k :"): "2"}),
@@ -189,7 +211,7 @@ def test_places(text: str, expected: object) -> None:
 
 def test_values_behind_anchors_and_tags() -> None:
     text = "a: &x !t 'v'\nb: &y [1]\n"
-    first, second = (item.node for item in compose(text).items)
+    first, second = compose(text).items
     assert (text[first.value : first.end], first.style, first.shared) == ("'v'", "'", True)
     assert (text[second.value : second.end], second.flow, second.shared) == ("[1]", True, True)
 
