@@ -1,7 +1,7 @@
 """The places of keys and values in a YAML document.
 
 `walk` finds the keys between the values of a text that was read line by line.  `compose` gets the places of
-keys and values from the events of a parser.  Both drive one `_Builder`.
+keys and values from the events of a parser.  Both fill one `_Nodes`.
 """
 
 from __future__ import annotations
@@ -56,10 +56,11 @@ class Node:
         self.begin = self.after = ODD
 
 
-class _Builder:
-    """Makes the nodes of one document.  A reader passes its values and the ends of its collections in order.
+class _Nodes:
+    """The nodes of one document, as far as it has been read.
 
-    ``inside`` is the innermost open collection, or None.
+    A reader passes the values and the ends of its collections in their order.  ``inside`` is the innermost
+    open collection, or None.
     """
 
     __slots__ = ("inside", "open", "root")
@@ -125,25 +126,25 @@ def walk(document: Document, starts: list[int]) -> list[Node] | None:
         return None
     text, leaves = document.text, iter(document.leaves)
     roots: list[Node] = []
-    builder = _Builder()
+    nodes = _Nodes()
     at = base = 0
     for token in [*document.shape, "%"]:
         sign = token[0]
-        inside = builder.inside
+        inside = nodes.inside
         if sign == "%":
-            if inside is not None and not builder.close(-1):
+            if inside is not None and not nodes.close(-1):
                 return None
             if len(roots) < len(starts):
                 base, at = starts[len(roots)], document.parts[len(roots)].start
                 at += 3 if text.startswith("---", at) else 0
                 roots.append(Node("map", -1, -1))
-                builder.add(roots[-1], None, ODD, ODD)
+                nodes.add(roots[-1], None, ODD, ODD)
             continue
         assert inside is not None
         if sign == "}":
             if inside.flow:
                 at = text.find(_CLOSE[inside.kind], at) + 1
-            if not builder.close(at - base):
+            if not nodes.close(at - base):
                 return None
             continue
         leaf = None if sign in "{[" else next(leaves)
@@ -157,7 +158,7 @@ def walk(document: Document, starts: list[int]) -> list[Node] | None:
                 return None
             start, after = found
         node, at = _single(text, leaf, after, base) if leaf else _collection(text, sign, after, base)
-        builder.add(node, key, start - base, after - base)
+        nodes.add(node, key, start - base, after - base)
     return roots
 
 
@@ -209,32 +210,31 @@ def compose(text: str) -> Node:
 
 def _compose(text: str, *, pure: bool) -> Node:
     bom = 1 if text[:1] == "\ufeff" else 0
-    builder = _Builder()
+    nodes = _Nodes()
     key: tuple[str, int, int] | None = None
     anchored: dict[str, str] = {}
     for event in parse(text, pure):
         name = type(event).__name__
         if name in ("StreamStartEvent", "DocumentStartEvent"):
             continue
-        if name in ("DocumentEndEvent", "StreamEndEvent"):
+        if name == "StreamEndEvent":
             break
         start, end = event.start_mark.index + bom, event.end_mark.index + bom
-        inside = builder.inside
-        if name in ("MappingEndEvent", "SequenceEndEvent"):
-            builder.close(end)
-            continue
+        inside = nodes.inside
         if name == "ScalarEvent" and event.anchor is not None:
             anchored[event.anchor] = event.value
-        if inside is not None and inside.kind == "map" and key is None:
+        if name in ("MappingEndEvent", "SequenceEndEvent"):
+            nodes.close(end)
+        elif inside is not None and inside.kind == "map" and key is None:
             key = (event.value if name == "ScalarEvent" else anchored[event.anchor], start, end)
-            continue
-        node = _node(text, event, start, end)
-        begin, after = _place(text, inside, node, key) if inside is not None else (start, start)
-        builder.add(node, key[0] if key is not None else None, begin, after)
-        key = None
-    if builder.root is None:
-        raise EmptyDocumentError("there is no document in the text")
-    return builder.root
+        else:
+            node = _node(text, event, start, end)
+            begin, after = _place(text, inside, node, key) if inside is not None else (start, start)
+            nodes.add(node, key[0] if key is not None else None, begin, after)
+            key = None
+        if nodes.root is not None and nodes.inside is None:
+            return nodes.root
+    raise EmptyDocumentError("there is no document in the text")
 
 
 def _node(text: str, event: Any, start: int, end: int) -> Node:

@@ -64,6 +64,8 @@ def _bare(text: str, head: int, stop: int) -> Entry:
 
 
 def _only_comments(text: str, start: int, end: int) -> bool:
+    if start == end:
+        return True
     return all(line[0].strip()[:1] in ("", "#") for line in _LINE.finditer(text, start, end))
 
 
