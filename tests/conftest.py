@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from oracle import AgeKey, Sops, gpg_home, scratch
 from project import PLAIN, Project
 
 # Every run tries the same examples; `make fuzz` looks for others.
-# No example has a time limit, because the machine may be busy.
-settings.register_profile("same", derandomize=True, database=None, deadline=None)
-settings.register_profile("new", derandomize=False, deadline=None)
+# Examples have no time limit, because the machine may be busy.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", _PATIENT, derandomize=True, database=None)
+settings.register_profile("new", _PATIENT, derandomize=False)
 settings.load_profile("same")
 
 _FOREIGN = (

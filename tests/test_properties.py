@@ -7,7 +7,7 @@ import re
 import pytest
 from engine import credentials, rule
 from generate import json_text, yaml_text
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey
 
@@ -37,7 +37,7 @@ RAW_YAML = st.lists(
     ).map("".join),
     max_size=9,
 ).map("".join)  # fmt: skip
-QUIET = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUIET = settings(max_examples=150)
 
 
 def there_and_back(text: str, format: str) -> str | None:
@@ -58,7 +58,7 @@ def test_yaml(seed: int) -> None:
 
 
 @given(RAW_YAML)
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600)
 def test_any_yaml_like_text(text: str) -> None:
     there_and_back(text, "yaml")
 
@@ -119,7 +119,7 @@ def test_tampering_is_seen(seed: int, at: int) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 def test_no_nonce_serves_two_values(seed: int) -> None:
     """In a series of edits with one data key, each nonce is used for only one plaintext."""
     seen: dict[str, str] = {}

@@ -14,7 +14,7 @@ from encconf.cli.table import COMMANDS
 from encconf.errors import EncconfError
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ARGV)
 @example(["git", "merge", "--nope"])
 @example(["git merge"])

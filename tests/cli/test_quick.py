@@ -14,7 +14,7 @@ from encconf.cli.options import options_of
 from encconf.cli.table import COLOR, COMMANDS, QUIET, WHOSE_KEYS, Command
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(ARGV)
 @example(["encrypt", "-i", "--age", "a", "f", "--age=b", "-a", "c"])
 @example(["--config", "x", "decrypt", "--config", "y", "f"])

@@ -284,7 +284,7 @@ def test_a_key_with_dots_and_a_path() -> None:
 
 
 @given(st.integers(0, 2**40), st.booleans())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_any_file(seed: int, like_sops: bool) -> None:
     _there_and_back(dotenv_text(seed, like_sops=like_sops))
 
@@ -294,7 +294,7 @@ def test_any_file(seed: int, like_sops: bool) -> None:
         st.sampled_from([*"A= \t\n\r#'\"\\nx", "\r\n", "export ", "A=", "\ufeff", "='", '"\n']), max_size=25
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text(parts: list[str]) -> None:
     _there_and_back("".join(parts))
 

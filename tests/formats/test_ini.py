@@ -203,7 +203,7 @@ def test_refused(text: str, words: str) -> None:
 
 
 @given(st.integers(0, 2**40), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_file(seed: int, indented: bool) -> None:
     _there_and_back(ini_text(seed, indented=indented))
 
@@ -212,7 +212,7 @@ PARTS = [*"ax= \t\n\r#;'\"`\\:[]", "\r\n", "[a]\n", "x = ", "\n; c\n", "\ufeff",
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=25))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_text(parts: list[str]) -> None:
     _there_and_back("".join(parts))
 

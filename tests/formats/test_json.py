@@ -499,7 +499,7 @@ def test_sops_reads_it(text: str, sops: Sops, age_key: AgeKey) -> None:
     assert same(json.loads(sops.decrypt(encrypted, "json")), json.loads(text))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=documents())
 def test_sops_reads_any(text: str, sops: Sops, age_key: AgeKey) -> None:
     for leaf in format.scan(text).leaves:
@@ -511,7 +511,7 @@ def test_sops_reads_any(text: str, sops: Sops, age_key: AgeKey) -> None:
     assert detach(encrypted).count("\n") == text.count("\n")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(text=documents())
 def test_reads_what_sops_writes(text: str, sops: Sops, age_key: AgeKey) -> None:
     document = format.scan(text)

@@ -96,7 +96,7 @@ def test_comment_items_of_lists_go(items: str, expected: str) -> None:
     assert plain.replace("[ ", "[").replace(" ]", "]") == f'{{"k": {expected}}}'
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     number=st.floats(allow_nan=False, allow_infinity=False).filter(
         lambda number: number or str(number) == "0.0"

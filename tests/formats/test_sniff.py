@@ -193,7 +193,7 @@ def test_i9_utf16() -> None:
     assert sniff.find(b"\xff\xfe", "a.yaml") is None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=12), st.sampled_from(["", ".enc", ".yaml", ".env", ".toml", ".JSON"]), st.data())
 def test_property_names_do_not_hide_a_file(stem: str, ending: str, data: st.DataObject) -> None:
     name = stem + ending

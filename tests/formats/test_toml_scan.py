@@ -163,7 +163,7 @@ def test_statements(block: int) -> None:
 
 
 @given(st.lists(st.sampled_from(TOKENS), max_size=14).map("".join))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_any_tokens(text: str) -> None:
     document = same_as_tomllib(text)
     if document is not None and not document.parts[0].block:

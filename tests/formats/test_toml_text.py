@@ -9,7 +9,7 @@ import tracemalloc
 
 import pytest
 from formats.toml_files import ENC, encrypt, round_trip
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encconf.errors import EmitError
@@ -83,7 +83,7 @@ def test_what_toml_cannot_hold(type: str, data: bytes) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=20), max_size=4))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 def test_any_strings(values: dict[str, str]) -> None:
     lines = [f"{json.dumps(key)} = {json.dumps(value)}" for key, value in values.items() if key != "sops"]
     text = "\n".join(lines).replace("\x7f", "\\u007f")

@@ -62,7 +62,7 @@ def test_properties(
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_spelled_strings_mean_themselves(value: str) -> None:
     try:
         value.encode()
@@ -76,7 +76,7 @@ def test_spelled_strings_mean_themselves(value: str) -> None:
 
 
 @given(st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(), st.booleans()))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_spelled_numbers_keep_their_type(value: float) -> None:
     if isinstance(value, bool):
         type, data = "bool", b"True" if value else b"False"

@@ -197,7 +197,7 @@ PLAINS = st.recursive(
 PATHS = st.lists(st.one_of(KEYS, st.integers(0, 2)), min_size=1, max_size=3)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(KEYS, PLAINS, max_size=3), PATHS, PLAINS, st.sampled_from(["yaml", "json"]))
 def test_whatever_is_put_is_there(
     tree: dict[str, object], path: list[str | int], value: object, format: str
