@@ -122,7 +122,7 @@ def _literals(module: Format, document: Document) -> list[Edit | None]:
 
 def _around(literals: Sequence[Edit | None], comments: list[Edit], text: str) -> list[Edit]:
     """Combine the edits of values and comments.  The header of a block scalar may contain a comment."""
-    edits = sorted(edit for edit in literals if edit is not None)
+    edits = sorted(filter(None, literals))
     apart: list[Edit] = []
     at = 0
     for start, end, plain in sorted(comments):

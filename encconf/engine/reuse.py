@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from encconf.formats import Format
     from encconf.text.document import Document, Leaf
 
-    Token = tuple[bytes, str, bytes | None]
+    Token = tuple[bytes, tuple[str, bytes | None]]
 
 
 def tokens(leaves: list[Leaf], module: Format) -> list[Token]:
     """What must be equal for a ciphertext to be reused: place, type and bytes."""
-    token = module.token
-    return [(aad, *token(leaf)) for leaf, aad in zip(leaves, aads(leaves), strict=True)]
+    return list(zip(aads(leaves), map(module.token, leaves), strict=True))
 
 
 def places_before(model: Opened, plain: Document, module: Format) -> list[Leaf | None]:
@@ -36,15 +35,14 @@ def places_before(model: Opened, plain: Document, module: Format) -> list[Leaf |
 def reused_leaves(sources: Sequence[Opened], plain: Document, module: Format) -> list[Leaf | None]:
     """For each leaf of a plaintext, the old leaf whose ciphertext it keeps, or None for a new value."""
     reused: list[Leaf | None] = [None] * len(plain.leaves)
-    used: set[str | None] = set()
     now = tokens(plain.leaves, module)
     for source in sources:
         old = source.document.leaves
+        # Two branches may share a ciphertext from their common past: it is reused once.
+        used = {leaf.sealed for leaf in filter(None, reused) if leaf.sealed is not None}
         for at, index in enumerate(align(tokens(old, module), now)):
             if index is not None and reused[at] is None and old[index].sealed not in used:
                 reused[at] = old[index]
-        # Two branches may share a ciphertext from their common past: it is reused once.
-        used = {leaf.sealed for leaf in reused if leaf is not None and leaf.sealed is not None}
     return reused
 
 
@@ -93,7 +91,7 @@ def _with_comments(
         for leaf, place, token in zip(leaves, document.leaves, tokens(leaves, module), strict=True)
     ]
     for index, comment in enumerate(document.comments):
-        token = (comment_aad(comment.scope.aad), "comment", stored(comment))
+        token = (comment_aad(comment.scope.aad), ("comment", stored(comment)))
         items.append((comment.start, (token, index, comment.sealed)))
     items.sort(key=lambda item: item[0])
     return [item for _, item in items]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from encconf.text.document import Document, Leaf
 
 _PREFIX = cipher.PREFIX.encode()
-_TYPES = {name.encode(): name for name in ("str", "int", "float", "bool", "time", "comment")}
+_TYPES = frozenset(["int", "float", "bool", "time", "comment"])  # and str
 
 
 class Encryptor:
@@ -64,7 +64,9 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
     decrypt = cipher.aes_gcm(data_key).decrypt
     match = cipher.ENC.match
     decode = cipher.b64decode
-    for leaf, is_chosen, aad in zip(document.leaves, chosen, aads(document.leaves), strict=True):
+    scope = None
+    around = ""
+    for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
         data = leaf.data
         if not is_chosen or not data:
             continue  # null and the empty string are never encrypted
@@ -82,8 +84,15 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
                 hint="encconf edit FILE opens the file and encrypts the value when you save",
             )
         ciphertext, nonce, tag, kind = parts.groups()
+        if leaf.scope is not scope:
+            scope = leaf.scope
+            around = scope.aad
+        step = leaf.step
+        aad = around if type(step) is int else f"{around}{step}:"  # as `Leaf.aad`
         try:
-            leaf.data = decrypt(decode(nonce), decode(ciphertext) + decode(tag), aad)
+            leaf.data = decrypt(
+                decode(nonce), decode(ciphertext) + decode(tag), aad.encode("utf-8", "surrogateescape")
+            )
         except Exception as error:
             if not cipher.is_refusal(error):
                 raise
@@ -91,16 +100,20 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
                 f"the value at {spell(leaf.path)} cannot be decrypted: it was changed or moved",
                 hint="restore the value from an older version of the file",
             ) from None
-        type = _TYPES.get(kind)
-        if type is None:
-            raise DecryptError(f"the value at {spell(leaf.path)} has an unknown type")
-        if type != "str" and not _is_of(leaf, type):
-            # sops does not authenticate the type, and another type would give another spelling.
-            raise DecryptError(
-                f"the value at {spell(leaf.path)} does not have the type it is marked with ({type})"
-            )
+        leaf.type = "str" if kind == b"str" else _type(leaf, kind.decode())
         leaf.sealed = data.decode().rstrip()  # the line break of a block scalar is not part of it
-        leaf.type = type
+
+
+def _type(leaf: Leaf, type: str) -> str:
+    """Return the type that a ciphertext states.  Raises DecryptError if the value has another."""
+    if type not in _TYPES:
+        raise DecryptError(f"the value at {spell(leaf.path)} has an unknown type")
+    if not _is_of(leaf, type):
+        # sops does not authenticate the type, and another type would give another spelling.
+        raise DecryptError(
+            f"the value at {spell(leaf.path)} does not have the type it is marked with ({type})"
+        )
+    return type
 
 
 # Compiled when first used.

@@ -7,6 +7,8 @@ too large.
 
 from __future__ import annotations
 
+from operator import and_
+
 from encconf.engine.comments import open_comments
 from encconf.engine.metadata import Metadata
 from encconf.engine.opening import Opened
@@ -18,7 +20,7 @@ from encconf.text.path import spell
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.rules.selection import Chosen
-    from encconf.text.document import Document
+    from encconf.text.document import Document, Scope
 
 
 def check_finished(
@@ -32,7 +34,8 @@ def check_finished(
     """Raise EmitError unless a finished text holds exactly what it should.
 
     It should have the leaves of the plaintext, with the ``chosen`` ones replaced by the ciphertexts in
-    ``sealed``, and the block.
+    ``sealed``, and the block.  A string gets its plaintext back: this run has encrypted or decrypted its
+    ciphertext, with the same data key and for the same path, so decrypting it once more would show nothing.
     """
     fits = final.shape == plain.shape and chosen == now_chosen
     # A file without its block is lost: the block holds the only copy of the data key.
@@ -46,11 +49,18 @@ def check_finished(
             "the text cannot be encrypted without changing its structure",
             hint="please report the layout that causes this; nothing was written",
         )
+    scopes: tuple[Scope, Scope] | None = None
     for leaf, found, enc in zip(plain.leaves, final.leaves, sealed, strict=True):
         if enc is None:
             fits = found.type == leaf.type and found.data == leaf.data
         else:
             fits = found.type == "str" and found.data == enc.encode()
+            if scopes is None or leaf.scope is not scopes[0] or found.scope is not scopes[1]:
+                scopes = leaf.scope, found.scope
+                same_path = leaf.scope.aad == found.scope.aad
+            # A ciphertext does not authenticate its type: a reader checks values of other types.
+            if same_path and leaf.type == "str":
+                found.data, found.sealed = leaf.data, enc
         if not fits:
             raise EmitError(
                 f"the value at {spell(leaf.path)} cannot be encrypted in its place",
@@ -67,7 +77,8 @@ def comes_back(document: Document, original: str, data_key: bytes, chosen: Chose
     _refuse_larger(document.text)
     metadata = Metadata.of(document)
     opened = Opened(document, metadata, chosen or metadata.selection.choose(document), data_key)
-    unseal(document, opened.chosen.leaves, data_key)
+    closed = [leaf.sealed is None for leaf in document.leaves]
+    unseal(document, bytearray(map(and_, opened.chosen.leaves, closed)), data_key)
     opened.check_mac()
     opened.comments = open_comments(opened)
     return plain_text(opened) == original

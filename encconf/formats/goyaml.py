@@ -41,6 +41,7 @@ _FIRST = frozenset([*"+-0123456789", *(word[:1] for word in _WORDS)])  # other s
 _INTEGER = r"([-+]?)(?:([1-9][0-9]*)|0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]([0-7]+)|0([0-7]*))"
 _SIGN_INSIDE = r"0(?:b([-+])([01]+)|o([-+])([0-7]+))"
 _DECIMAL = r"[-+]?[0-9]{1,400}"  # no float has more digits, and int() is slow on very many
+_OF_NUMBERS = "0123456789abcdefABCDEFxXoO+-."
 _FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _SPECIAL = r"[-+]?inf(?:inity)?|nan"  # as Go's ParseFloat accepts them; rops writes inf
 _POINT_FLOAT = r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?"
@@ -188,8 +189,8 @@ def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:
             if time is not None:
                 return "time", time
         digits = value.replace("_", "")
-        if digits.count(".") > 1:
-            return "str", _encode(value)  # a version such as 1.2.3
+        if digits.count(".") > 1 or digits.strip(_OF_NUMBERS):
+            return "str", _encode(value)  # a version such as 1.2.3, or a word; the patterns are slower
         integer = _integer(digits) if "." not in digits else None
         if integer is not None:
             if integer >= 1 << 63:

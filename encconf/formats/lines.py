@@ -36,11 +36,11 @@ _LINE = re.compile(
     r"""
     (\ *+(?>(?:-(?:\ ++|(?=\n))){0,20}))
     (?:
-        ([^\W\d][^\ :\n]{0,99}+(?>(?:\ [^\ :\#\n][^\ :\n]{0,99}+){0,8})
-         | "[^"\\\n]{1,999}+" | '[^'\n]{1,999}+')
+        ([A-Za-z_][A-Za-z0-9_]{0,99}+(?=:) | "[^"\\\n]{1,999}+" | '[^'\n]{1,999}+'
+         | [^\W\d][^\ :\n]{0,99}+(?>(?:\ [^\ :\#\n][^\ :\n]{0,99}+){0,8}))
         (:(?:\ ++|(?=\n)))
     |)
-    ([|>][-+]?\ *+\n(\ ++)[^\ \n].*+(?>(?:\n(?:\5.*+|\ *+(?=\n)))*) | .*+)
+    ([^|>\n].*+ | [|>][-+]?\ *+\n(\ ++)[^\ \n].*+(?>(?:\n(?:\5.*+|\ *+(?=\n)))*) | .*+)
     \n
     """,
     re.VERBOSE,
@@ -235,7 +235,8 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                 return False
             node = scope.node
             pad = " " * column if in_map else " " * column + "- "
-        at = start + len(rest) + 1
+        length = len(rest)
+        at = start + length + 1
 
         if key:
             if key < "A":
@@ -264,7 +265,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
         type = "str"
         data: bytes | None
         if first in _TEXT and " " not in rest and rest[-1] != ":":
-            size = len(rest)
+            size = length
             data = rest.encode()
         elif first in _PLAIN or first > "~":
             value = rest

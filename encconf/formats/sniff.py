@@ -99,10 +99,10 @@ def find(content: bytes | str, name: str = "") -> str | None:
     if data[:2] in UTF16:
         text = data.decode("utf-16", "replace").encode("utf-8", "replace")
         return "yaml" if find(text, "x.yaml") == "yaml" else None
-    if b"sops" not in data or b"ENC[" not in data:
+    if data.rfind(b"sops") < 0 or b"ENC[" not in data:  # the entry is mostly near the end
         return None
     data = data.removeprefix(_BOM)
-    if b"<<<<<<<" in data:
+    if b"<" in data and b"<<<<<<<" in data:  # a search for one character is much faster
         data = re.sub(_MARKERS, b"", data)
     named = formats.of_path(name)
     if data.lstrip()[:1] == b"{":
@@ -156,6 +156,8 @@ def _has_entry(data: bytes, format: str) -> bool:
     if format == "yaml":
         if not data[:1].isalpha() and b"{" in data and re.match(_FLOW_ROOT, data):
             return re.search(_FLOW, data) is not None
+        if data.rfind(b"\nsops:") >= 0:
+            return True
         indents = [len(found[1]) for found in _entries(data, format)]
         # The root mapping has the indentation of the least indented line.
         return bool(indents) and (0 in indents or min(indents) <= min(map(len, re.findall(_CONTENT, data))))

@@ -23,6 +23,7 @@ from encconf.formats.yaml_words import (
     Properties,
     binary,
     double,
+    is_word,
     line_start,
     newline_of,
     plain,
@@ -169,8 +170,10 @@ def _is_type_tag(tag: str) -> bool:
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
     """Return the edit that replaces an ``ENC[…]`` text with its plaintext in the same style."""
-    text = document.text
     start, end, style = leaf.start, leaf.end, leaf.style
+    if type == "str" and style == PLAIN and leaf.note is None and is_word(data):
+        return start, end, data.decode()
+    text = document.text
     tagged = isinstance(leaf.note, Properties) and leaf.note.tag not in (None, "!")
     value = ""
     word: str | None = None

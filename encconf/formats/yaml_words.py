@@ -202,6 +202,16 @@ def _is_string(value: str) -> bool:
     return not _is_ambiguous(value) and means(value, "str", value.encode())
 
 
+_VISIBLE = bytes(range(33, 127))
+
+
+def is_word(data: bytes) -> bool:
+    """Whether a plain scalar outside brackets is this string to every reader.  Most values are such words."""
+    # No indicator or number begins with a letter, and no word of so many letters has a meaning.
+    long = len(data) > 5
+    return long and data[:1].isalpha() and data[-1:] != b":" and not data.translate(None, _VISIBLE)
+
+
 _INDICATORS = frozenset("-?:,[]{}#&*!|>'\"%@`")
 
 

@@ -102,16 +102,16 @@ class Selection(Record):
         match = self.matcher()
         by_match = self.by_match
         inside = _inherited(lambda scope: type(scope.step) is str and match(scope.step))
-        leaves = bytearray(len(document.leaves))
-        scope = None
-        within = False
-        for index, leaf in enumerate(document.leaves):
-            if leaf.scope is not scope:  # most neighbors share a scope
-                scope = leaf.scope
-                within = inside(scope)
-            step = leaf.step
-            if (within or (type(step) is str and match(step))) is by_match:
-                leaves[index] = 1
+        # Most files have far fewer keys and collections than values.
+        steps = {leaf.step for leaf in document.leaves}
+        matching = {step for step in steps if type(step) is str and match(step)}
+        within = {scope: inside(scope) for scope in {leaf.scope for leaf in document.leaves}}
+        if matching or any(within.values()):
+            leaves = bytearray(
+                [(within[leaf.scope] or leaf.step in matching) is by_match for leaf in document.leaves]
+            )
+        else:
+            leaves = bytearray([not by_match]) * len(document.leaves)
         return Chosen(leaves, bytearray(inside(comment.scope) is by_match for comment in document.comments))
 
     def _choose_by_comments(self, document: Document) -> Chosen:

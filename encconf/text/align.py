@@ -23,21 +23,19 @@ def align(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:
     taken: list[int | None] = [None] * len(new)
     used = bytearray(len(old))
 
-    def take(i: int, j: int) -> None:
-        taken[j] = i
-        used[i] = 1
-
     size = len(old) + len(new)
     budget = 4 * size * size.bit_length()  # how many tokens the search for anchors may look at
     pending = [(0, len(old), 0, len(new))]
     while pending:
         i, i_end, j, j_end = pending.pop()
         while i < i_end and j < j_end and old[i] == new[j]:
-            take(i, j)
+            taken[j] = i
+            used[i] = 1
             i, j = i + 1, j + 1
         while i < i_end and j < j_end and old[i_end - 1] == new[j_end - 1]:
             i_end, j_end = i_end - 1, j_end - 1
-            take(i_end, j_end)
+            taken[j_end] = i_end
+            used[i_end] = 1
         budget -= i_end - i + j_end - j
         if i == i_end or j == j_end or budget < 0:
             continue

@@ -8,7 +8,7 @@ block is not among the leaves: it is in ``block``, as plain values.
 from __future__ import annotations
 
 from collections import defaultdict
-from itertools import pairwise
+from operator import gt
 
 from encconf.errors import LimitError, ParseError
 
@@ -353,7 +353,8 @@ def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -
 def overlap(edits: list[Edit]) -> bool:
     """Whether any two edits overlap, so that `splice` would refuse them."""
     ordered = sorted(edits)
-    return any(edit[1] > following[0] for edit, following in pairwise(ordered))
+    ends, starts = [edit[1] for edit in ordered], [edit[0] for edit in ordered[1:]]
+    return any(map(gt, ends, starts))
 
 
 def splice(text: str, edits: Iterable[Edit]) -> str:

@@ -13,7 +13,7 @@ from oracle import AgeKey
 from encconf import api, formats
 from encconf.engine import opening, plaintext, selfcheck
 from encconf.engine.metadata import Metadata
-from encconf.errors import EmitError, EmptyDocumentError, LimitError, ParseError
+from encconf.errors import DecryptError, EmitError, EmptyDocumentError, LimitError, ParseError
 from encconf.io import fileio
 from encconf.text.document import Document
 from encconf.verbs import changes
@@ -203,3 +203,24 @@ def test_every_document_of_a_stream_has_the_block(age_key: AgeKey) -> None:
     less = yaml.scan(sealed[: sealed.rindex("sops:")])
     with pytest.raises(EmitError, match="changing its structure"):
         selfcheck.check_finished(plain, chosen, less, chosen, encs, Metadata.of(meant))
+
+
+@pytest.mark.parametrize("step", [None, "b_unencrypted"])
+def test_a_ciphertext_at_another_path_is_decrypted_as_a_reader_does(
+    step: str | None, age_key: AgeKey
+) -> None:
+    """This run encrypted it for its own path only, so a scan that finds another path is an error."""
+    yaml = formats.module("yaml")
+    sealed = api.encrypt(PLAIN, rule(age_key), credentials=credentials(age_key))
+    data_key = opening.open_text(sealed, format="yaml", credentials=credentials(age_key)).data_key
+    final = yaml.scan(sealed)
+    encs = [str(leaf.data, "ascii") if leaf.type == "str" else None for leaf in final.leaves]
+    chosen = bytearray(b"\1\0")
+    if step is not None:
+        final.leaves[0].scope.aad = f"{step}:"
+    selfcheck.check_finished(yaml.scan(PLAIN), chosen, final, chosen, encs, Metadata.of(final))
+    if step is None:
+        assert selfcheck.comes_back(final, PLAIN, data_key)
+    else:
+        with pytest.raises(DecryptError, match="it was changed or moved"):
+            selfcheck.comes_back(final, PLAIN, data_key)

@@ -123,3 +123,25 @@ def test_bytes_that_are_no_float() -> None:
     with pytest.raises(DecryptError) as caught:
         yaml_words.scalar("float", b"s3cret")
     assert "s3cret" not in f"{caught.value}{caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "value", ["password", "a:b:c1", "x#y--z", "https://example.com/?a=b", "falsehood", "Zz9'\"]{"]
+)
+def test_words_are_plain(value: str) -> None:
+    assert yaml_words.is_word(value.encode())
+    assert yaml_words.plain(value) == value
+
+
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("abcfnty019 :#-'\"."), max_size=12))
+def test_no_word_needs_quotes(value: str) -> None:
+    """`is_word` decides for most values, so it may not say more than `plain` does."""
+    if yaml_words.is_word(value.encode()):
+        assert yaml_words.plain(value) == value
+
+
+@pytest.mark.parametrize(
+    "value", ["false", "0xabcdef", "secret:", "two words", "secrét", "-secret", "secret\n", ""]
+)
+def test_no_words(value: str) -> None:
+    assert not yaml_words.is_word(value.encode())
