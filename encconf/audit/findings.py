@@ -122,7 +122,7 @@ class Ignored:
             if slug not in KINDS:
                 raise UsageError(
                     f"unknown kind of finding: {printable(slug)}",
-                    hint=did_you_mean(slug, KINDS) or f"there are: {', '.join(KINDS)}",
+                    hint=did_you_mean(slug, KINDS) or f"the kinds are: {', '.join(KINDS)}",
                 )
             self._globs.setdefault(slug, []).append(glob if equals else "*")
 

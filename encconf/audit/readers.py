@@ -201,7 +201,7 @@ class Report:
                 some = ", ".join(person.label for person in found[:5])
                 raise UsageError(f"{word!r} may be any of: {some}", hint="write the whole name")
         labels = [person.label for person in self.people]
-        hint = did_you_mean(word, labels) or f"there are: {', '.join(labels[:8]) or 'none'}"
+        hint = did_you_mean(word, labels) or f"the readers are: {', '.join(labels[:8]) or 'none'}"
         raise UsageError(f"no present or former reader is called {word!r}", hint=hint)
 
 

@@ -45,7 +45,8 @@ def pairs(
     """
     if len(words) > 2:
         raise UsageError(
-            "diff compares two sides, and more were given", hint="paths in all of a revision come after --"
+            f"diff compares two versions, and you gave {len(words)} names",
+            hint="to compare some files of a revision: encconf diff REV -- FILE FILE",
         )
     if len(words) == 1 and ".." in words[0] and ":" not in words[0] and not os.path.lexists(words[0]):
         words = _range(words[0])
@@ -57,7 +58,9 @@ def pairs(
             hint="to see changes since the commit: encconf diff -- FOLDER FOLDER",
         )
     if staged and (kinds not in ([], ["revision"], ["file"], ["folder"])):
-        raise UsageError("--staged compares with the index: name one revision or file at most")
+        raise UsageError(
+            "--staged compares staged files with one other version: name at most one revision or file"
+        )
     folders = [word.text for word in given if word.kind == "folder"]
     revisions = [word.text for word in given if word.kind == "revision"]
     if not given or kinds in (["revision"], ["folder"], ["revision", "folder"], ["revision", "revision"]):
@@ -123,7 +126,7 @@ def _range(word: str) -> list[str]:
         base = _git("merge-base", "--end-of-options", first, second).strip()
         if not base:
             raise UsageError(
-                f"{first} and {second} have no commit in common", hint="REV..REV compares any two"
+                f"{first} and {second} have no commit in common", hint="REV..REV compares any two revisions"
             )
         first = base[:12]
     return [first, second]
@@ -143,7 +146,7 @@ def _with_other(word: _Word, *, staged: bool, format: str | None) -> Pair:
         now = fileio.read_bytes(word.name) if os.path.lexists(word.name) else None
         return word.side(format, ""), _side(word.name, word.name, now, format), True
     if word.kind == "stdin":
-        raise UsageError("stdin is compared with a file", hint="encconf diff FILE -")
+        raise UsageError("stdin can only be compared with a file", hint="name the file: encconf diff FILE -")
     then = _at("HEAD", word.name, format)
     if staged:
         return then, _at("", word.name, format), True

@@ -38,7 +38,7 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
         return
     for name in way:
         if name not in known:
-            raise UsageError(f"unknown way: {name}", hint=f"there are: {', '.join(known)}")
+            raise UsageError(f"unknown way: {name}", hint=f"the ways are: {', '.join(known)}")
     found = ways.look([known[name] for name in way or known], files.credentials(console), os.getcwd())
     if json:
         console.json({"user": ways.user(), "ways": list(map(_way_report, found))})

@@ -207,7 +207,7 @@ class Session(Record):
                     raise
                 error.hint = None
                 self.console.error(error.about(self.file))
-                if not self.console.confirm("overwrite the file as it is now with your text?"):
+                if not self.console.confirm("overwrite the file with your text?"):
                     raise ChangedError("the file was not overwritten", hint=None) from None
                 self._open_again()
 

@@ -41,7 +41,7 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
             continue
         program = which(words[0], environ)
         if program is None:
-            raise EditorError(f"the editor of ${variable} was not found: {words[0]}")
+            raise EditorError(f"the editor {words[0]} was not found", hint=f"correct ${variable}")
         return [*_private(program), *words[1:]]
     for name in DEFAULTS:
         program = which(name, environ)

@@ -20,7 +20,7 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
     format, output, name = text(options, "format"), text(options, "output"), text(options, "name")
     with_key = text(options, "with_key")
     if format is None:
-        raise UsageError("no format was given", hint=f"--format {'|'.join(FORMATS)}")
+        raise UsageError("no format was given", hint=f"choose one: --format {'|'.join(FORMATS)}")
     if output in files.STDOUT:
         output = None
     if with_key is not None and format != "systemd-creds":

@@ -47,10 +47,7 @@ def parse(argv: list[str]) -> tuple[Command, Values] | None:
         click.echo(error.format_message(), err=True)
         raise SystemExit(1) from None
     except click.ClickException as error:
-        explained = _explained(error)
-        if meant is not None:
-            explained.exit_code = meant.failure or explained.exit_code
-        raise explained from None
+        raise _explained(error, meant) from None
     except click.Abort:
         raise KeyboardInterrupt from None
     if not isinstance(result, tuple):
@@ -268,12 +265,23 @@ def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
         context.exit()
 
 
-def _explained(error: click.ClickException) -> EncconfError:
+def _explained(error: click.ClickException, meant: Command | None) -> EncconfError:
+    """Return the error for a mistake in the command line, for the command that it is meant for."""
     if isinstance(error, _WrongCommand):
         return error.error
     context = error.ctx if isinstance(error, click.UsageError) else None
-    hint = f"see: {context.command_path if context else _PROGRAM} --help"
+    path = f"{_PROGRAM} {meant.name}" if meant else context.command_path if context else _PROGRAM
+    hint = f"see: {path} --help"
+    found: EncconfError
     if isinstance(error, click.MissingParameter) and error.param is not None and error.param.name == "file":
-        return MissingFileError("no file was given", hint=hint)
-    message = " ".join(error.format_message().split()).rstrip(".")
-    return UsageError(message[:1].lower() + message[1:], hint=hint)
+        found = MissingFileError("no file was given", hint=hint)
+    elif isinstance(error, click.NoSuchOption):
+        known = [name for option in meant.options for name in option.names] if meant else ()
+        found = UsageError(
+            f"unknown option {error.option_name}", hint=did_you_mean(error.option_name, known, 0.75) or hint
+        )
+    else:
+        message = " ".join(error.format_message().split()).rstrip(".")
+        found = UsageError(message[:1].lower() + message[1:], hint=hint)
+    found.exit_code = meant.failure if meant and meant.failure else found.exit_code
+    return found

@@ -47,7 +47,7 @@ def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
     found = _survey(root)
     if found is not None and found.ignored:
         raise ConflictError(
-            f"there is a {IGNORED}, which sops and encconf ignore; nothing was changed",
+            f"sops and encconf ignore {IGNORED}; nothing was changed",
             hint=f"rename it with git mv {IGNORED} .sops.yaml, then run encconf init again",
         )
     if keyring:
@@ -81,7 +81,7 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
         raise ConflictError("--to and --output exclude each other")
     if use and to is None:
         raise ConflictError(
-            "--use goes with --to", hint="encconf finds a key in your own key file without an address"
+            "--use needs --to", hint="encconf finds a key in your own key file without an address"
         )
     if to is not None:
         credentials = files.credentials(console)

@@ -54,7 +54,8 @@ def _from(paths: list[str], first: str) -> list[str]:
         if os.path.realpath(path) == real:
             return paths[at:]
     raise UsageError(
-        f"{first} is not one of the {len(paths)} files", hint="give the same files as before with --resume-at"
+        f"{first} is not one of the files that you gave",
+        hint="give the same files as before, and --resume-at",
     )
 
 
@@ -124,9 +125,9 @@ def regroup(
     **options: Value,
 ) -> None:
     """Add a key group to a file, or remove the group ``index``, which gives the file a new data key."""
-    needed = None if threshold is None else _number(threshold, "the threshold is a number of key groups")
+    needed = None if threshold is None else _number(threshold, "--threshold must be a number of key groups")
     group = named_keys(options)
-    which = None if index is None else _number(index, "the group is a number, from 0 on")
+    which = None if index is None else _number(index, "INDEX must be a number: 0 is the first group")
 
     def regrouped(rule: Rule) -> Rule:
         if which is None:

@@ -30,7 +30,7 @@ def keyservice(
     collect_garbage()
     network = network or "tcp"
     if address is None and network == "unix":
-        raise UsageError("no socket was given", hint="--network unix --address $XDG_RUNTIME_DIR/encconf.sock")
+        raise UsageError("no socket was given", hint="name one: --address $XDG_RUNTIME_DIR/encconf.sock")
     if prompt and not console.can_ask():
         raise UsageError("--prompt needs a terminal to ask on")
     ended = Event()

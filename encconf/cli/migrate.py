@@ -50,7 +50,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
     _warn_of_reading(console, file, old, reading)
     target = text(options, "output") or _default_target(file)
     if target in files.STDOUT:
-        raise UsageError("import writes a file, so it needs a name", hint="-o FILE")
+        raise UsageError("import writes to a file, not to stdout", hint="name one: -o FILE")
     format = files.format_by_name(target, None)
     flat = formats.ROWS[format].flat
     if cast and flat:
@@ -117,14 +117,15 @@ def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
     """
     if not reading.variables:
         raise EmptyDocumentError(
-            f"{reading.dialect} finds no variables in it", hint="choose how to read it with --dialect"
+            f"it has no variables that {reading.dialect} would read",
+            hint=f"to read it as another program does: --dialect {'|'.join(dialects.DIALECTS)}",
         ).about(file)
     needy = [variable for variable in reading.variables.values() if variable.needs]
     if needy and not literal:
         needs = sorted({need for variable in needy for need in variable.needs})
         raise InputError(
-            f"{listed(variable.name for variable in needy)}: the file alone does not give the value, because"
-            f" {reading.dialect} expands {listed(needs)}",
+            f"the value of {listed(variable.name for variable in needy)} depends on {listed(needs)}, "
+            "which the file does not define",
             hint="write the final values into the file, or keep them as written with --literal",
         ).about(file)
     return reading.written if literal else reading.values

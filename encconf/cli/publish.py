@@ -49,8 +49,8 @@ class Publishing(Batch):
         found = text(self.options, "config") or find_config(file, os.getcwd(), notify=self.console.warn)
         if found is None:
             raise NoConfigError(
-                f"no {NAME} has a destination for {file}",
-                hint="add destination_rules to one: see docs/publish.md",
+                f"no {NAME} was found, so {file} has no destination",
+                hint="create one with destination_rules: see docs/publish.md",
             )
         if found not in self._configs:
             self._configs[found] = load_file(found)

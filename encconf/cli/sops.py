@@ -17,6 +17,7 @@ from encconf.errors import (
     EmptyGroupError,
     EncconfError,
     KeyAccessError,
+    NoConfigError,
     NotEncryptedError,
     NotModifiedError,
     UnwrittenError,
@@ -110,6 +111,8 @@ _VERSION = "sops 3.13.3\n"
 
 _SAID = {
     EmptyGroupError: "Could not generate data key: [empty key group provided]",
+    NoConfigError: "config file not found, or has no creation rules, and no keys provided "
+    "through command line options",
     NotEncryptedError: "sops metadata not found",
     NotModifiedError: "File has not changed, exiting.",
 }

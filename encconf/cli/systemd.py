@@ -32,8 +32,8 @@ def serve(console: Console, *, file: list[str], **options: Value) -> None:
     allowed = _rules(options)
     if not allowed:
         raise UsageError(
-            "no rule allows a unit a value",
-            hint="--allow app.service:db_password=database.password",
+            "no rule was given, so no unit would get a value",
+            hint="give one, such as: --allow app.service:db_password=database.password",
         )
     collect_garbage()
     stay_in_memory()
@@ -79,7 +79,7 @@ def _seconds(given: str | None) -> float | None:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 1e6:
-        raise UsageError("--idle is a number of seconds")
+        raise UsageError("--idle must be a number of seconds")
     return seconds
 
 
@@ -93,7 +93,7 @@ def _default_socket(console: Console) -> str:
     if not folder:
         base = "/run" if os.geteuid() == 0 else console.environ.get("XDG_RUNTIME_DIR") or ""
         if not base:
-            raise UsageError("no socket was given", hint="--socket PATH")
+            raise UsageError("no socket was given", hint="name one: --socket PATH")
         folder = os.path.join(base, "encconf")
     return os.path.join(folder, "credentials.sock")
 
@@ -103,7 +103,7 @@ def unit(console: Console, *, file: list[str], unit: str | None, **options: Valu
     socket, identity, output = text(options, "socket"), text(options, "identity"), text(options, "output")
     input_type, user = text(options, "input_type"), flag(options, "user")
     if unit is None:
-        raise UsageError("no unit was given", hint="--unit app.service")
+        raise UsageError("no unit was given", hint="name one: --unit app.service")
     if "." not in unit:
         unit += ".service"
     chosen = _rules_for(unit, file, options)

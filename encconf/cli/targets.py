@@ -128,7 +128,7 @@ def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
             return found
         raise MissingFileError(
             f"no {kind} in this folder",
-            hint="a path_regex in .sops.yaml must match its name; encconf explain FILE shows which does"
+            hint="a path_regex in .sops.yaml must match its name: see encconf explain FILE"
             if wanted.plain
             else None,
         ).about(path)

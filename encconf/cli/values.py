@@ -60,6 +60,8 @@ def get(console: Console, *, file: str, path: str | None, **options: Value) -> N
 
 def set_value(console: Console, *, file: str, path: str, value: str | None, **options: Value) -> None:
     """Set one value.  A file that does not exist is created according to its rule."""
+    if file in files.STDIN:
+        raise UsageError("set needs a file, not stdin")
     where = parse(path)
     json, string = flag(options, "json"), flag(options, "string")
     if json and string:

@@ -38,7 +38,7 @@ def wrap_for(
     if len(data_key) != DATA_KEY_SIZE:
         raise ValueError(f"a data key has {DATA_KEY_SIZE} bytes")
     if not groups or not all(groups):
-        what = "there is no master key to encrypt for" if not groups else "a key group is empty"
+        what = "no master key was named to encrypt for" if not groups else "a key group is empty"
         raise EmptyGroupError(what)
     if len(groups) == 1:
         parts = [data_key]
@@ -47,7 +47,7 @@ def wrap_for(
         if not 2 <= needed <= len(groups) <= 255:
             raise ConfigError(
                 f"a Shamir threshold of {needed} does not fit {len(groups)} key groups",
-                hint="it is at least 2 and at most the number of groups, of which there may be 255",
+                hint="choose a threshold from 2 to the number of groups; a file has at most 255 groups",
             )
         from encconf.envelope import shamir
 

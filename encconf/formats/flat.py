@@ -98,7 +98,7 @@ def unflatten(entries: Iterable[tuple[str, str]]) -> dict[str, object]:
             else:
                 raise MetadataError(f"{_short(name)} in the sops block has no number for a list item")
         if len(steps) > _MAX_DEPTH:
-            raise MetadataError(f"{_short(name)} in the sops block nests too deep")
+            raise MetadataError(f"{_short(name)} in the sops block has too many levels")
         node = root
         for step in steps[:-1]:
             below = node.setdefault(step, {})

@@ -126,7 +126,7 @@ def _load(text: str) -> dict[str, object]:
             raise ParseError(f"{message}, at the end of the text") from None
         raise ParseError(message, line=int(line), column=int(column)) from None
     except RecursionError:
-        raise LimitError("the document nests too deep for the stack that is left") from None
+        raise LimitError("the document has too many levels: Python's stack cannot hold them") from None
 
 
 def _untimed(value: object) -> object:

@@ -246,7 +246,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
 
     if not document.parts:
         raise EmptyDocumentError(
-            "there is no document in the file", hint="a file needs at least one mapping to encrypt"
+            "the file has no values", hint="it needs at least one entry, such as name: value"
         )
     following = len(text)
     for part in reversed(document.parts):

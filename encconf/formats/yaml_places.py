@@ -234,7 +234,7 @@ def _compose(text: str, *, pure: bool) -> Node:
             key = None
         if nodes.root is not None and nodes.inside is None:
             return nodes.root
-    raise EmptyDocumentError("there is no document in the text")
+    raise EmptyDocumentError("the text has no values")
 
 
 def _node(text: str, event: Any, start: int, end: int) -> Node:

@@ -66,7 +66,7 @@ def read(text: str, dialect: str) -> Reading:
     """Read a text in a dialect.  Raises UsageError for an unknown dialect."""
     read = _READERS.get(dialect)
     if read is None:
-        raise UsageError(f"there is no dialect called {dialect}", hint=f"dialects are: {', '.join(DIALECTS)}")
+        raise UsageError(f"unknown dialect {dialect!r}", hint=f"dialects are: {', '.join(DIALECTS)}")
     return read(_Reader(text, dialect))
 
 

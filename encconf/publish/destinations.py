@@ -22,7 +22,10 @@ def find(config: Config, path: str) -> Destination:
                 _complete(found)
                 found.rule = config.use(found.recreation) if found.recreation.names_keys else None
                 return found
-        raise ConfigError(f"no matching destination found in config for {path!r}")
+        raise ConfigError(
+            f"no matching destination found in config for {path!r}",
+            hint="add a rule whose path_regex matches this name to destination_rules",
+        )
 
 
 def _complete(found: Destination) -> None:

@@ -71,7 +71,7 @@ def _failure(error: Exception, bucket: str, credentials: Credentials) -> Encconf
     if isinstance(error, GoogleAuthError):
         return failed("gcs", f"the Google credentials do not work: {text}")
     if isinstance(error, exceptions.NotFound):
-        return failed("gcs", f"there is no bucket {printable(bucket)[:100]}")
+        return failed("gcs", f"the bucket {printable(bucket)[:100]} does not exist")
     if isinstance(error, (exceptions.Forbidden, exceptions.Unauthorized)):
         hint = "you need storage.objects.create and, to replace an existing object, storage.objects.delete"
         return failed("gcs", text, hint)

@@ -43,7 +43,7 @@ def put(
     environ = credentials.environ
     server = origin(str(settings.get("vault_address") or environ.get("VAULT_ADDR") or _DEFAULT))
     if server is None:
-        raise failed("vault", "its address is not a plain one", "https://HOST or https://HOST:PORT")
+        raise failed("vault", "its address is not a plain URL", "write https://HOST or https://HOST:PORT")
     path = _path(settings, name)
     parts = path.split("/")
     if not is_path(parts):

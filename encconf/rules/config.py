@@ -59,11 +59,6 @@ MAX_SIZE = 1 << 20
 MAX_RULES = 1000
 """The most creation rules.  This is limited because a hostile pattern takes milliseconds to compile."""
 
-# sops's own message: its clients look for these words.
-_NO_CONFIG = (
-    "config file not found, or has no creation rules, and no keys provided through command line options"
-)
-
 _INDENTS = {"yaml": 0, "json": -1, "json_binary": -1}
 
 
@@ -159,7 +154,7 @@ def find_rule(
     target = os.fspath(path)
     found = config if config is not None else find_config(target, cwd, notify=notify)
     if found is None:
-        raise NoConfigError(_NO_CONFIG, hint=f"create a {NAME} with encconf init")
+        raise NoConfigError(f"no {NAME} was found for this file", hint="create one with encconf init")
     found = os.path.join(cwd, found)
     loaded = read.get(found) if read is not None else None
     if loaded is None:
@@ -212,7 +207,7 @@ class Config(Record):
         """
         with about(self.path):
             if self._creations is None:
-                raise NoConfigError(_NO_CONFIG, hint="add creation_rules to it")
+                raise NoConfigError("it has no creation_rules", hint="add them, with a rule for this file")
             names = self.names(path, also)
             number = self.first(names)
             if number is None:
@@ -347,7 +342,8 @@ class Config(Record):
 def rules_hint(folder: str) -> str:
     """Return a hint for a file without a rule: how rules are matched."""
     return (
-        f"path_regex is matched against the path relative to {folder}; a rule without one covers every file"
+        f"add a rule whose path_regex matches the file's path relative to {folder}; "
+        "a rule without path_regex matches every file"
     )
 
 

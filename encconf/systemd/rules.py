@@ -84,13 +84,13 @@ class Rule:
         long = len(unit) + len(credential)
         if long > NAMES_LIMIT and "*" not in unit:
             raise LimitError(
-                f"the names {unit} and {credential} have {long} bytes together, and systemd can only ask with"
+                f"the names {unit} and {credential} are too long: {long} bytes together, and systemd allows"
                 f" {NAMES_LIMIT}"
             )
         if path.count(INSTANCE) > 1 or (INSTANCE in path and "@" not in unit):
             raise UsageError(
-                f"{INSTANCE} is used once in a path, for a unit that has instances",
-                hint="app@*.service:password=customers.%i.password",
+                f"a path may contain {INSTANCE} once, and only for a unit that has instances",
+                hint="a rule looks like app@*.service:password=customers.%i.password",
             )
         self.unit = unit
         self.credential = credential

@@ -187,7 +187,7 @@ class CredentialServer:
                     return _REFUSAL
         value = self._values.get(rule, request.instance)
         if value is None:
-            self._log(f"{what}: refused: there is no value for this instance")
+            self._log(f"{what}: refused: this instance has no value")
             return _REFUSAL
         self._log(f"{what}: given")
         return value
@@ -266,7 +266,8 @@ def activated(environ: Mapping[str, str]) -> socket.socket | None:
         fits = False
     if not fits:
         raise UsageError(
-            "systemd did not pass a listening unix socket", hint="ListenStream=/path with Accept=no"
+            "systemd did not pass a listening unix socket",
+            hint="the socket unit needs ListenStream=/path and Accept=no",
         )
     os.set_inheritable(_FIRST_DESCRIPTOR, False)
     return listener

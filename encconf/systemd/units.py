@@ -89,9 +89,11 @@ def drop_in(unit: str, names: Sequence[str], *, socket: str | None = None, varia
 def check(unit: str, names: Sequence[str]) -> None:
     """Raise LimitError or UsageError for names that systemd cannot ask for, or if there are none."""
     if "*" in unit or "?" in unit:
-        raise UsageError(f"{unit} is not one unit", hint="app@.service is for all of its instances")
+        raise UsageError(
+            f"{unit} is a pattern, not the name of a unit", hint="for all instances, use app@.service"
+        )
     if not names:
-        raise UsageError("there is no value for the unit")
+        raise UsageError("no value was found for the unit")
     for credential in names:
         Rule(unit, credential, ())
         instance = 1 if unit.partition("@")[2].startswith(".") else 0  # it has at least one letter

@@ -49,7 +49,7 @@ def plan(
     metadata = Metadata.of(document)
     for group in groups:
         if not group:
-            raise EmptyGroupError("empty key group provided", hint="give it at least one key")
+            raise EmptyGroupError("the key group has no keys", hint="name at least one, such as: --age age1…")
     rule = Rule(groups, threshold or None, selection or metadata.selection, "")
     wanted = Plan(document, metadata, rule, selection is not None)
     if wanted.reselects and not allow_plaintext:
@@ -166,7 +166,10 @@ def with_keys(
         if notify and (key.TYPE, key.name) not in present:
             notify(f"the file has no key {in_full(key)}")
     if not all(left):
-        raise EmptyGroupError("empty key group provided", hint="delete the group to remove its last key")
+        raise EmptyGroupError(
+            "this would remove the last key of a key group",
+            hint="to remove it, delete the group: encconf groups delete",
+        )
     return Rule(left, rule.threshold, rule.selection, rule.name)
 
 
@@ -177,7 +180,7 @@ def with_group(rule: Rule, group: Sequence[MasterKey], threshold: int | None) ->
     Raises EmptyGroupError for a group without keys.
     """
     if not group:
-        raise EmptyGroupError("empty key group provided", hint="give it at least one key")
+        raise EmptyGroupError("the key group has no keys", hint="name at least one, such as: --age age1…")
     groups = [*rule.groups, list(dict.fromkeys(group))]
     return Rule(groups, threshold or rule.threshold, rule.selection, rule.name)
 

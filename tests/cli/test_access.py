@@ -164,7 +164,7 @@ class TestCommand:
         team.seal("s.yaml", ["alice"])
         done = team.project().run("access", "-p", "zed", code=1)
         assert "reader is called 'zed'" in done.err
-        assert "there are: alice" in done.err
+        assert "the readers are: alice" in done.err
 
     def test_stdout_is_for_one_thing(self, team: Team) -> None:
         team.seal("s.yaml", ["alice"])

@@ -573,7 +573,10 @@ def test_fail_fast(project: Project) -> None:
 
 def test_resume_at_needs_a_file_of_the_list(project: Project) -> None:
     fill(project, 2)
-    assert "not one of the 2 files" in project.run("rotate", "-r", ".", "--resume-at", "x", code=1).err
+    assert (
+        "x is not one of the files that you gave"
+        in project.run("rotate", "-r", ".", "--resume-at", "x", code=1).err
+    )
 
 
 # --- plans and reports -----------------------------------------------------------------------------

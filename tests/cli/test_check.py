@@ -225,8 +225,8 @@ def test_no_value_is_printed(project: Project) -> None:
 
 def test_the_help_names_the_exit_codes(project: Project) -> None:
     said = " ".join(project.run("check", "--help").out.split())
-    assert "Exit code 1" in said
-    assert "2: something could not be checked" in said
+    assert "1 errors; with --strict, also warnings" in said
+    assert "2 something could not be checked" in said
 
 
 # --- pre-commit ------------------------------------------------------------------------------------

@@ -186,7 +186,7 @@ class TestNewFile:
 
     def test_no_rule(self, project: Project) -> None:
         done = project.run("edit", "new.yaml", environ={"EDITOR": "false"}, code=1)
-        assert "config file not found" in done.err
+        assert "no .sops.yaml was found" in done.err
 
     def test_it_appeared_meanwhile(self, project: Project) -> None:
         project.rules()
@@ -249,7 +249,7 @@ class TestOnATerminal:
         script = f'grep -q more: "$1" || (echo \'more: 1\' >> "$1"; cp {theirs} {path})'
         terminal = Terminal(sealed, "edit", "secrets.enc.yaml", environ=sealed.editor(script))
         terminal.wait_for("error[changed]")
-        terminal.wait_for("overwrite the file as it is now with your text?")
+        terminal.wait_for("overwrite the file with your text?")
         terminal.type(typed)
         if code:
             terminal.wait_for("Enter to open the editor again")

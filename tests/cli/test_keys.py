@@ -207,7 +207,7 @@ class TestRotate:
         assert opens(sealed, other)
         assert not opens(sealed, sealed.key)
         done = sealed.run("rotate", "--rm-age", other.recipient, FILE, environ=other.environ(), code=1)
-        assert "empty key group" in done.err
+        assert "this would remove the last key of a key group" in done.err
 
     def test_b3_a_stranger_gets_no_new_data_key(self, sealed: Project) -> None:
         """Anyone can write a recipient into a file; rotating would let him in."""
@@ -281,7 +281,9 @@ class TestGroups:
         sealed.run("groups", "add", "-f", FILE, code=1)
         sealed.run("groups", "delete", "-f", FILE, "x", code=1)
         sealed.run("groups", "delete", "-f", FILE, "7", code=1)
-        assert "the group is a number" in sealed.run("groups", "delete", "-f", FILE, "0000000001", code=1).err
+        assert (
+            "INDEX must be a number" in sealed.run("groups", "delete", "-f", FILE, "0000000001", code=1).err
+        )
         sealed.run("groups", "delete", "-f", FILE, "0", code=1)
         sealed.run("groups", "add", "-f", FILE, "--threshold", "x", "--age", sealed.key.recipient, code=1)
 

@@ -197,7 +197,7 @@ class TestWarnings:
         """Neither what this process has in its environment gets into a file, nor an empty text."""
         project.write(".env", "A=${HOME}/x\nB=${NONE:-d}\n")
         done = project.run("import", ".env", code=2)
-        assert "A: the file alone does not give the value, because dotenv expands HOME" in done.err
+        assert "the value of A depends on HOME, which the file does not define" in done.err
         assert project.names() == [".env", ".sops.yaml"]
         project.run("import", "--literal", ".env")
         assert loaded(project, "secrets.enc.yaml", monkeypatch) == {"A": "${HOME}/x", "B": "${NONE:-d}"}
@@ -287,9 +287,9 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("text", "args", "code", "said"),
         [
-            ("", [], 92, "finds no variables in it"),
-            ("words\n", [], 92, "finds no variables in it"),
-            ("A=b\n", ["-o", "-"], 1, "a name"),
+            ("", [], 92, "it has no variables that dotenv would read"),
+            ("words\n", [], 92, "it has no variables that dotenv would read"),
+            ("A=b\n", ["-o", "-"], 1, "not to stdout"),
             ("A=b\n", ["-o", "s.ini"], 1, "cannot be stored as ini"),
             ("A=b\n", ["-o", "s.txt"], 1, "cannot be stored as binary"),
             ("A=b\n", ["-o", "no/such/s.yaml"], 3, "no/such/s.yaml"),

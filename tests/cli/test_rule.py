@@ -13,7 +13,7 @@ class TestKeysAndRules:
     def test_no_configuration(self, project: Project) -> None:
         project.write("secrets.yaml", PLAIN)
         done = project.run("encrypt", "secrets.yaml", code=1)
-        assert "config file not found, or has no creation rules, and no keys provided" in done.err
+        assert "no .sops.yaml was found for this file" in done.err
         assert project.names() == ["secrets.yaml"]
 
     def test_no_matching_rule(self, project: Project) -> None:

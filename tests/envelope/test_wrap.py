@@ -44,7 +44,7 @@ def parts(groups: list[list[WrappedKey]]) -> list[bytes]:
 
 @pytest.mark.parametrize(
     ("groups", "said"),
-    [([], "there is no master key"), ([[]], "a key group is empty"), ([[A], []], "a key group is empty")],
+    [([], "no master key was named"), ([[]], "a key group is empty"), ([[A], []], "a key group is empty")],
 )
 def test_nobody(groups: Groups, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
@@ -52,7 +52,7 @@ def test_nobody(groups: Groups, said: str) -> None:
 
 
 def test_a_new_data_key_for_nobody() -> None:
-    with pytest.raises(EmptyGroupError, match="there is no master key"):
+    with pytest.raises(EmptyGroupError, match="no master key was named"):
         again([], 0, [])
 
 

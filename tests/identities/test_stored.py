@@ -453,7 +453,7 @@ class TestKeygen:
             (["--to", "file:/nonexistent/x"], 1, "check that the folder exists"),
             (["--to", "vault:secret/x#y"], 1, "VAULT_ADDR is unset"),
             (["--to", "file:x", "-o", "y"], 8, "--to and --output exclude each other"),
-            (["--use"], 8, "--use goes with --to"),
+            (["--use"], 8, "--use needs --to"),
         ],
     )
     def test_mistakes(self, fresh: Project, options: list[str], code: int, said: str) -> None:

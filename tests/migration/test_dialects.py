@@ -162,5 +162,5 @@ def test_a_large_file_is_quick(dialect: str) -> None:
 def test_which_dialect() -> None:
     assert dialects.guess("/etc/default/app") == "systemd"
     assert dialects.guess(".env") == "dotenv"
-    with pytest.raises(UsageError, match="there is no dialect called yaml"):
+    with pytest.raises(UsageError, match="unknown dialect 'yaml'"):
         dialects.read("", "yaml")

@@ -28,13 +28,13 @@ def test_printing_and_writing(described: Project) -> None:
     [
         ([], 1, "no unit was given"),
         (["-u", "app.timer"], 1, "is not the name of a unit"),
-        (["-u", "u" * 80], 2, "systemd can only ask with 83"),
+        (["-u", "u" * 80], 2, "systemd allows 83"),
         (["-u", "app", "--socket", "rel.sock"], 1, "absolute"),
         (["-u", "app", "--socket", "/run/a b.sock"], 1, "blanks"),
         (["-u", "app", "-a", "p=tenants.%i.token"], 1, "instances"),
         (["-u", "app", "--section", "db.port"], 4, "not a mapping"),
-        (["-u", "app*.service"], 1, "is not one unit"),
-        (["-u", "../app", "--section", "empty"], 1, "no value for the unit"),
+        (["-u", "app*.service"], 1, "is a pattern, not the name of a unit"),
+        (["-u", "../app", "--section", "empty"], 1, "no value was found for the unit"),
     ],
 )  # fmt: skip
 def test_mistakes(described: Project, args: list[str], code: int, said: str) -> None:
