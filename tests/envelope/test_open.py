@@ -269,12 +269,12 @@ def test_groups_of_services_and_others_keep_their_places(pairs: list[Pair], reci
 
 def test_a_service_that_hangs_is_given_up() -> None:
     hangs, works = Remote("hangs", 30), Remote("works")
-    credentials = Credentials(clean_environ(), timeout=0.3)
+    credentials = Credentials(clean_environ(), timeout=1)
     began = time.monotonic()
     with pytest.raises(WrapError) as caught:
         wrap_for(DATA_KEY, [[hangs, works]], None, credentials, NOW)  # type: ignore[list-item]
-    assert caught.value.message.splitlines()[1:] == ["  kms  hangs  failed: no answer within 0.3 s"]
-    with pytest.raises(KeyAccessError, match=r"no answer within 0\.3 s"):
+    assert caught.value.message.splitlines()[1:] == ["  kms  hangs  failed: no answer within 1 s"]
+    with pytest.raises(KeyAccessError, match="no answer within 1 s"):
         open_data_key([[hangs.wrapped()]], 0, credentials)
     assert time.monotonic() - began < 30  # what the service takes
 

@@ -118,7 +118,7 @@ class TestReading:
         started = time.monotonic()
         with pytest.raises(InputError, match="no program writes to it"):
             fileio.read_text(str(path))
-        assert fileio.PIPE_PATIENCE <= time.monotonic() - started < fileio.PIPE_PATIENCE + 3
+        assert fileio.PIPE_PATIENCE <= time.monotonic() - started < fileio.PIPE_PATIENCE + 20
 
     def test_b7_whoever_has_opened_it_may_take_their_time(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -253,11 +253,11 @@ def test_a_refusal_is_not_asked_again(huawei: Huawei, credentials: Credentials) 
 
 
 def test_a_slow_service_is_given_up(huawei: Huawei) -> None:
-    huawei.delay = 3
+    huawei.delay = 20
     start = time.monotonic()
     error = failure(KEY, "AAAA", Credentials(huawei.environ, timeout=0.4))
     assert error.message == f"Huawei Cloud in {REGION} did not answer within 0.4 s"
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 20
 
 
 @pytest.mark.parametrize(

@@ -47,9 +47,10 @@ def test_b8_a_bucket_that_does_not_respond(answers: bool) -> None:
 
 
 def test_a_server_that_is_not_there() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        host, port = server.getsockname()
-    credentials = Credentials({"STORAGE_EMULATOR_HOST": f"{host}:{port}"}, timeout=1.5)
-    with pytest.raises(EncconfError, match=r"cannot be reached|it did not answer") as caught:
-        gcs.put({"gcs_bucket": "b"}, "f.yaml", b"s3cret", credentials)
+    with socket.socket() as taken:  # so that nobody else listens there
+        taken.bind(("127.0.0.1", 0))
+        host, port = taken.getsockname()
+        credentials = Credentials({"STORAGE_EMULATOR_HOST": f"{host}:{port}"}, timeout=1.5)
+        with pytest.raises(EncconfError, match=r"cannot be reached|it did not answer") as caught:
+            gcs.put({"gcs_bucket": "b"}, "f.yaml", b"s3cret", credentials)
     assert "s3cret" not in str(caught.value)

@@ -39,7 +39,10 @@ class Service:
 
     @property
     def credentials(self) -> Credentials:
-        return Credentials({}, key_services=[self.recorder.uri], local_key_service=False, timeout=2)
+        return self.credentials_for(20)
+
+    def credentials_for(self, timeout: float) -> Credentials:
+        return Credentials({}, key_services=[self.recorder.uri], local_key_service=False, timeout=timeout)
 
     def write(self, number: int, name: str = "s.enc.yaml", *, new_data_key: bool = True) -> Path:
         path = self.folder / name
@@ -65,7 +68,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 def test_the_last_good_value_stays_and_the_error_says_why(service: Service) -> None:
     path = service.write(1)
-    live = watch(path, interval=0, credentials=service.credentials)
+    live = watch(path, interval=0, credentials=service.credentials_for(2))
     service.write(2)
     service.answering.clear()
     service.asked.clear()
