@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import weakref
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from pace import at_most
 from project import Project
 
 from encconf import api, cli, sources
+from encconf.cli import git
+from encconf.cli.console import Console
 from encconf.engine.metadata import MAX_KEYS
 from encconf.errors import (
     EncconfError,
@@ -338,6 +341,31 @@ def test_b1_too_little_memory_is_an_error_of_its_own(
     ):
         cli.main(argv)
         assert "internal" not in capfd.readouterr().err
+
+
+class Held:
+    """Something that takes memory."""
+
+
+def test_what_a_command_held_is_freed_before_a_lack_of_memory_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise the report could fail, too: git takes Python's own exit code for a conflict."""
+    held: list[weakref.ref[Held]] = []
+    reported: list[bool] = []
+
+    def fails(*_: object, **__: object) -> None:
+        large = Held()
+        held.append(weakref.ref(large))
+        try:
+            raise MemoryError
+        except MemoryError:
+            raise MemoryError from None
+
+    monkeypatch.setattr(git, "merge", fails)
+    monkeypatch.setattr(Console, "error", lambda *_: reported.append(held[0]() is None))
+    assert cli.main(["git", "merge", "base", "ours", "theirs", "f.yaml"]) == 129
+    assert reported == [True]
 
 
 def test_b1_documents_are_limited(age_key: AgeKey) -> None:

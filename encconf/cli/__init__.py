@@ -65,6 +65,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return call.run(argv, program)
     except BaseException as error:
+        if isinstance(error, MemoryError):
+            error.__traceback__ = error.__context__ = None  # frees the memory that the command still uses
         return call.ended(error)
 
 
