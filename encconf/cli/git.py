@@ -76,7 +76,7 @@ def merge(console: Console, *, base: str, ours: str, theirs: str, path: str, **o
     """
     file = os.path.normpath(path)
     labels = _labels(options, console.environ)
-    merged, marker_size = False, text(options, "marker_size")
+    merged, marker_size = False, _marker_size(text(options, "marker_size"))
     try:
         names = base, ours, theirs
         format, texts = _read(names, file)
@@ -91,24 +91,31 @@ def merge(console: Console, *, base: str, ours: str, theirs: str, path: str, **o
             merged = True
             # git runs this at the top of the work tree.  GIT_PREFIX is the folder where the user called git.
             _report(console, os.path.relpath(file, console.environ.get("GIT_PREFIX") or "."), outcome)
-    except EncconfError as error:
-        if not merged:
-            _leave_both(ours, theirs, labels, marker_size)
-        if isinstance(error, (MissingFileError, OutputError, StrangerError)):
+    except Exception as error:
+        both = merged or _leave_both(ours, theirs, labels, marker_size)
+        if not isinstance(error, EncconfError):
+            raise
+        if not both or isinstance(error, (MissingFileError, OutputError, StrangerError)):
             raise error.about(file) from None  # the exit code makes git abort the merge
         console.error(error.about(file))
         raise SystemExit(_CONFLICT) from None
 
 
-def _leave_both(ours: str, theirs: str, labels: Labels, marker_size: str | None) -> None:
+def _marker_size(given: str | None) -> int:
+    """Return the length of conflict markers.  One that git's attributes set to a huge number is not used."""
+    from encconf.merge import MARKER_SIZE
+
+    usable = given is not None and given.isdecimal() and len(given) < 4
+    return (int(given or "") if usable else 0) or MARKER_SIZE
+
+
+def _leave_both(ours: str, theirs: str, labels: Labels, size: int) -> bool:
     """Write both versions into our file, between markers, as git does without a driver.
 
     Otherwise ``git add`` would add our version, and theirs would be lost.  git before 2.42 treats every
     failure as a conflict.  Since 2.42, it aborts the merge after exit code 129 and does not use this file.
+    Returns False if the file cannot be written.
     """
-    from encconf.merge import MARKER_SIZE
-
-    size = int(marker_size) if marker_size is not None and marker_size.isdecimal() else MARKER_SIZE
     try:
         sides = []
         for name in (ours, theirs):
@@ -118,8 +125,9 @@ def _leave_both(ours: str, theirs: str, labels: Labels, marker_size: str | None)
         lines = (f"{sign * size} {label}\n" for sign, label in (("<", labels[0]), (">", labels[2])))
         start, end = map(os.fsencode, lines)  # the name of a branch may be any bytes, not only UTF-8
         fileio.write_atomic(ours, start + first + b"=" * size + b"\n" + second + end)
-    except (OSError, EncconfError):
-        pass  # the caller reports the error of the merge, which is the cause
+    except (OSError, EncconfError, MemoryError):
+        return False  # the caller reports the error of the merge, which is the cause
+    return True
 
 
 def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: str) -> None:
@@ -221,15 +229,15 @@ def _report(console: Console, file: str, outcome: Outcome) -> None:
         )
 
 
-def _merge_plain(names: tuple[str, str, str], labels: Labels, marker_size: str | None) -> bool:
+def _merge_plain(names: tuple[str, str, str], labels: Labels, marker_size: int) -> bool:
     """Merge two plaintexts as git does.  Returns whether the merge has no conflict."""
     from encconf.git import run
 
     options = [word for label in labels for word in ("-L", label)]
-    if marker_size is not None and marker_size.isdecimal():
-        options.append(f"--marker-size={marker_size}")
     base, ours, theirs = names
-    code, _ = run(["merge-file", "--quiet", *options, "--", ours, base, theirs])
+    code, _ = run(
+        ["merge-file", "--quiet", f"--marker-size={marker_size}", *options, "--", ours, base, theirs]
+    )
     if code > 126:
         raise OutputError(f"git merge-file failed with exit code {code}")
     return code == 0

@@ -28,6 +28,8 @@ from oracle import AgeKey, Sops, SopsError
 from project import Project, Result
 
 import encconf
+from encconf import cli
+from encconf.cli import git as command
 from encconf.errors import UnmergedError
 
 GIT = tuple(map(int, re.findall(r"\d+", subprocess.check_output(["git", "--version"]).decode())[:2]))
@@ -507,11 +509,44 @@ def test_the_disk_is_full(team: Project) -> None:
     # Nor can Python write its .pyc files, which it would leave cut off.
     merge = f"encconf git merge base ours theirs ./{FILE}"
     limited = f"ulimit -f 0; PYTHONDONTWRITEBYTECODE=1 exec {merge}"
-    done = subprocess.run(
-        ["bash", "-c", limited], cwd=team.folder, env=team.environ, capture_output=True, check=False
-    )
-    assert done.returncode == 129, done
-    assert team.read("ours") == before
+    for theirs in (team.read("theirs"), "sops: ["):  # not even markers can be written beside it
+        team.write("theirs", theirs)
+        done = subprocess.run(
+            ["bash", "-c", limited], cwd=team.folder, env=team.environ, capture_output=True, check=False
+        )
+        assert done.returncode == 129, done
+        assert team.read("ours") == before
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [("7", 7), ("12", 12), ("0", 7), ("x", 7), ("1000", 7), ("2147483647", 7), ("9" * 5000, 7)],
+)
+def test_the_length_of_the_markers(project: Project, given: str, size: int) -> None:
+    """Whoever writes .gitattributes sets it, and a huge number would take all memory."""
+    project.write("base", "x: 1\n")
+    for theirs, code in (("x: 3\n", "undecided"), ("sops: [", "parse")):
+        project.write("ours", "x: 2\n")
+        project.write("theirs", theirs)
+        done = project.run(
+            "git", "merge", "base", "ours", "theirs", "./x.yaml", "--marker-size", given, code=1
+        )
+        assert f"error[{code}]" in done.err
+        assert project.read("ours").startswith(f"{'<' * size} ours\nx: 2\n")
+
+
+def test_an_error_in_encconf_does_not_lose_their_side(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(command, "_merge_plain", fails)
+    for name, text in (("base", "x: 1\n"), ("ours", "x: 2\n"), ("theirs", "x: 3\n")):
+        project.write(name, text)
+    names = [str(project.path(name)) for name in ("base", "ours", "theirs")]
+    assert cli.main(["git", "merge", *names, "./x.yaml"]) == 129
+    assert project.read("ours") == "<<<<<<< ours\nx: 2\n=======\nx: 3\n>>>>>>> theirs\n"
 
 
 # --- who may join --------------------------------------------------------------------------------
