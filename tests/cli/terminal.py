@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import re
@@ -24,6 +25,7 @@ class Terminal:
     def __init__(self, project: Project, *args: str, environ: dict[str, str]) -> None:
         self.master, slave = pty.openpty()
         self.seen = ""
+        self._text = codecs.getincrementaldecoder("utf-8")().decode  # a read may end within a character
         self.process = subprocess.Popen(
             [sys.executable, "-c", _ON_TERMINAL, *args],
             cwd=project.folder,
@@ -40,7 +42,7 @@ class Terminal:
         while text not in self.seen:
             ready, _, _ = select.select([self.master], [], [], max(0.0, end - time.monotonic()))
             assert ready, f"not seen: {text}; but: {self.seen}"
-            self.seen += os.read(self.master, 4096).decode()
+            self.seen += self._text(os.read(self.master, 4096))
         self.seen = self.seen.partition(text)[2]
 
     def type(self, text: str) -> None:
@@ -53,7 +55,7 @@ class Terminal:
                 said += os.read(self.master, 4096)
             except OSError:  # its end
                 break
-        self.seen += said.decode()
+        self.seen += self._text(said)
         code = self.process.wait(max(1.0, end - time.monotonic()))
         os.close(self.master)
         return code

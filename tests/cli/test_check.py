@@ -242,6 +242,7 @@ def test_as_a_hook_of_pre_commit(project: Project) -> None:
         **os.environ,  # where packages come from
         **project.environ,
         "PRE_COMMIT_HOME": str(project.folder.parent / "cache"),
+        "VIRTUALENV_NO_PERIODIC_UPDATE": "1",  # by programs that go on after this test
         **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "x"),
         **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "x@example.com"),
     }

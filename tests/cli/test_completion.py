@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import re
@@ -33,6 +34,7 @@ class Shell:
     def __init__(self, shell: str, program: str, project: Project, bin: Path) -> None:
         self.master, slave = pty.openpty()
         self.seen = ""
+        self._text = codecs.getincrementaldecoder("utf-8")().decode  # a read may end within a character
         environ = {
             **project.environ,
             "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}",
@@ -66,7 +68,7 @@ class Shell:
             if b"\x1b[c" in data:  # fish asks what terminal this is
                 os.write(self.master, b"\x1b[?62;22c")
             self.seen += re.sub(
-                r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()=>].?)", "", data.decode()
+                r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[()=>].?)", "", self._text(data)
             ).replace("\r", "")
         before, _, self.seen = self.seen.partition(text)
         return before
