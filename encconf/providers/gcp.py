@@ -204,10 +204,8 @@ def ask(
         limit = timeout.ConstantTimeout(credentials.call_limit)
         with unheard(type(made.transport).__module__):
             return getattr(made, operation)(request=request, retry=again, timeout=limit)
-    except exceptions.RetryError as error:
-        raise _failure(error.cause or error, service, credentials, needs) from None
-    except (exceptions.GoogleAPICallError, GoogleAuthError, RequestException, OSError, ValueError) as error:
-        raise _failure(error, service, credentials, needs) from None
+    except (exceptions.GoogleAPIError, GoogleAuthError, RequestException, OSError, ValueError) as error:
+        raise failure(error, service, credentials, needs) from None
     except (JsonError, *ODD_ANSWER):  # their texts may quote the answer
         raise MasterKeyError(f"{service} returned an answer that cannot be read") from None
 
@@ -217,11 +215,14 @@ def _is_about_credentials(error: object) -> bool:
     return "metadata from plugin failed" in str(error)
 
 
-def _failure(error: BaseException, service: str, credentials: Credentials, needs: str) -> MasterKeyError:
+def failure(error: BaseException, service: str, credentials: Credentials, needs: str) -> MasterKeyError:
+    """Return the error for an exception of Google's SDKs.  ``needs`` is the hint for a refusal."""
     from google.api_core import exceptions
     from google.auth.exceptions import GoogleAuthError, TransportError
     from requests import RequestException, Timeout, TooManyRedirects
 
+    if isinstance(error, exceptions.RetryError) and error.cause is not None:
+        error = error.cause
     if isinstance(error, TooManyRedirects):
         return redirect_error(service)
     if isinstance(error, (exceptions.DeadlineExceeded, exceptions.GatewayTimeout, Timeout)):
@@ -254,9 +255,10 @@ def _failure(error: BaseException, service: str, credentials: Credentials, needs
 
 def _status_of(error: Any) -> tuple[str, str]:
     """Return the status and the text of an error.  Over REST, they are inside the answer."""
+    code = error.grpc_status_code
+    name = code.name if code is not None else type(error).__name__
     try:
         answer = error.response.json()["error"]
-        return str(answer["status"]), str(answer["message"])
+        return str(answer.get("status", name)), str(answer["message"])
     except (AttributeError, KeyError, TypeError, ValueError):
-        code = error.grpc_status_code
-        return (code.name if code is not None else type(error).__name__), error.message
+        return name, error.message

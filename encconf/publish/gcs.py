@@ -12,11 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from encconf.errors import EncconfError
 from encconf.identities.credentials import Credentials
-from encconf.providers import late, needing, one_line, within
-from encconf.publish import failed, in_bucket
-from encconf.text.printable import printable
+from encconf.providers import gcp, needing, within
+from encconf.publish import in_bucket
 
 _TYPE = "text/plain; charset=utf-8"  # the type that Go's client sets
 
@@ -42,7 +40,8 @@ def put(
             lambda: blob.upload_from_string(content, content_type=_TYPE, timeout=credentials.call_limit),
         )
     except (GoogleAPIError, GoogleAuthError, RequestException, OSError, ValueError) as error:
-        raise _failure(error, bucket, credentials) from None
+        needs = "you need storage.objects.create and, to replace an existing object, storage.objects.delete"
+        raise gcp.failure(error, "it", credentials, needs) from None
     return True
 
 
@@ -55,34 +54,4 @@ def _client(kind: Any, credentials: Credentials) -> Any:
         return kind(
             project="-", credentials=AnonymousCredentials(), client_options={"api_endpoint": endpoint}
         )
-    from encconf.providers.gcp import identity
-
-    return kind(project="-", credentials=identity(credentials))
-
-
-def _failure(error: Exception, bucket: str, credentials: Credentials) -> EncconfError:
-    from google.api_core import exceptions
-    from google.auth.exceptions import GoogleAuthError
-    from requests import RequestException, Timeout
-
-    if isinstance(error, (Timeout, exceptions.RetryError)):
-        return failed("gcs", late("it", credentials.call_limit).message)
-    text = one_line(_said(error))
-    if isinstance(error, GoogleAuthError):
-        return failed("gcs", f"the Google credentials do not work: {text}")
-    if isinstance(error, exceptions.NotFound):
-        return failed("gcs", f"the bucket {printable(bucket)[:100]} does not exist")
-    if isinstance(error, (exceptions.Forbidden, exceptions.Unauthorized)):
-        hint = "you need storage.objects.create and, to replace an existing object, storage.objects.delete"
-        return failed("gcs", text, hint)
-    if isinstance(error, RequestException):
-        return failed("gcs", "it cannot be reached")
-    return failed("gcs", f"{type(error).__name__}: {text}")
-
-
-def _said(error: Any) -> str:
-    """Return the server's own message from an error of the SDK."""
-    try:
-        return str(error.response.json()["error"]["message"])
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return str(error)
+    return kind(project="-", credentials=gcp.identity(credentials))

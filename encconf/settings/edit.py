@@ -59,12 +59,19 @@ def edit(
         with about(name, frames=False):
             format = format or sniff.format_of(text, name)
             doc = api.loads(text, format=format, mask=mask, credentials=credentials)
-        before = api.loads(text, format=format, mask=mask, credentials=credentials)
+        before = _copied(doc)
         yield doc
         failed = _save(name, target, text, format, before, doc, credentials)
         del doc, before  # error trackers print local variables
         if failed is not None:
             raise failed
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of the dicts and lists of a value, which the block may change."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return list(map(_copied, value)) if isinstance(value, list) else value
 
 
 def _save(

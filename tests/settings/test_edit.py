@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from encconf import decrypt, edit, load_config
 from encconf.errors import ChangedError, EncconfError, InputError, PlaintextError, WrongTypeError
+from encconf.identities.credentials import Credentials
 from encconf.settings.edit import differences
 from encconf.testing import TestKey
 from encconf.verbs.changes import REMOVED
@@ -51,6 +52,22 @@ def test_only_what_changed_changes(path: Path) -> None:
     keys = [re.split(r"[:=]", line.strip())[0] for line in changed]
     assert [key for key in keys if key != "lastmodified"] == ["port", "size", "mac"]
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_the_file_is_opened_once_for_the_block_and_once_to_save_it(path: Path) -> None:
+    actions: list[str] = []
+
+    class Counting(Credentials):
+        def audit(self, action: str, text: str) -> None:
+            actions.append(action)
+
+    credentials = Counting.from_env()
+    with edit(path, credentials=credentials) as doc:
+        doc["db"]["port"] = 5432
+    assert actions == ["decrypt"]
+    with edit(path, credentials=credentials) as doc:
+        doc["users"].append("carol")
+    assert actions.count("decrypt") == 3
 
 
 def test_new_removed_and_nested_values(path: Path) -> None:
