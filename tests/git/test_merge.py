@@ -29,7 +29,6 @@ from project import Project, Result
 
 import encconf
 from encconf import cli
-from encconf.cli import git as command
 from encconf.errors import UnmergedError
 
 GIT = tuple(map(int, re.findall(r"\d+", subprocess.check_output(["git", "--version"]).decode())[:2]))
@@ -541,7 +540,7 @@ def test_an_error_in_encconf_does_not_lose_their_side(
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(command, "_merge_plain", fails)
+    monkeypatch.setattr("encconf.git.run", fails)
     for name, text in (("base", "x: 1\n"), ("ours", "x: 2\n"), ("theirs", "x: 3\n")):
         project.write(name, text)
     names = [str(project.path(name)) for name in ("base", "ours", "theirs")]
