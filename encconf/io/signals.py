@@ -20,7 +20,8 @@ class SignalGuard:
 
     def __init__(self) -> None:
         self._before: dict[int, object] = {}
-        self._held: set[int] = set()
+        self._held: dict[int, object] = {}
+        self._waiting: list[int] = []
 
     def __enter__(self) -> SignalGuard:
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
@@ -37,16 +38,30 @@ class SignalGuard:
         return self
 
     def __exit__(self, *_: object) -> None:
-        while self._before:
-            number, handler = self._before.popitem()
-            signal.signal(number, handler)  # type: ignore[arg-type]
-        if self._held:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held)
+        for handlers in (self._held, self._before):
+            while handlers:
+                number, handler = handlers.popitem()
+                signal.signal(number, handler)  # type: ignore[arg-type]
+        while self._waiting:
+            signal.raise_signal(self._waiting.pop(0))
 
     def hold(self) -> None:
-        """Block signals until the guard ends, for a cleanup that nothing may stop."""
-        if hasattr(signal, "pthread_sigmask") and not self._held:
-            self._held = set(self._before) - signal.pthread_sigmask(signal.SIG_BLOCK, self._before)
+        """Keep signals until the guard ends, for a cleanup that nothing may stop.
+
+        These are all signals with a handler in Python: an outer guard and the program have their own, and
+        any handler may raise an exception.  To block signals would not help if there are other threads.
+        """
+        for number in signal.valid_signals():
+            handler = signal.getsignal(number)
+            if callable(handler) and number not in self._held:
+                try:
+                    signal.signal(number, self._wait)
+                except ValueError:
+                    break  # not the main thread, which runs all handlers
+                self._held[number] = handler
+
+    def _wait(self, number: int, _: FrameType | None) -> None:
+        self._waiting.append(number)
 
     def _leave(self, number: int, _: FrameType | None) -> None:
         for each in self._before:

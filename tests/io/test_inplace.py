@@ -6,6 +6,8 @@ import errno
 import os
 import signal
 import stat
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 from encconf.errors import OutputError
 from encconf.io import fileio, inplace, replace
+from encconf.io.signals import SignalGuard
 
 from .processes import leftovers, mounted, python
 
@@ -172,17 +175,37 @@ class TestOverwriting:
         (saved,) = [tmp_path / name for name in os.listdir(tmp_path) if inplace.is_saved(name)]
         assert saved.read_text() == "old"
 
-    def test_c1_signals_wait_until_it_is_done(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        ("number", "outer"),
+        [
+            (signal.SIGINT, nullcontext),
+            (signal.SIGUSR1, nullcontext),
+            (signal.SIGINT, SignalGuard),
+            (signal.SIGTERM, SignalGuard),
+        ],
+    )
+    def test_c1_signals_wait_until_it_is_done(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, outer: Callable[[], Any]
+    ) -> None:
+        """`edit` and the commands for many files have a guard of their own, a program may have handlers."""
         path, other = tmp_path / "x", tmp_path / "y"
         path.write_text("old")
         other.hardlink_to(path)
         real = os.ftruncate
 
         def interrupted(descriptor: int, length: int) -> None:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
             real(descriptor, length)
 
+        def handler(*_: object) -> None:
+            raise KeyboardInterrupt
+
         monkeypatch.setattr(os, "ftruncate", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            fileio.write_atomic(str(path), "new")
-        assert path.read_text() == "new"
+        before = signal.signal(signal.SIGUSR1, handler)
+        try:
+            with pytest.raises((KeyboardInterrupt, SystemExit)), outer():
+                fileio.write_atomic(str(path), "n")
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert path.read_text() == "n"
+        assert leftovers(tmp_path) == []
