@@ -61,14 +61,16 @@ class EncconfError(Exception):
 class about:  # noqa: N801 - it reads as a preposition
     """``with about(file):`` sets the file of an error that is raised inside, unless the error has one.
 
-    The traceback then shows no context of the error, only an explicit cause.  Without ``frames``, it shows
+    If the error has the file ``instead``, such as the path that a name was resolved to, it is replaced.  The
+    traceback then shows no context of the error, only an explicit cause.  Without ``frames``, it shows
     no earlier frames either, because error trackers print local variables, and some are data keys.
     """
 
-    __slots__ = ("_file", "_frames")
+    __slots__ = ("_file", "_frames", "_instead")
 
-    def __init__(self, file: str, *, frames: bool = True) -> None:
+    def __init__(self, file: str, *, instead: str | None = None, frames: bool = True) -> None:
         self._file = file
+        self._instead = instead
         self._frames = frames
 
     def __enter__(self) -> None:
@@ -76,8 +78,8 @@ class about:  # noqa: N801 - it reads as a preposition
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, EncconfError):
-            if self._file:
-                error.about(self._file)
+            if self._file and error.file in (None, self._instead):
+                error.file = self._file
             error.__suppress_context__ = True
             if not self._frames:
                 error.__traceback__ = None

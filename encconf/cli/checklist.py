@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import InputError, OutputError
+from encconf.errors import InputError, about
 from encconf.io import fileio
 
 TYPE_CHECKING = False
@@ -37,21 +37,14 @@ def write(path: str, items: Iterable[str]) -> int:
     Raises InputError for a file that is not a checklist, and the errors of reading and writing.
     """
     place = fileio.resolve(path)
-    try:
-        return _write(place, items)
-    except (InputError, OutputError) as error:
-        error.file = path
-        raise
-
-
-def _write(place: str, items: Iterable[str]) -> int:
-    before = fileio.read_existing(place)
-    known = set(_ITEM.findall(before or ""))
-    if before and not known:
-        raise InputError("this file is not a checklist")
-    new = [text for text in dict.fromkeys(items) if text not in known]
-    if new:
-        text = before or TITLE
-        text += "" if text.endswith("\n") else "\n"
-        fileio.write_atomic(place, text + "".join(f"- [ ] {each}\n" for each in new), replacing=before)
-    return len(new)
+    with about(path, instead=place):
+        before = fileio.read_existing(place)
+        known = set(_ITEM.findall(before or ""))
+        if before and not known:
+            raise InputError("this file is not a checklist")
+        new = [text for text in dict.fromkeys(items) if text not in known]
+        if new:
+            text = before or TITLE
+            text += "" if text.endswith("\n") else "\n"
+            fileio.write_atomic(place, text + "".join(f"- [ ] {each}\n" for each in new), replacing=before)
+        return len(new)

@@ -9,9 +9,7 @@ from encconf.cli.options import flag, text
 from encconf.errors import (
     ChangedError,
     ConflictError,
-    InputError,
     MissingFileError,
-    OutputError,
     UsageError,
     about,
 )
@@ -123,16 +121,12 @@ def read(
     if file is None and is_terminal(0):
         raise MissingFileError("no file was given", hint="give a file, or - for stdin")
     label, path = (STDIN_NAME, None) if file is None or file in STDIN else (file, fileio.resolve(file))
-    try:
+    with about(label, instead=path):
         data = fileio.stdin_bytes() if path is None else fileio.read_bytes(path)
         found, binary = _kind(data, override or label, plain, input_type)
-        if path is None:
-            text = fileio.decode(data, binary=binary)
-        else:
-            text = fileio.text_of(path, data, binary=binary)
-    except InputError as error:
-        error.file = label
-        raise
+        text = (
+            fileio.decode(data, binary=binary) if path is None else fileio.text_of(path, data, binary=binary)
+        )
     return Source(label, override or label, path, text, found)
 
 
@@ -219,11 +213,8 @@ def write(
     ``mode`` is as for `fileio.write_atomic`.  It is `fileio.PRIVATE` for plaintext.
     """
     if in_place and source.path is not None:
-        try:
+        with about(source.label, instead=source.path):
             fileio.write_atomic(source.path, text, mode=mode, replacing=source.text)
-        except OutputError as error:
-            error.file = source.label
-            raise
         return source.label
     if output is None or output in STDOUT:
         console.data(text)

@@ -131,14 +131,8 @@ class _Group(click.Group):
         name = args[0]
         if name not in self.commands and not name.startswith("-"):
             hint = did_you_mean(name, self.commands) or f"see: {ctx.command_path} --help"
-            raise _WrongCommand(UsageError(f"unknown command {name!r}", hint=hint))
+            raise UsageError(f"unknown command {name!r}", hint=hint)
         return super().resolve_command(ctx, args)
-
-
-class _WrongCommand(click.ClickException):
-    def __init__(self, error: UsageError) -> None:
-        super().__init__(error.message)
-        self.error = error
 
 
 class _Command(click.Command):
@@ -267,8 +261,6 @@ def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
 
 def _explained(error: click.ClickException, meant: Command | None) -> EncconfError:
     """Return the error for a mistake in the command line, for the command that it is meant for."""
-    if isinstance(error, _WrongCommand):
-        return error.error
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = f"{_PROGRAM} {meant.name}" if meant else context.command_path if context else _PROGRAM
     hint = f"see: {path} --help"

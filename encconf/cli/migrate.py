@@ -99,11 +99,8 @@ def _plain_file(file: str, delete: bool) -> tuple[str, str]:
     path = fileio.resolve(file)
     if delete and (os.path.islink(file) or fileio.is_special(path)):
         raise UsageError("it is not a regular file, so it is not deleted").about(file)
-    try:
+    with about(file, instead=path):
         text = fileio.read_text(path)
-    except InputError as error:
-        error.file = file
-        raise
     if sniff.find(text, file) is not None:
         hint = f"encconf edit {quoted(file)}"
         raise AlreadyEncryptedError("this file is already encrypted", hint=hint).about(file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from encconf import api, formats
 from encconf.cli import files
@@ -20,6 +19,10 @@ from encconf.verbs import changes, checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from encconf.text.path import Path
     from encconf.text.tree import Plain
 
 
@@ -85,57 +88,53 @@ def set_value(console: Console, *, file: str, path: str, value: str | None, **op
             plain, rule, format=format, credentials=files.credentials(console), notify=console.warn
         )
 
-    def change() -> None:
-        old = fileio.read_existing(target)
-        format = files.format_of(old, file, text(options, "input_type"))
-        with about(file):
-            if old is None:
-                enc = make(format)
-            else:
-                document, check = _checked(console, file, old, format, options)
-                enc = changes.change(
-                    document,
-                    format,
-                    (where, new if json or string else changes.AsBefore(given)),
-                    credentials=files.credentials(console),
-                    ignore_mac=flag(options, "ignore_mac"),
-                    check=check,
-                    notify=console.warn,
-                )
-        _write(console, file, target, old, enc)
-
-    files.in_turn(target, change)
+    _change(console, file, options, (where, new if json or string else changes.AsBefore(given)), make)
 
 
 def unset(console: Console, *, file: str, path: str, **options: Value) -> None:
     """Remove one value."""
     if file in files.STDIN:
         raise UsageError("unset needs a file, not stdin")
-    where = parse(path)
+    try:
+        _change(console, file, options, (parse(path), changes.REMOVED))
+    except PathNotFoundError as error:
+        if not flag(options, "idempotent") or isinstance(error, PathBlockedError):
+            raise
+        console.note(f"{file} has no such value")
+
+
+def _change(
+    console: Console,
+    file: str,
+    options: Mapping[str, Value],
+    edit: tuple[Path, Any],
+    make: Callable[[str], str] | None = None,
+) -> None:
+    """Set or remove one value.  ``make`` returns the text of a file that does not exist, given its format."""
+    target = fileio.resolve(file)
 
     def change() -> None:
-        source = files.read(file)
-        assert source.path is not None
-        format = source.format(text(options, "input_type"))
-        with about(file):
-            try:
-                document, _ = _checked(console, file, source.text, format, options)
-                enc = changes.change(  # without a check: removing an item of a list only moves the others
+        with about(file, instead=target):
+            old = fileio.read_existing(target) if make is not None else fileio.read_text(target)
+            format = files.format_of(old, file, text(options, "input_type"))
+            if old is None:
+                assert make is not None
+                enc = make(format)
+            else:
+                document, check = _checked(console, file, old, format, options)
+                enc = changes.change(
                     document,
                     format,
-                    (where, changes.REMOVED),
+                    edit,
                     credentials=files.credentials(console),
                     ignore_mac=flag(options, "ignore_mac"),
+                    # Removing an item of a list only moves the others.
+                    check=check if edit[1] is not changes.REMOVED else None,
                     notify=console.warn,
                 )
-            except PathNotFoundError as error:
-                if flag(options, "idempotent") and not isinstance(error, PathBlockedError):
-                    console.note(f"{file} has no such value")
-                    return
-                raise
-        _write(console, file, source.path, source.text, enc)
+        _write(console, file, target, old, enc)
 
-    files.in_turn(fileio.resolve(file), change)
+    files.in_turn(target, change)
 
 
 def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> None:
@@ -155,12 +154,9 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
             check=check,
             notify=console.warn,
         )
-    if dry_run:
-        before, after = source.text.splitlines(), enc.splitlines()
-        changed = len(set(after) - set(before))
-        console.note(
-            f"{file} is up to date" if enc == source.text else f"{file}: {changed} lines would change"
-        )
+    if dry_run and enc != source.text:
+        changed = len(set(enc.splitlines()) - set(source.text.splitlines()))
+        console.note(f"{file}: {changed} lines would change")
         return
     _write(console, file, source.path, source.text, enc)
 
