@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from encconf.audit import scripts
 from encconf.engine.metadata import Metadata, metadata_of
 from encconf.errors import EncconfError
 from encconf.formats import sniff
@@ -24,6 +23,18 @@ from encconf.text.printable import counted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.keys import MasterKey
+
+SCRIPTS = (
+    ".pre-commit-config.yaml", "lefthook.yml", ".envrc", "Makefile", "GNUmakefile", "justfile", ".justfile",
+    "Justfile", "Taskfile.yml", "Taskfile.yaml", "flake.nix", "package.json", "pyproject.toml", "Dockerfile",
+    ".gitlab-ci.yml", ".mise.toml", "mise.toml", "helmfile.yaml",
+)  # fmt: skip
+"""The files at the top of a repository in which people write commands for other tools."""
+_COMMENT = re.compile(r"[ \t]*(?:#|//)")
+_CALL = re.compile(
+    r"(?<![\w./@:-])sops(?=[ \t]+(?:--?[a-z]|(?:encrypt|decrypt|edit|rotate|set|unset|updatekeys|publish"
+    r"|groups|exec-env|exec-file|filestatus|keyservice)\b))"
+)
 
 _ABOUT = ("role", "context", "aws_profile")  # how an AWS key is used
 _LABEL = 20  # characters
@@ -44,7 +55,7 @@ class Survey:
         self.formats: Counter[str] = Counter()
         self.has_config = os.path.exists(os.path.join(root, NAME))
         self.ignored = not self.has_config and os.path.exists(os.path.join(root, IGNORED))
-        self.callers = [name for name in scripts.NAMES if _calls_sops(os.path.join(root, name))]
+        self.callers = [name for name in SCRIPTS if _calls_sops(os.path.join(root, name))]
 
     @property
     def keys(self) -> list[MasterKey]:
@@ -75,9 +86,20 @@ def survey(root: str) -> Survey:
     return found
 
 
+def calls(text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield the number of each line that runs sops, the line, and the line that runs encconf instead.
+
+    A line counts if sops is a command that is followed by an option or a verb.  A comment, or the name of a
+    package such as sops-nix, does not count.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        if not _COMMENT.match(line) and _CALL.search(line):
+            yield number, line.strip(), _CALL.sub("encconf", line).strip()
+
+
 def _calls_sops(path: str) -> bool:
     try:
-        return any(scripts.calls(fileio.read_text(path)))
+        return any(calls(fileio.read_text(path)))
     except EncconfError:
         return False
 

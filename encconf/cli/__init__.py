@@ -123,9 +123,9 @@ class _Call:
             show_version(self.console)
             return True
         if not argv:
-            from encconf.cli.overview import overview
+            from encconf.cli.about import show_overview
 
-            return overview(self.console)
+            return show_overview(self.console)
         if len(argv) == 3 and argv[:2] == ["git", "textconv"]:
             from encconf.git import companion
 

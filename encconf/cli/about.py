@@ -1,14 +1,34 @@
-"""``encconf help``: the help of a command, or a topic whose text is in help/."""
+"""``encconf`` without a command, which describes a repository, and ``encconf help``."""
 
 from __future__ import annotations
 
 from encconf.cli.console import Console
-from encconf.io.packaged import packaged
-from encconf.keys import in_config_order
+
+
+def show_overview(console: Console) -> bool:
+    """Describe a repository with SOPS files, and say what to do next.
+
+    Returns False, without printing, if it has none.
+    """
+    import os
+
+    from encconf.audit.findings import printable
+    from encconf.audit.survey import describe, survey
+    from encconf.git import repository
+
+    root = repository(os.getcwd())
+    found = survey(root) if root is not None else None
+    if found is None or not found.metadata:
+        return False
+    console.lines("".join(f"{printable(line, 400)}\n" for line in describe(found)))
+    return True
 
 
 def topic(name: str) -> str:
     """Return the text of a topic.  ``environment`` lists a variable for each type of key."""
+    from encconf.io.packaged import packaged
+    from encconf.keys import in_config_order
+
     rows = (f"  {row.variable:31} {row.plural}, comma-separated" for _, row in in_config_order())
     return packaged("encconf.cli", f"help/{name}.txt").replace("{keys}", "\n".join(rows))
 

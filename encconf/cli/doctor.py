@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from encconf.audit import scripts
+from encconf.audit import survey
 from encconf.cli import files
 from encconf.cli.console import Console, visible
 from encconf.errors import EncconfError, UsageError
@@ -76,12 +76,12 @@ def _print_callers(console: Console, paths: list[str], json: bool) -> None:
 def _in_scripts(path: str) -> Iterator[Caller]:
     """Yield the calls of sops in a Makefile, .envrc and similar: in this file, or in those of a folder."""
     if os.path.isdir(path):
-        files = [os.path.join(path, name) for name in scripts.NAMES]
+        files = [os.path.join(path, name) for name in survey.SCRIPTS]
     else:
-        files = [path] if os.path.basename(path) in scripts.NAMES else []
+        files = [path] if os.path.basename(path) in survey.SCRIPTS else []
     for file in files:
         with suppress(EncconfError):
-            for line, said, instead in scripts.calls(fileio.read_text(file)):
+            for line, said, instead in survey.calls(fileio.read_text(file)):
                 yield Caller(file, line, f"runs {said}", instead)
 
 

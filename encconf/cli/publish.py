@@ -12,7 +12,6 @@ from encconf.cli.console import Console
 from encconf.cli.options import Value, flag, text
 from encconf.engine.metadata import metadata_of
 from encconf.errors import NoConfigError, UsageError, as_data
-from encconf.publish import destinations
 from encconf.rules.config import NAME, Config, find_config, load_file
 from encconf.rules.destination import Destination
 
@@ -56,7 +55,7 @@ class Publishing(Batch):
             self._configs[found] = load_file(found)
             for notice in self._configs[found].notices:
                 self.console.warn(f"{found}: {notice}")
-        destination = destinations.find(self._configs[found], file)
+        destination = publishing.find_destination(self._configs[found], file)
         name = publishing.name_there(
             file, root, omit_extensions=flag(self.options, "omit_extensions") or destination.omit_extensions
         )

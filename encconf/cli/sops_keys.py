@@ -215,10 +215,9 @@ def _walk(path: str) -> Iterator[str]:
 
 def _publish(run: Run, file: str, root: str, config: str, credentials: Credentials) -> None:
     from encconf import publish as publishing
-    from encconf.publish import destinations
 
     loaded = load_file(config)
-    destination = destinations.find(loaded, file)
+    destination = publishing.find_destination(loaded, file)
     for notice in loaded.notices:
         run.console.warn(f"{config}: {notice}")
     recursive = run.line.on("recursive")

@@ -2,8 +2,8 @@
 
 This works as in sops 3.13.3 (cmd/sops/subcommand/publish, publish/).  A bucket of S3 or Google Cloud Storage
 gets the encrypted file, re-encrypted if the rule has a ``recreation_rule``.  A KV engine of Vault or OpenBao
-gets the decrypted values.  Each kind of destination is a module with ``put``, and
-`encconf.publish.destinations` finds the rule.  Nothing is ever deleted at a destination.
+gets the decrypted values.  Each kind of destination is a module with ``put``.  Nothing is ever deleted at a
+destination.
 """
 
 from __future__ import annotations
@@ -17,17 +17,22 @@ from encconf.engine import opening, plaintext
 from encconf.engine.metadata import Metadata
 from encconf.engine.opening import Opened
 from encconf.engine.plan import Plan
-from encconf.errors import EncconfError, MasterKeyError, PublishError, UnmergedError
+from encconf.errors import ConfigError, EncconfError, MasterKeyError, PublishError, UnmergedError, about
 from encconf.formats import emit
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.rules.config import Rule
+from encconf.rules.config import Config, Rule
+from encconf.rules.creation import compiled
 from encconf.rules.destination import Destination
 
 Content = bytes | dict[str, object]
 
 KINDS = {"s3": "Amazon S3", "gcs": "Google Cloud Storage", "vault": "Vault"}
 """The name of each kind of destination, by its module's name."""
+
+
+_SETTINGS = {"s3_bucket": "s3", "gcs_bucket": "gcs", "vault_path": "vault"}
+"""The kind of destination by the setting that names it."""
 
 
 class Prepared(Record):
@@ -42,6 +47,42 @@ class Prepared(Record):
 
 def _module(kind: str) -> ModuleType:
     return __import__(f"encconf.publish.{kind}", fromlist=["put"])
+
+
+def find_destination(config: Config, path: str) -> Destination:
+    """Return the first destination rule whose ``path_regex`` matches ``path``, exactly as it was typed.
+
+    Raises ConfigError if no rule matches, or if the rule does not name exactly one destination.
+    """
+    with about(config.path):
+        for found in config.destinations:
+            regex = found.path_regex
+            if not regex or compiled(f"{found.place}.path_regex", regex).search(path):
+                _complete(found)
+                found.rule = config.use(found.recreation) if found.recreation.names_keys else None
+                return found
+        raise ConfigError(
+            f"no matching destination found in config for {path!r}",
+            hint="add a rule whose path_regex matches this name to destination_rules",
+        )
+
+
+def _complete(found: Destination) -> None:
+    settings = found.settings
+    kinds = [name for name in _SETTINGS if name in settings]
+    if len(kinds) != 1:
+        said = " and ".join(kinds) if kinds else "no destination"
+        raise ConfigError(f"{found.place} has {said}: it must have exactly one of {', '.join(_SETTINGS)}")
+    found.kind = _SETTINGS[kinds[0]]
+    for name in ("s3_prefix", "gcs_prefix", "vault_path"):
+        if ".." in str(settings.get(name)).split("/"):
+            raise ConfigError(f'{found.place}.{name} has a step "..", which would leave its place')
+    if found.kind == "vault":
+        version = found.vault_kv_version
+        if version not in (0, 1, 2):
+            raise ConfigError(f"{found.place}.vault_kv_version is {version}, not 1 or 2")
+        settings["vault_kv_version"] = version or 2
+        settings.setdefault("vault_kv_mount_name", "secret/")
 
 
 def name_there(file: str, root: str | None = None, *, omit_extensions: bool) -> str:

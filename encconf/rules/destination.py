@@ -22,7 +22,8 @@ TEXTS = (
 class Destination:
     """A destination rule.  ``settings`` are those of its members that say where to publish.
 
-    `encconf.publish.destinations` completes ``settings``, and sets ``kind`` (s3, gcs or vault) and ``rule``.
+    `encconf.publish.find_destination` completes ``settings``, and sets ``kind`` (s3, gcs or vault) and
+    ``rule``.
     The published file is encrypted by that rule; None means that it is published decrypted or as it is.
     """
 

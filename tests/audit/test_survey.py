@@ -8,7 +8,7 @@ import pytest
 from audit.repo import ALICE, BOB, DATABASE, Repo, rule, seal
 from project import Project
 
-from encconf.audit.survey import rules, survey
+from encconf.audit.survey import calls, rules, survey
 from encconf.rules.config import find_rule
 from encconf.rules.selection import Selection
 
@@ -78,3 +78,24 @@ def test_no_rule_for_a_key_that_cannot_be_written(repo: Repo) -> None:
     entry += "          created_at: '2026-01-01T00:00:00Z'\n          enc: AQICAHg=\n"
     repo.write("a.yaml", text.replace("    age:\n", entry + "    age:\n"))
     assert rules(survey(str(repo.folder))) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ('  eval "$(sops -d --output-type dotenv "$path" | direnv dotenv bash /dev/stdin)"',
+         'eval "$(encconf -d --output-type dotenv "$path" | direnv dotenv bash /dev/stdin)"'),
+        ("\tsops --encrypt --in-place {{ file }}", "encconf --encrypt --in-place {{ file }}"),
+        ('run = "sops exec-env secrets.yaml ./deploy"', 'run = "encconf exec-env secrets.yaml ./deploy"'),
+        ("find . -exec sops updatekeys -y {} \\; -exec sops rotate -i {} \\;",
+         "find . -exec encconf updatekeys -y {} \\; -exec encconf rotate -i {} \\;"),
+        ("# sops -d secrets.yaml", None),
+        ("  // sops -d secrets.yaml", None),
+        ('sops = "3.12.2"', None),
+        ("inputs.sops-nix.url = github:Mic92/sops-nix", None),
+        ("brew install sops age", None),
+        ("./bin/sops -d x", None),
+    ],
+)  # fmt: skip
+def test_the_lines_that_run_sops_and_those_that_replace_them(line: str, instead: str | None) -> None:
+    assert list(calls(f"first\n{line}\n")) == ([(2, line.strip(), instead)] if instead else [])

@@ -22,7 +22,7 @@ from encconf.errors import (
     PatternError,
 )
 from encconf.formats.yaml import scan
-from encconf.publish import destinations
+from encconf.publish import find_destination
 from encconf.rules import config
 from encconf.rules.selection import DEFAULT, Selection
 
@@ -707,20 +707,20 @@ DESTINATIONS = keyed("""
 
 def test_destinations() -> None:
     loaded = config.load("/repo/.sops.yaml", DESTINATIONS)
-    found = destinations.find(loaded, "s3/a.yaml")
+    found = find_destination(loaded, "s3/a.yaml")
     assert (found.place, found.kind, found.settings) == (
         "destination_rules[0]", "s3", {"s3_bucket": "b", "s3_prefix": "p/"},
     )  # fmt: skip
     assert found.rule is not None
     assert [key.name for key in found.rule.groups[0]] == [A]
     assert found.rule.selection == Selection("encrypted_regex", "x")
-    found = destinations.find(loaded, "gcs/a.yaml")
+    found = find_destination(loaded, "gcs/a.yaml")
     assert (found.kind, found.rule, found.omit_extensions) == ("gcs", None, True)
     vault = {"vault_path": "p", "vault_kv_mount_name": "kv/", "vault_kv_version": 1}
-    assert destinations.find(loaded, "vault/a").settings == vault
+    assert find_destination(loaded, "vault/a").settings == vault
     vault = {"vault_path": "p", "vault_kv_mount_name": "secret/", "vault_kv_version": 2}
     vault["vault_address"] = "https://v"
-    assert destinations.find(loaded, "v2/a").settings == vault
+    assert find_destination(loaded, "v2/a").settings == vault
 
 
 @pytest.mark.parametrize(
@@ -735,7 +735,7 @@ def test_destinations() -> None:
 )
 def test_destinations_that_cannot_be_used(path: str, words: str) -> None:
     with pytest.raises(EncconfError) as caught:
-        destinations.find(config.load("/repo/.sops.yaml", DESTINATIONS), path)
+        find_destination(config.load("/repo/.sops.yaml", DESTINATIONS), path)
     assert words in caught.value.message
 
 
