@@ -249,7 +249,11 @@ class _Merge(Record):
 
 
 def _notify_recipients(notify: Notify, base: _Side, ours: _Side, theirs: _Side) -> None:
-    """Name the recipients that only their side adds or removes."""
+    """Name the recipients that only their side adds or removes.
+
+    Those that our side adds are named if the sides have different data keys.  In a rebase, ours is the other
+    branch, and someone without a key can make a data key of their own.
+    """
     was, here, there = (
         [wrapped.key for group in side.metadata.groups for wrapped in group] if side.metadata else []
         for side in (base, ours, theirs)
@@ -258,6 +262,9 @@ def _notify_recipients(notify: Notify, base: _Side, ours: _Side, theirs: _Side) 
         return
     added = dict.fromkeys(in_full(key) for key in there if key not in {*was, *here})
     removed = dict.fromkeys(in_full(key) for key in was if key in here and key not in there)
+    joined = dict.fromkeys(in_full(key) for key in here if key not in {*was, *there})
+    if joined and theirs.data_key not in (None, ours.data_key):
+        notify(f"our side adds {', '.join(joined)}")
     if added:
         notify(f"their side adds {', '.join(added)}")
     if removed and theirs.metadata is not None:

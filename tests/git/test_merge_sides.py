@@ -240,8 +240,13 @@ def test_who_comes_and_who_goes_is_said() -> None:
         f"their side removes age {BOB.recipient}",
     ]
     assert opened(outcome.text, CAROL) == MERGED
-    _, said = joined(base, theirs, ours)  # what our side does is known here
-    assert said == ["the two sides have different data keys: every value is re-encrypted with a new one"]
+    _, said = joined(base, theirs, ours)  # in a rebase, our side is the other branch
+    assert said == [
+        "the two sides have different data keys: every value is re-encrypted with a new one",
+        f"our side adds age {CAROL.recipient}",
+    ]
+    _, said = joined(base, seal(OURS, ABC, twin=base), seal(THEIRS, twin=base))
+    assert said == []  # with the same data key, a holder of a key has added them
     silent = merge(base, ours, theirs, format="yaml", repository=OURS_NAMES_ALL, credentials=holder(ALICE))
     assert opened(silent.text, CAROL) == MERGED
 
