@@ -60,7 +60,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "`encconf access` lists who can read which file and since when": ("test_access::test_no_key_is_used",),
     "shows what a branch changes without showing values": (
         "test_revisions::test_since_a_branch_was_left",
-        "test_diff::test_never_a_value",
+        "test_diff::test_no_value_is_printed",
     ),
     "SSH, PGP, a cloud's KMS (AWS, Google, Azure, Huawei), or Vault and OpenBao": (
         *("test_age::TestX25519", "test_pgp", "test_aws_kms", "test_gcp_kms"),

@@ -71,7 +71,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_hostile::test_b7_no_command_waits_for_a_file_that_is_a_pipe",
     ),
     "its control characters are escaped": (
-        "test_decrypt::test_control_characters_of_a_name_are_shown_not_sent",
+        "test_decrypt::test_control_characters_of_a_name_are_escaped",
         "test_printable::test_text_from_a_foreign_file_cannot_move_the_cursor",
     ),
     "in the same places and the same order as sops": (
@@ -174,12 +174,12 @@ BACKED: dict[str, tuple[str, ...]] = {
     "the copy is still there": ("test_inplace::test_c1_a_copy_is_there_after_a_kill",),
     "is not readable by everyone": (
         "test_replace::test_b9_what_is_private_is_not_left_to_everyone",
-        "test_decrypt::test_b9_a_plaintext_is_not_left_to_everyone",
+        "test_decrypt::test_b9_the_mode_of_an_existing_output_file_becomes_private",
     ),
     "encconf does what sops does: the mode stays": ("test_run::test_b9_modes_are_those_of_sops",),
     "the file has no name (O_TMPFILE)": ("test_replace::test_f3_a_write_that_is_killed_leaves_nothing",),
     "The next `rotate` or `updatekeys` in that folder removes it": (
-        "test_batch::test_what_killed_writes_left_is_removed",
+        "test_batch::test_temporary_files_of_killed_commands_are_removed",
     ),
     "a running command holds a lock": (
         "test_private::test_f3_the_next_one_removes_what_was_killed_and_nothing_else",

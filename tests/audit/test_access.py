@@ -50,7 +50,7 @@ class TestTogether:
         assert not file.opens_for([])
 
     @pytest.mark.parametrize("threshold", [None, 2, 3])
-    def test_it_is_what_opens_the_file(self, team: Team, threshold: int | None) -> None:
+    def test_smallest_sets_of_people_open_the_file(self, team: Team, threshold: int | None) -> None:
         """Of every set of four people with keys in three groups: told, and tried."""
         groups = (["alice", "bob"], ["bob", "carol"], ["dave"])
         text = team.seal("s.yaml", *groups, threshold=threshold).read_text()
@@ -83,7 +83,7 @@ class TestTogether:
         assert (bob.state, carol.state) == ("part", "part")
         assert [[p.label for p in each] for each in file.quorums()[0]] == [["alice"], ["bob", "carol"]]
 
-    def test_not_more_sets_than_anybody_reads(self, team: Team) -> None:
+    def test_the_number_of_sets_is_limited(self, team: Team) -> None:
         names = [[f"{group}{number}" for number in range(12)] for group in "abc"]
         team.seal("s.yaml", *names, threshold=3)
         (file,) = report(team, "s.yaml").files
@@ -117,7 +117,7 @@ def opens(text: str, keys: str) -> bool:
 
 
 class TestWho:
-    def test_a_word_that_means_somebody(self, team: Team) -> None:
+    def test_words_that_name_a_person(self, team: Team) -> None:
         team.seal("s.yaml", ["alice", "bob", "unnamed"])
         found = report(team, "s.yaml")
         unnamed = team.key("unnamed").recipient
@@ -138,7 +138,7 @@ class TestWho:
         team.seal("s.yaml", ["x", "y"])
         assert len(report(team, "s.yaml").people) == 2
 
-    def test_services_come_last_and_are_no_people(self, team: Team) -> None:
+    def test_services_come_last_and_are_not_people(self, team: Team) -> None:
         text = team.seal("s.yaml", ["alice"]).read_text()
         arn = "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"
         entry = f"    kms:\n        - arn: {arn}\n          created_at: '2025-03-01T00:00:00Z'\n"

@@ -123,7 +123,7 @@ def test_an_encrypted_binary_file_is_checked_wherever_it_is(repo: Repo, name: st
         assert repo.slugs() == set()
 
 
-def test_a_pipe_does_not_keep_it_waiting(repo: Repo) -> None:
+def test_pipes_are_not_read(repo: Repo) -> None:
     sound(repo)
     for name in ("pipe", "pipe.txt"):
         os.mkfifo(repo.folder / name)
@@ -150,7 +150,7 @@ def test_files_made_by_sops(tmp_path: Path) -> None:
     assert report.verified == len(names) - len(closed) > 20
 
 
-def test_what_was_wrapped_once_is_unwrapped_once(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_key_that_files_share_is_unwrapped_once(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     from encconf.keys.age import AgeKey as Key
 
     asked = []
@@ -186,7 +186,7 @@ def test_names_from_the_configuration_are_used(repo: Repo) -> None:
 
 
 @pytest.mark.parametrize("make", [merged_without_a_key, merged_in_conflict])
-def test_an_unfinished_merge_is_told_once(repo: Repo, make: Make) -> None:
+def test_an_unfinished_merge_is_reported_once(repo: Repo, make: Make) -> None:
     make(repo)
     (found,) = repo.check(verify=ALICE).findings
     assert (found.slug, found.severity) == ("unmerged", "error")

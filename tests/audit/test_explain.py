@@ -82,7 +82,7 @@ def test_a_file_that_does_not_exist_yet(project: Project) -> None:
     assert not project.path("prod").exists()
 
 
-def test_a_rule_that_cannot_be_used_is_told_with_its_reason(project: Project) -> None:
+def test_why_a_rule_cannot_be_used(project: Project) -> None:
     project.write(".sops.yaml", RULES)
     said = explained(project, "dev/new.yaml", code=1)
     first, second = said["rules"]  # type: ignore[misc]
@@ -108,7 +108,7 @@ def test_a_rule_that_cannot_be_used_is_told_with_its_reason(project: Project) ->
         ("a: &a [x]\n" + "".join(f"b{n}: &b{n} [*a,*a]\n" for n in range(50)), "no-rule"),
     ],
 )
-def test_a_configuration_of_no_use(project: Project, config: str, slug: str) -> None:
+def test_a_configuration_that_cannot_be_read(project: Project, config: str, slug: str) -> None:
     project.write(".sops.yaml", config)
     project.write("a.enc.yaml", f"password: {SECRET}\n")
     done = project.run("explain", "a.enc.yaml", code=1)
@@ -172,7 +172,7 @@ def test_the_rule_is_that_of_encrypting(project: Project, name: str) -> None:
         ("x.sops.yaml", "x.sops.enc.yaml"),
     ],
 )
-def test_a_plain_file_is_looked_up_as_what_encrypting_writes(
+def test_a_plaintext_file_is_looked_up_by_the_name_of_its_encrypted_file(
     project: Project, name: str, written: str
 ) -> None:
     rule = f"  - path_regex: '^{re.escape(written)}$'\n    age: {project.key.recipient}\n"
@@ -223,7 +223,9 @@ SELECTIONS = [
 
 @pytest.mark.parametrize("format", TEXTS)
 @pytest.mark.parametrize("selection", SELECTIONS, ids=lambda selection: selection.kind)
-def test_what_is_said_is_what_encrypting_does(project: Project, format: str, selection: Selection) -> None:
+def test_the_explanation_matches_what_encrypting_does(
+    project: Project, format: str, selection: Selection
+) -> None:
     name = {"dotenv": "a.enc.env", "binary": "a.enc.bin"}.get(format, f"a.enc.{format}")
     project.write(".sops.yaml", f"{ONE}    {selection.kind}: '{selection.pattern}'\n")
     project.write(name, TEXTS[format])
@@ -262,7 +264,7 @@ def test_why(project: Project) -> None:
     assert said["db.password"] == "no comment before it matches secret$"
 
 
-def test_where_a_value_stands(project: Project) -> None:
+def test_the_place_of_a_value(project: Project) -> None:
     project.write("a.enc.yaml", YAML)
     found = explain("a.enc.yaml", cwd=str(project.folder))
     (fate,) = (fate for fate in found.fates if fate.path == "db.password")
@@ -303,7 +305,7 @@ def test_a_file_that_differs_from_its_rule(project: Project) -> None:
     assert explained(project, "a.enc.yaml")["differences"] == []
 
 
-def test_a_file_without_a_rule_is_told_by_what_it_says_itself(project: Project) -> None:
+def test_a_file_without_a_rule_is_explained_by_its_own_metadata(project: Project) -> None:
     project.write("a.enc.yaml", f"password: {SECRET}\n")
     project.run("encrypt", "-i", "a.enc.yaml")
     project.path("a.enc.yaml").rename(project.path("a.yaml"))
@@ -312,7 +314,7 @@ def test_a_file_without_a_rule_is_told_by_what_it_says_itself(project: Project) 
     assert "encrypted  password" in done.out
 
 
-def test_an_unfinished_merge_is_told(project: Project) -> None:
+def test_an_unfinished_merge_is_reported(project: Project) -> None:
     project.write("a.enc.yaml", "password: correct horse\n")
     project.run("encrypt", "-i", "a.enc.yaml")
     text = project.read("a.enc.yaml")

@@ -158,7 +158,7 @@ def test_a_hint_helps_and_does_no_harm(name: str, repo: Repo, project: Project) 
 
 
 @pytest.mark.parametrize("slug", KINDS)
-def test_no_hint_does_harm(slug: str, repo: Repo, project: Project) -> None:
+def test_no_hint_breaks_a_file(slug: str, repo: Repo, project: Project) -> None:
     CASES[slug][0](repo)
     project.git("add", "-A")
     files = _files(repo)

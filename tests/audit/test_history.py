@@ -46,7 +46,7 @@ class TestRepositories:
         found = access.report([str(tmp_path / "clone" / FILE)], Names(), now=NOW)
         assert found.shallow
 
-    def test_its_settings_run_nothing(self, team: Team, tmp_path: Path) -> None:
+    def test_programs_in_git_settings_are_not_run(self, team: Team, tmp_path: Path) -> None:
         team.seal(FILE, ["alice"])
         team.commit()
         ran = tmp_path / "ran"
@@ -68,7 +68,7 @@ class TestRepositories:
     @pytest.mark.parametrize(
         ("date", "day"), [("9223372036854775807 +0000", "9999-12-31"), ("no date at all", "1970-01-01")]
     )
-    def test_any_date(self, team: Team, date: str, day: str) -> None:
+    def test_commits_of_any_date(self, team: Team, date: str, day: str) -> None:
         """Whoever commits can write what he likes."""
         team.seal(FILE, ["alice"])
         team.git("add", "-A")
@@ -100,7 +100,7 @@ class TestRepositories:
 
 
 class TestVersions:
-    def test_a_time_in_plain_text(self, team: Team) -> None:
+    def test_a_time_as_plaintext(self, team: Team) -> None:
         team.write(FILE, PLAIN)
         first = team.commit()
         team.seal(FILE, ["alice"])
@@ -110,14 +110,14 @@ class TestVersions:
         assert span.end is not None
         assert (span.start.commit, span.end.commit) == (first, second)
 
-    def test_an_empty_file_was_no_plain_text(self, team: Team) -> None:
+    def test_an_empty_version_is_not_plaintext(self, team: Team) -> None:
         team.write(FILE, "\n")
         team.commit()
         team.seal(FILE, ["alice"])
         team.commit()
         assert told(team).plain == []
 
-    def test_a_rename_goes_on(self, team: Team) -> None:
+    def test_the_history_follows_a_rename(self, team: Team) -> None:
         team.seal("old.yaml", ["alice"])
         first = team.commit()
         team.git("mv", "old.yaml", FILE)
@@ -127,7 +127,7 @@ class TestVersions:
         assert times(team, "alice") == [(first, None, None, False)]
         assert times(team, "bob") == [(third, None, None, False)]
 
-    def test_a_file_that_was_away(self, team: Team) -> None:
+    def test_a_file_that_was_deleted_for_some_time(self, team: Team) -> None:
         team.seal(FILE, ["alice"])
         first = team.commit()
         (team.folder / FILE).unlink()
@@ -137,7 +137,7 @@ class TestVersions:
         # How the old one was sealed is nobody's business now: nothing of it is in the file.
         assert [span[:2] for span in times(team, "alice")] == [(first, second), (third, None)]
 
-    def test_a_conflict_that_was_committed_says_nothing(self, team: Team) -> None:
+    def test_a_committed_conflict_removes_no_reader(self, team: Team) -> None:
         sealed = team.seal(FILE, ["alice", "bob"]).read_text()
         first = team.commit()
         team.write(FILE, f"<<<<<<< ours\n{sealed}=======\n{sealed}>>>>>>> theirs\n")
@@ -177,7 +177,7 @@ class TestVersions:
     @pytest.mark.parametrize(
         "name", ['a b/ü\n\t"x".yaml', "-n.yaml", ":(top)x.yaml", "x\u202e.json", "*.env"]
     )
-    def test_any_name(self, name: str, team: Team) -> None:
+    def test_files_with_any_name(self, name: str, team: Team) -> None:
         plain = {"json": '{"a": "value"}\n', "env": "A=value\n"}.get(name.rpartition(".")[2], PLAIN)
         team.seal(name, ["alice", "bob"], plain=plain)
         first = team.commit()
@@ -197,7 +197,7 @@ class TestVersions:
         ],
         ids=["yaml", "json", "dotenv", "ini", "toml", "binary"],
     )
-    def test_any_format(self, name: str, plain: str, team: Team) -> None:
+    def test_files_of_any_format(self, name: str, plain: str, team: Team) -> None:
         team.seal(name, ["alice", "bob"], plain=plain)
         first = team.commit()
         team.share(name, ["alice"], rotate=False)

@@ -91,7 +91,7 @@ class TestConfiguration:
             "quotes",
         ],
     )
-    def test_beside_the_key(self, text: str, wanted: list[str | None], tmp_path: Path) -> None:
+    def test_names_beside_a_key(self, text: str, wanted: list[str | None], tmp_path: Path) -> None:
         assert given(of_config(tmp_path, f"creation_rules:\n{text}"), A, B) == wanted
 
     def test_an_anchor_elsewhere_counts_and_an_alias_takes_no_name(self, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ class TestConfiguration:
         names = of_config(tmp_path, f"creation_rules:\n  - age:\n      - {SSH} alice@laptop\n")
         assert names.given(age(SSH)) == "alice@laptop"
 
-    def test_one_that_cannot_be_read_has_no_names(self, tmp_path: Path) -> None:
+    def test_an_unreadable_configuration_has_no_names(self, tmp_path: Path) -> None:
         assert given(of_config(tmp_path, f"creation_rules: [\n  - age: {A} # alice\n"), A) == [None]
         assert given(Names.load(str(tmp_path / "missing")), A) == [None]
 
@@ -162,7 +162,7 @@ class TestRecipientsFiles:
             "JSON",
         ],
     )
-    def test_lines(self, text: str, wanted: list[str | None], tmp_path: Path) -> None:
+    def test_a_recipients_file_of_lines(self, text: str, wanted: list[str | None], tmp_path: Path) -> None:
         assert given(of_recipients(tmp_path, text), A, B) == wanted
 
     def test_ssh_keys(self, tmp_path: Path) -> None:
@@ -180,11 +180,11 @@ class TestRecipientsFiles:
         names = of_recipients(tmp_path, f"{SSH}\nssh-rsa AAAAB3NzaC1yc2E=\n", "octocat.keys")
         assert names.given(age(SSH)) == "octocat"
 
-    def test_keys_of_github_s_interface(self, tmp_path: Path) -> None:
+    def test_keys_from_the_api_of_github(self, tmp_path: Path) -> None:
         text = f'[{{"id": 1, "key": "{SSH}"}}, {{"id": 2, "key": "ssh-rsa AAAAB3NzaC1yc2E="}}]'
         assert of_recipients(tmp_path, text, "octocat.json").given(age(SSH)) == "octocat"
 
-    def test_a_folder_of_them(self, tmp_path: Path) -> None:
+    def test_a_folder_of_recipients_files(self, tmp_path: Path) -> None:
         (tmp_path / "octocat.keys").write_text(f"{SSH}\n")
         (tmp_path / "team").write_text(f"alice {A}\n")
         (tmp_path / ".hidden").write_text("no key\n")
@@ -212,7 +212,7 @@ class TestRecipientsFiles:
         ],
         ids=["line", "JSON", "member", "age identity", "SSH key"],
     )
-    def test_what_is_none(self, text: str, message: str, tmp_path: Path) -> None:
+    def test_files_that_are_no_recipients_files(self, text: str, message: str, tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             of_recipients(tmp_path, text)
         assert caught.value.message == message
@@ -221,7 +221,7 @@ class TestRecipientsFiles:
         assert "hunter2" not in said
         assert "AGE-SECRET-KEY" not in said
 
-    def test_one_that_is_missing(self, tmp_path: Path) -> None:
+    def test_a_missing_recipients_file(self, tmp_path: Path) -> None:
         with pytest.raises(InputError):
             Names.load(None, [str(tmp_path / "missing")])
 
@@ -247,7 +247,7 @@ def test_a_name_is_one_short_line(tmp_path: Path) -> None:
     ],
     ids=["blanks", "anchors", "signs", "lists", "above", "names"],
 )  # fmt: skip
-def test_a_hostile_configuration_keeps_nobody_waiting(text: str) -> None:
+def test_a_hostile_configuration_is_read_in_time(text: str) -> None:
     """Each took minutes for somebody who looked for the name of a key by position."""
     with at_most(5):
         Names().add_old(".sops.yaml", text)
@@ -279,7 +279,7 @@ def test_what_kind_a_key_is_of(type: str, name: str, kind: str, service: bool) -
     assert (naming.kind(key), naming.is_service(key)) == (kind, service)
 
 
-def test_what_a_configuration_names_in_words(tmp_path: Path) -> None:
+def test_keys_of_a_configuration_as_text(tmp_path: Path) -> None:
     names = of_recipients(tmp_path, f"alice {A}\n")
     assert names.written(A) == f"alice ({A})"
     assert names.written(f"{A}, {B}") == f"alice ({A}), {B}"
@@ -298,7 +298,7 @@ def test_the_configuration_of_each_file(tmp_path: Path) -> None:
     assert names.files == [str(above), str(inside)]
 
 
-def test_they_are_shown_where_keys_change(tmp_path: Path, home: Path) -> None:
+def test_names_are_shown_when_keys_change(tmp_path: Path, home: Path) -> None:
     """One name for one key, whatever the command."""
     project = Project(tmp_path, home, ALICE)
     project.write(".sops.yaml", f"creation_rules:\n  - age: {A} # alice\n")

@@ -28,7 +28,7 @@ def people(found: readers.Report, *labels: str) -> list[readers.Person]:
 
 
 class TestCommand:
-    def test_a_line_for_each_file(self, team: Team) -> None:
+    def test_files_are_listed_with_their_readers(self, team: Team) -> None:
         team.seal("prod/s.yaml", ["alice"], ["bob"], ["carol", "dave"], threshold=2)
         team.seal("dev/s.env", ["alice", "bob"], plain="A=value\n")
         team.write("plain.yaml", "a: value\n")
@@ -41,7 +41,7 @@ class TestCommand:
         )
         assert done.err == ""
 
-    def test_one_file_in_full(self, team: Team) -> None:
+    def test_one_file_is_shown_with_every_detail(self, team: Team) -> None:
         team.seal("s.yaml", ["alice"], ["bob"], ["carol", "dave"], threshold=2)
         first = team.commit()[:7]
         done = team.project().run("access", "s.yaml")
@@ -57,7 +57,7 @@ class TestCommand:
             done.out,
         )
 
-    def test_who_is_out_and_what_was_in_clear(self, team: Team) -> None:
+    def test_removed_readers_and_committed_plaintext_are_shown(self, team: Team) -> None:
         team.write("s.yaml", "a: value\n")
         team.commit()
         team.seal("s.yaml", ["alice", "bob"])
@@ -76,7 +76,7 @@ class TestCommand:
         )
         assert "hint: encconf rotate s.yaml; then change the secrets" in done.err
 
-    def test_since_when_without_history(self, team: Team) -> None:
+    def test_dates_without_history_come_from_the_file(self, team: Team) -> None:
         team.seal("s.yaml", ["alice"])
         team.commit()
         assert "since" not in team.project().run("access", "--no-history", "s.yaml").out
@@ -127,7 +127,7 @@ class TestCommand:
         assert persons["bob"]["could_read"] == ["s.yaml"]
         assert (data["problems"], data["shallow"], data["history"]) == ([], False, True)
 
-    def test_names_of_github_and_of_a_folder(self, team: Team) -> None:
+    def test_names_come_from_github_keys_and_from_a_folder(self, team: Team) -> None:
         key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJt76aeIPGIf5lYxptFTdezh6ET9bxiFd0OHCEr634i4"
         project = team.project("alice")
         team.write("s.yaml", "a: value\n")
@@ -155,7 +155,7 @@ class TestCommand:
         done = team.project().run("access", "s.yaml", code=1)
         assert "it contains git's conflict markers" in done.err
 
-    def test_nothing_to_say(self, team: Team) -> None:
+    def test_no_files_and_unknown_people(self, team: Team) -> None:
         done = team.project().run("access")
         assert (done.out, done.err) == ("", "encconf: no encrypted files found here\n")
         assert "no encrypted file in this folder" in team.project().run("access", ".", code=100).err
@@ -166,7 +166,7 @@ class TestCommand:
         assert "reader is called 'zed'" in done.err
         assert "the readers are: alice" in done.err
 
-    def test_stdout_is_for_one_thing(self, team: Team) -> None:
+    def test_json_and_html_cannot_both_go_to_stdout(self, team: Team) -> None:
         team.seal("s.yaml", ["alice"])
         assert "both write to stdout" in team.project().run("access", "--json", "--html", "-", code=1).err
 
@@ -243,7 +243,7 @@ class TestTerminal:
             "prod/a/ (0.yaml, 1.yaml, 10.yaml and 27 more): alice\n"
         )
 
-    def test_many_people_have_numbers(self, team: Team) -> None:
+    def test_columns_of_many_people_have_numbers(self, team: Team) -> None:
         names = [f"somebody-{number}" for number in range(12)]
         team.config(*names)
         team.seal("s.yaml", names)
@@ -251,7 +251,7 @@ class TestTerminal:
         assert all(name in seen for name in names)
         assert max(map(len, seen.splitlines())) <= 80
 
-    def test_a_narrow_one_gets_the_list(self, team: Team) -> None:
+    def test_a_narrow_terminal_gets_the_list(self, team: Team) -> None:
         names = [f"n{number}" for number in range(40)]
         team.config(*names)
         team.seal("s.yaml", names)

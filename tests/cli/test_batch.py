@@ -72,7 +72,7 @@ def test_key_services_are_asked_side_by_side(project: Project, command: list[str
 
 
 @pytest.mark.parametrize("command", [["rotate"], ["updatekeys", "-y"]])
-def test_what_was_wrapped_once_is_unwrapped_once(project: Project, command: list[str]) -> None:
+def test_a_data_key_that_files_share_is_unwrapped_once(project: Project, command: list[str]) -> None:
     """Copies of a file have the same wrapped key."""
     names = fill(project, 12)
     for name in names[1:9]:
@@ -167,7 +167,7 @@ def read_until(process: subprocess.Popen[bytes], count: int) -> str:
 
 
 @pytest.mark.parametrize("delay", [0, 30])
-def test_killed_at_random_points(rotation: Rotation, delay: int) -> None:
+def test_a_killed_rotation_leaves_each_file_old_or_new(rotation: Rotation, delay: int) -> None:
     """kill -9: each file is old or new, and the next rotation does only what is left."""
     for seed in SEEDS:
         draw = random.Random(f"{seed} {delay}")
@@ -198,7 +198,7 @@ def test_killed_at_random_points(rotation: Rotation, delay: int) -> None:
         assert rotation.leftovers() == []
 
 
-def test_killed_at_any_time_while_somebody_is_taken_out(project: Project) -> None:
+def test_a_killed_removal_of_a_recipient_can_be_repeated(project: Project) -> None:
     """kill -9 without a look at how far it is; whoever begins anew changes only what is left."""
     bob = AgeKey.generate()
     names = fill(project, FILES, bob, folder="deploy/")
@@ -249,7 +249,7 @@ def test_killed_at_any_time_while_somebody_is_taken_out(project: Project) -> Non
         assert any(whole(draw) - {0, FILES} for _ in range(5))
 
 
-def test_git_knows_where_a_killed_rotation_was(rotation: Rotation) -> None:
+def test_git_shows_how_far_a_killed_rotation_got(rotation: Rotation) -> None:
     project = rotation.project
     project.git("init", "-q")
     project.git("add", "-A")
@@ -267,7 +267,9 @@ def test_git_knows_where_a_killed_rotation_was(rotation: Rotation) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted(rotation: Rotation, number: signal.Signals, code: int) -> None:
+def test_a_signal_interrupts_and_says_how_to_continue(
+    rotation: Rotation, number: signal.Signals, code: int
+) -> None:
     with rotation.start(pipesize=4096) as process:  # which holds about 60 lines: it waits for who reads them
         read_until(process, 40)
         process.send_signal(number)
@@ -290,7 +292,7 @@ def test_interrupted(rotation: Rotation, number: signal.Signals, code: int) -> N
     assert all(rotation.project.read(name) == text for name, text in done.items())
 
 
-def test_interrupted_while_a_service_is_slow(project: Project) -> None:
+def test_a_signal_does_not_wait_for_a_slow_service(project: Project) -> None:
     """Nobody waits for the answers that are on their way."""
     names = fill(project, 8)
     going = threading.Event()
@@ -312,7 +314,7 @@ def test_interrupted_while_a_service_is_slow(project: Project) -> None:
         assert b"interrupted: 0 of 8 files are done" in err
 
 
-def test_updatekeys_goes_on_by_itself(project: Project) -> None:
+def test_updatekeys_run_again_does_the_rest(project: Project) -> None:
     names = fill(project, 40)
     other = AgeKey.generate()
     rules(project, project.key, other)
@@ -331,7 +333,9 @@ def test_updatekeys_goes_on_by_itself(project: Project) -> None:
 
 
 @pytest.mark.parametrize("command", [["rotate"], ["updatekeys", "-y"]])
-def test_a_full_disk(project: Project, command: list[str]) -> None:
+def test_files_that_do_not_fit_on_the_disk_fail_and_others_are_done(
+    project: Project, command: list[str]
+) -> None:
     """Files larger than may be written stay as they are; the others are done."""
     names = fill(project, 6)
     large = api.encrypt("a: " + "x" * 20_000 + "\n", rule_for(project.key), format="yaml")
@@ -349,7 +353,7 @@ def test_a_full_disk(project: Project, command: list[str]) -> None:
     assert [name for name in project.names() if replace.is_leftover(name)] == []
 
 
-def test_a_disk_that_fills_up(
+def test_a_disk_that_fills_up_stops_the_command(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from encconf.cli import main
@@ -380,7 +384,7 @@ def test_a_disk_that_fills_up(
     assert [name for name in project.names() if replace.is_leftover(name)] == []
 
 
-def test_a_bug_says_where_to_go_on(
+def test_after_a_bug_encconf_says_how_to_continue(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from encconf.cli import main
@@ -406,7 +410,7 @@ def test_a_bug_says_where_to_go_on(
     assert "s3cret" not in said
 
 
-def test_what_may_not_be_read_or_written(project: Project) -> None:
+def test_files_without_permission_fail_and_others_are_done(project: Project) -> None:
     """The others are done, and nothing is lost; also as root, who here may do no more than others."""
     names = fill(project, 4)
     locked = fill(project, 1, folder="locked/")[0]
@@ -439,7 +443,7 @@ _AS_ANYBODY = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if
 """Words before a program's, for one without the right of root to pass over the modes of files."""
 
 
-def test_files_that_change_meanwhile(project: Project, tmp_path: Path) -> None:
+def test_a_file_that_another_program_changes_meanwhile_is_kept(project: Project, tmp_path: Path) -> None:
     """What somebody else does to a file while its key is asked for stays as it is."""
     names = fill(project, 6)
     theirs = api.encrypt("mine: 1\n", rule_for(project.key), format="yaml")
@@ -484,7 +488,7 @@ def test_files_that_change_meanwhile(project: Project, tmp_path: Path) -> None:
     assert set(project.names()) == {".sops.yaml", *names} - {"f2.yaml"}
 
 
-def test_links(project: Project) -> None:
+def test_links_and_several_names_of_a_file(project: Project) -> None:
     """A link that is named leads to its file and stays; a file with several names is written once (C1)."""
     fill(project, 2, folder="a/")
     os.symlink("a/f0.yaml", project.path("link.yaml"))
@@ -506,7 +510,7 @@ def test_links(project: Project) -> None:
         assert opened(project, name) == plain(plain_of)
 
 
-def test_what_killed_writes_left_is_removed(project: Project) -> None:
+def test_temporary_files_of_killed_commands_are_removed(project: Project) -> None:
     names = fill(project, 2, folder="a/")
     for name in (".encconf-01234567", ".encconf-0123456789", ".encconfig"):
         project.write(f"a/{name}", project.read(names[0]))
@@ -537,12 +541,12 @@ def test_a_failure_does_not_stop_the_others(project: Project) -> None:
     assert [name for name in names if project.read(name) == before[name]] == ["f1.yaml", "f3.yaml"]
 
 
-def test_one_kind_of_failure_gives_its_code(project: Project) -> None:
+def test_the_exit_code_is_that_of_the_only_kind_of_failure(project: Project) -> None:
     fill(project, 3)
     project.run("rotate", "-r", ".", environ=AgeKey.generate().environ(), code=128)
 
 
-def test_a_mistake_in_the_rules_is_told_once(project: Project) -> None:
+def test_a_mistake_in_the_rules_is_printed_once(project: Project) -> None:
     fill(project, 5, folder="a/")
     project.write(".sops.yaml", "creation_rules: [\n")
     done = project.run("updatekeys", "-y", "-r", ".", code=1)
@@ -603,7 +607,7 @@ def test_failures_in_the_report(project: Project) -> None:
         ("rotate --json -- -a --resume-at", "rotate --json --resume-at 'b c' -- -a --resume-at"),
     ],
 )
-def test_how_to_go_on(words: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_that_resumes(words: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from encconf.cli import batch
 
     monkeypatch.setattr("sys.argv", ["encconf", *words.split()])
@@ -649,7 +653,7 @@ def test_changed(project: Project) -> None:
 
 
 class TestOnATerminal:
-    def test_asked_once_for_all(self, project: Project) -> None:
+    def test_one_confirmation_for_all_files(self, project: Project) -> None:
         names = fill(project, 3)
         other = AgeKey.generate()
         rules(project, project.key, other)
@@ -661,7 +665,7 @@ class TestOnATerminal:
         assert terminal.seen.count("wrote") == 3
         assert all(other.recipient in project.read(name) for name in names)
 
-    def test_what_was_agreed_to_is_what_happens(self, project: Project) -> None:
+    def test_only_confirmed_plans_are_carried_out(self, project: Project) -> None:
         fill(project, 2)
         other, third = AgeKey.generate(), AgeKey.generate()
         rules(project, project.key, other)
@@ -675,7 +679,7 @@ class TestOnATerminal:
         assert project.read("f1.yaml") == meanwhile
         assert other.recipient in project.read("f0.yaml")
 
-    def test_left_as_they_are(self, project: Project) -> None:
+    def test_files_stay_unchanged_without_confirmation(self, project: Project) -> None:
         names = fill(project, 2)
         before = [project.read(name) for name in names]
         rules(project, project.key, AgeKey.generate())
@@ -686,7 +690,7 @@ class TestOnATerminal:
         assert terminal.seen.count("was not changed") == 2
         assert [project.read(name) for name in names] == before
 
-    def test_a_bar(self, project: Project) -> None:
+    def test_a_progress_bar_is_shown(self, project: Project) -> None:
         names = fill(project, 6)
         for environ, drawn in (({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False)):
             terminal = Terminal(project, "rotate", *names, environ=environ)
@@ -700,7 +704,7 @@ class TestOnATerminal:
         assert "rotating" not in few.seen
         assert "rotating" not in project.run("rotate", *names).err
 
-    def test_interrupted_by_its_key(self, project: Project) -> None:
+    def test_ctrl_c_interrupts(self, project: Project) -> None:
         fill(project, 300)  # more than the terminal holds: it waits for who reads them
         terminal = Terminal(project, "rotate", "-r", ".", environ={"TERM": "xterm"})
         terminal.wait_for("wrote f19.yaml")
@@ -710,7 +714,7 @@ class TestOnATerminal:
         assert "Traceback" not in terminal.seen
 
     @pytest.mark.parametrize("command", ["decrypt", "rotate"])
-    def test_who_keeps_it_waiting(self, project: Project, command: str) -> None:
+    def test_the_slow_service_is_named(self, project: Project, command: str) -> None:
         names = fill(project, 1 if command == "decrypt" else 6)
         credentials = Credentials(project.key.environ())
         shown = threading.Event()
@@ -739,7 +743,7 @@ class TestOnATerminal:
                 assert quiet.err == ""
 
 
-def test_the_room_of_changes_says_who_is_gone(age_key: AgeKey) -> None:
+def test_a_plan_names_removed_keys(age_key: AgeKey) -> None:
     """The plan, without the command line."""
     bob = AgeKey.generate()
     text = api.encrypt("a: [1, {b: x}]\nplain_unencrypted: 1\nempty: ''\n", rule_for(age_key, bob))
@@ -753,7 +757,7 @@ def test_the_room_of_changes_says_who_is_gone(age_key: AgeKey) -> None:
     assert rekey.plan(text, rule_for(age_key, bob).groups, None, format="yaml").seen() is None
 
 
-def test_paths_are_all_that_is_said(project: Project, tmp_path: Path) -> None:
+def test_reports_contain_paths_but_no_values(project: Project, tmp_path: Path) -> None:
     """No value of a file gets into any report, message or argument list."""
     fill(project, 2)
     rules(project, AgeKey.generate())

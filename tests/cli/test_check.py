@@ -71,7 +71,7 @@ def test_strict_makes_warnings_count(project: Project) -> None:
     assert project.run("check", "--min-severity", "error").out == ""
 
 
-def test_whoever_has_no_key_is_told_what_was_not_verified(project: Project) -> None:
+def test_without_a_key_verify_says_what_was_not_verified(project: Project) -> None:
     other = {"SOPS_AGE_KEY": AgeKey.generate().identity}
     done = project.run("check", "--verify", environ=other)
     assert "secrets.enc.yaml" in done.out
@@ -85,7 +85,7 @@ def test_a_changed_value_is_found_with_a_key(project: Project) -> None:
     assert "[mac-mismatch]" in project.run("check", "--verify", code=1).out
 
 
-def test_one_call_of_git(project: Project, tmp_path: Path) -> None:
+def test_git_is_called_once(project: Project, tmp_path: Path) -> None:
     real = shutil.which("git")
     log = tmp_path / "calls"
     programs = tmp_path / "bin"
@@ -138,7 +138,7 @@ def test_named_files(project: Project) -> None:
     project.run("check", "a.enc.yaml", "secrets.enc.yaml")
 
 
-def test_what_has_changed(project: Project) -> None:
+def test_only_changed_files_are_checked(project: Project) -> None:
     project.write("old.enc.yaml", "password: correct horse\n")
     project.git("add", "-A")
     project.git("commit", "-q", "-m", "x")
@@ -149,7 +149,7 @@ def test_what_has_changed(project: Project) -> None:
     assert [each["file"] for each in found] == ["new.enc.yaml"]
 
 
-def test_a_changed_configuration_is_about_files_that_have_not_changed(project: Project) -> None:
+def test_files_below_a_changed_configuration_are_checked_too(project: Project) -> None:
     project.write("sub/other.enc.yaml", "password: correct horse\n")
     project.run("encrypt", "-i", "sub/other.enc.yaml")
     project.git("add", "-A")
@@ -182,7 +182,7 @@ def test_folders_and_patterns(project: Project) -> None:
     project.run("check", "nowhere/*.yaml", code=100)
 
 
-def test_where_git_cannot_be_asked(project: Project) -> None:
+def test_a_repository_that_git_cannot_read_is_checked_by_folder(project: Project) -> None:
     """A repository of somebody else, say: it is told, and all files are looked at."""
     project.write("new.enc.yaml", "password: correct horse\n")
     project.path(".git/config").write_text("[core]\nrepositoryformatversion = 99\n")
@@ -192,7 +192,7 @@ def test_where_git_cannot_be_asked(project: Project) -> None:
     assert "plain-twin" not in done.out  # git tracks none, as far as anyone can say
 
 
-def test_a_tracked_twin_of_a_named_file(project: Project) -> None:
+def test_a_tracked_plaintext_copy_of_a_named_file_is_found(project: Project) -> None:
     project.run("check", "secrets.enc.yaml")
     project.git("add", "-f", "secrets.yaml")
     for arguments in ([], ["secrets.enc.yaml"], ["."]):
@@ -232,7 +232,7 @@ def test_the_help_names_the_exit_codes(project: Project) -> None:
 # --- pre-commit ------------------------------------------------------------------------------------
 
 
-def test_as_a_hook_of_pre_commit(project: Project) -> None:
+def test_check_runs_as_a_hook_of_pre_commit(project: Project) -> None:
     """As pre-commit does it for anybody: it clones encconf, and installs it for these hooks alone."""
     origin = project.folder.parent / "encconf"
     shutil.copytree(ROOT / "encconf", origin / "encconf", ignore=shutil.ignore_patterns("__pycache__"))
@@ -298,7 +298,7 @@ def test_the_benchmark_runs() -> None:
     assert re.search(r"^of what is allowed +\d+\.\d\d$", done.stdout, flags=re.M)
 
 
-def test_nothing_is_tracked_yet(project: Project) -> None:
+def test_a_hint_if_nothing_is_tracked_yet(project: Project) -> None:
     """Without a path, only what git tracks is checked: a new repository gets a hint."""
     assert "encconf check .\n" not in project.run("check").err
     project.git("rm", "-rq", "--cached", ".")

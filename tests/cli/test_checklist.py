@@ -37,7 +37,9 @@ def test_a_checklist_and_failures(team: tuple[Project, AgeKey]) -> None:
         (".", 2, "unreadable]: .: cannot be read: it is a folder"),
     ],
 )
-def test_no_checklist_nothing_done(team: tuple[Project, AgeKey], name: str, code: int, why: str) -> None:
+def test_nothing_is_changed_if_the_checklist_cannot_be_written(
+    team: tuple[Project, AgeKey], name: str, code: int, why: str
+) -> None:
     project, _ = team
     before = [project.read(f"f{number}.yaml") for number in range(2)]
     done = project.run("updatekeys", "-r", "-y", "--checklist", name, ".", code=code)
@@ -64,7 +66,7 @@ def test_d7_secrets_come_first_in_a_checklist(team: tuple[Project, AgeKey]) -> N
     assert items == [*secrets, "region", "db.host", "url", "name", "name", "replicas"]
 
 
-def test_a_checklist_goes_on(team: tuple[Project, AgeKey]) -> None:
+def test_a_checklist_is_continued(team: tuple[Project, AgeKey]) -> None:
     project, bob = team
     command = ["rotate", "--rm-age", bob.recipient, "--checklist", "list.md"]
     project.run(*command, "f0.yaml")

@@ -147,7 +147,7 @@ class TestWaysOut:
             assert (b"hunter2" in done.stderr) == (b"Traceback" in done.stderr) == (debug == "1")
 
     @pytest.mark.parametrize(("kind", "code"), [("KeyboardInterrupt", 130), ("BrokenPipeError", 141)])
-    def test_quiet_ends(self, sealed: Project, kind: str, code: int) -> None:
+    def test_interrupts_and_broken_pipes_print_nothing(self, sealed: Project, kind: str, code: int) -> None:
         done = subprocess.run(
             [sys.executable, "-c", _BUG.replace("KIND", kind)],
             cwd=sealed.folder,

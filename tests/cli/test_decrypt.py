@@ -15,7 +15,7 @@ from oracle import AgeKey, Sops
 from project import PLAIN, Project, after
 
 
-def test_the_very_bytes_that_went_in(project: Project) -> None:
+def test_the_original_bytes_are_printed(project: Project) -> None:
     project.rules()
     for text in (PLAIN, "\ufeffa: x\r\nb: é\r\n", "a: no end"):
         project.write("x.yaml", text)
@@ -25,12 +25,12 @@ def test_the_very_bytes_that_went_in(project: Project) -> None:
         assert done.err == ""
 
 
-def test_what_sops_wrote(project: Project, sops: Sops, age_key: AgeKey) -> None:
+def test_files_of_sops_are_decrypted(project: Project, sops: Sops, age_key: AgeKey) -> None:
     project.write("x.json", sops.encrypt('{"a": "hunter2"}', "json", age=age_key.recipient))
     assert project.run("decrypt", "x.json", environ=age_key.environ()).out == '{\n\t"a": "hunter2"\n}\n'
 
 
-def test_to_a_file_that_only_the_owner_can_read(sealed: Project) -> None:
+def test_the_output_file_is_readable_by_its_owner_only(sealed: Project) -> None:
     sealed.run("decrypt", "secrets.enc.yaml", "-o", "plain.yaml")
     path = sealed.path("plain.yaml")
     assert path.read_text() == PLAIN
@@ -48,7 +48,7 @@ def test_in_place(sealed: Project) -> None:
     assert stat.S_IMODE(sealed.path("secrets.enc.yaml").stat().st_mode) == 0o600
 
 
-def test_b9_a_plaintext_is_not_left_to_everyone(sealed: Project) -> None:
+def test_b9_the_mode_of_an_existing_output_file_becomes_private(sealed: Project) -> None:
     for mode in (0o666, 0o644):
         sealed.write("plain.yaml", "old").chmod(mode)
         sealed.run("decrypt", "secrets.enc.yaml", "-o", "plain.yaml")
@@ -56,11 +56,11 @@ def test_b9_a_plaintext_is_not_left_to_everyone(sealed: Project) -> None:
 
 
 @pytest.mark.parametrize("path", ["/dev/stderr", "/dev/fd/2"])
-def test_c2_to_a_pipe_that_a_path_names(sealed: Project, path: str) -> None:
+def test_c2_the_output_may_be_a_pipe(sealed: Project, path: str) -> None:
     assert sealed.run("decrypt", "secrets.enc.yaml", "--output", path).err.startswith(PLAIN)
 
 
-def test_c2_from_and_to_a_process_substitution(sealed: Project) -> None:
+def test_c2_input_and_output_may_be_process_substitutions(sealed: Project) -> None:
     script = (
         'exec 3>&1; "$0" -m encconf decrypt --input-type yaml -o >(cat >&3) <(cat secrets.enc.yaml); wait'
     )
@@ -74,7 +74,7 @@ def test_c2_from_and_to_a_process_substitution(sealed: Project) -> None:
     assert done.stdout.decode() == PLAIN
 
 
-def test_a_plain_output_that_git_would_take(sealed: Project) -> None:
+def test_a_warning_about_an_output_that_git_does_not_ignore(sealed: Project) -> None:
     sealed.git("init", "-q")
     assert "git does not ignore it" in sealed.run("decrypt", "secrets.enc.yaml", "-o", "x.yaml").err
 
@@ -123,26 +123,26 @@ def test_a_file_that_is_not_encrypted(project: Project) -> None:
     assert "hunter2" not in project.run("decrypt", "x.yaml", code=2).err
 
 
-def test_a_file_that_would_never_end(project: Project) -> None:
+def test_an_endless_file_is_refused(project: Project) -> None:
     project.path("x.yaml").symlink_to("/dev/zero")
     assert "neither a regular file nor a pipe" in project.run("decrypt", "x.yaml", code=2).err
 
 
-def test_control_characters_of_a_name_are_shown_not_sent(project: Project) -> None:
+def test_control_characters_of_a_name_are_escaped(project: Project) -> None:
     done = project.run("decrypt", "\x1b[31mx.yaml", code=100)
     assert "\x1b" not in done.err
     assert "\\x1b[31mx.yaml" in done.err
 
 
 class TestStdout:
-    def test_full(self, sealed: Project) -> None:
+    def test_a_full_disk(self, sealed: Project) -> None:
         with open("/dev/full", "wb") as full:
             process = sealed.popen("decrypt", "secrets.enc.yaml", stdout=full, stderr=subprocess.PIPE)
             _, err = process.communicate(timeout=60)
         assert process.returncode == 3
         assert err.startswith(b"encconf: error[unwritable]: stdout: ")
 
-    def test_closed(self, sealed: Project) -> None:
+    def test_closed_stdout(self, sealed: Project) -> None:
         process = sealed.popen(
             "decrypt", "secrets.enc.yaml", stderr=subprocess.PIPE, before=after("exec >&-")
         )
@@ -150,13 +150,13 @@ class TestStdout:
         assert process.returncode == 3
         assert b"hunter2" not in err
 
-    def test_everything_closed(self, sealed: Project) -> None:
+    def test_closed_standard_streams(self, sealed: Project) -> None:
         closed = after("exec <&- >&- 2>&-")
         process = sealed.popen("decrypt", "secrets.enc.yaml", "-o", "plain.yaml", before=closed)
         assert process.wait(60) == 0
         assert sealed.read("plain.yaml") == PLAIN
 
-    def test_a_reader_that_has_gone(self, sealed: Project) -> None:
+    def test_a_reader_that_has_closed_the_pipe(self, sealed: Project) -> None:
         reading, writing = os.pipe()
         os.close(reading)
         process = sealed.popen("decrypt", "secrets.enc.yaml", stdout=writing, stderr=subprocess.PIPE)

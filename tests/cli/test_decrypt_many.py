@@ -30,7 +30,7 @@ def below(project: Project, folder: str) -> dict[str, str]:
 
 
 class TestToAFolder:
-    def test_names_without_enc_in_private_files(self, deploy: Project) -> None:
+    def test_files_are_private_and_their_names_have_no_enc(self, deploy: Project) -> None:
         done = deploy.run("decrypt", "-r", "-o", "out/x", "deploy")
         assert done.out == ""
         assert done.err == "encconf: wrote out/x/deploy/a.yaml\nencconf: wrote out/x/deploy/web/b.json\n"
@@ -38,7 +38,7 @@ class TestToAFolder:
         assert stat.S_IMODE(deploy.path("out/x/deploy/a.yaml").stat().st_mode) == 0o600
         assert stat.S_IMODE(deploy.path("out/x/deploy").stat().st_mode) == 0o700
 
-    def test_another_file_is_kept_unless_forced(self, deploy: Project) -> None:
+    def test_another_file_is_overwritten_only_with_force(self, deploy: Project) -> None:
         deploy.run("decrypt", "-r", "-o", "out", "deploy")
         deploy.write("out/deploy/a.yaml", "mine\n")
         done = deploy.run("decrypt", "-r", "-o", "out", "deploy", code=3)
@@ -48,32 +48,32 @@ class TestToAFolder:
         deploy.run("decrypt", "-r", "-f", "-o", "out", "deploy")
         assert below(deploy, "out") == THERE
 
-    def test_two_files_for_one_place(self, deploy: Project) -> None:
+    def test_two_files_with_the_same_target_are_refused(self, deploy: Project) -> None:
         deploy.write("deploy/a.yaml", deploy.read("deploy/a.enc.yaml"))
         done = deploy.run("decrypt", "-r", "-o", "out", "deploy", code=1)
         assert "deploy/a.enc.yaml and deploy/a.yaml would both be written to out/deploy/a.yaml" in done.err
         assert not deploy.path("out").exists()
 
-    def test_a_file_outside_of_the_current_folder(self, deploy: Project) -> None:
+    def test_a_file_outside_the_current_folder_is_refused(self, deploy: Project) -> None:
         deploy.path("deploy/a.enc.yaml").rename(deploy.home / "a.yaml")
         done = deploy.run("decrypt", "-o", "out", str(deploy.home / "a.yaml"), "deploy/web/b.json", code=1)
         assert "it is not below the current folder" in done.err
         assert not deploy.path("out").exists()
 
-    def test_a_folder_that_cannot_be(self, deploy: Project) -> None:
+    def test_a_folder_that_cannot_be_created(self, deploy: Project) -> None:
         deploy.write("out", "a file\n")
         done = deploy.run("decrypt", "-r", "-o", "out", "deploy", code=3)
         assert "2 of 2 files failed" in done.err
         assert deploy.read("out") == "a file\n"
 
 
-def test_in_place_and_then_again(deploy: Project) -> None:
+def test_in_place_until_nothing_is_encrypted(deploy: Project) -> None:
     deploy.run("decrypt", "-r", "-i", "deploy")
     assert {name: deploy.read(name) for name in FILES} == FILES
     assert "no encrypted file in this folder" in deploy.run("decrypt", "-r", "-i", "deploy", code=100).err
 
 
-def test_git_is_asked_about_all(deploy: Project) -> None:
+def test_warnings_about_all_files_that_git_does_not_ignore(deploy: Project) -> None:
     deploy.git("init", "-q")
     done = deploy.run("decrypt", "-r", "-o", "out", "deploy")
     assert "out/deploy/a.yaml, out/deploy/web/b.json: plaintext, and git does not ignore them" in done.err
@@ -82,7 +82,7 @@ def test_git_is_asked_about_all(deploy: Project) -> None:
 
 
 class TestFailures:
-    def test_the_others_are_done(self, deploy: Project) -> None:
+    def test_other_files_are_done_if_one_fails(self, deploy: Project) -> None:
         done = deploy.run(
             "decrypt", "-o", "out", "deploy/plain.yaml", "none.yaml", *FILES, "deploy/a.enc.yaml", code=1
         )
@@ -90,7 +90,7 @@ class TestFailures:
         assert "2 of 4 files failed: deploy/plain.yaml, none.yaml" in done.err
         assert below(deploy, "out") == THERE
 
-    def test_one_report_for_a_key_that_is_missing(self, deploy: Project) -> None:
+    def test_a_missing_key_is_reported_once(self, deploy: Project) -> None:
         names = [f"deploy/{number}.yaml" for number in range(6)]
         for name in names:
             deploy.write(name, deploy.read("deploy/a.enc.yaml"))
@@ -99,12 +99,12 @@ class TestFailures:
         assert "the same for 5 other files" in done.err
         assert not deploy.path("out").exists()
 
-    def test_stop_at_the_first(self, deploy: Project) -> None:
+    def test_fail_fast_stops_at_the_first_failure(self, deploy: Project) -> None:
         done = deploy.run("decrypt", "--fail-fast", "-o", "out", "none.yaml", *FILES, code=100)
         assert "stopped: 0 of 3 files are done, 1 failed" in done.err
         assert not deploy.path("out").exists()
 
-    def test_they_need_a_place(self, deploy: Project) -> None:
+    def test_several_files_need_an_output_folder(self, deploy: Project) -> None:
         for output in ([], ["-o", "-"], ["-o", "/dev/stdout"]):
             done = deploy.run("decrypt", *FILES, *output, code=1)
             assert "-o FOLDER" in done.err
@@ -112,7 +112,7 @@ class TestFailures:
         assert deploy.names() == [".sops.yaml", "deploy"]
 
     @pytest.mark.parametrize("option", ["--extract=password", "--output-type=json", "--filename-override=x"])
-    def test_options_for_one_file(self, deploy: Project, option: str) -> None:
+    def test_options_that_need_a_single_file(self, deploy: Project, option: str) -> None:
         deploy.run("decrypt", "-o", "out", option, *FILES, code=1)
         assert not deploy.path("out").exists()
 
@@ -125,7 +125,7 @@ class TestDryRun:
         )
         assert not deploy.path("out").exists()
 
-    def test_of_one_file(self, deploy: Project) -> None:
+    def test_a_dry_run_of_one_file(self, deploy: Project) -> None:
         file = "deploy/a.enc.yaml"
         assert deploy.run("decrypt", "-n", file).out == f"{file} -> stdout\n"
         assert deploy.run("decrypt", "-n", "-o", "-", file).out == f"{file} -> stdout\n"
@@ -135,7 +135,7 @@ class TestDryRun:
         assert "ENC[" in deploy.read(file)
 
 
-def test_a_bar_on_a_terminal(deploy: Project) -> None:
+def test_a_progress_bar_on_a_terminal(deploy: Project) -> None:
     for number in range(6):
         deploy.write(f"deploy/{number}.yaml", deploy.read("deploy/a.enc.yaml"))
     terminal = Terminal(deploy, "decrypt", "-r", "-o", "out", "deploy", environ={"TERM": "xterm"})

@@ -64,7 +64,7 @@ _ALL = "password|token|name|pin|host|port|tls"
 
 
 class TestCommand:
-    def test_since_the_last_commit(self, project: Project) -> None:
+    def test_a_file_is_compared_with_the_last_commit(self, project: Project) -> None:
         assert project.run("diff", "s.yaml").out == ""
         assert project.run("diff").out == ""
         update(project, "hunter2", "hunter3")
@@ -72,7 +72,7 @@ class TestCommand:
         for words in ([], ["s.yaml"], ["HEAD"], ["HEAD", "s.yaml"], ["--", "s.yaml"], ["HEAD:s.yaml"], ["."]):
             assert lines(project.run("diff", *words, code=1)) == wanted, words
 
-    def test_recipients_by_their_names_and_rules(self, project: Project) -> None:
+    def test_recipients_have_names_and_changed_rules_are_shown(self, project: Project) -> None:
         people = f"      - {ALICE.recipient} # alice\n      - {CAROL.recipient} # carol\n"
         project.write(
             ".sops.yaml",
@@ -109,7 +109,7 @@ class TestCommand:
         assert lines(done) == wanted
         assert done.err == ""
 
-    def test_no_key_is_asked_for_when_none_is_wanted(self, project: Project) -> None:
+    def test_keyless_uses_no_key(self, project: Project) -> None:
         update(project, "hunter2", "hunter3")
         environ = {"SOPS_AGE_KEY": "", "SOPS_AGE_KEY_CMD": f"touch {project.path('asked')}"}
         project.run("diff", "--keyless", environ=environ, code=1)
@@ -117,7 +117,7 @@ class TestCommand:
         project.run("diff", environ=environ, code=1)
         assert project.path("asked").exists()
 
-    def test_a_plain_twin(self, project: Project) -> None:
+    def test_a_plaintext_file_is_compared_with_an_encrypted_one(self, project: Project) -> None:
         project.write("plain.yaml", PLAIN)
         assert project.run("diff", "plain.yaml", "s.yaml").out == ""
         assert project.run("diff", "-", "s.yaml", input=PLAIN).out == ""
@@ -129,7 +129,7 @@ class TestCommand:
         data = json.loads(project.run("diff", "--keyless", "--json", "plain.yaml", "s.yaml", code=2).out)
         assert data["files"][0]["differs"] is None
 
-    def test_values_are_shown_on_demand_alone(self, project: Project) -> None:
+    def test_values_are_shown_only_on_demand(self, project: Project) -> None:
         update(project, "hunter2-canary", "two\\nlines\\x1b[31m")
         done = project.run("diff", "--show-values", code=1)
         assert lines(done)[1:] == ['  ~ db.password: changed: "hunter2-canary" → "two\\\\nlines\\\\x1b[31m"']
@@ -138,7 +138,7 @@ class TestCommand:
         assert (change["old_value"], change["new_value"]) == ("hunter2-canary", "two\\nlines\\x1b[31m")
         assert "exclude each other" in project.run("diff", "--show-values", "--keyless", code=2).err
 
-    def test_never_a_value(
+    def test_no_value_is_printed(
         self, project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
         """Of every kind of change, told in every way, with and without a key, not even guessable ones."""
@@ -204,12 +204,12 @@ class TestCommand:
         ],
         ids=" ".join,
     )
-    def test_trouble_is_2(self, words: list[str], project: Project) -> None:
+    def test_the_exit_code_of_failures_is_2(self, words: list[str], project: Project) -> None:
         done = project.run("diff", *words, code=2)
         assert done.out == ""
         assert "error[" in done.err
 
-    def test_one_that_cannot_be_read_stops_no_other(self, project: Project) -> None:
+    def test_other_files_are_compared_if_one_cannot_be_parsed(self, project: Project) -> None:
         broken = project.read("s.yaml").replace("db:\n", "db: [\n")
         update(project, "hunter2", "hunter3")
         project.write("a.yaml", broken)
@@ -218,7 +218,7 @@ class TestCommand:
         assert "  ~ db.password: changed" in lines(done)
         assert "error[parse]: a.yaml" in done.err
 
-    def test_nor_one_that_is_no_text_or_may_not_be_read(self, project: Project) -> None:
+    def test_other_files_are_compared_if_one_is_not_text_or_not_readable(self, project: Project) -> None:
         update(project, "hunter2", "hunter3")
         project.path("b.yaml").write_bytes(project.read("s.yaml").encode() + b"\xff")
         project.git("add", "b.yaml")
@@ -234,7 +234,7 @@ class TestCommand:
         assert "error[unreadable]: HEAD:b.yaml: git cannot read its content" in done.err
         assert "error[unreadable]: HEAD:b.yaml" in project.run("diff", "b.yaml", code=2).err
 
-    def test_a_conflict(self, project: Project) -> None:
+    def test_files_without_a_conflict_are_still_compared(self, project: Project) -> None:
         """What has none is compared all the same."""
         project.git("branch", "side")
         for branch, value in (("side", "hunter3"), ("main", "hunter4")):
@@ -254,7 +254,7 @@ class TestCommand:
         assert "error[parse]: s.yaml" in done.err
         assert lines(done)[0] == "HEAD:t.yaml → t.yaml"
 
-    def test_names_do_nothing_to_a_terminal(self, project: Project) -> None:
+    def test_control_characters_of_names_are_escaped(self, project: Project) -> None:
         name = "a\x1b]0;owned\x07\u202e\n  - secret: removed\udcff.yaml"
         project.write(name, seal('"k\\u202e\\e[31m\\n  - x: removed": value\n'))
         project.git("add", "-A")
@@ -264,7 +264,9 @@ class TestCommand:
         (file,) = json.loads(project.run("diff", "--json", code=1).out)["files"]
         assert file["new"] == name
 
-    def test_a_repository_runs_no_program_of_its_own(self, project: Project, tmp_path: Path) -> None:
+    def test_programs_in_the_settings_of_a_repository_are_not_run(
+        self, project: Project, tmp_path: Path
+    ) -> None:
         ran = tmp_path / "ran"
         update(project, "hunter2", "hunter3")
         for setting in (

@@ -35,14 +35,14 @@ class TestEditing:
         assert sealed.run("decrypt", "secrets.enc.yaml").out == PLAIN.replace("hunter2", "hunter3")
         assert Sops(sealed.key.environ()).decrypt(new, "yaml")
 
-    def test_nothing_changed(self, sealed: Project) -> None:
+    def test_an_unchanged_file_is_not_written(self, sealed: Project) -> None:
         old = sealed.path("secrets.enc.yaml").stat()
         done = sealed.run("edit", "secrets.enc.yaml", environ={"EDITOR": "true"}, code=200)
         assert "nothing was changed" in done.err
         new = sealed.path("secrets.enc.yaml").stat()
         assert (new.st_ino, new.st_mtime_ns) == (old.st_ino, old.st_mtime_ns)
 
-    def test_what_is_not_utf_8_is_saved_as_it_is(self, sealed: Project) -> None:
+    def test_text_that_is_not_utf_8_is_saved_beside_the_file(self, sealed: Project) -> None:
         editor = sealed.editor(r'''printf 'name: Ren\351\n' >> "$1"''')
         assert "not UTF-8" in sealed.run("edit", "secrets.enc.yaml", environ=editor, code=2).err
         (saved,) = (name for name in sealed.names() if ".unsaved-" in name)
@@ -54,14 +54,14 @@ class TestEditing:
         sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor("echo 'more: 1' >> \"$1\""))
         assert sealed.path("secrets.enc.yaml").stat().st_mode & 0o777 == 0o640
 
-    def test_an_editor_that_changes_and_then_fails(self, sealed: Project) -> None:
+    def test_nothing_is_written_if_the_editor_fails(self, sealed: Project) -> None:
         old = sealed.read("secrets.enc.yaml")
         sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor('echo x: 1 >> "$1"; exit 1'), code=201)
         for script in ('rm "$1"', 'rm -r "$(dirname "$1")"'):
             sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=201)
         assert sealed.read("secrets.enc.yaml") == old
 
-    def test_an_editor_that_leaves_files_and_replaces_its_own(self, sealed: Project) -> None:
+    def test_an_editor_may_replace_the_file_and_leave_others(self, sealed: Project) -> None:
         script = (
             'cp "$1" "$1~"; mkdir "$(dirname "$1")/.d"\n'
             'sed s/hunter2/hunter3/ "$1~" > "$1.new"; mv "$1.new" "$1"'
@@ -79,7 +79,7 @@ class TestEditing:
             ("echo 'sops: 1' >> \"$1\"", 203),
         ],
     )
-    def test_nonsense(self, sealed: Project, script: str, code: int) -> None:
+    def test_text_that_cannot_be_saved(self, sealed: Project, script: str, code: int) -> None:
         old = sealed.read("secrets.enc.yaml")
         done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=code)
         assert "secrets.enc.yaml was not changed" in done.err
@@ -95,7 +95,7 @@ class TestEditing:
         assert "hunter" not in project.read(name)
         return project.run(*words).out
 
-    def test_c1_changes_are_never_gone(self, sealed: Project) -> None:
+    def test_c1_changes_are_never_lost(self, sealed: Project) -> None:
         script = "echo 'broken: [' >> \"$1\""
         done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=2)
         assert self.saved(sealed, done.err) == PLAIN + "broken: [\n"
@@ -118,14 +118,14 @@ class TestEditing:
         assert "password: hunter3" in sealed.run("decrypt", "secrets.enc.yaml").out.replace('"', "")
         assert sealed.read("inside.enc.yaml") == ""
 
-    def test_the_file_changed_meanwhile(self, sealed: Project) -> None:
+    def test_a_file_that_changed_meanwhile(self, sealed: Project) -> None:
         script = f"echo 'more: 1' >> \"$1\"; echo '# theirs' >> {sealed.path('secrets.enc.yaml')}"
         done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=3)
         assert "changed" in done.err
         assert sealed.read("secrets.enc.yaml").endswith("# theirs\n")
         assert "more: " not in sealed.read("secrets.enc.yaml")
 
-    def test_a_folder_that_cannot_be_written_is_told_before(self, sealed: Project) -> None:
+    def test_an_unwritable_folder_is_reported_before_the_editor_starts(self, sealed: Project) -> None:
         ran = sealed.path("ran")
         environ = {**sealed.editor(f"touch {ran}"), "EDITOR": f"touch {ran}"}
         sealed.run("edit", "none/x.yaml", environ=environ, code=3)
@@ -188,7 +188,7 @@ class TestNewFile:
         done = project.run("edit", "new.yaml", environ={"EDITOR": "false"}, code=1)
         assert "no .sops.yaml was found" in done.err
 
-    def test_it_appeared_meanwhile(self, project: Project) -> None:
+    def test_a_new_file_that_appeared_meanwhile_is_kept(self, project: Project) -> None:
         project.rules()
         script = f"echo 'a: 1' > \"$1\"; echo theirs > {project.path('new.yaml')}"
         project.run("edit", "new.yaml", environ=project.editor(script), code=3)
@@ -198,7 +198,7 @@ class TestNewFile:
 class TestVim:
     """The real one, with settings of a user that would spread the text."""
 
-    def test_it_leaves_no_trace(self, sealed: Project) -> None:
+    def test_vim_leaves_no_copy_of_the_plaintext(self, sealed: Project) -> None:
         vim = shutil.which("vim")
         if vim is None:
             return  # then there is nothing that could leak
@@ -224,7 +224,7 @@ _TWICE = (
 
 
 class TestOnATerminal:
-    def test_back_into_the_editor(self, sealed: Project) -> None:
+    def test_the_editor_can_be_opened_again(self, sealed: Project) -> None:
         terminal = Terminal(sealed, "edit", "secrets.enc.yaml", environ=sealed.editor(_TWICE))
         terminal.wait_for("error[parse]")
         terminal.wait_for("Enter to open the editor again")
@@ -233,7 +233,7 @@ class TestOnATerminal:
         assert "hunter9: 1" in sealed.run("decrypt", "secrets.enc.yaml").out
 
     @pytest.mark.parametrize(("typed", "code"), [("q\n", 2), ("\x04", 2), ("\x03", 130)])
-    def test_giving_up(self, sealed: Project, typed: str, code: int) -> None:
+    def test_quitting_loses_the_changes(self, sealed: Project, typed: str, code: int) -> None:
         old = sealed.read("secrets.enc.yaml")
         terminal = Terminal(sealed, "edit", "secrets.enc.yaml", environ=sealed.editor(_TWICE))
         terminal.wait_for("Enter to open the editor again")
@@ -242,7 +242,7 @@ class TestOnATerminal:
         assert sealed.read("secrets.enc.yaml") == old
 
     @pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("\n", 3)])
-    def test_the_file_changed_meanwhile(self, sealed: Project, typed: str, code: int) -> None:
+    def test_a_file_that_changed_meanwhile(self, sealed: Project, typed: str, code: int) -> None:
         path = sealed.path("secrets.enc.yaml")
         theirs = sealed.home / "theirs"
         theirs.write_text(path.read_text() + "# theirs\n")
@@ -289,7 +289,7 @@ class TestPlainValues:
         assert Sops(sealed.key.environ()).decrypt(after, "yaml")
 
     @pytest.mark.parametrize("wrong", ["replaced", "changed too"])
-    def test_i17_what_else_was_changed_takes_ignore_mac(self, sealed: Project, wrong: str) -> None:
+    def test_i17_other_changes_need_ignore_mac(self, sealed: Project, wrong: str) -> None:
         text = sealed.read("secrets.enc.yaml")
         if wrong == "replaced":
             text = re.sub(r"password: \S+\]\S?", "password: hunter4", text)
@@ -340,7 +340,7 @@ class TestStdin:
         sealed.write("new.yaml", done.out)
         assert "hunter3" in sealed.run("decrypt", "new.yaml").out
 
-    def test_h11_nothing_changed_is_printed_all_the_same(self, sealed: Project) -> None:
+    def test_h11_an_unchanged_text_is_printed_too(self, sealed: Project) -> None:
         enc = sealed.read("secrets.enc.yaml")
         done = sealed.run("edit", "-", "--input-type", "yaml", input=enc, environ={"EDITOR": "true"})
         assert done.out == enc

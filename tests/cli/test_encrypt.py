@@ -17,7 +17,7 @@ def changed_lines(old: str, new: str) -> list[str]:
 
 class TestFullDisk:
     @pytest.mark.parametrize("args", [["encrypt", "-i"], ["encrypt"]])
-    def test_what_was_there_stays(self, sealed: Project, args: list[str]) -> None:
+    def test_the_existing_file_stays(self, sealed: Project, args: list[str]) -> None:
         sealed.write("secrets.yaml", PLAIN.replace("hunter2", "hunter3"))
         before = {name: sealed.read(name) for name in sealed.names()}
         process = sealed.popen(*args, "secrets.yaml", stderr=subprocess.PIPE, **small_files(1024))
@@ -36,7 +36,7 @@ class TestTwin:
         assert set(changed_lines(old, new)) <= {"password", "mac", "lastmodified"}
         assert "password" in changed_lines(old, new)
 
-    def test_a_twin_that_cannot_be_opened(self, sealed: Project) -> None:
+    def test_an_existing_output_that_cannot_be_opened(self, sealed: Project) -> None:
         other = AgeKey.generate()
         old = sealed.read("secrets.enc.yaml")
         done = sealed.run("encrypt", "secrets.yaml", environ=other.environ())

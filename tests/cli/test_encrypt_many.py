@@ -34,7 +34,7 @@ BOTH = ["deploy/a.enc.yaml", "deploy/web/b.enc.json"]
 
 
 class TestWhichFiles:
-    def test_e4_of_a_folder_those_that_the_rules_name(self, deploy: Project) -> None:
+    def test_e4_in_a_folder_only_files_that_rules_name(self, deploy: Project) -> None:
         done = deploy.run("encrypt", "-r", "deploy")
         assert done.err == "encconf: wrote deploy/a.enc.yaml\nencconf: wrote deploy/web/b.enc.json\n"
         assert encrypted(deploy) == BOTH
@@ -60,12 +60,12 @@ class TestWhichFiles:
         deploy.run("encrypt", "deploy/*.yaml")
         assert encrypted(deploy) == ["deploy/a.enc.yaml"]
 
-    def test_in_place_only_those_whose_own_name_has_a_rule(self, deploy: Project) -> None:
+    def test_in_place_needs_a_rule_for_the_own_name(self, deploy: Project) -> None:
         deploy.write("deploy/c.enc.yaml", "password: c\n")
         deploy.run("encrypt", "-r", "-i", "deploy")
         assert encrypted(deploy) == ["deploy/c.enc.yaml"]
 
-    def test_ignored_files_too(self, deploy: Project) -> None:
+    def test_files_that_git_ignores_count(self, deploy: Project) -> None:
         deploy.git("init", "-q")
         deploy.write(".gitignore", "/deploy/a.yaml\n/deploy/web/b.json\n")
         deploy.write("deploy/node_modules/x.yaml", "a: b\n")
@@ -73,7 +73,7 @@ class TestWhichFiles:
         assert "warning" not in done.err
         assert encrypted(deploy) == BOTH
 
-    def test_what_git_tracks_as_plaintext_is_not_meant(self, deploy: Project) -> None:
+    def test_plaintext_that_git_tracks_is_not_encrypted(self, deploy: Project) -> None:
         deploy.git("init", "-q")
         deploy.write("package.json", '{"name": "web"}\n')
         deploy.write("deploy/web/tsconfig.json", "{}\n")
@@ -86,7 +86,7 @@ class TestWhichFiles:
         deploy.run("encrypt", "-r", ".")  # and now it has an encrypted file beside it
         assert deploy.run("get", "package.enc.json", "name").out == "shop"
 
-    def test_what_git_tracks_is_meant_by_its_own_name(self, deploy: Project) -> None:
+    def test_tracked_plaintext_is_encrypted_if_a_rule_has_its_own_name(self, deploy: Project) -> None:
         rule = f"  - path_regex: ^deploy/a\\.yaml$\n    age: {deploy.key.recipient}\n"
         deploy.write(".sops.yaml", f"creation_rules:\n{rule}")
         deploy.git("init", "-q")
@@ -94,7 +94,7 @@ class TestWhichFiles:
         deploy.run("encrypt", "-r", "-i", ".")
         assert encrypted(deploy) == ["deploy/a.yaml"]
 
-    def test_the_only_one_to_stdout(self, deploy: Project) -> None:
+    def test_the_only_file_of_a_folder_may_go_to_stdout(self, deploy: Project) -> None:
         deploy.path("deploy/web/b.json").unlink()
         for words in (["-r", "deploy"], ["deploy/*.yaml"]):
             done = deploy.run("encrypt", *words, "-o", "-")
@@ -115,7 +115,7 @@ class TestWhichFiles:
 
 
 class TestNotTwice:
-    def test_what_a_shell_lists_again(self, deploy: Project) -> None:
+    def test_files_that_are_encrypted_already_are_skipped(self, deploy: Project) -> None:
         deploy.run("encrypt", "deploy/a.yaml")
         before = deploy.read("deploy/a.enc.yaml")
         done = deploy.run("encrypt", "deploy/a.yaml", "deploy/a.enc.yaml")
@@ -124,7 +124,7 @@ class TestNotTwice:
         deploy.run("encrypt", "-r", "-i", "deploy", code=100)
         assert deploy.read("deploy/a.enc.yaml") == before
 
-    def test_one_file_by_two_names(self, deploy: Project) -> None:
+    def test_a_file_with_two_names_is_encrypted_once(self, deploy: Project) -> None:
         (deploy.folder / "link.yaml").symlink_to("deploy/a.yaml")
         done = deploy.run("encrypt", "deploy/a.yaml", "link.yaml", "./deploy/a.yaml")
         assert done.err == "encconf: wrote deploy/a.enc.yaml\n"
@@ -137,7 +137,7 @@ class TestNotTwice:
 
 
 class TestFailures:
-    def test_the_others_are_done(self, deploy: Project) -> None:
+    def test_other_files_are_done_if_one_fails(self, deploy: Project) -> None:
         deploy.write("deploy/bad.yaml", "a: [1\n")
         done = deploy.run("encrypt", "-r", "deploy", "nope.yaml", code=1)
         assert "error[parse]: deploy/bad.yaml" in done.err
@@ -145,7 +145,7 @@ class TestFailures:
         assert "2 of 4 files failed: deploy/bad.yaml, nope.yaml" in done.err
         assert encrypted(deploy) == BOTH
 
-    def test_one_cause_is_told_once_and_its_code_is_kept(self, deploy: Project) -> None:
+    def test_a_cause_is_printed_once_and_its_exit_code_is_kept(self, deploy: Project) -> None:
         names = [f"deploy/{number}.ini" for number in range(6)]
         for name in names:
             deploy.write(name, "[s]\na = b\n")
@@ -167,7 +167,7 @@ class TestFailures:
         assert alike.err.count("error[no-rule]") == 1
         assert "the same for 5 other files: 1.yaml, 2.yaml, 3.yaml and 2 more" in alike.err
 
-    def test_stop_at_the_first(self, deploy: Project) -> None:
+    def test_fail_fast_stops_at_the_first_failure(self, deploy: Project) -> None:
         done = deploy.run("encrypt", "--fail-fast", "nope.yaml", "deploy/a.yaml", code=100)
         assert "stopped: 0 of 2 files are done, 1 failed" in done.err
         assert encrypted(deploy) == []
@@ -191,7 +191,7 @@ class TestFailures:
         assert encrypted(deploy) == BOTH[1:]
 
     @pytest.mark.parametrize("option", [["-o", "x.yaml"], ["--filename-override", "x.yaml"]])
-    def test_options_for_one_file(self, deploy: Project, option: list[str]) -> None:
+    def test_options_that_need_a_single_file(self, deploy: Project, option: list[str]) -> None:
         deploy.run("encrypt", *option, "deploy/a.yaml", "deploy/web/b.json", code=1)
         assert encrypted(deploy) == []
 
@@ -211,7 +211,7 @@ class TestDryRun:
         )
         assert encrypted(deploy) == BOTH[:1]
 
-    def test_of_one_file(self, deploy: Project) -> None:
+    def test_a_dry_run_of_one_file(self, deploy: Project) -> None:
         assert deploy.run("encrypt", "-n", "-i", "deploy/a.yaml", code=1).out == ""
         assert deploy.run("encrypt", "-n", "deploy/a.yaml").out.startswith(
             "deploy/a.yaml -> deploy/a.enc.yaml\n"
@@ -222,7 +222,7 @@ class TestDryRun:
         assert encrypted(deploy) == []
 
 
-def test_a_bar_on_a_terminal(deploy: Project) -> None:
+def test_a_progress_bar_on_a_terminal(deploy: Project) -> None:
     for number in range(6):
         deploy.write(f"deploy/{number}.yaml", "a: 1\n")
     terminal = Terminal(deploy, "encrypt", "-r", "deploy", environ={"TERM": "xterm"})

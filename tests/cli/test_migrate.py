@@ -191,7 +191,7 @@ class TestWarnings:
         project.path(".env").chmod(0o600)
         assert "others on this machine" not in project.run("import", ".env").err
 
-    def test_what_the_file_alone_does_not_say(
+    def test_values_that_depend_on_other_variables(
         self, project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Neither what this process has in its environment gets into a file, nor an empty text."""
@@ -216,13 +216,13 @@ class TestWarnings:
 
 
 class TestTwice:
-    def test_the_same_again(self, env: Project) -> None:
+    def test_a_second_import_changes_nothing(self, env: Project) -> None:
         env.run("import", ".env")
         before = env.read("secrets.enc.yaml")
         assert "already has the same values" in env.run("import", ".env").err
         assert env.read("secrets.enc.yaml") == before
 
-    def test_other_values(self, env: Project) -> None:
+    def test_an_output_file_with_other_values(self, env: Project) -> None:
         env.run("import", ".env")
         before = env.read("secrets.enc.yaml")
         env.run("set", "secrets.enc.yaml", "NEW", "x")
@@ -261,12 +261,12 @@ class TestDelete:
         assert not env.path(".env").exists()
         assert loaded(env, "secrets.enc.yaml", monkeypatch) == dotenv_values(stream=io.StringIO(ENV))
 
-    def test_later(self, env: Project) -> None:
+    def test_delete_after_an_earlier_import(self, env: Project) -> None:
         assert env.run("import", ".env").out.startswith("Next steps")
         assert env.run("import", "--delete", ".env").out == ""
         assert not env.path(".env").exists()
 
-    def test_not_what_is_not_kept(self, env: Project) -> None:
+    def test_a_file_with_lost_lines_is_not_deleted(self, env: Project) -> None:
         env.write(".env", ENV + "some words\n")
         assert "lines that were not understood" in env.run("import", "--delete", ".env", code=1).err
         assert env.path(".env").exists()
@@ -349,7 +349,7 @@ class TestNext:
         )
 
 
-def test_nothing_secret_is_said(env: Project) -> None:
+def test_no_value_is_printed(env: Project) -> None:
     """Not in any of the streams, whatever is asked for; the values have signs of their own."""
     env.write(".env", "A=SECRET-one\nB='SECRET-two\n SECRET-three'\nSECRET-four\nC=${SECRET_five}\n")
     env.git("init", "-q")
@@ -381,7 +381,7 @@ class TestCasts:
         "DEBUG=False\nON=true\nPORT=5432\nZIP=01234\nRATE=1.50\nBIG=99999999999999999999\nNAME=x\nYES=yes\n"
     )
 
-    def test_e3_a_text_that_reads_like_a_boolean_is_told(
+    def test_e3_a_warning_about_texts_that_look_like_booleans(
         self, project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         project.write(".env", self.TEXT).chmod(0o600)

@@ -7,7 +7,7 @@ import pytest
 from encconf.cli.options import Option, flag, options_of, text, texts
 
 
-def test_a_row_says_what_each_option_takes() -> None:
+def test_the_marks_of_a_row() -> None:
     force, output, rules, indent, local = options_of(
         "force,f? output,o=FILE allow*RULE indent# enable-local!"
     )

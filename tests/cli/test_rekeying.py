@@ -88,7 +88,9 @@ class TestSomebodyLeaves:
         assert "which .sops.yaml does not name" not in done.err
 
     @pytest.mark.parametrize("committed", [False, True])
-    def test_the_name_is_gone_from_the_rules_too(self, team: tuple[Project, AgeKey], committed: bool) -> None:
+    def test_names_of_removed_keys_come_from_the_history(
+        self, team: tuple[Project, AgeKey], committed: bool
+    ) -> None:
         project, bob = team
         os.unlink(project.path(".sops.recipients"))
         project.write(
@@ -127,7 +129,7 @@ class TestSomebodyLeaves:
         assert f"(-{bob.recipient[:8]}…{bob.recipient[-4:]})" in done.err
         assert opened(project, "f1.yaml") == plain("f1.yaml")
 
-    def test_d7_one_report_for_one_cause(self, team: tuple[Project, AgeKey]) -> None:
+    def test_d7_a_missing_key_is_reported_once_for_all_files(self, team: tuple[Project, AgeKey]) -> None:
         project, bob = team
         names = fill(project, 9, bob)
         other = {"SOPS_AGE_KEY": AgeKey.generate().identity}

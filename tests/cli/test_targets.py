@@ -84,7 +84,7 @@ def found(*paths: str, recursive: bool = False, changed: bool = False, encrypted
 
 
 class TestFiles:
-    def test_as_they_are_named(self, folder: Folder) -> None:
+    def test_named_files_are_kept_in_their_order(self, folder: Folder) -> None:
         folder.sealed("a.yaml", "b.yaml")
         folder.write("plain.yaml")
         os.symlink("a.yaml", "link.yaml")
@@ -92,7 +92,7 @@ class TestFiles:
         assert found(*names) == names
         assert found("link.yaml", "a.yaml", "./b.yaml", "b.yaml") == ["link.yaml", "./b.yaml"], "each once"
 
-    def test_none(self, folder: Folder) -> None:
+    def test_no_name_is_an_error(self, folder: Folder) -> None:
         with pytest.raises(MissingFileError):
             found()
 
@@ -112,13 +112,13 @@ class TestFolders:
         assert found(whole, recursive=True) == [f"{whole}/c.env", f"{whole}/er/b.json"]
         assert "plain.yaml" in found(".", recursive=True, encrypted=False)
 
-    def test_it_has_to_be_said(self, folder: Folder) -> None:
+    def test_a_folder_needs_the_option_recursive(self, folder: Folder) -> None:
         folder.sealed("deep/a.yaml")
         with pytest.raises(UsageError, match="deep is a folder") as caught:
             found("deep")
         assert "-r" in (caught.value.hint or "")
 
-    def test_nothing_there(self, folder: Folder) -> None:
+    def test_a_folder_without_encrypted_files(self, folder: Folder) -> None:
         folder.write("deep/plain.yaml")
         with pytest.raises(MissingFileError, match="no encrypted file"):
             found("deep", recursive=True)
@@ -137,7 +137,7 @@ class TestFolders:
             assert found("in/**/*.yaml") == ["in/a.yaml"]
             folder.git("init", "-q")
 
-    def test_what_git_ignores(self, folder: Folder) -> None:
+    def test_files_that_git_ignores_are_left_out(self, folder: Folder) -> None:
         folder.git("init", "-q")
         folder.write(".gitignore", "/build/\n*.tmp.yaml\n")
         folder.sealed("a.yaml", "b.tmp.yaml", "build/c.yaml", "deep/d.yaml")
@@ -165,7 +165,7 @@ class TestFolders:
             "encconf: warning: locked.bin cannot be read and is skipped: permission denied\n"
         )
 
-    def test_a_folder_that_may_not_be_read(self, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_unreadable_folder_is_included(self, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
         folder.sealed("a.yaml", "deep/b.yaml", "deep/locked/c.yaml", "z.yaml")
         scandir = os.scandir
 
@@ -206,11 +206,13 @@ class TestPatterns:
         whole = str(folder.path / pattern.removeprefix("./"))
         assert found(whole) == [os.path.normpath(folder.path / name) for name in names]
 
-    def test_a_file_of_that_name(self, folder: Folder) -> None:
+    def test_a_file_whose_name_looks_like_a_pattern(self, folder: Folder) -> None:
         folder.sealed("[x].yaml", "x.yaml")
         assert found("[x].yaml") == ["[x].yaml"]
 
-    def test_only_as_deep_as_it_says(self, folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_pattern_does_not_search_deeper_folders(
+        self, folder: Folder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         folder.sealed("x/a.yaml", "x/y/a.yaml", "x/y/z/a.yaml")
         walk = os.walk
         places: list[str] = []
@@ -259,7 +261,7 @@ class TestChanged:
         assert "modified.yaml" in found(changed=True)
         assert "../new.yaml" in found(changed=True)
 
-    def test_of_what_is_named(self, repository: Folder) -> None:
+    def test_changed_files_among_those_that_are_named(self, repository: Folder) -> None:
         assert found("deep", changed=True) == ["deep/modified.yaml", "deep/new.json"]
         assert found("**/*.json", "same.yaml", changed=True) == ["deep/new.json"]
         assert found("same.yaml", "staged.yaml", "./new.yaml", "ignored.yaml", changed=True) == [

@@ -84,7 +84,7 @@ class TestGet:
 
 
 class TestSet:
-    def test_f4_many_at_once(self, project: Project) -> None:
+    def test_f4_many_commands_at_once(self, project: Project) -> None:
         """Each waits its turn: none is refused, and nothing is lost."""
         project.rules()
         started = [
@@ -104,7 +104,7 @@ class TestSet:
             assert each.returncode == 0
         assert json.loads(project.run("get", "--json", "new.yaml").out) == {"k11": "11"}
 
-    def test_f4_again_after_somebody_who_does_not_wait(
+    def test_f4_a_change_is_repeated_after_another_program_wrote_the_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "x"
@@ -153,7 +153,7 @@ class TestSet:
         assert sealed.run("get", FILE, "db.password").out == stored
 
     @pytest.mark.parametrize("given", ["", "\n", "\r\n"])
-    def test_nothing_on_stdin_is_no_value(self, sealed: Project, given: str) -> None:
+    def test_empty_stdin_is_an_error(self, sealed: Project, given: str) -> None:
         before = sealed.read(FILE)
         done = sealed.run("set", FILE, "db.password", input=given, code=1)
         assert "no value was given for db.password" in done.err
@@ -170,14 +170,14 @@ class TestSet:
         assert "not JSON" in sealed.run("set", "--json", FILE, "db.port", value, code=2).err
         assert sealed.read(FILE) == before
 
-    def test_nothing_typed_is_no_value(self, sealed: Project) -> None:
+    def test_an_empty_answer_is_an_error(self, sealed: Project) -> None:
         terminal = Terminal(sealed, "set", FILE, "db.password", environ={})
         terminal.wait_for("(hidden): ")
         terminal.type("\n")
         assert terminal.end() == 1
         assert sealed.run("get", FILE, "db.password").out == "hunter2"
 
-    def test_asked_for_unseen(self, sealed: Project) -> None:
+    def test_the_prompt_hides_the_value(self, sealed: Project) -> None:
         terminal = Terminal(sealed, "set", FILE, "db.password", environ={})
         terminal.wait_for("value of db.password (hidden): ")
         terminal.type("hunter3\n")
@@ -185,7 +185,7 @@ class TestSet:
         assert "hunter3" not in terminal.seen
         assert sealed.run("get", FILE, "db.password").out == "hunter3"
 
-    def test_a_value_in_the_history(self, sealed: Project) -> None:
+    def test_a_hint_about_values_in_the_shell_history(self, sealed: Project) -> None:
         terminal = Terminal(sealed, "set", FILE, "db.password", "hunter3", environ={})
         terminal.wait_for("out of your shell history")
         assert terminal.end() == 0
@@ -251,7 +251,7 @@ class TestInClear:
         assert "token: secret" in grown.read(FILE)
 
     @pytest.mark.parametrize("rules", ["creation_rules: {", "creation_rules: [{path_regex: '('}]"])
-    def test_a_rule_that_cannot_be_read_is_not_passed_over(self, grown: Project, rules: str) -> None:
+    def test_set_fails_if_the_rule_cannot_be_read(self, grown: Project, rules: str) -> None:
         grown.write(".sops.yaml", rules)
         before = grown.read(FILE)
         assert "/.sops.yaml: " in grown.run("set", FILE, "db.port", "1", code=1).err
@@ -261,7 +261,7 @@ class TestInClear:
         assert "port: 1" in grown.run("decrypt", FILE).out
         grown.run("unset", FILE, "db.port")
 
-    def test_a_rule_that_edit_cannot_read(self, grown: Project) -> None:
+    def test_edit_fails_if_the_rule_cannot_be_read(self, grown: Project) -> None:
         """Nothing that was typed is lost, and the message does not name the file that was edited."""
         script = 'echo "token: secret" >> "$1"; echo "creation_rules: {" > .sops.yaml'
         done = grown.run("edit", FILE, environ=grown.editor(script), code=1)
@@ -272,7 +272,7 @@ class TestInClear:
         assert "/.sops.yaml: " in done.err
         assert "; --allow-plaintext saves the file anyway\n" in done.err
 
-    def test_a_rule_that_cannot_be_read_has_a_way_out(self, grown: Project) -> None:
+    def test_allow_plaintext_ignores_a_rule_that_cannot_be_read(self, grown: Project) -> None:
         for rules in ("creation_rules: {", "creation_rules: [{path_regex: '('}]"):
             grown.write(".sops.yaml", rules)
             done = grown.run("update", FILE, input=PLAIN + "more: 1\n", code=1)
@@ -330,7 +330,7 @@ class TestUpdate:
         assert said(sealed) == PLAIN
         assert sealed.run("update", FILE, "--from", "new.yaml").err == f"encconf: {FILE} is up to date\n"
 
-    def test_what_cannot_be(self, sealed: Project) -> None:
+    def test_plaintext_that_cannot_be_saved(self, sealed: Project) -> None:
         before = sealed.read(FILE)
         sealed.run("update", FILE, input="a: [", code=2)
         sealed.run("update", FILE, input=before, code=203)
