@@ -21,95 +21,6 @@ if TYPE_CHECKING:
     from encconf.text.document import Document, Edit, Leaf
     from encconf.text.tree import Entry, Spelling, Tree
 
-    class Format(Protocol):
-        """What a format must define.  `encconf.formats.defaults` has the defaults."""
-
-        SEALS_EMPTY: bool
-        """Whether empty strings are encrypted.  sops leaves them as they are."""
-
-        NULL: str | None
-        """The value that a null is loaded as."""
-
-        EMPTY: str
-        """A text without values."""
-
-        EXAMPLE: str
-        """The text that the editor shows for a new file.  Its comment says that the file is encrypted."""
-
-        def scan(self, text: str, *, comments: bool = False) -> Document:
-            """Parse a text into leaves with spans.  With ``comments``, the document has its comments, too."""
-
-        def prepare(
-            self, document: Document, chosen: bytearray, *, comments: bool = False
-        ) -> Prepared | None:
-            """Respell what sops could not read back.  Returns None if the text can stay as it is.
-
-            ``comments`` says that the rule depends on comments, so they must stay where they are.
-            """
-
-        def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-            """Return the edit that replaces a leaf with an ``ENC[…]`` text in the same style."""
-
-        def literal(self, document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-            """Return the edit that replaces an encrypted leaf with its plaintext."""
-
-        def comment(self, document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-            """Return the edit that replaces a sequence item that sops stored for a comment.
-
-            ``alone`` says that the sequence has no other items than comments.
-            """
-
-        def comment_text(self, plain: str) -> str | None:
-            """Return a decrypted comment as it is written, or None if part of it would not be a comment."""
-
-        def token(self, leaf: Leaf) -> tuple[str, bytes | None]:
-            """Return type and bytes of a value, as far as this format can distinguish them.
-
-            A leaf keeps its old ciphertext if its place and its token are the same.
-            """
-
-        def shows_types(self, document: Document) -> bool:
-            """Whether the leaves of an opened document have the types that its values are loaded with.
-
-            Otherwise only the decrypted text shows them.
-            """
-
-        def tells_integers(self, document: Document) -> bool:
-            """Whether floats of an encrypted text are floats.  Older sops stores integers as floats, too."""
-
-        def fragile(self, leaf: Leaf) -> bool:
-            """Whether releases of sops read an unencrypted leaf differently."""
-
-        def unclosed(self, document: Document, leaf: Leaf) -> bytes | None:
-            """Return the first line of a quoted value, if some readers end the value there.
-
-            Returns None if all readers of the format read the value to its closing quote.
-            """
-
-        def caveat(self, leaf: Leaf) -> str | None:
-            """Return why sops or other readers of the format read a value differently, or None."""
-
-        def region(self, document: Document, leaf: Leaf) -> tuple[int, int]:
-            """Return the span of a leaf, including its tag, anchor and block scalar header."""
-
-        def render_block(self, block: Mapping[str, object]) -> str:
-            """Return the text of a ``sops`` block."""
-
-        def amend(self, block_text: str, changes: Mapping[str, str | None]) -> str:
-            """Set, replace or remove string members of a block's text, without any other change."""
-
-        def attach(self, document: Document, block_text: str) -> list[Edit]:
-            """Return the edits that add the block to every document of the text."""
-
-        def detach(self, document: Document) -> list[Edit]:
-            """Return the edits that remove the block from every document of the text."""
-
-        def load_plain(self, text: str) -> list[dict[str, object]]:
-            """Return the values of a plaintext, including a ``sops`` entry if it has one."""
-
-        def settle(self, document: Document) -> None:
-            """Replace the values that sops stores, in an opened document's trees, with what readers see."""
-
     class Writing(Spelling, Protocol):
         """How a format makes trees and writes values into them."""
 
@@ -118,6 +29,106 @@ if TYPE_CHECKING:
 
         def root(self, whole: Tree) -> Entry:
             """Return the entry of the first document, which is the one that values are written into."""
+else:
+    Protocol = object  # only type checkers need it, and importing typing takes time
+
+
+class Format(Protocol):
+    """What a format defines.  It may leave out the functions that have a body here: that is their default."""
+
+    SEALS_EMPTY: bool = False
+    """Whether empty strings are encrypted.  sops leaves them as they are."""
+
+    NULL: str | None = None
+    """The value that a null is loaded as."""
+
+    EMPTY: str = ""
+    """A text without values."""
+
+    EXAMPLE: str
+    """The text that the editor shows for a new file.  Its comment says that the file is encrypted."""
+
+    def scan(self, text: str, *, comments: bool = False) -> Document:
+        """Parse a text into leaves with spans.  With ``comments``, the document has its comments, too."""
+
+    def prepare(self, document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
+        """Respell what sops could not read back.  Returns None if the text can stay as it is.
+
+        ``comments`` says that the rule depends on comments, so they must stay where they are.
+        """
+        return None
+
+    def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
+        """Return the edit that replaces a leaf with an ``ENC[…]`` text in the same style."""
+
+    def literal(self, document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
+        """Return the edit that replaces an encrypted leaf with its plaintext."""
+
+    def comment(self, document: Document, leaf: Leaf, *, alone: bool) -> Edit:
+        """Return the edit that replaces a sequence item that sops stored for a comment, or removes it.
+
+        ``alone`` says that the sequence has no other items than comments.
+        """
+        return leaf.start, leaf.end, ""
+
+    def comment_text(self, plain: str) -> str | None:
+        """Return a decrypted comment as it is written, or None if part of it would not be a comment."""
+        return None
+
+    def token(self, leaf: Leaf) -> tuple[str, bytes | None]:
+        """Return type and bytes of a value, as far as this format can distinguish them.
+
+        A leaf keeps its old ciphertext if its place and its token are the same.
+        """
+        return leaf.type, leaf.data
+
+    def shows_types(self, document: Document) -> bool:
+        """Whether the leaves of an opened document have the types that its values are loaded with.
+
+        Otherwise only the decrypted text shows them.
+        """
+        return True
+
+    def tells_integers(self, document: Document) -> bool:
+        """Whether floats of an encrypted text are floats.  Older sops stores integers as floats, too."""
+        return True
+
+    def fragile(self, leaf: Leaf) -> bool:
+        """Whether releases of sops read an unencrypted leaf differently."""
+        return False
+
+    def unclosed(self, document: Document, leaf: Leaf) -> bytes | None:
+        """Return the first line of a quoted value, if some readers end the value there.
+
+        Returns None if all readers of the format read the value to its closing quote.
+        """
+        return None
+
+    def caveat(self, leaf: Leaf) -> str | None:
+        """Return why sops or other readers of the format read a value differently, or None."""
+        return None
+
+    def region(self, document: Document, leaf: Leaf) -> tuple[int, int]:
+        """Return the span of a leaf, including its tag, anchor and block scalar header."""
+        return leaf.start, leaf.end
+
+    def render_block(self, block: Mapping[str, object]) -> str:
+        """Return the text of a ``sops`` block."""
+
+    def amend(self, block_text: str, changes: Mapping[str, str | None]) -> str:
+        """Set, replace or remove string members of a block's text, without any other change."""
+
+    def attach(self, document: Document, block_text: str) -> list[Edit]:
+        """Return the edits that add the block to every document of the text."""
+
+    def detach(self, document: Document) -> list[Edit]:
+        """Return the edits that remove the block from every document of the text."""
+
+    def load_plain(self, text: str) -> list[dict[str, object]]:
+        """Return the values of a plaintext, including a ``sops`` entry if it has one."""
+
+    def settle(self, document: Document) -> None:
+        """Replace the values that sops stores, in an opened document's trees, with what readers see."""
 
 
 class Row(Record):
@@ -217,8 +228,8 @@ def of_path_as_sops(path: str) -> str:
 
 
 @cache
-def _functions(defaults: str, *modules: str) -> Any:
-    """Return the public names of a format's modules, and of ``defaults`` for names that these do not have.
+def _functions(base: Any, *modules: str) -> Any:
+    """Return an object of ``base`` with the public names of a format's modules.
 
     Raises AssertionError if two modules define the same name: one definition would never be used.
     """
@@ -227,7 +238,9 @@ def _functions(defaults: str, *modules: str) -> Any:
         for name, found in _public(module).items():
             if own.setdefault(name, found) is not found:
                 raise AssertionError(f"{name} of {module} is something else in {', '.join(modules)}")
-    return SimpleNamespace(**{**_public(defaults), **own})
+    made = base()
+    vars(made).update(own)
+    return made
 
 
 def _public(module: str) -> dict[str, object]:
@@ -240,20 +253,24 @@ def module(name: str) -> Format:
     row = ROWS.get(name)
     if row is None:
         raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(ROWS)}")
-    found: Format = _functions("encconf.formats.defaults", *row.modules)
+    found: Format = _functions(Format, *row.modules)
     return found
 
 
 def writing(name: str) -> Writing:
     """Return the functions that make a format's trees and write into them.
 
-    Raises EmitError for a format whose texts are one value.
+    `encconf.formats.plain` has the defaults.  Raises EmitError for a format whose texts are one value.
     """
     row = ROWS[name]
     if not row.trees:
         raise EmitError(f"single values of {name} files cannot be changed")
-    found: Writing = _functions("encconf.formats.plain", row.trees)
+    found: Writing = _functions(_plain, row.trees)
     return found
+
+
+def _plain() -> SimpleNamespace:
+    return SimpleNamespace(**_public("encconf.formats.plain"))
 
 
 def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Document:

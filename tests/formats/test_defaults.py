@@ -6,11 +6,11 @@ import ast
 import inspect
 from pathlib import Path
 from types import ModuleType
+from typing import Any, cast
 
 import pytest
 
 from encconf import formats
-from encconf.formats import defaults
 from encconf.text import tree
 from encconf.text.document import Document, Leaf, Scope
 
@@ -39,11 +39,38 @@ def has_all(found: object, wanted: dict[str, list[str] | None]) -> bool:
     return True
 
 
+def required() -> set[str]:
+    """The names of `formats.Format` that have no default.  A function has none if it is only a docstring."""
+    tree = ast.parse(Path(str(formats.__file__)).read_text(encoding="utf-8"))
+    found = next(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == "Format")
+    empty = {each.name for each in found.body if isinstance(each, ast.FunctionDef) and len(each.body) == 1}
+    unset = {
+        ast.unparse(each.target) for each in found.body if isinstance(each, ast.AnnAssign) and not each.value
+    }
+    return (empty | unset) - {"settle"}  # that may do nothing
+
+
 @pytest.mark.parametrize("name", formats.NAMES)
 def test_a_format_has_every_function(name: str) -> None:
     assert has_all(formats.module(name), members("Format"))
+    assert required() - vars(formats.module(name)).keys() == set()
     if formats.ROWS[name].trees:
         assert has_all(formats.writing(name), {**members("Spelling", tree), **members("Writing")})
+
+
+def test_the_other_functions_have_defaults() -> None:
+    names = [
+        "EXAMPLE",
+        "scan",
+        "sealed",
+        "literal",
+        "load_plain",
+        "render_block",
+        "amend",
+        "attach",
+        "detach",
+    ]
+    assert required() == {*names}
 
 
 def test_a_name_means_one_thing_in_all_modules_of_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +84,7 @@ def test_a_name_means_one_thing_in_all_modules_of_a_format(monkeypatch: pytest.M
 
 
 def test_nothing_is_respelled_or_lost() -> None:
+    defaults = cast(Any, formats.Format)()
     document = Document("x", "any")
     leaf = Leaf(Scope(None, None, (), "", {}), "k", 0, 1, "", "int", b"5")
     assert defaults.prepare(document, bytearray(1)) is None
