@@ -20,7 +20,7 @@ from encconf.text.path import spell
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.rules.selection import Chosen
-    from encconf.text.document import Document, Scope
+    from encconf.text.document import Document
 
 
 def check_finished(
@@ -49,17 +49,13 @@ def check_finished(
             "the text cannot be encrypted without changing its structure",
             hint="please report the layout that causes this; nothing was written",
         )
-    scopes: tuple[Scope, Scope] | None = None
     for leaf, found, enc in zip(plain.leaves, final.leaves, sealed, strict=True):
         if enc is None:
             fits = found.type == leaf.type and found.data == leaf.data
         else:
             fits = found.type == "str" and found.data == enc.encode()
-            if scopes is None or leaf.scope is not scopes[0] or found.scope is not scopes[1]:
-                scopes = leaf.scope, found.scope
-                same_path = leaf.scope.aad == found.scope.aad
             # A ciphertext does not authenticate its type: a reader checks values of other types.
-            if same_path and leaf.type == "str":
+            if leaf.type == "str" and leaf.scope.aad == found.scope.aad:
                 found.data, found.sealed = leaf.data, enc
         if not fits:
             raise EmitError(

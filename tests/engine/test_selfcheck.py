@@ -13,7 +13,14 @@ from oracle import AgeKey
 from encconf import api, formats
 from encconf.engine import opening, plaintext, selfcheck
 from encconf.engine.metadata import Metadata
-from encconf.errors import DecryptError, EmitError, EmptyDocumentError, LimitError, ParseError
+from encconf.errors import (
+    DecryptError,
+    EmitError,
+    EmptyDocumentError,
+    LimitError,
+    MacMismatchError,
+    ParseError,
+)
 from encconf.io import fileio
 from encconf.text.document import Document
 from encconf.verbs import changes
@@ -224,3 +231,28 @@ def test_a_ciphertext_at_another_path_is_decrypted_as_a_reader_does(
     else:
         with pytest.raises(DecryptError, match="it was changed or moved"):
             selfcheck.comes_back(final, PLAIN, data_key)
+
+
+def test_a_text_whose_mac_does_not_fit_is_not_written(age_key: AgeKey) -> None:
+    """The values are the right ones, but every reader would refuse the file."""
+    sealed = api.encrypt(PLAIN, rule(age_key), credentials=credentials(age_key))
+    data_key = opening.open_text(sealed, format="yaml", credentials=credentials(age_key)).data_key
+    yaml = formats.module("yaml")
+    assert selfcheck.comes_back(yaml.scan(sealed), PLAIN, data_key)
+    with pytest.raises(MacMismatchError):
+        selfcheck.comes_back(yaml.scan(sealed + "    mac_only_encrypted: true\n"), PLAIN, data_key)
+
+
+def test_a_text_may_be_just_as_large_as_encconf_reads(
+    age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face = "\U0001f600" * 200  # four bytes for each character
+    plain = "".join(f"{face}{number}_unencrypted: x\n" for number in range(30))
+    sealed = api.encrypt(plain, rule(age_key), credentials=credentials(age_key))
+    data_key = opening.open_text(sealed, format="yaml", credentials=credentials(age_key)).data_key
+    yaml = formats.module("yaml")
+    monkeypatch.setattr(fileio, "LIMIT", len(sealed.encode()))
+    assert selfcheck.comes_back(yaml.scan(sealed), plain, data_key)
+    monkeypatch.setattr(fileio, "LIMIT", len(sealed.encode()) - 1)
+    with pytest.raises(LimitError, match="larger than"):
+        selfcheck.comes_back(yaml.scan(sealed), plain, data_key)
