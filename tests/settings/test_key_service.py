@@ -105,17 +105,18 @@ def test_a_fork_after_a_load_by_a_service(service: Service) -> None:
     """The child loads by itself: no connection of the parent is left for it to use."""
     path = service.write(1)
     live = watch(path, interval=0, credentials=service.credentials)
-    text = encconf.encrypt("n: 2\n", service.rule, credentials=service.credentials)
+    # A longer file, since the clock of files may stand still meanwhile.
+    text = encconf.encrypt("n: 2222\n", service.rule, credentials=service.credentials)
     child = os.fork()
     if child == 0:
         path.write_text(text)
-        os._exit(0 if live() == {"n": 2} else 1)
+        os._exit(0 if live() == {"n": 2222} else 1)
     deadline = time.monotonic() + 60
     while (found := os.waitpid(child, os.WNOHANG)) == (0, 0):
         assert time.monotonic() < deadline, "the child hangs"
         time.sleep(0.01)
     assert os.waitstatus_to_exitcode(found[1]) == 0
-    assert live() == {"n": 2}
+    assert live() == {"n": 2222}
 
 
 def test_how_often_a_service_is_asked(
