@@ -284,7 +284,7 @@ def write_atomic(
     With mode `PRIVATE`, an existing file that everyone may read or write becomes private, too.
     ``replacing`` is the text that the file must still have, or None if it must not exist.  Writers in one
     folder wait for each other.  If ``path`` is no regular file (but a pipe, a device or an open descriptor),
-    the content is written to it directly.
+    the content is written to it directly, unless it was put where a file with the text ``replacing`` was.
 
     Raises OutputError, ChangedError if the file is not as ``replacing`` says, and UnwrittenError if the disk
     is full.
@@ -293,7 +293,7 @@ def write_atomic(
         data = encode(data)
     with about(path):
         try:
-            if is_special(path):
+            if is_special(path) and (not isinstance(replacing, str) or descriptor_of(path) is not None):
                 _write_through(path, data)
             else:
                 from encconf.io.replace import replace

@@ -180,6 +180,18 @@ class TestWriting:
         assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
         assert stat.S_ISFIFO(path.stat().st_mode)
 
+    def test_a_pipe_in_the_place_of_the_file_that_was_read(self, tmp_path: Path) -> None:
+        """To write to it would wait until somebody reads it, and an editor's text would be lost."""
+        path = tmp_path / "x"
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            with pytest.raises(OutputError, match="no longer a regular file"):
+                fileio.write_atomic(str(path), "new", replacing="old")
+            assert os.read(reader, 3) == b""
+        finally:
+            os.close(reader)
+
     def test_a_full_disk_leaves_the_old_file(self, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.write_text("old")
