@@ -20,8 +20,7 @@ from encconf.cli.console import (
     width_of,
 )
 from encconf.cli.options import Value, flag, text, texts
-from encconf.errors import MissingFileError, OutputError, UsageError
-from encconf.io import fileio
+from encconf.errors import MissingFileError, UsageError
 from encconf.text.printable import counted, quoted
 
 TYPE_CHECKING = False
@@ -58,13 +57,13 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
         found.person(word) for words in texts(options, "people") for word in words.split(",") if word.strip()
     ]
     if html is not None:
-        from encconf.audit.page import page
+        from encconf.audit.page import GENERATOR, page
 
         whole = page(found, title=os.path.basename(os.path.abspath(os.curdir)))
         if html in files.STDOUT:
             console.data(whole)
         else:
-            _write_page(html, whole)
+            files.write_own(html, whole, GENERATOR)
             console.note(f"wrote {html}: {_count(found)}")
     if json:
         console.json(access.to_json(found, asked))
@@ -83,19 +82,6 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
         console.error(problem)
     if found.problems:
         raise SystemExit(1)
-
-
-def _write_page(html: str, text: str) -> None:
-    """Write the HTML report.  Raises OutputError if the file exists and is not an earlier report."""
-    from encconf.audit.page import GENERATOR
-
-    path = fileio.resolve(html)
-    old: str | fileio.Anything | None = fileio.ANYTHING
-    if not fileio.is_special(path):
-        old = fileio.read_existing(path)
-        if isinstance(old, str) and GENERATOR not in old[:1000]:
-            raise OutputError("this file was not written by encconf", hint="choose another file").about(html)
-    fileio.write_atomic(path, text, replacing=old)
 
 
 def _warn(console: Console, found: Report) -> None:

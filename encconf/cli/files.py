@@ -9,7 +9,9 @@ from encconf.cli.options import flag, text
 from encconf.errors import (
     ChangedError,
     ConflictError,
+    InputError,
     MissingFileError,
+    OutputError,
     UsageError,
     about,
 )
@@ -265,6 +267,32 @@ def warn_if_exposed(console: Console, paths: Sequence[str]) -> None:
         if names:
             which = f"{one} is" if one else f"{listed(names, 3)}:"
             console.warn(f"{which} plaintext, and {why}", hint=hint)
+
+
+def warn_if_readable(console: Console, path: str) -> None:
+    """Warn about a file with secrets that other users of this machine can read."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return
+    if os.name == "posix" and mode & 0o077:
+        console.warn(f"others on this machine can read {path}", hint=f"chmod 600 {quoted(path)}")
+
+
+def write_own(name: str, text: str, mark: str, *, mode: int | None = None) -> None:
+    """Write a file that only encconf writes.  Raises OutputError if another one without ``mark`` is there."""
+    path = fileio.resolve(name)
+    old: str | fileio.Anything | None = fileio.ANYTHING
+    if not fileio.is_special(path):
+        try:
+            old = fileio.read_existing(path)
+        except InputError:  # such as a program, which is not text
+            old = ""
+        if isinstance(old, str) and mark not in old[:1000]:
+            raise OutputError(
+                "this file exists and was not written by encconf", hint="choose another name, or remove it"
+            ).about(name)
+    fileio.write_atomic(path, text, mode=mode, replacing=old)
 
 
 def _command_to_ignore(path: str) -> str:

@@ -8,7 +8,6 @@ in a file or on stdout.
 from __future__ import annotations
 
 import os
-import stat
 import time
 
 from encconf import formats, sources
@@ -103,7 +102,7 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
         path = _key_file(files.credentials(console))
         _add_key(path, text)
         console.note(f"added an age key to {path}")
-        _warn_if_readable(console, path)
+        files.warn_if_readable(console, path)
     else:
         path = fileio.resolve(output)
         if os.path.lexists(output) and not fileio.is_special(output):
@@ -130,7 +129,7 @@ def _own_recipient(console: Console, credentials: Credentials, *, make: bool) ->
         if recipient is not None:
             console.note(f"your age key: {recipient} ({source.place(credentials.home)})")
             if source.how == "file":
-                _warn_if_readable(console, expanded(source.where, credentials.home))
+                files.warn_if_readable(console, expanded(source.where, credentials.home))
             return recipient
         if source.how == "source" and source.variable is not None:
             hint = source.hint or f"encconf keygen --to {source.where} creates one there"
@@ -141,7 +140,7 @@ def _own_recipient(console: Console, credentials: Credentials, *, make: bool) ->
     path = _key_file(credentials)
     _add_key(path, text)
     console.note(f"created an age key in {path}; keep a backup that only you can read")
-    _warn_if_readable(console, path)
+    files.warn_if_readable(console, path)
     console.note(f"your age key: {recipient}")
     return recipient
 
@@ -267,15 +266,6 @@ def _add_key(path: str, text: str) -> None:
     fileio.make_folders(os.path.dirname(path), 0o700)
     gap = "" if not old or old.endswith("\n") else "\n"
     fileio.write_atomic(path, f"{old or ''}{gap}{text}", mode=0o600, replacing=old)
-
-
-def _warn_if_readable(console: Console, path: str) -> None:
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return
-    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        console.warn(f"others can read {path}", hint=f"chmod 600 {quoted(path)}")
 
 
 # --- files that exist --------------------------------------------------------------------

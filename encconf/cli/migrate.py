@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Mapping
 
 from encconf import api, formats
@@ -174,8 +173,7 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
             f"{file} was read as {reading.dialect} does; {' and '.join(alike)} would read {listed(names)} "
             "differently"
         )
-    if os.name == "posix" and stat.S_IMODE(os.stat(file).st_mode) & 0o077:
-        console.warn(f"others on this machine can read {file}", hint=f"chmod 600 {quoted(file)}")
+    files.warn_if_readable(console, file)
 
 
 # --- writing ---------------------------------------------------------------------------------

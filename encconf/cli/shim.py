@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 import sys
 
+from encconf.cli import files
 from encconf.cli.console import Console
 from encconf.errors import OutputError
-from encconf.io import fileio
 from encconf.text.printable import quoted
 
 _MARK = "from encconf.cli import run"
@@ -26,11 +26,8 @@ def shim(console: Console, *, folder: str) -> None:
         raise OutputError("this folder does not exist").about(folder)
     windows = os.name == "nt"
     path = os.path.join(os.path.realpath(folder), "sops.cmd" if windows else "sops")
-    old = fileio.read_existing(path)
-    if old is not None and _MARK not in old:
-        raise OutputError("another sops is already there").about(path)
     text = _batch() if windows else f"{_start()}{_MARK}\n\nrun()\n"
-    fileio.write_atomic(path, text, mode=0o755, replacing=old)
+    files.write_own(path, text, _MARK, mode=0o755)
     os.chmod(path, 0o755)
     console.note(f"wrote {path}")
 

@@ -10,10 +10,10 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
-from encconf.cli import flat
+from encconf.cli import files, flat
 from encconf.cli.console import Console, collect_garbage
 from encconf.cli.options import Value, flag, text, texts
-from encconf.errors import OutputError, UsageError
+from encconf.errors import UsageError
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.io.memory import stay_in_memory
@@ -160,14 +160,9 @@ def _program() -> list[str]:
 def _write(console: Console, folder: str, made: Sequence[Unit]) -> None:
     for each in made:
         path = fileio.resolve(os.path.join(folder, each.path))
-        there = fileio.read_existing(path)
-        if there == each.text:
+        if fileio.read_existing(path) == each.text:
             console.note(f"{path} is up to date")
             continue
-        if there is not None and not there.startswith(units.HEADER):
-            raise OutputError(
-                "this file exists and was not written by encconf", hint="remove it first"
-            ).about(path)
         fileio.make_folders(os.path.dirname(path))
-        fileio.write_atomic(path, each.text, mode=0o644, replacing=there)
+        files.write_own(path, each.text, units.HEADER, mode=0o644)
         console.note(f"wrote {path}")

@@ -170,27 +170,26 @@ class CredentialServer:
         """Return the value to send, or a refusal."""
         request = Request.of_address(address)
         if stranger is not None:
-            self._log(f"refused: a process of user {stranger} asked, and that is neither root nor this user")
-            return _REFUSAL
-        if request is None:
-            self._log("refused: the peer's socket has no name of systemd's")
-            return _REFUSAL
-        what = f"{request.unit}: {request.credential}"
+            found: bytes | str = f"a process of user {stranger} asked, and that is neither root nor this user"
+        elif request is None:
+            found = "the peer's socket has no name of systemd's"
+        else:
+            found = self._value_for(request)
+        what = f"{request.unit}: {request.credential}: " if request is not None and stranger is None else ""
+        self._log(f"{what}given" if isinstance(found, bytes) else f"{what}refused: {found}")
+        return found if isinstance(found, bytes) else _REFUSAL
+
+    def _value_for(self, request: Request) -> bytes | str:
+        """Return the value for a request of systemd, or why it is refused."""
         rule = find(self._rules, request)
         if rule is None:
-            self._log(f"{what}: refused: no rule allows it")
-            return _REFUSAL
+            return "no rule allows it"
         if self._watch:
             with self._opening:
                 if not self._load(self._values.load_if_changed):
-                    self._log(f"{what}: refused: the files have changed and cannot be opened")
-                    return _REFUSAL
+                    return "the files have changed and cannot be opened"
         value = self._values.get(rule, request.instance)
-        if value is None:
-            self._log(f"{what}: refused: this instance has no value")
-            return _REFUSAL
-        self._log(f"{what}: given")
-        return value
+        return value if value is not None else "this instance has no value"
 
     def _load(self, load: Callable[[], object], said: str = "") -> bool:
         try:

@@ -27,8 +27,10 @@ class TestShim:
             ["sops", "-d", FILE], cwd=app.folder, env=environ, capture_output=True, check=True
         )
         assert b"host: db.example.com" in done.stdout
-        (folder / "sops").write_text("#!/bin/sh\n")
-        assert "another sops" in app.run("shim", str(folder), code=3).err
+        for other in (b"#!/bin/sh\n", b"\x7fELF\xff"):
+            (folder / "sops").write_bytes(other)
+            assert "was not written by encconf" in app.run("shim", str(folder), code=3).err
+            assert (folder / "sops").read_bytes() == other
         app.run("shim", str(folder / "none"), code=3)
 
     def test_c3_it_is_isolated_and_its_children_are_not(self, app: Project, tmp_path: Path) -> None:
