@@ -55,6 +55,9 @@ BACKED: dict[str, tuple[str, ...]] = {
     ),
     "can put back a whole older one": ("test_security_page::test_an_older_version_is_not_noticed",),
     "encconf never prints the stored or the computed MAC": ("test_mac::test_errors_do_not_show_the_mac",),
+    "encconf writes to no file or pipe that another user has put into a folder for everyone": (
+        "test_replace::test_what_another_user_has_put_into_a_folder_for_everyone",
+    ),
     "A file that exceeds one is refused": (
         "test_hostile::test_b1_aliases_are_limited_in_bytes",
         "test_hostile::test_b1_long_paths_are_limited",

@@ -12,6 +12,7 @@ import stat
 
 from encconf.errors import (
     ChangedError,
+    InputDeniedError,
     InputError,
     LimitError,
     MissingFileError,
@@ -104,9 +105,44 @@ def resolve(path: str) -> str:
 
     Call it once, and use the result for reading and writing.  Then a link that changes in between cannot make
     you overwrite another file.  The path of an open descriptor (`descriptor_of`) is returned as it is, since
-    its file may have no name.
+    its file may have no name.  Raises InputDeniedError for a link that is planted (`_is_planted`).
     """
-    return path if descriptor_of(path) is not None else os.path.realpath(path)
+    if descriptor_of(path) is not None:
+        return path
+    link = path
+    for _ in range(40):
+        try:
+            target = os.readlink(link)
+        except (OSError, ValueError):
+            break  # it is no link
+        if _is_planted(link):
+            hint = "use the path that it leads to, if you trust it"
+            raise InputDeniedError(f"cannot be used: a link {_PLANTED}", hint=hint).about(path)
+        link = os.path.join(os.path.dirname(link), target)
+    return os.path.realpath(path)
+
+
+_PLANTED = "that another user has put into a folder for everyone"
+
+
+def _is_planted(path: str) -> bool:
+    """Whether another user has put a file or link into a folder for everyone, such as /tmp.
+
+    It could make you overwrite another file, or show that user what you write.  Linux refuses such files, too
+    (``fs.protected_regular``, ``_symlinks``, ``_fifos``), but neither the paths that `resolve` returns nor
+    the files that encconf replaces.
+    """
+    try:
+        owner, folder = os.lstat(path).st_uid, os.stat(os.path.dirname(path) or ".")
+    except (OSError, ValueError):
+        return False
+    shared = folder.st_mode & 0o1002 == 0o1002
+    return shared and owner not in (os.geteuid(), folder.st_uid)
+
+
+def _refuse_planted(path: str) -> None:
+    if _is_planted(path):
+        raise OutputDeniedError(f"cannot be written: it is a file {_PLANTED}", hint="use another folder")
 
 
 def upwards(path: str) -> Iterator[str]:
@@ -286,12 +322,13 @@ def write_atomic(
     folder wait for each other.  If ``path`` is no regular file (but a pipe, a device or an open descriptor),
     the content is written to it directly, unless it was put where a file with the text ``replacing`` was.
 
-    Raises OutputError, ChangedError if the file is not as ``replacing`` says, and UnwrittenError if the disk
-    is full.
+    Raises OutputError (also for a file that is planted, see `_is_planted`), ChangedError if the file is not
+    as ``replacing`` says, and UnwrittenError if the disk is full.
     """
     if isinstance(data, str):
         data = encode(data)
     with about(path):
+        _refuse_planted(path)
         try:
             if is_special(path) and (not isinstance(replacing, str) or descriptor_of(path) is not None):
                 _write_through(path, data)
@@ -316,8 +353,10 @@ def stamp(path: str) -> tuple[int, ...] | None:
 def check_writable(path: str) -> None:
     """Raise OutputError if `write_atomic` could not write there.  Call it before you prepare the content."""
     if os.path.exists(path):
-        if not os.access(path, os.W_OK):
-            raise OutputDeniedError("cannot be written: permission denied").about(path)
+        with about(path):
+            _refuse_planted(path)
+            if not os.access(path, os.W_OK):
+                raise OutputDeniedError("cannot be written: permission denied")
         return
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from encconf.errors import ChangedError, OutputError
+from encconf.errors import ChangedError, InputDeniedError, OutputDeniedError, OutputError
 from encconf.io import fileio, locks, replace
 
 from .processes import _SLOW_WRITE, leftovers, mounted, python
@@ -179,6 +179,42 @@ class TestWriting:
         fileio.write_atomic(os.devnull, "x")
         assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
         assert stat.S_ISFIFO(path.stat().st_mode)
+
+    @pytest.mark.parametrize("kind", ["file", "pipe", "link", "link to nothing"])
+    def test_what_another_user_has_put_into_a_folder_for_everyone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        own, shared = tmp_path / "own", tmp_path / "shared"
+        own.write_text("own")
+        shared.mkdir()
+        path = shared / "x"
+        if kind == "file":
+            path.write_text("own")
+        elif kind == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to("../own" if kind == "link" else "../none")
+        real = os.lstat
+
+        def foreign(name: str, **options: Any) -> os.stat_result:
+            state = list(real(name, **options))
+            state[stat.ST_UID] += os.fspath(name) == str(path)
+            return os.stat_result(state)
+
+        monkeypatch.setattr(os, "lstat", foreign)
+        shared.chmod(0o1777)
+        with pytest.raises((InputDeniedError, OutputDeniedError), match="another user") as caught:
+            fileio.write_atomic(fileio.resolve(str(path)), "new")
+        assert caught.value.file == str(path)
+        if kind != "link to nothing":
+            with pytest.raises((InputDeniedError, OutputDeniedError), match="another user"):
+                fileio.check_writable(fileio.resolve(str(path)))
+        assert own.read_text() == "own"
+        assert os.listdir(tmp_path / "shared") == ["x"]
+        shared.chmod(0o777)
+        if kind != "pipe":
+            fileio.write_atomic(fileio.resolve(str(path)), "new")
+            assert path.read_text() == "new"
 
     def test_a_pipe_in_the_place_of_the_file_that_was_read(self, tmp_path: Path) -> None:
         """To write to it would wait until somebody reads it, and an editor's text would be lost."""
