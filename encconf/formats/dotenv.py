@@ -135,7 +135,7 @@ def _read(
                 block.append((line_at, at))
                 continue
             line = note if note is not None else text[start:end]
-            style = _style(line)
+            style = line.lstrip(" \t")[0] if _QUOTE.match(line) and _unquoted(line) is not None else ""
             line = line.replace("\\n", "\n")
         if scopes.get(name) is root:  # in a new scope, its comments differ from those of the first value
             root = Scope(None, None, (), "", root.node)
@@ -175,8 +175,11 @@ def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, i
     several lines, and the start of the next line.
     """
     end = text.find("\n", at)
-    following = len(text) if end < 0 else end + 1
-    end = _content_end(text, at, following, crlf)
+    if end < 0:
+        end = following = len(text)
+    else:
+        following = end + 1
+        end -= crlf and text.endswith("\r", at, end)
     lead = at
     if not exact or not text[at:end].strip(" \t\r"):
         while lead < end and text[lead] in " \t\r":
@@ -209,16 +212,6 @@ def _all_crlf(text: str) -> bool:
     return count > 0 and count == text.count("\n")
 
 
-def _content_end(text: str, at: int, following: int, crlf: bool) -> int:
-    """Return where a line's content ends, given where the next line starts."""
-    end = following
-    if end > at and text[end - 1] == "\n":
-        end -= 1
-        if crlf and end > at and text[end - 1] == "\r":
-            end -= 1
-    return end
-
-
 def _take_block(document: Document, lines: list[tuple[int, int]]) -> None:
     kept = [document.text[at:following].removesuffix("\n") for at, following in lines]
     document.block_text = "".join(f"{line}\n" for line in kept)
@@ -227,12 +220,6 @@ def _take_block(document: Document, lines: list[tuple[int, int]]) -> None:
         name, _, value = line.partition("=")
         entries.append((name.removeprefix(_PREFIX), value.replace("\\n", "\n")))
     document.block = flat.unflatten(entries)
-
-
-def _style(line: str) -> str:
-    """Return the quotes around a value, or "" if it has none."""
-    quoted = _QUOTE.match(line) is not None and _unquoted(line) is not None
-    return line.lstrip(" \t")[0] if quoted else ""
 
 
 def _one_line(value: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from encconf.errors import ParseError
 from encconf.formats import goyaml
 from encconf.formats.emit_parts import items_of, lines_above, text_behind
 from encconf.formats.yaml_text import Style, block_lines, chomping
@@ -109,14 +110,8 @@ def _means_other(value: str) -> bool:
         return True
     try:
         return goyaml.resolve(value, None, True)[0] != "str"
-    except ValueError:
+    except ParseError:
         return True
-    except Exception as error:
-        from encconf.errors import EncconfError
-
-        if isinstance(error, EncconfError):
-            return True
-        raise
 
 
 def _plain(value: str) -> bool:

@@ -45,6 +45,7 @@ from encconf.formats.ini_scan import (
     SPACE,
     Entry,
     NoDelimiterError,
+    line_end,
     read_entries,
     read_indented,
     read_lines,
@@ -330,9 +331,8 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
 
 def _stands(text: str, leaf: Leaf, value: str, *, exact: bool) -> bool:
     """Whether the library reads exactly this value at its place."""
-    end = text.find("\n", leaf.start)
     try:
-        found, _ = value_at(text, leaf.start, end if end >= 0 else len(text), exact, len(value))
+        found, _ = value_at(text, leaf.start, line_end(text, leaf.start)[0], exact, len(value))
     except ParseError:
         return False
     return found.value == value and (found.end == leaf.end or not value)

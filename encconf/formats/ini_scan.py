@@ -97,7 +97,7 @@ def read_lines(text: str, *, exact: bool) -> Iterator[Entry | re.Match[str]]:
             at = found.end()
             yield found
             continue
-        end, at = _line_end(text, at)
+        end, at = line_end(text, at)
         start = skip_blanks(text, line, end)
         if start == end:
             if run is not None:
@@ -130,7 +130,7 @@ def read_lines(text: str, *, exact: bool) -> Iterator[Entry | re.Match[str]]:
         yield run
 
 
-def _line_end(text: str, at: int) -> tuple[int, int]:
+def line_end(text: str, at: int) -> tuple[int, int]:
     """Return where a line's content ends, and where the next line starts."""
     end = text.find("\n", at)
     return (end, end + 1) if end >= 0 else (len(text), len(text))
@@ -160,8 +160,7 @@ def _comment(text: str, line: int, sign: int, end: int, stop: int, kind: str = "
 
 def _comment_behind(text: str, entry: Entry, at: int) -> Entry:
     """Return the comment after a value."""
-    end = text.find("\n", at)
-    end = _back(text, at, end if end >= 0 else len(text))
+    end = _back(text, at, line_end(text, at)[0])
     # The library drops a comment after backquotes or three quotes that close in their first line.
     dropped = entry.style in ("`", '"""') and "\n" not in entry.value
     return _comment(text, entry.line, at, end, entry.stop, "dropped" if dropped else "inline")
@@ -256,8 +255,7 @@ def _long(text: str, start: int, end: int, quote: str) -> tuple[Entry, int]:
         close = text.find(quote, end)
         if close < 0:
             raise error_at(text, start, "a value has no closing quote")
-        end = text.find("\n", close)
-        end = end if end >= 0 else len(text)
+        end, _ = line_end(text, close)
         close = text.rfind(quote, close, end)
     tail = COMMENT_SIGN.search(text, close + len(quote), end)
     stop = min(end + 1, len(text))
@@ -267,8 +265,7 @@ def _long(text: str, start: int, end: int, quote: str) -> tuple[Entry, int]:
 
 def _goes_on(text: str, at: int) -> bool:
     """Whether the line at an offset may continue a value: it is not blank, a section, a key or a comment."""
-    end = text.find("\n", at)
-    line = text[at : end if end >= 0 else len(text)]
+    line = text[at : line_end(text, at)[0]]
     if not line.strip(SPACE):
         return False
     if line[0] in " \t":
@@ -281,10 +278,9 @@ def _continued(text: str, start: int, last: int, stop: int, exact: bool, most: i
     parts = [text[start : last - 1]]
     size = len(parts[0])
     while size <= most:
-        end = text.find("\n", stop)
-        end = end if end >= 0 else len(text)
+        end, following = line_end(text, stop)
         first, behind = skip_blanks(text, stop, end), _back(text, stop, end)
-        stop = min(end + 1, len(text))
+        stop = following
         if first >= behind:
             break
         last = behind
@@ -305,7 +301,7 @@ def read_indented(text: str) -> Iterator[Entry]:
     level = 0
     while at < len(text):
         line = at
-        end, at = _line_end(text, at)
+        end, at = line_end(text, at)
         start = skip_blanks(text, line, end)
         last = _back(text, start, end)
         if start == end:

@@ -14,6 +14,7 @@ from encconf.formats.ini_scan import (
     SIMPLE_VALUE,
     SOPS,
     SPACE,
+    line_end,
     read_entries,
     value_at,
 )
@@ -36,8 +37,7 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
 
 def rest_of_line(text: str, leaf: Leaf) -> str:
     """Return the text after a value, in its last line."""
-    end = text.find("\n", leaf.end)
-    return text[leaf.end : end if end >= 0 else len(text)]
+    return text[leaf.end : line_end(text, leaf.end)[0]]
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:

@@ -51,7 +51,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     most = document.most
     events: list[Any] = []
     scope_at: dict[int, Scope] = {}
-    step_at: dict[int, str | int] = {}
+    step_at: dict[int, str | int] = {}  # for each event, its key or index; those of an end mean nothing
 
     resolve = goyaml.resolve
     leaves = document.leaves
@@ -70,6 +70,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     in_map = False
     flow = 0
     key: str | None = None
+    step: Any  # the key or index of the event's value
     closed: Flow | None = None
     flow_end = 0  # where the last flow collection ended
     block_start = -1  # offset of the `sops` key while inside the block
@@ -77,7 +78,9 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     # Without the byte order mark: one parser counts it as a character, the other does not.
     for event in events_of(text[bom:], pure):
         kind = event.__class__
+        step = len(node) if key is None and node is not None else key
         if place_comments:
+            step_at[len(events)] = step
             events.append(event)
         if len(shape) > most:
             raise too_many(most)
@@ -133,9 +136,6 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                 continue
             if flow and style == PLAIN:
                 style = FLOW_PLAIN
-            step = len(node) if key is None else key
-            if place_comments:
-                step_at[len(events) - 1] = step
             leaf = Leaf(scope, step, start, end, style, type, data, note)
             lines.add_leaf(leaf, leaves, shape)
             key = None
@@ -148,9 +148,6 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             if len(stack) >= MAX_DEPTH:
                 raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
             if scope is not None:
-                step = len(node) if key is None else key
-                if place_comments:
-                    step_at[len(events) - 1] = step
                 inner = lines.open_scope(scope, step, mapping, shape)
                 if in_map:
                     aliases.paths = add_path(aliases.paths, inner)
@@ -209,9 +206,6 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                 if place_comments:
                     step_at[len(events) - 1] = key
                 continue
-            step = len(node) if key is None else key
-            if place_comments:
-                step_at[len(events) - 1] = step
             alias = Leaf(scope, step, start, end, FLOW_ALIAS if flow else ALIAS, "", None)
             if target.leaf is not None:
                 alias.type, alias.data, alias.note = target.leaf.type, target.leaf.data, target.leaf
