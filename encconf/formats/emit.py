@@ -15,12 +15,12 @@ from encconf.errors import EmitError
 from encconf.formats import NAMES, emit_yaml, goyaml
 from encconf.formats.emit_parts import comment_lines, items_of
 from encconf.formats.plain import text_of
-from encconf.text.document import Leaf, copies
+from encconf.text.document import Leaf, copies, mapped
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from encconf.formats.emit_parts import Notes
@@ -159,7 +159,7 @@ def _json(node: Any, indent: int | None) -> str:
         return _json_string(item) if isinstance(item, str) else json_word(item)
 
     unit = "\t" if indent is None or indent < 0 else " " * indent
-    return laid_out(compact(node, word=word), "\n", unit, "")
+    return laid_out(compact(node, word), "\n", unit, "")
 
 
 def json_word(leaf: Leaf) -> str:
@@ -263,13 +263,9 @@ def _toml(tree: Any, notes: Notes) -> str:
     return "\n".join(lay_out("", tree, _toml_word, notes)).lstrip("\n") + "\n"
 
 
-def plain_of(node: Any, leaf: Callable[[Leaf], object]) -> Any:
-    """Return the values with a function's result for each `Leaf`."""
-    if isinstance(node, dict):
-        return {key: plain_of(item, leaf) for key, item in node.items()}
-    if isinstance(node, list):
-        return [plain_of(item, leaf) for item in node]
-    return leaf(node)
+def plain_of(node: Any) -> Any:
+    """Return the values with the `plain_value` of each `Leaf`."""
+    return mapped(node, plain_value)
 
 
 def plain_value(leaf: Leaf) -> object:

@@ -10,7 +10,7 @@ import re
 from encconf.errors import EmitError
 from encconf.formats import goyaml
 from encconf.text.document import splice
-from encconf.text.words import bool_word
+from encconf.text.words import bool_word, in_brackets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,19 +115,16 @@ def quote(value: str) -> str:
     return f'"{escaped}"'
 
 
-def compact(value: object, *, ordered: bool = False, word: Callable[[Any], str] | None = None) -> str:
-    """Return a value in JSON without blanks.
+def compact(value: object, word: Callable[[Any], str] | None = None) -> str:
+    """Return a value in JSON without blanks.  ``word`` spells keys and single values."""
+    return in_brackets(value, word or word_of, word or word_of, ":", ",")
 
-    ``word`` spells keys and single values.  ``ordered`` sorts members by name.
-    """
-    spell = word or word_of
+
+def _ordered(value: object) -> object:
+    """Return a value with the members of mappings sorted by name."""
     if isinstance(value, dict):
-        names = sorted(value) if ordered else value
-        members = (f"{spell(name)}:{compact(value[name], ordered=ordered, word=word)}" for name in names)
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(compact(item, ordered=ordered, word=word) for item in value) + "]"
-    return spell(value)
+        return {name: _ordered(value[name]) for name in sorted(value)}
+    return [_ordered(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def word_of(value: object) -> str:
@@ -189,7 +186,7 @@ def without(text: str, start: int, end: int, *, first: bool | None = None) -> Ed
 
 def render_block(block: Mapping[str, object]) -> str:
     """Return the ``sops`` member as sops writes it: indented by tabs, with members sorted by name."""
-    return laid_out(f'"sops":{compact(block, ordered=True)}', "\n", "\t", "")
+    return laid_out(f'"sops":{compact(_ordered(block))}', "\n", "\t", "")
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:

@@ -24,7 +24,7 @@ from encconf.formats import Prepared
 from encconf.formats.toml_block import render_block
 from encconf.formats.toml_scan import Scanner
 from encconf.formats.toml_text import BARE, TIME, float_text, quote
-from encconf.text.document import LAYOUT, Leaf, limit_paths, whole_document
+from encconf.text.document import LAYOUT, Leaf, limit_paths, mapped, whole_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _take_block(document: Document, lines: list[Line]) -> None:
     text = "".join(document.text[start:end] for start, end in part.pieces)
     block = _load(text).get("sops")
     if isinstance(block, dict):
-        document.block = {name: _untimed(value) for name, value in block.items()}
+        document.block = mapped(block, _untimed)
         tables = all(line.headed for line in lines)
         document.block_text = text if tables else render_block(document.block)
 
@@ -130,11 +130,7 @@ def _load(text: str) -> dict[str, object]:
 
 
 def _untimed(value: object) -> object:
-    """Return a value of the block with dates as strings."""
-    if isinstance(value, dict):
-        return {name: _untimed(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_untimed(item) for item in value]
+    """Return a single value of the block, a date as a string."""
     return value if isinstance(value, (str, int, float)) else _iso(value)
 
 

@@ -7,7 +7,7 @@ import re
 from encconf.errors import EmitError
 from encconf.formats import goyaml
 from encconf.text.document import error_at, limit_digits, newline_of
-from encconf.text.words import bool_word
+from encconf.text.words import bool_word, in_brackets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -233,13 +233,10 @@ def spell(value: object, word: Callable[[Any], str] | None = None) -> str:
 
     Raises EmitError for null, which TOML does not have.
     """
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(spell(item, word) for item in value) + "]"
-    if isinstance(value, dict):
-        members = (f"{spell_key(name)} = {spell(item, word)}" for name, item in value.items())
-        return "{" + ", ".join(members) + "}"
-    if word is not None:
-        return word(value)
+    return in_brackets(value, word or _word_of, spell_key, " = ")
+
+
+def _word_of(value: object) -> str:
     if isinstance(value, str):
         return string(LONG_BASIC, "\n", "\n", value) if "\n" in value else quote(value)
     if isinstance(value, bool):

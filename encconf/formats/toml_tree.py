@@ -11,7 +11,7 @@ from encconf.errors import EmitError, EncconfError
 from encconf.formats import goyaml, toml, toml_text, writing
 from encconf.formats.toml_scan import GAP, Scanner
 from encconf.formats.toml_text import BARE
-from encconf.text.document import Leaf, newline_of
+from encconf.text.document import Leaf, mapped, newline_of
 from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def tree(document: Document) -> Tree:
     text = document.text
     scanner = Scanner(text, places=True)
     scanner.run()
-    data = _content(scanner.root.node)  # including the sops block
+    data = mapped(scanner.root.node, lambda leaf: (leaf.type, leaf.data))  # including the sops block
     whole = Tree("map", data)
     # The paths and trees around a statement: the whole text, and elements of arrays of tables.
     inside: list[tuple[Path, Tree]] = [((), whole)]
@@ -253,15 +253,6 @@ def _has_entry(node: Tree | Single | None, path: Path) -> bool:
     )
 
 
-def _content(node: Any) -> Any:
-    """Return the content of a scanner's tree."""
-    if isinstance(node, Leaf):
-        return node.type, node.data
-    if isinstance(node, dict):
-        return {key: _content(item) for key, item in node.items()}
-    return [_content(item) for item in node]
-
-
 def _at(data: Any, path: Path) -> Any:
     for step in path:
         data = data[step]
@@ -293,16 +284,8 @@ def _dotted(names: list[str] | Path) -> str:
 
 
 def _spell(value: Plain, newline: str) -> str:
-    return toml_text.spell(_nulls(value)).replace("\n", newline)
-
-
-def _nulls(value: Plain) -> Plain:
-    """Return a value with None replaced by ``null``, the string that rops reads as null."""
-    if isinstance(value, dict):
-        return {key: _nulls(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_nulls(item) for item in value]
-    return "null" if value is None else value
+    with_nulls = mapped(value, lambda item: "null" if item is None else item)  # rops reads it as null
+    return toml_text.spell(with_nulls).replace("\n", newline)
 
 
 def _is_time(value: str) -> bool:

@@ -6,10 +6,10 @@ from encconf.formats import yaml_text
 from encconf.formats.yaml_text import word
 from encconf.formats.yaml_words import newline_of, plain, step_of
 from encconf.text.tree import Entry, Single, Tree
+from encconf.text.words import in_brackets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from encconf.text.tree import Plain
@@ -54,21 +54,6 @@ def spell_key(key: str, flow: bool) -> str:
     return plain(key, flow=flow) if key != "<<" else '"<<"'
 
 
-def _key_in_brackets(key: str) -> str:
-    return spell_key(key, True)
-
-
-def _word_in_brackets(value: Plain) -> str:
-    return word(value, "", True)
-
-
-def in_brackets(
-    value: Any, spell: Callable[[Any], str] = _word_in_brackets, key: Callable[[str], str] = _key_in_brackets
-) -> str:
-    """Return a value in flow style on one line.  ``spell`` and ``key`` spell single values and keys."""
-    if isinstance(value, dict):
-        members = (f"{key(name)}: {in_brackets(item, spell, key)}" for name, item in value.items())
-        return "{" + ", ".join(members) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(in_brackets(item, spell, key) for item in value) + "]"
-    return spell(value)
+def in_flow(value: Plain) -> str:
+    """Return a value in flow style on one line."""
+    return in_brackets(value, lambda single: word(single, "", True), lambda key: spell_key(key, True))

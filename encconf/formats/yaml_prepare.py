@@ -16,7 +16,6 @@ import re
 from encconf.formats import Prepared
 from encconf.formats.yaml_anchors import Unfolded
 from encconf.formats.yaml_events import refuse_slash
-from encconf.formats.yaml_layout import in_brackets
 from encconf.formats.yaml_text import block_header, region
 from encconf.formats.yaml_words import (
     ALIAS,
@@ -33,6 +32,7 @@ from encconf.formats.yaml_words import (
     scalar,
 )
 from encconf.text.document import Leaf
+from encconf.text.words import in_brackets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

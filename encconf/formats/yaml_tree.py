@@ -11,7 +11,7 @@ import re
 from itertools import pairwise
 
 from encconf.errors import EmitError
-from encconf.formats.yaml_layout import Style, in_brackets, spell_key
+from encconf.formats.yaml_layout import Style, in_flow, spell_key
 from encconf.formats.yaml_places import Node, compose, walk
 from encconf.formats.yaml_text import is_full, word
 from encconf.formats.yaml_words import ALIAS, FOLDED, LITERAL, line_end, line_start
@@ -244,7 +244,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     elif isinstance(old, Tree) and old.shared and old.flow:
         anchored = old.open[:-1]
     if outer.flow:
-        new = in_brackets(value) if is_full(value) else word(value, kept, True)
+        new = in_flow(value) if is_full(value) else word(value, kept, True)
         is_bare = isinstance(entry.steps[0], str) and entry.head[: entry.sign][-1:] != ":"  # `{key}`
         entry.value = Single(f": {new}" if is_bare else anchored + new, {})
     elif not is_full(value) and isinstance(old, Single) and old.text[old.at :] and kept not in _BLOCKS:
@@ -266,7 +266,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
     if not members:
         replace(chain, (), nested(path, value))
     elif here.flow:
-        member = in_brackets(inner)
+        member = in_flow(inner)
         if isinstance(path[0], str):
             member = f"{spell_key(path[0], True)}: {member}"
         last = members[-1]
@@ -325,7 +325,7 @@ def _replace_root(entry: Entry, value: Plain) -> None:
             after = "".join(line.text for line in old.entries[first:]) + after
     alone = not before[line_start(before, len(before)) :].strip("\ufeff")
     if not value or (flow and ((isinstance(old, Tree) and old.entries) or not alone)):
-        laid = in_brackets(value)
+        laid = in_flow(value)
     else:
         laid = style.newline.join(style.entries(value, 0))
     if before and before[-1] not in "\r\n\ufeff \t":

@@ -151,7 +151,7 @@ def _values(opened: Opened) -> dict[str, object]:
     trees, _ = emit.trees_of(opened.document)
     values: dict[str, object] = {}
     for tree in trees:
-        values.update(emit.plain_of(tree, emit.plain_value))
+        values.update(emit.plain_of(tree))
     return values
 
 

@@ -108,7 +108,7 @@ def _value(rule: Rule, path: Path, opened: Sequence[_Open]) -> bytes:
     elif not isinstance(node, Leaf):
         import json
 
-        value = json.dumps(emit.plain_of(node, emit.plain_value), ensure_ascii=False).encode()
+        value = json.dumps(emit.plain_of(node), ensure_ascii=False).encode()
     elif node.data is None:
         raise EmitError(f"the rule {rule}: {spell(path)} is null, so the unit would get an empty value")
     else:

@@ -14,7 +14,7 @@ from encconf.errors import LimitError, ParseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
 
@@ -239,6 +239,13 @@ def copies(document: Document) -> tuple[list[Any], dict[int, Any]]:
         return new
 
     return [copy(tree) for tree in document.trees], found
+
+
+def mapped(node: Any, single: Callable[[Any], Any]) -> Any:
+    """Return a dict or list, and all below it, with a function's result for each single value."""
+    if isinstance(node, dict):
+        return {key: mapped(item, single) for key, item in node.items()}
+    return [mapped(item, single) for item in node] if isinstance(node, list) else single(node)
 
 
 def content_of(document: Document) -> list[Any]:

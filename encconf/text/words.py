@@ -1,10 +1,11 @@
-"""The words for true and false, and suggestions for misspelled words."""
+"""The words for true and false, values with collections in brackets, and suggestions for misspelled words."""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import Any
 
 TRUE = ("1", "t", "T", "true", "TRUE", "True")
 """The words that Go's strconv.ParseBool reads as true."""
@@ -18,6 +19,23 @@ def bool_word(value: bool | bytes) -> str:
 
 
 _TRUE = tuple(word.encode() for word in TRUE)
+
+
+def in_brackets(
+    value: object, word: Callable[[Any], str], key: Callable[[str], str], colon: str = ": ", comma: str = ", "
+) -> str:
+    """Return a value on one line.  ``word`` and ``key`` spell single values and keys."""
+
+    def spelled(value: object) -> str:
+        if isinstance(value, dict):
+            return (
+                "{" + comma.join(f"{key(name)}{colon}{spelled(item)}" for name, item in value.items()) + "}"
+            )
+        if isinstance(value, (list, tuple)):
+            return "[" + comma.join(map(spelled, value)) + "]"
+        return word(value)
+
+    return spelled(value)
 
 
 def weak_text(value: object) -> str | None:

@@ -173,4 +173,4 @@ def test_flat_and_plain() -> None:
         (("a", "b", 1), "x"),
         (("c",), "true"),
     ]
-    assert emit.plain_of(tree, emit.plain_value) == {"a": {"b": [1, "x"]}, "c": True}
+    assert emit.plain_of(tree) == {"a": {"b": [1, "x"]}, "c": True}

@@ -56,9 +56,8 @@ def test_item(value: Plain, kept: str, lines: list[str]) -> None:
     assert style("r:\n   s:\n     - t\n", kept).item("a:", value, 2) == lines
 
 
-def test_in_brackets() -> None:
+def test_in_flow() -> None:
     value: Plain = {"a": [1, "b, c", {"<<": None}], "d:": {}, "e": "f"}
-    said = yaml_layout.in_brackets(value)
+    said = yaml_layout.in_flow(value)
     assert said == "{a: [1, 'b, c', {\"<<\": null}], 'd:': {}, e: f}"
     assert yaml.load_plain(f"x: {said}\n") == [{"x": value}]
-    assert yaml_layout.in_brackets({"a": ["x", "y"]}, str.upper, repr) == "{'a': [X, Y]}"

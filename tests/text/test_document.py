@@ -117,3 +117,8 @@ def test_lines_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         with pytest.raises(LimitError, match="more than 3 lines"):
             model.limit_lines(text, breaks)
+
+
+def test_a_function_of_each_single_value() -> None:
+    assert model.mapped({"a": [1, {"b": None}], "c": {}}, str) == {"a": ["1", {"b": "None"}], "c": {}}
+    assert model.mapped(5, str) == "5"

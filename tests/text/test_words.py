@@ -1,15 +1,22 @@
-"""Words for true and false, the word that was meant, and texts of the sops block."""
+"""Words for true and false, collections in brackets, the word that was meant, and texts of the sops block."""
 
 from __future__ import annotations
 
 import pytest
 
-from encconf.text.words import FALSE, TRUE, bool_word, did_you_mean, weak_text
+from encconf.text.words import FALSE, TRUE, bool_word, did_you_mean, in_brackets, weak_text
 
 
 def test_a_boolean_as_a_word() -> None:
     assert {bool_word(True), *(bool_word(word.encode()) for word in TRUE)} == {"true"}
     assert {bool_word(False), *(bool_word(word.encode()) for word in FALSE)} == {"false"}
+
+
+def test_collections_in_brackets() -> None:
+    value = {"a": ["x", "y", ("z",)], "b": {}}
+    assert in_brackets(value, str.upper, repr) == "{'a': [X, Y, [Z]], 'b': {}}"
+    assert in_brackets(value, str.upper, str, "=", ",") == "{a=[X,Y,[Z]],b={}}"
+    assert in_brackets("x", str.upper, repr) == "X"
 
 
 def test_the_word_that_was_meant() -> None:
