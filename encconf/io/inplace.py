@@ -90,5 +90,7 @@ def _places(folder: str) -> Iterator[str]:
 
 
 def _forget(path: str) -> None:
-    if path:
+    try:
         os.unlink(path)
+    except FileNotFoundError:
+        return  # nothing was saved, or a program that cleans up the folder was faster

@@ -160,14 +160,22 @@ def _in_memory(place: str, mounts: Mapping[str, bool]) -> bool:
 
 def remove_folder(path: str) -> None:
     """Remove a folder and its content, as far as possible.  Raises no error."""
+    entries = []
     try:
         os.chmod(path, 0o700)  # an editor may have changed the mode
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    remove_folder(entry.path)
-                else:
-                    os.unlink(entry.path)
+        with os.scandir(path) as found:
+            entries = list(found)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            remove_folder(entry.path)
+            continue
+        try:
+            os.unlink(entry.path)
+        except OSError:
+            continue  # the others can still be removed
+    try:
         os.rmdir(path)
     except OSError:
-        pass
+        return  # the caller looks whether the folder is gone

@@ -161,6 +161,22 @@ class TestOverwriting:
         assert stat.S_IMODE(saved.stat().st_mode) == 0o600
         assert replace.sweep(str(tmp_path)) == []
 
+    def test_c1_a_copy_that_another_program_has_removed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, other = tmp_path / "x", tmp_path / "y"
+        path.write_text("old")
+        other.hardlink_to(path)
+        real = os.ftruncate
+
+        def cleaned_up(descriptor: int, length: int) -> None:
+            for name in leftovers(tmp_path):
+                (tmp_path / name).unlink()
+            real(descriptor, length)
+
+        monkeypatch.setattr(os, "ftruncate", cleaned_up)
+        self.overwritten(path)
+
     def test_c1_a_copy_is_there_after_a_kill(self, tmp_path: Path) -> None:
         path, other = tmp_path / "x", tmp_path / "y"
         path.write_text("old")

@@ -93,6 +93,24 @@ class TestPrivateFolder:
             os.chmod(path, 0)
         assert not os.path.exists(path)
 
+    def test_what_cannot_be_removed_keeps_nothing_else(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = os.unlink
+        kept: list[str] = []
+
+        def unlink(name: str) -> None:
+            if not kept:
+                kept.append(name)  # the first one, whichever that is: maybe somebody has mounted it
+                raise OSError(errno.EBUSY, "busy")
+            real(name)
+
+        for name in "abc":
+            private.write_private(str(tmp_path / name), "secret")
+        monkeypatch.setattr(os, "unlink", unlink)
+        private.remove_folder(str(tmp_path))
+        assert [str(path) for path in tmp_path.iterdir()] == kept
+
     def test_b9_what_cannot_be_removed_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(private, "remove_folder", lambda path: None)
         with pytest.raises(OutputError) as caught, private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
