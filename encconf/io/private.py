@@ -160,13 +160,12 @@ def _in_memory(place: str, mounts: Mapping[str, bool]) -> bool:
 
 def remove_folder(path: str) -> None:
     """Remove a folder and its content, as far as possible.  Raises no error."""
-    entries = []
     try:
         os.chmod(path, 0o700)  # an editor may have changed the mode
         with os.scandir(path) as found:
             entries = list(found)
     except OSError:
-        return
+        entries = []
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             remove_folder(entry.path)
