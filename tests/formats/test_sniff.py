@@ -119,6 +119,7 @@ def test_yaml_that_is_not_at_the_margin(text: str) -> None:
         ("  a: ENC[\n  x:\n    sops: 1\n  sops:\n    mac: x\n", "a.yaml", "yaml"),
         ("app:\n sops:\n  mac: ENC[\n", "a.yaml", None),  # somebody's own key, not at the root
         ("# x\napp:\n  sops:\n    mac: ENC[\n", "a.yaml", None),
+        ("# {x}\napp:\n  sops:\n    mac: ENC[\n", "a.yaml", None),  # no brace that begins a root
         ("a: 1\nsops:\n  mac: x\n", "a.yaml", None),  # nothing is encrypted
         ("a: ENC[\nsops:\n  x: 1\n", "a.yaml", "yaml"),  # damaged: the MAC is gone
         ("a: ENC[\nsops:\n  x: 1\n", "a", None),
