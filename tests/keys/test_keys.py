@@ -10,7 +10,7 @@ import pytest
 from keys.interop import packages_loaded_for
 
 from encconf import keys
-from encconf.errors import MasterKeyError, MetadataError
+from encconf.errors import BadKeyError, MasterKeyError, MetadataError
 from encconf.identities.credentials import Credentials
 from encconf.keys import UnknownKey
 
@@ -58,6 +58,34 @@ def test_unknown_keys_are_equal_by_type_and_name() -> None:
     assert keys.from_entry("x", {}).label == "(no name)"
 
 
+def test_a_type_without_a_class_cannot_be_configured() -> None:
+    with pytest.raises(BadKeyError, match="does not support this type"):
+        UnknownKey.from_config("x")
+
+
+def test_settings_of_a_key_are_those_that_its_type_has_and_that_are_set() -> None:
+    kms = keys.TABLE["kms"]
+    assert kms.with_settings(ARN, {"role": "", "context": {}, "vault": "v"}) == ARN
+    assert kms.with_settings(ARN, {"role": "r", "vault": "v"}) == {kms.settings[0]: ARN, "role": "r"}
+
+
+def test_a_wrapped_data_key_has_a_limit() -> None:
+    keys.check_size("x" * keys.WRAPPED_LIMIT)
+    with pytest.raises(MasterKeyError, match="longer than 16 KiB"):
+        keys.check_size("x" * (keys.WRAPPED_LIMIT + 1))
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [("no-key", "no-key"), ("", "an empty text"), ("\x1b[1m", "?[1m"), ("x" * 121, "x" * 120)],
+)
+def test_what_was_given_as_a_key_is_shown_in_the_error(given: str, shown: str) -> None:
+    assert keys.as_given(given) == shown
+    with pytest.raises(BadKeyError) as raised:
+        keys.master_key("pgp", given)
+    assert raised.value.message.startswith(f"{shown} is not a PGP fingerprint")
+
+
 def test_a_list_in_one_text() -> None:
     assert keys.parse_list(" a , b,\n c,, ") == ["a", "b", "c"]
     assert keys.parse_list("") == []
@@ -80,6 +108,10 @@ def test_a_member_is_read_as_by_mapstructure(value: object, text: str) -> None:
 
 def test_an_exact_member_goes_before_another_case() -> None:
     assert keys.member({"FP": "a", "fp": "b"}, "fp") == "b"
+
+
+def test_members_whose_names_are_no_texts_are_passed_over() -> None:
+    assert keys.member({1: "a", None: "b", "Enc": "x"}, "enc") == "x"  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("value", [[], {}, ["x"], {"a": 1}])
