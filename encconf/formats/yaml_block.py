@@ -31,9 +31,17 @@ def render_block(block: Mapping[str, object]) -> str:
     return "\n".join(["sops:", *_Style().entries(block, 4)]) + "\n"
 
 
+_HEAD_LINE = r"""["']?sops["']?[ \t]*:(?:[ \t]+[&!]\S*)*(?:[ \t]+\#[^\r\n]*)?[ \t]*[\r\n]"""
+
+
+def _has_lines(block_text: str) -> bool:
+    """Whether the members of a block are on lines of their own, not in braces."""
+    return re.match(_HEAD_LINE, block_text) is not None
+
+
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     """Set, replace or remove string members of the block, without any other change."""
-    flow = not re.match(r"""["']?sops["']?[ \t]*:[ \t]*[\r\n]""", block_text)
+    flow = not _has_lines(block_text)
     text, around = ("{" + block_text + "}", 1) if flow else (block_text, 0)
     # Under another name, the members of the block are ordinary leaves with spans.
     document = scan(text.replace("sops", "spos", 1))
@@ -90,9 +98,6 @@ def _add_members(text: str, added: Mapping[str, str], flow: bool) -> str:
             if match.group(1) > name:
                 at = match.start()
                 break
-        if at == len(text) and not text.endswith(("\n", "\r")):
-            text += newline
-            at = len(text)
         text = text[:at] + line + text[at:]
     return text
 
@@ -111,7 +116,7 @@ def attach(document: Document, block_text: str) -> list[Edit]:
                 continue
             edits.append(_flow_member(document, part, _flow_block(block_text)))
             continue
-        if not re.match(r"sops:[ \t]*\r?\n", block_text):
+        if not _has_lines(block_text):
             block_text = render_block(_block_tree(block_text))
         pad = " " * part.indent
         block = newline.join(pad + line if line else "" for line in block_text.split("\n"))
@@ -160,15 +165,14 @@ def _block_lines_of(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _block_tree(block_text: str) -> dict[str, object]:
-    flow = not block_text.startswith("sops:\n")
-    block = scan("{" + block_text + "}" if flow else block_text).block
+    block = scan(block_text if _has_lines(block_text) else "{" + block_text + "}").block
     assert block is not None
     return block
 
 
 def _flow_block(block_text: str) -> str:
     """Return the block as a member of a flow mapping."""
-    if not block_text.startswith("sops:\n"):
+    if not _has_lines(block_text):
         return block_text
     import json
 

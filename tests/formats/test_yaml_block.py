@@ -55,6 +55,18 @@ def test_attach_and_detach(text: str) -> None:
     assert again == attached
 
 
+@pytest.mark.parametrize("head", ["sops: # c", '"sops":', "'sops' : ", "sops: &x", "sops: !!map # c"])
+def test_the_line_of_the_key_stays(head: str) -> None:
+    block_text = yaml.render_block(BLOCK).replace("sops:", head, 1)
+    document = yaml.scan(f"a: 1\n{block_text}")
+    assert document.block == BLOCK
+    changed = yaml.amend(block_text, {"mac": "new"})
+    assert changed == block_text.replace(str(BLOCK["mac"]), "new")
+    assert splice(document.text, yaml.attach(document, changed)) == f"a: 1\n{changed}"
+    flow = splice("{a: 1}\n", yaml.attach(yaml.scan("{a: 1}\n"), block_text))
+    assert yaml.scan(flow).block == BLOCK
+
+
 def test_amend_keeps_every_other_byte() -> None:
     for block_text in (yaml.render_block(BLOCK), '"sops": {"age": [], "mac": "x", "version": "3.7.1"}'):
         changed = yaml.amend(block_text, {"mac": "ENC[new]", "encconf_layout": "ENC[l]"})
