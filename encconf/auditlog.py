@@ -62,7 +62,7 @@ class AuditLog:
 
 def _databases(path: str) -> list[str]:
     """Return the connection strings in a configuration, in libpq's syntax."""
-    from encconf.formats import yaml
+    from encconf.formats import module
 
     wrong = AuditError(
         f"{path} is not an audit log configuration",
@@ -71,7 +71,7 @@ def _databases(path: str) -> list[str]:
     wrong.exit_code = 2
     try:
         text = fileio.read_bytes(path).decode()
-        tree: Any = (yaml.load_plain(text) or [{}])[0] if text.strip() else {}
+        tree: Any = (module("yaml").load_plain(text) or [{}])[0] if text.strip() else {}
     except EncconfError as error:
         if type(error).__name__ == "EmptyDocumentError":
             return []

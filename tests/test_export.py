@@ -10,7 +10,7 @@ import pytest
 
 from encconf import export
 from encconf.errors import EmitError
-from encconf.formats import yaml
+from encconf.formats import module
 
 TEXTS = {"A": "plain", "B": "it's $HOME # `x`", "C": "two\nlines", "D": "back\\", "E": ""}
 
@@ -54,11 +54,11 @@ def test_github_masks_each_line_of_what_is_secret_before_it_is_set() -> None:
 
 
 def test_kubernetes_secrets() -> None:
-    (tree,) = yaml.load_plain(export.kubernetes(TEXTS, "app.db"))
+    (tree,) = module("yaml").load_plain(export.kubernetes(TEXTS, "app.db"))
     assert tree["stringData"] == TEXTS
     assert (tree["kind"], tree["metadata"], tree["type"]) == ("Secret", {"name": "app.db"}, "Opaque")
     assert export.kubernetes({}, "x").endswith("stringData: {}\n")
-    (tree,) = yaml.load_plain(export.kubernetes_binary(b"\xff\0", "key.bin", "x"))
+    (tree,) = module("yaml").load_plain(export.kubernetes_binary(b"\xff\0", "key.bin", "x"))
     assert tree["data"] == {"key.bin": base64.b64encode(b"\xff\0").decode()}
 
 

@@ -126,6 +126,14 @@ class Format(Protocol):
 
     def load_plain(self, text: str) -> list[dict[str, object]]:
         """Return the values of a plaintext, including a ``sops`` entry if it has one."""
+        from encconf.formats.goyaml import fill
+
+        document = self.scan(text)
+        fill(document.leaves)
+        self.settle(document)
+        if document.block is not None:
+            document.trees[0]["sops"] = document.block
+        return document.trees
 
     def settle(self, document: Document) -> None:
         """Replace the values that sops stores, in an opened document's trees, with what readers see."""

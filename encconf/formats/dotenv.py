@@ -27,7 +27,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, ParseError
-from encconf.formats import Prepared, flat, goyaml
+from encconf.formats import Prepared, flat
 from encconf.text.document import Comment, Document, Leaf, Scope, limit_lines, position, whole_document
 
 TYPE_CHECKING = False
@@ -247,14 +247,6 @@ def _unquoted(line: str) -> str | None:
     if found[1] is not None:
         return _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), found[1])
     return re.sub(r"\\([\\'])", r"\1", found[2])
-
-
-def load_plain(text: str) -> list[dict[str, object]]:
-    """Return the values of a plaintext: strings by name."""
-    document = scan(text)
-    goyaml.fill(document.leaves)
-    settle(document)
-    return document.trees
 
 
 def settle(document: Document) -> None:

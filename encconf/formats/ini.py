@@ -33,7 +33,7 @@ import re
 from itertools import pairwise
 
 from encconf.errors import ParseError
-from encconf.formats import Prepared, flat, goyaml
+from encconf.formats import Prepared, flat
 from encconf.formats.ini_scan import (
     COMMENT_SIGN,
     LINE,
@@ -263,13 +263,6 @@ def entries_of(document: Document) -> Iterator[Entry]:
     if document.parts[0].indent:
         return read_indented(document.text)
     return read_entries(document.text, exact=document.block is not None)
-
-
-def load_plain(text: str) -> list[dict[str, object]]:
-    """Return the values of a plaintext: strings by section and key."""
-    document = scan(text)
-    goyaml.fill(document.leaves)
-    return document.trees
 
 
 def settle(document: Document) -> None:

@@ -282,15 +282,6 @@ def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseErr
     return error_at(text, at, f"expected {wanted}", hint=hint)
 
 
-def load_plain(text: str) -> list[dict[str, object]]:
-    """Return the values of a plaintext, as a list of its one object."""
-    document = scan(text)
-    goyaml.fill(document.leaves)
-    if document.block is not None:
-        document.trees[0]["sops"] = document.block
-    return document.trees
-
-
 def token(leaf: Leaf) -> tuple[str, bytes | None]:
     """Return type and bytes.  Integers and floats are one type: sops before 3.13.2 stores both as floats."""
     return "number" if leaf.type in ("int", "float") else leaf.type, leaf.data

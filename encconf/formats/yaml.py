@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.formats import goyaml, lines
+from encconf.formats import lines
 from encconf.formats.yaml_words import BREAK
 from encconf.text.document import limit_lines, limit_paths, too_many
 
@@ -85,16 +85,6 @@ def comment_text(plain: str) -> str | None:
     if not plain.isprintable() and re.search("[\r\x85\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", plain):
         return None
     return re.sub(r"\n(?!#)", "\n# ", plain) if "\n" in plain else plain
-
-
-def load_plain(text: str) -> list[dict[str, object]]:
-    """Return the values of a plaintext, one dict for each document, with merge keys applied."""
-    document = scan(text)
-    if document.block is not None:
-        document.trees[0]["sops"] = document.block
-    goyaml.fill(document.leaves)
-    settle(document)
-    return document.trees
 
 
 def settle(document: Document) -> None:

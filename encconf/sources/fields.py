@@ -97,10 +97,10 @@ def _tree(data: bytes) -> Any:
         return json.loads(data, parse_float=_Written, parse_int=_Written)
     except (ValueError, RecursionError):
         pass
-    from encconf.formats import yaml
+    from encconf.formats import module
 
     try:
-        trees = yaml.load_plain(data.decode())
+        trees = module("yaml").load_plain(data.decode())
     except (EncconfError, UnicodeDecodeError, RecursionError):  # their texts may quote the secret
         trees = []
     if len(trees) != 1:

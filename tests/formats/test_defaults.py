@@ -64,7 +64,6 @@ def test_the_other_functions_have_defaults() -> None:
         "scan",
         "sealed",
         "literal",
-        "load_plain",
         "render_block",
         "amend",
         "attach",

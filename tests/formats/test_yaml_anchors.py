@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encconf.errors import LimitError
-from encconf.formats import yaml
+from encconf.formats import module, yaml
 from encconf.formats.yaml_anchors import MAX_ALIASED_SIZE, Aliases, Anchor, Unfolded
 from encconf.text.document import MAX_DENSE, MAX_DEPTH, Document, Leaf, Scope
 
@@ -88,4 +88,4 @@ def test_merge_keys_and_collections_inside() -> None:
         ("f", "b", "c"), ("f", "d", "<<", "c"), ("f", "d", "e", 0),
     ]  # fmt: skip
     assert [scope.path for scope in document.merges] == [("a", "d"), ("f", "d")]
-    assert yaml.load_plain(text)[0]["f"] == {"b": {"c": 1}, "d": {"c": 1, "e": ["x"]}}
+    assert module("yaml").load_plain(text)[0]["f"] == {"b": {"c": 1}, "d": {"c": 1, "e": ["x"]}}
