@@ -218,6 +218,11 @@ class TestSet:
         assert sealed.read(FILE) == before
         assert sealed.read("secrets.yaml") == PLAIN
 
+    @pytest.mark.parametrize("words", [["set", "-", "a", "1"], ["unset", "-", "a"], ["update", "-"]])
+    def test_stdin_cannot_be_changed(self, sealed: Project, words: list[str]) -> None:
+        done = sealed.run(*words, input=sealed.read(FILE), code=1)
+        assert f"{words[0]} needs a file, not stdin" in done.err
+
     def test_the_mode_stays(self, sealed: Project) -> None:
         sealed.path(FILE).chmod(0o640)
         sealed.run("set", FILE, "db.password", "x")
