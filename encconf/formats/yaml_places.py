@@ -243,13 +243,13 @@ def _node(text: str, event: Any, start: int, end: int) -> Node:
     if name == "AliasEvent":
         return Node("leaf", start, start, end, ALIAS)
     shared = event.anchor is not None
-    if name != "ScalarEvent":
-        kind, flow = "map" if name == "MappingStartEvent" else "seq", bool(event.flow_style)
-        return Node(kind, start, end - 1 if flow else start, flow=flow, shared=shared)
-    style = event.style or ""
     value = start
     if shared or event.tag is not None:
         value = properties(text, start, end, event.anchor, event.tag)[1]
+    if name != "ScalarEvent":
+        kind, flow = "map" if name == "MappingStartEvent" else "seq", bool(event.flow_style)
+        return Node(kind, start, end - 1 if flow else value, flow=flow, shared=shared)
+    style = event.style or ""
     if style in (LITERAL, FOLDED):
         end = content_end(text, Leaf(_NOWHERE, "", value, end, style, "str", event.value.encode()))
     return Node("leaf", start, value, end, style, shared=shared)
@@ -260,7 +260,7 @@ def _place(text: str, inside: Node, node: Node, key: tuple[str, int, int] | None
     if key is None:
         if inside.flow:
             return node.start, node.start
-        dash = _behind_gap(text, inside.items[-1].end if inside.items else inside.start)
+        dash = _behind_gap(text, inside.items[-1].end if inside.items else inside.value)
         return dash, dash + 1 if text.startswith("-", dash) else ODD
     _, start, end = key
     colon = _TO_COLON.match(text, end)

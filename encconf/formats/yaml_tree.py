@@ -293,6 +293,8 @@ def remove(chain: list[Entry], path: Path) -> None:
         take(outer, entry)
         return
     _refuse_unclear(entry)
+    if entry.lead.strip():  # the anchor or tag of the collection
+        raise _layout_error()
     members = outer.members
     at = outer.entries.index(entry)
     if len(members) == 1:

@@ -5,12 +5,39 @@ from __future__ import annotations
 import pytest
 from formats.edited import YAML, changed
 
+from encconf.errors import EmitError
 from encconf.text.path import parse
 from encconf.verbs import changes
 
 
 def test_an_alias_itself_can_be_replaced() -> None:
     assert changes.put("a: &x v\nb: *x\n", ("b",), "w", format="yaml") == "a: &x v\nb: w\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "put", "dropped"),
+    [
+        ("a: &x 1\n", "a", "a: &x 5\n", "{}\n"),
+        ("a: &x\n- 1\n- 2\n", "a[0]", "a: &x\n- 5\n- 2\n", "a: &x\n- 2\n"),
+        (
+            "a: !!seq &x # c\n  - 1\n  - 2\n",
+            "a[0]",
+            "a: !!seq &x # c\n  - 5\n  - 2\n",
+            "a: !!seq &x # c\n  - 2\n",
+        ),
+        ("a:\n  &x\n  - 1\n  - 2\n", "a[0]", "a:\n  &x\n  - 5\n  - 2\n", None),
+        ("a:\n- &x\n  - 1\n  - 2\n", "a[0][0]", "a:\n- &x\n  - 5\n  - 2\n", "a:\n- &x\n  - 2\n"),
+    ],
+)
+def test_values_with_an_anchor_and_in_a_list_with_an_anchor(
+    text: str, path: str, put: str, dropped: str | None
+) -> None:
+    assert changes.put(text, parse(path), 5, format="yaml") == put
+    if dropped is None:
+        with pytest.raises(EmitError, match="cannot be changed value by value"):
+            changes.drop(text, parse(path), format="yaml")
+    else:
+        assert changes.drop(text, parse(path), format="yaml") == dropped
 
 
 @pytest.mark.parametrize("indent", ["", "  "])
