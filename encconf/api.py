@@ -239,7 +239,7 @@ def encrypt(
     selection are those of the twin, and it is an error if the twin cannot be opened.  If nothing changed,
     the twin is returned.  With ``new_data_key``, only the twin's unknown metadata is kept.  ``donors`` are
     other encrypted texts with the twin's data key, such as that of another branch.  Their ciphertexts may be
-    reused, too.
+    reused, too.  Those with another data key are not used.
 
     Raises AlreadyEncryptedError for a text with a ``sops`` entry, ParseError for one that is not valid in
     its format or that sops cannot store, and KeyAccessError or MasterKeyError if a key cannot be used.

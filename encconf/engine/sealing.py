@@ -82,7 +82,9 @@ def encrypt(
     )
     known = twin.document.text if isinstance(twin, Opened) else twin
     credentials.audit("encrypt", plain.text if known is None else known)
-    sources = (kept, *donors) if kept is not None else ()
+    # A ciphertext under another data key would be lost: what is reused is not decrypted once more.
+    fitting = [donor for donor in donors if donor.data_key == data_key]
+    sources = (kept, *fitting) if kept is not None else ()
     return Sealing(plain, metadata, data_key, sources, replaced, notify).run(chosen)
 
 

@@ -346,6 +346,16 @@ def test_donors_give_what_the_twin_lacks(age_key: AgeKey) -> None:
     assert not {*lines(text, "a", "b")} & {*lines(twin, "a"), *lines(donor, "b")}
 
 
+def test_a_donor_with_another_data_key_gives_nothing(age_key: AgeKey) -> None:
+    twin, donor = (encrypt(text, age_key)[0] for text in ("a: x\n", "a: x\nb: y\n"))
+    there = [
+        opening.open_text(each, format="yaml", credentials=credentials(age_key)) for each in (twin, donor)
+    ]
+    text, _ = encrypt("a: x\nb: y\n", age_key, twin=there[0], donors=there[1:])
+    assert opened(text, age_key) == "a: x\nb: y\n"
+    assert lines(text, "a") == lines(twin, "a")
+
+
 def test_the_version_of_a_file_stays(age_key: AgeKey) -> None:
     """Only one who rewrites the whole block says which sops it was written for."""
     creds = credentials(age_key)
