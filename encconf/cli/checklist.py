@@ -38,7 +38,7 @@ def write(path: str, items: Iterable[str]) -> int:
     """
     place = fileio.resolve(path)
     with about(path, instead=place):
-        before = fileio.read_existing(place)
+        before = fileio.read_existing(place) if not fileio.is_special(place) else None
         known = set(_ITEM.findall(before or ""))
         if before and not known:
             raise InputError("this file is not a checklist")
@@ -46,5 +46,6 @@ def write(path: str, items: Iterable[str]) -> int:
         if new:
             text = before or TITLE
             text += "" if text.endswith("\n") else "\n"
-            fileio.write_atomic(place, text + "".join(f"- [ ] {each}\n" for each in new), replacing=before)
+            text += "".join(f"- [ ] {each}\n" for each in new)
+            fileio.write_atomic(place, text, replacing=before)
         return len(new)
