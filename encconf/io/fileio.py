@@ -130,14 +130,14 @@ def _is_planted(path: str) -> bool:
 
     It could make you overwrite another file, or show that user what you write.  Linux refuses such files, too
     (``fs.protected_regular``, ``_symlinks``, ``_fifos``), but neither the paths that `resolve` returns nor
-    the files that encconf replaces.
+    the files that encconf replaces.  A file that is mounted there, as in a container, is of another device.
     """
     try:
-        owner, folder = os.lstat(path).st_uid, os.stat(os.path.dirname(path) or ".")
+        state, folder = os.lstat(path), os.stat(os.path.dirname(path) or ".")
     except (OSError, ValueError):
         return False
-    shared = folder.st_mode & 0o1002 == 0o1002
-    return shared and owner not in (os.geteuid(), folder.st_uid)
+    shared = folder.st_mode & 0o1002 == 0o1002 and state.st_dev == folder.st_dev
+    return shared and state.st_uid not in (os.geteuid(), folder.st_uid)
 
 
 def _refuse_planted(path: str) -> None:

@@ -216,6 +216,26 @@ class TestWriting:
             fileio.write_atomic(fileio.resolve(str(path)), "new")
             assert path.read_text() == "new"
 
+    @pytest.mark.services  # unshare, as root
+    def test_a_file_of_another_user_that_is_mounted_into_a_folder_for_everyone(self, tmp_path: Path) -> None:
+        """Only root can do that: docker run -v $PWD/secrets.enc.yaml:/tmp/secrets.enc.yaml."""
+        outside, shared = tmp_path / "outside", tmp_path / "shared"
+        outside.mkdir()
+        shared.mkdir(mode=0o777)
+        shared.chmod(0o1777)
+        (shared / "x").write_text("")
+        code = (
+            "import os, sys; from encconf.io import fileio\n"
+            "path = fileio.resolve(sys.argv[1])\n"
+            "os.geteuid = lambda: os.stat(path).st_uid + 1\n"
+            "fileio.check_writable(path)\n"
+            "fileio.write_atomic(path, 'new', replacing='old')\n"
+            "print(open(path).read())"
+        )
+        mount = f"mount -t tmpfs none {outside}; printf old >{outside}/x"
+        done = mounted(f"{mount}; mount --bind {outside}/x {shared}/x", code, shared / "x")
+        assert done.stdout == b"new\n", done.stderr
+
     def test_a_pipe_in_the_place_of_the_file_that_was_read(self, tmp_path: Path) -> None:
         """To write to it would wait until somebody reads it, and an editor's text would be lost."""
         path = tmp_path / "x"
