@@ -59,9 +59,11 @@ class PrivateFolder:
 
     def __exit__(self, _: object = None, error: object = None, __: object = None) -> None:
         try:
-            self._guard.hold()
-            if self.path:
-                remove_folder(self.path)
+            try:
+                self._guard.hold()
+            finally:  # also after a signal just before they are held
+                if self.path:
+                    remove_folder(self.path)
             if self.path and os.path.lexists(self.path):
                 hint = f"the temporary folder with the plaintext could not be removed; remove {self.path}"
                 if not isinstance(error, EncconfError):
@@ -167,11 +169,11 @@ def remove_folder(path: str) -> None:
     except OSError:
         entries = []
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            remove_folder(entry.path)
-            continue
         try:
-            os.unlink(entry.path)
+            if entry.is_dir(follow_symlinks=False):
+                remove_folder(entry.path)
+            else:
+                os.unlink(entry.path)
         except OSError:
             continue  # the others can still be removed
     try:

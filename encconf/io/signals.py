@@ -24,26 +24,41 @@ class SignalGuard:
         self._waiting: list[int] = []
 
     def __enter__(self) -> SignalGuard:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
-            number = getattr(signal, name, None)
-            if number is None:
-                continue
-            handler = signal.getsignal(number)
-            if handler in (signal.SIG_DFL, signal.default_int_handler):
-                try:
-                    signal.signal(number, self._leave)
-                except ValueError:
-                    break  # not the main thread
-                self._before[number] = handler
+        try:
+            for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
+                number = getattr(signal, name, None)
+                if number is None:
+                    continue
+                handler = signal.getsignal(number)
+                if handler in (signal.SIG_DFL, signal.default_int_handler):
+                    self._before[number] = handler
+                    try:
+                        signal.signal(number, self._leave)
+                    except ValueError:
+                        del self._before[number]  # not the main thread
+                        break
+        except BaseException:  # a signal
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        for handlers in (self._held, self._before):
-            while handlers:
-                number, handler = handlers.popitem()
-                signal.signal(number, handler)  # type: ignore[arg-type]
-        while self._waiting:
-            signal.raise_signal(self._waiting.pop(0))
+        try:
+            for handlers in (self._held, self._before):
+                while handlers:
+                    number = next(reversed(handlers))
+                    signal.signal(number, handlers[number])  # type: ignore[arg-type]
+                    del handlers[number]
+            while self._waiting:
+                number = self._waiting.pop(0)
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    handler(number, None)  # to raise the signal again would also wake an event loop again
+                else:
+                    signal.raise_signal(number)
+        except BaseException:  # a signal, before all have their handlers again
+            self.__exit__()
+            raise
 
     def hold(self) -> None:
         """Keep signals until the guard ends, for a cleanup that nothing may stop.

@@ -111,6 +111,17 @@ class TestPrivateFolder:
         private.remove_folder(str(tmp_path))
         assert [str(path) for path in tmp_path.iterdir()] == kept
 
+    def test_b9_it_goes_with_a_signal_before_signals_are_held(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(private.SignalGuard, "hold", interrupted)
+        with pytest.raises(KeyboardInterrupt), private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+            private.write_private(os.path.join(path, "x"), "secret")
+        assert not os.path.exists(path)
+
     def test_b9_what_cannot_be_removed_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(private, "remove_folder", lambda path: None)
         with pytest.raises(OutputError) as caught, private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from project import after
@@ -71,3 +73,46 @@ class TestSignals:
         thread.start()
         thread.join()
         assert (tmp_path / "x").read_text() == "a"
+
+    @pytest.mark.parametrize("handler", [signal.SIG_DFL, "_leave"])
+    def test_a_signal_while_the_handlers_change(
+        self, monkeypatch: pytest.MonkeyPatch, handler: object
+    ) -> None:
+        """It ends what the guard is for, and every handler is as it was."""
+        import _signal
+
+        numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+        before = [_signal.getsignal(number) for number in numbers]
+        real, sent = _signal.signal, list[int]()
+
+        def change(number: int, new: Any) -> Any:
+            found = real(number, new)
+            if number == signal.SIGTERM and handler in (new, getattr(new, "__name__", "")) and not sent:
+                sent.append(number)
+                signal.raise_signal(signal.SIGINT)
+            return found
+
+        monkeypatch.setattr(_signal, "signal", change)
+        with pytest.raises(KeyboardInterrupt), signals.SignalGuard():
+            pass
+        monkeypatch.undo()
+        after_it = [_signal.getsignal(number) for number in numbers]
+        for number, each in zip(numbers, before, strict=True):
+            signal.signal(number, each)
+        assert sent
+        assert after_it == before
+
+    def test_an_event_loop_gets_a_held_signal_once(self) -> None:
+        calls: list[int] = []
+
+        async def run() -> None:
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGUSR1, calls.append, 1)
+            with signals.SignalGuard() as guard:
+                guard.hold()
+                signal.raise_signal(signal.SIGUSR1)
+            for _ in range(10):
+                await asyncio.sleep(0.01)
+
+        asyncio.run(run())
+        assert calls == [1]
