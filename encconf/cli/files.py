@@ -9,9 +9,10 @@ from encconf.cli.options import flag, text
 from encconf.errors import (
     ChangedError,
     ConflictError,
-    InputError,
+    LimitError,
     MissingFileError,
     OutputError,
+    ParseError,
     UsageError,
     about,
 )
@@ -282,17 +283,23 @@ def warn_if_readable(console: Console, path: str) -> None:
 def write_own(name: str, text: str, mark: str, *, mode: int | None = None) -> None:
     """Write a file that only encconf writes.  Raises OutputError if another one without ``mark`` is there."""
     path = fileio.resolve(name)
-    old: str | fileio.Anything | None = fileio.ANYTHING
-    if not fileio.is_special(path):
-        try:
-            old = fileio.read_existing(path)
-        except InputError:  # such as a program, which is not text
-            old = ""
-        if isinstance(old, str) and mark not in old[:1000]:
-            raise OutputError(
-                "this file exists and was not written by encconf", hint="choose another name, or remove it"
-            ).about(name)
-    fileio.write_atomic(path, text, mode=mode, replacing=old)
+    with about(name, instead=path):
+        old: str | fileio.Anything | None = fileio.ANYTHING
+        if not fileio.is_special(path):
+            try:
+                old = fileio.read_existing(path)
+            except (LimitError, ParseError):  # such as a program, which is not text
+                old = ""
+            if isinstance(old, str) and mark not in old[:_HEAD]:
+                raise OutputError(
+                    "this file exists and was not written by encconf",
+                    hint="remove it, or choose another place",
+                )
+        fileio.write_atomic(path, text, mode=mode, replacing=old)
+
+
+_HEAD = 10_000
+"""Where a file has its mark, in characters.  A shim has the path of Python before it."""
 
 
 def _command_to_ignore(path: str) -> str:

@@ -33,6 +33,10 @@ class TestShim:
             assert (folder / "sops").read_bytes() == other
         app.run("shim", str(folder / "none"), code=3)
 
+    def test_a_folder_in_its_place(self, app: Project, tmp_path: Path) -> None:
+        (tmp_path / "sops").mkdir()
+        assert "cannot be read: it is a folder" in app.run("shim", str(tmp_path), code=2).err
+
     def test_c3_it_is_isolated_and_its_children_are_not(self, app: Project, tmp_path: Path) -> None:
         folder, evil = tmp_path / "bin", tmp_path / "evil"
         for name in ("encconf", "cryptography"):
@@ -49,17 +53,18 @@ class TestShim:
         )  # fmt: skip
         assert (done.returncode, done.stdout.decode()) == (0, f"b {evil} {evil}\n"), done.stderr
 
-    @pytest.mark.parametrize("name", ["with space", "l" * 150])
+    @pytest.mark.parametrize("name", ["with space", "l" * 150, "/".join(["l" * 200] * 6)])
     def test_c3_an_interpreter_that_no_first_line_can_name(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
         folder = tmp_path / name
-        folder.mkdir()
+        folder.mkdir(parents=True)
         python = folder / "python"
         python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
         python.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(python))
-        shim.shim(Console(environ={}), folder=str(tmp_path))
+        for _ in range(2):
+            shim.shim(Console(environ={}), folder=str(tmp_path))
         done = subprocess.run([tmp_path / "sops", "--version"], capture_output=True, check=True)
         assert done.stdout.startswith(b"sops ")
 
