@@ -131,7 +131,7 @@ class Format(Protocol):
         document = self.scan(text)
         fill(document.leaves)
         self.settle(document)
-        if document.block is not None:
+        if document.block is not None and document.format != "dotenv":  # there, it has no name of its own
             document.trees[0]["sops"] = document.block
         return document.trees
 

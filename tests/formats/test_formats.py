@@ -57,3 +57,15 @@ def test_few_ask_for_a_format_by_its_name() -> None:
         if COMPARED.search(line)
     ]
     assert len(found) <= MOST, "\n".join(found)
+
+
+def test_a_plaintext_that_has_a_sops_entry() -> None:
+    """In dotenv, the block is not an entry: its lines have names of their own, which are not loaded."""
+    for name, text, loaded in (
+        ("yaml", "a: x\nsops: {b: y}\n", {"a": "x", "sops": {"b": "y"}}),
+        ("json", '{"sops": {"b": "y"}, "a": "x"}', {"a": "x", "sops": {"b": "y"}}),
+        ("toml", "a = 'x'\n[sops]\nb = 'y'\n", {"a": "x", "sops": {"b": "y"}}),
+        ("ini", "[a]\nc = x\n[sops]\nb = y\n", {"a": {"c": "x"}, "sops": {"b": "y"}}),
+        ("dotenv", "a=x\nsops_b=y\n", {"a": "x"}),
+    ):
+        assert formats.module(name).load_plain(text) == [loaded], name
