@@ -53,7 +53,8 @@ def edit(console: Console, *, file: str, **options: Value) -> None:
         _edit_stdin(console, files.read(file), input_type, ignore_mac=ignore_mac)
         return
     path = fileio.resolve(file)
-    enc = fileio.read_existing(path)
+    with about(file, instead=path):
+        enc = fileio.read_existing(path)
     format = files.format_of(enc, file, input_type)
     unfinished = False
     if enc is None:
@@ -70,7 +71,8 @@ def edit(console: Console, *, file: str, **options: Value) -> None:
                 found, plain = _open_plain(console, file, enc, format, ignore_mac=ignore_mac)
         if isinstance(found, str):
             _warn_of_parents(console, file, path, enc, format)
-            fileio.write_atomic(path, found, replacing=enc)
+            with about(file, instead=path):
+                fileio.write_atomic(path, found, replacing=enc)
             console.note(f"wrote {file}: merged again from its parents, now with a MAC")
             return
         draft = Draft.of(found) if isinstance(found, opening.Opened) else Resolution(found)
@@ -83,7 +85,8 @@ def edit(console: Console, *, file: str, **options: Value) -> None:
         if not allow_plaintext:  # fail before the user types anything
             checks.rule_to_follow(file, config, warn=console.warn)
         draft.check = checks.refuse_plaintext(file, config, allowed=allow_plaintext, warn=console.warn)
-    fileio.check_writable(path)
+    with about(file, instead=path):
+        fileio.check_writable(path)
     Session(console, file, path, draft, enc, unfinished=unfinished).run()
     console.note(f"wrote {file}")
 

@@ -115,7 +115,8 @@ class Job:
             return False
         path = self.source.path if self.in_place else fileio.resolve(self.target)
         assert path is not None
-        fileio.write_atomic(path, self.enc, replacing=self._replacing)
+        with about(self.target, instead=path):
+            fileio.write_atomic(path, self.enc, replacing=self._replacing)
         self._check_format()
         console.note(f"wrote {one_line(self.target)}")
         return True

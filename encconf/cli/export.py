@@ -10,7 +10,7 @@ from encconf import api
 from encconf.cli import files, flat
 from encconf.cli.console import Console, is_terminal
 from encconf.cli.options import Value, flag, text
-from encconf.errors import ConflictError, OutputError, UsageError
+from encconf.errors import ConflictError, OutputError, UsageError, about
 from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
 from encconf.io import descriptors, fileio
 
@@ -54,6 +54,8 @@ def _write(console: Console, content: str, output: str | None) -> None:
         console.data(content)
         return
     path = fileio.resolve(output)
+    with about(output, instead=path):
+        fileio.check_writable(path)
     if os.name == "posix" and os.path.isfile(path) and os.stat(path).st_mode & 0o077:
         try:
             os.chmod(path, 0o600)

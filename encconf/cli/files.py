@@ -222,7 +222,9 @@ def write(
     if output is None or output in STDOUT:
         console.data(text)
         return None
-    fileio.write_atomic(fileio.resolve(output), text, mode=mode)
+    path = fileio.resolve(output)
+    with about(output, instead=path):
+        fileio.write_atomic(path, text, mode=mode)
     return output
 
 

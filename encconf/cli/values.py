@@ -71,7 +71,8 @@ def set_value(console: Console, *, file: str, path: str, value: str | None, **op
         raise UsageError("--json and --string exclude each other")
     target = fileio.resolve(file)
     if not os.path.exists(target):
-        fileio.check_writable(target)
+        with about(file, instead=target):
+            fileio.check_writable(target)
     given = value if value is not None else _ask_for(path)
     if value is not None and console.can_ask():
         console.hint("leave the value out to be prompted for it, so that it stays out of your shell history")
@@ -179,7 +180,8 @@ def _write(console: Console, file: str, target: str, old: str | None, enc: str) 
     if enc == old:
         console.note(f"{file} is up to date")
         return
-    fileio.write_atomic(target, enc, replacing=old)
+    with about(file, instead=target):
+        fileio.write_atomic(target, enc, replacing=old)
     console.note(f"wrote {file}")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 
+import pytest
 from project import PLAIN, Project
 
 
@@ -54,3 +56,38 @@ class TestGit:
         project.write("secrets.yaml", PLAIN)
         project.run("encrypt", "secrets.yaml")
         assert "ran" not in project.names()
+
+
+@pytest.mark.services  # chown, as root
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["set", "all/x.enc.yaml", "name", "y"],
+        ["unset", "all/x.enc.yaml", "db"],
+        ["update", "all/x.enc.yaml", "--from", "new.yaml"],
+        ["edit", "all/x.enc.yaml"],
+        ["rotate", "all/x.enc.yaml"],
+        ["encrypt", "-f", "-o", "all/x.enc.yaml", "new.yaml"],
+        ["decrypt", "-i", "all/x.enc.yaml"],
+        ["decrypt", "-o", "all/x.enc.yaml", "all/x.enc.yaml"],
+        ["export", "--format", "json", "-o", "all/x.enc.yaml", "all/x.enc.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_an_error_of_writing_names_the_file_as_it_was_typed(project: Project, command: list[str]) -> None:
+    """Here, the file is another user's in a folder for everyone, and nothing of it is changed."""
+    project.rules()
+    project.write("new.yaml", PLAIN)
+    project.path("all").mkdir()
+    project.run("encrypt", "-o", "all/x.enc.yaml", "new.yaml")
+    project.write("new.yaml", PLAIN + "more: 1\n")
+    path = project.path("all/x.enc.yaml")
+    before = path.read_bytes()
+    project.path("all").chmod(0o1777)
+    path.chmod(0o666)
+    os.chown(path, 65534, -1)
+    done = project.run(*command, environ=project.editor("echo 'more: 1' >> \"$1\""), code=3)
+    said = "encconf: error[unwritable]: all/x.enc.yaml: cannot be written: it is a file that another user has"
+    assert done.err.startswith(said)
+    assert path.read_bytes() == before
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666
