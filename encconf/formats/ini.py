@@ -306,14 +306,14 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
         others = _other_comments(text, read_indented(text) if indented else read_entries(text, exact=False))
     moved = {start for start, _, new in others if not new}
     for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
-        if is_chosen and leaf.data and not indented:
-            continue
         assert leaf.data is not None
+        slash = leaf.data.endswith(b"\\")
+        if is_chosen and leaf.data and not indented and not slash:
+            continue
         value = leaf.data.decode()
         fits = (is_chosen and value != "") or _stands(text, leaf, value, exact=True)
         rest = rest_of_line(text, leaf)
-        behind = skip_blanks(text, leaf.end, leaf.end + len(rest))
-        if value.endswith("\\") and not is_chosen and behind in moved:
+        if slash and skip_blanks(text, leaf.end, leaf.end + len(rest)) in moved:
             rest, fits = "", False  # when the comment is moved, the value would continue in the next line
         if indented and fits:
             fits = leaf.style == PLAIN and _stands(text, leaf, value, exact=False)

@@ -337,8 +337,13 @@ class TestIni(SopsFormatContract):
 @pytest.mark.parametrize("above", ["", "# above\n"])
 def test_a_backslash_before_a_comment(above: str, sops: Sops, age_key: AgeKey) -> None:
     """The comment moves above the key where there is another; the line must not go on in the next one."""
-    text = f"[s]\n{above}a_unencrypted = \\ # c\n{above}b = \\ ; d\n{above}c_unencrypted = C:\\ # e\nd = x\n"
-    values = {"s": {"a_unencrypted": "\\", "b": "\\", "c_unencrypted": "C:\\", "d": "x"}}
+    text = (
+        f"[s]\n{above}a_unencrypted = \\ # c\n{above}b = \\ ; d\n{above}c_unencrypted = C:\\ # e\nd = x\n"
+        f"{above}e = E:\\ # f\n  g = y\n"
+    )
+    values = {
+        "s": {"a_unencrypted": "\\", "b": "\\", "c_unencrypted": "C:\\", "d": "x", "e": "E:\\", "g": "y"}
+    }
     creds = credentials(age_key)
     sealed = api.encrypt(text, rule(age_key), format="ini", credentials=creds)
     assert api.decrypt(sealed, format="ini", credentials=creds) == text
