@@ -15,6 +15,7 @@ from encconf.formats.plain import text_of
 from encconf.io import fileio
 from encconf.text.document import Document, Leaf
 from encconf.text.path import parse
+from encconf.text.printable import counted
 from encconf.verbs import changes, checks
 
 TYPE_CHECKING = False
@@ -157,7 +158,7 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
         )
     if dry_run and enc != source.text:
         changed = len(set(enc.splitlines()) - set(source.text.splitlines()))
-        console.note(f"{file}: {changed} lines would change")
+        console.note(f"{file}: {counted(changed, 'line')} would change")
         return
     _write(console, file, source.path, source.text, enc)
 

@@ -330,6 +330,11 @@ class TestUpdate:
         sealed.run("update", FILE, input=plain)
         assert said(sealed) == plain
         assert len(set(sealed.read(FILE).splitlines()) - set(before.splitlines())) in (3, 4)
+
+    def test_a_file_of_one_line(self, sealed: Project) -> None:
+        sealed.write("x.json", '{"a": 1}')
+        sealed.run("encrypt", "-o", "x.enc.json", "x.json")
+        assert "x.enc.json: 1 line would" in sealed.run("update", "-n", "x.enc.json", input='{"a": 2}').err
         sealed.write("new.yaml", PLAIN)
         sealed.run("update", FILE, "--from", "new.yaml")
         assert said(sealed) == PLAIN
