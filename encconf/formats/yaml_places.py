@@ -213,7 +213,8 @@ def _compose(text: str, *, pure: bool) -> Node:
     nodes = _Nodes()
     key: tuple[str, int, int] | None = None
     anchored: dict[str, str] = {}
-    for event in parse(text, pure):
+    # Without the byte order mark: one parser counts it as a character, the other does not.
+    for event in parse(text[bom:], pure):
         name = type(event).__name__
         if name in ("StreamStartEvent", "DocumentStartEvent"):
             continue

@@ -222,6 +222,11 @@ def test_a_key_that_cannot_be_changed() -> None:
 
 def test_a_flow_of_a_newer_yaml() -> None:
     assert shown("a: [http://h]\n") == {("a", "a:"): {(0, ""): "http://h"}}
+    # Only the parser in C does not count a byte order mark.
+    assert shown("\ufeffa: [http://h]\nb: |\n  x\n") == {
+        ("a", "a:"): {(0, ""): "http://h"},
+        ("b", "b:"): "|\n  x\n",
+    }
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n"])
