@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from encconf.errors import EncconfError, OutputError
 from encconf.io.descriptors import CLOEXEC, CREATE, NOFOLLOW, cannot_write, reason, write_all
@@ -162,8 +163,9 @@ def _in_memory(place: str, mounts: Mapping[str, bool]) -> bool:
 
 def remove_folder(path: str) -> None:
     """Remove a folder and its content, as far as possible.  Raises no error."""
+    with suppress(OSError):  # some file systems have no modes
+        os.chmod(path, 0o700)  # an editor may have changed it
     try:
-        os.chmod(path, 0o700)  # an editor may have changed the mode
         with os.scandir(path) as found:
             entries = list(found)
     except OSError:

@@ -111,6 +111,17 @@ class TestPrivateFolder:
         private.remove_folder(str(tmp_path))
         assert [str(path) for path in tmp_path.iterdir()] == kept
 
+    def test_b9_it_goes_where_a_mode_cannot_be_changed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(*_: object) -> None:
+            raise PermissionError(errno.EPERM, "not permitted")
+
+        with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
+            private.write_private(os.path.join(path, "x"), "secret")
+            monkeypatch.setattr(os, "chmod", refused)
+        assert not os.path.exists(path)
+
     def test_b9_it_goes_with_a_signal_before_signals_are_held(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
