@@ -159,10 +159,15 @@ def merged(text: str, format: str, seed: int) -> str:
     if not reads(by_git):
         return "git: spoiled, ours: merged"
     # An entry that one side moves is in the result once, or not at all if the other side removes it.
+    # One that both sides add, at different places, is there once.
     was, one, other, git, here = (
         Counter(map(str.strip, each.splitlines())) for each in (text, ours, theirs, by_git, found.text)
     )
-    wanted = {line: min(git[line], one[line] + other[line] - was[line]) for line in git if line}
+    wanted = {
+        line: min(git[line], max(one[line], other[line], was[line]), one[line] + other[line] - was[line])
+        for line in git
+        if line
+    }
     missing = [line for line, count in wanted.items() if here[line] < count]
     assert not missing, (missing, case)
     return "the same lines in another order"
