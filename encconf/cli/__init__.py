@@ -27,12 +27,16 @@ AUDIT = "/etc/sops/audit.yaml"
 def run() -> NoReturn:
     """Run `main` and exit at once.  This is the program ``encconf``.
 
-    Finalizing the interpreter takes longer than many commands.  The same is true of collecting garbage.
+    Finalizing the interpreter takes longer than many commands.  The same is true of collecting garbage.  And
+    with other threads at work, as after a signal, it may abort the process, which leaves a core dump.
     """
     import gc
 
     gc.disable()
-    code = main()
+    try:
+        code = main()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:  # None if it was closed when the program started

@@ -282,3 +282,15 @@ def test_what_is_said_fits_the_terminal_and_uses_it(width: int, words: str, proj
     for line, following in pairwise(lines):
         if following.startswith("  ") and line.startswith("encconf: "):
             assert len(line) + 1 + len(following.split()[0]) > width
+
+
+@pytest.mark.parametrize(("ended", "code"), [("143", 143), ("", 0), ("None", 0), ("'x'", 1)])
+def test_the_interpreter_is_not_finalized_after_a_signal(ended: str, code: int) -> None:
+    """It could abort because of the threads of a batch, and a core dump would have the data keys."""
+    script = (
+        "import atexit; from encconf import cli; atexit.register(print, 'finalized')\n"
+        f"def main(): print('done'); raise SystemExit({ended})\n"
+        "cli.main = main; cli.run()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (code, b"done\n"), done.stderr
