@@ -49,8 +49,13 @@ def parse(text: str, pure: bool) -> Iterator[Any]:
 def events_of(text: str, pure: bool) -> Iterator[Any]:
     """Return the events of a stream in which a byte order mark is an ordinary character, as in go-yaml.
 
-    The parsers themselves drop a byte order mark at the start of a line.
+    The parsers themselves drop a byte order mark at the start of a line.  ``text`` is without the one that
+    may begin a file.  To go-yaml, a second one indents the first key.
     """
+    if text.startswith("\ufeff"):
+        raise ParseError(
+            "the file begins with two byte order marks", line=1, hint="remove at least one of them"
+        )
     if "\n\ufeff" not in text and "\r\ufeff" not in text:
         return parse(text, pure)
     other = next(sign for sign in map(chr, range(0xE000, 0xF8FF)) if sign not in text)
