@@ -131,7 +131,8 @@ class Format(Protocol):
         document = self.scan(text)
         fill(document.leaves)
         self.settle(document)
-        if document.block is not None and document.format != "dotenv":  # there, it has no name of its own
+        # In dotenv, each member of the block is a name at the top level, and none is called sops.
+        if document.block is not None and document.format != "dotenv":
             document.trees[0]["sops"] = document.block
         return document.trees
 

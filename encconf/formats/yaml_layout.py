@@ -39,7 +39,7 @@ class Style(yaml_text.Style):
 
 
 def _dashes(node: Tree | Single | None) -> int | None:
-    """Return how much deeper than its key the first sequence is indented, or None if there is no sequence."""
+    """Return how much deeper than its key the first sequence is indented, or None without one."""
     if not isinstance(node, Tree) or node.flow:
         return None
     for entry in node.members if node.kind == "map" else ():

@@ -114,7 +114,7 @@ def resolve(path: str) -> str:
         try:
             target = os.readlink(link)
         except (OSError, ValueError):
-            break  # it is no link
+            break  # not a link
         if _is_planted(link):
             hint = "use the path that it leads to, if you trust it"
             raise InputDeniedError(f"cannot be used: a link {_PLANTED}", hint=hint).about(path)

@@ -34,6 +34,13 @@ class TestOverwriting:
 
         monkeypatch.setattr(os, call, refused)
 
+    def linked(self, folder: Path) -> Path:
+        """Make a file that has a second name, ``y``, so that it is overwritten in place."""
+        path = folder / "x"
+        path.write_text("old")
+        (folder / "y").hardlink_to(path)
+        return path
+
     def overwritten(self, path: Path, text: str = "new") -> None:
         """Write, and see that it is the same file, and that nothing else is left there."""
         before = path.stat()
@@ -126,16 +133,12 @@ class TestOverwriting:
         assert leftovers(tmp_path) == []
 
     def test_c1_hard_links_stay(self, tmp_path: Path) -> None:
-        path, other = tmp_path / "x", tmp_path / "y"
-        path.write_text("old")
-        other.hardlink_to(path)
+        path = self.linked(tmp_path)
         self.overwritten(path)
-        assert other.read_text() == "new"
+        assert (tmp_path / "y").read_text() == "new"
 
     def test_c1_what_fails_is_undone(self, tmp_path: Path) -> None:
-        path, other = tmp_path / "x", tmp_path / "y"
-        path.write_text("old")
-        other.hardlink_to(path)
+        path = self.linked(tmp_path)
         code = (
             "import resource, sys; from encconf.io import fileio\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
@@ -149,9 +152,7 @@ class TestOverwriting:
     def test_c1_a_copy_is_kept_where_it_cannot_be_undone(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        path, other = tmp_path / "x", tmp_path / "y"
-        path.write_text("old")
-        other.hardlink_to(path)
+        path = self.linked(tmp_path)
         self.refuse(monkeypatch, "ftruncate", errno.EIO)
         with pytest.raises(OutputError, match="damaged") as caught:
             fileio.write_atomic(str(path), "new")
@@ -164,9 +165,7 @@ class TestOverwriting:
     def test_c1_a_copy_that_another_program_has_removed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        path, other = tmp_path / "x", tmp_path / "y"
-        path.write_text("old")
-        other.hardlink_to(path)
+        path = self.linked(tmp_path)
         real = os.ftruncate
 
         def cleaned_up(descriptor: int, length: int) -> None:
@@ -178,9 +177,7 @@ class TestOverwriting:
         self.overwritten(path)
 
     def test_c1_a_copy_is_there_after_a_kill(self, tmp_path: Path) -> None:
-        path, other = tmp_path / "x", tmp_path / "y"
-        path.write_text("old")
-        other.hardlink_to(path)
+        path = self.linked(tmp_path)
         code = (
             "import os, signal, sys; from encconf.io import fileio\n"
             "os.ftruncate = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -204,9 +201,7 @@ class TestOverwriting:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, outer: Callable[[], Any]
     ) -> None:
         """`edit` and the commands for many files have a guard of their own, a program may have handlers."""
-        path, other = tmp_path / "x", tmp_path / "y"
-        path.write_text("old")
-        other.hardlink_to(path)
+        path = self.linked(tmp_path)
         real = os.ftruncate
 
         def interrupted(descriptor: int, length: int) -> None:

@@ -44,7 +44,7 @@ PLAIN = '{"a": "b"}'
 @contextlib.contextmanager
 def served(program: str, network: str, environ: dict[str, str]) -> Iterator[str]:
     """``sops keyservice`` or ``encconf keyservice``, as a program; gives its address."""
-    with socket.socket() as held:  # nobody else gets its port; the server does, which allows reuse, too
+    with socket.socket() as held:  # keeps the port; only the server can bind it too, since both allow reuse
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{held.getsockname()[1]}"

@@ -47,7 +47,7 @@ def test_b8_a_bucket_that_does_not_respond(answers: bool) -> None:
 
 
 def test_a_server_that_is_not_there() -> None:
-    with socket.socket() as taken:  # so that nobody else listens there
+    with socket.socket() as taken:  # keeps the port, and does not listen
         taken.bind(("127.0.0.1", 0))
         host, port = taken.getsockname()
         credentials = Credentials({"STORAGE_EMULATOR_HOST": f"{host}:{port}"}, timeout=1.5)

@@ -105,7 +105,7 @@ def test_a_fork_after_a_load_by_a_service(service: Service) -> None:
     """The child loads by itself: no connection of the parent is left for it to use."""
     path = service.write(1)
     live = watch(path, interval=0, credentials=service.credentials)
-    # A longer file, since the clock of files may stand still meanwhile.
+    # A file of another size, since two writes may have the same time.
     text = encconf.encrypt("n: 2222\n", service.rule, credentials=service.credentials)
     child = os.fork()
     if child == 0:

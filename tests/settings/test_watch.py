@@ -115,7 +115,7 @@ def test_what_a_listener_raises_is_not_lost_and_spoils_nothing(path: Path, key: 
 
 def test_threads_that_reload_while_the_file_changes_a_thousand_times(path: Path, key: TestKey) -> None:
     """Each value is whole, none is older than what the thread has seen, and the last one arrives."""
-    # No two have one size: the clock of a file may stand still, and its inode be that of one before.
+    # All differ in size: two writes may have the same time, and a new file may get an old inode.
     texts = [key.encrypt({"n": n, "m": n, "long": "x" * 500 * n}) for n in range(20)]
     wrong: list[object] = []
     done = threading.Event()
