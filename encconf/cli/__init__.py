@@ -114,7 +114,7 @@ class _Call:
         _as_texts(values)
         if (color := values.pop("color")) is not None:
             self.console = Console(str(color))
-        self.console.quiet = values.pop("without_notes", False) is True
+        self.console.quiet = values.pop("without_notes", values.get("quiet")) is True
         self.console.keys = _take_key_options(values)
         _function_of(command.target)(self.console, **values)
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from encconf.cli import files
 from encconf.cli.console import Console
 from encconf.cli.options import Value, flag, text
+from encconf.errors import ConflictError
 from encconf.io.fileio import PRIVATE
 
 
@@ -16,6 +17,11 @@ def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
         decrypt_many(console, file, options)
         return
     in_place, output = flag(options, "in_place"), text(options, "output")
+    if in_place and text(options, "extract") is not None:
+        raise ConflictError(
+            "--in-place and --extract exclude each other",
+            hint="the other values would be lost; to write this one to another file, use -o",
+        )
     source = files.read(
         file[0] if file else None,
         in_place=in_place,

@@ -81,7 +81,9 @@ class Encrypting(Batch):
         if source.found and not self.alone and text(self.options, "input_type") != "binary":
             return None
         job = Job(file, source, self.options, self.warner(file), self._configs)
-        if not self.dry_run:
+        if self.dry_run:
+            job.plain()
+        else:
             job.encrypt(self.credentials)
         return job
 

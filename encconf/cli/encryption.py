@@ -10,12 +10,13 @@ from encconf.cli.console import Console, one_line
 from encconf.cli.options import Value, flag, text
 from encconf.cli.rule import find_rule
 from encconf.engine import sealing
-from encconf.errors import EncconfError, InputError, OutputError, UsageError, about
+from encconf.errors import InputError, OutputError, UsageError, about
 from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.rules.config import Config
 from encconf.rules.names import encrypted_name
+from encconf.text.document import Document
 from encconf.text.printable import quoted
 from encconf.verbs.encrypt import plain_as, refuse_encrypted
 
@@ -67,43 +68,60 @@ class Job:
         self.twin: str | None = None
         self._replacing: str | fileio.Anything | None = source.text
         if target is not None and not self.in_place:
-            self.twin, self._replacing = _existing(target, self._force)
-            if not self._force:
-                self._refuse_other_format()
+            self._replacing = self._existing(target)
 
-    def _refuse_other_format(self) -> None:
-        """Raise OutputError if the target is encrypted in another format, so it cannot be an old version."""
-        found = None if self.twin is None else sniff.find(self.twin, self.target or "")
-        if found is not None and self._is_other_format(found):
+    def _existing(self, target: str) -> str | fileio.Anything | None:
+        """Return the text that may be replaced.  If it is encrypted, it is the ``twin``.
+
+        Raises OutputError, unless --force was given, if it is not encrypted, or encrypted in another format,
+        so it cannot be an old version.
+        """
+        if fileio.is_special(target):
+            return fileio.ANYTHING
+        hint = "choose another file with -o FILE, or overwrite it with --force"
+        try:
+            there = fileio.read_existing(fileio.resolve(target))
+        except InputError:
+            there, found = "", None
+        else:
+            if there is None:
+                return None
+            found = sniff.find(there, target)
+        if found is None:
+            if not self._force:
+                raise OutputError("this file exists and is not encrypted", hint=hint).about(target)
+            return fileio.ANYTHING
+        if self._is_other_format(found) and not self._force:
             raise OutputError(
                 f"this file is encrypted {found}, and it would be replaced by encrypted {self.written}",
-                hint="choose another file with -o FILE, or overwrite it with --force",
-            ).about(self.target or "")
+                hint=hint,
+            ).about(target)
+        self.twin = there
+        return there
 
     def _is_other_format(self, format: str | None) -> bool:
         """Whether a format differs from the one that is written.  YAML and JSON count as the same."""
         return format != self.written and {format, self.written} != {"yaml", "json"}
 
-    def encrypt(self, credentials: Credentials) -> None:
-        """Set ``enc`` to the encrypted text.  Raises AlreadyEncryptedError, and the errors of encrypting."""
-        notes: list[str] = []
+    def plain(self) -> Document:
+        """Scan the plaintext.  Raises AlreadyEncryptedError and ParseError."""
         with about(self.source.label):
             if self._input_type != "binary":
                 refuse_encrypted(self.source.text, self.source.name, self.format)
+            return sealing.scan_plain(self.source.text, self.format)
+
+    def encrypt(self, credentials: Credentials) -> None:
+        """Set ``enc`` to the encrypted text.  Raises as `plain`, and the errors of encrypting."""
+        plain = self.plain()
+        with about(self.source.label):
             self.enc = sealing.encrypt(
-                plain_as(self.source.text, self.format, self.written),
+                plain_as(plain, self.format, self.written),
                 self.rule,
                 format=self.written,
                 twin=self.twin,
                 credentials=credentials,
-                notify=notes.append,
+                notify=lambda notice: self._warn(notice, None),
             )
-        if self.twin is not None and notes and sniff.find(self.twin, self.target or "") is None:
-            if not self._force:
-                raise _not_encrypted(self.target)
-            notes.clear()
-        for note in notes:
-            self._warn(note, None)
 
     def write(self, console: Console) -> bool:
         """Write the encrypted text to ``target`` or stdout.  Returns False if ``target`` is up to date."""
@@ -152,23 +170,3 @@ def _target(source: files.Source, file: str | None, output: str | None, *, in_pl
             ),
         ).about(file)
     return name
-
-
-def _existing(target: str, force: bool) -> tuple[str | None, str | fileio.Anything | None]:
-    """Return the existing text, whose ciphertexts are kept, and the text that may be replaced."""
-    if fileio.is_special(target):
-        return None, fileio.ANYTHING
-    try:
-        there = fileio.read_existing(fileio.resolve(target))
-    except InputError:
-        if not force:
-            raise _not_encrypted(target) from None
-        return None, fileio.ANYTHING
-    return there, there
-
-
-def _not_encrypted(target: str | None) -> EncconfError:
-    return OutputError(
-        "this file exists and is not encrypted",
-        hint="choose another file with -o FILE, or overwrite it with --force",
-    ).about(target or "")

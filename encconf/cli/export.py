@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Mapping
 
-from encconf import api
 from encconf.cli import files, flat
 from encconf.cli.console import Console, is_terminal
 from encconf.cli.options import Value, flag, text
@@ -34,7 +33,7 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
         )
     sources = list(map(files.read, file))
     if format == "k8s" and len(file) == 1 and sources[0].format(text(options, "input_type")) == "binary":
-        _write(console, _k8s_binary(console, sources[0], name), output)
+        _write(console, _k8s_binary(console, sources[0], options), output)
         return
     found = flat.values(console, sources, options)
     texts = {each: value.text for each, value in found.items()}
@@ -109,14 +108,11 @@ def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | Non
     console.data("".join(lines))
 
 
-def _k8s_binary(console: Console, source: files.Source, name: str | None) -> str:
-    plain = api.decrypt(
-        source.text, format="binary", credentials=files.credentials(console), notify=console.warn
-    )
+def _k8s_binary(console: Console, source: files.Source, options: Mapping[str, Value]) -> str:
+    plain = files.decrypted(source, options, files.credentials(console), console.warn)
     key = re.sub(r"[^-._a-zA-Z0-9]", "_", os.path.basename(source.label).removesuffix(".enc"))
-    return kubernetes_binary(
-        plain.encode("utf-8", "surrogateescape"), key, name or _secret_name(source.label)
-    )
+    name = text(options, "name") or _secret_name(source.label)
+    return kubernetes_binary(plain.encode("utf-8", "surrogateescape"), key, name)
 
 
 def _secret_name(file: str) -> str:

@@ -10,7 +10,14 @@ from encconf.cli.console import Console, is_terminal
 from encconf.cli.options import Value, flag, text
 from encconf.engine import loading, plaintext
 from encconf.engine.metadata import Metadata
-from encconf.errors import ConflictError, PathBlockedError, PathNotFoundError, UsageError, about
+from encconf.errors import (
+    ConflictError,
+    MissingFileError,
+    PathBlockedError,
+    PathNotFoundError,
+    UsageError,
+    about,
+)
 from encconf.formats.plain import text_of
 from encconf.io import fileio
 from encconf.text.document import Document, Leaf
@@ -145,7 +152,10 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
     if source.path is None:
         raise UsageError("update needs a file, not stdin")
     format = source.format(text(options, "input_type"))
-    plain = files.read(text(options, "from")).text
+    new = text(options, "from")
+    if new is None and is_terminal(0):
+        raise MissingFileError("no plaintext was given", hint="name its file: --from FILE")
+    plain = files.read(new, plain=True, input_type=format).text
     with about(file):
         document, check = _checked(console, file, source.text, format, options)
         enc = changes.update(

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from encconf.engine.opening import Notify
     from encconf.envelope.wrapped import WrappedKey
-    from encconf.formats import Format, Prepared
+    from encconf.formats import Prepared
     from encconf.rules.config import Rule
     from encconf.rules.selection import Chosen, Selection
     from encconf.text.document import Document, Edit, Leaf
@@ -61,11 +61,10 @@ def encrypt(
 
     A caller that has scanned the text already, with its comments, passes the document.
     """
-    module = formats.module(format)
     credentials = credentials or Credentials.from_env()
     replaced = _opened_twin(twin, rule, format, credentials, notify)
     selection = _selection(rule, replaced, format, notify)
-    plain = _plain(module, text)
+    plain = scan_plain(text, format) if isinstance(text, str) else _refuse_block(text)
     if replaced is not None:
         from encconf.engine.torn_quotes import quoted, refuse_torn
 
@@ -159,9 +158,13 @@ def _groups(
     return wrap_again(data_key, groups, threshold, wanted, needed, credentials, lastmodified())
 
 
-def _plain(module: Format, text: str | Document) -> Document:
-    """Scan a text to encrypt.  Raises before any key service is called if the text cannot be encrypted."""
-    plain = module.scan(text, comments=True) if isinstance(text, str) else text
+@bounded
+def scan_plain(text: str, format: str) -> Document:
+    """Scan a text to encrypt.  Raises AlreadyEncryptedError and ParseError."""
+    return _refuse_block(formats.module(format).scan(text, comments=True))
+
+
+def _refuse_block(plain: Document) -> Document:
     if any(part.block is not None for part in plain.parts):
         raise AlreadyEncryptedError(
             'the file is already encrypted, or has a top-level entry named "sops"',

@@ -46,7 +46,7 @@ def encrypt_again(
     format = opened.document.format
     twin: Opened | None = opened
     if target not in (None, format):
-        plain = plain_as(plain if isinstance(plain, str) else plain.text, format, target)
+        plain = plain_as(plain, format, target)
         twin, new_data_key, format = None, False, target
     if rule is None:
         from encconf.engine.admission import rule_to_wrap
@@ -63,20 +63,18 @@ def encrypt_again(
     )
 
 
-def plain_as(text: str, format: str, target: str, *, indent: int | None = None, rewrite: bool = False) -> str:
+def plain_as(
+    plain: str | Document, format: str, target: str, *, indent: int | None = None, rewrite: bool = False
+) -> str | Document:
     """Convert a plaintext to another format, or with ``rewrite`` rewrite it in its own format.
 
     Raises AlreadyEncryptedError, and what reading and writing the text raise.
     """
     if format == target and not (rewrite and formats.ROWS[format].indent is not None):
-        return text
+        return plain
     from encconf.formats import emit
 
-    document = formats.module(format).scan(text, comments=True)
-    if any(part.block is not None for part in document.parts):  # the trees lack the block: it would be lost
-        raise AlreadyEncryptedError(
-            'the file is already encrypted, or has a top-level entry named "sops"',
-            hint="to change an encrypted file, use: encconf edit FILE",
-        )
+    # The trees lack a sops block, so it would be lost: `scan_plain` refuses one.
+    document = sealing.scan_plain(plain, format) if isinstance(plain, str) else plain
     trees, notes = emit.trees_of(document)
     return emit.render(trees, target, notes, indent=indent)

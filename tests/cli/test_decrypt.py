@@ -48,6 +48,13 @@ def test_in_place(sealed: Project) -> None:
     assert stat.S_IMODE(sealed.path("secrets.enc.yaml").stat().st_mode) == 0o600
 
 
+def test_one_value_does_not_replace_the_whole_file(sealed: Project) -> None:
+    before = sealed.read("secrets.enc.yaml")
+    done = sealed.run("decrypt", "-i", "--extract", "password", "secrets.enc.yaml", code=8)
+    assert "the other values would be lost" in done.err
+    assert sealed.read("secrets.enc.yaml") == before
+
+
 def test_b9_the_mode_of_an_existing_output_file_becomes_private(sealed: Project) -> None:
     for mode in (0o666, 0o644):
         sealed.write("plain.yaml", "old").chmod(mode)

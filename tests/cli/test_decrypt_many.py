@@ -111,6 +111,10 @@ class TestFailures:
             assert done.out == ""
         assert deploy.names() == [".sops.yaml", "deploy"]
 
+    def test_in_place_or_to_a_folder(self, deploy: Project) -> None:
+        err = deploy.run("decrypt", "-r", "-i", "-o", "out", "deploy", code=8).err
+        assert err == "encconf: error[conflicting-options]: --in-place and --output exclude each other\n"
+
     @pytest.mark.parametrize("option", ["--extract=password", "--output-type=json", "--filename-override=x"])
     def test_options_that_need_a_single_file(self, deploy: Project, option: str) -> None:
         deploy.run("decrypt", "-o", "out", option, *FILES, code=1)

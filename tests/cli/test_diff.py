@@ -171,6 +171,8 @@ class TestCommand:
         update(project, "hunter2", "hunter3")
         done = project.run("diff", "--quiet", code=1)
         assert (done.out, done.err) == ("", "")
+        done = project.run("diff", "--quiet", environ={"SOPS_AGE_KEY": CAROL.identity}, code=1)
+        assert (done.out, done.err) == ("", "")
 
     def test_json(self, project: Project) -> None:
         update(project, "hunter2", "hunter3")

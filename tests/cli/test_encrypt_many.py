@@ -221,6 +221,20 @@ class TestDryRun:
         )
         assert encrypted(deploy) == []
 
+    def test_a_dry_run_fails_where_the_command_would(self, deploy: Project) -> None:
+        deploy.write("deploy/a.enc.yaml", "not: encrypted\n")
+        for words in ("-n", "--"):
+            done = deploy.run("encrypt", words, "deploy/a.yaml", code=3)
+            assert (done.out, "exists and is not encrypted" in done.err) == ("", True)
+        deploy.run("encrypt", "-f", "deploy/a.yaml")
+        for format in ([], ["--input-type", "json"]):
+            for words in ("-n", "--"):
+                done = deploy.run("encrypt", "-i", *format, words, "deploy/a.enc.yaml", code=203)
+                assert (done.out, "already" in done.err) == ("", True)
+        deploy.write("deploy/a.yaml", "a: [")
+        for words in ("-n", "--"):
+            assert deploy.run("encrypt", words, "deploy/a.yaml", code=2).out == ""
+
 
 def test_a_progress_bar_on_a_terminal(deploy: Project) -> None:
     for number in range(6):

@@ -116,6 +116,8 @@ def test_kubernetes(awkward: Project) -> None:
     awkward.run("encrypt", "-i", "cert.bin")
     secret = YAML(typ="safe", pure=True).load(awkward.run("export", "--format", "k8s", "cert.bin").out)
     assert base64.b64decode(secret["data"]["cert.bin"]) == b"text\n"
+    done = awkward.run("export", "--format", "k8s", "cert.bin", environ={"SOPS_AGE_KEY": ""}, code=128)
+    assert done.err.startswith("encconf: error[no-key]: cert.bin: ")
 
 
 def test_github(awkward: Project) -> None:

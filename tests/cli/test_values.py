@@ -340,6 +340,20 @@ class TestUpdate:
         assert said(sealed) == PLAIN
         assert sealed.run("update", FILE, "--from", "new.yaml").err == f"encconf: {FILE} is up to date\n"
 
+    def test_a_binary_file_holds_any_bytes(self, sealed: Project) -> None:
+        for name, data in (("a.bin", b"\xff\xfe\x00a"), ("b.bin", b"\xff\xfe\x00ab")):
+            sealed.path(name).write_bytes(data)
+        sealed.run("encrypt", "-o", "a.enc.bin", "a.bin")
+        sealed.run("update", "a.enc.bin", "--from", "b.bin")
+        sealed.run("decrypt", "-o", "c.bin", "a.enc.bin")
+        assert sealed.path("c.bin").read_bytes() == b"\xff\xfe\x00ab"
+        assert "UTF-16" in sealed.run("update", FILE, "--from", "b.bin", code=2).err
+
+    def test_a_terminal_is_not_a_plaintext(self, sealed: Project) -> None:
+        terminal = Terminal(sealed, "update", FILE, environ={})
+        terminal.wait_for("no plaintext was given")
+        assert terminal.end() == 100
+
     def test_plaintext_that_cannot_be_saved(self, sealed: Project) -> None:
         before = sealed.read(FILE)
         sealed.run("update", FILE, input="a: [", code=2)
