@@ -1,4 +1,4 @@
-"""Open descriptors: flags to open them, functions to read and write, and the errors.
+"""Open descriptors: flags to open them, functions to read and write, names for new files, and the errors.
 
 A flag that a platform lacks is 0.
 """
@@ -40,16 +40,29 @@ _FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.EN
 
 
 def read_all(descriptor: int, limit: int | None) -> bytes:
-    """Read up to the end.  Raises OSError, and LimitError for more than ``limit`` bytes (unless None)."""
+    """Read up to the end of a descriptor, which may be non-blocking.
+
+    Raises OSError, and LimitError for more than ``limit`` bytes (unless None).
+    """
     chunks = []
     size = 0
-    while chunk := os.read(descriptor, CHUNK):
+    while chunk := _read(descriptor):
         chunks.append(chunk)
         size += len(chunk)
         if limit is not None and size > limit:
             unit = f"{limit >> 20} MiB" if limit >> 20 else f"{limit >> 10} KiB"
             raise LimitError(f"larger than {unit}")
     return b"".join(chunks)
+
+
+def _read(descriptor: int) -> bytes:
+    while True:
+        try:
+            return os.read(descriptor, CHUNK)
+        except BlockingIOError:  # another program that has the same pipe open has made it non-blocking
+            import select
+
+            select.select([descriptor], [], [])
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -62,6 +75,37 @@ def write_all(descriptor: int, data: bytes) -> None:
             import select
 
             select.select([], [descriptor], [])
+
+
+def random_name(prefix: str, size: int = 4) -> str:
+    """Return a name for a new file or folder: the prefix, and ``size`` random bytes in hexadecimal."""
+    return prefix + os.urandom(size).hex()
+
+
+def is_random_name(name: str, prefix: str, size: int = 4) -> bool:
+    """Whether `random_name` may have made a name.  It does not make words, as in ``.encconf-settings``."""
+    digits = name[len(prefix) :]
+    return name.startswith(prefix) and len(digits) == 2 * size and not digits.strip("0123456789abcdef")
+
+
+PLANTED = "that another user has put into a folder for everyone"
+
+
+def is_planted(state: os.stat_result, folder: os.stat_result) -> bool:
+    """Whether another user has put a file or link into a folder for everyone, such as /tmp.
+
+    It could make you overwrite another file, or show that user what you write.  Linux refuses such files, too
+    (``fs.protected_regular``, ``_symlinks``, ``_fifos``), but neither the paths that `fileio.resolve` returns
+    nor files that are replaced.  A file that is mounted there, as in a container, is of another device.
+    """
+    shared = folder.st_mode & 0o1002 == 0o1002 and state.st_dev == folder.st_dev
+    return shared and state.st_uid not in (os.geteuid(), folder.st_uid)
+
+
+def refuse_planted(state: os.stat_result, folder: os.stat_result) -> None:
+    """Raise OutputDeniedError for a file that is planted (`is_planted`)."""
+    if is_planted(state, folder):
+        raise OutputDeniedError(f"cannot be written: it is a file {PLANTED}", hint="use another folder")
 
 
 def cannot_read(error: OSError) -> InputError:

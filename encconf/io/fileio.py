@@ -27,11 +27,15 @@ from encconf.io.descriptors import (
     CHUNK,
     CLOEXEC,
     NOCTTY,
+    NOFOLLOW,
     NONBLOCK,
+    PLANTED,
     cannot_read,
     cannot_write,
+    is_planted,
     read_all,
     reason,
+    refuse_planted,
     write_all,
 )
 from encconf.io.descriptors import PRIVATE as PRIVATE
@@ -105,7 +109,7 @@ def resolve(path: str) -> str:
 
     Call it once, and use the result for reading and writing.  Then a link that changes in between cannot make
     you overwrite another file.  The path of an open descriptor (`descriptor_of`) is returned as it is, since
-    its file may have no name.  Raises InputDeniedError for a link that is planted (`_is_planted`).
+    its file may have no name.  Raises InputDeniedError for a link that is planted (`descriptors.is_planted`).
     """
     if descriptor_of(path) is not None:
         return path
@@ -113,36 +117,22 @@ def resolve(path: str) -> str:
     for _ in range(40):
         try:
             target = os.readlink(link)
+            planted = is_planted(os.lstat(link), os.stat(os.path.dirname(link) or "."))
         except (OSError, ValueError):
             break  # not a link
-        if _is_planted(link):
+        if planted:
             hint = "use the path that it leads to, if you trust it"
-            raise InputDeniedError(f"cannot be used: a link {_PLANTED}", hint=hint).about(path)
+            raise InputDeniedError(f"cannot be used: a link {PLANTED}", hint=hint).about(path)
         link = os.path.join(os.path.dirname(link), target)
     return os.path.realpath(path)
 
 
-_PLANTED = "that another user has put into a folder for everyone"
-
-
-def _is_planted(path: str) -> bool:
-    """Whether another user has put a file or link into a folder for everyone, such as /tmp.
-
-    It could make you overwrite another file, or show that user what you write.  Linux refuses such files, too
-    (``fs.protected_regular``, ``_symlinks``, ``_fifos``), but neither the paths that `resolve` returns nor
-    the files that encconf replaces.  A file that is mounted there, as in a container, is of another device.
-    """
+def _refuse_planted(path: str) -> None:
     try:
         state, folder = os.lstat(path), os.stat(os.path.dirname(path) or ".")
     except (OSError, ValueError):
-        return False
-    shared = folder.st_mode & 0o1002 == 0o1002 and state.st_dev == folder.st_dev
-    return shared and state.st_uid not in (os.geteuid(), folder.st_uid)
-
-
-def _refuse_planted(path: str) -> None:
-    if _is_planted(path):
-        raise OutputDeniedError(f"cannot be written: it is a file {_PLANTED}", hint="use another folder")
+        return
+    refuse_planted(state, folder)
 
 
 def upwards(path: str) -> Iterator[str]:
@@ -322,13 +312,12 @@ def write_atomic(
     folder wait for each other.  If ``path`` is no regular file (but a pipe, a device or an open descriptor),
     the content is written to it directly, unless it was put where a file with the text ``replacing`` was.
 
-    Raises OutputError (also for a file that is planted, see `_is_planted`), ChangedError if the file is not
-    as ``replacing`` says, and UnwrittenError if the disk is full.
+    Raises OutputError (also for a file that is planted, see `descriptors.is_planted`), ChangedError if the
+    file is not as ``replacing`` says, and UnwrittenError if the disk is full.
     """
     if isinstance(data, str):
         data = encode(data)
     with about(path):
-        _refuse_planted(path)
         try:
             if is_special(path) and (not isinstance(replacing, str) or descriptor_of(path) is not None):
                 _write_through(path, data)
@@ -337,6 +326,8 @@ def write_atomic(
 
                 check = None if isinstance(replacing, Anything) else _refuse_other(replacing)
                 replace(path, data, mode, check)
+        except OutputError:
+            raise
         except OSError as error:
             raise cannot_write(error) from None
 
@@ -433,8 +424,11 @@ def _write_through(path: str, data: bytes) -> None:
         # To open it again would start at the beginning of its file, and would fail for a socket.
         descriptor = os.dup(number)
     else:
-        descriptor = os.open(path, os.O_WRONLY | NOCTTY | CLOEXEC | BINARY)
+        _refuse_planted(path)  # to open a pipe would wait for its reader
+        descriptor = os.open(path, os.O_WRONLY | NOFOLLOW | NOCTTY | CLOEXEC | BINARY)
     try:
+        if number is None:  # another file may be there since the path was looked at
+            refuse_planted(os.fstat(descriptor), os.stat(os.path.dirname(path) or "."))
         write_all(descriptor, data)
     finally:
         os.close(descriptor)

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 
 from encconf.errors import OutputError
-from encconf.io.descriptors import CREATE, PRIVATE, read_all, reason, write_all
+from encconf.io.descriptors import CREATE, PRIVATE, is_random_name, random_name, read_all, reason, write_all
 
 _SAVED = ".encconf-saved-"
 
@@ -52,7 +52,7 @@ def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
 
 def is_saved(name: str) -> bool:
     """Whether a file's name is that of a copy of the old content."""
-    return name.startswith(_SAVED) and len(name) == len(_SAVED) + 8
+    return is_random_name(name, _SAVED)
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -65,7 +65,7 @@ def _write(descriptor: int, data: bytes) -> None:
 def _save(folder: str, content: bytes) -> str:
     """Save the old content beside the file or in a temporary folder, and return the path or ""."""
     for place in _places(folder):
-        path = os.path.join(os.path.abspath(place), f"{_SAVED}{os.urandom(4).hex()}")
+        path = os.path.join(os.path.abspath(place), random_name(_SAVED))
         try:
             descriptor = os.open(path, CREATE, PRIVATE)
         except OSError:

@@ -8,7 +8,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from encconf.errors import EncconfError, OutputError
-from encconf.io.descriptors import CLOEXEC, CREATE, NOFOLLOW, cannot_write, reason, write_all
+from encconf.io.descriptors import (
+    CLOEXEC,
+    CREATE,
+    NOFOLLOW,
+    cannot_write,
+    is_random_name,
+    random_name,
+    reason,
+    write_all,
+)
 from encconf.io.fileio import upwards
 from encconf.io.signals import SignalGuard
 
@@ -49,7 +58,7 @@ class PrivateFolder:
 
     def _make(self, place: str) -> bool:
         """Make the folder and lock it.  Returns False if another process removed it in between."""
-        path = os.path.join(place, f"{_PRIVATE_FOLDER}{os.urandom(8).hex()}")
+        path = os.path.join(place, random_name(_PRIVATE_FOLDER, 8))
         os.mkdir(path, 0o700)
         self.path = path
         try:
@@ -106,15 +115,14 @@ def sweep_private(place: str) -> None:
     """Remove this user's private folders that no process has locked: their processes were killed."""
     try:
         with os.scandir(place) as entries:
-            names = [entry.name for entry in entries if entry.name.startswith(_PRIVATE_FOLDER)]
+            names = [entry.name for entry in entries if is_random_name(entry.name, _PRIVATE_FOLDER, 8)]
     except OSError:
         return
     for name in names:
         path = os.path.join(place, name)
         try:
             state = os.lstat(path)
-            mine = stat.S_ISDIR(state.st_mode) and state.st_uid == os.geteuid()
-            if not mine or len(name) != len(_PRIVATE_FOLDER) + 16:
+            if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid():
                 continue
             os.chmod(path, 0o700)
             descriptor = _locked_private(path)

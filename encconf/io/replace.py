@@ -13,7 +13,14 @@ import stat
 from collections.abc import Callable
 
 from encconf.errors import OutputError
-from encconf.io.descriptors import CREATE, PRIVATE, write_all
+from encconf.io.descriptors import (
+    CREATE,
+    PRIVATE,
+    is_random_name,
+    random_name,
+    refuse_planted,
+    write_all,
+)
 from encconf.io.locks import LockedFolder
 from encconf.io.signals import SignalGuard
 
@@ -66,6 +73,7 @@ def _replaceable(at: LockedFolder, name: str) -> os.stat_result | None:
     if not stat.S_ISREG(old.st_mode):
         what = "a folder" if stat.S_ISDIR(old.st_mode) else "no longer a regular file"
         raise OutputError(f"cannot be written: it is {what}")
+    refuse_planted(old, os.stat(at.folder) if at.descriptor is None else os.fstat(at.descriptor))
     if not os.access(at.name(name), os.W_OK, dir_fd=at.descriptor):
         os.close(at.open(name, os.O_WRONLY))  # raises an error with the reason
         raise OutputError("cannot be written: permission denied")
@@ -198,12 +206,12 @@ def _leftovers(folder: str) -> list[str]:
 
 def is_leftover(name: str) -> bool:
     """Whether a file's name is that of an unfinished file of `write_atomic`."""
-    return name.startswith(_UNFINISHED) and len(name) == len(_UNFINISHED) + 8
+    return is_random_name(name, _UNFINISHED)
 
 
 def unfinished_name() -> str:
     """Return a name for an unfinished file.  It is short enough for every folder."""
-    return f"{_UNFINISHED}{os.urandom(4).hex()}"
+    return random_name(_UNFINISHED)
 
 
 def _keep_attributes(descriptor: int, old: os.stat_result, at: LockedFolder, name: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from encconf.errors import UsageError
-from encconf.io.descriptors import reason
+from encconf.io.descriptors import random_name, reason
 
 PATH_LIMIT = 107
 """The longest path of a unix socket on Linux, in bytes (103 on macOS)."""
@@ -26,7 +26,7 @@ class OwnSocket:
         folder, name = os.path.split(self.path)
         if not name:
             raise UsageError("the path of the socket is missing")
-        self._temporary = os.path.join(folder, f".{os.urandom(4).hex()}")
+        self._temporary = os.path.join(folder, random_name("."))
         if max(len(os.fsencode(self.path)), len(os.fsencode(self._temporary))) > PATH_LIMIT:
             raise UsageError(f"the path of a socket has at most {PATH_LIMIT} bytes")
         self._inode = 0

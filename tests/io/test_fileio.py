@@ -232,6 +232,23 @@ class TestStandardStreams:
         assert b"UnwrittenError" in done.stderr
         assert b"no space" in done.stderr
 
+    def test_a_stdin_that_does_not_block(self) -> None:
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from encconf.io import fileio; print(len(fileio.read_stdin()))"],
+            cwd=ROOT,
+            stdin=reading,
+            stdout=subprocess.PIPE,
+        )
+        os.close(reading)
+        with open(writing, "wb") as pipe:
+            for _ in range(2):
+                time.sleep(0.3)
+                pipe.write(b"x" * 1000)
+                pipe.flush()
+        assert process.communicate(timeout=10)[0] == b"2000\n"
+
     def test_a_stdout_that_does_not_block(self) -> None:
         reading, writing = os.pipe()
         os.set_blocking(writing, False)

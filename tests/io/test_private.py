@@ -61,12 +61,14 @@ class TestPrivateFolder:
         (killed, gone), (alive, there) = running
         killed.kill()
         killed.communicate(timeout=10)
-        (tmp_path / "encconf-mine").mkdir()
+        own = tmp_path / "encconf-integration-test"  # as long as the name of a private folder
+        own.mkdir()
+        (own / "x").write_text("")
         (tmp_path / "encconf-0123456789abcdef").write_text("a file")
         private.sweep_private(str(tmp_path))
         assert not os.path.exists(gone)
         assert os.path.exists(there)
-        assert (tmp_path / "encconf-mine").exists()
+        assert (own / "x").exists()
         assert (tmp_path / "encconf-0123456789abcdef").exists()
         alive.terminate()
         alive.communicate(timeout=10)

@@ -194,14 +194,15 @@ class TestWriting:
             os.mkfifo(path)
         else:
             path.symlink_to("../own" if kind == "link" else "../none")
-        real = os.lstat
+        for function in ("lstat", "stat"):
+            real = getattr(os, function)
 
-        def foreign(name: str, **options: Any) -> os.stat_result:
-            state = list(real(name, **options))
-            state[stat.ST_UID] += os.fspath(name) == str(path)
-            return os.stat_result(state)
+            def foreign(name: Any, *, real: Any = real, **options: Any) -> os.stat_result:
+                state = list(real(name, **options))
+                state[stat.ST_UID] += name in (str(path), "x")
+                return os.stat_result(state)
 
-        monkeypatch.setattr(os, "lstat", foreign)
+            monkeypatch.setattr(os, function, foreign)
         shared.chmod(0o1777)
         with pytest.raises((InputDeniedError, OutputDeniedError), match="another user") as caught:
             fileio.write_atomic(fileio.resolve(str(path)), "new")
@@ -215,6 +216,42 @@ class TestWriting:
         if kind != "pipe":
             fileio.write_atomic(fileio.resolve(str(path)), "new")
             assert path.read_text() == "new"
+
+    @pytest.mark.services  # chown, as root
+    @pytest.mark.parametrize("kind", ["file", "pipe", "link"])
+    def test_what_another_user_puts_there_at_the_last_moment(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        shared, pipe = tmp_path / "shared", tmp_path / "pipe"
+        os.mkfifo(pipe)
+        shared.mkdir()
+        shared.chmod(0o1777)
+        path = shared / "x"
+        if kind != "file":
+            os.mkfifo(path)
+        function, at = ("stat", os.stat) if kind == "file" else ("open", os.open)
+
+        def plant(name: Any, *args: Any, **options: Any) -> Any:
+            if name == str(path):
+                monkeypatch.undo()
+                path.unlink(missing_ok=True)
+                if kind == "file":
+                    path.write_text("theirs")
+                elif kind == "pipe":
+                    os.mkfifo(path)
+                else:
+                    path.symlink_to(pipe)
+                os.chown(path, 65534, -1, follow_symlinks=False)
+                readers.append(os.open(pipe if kind == "link" else path, os.O_RDONLY | os.O_NONBLOCK))
+            return at(name, *args, **options)
+
+        readers: list[int] = []
+        monkeypatch.setattr(os, function, plant)
+        with pytest.raises(OutputError):
+            fileio.write_atomic(str(path), "new")
+        assert os.read(readers[0], 10) == (b"theirs" if kind == "file" else b"")
+        os.close(readers[0])
+        assert path.lstat().st_uid == 65534
 
     @pytest.mark.services  # unshare, as root
     def test_a_file_of_another_user_that_is_mounted_into_a_folder_for_everyone(self, tmp_path: Path) -> None:
@@ -342,8 +379,9 @@ class TestLeftovers:
             assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
             process.kill()
             process.wait(10)
+        (tmp_path / ".encconf-settings").write_text("somebody's own file")
         assert replace.sweep(str(tmp_path)) == [name]
-        assert os.listdir(tmp_path) == ["x"]
+        assert sorted(os.listdir(tmp_path)) == [".encconf-settings", "x"]
 
     def test_f5_what_has_finished_meanwhile_is_not_said_to_be_left(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
