@@ -104,6 +104,8 @@ def shell_with(
             )
         if "=" in key:
             raise EncconfError(f"cannot use keys with '=' in environment: {key}")
+        if not key:
+            continue  # sops sets a variable without a name, which no shell can read
         given[_variable(key)] = _variable(emit.text(node))
     environ = {} if pristine else dict(console.environ)
     if user is not None:

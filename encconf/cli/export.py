@@ -24,6 +24,8 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
         output = None
     if with_key is not None and format != "systemd-creds":
         raise ConflictError("--with-key is for --format systemd-creds")
+    if name is not None and format != "k8s":
+        raise ConflictError("--name is for --format k8s")
     if format == "github" and output is not None:
         raise ConflictError("--format github does not take --output: it writes to $GITHUB_ENV")
     shown = output is None and format not in ("github", "systemd-creds")

@@ -170,7 +170,7 @@ def format_by_name(name: str, type: str | None) -> str:
         if name == STDIN_NAME:
             raise UsageError(
                 "the format of stdin is not known",
-                hint=f"use --input-type {'|'.join(formats.NAMES)}, or --filename-override NAME",
+                hint=f"use --input-type {'|'.join(formats.NAMES)}",
             )
         return formats.of_path(name)
     formats.module(type)
@@ -310,4 +310,6 @@ def _command_to_ignore(path: str) -> str:
 
     root = repository(os.path.dirname(os.path.abspath(path))) or "."
     pattern = "/" + os.path.relpath(os.path.abspath(path), root).replace(os.sep, "/")
+    for sign in "\\*?[":
+        pattern = pattern.replace(sign, f"\\{sign}")
     return f"echo {quoted(pattern)} >> {quoted(os.path.relpath(os.path.join(root, '.gitignore')))}"

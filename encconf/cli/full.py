@@ -268,10 +268,12 @@ def _explained(error: click.ClickException, meant: Command | None) -> EncconfErr
     if isinstance(error, click.MissingParameter) and error.param is not None and error.param.name == "file":
         found = MissingFileError("no file was given", hint=hint)
     elif isinstance(error, click.NoSuchOption):
-        known = [name for option in meant.options for name in option.names] if meant else ()
-        found = UsageError(
-            f"unknown option {error.option_name}", hint=did_you_mean(error.option_name, known, 0.75) or hint
-        )
+        name = error.option_name
+        known = [each for option in meant.options for each in option.names] if meant else []
+        if name in known:  # click found it before the command, where only those of the root may be
+            found = UsageError(f"{name} is an option of the command", hint=f"write it after {path}")
+        else:
+            found = UsageError(f"unknown option {name}", hint=did_you_mean(name, known, 0.75) or hint)
     else:
         message = " ".join(error.format_message().split()).rstrip(".")
         found = UsageError(message[:1].lower() + message[1:], hint=hint)

@@ -41,13 +41,18 @@ _BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)
 def import_(console: Console, *, file: str, **options: Value) -> None:
     """Make an encrypted file from a plaintext file, and report on the old file and on the next steps."""
     cast, delete, dry_run = (flag(options, name) for name in ("cast", "delete", "dry_run"))
+    output = text(options, "output")
+    if file in files.STDIN:
+        file = "/dev/stdin"
+    if output is None and fileio.is_special(file):
+        raise UsageError("the new file needs a name", hint="name it: -o FILE")
     path, old = _plain_file(file, delete)
     dialect = text(options, "dialect") or dialects.guess(os.path.abspath(file))
     reading = dialects.read(old, dialect)
     texts = _values(file, reading, flag(options, "literal"))
     _refuse_unquoted_keys(file, old, reading)
     _warn_of_reading(console, file, old, reading)
-    target = text(options, "output") or _default_target(file)
+    target = output or _default_target(file)
     if target in files.STDOUT:
         raise UsageError("import writes to a file, not to stdout", hint="name one: -o FILE")
     format = files.format_by_name(target, None)

@@ -98,7 +98,7 @@ class TestExec:
 
 class TestAsSops:
     def test_exec_env(self, app: Project) -> None:
-        app.write("flat.enc.yaml", "word: two words\nDB_HOST: file\n")
+        app.write("flat.enc.yaml", "word: two words\nDB_HOST: file\n'': no name\n")
         app.run("encrypt", "-i", "flat.enc.yaml")
         done = app.run(
             "exec-env", "flat.enc.yaml", 'echo "$word" $DB_HOST; exit 4', environ={"DB_HOST": "x"}, code=4

@@ -190,7 +190,7 @@ def test_a_file_in_a_repository(awkward: Project) -> None:
 
 
 def test_mistakes(awkward: Project) -> None:
-    for words in (["json", "--with-key", "host"], ["github", "-o", "x"]):
+    for words in (["json", "--with-key", "host"], ["json", "--name", "x"], ["github", "-o", "x"]):
         awkward.run("export", "--format", *words, "v.json", code=8)
     for words in (["xml"], ["github"]):
         awkward.run("export", "--format", *words, "v.json", code=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 
 import pytest
 from project import PLAIN, Project
@@ -13,13 +14,14 @@ class TestGit:
     def test_a_plain_file_that_git_would_take(self, project: Project) -> None:
         project.rules()
         project.git("init", "-q")
-        project.write("it's/secrets.yaml", PLAIN)
-        done = project.run("encrypt", "it's/secrets.yaml")
-        assert "git does not ignore it" in done.err
-        hint = done.err.partition("hint: ")[2].strip()
-        os.system(f"cd {project.folder} && {hint}")
-        again = project.run("encrypt", "it's/secrets.yaml")
-        assert again.err == "encconf: it's/secrets.enc.yaml is up to date\n"
+        for name in ("it's/secrets", "a[1]*\\"):
+            project.write(f"{name}.yaml", PLAIN)
+            done = project.run("encrypt", f"{name}.yaml")
+            assert "git does not ignore it" in done.err
+            hint = done.err.partition("hint: ")[2].strip()
+            subprocess.run(["bash", "-c", hint], cwd=project.folder, check=True)
+            again = project.run("encrypt", f"{name}.yaml")
+            assert again.err == f"encconf: {name}.enc.yaml is up to date\n"
 
     def test_a_plain_file_that_git_has(self, project: Project) -> None:
         project.rules()

@@ -313,6 +313,15 @@ class TestMistakes:
         project.path("folder").mkdir()
         assert "]: folder: cannot be read: it is a folder" in project.run("import", "folder", code=2).err
 
+    def test_stdin_needs_a_name_for_the_new_file(self, project: Project) -> None:
+        project.rules()
+        for file in ("-", "/dev/stdin"):
+            assert "name it: -o FILE" in project.run("import", file, input="A=b\n", code=1).err
+            name = f"new{len(file)}.enc.yaml"
+            project.run("import", "-o", name, file, input="A=b\n")
+            assert project.run("decrypt", name).out == "A: b\n"
+        assert not os.path.exists("/dev/stdin.enc.yaml")
+
 
 class TestNext:
     def test_the_steps_are_commands(self, env: Project) -> None:
