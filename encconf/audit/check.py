@@ -164,7 +164,7 @@ class _Check:
             for base in bases:
                 if not folder.dull:
                     step()
-                if replace.is_leftover(base) or inplace.is_saved(base):
+                if replace.is_leftover(base):
                     self._leftover(f"{folder.name}{base}", f"{folder.place}{base}")
                 else:
                     self._file(folder.named(base), skip_links=skip_links)

@@ -15,7 +15,7 @@ from itertools import product
 from encconf.errors import EncconfError
 from encconf.formats import sniff
 from encconf.git import AT_ONCE, ask, worktree
-from encconf.io import fileio
+from encconf.io import fileio, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def encrypted(root: str) -> list[str]:
     found = []
     for name in worktree.listed(root) or ():
         try:
-            if os.path.islink(name) or not sniff.glance(name):
+            if os.path.islink(name) or replace.is_leftover(os.path.basename(name)):
                 continue
-            if sniff.find(fileio.read_bytes(name, regular=True), name) is not None:
+            if sniff.glance(name) and sniff.find(fileio.read_bytes(name, regular=True), name) is not None:
                 found.append(os.path.relpath(name, root))
         except (OSError, EncconfError):
             continue  # a folder, or a file that cannot be read

@@ -512,13 +512,14 @@ def test_links_and_several_names_of_a_file(project: Project) -> None:
 
 def test_temporary_files_of_killed_commands_are_removed(project: Project) -> None:
     names = fill(project, 2, folder="a/")
-    for name in (".encconf-01234567", ".encconf-0123456789", ".encconfig"):
+    kept = [".encconf-0123456789", ".encconf-saved-01234567", ".encconfig"]
+    for name in (".encconf-01234567", *kept):
         project.write(f"a/{name}", project.read(names[0]))
     done = project.run("rotate", "-r", "a")
     assert "removed a/.encconf-01234567" in done.err.replace(str(project.folder) + "/", "")
     assert done.err.count("wrote") == 4  # an encrypted file is one by its content
     left = sorted(os.listdir(project.path("a")))
-    assert left == [".encconf-0123456789", ".encconfig", "f0.yaml", "f1.yaml"]
+    assert left == [*kept, "f0.yaml", "f1.yaml"]
 
 
 # --- failures --------------------------------------------------------------------------------------

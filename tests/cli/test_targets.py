@@ -104,7 +104,8 @@ class TestFolders:
         folder.write("plain.yaml")
         folder.write("about.md", "a file has\n\nsops:\n  mac: ENC[AES256_GCM,…]\n")
         folder.write("node_modules/x.yaml", folder.texts["yaml"])
-        folder.write(".encconf-01234567", folder.texts["json"])
+        for name in (".encconf-01234567", ".encconf-saved-01234567"):
+            folder.write(name, folder.texts["json"])
         folder.write("large.bin", "\0" * 100_000 + "sops ENC[")
         assert found(".", recursive=True) == sorted(sealed)
         assert found("deep", recursive=True) == ["deep/c.env", "deep/er/b.json"]
