@@ -249,15 +249,18 @@ ATTEMPTS = 20
 
 def warn_if_exposed(console: Console, paths: Sequence[str]) -> None:
     """Warn about plaintext files that git tracks, and about those that git does not ignore."""
-    from encconf.git import exposures
+    from encconf.git import exposures, place
 
     states = exposures(paths)
     if not any(states.values()):
         return
     one = paths[0] if len(paths) == 1 else None
     it, its = ("it", "its") if one else ("them", "their")
-    ignore = _command_to_ignore(one) if one else "name them in .gitignore"
-    remove = f"git rm --cached {quoted(one)} &&" if one else "git rm --cached them, and"
+    ignore, remove = "name them in .gitignore", "git rm --cached them, and"
+    if one and (known := place(one)) is not None:
+        root, name = known
+        ignore = _ignoring(root, name)
+        remove = f"git rm --cached {quoted(os.path.relpath(os.path.join(root, name)))} &&"
     for state, why, hint in (
         ("untracked", f"git does not ignore {it}", ignore),
         (
@@ -304,12 +307,8 @@ _HEAD = 10_000
 """Where a file has its mark, in characters.  A shim has the path of Python before it."""
 
 
-def _command_to_ignore(path: str) -> str:
-    """Return a shell command that makes git ignore a file."""
-    from encconf.git import repository
-
-    root = repository(os.path.dirname(os.path.abspath(path))) or "."
-    pattern = "/" + os.path.relpath(os.path.abspath(path), root).replace(os.sep, "/")
+def _ignoring(root: str, name: str) -> str:
+    """Return a shell command that makes git ignore a file, which has this name below its work tree."""
     for sign in "\\*?[":
-        pattern = pattern.replace(sign, f"\\{sign}")
-    return f"echo {quoted(pattern)} >> {quoted(os.path.relpath(os.path.join(root, '.gitignore')))}"
+        name = name.replace(sign, f"\\{sign}")
+    return f"echo {quoted(f'/{name}')} >> {quoted(os.path.relpath(os.path.join(root, '.gitignore')))}"

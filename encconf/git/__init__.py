@@ -26,14 +26,22 @@ def repository(path: str) -> str | None:
     return next((place for place in upwards(path) if os.path.exists(os.path.join(place, ".git"))), None)
 
 
+def place(path: str) -> tuple[str, str] | None:
+    """Return the work tree that a file is in, and git's name for the file; None outside a repository.
+
+    Links are followed, since git knows the content of a file only under its own name.
+    """
+    real = os.path.realpath(path)
+    root = repository(os.path.dirname(real))
+    return (root, os.path.relpath(real, root).replace(os.sep, "/")) if root is not None else None
+
+
 def by_repository(paths: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return those files that are in a repository, by the repository's folder and by git's name for each."""
     found: dict[str, dict[str, str]] = {}
     for path in paths:
-        real = os.path.realpath(path)
-        root = repository(os.path.dirname(real))
-        if root is not None:
-            found.setdefault(root, {})[os.path.relpath(real, root).replace(os.sep, "/")] = path
+        if (known := place(path)) is not None:
+            found.setdefault(known[0], {})[known[1]] = path
     return found
 
 
@@ -54,14 +62,10 @@ def exposure(path: str) -> str | None:
 
 def exposures(paths: Sequence[str]) -> dict[str, str | None]:
     """Return the `exposure` of several files.  git runs once for up to `AT_ONCE` files of a repository."""
-    places: dict[str, tuple[str, str]] = {}  # the repository of each file, and git's name for the file
+    places = {path: place(path) for path in paths}
     names: dict[str, list[str]] = {}
-    for path in paths:
-        whole = os.path.abspath(path)
-        root = repository(os.path.dirname(whole))
-        if root is not None:
-            places[path] = root, os.path.relpath(whole, root).replace(os.sep, "/")
-            names.setdefault(root, []).append(places[path][1])
+    for root, name in filter(None, places.values()):
+        names.setdefault(root, []).append(name)
     found: dict[tuple[str, str] | None, str] = {}
     for root, every in names.items():
         for at in range(0, len(every), AT_ONCE):
@@ -70,12 +74,17 @@ def exposures(paths: Sequence[str]) -> dict[str, str | None]:
             listed = ask(root, *words)
             for entry in filter(None, (listed or "").split("\0")):
                 found[root, entry[2:]] = "untracked" if entry.startswith("? ") else "tracked"
-    return {path: found.get(places.get(path)) for path in paths}
+    return {path: found.get(places[path]) for path in paths}
 
 
-def version(id: str, folder: str = ".") -> str | None:
-    """Return the text of a blob by its id (or ``HEAD:path``), or None if git does not have it."""
-    code, content = run([*_ASKING, "-C", folder, "cat-file", "blob", id], {**os.environ, **_WITHOUT_FETCHING})
+def version(id: str, folder: str | None = None) -> str | None:
+    """Return the text of a blob by its id (or ``HEAD:path``), or None if the repository does not have it.
+
+    Without a folder, the repository is the one that git's variables name, as for a program that git runs.
+    """
+    if folder is not None:
+        return ask(folder, "cat-file", "blob", id)
+    code, content = run([*_ASKING, "cat-file", "blob", id], {**os.environ, **_WITHOUT_FETCHING})
     return content if code == 0 else None
 
 

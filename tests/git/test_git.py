@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
 from project import Project
 
-from encconf.git import by_repository, exposure, exposures
+from encconf.git import before, by_repository, exposure, exposures
 
 
 class TestExposure:
@@ -39,6 +40,36 @@ class TestExposure:
                     wanted[str(folder / f"{letter}{number}.yaml")] = state
             subprocess.run("git add t*", shell=True, cwd=folder, check=True)
         assert exposures(list(wanted)) == wanted
+
+
+def test_links_are_followed_to_what_git_knows(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.folder)
+    project.git("init", "-q")
+    project.write("v2/a.yaml", "a: 1\n")
+    project.path("current").symlink_to("v2")
+    outside = tmp_path / "link"
+    outside.symlink_to(project.path("v2/a.yaml"))
+    names = ["current/a.yaml", str(outside)]
+    assert exposures(names) == dict.fromkeys(names, "untracked")
+    project.git("add", "-A")
+    assert exposures(names) == dict.fromkeys(names, "tracked")
+
+
+def test_a_version_before_in_a_folder_inside_a_hook(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There, git's variables name the repository, relative to its top."""
+    project.git("init", "-q")
+    for text in ("a: 1\n", "a: 2\n"):
+        project.write("deep/a.yaml", text)
+        project.git("add", "-A")
+        project.git("commit", "-qm", "x")
+    wanted = project.git("rev-parse", "HEAD^:deep/a.yaml").strip()
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setenv("GIT_DIR", ".git")
+    assert before("deep/a.yaml", "a: 2\n") == wanted
 
 
 def test_files_by_repository_under_the_names_that_git_has(tmp_path: Path) -> None:
