@@ -78,9 +78,9 @@ def github(texts: Mapping[str, str], ends: Mapping[str, str], secret: Iterable[s
 
 def kubernetes(texts: Mapping[str, str], name: str) -> str:
     """Return a Kubernetes Secret in YAML.  Raises EmitError for an invalid name."""
-    from encconf.formats.yaml_words import double
+    from encconf.formats.yaml_words import double, plain
 
-    body = "".join(f"  {each}: {double(text)}\n" for each, text in texts.items())
+    body = "".join(f"  {plain(each)}: {double(text)}\n" for each, text in texts.items())
     return _secret(name) + ("stringData:\n" + body if body else "stringData: {}\n")
 
 

@@ -7,6 +7,7 @@ import json
 import shlex
 
 import pytest
+import yaml
 
 from encconf import export
 from encconf.errors import EmitError
@@ -54,8 +55,16 @@ def test_github_masks_each_line_of_what_is_secret_before_it_is_set() -> None:
 
 
 def test_kubernetes_secrets() -> None:
-    (tree,) = module("yaml").load_plain(export.kubernetes(TEXTS, "app.db"))
-    assert tree["stringData"] == TEXTS
+    texts = TEXTS | {
+        "NO": "a",
+        "ON": "b",
+        "Y": "c",
+        "NULL": "d",
+    }  # to YAML 1.1, and so to kubectl, no strings
+    secret = export.kubernetes(texts, "app.db")
+    (tree,) = module("yaml").load_plain(secret)
+    assert tree["stringData"] == yaml.safe_load(secret)["stringData"] == texts
+    assert '"Y": "c"' in secret
     assert (tree["kind"], tree["metadata"], tree["type"]) == ("Secret", {"name": "app.db"}, "Opaque")
     assert export.kubernetes({}, "x").endswith("stringData: {}\n")
     (tree,) = module("yaml").load_plain(export.kubernetes_binary(b"\xff\0", "key.bin", "x"))

@@ -30,7 +30,7 @@ _MARKED = r"(?i)\.(?:enc|sops|encrypted)(?=\.|\Z)"
 _MARKED_FIRST = r"(?i)(?:enc|sops|encrypted)[-_.]"
 _PIECE = (
     r"(?P<deep>\.[*+])|(?P<any>\[\^/\]\+?\*?)"
-    r"|\((?:\?:)?(?P<words>\w[\w|?-]*)\)|(?P<maybe>\w)\?|\\?(?P<one>[\w./-])"
+    r"|\((?:\?:)?(?P<words>\w[\w|?-]*)\)|(?P<maybe>\w)\?|(?:\\(?!\w))?(?P<one>[\w./-])"
 )
 
 

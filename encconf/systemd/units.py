@@ -139,7 +139,8 @@ def service_unit(
     words = [*program, "systemd", "serve", f"--idle={IDLE}", "--reload", *options]
     words += [f"--allow={rule}" for rule in rules]
     words += ["--", *files]
-    command = " \\\n    ".join([words[0], *map(word, words[1:])])
+    program_path = _quoted(words[0].replace("%", "%%"))  # systemd expands no variables in it
+    command = " \\\n    ".join([program_path, *map(word, words[1:])])
     key = ""
     if identity is not None:
         kind = "LoadCredentialEncrypted" if identity.endswith(".cred") else "LoadCredential"

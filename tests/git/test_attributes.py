@@ -18,10 +18,12 @@ class TestFilesOfOtherNames:
             repository.write(name, text)
         rule = "  - path_regex: ^later/.*\\.(json|ya?ml)$\n    age: x\n"
         repository.write(".sops.yaml", f"{repository.read('.sops.yaml')}{rule}")
+        repository.write(".encconf-saved-01234567", text)  # another run is overwriting a file
         repository.git("add", "-A")
         assert "no-driver" in repository.run("check").out
         assert "line by line" in repository.run("doctor", "sops").err
         done = repository.run("git", "install")
+        assert "encconf-saved" not in done.err
         for pattern in ("*.sops.yaml", "*.env.sops", "/deep/odd?name", "/many/*.yml", "/later/**/*.json"):
             assert pattern in done.err
         names = ["a.sops.yaml", ".env.sops", "deep/odd name", "many/a.yml", "later/x.json", "later/y/z.yml"]
@@ -51,6 +53,7 @@ class TestFilesOfOtherNames:
             (r"", []),
             (r"^.*secret.*$", []),
             (r"(?i)\.x$", []),
+            (r"^secrets/v\d\.yaml$", []),
             (r"(a|b)" * 30 + "$", []),
         ],
     )

@@ -150,6 +150,17 @@ def test_words_reach_a_program_as_they_are(manager: Manager) -> None:
     assert Path(out).read_bytes().decode().split("\0") == AWKWARD
 
 
+def test_a_program_in_an_odd_folder(manager: Manager) -> None:
+    program = manager.folder / "$HOME a%nb" / "encconf"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {manager.folder}/started\n")
+    program.chmod(0o755)
+    unit = units.service_unit("moved.service", [str(program)], ["/x"], [], user=True)
+    manager.unit("moved.service", unit.text.replace("Requires=", "# "))
+    manager.systemctl("start", "moved.service", check=False)
+    assert (manager.folder / "started").exists(), manager.log()
+
+
 def test_what_no_unit_file_can_hold() -> None:
     for text in ("a\nb", " a", "a\\"):
         with pytest.raises(EncconfError, match="is not allowed in a unit file"):
