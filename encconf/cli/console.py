@@ -16,12 +16,12 @@ import sys
 import time
 
 from encconf.errors import EncconfError, UsageError
-from encconf.record import Record
 from encconf.text.printable import escaped, printable, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
 
 _RED, _YELLOW, _CYAN = "1;31", "1;33", "36"
@@ -107,9 +107,17 @@ class Console:
         except EOFError:
             return False
 
-    def progress(self, total: int, doing: str) -> Progress:
-        """Return a context manager that shows a progress bar for a command on several files."""
-        return Progress(self.status() if total > _MANY else None, total, doing)
+    def progress(self, total: int, doing: str) -> AbstractContextManager[Callable[[], None]]:
+        """Show a progress bar for a command on several files: ``with progress(…) as step:``, for each file.
+
+        Without a status line, it draws nothing.
+        """
+        from contextlib import nullcontext
+
+        if total > _MANY:
+            collect_garbage()
+        status = self.status() if total > _MANY else None
+        return nullcontext(lambda: None) if status is None else status.begin(total, doing)
 
     def status(self) -> Status | None:
         """Return the status line, or None if stderr is not a terminal that can show one."""
@@ -153,30 +161,6 @@ _REDRAW = 0.05  # the least time between two drawings of a bar, in seconds
 _PATIENCE = 1.0  # seconds of waiting before the status line shows it
 
 
-class Progress(Record):
-    """A progress bar: use ``with Progress(…) as step:`` and call ``step()`` after each file.
-
-    Without a status line, it draws nothing.
-    """
-
-    _status: Status | None
-    _total: int
-    _doing: str
-
-    def __enter__(self) -> Callable[[], None]:
-        if self._total > _MANY:
-            collect_garbage()
-        status = self._status
-        if status is None:
-            return lambda: None
-        status.begin(self._total, self._doing)
-        return status.step
-
-    def __exit__(self, *_: object) -> None:
-        if self._status is not None:
-            self._status.end()
-
-
 class Status:
     """The status line at the bottom of a terminal: a progress bar, and the service that encconf waits for.
 
@@ -196,9 +180,18 @@ class Status:
         self._waiting: dict[object, tuple[float, str]] = {}
         self._ticking = False
 
-    def begin(self, total: int, doing: str) -> None:
-        """Start a progress bar.  It becomes visible after the first `step`."""
+    def begin(self, total: int, doing: str) -> Status:
+        """Start a progress bar, which ends with this context.  It becomes visible after the first `step`."""
         self._total, self._done, self._doing = total, 0, doing
+        return self
+
+    def __enter__(self) -> Callable[[], None]:
+        return self.step
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._total = 0
+            self._draw()
 
     def step(self) -> None:
         """Count one more file as done."""
@@ -208,12 +201,6 @@ class Status:
             if now - self._drawn > _REDRAW or self._done == self._total:
                 self._drawn = now
                 self._draw()
-
-    def end(self) -> None:
-        """Remove the progress bar."""
-        with self._lock:
-            self._total = 0
-            self._draw()
 
     def watch(self, what: str) -> Callable[[], None]:
         """Show after a second that encconf waits for ``what``.  Call the result when the wait is over."""

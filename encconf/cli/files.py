@@ -139,8 +139,13 @@ def are_many(words: Sequence[str], options: Mapping[str, Value]) -> bool:
         options.get("recursive") is True
         or len(words) > 1
         or any(os.path.isdir(word) for word in words)
-        or any(any(sign in word for sign in "*?[") and not os.path.lexists(word) for word in words)
+        or any(map(is_pattern, words))
     )
+
+
+def is_pattern(word: str) -> bool:
+    """Whether a word of the command line is a pattern and not the name of a file."""
+    return any(sign in word for sign in "*?[") and not os.path.lexists(word)
 
 
 def refuse_for_many(paths: Sequence[str], options: Mapping[str, Value], names: Sequence[str]) -> None:

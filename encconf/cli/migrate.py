@@ -11,7 +11,6 @@ from encconf.cli import files
 from encconf.cli.console import Console, visible
 from encconf.cli.options import Value, flag, text
 from encconf.cli.rule import find_rule
-from encconf.engine.metadata import metadata_of
 from encconf.errors import (
     AlreadyEncryptedError,
     EmptyDocumentError,
@@ -237,7 +236,7 @@ class _Target(Record):
                 plain,
                 rule,
                 format=self.format,
-                twin=there if there is not None and _is_encrypted(there, self.format) else None,
+                twin=there if sniff.find(there or "", self.name) is not None else None,
                 credentials=files.credentials(self.console),
                 notify=self.console.warn,
             )
@@ -269,14 +268,6 @@ class _Target(Record):
 
     def _values_in(self, text: str) -> dict[str, object]:
         return api.loads(text, format=self.format, credentials=files.credentials(self.console))
-
-
-def _is_encrypted(text: str, format: str) -> bool:
-    try:
-        metadata_of(text, format)
-    except EncconfError:
-        return False
-    return True
 
 
 def _delete(console: Console, file: str, path: str, text: str, reading: Reading, target: _Target) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from encconf import formats
 from encconf.cli.console import Console
-from encconf.cli.files import STDIN
+from encconf.cli.files import STDIN, is_pattern
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.git import repository, worktree
@@ -197,11 +197,6 @@ def _walk(folder: str, depth: int) -> Iterator[str]:
 
 
 # --- patterns --------------------------------------------------------------------------------------
-
-
-def is_pattern(path: str) -> bool:
-    """Whether a word of the command line is a pattern and not the name of a file."""
-    return path not in STDIN and _MAGIC.search(path) is not None and not os.path.lexists(path)
 
 
 def _matching(pattern: str, listing: Callable[[str, int], list[str]]) -> list[str]:

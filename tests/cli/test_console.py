@@ -38,14 +38,13 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Screen:
 
 def test_a_bar_grows_below_messages_and_is_erased(written: Screen) -> None:
     status = Status(colored=False)
-    status.begin(2, "reading")
-    assert not status.print("nothing is drawn yet\n")
-    status.step()
-    assert screen(written.getvalue()) == ["reading [############------------] 1/2"]
-    assert status.print("a.yaml: read\n")
-    status.step()
-    assert screen(written.getvalue()) == ["a.yaml: read", "reading [########################] 2/2"]
-    status.end()
+    with status.begin(2, "reading") as step:
+        assert not status.print("nothing is drawn yet\n")
+        step()
+        assert screen(written.getvalue()) == ["reading [############------------] 1/2"]
+        assert status.print("a.yaml: read\n")
+        step()
+        assert screen(written.getvalue()) == ["a.yaml: read", "reading [########################] 2/2"]
     assert screen(written.getvalue()) == ["a.yaml: read", ""]
     assert "\033" not in written.getvalue()
 
@@ -54,16 +53,15 @@ def test_a_slow_answer_is_named_and_a_question_hides_the_line(written: Screen) -
     status = Status(colored=True)
     answered = status.watch("KMS\x1b[2J")
     also = status.watch("Vault")
-    status.begin(9, "opening")
-    written.now += 2.5
-    status.step()
-    line = "opening [##----------------------] 1/9 waiting for KMS\\x1b[2J and 1 more (2 s)"
-    assert screen(written.getvalue()) == [line]
-    assert "[\033[36m##----------------------\033[0m]" in written.getvalue()
-    assert status.quietly(lambda question: str(screen(written.getvalue())))("?") == "['']"
-    also()
-    answered()
-    status.end()
+    with status.begin(9, "opening") as step:
+        written.now += 2.5
+        step()
+        line = "opening [##----------------------] 1/9 waiting for KMS\\x1b[2J and 1 more (2 s)"
+        assert screen(written.getvalue()) == [line]
+        assert "[\033[36m##----------------------\033[0m]" in written.getvalue()
+        assert status.quietly(lambda question: str(screen(written.getvalue())))("?") == "['']"
+        also()
+        answered()
     assert screen(written.getvalue()) == [""]
 
 
