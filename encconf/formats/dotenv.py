@@ -43,9 +43,8 @@ DATABASE_PASSWORD=change me
 """
 
 _PREFIX = "sops_"
-# Most lines: a value without quotes, backslashes and carriage returns, or a ciphertext.  A ciphertext is
-# matched up to its bracket only, which is fast, and `_holds_more` looks for those characters in it.
-_SIMPLE = re.compile(r"(?!sops_)([A-Za-z_][A-Za-z0-9_]*+)=(ENC\[[^\]]*+\](?=\n|\Z)|[^\"'\\\r\n]*+)(?:\n|\Z)")
+# Most lines: a name and a value.  `_holds_more` says whether there may be more in the value.
+_SIMPLE = re.compile(r"(?!sops_)([A-Za-z_][A-Za-z0-9_]*+)=(.*+)(?:\n|\Z)")
 # A value in quotes, with at most a comment after it.
 _QUOTED = re.compile(
     r"""[ \t]*(?:"((?>(?:[^"\\]++|\\.)*))"|'((?>(?:[^'\\]++|\\.)*))')[ \t]*(?:\#[^\r\n]*)?(?=\r?\n|\Z)""",
@@ -112,7 +111,7 @@ def _read(
         found = simple(text, at)
         if found is not None:
             name, line = found.groups()
-            if line[-1:] == "]" and ("\n" in line or (has_more and _holds_more(line))):
+            if has_more and _holds_more(line):
                 found = None
         if found is not None:
             at = found.end()
@@ -161,8 +160,8 @@ def _read(
 
 
 def _holds_more(value: str) -> bool:
-    """Whether a value that looks like a ciphertext has a backslash or a carriage return in it."""
-    return "\\" in value or "\r" in value
+    """Whether a text has quotes, backslashes or carriage returns, which may be more than characters."""
+    return "\\" in value or '"' in value or "'" in value or "\r" in value
 
 
 _EMPTY, _COMMENT, _PAIR = range(3)

@@ -318,6 +318,7 @@ def _there_and_back(text: str) -> None:
         'A="' + "\\" * 1_000_001,
         " " * 1_000_000 + "A=1",
         "A=1\r" * 200_000 + "\n",
+        "A=ENC[\n" * 130_000,
     ],
     ids=lambda text: repr(text[:6]),
 )
