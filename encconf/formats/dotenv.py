@@ -28,13 +28,22 @@ import re
 
 from encconf.errors import EmitError, ParseError
 from encconf.formats import Prepared, flat
-from encconf.text.document import Comment, Document, Leaf, Scope, limit_lines, position, whole_document
+from encconf.text.document import (
+    Comment,
+    Document,
+    Leaf,
+    Scope,
+    amended,
+    limit_lines,
+    position,
+    whole_document,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.text.document import Edit
+    from encconf.text.document import Edit, Member
 
 EXAMPLE = """\
 # This file is encrypted when you leave the editor. Names stay readable.
@@ -356,31 +365,27 @@ def render_block(block: Mapping[str, object]) -> str:
                 "the sops block has a name with = in it, which dotenv cannot hold",
                 hint="a YAML or JSON file can hold it",
             )
-        lines.append(_line(name, value))
+        lines.append(f"{_PREFIX}{name}={_escaped(value)}\n")
     return "".join(lines)
 
 
-def _line(name: str, value: str) -> str:
-    escaped = value.replace("\n", "\\n")
-    return f"{_PREFIX}{name}={escaped}\n"
+def _escaped(value: str, old: str = "") -> str:
+    return value.replace("\n", "\\n")
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove string members.  Every other line stays as it is.
+    """Set, replace or remove string members.  Every other line stays as it is."""
+    return amended(block_text, changes, _members, _escaped, lambda name: f"{_PREFIX}{name}=")
 
-    A new member is placed before the first one whose name is greater.
-    """
-    lines = [f"{line}\n" for line in block_text.removesuffix("\n").split("\n")]
-    names = [line.partition("=")[0].removeprefix(_PREFIX) for line in lines]
-    for name, new in changes.items():
-        at = next((at for at, known in enumerate(names) if known >= name), len(names))
-        end = at
-        if name in names:
-            at = names.index(name)
-            end = at + 1
-        lines[at:end] = [] if new is None else [_line(name, new)]
-        names[at:end] = [] if new is None else [name]
-    return "".join(lines)
+
+def _members(block_text: str) -> list[Member]:
+    found: list[Member] = []
+    end = 0
+    for line in re.findall(r".*\n", block_text):
+        start, end = end, end + len(line)
+        name = line.partition("=")[0]
+        found.append((name.removeprefix(_PREFIX), start, start + len(name) + 1, end - 1, end))
+    return found
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:

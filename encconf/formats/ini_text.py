@@ -18,13 +18,13 @@ from encconf.formats.ini_scan import (
     read_entries,
     value_at,
 )
-from encconf.text.document import newline_of
+from encconf.text.document import amended, newline_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.text.document import Document, Edit, Leaf
+    from encconf.text.document import Document, Edit, Leaf, Member
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
@@ -112,7 +112,7 @@ def as_sops(value: str) -> str:
 def render_block(block: Mapping[str, object]) -> str:
     """Return the block as a section ``[sops]``, with ``\\n`` for line breaks in values.  Raises EmitError."""
     members = flat.flatten(block)
-    text = f"[{SOPS}]\n" + "".join(_line(name, value) for name, value in members)
+    text = f"[{SOPS}]\n" + "".join(f"{spell_key(name)} = {_spell(value)}\n" for name, value in members)
     found = [
         (entry.name, entry.value.replace("\\n", "\n"))
         for entry in read_entries(text, exact=True)
@@ -125,28 +125,18 @@ def render_block(block: Mapping[str, object]) -> str:
     return text
 
 
-def _line(name: str, value: str) -> str:
-    spelled = spell(value.replace("\n", "\\n"), exact_only=True)
-    return f"{spell_key(name)} = {spelled}\n"
+def _spell(value: str, old: str = "") -> str:
+    return spell(value.replace("\n", "\\n"), exact_only=True)
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove string members.  Every other byte stays as it is.
+    """Set, replace or remove string members.  Every other byte stays as it is."""
+    return amended(block_text, changes, _members, _spell, lambda name: f"{spell_key(name)} = ")
 
-    A new member is placed before the first one whose name is greater.
-    """
-    for name, new in changes.items():
-        keys = [entry for entry in read_entries(block_text, exact=True) if entry.kind == "key"]
-        entry = next((entry for entry in keys if entry.name == name), None)
-        if entry is not None and new is not None:
-            spelled = spell(new.replace("\n", "\\n"), exact_only=True)
-            block_text = block_text[: entry.start] + spelled + block_text[entry.end :]
-        elif entry is not None:
-            block_text = block_text[: entry.line] + block_text[entry.stop :]
-        elif new is not None:
-            at = next((entry.line for entry in keys if entry.name > name), len(block_text))
-            block_text = block_text[:at] + _line(name, new) + block_text[at:]
-    return block_text
+
+def _members(block_text: str) -> list[Member]:
+    entries = read_entries(block_text, exact=True)
+    return [(each.name, each.line, each.start, each.end, each.stop) for each in entries if each.kind == "key"]
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:

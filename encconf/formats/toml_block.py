@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from encconf.formats.toml_scan import Scanner
 from encconf.formats.toml_text import lay_out, quote, spell, spell_key
-from encconf.text.document import newline_of, splice
+from encconf.text.document import Leaf, amended, newline_of, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.formats.toml_scan import Line
-    from encconf.text.document import Document, Edit
+    from encconf.text.document import Document, Edit, Member
 
 
 def render_block(block: Mapping[str, object]) -> str:
@@ -31,38 +30,25 @@ def _ordered(value: Any) -> Any:
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove string members of the block, without any other change.
-
-    A new member is placed before the first one whose name is greater.
-    """
-    for name, new in changes.items():
-        scanner = Scanner(block_text)
-        scanner.run()
-        block = scanner.inner.get((scanner.root, "sops"))
-        members = [line for line in scanner.block if line.scope is block and not line.header]
-        known = next((line for line in members if line.step == name), None)
-        if known is not None:
-            leaf = known.scope.node[name]
-            edit = (known.start, known.end, "") if new is None else (leaf.start, leaf.end, quote(new))
-        elif new is not None:
-            edit = _addition(block_text, scanner, members, name, new)
-        else:
-            continue
-        block_text = splice(block_text, [edit])
-    return block_text
+    """Set, replace or remove string members of the block, without any other change."""
+    return amended(
+        block_text, changes, _members, lambda new, _: quote(new), lambda name: f"{spell_key(name)} = "
+    )
 
 
-def _addition(block_text: str, scanner: Scanner, members: list[Line], name: str, new: str) -> Edit:
-    """Return the edit that adds a member."""
-    newline = newline_of(block_text)
-    member = f"{spell_key(name)} = {quote(new)}{newline}"
-    own = [line for line in scanner.block if line.header and line.scope is scanner.root] + members
-    if not own:  # the block has only inner tables
-        return 0, 0, f"[sops]{newline}{member}{newline}"
-    at = next((line.start for line in members if str(line.step) > name), own[-1].end)
-    if block_text[at - 1] != "\n":
-        member = newline + member.removesuffix(newline)
-    return at, at, member
+def _members(block_text: str) -> list[Member]:
+    scanner = Scanner(block_text)
+    scanner.run()
+    block = scanner.inner.get((scanner.root, "sops"))
+    found: list[Member] = []
+    for line in scanner.block:
+        if line.header and line.scope is scanner.root:  # new members come after this line, at least
+            found.append(("", line.start, line.end, line.end, line.end))
+        elif line.scope is block and not line.header:
+            leaf = line.scope.node[line.step]
+            start, end = (leaf.start, leaf.end) if isinstance(leaf, Leaf) else (line.end, line.end)
+            found.append((str(line.step), line.start, start, end, line.end))
+    return found
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:

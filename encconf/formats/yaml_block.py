@@ -6,15 +6,15 @@ import re
 
 from encconf.formats.yaml import scan
 from encconf.formats.yaml_text import Style, region
-from encconf.formats.yaml_words import BREAK, DOUBLE, NEWLINE, double, line_start, newline_of, plain
-from encconf.text.document import LAYOUT, Document, splice
+from encconf.formats.yaml_words import BREAK, NEWLINE, double, line_end, line_start, newline_of, plain
+from encconf.text.document import LAYOUT, Document, amended
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.text.document import Edit, Flow, Leaf, Part
+    from encconf.text.document import Edit, Flow, Leaf, Member, Part
 
 
 class _Style(Style):
@@ -40,66 +40,45 @@ def _has_lines(block_text: str) -> bool:
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove string members of the block, without any other change."""
-    flow = not _has_lines(block_text)
-    text, around = ("{" + block_text + "}", 1) if flow else (block_text, 0)
+    """Set, replace or remove string members of the block, without any other change.
+
+    A block in braces that is not JSON is respelled as JSON.
+    """
+    if _has_lines(block_text):
+        return amended(block_text, changes, _members, _spell, lambda name: f"{_pad(block_text)}{name}:")
+    from encconf.formats import json_text
+
+    try:
+        return json_text.amend(block_text, changes)
+    except ValueError:
+        return json_text.amend(_in_json(block_text), changes)
+
+
+def _spell(new: str, old: str) -> str:
+    """Return a value in the quotes of the old one.  Without one, a blank must precede it."""
+    return double(new) if old[:1] == '"' else plain(new) if old else f" {plain(new)}"
+
+
+_KEY = r"""(?m)^( +)(["']?)([A-Za-z_][\w-]*)\2[ \t]*:"""
+
+
+def _pad(block_text: str) -> str:
+    found = re.search(_KEY, block_text)
+    return found[1] if found else "    "
+
+
+def _members(block_text: str) -> list[Member]:
     # Under another name, the members of the block are ordinary leaves with spans.
-    document = scan(text.replace("sops", "spos", 1))
-    members = [leaf for leaf in document.leaves if len(leaf.path) == 2]
-    places = {str(leaf.step): (*region(document, leaf), leaf.style) for leaf in members}
-    edits: list[Edit] = []
-    added: dict[str, str] = {}
-    for name, new in changes.items():
-        if name in places:
-            start, end, style = places[name]
-            if new is None:
-                edits.append(_removal(text, name, start, end, flow))
-            else:
-                end = start + len(text[start:end].rstrip(BREAK))  # a block scalar's last line break stays
-                edits.append((start, end, double(new) if flow or style == DOUBLE else plain(new)))
-        elif new is not None:
-            added[name] = new
-    out = splice(text, edits)
-    if added:
-        out = _add_members(out, added, flow)
-    return out[around : len(out) - around]
-
-
-def _removal(text: str, name: str, start: int, end: int, flow: bool) -> Edit:
-    if flow:
-        key = max(text.rfind(f'"{name}"', 0, start), text.rfind(f"{name}:", 0, start))
-        before = text.rfind(",", 0, key)
-        if text[before + 1 : key].strip() == "":
-            return before, end, ""
-        after = re.compile(r"\s*,\s*").match(text, end)
-        return key, after.end() if after else end, ""
-    line = text.rfind("\n", 0, start) + 1
-    following = text.find("\n", end)
-    return line, len(text) if following < 0 else following + 1, ""
-
-
-def _add_members(text: str, added: Mapping[str, str], flow: bool) -> str:
-    if flow:
-        close = text.rstrip()[:-1].rstrip()  # without the wrapping brace
-        assert close.endswith("}")
-        at = len(close) - 1
-        body = text[:at].rstrip()
-        comma = "" if body.endswith(("{", ",")) else ", "
-        members = ", ".join(f"{double(name)}: {double(new)}" for name, new in added.items())
-        return body + comma + members + text[len(body) :]
-    indent = re.search(r"\n( +)\S", text)
-    pad = indent.group(1) if indent else "    "
-    newline = newline_of(text)
-    for name, new in added.items():
-        line = f"{pad}{name}: {plain(new)}{newline}"
-        # Members are sorted by name, as sops sorts them.
-        at = len(text)
-        for match in re.finditer(rf"(?m)^{pad}([A-Za-z_][\w-]*):", text):
-            if match.group(1) > name:
-                at = match.start()
-                break
-        text = text[:at] + line + text[at:]
-    return text
+    document = scan(block_text.replace("sops", "spos", 1))
+    spans = {leaf.step: region(document, leaf) for leaf in document.leaves if len(leaf.path) == 2}
+    pad = _pad(block_text)
+    found: list[Member] = []
+    for key in re.finditer(_KEY, block_text):
+        if key[1] == pad:
+            start, end = spans.get(key[3], (key.end(), key.end()))
+            end = start + len(block_text[start:end].rstrip(BREAK))  # a block scalar includes its line break
+            found.append((key[3], key.start(), start, end, line_end(block_text, end)))
+    return found
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:
@@ -172,8 +151,10 @@ def _block_tree(block_text: str) -> dict[str, object]:
 
 def _flow_block(block_text: str) -> str:
     """Return the block as a member of a flow mapping."""
-    if not _has_lines(block_text):
-        return block_text
+    return _in_json(block_text) if _has_lines(block_text) else block_text
+
+
+def _in_json(block_text: str) -> str:
     import json
 
     return '"sops": ' + json.dumps(_block_tree(block_text), ensure_ascii=False)

@@ -128,6 +128,41 @@ def test_a3_a_block_in_braces_goes_with_its_comma_and_line(text: str, left: str)
     assert yaml.scan(left).trees == document.trees
 
 
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "encconf_layout: ENC[x]",
+        "encconf_layout: |-\n        ENC[x]",
+        "encconf_layout:\n        ENC[x]",
+        '"encconf_layout": "ENC\n        [x]"',
+        "encconf_layout: # c\n        >-\n        ENC\n        [x]",
+        "encconf_layout:",
+    ],
+)
+@pytest.mark.parametrize("mac", ["mac: m", "'mac': 'm' # d", "mac:\n        |-\n        m"])
+def test_a_member_is_removed_with_its_own_lines_only(layout: str, mac: str) -> None:
+    rest = f"sops:\n    {mac}\n    version: 3.13.3\n"
+    text = rest.replace("    mac", f"    {layout}\n    mac").replace("    'mac", f"    {layout}\n    'mac")
+    assert yaml.amend(text, {"encconf_layout": None}) == rest
+    document = yaml.scan(yaml.amend(text, {"encconf_layout": "ENC[y]", "mac": "ENC[n]", "age_": "x"}))
+    assert document.block == {"age_": "x", "encconf_layout": "ENC[y]", "mac": "ENC[n]", "version": "3.13.3"}
+
+
+@pytest.mark.parametrize(
+    "block_text",
+    [
+        "'sops': {'encconf_layout': 'x', 'mac': 'm', 'version': '3'}",
+        "sops: {mac: m, encconf_layout: x, version: '3'}",
+        "sops: {mac: m, version: '3', encconf_layout: x # }\n}",
+        "sops: {mac: m, version: '3', encconf_layout: x, # c\n}",
+    ],
+)
+def test_a_block_in_braces_that_is_not_json(block_text: str) -> None:
+    assert yaml.amend(block_text, {"encconf_layout": None}) == '"sops": {"mac": "m", "version": "3"}'
+    document = yaml.scan(f"{{a: 1, {yaml.amend(block_text, {'mac': 'n', 'zz': 'y'})}}}\n")
+    assert document.block == {"encconf_layout": "x", "mac": "n", "version": "3", "zz": "y"}
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_a_member_in_a_block_scalar_keeps_its_line(newline: str) -> None:
     text = newline.join(["sops:", "    mac: |-", "        old", "    version: 3.13.3", ""])
