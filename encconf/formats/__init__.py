@@ -289,8 +289,8 @@ def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Docu
     except InputError:
         import re
 
-        found = re.search(r"^<{7} .*\n(?s:.*)^>{7}(?: |\r?$)", text, re.M)
-        if found is None:
+        found = re.search(r"(?m)^<{7} ", text)
+        if found is None or re.compile(r"(?m)^>{7}(?: |\r?$)").search(text, found.end()) is None:
             raise
         raise ParseError(
             "it contains git's conflict markers",

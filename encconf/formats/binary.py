@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import EmitError, ParseError
+from encconf.errors import EmitError, LimitError, ParseError
 from encconf.formats import json, json_text
 from encconf.text.document import Document, Leaf, splice, whole_document
 
@@ -39,7 +39,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     if '"sops"' in text and _BRACE.match(text):
         try:
             document = json.scan(text)
-        except ParseError:
+        except (ParseError, LimitError):
             pass  # it is another text that begins with a brace
         else:
             if document.block is not None and "lastmodified" in document.block:

@@ -63,7 +63,7 @@ _KEY = r"""(?m)^( +)(["']?)([A-Za-z_][\w-]*)\2[ \t]*:"""
 
 
 def _pad(block_text: str) -> str:
-    found = re.search(_KEY, block_text)
+    found = re.search(r"(?m)^( +)[^\s#]", block_text)
     return found[1] if found else "    "
 
 

@@ -75,6 +75,12 @@ class TestBinary(SopsFormatContract):
         assert "encrypted_suffix" in told[0]
         assert sops.decrypt(ours, "binary") == SECRET
 
+    @pytest.mark.parametrize("deep", ["[" * 300 + "]" * 300, "[" + "0," * 200_000 + "0]", "1" * 5000])
+    def test_json_beyond_the_limits_of_the_format(self, deep: str, format: Format) -> None:
+        text = f'{{"sops": {{"mac": "x"}}, "a": {deep}}}'
+        (leaf,) = format.scan(text).leaves
+        assert leaf.data == text.encode()
+
     def test_nothing_to_load(self, age_key: AgeKey) -> None:
         with pytest.raises(UsageError, match="bytes"):
             api.loads("{}", format="binary", credentials=credentials(age_key))

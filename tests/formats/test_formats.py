@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey
+from pace import at_most
 
 from encconf import api, formats
+from encconf.errors import ParseError
 from encconf.merge import merge
 from encconf.testing.contracts.format import SECRET, FormatContract
 from encconf.verbs import changes
@@ -69,3 +71,12 @@ def test_a_plaintext_that_has_a_sops_entry() -> None:
         ("dotenv", "a=x\nsops_b=y\n", {"a": "x"}),
     ):
         assert formats.module(name).load_plain(text) == [loaded], name
+
+
+def test_many_first_halves_of_conflicts_take_linear_time() -> None:
+    yaml = formats.module("yaml")
+    with at_most(2), pytest.raises(ParseError, match="top level"):
+        formats.scan_encrypted("<<<<<<< x\n" * 40_000, yaml)
+    with pytest.raises(ParseError, match=r"conflict markers") as caught:
+        formats.scan_encrypted("a: 1\n<<<<<<< x\na: 2\n=======\na: 3\n>>>>>>>\r\n", yaml)
+    assert caught.value.line == 2
