@@ -36,17 +36,25 @@ def convert(value: Any, schema: type[T], *, at: Sequence[str] = (), lax: bool = 
     return _by_msgspec(value, schema, at, lax)
 
 
-def _by_pydantic(value: Any, schema: type[T], at: Sequence[str]) -> T:
-    from pydantic import TypeAdapter, ValidationError
+# Errors of pydantic whose message may contain the value.  So may any error that a validator defines.
+_QUOTING = ("value_error", "assertion_error", "union_tag_invalid", "uuid_parsing", "bytes_invalid_encoding")
 
+
+def _by_pydantic(value: Any, schema: type[T], at: Sequence[str]) -> T:
+    from typing import get_args
+
+    from pydantic import TypeAdapter, ValidationError
+    from pydantic_core.core_schema import ErrorType
+
+    known = get_args(ErrorType)
     problems: list[str] = []
     try:
         return TypeAdapter(schema).validate_python(value)
     except ValidationError as error:
         for each in error.errors(include_input=False, include_url=False, include_context=False):
-            # The message of the caller's own validator may contain the value.
-            shown = each["type"] not in ("value_error", "assertion_error")
-            what = each["msg"] if shown else "a validator rejects the value"
+            kind = each["type"]
+            shown = kind in known and kind not in _QUOTING
+            what = each["msg"] if shown else f"the value is not accepted ({kind})"
             problems.append(_problem(_spelled([*at, *each["loc"]]), what))
     raise _refused(problems)
 
@@ -69,7 +77,7 @@ def _by_msgspec(value: Any, schema: type[T], at: Sequence[str], lax: bool) -> T:
     except ValidationError as error:
         found = _PLACE.fullmatch(str(error))
         assert found is not None  # every text matches
-        what = re.sub(r"(Invalid \w+ value) .*", r"\1", found[1], flags=re.DOTALL)
+        what = re.sub(r"(Invalid (?:\w+ )?value) .*", r"\1", found[1], flags=re.DOTALL)
         if error.__cause__ is not None:  # __post_init__ raised it, so the message may contain the value
             what = "the class rejects the values"
         problem = _problem((_spelled(at) + (found[2] or "")).removeprefix("."), what)

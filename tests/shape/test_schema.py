@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import sys
+import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -13,6 +14,7 @@ import attrs
 import msgspec
 import pydantic
 import pytest
+from pydantic_core import PydanticCustomError
 
 from encconf import load_config
 from encconf.errors import ConfigTypeError, MissingExtraError
@@ -109,7 +111,35 @@ class Short(pydantic.BaseModel):
     missing: int
 
 
-@pytest.mark.parametrize("schema", [Strict, StrictModel, Number, Word, Enumerated, Short])
+class Zoned(pydantic.BaseModel):
+    password: zoneinfo.ZoneInfo
+
+
+class One(pydantic.BaseModel):
+    password: Literal["one"]
+
+
+class Other(pydantic.BaseModel):
+    password: Literal["other"]
+
+
+class Tagged(pydantic.RootModel[One | Other]):
+    root: One | Other = pydantic.Field(discriminator="password")
+
+
+class OwnError(pydantic.BaseModel):
+    password: str
+
+    @pydantic.field_validator("password")
+    @classmethod
+    def refuse(cls, value: str) -> str:
+        raise PydanticCustomError("weak", "{value} is too weak", {"value": value})
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [Strict, StrictModel, Number, Word, Enumerated, Short, Zoned, Tagged, OwnError],
+)
 def test_no_error_has_a_value(write: Callable[..., Path], schema: type) -> None:
     path = write("s.enc.yaml", TEXT)
     with pytest.raises(ConfigTypeError, match=r"s\.enc\.yaml: db") as caught:
@@ -131,9 +161,18 @@ class Leveled:
     pin: Level
 
 
-def test_a_number_in_an_error_of_msgspec(write: Callable[..., Path]) -> None:
+class First(msgspec.Struct, tag=1, tag_field="pin"):
+    pass
+
+
+class Second(msgspec.Struct, tag=2, tag_field="pin"):
+    pass
+
+
+@pytest.mark.parametrize("schema", [Leveled, First | Second])
+def test_a_number_in_an_error_of_msgspec(write: Callable[..., Path], schema: type) -> None:
     with pytest.raises(ConfigTypeError) as caught:
-        load_config(write("s.enc.yaml", "pin: 738912\n"), schema=Leveled)
+        load_config(write("s.enc.yaml", "pin: 738912\n"), schema=schema)
     assert "738912" not in str(caught.value)
     assert "pin" in str(caught.value)
 
