@@ -20,7 +20,7 @@ from encconf.cli.console import (
     width_of,
 )
 from encconf.cli.options import Value, flag, text, texts
-from encconf.errors import MissingFileError, UsageError
+from encconf.errors import ConflictError, MissingFileError, UsageError
 from encconf.text.printable import counted, quoted
 
 TYPE_CHECKING = False
@@ -41,6 +41,10 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
     html, json = text(options, "html"), flag(options, "json")
     if json and html in files.STDOUT:
         raise UsageError("--json and --html - both write to stdout")
+    if html is not None and texts(options, "people"):
+        raise ConflictError(
+            "--people and --html exclude each other", hint="in the page, you select the people yourself"
+        )
     try:
         paths = targets.files(console, file or ["."], recursive=True, changed=False)
     except MissingFileError:
@@ -57,31 +61,29 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
         found.person(word) for words in texts(options, "people") for word in words.split(",") if word.strip()
     ]
     if html is not None:
-        from encconf.audit.page import GENERATOR, page
-
-        whole = page(found, title=os.path.basename(os.path.abspath(os.curdir)))
-        if html in files.STDOUT:
-            console.data(whole)
-        else:
-            files.write_own(html, whole, GENERATOR)
-            console.note(f"wrote {html}: {_count(found)}")
+        _write_page(console, found, html)
     if json:
         console.json(access.to_json(found, asked))
     elif html is None:
-        screen = _Screen(console)
         one = len(file) == 1 and not os.path.isdir(file[0]) and len(paths) == 1
-        if asked:
-            screen.people(found, asked)
-        elif one:
-            screen.file(found, found.files[0]) if found.files else None
-        else:
-            screen.matrix(found, verbose=flag(options, "verbose"))
-        console.lines("".join(f"{line.rstrip()}\n" for line in screen.lines))
+        lines = _Screen(console).report(found, asked, one=one, verbose=flag(options, "verbose"))
+        console.lines("".join(f"{line.rstrip()}\n" for line in lines))
     _warn(console, found)
     for problem in found.problems:
         console.error(problem)
     if found.problems:
         raise SystemExit(1)
+
+
+def _write_page(console: Console, found: Report, output: str) -> None:
+    from encconf.audit.page import GENERATOR, page
+
+    whole = page(found, title=os.path.basename(os.path.abspath(os.curdir)))
+    if output in files.STDOUT:
+        console.data(whole)
+    else:
+        files.write_own(output, whole, GENERATOR)
+        console.note(f"wrote {output}: {_count(found)}")
 
 
 def _warn(console: Console, found: Report) -> None:
@@ -123,9 +125,20 @@ class _Screen(Paper):
         self._terminal = is_terminal(1)
         self._width = width_of(1, console.environ) or (80 if self._terminal else 100_000)
 
+    def report(self, found: Report, asked: Sequence[Person], *, one: bool, verbose: bool) -> list[str]:
+        """Return the lines about the people ``asked`` for, about ``one`` file, or about all files."""
+        if asked:
+            self._people(found, asked)
+        elif one:
+            for file in found.files:  # none if it cannot be read
+                self._file(found, file)
+        else:
+            self._matrix(found, verbose=verbose)
+        return self.lines
+
     # --- many files ---
 
-    def matrix(self, found: Report, *, verbose: bool) -> None:
+    def _matrix(self, found: Report, *, verbose: bool) -> None:
         """Print a table of files and people if it fits, otherwise a line for each file."""
         people = [person for person in found.people if any(file.of(person) for file in found.files)]
         rows = alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
@@ -192,7 +205,7 @@ class _Screen(Paper):
 
     # --- one file ---
 
-    def file(self, found: Report, file: FileAccess) -> None:
+    def _file(self, found: Report, file: FileAccess) -> None:
         """Print everything about one file."""
         several = f", needs {file.quorum} of its {len(file.groups)} key groups"
         changed = f", changed {file.metadata.lastmodified[:10]}" if file.metadata.lastmodified else ""
@@ -242,7 +255,7 @@ class _Screen(Paper):
 
     # --- some people ---
 
-    def people(self, found: Report, asked: Sequence[Person]) -> None:
+    def _people(self, found: Report, asked: Sequence[Person]) -> None:
         """Print what these people can open, alone and together."""
         who = " and ".join(one_line(person.label) for person in asked)
         rows: list[tuple[str, str, str]] = []

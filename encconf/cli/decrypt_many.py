@@ -87,7 +87,8 @@ class Decrypting(Batch):
         source, plain = done
         target = self._targets[file]
         if self.dry_run:
-            self.plans.setdefault((), []).append(file if self._in_place else f"{file} -> {target}")
+            exists = ", which exists" if os.path.lexists(target) else ""
+            self.plans.setdefault((), []).append(file if self._in_place else f"{file} -> {target}{exists}")
             return "would-change"
         if self._in_place:
             files.write(self.console, plain, source, in_place=True, output=None, mode=fileio.PRIVATE)
@@ -102,7 +103,8 @@ class Decrypting(Batch):
         replacing: str | fileio.Anything | None = fileio.ANYTHING
         with about(target):
             fileio.make_folders(os.path.dirname(target), 0o700)
-            path = fileio.resolve(target)
+        path = fileio.resolve(target)
+        with about(target, instead=path):
             if not flag(self.options, "force"):
                 replacing = fileio.read_text(path, binary=True) if os.path.lexists(path) else None
                 if replacing not in (None, plain):

@@ -63,7 +63,8 @@ def _write(console: Console, content: str, output: str | None) -> None:
         except OSError as error:
             raise OutputError(f"its mode cannot be made 0600: {error.strerror}").about(output) from None
         console.note(f"others could read {output}; its mode is now 0600")
-    fileio.write_atomic(path, content, mode=fileio.PRIVATE)
+    with about(output, instead=path):
+        fileio.write_atomic(path, content, mode=fileio.PRIVATE)
     console.note(f"wrote {output}, as plaintext")
     files.warn_if_exposed(console, [output])
 

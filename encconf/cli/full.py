@@ -74,7 +74,9 @@ def completion(console: Console, *, shell: str) -> None:
 
     kind = get_completion_class(shell)
     if kind is None:
-        raise UsageError(f"completion for {shell} is not supported", hint=f"supported: {', '.join(_SHELLS)}")
+        known = [name for name in _SHELLS if get_completion_class(name) is not None]
+        hint = "update click to 8.5" if shell in _SHELLS else f"supported: {', '.join(known)}"
+        raise UsageError(f"completion for {shell} is not supported", hint=hint)
     script = ShellComplete.source(kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE"))
     # click's script for fish would cut a description at its first comma.
     script = script.replace('string split ","', 'string split --max 1 ","')

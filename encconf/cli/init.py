@@ -107,7 +107,8 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
         path = fileio.resolve(output)
         if os.path.lexists(output) and not fileio.is_special(output):
             raise OutputError("this file exists, and encconf never overwrites a key").about(output)
-        fileio.write_atomic(path, text, mode=0o600, replacing=None)
+        with about(output, instead=path):
+            fileio.write_atomic(path, text, mode=0o600, replacing=None)
         console.note(f"wrote an age key to {output}; keep it private")
     console.data(recipient + "\n")
 

@@ -216,7 +216,8 @@ class _Target(Record):
         Raises OutputError if it has different values, unless ``force`` is set.
         """
         path = fileio.resolve(self.name)
-        there = fileio.read_existing(path)
+        with about(self.name, instead=path):
+            there = fileio.read_existing(path)
         if there is not None:
             differing = self._differing(there, force)
             if not differing:
@@ -231,7 +232,7 @@ class _Target(Record):
         if dry_run:
             self.console.note(f"would write {self.name}: {count}")
             return False
-        with about(self.name):
+        with about(self.name, instead=path):
             enc = api.encrypt(
                 plain,
                 rule,
@@ -240,7 +241,7 @@ class _Target(Record):
                 credentials=files.credentials(self.console),
                 notify=self.console.warn,
             )
-        fileio.write_atomic(path, enc, replacing=there)
+            fileio.write_atomic(path, enc, replacing=there)
         try:
             self.verify()
             self.console.note(f"wrote {self.name}: {count}, verified")

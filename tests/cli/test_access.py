@@ -170,6 +170,10 @@ class TestCommand:
         team.seal("s.yaml", ["alice"])
         assert "both write to stdout" in team.project().run("access", "--json", "--html", "-", code=1).err
 
+    def test_a_page_is_about_everybody(self, team: Team) -> None:
+        done = team.project().run("access", "--html", "-", "--people", "alice", code=8)
+        assert (done.out, "exclude each other" in done.err) == ("", True)
+
     def test_b9_no_other_file_is_overwritten(self, team: Team) -> None:
         team.seal("s.yaml", ["alice"])
         project = team.project()

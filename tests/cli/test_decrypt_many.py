@@ -82,6 +82,12 @@ def test_warnings_about_all_files_that_git_does_not_ignore(deploy: Project) -> N
 
 
 class TestFailures:
+    def test_an_error_names_the_output_as_it_was_typed(self, deploy: Project) -> None:
+        deploy.path("out/deploy/a.yaml").mkdir(parents=True)
+        assert (
+            "]: out/deploy/a.yaml: " in deploy.run("decrypt", "-r", "-f", "-o", "out", "deploy", code=3).err
+        )
+
     def test_other_files_are_done_if_one_fails(self, deploy: Project) -> None:
         done = deploy.run(
             "decrypt", "-o", "out", "deploy/plain.yaml", "none.yaml", *FILES, "deploy/a.enc.yaml", code=1
@@ -134,6 +140,8 @@ class TestDryRun:
         assert deploy.run("decrypt", "-n", file).out == f"{file} -> stdout\n"
         assert deploy.run("decrypt", "-n", "-o", "-", file).out == f"{file} -> stdout\n"
         assert deploy.run("decrypt", "-n", "-o", "x.yaml", file).out == f"{file} -> x.yaml\n"
+        deploy.write("x.yaml", "old")
+        assert deploy.run("decrypt", "-n", "-o", "x.yaml", file).out == f"{file} -> x.yaml, which exists\n"
         assert deploy.run("decrypt", "-n", "-i", file).out == f"{file}\n"
         deploy.run("decrypt", "-n", "deploy/plain.yaml", code=1)
         assert "ENC[" in deploy.read(file)

@@ -46,3 +46,16 @@ def test_a_shell_that_is_not_known(project: Project) -> None:
     done = project.run("completion", "tcsh", code=1)
     assert done.out == ""
     assert "completion for tcsh is not supported" in done.err
+    assert "supported: bash, zsh, fish" in done.err
+
+
+def test_a_shell_that_an_old_click_does_not_know(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from click import shell_completion
+
+    from encconf.cli import main
+
+    monkeypatch.setattr(shell_completion, "get_completion_class", lambda shell: None)
+    assert main(["completion", "powershell"]) == 1
+    assert "hint: update click to 8.5" in capsys.readouterr().err

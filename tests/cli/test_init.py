@@ -152,6 +152,7 @@ class TestKeygen:
         assert done.out.strip() in fresh.read("ci.txt")
         before = fresh.read("ci.txt")
         fresh.run("keygen", "-o", "ci.txt", code=3)
+        assert "]: none/ci.txt: " in fresh.run("keygen", "-o", "none/ci.txt", code=3).err
         assert fresh.read("ci.txt") == before
 
     def test_to_stdout(self, fresh: Project) -> None:
