@@ -8,6 +8,7 @@ block says who could read a version, and a ciphertext that stayed the same shows
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from encconf.errors import EncconfError, NotEncryptedError
 from encconf.formats import sniff
 from encconf.git import ask, by_repository, question
 from encconf.git import start as start_git
-from encconf.git.log import CHUNK, LOG, Change, Moment, changes_of, contents, entries, heads_of
+from encconf.git.log import LOG, Entry, Moment, changes_of, contents, entries, heads_of
 from encconf.io import fileio
 
 TYPE_CHECKING = False
@@ -124,7 +125,7 @@ def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
         for root, answer in answers.items():
             _, output = answer()
             found = entries(output) if unnamed else ()
-            blobs = {entry.blobs[-1]: entry.path for entry in found if entry.blobs[-1]}
+            blobs = {entry.new: entry.path for entry in found if entry.new}
             for path, data in zip(blobs.values(), contents(root, blobs), strict=True):
                 text = (data or b"").decode(errors="replace")
                 if any(name in text for name in unnamed):
@@ -138,28 +139,15 @@ def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
 
 def _versions(root: str, wanted: Sequence[tuple[str, str]], reader: _Reader) -> Iterator[Version]:
     """Yield the version in each blob, in order.  A blob may occur several times."""
-    # Consecutive changes of a file share a blob: the new blob of one is the old blob of the next.
-    last: dict[str, Version] = {}
-    with closing(contents(root, _first_seen(wanted))) as blobs:
-        for start in range(0, len(wanted), CHUNK):
-            here: dict[str, Version] = {}
-            for blob, path in wanted[start : start + CHUNK]:
-                version = here.get(blob) or last.get(blob)
-                here[blob] = version or reader.version(path, next(blobs) or b"")
-                yield here[blob]
-            last = here
-
-
-def _first_seen(wanted: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yield the blobs that do not occur earlier in the same chunk or in the chunk before."""
-    last: set[str] = set()
-    for start in range(0, len(wanted), CHUNK):
-        here: set[str] = set()
-        for blob, _ in wanted[start : start + CHUNK]:
-            if blob not in here and blob not in last:
-                yield blob
-            here.add(blob)
-        last = here
+    left = Counter(blob for blob, _ in wanted)
+    known: dict[str, Version] = {}  # those that occur again: consecutive changes of a file share a blob
+    with closing(contents(root, list(left))) as blobs:
+        for blob, path in wanted:
+            version = known[blob] = known.get(blob) or reader.version(path, next(blobs) or b"")
+            left[blob] -= 1
+            if not left[blob]:
+                del known[blob]
+            yield version
 
 
 class _Reader:
@@ -208,7 +196,7 @@ def _keys(data: bytes, format: str) -> dict[str, MasterKey]:
 
 
 def _reported(
-    changes: Sequence[Change], known: Mapping[str, Version], head: Version | None, now: Version
+    changes: Sequence[Entry], known: Mapping[str, Version], head: Version | None, now: Version
 ) -> FileHistory:
     """Return the history of a file, up to the last commit and the work tree."""
     story = _Story()
@@ -235,7 +223,7 @@ class _Story:
         self.open: dict[str, Span] = {}
         self.last: Moment | None = None
 
-    def change(self, change: Change, known: Mapping[str, Version]) -> None:
+    def change(self, change: Entry, known: Mapping[str, Version]) -> None:
         """Apply one commit."""
         moment = self.last = change.moment
         new = known[change.new] if change.new else None

@@ -47,8 +47,8 @@ class Entry:
     """The change of one file in one commit, or between two trees, as git prints it.
 
     ``modes`` and ``blobs`` are those of each old version (a merge has one for each parent), and then of the
-    new one; "" is for a version that does not exist.  ``status`` is git's letter (M for a merge).  ``path``
-    is the file's name, and ``before`` its name before the change.
+    new one; "" is for a version that does not exist.  Links and submodules have blobs, too.  ``status`` is
+    git's letter (M for a merge).  ``path`` is the file's name, and ``before`` its name before the change.
     """
 
     moment: Moment
@@ -58,15 +58,19 @@ class Entry:
     before: str
     path: str
 
+    @property
+    def old(self) -> list[str]:
+        """The old blob of each parent that has the file, as a regular file."""
+        return [blob for blob in map(_file, self.modes[:-1], self.blobs) if blob]
 
-@dataclass(slots=True, eq=False)
-class Change:
-    """The change of a file in one commit: the old blob of each parent that has the file, and the new blob."""
+    @property
+    def new(self) -> str:
+        """The new blob, or "" if the file is no longer there as a regular file."""
+        return _file(self.modes[-1], self.blobs[-1])
 
-    moment: Moment
-    path: str
-    old: list[str]
-    new: str
+
+def _file(mode: str, blob: str) -> str:
+    return blob if mode in _FILE_MODES else ""
 
 
 _FEW: Final = 8
@@ -92,7 +96,7 @@ def heads_of(root: str) -> dict[str, str]:
     return heads
 
 
-def changes_of(root: str, paths: Iterable[str]) -> dict[str, list[Change]]:
+def changes_of(root: str, paths: Iterable[str]) -> dict[str, list[Entry]]:
     """Return the changes to each path, also under earlier names, oldest first."""
     names = {path: path for path in paths}
     if len(names) > _FEW:
@@ -105,7 +109,7 @@ def changes_of(root: str, paths: Iterable[str]) -> dict[str, list[Change]]:
     return {name: list(reversed(changes)) for name, changes in found.items()}
 
 
-def _with_earlier_names(root: str, name: str, changes: list[Change]) -> list[Change]:
+def _with_earlier_names(root: str, name: str, changes: list[Entry]) -> list[Entry]:
     """Add the changes to a file under its earlier names, which git did not look for.  Newest first."""
     found = list(changes)
     seen = {name}
@@ -129,25 +133,18 @@ def _with_earlier_names(root: str, name: str, changes: list[Change]) -> list[Cha
     return found
 
 
-def _read_log(output: str, names: Mapping[str, str]) -> dict[str, list[Change]]:
+def _read_log(output: str, names: Mapping[str, str]) -> dict[str, list[Entry]]:
     """Return the changes to each name in the output of git log, newest first.  Renames in it are followed."""
     now = dict(names)  # today's name of each path in the output
-    found: dict[str, list[Change]] = {path: [] for path in now}
+    found: dict[str, list[Entry]] = {path: [] for path in now}
     for entry in entries(output):
         if entry.path not in now:
             continue
         if entry.status == "R":
             now.setdefault(entry.before, now[entry.path])
             continue
-        there = list(map(_file, entry.modes, entry.blobs))
-        old = [blob for blob in there[:-1] if blob]
-        found[now[entry.path]].append(Change(entry.moment, entry.path, old, there[-1]))
+        found[now[entry.path]].append(entry)
     return found
-
-
-def _file(mode: str, blob: str) -> str:
-    """Return the blob of a file, or "" for a link or a submodule."""
-    return blob if mode in _FILE_MODES else ""
 
 
 def entries(output: str) -> Iterator[Entry]:

@@ -57,8 +57,8 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
     changes = list(entries(text))
     versions: dict[str, set[str]] = {}  # each blob with the commits that added it
     for change in changes:
-        if change.modes[-1].startswith("100") and change.blobs[-1]:
-            versions.setdefault(change.blobs[-1], set()).add(change.moment.commit)
+        if change.new:
+            versions.setdefault(change.new, set()).add(change.moment.commit)
     commits: set[str] = set()
     seen: set[str] = set()
     known: set[str] = set()
