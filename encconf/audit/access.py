@@ -161,8 +161,7 @@ def when(found: Report, file: FileAccess, reader: Reader) -> str:
         if since is not None:
             return f"since {day(since)} ({since.commit[:7]})"
         return f"added {reader.dated[:10]}, not committed" if reader.dated else "not committed"
-    last = max(reader.times, key=lambda time: time.end.time if time.end else found.now, default=None)
-    if last is None:
+    if (last := reader.last) is None:
         return ""
     start = f"{day(last.start)} to " if last.start else "until "
     end = f"{day(last.end)} ({last.end.commit[:7]})" if last.end else "now: not committed"

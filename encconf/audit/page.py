@@ -109,8 +109,8 @@ def _notes(file: FileAccess) -> list[str]:
     notes = []
     for reader in file.readers:
         if reader.exposed:
-            ends = [time.end for time in reader.times if time.end]
-            when = f" on {access.day(ends[-1])}" if ends else ""
+            date = access.day(reader.last.end if reader.last else None)
+            when = f" on {date}" if date else ""
             notes.append(
                 f"{reader.person.label} was removed{when}, but the data key is the same, so they can still "
                 "read the file as it is now. Rotate it, and change its secrets."

@@ -96,6 +96,11 @@ class Reader:
         return self.former and any(time.over and time.until is None for time in self.times)
 
     @property
+    def last(self) -> Span | None:
+        """The time that ended last.  An end that is not committed is the last one."""
+        return max(self.times, key=lambda time: time.end.time if time.end else float("inf"), default=None)
+
+    @property
     def state(self) -> str:
         """One of `STATES`."""
         if self.groups:
