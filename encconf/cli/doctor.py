@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from encconf.audit import survey
-from encconf.cli import files
+from encconf.cli import files, targets
 from encconf.cli.console import Console, visible
 from encconf.errors import EncconfError, UsageError
 from encconf.git import attributes, repository
@@ -61,7 +61,7 @@ def _warn_of_drivers(console: Console) -> None:
 
 
 def _print_callers(console: Console, paths: list[str], json: bool) -> None:
-    found = [caller for path in paths for caller in (*search(path), *_in_scripts(path))]
+    found = [caller for path in paths for caller in (*_in_programs(path), *_in_scripts(path))]
     if json:
         console.json({"callers": [caller.to_json() for caller in found]})
         return
@@ -73,10 +73,17 @@ def _print_callers(console: Console, paths: list[str], json: bool) -> None:
         console.note("nothing here runs sops")
 
 
+def _in_programs(path: str) -> Iterator[Caller]:
+    """Yield the calls of sops in this Python file, or in those below a folder."""
+    for file in targets.below(path) if os.path.isdir(path) else [path]:
+        if file == path or file.endswith(".py"):
+            yield from search(file)
+
+
 def _in_scripts(path: str) -> Iterator[Caller]:
     """Yield the calls of sops in a Makefile, .envrc and similar: in this file, or in those of a folder."""
     if os.path.isdir(path):
-        files = [os.path.join(path, name) for name in survey.SCRIPTS]
+        files = [os.path.normpath(os.path.join(path, name)) for name in survey.SCRIPTS]
     else:
         files = [path] if os.path.basename(path) in survey.SCRIPTS else []
     for file in files:

@@ -23,7 +23,9 @@ from encconf.io import fileio, replace
 from encconf.rules.config import NAME as CONFIG_NAME
 
 _MAGIC = re.compile(r"[*?[]")
-_SKIPPED = frozenset({".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".venv", ".tox"})
+_SKIPPED = frozenset(
+    [".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", "site-packages", ".venv", "venv", ".tox"]
+)
 
 
 def files(

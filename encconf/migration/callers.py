@@ -29,7 +29,6 @@ _TAKES_VALUE = {
     *(name for row in TABLE.values() for name in (f"--{row.option}", row.short) if name),
     *("--set", "--aws-profile", "--keyservice", "--encrypted-regex", "--unencrypted-regex"),
 }
-_SKIPPED = {".git", ".venv", "venv", "node_modules", "__pycache__", "site-packages", ".tox"}
 LIMIT = 1 << 20
 """The largest source file that is read, in bytes (1 MiB)."""
 
@@ -47,27 +46,14 @@ class Caller(Record):
         return vars(self)
 
 
-def search(path: str) -> Iterator[Caller]:
-    """Yield the callers in a Python file, or in all Python files below a folder, by file and line."""
-    for file in _sources(path):
-        try:
-            with open(file, "rb") as source:
-                text = source.read(LIMIT + 1)
-            if len(text) <= LIMIT and b"sops" in text:
-                yield from callers(text.decode(), file)
-        except (OSError, ValueError, SyntaxError, RecursionError):
-            continue  # the file is not Python, or is for another version of Python
-
-
-def _sources(path: str) -> Iterator[str]:
-    if os.path.isfile(path):
-        yield path
-        return
-    for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED)
-        for name in sorted(files):
-            if name.endswith(".py"):
-                yield os.path.join(folder, name)
+def search(file: str) -> list[Caller]:
+    """Return the callers in a Python file, or none if it cannot be read."""
+    try:
+        with open(file, "rb") as source:
+            text = source.read(LIMIT + 1)
+        return callers(text.decode(), file) if len(text) <= LIMIT and b"sops" in text else []
+    except (OSError, ValueError, SyntaxError, RecursionError):
+        return []  # the file is not Python, or is for another version of Python
 
 
 def callers(text: str, file: str) -> list[Caller]:

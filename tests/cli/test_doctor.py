@@ -9,6 +9,16 @@ import sys
 from project import Project
 
 
+def test_programs_in_a_folder(project: Project) -> None:
+    for name in ("app/config.py", ".venv/lib.py", "note.txt", "build/copy.py"):
+        project.write(name, "import os\nos.system('sops -d app.yaml')\n")
+    said = project.run("doctor", ".").out.splitlines()[::2]
+    assert said == [f"{name}:2: reads a file with sops" for name in ("app/config.py", "build/copy.py")]
+    project.git("init", "-q")
+    project.write(".gitignore", "build\n.venv\n")
+    assert project.run("doctor", ".").out.splitlines()[::2] == ["app/config.py:2: reads a file with sops"]
+
+
 def test_doctor_prints_lines_that_work(project: Project) -> None:
     project.rules()
     project.write("app.enc.yaml", "password: correct horse\n")
@@ -19,7 +29,7 @@ def test_doctor_prints_lines_that_work(project: Project) -> None:
     )
     said = project.run("doctor", ".").out.splitlines()
     places = [line.partition(" runs ")[0] for line in said[::2]]
-    assert places == ["./.envrc:1:", "./Makefile:2:"]
+    assert places == [".envrc:1:", "Makefile:2:"]
     project.write("bin/encconf", f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m encconf "$@"\n').chmod(
         0o755
     )
