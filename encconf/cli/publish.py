@@ -10,7 +10,6 @@ from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console
 from encconf.cli.options import Value, flag, text
-from encconf.engine.metadata import metadata_of
 from encconf.errors import NoConfigError, UsageError, as_data
 from encconf.rules.config import NAME, Config, find_config, load_file
 from encconf.rules.destination import Destination
@@ -77,7 +76,7 @@ class Publishing(Batch):
         source = files.read(file)
         format = source.format(text(self.options, "input_type"))
         if self.dry_run:
-            metadata_of(source.text, format)
+            publishing.refuse_unmerged(source.text, format)
             return None
         _, destination, _ = self._sent[file]
         return publishing.prepare(

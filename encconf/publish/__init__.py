@@ -12,9 +12,9 @@ import os
 from collections.abc import Callable, Mapping
 from types import ModuleType
 
-from encconf import api, formats
+from encconf import api
 from encconf.engine import opening, plaintext
-from encconf.engine.metadata import Metadata
+from encconf.engine.metadata import metadata_of
 from encconf.engine.opening import Opened
 from encconf.engine.plan import Plan
 from encconf.errors import ConfigError, EncconfError, MasterKeyError, PublishError, UnmergedError, about
@@ -109,6 +109,13 @@ def in_bucket(kind: str, settings: Mapping[str, str | int], name: str) -> tuple[
     return str(settings[f"{kind}_bucket"]), f"{settings.get(f'{kind}_prefix', '')}{name}"
 
 
+def refuse_unmerged(text: str, format: str) -> None:
+    """Raise UnmergedError for a file whose merge is not finished, and NotEncryptedError for plaintext."""
+    unmerged = metadata_of(text, format).unmerged
+    if unmerged is not None:
+        raise UnmergedError(unmerged, hint="resolve it with: encconf edit FILE")
+
+
 def prepare(
     text: str,
     format: str,
@@ -123,12 +130,10 @@ def prepare(
     ``rule`` replaces the destination's own rule for encrypting it.  Raises NotEncryptedError,
     UnmergedError and whatever opening and encrypting raise.
     """
+    refuse_unmerged(text, format)
     decrypted = destination.kind == "vault"
     rule = None if decrypted else rule or destination.rule
     if rule is None and not decrypted:
-        unmerged = Metadata.of(formats.module(format).scan(text)).unmerged
-        if unmerged is not None:
-            raise UnmergedError(unmerged, hint="resolve it with: encconf edit FILE")
         return Prepared(text.encode("utf-8", "surrogateescape"), None)
     opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
     if rule is None:

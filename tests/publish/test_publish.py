@@ -224,7 +224,8 @@ def test_a_merge_that_is_not_finished(project: Project, cloud: Cloud, member: st
     text = project.read("s3.yaml")
     assert text.count("\nsops:\n") == 1
     project.write("s3.yaml", text.replace("\nsops:\n", f"\nsops:\n    {member}: x\n"))
-    assert "error[unmerged]" in project.run("publish", "-y", "s3.yaml", code=51).err
+    for option in ("-y", "--dry-run"):
+        assert "error[unmerged]" in project.run("publish", option, "s3.yaml", code=51).err
     assert cloud.what() == {}
 
 
