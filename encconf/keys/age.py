@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.identities.credentials import Credentials
-    from encconf.keys.age_identity import Stanza
+    from encconf.keys.age_identity import Conversation, Stanza
 
 # pyrage reads a header in quadratic time, and blocks all other threads meanwhile.  One recipient needs one
 # stanza, or two with the one that rops adds at random.  An RSA key of 16384 bits needs 43 lines.
@@ -64,18 +64,21 @@ class AgeKey(MasterKey):
         """
         import pyrage
 
-        try:
-            recipient = _recipient(self.recipient, credentials)
-            if recipient is None:
-                from encconf.keys import agepq
+        if _is_x25519(self.recipient):
+            recipient = pyrage.x25519.Recipient.from_str(self.recipient)
+            return _encrypted(data_key, recipient)
+        from encconf.keys.age_identity import Conversation, said
 
-                return agepq.seal(data_key, [self.recipient])
-            enc: bytes = pyrage.encrypt(data_key, [recipient], armored=True)
-        except pyrage.EncryptError as error:
-            from encconf.keys.age_identity import said
+        with Conversation(credentials) as talk:
+            try:
+                recipient = _recipient(self.recipient, talk)
+                if recipient is not None:
+                    return _encrypted(data_key, recipient)
+            except pyrage.EncryptError as error:
+                raise MasterKeyError(f"age: {said(error)}") from None
+        from encconf.keys import agepq
 
-            raise MasterKeyError(f"age: {said(error)}") from None
-        return enc.decode()
+        return agepq.seal(data_key, [self.recipient])
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Open an armored age file with an identity from `Credentials.age_sources`.
@@ -112,19 +115,21 @@ def _is_x25519(text: str) -> bool:
     return True
 
 
-def _recipient(text: str, credentials: Credentials | None) -> Any:
+def _encrypted(data_key: bytes, recipient: Any) -> str:
+    import pyrage
+
+    enc: bytes = pyrage.encrypt(data_key, [recipient], armored=True)
+    return enc.decode()
+
+
+def _recipient(text: str, talk: Conversation | None) -> Any:
     """Return the pyrage object to encrypt for, or None for a post-quantum recipient.  Raises BadKeyError.
 
-    Without ``credentials``, the text is only checked, and a plugin need not be installed.
+    Without ``talk``, the text is only checked, and a plugin need not be installed.
     """
     import pyrage
 
-    if text.startswith("age1") and text.count("1") == 1:
-        try:
-            return pyrage.x25519.Recipient.from_str(text)
-        except (ValueError, pyrage.RecipientError):
-            pass  # an error below says why not
-    from encconf.keys.age_identity import POST_QUANTUM, Conversation, label_of, said
+    from encconf.keys.age_identity import POST_QUANTUM, label_of, said
 
     upper = text.upper()
     if "AGE-SECRET-KEY-" in upper or "AGE-PLUGIN-" in upper or "PRIVATE KEY" in upper:
@@ -140,9 +145,8 @@ def _recipient(text: str, credentials: Credentials | None) -> Any:
             return None
         if text.startswith("age1") and text.count("1") > 1:
             recipient = pyrage.plugin.Recipient.from_str(text)
-            if credentials is None:
+            if talk is None:
                 return recipient
-            talk = Conversation(credentials)
             return pyrage.plugin.RecipientPluginV1(recipient.plugin(), [recipient], [], talk)
         if text.startswith("age1"):
             return pyrage.x25519.Recipient.from_str(text)

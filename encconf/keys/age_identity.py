@@ -10,6 +10,7 @@ from __future__ import annotations
 from binascii import a2b_base64, b2a_base64
 
 from encconf.errors import MasterKeyError, MissingExtraError
+from encconf.identities.home import expanded
 from encconf.keys import shorten
 from encconf.keys.ssh_key import openssh, public_beside, reserialised
 from encconf.record import Record
@@ -17,12 +18,13 @@ from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
+    from collections.abc import Callable, Sequence
+    from typing import Any, TypeVar
 
     from encconf.identities.credentials import Credentials
     from encconf.identities.places import AgeSource
 
+    T = TypeVar("T")
     Stanza = tuple[str, str]  # type, first argument
 
 SSH = ("ssh-ed25519", "ssh-rsa")
@@ -88,18 +90,15 @@ class PluginIdentity(Identity):
     """An ``AGE-PLUGIN-NAME-1…``.  The program age-plugin-NAME is looked for when it is needed."""
 
     def open(self, file: bytes, credentials: Credentials) -> bytes | None:
-        """Like `Identity.open`.  Raises KeyboardInterrupt if a person interrupts the plugin's question."""
+        """Like `Identity.open`.  Raises what the `Conversation` raises."""
         import pyrage
 
-        talk = Conversation(credentials)
-        try:
-            opener = pyrage.plugin.IdentityPluginV1(self._opener.plugin(), [self._opener], talk)
-            return Identity(opener).open(file, credentials)
-        except pyrage.DecryptError as error:  # the program is missing
-            raise MasterKeyError(f"age: {said(error)}") from None
-        finally:
-            if talk.interrupted:
-                raise KeyboardInterrupt
+        with Conversation(credentials) as talk:
+            try:
+                opener = pyrage.plugin.IdentityPluginV1(self._opener.plugin(), [self._opener], talk)
+                return Identity(opener).open(file, credentials)
+            except pyrage.DecryptError as error:  # the program is missing
+                raise MasterKeyError(f"age: {said(error)}") from None
 
     def public(self) -> str:
         """Return the plugin's name, since only the plugin knows the recipient."""
@@ -218,18 +217,28 @@ def derived(private: bytes, public: str) -> Identity:
 
 
 class Conversation:
-    """What an age plugin calls to talk to a person.  No method may raise an error, or pyrage panics."""
+    """What an age plugin calls to talk to a person.  No method may raise an error, or pyrage panics.
 
-    def __init__(self, credentials: Credentials | None) -> None:
-        self._prompt = credentials.prompt if credentials else None
-        self.interrupted = False
+    An error of a method, such as KeyboardInterrupt, is raised at the end of a ``with`` block.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._prompt = credentials.prompt
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._error is not None:
+            raise self._error from None
 
     def display_message(self, message: str) -> None:
         """Show a message of the plugin, if a person can be asked."""
         import sys
 
         if self._prompt is not None:
-            print(printable(message), file=sys.stderr)
+            self._safely(lambda: print(printable(message), file=sys.stderr))
 
     def confirm(self, message: str, yes: str, no: str | None) -> bool | None:
         """Ask a question with two answers."""
@@ -246,15 +255,18 @@ class Conversation:
 
     def _ask(self, question: str) -> str | None:
         """Return a person's answer, or None."""
-        if self._prompt is None or self.interrupted:
-            return None
-        try:
-            return self._prompt(question)
-        except EOFError:
-            return None
-        except KeyboardInterrupt:
-            self.interrupted = True
-            return None
+        prompt = self._prompt
+        return None if prompt is None else self._safely(lambda: prompt(question))
+
+    def _safely(self, call: Callable[[], T]) -> T | None:
+        if self._error is None:
+            try:
+                return call()
+            except EOFError:
+                pass
+            except BaseException as error:
+                self._error = error
+        return None
 
 
 def identities_in(source: AgeSource, recipient: str, credentials: Credentials) -> Sequence[Identity | Locked]:
@@ -361,7 +373,8 @@ def _parse_ssh(source: AgeSource, data: bytes, credentials: Credentials) -> list
     place = source.place(credentials.home)
     public, locked = openssh(data)
     if not locked and b"ENCRYPTED" in data:
-        public, locked = public_beside(source.where or "") if source.ssh else "", True
+        path = expanded(source.where or "", credentials.home)
+        public, locked = public_beside(path) if source.ssh else "", True
     if locked and public.partition(" ")[0] in (*SSH, ""):
         return [LockedSsh(data, place, public)]
     try:

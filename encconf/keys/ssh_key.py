@@ -39,13 +39,15 @@ def _field(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def public_beside(path: str) -> str:
-    """Return the key in ``PATH.pub``, or ""."""
+    """Return the key in ``PATH.pub``, or "" if that is not the file of a public key."""
     try:
         from encconf.io import fileio
 
-        return " ".join(fileio.read_bytes(f"{path}.pub", regular=True, limit=1 << 16).decode().split()[:2])
+        kind, blob, *_ = fileio.read_bytes(f"{path}.pub", regular=True, limit=1 << 16).decode().split()
+        a2b_base64(blob)
     except (InputError, ValueError):
         return ""
+    return f"{kind} {blob}"
 
 
 def private_key(data: bytes, passphrase: bytes | None) -> Any:

@@ -13,10 +13,10 @@ NAME = "double"
 _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
 
-def install(folder: Path, *, asks: bool = False) -> None:
+def install(folder: Path, *, asks: bool = False, asks_to_wrap: bool = False) -> None:
     """Put the program into a folder, for PATH; it may ask for a PIN, and take any."""
     program = folder / f"age-plugin-{NAME}"
-    program.write_text(f"#!{sys.executable}\nASKS = {asks}\n" + _PROGRAM)
+    program.write_text(f"#!{sys.executable}\nASKS, ASKS_TO_WRAP = {asks}, {asks_to_wrap}\n" + _PROGRAM)
     program.chmod(0o700)
 
 
@@ -78,6 +78,10 @@ asked = []
 while not asked or asked[-1][0][0] != "done":
     asked.append(receive())
 mine = [key(words[1]) for words, _ in asked if words[0] in ("add-recipient", "add-identity")]
+if ASKS_TO_WRAP if sys.argv[1] == "--age-plugin=recipient-v1" else ASKS:
+    send("request-secret", body=b"PIN")
+    if receive()[0][0] != "ok":
+        sys.exit(1)
 if sys.argv[1] == "--age-plugin=recipient-v1":
     files = [body for words, body in asked if words[0] == "wrap-file-key"]
     for number, file_key in enumerate(files):
@@ -86,10 +90,6 @@ if sys.argv[1] == "--age-plugin=recipient-v1":
             send("recipient-stanza", str(number), "double", tag, body=xor(file_key, secret))
             receive()
 else:
-    if ASKS:
-        send("request-secret", body=b"PIN")
-        if receive()[0][0] != "ok":
-            sys.exit(1)
     done = set()
     for words, body in asked:
         if words[0] == "recipient-stanza" and words[2] == "double" and words[1] not in done:

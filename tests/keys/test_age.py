@@ -109,11 +109,15 @@ class TestPlugin(MasterKeyContract):
         key, made = AgeKey(pair[0]), credentials(prompt=["1234"], SOPS_AGE_KEY=pair[1])
         enc = key.wrap(DATA_KEY, made)
         assert key.unwrap(enc, made) == DATA_KEY
-        for answer, end in ((EOFError, MasterKeyError), (KeyboardInterrupt, KeyboardInterrupt)):
+        for answer in (EOFError, KeyboardInterrupt, SystemExit, OSError):
             made.prompt = Mock(side_effect=answer)
-            with pytest.raises(end):
+            with pytest.raises(MasterKeyError if answer is EOFError else answer):
                 key.unwrap(enc, made)
             made.prompt.assert_called_once_with("PIN: ")
+        plugin.install(tmp_path, asks_to_wrap=True)
+        made.prompt = Mock(side_effect=KeyboardInterrupt)
+        with pytest.raises(KeyboardInterrupt):
+            key.wrap(DATA_KEY, made)
 
     def test_a_missing_program_is_named_and_hides_no_other_identity(
         self, pair: tuple[str, str], alice: Pair, monkeypatch: pytest.MonkeyPatch

@@ -170,10 +170,14 @@ def test_a_passphrase_opens_an_ssh_key(kind: str, ssh: dict[str, tuple[Path, str
     )
 
 
-def test_a_locked_ssh_key_is_not_asked_about_for_another_file(ssh: dict[str, tuple[Path, str]]) -> None:
-    key = AgeKey(ssh["ed25519"][1])
-    made = credentials(prompt=[], SOPS_AGE_SSH_PRIVATE_KEY_FILE=str(ssh["locked-ed25519"][0]))
-    with pytest.raises(NotMyKeyError, match=r"\(protected by a passphrase: ssh-ed25519 …"):
+@pytest.mark.parametrize("kind", ["ed25519", "rsa-pem"])
+def test_a_locked_ssh_key_is_not_asked_about_for_another_file(
+    kind: str, ssh: dict[str, tuple[Path, str]]
+) -> None:
+    key = AgeKey(ssh[kind][1])
+    path = ssh[f"locked-{kind}"][0]
+    made = credentials(path.parent, prompt=[], SOPS_AGE_SSH_PRIVATE_KEY_FILE=f"~/{path.name}")
+    with pytest.raises(NotMyKeyError, match=r"\(protected by a passphrase: ssh-(ed25519|rsa) …"):
         key.unwrap(key.wrap(DATA_KEY, made), made)
 
 

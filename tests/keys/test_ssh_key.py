@@ -87,10 +87,9 @@ def test_the_public_key_beside_a_private_one(tmp_path: Path) -> None:
     assert ssh_key.public_beside(str(path)) == ""
     Path(f"{path}.pub").write_text(f"{public} me@example.test\n")
     assert ssh_key.public_beside(str(path)) == public
-    Path(f"{path}.pub").write_bytes(b"\xff\xfe")
-    assert ssh_key.public_beside(str(path)) == ""
-    Path(f"{path}.pub").write_text("x" * (1 << 17))
-    assert ssh_key.public_beside(str(path)) == ""
+    for other in (b"\xff\xfe", b"x" * (1 << 17), b"ssh-ed25519", b"ssh-ed25519 AAA", b""):
+        Path(f"{path}.pub").write_bytes(other)
+        assert ssh_key.public_beside(str(path)) == ""
 
 
 def test_as_ssh_keygen_writes_it(tmp_path: Path) -> None:
