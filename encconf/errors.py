@@ -224,8 +224,7 @@ class NotEncryptedError(EncconfError, ValueError):
 
     slug = "not-encrypted"
 
-    def __init__(self) -> None:
-        message = "sops metadata not found: the file is not encrypted"
+    def __init__(self, message: str = "sops metadata not found: the file is not encrypted") -> None:
         super().__init__(message, hint="encrypt it first: encconf encrypt FILE")
 
 

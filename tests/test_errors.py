@@ -104,7 +104,12 @@ def test_what_may_work_later() -> None:
     assert not errors.is_temporary(ValueError("x"))
 
 
-def test_an_error_can_go_from_one_process_to_another() -> None:
-    error = EncconfError("it is broken", hint="mend it", file="a.yaml")
+@pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)
+def test_an_error_can_go_from_one_process_to_another(kind: type[EncconfError]) -> None:
+    error = kind("it is broken").about("a.yaml")
+    error.hint = "mend it"
     again = pickle.loads(pickle.dumps(error))
-    assert (str(again), again.hint) == (str(error), error.hint)
+    assert type(again) is kind
+    assert (str(again), vars(again)) == (str(error), vars(error))
+    error = ParseError("it is broken", line=2, column=3)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -22,7 +22,7 @@ def split(
     if not 2 <= threshold <= parts <= 255:
         raise ValueError("a threshold is at least 2 and at most the number of shares, which is at most 255")
     if not secret:
-        raise ValueError("there is nothing to split")
+        raise ValueError("the secret is empty")
     # Each byte of the secret has its own polynomial, and is its constant term.
     terms = [secret, *(random(len(secret)) for _ in range(threshold - 1))]
     return [_at(terms, x) + bytes((x,)) for x in range(1, parts + 1)]

@@ -193,7 +193,7 @@ class Credentials:
 
     def ask(self, question: str, needs: str, hint: str | None = None) -> str:
         """Ask a person, and return the answer.  Without one, raise MasterKeyError: its text has ``needs``."""
-        why = "there is no terminal to prompt on" if self.prompt is None else "none was given"
+        why = "nobody can be asked without a terminal" if self.prompt is None else "none was given"
         try:
             if self.prompt is not None and (answer := self.prompt(question)):
                 return answer

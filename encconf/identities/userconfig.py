@@ -43,7 +43,7 @@ def _settings(text: str, known: Collection[str]) -> dict[str, list[str]]:
     for name, value in parsed.items():
         if name not in known:
             raise MasterKeyError(
-                f"there is no setting {name[:60]!r}",
+                f"{name[:60]!r} is not a setting",
                 hint=did_you_mean(name, known) or f"the settings are {', '.join(known)}",
             )
         several = value if isinstance(value, list) else [value]

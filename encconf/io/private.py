@@ -41,7 +41,7 @@ class PrivateFolder:
     def __enter__(self) -> str:
         self._guard.__enter__()
         try:
-            failed = OutputError("there is no place for a temporary folder", hint="set TMPDIR to a folder")
+            failed = OutputError("no folder for temporary files was found", hint="set TMPDIR to a folder")
             for place in _temporary_places(self._environ):
                 sweep_private(place)
                 try:

@@ -30,7 +30,7 @@ _MEANINGS = {
     "DisabledException": "the key is disabled",
     "IncorrectKeyException": "its enc was created with another key",
     "KMSInvalidStateException": "the key is disabled or scheduled for deletion",
-    "NotFoundException": "there is no such key",
+    "NotFoundException": "the key does not exist",
 }
 _VARIANTS = 8  # how many contexts are tried at most, since each needs a call
 

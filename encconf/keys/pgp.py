@@ -103,7 +103,7 @@ class PgpKey(MasterKey):
         invalid = [words[1] for words in _statuses(result) if words[0] == "INV_RECP" and len(words) > 1]
         if "1" in invalid:
             return MasterKeyError(
-                f"there is no public key for it in {_home(credentials)}",
+                f"its public key is not in {_home(credentials)}",
                 hint="import it: gpg --import FILE",
             )
         reason = {"4": "it was revoked", "5": "it has expired"}.get(invalid[0] if invalid else "")
@@ -114,7 +114,7 @@ class PgpKey(MasterKey):
         codes = _codes(result)
         if codes.intersection(_NO_TERMINAL):
             return MasterKeyError(
-                "gpg could not prompt for the passphrase: there is no terminal",
+                "gpg could not ask for the passphrase without a terminal",
                 hint="unlock it in a terminal first (GPG_TTY=$(tty) gpg -d …), or set "
                 "ENCCONF_PGP_PASSPHRASE to the source of the passphrase",
             )

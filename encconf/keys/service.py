@@ -224,7 +224,7 @@ def _check_owner(path: str) -> None:
         owner = os.stat(path).st_uid
     except (OSError, ValueError):
         raise MasterKeyError(
-            "cannot be reached: there is no such socket", reason="unreachable", hint=_HINT
+            "cannot be reached: its socket does not exist", reason="unreachable", hint=_HINT
         ) from None
     if hasattr(os, "geteuid") and owner not in (0, os.geteuid()):
         raise MasterKeyError("the socket belongs to another user", hint=_TRUST)
@@ -242,7 +242,7 @@ def resolve(host: str, port: int) -> tuple[str, bool]:
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
-        raise MasterKeyError(f"there is no host {printable(host)[:100]}", hint=_HINT) from None
+        raise MasterKeyError(f"the host {printable(host)[:100]} was not found", hint=_HINT) from None
     family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
     number = str(address[0])
     local = ip_address(number.partition("%")[0]).is_loopback

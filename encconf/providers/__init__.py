@@ -6,10 +6,12 @@ Key types and sources share them, and each provider has its own file.  Errors ar
 
 from __future__ import annotations
 
+import os
 from _thread import allocate_lock, get_ident
 from time import monotonic
 
 from encconf.errors import InputError, MasterKeyError, MissingExtraError, UnavailableError
+from encconf.identities.stored import PRIVATE
 from encconf.io import fileio
 from encconf.text.printable import printable
 
@@ -36,8 +38,15 @@ def late(server: str, limit: float, hint: str | None = None) -> MasterKeyError:
 
 
 def one_line(text: object) -> str:
-    """Return the first 400 characters of a server's text, printable and on one line."""
-    return printable(" ".join(str(text).split()), 400)
+    """Return the first 400 characters of the text of a server or a library, printable and on one line.
+
+    It is cut before a private key: libraries quote a key that was given in place of its file's name.
+    """
+    shown = " ".join(str(text).split())
+    for mark in PRIVATE:
+        shown, found, _ = shown.partition(mark)
+        shown += found and "…"
+    return printable(shown, 400)
 
 
 class needing:  # noqa: N801 - used as a function; contextlib would cost every file with such a key
@@ -70,8 +79,10 @@ def text_in(path: str, what: str) -> str:
         detail = error.message
     except UnicodeDecodeError:
         detail = "not a text file"
-    hint = "give a file that this user can read, with only the login in it"
-    raise MasterKeyError(f"{what}: {printable(path)[:200]}: {detail}", reason="unusable", hint=hint)
+    if os.path.isabs(path) or path.startswith("~/"):  # other texts may be the login itself
+        detail = f"{one_line(path)}: {detail}"
+    hint = "give the path of a file that this user can read, with only the login in it"
+    raise MasterKeyError(f"{what}: {detail}", reason="unusable", hint=hint)
 
 
 class Login:

@@ -87,11 +87,12 @@ class Live(Generic[T]):
             if seen == self._seen and (self.error is None or now < self._again):
                 return
             changed = seen != self._seen
-            self._seen = seen
+            self._seen = None  # a load that is interrupted is tried again
             old = self._value
             try:
                 self._value = new = self._load()
             except Exception as error:
+                self._seen = seen
                 self._pause = (
                     self._interval if changed else min(self._pause * 2, max(PATIENCE, self._interval))
                 )
@@ -99,6 +100,7 @@ class Live(Generic[T]):
                 # The traceback is removed, since its frames would keep their local variables alive.
                 self.error = error.with_traceback(None)
                 return
+            self._seen = seen
             self.error = None
             self._pause = self._interval
         finally:

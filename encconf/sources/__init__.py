@@ -144,7 +144,7 @@ def parse(text: str) -> Uri:
         query = query_of(parameters)
     if not body or "\0" in unquote(body):
         raise SourceError(
-            f"there is no name after {scheme}:" if not body else f"the name after {scheme}: holds a NUL",
+            f"the name after {scheme}: {'contains a NUL' if body else 'is missing'}",
             hint="docs/sources.md lists the forms",
         )
     uri = Uri(scheme, body, query, field, vals=vals)
@@ -155,7 +155,7 @@ def parse(text: str) -> Uri:
 def _unknown(scheme: str) -> NoReturn:
     meant = did_you_mean(scheme, [*TABLE, *ALIASES])
     raise SourceError(
-        f"there is no source called {printable(scheme, 40)}",
+        f"{printable(scheme, 40)} is not a source",
         hint=f"{meant} known sources are {', '.join(TABLE)}".lstrip(),
     )
 

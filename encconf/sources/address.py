@@ -35,7 +35,7 @@ class Uri(Record):
     @property
     def label(self) -> str:
         """The address in a form to show, without the parts that may be secret: parameters and arguments."""
-        body = self.path.split(" ")[0] if self.scheme == "cmd" else self.path
+        body = "".join(self.path.split(None, 1)[:1]) if self.scheme == "cmd" else self.path
         body = "…" if _KEY.search(body) else printable(body)
         text = f"{self.scheme}:{body if len(body) <= 120 else body[:119] + '…'}"
         return f"{text}#{printable(self.field)[:60]}" if self.field is not None else text

@@ -32,7 +32,7 @@ _ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:secretsmanager:[a-z0-9-]+:[0-9]+:secre
 _ID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{23,55}")
 _REGION = re.compile(r"[a-z0-9-]{1,40}")
 # Texts for errors that have none.
-_MEANINGS = {"ResourceNotFoundException": "there is no such secret or version"}
+_MEANINGS = {"ResourceNotFoundException": "the secret or version does not exist"}
 
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:

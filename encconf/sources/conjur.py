@@ -49,7 +49,7 @@ _MEANINGS = {
     401: ("the token was rejected", "log in again"),
     403: ("this login may not read or write it", "you need execute, or update, on the variable"),
     404: (
-        "there is no such variable, or it has no value",
+        "the variable does not exist or has no value",
         "check that it is in the policy, has a value, and is visible to this login",
     ),
 }
@@ -177,7 +177,7 @@ class _Conjur:
 
 
 def _content(path: str) -> str:
-    return text_in(path, "what one logs in to Conjur with")
+    return text_in(path, "the login for Conjur")
 
 
 def _server(address: str, credentials: Credentials) -> Server:

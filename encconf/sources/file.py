@@ -14,6 +14,7 @@ import os
 
 from encconf.errors import (
     ChangedError,
+    EncconfError,
     InputDeniedError,
     InputError,
     MissingFileError,
@@ -71,7 +72,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     except ChangedError:
         raise exists_error() from None
     except (OutputError, OSError) as error:
-        text = error.message if isinstance(error, OutputError) else reason(error)
+        text = error.message if isinstance(error, EncconfError) else reason(error)
         raise SourceError(
             text, reason="denied", hint="check that the folder exists and that this user can write to it"
         ) from None
@@ -80,7 +81,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
 def _path(uri: Uri, credentials: Credentials) -> str:
     if uri.path.startswith("~/") and not credentials.home:
         raise SourceError(
-            "there is no home folder", reason="unusable", hint="set HOME, or name the whole path"
+            "HOME is unset, so ~ names no folder", reason="unusable", hint="set HOME, or name the whole path"
         )
     return expanded(uri.path, credentials.home)
 

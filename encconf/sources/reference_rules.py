@@ -16,7 +16,7 @@ from encconf.errors import MasterKeyError, SourceError, UsageError
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS, Credentials
 from encconf.identities.home import expanded
 from encconf.identities.places import UNIT_IDENTITY
-from encconf.providers.https import origin, permitted
+from encconf.providers.https import origin, origin_and_path, permitted
 from encconf.sources import ASKED, Uri
 from encconf.text.printable import printable
 from encconf.text.words import did_you_mean
@@ -61,7 +61,7 @@ class Resolve:
             if scheme not in sources.TABLE:
                 known = f"the schemes are {', '.join(sources.TABLE)}"
                 raise UsageError(
-                    f"there is no reference scheme {printable(scheme)[:40]!r}",
+                    f"{printable(scheme)[:40]!r} is not a reference scheme",
                     hint=did_you_mean(scheme, sources.TABLE) or known,
                 )
 
@@ -241,7 +241,8 @@ def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
     """
     for name, value in uri.query.items():
         scheme = {"env": "env", "file": "file"}.get(name.rpartition("_")[2])
-        if scheme and not rules.allows(sources.Uri(scheme, value), credentials.home):
+        # The value is decoded already: a % in it is one.
+        if scheme and not rules.allows(Uri(scheme, value.replace("%", "%25")), credentials.home):
             raise SourceError(
                 f"references may not set {name}",
                 reason="denied",
@@ -271,7 +272,7 @@ def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
     except MasterKeyError as error:
         raise SourceError(error.message, hint=error.hint) from None
     if server is None or not (listed is None or server in {*rules.hosts, *map(origin, own), *listed}):
-        named = server or printable(address)[:80]
+        named, _ = origin_and_path(address) or ("…", "")  # any other address may contain a password
         raise SourceError(
             f"references may not name the server {named}",
             reason="denied",

@@ -84,7 +84,7 @@ def resolve(
                 found.append(reference)
                 if len(found) > LIMIT:
                     raise UnresolvedError(
-                        f"there are more than {LIMIT} references", hint="load fewer files at once"
+                        f"the files have more than {LIMIT} references", hint="load fewer files at once"
                     )
                 keys = keys or key_addresses(credentials)
                 try:

@@ -59,7 +59,11 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
         message = "Vault has no such secret"
         hint = f"correct the path, or: vault kv put {path} FIELD=VALUE"
         if version or uri.query.get("version"):
-            message = "this version of the secret is deleted" if version else "there is no such version of it"
+            message = (
+                "this version of the secret is deleted"
+                if version
+                else "this version of the secret does not exist"
+            )
             hint = f"see: vault kv metadata get {path}"
         raise SourceError(message, reason="missing", hint=hint)
     return json.dumps(data, ensure_ascii=False).encode(errors="surrogatepass")
@@ -187,16 +191,15 @@ def _read(place: _Place, uri: Uri) -> tuple[dict[str, Any] | None, int]:
 
 def probe(credentials: Credentials) -> Probe:
     """Ask the server about the token, or log in."""
-    environ = settings(credentials)
-    if not environ.get("VAULT_ADDR"):
+    if not settings(credentials).get("VAULT_ADDR"):
         return Probe(False, missing=["VAULT_ADDR"])
-    uri = Uri("vault", "-/-")
+    server = _server(Uri("vault", "-/-"), credentials)
     who = identity(credentials)
     if who.method == "token" and not who.token:
-        return Probe(False, missing=[f"a token ({who.places.strip()})"], note=environ["VAULT_ADDR"])
-    data = vault.valid(_server(uri, credentials), credentials, who=who)
+        return Probe(False, missing=[f"a token ({who.places.strip()})"], note=server)
+    data = vault.valid(server, credentials, who=who)
     if data is None:
-        return Probe(False, missing=["a token that is valid"], note=printable(environ["VAULT_ADDR"]))
+        return Probe(False, missing=["a token that is valid"], note=server)
     policies = ", ".join(map(str, data.get("policies") or []))
     return Probe(
         True, printable(str(data.get("display_name") or who.method)), note=printable(f"policies: {policies}")

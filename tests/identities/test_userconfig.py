@@ -49,8 +49,8 @@ class TestConfiguration:
     @pytest.mark.parametrize(
         ("text", "said", "hint"),
         [
-            ("idenity = 'env:X'", "there is no setting 'idenity'", "did you mean identity?"),
-            ("colour = 'red'", "there is no setting 'colour'", "the settings are identity, age_passphrase"),
+            ("idenity = 'env:X'", "'idenity' is not a setting", "did you mean identity?"),
+            ("colour = 'red'", "'colour' is not a setting", "the settings are identity, age_passphrase"),
             ("identity = 3", "identity is not the address of a source", "or a list"),
             ("identity = ['env:X', '']", "identity is not the address of a source", "or a list"),
             ("identity = [", "it is not TOML", ""),

@@ -185,7 +185,7 @@ def enc(pgp_home: Path) -> str:
 def test_no_public_key(empty_home: Path) -> None:
     with pytest.raises(MasterKeyError) as caught:
         PgpKey(PGP_FINGERPRINT).wrap(DATA_KEY, credentials(empty_home))
-    assert caught.value.message == f"there is no public key for it in {empty_home}"
+    assert caught.value.message == f"its public key is not in {empty_home}"
     assert caught.value.hint == "import it: gpg --import FILE"
 
 
@@ -266,7 +266,7 @@ def test_a_passphrase_without_a_terminal(locked_home: tuple[Path, str]) -> None:
     )
     kind, message, hint = result.stdout.splitlines()
     assert kind == "MasterKeyError"
-    assert message == "gpg could not prompt for the passphrase: there is no terminal"
+    assert message == "gpg could not ask for the passphrase without a terminal"
     assert "GPG_TTY" in hint
 
 

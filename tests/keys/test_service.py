@@ -405,7 +405,7 @@ def test_a_server_that_comes_back_is_found_again(alice: AgeKey, holder: dict[str
     lasting = Credentials({}, key_services=[f"unix://{path}"], local_key_service=False, timeout=10)
     with serving(holder, path):
         assert service.unwrap(key, enc, lasting) == DATA_KEY
-    with pytest.raises(MasterKeyError, match="cannot be reached: there is no such socket"):
+    with pytest.raises(MasterKeyError, match="cannot be reached: its socket does not exist"):
         service.unwrap(key, enc, lasting)
     with serving(holder, path):
         deadline = time.monotonic() + 10

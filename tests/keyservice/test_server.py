@@ -265,7 +265,7 @@ def test_listening_to_other_machines(alice: AgeKey, holder: dict[str, str], othe
 )
 def test_an_address_that_is_none(address: str) -> None:
     with (
-        pytest.raises(UsageError, match=r"is not HOST:PORT|there is no host"),
+        pytest.raises(UsageError, match=r"is not HOST:PORT|was not found"),
         keyservice.serving("tcp", address),
     ):
         pass

@@ -136,7 +136,9 @@ def test_a_one_time_code_is_asked_for_where_somebody_can_answer(
     assert len(asked) == 1
     assert mfa in asked[0]
     error = refusal(key, enc, credentials(aws, extra))
-    assert error.message == "the AWS profile needs a one-time code, and there is no terminal to prompt on"
+    assert (
+        error.message == "the AWS profile needs a one-time code, and nobody can be asked without a terminal"
+    )
 
     def end(question: str) -> str:
         raise EOFError

@@ -69,11 +69,12 @@ def test_only_a_missing_package_is_one() -> None:
 def test_what_a_server_says_is_one_short_line() -> None:
     assert one_line("a\n b\x1b[2J\t") == "a b?[2J"
     assert len(one_line("x" * 5000)) <= 400
+    assert one_line("no such file: '-----BEGIN PRIVATE KEY-----\nsecret'") == "no such file: '…"
 
 
 def test_a_file_with_a_token(tmp_path: Path) -> None:
     path = tmp_path / "token"
-    hint = "give a file that this user can read, with only the login in it"
+    hint = "give the path of a file that this user can read, with only the login in it"
     path.write_text(" t0ken\n")
     assert text_in(str(path), "the token") == "t0ken"
     for content, said in (
@@ -88,6 +89,10 @@ def test_a_file_with_a_token(tmp_path: Path) -> None:
             text_in(str(path), "the token")
         assert caught.value.message == f"the token: {path}: {said}"
         assert (caught.value.reason, caught.value.hint) == ("unusable", hint)
+    for login in ("hvs.t0ken", '{"private_key": "-----BEGIN PRIVATE KEY-----\\nt0ken'):
+        with pytest.raises(MasterKeyError) as caught:
+            text_in(login, "VAULT_TOKEN_FILE")
+        assert caught.value.message == "VAULT_TOKEN_FILE: no such file"
 
 
 def test_too_late() -> None:

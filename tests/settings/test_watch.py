@@ -83,6 +83,21 @@ def test_the_first_load_raises(key: TestKey, tmp_path: Path) -> None:
         watch(tmp_path / "none.enc.yaml")
 
 
+def test_a_load_that_is_interrupted_is_tried_again(path: Path, key: TestKey) -> None:
+    loads = iter([dict, KeyboardInterrupt, dict])
+
+    def load() -> dict[str, object]:
+        if next(loads) is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        return encconf.load_config(path)
+
+    live = watch(load, path, interval=0)
+    key.write(path, {"n": 20})
+    with pytest.raises(KeyboardInterrupt):
+        live()
+    assert (live(), live.error) == ({"n": 20}, None)
+
+
 def test_a_function_and_its_files(path: Path, key: TestKey, write: Callable[..., Path]) -> None:
     other = write("t.enc.yaml", {"m": 1})
     live = watch(lambda: encconf.load_layers(path, other), path, other, interval=0)

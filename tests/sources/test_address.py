@@ -44,19 +44,19 @@ def test_an_address(text: str, uri: Uri) -> None:
     [
         ("", "this is not the address of a secret", "it begins with one of env:, file:, cmd:"),
         ("hunter2", "this is not the address of a secret", "it begins with"),
-        ("env:", "there is no name after env:", "docs/sources.md"),
-        ("env:?x=y", "env: has no setting x", "its settings are decode"),
+        ("env:", "the name after env: is missing", "docs/sources.md"),
+        ("env:?x=y", "the name after env: is missing", "docs/sources.md"),
         ("env:A?optoinal=true", "env: has no setting optoinal", "did you mean optional?"),
-        ("env:a%00b", "the name after env: holds a NUL", "docs/sources.md"),
-        ("evn:A", "there is no source called evn", "did you mean env? known sources are"),
-        ("magic:A", "there is no source called magic", "known sources are env, file"),
+        ("env:a%00b", "the name after env: contains a NUL", "docs/sources.md"),
+        ("evn:A", "evn is not a source", "did you mean env? known sources are"),
+        ("magic:A", "magic is not a source", "known sources are env, file"),
     ],
 )
 def test_what_is_no_address(text: str, message: str, hint: str) -> None:
     with pytest.raises(SourceError) as caught:
         sources.parse(text)
-    assert caught.value.message == message or caught.value.message.startswith("there is no name")
-    assert str(caught.value.hint).startswith(hint) or "no setting" in message
+    assert caught.value.message == message
+    assert str(caught.value.hint).startswith(hint)
     assert caught.value.reason == "wrong"
 
 
@@ -71,6 +71,7 @@ def test_what_is_no_address(text: str, message: str, hint: str) -> None:
         "vault:a/b?secret_id=hunter2",
         "conjur:a?apikey=hunter2",
         "cmd:login --password hunter2",
+        "cmd:login\t--password\thunter2",
         "env:A?fallback=hunter2",
     ],
 )

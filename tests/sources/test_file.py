@@ -57,7 +57,7 @@ class TestFile(SourceContract):
         for address in ("file:a%20%23%3F%25", "file:~/a %23%3f%25", "ref+file://a%20%23%3F%25+"):
             assert sources.fetch(address, who(home=str(tmp_path))) == b"x"
         error = failure("file:~/a", who())
-        assert (error.reason, error.message) == ("unusable", "there is no home folder")
+        assert (error.reason, error.message) == ("unusable", "HOME is unset, so ~ names no folder")
         (tmp_path / os.fsdecode(b"\xff")).write_bytes(b"y")
         assert sources.fetch("file:%FF", who()) == b"y"
 
@@ -100,6 +100,14 @@ class TestFile(SourceContract):
             sources.store(f"file:{tmp_path}/no/new", b"1", who())
         assert caught.value.reason == "denied"
         assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "new"]
+
+    @pytest.mark.services  # chown, as root
+    def test_a_link_of_another_user_is_not_written_to(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o1777)
+        (tmp_path / "link").symlink_to("new")
+        os.chown(tmp_path / "link", 65534, -1, follow_symlinks=False)
+        with pytest.raises(SourceError, match="cannot be used: a link that another user has put"):
+            sources.store(f"file:{tmp_path}/link", b"1", who())
 
     def test_yaml_has_fields_too(self, tmp_path: Path) -> None:
         (tmp_path / "s.yaml").write_text("a:\n  b: [1.50, true, x, null, 2001-01-01]\n'a/b': c\n")

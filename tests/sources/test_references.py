@@ -159,7 +159,7 @@ class TestHostile:
         just = seal({"a": "ref+double://x+" * references.LIMIT})
         assert api.loads(just, credentials=credentials(), resolve=rules) == {"a": "<x>" * references.LIMIT}
         store.calls.clear()
-        with pytest.raises(UnresolvedError, match="there are more than 1000 references"):
+        with pytest.raises(UnresolvedError, match="the files have more than 1000 references"):
             api.loads(seal({"a": ["ref+double://x+" * 600] * 2}), credentials=credentials(), resolve=rules)
         assert store.calls == []
 
@@ -207,9 +207,9 @@ class TestHostile:
         [
             ("ref+double://a/ref+double://b", "a reference inside a reference is not resolved"),
             ("ref+double://secretref+double://b#/x", "a reference inside a reference is not resolved"),
-            ("ref+dubble://a", "there is no source called dubble"),
+            ("ref+dubble://a", "dubble is not a source"),
             ("ref+double://a?versoin=1", "double: has no setting versoin"),
-            ("x ref+s3://bucket/key#/a y", "there is no source called s3"),
+            ("x ref+s3://bucket/key#/a y", "s3 is not a source"),
             ("ref+double://no/%0A%1b[2Jx", "double:no/??[2Jx  denied"),
             ("ref+double://json/a#/%0anone", "has no field ?none"),
             ("ref+double://json/a#/deep/c", "has no field deep/c"),

@@ -193,7 +193,7 @@ def test_versions(bao: OpenBao, credentials: Credentials) -> None:
     assert (error.reason, error.message) == ("missing", "this version of the secret is deleted")
     assert error.hint == "see: vault kv metadata get secret/many"
     error = failure("vault:secret/many?version=9#x", credentials)
-    assert (error.reason, error.message) == ("missing", "there is no such version of it")
+    assert (error.reason, error.message) == ("missing", "this version of the secret does not exist")
     error = failure("vault:team/kv/data/nothing#x", credentials)
     assert error.hint == "correct the path, or: vault kv put team/kv/nothing FIELD=VALUE"
     kv.delete_latest_version_of_secret("many", mount_point="secret")
@@ -617,6 +617,13 @@ def test_a_server_that_is_sealed(patient: None) -> None:
         assert (error.reason, "sealed" in error.message) == ("unreachable", True)
         found = sources.probe("vault", Credentials(environ))
         assert not found.usable
+
+
+def test_an_address_with_a_password_is_not_shown() -> None:
+    for environ in ({}, {"VAULT_TOKEN": "t"}):
+        found = sources.probe("vault", Credentials({**environ, "VAULT_ADDR": "https://me:pa55@v.example"}))
+        assert (found.usable, found.missing) == (False, ["the address of Vault is not a plain URL"])
+        assert "pa55" not in repr(found)
 
 
 def test_certificates() -> None:
