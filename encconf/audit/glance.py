@@ -15,7 +15,7 @@ from encconf.formats import sniff
 Search = Callable[[bytes], object]
 
 _AT_ONCE = 64  # heads
-_FOUND = (b"ENC[", b"PRIVATE KEY-----", b"AGE-SECRET-KEY-1", b"Secret")
+_FOUND = (b"ENC[", b"PRIVATE KEY-----", b"AGE-SECRET-KEY-", b"Secret")
 """A head of interest has one of these words, if it is shorter than `sniff.GLANCE` and not UTF-16."""
 
 
@@ -79,4 +79,4 @@ def _searches() -> list[Search]:
 def _is_of_interest(head: bytes) -> bool:
     if sniff.may_be(head) or meant.holds_object_secret(head):
         return True
-    return b"KEY-" in head and (b"PRIVATE KEY-----" in head or b"AGE-SECRET-KEY-1" in head)
+    return b"KEY-" in head and (b"PRIVATE KEY-----" in head or b"AGE-SECRET-KEY-" in head)

@@ -6,8 +6,10 @@ A finding depends on how many files of the same rule are encrypted, so files wai
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 
 from encconf import formats
 from encconf.audit import meant
@@ -25,12 +27,11 @@ from encconf.text.printable import listed
 
 _WILD = r"(?<!\\)[*+?\[|]|\\[wWdDsS]"
 _FILE = r"\w\\\.\w+\$?\Z"
-_IDENTITY = rb"(?m)^[ \t]*(AGE-SECRET-KEY-1[0-9A-Z]{58})[ \t]*\r?$"
+_IDENTITY = rb"(?m)^[ \t]*((AGE-SECRET-KEY-(?:PQ-)?1)[0-9A-Z]{58})[ \t]*\r?$"
 _PEM = (
     rb"\A\s*-----BEGIN ((?:RSA |EC |DSA |OPENSSH )?PRIVATE KEY)-----\r?\n"
     rb"((?:[A-Za-z0-9+/=]{16,}\r?\n){2,}[A-Za-z0-9+/=]*\r?\n?)-----END \1-----"
 )
-_LOCKED = b"YmNyeXB0"  # "bcrypt" in an OpenSSH key, at the place where it has a passphrase
 _COMMITTED = " If it has been committed or sent, change its secrets as well."
 _HINTS = {
     "whole": f"Encrypt it (encconf encrypt -i FILE).{_COMMITTED}",
@@ -43,18 +44,25 @@ _HINTS = {
 
 def private_key(data: bytes) -> str:
     """Return the kind of private key in a file, or "".  A key with a passphrase is ignored."""
-    if b"AGE-SECRET-KEY-1" in data:
+    if b"AGE-SECRET-KEY-" in data:
         from encconf.keys import bech32
 
         for found in re.finditer(_IDENTITY, data):
             try:
-                bech32.decode(found[1].decode(), "AGE-SECRET-KEY-1", 32)
+                bech32.decode(found[1].decode(), found[2].decode(), 32)
             except ValueError:
                 continue  # it is not valid, so it is an invented example
             return "an age identity"
-    if (pem := re.match(_PEM, data)) is not None and _LOCKED not in pem[2]:
+    if (pem := re.match(_PEM, data)) is not None and not _is_locked(pem[2]):
         return "an SSH private key" if b"OPENSSH" in pem[1] else "a private key"
     return ""
+
+
+def _is_locked(text: bytes) -> bool:
+    """Whether the base64 text of a private key begins as that of an OpenSSH key with a passphrase."""
+    with suppress(ValueError):
+        return b"bcrypt" in a2b_base64(b"".join(text.split())[:88])
+    return False
 
 
 class Plain(Record):

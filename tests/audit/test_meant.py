@@ -8,6 +8,7 @@ import pytest
 from audit.repo import BOB, DATABASE, Repo, rule, seal
 
 from encconf.audit import meant
+from encconf.keys import agepq
 
 
 def test_folders_of_tests_and_what_was_left_behind(repo: Repo) -> None:
@@ -40,10 +41,19 @@ def test_what_names_say(name: str, says: bool, read: bool) -> None:
 
 
 def test_an_ssh_key_and_its_passphrase(repo: Repo) -> None:
-    for name, words in (("open", ""), ("locked", "correct horse")):
-        key = str(repo.folder / name)
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", words, "-f", key], check=True)
+    for name, words, cipher in (
+        ("open", "", "aes256-ctr"),
+        ("locked", "correct horse", "aes256-ctr"),
+        ("locked too", "correct horse", "chacha20-poly1305@openssh.com"),
+    ):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", words, "-Z", cipher]
+        subprocess.run([*command, "-f", str(repo.folder / name)], check=True)
     assert repo.said() == {"open": ("private-key", "error")}
+
+
+def test_a_post_quantum_identity(repo: Repo) -> None:
+    repo.write("keys.txt", f"# mine\n{agepq.Identity.generate().secret()}\n")
+    assert repo.said() == {"keys.txt": ("private-key", "error")}
 
 
 def test_i21_comments_for_programs(repo: Repo) -> None:
