@@ -321,6 +321,7 @@ def to_json(found: Explanation) -> dict[str, object]:
             {name: getattr(fate, name) for name in ("path", "line", "column", "encrypted", "now", "reason")}
             for fate in found.fates
         ],
+        "comments": found.comments,
     }
 
 

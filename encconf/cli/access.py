@@ -222,7 +222,7 @@ class _Screen(Paper):
             self._rows(found, file, former, "    ")
         if file.history is not None:
             for span in file.history.plain:
-                end = f"until {access.day(span.end)} ({span.end.commit[:7]})" if span.end else "at last"
+                end = f"until {access.day(span.end)} ({span.end.commit[:7]})" if span.end else "until now"
                 self.say(
                     f"  {self.paint('33', 'as plaintext')} in git {end}: anyone with the repository has it"
                 )
