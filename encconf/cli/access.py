@@ -21,11 +21,8 @@ from encconf.cli.console import (
 )
 from encconf.cli.options import Value, flag, text, texts
 from encconf.errors import ConflictError, MissingFileError, UsageError
+from encconf.keys import MasterKey
 from encconf.text.printable import counted, quoted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.keys import MasterKey
 
 _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "·"}
 _COLORS = {"reads": "32", "part": "33", "exposed": "1;31", "former": "2", "": "2"}

@@ -6,16 +6,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 from encconf import __version__
+from encconf.audit.check import Report
 from encconf.audit.findings import KINDS, SEVERITIES, Finding, leading, printable, quoted
 from encconf.text.printable import counted, listed
 from encconf.text.printable import printable as printable_line
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.audit.check import Report
-
-    Rename = Callable[[str], str]  # turns the file name of a finding into the name in the report
-
+Rename = Callable[[str], str]  # turns the file name of a finding into the name in the report
 _TOP = "%SRCROOT%"  # the name that code scanning uses for the folder that file names are relative to
 
 

@@ -7,13 +7,10 @@ the file has stays, and only items that it does not have yet, ticked or not, are
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from encconf.errors import InputError, about
 from encconf.io import fileio
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 TITLE = "# Values to change at their source\n\n"
 _ITEM = re.compile(r"^- \[[ xX]\] (.*)$", re.M)

@@ -20,13 +20,10 @@ from encconf.cli.console import Console, one_line
 from encconf.cli.options import Value, flag, text, texts
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import ConflictError, EncconfError, as_data
+from encconf.keys import MasterKey
 from encconf.rules.config import NAME
 from encconf.text.path import spell
 from encconf.text.printable import counted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.keys import MasterKey
 
 _RED, _GREEN, _YELLOW, _BOLD, _DIM = "31", "32", "33", "1", "2"
 _SIGNS = {

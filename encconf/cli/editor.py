@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 
 from encconf.errors import EditorError
 from encconf.identities.credentials import KEY_VARIABLES
 from encconf.io.programs import which
 from encconf.keys import TABLE
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 DEFAULTS = ("vim", "nano", "vi")
 """The editors to look for if no variable names one."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from threading import Event
 
 from encconf.cli.console import Console, collect_garbage
 from encconf.errors import UsageError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def keyservice(

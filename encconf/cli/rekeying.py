@@ -23,17 +23,14 @@ from encconf.errors import (
     UsageError,
     as_data,
 )
+from encconf.keys import MasterKey
 from encconf.rules.config import Config, Rule, find_rule
 from encconf.text.path import spell
 from encconf.text.printable import counted
 from encconf.verbs import rekey
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.keys import MasterKey
-
-    Planner = Callable[["Change"], Plan]
-    Row = dict[str, object]
+Planner = Callable[["Change"], Plan]
+Row = dict[str, object]
 
 
 class Change:

@@ -23,15 +23,12 @@ from encconf.errors import (
 )
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
+from encconf.keys import MasterKey
 from encconf.rules.config import Rule, find_config, find_rule, load_file
 from encconf.rules.selection import DEFAULT
 from encconf.verbs import rekey
 from encconf.verbs.checks import known_rule
 from encconf.verbs.encrypt import encrypt_again
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.keys import MasterKey
 
 
 def rotate(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 
 from encconf import api, formats
 from encconf.cli import files
@@ -21,16 +22,12 @@ from encconf.errors import (
 from encconf.formats.plain import text_of
 from encconf.io import fileio
 from encconf.text.document import Document, Leaf
-from encconf.text.path import parse
+from encconf.text.path import Path, parse
 from encconf.text.printable import counted
 from encconf.verbs import changes, checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
-
-    from encconf.text.path import Path
     from encconf.text.tree import Plain
 
 
@@ -116,7 +113,7 @@ def _change(
     console: Console,
     file: str,
     options: Mapping[str, Value],
-    edit: tuple[Path, Any],
+    edit: tuple[Path, object],
     make: Callable[[str], str] | None = None,
 ) -> None:
     """Set or remove one value.  ``make`` returns the text of a file that does not exist, given its format."""

@@ -159,7 +159,7 @@ class TestContract:
         found = {name.removeprefix("encconf.") for name in done.stderr.split() if name.startswith("encconf.")}
         assert found == {
             *("cli", "cli.console", "cli.sops", "errors", "io", "io.descriptors", "io.fileio"),
-            *("record", "text", "text.printable"),
+            *("text", "text.printable"),
         }
         assert not {"click", "re", "cryptography", "ruamel", "signal", "json"} & set(done.stderr.split())
 
