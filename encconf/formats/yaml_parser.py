@@ -33,8 +33,11 @@ def parse(text: str, pure: bool) -> Iterator[Any]:
             # ruamel.yaml.clib has libyaml 0.1.7, which refuses `[http://host]`; other parsers accept it.
             raise TooNewError from None
         mark = error.problem_mark or error.context_mark
-        # The parser's messages name tokens and characters, but never quote a value.
+        # The parser's messages name tokens and characters.  They quote only the handle of a tag, which may be
+        # the beginning of a password without quotes: `!word!word`.
         words = ", ".join(part for part in (error.context, error.problem) if part)
+        head, handle, _ = words.partition("tag handle")
+        words = head + handle
         raise ParseError(
             f"not valid YAML: {words}",
             line=mark.line + 1 if mark else None,

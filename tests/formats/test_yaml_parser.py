@@ -34,7 +34,14 @@ def test_events(pure: bool) -> None:
 @pytest.mark.parametrize("pure", [False, True])
 @pytest.mark.parametrize(
     "text",
-    ["a: s3cret\n b: c\n", "a: [s3cret\n", 'a: "s3cret\n', "a: s3cret\n\tb: s3cret: x\n", "&a &b s3cret\n"],
+    [
+        "a: s3cret\n b: c\n",
+        "a: [s3cret\n",
+        'a: "s3cret\n',
+        "a: s3cret\n\tb: s3cret: x\n",
+        "&a &b s3cret\n",
+        "a: !s3cret!x\n",
+    ],
 )
 def test_errors_say_where_and_quote_nothing(text: str, pure: bool) -> None:
     with pytest.raises(ParseError) as caught:
