@@ -178,7 +178,7 @@ def json_word(leaf: Leaf) -> str:
         if number and not 1e-6 <= abs(number) < 1e21:
             return goyaml.exponent_form(number, "e").replace("e-0", "e-")
         return goyaml.format_float(number).decode()
-    return _json_string(data.decode("utf-8", "replace"))
+    return _json_string(data.decode("utf-8", "surrogateescape"))
 
 
 def _json_string(value: str) -> str:

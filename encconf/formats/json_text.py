@@ -74,8 +74,6 @@ def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
 
 def _spell(type: str, data: bytes) -> str:
     word = data.decode("utf-8", "surrogateescape")
-    if not word.isascii():  # Go prints U+FFFD for each byte that is not UTF-8
-        word = re.sub("[\udc80-\udcff]", "\ufffd", word)
     if type == "bool":
         return bool_word(data)
     if type in ("int", "float"):
@@ -105,12 +103,18 @@ def digits(type: str, word: str) -> str:
     return word
 
 
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_UNSAFE = '["\\\\\\x00-\\x1f\u2028\u2029]'
+_ESCAPES = {
+    **{'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"},
+    **dict.fromkeys(map(chr, range(0xDC80, 0xDD00)), "\\ufffd"),
+}
+_UNSAFE = '["\\\\\\x00-\\x1f\u2028\u2029\udc80-\udcff]'
 
 
 def quote(value: str) -> str:
-    """Return a string token.  It escapes U+2028 and U+2029, as Go does: some programs break lines there."""
+    """Return a string token.  It escapes U+2028 and U+2029, as Go does: some programs break lines there.
+
+    A lone surrogate stands for a byte that is not UTF-8.  Go writes U+FFFD for each of those.
+    """
     escaped = re.sub(_UNSAFE, lambda at: _ESCAPES.get(at[0]) or f"\\u{ord(at[0]):04x}", value)
     return f'"{escaped}"'
 

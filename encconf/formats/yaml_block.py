@@ -12,23 +12,13 @@ from encconf.text.document import LAYOUT, Document, amended
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from encconf.text.document import Edit, Flow, Leaf, Member, Part
 
 
-class _Style(Style):
-    """The layout of the entry that sops writes."""
-
-    def word(self, value: Any, column: int, head: str) -> str:
-        """Return a single value as it is written, in double quotes instead of single ones if possible."""
-        said = super().word(value, column, head)
-        return double(value) if said[0] == "'" and "'" not in value else said
-
-
 def render_block(block: Mapping[str, object]) -> str:
     """Return the ``sops`` entry in block style as sops writes it: indented to the next multiple of four."""
-    return "\n".join(["sops:", *_Style().entries(block, 4)]) + "\n"
+    return "\n".join(["sops:", *Style().entries(block, 4)]) + "\n"
 
 
 _HEAD_LINE = r"""["']?sops["']?[ \t]*:(?:[ \t]+[&!]\S*)*(?:[ \t]+\#[^\r\n]*)?[ \t]*[\r\n]"""

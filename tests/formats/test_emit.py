@@ -152,7 +152,8 @@ def test_single_values(type: str, data: bytes | None, text: str, json: str, plai
 
 def test_bytes_that_are_no_text() -> None:
     leaf = emit.leaf_of("str", b"s3cr\xff")
-    assert emit.json_word(leaf) == '"s3cr\ufffd"'
+    assert emit.json_word(leaf) == '"s3cr\\ufffd"'
+    assert emit.json_word(emit.leaf_of("str", b"\xe2\x82x")) == '"\\ufffd\\ufffdx"'  # as Go, for each byte
     for said in (emit.text, emit.plain_value):
         with pytest.raises(EmitError) as caught:
             said(leaf)

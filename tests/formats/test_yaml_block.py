@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from oracle import AgeKey, Sops
 
 from encconf.formats import module
 from encconf.formats.yaml_events import read
@@ -65,6 +66,13 @@ def test_the_line_of_the_key_stays(head: str) -> None:
     assert splice(document.text, yaml.attach(document, changed)) == f"a: 1\n{changed}"
     flow = splice("{a: 1}\n", yaml.attach(yaml.scan("{a: 1}\n"), block_text))
     assert yaml.scan(flow).block == BLOCK
+
+
+@pytest.mark.parametrize("suffix", ["_plain", "@x", "a: b", " x", "it's: x", "12", "y", 'say "x"', "x #y"])
+def test_a_member_has_the_quotes_of_sops(suffix: str, sops: Sops, age_key: AgeKey) -> None:
+    theirs = sops.encrypt("a: 1\n", "yaml", "--unencrypted-suffix", suffix, age=age_key.recipient)
+    line = next(line for line in theirs.splitlines() if "unencrypted_suffix" in line)
+    assert line in yaml.render_block({**BLOCK, "unencrypted_suffix": suffix})
 
 
 def test_amend_keeps_every_other_byte() -> None:
