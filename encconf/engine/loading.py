@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from encconf import formats
-from encconf.engine.opening import Opened, as_text, bounded, open_encrypted
+from encconf.engine.opening import Opened, as_text, bounded, open_encrypted, open_text
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
     ConfigTypeError,
@@ -228,10 +228,7 @@ def open_values(
     format = format or sniff.format_of(text, name)
     inner = formats.of_inner(name) if format == "binary" and not given else ""
     if format == "binary" and inner in ("", "binary"):
-        raise UsageError(
-            "a binary file has bytes, not values",
-            hint="get them with decrypt; if it has another format, give it: format='yaml'",
-        )
+        raise _no_values()
     opened = open_encrypted(text, formats.module(format), credentials, comments=False, cache=cache)
     if format != "binary":
         return opened
@@ -244,6 +241,27 @@ def open_values(
         leaf.sealed = ""  # all of the file was encrypted
     metadata = opened.metadata.renewed(selection=DEFAULT)
     return Opened(document, metadata, DEFAULT.choose(document), opened.data_key)
+
+
+@bounded
+def open_to_edit(
+    text: str, format: str, masker: Masker | None, credentials: Credentials | None
+) -> tuple[Opened, dict[str, Any]]:
+    """Open a text with its comments, for `encconf.verbs.changes`, and return its values, too."""
+    if format == "binary":
+        raise _no_values()
+    opened = open_text(text, format=format, credentials=credentials)
+    # The values are filled into the trees of a document, and those of the opened one are still needed.
+    document = formats.module(format).scan(text)
+    for leaf, known in zip(document.leaves, opened.document.leaves, strict=True):
+        leaf.type, leaf.data, leaf.sealed = known.type, known.data, known.sealed
+    copy = Opened(document, opened.metadata, opened.chosen, opened.data_key)
+    return opened, only(values_of(copy, {}, masker))
+
+
+def _no_values() -> UsageError:
+    hint = "get them with decrypt; if it has another format, give it: format='yaml'"
+    return UsageError("a binary file has bytes, not values", hint=hint)
 
 
 def resolved(

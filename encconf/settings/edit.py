@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from encconf import api
+from encconf.engine import loading
 from encconf.errors import EncconfError, WrongTypeError, about
 from encconf.formats import sniff
 from encconf.io import fileio, locks
@@ -58,11 +58,11 @@ def edit(
         text = fileio.read_text(target)
         with about(name, frames=False):
             format = format or sniff.format_of(text, name)
-            doc = api.loads(text, format=format, mask=mask, credentials=credentials)
+            opened, doc = loading.open_to_edit(text, format, loading.masker_for(mask), credentials)
         before = _copied(doc)
         yield doc
-        failed = _save(name, target, text, format, before, doc, credentials)
-        del doc, before  # error trackers print local variables
+        failed = _save(name, target, opened, before, doc, credentials)
+        del doc, before, opened  # error trackers print local variables
         if failed is not None:
             raise failed
 
@@ -77,8 +77,7 @@ def _copied(value: Any) -> Any:
 def _save(
     name: str,
     target: str,
-    text: str,
-    format: str,
+    opened: Opened,
     before: dict[str, Any],
     doc: dict[str, Any],
     credentials: Credentials | None,
@@ -88,7 +87,8 @@ def _save(
         edits = list(differences(before, doc))
         if not edits:
             return None
-        after = changes.change(text, format, *edits, credentials=credentials, check=_checked(name, edits))
+        text, format = opened.document.text, opened.document.format
+        after = changes.change(opened, format, *edits, credentials=credentials, check=_checked(name, edits))
         if after != text:
             fileio.write_atomic(target, after, replacing=text)
     except EncconfError as error:
