@@ -24,6 +24,7 @@ from encconf.record import Record
 from encconf.rules.config import Config, Rule
 from encconf.rules.creation import compiled
 from encconf.rules.destination import Destination
+from encconf.text.printable import printable
 
 Content = bytes | dict[str, object]
 
@@ -170,7 +171,11 @@ def put(destination: Destination, name: str, content: Content, credentials: Cred
         done: bool = _module(destination.kind).put(destination.settings, name, content, credentials)
     except MasterKeyError as error:
         # The message is right, but the exit code would be the one for keys.
-        raise failed(destination.kind, error.message, error.hint) from None
+        message = error.message
+        if destination.kind != "vault":
+            bucket, _ = in_bucket(destination.kind, destination.settings, name)
+            message = f"bucket {printable(bucket)[:80]}: {message}"
+        raise failed(destination.kind, message, error.hint) from None
     return done
 
 

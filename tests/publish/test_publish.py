@@ -115,7 +115,9 @@ def test_who_may_not_write(tmp_path: Path, cloud: Cloud) -> None:
     done = sides.ours.run("publish", "-y", "gcs.yaml", code=1)
     assert "storage.objects.create" in done.err
     cloud.gcs.buckets.clear()
-    assert "The specified bucket does not exist" in sides.ours.run("publish", "-y", "gcs.yaml", code=1).err
+    said = " ".join(sides.ours.run("publish", "-y", "gcs.yaml", code=1).err.split())
+    assert "Google Cloud Storage: bucket the-bucket: " in said
+    assert "The specified bucket does not exist" in said
     token = cloud.bao.token(("secret/data/team/*", "read"))
     _, mine = (
         box.run("publish", "-y", "kv2.yaml", environ={"VAULT_TOKEN": token}, code=1)
