@@ -14,7 +14,7 @@ from encconf.errors import EmitError
 from encconf.formats.yaml_layout import Style, in_flow, spell_key
 from encconf.formats.yaml_places import Node, compose, walk
 from encconf.formats.yaml_text import is_full, word
-from encconf.formats.yaml_words import ALIAS, FOLDED, LITERAL, line_end, line_start
+from encconf.formats.yaml_words import ALIAS, DOUBLE, FOLDED, LITERAL, line_end, line_start, newline_of
 from encconf.text.tree import Entry, Single, Tree, append, data_of, fill, lines, nested, take
 
 TYPE_CHECKING = False
@@ -237,6 +237,8 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     assert isinstance(outer, Tree)
     _refuse_unclear(entry)
     kept = old.style if isinstance(old, Single) else ""
+    if isinstance(value, str) and "\n" in value and _comments_behind(entry):
+        kept = DOUBLE  # a block scalar would include the comments
     style = Style(chain[0], kept if isinstance(value, str) else "")
     anchored = ""
     if isinstance(old, Single) and old.shared:
@@ -251,6 +253,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
         entry.value = Single(anchored + word(value, kept, False), {})
     else:
         laid = style.item(entry.head[: entry.sign], value, outer.column or 0)
+        laid[0] += _beside(entry)
         newline = style.newline if _ends_a_line(old) and not (isinstance(old, Tree) and old.flow) else ""
         entry.post = _behind(entry)
         entry.value = Single(style.newline.join(laid)[outer.column or 0 :] + newline, {})
@@ -298,6 +301,7 @@ def remove(chain: list[Entry], path: Path) -> None:
     members = outer.members
     at = outer.entries.index(entry)
     if len(members) == 1:
+        _keep_comments(entry, outer.entries[:at] if len(chain) > 2 else [], newline_of(chain[0].text))
         replace(chain[:-1], (), {} if outer.kind == "map" else [])
     elif outer.inline and entry is members[0]:  # the first member is on the line of a dash
         members[1].lead = ""
@@ -344,6 +348,26 @@ def _comments_behind(entry: Entry) -> list[Entry]:
         return []
     last = tree.members[-1]
     return [*_comments_behind(last), *tree.entries[tree.entries.index(last) + 1 :]]
+
+
+def _beside(entry: Entry) -> str:
+    """Return the comment behind the key of a block collection, or behind the header of a block scalar."""
+    old = entry.value
+    head = entry.head[entry.sign :]
+    if isinstance(old, Single) and old.style in _BLOCKS:
+        head += old.text[: line_end(old.text, 0)]
+    found = re.search(r"[ \t]+#[^\r\n]*", head)
+    return found[0] if found else ""
+
+
+def _keep_comments(entry: Entry, above: list[Entry], newline: str) -> None:
+    """Move the comments above a collection's only member behind it.  A comment on its own line goes."""
+    last = _last(entry)
+    ending = last.post[len(last.post.rstrip("\r\n")) :]
+    comments = "".join(line.text for line in above)
+    if comments and not ending and not _ends_a_line(entry.value):  # the text ends here
+        ending, comments = newline, comments.rstrip("\r\n")
+    last.post = ending + comments
 
 
 def _last(entry: Entry) -> Entry:

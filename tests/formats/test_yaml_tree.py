@@ -136,3 +136,41 @@ def test_a10_set_beside_an_odd_layout(path: tuple[str | int, ...], value: object
 def test_a10_unset_beside_an_odd_layout() -> None:
     assert changes.drop(ODD, ("a", "n"), format="yaml") == ODD.replace("{n}", "{}")
     assert changes.drop(ODD, ("b",), format="yaml") == ODD.replace("b: 1\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "after"),
+    [
+        (
+            "a: # c\n  # above\n  b: 1 # gone\n  # below\nd: 2\n",
+            "a.b",
+            "a: {} # c\n  # above\n  # below\nd: 2\n",
+        ),
+        ("a: # c\n- # d\n  # e\n  b: 1\n# f\n", "a[0].b", "a: # c\n- {} # d\n  # e\n# f\n"),
+        ("a:\n  # k\n  - b:\n      - x\n      # y\n  # z\n", "a[0]", "a: []\n  # k\n      # y\n  # z\n"),
+        ("a: # c\r\n  # k\r\n  b: |\r\n    x\r\nd: 2\r\n", "a.b", "a: {} # c\r\n  # k\r\nd: 2\r\n"),
+        ("a: # c\n# k\n- 1", "a[0]", "a: [] # c\n# k"),
+        ("# k\na: 1 # gone\n# end\n", "a", "# k\n{}\n# end\n"),
+    ],
+)
+def test_the_last_member_is_removed_without_the_other_comments(text: str, path: str, after: str) -> None:
+    assert changes.drop(text, parse(path), format="yaml") == after
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "after"),
+    [
+        ("a: # c\n  b: 1\n", "v", "a: v # c\n"),
+        ("a: # c\n  b: 1\n", {"k": "v"}, "a: # c\n  k: v\n"),
+        ("a: # c\n  b: 1\n", "l1\nl2\n", "a: | # c\n  l1\n  l2\n"),
+        ("a: |- # c\n  b\n", "v", "a: v # c\n"),
+        ("a: |- # c\n  b\n", "l1\nl2\n", "a: | # c\n  l1\n  l2\n"),
+        ("a: # c\n  b\n", ["v"], "a: # c\n  - v\n"),
+        ("a: &x # c\n  b: 1\n", "v", "a: v # c\n"),
+        ("a:\n  b: 1\n  # d\n", "l1\nl2\n", 'a: "l1\\nl2\\n"\n  # d\n'),
+    ],
+)
+def test_a_replaced_collection_or_block_scalar_leaves_its_comments(
+    text: str, value: object, after: str
+) -> None:
+    assert changes.put(text, ("a",), value, format="yaml") == after  # type: ignore[arg-type]
