@@ -21,7 +21,9 @@ def render_block(block: Mapping[str, object]) -> str:
     return "\n".join(["sops:", *Style().entries(block, 4)]) + "\n"
 
 
-_HEAD_LINE = r"""["']?sops["']?[ \t]*:(?:[ \t]+[&!]\S*)*(?:[ \t]+\#[^\r\n]*)?[ \t]*[\r\n]"""
+_HEAD_LINE = (
+    r"""["']?sops["']?[ \t]*:(?:[ \t]+[&!]\S*)*(?:[ \t]+\#[^\r\n]*)?[ \t]*[\r\n](?!(?>(?:\s|\#.*)*)\{)"""
+)
 
 
 def _has_lines(block_text: str) -> bool:
@@ -32,16 +34,24 @@ def _has_lines(block_text: str) -> bool:
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     """Set, replace or remove string members of the block, without any other change.
 
-    A block in braces that is not JSON is respelled as JSON.
+    An unusual block, such as one in braces that is not JSON, is respelled as a whole.
     """
-    if _has_lines(block_text):
-        return amended(block_text, changes, _members, _spell, lambda name: f"{_pad(block_text)}{name}:")
+    change = _amend_lines if _has_lines(block_text) else _amend_json
+    try:
+        return change(block_text, changes)
+    except ValueError:
+        return change(_respelled(block_text), changes)
+
+
+def _amend_json(block_text: str, changes: Mapping[str, str | None]) -> str:
     from encconf.formats import json_text
 
-    try:
-        return json_text.amend(block_text, changes)
-    except ValueError:
-        return json_text.amend(_in_json(block_text), changes)
+    return json_text.amend(block_text, changes)
+
+
+def _amend_lines(block_text: str, changes: Mapping[str, str | None]) -> str:
+    pad = _pad(block_text)
+    return amended(block_text, changes, _members, _spell, lambda name: f"{pad}{name}:")
 
 
 def _spell(new: str, old: str) -> str:
@@ -58,16 +68,19 @@ def _pad(block_text: str) -> str:
 
 
 def _members(block_text: str) -> list[Member]:
+    """Return the members of a block.  Raises ValueError if a key does not begin its line."""
     # Under another name, the members of the block are ordinary leaves with spans.
     document = scan(block_text.replace("sops", "spos", 1))
     spans = {leaf.step: region(document, leaf) for leaf in document.leaves if len(leaf.path) == 2}
-    pad = _pad(block_text)
+    pad, last = _pad(block_text), len(block_text)
     found: list[Member] = []
     for key in re.finditer(_KEY, block_text):
         if key[1] == pad:
-            start, end = spans.get(key[3], (key.end(), key.end()))
+            start, end = spans.pop(key[3], (last, last))
             end = start + len(block_text[start:end].rstrip(BREAK))  # a block scalar includes its line break
             found.append((key[3], key.start(), start, end, line_end(block_text, end)))
+    if spans:
+        raise ValueError("a key does not begin its line")
     return found
 
 
@@ -141,13 +154,17 @@ def _block_tree(block_text: str) -> dict[str, object]:
 
 def _flow_block(block_text: str) -> str:
     """Return the block as a member of a flow mapping."""
-    return _in_json(block_text) if _has_lines(block_text) else block_text
+    return _in_json(_block_tree(block_text)) if _has_lines(block_text) else block_text
 
 
-def _in_json(block_text: str) -> str:
+def _in_json(block: Mapping[str, object]) -> str:
     import json
 
-    return '"sops": ' + json.dumps(_block_tree(block_text), ensure_ascii=False)
+    return '"sops": ' + json.dumps(block, ensure_ascii=False)
+
+
+def _respelled(block_text: str) -> str:
+    return (render_block if _has_lines(block_text) else _in_json)(_block_tree(block_text))
 
 
 _BLANK_LINE = rf"[ \t]*(?:\r\n|[{BREAK}])"

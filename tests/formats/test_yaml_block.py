@@ -159,6 +159,23 @@ def test_a_member_is_removed_with_its_own_lines_only(layout: str, mac: str) -> N
 @pytest.mark.parametrize(
     "block_text",
     [
+        "sops:\n  encconf_layout: x\n  mac: m\n  pgp:\n  - fp: y\n",
+        "sops:\n  {encconf_layout: x, mac: m, pgp: [{fp: y}]}\n",
+        "sops: # c\n\n  # d\n  {encconf_layout: x, mac: m, pgp: [{fp: y}]}\n",
+        "sops:\n  ? encconf_layout\n  : x\n  mac: m\n  pgp:\n  - fp: y\n",
+        "sops:\n  ? encconf_layout\n  : x\n  ? mac\n  : m\n  ? pgp\n  :\n  - fp: y\n",
+        "sops:\n  !!str encconf_layout: x\n  &m mac: m\n  pgp: [{fp: y}]\n",
+    ],
+)
+def test_any_layout_of_a_block(block_text: str) -> None:
+    changed = yaml.amend(block_text, {"encconf_layout": None, "mac": "n", "zz": "z"})
+    text = splice("a: 1\n", yaml.attach(yaml.scan("a: 1\n"), changed))
+    assert yaml.scan(text).block == {"mac": "n", "pgp": [{"fp": "y"}], "zz": "z"}
+
+
+@pytest.mark.parametrize(
+    "block_text",
+    [
         "'sops': {'encconf_layout': 'x', 'mac': 'm', 'version': '3'}",
         "sops: {mac: m, encconf_layout: x, version: '3'}",
         "sops: {mac: m, version: '3', encconf_layout: x # }\n}",
