@@ -48,7 +48,7 @@ def pairs(
             f"diff compares two versions, and you gave {len(words)} names",
             hint="to compare some files of a revision: encconf diff REV -- FILE FILE",
         )
-    if len(words) == 1 and ".." in words[0] and ":" not in words[0] and not os.path.lexists(words[0]):
+    if len(words) == 1 and _is_range(words[0]):
         words = _range(words[0])
     given = [_Word(word) for word in words]
     kinds = [word.kind for word in given]
@@ -95,7 +95,12 @@ class _Word:
             self.kind = "stdin"
         elif os.path.lexists(text) and not is_bare("."):  # in a bare repository, HEAD and others are files
             self.kind = "folder" if os.path.isdir(text) else "file"
-        elif ":" in text and _git("rev-parse", "--verify", "--quiet", "--end-of-options", text):
+        elif ":" in text and (id := _blob_of(text, ".")):
+            if _git("cat-file", "-t", id).strip() in ("tree", "commit"):
+                raise UsageError(
+                    f"{text} is not a file",
+                    hint="to compare the files of a folder: encconf diff REV -- FOLDER",
+                )
             self.kind = "blob"
             self.name = _path_of(text)
         elif _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}"):
@@ -103,7 +108,8 @@ class _Word:
         else:
             raise MissingFileError(
                 f"{text!r} is neither a file nor a revision of git",
-                hint="to compare a file with an older version: encconf diff HEAD~1 FILE",
+                hint="to compare a file with an older version: encconf diff HEAD~1 FILE; a deleted file: "
+                "encconf diff -- FILE",
             )
 
     def side(self, format: str | None, name: str) -> Side:
@@ -116,6 +122,11 @@ class _Word:
             return Side("stdin", name, fileio.read_stdin(), format)
         data = _blob(self.text, self.text) if self.kind == "blob" else fileio.read_bytes(self.text)
         return _side(self.text, self.name, data, format)
+
+
+def _is_range(word: str) -> bool:
+    """Whether a word is a range of revisions, and not the name of a file, such as one that was deleted."""
+    return ".." in word and ":" not in word and ".." not in word.split("/") and not os.path.lexists(word)
 
 
 def _range(word: str) -> list[str]:

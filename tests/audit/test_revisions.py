@@ -86,3 +86,19 @@ def test_revisions(project: Project) -> None:
     assert lines(project.run("diff", "HEAD~1..", code=1))[1:] == ["  > token: moved to secret"]
     assert lines(project.run("diff", "HEAD~1", "s.yaml", code=1))[1:] == ["  > token: moved to secret"]
     assert lines(project.run("diff", "s.yaml", "HEAD~1", code=1))[1:] == ["  > secret: moved to token"]
+
+
+def test_what_is_no_file_says_what_to_do(project: Project) -> None:
+    inner = project.path("inner")
+    inner.mkdir()
+    project.write("inner/a.yaml", project.read("s.yaml"))
+    project.git("add", "-A")
+    project.git("commit", "-qm", "two")
+    project.path("s.yaml").unlink()
+    below = Project(inner, project.home, ALICE)
+    done = below.run("diff", "../s.yaml", code=2)
+    assert "'../s.yaml' is neither a file nor a revision of git" in done.err
+    assert "a deleted file: encconf diff -- FILE" in done.err
+    assert "  - the file: gone, encrypted" in lines(below.run("diff", "--", "../s.yaml", code=1))
+    done = project.run("diff", "HEAD:inner", code=2)
+    assert "error[usage]: HEAD:inner is not a file" in done.err
