@@ -195,10 +195,7 @@ def to_json(found: Report, asked: Sequence[Person] = ()) -> Json:
                     }
                     for key in person.keys
                 ],
-                "reads": [file.path for file in found.files if _state(file, person) == "reads"],
-                "needs_others": [file.path for file in found.files if _state(file, person) == "part"],
-                "could_read": [file.path for file in found.files if _state(file, person) == "former"],
-                "knows_data_key": [file.path for file in found.files if _state(file, person) == "exposed"],
+                **{name: _files_in(found, state, person) for name, state in _LISTS.items()},
             }
             for person in found.people
         ],
@@ -213,9 +210,12 @@ def to_json(found: Report, asked: Sequence[Person] = ()) -> Json:
     return data
 
 
-def _state(file: FileAccess, person: Person) -> str:
-    reader = file.of(person)
-    return reader.state if reader else ""
+_LISTS = {"reads": "reads", "needs_others": "part", "could_read": "former", "knows_data_key": "exposed"}
+"""The lists of a person's files in JSON, with the state of the person in each list."""
+
+
+def _files_in(found: Report, state: str, person: Person) -> list[str]:
+    return [file.path for file in found.files if (it := file.of(person)) and it.state == state]
 
 
 def _file_json(file: FileAccess) -> Json:

@@ -51,44 +51,33 @@ class Names:
         self.origins: dict[str, str] = {}
 
     @classmethod
-    def load(cls, config: str | None = None, recipients: Sequence[str] = ()) -> Names:
-        """Return the names in recipients files (or folders of them) and in a configuration.
-
-        A configuration that cannot be read has no names; the code that needs its rules reports the
-        error.  Raises ConfigError if a line of a recipients file names no key, and InputError if the file
-        cannot be read.
-        """
+    def of_config(cls, path: str) -> Names:
+        """Return the names in a configuration, or none if the recipients file beside it cannot be used."""
         names = cls()
-        for path in recipients:
-            names.add_recipients(path)
-        if config is not None:
-            names.add_config(config)
+        try:
+            names.add_config(path)
+        except EncconfError:
+            return cls()
         return names
 
     @classmethod
-    def of_config(cls, path: str) -> Names:
-        """Return the names in a configuration, or none if the recipients file beside it cannot be used."""
-        try:
-            return cls.load(path)
-        except EncconfError:
-            return cls()
-
-    @classmethod
     def for_files(cls, paths: Iterable[str], config: str | None, recipients: Sequence[str]) -> Names:
-        """Return the names in recipients files and in the configuration of each file.
+        """Return the names in recipients files (or folders of them) and in the configuration of each file.
 
         ``config`` is the configuration for all files.  Without it, each file has the ``.sops.yaml`` that
-        `find_config` finds for it.
+        `find_config` finds for it.  A configuration that cannot be read has no names; the code that needs
+        its rules reports the error.  Raises ConfigError if a line of a recipients file names no key, and
+        InputError if the file cannot be read.
         """
         from encconf.rules.config import find_config
 
-        names = cls.load(config, recipients)
-        if config is None:
-            cwd = os.getcwd()
-            folders = sorted({os.path.dirname(path) for path in paths})
-            found = {find_config(os.path.join(folder, "x"), cwd) for folder in folders}
-            for path in sorted((path for path in found if path), key=lambda path: (len(path), path)):
-                names.add_config(path)
+        names = cls()
+        for path in recipients:
+            names.add_recipients(path)
+        folders = sorted({os.path.dirname(path) for path in paths})
+        found = {config or find_config(os.path.join(folder, "x"), os.getcwd()) for folder in folders}
+        for each in sorted(filter(None, found), key=lambda each: (len(each), each)):
+            names.add_config(each)
         return names
 
     def add_recipients(self, path: str) -> None:

@@ -32,13 +32,12 @@ def origins(cwd: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]
 
 def _files(home: str, cwd: str) -> Iterator[tuple[str, str]]:
     """Yield each file's name in messages, and its path."""
-    from encconf.git import ask
+    from encconf.git.worktree import tracked
 
     folder = os.path.join(home, ".ssh")
     if os.path.isdir(folder):
         for name in sorted(os.listdir(folder))[:_MANY]:
             if name.endswith(".pub"):
                 yield f"~/.ssh/{name}", os.path.join(folder, name)
-    listed = ask(cwd, "-c", "core.quotePath=false", "ls-files", "-z")
-    for name in [each for each in (listed or "").split("\0") if each.endswith(".pub")][:_MANY]:
-        yield name, os.path.join(cwd, name)
+    for path in [each for each in tracked(cwd) or () if each.endswith(".pub")][:_MANY]:
+        yield os.path.relpath(path, cwd), path

@@ -109,11 +109,10 @@ def _differences(
 
 def _names(found: Iterable[Difference], options: Mapping[str, Value]) -> Names:
     """Return the names of keys, from the .sops.yaml of each file."""
-    recipients = texts(options, "recipients")
     keys = [key for each in found for key in each.recipients]
-    if not keys and not any(os.path.basename(each.new.path) == NAME for each in found):
-        return Names.load(None, recipients)
-    names = Names.for_files([each.new.path for each in found], text(options, "config"), recipients)
+    needed = keys or any(os.path.basename(each.new.path) == NAME for each in found)
+    paths = [each.new.path for each in found] if needed else []
+    names = Names.for_files(paths, text(options, "config"), texts(options, "recipients"))
     name_former(names, keys)
     return names
 

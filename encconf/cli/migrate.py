@@ -24,7 +24,7 @@ from encconf.errors import (
     about,
 )
 from encconf.formats import sniff
-from encconf.git import exposure, repository
+from encconf.git import exposures, repository
 from encconf.io import fileio
 from encconf.migration import dialects, history, plain, ways
 from encconf.migration.dialects import Reading
@@ -70,7 +70,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
         console.warn(f"{listed(clear)} will be readable in {target}, because {rule.name} does not encrypt it")
     made = _Target(console, target, format, values)
     written = made.write(body, rule, force=flag(options, "force"), dry_run=dry_run)
-    state = exposure(file)
+    state = exposures([file])[file]
     if delete and not dry_run:
         _delete(console, file, path, old, reading, made)
     elif state is not None:

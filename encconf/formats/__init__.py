@@ -9,16 +9,16 @@ from __future__ import annotations
 from functools import cache
 from types import SimpleNamespace
 
-from encconf.errors import EmitError, InputError, ParseError, UsageError
+from encconf.errors import EmitError, EmptyDocumentError, InputError, ParseError, UsageError
 from encconf.record import Record
-from encconf.text.document import position, splice
+from encconf.text.document import Document, position, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Protocol
 
-    from encconf.text.document import Document, Edit, Leaf
+    from encconf.text.document import Edit, Leaf
     from encconf.text.tree import Entry, Spelling, Tree
 
     class Writing(Spelling, Protocol):
@@ -297,3 +297,15 @@ def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Docu
             line=position(text, found.start())[0],
             hint="run encconf git install to merge by value, then: git checkout --merge FILE",
         ) from None
+
+
+def scan_any(text: str, format: str, *, comments: bool = False) -> Document:
+    """Scan a text.  A text without values, such as an empty one, is a document without trees."""
+    try:
+        return module(format).scan(text, comments=comments)
+    except EmptyDocumentError:
+        return Document(text, format)
+    except ParseError:
+        if text.strip():
+            raise
+        return Document(text, format)

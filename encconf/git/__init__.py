@@ -52,16 +52,12 @@ def is_bare(folder: str) -> bool:
     )
 
 
-def exposure(path: str) -> str | None:
-    """Return ``tracked`` if git tracks a file, or ``untracked`` if the next ``git add .`` would add it.
-
-    Returns None for a file that is ignored or in no repository, and if git fails.
-    """
-    return exposures([path])[path]
-
-
 def exposures(paths: Sequence[str]) -> dict[str, str | None]:
-    """Return the `exposure` of several files.  git runs once for up to `AT_ONCE` files of a repository."""
+    """Return, for each file, ``tracked`` if git tracks it, and ``untracked`` if ``git add .`` would add it.
+
+    For a file that is ignored or in no repository, and if git fails, it is None.  git runs once for up to
+    `AT_ONCE` files of a repository.
+    """
     places = {path: place(path) for path in paths}
     names: dict[str, list[str]] = {}
     for root, name in filter(None, places.values()):

@@ -5,12 +5,10 @@ A recipient or a selection that only their side names is refused, unless our ``.
 
 from __future__ import annotations
 
-from encconf import formats
 from encconf.engine.admission import Objections, rule_of
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
-from encconf.errors import EmptyDocumentError, EncconfError, StrangerError, UndecidedError
+from encconf.errors import StrangerError, UndecidedError
 from encconf.git.outcome import ADMIT, TAKE_ONE
-from encconf.text.document import Document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,18 +20,6 @@ if TYPE_CHECKING:
     from encconf.rules.config import Rule
 
     T = TypeVar("T")
-
-
-def scanned(text: str, format: str, *, comments: bool = False) -> Document:
-    """Return the document of a version, or an empty one if the text is empty.  Raises ParseError."""
-    try:
-        return formats.module(format).scan(text, comments=comments)
-    except EmptyDocumentError:
-        return Document(text, format)
-    except EncconfError:
-        if not text.strip():  # the two sides have no common version
-            return Document(text, format)
-        raise
 
 
 def admit(

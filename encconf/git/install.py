@@ -67,12 +67,7 @@ def install(
     wanted = settings(environ)
     changed = [name for name, value in wanted.items() if _get(config, name, environ) != value]
     for name in changed:
-        code, _ = run([*config, name, wanted[name]], environ)
-        if code == 127:
-            raise EncconfError("git was not found", hint="install it, or add it to PATH")
-        if code != 0:
-            said = _git_error([*config, name, wanted[name]], environ)
-            raise EncconfError(f"git does not set {name} (exit code {code})", hint=said)
+        _set(config, name, wanted[name], environ)
     if any(name.startswith("diff.") for name in changed):
         done.append("git diff now shows encrypted files decrypted")
     if any(name.startswith("merge") for name in changed):
@@ -98,10 +93,14 @@ def install(
     return done
 
 
-def _git_error(arguments: list[str], environ: Mapping[str, str]) -> str | None:
-    """Return git's error message for a setting that it did not change, from a second try."""
-    done = programs.run(["git", *arguments], environment(environ))
-    return done.stderr.decode(errors="replace").strip() or None
+def _set(config: list[str], name: str, value: str, environ: Mapping[str, str]) -> None:
+    try:
+        done = programs.run(["git", *config, name, value], environment(environ))
+    except OSError:
+        raise EncconfError("git was not found", hint="install it, or add it to PATH") from None
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip() or None
+        raise EncconfError(f"git does not set {name} (exit code {done.returncode})", hint=said)
 
 
 def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, str] = os.environ) -> list[str]:

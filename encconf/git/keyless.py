@@ -13,7 +13,7 @@ from encconf import formats
 from encconf.engine import opening, sealing
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
 from encconf.errors import UndecidedError, UnmergedError
-from encconf.git.block import admit, merged_block, same_holders, scanned
+from encconf.git.block import admit, merged_block, same_holders
 from encconf.git.outcome import LOOK, WITH_A_KEY, Outcome
 from encconf.merge import merge as merge_texts
 from encconf.text.document import splice
@@ -31,7 +31,7 @@ _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 def merge_without_key(texts: Sequence[str], format: str, repository: Repository) -> Outcome:
     """Merge the ciphertexts of base, ours and theirs.  Raises UndecidedError if the merge needs a key."""
-    documents = [scanned(text, format) for text in texts]
+    documents = [formats.scan_any(text, format) for text in texts]
     was, here, there = (Metadata.of(each) if each.block is not None else None for each in documents)
     if here is None or there is None:
         raise UndecidedError(

@@ -12,6 +12,7 @@ Without a key, the ciphertexts themselves are merged (`encconf.git.keyless`).  T
 
 from __future__ import annotations
 
+from encconf import formats
 from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import in_full
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
@@ -19,7 +20,7 @@ from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.groups import are_spoiled, removes_access
 from encconf.envelope.wrapped import DATA_KEY_SIZE
 from encconf.errors import DecryptError, KeyAccessError, MacError, UndecidedError, UnmergedError
-from encconf.git.block import admit, holders, merged_block, scanned
+from encconf.git.block import admit, holders, merged_block
 from encconf.git.conflict import open_conflict, with_conflict
 from encconf.git.keyless import differences, merge_without_key, misplaced, parents_of
 from encconf.git.ours import NOWHERE, Repository
@@ -45,7 +46,7 @@ _DEEPEST = 8  # how many merges without a key may follow each other
 
 def is_encrypted(text: str, format: str) -> bool:
     """Whether a text has a ``sops`` block.  Raises ParseError."""
-    return "sops" in text and scanned(text, format).block is not None
+    return "sops" in text and formats.scan_any(text, format).block is not None
 
 
 def merge(
@@ -143,7 +144,7 @@ class _Merge(Record):
     def _side(self, text: str, which: str, *, checked: bool) -> _Side:
         """Open one version.  If it is ``checked`` (each side is), it must have a valid MAC."""
         format, credentials = self.format, self.credentials
-        document = scanned(text, format, comments=True)
+        document = formats.scan_any(text, format, comments=True)
         if document.block is None:
             if self.depth and text.strip():
                 raise UnmergedError(f"{which} is not encrypted: anyone could have written it", hint=LOOK)
@@ -155,7 +156,7 @@ class _Merge(Record):
             keyless = PARENTS in document.block
             if keyless and checked:
                 text = self._resealed(text, which)
-                document = scanned(text, format, comments=True)
+                document = formats.scan_any(text, format, comments=True)
             try:
                 opened = opening.open_text(document, format=format, credentials=credentials)
             except MacError as error:

@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 
 def tracked(folder: str) -> list[str] | None:
     """Return the files of the index, that is, of the next commit."""
-    return asking_tracked(folder)()
-
-
-def asking_tracked(folder: str) -> Callable[[], list[str] | None]:
-    """Like `tracked`, but git runs in the background until you call the returned function."""
-    return _listing(folder, "--cached")
+    return _listing(folder, "--cached")()
 
 
 def listed(folder: str) -> list[str] | None:
@@ -75,7 +70,7 @@ class Known:
         if root is None:
             return lambda: None
         above = os.path.relpath(root, cwd)
-        answer = asking_tracked(above)
+        answer = _listing(above, "--cached")
 
         def names() -> list[str] | None:
             found = answer()
@@ -112,6 +107,7 @@ class Known:
 
 
 def _listing(folder: str, *which: str) -> Callable[[], list[str] | None]:
+    """Start git in the background, and return a function that returns the names."""
     real = os.path.realpath(folder or ".")
     if repository(real) is None:
         return lambda: None

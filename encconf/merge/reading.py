@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 from encconf import formats
-from encconf.errors import EmitError, EmptyDocumentError, ParseError
+from encconf.errors import EmitError
 from encconf.record import Record
 from encconf.text.document import Document, content_of
 from encconf.text.tree import Tree
@@ -49,13 +49,8 @@ def has_crlf(text: str) -> bool:
 
 
 def _read(text: str, format: str, comments: bool = False) -> Reading:
-    scanned = None
-    try:
-        document = scanned = formats.module(format).scan(text, comments=comments)
-    except (EmptyDocumentError, ParseError) as error:
-        if isinstance(error, ParseError) and text.strip():
-            raise
-        document = Document(text, format)
+    document = formats.scan_any(text, format, comments=comments)
+    scanned = document if document.trees else None
     tree = formats.writing(format).tree(document)
     if tree.fuller:
         return Reading(tree, tree.data if isinstance(tree.data, list) else [tree.data], scanned)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 
 from encconf.errors import LimitError, UsageError, about
 from encconf.io import fileio
@@ -95,15 +96,13 @@ class Rule:
         self.unit = unit
         self.credential = credential
         self.path = path
-        parts = (".*" if sign == "*" else "." if sign == "?" else re.escape(sign) for sign in unit)
-        self._pattern = re.compile("".join(parts))
 
     def __str__(self) -> str:
         return f"{self.unit}:{self.credential}={spell(self.path)}"
 
     def allows(self, request: Request) -> bool:
         """Whether the rule allows a request."""
-        return request.credential == self.credential and self._pattern.fullmatch(request.unit) is not None
+        return request.credential == self.credential and fnmatchcase(request.unit, self.unit)
 
 
 def read(text: str) -> Rule:

@@ -19,7 +19,6 @@ from encconf.engine.opening import Opened
 from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,
-    EmptyDocumentError,
     EncconfError,
     InputError,
     LimitError,
@@ -194,7 +193,7 @@ def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Doc
         except EmitError:  # the exact plaintext may spell a value differently, such as a number
             pass
     before = plaintext.text_to_change(opened)
-    return before, edited(_scanned(before, opened.document.format))
+    return before, edited(formats.scan_any(before, opened.document.format))
 
 
 def from_json(text: str, *, as_int: Callable[[str], int | float] = int) -> Plain:
@@ -225,12 +224,12 @@ def from_json(text: str, *, as_int: Callable[[str], int | float] = int) -> Plain
 
 def put(text: str, path: Path, value: Plain, *, format: str) -> str:
     """Return a plaintext with a value put at a path.  Raises what `change` raises."""
-    return _with(_scanned(text, format), path, value).text
+    return _with(formats.scan_any(text, format), path, value).text
 
 
 def drop(text: str, path: Path, *, format: str) -> str:
     """Return a plaintext without the value at a path.  Raises what `change` raises."""
-    return _without(_scanned(text, format), path).text
+    return _without(formats.scan_any(text, format), path).text
 
 
 def _with(document: Document, path: Path, value: Plain) -> Document:
@@ -267,7 +266,7 @@ def _checked(text: str, meant: object, format: str) -> Document:
     """Scan a changed text, with its comments.  Raises EmitError if its values are not exactly ``meant``."""
     after: Document | None
     try:
-        after = _scanned(text, format, comments=True)
+        after = formats.scan_any(text, format, comments=True)
     except LimitError:
         raise
     except EncconfError:
@@ -278,14 +277,6 @@ def _checked(text: str, meant: object, format: str) -> Document:
             hint="perhaps because of an anchor and its aliases; change it with: encconf edit FILE",
         )
     return after
-
-
-def _scanned(text: str, format: str, *, comments: bool = False) -> Document:
-    """Scan a text.  The document of an empty text has no trees."""
-    try:
-        return formats.module(format).scan(text, comments=comments)
-    except EmptyDocumentError:
-        return Document(text, format)
 
 
 def _values(document: Document) -> Any:

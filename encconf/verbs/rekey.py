@@ -18,7 +18,7 @@ from encconf.envelope.wrap import wrap_again
 from encconf.errors import ConfigError, EmitError, EmptyGroupError, PlaintextError, UnmergedError
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
-from encconf.rules.selection import Chosen, Selection
+from encconf.rules.selection import Selection
 from encconf.text.document import splice
 from encconf.text.path import spell
 from encconf.text.printable import counted
@@ -126,7 +126,6 @@ def carry_out(
     if metadata.unmerged is not None:  # the record of the merge is bound to the recipients at the merge
         raise UnmergedError(metadata.unmerged, hint="resolve it with: encconf edit FILE")
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
-    opened = opening.Opened(document, metadata, Chosen(bytearray(), bytearray()), data_key)
     module = formats.module(document.format)
     groups, threshold = wrap_again(
         data_key,

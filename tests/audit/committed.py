@@ -18,7 +18,7 @@ def told(team: Team, path: str = FILE) -> history.FileHistory:
 
 
 def report(team: Team, *paths: str) -> readers.Report:
-    names = Names.load(str(team.folder / ".sops.yaml"))
+    names = Names.of_config(str(team.folder / ".sops.yaml"))
     return access.report([str(team.folder / path) for path in paths or (FILE,)], names, now=NOW)
 
 

@@ -28,7 +28,7 @@ def team(tmp_path: Path, home: Path) -> Team:
 
 
 def report(team: Team, *paths: str, history: bool = False) -> readers.Report:
-    names = Names.load(str(team.folder / ".sops.yaml"))
+    names = Names.of_config(str(team.folder / ".sops.yaml"))
     return access.report([str(team.folder / path) for path in paths], names, history=history, now=NOW)
 
 

@@ -36,13 +36,13 @@ def age(recipient: str) -> MasterKey:
 def of_config(folder: Path, text: str) -> Names:
     path = folder / ".sops.yaml"
     path.write_text(text)
-    return Names.load(str(path))
+    return Names.of_config(str(path))
 
 
 def of_recipients(folder: Path, text: str, name: str = "team.txt") -> Names:
     path = folder / name
     path.write_text(text)
-    return Names.load(None, [str(path)])
+    return Names.for_files((), None, [str(path)])
 
 
 def given(names: Names, *recipients: str) -> list[str | None]:
@@ -128,7 +128,7 @@ class TestConfiguration:
 
     def test_an_unreadable_configuration_has_no_names(self, tmp_path: Path) -> None:
         assert given(of_config(tmp_path, f"creation_rules: [\n  - age: {A} # alice\n"), A) == [None]
-        assert given(Names.load(str(tmp_path / "missing")), A) == [None]
+        assert given(Names.of_config(str(tmp_path / "missing")), A) == [None]
 
     def test_the_recipients_file_beside_it_comes_first(self, tmp_path: Path) -> None:
         (tmp_path / ".sops.recipients").write_text(f"Alice Martin {A}\n")
@@ -189,7 +189,7 @@ class TestRecipientsFiles:
         (tmp_path / "team").write_text(f"alice {A}\n")
         (tmp_path / ".hidden").write_text("no key\n")
         (tmp_path / "more").mkdir()
-        names = Names.load(None, [str(tmp_path)])
+        names = Names.for_files((), None, [str(tmp_path)])
         assert (names.given(age(SSH)), names.given(age(A))) == ("octocat", "alice")
 
     def test_fingerprints_as_gpg_prints_them(self, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ class TestRecipientsFiles:
 
     def test_a_missing_recipients_file(self, tmp_path: Path) -> None:
         with pytest.raises(InputError):
-            Names.load(None, [str(tmp_path / "missing")])
+            Names.for_files((), None, [str(tmp_path / "missing")])
 
 
 def test_a_name_is_one_short_line(tmp_path: Path) -> None:

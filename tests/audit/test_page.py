@@ -400,7 +400,7 @@ class TestHostileNames:
         team.commit()
         team.share(HOSTILE_PATHS[0], ["h0"], rotate=False)
         team.commit()
-        names = Names.load(None, [str(team.folder / "people.json")])
+        names = Names.for_files((), None, [str(team.folder / "people.json")])
         paths = [str(team.folder / path) for path in HOSTILE_PATHS]
         found = access.report(paths, names, now=NOW)
         assert not found.problems

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from project import Project
 
-from encconf.git import before, by_repository, exposure, exposures
+from encconf.git import before, by_repository, exposures
+
+
+def exposure(path: str) -> str | None:
+    return exposures([path])[path]
 
 
 class TestExposure:
