@@ -9,14 +9,22 @@ import os
 import sys
 
 from encconf.cli.console import Console, as_text
-from encconf.errors import EncconfError, InputError, LimitError, NotModifiedError, UsageError, exit_code_of
+from encconf.errors import (
+    EncconfError,
+    InputError,
+    LimitError,
+    MissingFileError,
+    NotModifiedError,
+    UsageError,
+    exit_code_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from encconf.cli.options import Values
+    from encconf.cli.options import Value, Values
     from encconf.cli.table import Command  # which sops does not load
 
 
@@ -111,6 +119,7 @@ class _Call:
         command, values = called
         self.failure = command.failure
         _set_from_environment(command, values)
+        _refuse_empty(values.get("file"))
         _as_texts(values)
         if (color := values.pop("color")) is not None:
             self.console = Console(str(color))
@@ -197,6 +206,12 @@ def _set_from_environment(command: Command, values: Values) -> None:
             if option.choices and value not in option.choices:
                 raise UsageError(f"{option.env} must be one of: {', '.join(option.choices)}")
             values[option.dest] = [value] if option.kind == "*" else value
+
+
+def _refuse_empty(file: Value) -> None:
+    """Raise MissingFileError for an empty name, which would mean the current folder."""
+    if file == "" or (isinstance(file, list) and "" in file):
+        raise MissingFileError("the name of a file is empty", hint="a variable may not be set")
 
 
 # Options whose values are text, so they must be UTF-8.  The name of a file may be any bytes.

@@ -29,11 +29,13 @@ def _code(text: str) -> str:
 
 
 def write(path: str, items: Iterable[str]) -> int:
-    """Add the missing items to the list in a file, and return how many were added.  The file may be new.
+    """Add the missing items to the list in a file (-: stdout), and return how many were added.
+
+    The file may be new.
 
     Raises InputError for a file that is not a checklist, and the errors of reading and writing.
     """
-    place = fileio.resolve(path)
+    place = fileio.resolve("/dev/stdout" if path == "-" else path)
     with about(path, instead=place):
         before = fileio.read_existing(place) if not fileio.is_special(place) else None
         known = set(_ITEM.findall(before or ""))

@@ -115,7 +115,7 @@ class Job:
         plain = self.plain()
         with about(self.source.label):
             self.enc = sealing.encrypt(
-                plain_as(plain, self.format, self.written),
+                plain_as(plain, self.format, self.written, whole=True),
                 self.rule,
                 format=self.written,
                 twin=self.twin,

@@ -78,7 +78,14 @@ def _converted(
     requested = bool(run.line.text("output-type"))
     try:
         return converted(
-            opened, target, path=path, layout=False, indent=indent, rewrite=rewrite, requested=requested
+            opened,
+            target,
+            path=path,
+            layout=False,
+            indent=indent,
+            rewrite=rewrite,
+            requested=requested,
+            whole=False,
         )
     except EmitError as error:
         error.message = f"Error dumping file: {error.message}"

@@ -53,6 +53,8 @@ def get(console: Console, *, file: str, path: str | None, **options: Value) -> N
                 opened.document.leaves[index].data = fetched.encode()
         trees, notes = emit.trees_of(opened.document)
         node = changes.find(trees[0], where)
+        if json and not where:
+            emit.refuse_several(trees, "json")
         if json:
             said = emit.value(node, "json") if not isinstance(node, Leaf) else emit.json_word(node)
         elif isinstance(node, Leaf):

@@ -52,6 +52,15 @@ def render(
     raise EmitError(f"values cannot be written as {format}", hint=f"possible formats: {', '.join(NAMES)}")
 
 
+def refuse_several(trees: Sequence[Any], format: str) -> None:
+    """Raise EmitError for several documents, if `render` would write only the first one in this format."""
+    if len(trees) > 1 and format in ("json", "dotenv", "toml"):
+        raise EmitError(
+            f"{format} holds one document, but this file has {len(trees)}",
+            hint="yaml can hold several documents",
+        )
+
+
 MAX_INDENT = 100
 """How many characters a text may be indented by: the .sops.yaml of a branch may request any number."""
 

@@ -23,6 +23,7 @@ def converted(
     indent: int | None = None,
     rewrite: bool = False,
     requested: bool = False,
+    whole: bool = True,
 ) -> str:
     """Return the plaintext in a format.
 
@@ -31,6 +32,7 @@ def converted(
     ``indent`` is the indentation of rewritten text, in characters.  With ``rewrite``, a text is rewritten
     even in its own format.  With ``requested``, the user asked for the format: a YAML document in braces
     (such as JSON) then becomes block YAML, as in sops.
+    Unless it is to be ``whole``, a format that holds one document gets the first one, as in sops.
     Raises PathNotFoundError, or EmitError for values that the format cannot hold.
     """
     document = opened.document
@@ -43,6 +45,8 @@ def converted(
 
     trees, notes = emit.trees_of(document)
     if not path:
+        if whole:
+            emit.refuse_several(trees, format)
         return emit.render(trees, format, notes, indent=indent)
     return emit.value(changes.find(trees[0], path), format, notes, indent=indent)
 

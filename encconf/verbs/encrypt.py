@@ -64,10 +64,17 @@ def encrypt_again(
 
 
 def plain_as(
-    plain: str | Document, format: str, target: str, *, indent: int | None = None, rewrite: bool = False
+    plain: str | Document,
+    format: str,
+    target: str,
+    *,
+    indent: int | None = None,
+    rewrite: bool = False,
+    whole: bool = False,
 ) -> str | Document:
     """Convert a plaintext to another format, or with ``rewrite`` rewrite it in its own format.
 
+    Unless it is to be ``whole``, a format that holds one document gets the first one, as in sops.
     Raises AlreadyEncryptedError, and what reading and writing the text raise.
     """
     if format == target and not (rewrite and formats.ROWS[format].indent is not None):
@@ -77,4 +84,6 @@ def plain_as(
     # The trees lack a sops block, so it would be lost: `scan_plain` refuses one.
     document = sealing.scan_plain(plain, format) if isinstance(plain, str) else plain
     trees, notes = emit.trees_of(document)
+    if whole:
+        emit.refuse_several(trees, target)
     return emit.render(trees, target, notes, indent=indent)

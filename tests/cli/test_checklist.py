@@ -47,7 +47,7 @@ def test_nothing_is_changed_if_the_checklist_cannot_be_written(
     assert [project.read(f"f{number}.yaml") for number in range(2)] == before
 
 
-@pytest.mark.parametrize("name", [os.devnull, "/dev/stderr", "pipe"])
+@pytest.mark.parametrize("name", [os.devnull, "/dev/stderr", "-", "pipe"])
 def test_a_checklist_for_a_device_or_a_pipe(team: tuple[Project, AgeKey], name: str) -> None:
     project, bob = team
     os.mkfifo(project.path("pipe"))
@@ -55,10 +55,11 @@ def test_a_checklist_for_a_device_or_a_pipe(team: tuple[Project, AgeKey], name: 
     try:
         done = project.run("rotate", "--rm-age", bob.recipient, "--checklist", name, "f0.yaml")
         assert f"wrote {name}: 2 values to change\n" in done.err
-        found = {"pipe": os.read(reader, 4096).decode(), os.devnull: ""}.get(name, done.err)
+        found = {"pipe": os.read(reader, 4096).decode(), os.devnull: "", "-": done.out}.get(name, done.err)
     finally:
         os.close(reader)
     assert found.count("- [ ] `password` in `f0.yaml`: ") == (name != os.devnull)
+    assert "-" not in project.names()
 
 
 def test_a_checklist_of_any_names(team: tuple[Project, AgeKey]) -> None:

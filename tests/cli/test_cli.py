@@ -185,6 +185,12 @@ class TestWaysOut:
         assert process.returncode == 100
         assert b"no file was given" in err
 
+    def test_an_empty_name_is_not_the_current_folder(self, sealed: Project) -> None:
+        for words in (["decrypt"], ["set", "", "a", "1"], ["rotate", "secrets.enc.yaml"], ["explain"]):
+            done = sealed.run(*words, *([] if "" in words else [""]), code=100)
+            assert "]: the name of a file is empty\n" in done.err
+        assert "wrote" in sealed.run("set", "secrets.enc.yaml", "a", "").err
+
     def test_a_message_has_its_parts(self, capsys: pytest.CaptureFixture[str]) -> None:
         said = console.Console("never")
         said.error(ChangedError("it is odd\nin two lines", hint="do this").about("a\x07\u202eb"))

@@ -486,6 +486,22 @@ def test_dotenv_name(sides: Sides) -> None:
     assert (ours.code, ours.out, own.code, own.out) == (4, "", 4, "")
 
 
+def test_documents(sides: Sides) -> None:
+    sides.encrypt("x.yaml", "a: 1\n---\nb: 2\n")
+    for format, first in (("json", '{\n\t"a": 1\n}\n'), ("dotenv", "a=1\n")):
+        real, ours, own = sides.run("decrypt", "--output-type", format, "x.yaml")
+        assert (real.out, ours.out) == (first, first)
+        assert (own.code, own.out) == (4, "")
+    before = sides.own.read("x.yaml")
+    sides.own.run("decrypt", "-i", "--output-type", "json", "x.yaml", code=4)
+    assert sides.own.read("x.yaml") == before
+    sides.own.run("get", "--json", "x.yaml", code=4)
+    assert sides.own.run("get", "--json", "x.yaml", "a", code=0).out == "1\n"
+    sides.own.run("exec-file", "--output-type", "json", "x.yaml", "cat {}", code=4)
+    sides.own.write("plain.yaml", "a: 1\n---\nb: 2\n")
+    sides.own.run("encrypt", "-i", "--output-type", "json", "plain.yaml", code=4)
+
+
 def test_not_stored(sides: Sides) -> None:
     for text in ("a: 9223372036854775808\n", "1: x\n", "null: x\n"):
         sides.write("x.yaml", text)
