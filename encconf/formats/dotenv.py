@@ -34,6 +34,7 @@ from encconf.text.document import (
     Leaf,
     Scope,
     amended,
+    has_crlf,
     limit_lines,
     position,
     whole_document,
@@ -90,7 +91,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     exact = text.startswith(_PREFIX) or f"\n{_PREFIX}" in text
     if not exact:
         flat.check(text)
-    crlf = _all_crlf(text)
+    crlf = has_crlf(text)  # if only some lines end with `\r\n`, `\r` is part of the values, as in sops
     if exact and crlf:
         text, crlf = text.replace("\r\n", "\n"), False  # git made these line breaks; sops cannot read them
     document, root = whole_document(text, "dotenv")
@@ -214,12 +215,6 @@ def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, i
     return _PAIR, start, end, note, following
 
 
-def _all_crlf(text: str) -> bool:
-    """Whether all lines end with ``\\r\\n``.  If only some do, ``\\r`` is part of the values, as in sops."""
-    count = text.count("\r\n")
-    return count > 0 and count == text.count("\n")
-
-
 def _take_block(document: Document, lines: list[tuple[int, int]]) -> None:
     kept = [document.text[at:following].removesuffix("\n") for at, following in lines]
     document.block_text = "".join(f"{line}\n" for line in kept)
@@ -324,7 +319,7 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
     edits = [(leaf.start, leaf.end, leaf.note) for leaf in document.leaves if isinstance(leaf.note, str)]
     if not edits and text[:1] not in " \t\r\ufeff" and not _INDENTED.search(text) and "\r\n" not in text:
         return None
-    crlf = _all_crlf(text)
+    crlf = has_crlf(text)
     between = re.compile(_BETWEEN + (r"|\r(?=\n)" if crlf else ""))
     others: list[Edit] = []
     at = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from encconf.errors import EmitError
 from encconf.formats.plain import stored_text, string_of
+from encconf.text.document import has_crlf
 from encconf.text.tree import Entry, Single, Tree, line_after, line_bounds, lines
 
 TYPE_CHECKING = False
@@ -60,7 +61,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
     tree = chain[-1].value
     assert isinstance(tree, Tree)
     text = tree.text
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = "\r\n" if has_crlf(text) else "\n"  # otherwise, `\r` would be part of the value
     tree.entries.append(line_after(text, path, f"{path[0]}=", _spelled(value), newline))
 
 

@@ -7,7 +7,7 @@ import re
 from encconf.errors import EmitError
 from encconf.formats import ini, ini_text, writing
 from encconf.formats.plain import stored_text, string_of
-from encconf.text.document import content_of
+from encconf.text.document import content_of, newline_of
 from encconf.text.tree import Entry, Single, Tree, drop, line_after, lines, put
 
 TYPE_CHECKING = False
@@ -87,7 +87,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
         _put_section(chain[0], path, value)
         return
     text = whole.text
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = newline_of(text)
     spelled = ini_text.spelled_as("", string_of(value))
     siblings = [entry for entry in here.members if entry.steps[:-1] == path[:-1]]
     head = f"{path[-1]} = "

@@ -9,7 +9,7 @@ import re
 
 from encconf.errors import EmitError
 from encconf.formats import goyaml
-from encconf.text.document import splice
+from encconf.text.document import newline_of, splice
 from encconf.text.words import bool_word, in_brackets
 
 TYPE_CHECKING = False
@@ -260,7 +260,7 @@ def attach(document: Document, block_text: str) -> list[Edit]:
         tail = text[end : part.close]
         outer = tail.rpartition("\n")[2] if "\n" in tail else ""
         indent = outer + "\t" if empty else lead.rpartition("\n")[2]
-        before = ("\r\n" if "\r\n" in lead else "\n") + indent
+        before = newline_of(lead) + indent
         member = laid_out(block_text, before, indent.removeprefix(outer), "")
     else:
         colon = re.compile(rf"{STRING}{WS}:(.)").match(text, start + len(lead))

@@ -6,6 +6,7 @@ import re
 from json import loads
 
 from encconf.formats.json_text import TOKEN, compact, laid_out, quote, skip_blanks
+from encconf.text.document import newline_of
 from encconf.text.tree import Entry, Single, Tree, append, data_of, nested, take
 
 TYPE_CHECKING = False
@@ -124,7 +125,7 @@ def _lead(node: Tree | Single | None) -> str:
     if not isinstance(node, Tree) or not node.entries:
         return ""
     lead = node.entries[0].lead
-    return ("\r\n" if "\r\n" in lead else "\n") + lead.rpartition("\n")[2] if "\n" in lead else ""
+    return newline_of(lead) + lead.rpartition("\n")[2] if "\n" in lead else ""
 
 
 def _lay(value: Plain, newline: str, unit: str, gap: str) -> str:

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from encconf.errors import EncconfError
 from encconf.record import Record
-from encconf.text.document import position
+from encconf.text.document import has_crlf, newline_of, position
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -71,7 +71,7 @@ def _alike(text: str) -> Merged:
 def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None:
     from encconf.merge import values
     from encconf.merge.pieces import either
-    from encconf.merge.reading import has_crlf, read
+    from encconf.merge.reading import read
     from encconf.merge.three import Merge
 
     texts = (base, ours, theirs)
@@ -176,7 +176,7 @@ def mark(merged: Merged, labels: Labels = LABELS) -> tuple[str, int]:
     from encconf.merge.weave import pairs
 
     size = size_for(merged.text, merged.base, merged.theirs)
-    newline = "\r\n" if "\r\n" in merged.text else "\n"
+    newline = newline_of(merged.text)
     ours, base, theirs = (_LINE.findall(text) for text in (merged.text, merged.base, merged.theirs))
     ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
     stable = [(-1, -1, -1)]

@@ -8,7 +8,7 @@ from collections import Counter
 from encconf import formats
 from encconf.errors import EmitError
 from encconf.record import Record
-from encconf.text.document import Document, content_of
+from encconf.text.document import Document, content_of, has_crlf
 from encconf.text.tree import Tree
 
 TYPE_CHECKING = False
@@ -41,11 +41,6 @@ def read(text: str, format: str, *, comments: bool = False) -> Reading:
     if found.tree.unclear or found.tree.text != bare:
         raise EmitError("the layout of the text cannot be merged entry by entry")
     return found if bare == text else Reading(found.tree, _read(text, format).data, None)
-
-
-def has_crlf(text: str) -> bool:
-    """Whether every line ends with a carriage return and a line feed."""
-    return text.count("\r\n") == text.count("\n") > 0
 
 
 def _read(text: str, format: str, comments: bool = False) -> Reading:

@@ -353,6 +353,11 @@ def newline_of(text: str) -> str:
     return "\r\n" if at > 0 and text[at - 1] == "\r" else "\n"
 
 
+def has_crlf(text: str) -> bool:
+    """Whether every line ends with a carriage return and a line feed."""
+    return text.count("\r\n") == text.count("\n") > 0
+
+
 def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
     """Return an error about the text at an offset."""
     line, column = position(text, offset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encconf.errors import EmitError, ParseError
-from encconf.merge.reading import comments, has_crlf, read
+from encconf.merge.reading import comments, read
 
 
 @pytest.mark.parametrize(
@@ -22,14 +22,6 @@ from encconf.merge.reading import comments, has_crlf, read
 )
 def test_g_the_pieces_of_a_text_are_the_text(text: str) -> None:
     assert read(text, "yaml").tree.text == text
-
-
-@pytest.mark.parametrize(
-    ("text", "crlf"),
-    [("a: 1\r\nb: 2\r\n", True), ("a: 1\r\n", True), ("a: 1\r\nb: 2\n", False), ("a: 1", False), ("", False)],
-)
-def test_line_breaks_of_the_whole_file(text: str, crlf: bool) -> None:
-    assert has_crlf(text) is crlf
 
 
 @pytest.mark.parametrize("text", ["\ufeffa: 1\n", "a: 1\r\nb: 2\r\n"])

@@ -6,7 +6,7 @@ import pytest
 
 from encconf.errors import LimitError
 from encconf.text import document as model
-from encconf.text.document import Document, Leaf, Scope, position, splice
+from encconf.text.document import Document, Leaf, Scope, has_crlf, position, splice
 
 
 def scoped() -> tuple[dict[str, object], Scope, Scope]:
@@ -122,3 +122,11 @@ def test_lines_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_function_of_each_single_value() -> None:
     assert model.mapped({"a": [1, {"b": None}], "c": {}}, str) == {"a": ["1", {"b": "None"}], "c": {}}
     assert model.mapped(5, str) == "5"
+
+
+@pytest.mark.parametrize(
+    ("text", "crlf"),
+    [("a: 1\r\nb: 2\r\n", True), ("a: 1\r\n", True), ("a: 1\r\nb: 2\n", False), ("a: 1", False), ("", False)],
+)
+def test_line_breaks_of_the_whole_file(text: str, crlf: bool) -> None:
+    assert has_crlf(text) is crlf
