@@ -52,7 +52,7 @@ def get(console: Console, *, file: str, path: str | None, **options: Value) -> N
             for index, fetched in texts.items():
                 opened.document.leaves[index].data = fetched.encode()
         trees, notes = emit.trees_of(opened.document)
-        node = changes.find(trees[0], where)
+        node = changes.find(trees[0], formats.module(format).located(opened.document, where)[-1])
         if json and not where:
             emit.refuse_several(trees, "json")
         if json:
@@ -133,7 +133,7 @@ def _change(
                 enc = changes.change(
                     document,
                     format,
-                    edit,
+                    (changes.place(document, edit[0]), edit[1]),
                     credentials=files.credentials(console),
                     ignore_mac=flag(options, "ignore_mac"),
                     # Removing an item of a list only moves the others.

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from encconf.text.document import Edit, Leaf
-    from encconf.text.tree import Entry, Spelling, Tree
+    from encconf.text.path import Path
+    from encconf.text.tree import Entry, Plain, Spelling, Tree
 
     class Writing(Spelling, Protocol):
         """How a format makes trees and writes values into them."""
@@ -138,6 +139,17 @@ class Format(Protocol):
 
     def settle(self, document: Document) -> None:
         """Replace the values that sops stores, in an opened document's trees, with what readers see."""
+
+    def located(self, document: Document, path: Path) -> list[Path]:
+        """Return the paths of the values that readers see at a path.  The last one counts."""
+        return [path]
+
+    def unsettled(self, path: Path, seen: Path, value: Plain) -> Plain:
+        """Return what to store at a path, so that readers see this value at ``seen``.
+
+        Raises EmitError if they would not see it there.
+        """
+        return value
 
 
 class Row(Record):

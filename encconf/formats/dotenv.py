@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from encconf.text.document import Edit, Member
+    from encconf.text.path import Path
+    from encconf.text.tree import Plain
 
 EXAMPLE = """\
 # This file is encrypted when you leave the editor. Names stay readable.
@@ -237,8 +239,8 @@ def _one_line(value: str) -> str:
     assert found is not None
     group = 1 if found[1] is not None else 2
     head, tail = value[: found.start(group) - 1], value[found.end(group) + 1 :]
-    escaped = meant.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'{head}"{escaped}"{tail}'
+    quoted = _in_quotes(meant).replace("\n", "\\n")
+    return head + quoted + tail
 
 
 def _unquoted(line: str) -> str | None:
@@ -265,9 +267,32 @@ def settle(document: Document) -> None:
             value = flat.word(leaf.type, leaf.data)
         elif isinstance(value, str) and (meant := _meant(name, value)) is not None:
             value = type(value)(meant)  # a masked value keeps its class
-        if not name.isidentifier():
-            name = _NAME.sub(r"\1", name)
-        tree[name] = value
+        tree[_read_name(name)] = value
+
+
+def located(document: Document, path: Path) -> list[Path]:
+    """Return the paths of the lines that readers read under a name: of ``export A`` and ``A `` for ``A``."""
+    names = [str(leaf.step) for leaf in document.leaves]
+    return [(name, *path[1:]) for name in names if path and _read_name(name) == path[0]] or [path]
+
+
+def unsettled(path: Path, seen: Path, value: Plain) -> Plain:
+    """Return a value in quotes if readers would otherwise take off its own quotes or blanks."""
+    name = str(path[0])
+    if path == seen and _read_name(name) != name:
+        raise EmitError(f"dotenv readers would read another name: {_read_name(name)}")
+    if not isinstance(value, str) or _meant(name, value) in (None, value):
+        return value
+    return _in_quotes(value)
+
+
+def _read_name(name: str) -> str:
+    return name if name.isidentifier() else _NAME.sub(r"\1", name)
+
+
+def _in_quotes(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _meant(name: str, value: str) -> str | None:

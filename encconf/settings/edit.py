@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+from encconf import formats
 from encconf.engine import loading
 from encconf.errors import EncconfError, WrongTypeError, about
 from encconf.formats import sniff
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
+    from encconf.text.document import Document
     from encconf.text.path import Path
     from encconf.verbs.changes import Check
 
@@ -87,13 +89,24 @@ def _save(
         edits = list(differences(before, doc))
         if not edits:
             return None
-        text, format = opened.document.text, opened.document.format
-        after = changes.change(opened, format, *edits, credentials=credentials, check=_checked(name, edits))
-        if after != text:
-            fileio.write_atomic(target, after, replacing=text)
+        document = opened.document
+        stored = [_stored(document, *edit) for edit in edits]
+        after = changes.change(
+            opened, document.format, *stored, credentials=credentials, check=_checked(name, edits)
+        )
+        if after != document.text:
+            fileio.write_atomic(target, after, replacing=document.text)
     except EncconfError as error:
         return error.about(name).with_traceback(None)
     return None
+
+
+def _stored(document: Document, seen: Path, value: Any) -> tuple[Path, Any]:
+    """Return the edit of the file that makes an edit of what `load_config` returns."""
+    path = changes.place(document, seen)
+    if value is changes.REMOVED:
+        return path, value
+    return path, formats.module(document.format).unsettled(path, seen, value)
 
 
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

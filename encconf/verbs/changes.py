@@ -196,6 +196,20 @@ def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Doc
     return before, edited(formats.scan_any(before, opened.document.format))
 
 
+def place(document: Document, path: Path) -> Path:
+    """Return where a file has what readers of its format see at a path: ``export A`` in dotenv for ``A``.
+
+    Raises EmitError if it is there more than once.
+    """
+    found = formats.module(document.format).located(document, path)
+    if len(found) > 1:
+        raise EmitError(
+            f"the file has {spell(path)} on {len(found)} lines",
+            hint="keep one of them, with: encconf edit FILE",
+        )
+    return found[0]
+
+
 def from_json(text: str, *, as_int: Callable[[str], int | float] = int) -> Plain:
     """Return the value of a JSON text.  ``as_int`` converts its whole numbers.
 

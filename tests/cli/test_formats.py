@@ -48,3 +48,16 @@ def test_there_and_back(project: Project, name: str, encrypted: str, text: str) 
     project.run("encrypt", name)
     assert "ENC[" in project.read(encrypted)
     assert project.run("decrypt", encrypted).out == text
+
+
+def test_dotenv_names_as_readers_see_them(project: Project) -> None:
+    """sops calls these names ``export A`` and ``B ``.  A line ``A=`` would leave the old value."""
+    project.rules()
+    project.write("f.env", "export A=x\nB = y\nC=z\n")
+    project.run("encrypt", "f.env")
+    project.run("set", "f.enc.env", "A", "new")
+    assert project.run("get", "f.enc.env", "A").out == "new"
+    project.run("unset", "f.enc.env", "B")
+    assert project.run("decrypt", "f.enc.env").out == "export A=new\nC=z\n"
+    project.run("set", "f.enc.env", '["export A"]', "newer")
+    assert project.run("decrypt", "f.enc.env").out == "export A=newer\nC=z\n"

@@ -15,7 +15,7 @@ from pace import at_most
 
 from encconf import api
 from encconf.engine import opening, plaintext
-from encconf.errors import AlreadyEncryptedError, EncconfError, ParseError
+from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.formats import module
 from encconf.io import fileio
 from encconf.rules.selection import Selection
@@ -91,6 +91,31 @@ def test_odd_names(name: str) -> None:
 
 def test_the_last_of_a_name_counts() -> None:
     assert format.load_plain("A=1\nexport A=2\nB=0\nA=3\n") == [{"A": "3", "B": "0"}]
+
+
+def test_where_a_name_is_that_readers_see() -> None:
+    document = format.scan("A=1\nexport A=2\nB =3\nC=4\n")
+    assert format.located(document, ("A",)) == [("A",), ("export A",)]
+    assert format.located(document, ("B",)) == [("B ",)]
+    for other in (("export A",), ("C",), ("D",), ()):
+        assert format.located(document, other) == [other]
+
+
+VALUES = ["x", "", '"x"', "'x'", '"it\'s"', "'a' # b", '"a\nb"', "a\nb", '"', " x", "\\", "'\\'", '"\\x\t"']
+
+
+@pytest.mark.parametrize("name", ["A", "A ", "export A"])
+@pytest.mark.parametrize("value", VALUES)
+def test_what_to_store_so_that_readers_see_a_value(name: str, value: str) -> None:
+    stored = format.unsettled((name,), ("A",), value)
+    assert isinstance(stored, str)
+    line = stored.replace("\n", "\\n")
+    assert format.load_plain(f"{name}={line}\n") == [{"A": value}]
+
+
+def test_a_new_name_that_readers_would_not_see() -> None:
+    with pytest.raises(EmitError, match=r"another name: A$"):
+        format.unsettled(("export A",), ("export A",), "x")
 
 
 MANY_LINES = [

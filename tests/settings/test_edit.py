@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encconf import decrypt, edit, load_config
-from encconf.errors import ChangedError, EncconfError, InputError, PlaintextError, WrongTypeError
+from encconf.errors import ChangedError, EmitError, EncconfError, InputError, PlaintextError, WrongTypeError
 from encconf.identities.credentials import Credentials
 from encconf.settings.edit import differences
 from encconf.testing import TestKey
@@ -119,6 +119,25 @@ def test_every_format(write: Callable[..., Path], name: str, text: str) -> None:
             doc["b"] = "changed"
     format = {"env": "dotenv"}.get(name.rpartition(".")[2], name.rpartition(".")[2])
     assert decrypt(path.read_text(), format=format) == text.replace("x", "changed")
+
+
+def test_dotenv_as_it_is_loaded(write: Callable[..., Path]) -> None:
+    path = write("s.enc.env", "export A=x\nB = y\nC='z'\nD=d\n")
+    with edit(path) as doc:
+        assert doc == {"A": "x", "B": "y", "C": "z", "D": "d"}
+        doc |= {"A": '"quoted"', "B": " b", "D": "d d"}
+        del doc["C"]
+    meant = {"A": '"quoted"', "B": " b", "D": "d d"}
+    assert load_config(path) == meant
+    assert decrypt(path.read_text(), format="dotenv").split("\n")[0] == 'export A="\\"quoted\\""'
+
+
+def test_a_name_on_two_lines_of_dotenv(write: Callable[..., Path]) -> None:
+    path = write("s.enc.env", "A=x\nexport A=y\n")
+    for change in (lambda doc: doc.update(A="z"), lambda doc: doc.pop("A")):
+        with pytest.raises(EmitError, match="A on 2 lines"), edit(path) as doc:
+            change(doc)
+    assert load_config(path) == {"A": "y"}
 
 
 def test_a_file_that_changed_meanwhile_is_not_overwritten(path: Path, key: TestKey) -> None:
