@@ -113,7 +113,7 @@ class TestCmd(SourceContract):
             error = failure(f"cmd:{command}", who())
             assert error.reason == "unusable"
             assert str(tmp_path) not in error.message
-        with pytest.raises(SourceError, match="no name after cmd:"):
+        with pytest.raises(SourceError, match="the name after cmd: is missing"):
             sources.parse("cmd: ")
 
     def test_where_somebody_can_type_there_is_more_time(self) -> None:
