@@ -47,19 +47,6 @@ class Span:
 
 
 @dataclass(slots=True, eq=False)
-class FileHistory:
-    """The history of one file.
-
-    ``spans`` are the spans of each key, oldest first, and ``keys`` the keys; both by `names.identity`.
-    ``plain`` are the times in which the file was committed as plaintext.
-    """
-
-    keys: dict[str, MasterKey] = field(default_factory=dict)
-    spans: dict[str, list[Span]] = field(default_factory=dict)
-    plain: list[Span] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
 class Version:
     """One version of a file: its keys by identity, and the tags of its ciphertexts."""
 
@@ -195,98 +182,99 @@ def _keys(data: bytes, format: str) -> dict[str, MasterKey]:
 # --- what happened -------------------------------------------------------------------------------
 
 
-def _reported(
-    changes: Sequence[Entry], known: Mapping[str, Version], head: Version | None, now: Version
-) -> FileHistory:
-    """Return the history of a file, up to the last commit and the work tree."""
-    story = _Story()
-    for change in changes:
-        story.change(change, known)
-    if head is not None and head is not _NOTHING:
-        story.merge(head)
-    story.end(head, now)
-    return story.history
+class FileHistory:
+    """The history of one file, which is built from one commit after the other.
 
-
-class _Story:
-    """Builds a history from one commit after the other.
-
-    ``epoch`` counts the data keys: it is increased when no ciphertext stayed the same.  ``rotations`` are the
-    commits that did so.  ``open`` are the spans that have not ended, by key.  ``last`` is the newest commit
-    so far.
+    ``spans`` are the spans of each key, oldest first, and ``keys`` the keys; both by `names.identity`.
+    ``plain`` are the times in which the file was committed as plaintext.
     """
 
     def __init__(self) -> None:
-        self.history = FileHistory()
-        self.epoch = 0
-        self.rotations: dict[int, Moment] = {}
-        self.open: dict[str, Span] = {}
-        self.last: Moment | None = None
+        self.keys: dict[str, MasterKey] = {}
+        self.spans: dict[str, list[Span]] = {}
+        self.plain: list[Span] = []
+        self._epoch = 0  # the number of the data key: it is increased when no ciphertext stayed the same
+        self._rotations: dict[int, Moment] = {}  # the commits that did so
+        self._open: dict[str, Span] = {}  # the spans that have not ended, by key
+        self._last: Moment | None = None  # the newest commit so far
 
     def change(self, change: Entry, known: Mapping[str, Version]) -> None:
         """Apply one commit."""
-        moment = self.last = change.moment
+        moment = self._last = change.moment
         new = known[change.new] if change.new else None
         if new is _NOTHING:
             return
         olds = [known[blob] for blob in change.old if known[blob] is not _NOTHING]
         before: set[str] = set().union(*(old.keys for old in olds))
         after = new.keys if new is not None else {}
-        self.history.keys.update(after)
-        epoch = self.epoch
+        self.keys.update(after)
+        epoch = self._epoch
         if new is not None and new.encrypted and _all_new(olds, new):
-            self.epoch += 1
-            self.rotations[self.epoch] = moment
+            self._epoch += 1
+            self._rotations[self._epoch] = moment
         for key in before - set(after):
             self._close(key, moment, epoch)
-        for key in set(after) - before:
-            if key not in self.open:
-                self.open[key] = span = Span(moment)
-                self.history.spans.setdefault(key, []).append(span)
-        _note_plain(self.history, new is not None and not new.encrypted, moment)
+        for key in after:
+            if key not in before and key not in self._open:
+                self._open[key] = span = Span(moment)
+                self.spans.setdefault(key, []).append(span)
+        self._note_plain(new is not None and not new.encrypted, moment)
 
     def merge(self, head: Version) -> None:
         """Apply the keys of the last commit, since a merge may have kept the changes of only one side."""
-        self.history.keys.update(head.keys)
-        for key in set(head.keys) - set(self.open):
-            spans = self.history.spans.setdefault(key, [])
+        self.keys.update(head.keys)
+        for key in [key for key in head.keys if key not in self._open]:
+            spans = self.spans.setdefault(key, [])
             if spans:
                 spans[-1].end, spans[-1].over = None, False
             else:
-                spans.append(Span(self.last))
-            self.open[key] = spans[-1]
-        for key in set(self.open) - set(head.keys):
-            self._close(key, self.last, self.epoch)
+                spans.append(Span(self._last))
+            self._open[key] = spans[-1]
+        for key in set(self._open) - set(head.keys):
+            self._close(key, self._last, self._epoch)
 
     def end(self, head: Version | None, now: Version) -> None:
         """Apply what is not committed, and find out until when each key knew the data key."""
-        self.history.keys.update(now.keys)
-        for key in set(self.open) - set(now.keys):
-            self._close(key, None, self.epoch)
-        for spans in self.history.spans.values():
+        self.keys.update(now.keys)
+        for key in set(self._open) - set(now.keys):
+            self._close(key, None, self._epoch)
+        for spans in self.spans.values():
             for span in spans:
                 if span.over:
-                    span.until = self.rotations.get(span.epoch + 1)
-                if span.over and span.epoch == self.epoch and head is not None and _all_new([head], now):
+                    span.until = self._rotations.get(span.epoch + 1)
+                if span.over and span.epoch == self._epoch and head is not None and _all_new([head], now):
                     span.until = _NOT_COMMITTED
-        for key in set(now.keys) - set(self.open):
-            self.history.spans.setdefault(key, []).append(Span(None))
+        for key in now.keys:
+            if key not in self._open:
+                self.spans.setdefault(key, []).append(Span(None))
 
     def _close(self, key: str, end: Moment | None, epoch: int) -> None:
         """End the open span of a key, if it has one."""
-        if (span := self.open.pop(key, None)) is not None:
+        if (span := self._open.pop(key, None)) is not None:
             span.end, span.over, span.epoch = end, True, epoch
+
+    def _note_plain(self, plain: bool, moment: Moment) -> None:
+        running = bool(self.plain) and not self.plain[-1].over
+        if plain and not running:
+            self.plain.append(Span(moment))
+        elif not plain and running:
+            self.plain[-1].end, self.plain[-1].over = moment, True
+
+
+def _reported(
+    changes: Sequence[Entry], known: Mapping[str, Version], head: Version | None, now: Version
+) -> FileHistory:
+    """Return the history of a file, up to the last commit and the work tree."""
+    history = FileHistory()
+    for change in changes:
+        history.change(change, known)
+    if head is not None and head is not _NOTHING:
+        history.merge(head)
+    history.end(head, now)
+    return history
 
 
 def _all_new(olds: Sequence[Version], new: Version) -> bool:
     """Whether no earlier ciphertext is left.  Without a key, this is the sign of a new data key."""
     tags: frozenset[bytes] = frozenset().union(*(old.tags for old in olds))
     return bool(tags) and bool(new.tags) and not tags & new.tags
-
-
-def _note_plain(history: FileHistory, plain: bool, moment: Moment) -> None:
-    running = bool(history.plain) and not history.plain[-1].over
-    if plain and not running:
-        history.plain.append(Span(moment))
-    elif not plain and running:
-        history.plain[-1].end, history.plain[-1].over = moment, True

@@ -27,6 +27,16 @@ def test_the_time_that_ended_last() -> None:
 
 
 class TestReaders:
+    def test_former_readers_are_in_the_order_of_the_file(self, team: Team) -> None:
+        """So that two reports of the same files are the same."""
+        names = ["alice", *(f"former {number}" for number in range(12))]
+        team.config(*names)
+        team.seal(FILE, names)
+        team.commit()
+        team.share(FILE, ["alice"], rotate=True)
+        team.commit()
+        assert list(states(team)) == names
+
     def test_since_their_first_commit(self, team: Team) -> None:
         team.seal(FILE, ["alice"])
         first = team.commit()
