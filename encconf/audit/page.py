@@ -196,13 +196,13 @@ def _data(found: Report, people: list[Person]) -> object:
     files = []
     for file in found.files:
         readers = [
-            [place[reader.person], reader.state, _shown(access.when(found, file, reader))]
+            [place[reader.person], reader.state, escaped(access.when(found, file, reader))]
             for reader in sorted(file.readers, key=lambda reader: place[reader.person])
         ]
-        notes = [_shown(note) for note in _notes(file)]
+        notes = [escaped(note) for note in _notes(file)]
         files.append(
             {
-                "path": _shown(file.path),
+                "path": escaped(file.path),
                 "quorum": file.quorum,
                 "groups": [[place[person] for person in group] for group in file.groups],
                 "readers": readers,
@@ -214,10 +214,10 @@ def _data(found: Report, people: list[Person]) -> object:
         "states": STATES,
         "people": [
             {
-                "label": _shown(person.label),
-                "head": _shown(person.short),
+                "label": escaped(person.label),
+                "head": escaped(person.short),
                 "service": person.service,
-                "keys": [[kind(key), _shown(key.label)] for key in person.keys],
+                "keys": [[kind(key), escaped(key.label)] for key in person.keys],
             }
             for person in people
         ],
@@ -232,14 +232,12 @@ def _when(seconds: int) -> str:
     return time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(seconds)).lstrip("0")
 
 
-def _shown(text: str) -> str:
-    """Return an untrusted text with unprintable characters made visible, also those that change direction."""
-    return escaped(text)
-
-
 def _text(text: str) -> str:
-    """Return an untrusted text, escaped for a place between tags or in double quotes."""
-    return html.escape(_shown(text), quote=True)
+    """Return an untrusted text for a place between tags or in double quotes.
+
+    Unprintable characters are made visible, also those that change the direction of the text.
+    """
+    return html.escape(escaped(text), quote=True)
 
 
 def _json(data: object) -> str:

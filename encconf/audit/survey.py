@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from encconf.engine.metadata import Metadata, metadata_of
 from encconf.errors import EncconfError
 from encconf.formats import sniff
+from encconf.formats.yaml_words import plain
 from encconf.git import attributes
 from encconf.io import fileio
 from encconf.keys import TABLE
@@ -117,10 +118,10 @@ def rules(found: Survey) -> str | None:
     lines.append("creation_rules:\n")
     for names in sorted(alike.values(), key=lambda names: (len(names), names)):
         metadata = found.metadata[names[0]]
-        lines.append(f"  - path_regex: {_quoted(_regex(found, names))}\n")
+        lines.append(f"  - path_regex: {plain(_regex(found, names))}\n")
         if metadata.selection != DEFAULT:
             for member, value in metadata.selection.to_entries().items():
-                said = _quoted(value) if isinstance(value, str) else str(value).lower()
+                said = plain(value) if isinstance(value, str) else str(value).lower()
                 lines.append(f"    {member}: {said}\n")
         if metadata.threshold and len(metadata.groups) > 1:
             lines.append(f"    shamir_threshold: {metadata.threshold}\n")
@@ -158,24 +159,17 @@ def _group(keys: Iterable[MasterKey]) -> list[str] | None:
             return None
         items = by_type.setdefault(row.name_in_group, [])
         if not row.settings:
-            items.append(f"          - {_quoted(key.name)}\n")
+            items.append(f"          - {plain(key.name)}\n")
             continue
         entry = key.to_entry()
         found = [(name, entry.get(field)) for name, field in zip(row.settings, row.fields, strict=True)]
         if not all(value is None or isinstance(value, str) for _, value in found if value):
             return None  # it has an encryption context, so the rule must be written by hand
-        pieces = [f"{name}: {_quoted(str(value))}\n" for name, value in found if value]
+        pieces = [f"{name}: {plain(str(value))}\n" for name, value in found if value]
         items.append("          - " + "            ".join(pieces))
     lines = [line for name, items in by_type.items() for line in (f"        {name}:\n", *items)]
     lines[0] = f"      - {lines[0].lstrip()}"
     return lines
-
-
-def _quoted(text: str) -> str:
-    """Return a text as a YAML scalar: plain if it needs no quotes, or else in single quotes."""
-    if re.fullmatch(r"[A-Za-z^/][\w^$/.+\\\\-]*", text):
-        return text
-    return "'" + text.replace("'", "''") + "'"
 
 
 # --- words ---------------------------------------------------------------------------------------

@@ -13,9 +13,6 @@ from encconf.identities.credentials import KEY_VARIABLES
 from encconf.io import programs
 from encconf.systemd.rules import SIZE_LIMIT
 
-KEYS = ("auto", "host", "tpm2", "host+tpm2")
-"""The keys to encrypt with, under their names in systemd-creds."""
-
 
 class CredsError(EncconfError):
     """systemd-creds is missing, or could not encrypt."""

@@ -64,11 +64,6 @@ def in_double_quotes(text: str) -> str:
     return '"' + _SPECIAL.sub(lambda sign: "\\" + sign[0], text) + '"'
 
 
-def read(text: str) -> list[tuple[str, str]]:
-    """Return names and values in order, without the lines that systemd ignores."""
-    return [(name, value) for _, name, value in scan(text) if name and value is not None]
-
-
 def scan(text: str) -> list[tuple[int, str, str | None]]:
     """Return each variable and comment with its offset: a comment has no name, an ignored line no value.
 
