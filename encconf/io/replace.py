@@ -37,14 +37,17 @@ def replace(
     """
     folder, name = os.path.split(path)
     with SignalGuard() as guard, LockedFolder(folder or ".") as at:
-        old = _replaceable(at, name)
-        if check is not None:
-            _check_now(at, name, check)
-        if old is None:
+        while True:
+            old = _replaceable(at, name)
+            if check is not None:
+                _check_now(at, name, check)
+            if old is not None:
+                break
             with _Unfinished(at, 0o666 if mode is None else mode) as new:
                 new.write(data)
-                new.become(name, new=True)
-        elif not _exchange(at, name, data, old, _mode(old, mode)):
+                if new.become_new(name):
+                    break
+        if old is not None and not _exchange(at, name, data, old, _mode(old, mode)):
             from encconf.io.inplace import overwrite
 
             guard.hold()
@@ -150,11 +153,16 @@ class _Unfinished:
             os.fchmod(self.descriptor, mode)
         os.fsync(self.descriptor)
 
-    def become(self, name: str, *, new: bool = False) -> None:
-        """Replace a file, or become a ``new`` one."""
+    def become_new(self, name: str) -> bool:
+        """Become a new file.  Returns False if another program has made one in the meantime."""
+        if self._unnamed:
+            return self._link(name)
+        self.become(name)
+        return True
+
+    def become(self, name: str) -> None:
+        """Replace a file."""
         folder = self._at.descriptor
-        if new and self._unnamed and self._link(name):
-            return
         while not self._name:
             self._name = unfinished_name()
             if not self._link(self._name):

@@ -161,6 +161,27 @@ class TestWriting:
         fileio.write_atomic(str(path), "newer", replacing="new")
         assert path.read_text() == "newer"
 
+    def test_a_file_that_another_program_makes_at_the_last_moment(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "x"
+        link = os.link
+
+        def late(*args: Any, **options: Any) -> None:
+            if not path.exists():
+                path.write_text("theirs")
+                path.chmod(0o640)
+            link(*args, **options)
+
+        monkeypatch.setattr(os, "link", late)
+        with pytest.raises(ChangedError, match="it was created in the meantime"):
+            fileio.write_atomic(str(path), "new", replacing=None)
+        assert path.read_text() == "theirs"
+        path.unlink()
+        fileio.write_atomic(str(path), "new")
+        assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("new", 0o640)
+        assert os.listdir(tmp_path) == ["x"]
+
     @pytest.mark.parametrize("path", ["none/x", "file/x", "."])
     def test_where_no_file_can_be(self, tmp_path: Path, path: str) -> None:
         (tmp_path / "file").write_text("")
