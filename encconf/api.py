@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from encconf.engine import loading
 from encconf.engine.opening import as_text, bounded, open_text
-from encconf.errors import EncconfError
+from encconf.errors import EncconfError, about
 from encconf.shape.arguments import check
 
 TYPE_CHECKING = False
@@ -212,10 +212,11 @@ def decrypt(
     from encconf.engine.plaintext import plain_text
 
     check(format=format, credentials=credentials)
-    text = as_text(text)
-    return plain_text(
-        open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
-    )
+    with about("", frames=False):
+        text = as_text(text)
+        return plain_text(
+            open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
+        )
 
 
 def encrypt(
@@ -247,16 +248,17 @@ def encrypt(
     from encconf.engine import sealing
 
     check(rule=rule, format=format, credentials=credentials)
-    return sealing.encrypt(
-        as_text(text, binary=format == "binary"),
-        rule,
-        format=format,
-        twin=twin,
-        donors=donors,
-        new_data_key=new_data_key,
-        credentials=credentials,
-        notify=notify,
-    )
+    with about("", frames=False):
+        return sealing.encrypt(
+            as_text(text, binary=format == "binary"),
+            rule,
+            format=format,
+            twin=twin,
+            donors=donors,
+            new_data_key=new_data_key,
+            credentials=credentials,
+            notify=notify,
+        )
 
 
 def inspect(text: str | bytes, *, format: str = "yaml") -> Inspection:

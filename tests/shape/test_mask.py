@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from encconf import MaskedStr, load_config
+from encconf import MaskedStr, decrypt, encrypt, load_config
 from encconf.shape.mask import STARS, MaskedBytes
 
 SECRET = "hunter2-of-the-database"
@@ -87,6 +87,10 @@ def test_errors_of_a_load_keep_no_frames_of_ours(write: Callable[..., Path]) -> 
     with pytest.raises(Exception, match=r"o2|MAC|changed") as caught:
         load_config(path)
     assert {frame.name for frame in caught.traceback[1:]} <= {"load_config", "tree_of", "call"}
+    for function in (decrypt, lambda text: encrypt(f"password: {SECRET}\n", twin=text)):
+        with pytest.raises(Exception, match=r"o2|MAC|changed") as caught:
+            function(path.read_text())
+        assert not any("data_key" in frame.frame.f_locals for frame in caught.traceback[1:])
 
 
 def test_other_people_s_libraries_take_it(tmp_path: Path) -> None:
