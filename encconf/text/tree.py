@@ -210,7 +210,8 @@ def fill(
     return commas
 
 
-_REST_OF_LINE = re.compile(r"[ \t]*#[^\n]*")
+_REST_OF_LINE = re.compile(r"[ \t]*#[^\r\n]*")
+_INDENT = re.compile(r"\r?\n[ \t]*\Z")
 
 
 def line_bounds(text: str, start: int, end: int) -> tuple[int, int]:
@@ -282,28 +283,48 @@ def append(tree: Tree, member: str, gap: str = "") -> None:
     new = Entry((), "", value=Single(member, {}))
     if tree.entries:
         last = tree.entries[-1]
-        new.lead = last.lead if len(tree.entries) < 2 else tree.entries[-2].trail + last.lead
-        if new.lead.strip():
-            new.lead = " "  # do not repeat a comment
+        new.lead = last.lead
+        if "#" in new.lead:  # do not repeat a comment
+            new.lead = _INDENT.findall(new.lead)[-1]
         elif not new.lead and len(tree.entries) == 1:
             new.lead = gap
-        new.post, new.trail, last.post, last.trail = last.post, last.trail, "", ""
+        new.post, last.post = last.post, ""
+        if "\n" not in new.lead:  # the comment behind the last member ends the line
+            new.trail, last.trail = last.trail, ""
     else:
         tree.tail = ""
     tree.entries.append(new)
 
 
 def take(tree: Tree, entry: Entry) -> None:
-    """Remove a member of a collection in brackets, and one comma."""
+    """Remove a member of a collection in brackets, one comma, and the comment behind it on its line.
+
+    Other comments stay.
+    """
     entries = tree.entries
     at = entries.index(entry)
-    if at:
-        entries[at - 1].post, entries[at - 1].trail = entry.post, entry.trail
-    elif len(entries) > 1:
-        entries[1].lead = entry.lead
-    else:
-        tree.tail, tree.comma = "", False
+    lead = entry.lead
     del entries[at]
+    if at < len(entries):
+        following = entries[at]
+        if ("\n" in lead and "\n" not in following.lead) or (at == 0 and "#" not in following.lead):
+            following.lead = lead
+        elif "#" in lead:
+            following.lead = _joined(lead, following.lead)
+        return
+    if entries:
+        entries[-1].post = entry.post
+    else:
+        tree.comma = False
+        if "#" not in lead + tree.tail:
+            tree.tail = ""
+    if "#" in lead or ("\n" in lead and "\n" not in tree.tail and entries and entries[-1].trail):
+        tree.tail = _joined(lead, tree.tail)
+
+
+def _joined(first: str, second: str) -> str:
+    """Return the comments of two places, the second of which begins on the line of the first one's end."""
+    return _INDENT.sub("", first) + second if "\n" in second else first + second.strip(" \t")
 
 
 def line_after(before: str, steps: Path, head: str, value: str, newline: str) -> Entry:

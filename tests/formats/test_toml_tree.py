@@ -98,7 +98,7 @@ def test_texts_of_nearly_nothing() -> None:
     assert changes.put("a = [\n]\n", ("a", 0), 1, format="toml") == "a = [1]\n"
     assert changes.put("a = [ # c\n]\n", ("a", 0), 1, format="toml") == "a = [1 # c\n]\n"
     assert changes.put("a = [\n  1,\n  2, # c\n]\n", ("a", 2), 3, format="toml") == (
-        "a = [\n  1,\n  2,\n  3, # c\n]\n"
+        "a = [\n  1,\n  2, # c\n  3,\n]\n"
     )
 
 
