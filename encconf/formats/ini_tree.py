@@ -106,11 +106,20 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 
 def remove(chain: list[Entry], path: Path) -> None:
-    """Remove a key with its line, or a section with all its keys."""
+    """Remove a key with its line, or a section with all its keys.
+
+    If no key is left before the first section, the header of their section shows that it is empty.
+    """
     outer = chain[-2 if not path else -1].value
     assert isinstance(outer, Tree)
-    if isinstance(chain[-1].value, Single):
-        outer.entries.remove(chain[-1])
+    entry = chain[-1]
+    if isinstance(entry.value, Single):
+        at = outer.entries.index(entry)
+        del outer.entries[at]
+        if len(entry.steps) == 2 and not any(entry.steps[0] in each.steps for each in outer.members):
+            line_break = entry.post[len(entry.post.rstrip("\r\n")) :]
+            header = Entry(entry.steps[:1], "", f"[{entry.steps[0]}]{line_break}", Tree("map", {}))
+            outer.entries.insert(at, header)
     else:
         outer.entries = _without_section(outer.entries, path or chain[-1].steps)
 

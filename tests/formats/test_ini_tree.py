@@ -70,3 +70,17 @@ def test_put_into_an_empty_section() -> None:
     """The key goes below the header that is there."""
     assert changes.put("[s]\n\n[t]\n", ("s", "a"), 1, format="ini") == "[s]\na = 1\n\n[t]\n"
     assert changes.put("[s]", ("s", "a"), 1, format="ini") == "[s]\na = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("; c\na = 1 ; d\n\n[s]\nb = 2\n", "; c\n[DEFAULT]\n\n[s]\nb = 2\n"),
+        ("a = 1\r\n", "[DEFAULT]\r\n"),
+        ("a = 1", "[DEFAULT]"),
+        ("a = 1\nb = 2\n", "b = 2\n"),
+        ("a = 1\n[DEFAULT]\nb = 2\n", "[DEFAULT]\nb = 2\n"),
+    ],
+)
+def test_the_last_key_before_the_first_section(text: str, left: str) -> None:
+    assert changes.drop(text, ("DEFAULT", "a"), format="ini") == left
