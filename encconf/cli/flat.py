@@ -40,8 +40,13 @@ class Naming:
         """Return the paths and leaves of the section by name, without null values.
 
         Raises PathNotFoundError or EmitError if the section is not a mapping, and EmitError if two values get
-        the same name.
+        the same name, or if there are several documents.
         """
+        if len(document.parts) > 1:
+            raise EmitError(
+                f"the file has {len(document.parts)} documents, not one",
+                hint="write the values into one document, or each document into a file of its own",
+            )
         tree = changes.find(changes.tree(document), self.section)
         if not isinstance(tree, dict):
             raise EmitError(f"{spell(self.section)} is not a mapping", hint="choose one with --section PATH")

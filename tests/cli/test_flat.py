@@ -16,6 +16,15 @@ def test_names_that_clash(app: Project) -> None:
     app.run("exec", "clash.yaml", "--nested-separator", "__", "--", "true")
 
 
+def test_no_value_of_a_later_document_is_left_out(app: Project) -> None:
+    app.write("two.yaml", "a: 1\n---\nb: 2\n")
+    app.run("encrypt", "-i", "two.yaml")
+    for words in (["exec", "two.yaml", "--", "true"], ["export", "--format", "json", "two.yaml"],
+                  ["systemd", "unit", "--unit", "app", "two.yaml"]):  # fmt: skip
+        done = app.run(*words, code=4)
+        assert (done.out, "two.yaml: the file has 2 documents, not one" in done.err) == ("", True)
+
+
 @pytest.mark.parametrize(
     ("args", "name", "value"),
     [
