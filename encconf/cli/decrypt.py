@@ -22,12 +22,7 @@ def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
             "--in-place and --extract exclude each other",
             hint="the other values would be lost; to write this one to another file, use -o",
         )
-    source = files.read(
-        file[0] if file else None,
-        in_place=in_place,
-        output=output,
-        override=text(options, "filename_override"),
-    )
+    source = files.read_by(file[0] if file else None, options)
     plain = files.decrypted(source, options, files.credentials(console), console.warn)
     written = files.write(console, plain, source, in_place=in_place, output=output, mode=PRIVATE)
     if written is not None:

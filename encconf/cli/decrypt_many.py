@@ -75,7 +75,7 @@ class Decrypting(Batch):
 
     def work(self, file: str) -> tuple[files.Source, str]:
         """Read and decrypt one file."""
-        source = files.read(file, in_place=self._in_place, output=text(self.options, "output"), override=None)
+        source = files.read_by(file, self.options)
         if self.dry_run:
             metadata_of(source.text, source.format(text(self.options, "input_type")))
             return source, ""

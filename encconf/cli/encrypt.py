@@ -7,7 +7,7 @@ import stat
 
 from encconf.cli import files
 from encconf.cli.console import Console
-from encconf.cli.encryption import Job, read
+from encconf.cli.encryption import Job
 from encconf.cli.options import Value, flag
 from encconf.text.printable import quoted
 
@@ -20,7 +20,7 @@ def encrypt(console: Console, *, file: list[str], **options: Value) -> None:
         encrypt_many(console, file, options)
         return
     name = file[0] if file else None
-    job = Job(name, read(name, options), options, console.warn)
+    job = Job(name, files.read_by(name, options, plain=True), options, console.warn)
     job.encrypt(files.credentials(console))
     job.write(console)
     for hint in job.hints:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console, one_line
-from encconf.cli.encryption import Job, read
+from encconf.cli.encryption import Job
 from encconf.cli.options import Value, flag, text
 from encconf.cli.rule import is_named
 from encconf.envelope.groups import quorum
@@ -77,7 +77,7 @@ class Encrypting(Batch):
 
     def work(self, file: str) -> Job | None:
         """Encrypt one file.  Returns None if it is encrypted already."""
-        source = read(file, self.options)
+        source = files.read_by(file, self.options, plain=True)
         if source.found and not self.alone and text(self.options, "input_type") != "binary":
             return None
         job = Job(file, source, self.options, self.warner(file), self._configs)

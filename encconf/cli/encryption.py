@@ -21,18 +21,6 @@ from encconf.text.printable import quoted
 from encconf.verbs.encrypt import plain_as, refuse_encrypted
 
 
-def read(file: str | None, options: Mapping[str, Value]) -> files.Source:
-    """Read the plaintext of a file or of stdin.  Raises as `encconf.cli.files.read`."""
-    return files.read(
-        file,
-        in_place=flag(options, "in_place"),
-        output=text(options, "output"),
-        override=text(options, "filename_override"),
-        plain=True,
-        input_type=text(options, "input_type"),
-    )
-
-
 class Job:
     """One file to encrypt: its plaintext, the file to write, and the rule to encrypt it by.
 

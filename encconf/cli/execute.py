@@ -122,17 +122,9 @@ def exec_file(console: Console, *, file: str, command: str, **options: Value) ->
 
     The plaintext is in a private folder, by default in a pipe, which the command can read once.
     """
-    from encconf.verbs.convert import converted
-
-    source = files.read(file)
-    output_type = text(options, "output_type")
-    opened = source.open(text(options, "input_type"), files.credentials(console), console.warn)
-    target = files.format_by_name(source.name, output_type) if output_type else opened.document.format
-    with about(source.label):
-        plain = converted(opened, target, requested=output_type is not None)
     run_on(
         console,
-        plain,
+        files.decrypted(files.read(file), options, files.credentials(console), console.warn),
         command,
         fifo=not flag(options, "no_fifo"),
         filename=text(options, "filename"),

@@ -102,25 +102,14 @@ def decrypted(
 
 
 def read(
-    file: str | None,
-    *,
-    in_place: bool = False,
-    output: str | None = None,
-    override: str | None = None,
-    plain: bool = False,
-    input_type: str | None = None,
+    file: str | None, *, override: str | None = None, plain: bool = False, input_type: str | None = None
 ) -> Source:
     """Read FILE, or stdin if no file is named and stdin is not a terminal.
 
     If ``plain`` is set, a file whose format is binary may contain any bytes.  All others must be UTF-8.
 
-    Raises ConflictError for ``in_place`` with an output or stdin, and MissingFileError if no file is named
-    and stdin is a terminal.
+    Raises MissingFileError if no file is named and stdin is a terminal.
     """
-    if in_place and output is not None:
-        raise ConflictError("--in-place and --output exclude each other")
-    if in_place and (file is None or file in STDIN):
-        raise ConflictError("--in-place needs a file, not stdin")
     if file is None and is_terminal(0):
         raise MissingFileError("no file was given", hint="give a file, or - for stdin")
     label, path = (STDIN_NAME, None) if file is None or file in STDIN else (file, fileio.resolve(file))
@@ -131,6 +120,19 @@ def read(
             fileio.decode(data, binary=binary) if path is None else fileio.text_of(path, data, binary=binary)
         )
     return Source(label, override or label, path, text, found)
+
+
+def read_by(file: str | None, options: Mapping[str, Value], *, plain: bool = False) -> Source:
+    """Read FILE as `read` does, by the options of a command.
+
+    Raises ConflictError for --in-place with --output or stdin.
+    """
+    if flag(options, "in_place") and options.get("output") is not None:
+        raise ConflictError("--in-place and --output exclude each other")
+    if flag(options, "in_place") and (file is None or file in STDIN):
+        raise ConflictError("--in-place needs a file, not stdin")
+    override, input_type = text(options, "filename_override"), text(options, "input_type")
+    return read(file, override=override, plain=plain, input_type=input_type)
 
 
 def are_many(words: Sequence[str], options: Mapping[str, Value]) -> bool:
