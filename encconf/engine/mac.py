@@ -8,10 +8,11 @@ encrypted MAC, which GCM authenticates, is
     "ENCCONF2" || D || HMAC-SHA256(K, D || structure)[:16]   with D = HMAC-SHA256(K, lastmodified)[:8]
 
 with K = HMAC-SHA256(data key, "encconf strict v2") and `structure` a SHA-256 over the rule that
-says what is encrypted, what it chose, and the tree's shape, types and values.  Nobody can make, alter
-or remove it without the data key.  A program that rewrites the file gives it a random nonce (sops), or
-keeps the nonce and writes another date, to which D does not belong (rops): such a file is read by
-sops's rules.  The nonce is a function of all that the MAC says, so that no two MACs share one.
+says what is encrypted, what it chose, and the tree's shape, types and values.  An unencrypted ``1.0``
+counts as the integer that sops makes of it when it rewrites a file and keeps the MAC, as for `updatekeys`.
+Nobody can make, alter or remove the check without the data key.  A program that writes another MAC gives it
+a random nonce (sops), or keeps the nonce and writes another date, to which D does not belong (rops): such a
+file is read by sops's rules.  The nonce is a function of all that the MAC says, so no two MACs share one.
 Older files have "ENCCONF1", a random salt in the place of D, and the date under the second HMAC.
 Neither check covers comments or recipients.
 """
@@ -66,7 +67,11 @@ def _feed(found: Hash, values: Sequence[bytes]) -> None:
         found.update(b"".join(values[at : at + 64]))
 
 
-def _structure(document: Document, chosen: bytearray, settings: Settings) -> bytes:
+def _structure(document: Document, chosen: bytearray, settings: Settings, *, exact: bool = False) -> bytes:
+    """Return the hash of the rule, the shape, the types and the values.
+
+    ``exact`` distinguishes unencrypted floats such as ``1.0`` from integers, as in files of older versions.
+    """
     only_encrypted = bool(settings.get("mac_only_encrypted"))
     leaves = list(_counted(document, chosen, only_encrypted))
     # With only_encrypted, plaintext values may be added and removed: only places of encrypted ones count.
@@ -80,7 +85,12 @@ def _structure(document: Document, chosen: bytearray, settings: Settings) -> byt
         found.update(chosen)
     found.update(_lengths(shape))
     found.update("".join(shape).encode())
-    found.update(bytes(map(_TYPE_CODES.__getitem__, [leaf.type for leaf in leaves])))
+    types = bytearray(map(_TYPE_CODES.__getitem__, [leaf.type for leaf in leaves]))
+    if _TYPE_CODES["float"] in types and not exact and not only_encrypted:
+        for at, leaf in enumerate(leaves):
+            if leaf.type == "float" and not chosen[at] and values[at].removeprefix(b"-").isdigit():
+                types[at] = _TYPE_CODES["int"]
+    found.update(types)
     found.update(_lengths(values))
     _feed(found, values)
     return found.digest()
@@ -182,12 +192,15 @@ def check_mac(
     nonce = parts[1]
     if nonce[:8] not in (_MARK, _OLD_MARK):
         return  # another program's
-    structure = _structure(document, chosen, settings)
-    if nonce[:8] == _OLD_MARK:
-        wanted = _nonce_before(data_key, nonce[8:16], date, structure)
-    else:
-        wanted = _nonce(data_key, date, structure)
-        if not compare_digest(nonce[8:16], wanted[8:16]):
-            return  # another program that holds the data key has written another date
-    if not compare_digest(nonce, wanted):
+
+    def wanted(*, exact: bool) -> bytes:
+        structure = _structure(document, chosen, settings, exact=exact)
+        if nonce[:8] == _OLD_MARK:
+            return _nonce_before(data_key, nonce[8:16], date, structure)
+        return _nonce(data_key, date, structure)
+
+    found = wanted(exact=False)
+    if not compare_digest(nonce[8:16], found[8:16]):
+        return  # another program that holds the data key has written another date
+    if not compare_digest(nonce, found) and not compare_digest(nonce, wanted(exact=True)):
         raise MacMismatchError("MAC mismatch: a key, a type or the structure was changed", hint=hint)

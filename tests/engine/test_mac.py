@@ -16,7 +16,7 @@ from encconf.engine.mac import ORDINARY, check_mac, digest, seal_mac
 from encconf.engine.metadata import Metadata
 from encconf.engine.seal import Encryptor
 from encconf.errors import EncconfError, MacError, MacMissingError
-from encconf.formats import yaml
+from encconf.formats import module, yaml
 from encconf.rules.selection import Selection
 
 TEXT = """\
@@ -134,6 +134,33 @@ def test_what_sops_rewrites_at_once_is_read(age_key: AgeKey, sops: Sops, tmp_pat
         file.write_text(text)
         sops.run("rotate", "-i", str(file))
         assert api.loads(file.read_text(), credentials=credentials(age_key))["a"] == "secret"
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        (
+            "yaml",
+            "a: x\nb_unencrypted: [1.0, 1e3, 08, 1., 0.0, {c: 1E5}, 2024-01-02, 0x1F, 1_000, -2.0, 0.5]\n",
+        ),
+        ("json", '{"a": "x", "b_unencrypted": [1.0, 1e3, {"c": 1E5}, -2.0, 0.5, 1e21]}\n'),
+    ],
+)
+def test_what_sops_rewrites_without_a_new_mac_is_read(
+    age_key: AgeKey, sops: Sops, tmp_path: Path, format: str, text: str
+) -> None:
+    """sops writes ``1.0`` as ``1``, and `sops updatekeys` keeps the MAC, its nonce and its date."""
+    creds = credentials(age_key)
+    file = tmp_path / f"f.{format}"
+    file.write_text(api.encrypt(text, rule(age_key), format=format, credentials=creds))
+    both = f"{age_key.recipient},{AgeKey.generate().recipient}"
+    (tmp_path / ".sops.yaml").write_text(f"creation_rules: [{{age: '{both}'}}]\n")
+    sops.run("updatekeys", "-y", str(file), cwd=tmp_path)
+    rewritten = file.read_text()
+    assert re.search(r"\b1000\b", rewritten)
+    assert api.loads(rewritten, format=format, credentials=creds) == module(format).load_plain(text)[0]
+    with pytest.raises(MacError, match="a key, a type or the structure"):
+        api.loads(re.sub(r"\b1000\b", '"1000"', rewritten), format=format, credentials=creds)
 
 
 @pytest.mark.parametrize(
@@ -361,6 +388,23 @@ def test_the_strict_check_is_the_same_forever(settings: dict[str, str | bool]) -
     parts = split(mac.encode())
     assert parts is not None
     assert parts[1].hex() == nonces[bool(settings)]
+
+
+def test_a_mac_that_distinguishes_plain_floats_from_integers() -> None:
+    """As it was written before: the document has a plain ``1.0`` and an encrypted ``x``."""
+    mac = (
+        "ENC[AES256_GCM,data:GKd9Yv8vCH7Th/Mwy2+ycse1Qk4rWk0AkncxgPgOZhrwCiJHFQjR4pMP5LK8nDKr9XtyCvG/hoh++6rswNol"
+        "K1ePAb74WIEWzOW7Rv8A+Kh1o8uZFoKfET07X2hDo0EwlUw84zZpF3PTaHMEN2+/bjo2qnMx4Xdd9ZtQR9AEiZY=,"
+        "iv:RU5DQ09ORjKWk0+nSXRUsbelsNmPx6lwS0yuYXBBuEM=,tag:wn46I5U02PfcxEFAb7wa3A==,type:str]"
+    )
+    document = by_hand(("float", b"1"), ("str", b"x"))
+    chosen = bytearray(b"\0\1")
+    check_mac(document, chosen, {}, KEY, DATE, mac)
+    assert seal_mac(document, chosen, {}, KEY, DATE) != mac
+    document.leaves[0].type = "int"
+    with pytest.raises(MacError, match="a key, a type or the structure"):
+        check_mac(document, chosen, {}, KEY, DATE, mac)
+    check_mac(document, chosen, {}, KEY, DATE, seal_mac(document, chosen, {}, KEY, DATE))
 
 
 def test_the_mac_by_hand() -> None:
