@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     Check = Callable[[Opened, str, str], None]
 
 _NAMED = 20  # paths in one message
+_MOST = 2_000_000  # values to remove at once, times the values of the file: about half a second
 
 
 REMOVED: Any = object()
@@ -241,9 +242,9 @@ def put(text: str, path: Path, value: Plain, *, format: str) -> str:
     return _with(formats.scan_any(text, format), path, value).text
 
 
-def drop(text: str, path: Path, *, format: str) -> str:
-    """Return a plaintext without the value at a path.  Raises what `change` raises."""
-    return _without(formats.scan_any(text, format), path).text
+def drop(text: str, *paths: Path, format: str) -> str:
+    """Return a plaintext without the values at these paths.  Raises what `change` raises."""
+    return _without(formats.scan_any(text, format), *paths).text
 
 
 def _with(document: Document, path: Path, value: Plain) -> Document:
@@ -262,17 +263,19 @@ def _with(document: Document, path: Path, value: Plain) -> Document:
     return _checked(whole.text, meant, document.format)
 
 
-def _without(document: Document, path: Path) -> Document:
-    """Return the document without the value at a path.  Raises what `change` raises."""
-    if not path:
-        raise missing(())
-    before = _values(document)
-    find(before, path)
-    path = settled(before, path)
-    meant = drop_plain(before, path)
+def _without(document: Document, *paths: Path) -> Document:
+    """Return the document without the values at these paths.  Raises what `change` raises."""
+    meant = _values(document)
     writing = formats.writing(document.format)
     whole = writing.tree(document)
-    tree_of_text.drop(writing.root(whole), path, writing)
+    root = writing.root(whole)
+    for path in paths:
+        if not path:
+            raise missing(())
+        find(meant, path)
+        path = settled(meant, path)
+        meant = drop_plain(meant, path)
+        tree_of_text.drop(root, path, writing)
     return _checked(whole.text, meant, document.format)
 
 
@@ -340,23 +343,14 @@ def open_with_plain_values(
     """Open a file to which someone added values in plaintext.  Also returns their paths.
 
     The MAC must match the file without these values, so that nothing else was changed.  If plaintext replaced
-    an encrypted value, the MAC cannot match, and you need ``ignore_mac``.  Raises MacMismatchError, and what
-    `encconf.engine.opening.open_text` raises.
+    an encrypted value, the MAC cannot match, and you need ``ignore_mac``.  Raises MacMismatchError, and
+    LimitError if removing these values would take long, and what `encconf.engine.opening.open_text` raises.
     """
-    document = formats.module(format).scan(text, comments=True)
-    chosen = Metadata.of(document).selection.choose(document).leaves
-    paths = [
-        leaf.path
-        for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
-        if is_chosen and leaf.data and not leaf.data.startswith(PREFIX.encode())
-    ]
     credentials = credentials or Credentials.from_env()
+    paths, removed = _plain_paths(text, format, with_tops=not ignore_mac)
     if not ignore_mac:
         try:
-            rest = text
-            for path in _tops(document, set(paths)):
-                rest = drop(rest, path, format=format)
-            opening.open_text(rest, format=format, credentials=credentials)
+            opening.open_text(drop(text, *removed, format=format), format=format, credentials=credentials)
         except (MacError, EmitError, PathNotFoundError, PlainValueError):
             named = ", ".join(map(spell, paths[:_NAMED]))
             raise MacMismatchError(
@@ -371,8 +365,23 @@ def open_with_plain_values(
     return opened, paths
 
 
+def _plain_paths(text: str, format: str, *, with_tops: bool) -> tuple[list[Path], list[Path]]:
+    """Return the paths of the values in plaintext that the selection encrypts, and perhaps their `_tops`."""
+    document = formats.module(format).scan(text, comments=True)
+    chosen = Metadata.of(document).selection.choose(document).leaves
+    paths = dict.fromkeys(
+        leaf.path
+        for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
+        if is_chosen and leaf.data and not leaf.data.startswith(PREFIX.encode())
+    )
+    return list(paths), _tops(document, set(paths)) if with_tops else []
+
+
 def _tops(document: Document, plain: set[Path]) -> list[Path]:
-    """Return the shortest paths that contain only values from ``plain``, the last one first."""
+    """Return the shortest paths that contain only values from ``plain``, the last one first.
+
+    Raises LimitError if removing them would take long.
+    """
     kept: set[Path] = set()
     for leaf in document.leaves:
         if leaf.path not in plain:
@@ -382,4 +391,10 @@ def _tops(document: Document, plain: set[Path]) -> list[Path]:
         for path in (leaf.path for leaf in document.leaves)
         if path in plain
     ]
-    return list(dict.fromkeys(tops))[::-1]
+    shortest = list(dict.fromkeys(tops))[::-1]
+    if len(shortest) * len(document.leaves) > _MOST:  # each is looked for among all values
+        raise LimitError(
+            f"{len(shortest):,} values in plaintext are too many to check the MAC without them",
+            hint="compare it with an older version; to accept it as it is: encconf edit --ignore-mac FILE",
+        )
+    return shortest

@@ -486,6 +486,28 @@ class TestPlainValues:
         assert values[("m", "n")] == b"y"
         assert set(paths) <= {*values}
 
+    def test_many_values_take_one_look_at_the_file(self, age_key: AgeKey) -> None:
+        """Each value that was removed alone took a scan of the whole file: 100,000 values took hours."""
+        who = credentials(age_key)
+        added = [f"k{number}: 1\n" for number in range(2000)]
+        text = self.sealed(age_key)
+        _, found = changes.open_with_plain_values(
+            text.replace("sops:\n", "".join(added[:1000]) + "sops:\n"), format="yaml", credentials=who
+        )
+        assert found == [(f"k{number}",) for number in range(1000)]
+        text = text.replace("sops:\n", "".join(added) + "sops:\n")
+        with pytest.raises(LimitError, match="2,000 values in plaintext are too many"):
+            changes.open_with_plain_values(text, format="yaml", credentials=who)
+        opened, _ = changes.open_with_plain_values(text, format="yaml", credentials=who, ignore_mac=True)
+        assert opened.document.leaves[-1].data == b"1"
+
+    def test_a_name_twice_is_one_path(self, age_key: AgeKey) -> None:
+        who = credentials(age_key)
+        text = api.encrypt("A=x\n", rule(age_key), format="dotenv", credentials=who)
+        text = text.replace("sops_", "B=1\nB=2\nsops_", 1)
+        with pytest.raises(MacMismatchError, match="plaintext at B, and"):
+            changes.open_with_plain_values(text, format="dotenv", credentials=who)
+
     def test_by_a_comment(self, age_key: AgeKey) -> None:
         """Without the value, its comment would be at the next one."""
         by = rule(age_key, selection=Selection("encrypted_comment_regex", "secret"))
