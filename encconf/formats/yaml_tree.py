@@ -237,9 +237,10 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     assert isinstance(outer, Tree)
     _refuse_unclear(entry)
     kept = old.style if isinstance(old, Single) else ""
-    if isinstance(value, str) and "\n" in value and _comments_behind(entry):
-        kept = DOUBLE  # a block scalar would include the comments
-    style = Style(chain[0], kept if isinstance(value, str) else "")
+    quotes = kept if isinstance(value, str) else ""
+    if isinstance(value, str) and "\n" in value and ("#" in _behind(entry) or _comments_below(entry, outer)):
+        quotes = DOUBLE  # a block scalar would include the comments
+    style = Style(chain[0], quotes)
     anchored = ""
     if isinstance(old, Single) and old.shared:
         anchored = old.text[: old.at]
@@ -248,7 +249,8 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     if outer.flow:
         new = in_flow(value) if is_full(value) else word(value, kept, True)
         is_bare = isinstance(entry.steps[0], str) and entry.head[: entry.sign][-1:] != ":"  # `{key}`
-        entry.value = Single(f": {new}" if is_bare else anchored + new, {})
+        is_empty = isinstance(old, Single) and not old.text and not is_bare  # `{key:}`
+        entry.value = Single(f": {new}" if is_bare else f" {new}" if is_empty else anchored + new, {})
     elif not is_full(value) and isinstance(old, Single) and old.text[old.at :] and kept not in _BLOCKS:
         entry.value = Single(anchored + word(value, kept, False), {})
     else:
@@ -275,7 +277,8 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
         last = members[-1]
         append(here, member, " " if last.head[last.sign or 0 :][:1] == " " else "")
     else:
-        style = Style(chain[0])
+        has_lines = isinstance(inner, str) and "\n" in inner
+        style = Style(chain[0], DOUBLE if has_lines and _comments_below(members[-1], here) else "")
         head = "-" if isinstance(path[0], int) else f"{spell_key(path[0], False)}:"
         laid = style.newline.join(style.item(head, inner, here.column or 0))
         ended = (members[-1].text or chain[-1].head)[-1:] in ("\r", "\n")
@@ -368,6 +371,16 @@ def _keep_comments(entry: Entry, above: list[Entry], newline: str) -> None:
     if comments and not ending and not _ends_a_line(entry.value):  # the text ends here
         ending, comments = newline, comments.rstrip("\r\n")
     last.post = ending + comments
+
+
+def _comments_below(entry: Entry, outer: Tree) -> bool:
+    """Whether a comment below an entry is indented deeper than the collection that holds the entry."""
+    for line in outer.entries[outer.entries.index(entry) + 1 :]:
+        if line.value is not None:
+            break
+        if line.lead.startswith(" " * ((outer.column or 0) + 1)) and line.lead.strip():
+            return True
+    return False
 
 
 def _last(entry: Entry) -> Entry:

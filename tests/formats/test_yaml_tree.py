@@ -174,3 +174,23 @@ def test_a_replaced_collection_or_block_scalar_leaves_its_comments(
     text: str, value: object, after: str
 ) -> None:
     assert changes.put(text, ("a",), value, format="yaml") == after  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "after"),
+    [
+        ("k: # c\n", "k", 'k: "a\\nb" # c\n'),
+        ("k: {} # c\n", "k", 'k: "a\\nb" # c\n'),
+        ("k:\n\n  l: x # c\n", "k", 'k: "a\\nb" # c\n'),
+        ("k: |\n    x\n  # c\n", "k", 'k: "a\\nb"\n  # c\n'),
+        ("k: |\n    x\n# c\n", "k", "k: |-\n    a\n    b\n# c\n"),
+        ("k:\n\n  # c\nl: 1\n", "k", 'k: "a\\nb"\n\n  # c\nl: 1\n'),
+        ("k: 1\n  # c\n", "l", 'k: 1\nl: "a\\nb"\n  # c\n'),
+        ("k: 1\n# c\n", "l", "k: 1\nl: |-\n  a\n  b\n# c\n"),
+        ("k:\n  - x\n    # c\n", "k[]", 'k:\n  - x\n  - "a\\nb"\n    # c\n'),
+        ("k: {l: ,m}\n", "k.l", 'k: {l: "a\\nb" ,m}\n'),
+        ('k: {"l":}\n', "k.l", 'k: {"l": "a\\nb"}\n'),
+    ],
+)
+def test_no_comment_becomes_part_of_a_value(text: str, path: str, after: str) -> None:
+    assert changes.put(text, parse(path), "a\nb", format="yaml") == after
