@@ -243,7 +243,7 @@ class _Check:
             return
         block = None
         try:
-            document = formats.module(format or file.format).scan(text, comments="#" in text)
+            document = formats.module(format or file.format).scan(text, comments=True)
             block = document.parts[0].block if document.parts else None
             metadata = Metadata.of(document)
             chosen = metadata.selection.choose(document)
@@ -321,7 +321,7 @@ class _Check:
         document: Document | None = None
         try:
             text = fileio.decode(data, binary=format == "binary")
-            document = formats.module(format).scan(text, comments="#" in text)
+            document = formats.module(format).scan(text, comments=True)
         except EmptyDocumentError:
             return
         except EncconfError as error:

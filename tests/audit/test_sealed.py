@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from audit.checked import A, same_threshold
@@ -10,6 +11,7 @@ from audit.repo import ALICE, DATABASE, SECRET, Repo, rule, seal
 
 from encconf import formats
 from encconf.cli import check_report as reports
+from encconf.rules.selection import Selection
 
 
 @pytest.mark.parametrize(
@@ -52,6 +54,21 @@ def _first_line(plain: str, format: str) -> int:
         return 1
     leaf = formats.module(format).scan(plain).leaves[0]
     return plain.count("\n", 0, leaf.start) + 1
+
+
+@pytest.mark.parametrize("sign", ["#", ";"])
+def test_comments_of_ini_choose_values(repo: Repo, sign: str) -> None:
+    """sops writes all comments of INI with a semicolon, and applies them to the key after the next one."""
+    selection = Selection("encrypted_comment_regex", "^ ?secret$")
+    repo.config(f"  - {A}    encrypted_comment_regex: ^ ?secret$\n")
+    plain = f"[db]\n{sign} secret\nhostname = localhost\npassword = {SECRET}\n"
+    text = seal(plain, rule(selection=selection), format="ini")
+    repo.write("a.enc.ini", text)
+    assert repo.check(verify=ALICE).findings == []
+    repo.write("a.enc.ini", re.sub(r"(?m)^password = .*", f"password = {SECRET}", text))
+    assert repo.slugs() == {"plain-value"}
+    repo.write("a.enc.ini", plain)
+    assert repo.slugs() == {"not-encrypted"}
 
 
 def test_a_block_that_was_lost_is_missed_everywhere(repo: Repo) -> None:
