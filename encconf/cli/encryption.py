@@ -10,7 +10,7 @@ from encconf.cli.console import Console, one_line
 from encconf.cli.options import Value, flag, text
 from encconf.cli.rule import find_rule
 from encconf.engine import sealing
-from encconf.errors import InputError, OutputError, UsageError, about
+from encconf.errors import EmptyDocumentError, InputError, OutputError, UsageError, about
 from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
@@ -92,8 +92,16 @@ class Job:
         return format != self.written and {format, self.written} != {"yaml", "json"}
 
     def plain(self) -> Document:
-        """Scan the plaintext.  Raises AlreadyEncryptedError and ParseError."""
+        """Scan the plaintext.  Raises AlreadyEncryptedError, ParseError, and EmptyDocumentError.
+
+        An empty text replaces no encrypted file without --force: often, the program that writes it failed.
+        """
         with about(self.source.label):
+            if self.twin is not None and not self._force and not self.source.text.strip():
+                raise EmptyDocumentError(
+                    f"the plaintext is empty, and would replace {self.target}",
+                    hint="to replace the file anyway, use --force",
+                )
             if self._input_type != "binary":
                 refuse_encrypted(self.source.text, self.source.name, self.format)
             return sealing.scan_plain(self.source.text, self.format)

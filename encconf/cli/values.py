@@ -13,6 +13,7 @@ from encconf.engine import loading, plaintext
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     ConflictError,
+    EmptyDocumentError,
     MissingFileError,
     PathBlockedError,
     PathNotFoundError,
@@ -155,6 +156,11 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
     if new is None and is_terminal(0):
         raise MissingFileError("no plaintext was given", hint="name its file: --from FILE")
     plain = files.read(new, plain=True, input_type=format).text
+    if not plain.strip():  # usually, the program that should have written it failed
+        raise EmptyDocumentError(
+            "the new plaintext is empty; nothing was changed",
+            hint="to remove all values, use encconf edit FILE",
+        ).about(file)
     with about(file):
         document, check = _checked(console, file, source.text, format, options)
         enc = changes.update(

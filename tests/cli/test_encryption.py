@@ -51,6 +51,19 @@ class TestWhereItGoes:
             assert done.out.startswith("#ENC[")
         assert project.names() == [".sops.yaml", "secrets.yaml"]
 
+    def test_nothing_does_not_replace_a_file(self, project: Project) -> None:
+        project.rules()
+        words = ["encrypt", "--filename-override", "x.env", "-o", "x.enc.env", "-"]
+        project.run(*words, input="A=b\n")
+        before = project.read("x.enc.env")
+        project.write("x.env", "\n")
+        for command in (words, ["encrypt", "x.env"], ["encrypt", "-n", "x.env"]):
+            done = project.run(*command, input="", code=92)
+            assert "the plaintext is empty, and would replace x.enc.env" in done.err
+        assert project.read("x.enc.env") == before
+        project.run(*words, "--force", input="")
+        assert project.run("decrypt", "x.enc.env").out == ""
+
     @pytest.mark.parametrize("file", [[], ["-"], ["/dev/stdin"]])
     def test_from_stdin_to_stdout(self, project: Project, file: list[str]) -> None:
         project.rules()

@@ -349,6 +349,17 @@ class TestUpdate:
         assert sealed.path("c.bin").read_bytes() == b"\xff\xfe\x00ab"
         assert "UTF-16" in sealed.run("update", FILE, "--from", "b.bin", code=2).err
 
+    @pytest.mark.parametrize("name", ["a.enc.env", "a.enc.ini", "a.enc.toml", "a.enc.bin", FILE])
+    def test_nothing_does_not_replace_everything(self, sealed: Project, name: str) -> None:
+        if name != FILE:
+            sealed.write("plain", "a = 1\n" if "env" not in name else "A=1\n")
+            sealed.run("encrypt", "--filename-override", name, "-o", name, "plain")
+        before = sealed.read(name)
+        for given in ("", "\n"):
+            done = sealed.run("update", name, input=given, code=92)
+            assert f"{name}: the new plaintext is empty; nothing was changed" in done.err
+        assert sealed.read(name) == before
+
     def test_a_terminal_is_not_a_plaintext(self, sealed: Project) -> None:
         terminal = Terminal(sealed, "update", FILE, environ={})
         terminal.wait_for("no plaintext was given")
