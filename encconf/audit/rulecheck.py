@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 
 from encconf.audit.findings import Finding, printable
 from encconf.audit.rulebook import Rulebook, Rules
-from encconf.audit.sealed import as_written
 from encconf.errors import EncconfError
 from encconf.rules.selection import Selection
 from encconf.text.printable import counted, listed
@@ -68,7 +67,7 @@ def _unselected(rules: Rules, name: str, selections: Selections) -> Iterator[Fin
     for (path, number, selection), files in selections.items():
         if path != rules.path:
             continue
-        entry = as_written(selection)
+        entry = " and ".join(selection.as_written())
         count = counted(len(files), "file has", "files have")
         yield Finding(
             "rule-without-selection",

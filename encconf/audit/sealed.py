@@ -189,7 +189,10 @@ def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) 
     else:
         what = ", but it would encrypt none of the plaintext values"
         sealed.find(
-            "selection-differs", said + what, severity="note", hint=_OWN_HINT.format(as_written(mine))
+            "selection-differs",
+            said + what,
+            severity="note",
+            hint=_OWN_HINT.format(" and ".join(mine.as_written())),
         )
     return found
 
@@ -211,15 +214,7 @@ def _safe_hint(found: Outcome, mine: Selection) -> str | None:
     values = counted(len(found.exposed), "encrypted value")
     return (
         f"The rule would also decrypt {values}: give it a selection that includes them. "
-        f"The file's own selection is {as_written(mine)}."
-    )
-
-
-def as_written(selection: Selection) -> str:
-    """Return a selection as it is written in .sops.yaml, on one line."""
-    entries = selection.to_entries()
-    return " and ".join(
-        f"{name}: {printable(value) if isinstance(value, str) else 'true'}" for name, value in entries.items()
+        f"The file's own selection is {' and '.join(mine.as_written())}."
     )
 
 

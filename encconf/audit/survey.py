@@ -120,9 +120,7 @@ def rules(found: Survey) -> str | None:
         metadata = found.metadata[names[0]]
         lines.append(f"  - path_regex: {plain(_regex(found, names))}\n")
         if metadata.selection != DEFAULT:
-            for member, value in metadata.selection.to_entries().items():
-                said = plain(value) if isinstance(value, str) else str(value).lower()
-                lines.append(f"    {member}: {said}\n")
+            lines += [f"    {member}\n" for member in metadata.selection.as_written()]
         if metadata.threshold and len(metadata.groups) > 1:
             lines.append(f"    shamir_threshold: {metadata.threshold}\n")
         lines.append("    key_groups:\n")

@@ -164,7 +164,10 @@ def _is_broad(regex: str, names: Sequence[str], encrypted: frozenset[str]) -> bo
 
 
 def globs(regex: str) -> list[str]:
-    """Return patterns that match the same as a path_regex, or none if it is complex or matches everything."""
+    """Return patterns for a path_regex, or none if it is complex or matches everything.
+
+    They match all of its files, and may match a few more: ``+`` becomes ``*``.
+    """
     anchored, body = regex.startswith("^"), regex.removeprefix("^")
     if body.endswith("$"):
         body = body[:-1]

@@ -78,6 +78,13 @@ class Selection(Record):
             entries[_MAC_ONLY] = True
         return entries
 
+    def as_written(self) -> list[str]:
+        """Return the members as they are written in .sops.yaml."""
+        from encconf.formats.yaml_words import plain
+
+        entries = self.to_entries().items()
+        return [f"{name}: {plain(value) if isinstance(value, str) else 'true'}" for name, value in entries]
+
     @property
     def needs_comments(self) -> bool:
         """Whether the rule looks at comments, so that `choose` needs a document scanned with them."""

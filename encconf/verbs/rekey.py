@@ -67,7 +67,7 @@ def _refuse_exposed(wanted: Plan) -> None:
         named.append(f"{len(found.exposed) - _NAMED} more values")
     if found.comments:
         named.append(counted(found.comments, "comment"))
-    own = " and ".join(f"{name}: {value}" for name, value in wanted.metadata.selection.to_entries().items())
+    own = " and ".join(wanted.metadata.selection.as_written())
     raise PlaintextError(
         f"the rule's selection would decrypt values in the file: {', '.join(named)}",
         hint=f"to keep them encrypted, add the file's own selection to the rule: {own}",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import yaml
 from oracle import AgeKey, Sops, SopsError, scratch
 from pace import at_most
 
@@ -521,3 +522,14 @@ def test_cost_grows_with_the_leaves_whatever_the_depth(selection: Selection) -> 
         scope = Scope(scope, f"step{number}", (), "", {})
     with at_most(2):
         selection.choose(document)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["^(data|stringData)$", "^a: b #", "yes", "it's", "^(" + "|".join(f"key{n}" for n in range(99)) + ")$"],
+)
+def test_as_written_in_a_configuration(pattern: str) -> None:
+    """A long pattern is written as a whole, since a part of it would encrypt less."""
+    selection = Selection("encrypted_regex", pattern, True)
+    written = yaml.safe_load("\n".join(selection.as_written()))
+    assert written == selection.to_entries()
