@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from encconf import formats
 from encconf.audit import glance, meant
 from encconf.audit.across import across, without_drivers
-from encconf.audit.findings import SEVERITIES, Finding, Ignored, Lines, printable
+from encconf.audit.findings import SEVERITIES, Finding, Ignored, Lines, printable, quoted
 from encconf.audit.folders import Folder, Named, by_folder
 from encconf.audit.plain import Plain, Plains, private_key
 from encconf.audit.rulebook import Rulebook
@@ -202,10 +202,9 @@ class _Check:
             self.found.append(Finding("leftover", name, said, severity="warning"))
 
     def _file(self, file: Named, *, skip_links: bool) -> None:
-        if file.base == IGNORED and not os.path.exists(f"{file.whole.removesuffix(file.base)}.sops.yaml"):
-            said = "sops and encconf ignore this file: the name must be .sops.yaml"
-            right = f"{printable(file.name.removesuffix(file.base))}.sops.yaml"
-            hint = f"git mv {printable(file.name)} {right}"
+        if file.base == IGNORED and not os.path.exists(file.whole.removesuffix(file.base) + NAME):
+            said = f"sops and encconf ignore this file: the name must be {NAME}"
+            hint = f"git mv FILE {quoted(file.name.removesuffix(file.base) + NAME)}"
             self.found.append(Finding("config-notice", file.name, said, hint=hint))
         if file.base in _NEVER:
             return

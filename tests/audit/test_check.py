@@ -60,6 +60,12 @@ def test_f3_plaintext_of_a_killed_command_is_found(project: Project, name: str) 
     assert SECRET not in done.out
 
 
+def test_a_configuration_with_the_wrong_name(repo: Repo) -> None:
+    repo.write("my app/.sops.yml", "creation_rules: []\n")
+    (found,) = (each for each in repo.check().findings if each.slug == "config-notice")
+    assert found.hint == "git mv 'my app/.sops.yml' 'my app/.sops.yaml'"
+
+
 def test_c1_a_saved_copy_is_found(repo: Repo) -> None:
     repo.write(".encconf-saved-0123abcd", seal(DATABASE))
     (found,) = (each for each in repo.check().findings if each.slug == "leftover")
