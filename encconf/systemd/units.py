@@ -66,8 +66,15 @@ class Unit(Record):
 
 
 def name_of(unit: str) -> str:
-    """Return the name of a unit's socket and service: ``app-credentials`` for app.service or app@.service."""
-    return f"{unit.rpartition('.')[0].partition('@')[0]}-credentials"
+    """Return the name of a unit's socket and service: ``app-credentials`` for app.service.
+
+    For all instances it is ``app-instances-credentials``, and for app@one.service ``app-one-credentials``, so
+    that units with different values do not share a service.
+    """
+    stem, _, type = unit.rpartition(".")
+    base, at, instance = stem.partition("@")
+    which = instance or ("instances" if at else "")
+    return "-".join(filter(None, (base, which, type if type != "service" else "", "credentials")))
 
 
 def drop_in(unit: str, names: Sequence[str], *, socket: str | None = None, variables: bool = False) -> Unit:

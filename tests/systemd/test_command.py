@@ -23,6 +23,22 @@ def test_printing_and_writing(described: Project) -> None:
     assert "was not written by encconf" in described.run(*words, code=3).err
 
 
+def test_units_with_different_values_do_not_share_a_service(described: Project) -> None:
+    names = {
+        "app.service": "app-credentials",
+        "app@.service": "app-instances-credentials",
+        "app@a.service": "app-a-credentials",
+        "app@b.service": "app-b-credentials",
+        "app.mount": "app-mount-credentials",
+    }
+    for unit, name in names.items():
+        described.run("systemd", "unit", "-u", unit, "-a", "x=db.port", "-o", "units", NAME)
+        assert f"{name}.socket" in described.read(f"units/{unit}.d/50-encconf.conf")
+    for unit, name in names.items():
+        allowed = unit.replace("@.", "@*.")
+        assert f"--allow={allowed}:x=db.port" in described.read(f"units/{name}.service")
+
+
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [

@@ -62,7 +62,7 @@ def test_h14_a_unit_gets_its_values(manager: Manager, described: Project) -> Non
 def test_instances_and_names(manager: Manager, described: Project) -> None:
     rules = ["-a", "token=tenants.%i.token", "-a", 'odd=["od d"]["k[0]"]', "-a", 'quoted=["od d"][\'it"s\']']
     described.run("systemd", "unit", "--user", "-u", "two@.service", *rules, "-o", str(manager.units), NAME)
-    key(manager, described, "two")
+    key(manager, described, "two-instances")
     manager.systemctl("daemon-reload")
     for instance, token in (("a", "for a"), ("b", "for b")):
         done = manager.run("cat $CREDENTIALS_DIRECTORY/*", name=f"two@{instance}.service")
