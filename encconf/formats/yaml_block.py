@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from encconf.formats.yaml import scan
-from encconf.formats.yaml_text import Style, region
+from encconf.formats.yaml_text import Style
 from encconf.formats.yaml_words import BREAK, NEWLINE, double, line_end, line_start, newline_of, plain
 from encconf.text.document import LAYOUT, Document, amended
 
@@ -34,24 +34,18 @@ def _has_lines(block_text: str) -> bool:
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
     """Set, replace or remove string members of the block, without any other change.
 
-    An unusual block, such as one in braces that is not JSON, is respelled as a whole.
+    A block in braces that is not JSON is respelled as JSON.
     """
-    change = _amend_lines if _has_lines(block_text) else _amend_json
-    try:
-        return change(block_text, changes)
-    except ValueError:
-        return change(_respelled(block_text), changes)
-
-
-def _amend_json(block_text: str, changes: Mapping[str, str | None]) -> str:
+    if _has_lines(block_text):
+        indentation = re.search(r"(?m)^ +(?=[^\s#])", block_text)
+        pad = indentation[0] if indentation else "    "
+        return amended(block_text, changes, _members, _spell, lambda name: f"{pad}{name}:")
     from encconf.formats import json_text
 
-    return json_text.amend(block_text, changes)
-
-
-def _amend_lines(block_text: str, changes: Mapping[str, str | None]) -> str:
-    pad = _pad(block_text)
-    return amended(block_text, changes, _members, _spell, lambda name: f"{pad}{name}:")
+    try:
+        return json_text.amend(block_text, changes)
+    except ValueError:
+        return json_text.amend(_in_json(block_text), changes)
 
 
 def _spell(new: str, old: str) -> str:
@@ -59,28 +53,16 @@ def _spell(new: str, old: str) -> str:
     return double(new) if old[:1] == '"' else plain(new) if old else f" {plain(new)}"
 
 
-_KEY = r"""(?m)^( +)(["']?)([A-Za-z_][\w-]*)\2[ \t]*:"""
-
-
-def _pad(block_text: str) -> str:
-    found = re.search(r"(?m)^( +)[^\s#]", block_text)
-    return found[1] if found else "    "
-
-
 def _members(block_text: str) -> list[Member]:
-    """Return the members of a block.  Raises ValueError if a key does not begin its line."""
-    # Under another name, the members of the block are ordinary leaves with spans.
-    document = scan(block_text.replace("sops", "spos", 1))
-    spans = {leaf.step: region(document, leaf) for leaf in document.leaves if len(leaf.path) == 2}
-    pad, last = _pad(block_text), len(block_text)
+    from encconf.formats.yaml_places import compose, walk
+
+    text = block_text.replace("sops", "spos", 1)  # under another name, it is an ordinary entry
+    roots = walk(scan(text), [0])
+    (entry,) = (roots[0] if roots else compose(text)).items
     found: list[Member] = []
-    for key in re.finditer(_KEY, block_text):
-        if key[1] == pad:
-            start, end = spans.pop(key[3], (last, last))
-            end = start + len(block_text[start:end].rstrip(BREAK))  # a block scalar includes its line break
-            found.append((key[3], key.start(), start, end, line_end(block_text, end)))
-    if spans:
-        raise ValueError("a key does not begin its line")
+    for node in entry.items:
+        end = node.start + len(text[node.start : node.end].rstrip(BREAK))  # without a block scalar's break
+        found.append((str(node.key), line_start(text, node.begin), node.start, end, line_end(text, end)))
     return found
 
 
@@ -154,17 +136,13 @@ def _block_tree(block_text: str) -> dict[str, object]:
 
 def _flow_block(block_text: str) -> str:
     """Return the block as a member of a flow mapping."""
-    return _in_json(_block_tree(block_text)) if _has_lines(block_text) else block_text
+    return _in_json(block_text) if _has_lines(block_text) else block_text
 
 
-def _in_json(block: Mapping[str, object]) -> str:
+def _in_json(block_text: str) -> str:
     import json
 
-    return '"sops": ' + json.dumps(block, ensure_ascii=False)
-
-
-def _respelled(block_text: str) -> str:
-    return (render_block if _has_lines(block_text) else _in_json)(_block_tree(block_text))
+    return '"sops": ' + json.dumps(_block_tree(block_text), ensure_ascii=False)
 
 
 _BLANK_LINE = rf"[ \t]*(?:\r\n|[{BREAK}])"

@@ -396,20 +396,19 @@ def amended(
     A new member is placed before the first one whose name is greater.  ``spell`` spells a value, given the
     old spelling or "", and ``head`` the start of a new member's line.
     """
+    found = members(text)
+    newline = "\r\n" if has_crlf(text) else "\n"
+    edits: list[Edit] = []
     for name, new in changes.items():
-        found = members(text)
         known = next((member for member in found if member[0] == name), None)
         if known is not None:
             _, start, value, value_end, end = known
-            edit = (start, end, "") if new is None else (value, value_end, spell(new, text[value:value_end]))
+            new = spell(new, text[value:value_end]) if new is not None else None
+            edits.append((start, end, "") if new is None else (value, value_end, new))
         elif new is not None:
             at = next(
                 (member[1] for member in found if member[0] > name), found[-1][4] if found else len(text)
             )
-            newline = newline_of(text)
             line = head(name) + spell(new, "")
-            edit = (at, at, line + newline if text[at - 1] == "\n" else newline + line)
-        else:
-            continue
-        text = splice(text, [edit])
-    return text
+            edits.append((at, at, line + newline if text[at - 1] == "\n" else newline + line))
+    return splice(text, edits)

@@ -173,6 +173,14 @@ def test_any_layout_of_a_block(block_text: str) -> None:
     assert yaml.scan(text).block == {"mac": "n", "pgp": [{"fp": "y"}], "zz": "z"}
 
 
+def test_members_with_other_names() -> None:
+    block = {**BLOCK, "é": "x", "a.b": ["y"], "a: b": "z", '"k"': "", "0": {"<<": "1"}, "k\n": "l\n"}
+    changed = yaml.amend(yaml.render_block(block), {"mac": "n", "version": None, "encconf_layout": "l"})
+    document = yaml.scan(splice("a: 1\n", yaml.attach(yaml.scan("a: 1\n"), changed)))
+    del block["version"]
+    assert document.block == {**block, "mac": "n", "encconf_layout": "l"}
+
+
 @pytest.mark.parametrize(
     "block_text",
     [
