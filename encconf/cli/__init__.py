@@ -119,7 +119,7 @@ class _Call:
         command, values = called
         self.failure = command.failure
         _set_from_environment(command, values)
-        _refuse_empty(values.get("file"))
+        _refuse_empty(command, values)
         _as_texts(values)
         if (color := values.pop("color")) is not None:
             self.console = Console(str(color))
@@ -208,10 +208,24 @@ def _set_from_environment(command: Command, values: Values) -> None:
             values[option.dest] = [value] if option.kind == "*" else value
 
 
-def _refuse_empty(file: Value) -> None:
-    """Raise MissingFileError for an empty name, which would mean the current folder."""
-    if file == "" or (isinstance(file, list) and "" in file):
-        raise MissingFileError("the name of a file is empty", hint="a variable may not be set")
+# The options of these kinds accept an empty value.  Of others, it would be ignored: `rotate --rm-age ""`.
+_MAY_BE_EMPTY = ("NUMBER", "PATH", "REGEX", "SUFFIX", "TEXT")
+
+
+def _refuse_empty(command: Command, values: Values) -> None:
+    """Raise MissingFileError for an empty FILE, which would be the current folder, or UsageError."""
+    hint = "a variable may not be set"
+    if "" in _each(values.get("file")):
+        raise MissingFileError("the name of a file is empty", hint=hint)
+    for option in command.options:
+        if option.metavar not in _MAY_BE_EMPTY and not all(
+            each.strip(" ,") for each in _each(values[option.dest])
+        ):
+            raise UsageError(f"{option.names[0]} has an empty value", hint=hint)
+
+
+def _each(value: Value) -> list[str]:
+    return value if isinstance(value, list) else [value] if isinstance(value, str) else []
 
 
 # Options whose values are text, so they must be UTF-8.  The name of a file may be any bytes.

@@ -191,6 +191,24 @@ class TestWaysOut:
             assert "]: the name of a file is empty\n" in done.err
         assert "wrote" in sealed.run("set", "secrets.enc.yaml", "a", "").err
 
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["rotate", "--rm-age", ""],
+            ["rotate", "--rm-age", ", "],
+            ["rotate", "--checklist", ""],
+            ["encrypt", "-i", "--age", ""],
+            ["check", "--config", ""],
+            ["access", "--people="],
+        ],
+    )
+    def test_an_empty_value_is_not_ignored(self, sealed: Project, words: list[str]) -> None:
+        before = sealed.read("secrets.enc.yaml")
+        done = sealed.run(*words, "secrets.enc.yaml", code=1)
+        assert " has an empty value\n" in done.err
+        assert sealed.read("secrets.enc.yaml") == before
+        sealed.run("exec", "secrets.enc.yaml", "--prefix", "", "--", "true")
+
     def test_a_message_has_its_parts(self, capsys: pytest.CaptureFixture[str]) -> None:
         said = console.Console("never")
         said.error(ChangedError("it is odd\nin two lines", hint="do this").about("a\x07\u202eb"))
