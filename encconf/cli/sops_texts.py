@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.engine.opening import Opened
-    from encconf.verbs.changes import Check
 
 
 def decrypt(run: Run) -> None:
@@ -128,6 +127,7 @@ def edit(run: Run) -> None:
 
 def _edit(run: Run, file: str) -> None:
     from encconf.cli.edit import Session
+    from encconf.verbs.checks import refuse_plaintext
     from encconf.verbs.edit import Draft
 
     source, target = run.formats(run.line.text("filename-override") or file)
@@ -144,7 +144,7 @@ def _edit(run: Run, file: str) -> None:
             draft.rule = rule_of(opened.metadata)
         if run.line.on("show-master-keys"):
             draft.show_block()
-        draft.check = _warn_of_plaintext(run, file)
+        draft.check = refuse_plaintext(file, run.config, allowed=True, warn=run.console.warn)
     else:
         text = None
         draft = Draft(formats.module(source).EXAMPLE, source, rule=run.rule(file, source))
@@ -213,6 +213,7 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
     """Set or remove a value, with a lock against other changes of the file by encconf."""
     from encconf.cli import files
     from encconf.verbs import changes
+    from encconf.verbs.checks import of_edits
 
     idempotent = run.line.on("idempotent")
 
@@ -229,7 +230,13 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
                 idempotent=idempotent,
                 credentials=run.credentials(),
                 ignore_mac=run.line.on("ignore-mac"),
-                check=None if value is changes.REMOVED else _warn_of_plaintext(run, file),
+                check=of_edits(
+                    file,
+                    run.config,
+                    saves=value is not changes.REMOVED,
+                    allowed=True,
+                    warn=run.console.warn,
+                ),
                 notify=run.console.warn,
             )
         except PathNotFoundError as error:
@@ -387,12 +394,6 @@ def _json_value(said: str) -> Any:
 def _number(word: str) -> int | float:
     """Parse a whole number.  If it does not fit Go's int64, it is a float, as in sops."""
     return int(word) if len(word) < 19 or -(2**63) <= float(word) < 2**63 else float(word)
-
-
-def _warn_of_plaintext(run: Run, file: str) -> Check:
-    from encconf.verbs.checks import refuse_plaintext
-
-    return refuse_plaintext(file, run.config, allowed=True, warn=run.console.warn)
 
 
 VERBS = {

@@ -130,15 +130,21 @@ def _change(
                 assert make is not None
                 enc = make(format)
             else:
-                document, check = _checked(console, file, old, format, options)
+                document = _scanned(file, old, format, options)
+                check = checks.of_edits(
+                    file,
+                    text(options, "config"),
+                    saves=edit[1] is not changes.REMOVED,
+                    allowed=flag(options, "allow_plaintext"),
+                    warn=console.warn,
+                )
                 enc = changes.change(
                     document,
                     format,
                     (changes.place(document, edit[0]), edit[1]),
                     credentials=files.credentials(console),
                     ignore_mac=flag(options, "ignore_mac"),
-                    # Removing an item of a list only moves the others.
-                    check=check if edit[1] is not changes.REMOVED else None,
+                    check=check,
                     notify=console.warn,
                 )
         _write(console, file, target, old, enc)
@@ -162,7 +168,9 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
             hint="to remove all values, use encconf edit FILE",
         ).about(file)
     with about(file):
-        document, check = _checked(console, file, source.text, format, options)
+        document = _scanned(file, source.text, format, options)
+        allowed = flag(options, "allow_plaintext")
+        check = checks.refuse_plaintext(file, text(options, "config"), allowed=allowed, warn=console.warn)
         enc = changes.update(
             document,
             format,
@@ -178,18 +186,15 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
     _write(console, file, source.path, source.text, enc)
 
 
-def _checked(
-    console: Console, file: str, enc: str, format: str, options: Mapping[str, Value]
-) -> tuple[Document, changes.Check]:
-    """Scan the file to change, and return it with the check of its new values.
+def _scanned(file: str, enc: str, format: str, options: Mapping[str, Value]) -> Document:
+    """Scan the file to change.
 
     Raises StrangerError if the file would get a new data key and .sops.yaml does not name its recipients.
     """
-    config, ignore_mac = text(options, "config"), flag(options, "ignore_mac")
     document = formats.scan_encrypted(enc, formats.module(format), comments=True)
-    checks.refuse_strangers_of(file, Metadata.of(document), config, new_data_key=ignore_mac)
-    allowed = flag(options, "allow_plaintext")
-    return document, checks.refuse_plaintext(file, config, allowed=allowed, warn=console.warn)
+    new = flag(options, "ignore_mac")
+    checks.refuse_strangers_of(file, Metadata.of(document), text(options, "config"), new_data_key=new)
+    return document
 
 
 def _write(console: Console, file: str, target: str, old: str | None, enc: str) -> None:

@@ -190,11 +190,10 @@ def _plain(value: Any, path: Path) -> Any:
 
 def _checked(name: str, edits: list[tuple[Path, Any]]) -> Check:
     """Return the check that ``encconf set`` does: no unknown recipients, no plaintext against the rule."""
-    plaintext = checks.refuse_plaintext(name, None)
+    plaintext = checks.of_edits(name, None, saves=any(value is not changes.REMOVED for _, value in edits))
 
     def check(opened: Opened, before: str, after: str) -> None:
         checks.refuse_strangers_of(name, opened.metadata, None, new_data_key=False)
-        if any(value is not changes.REMOVED for _, value in edits):  # a removed item only moves others
-            plaintext(opened, before, after)
+        plaintext(opened, before, after)
 
     return check

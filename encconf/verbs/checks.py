@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from encconf.keys import MasterKey
     from encconf.verbs.changes import Check
 
+    Warn = Callable[[str, str], None]
+
 
 _ANYWAY = "; --allow-plaintext saves the file anyway"
 
@@ -99,7 +101,7 @@ def _or_name(strangers: Sequence[MasterKey]) -> str:
 
 
 def rule_to_follow(
-    file: str, config: str | None, *, allowed: bool = False, warn: Callable[[str, str], None] | None = None
+    file: str, config: str | None, *, allowed: bool = False, warn: Warn | None = None
 ) -> Rule | None:
     """Return the rule that says which values of a file must be encrypted, or None if there is none.
 
@@ -119,11 +121,7 @@ def rule_to_follow(
 
 
 def refuse_plaintext(
-    file: str,
-    config: str | None,
-    *,
-    allowed: bool = False,
-    warn: Callable[[str, str], None] | None = None,
+    file: str, config: str | None, *, allowed: bool = False, warn: Warn | None = None
 ) -> Check:
     """Return a check for `encconf.verbs.changes` that refuses plaintext which the rule would encrypt.
 
@@ -143,19 +141,49 @@ def refuse_plaintext(
         )
         if not paths:
             return
-        named = ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
-        message = (
-            f"{named} would be saved as plaintext: {rule.name} of .sops.yaml encrypts such values, "
-            "but the file's own selection does not"
-        )
-        hint = f"encconf updatekeys --selection {quoted(file)} updates the file to match the rule"
-        if warn is None:
-            raise PlaintextError(message, hint=hint).about(file)
-        if not allowed:
-            raise PlaintextError(message, hint=hint + _ANYWAY).about(file)
-        warn(message, hint)
+        _object(
+            f"{_named(paths)} would be saved as plaintext: {rule.name} of .sops.yaml encrypts such values, "
+            "but the file's own selection does not",
+            f"encconf updatekeys --selection {quoted(file)} updates the file to match the rule",
+            file, allowed, warn,
+        )  # fmt: skip
 
     return check
+
+
+def of_edits(
+    file: str, config: str | None, *, saves: bool, allowed: bool = False, warn: Warn | None = None
+) -> Check:
+    """Return a check for edits that set or remove values.
+
+    Their comments stay, and a rule about comments may apply them to the next value: the check refuses to
+    decrypt that.  If the edits save values, it also does what `refuse_plaintext` does, with its parameters.
+    """
+    plaintext = refuse_plaintext(file, config, allowed=allowed, warn=warn)
+
+    def check(opened: Opened, before: str, after: str) -> None:
+        paths = revealed(before, after, format=opened.document.format, selection=opened.metadata.selection)
+        if paths:
+            _object(
+                f"{_named(paths)} would be saved as plaintext: a comment that stays would apply to it",
+                f"change the comment as well, with: encconf edit {quoted(file)}",
+                file, allowed, warn if saves or allowed else None,
+            )  # fmt: skip
+        if saves:
+            plaintext(opened, before, after)
+
+    return check
+
+
+def _named(paths: list[Path]) -> str:
+    return ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
+
+
+def _object(message: str, hint: str, file: str, allowed: bool, warn: Warn | None) -> None:
+    if warn is not None and allowed:
+        warn(message, hint)
+        return
+    raise PlaintextError(message, hint=hint + _ANYWAY if warn is not None else hint).about(file)
 
 
 def left_plaintext(before: str, after: str, *, format: str, file: Selection, rule: Selection) -> list[Path]:
@@ -174,3 +202,22 @@ def left_plaintext(before: str, after: str, *, format: str, file: Selection, rul
         for leaf, by_file, by_rule in chosen
         if by_rule and not by_file and leaf.data and (leaf.path, leaf.data) not in known
     ]
+
+
+def revealed(before: str, after: str, *, format: str, selection: Selection) -> list[Path]:
+    """Return the paths of values that are encrypted before a change of others, and plaintext after it."""
+    if not selection.needs_comments or not before.strip() or not after.strip():
+        return []
+    was, now = (_by_fate(text, format, selection) for text in (before, after))
+    return [path for value, path in now[False].items() if value in was[True] and value not in was[False]]
+
+
+def _by_fate(text: str, format: str, selection: Selection) -> dict[bool, dict[object, Path]]:
+    """Return values with their keys, and the path of each, by whether they are encrypted."""
+    document = formats.module(format).scan(text, comments=True)
+    found: dict[bool, dict[object, Path]] = {True: {}, False: {}}
+    for leaf, is_chosen in zip(document.leaves, selection.choose(document).leaves, strict=True):
+        if leaf.data:  # an item's index may change
+            keys = tuple(step for step in leaf.path if isinstance(step, str))
+            found[bool(is_chosen)][keys, leaf.data] = leaf.path
+    return found

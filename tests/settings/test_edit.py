@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import encconf
 from encconf import decrypt, edit, load_config
 from encconf.errors import ChangedError, EmitError, EncconfError, InputError, PlaintextError, WrongTypeError
 from encconf.identities.credentials import Credentials
@@ -163,6 +164,20 @@ def test_a_value_that_would_stay_in_plaintext(key: TestKey, path: Path) -> None:
     with pytest.raises(PlaintextError, match="token would be saved as plaintext"), edit(path) as doc:
         doc["token"] = "hunter2"
     assert load_config(path) == {"pw": "z", "name": "y"}
+
+
+def test_a_comment_that_stays_reveals_no_other_value(key: TestKey, path: Path) -> None:
+    rule = f"creation_rules:\n  - age: {key.recipient}\n    unencrypted_comment_regex: public\n"
+    (path.parent / ".sops.yaml").write_text(rule)
+    text = "# public\na: x\nb: y\n"
+    path.write_text(encconf.encrypt(text, encconf.find_rule(path)))
+    with pytest.raises(PlaintextError, match="b would be saved as plaintext"), edit(path) as doc:
+        del doc["a"]
+    assert decrypt(path.read_text()) == text
+    with edit(path) as doc:
+        doc["a"] = "new"
+        del doc["b"]
+    assert "a: new\n" in path.read_text()
 
 
 def test_a_rule_without_a_selection_accepts_the_file_s_own(key: TestKey, path: Path) -> None:

@@ -691,6 +691,18 @@ def test_plaintext(sides: Sides) -> None:
     assert "token" not in sides.own.read("x.yaml").partition("sops:")[0]
 
 
+def test_comment_stays(sides: Sides) -> None:
+    sides.rules("    unencrypted_comment_regex: public\n")
+    sides.encrypt("x.yaml", "# public\na: x\nb: secret\n")
+    real, ours, own = sides.run("unset", "x.yaml", '["a"]')
+    assert (real.code, ours.code, own.code) == (0, 0, 1)
+    assert "b: secret" in sides.real.read("x.yaml")
+    assert "b: secret" in sides.ours.read("x.yaml")
+    assert "b: ENC[" in sides.own.read("x.yaml")
+    for done in (ours, own):
+        assert "b would be saved as plaintext: a comment that stays" in done.err
+
+
 def test_set_int(sides: Sides) -> None:
     for box, type in ((sides.real, "float"), (sides.ours, "int")):
         box.run("set", "e.yaml", '["n"]', "5", code=0)

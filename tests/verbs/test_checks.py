@@ -36,3 +36,27 @@ def test_g_a_value_left_in_plaintext_under_a_comment_rule_is_refused(comments_by
     assert found == [path]
     nothing = checks.left_plaintext(after, after, format="yaml", file=file, rule=wanted)
     assert nothing == []
+
+
+PUBLIC = Selection("unencrypted_comment_regex", "public")
+
+
+@pytest.mark.parametrize(
+    ("format", "before", "after", "paths"),
+    [
+        ("yaml", "# public\na: x\nb: y\n", "# public\nb: y\n", [("b",)]),
+        ("yaml", "# public\na: x\nb: y\n", "b: y\n", []),
+        ("yaml", "# public\na: x\nb: y\n", "# public\na: new\nb: y\n", []),
+        ("yaml", "l:\n- a\n# public\n- b\n- c\n", "l:\n# public\n- b\n- c\n", []),
+        ("yaml", "l:\n- a\n# public\n- b\n- c\n", "l:\n- a\n# public\n- c\n", [("l", 1)]),
+        ("yaml", "a:\n  b: x\n  # public\nc: y\n", "a: v\n  # public\nc: y\n", [("c",)]),
+        ("yaml", "# public\na: x\n", "", []),
+        ("dotenv", "#public\nA=x\nB=y\n", "#public\nB=y\n", [("B",)]),
+        ("toml", "# public\na = 1\nb = 2\n", "# public\nb = 2\n", [("b",)]),
+    ],
+)
+def test_values_that_a_comment_comes_to_apply_to(
+    format: str, before: str, after: str, paths: list[tuple[str | int, ...]]
+) -> None:
+    assert checks.revealed(before, after, format=format, selection=PUBLIC) == paths
+    assert checks.revealed(before, after, format=format, selection=Selection("encrypted_regex", "x")) == []
