@@ -51,7 +51,7 @@ def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
     def there(uri: str) -> str:
         enc = _call(uri, "Encrypt", key, data_key, credentials)
         if not enc or not enc.isascii():
-            raise MasterKeyError("its answer holds no wrapped data key")
+            raise MasterKeyError("its answer has no wrapped data key")
         return enc.decode()
 
     return _first_success(credentials, lambda: key.wrap(data_key, credentials), there)
@@ -67,7 +67,7 @@ def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
     def there(uri: str) -> bytes:
         data_key = _call(uri, "Decrypt", key, enc.encode(), credentials)
         if len(data_key) not in DATA_KEY_SIZES:
-            raise MasterKeyError("its answer holds no data key")
+            raise MasterKeyError("its answer has no data key")
         return data_key
 
     return _first_success(credentials, lambda: key.unwrap(enc, credentials), there)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
+from encconf.io.once import Once
 from encconf.providers import ODD_ANSWER, late, one_line, text_in, unheard
 from encconf.providers.https import redirect_error
 from encconf.text.printable import printable
@@ -143,7 +144,7 @@ def _identity(text: str, place: str) -> Any:
         target = _FILES[kind]
     else:
         raise MasterKeyError(
-            f"{place} holds credentials of the type {printable(kind)[:80]}, which is not known"
+            f"{place} has credentials of the type {printable(kind)[:80]}, which is not known"
         )
     module, name, read = target
     reader = getattr(getattr(__import__(module, fromlist=[name]), name), read)
@@ -200,7 +201,8 @@ def ask(
         passing, initial=0.2, multiplier=2, maximum=5, timeout=min(_PATIENCE, credentials.key_limit)
     )
     try:
-        made = credentials.client(("google", service), client)
+        # Other clients must not wait while this one asks the metadata server.
+        made = credentials.client(("google", service), Once).get(client)
         limit = timeout.ConstantTimeout(credentials.call_limit)
         with unheard(type(made.transport).__module__):
             return getattr(made, operation)(request=request, retry=again, timeout=limit)

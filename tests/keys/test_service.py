@@ -350,10 +350,10 @@ def test_nobody_having_it_is_no_failure(alice: AgeKey, others: Any) -> None:
 @pytest.mark.parametrize("answer", [b"", b"x", bytes(31), bytes(34), bytes(60000)])
 def test_an_answer_that_is_no_data_key_is_refused(answer: bytes, alice: AgeKey, others: Any) -> None:
     with RecordingKeyservice(lambda name, request: answer) as recorder:
-        with pytest.raises(MasterKeyError, match=r"its answer holds no data key$"):
+        with pytest.raises(MasterKeyError, match=r"its answer has no data key$"):
             service.unwrap(AgeRecipient(alice.recipient), "x", others(recorder.uri))
         if answer in (b"", bytes(31) + b"\xff"):
-            with pytest.raises(MasterKeyError, match=r"its answer holds no wrapped data key$"):
+            with pytest.raises(MasterKeyError, match=r"its answer has no wrapped data key$"):
                 service.wrap(AgeRecipient(alice.recipient), DATA_KEY, others(recorder.uri))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from doubles.connect_proxy import ConnectProxy
@@ -185,7 +187,7 @@ def test_the_credentials_of_the_machine(google: Google, ca: TestCA) -> None:
         ("{", "is neither the path nor the JSON of a credentials file"),
         ("/nowhere/secret", "is neither the path nor the JSON of a credentials file"),
         ("[]", "is neither the path nor the JSON of a credentials file"),
-        ('{"type": "x"}', "holds credentials of the type x, which is not known"),
+        ('{"type": "x"}', "has credentials of the type x, which is not known"),
         (
             '{"type": "service_account", "private_key": "secret", "client_email": "e", "token_uri": "u"}',
             "has credentials that cannot be read",
@@ -333,6 +335,30 @@ def test_credentials_of_another_kind_are_no_answer() -> None:
         gcp.ask("Google", client, "get", {}, Credentials({}), needs="")
     assert caught.value.message == "the Google credentials do not work: the audience is no text"
     assert caught.value.reason == "expired"
+
+
+def test_nobody_waits_for_the_metadata_server_but_who_needs_it() -> None:
+    credentials = Credentials({})
+    asked, answered = threading.Event(), threading.Event()
+
+    def client() -> SimpleNamespace:
+        asked.set()
+        assert answered.wait(30)
+        return SimpleNamespace(transport=None, get=lambda **_: "got")
+
+    def ask() -> None:
+        got.append(gcp.ask("Google", client, "get", {}, credentials, needs=""))
+
+    got: list[str] = []
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    assert asked.wait(30)
+    assert credentials.client("another", lambda: "made") == "made"
+    answered.set()
+    for thread in threads:
+        thread.join(30)
+    assert got == ["got", "got"]
 
 
 def test_redirects_are_not_followed() -> None:
