@@ -124,7 +124,11 @@ class Search:
                 continue
             if isinstance(identity, Locked):
                 return LockedRelative(identity.data, identity.place, public)
-            return derived(identity.private, public)
+            try:
+                return derived(identity.private, public)
+            except ValueError:  # pyrage reads less of the file than `cryptography`
+                place = source.place(self._credentials.home)
+                self.trouble.append(MasterKeyError(f"{place} is a damaged SSH private key"))
         return None
 
     def _notify_of_broken(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from binascii import a2b_base64, b2a_base64
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,22 @@ def test_the_passphrase_is_asked_for_only_for_the_key_s_own_recipient(home: Path
     with pytest.raises(NotMyKeyError) as caught:
         other.unwrap(other.wrap(DATA_KEY, credentials(home)), credentials(home, []))
     assert ".ssh" not in caught.value.message
+
+
+def test_a_damaged_key_is_named_and_hides_no_other(home: Path) -> None:
+    seed, recipient, identity, _ = ANSWERS[0]
+    lines = private(seed).split(b"\n")
+    body = bytearray(a2b_base64(b"".join(lines[1:-2])))
+    public = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed)).public_key().public_bytes_raw()
+    body[body.index(public) + 31] ^= 0x80  # the sign of the point, which the recipient does not depend on
+    (home / ".ssh" / "id_ed25519").write_bytes(
+        b"\n".join([lines[0], b2a_base64(body, newline=False), *lines[-2:]])
+    )
+    key = AgeKey(recipient)
+    enc = key.wrap(DATA_KEY, credentials(home))
+    with pytest.raises(MasterKeyError, match=r"~/\.ssh/id_ed25519 is a damaged SSH private key"):
+        key.unwrap(enc, credentials(home))
+    assert key.unwrap(enc, credentials(home, SOPS_AGE_KEY=identity)) == DATA_KEY
 
 
 def test_several_keys(home: Path) -> None:
