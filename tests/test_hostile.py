@@ -9,6 +9,7 @@ import sys
 import weakref
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from textwrap import indent
@@ -38,6 +39,7 @@ from encconf.formats.yaml_words import line_start
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import LINE_LIMIT, LINES_LIMIT, STANZA_LIMIT
 from encconf.keys.age import AgeKey as AgeRecipient
+from encconf.rules.selection import Selection
 from encconf.verbs import changes
 
 yaml = module("yaml")
@@ -573,3 +575,18 @@ def _tenth_of(text: str) -> str:
     unit = items[: items.index(",") + 1]
     end = "1]}" if head.startswith("{") else "]\n"
     return f"{head}[{unit * (len(items) // len(unit) // 10)}{end}"
+
+
+@pytest.mark.parametrize(
+    ("format", "plain"), [("dotenv", "A=1\n# c\nB=two\n"), ("ini", "[s]\nA = 1\n; c\nB = two\n")]
+)
+def test_a_byte_that_is_not_utf_8_anywhere_in_a_file(format: str, plain: str, age_key: AgeKey) -> None:
+    """sops puts any bytes into these files, so encconf reads them."""
+    creds = credentials(age_key)
+    selected = rule(age_key, selection=Selection("encrypted_regex", "^A"))
+    data = api.encrypt(plain, selected, format=format, credentials=creds).encode()
+    for at in range(len(data)):
+        damaged = data[:at] + b"\xff" + data[at:]
+        for ignore_mac in (False, True):
+            with suppress(EncconfError):
+                api.decrypt(damaged, format=format, credentials=creds, ignore_mac=ignore_mac)

@@ -80,11 +80,11 @@ def _structure(document: Document, chosen: bytearray, settings: Settings, *, exa
     rule = [f"{name}={value}" for name, value in sorted(settings.items())]
     found = sha256(b"%d %d %d;" % (len(rule), len(shape), len(leaves)))
     found.update(_lengths(rule))
-    found.update("".join(rule).encode())
+    found.update(_bytes(rule))
     if not only_encrypted:
         found.update(chosen)
     found.update(_lengths(shape))
-    found.update("".join(shape).encode())
+    found.update(_bytes(shape))
     types = bytearray(map(_TYPE_CODES.__getitem__, [leaf.type for leaf in leaves]))
     if _TYPE_CODES["float"] in types and not exact and not only_encrypted:
         for at, leaf in enumerate(leaves):
@@ -114,6 +114,11 @@ def _places(leaves: list[Leaf]) -> list[str]:
         step = f".{leaf.step}" if isinstance(leaf.step, str) else "-"
         tokens.append(f"{numbers[id(leaf.scope)]}{step}")
     return tokens
+
+
+def _bytes(texts: Sequence[str]) -> bytes:
+    """Texts of a file, one after the other.  dotenv and INI files may have bytes that are not UTF-8."""
+    return "".join(texts).encode("utf-8", "surrogateescape")
 
 
 def _lengths(items: Sequence[str] | Sequence[bytes]) -> bytes:
@@ -182,7 +187,7 @@ def check_mac(
     if not _is_date(lastmodified):
         raise MacMismatchError("lastmodified is not a date, so the file's MAC does not count", hint=hint)
     date = purpose % lastmodified.encode()
-    parts = cipher.split(mac.encode())
+    parts = cipher.split(_bytes([mac]))
     stored = cipher.unlock(data_key, parts[0], parts[1], date) if parts else None
     if stored is None or parts is None:
         what = "the file's MAC cannot be decrypted: it or lastmodified was changed"

@@ -74,7 +74,7 @@ class Opening:
         """Return the key or share that was wrapped.  Raises BadKeyError or MasterKeyError."""
         if not wrapped.enc:
             raise MasterKeyError("its entry has no wrapped data key")
-        keys.check_size(wrapped.enc)
+        keys.check_enc(wrapped.enc)
         if self._cache is None:
             return self._unwrapped(wrapped)
         return self._cache.fetch(wrapped, self._size, lambda: self._unwrapped(wrapped))

@@ -314,10 +314,14 @@ WRAPPED_LIMIT = 16 << 10
 """The longest wrapped data key that encconf tries to open, in characters (16 KiB)."""
 
 
-def check_size(enc: str) -> None:
-    """Raise MasterKeyError for a text longer than any wrapped data key, before it is parsed."""
+def check_enc(enc: str) -> None:
+    """Raise MasterKeyError for a text that cannot be a wrapped data key, before it is parsed."""
     if len(enc) > WRAPPED_LIMIT:
         raise MasterKeyError(f"its enc is longer than {WRAPPED_LIMIT >> 10} KiB")
+    try:
+        enc.encode()
+    except UnicodeEncodeError:
+        raise MasterKeyError("its enc is not UTF-8") from None
 
 
 def parse_list(value: str) -> list[str]:

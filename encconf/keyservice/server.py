@@ -33,7 +33,7 @@ from encconf.errors import (
 from encconf.identities.credentials import Credentials
 from encconf.io.descriptors import reason
 from encconf.io.sockets import OwnSocket
-from encconf.keys import MasterKey, check_size, service
+from encconf.keys import MasterKey, check_enc, service
 from encconf.record import Record
 from encconf.text.printable import printable
 
@@ -119,7 +119,7 @@ class _Desk(Record):
 
     def decrypt(self, request: bytes, context: Any) -> bytes:
         def use(key: MasterKey, enc: bytes, credentials: Credentials) -> bytes:
-            check_size(text := enc.decode())
+            check_enc(text := enc.decode())
             data_key = key.unwrap(text, credentials)
             if len(data_key) not in service.DATA_KEY_SIZES:
                 raise MasterKeyError("the content is not a data key")

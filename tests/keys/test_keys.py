@@ -70,9 +70,9 @@ def test_settings_of_a_key_are_those_that_its_type_has_and_that_are_set() -> Non
 
 
 def test_a_wrapped_data_key_has_a_limit() -> None:
-    keys.check_size("x" * keys.WRAPPED_LIMIT)
+    keys.check_enc("x" * keys.WRAPPED_LIMIT)
     with pytest.raises(MasterKeyError, match="longer than 16 KiB"):
-        keys.check_size("x" * (keys.WRAPPED_LIMIT + 1))
+        keys.check_enc("x" * (keys.WRAPPED_LIMIT + 1))
 
 
 @pytest.mark.parametrize(
