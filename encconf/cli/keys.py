@@ -12,7 +12,7 @@ from encconf.cli.rekeying import Change, Rekeying
 from encconf.cli.rule import named_keys
 from encconf.engine.metadata import metadata_of
 from encconf.engine.plan import Outcome, Plan
-from encconf.errors import MissingFileError, UsageError
+from encconf.errors import ConflictError, MissingFileError, UsageError
 from encconf.rules.config import Rule
 from encconf.text.printable import counted, quoted
 from encconf.verbs import checks, rekey
@@ -61,8 +61,10 @@ def _from(paths: list[str], first: str) -> list[str]:
 
 def updatekeys(console: Console, *, file: list[str], **options: Value) -> None:
     """Give files the recipients that their rules name now."""
-    paths = _files(console, file, options)
     selection = flag(options, "selection")
+    if flag(options, "allow_plaintext") and not selection:
+        raise ConflictError("--allow-plaintext needs --selection")
+    paths = _files(console, file, options)
 
     from encconf.keys.ssh_to_age import as_age
 
@@ -131,8 +133,16 @@ def regroup(
 
     def regrouped(rule: Rule) -> Rule:
         if which is None:
-            return rekey.with_group(rule, group, needed)
-        return rekey.without_group(rule, which, needed)
+            changed = rekey.with_group(rule, group, needed)
+        else:
+            changed = rekey.without_group(rule, which, needed)
+        count = len(changed.groups)
+        if needed and count > 1 and not 2 <= needed <= count:
+            raise UsageError(
+                f"--threshold {needed} does not fit {count} key groups",
+                hint="it is how many of them are needed to open the file: from 2 to all of them",
+            )
+        return changed
 
     def plan(change: Change) -> Plan:
         wanted = rekey.plan_change(change.source.text, regrouped, format=change.format)

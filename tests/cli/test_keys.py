@@ -285,7 +285,11 @@ class TestGroups:
             "INDEX must be a number" in sealed.run("groups", "delete", "-f", FILE, "0000000001", code=1).err
         )
         sealed.run("groups", "delete", "-f", FILE, "0", code=1)
-        sealed.run("groups", "add", "-f", FILE, "--threshold", "x", "--age", sealed.key.recipient, code=1)
+        for threshold in ("x", "1", "3"):
+            for words in ([], ["-n"]):
+                words = ["--threshold", threshold, "--age", sealed.key.recipient, *words]
+                assert "--threshold" in sealed.run("groups", "add", "-f", FILE, *words, code=1).err
+        sealed.run("updatekeys", "-y", "--allow-plaintext", FILE, code=8)
 
 
 class TestAddKeys:
