@@ -41,7 +41,8 @@ def check_finished(
     # A file without its block is lost: the block holds the only copy of the data key.
     if fits and all(part.block is not None for part in final.parts):
         there = Metadata.of(final)
-        fits = there.mac == metadata.mac and _wraps(there) == _wraps(metadata)
+        fits = (there.mac, there.selection) == (metadata.mac, metadata.selection)
+        fits = fits and _wraps(there) == _wraps(metadata)
     else:
         fits = False
     if not fits:

@@ -62,7 +62,8 @@ def _members(block_text: str) -> list[Member]:
     found: list[Member] = []
     for node in entry.items:
         end = node.start + len(text[node.start : node.end].rstrip(BREAK))  # without a block scalar's break
-        found.append((str(node.key), line_start(text, node.begin), node.start, end, line_end(text, end)))
+        after = max(line_end(text, end), node.end)  # with the empty lines at the end of a block scalar
+        found.append((str(node.key), line_start(text, node.begin), node.start, end, after))
     return found
 
 

@@ -169,6 +169,7 @@ def test_what_says_the_same_is_written(change: str, by: str, age_key: AgeKey) ->
         pytest.param(" mac: ENC", " mac: CNE", id="another MAC"),
         pytest.param(" +mac: .*\n", "", id="no MAC"),
         pytest.param("\n( +)[A-Za-z0-9+/](.*\n +-----END)", r"\n\1*\2", id="another wrapped data key"),
+        pytest.param("unencrypted_suffix: .*", "unencrypted_suffix: _un", id="another selection"),
         pytest.param("b_un", "c_un", id="another key"),
         pytest.param("b_un.*\n", "", id="a value less"),
         pytest.param("b_un", "c: \nb_un", id="a value more"),

@@ -173,6 +173,16 @@ def test_any_layout_of_a_block(block_text: str) -> None:
     assert yaml.scan(text).block == {"mac": "n", "pgp": [{"fp": "y"}], "zz": "z"}
 
 
+def test_a_block_scalar_at_the_end_keeps_its_empty_lines() -> None:
+    """rops writes so that everything is encrypted, without a version."""
+    text = "a: 1\nsops:\n  mac: m\n  unencrypted_suffix: |2+\n\n"
+    document = yaml.scan(text)
+    assert document.block_text is not None
+    changed = yaml.amend(document.block_text, {"mac": "n", "version": "v"})
+    after = splice(text, yaml.attach(document, changed))
+    assert yaml.scan(after).block == {"mac": "n", "unencrypted_suffix": "\n", "version": "v"}
+
+
 def test_members_with_other_names() -> None:
     block = {**BLOCK, "é": "x", "a.b": ["y"], "a: b": "z", '"k"': "", "0": {"<<": "1"}, "k\n": "l\n"}
     changed = yaml.amend(yaml.render_block(block), {"mac": "n", "version": None, "encconf_layout": "l"})
