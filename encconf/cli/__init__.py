@@ -118,8 +118,8 @@ class _Call:
                 return 0
         command, values = called
         self.failure = command.failure
-        _set_from_environment(command, values)
         _refuse_empty(command, values)
+        _set_from_environment(command, values)
         _as_texts(values)
         if (color := values.pop("color")) is not None:
             self.console = Console(str(color))

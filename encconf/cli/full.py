@@ -83,10 +83,6 @@ def completion(console: Console, *, shell: str) -> None:
     console.data(script.strip("\n") + "\n")
 
 
-def _settings() -> dict[str, object]:
-    return {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
 def _root() -> click.Group:
     said = help_of("")
     root = _Group(
@@ -97,20 +93,13 @@ def _root() -> click.Group:
                          help="Print the version."),
         ],
         help=said.summary,
-        context_settings=_settings(),
-        no_args_is_help=True,
-        callback=lambda **given: None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )  # fmt: skip
     groups: dict[str, click.Group] = {"": root}
     for command in COMMANDS:
         group, _, name = command.name.rpartition(" ")
         if group not in groups:
-            groups[group] = _Group(
-                group,
-                help=help_of(group).summary,
-                context_settings=_settings(),
-                no_args_is_help=True,
-            )
+            groups[group] = _Group(group, help=help_of(group).summary)
             root.add_command(groups[group])
         groups[group].add_command(_command(name, command))
     return root
@@ -167,7 +156,6 @@ def _command(name: str, row: Command) -> click.Command:
         name,
         params=[*map(_argument, row.arguments), *(_option(option, said) for option in row.options)],
         short_help=said.summary,
-        context_settings=_settings(),
         callback=_returning(row),
     )
     command.row = row
