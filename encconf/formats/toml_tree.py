@@ -173,8 +173,10 @@ def remove(chain: list[Entry], path: Path) -> None:
             raise EmitError("a part of a dotted key cannot be removed", hint="do it with: encconf edit FILE")
         take(outer, chain[-1])
         return
-    steps = path or chain[-1].steps
-    outer.entries = _without(outer.entries, steps)
+    outer.entries = _without(outer.entries, path or chain[-1].steps)
+    root = chain[0].value
+    assert isinstance(root, Tree)
+    root.entries = _without(root.entries, whole)  # tables inside that have headers of their own
     del data[whole[-1]]
     if not _has_entry(chain[0].value, parent):
         empty: Plain = [] if isinstance(data, list) else {}

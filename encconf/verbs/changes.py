@@ -289,9 +289,10 @@ def _checked(text: str, meant: object, format: str) -> Document:
     except EncconfError:
         after = None
     if after is None or _values(after) != meant:
+        why = "perhaps because of an anchor and its aliases; " if format == "yaml" else ""
         raise EmitError(
             "the change cannot be made without changing something else",
-            hint="perhaps because of an anchor and its aliases; change it with: encconf edit FILE",
+            hint=f"{why}change it with: encconf edit FILE",
         )
     return after
 

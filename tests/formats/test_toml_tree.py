@@ -11,6 +11,7 @@ from engine import changed_lines
 from generate import toml_text
 
 from encconf.errors import EmitError, PathNotFoundError
+from encconf.text.path import parse
 from encconf.verbs import changes
 
 TEXT = """\
@@ -183,3 +184,20 @@ def test_generated_texts(block: int) -> None:
             else:
                 done += 1
     assert done > 100
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "after"),
+    [
+        (
+            "[c]\nx = 1\n\n# d\n[[c.d]]\ny = 1\n\n[[c.d]]\n[[c.d.e]]\nz = 2\n[f]\n",
+            "c.d",
+            "[c]\nx = 1\n\n# d\n[f]\n",
+        ),
+        ("[[c]]\n[[c.d]]\n[[c.d]]\nz = 1\n[[c]]\n[[c.d]]\n", "c[0].d", "[[c]]\n[[c]]\n[[c.d]]\n"),
+        ("[c]\n[c.d]\nx = 1\n[e]\n[c.d.f]\ny = 2\n", "c.d", "[c]\n[e]\n"),
+    ],
+)
+def test_tables_with_their_own_headers_are_removed(text: str, path: str, after: str) -> None:
+    assert changes.drop(text, parse(path), format="toml") == after
+    assert changes.put(text, parse(path), 5, format="toml").count("d = 5\n") == 1
