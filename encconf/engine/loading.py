@@ -193,6 +193,13 @@ def load_text(
         return values_of(opened, texts, masker_for(mask))
 
 
+def copied(value: Any) -> Any:
+    """Return a copy of the dicts and lists of a value.  Single values are immutable."""
+    if isinstance(value, dict):
+        return {key: copied(member) for key, member in value.items()}
+    return list(map(copied, value)) if isinstance(value, list) else value
+
+
 def only(trees: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the only document of a text.  Raises InputError for a stream of several."""
     if len(trees) != 1:

@@ -134,7 +134,7 @@ class SettingsCache(DataKeyCache):
             known = content, load(_Content(path, content))
             if period is self._now():
                 period.values[path] = known
-        return _copy(known[1])
+        return loading.copied(known[1])
 
     def _now(self) -> _Period:
         """Return the current period: a new one if its time is over or the environment has changed."""
@@ -161,10 +161,3 @@ class _Content(Record):
     def read(self) -> bytes:
         """Return the whole content."""
         return self._content
-
-
-def _copy(value: Any) -> Any:
-    """Return a copy of a value, with new mappings and lists.  Single values are immutable."""
-    if isinstance(value, dict):
-        return {key: _copy(member) for key, member in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, list) else value

@@ -61,19 +61,12 @@ def edit(
         with about(name, frames=False):
             format = format or sniff.format_of(text, name)
             opened, doc = loading.open_to_edit(text, format, loading.masker_for(mask), credentials)
-        before = _copied(doc)
+        before = loading.copied(doc)  # the block may change the original
         yield doc
         failed = _save(name, target, opened, before, doc, credentials)
         del doc, before, opened  # error trackers print local variables
         if failed is not None:
             raise failed
-
-
-def _copied(value: Any) -> Any:
-    """Return a copy of the dicts and lists of a value, which the block may change."""
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    return list(map(_copied, value)) if isinstance(value, list) else value
 
 
 def _save(
