@@ -28,14 +28,10 @@ class UncheckedError(EncconfError):
 
 def check(console: Console, *, path: list[str], **options: Value) -> None:
     """Check files.  Raises FoundError or UncheckedError for findings that make the check fail."""
-    from encconf.git import is_bare, repository
+    from encconf.git import need_files, repository
     from encconf.git.worktree import Known
 
-    if any(map(is_bare, path or ["."])):
-        raise UsageError(
-            "a bare repository has no files to check",
-            hint="check a clone, or a work tree of it: git worktree add FOLDER",
-        )
+    need_files(path or ["."])
     json, format, changed = flag(options, "json"), text(options, "format"), flag(options, "changed")
     if json and format not in (None, "json"):
         raise ConflictError(f"--json and --format {format} exclude each other")

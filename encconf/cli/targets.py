@@ -18,7 +18,7 @@ from encconf.cli.console import Console
 from encconf.cli.files import STDIN, is_pattern
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
-from encconf.git import repository, worktree
+from encconf.git import need_files, repository, worktree
 from encconf.io import fileio, replace
 from encconf.rules.config import NAME as CONFIG_NAME
 
@@ -48,11 +48,12 @@ def files(
       ``plain`` returns true.  Files that git ignores count too, because git should ignore plaintext.
 
     If nothing changed, the list is empty.  Raises MissingFileError if no file is named, or if a folder or
-    pattern has none.  Raises UsageError for a folder without ``recursive``, and for ``changed`` outside a
-    repository.
+    pattern has none.  Raises UsageError for a folder without ``recursive``, for ``changed`` outside a
+    repository, and for a bare repository.
     """
     if not paths and not changed:
         raise MissingFileError("no file was given", hint="give files, patterns, or a folder with -r")
+    need_files(paths or ["."])
     wanted = _Wanted(console, encrypted, plain)
     if changed:
         found = wanted.among(_changed(paths))

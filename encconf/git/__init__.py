@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from encconf.errors import UsageError
 from encconf.io import programs
 from encconf.io.fileio import upwards
 
@@ -50,6 +51,15 @@ def is_bare(folder: str) -> bool:
     return os.path.isfile(os.path.join(folder, "HEAD")) and all(
         os.path.isdir(os.path.join(folder, name)) for name in ("objects", "refs")
     )
+
+
+def need_files(paths: Sequence[str]) -> None:
+    """Raise UsageError if one of these paths is a repository without a work tree: it has no files."""
+    if any(map(is_bare, paths)):
+        raise UsageError(
+            "a bare repository has no files to read",
+            hint="use a clone, or a work tree of it: git worktree add FOLDER",
+        )
 
 
 def exposures(paths: Sequence[str]) -> dict[str, str | None]:

@@ -104,6 +104,20 @@ class TestBare:
     @pytest.mark.parametrize(
         "words",
         [
+            ["access"],
+            ["access", "."],
+            ["rotate", "--changed"],
+            ["updatekeys", "--changed"],
+            ["rotate", "-r", "."],
+            ["decrypt", "-i", "-r", "."],
+        ],
+    )
+    def test_d3_no_verb_says_that_no_file_is_encrypted(self, bare: Project, words: list[str]) -> None:
+        assert "a bare repository has no files" in bare.run(*words, code=1).err
+
+    @pytest.mark.parametrize(
+        "words",
+        [
             ["HEAD~1..HEAD"],
             ["main~1..main"],
             ["HEAD~1", "HEAD"],
