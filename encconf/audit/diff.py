@@ -172,11 +172,9 @@ def _compare_comments(found: Difference, before: Content, after: Content) -> Non
         found.comments = (changed, added, removed)
 
 
-def _counted(
-    comments: Iterable[tuple[bytes, str, str | None]], found: Difference
-) -> dict[bytes, dict[str, int]]:
+def _counted(comments: Iterable[tuple[str, str, str | None]], found: Difference) -> dict[str, dict[str, int]]:
     """Return how often each comment occurs at each place.  Without a key, ciphertexts are counted."""
-    counts: dict[bytes, dict[str, int]] = {}
+    counts: dict[str, dict[str, int]] = {}
     one, other = found.encrypted
     for place, text, enc in comments:
         if not found.keyed and (enc is not None or one != other):

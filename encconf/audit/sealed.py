@@ -143,11 +143,11 @@ def _block(sealed: Sealed) -> None:
         sealed.find("unmerged", metadata.unmerged)
     elif not metadata.mac:
         sealed.find("no-mac", "the sops block has no mac")
-    elif cipher.split(metadata.mac.encode()) is None:
+    elif cipher.split(metadata.mac) is None:
         sealed.find("bad-block", "mac in the sops block is not a ciphertext")
     if not _DATE.match(metadata.lastmodified):
         sealed.find("bad-block", "lastmodified in the sops block is not a date")
-    if metadata.layout is not None and cipher.split(metadata.layout.encode()) is None:
+    if metadata.layout is not None and cipher.split(metadata.layout) is None:
         sealed.find("bad-block", "encconf_layout in the sops block is not a ciphertext")
     if metadata.threshold > max(len(groups), 1):
         sealed.find(

@@ -65,7 +65,7 @@ class Item:
         """The length of the value in bytes."""
         if self.readable or self.enc is None:
             return len(self.data or b"")
-        parts = cipher.split(self.enc.encode())
+        parts = cipher.split(self.enc)
         return len(parts[0]) - cipher.TAG_SIZE if parts else 0
 
 
@@ -80,7 +80,7 @@ class Content:
         self.reasons: list[str] = []
         self.notes: list[str] = []
         self.items: list[Item] = []
-        self.comments: list[tuple[bytes, str, str | None]] = []  # place, text, ciphertext
+        self.comments: list[tuple[str, str, str | None]] = []  # place, text, ciphertext
         self.shape: list[str] = []
         if side.text is None:
             return
@@ -112,12 +112,12 @@ class Content:
             number = numbers.get(id(leaf.scope.root.node), 0)
             item = Item(number, leaf, opened=opened)
             if item.type == "comment":
-                self.comments.append((leaf.scope.aad.encode(), item.value or "", item.enc))
+                self.comments.append((leaf.scope.aad, item.value or "", item.enc))
             else:
                 self.items.append(item)
         for comment in document.comments:
             enc = comment.text if comment.text.startswith(cipher.PREFIX) else comment.sealed
-            self.comments.append((comment.scope.aad.encode(), comment.text, enc))
+            self.comments.append((comment.scope.aad, comment.text, enc))
 
     def _open(self, text: str, credentials: Credentials) -> None:
         format = self.side.format

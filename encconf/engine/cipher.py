@@ -37,9 +37,9 @@ def encode(ciphertext: bytes, nonce: bytes, type: str) -> str:
     return f"ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:{type}]"
 
 
-def split(enc: bytes) -> tuple[bytes, bytes, str] | None:
+def split(enc: bytes | str) -> tuple[bytes, bytes, str] | None:
     """Return the ciphertext with its tag, the nonce and the type of an ``ENC[…]`` text, or None."""
-    match = ENC.match(enc)
+    match = ENC.match(enc if isinstance(enc, bytes) else enc.encode(errors="replace"))
     if match is None:
         return None
     data, iv, tag, type = match.groups()

@@ -30,7 +30,7 @@ def open_comments(opened: Opened, notify: Notify | None = None) -> list[Edit]:
     for comment, is_chosen in zip(document.comments, opened.chosen.comments, strict=True):
         if not is_chosen or not comment.text.startswith(PREFIX):
             continue
-        parts = split(comment.text.encode("utf-8", "surrogateescape"))
+        parts = split(comment.text)
         if parts is None or parts[2] != "comment":
             continue
         data = unlocked(comment, *parts[:2])

@@ -187,7 +187,7 @@ def check_mac(
     if not _is_date(lastmodified):
         raise MacMismatchError("lastmodified is not a date, so the file's MAC does not count", hint=hint)
     date = purpose % lastmodified.encode()
-    parts = cipher.split(_bytes([mac]))
+    parts = cipher.split(mac)
     stored = cipher.unlock(data_key, parts[0], parts[1], date) if parts else None
     if stored is None or parts is None:
         what = "the file's MAC cannot be decrypted: it or lastmodified was changed"

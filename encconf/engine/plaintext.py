@@ -138,7 +138,7 @@ def _around(literals: Sequence[Edit | None], comments: list[Edit], text: str) ->
 
 def open_layout(opened: Opened) -> bytes | None:
     """Decrypt the layout record.  Returns None if the file has none."""
-    parts = split((opened.metadata.layout or "").encode("utf-8", "surrogateescape"))
+    parts = split(opened.metadata.layout or "")
     if parts is None:
         return None
     # None if somebody without the key wrote it: then the layout of the encrypted text is used.

@@ -85,8 +85,8 @@ def open_conflict(
         opened.check_mac(_PURPOSE)
     except MacMismatchError:
         opened.check_mac(_FIRST_PURPOSE)
-    parts = split(str(metadata.unknown.get(CONFLICT)).encode())
-    place = f"{_PLACE} {metadata.mac}".encode()
+    parts = split(str(metadata.unknown.get(CONFLICT)))
+    place = f"{_PLACE} {metadata.mac}".encode()  # the MAC fits, so it is ASCII
     packed = unlock(opened.data_key, parts[0], parts[1], place) if parts is not None else None
     if packed is None:
         raise MacMismatchError(

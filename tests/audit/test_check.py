@@ -66,6 +66,16 @@ def test_a_configuration_with_the_wrong_name(repo: Repo) -> None:
     assert found.hint == "git mv 'my app/.sops.yml' 'my app/.sops.yaml'"
 
 
+@pytest.mark.parametrize("member", ["mac", "encconf_layout"])
+def test_a_block_that_is_not_utf_8(repo: Repo, member: str) -> None:
+    """dotenv and INI files may have any bytes; one such file must not end the whole check."""
+    lines = [line for line in seal("A=correct horse\n", format="dotenv").splitlines() if member not in line]
+    content = "\n".join([*lines, f"sops_{member}="]).encode()
+    (repo.folder / "a.enc.env").write_bytes(content + b"\xff\n")
+    (found,) = (each for each in repo.check().findings if each.slug == "bad-block")
+    assert found.message == f"{member} in the sops block is not a ciphertext"
+
+
 def test_c1_a_saved_copy_is_found(repo: Repo) -> None:
     repo.write(".encconf-saved-0123abcd", seal(DATABASE))
     (found,) = (each for each in repo.check().findings if each.slug == "leftover")

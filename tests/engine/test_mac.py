@@ -108,6 +108,16 @@ def test_no_mac(encrypted: str, age_key: AgeKey) -> None:
     assert api.decrypt(without, credentials=credentials(age_key), ignore_mac=True) == TEXT
 
 
+@pytest.mark.parametrize("member", ["mac", "unencrypted_suffix", "lastmodified"])
+def test_a_block_that_is_not_utf_8(age_key: AgeKey, member: str) -> None:
+    """A dotenv file may have any bytes; they are lone surrogates in its text."""
+    text = api.encrypt("A=1\n", rule(age_key), format="dotenv")
+    changed = text.replace(f"sops_{member}=", f"sops_{member}=\udcff")
+    assert changed != text
+    with pytest.raises(MacError):
+        api.loads(changed, format="dotenv", credentials=credentials(age_key))
+
+
 def test_errors_do_not_show_the_mac(encrypted: str, age_key: AgeKey) -> None:
     changed = encrypted.replace("open_unencrypted: ab", "open_unencrypted: xy")
     with pytest.raises(MacError) as caught:
