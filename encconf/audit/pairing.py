@@ -95,7 +95,8 @@ class Pairing:
         pairs = [(i, j) for j, i in enumerate(taken) if i is not None]
         steady = set(in_order(pairs))  # the rest has moved
         for i, j in pairs:
-            self._same(i, j, moved=(i, j) not in steady and self.old[i].path != self.new[j].path)
+            old, new = self.old[i].path, self.new[j].path
+            self._same(i, j, moved=old != new and ((i, j) not in steady or _shape(old) != _shape(new)))
         self._change_between(sorted(steady))
         self._change_at({(self.old[i].document, self.old[i].path): i for i in self.left_old})
         self._move()
@@ -193,6 +194,11 @@ class Pairing:
             self.last = {(item.document, item.path[:-1]): j for j, item in enumerate(self.new)}
         item = self.old[i]
         return 2 * self.last.get((item.document, item.path[:-1]), min(i, len(self.new))) + 2
+
+
+def _shape(path: Path) -> list[str | None]:
+    """Return a path without the numbers of list items, which change if another item is inserted."""
+    return [step if isinstance(step, str) else None for step in path]
 
 
 def _prefixes(old: Path, new: Path) -> tuple[Path, Path]:

@@ -39,6 +39,13 @@ class TestValues:
             assert found.keyed
             assert found.differs
 
+    def test_a_list_that_becomes_one_of_its_items(self) -> None:
+        """Both places have the same additional data, and the value is the same."""
+        before, after = "a:\n  - one\n  - two\nb: c\n", "a: one\nb: c\n"
+        sealed = seal(before)
+        for old, new in ((before, after), (sealed, again(sealed, after))):
+            assert told(compare(old, new)) == ["moved a[0] > a", "removed a[1]"]
+
     def test_without_a_key(self) -> None:
         sealed = seal()
         plain = (
