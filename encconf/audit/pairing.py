@@ -177,7 +177,7 @@ class Pairing:
         """Return the values that can be recognized elsewhere: those that are long enough and occur once."""
         found: dict[object, int] = {}
         for at in left:
-            if items[at].size >= _WEIGHTY or items[at].enc is not None:
+            if items[at].size >= _WEIGHTY or (not self.by_value and items[at].enc is not None):
                 value = self._value(items[at])
                 found[value] = -1 if value in found else at
         return {value: at for value, at in found.items() if at >= 0 and items[at].size}

@@ -46,6 +46,12 @@ class TestValues:
         for old, new in ((before, after), (sealed, again(sealed, after))):
             assert told(compare(old, new)) == ["moved a[0] > a", "removed a[1]"]
 
+    def test_a_short_value_is_not_known_at_another_place(self) -> None:
+        """``true`` may be any value, encrypted or not."""
+        before, after = "a: true\nx: y\n", "b: true\nx: y\n"
+        for old, new in ((before, after), (seal(before), seal(after)), (before, seal(after))):
+            assert sorted(told(compare(old, new))) == ["added b", "removed a"]
+
     def test_without_a_key(self) -> None:
         sealed = seal()
         plain = (
