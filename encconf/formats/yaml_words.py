@@ -49,20 +49,10 @@ def line_end(text: str, offset: int) -> int:
     return match.end() if match else len(text)
 
 
-def place_of(text: str, offset: int) -> tuple[int, int]:
-    """Return line and column of an offset, from 1."""
-    line = 1
-    start = 0
-    for match in re.compile(NEWLINE).finditer(text, 0, offset):
-        line += 1
-        start = match.end()
-    return line, offset - start + 1
-
-
 def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -> ParseError:
-    """Return an error about the text at an offset."""
-    line, column = place_of(text, offset)
-    return ParseError(message, line=line, column=column, hint=hint)
+    """Return an error about the text at an offset.  Line and column count from 1."""
+    lines = re.split(NEWLINE, text[:offset])
+    return ParseError(message, line=len(lines), column=len(lines[-1]) + 1, hint=hint)
 
 
 # --- anchors and tags ----------------------------------------------------------------------------

@@ -37,7 +37,8 @@ def test_step_of(text: str, step: int) -> None:
 
 def test_places_count_all_line_breaks() -> None:
     text = "a\r\nb\x85c\u2029d\re"
-    assert [yaml_words.place_of(text, text.index(sign)) for sign in "abcde"] == [(n, 1) for n in range(1, 6)]
+    errors = [yaml_words.error_at(text, text.index(sign), "wrong") for sign in "abcde"]
+    assert [(error.line, error.column) for error in errors] == [(n, 1) for n in range(1, 6)]
     assert str(yaml_words.error_at(text, 4, "wrong")).startswith("line 2, column 2")
 
 
