@@ -82,7 +82,9 @@ _OLD_BOOLS = frozenset(
 
 
 def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4) -> str:
-    """Return a string as go-yaml writes it.  ``simple`` is for keys, which have one line.
+    """Return a string as go-yaml writes it, but without escapes for characters beyond U+FFFF.
+
+    ``simple`` is for keys, which have one line.
 
     The lines of a block scalar are indented to ``column``, which is ``deeper`` than its collection.
     """

@@ -144,7 +144,10 @@ def check(text: str) -> None:
 
 
 def word(type: str, data: bytes) -> str:
-    """Return a value of any type as text.  Bytes that are not UTF-8 become lone surrogates."""
+    """Return a value of any type as text.  Bytes that are not UTF-8 become lone surrogates.
+
+    Unlike in sops, a time keeps its fraction of a second.
+    """
     if type == "bool":
         return bool_word(data)
     text = data.decode("utf-8", "surrogateescape")
