@@ -197,6 +197,7 @@ class FileHistory:
         self._rotations: dict[int, Moment] = {}  # the commits that did so
         self._open: dict[str, Span] = {}  # the spans that have not ended, by key
         self._last: Moment | None = None  # the newest commit so far
+        self._gone: list[Version] = []  # what was last deleted, or replaced by plaintext
 
     def change(self, change: Entry, known: Mapping[str, Version]) -> None:
         """Apply one commit."""
@@ -209,7 +210,10 @@ class FileHistory:
         after = new.keys if new is not None else {}
         self.keys.update(after)
         epoch = self._epoch
-        if new is not None and new.encrypted and _all_new(olds, new):
+        sealed = [old for old in olds if old.tags]
+        if new is None or not new.encrypted:
+            self._gone = sealed or self._gone
+        elif _all_new(sealed or self._gone, new):
             self._epoch += 1
             self._rotations[self._epoch] = moment
         for key in before - set(after):
@@ -238,11 +242,12 @@ class FileHistory:
         self.keys.update(now.keys)
         for key in set(self._open) - set(now.keys):
             self._close(key, None, self._epoch)
+        renewed = _all_new([head] if head is not None and head.tags else self._gone, now)
         for spans in self.spans.values():
             for span in spans:
                 if span.over:
                     span.until = self._rotations.get(span.epoch + 1)
-                if span.over and span.epoch == self._epoch and head is not None and _all_new([head], now):
+                if span.over and span.epoch == self._epoch and renewed:
                     span.until = _NOT_COMMITTED
         for key in now.keys:
             if key not in self._open:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from audit.committed import FILE, report, states, times
 
 from encconf.audit.history import Span
 from encconf.audit.readers import Person, Reader
 from encconf.git.log import Moment
 
-from .team import Team
+from .team import PLAIN, Team
 
 
 def test_the_time_that_ended_last() -> None:
@@ -67,6 +68,23 @@ class TestReaders:
         team.share(FILE, ["alice"], rotate=True)
         second = team.commit()
         assert times(team, "bob") == [(first, second, second, True)]
+        assert states(team) == {"alice": "reads", "bob": "former"}
+
+    @pytest.mark.parametrize("between", [None, PLAIN])
+    def test_somebody_gone_with_a_deleted_file(self, team: Team, between: str | None) -> None:
+        """Its name is used again for a file with another data key; or it was plaintext in between."""
+        team.config("alice", "bob")
+        team.seal(FILE, ["alice", "bob"])
+        first = team.commit()
+        if between is None:
+            team.git("rm", "-q", FILE)
+        else:
+            team.write(FILE, between)
+        second = team.commit()
+        team.seal(FILE, ["alice"])
+        assert states(team) == {"alice": "reads", "bob": "former"}
+        third = team.commit()
+        assert times(team, "bob") == [(first, second, third, True)]
         assert states(team) == {"alice": "reads", "bob": "former"}
 
     def test_somebody_who_came_back(self, team: Team) -> None:
