@@ -18,9 +18,6 @@ from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.io.memory import stay_in_memory
 from encconf.systemd import rules, server, units
-from encconf.systemd.rules import Rule
-from encconf.systemd.server import CredentialServer, notify
-from encconf.systemd.units import Unit
 from encconf.systemd.values import Values
 
 
@@ -58,12 +55,11 @@ def serve(console: Console, *, file: list[str], **options: Value) -> None:
     console.note("stopped")
 
 
-def _obey_signals(console: Console, desk: CredentialServer) -> None:
-
+def _obey_signals(console: Console, desk: server.CredentialServer) -> None:
     def reload(*_: object) -> None:
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        notify(console.environ, f"RELOADING=1\nMONOTONIC_USEC={now}")
-        desk.reload(lambda: notify(console.environ, "READY=1"))
+        server.notify(console.environ, f"RELOADING=1\nMONOTONIC_USEC={now}")
+        desk.reload(lambda: server.notify(console.environ, "READY=1"))
 
     signal.set_wakeup_fd(desk.waker, warn_on_full_buffer=False)  # a full pipe wakes the server, too
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -83,7 +79,7 @@ def _seconds(given: str | None) -> float | None:
     return seconds
 
 
-def _rules(options: Mapping[str, Value]) -> list[Rule]:
+def _rules(options: Mapping[str, Value]) -> list[rules.Rule]:
     found, listed = [rules.read(each) for each in texts(options, "allow")], text(options, "allow_from")
     return found if listed is None else found + rules.read_file(listed)
 
@@ -137,7 +133,7 @@ def unit(console: Console, *, file: list[str], unit: str | None, **options: Valu
     console.hint(f"{systemctl} daemon-reload && {systemctl} enable --now {name}.socket")
 
 
-def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list[Rule]:
+def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list[rules.Rule]:
     """Return rules that allow a unit the values of --allow, or else all values of the files.
 
     For a template, the rules allow all of its instances.
@@ -157,7 +153,7 @@ def _program() -> list[str]:
     return [sys.executable, "-m", "encconf"]
 
 
-def _write(console: Console, folder: str, made: Sequence[Unit]) -> None:
+def _write(console: Console, folder: str, made: Sequence[units.Unit]) -> None:
     for each in made:
         path = fileio.resolve(os.path.join(folder, each.path))
         if fileio.read_existing(path) == each.text:

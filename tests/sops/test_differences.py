@@ -486,6 +486,23 @@ def test_dotenv_name(sides: Sides) -> None:
     assert (ours.code, ours.out, own.code, own.out) == (4, "", 4, "")
 
 
+def test_extract_in_place(sides: Sides) -> None:
+    before = sides.own.read("e.yaml")
+    real, ours, own = sides.run("decrypt", "-i", "--extract", '["a"]["b"]', "e.yaml")
+    assert (real.code, ours.code, own.code) == (0, 0, 8)
+    assert (sides.real.read("e.yaml"), sides.ours.read("e.yaml")) == ("hello", "hello")
+    assert sides.own.read("e.yaml") == before
+
+
+def test_empty_option(sides: Sides) -> None:
+    before = sides.own.read("e.yaml")
+    for box in (sides.real, sides.ours):
+        box.run("rotate", "-i", "--rm-age", "", "e.yaml", code=0)
+        assert sides.key.recipient in box.read("e.yaml")
+    sides.own.run("rotate", "--rm-age", "", "e.yaml", code=1)
+    assert sides.own.read("e.yaml") == before
+
+
 def test_documents(sides: Sides) -> None:
     sides.encrypt("x.yaml", "a: 1\n---\nb: 2\n")
     for format, first in (("json", '{\n\t"a": 1\n}\n'), ("dotenv", "a=1\n")):
