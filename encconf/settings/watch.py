@@ -163,8 +163,8 @@ def watch(
             raise UsageError(
                 f"watch(function, …) takes no {next(iter(options))}=: the function loads the files"
             )
-        return Live(source, tuple(path_of(path, "watch") for path in paths), interval)
+        return Live(source, tuple(os.path.abspath(path_of(path, "watch")) for path in paths), interval)
     if paths:
         raise UsageError("watch(path) takes one path; for several, give a function and then the paths")
-    name = path_of(source, "watch")
+    name = os.path.abspath(path_of(source, "watch"))  # a server may change its current folder later
     return Live(lambda: api.load_config(name, **options), (name,), interval)

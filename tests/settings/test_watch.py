@@ -83,6 +83,16 @@ def test_the_first_load_raises(key: TestKey, tmp_path: Path) -> None:
         watch(tmp_path / "none.enc.yaml")
 
 
+def test_the_current_folder_may_change(path: Path, key: TestKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    live = watch(path.name, interval=0)
+    several = watch(lambda: encconf.load_config(path), path.name, interval=0)
+    monkeypatch.chdir("/")
+    key.write(path, {"n": 20})
+    assert (live(), live.error) == ({"n": 20}, None)
+    assert several() == {"n": 20}
+
+
 def test_a_load_that_is_interrupted_is_tried_again(path: Path, key: TestKey) -> None:
     loads = iter([dict, KeyboardInterrupt, dict])
 
