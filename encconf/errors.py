@@ -10,7 +10,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, Self
+    from typing import Any
 
 
 class EncconfError(Exception):
@@ -30,11 +30,11 @@ class EncconfError(Exception):
     temporary = False
     """Whether a service could not be reached, so that another try may succeed later."""
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, file: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.file: str | None = None
+        self.file = file
 
     @property
     def hint(self) -> str | None:
@@ -48,7 +48,7 @@ class EncconfError(Exception):
             self.__notes__ = [*notes, f"hint: {hint}"] if hint is not None else notes
         self._hint = hint
 
-    def about(self, file: str) -> Self:
+    def about(self, file: str) -> EncconfError:
         """Set the file that this error is about, unless it has one.  Returns self."""
         if self.file is None:
             self.file = file
@@ -178,8 +178,8 @@ class MissingFileError(_FileError, InputError, FileNotFoundError):
     exit_code = 100
     slug = "no-such-file"
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, hint: str | None = None, file: str | None = None) -> None:
+        super().__init__(message, hint=hint, file=file)
         self.errno = 2  # ENOENT
         self.strerror = message
 

@@ -212,7 +212,7 @@ def _everywhere(
                     new = fileio.read_bytes(shown[1])
                 if entry.status == "U":
                     if os.path.isfile(shown[1]) and _concerns(fileio.read_bytes(shown[1]), entry.path):
-                        yield InputError("it has a merge conflict").about(shown[1])
+                        yield InputError("it has a merge conflict", file=shown[1])
                     continue
                 for blob, data, label in zip(entry.blobs, (old, new), labels, strict=True):
                     if blob and data is None:
@@ -228,8 +228,11 @@ def _everywhere(
 
 
 def _missing(label: str) -> InputError:
-    hint = "a partial clone may lack it; git show fetches it"
-    return InputError("git cannot read its content", hint=hint).about(label)
+    return InputError(
+        "git cannot read its content",
+        file=label,
+        hint="a partial clone may lack it; git show fetches it",
+    )
 
 
 def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged: bool) -> Iterator[Entry]:
