@@ -36,14 +36,14 @@ class Span:
 
     ``start`` is None if the key is not committed yet.  ``over`` says that the span has ended; ``end`` is
     None if it has not, or if its end is not committed.  ``until`` is when the file got another data key than
-    the one that the reader knows, or None if it still has that one.
+    those that the reader knows (``data_keys``, by number), or None if it has one of those.
     """
 
     start: Moment | None
     end: Moment | None = None
     over: bool = False
     until: Moment | None = None
-    epoch: int = 0
+    data_keys: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True, eq=False)
@@ -193,11 +193,10 @@ class FileHistory:
         self.keys: dict[str, MasterKey] = {}
         self.spans: dict[str, list[Span]] = {}
         self.plain: list[Span] = []
-        self._epoch = 0  # the number of the data key: it is increased when no ciphertext stayed the same
-        self._rotations: dict[int, Moment] = {}  # the commits that did so
         self._open: dict[str, Span] = {}  # the spans that have not ended, by key
         self._last: Moment | None = None  # the newest commit so far
         self._gone: list[Version] = []  # what was last deleted, or replaced by plaintext
+        self._data_keys: dict[Version, int] = {}  # the number of each version's data key
 
     def change(self, change: Entry, known: Mapping[str, Version]) -> None:
         """Apply one commit."""
@@ -209,19 +208,17 @@ class FileHistory:
         before: set[str] = set().union(*(old.keys for old in olds))
         after = new.keys if new is not None else {}
         self.keys.update(after)
-        epoch = self._epoch
-        sealed = [old for old in olds if old.tags]
-        if new is None or not new.encrypted:
-            self._gone = sealed or self._gone
-        elif _all_new(sealed or self._gone, new):
-            self._epoch += 1
-            self._rotations[self._epoch] = moment
         for key in before - set(after):
-            self._close(key, moment, epoch)
+            self._close(key, moment)
         for key in after:
             if key not in before and key not in self._open:
                 self._open[key] = span = Span(moment)
                 self.spans.setdefault(key, []).append(span)
+        sealed = [old for old in olds if old.tags]
+        if new is None or not new.encrypted:
+            self._gone = sealed or self._gone
+        else:
+            self._learn(new, self._data_key(new, sealed or self._gone), moment)
         self._note_plain(new is not None and not new.encrypted, moment)
 
     def merge(self, head: Version) -> None:
@@ -230,33 +227,54 @@ class FileHistory:
         for key in [key for key in head.keys if key not in self._open]:
             spans = self.spans.setdefault(key, [])
             if spans:
-                spans[-1].end, spans[-1].over = None, False
+                spans[-1].end, spans[-1].over, spans[-1].until = None, False, None
             else:
                 spans.append(Span(self._last))
             self._open[key] = spans[-1]
         for key in set(self._open) - set(head.keys):
-            self._close(key, self._last, self._epoch)
+            self._close(key, self._last)
+        if head.encrypted and self._last is not None:
+            self._learn(head, self._data_key(head, self._gone), self._last)
 
     def end(self, head: Version | None, now: Version) -> None:
         """Apply what is not committed, and find out until when each key knew the data key."""
         self.keys.update(now.keys)
         for key in set(self._open) - set(now.keys):
-            self._close(key, None, self._epoch)
-        renewed = _all_new([head] if head is not None and head.tags else self._gone, now)
+            self._close(key, None)
+        number = self._data_key(now, [head] if head is not None and head.tags else self._gone)
         for spans in self.spans.values():
             for span in spans:
-                if span.over:
-                    span.until = self._rotations.get(span.epoch + 1)
-                if span.over and span.epoch == self._epoch and renewed:
+                if number in span.data_keys:
+                    span.until = None
+                elif span.over and span.until is None:
                     span.until = _NOT_COMMITTED
         for key in now.keys:
             if key not in self._open:
                 self.spans.setdefault(key, []).append(Span(None))
 
-    def _close(self, key: str, end: Moment | None, epoch: int) -> None:
+    def _data_key(self, version: Version, olds: Sequence[Version]) -> int:
+        """Return the number of a version's data key.
+
+        It has that of an older version if any ciphertext stayed the same, or if it has none.
+        """
+        alike = (old for old in olds if not version.tags or old.tags & version.tags)
+        same = next(alike, version)
+        fresh = len(self._data_keys)
+        return self._data_keys.setdefault(version, self._data_keys.setdefault(same, fresh))
+
+    def _learn(self, version: Version, number: int, moment: Moment) -> None:
+        """Note who knows the data key of a version, and whose knowledge it ends."""
+        for key, spans in self.spans.items():
+            if key in version.keys:
+                spans[-1].data_keys.add(number)
+            for span in spans:
+                if span.over and span.until is None and number not in span.data_keys:
+                    span.until = moment
+
+    def _close(self, key: str, end: Moment | None) -> None:
         """End the open span of a key, if it has one."""
         if (span := self._open.pop(key, None)) is not None:
-            span.end, span.over, span.epoch = end, True, epoch
+            span.end, span.over = end, True
 
     def _note_plain(self, plain: bool, moment: Moment) -> None:
         running = bool(self.plain) and not self.plain[-1].over
@@ -277,9 +295,3 @@ def _reported(
         history.merge(head)
     history.end(head, now)
     return history
-
-
-def _all_new(olds: Sequence[Version], new: Version) -> bool:
-    """Whether no earlier ciphertext is left.  Without a key, this is the sign of a new data key."""
-    tags: frozenset[bytes] = frozenset().union(*(old.tags for old in olds))
-    return bool(tags) and bool(new.tags) and not tags & new.tags

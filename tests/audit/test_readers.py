@@ -87,6 +87,39 @@ class TestReaders:
         assert times(team, "bob") == [(first, second, third, True)]
         assert states(team) == {"alice": "reads", "bob": "former"}
 
+    def test_a_new_data_key_that_a_merge_did_not_keep(self, team: Team) -> None:
+        team.config("alice", "bob")
+        team.seal(FILE, ["alice", "bob"])
+        team.commit()
+        team.share(FILE, ["alice"], rotate=False)
+        team.commit()
+        team.git("checkout", "-q", "-b", "side")
+        team.rotate(FILE)
+        team.commit()
+        team.git("checkout", "-q", "main")
+        team.edit(FILE, "hunter2", "hunter3")
+        team.commit()
+        team.git("merge", "-q", "-s", "ours", "--no-edit", "side")
+        assert states(team) == {"alice": "reads", "bob": "exposed"}
+
+    def test_what_somebody_could_read_on_a_branch(self, team: Team) -> None:
+        """Bob was removed on both branches, but on one only after the data key that was kept was made."""
+        team.config("alice", "bob")
+        team.seal(FILE, ["alice", "bob"])
+        team.commit()
+        team.git("checkout", "-q", "-b", "side")
+        team.rotate(FILE)
+        team.commit()
+        team.share(FILE, ["alice"], rotate=False)
+        team.commit()
+        team.git("checkout", "-q", "main")
+        team.share(FILE, ["alice"], rotate=True)
+        team.commit()
+        team.git("merge", "-q", "-s", "ours", "--no-commit", "side")
+        team.git("checkout", "side", "--", FILE)
+        team.commit()
+        assert states(team) == {"alice": "reads", "bob": "exposed"}
+
     def test_somebody_who_came_back(self, team: Team) -> None:
         team.seal(FILE, ["alice", "bob"])
         commits = [team.commit()]
