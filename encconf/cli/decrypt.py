@@ -6,7 +6,7 @@ from encconf.cli import files
 from encconf.cli.console import Console
 from encconf.cli.options import Value, flag, text
 from encconf.errors import ConflictError
-from encconf.io.fileio import PRIVATE
+from encconf.io.fileio import PRIVATE, resolve
 
 
 def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
@@ -17,12 +17,13 @@ def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
         decrypt_many(console, file, options)
         return
     in_place, output = flag(options, "in_place"), text(options, "output")
-    if in_place and text(options, "extract") is not None:
+    source = files.read_by(file[0] if file else None, options)
+    replaces = in_place or (output not in (None, *files.STDOUT) and resolve(str(output)) == source.path)
+    if replaces and text(options, "extract") is not None:
         raise ConflictError(
-            "--in-place and --extract exclude each other",
+            "--extract would replace the whole file with one value",
             hint="the other values would be lost; to write this one to another file, use -o",
         )
-    source = files.read_by(file[0] if file else None, options)
     plain = files.decrypted(source, options, files.credentials(console), console.warn)
     written = files.write(console, plain, source, in_place=in_place, output=output, mode=PRIVATE)
     if written is not None:

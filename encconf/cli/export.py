@@ -34,6 +34,8 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
             "stdout is a terminal, and the values are secret", hint="to print them anyway, use --plaintext"
         )
     sources = list(map(files.read, file))
+    if output is not None and fileio.resolve(output) in [source.path for source in sources]:
+        raise ConflictError("--output names a file to export, which would be lost")
     if format == "k8s" and len(file) == 1 and sources[0].format(text(options, "input_type")) == "binary":
         _write(console, _k8s_binary(console, sources[0], options), output)
         return

@@ -50,8 +50,9 @@ def test_in_place(sealed: Project) -> None:
 
 def test_one_value_does_not_replace_the_whole_file(sealed: Project) -> None:
     before = sealed.read("secrets.enc.yaml")
-    done = sealed.run("decrypt", "-i", "--extract", "password", "secrets.enc.yaml", code=8)
-    assert "the other values would be lost" in done.err
+    for words in (["-i"], ["-o", "secrets.enc.yaml"], ["-o", "../project/secrets.enc.yaml"]):
+        done = sealed.run("decrypt", *words, "--extract", "password", "secrets.enc.yaml", code=8)
+        assert "the other values would be lost" in done.err
     assert sealed.read("secrets.enc.yaml") == before
 
 

@@ -189,6 +189,12 @@ def test_a_file_in_a_repository(awkward: Project) -> None:
     assert "git does not ignore it" in awkward.run("export", "--format", "dotenv", "-o", "out", "v.json").err
 
 
+def test_the_file_itself_is_not_the_output(awkward: Project) -> None:
+    before = awkward.read("v.json")
+    awkward.run("export", "--format", "dotenv", "-o", "./v.json", "v.json", code=8)
+    assert awkward.read("v.json") == before
+
+
 def test_mistakes(awkward: Project) -> None:
     for words in (["json", "--with-key", "host"], ["json", "--name", "x"], ["github", "-o", "x"]):
         awkward.run("export", "--format", *words, "v.json", code=8)
