@@ -3,8 +3,9 @@
     .venv/bin/python tests/fuzz.py --minutes 5 --seed 1000000
 
 Each document is encrypted by one program and decrypted by the other.  Both also set and remove values in it.
-Random merges are compared with those of `git merge-file`.  Then, for the same time, encrypted files of every
-format are changed at random, and opened under a limit of memory and time (`mutated`).
+One file is changed in many steps, each by another program (`relay`).  Random merges are compared with those
+of `git merge-file`.  Then, for the same time, encrypted files of every format are changed at random, and
+opened under a limit of memory and time (`mutated`).
 
 This is not part of `make test`.  Every document is made from a seed, which is printed if something is wrong.
 tests/test_differential.py runs the same checks with fixed seeds.
@@ -24,6 +25,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +139,7 @@ def merged(text: str, format: str, seed: int) -> str:
     def side() -> str:
         lines = text.splitlines(keepends=True)
         for _ in range(draw.randrange(1, 4)):
-            tried = _edited(lines, draw, format)
+            tried = edited(lines, draw, format)
             if reads("".join(tried)):
                 lines = tried
         return "".join(lines)
@@ -173,7 +175,7 @@ def merged(text: str, format: str, seed: int) -> str:
     return "the same lines in another order"
 
 
-def _edited(lines: list[str], draw: random.Random, format: str) -> list[str]:
+def edited(lines: list[str], draw: random.Random, format: str) -> list[str]:
     """Return the lines after a typical edit: one of them is changed, added or removed."""
     at = draw.randrange(len(lines)) if lines else 0
     line = lines[at] if lines else ""
@@ -243,6 +245,7 @@ def main() -> int:
     from generate import dotenv_text, ini_text, json_text, toml_text, yaml_text
     from mutated import main as mutated
     from oracle import AgeKey, Sops
+    from relay import MAKE, relayed
     from test_differential import (
         both_ways,
         bytes_both_ways,
@@ -260,7 +263,8 @@ def main() -> int:
         "--only", default="", help="checks whose name begins so: toml, binary, ini comments …"
     )
     arguments = parser.parse_args()
-    key = AgeKey.generate()
+    keys = [AgeKey.generate() for _ in range(3)]
+    key = keys[0]
     sops = Sops(key.environ())
     checks: dict[str, Callable[[int], str]] = {
         "yaml": lambda seed: both_ways(yaml_text(seed), "yaml", key, sops),
@@ -278,6 +282,7 @@ def main() -> int:
         "json ": lambda seed: changed(json_text(seed), "json", seed, key, sops),
         "dotenv ": lambda seed: changed(dotenv_text(seed), "dotenv", seed, key, sops),
         "ini ": lambda seed: changed(ini_text(seed), "ini", seed, key, sops),
+        **{f"relay {format}": partial(relayed, format=format, sops=sops, keys=keys) for format in MAKE},
         "merge yaml": lambda seed: merged(yaml_text(seed), "yaml", seed),
         "merge json": lambda seed: merged(json_text(seed), "json", seed),
         "merge dotenv": lambda seed: merged(dotenv_text(seed), "dotenv", seed),
