@@ -4,3 +4,10 @@
 to a file and why.  `encconf.audit.access` finds out who can read which files and since when.
 `encconf.audit.diff` finds out what differs between two versions, without showing values.
 """
+
+# It is compiled when it is first needed.
+DIRECTIVE = (
+    r"(?i:yaml-language-server|yamllint |prettier-|code: language|vim:|vi:|renovate:|checkov:|trivy:|kics"
+    r"|noqa|nosec|ansible-lint|gitleaks:|pragma:|shellcheck |\$schema|-\*-)"
+)
+"""Matches the beginning of a comment for a program: it is no secret, and no name of a person."""

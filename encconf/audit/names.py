@@ -23,6 +23,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
+from encconf.audit import DIRECTIVE
 from encconf.errors import ConfigError, EncconfError
 from encconf.keys import TABLE
 from encconf.text.document import Leaf, Scope
@@ -322,7 +323,7 @@ _RULES = (("creation_rules",), ("destination_rules",))
 _NEAR = 4 * MAX_NAME  # how far an anchor may be from its key, and how long a line with a name may be
 _LONG = 64 * MAX_NAME  # how much of a comment is read; it may be a list of names
 _ITEM = re.compile(r"[ \t]*-[ \t]")
-_PROSE = re.compile(r"[-!]|yaml-language-server|.*:\Z")
+_PROSE = re.compile(rf"[-!]|{DIRECTIVE}|.*:\Z")
 
 
 def _of_config(text: str) -> Iterator[tuple[str, str]]:
@@ -357,9 +358,9 @@ def _behind(text: str, leaf: Leaf, members: list[Leaf]) -> dict[int, str]:
     """Return the name in the comment after a leaf, by the leaf's id; after a list, names for ``members``."""
     # A block scalar ends with its line, so what follows it is on another line.
     comment = None if text[leaf.end - 1] == "\n" else _COMMENT.match(text, leaf.end)
-    if not comment or not comment[2]:
+    name = comment[2][:_LONG].strip() if comment else ""
+    if not comment or not name or re.match(DIRECTIVE, name):
         return {}
-    name = comment[2][:_LONG].strip()
     if "]" not in (comment[1] or ""):
         return {id(leaf): name}
     parts = [part.strip() for part in name.split(",")]

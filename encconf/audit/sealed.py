@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from encconf.audit import DIRECTIVE
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.engine import cipher
 from encconf.engine.metadata import Metadata
@@ -29,16 +30,11 @@ SHORT = 4
 
 _TYPES = frozenset({b"str", b"int", b"float", b"bool", b"time", b"comment", b"bytes"})
 _TEXTS = (b"str", b"bytes")
-# These are compiled when they are first needed.
-_DIRECTIVE = (
-    r"(?i)yaml-language-server:|yamllint |prettier-|code: language|vim:|vi:|renovate:|checkov:|trivy:|kics"
-    r"|noqa|nosec|ansible-lint|gitleaks:|pragma:|shellcheck |\$schema|-\*-"
-)
-"""Comments for programs, which are not secret."""
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})\Z"
 )
 _ARMOR = {"age": "-----BEGIN AGE ENCRYPTED FILE-----", "pgp": "-----BEGIN PGP MESSAGE-----"}
+# These are compiled when they are first needed.
 _LOOKS = (
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAGE-SECRET-KEY-"
     rb"|\b(?:gh[pousr]|glpat|github_pat|xox[abeprs]|[rs]k_live|hv[sb])[-_.][A-Za-z0-9_-]{10}"
@@ -149,7 +145,7 @@ def _block(sealed: Sealed) -> None:
         sealed.find("bad-block", "lastmodified in the sops block is not a date")
     if metadata.layout is not None and cipher.split(metadata.layout) is None:
         sealed.find("bad-block", "encconf_layout in the sops block is not a ciphertext")
-    if metadata.threshold > max(len(groups), 1):
+    if metadata.threshold > len(groups) > 1:  # one group has no threshold
         sealed.find(
             "bad-block",
             f"it needs {metadata.threshold} of {len(groups)} key groups, so nobody can open the file",
@@ -339,7 +335,7 @@ def _comments(sealed: Sealed) -> None:
     prefix = cipher.PREFIX
     for comment, chosen in zip(sealed.document.comments, sealed.chosen.comments, strict=True):
         text = comment.text.strip()
-        if chosen and text and not text.startswith(prefix) and not re.match(_DIRECTIVE, text):
+        if chosen and text and not text.startswith(prefix) and not re.match(DIRECTIVE, text):
             sealed.find(
                 "plain-comment",
                 "this comment is plaintext, but the file's comments are encrypted",

@@ -318,6 +318,8 @@ def test_names_are_shown_when_keys_change(tmp_path: Path, home: Path) -> None:
         "  # Everything\n  - age: {A}\n",
         "  - path_regex: x\n    age: >-\n      {A}\n    # Staging\n  - path_regex: y\n    age: {B}\n",
         "  - path_regex: x\n    age: |\n      {A}\n  # Staging\n  - path_regex: y\n    age: {B}\n",
+        "  - path_regex: x\n    age: {A} # yamllint disable-line\n",
+        "  - path_regex: x\n    age:\n      # prettier-ignore\n      - {A}\n",
     ],
 )
 def test_i15_comments_for_people_are_no_names(tmp_path: Path, rules: str) -> None:

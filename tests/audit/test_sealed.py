@@ -155,6 +155,13 @@ def test_more_key_groups_are_needed_than_there_are(repo: Repo) -> None:
     assert found.message == "it needs 4 of 3 key groups, so nobody can open the file"
 
 
+def test_i3_one_key_group_has_no_threshold(repo: Repo) -> None:
+    """sops writes such a file, and opens it."""
+    repo.write("a.enc.yaml", seal(DATABASE))
+    repo.edit("a.enc.yaml", r"^sops:$", "sops:\n    shamir_threshold: 2")
+    assert repo.check(verify=ALICE).findings == []
+
+
 def test_a_file_that_is_too_large(repo: Repo) -> None:
     from encconf.io.fileio import LIMIT
 

@@ -210,6 +210,15 @@ def test_h6_what_rops_makes_of_plaintext_values(writer: Desk, spelling: str) -> 
 
 
 @pytest.mark.parametrize("program", [ENCCONF, ("sops",)] if ROPS else ())
+def test_h6_an_empty_string_where_values_are_encrypted(writer: Desk, program: tuple[str, ...]) -> None:
+    writer.write("p.yaml", "pw: ''\n")
+    flags = ("encrypt", "-i", "p.yaml")
+    writer.run(*program, *flags, environ=ENVIRON if program == ENCCONF else {})
+    with pytest.raises(AssertionError, match="missing ENC prefix"):
+        Rops().read(writer, "p.yaml")
+
+
+@pytest.mark.parametrize("program", [ENCCONF, ("sops",)] if ROPS else ())
 def test_h6_a_byte_order_mark(writer: Desk, program: tuple[str, ...]) -> None:
     """sops drops it."""
     _check_plain_value(writer, "\ufeffpw: a\nd: x\n", program, opens=program != ENCCONF)
