@@ -136,10 +136,7 @@ class _Walk:
             begin = end - 3  # after the directives
         elif kind is MappingEndEvent and self.is_pair_end(event):
             # The end has no token, and the comments after the comma still belong to the pair.
-            k = i + 1
-            while self.is_empty(self.events[k]):
-                k += 1
-            begin = self.events[k].start_mark.index + self.shift
+            begin = self.events[i + 1].start_mark.index + self.shift
 
         scanner = self.scanner
         scanner.in_flow = self.top >= 0 and bool(self.events[self.top].flow_style)
@@ -367,9 +364,7 @@ class _Walk:
     def take_scalar(self, i: int) -> None:
         heads, lines, feet = self.taken()
         top = self.top
-        if top < 0:
-            self.put(heads + lines, NOWHERE, NOWHERE)
-        elif self.is_list(top):
+        if self.is_list(top):
             self.put(heads + lines, top, i)
             self.put(feet, top, i + 1)
         elif not (i - self.base) & 1:  # a value

@@ -339,8 +339,6 @@ def caveat(leaf: Leaf) -> str | None:
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
     """Respell what sops cannot read: ``\\r\\n``, blanks, indented comments, values of several lines."""
     text = document.text
-    if document.parts[0].block is not None:
-        return None
     edits = [(leaf.start, leaf.end, leaf.note) for leaf in document.leaves if isinstance(leaf.note, str)]
     if not edits and text[:1] not in " \t\r\ufeff" and not _INDENTED.search(text) and "\r\n" not in text:
         return None

@@ -297,8 +297,6 @@ def caveat(leaf: Leaf) -> str | None:
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
     """Respell values that the library would read differently, and comments that sops cannot store."""
     text = document.text
-    if document.parts[0].block is not None:
-        return None
     indented = document.parts[0].indent > 0
     edits: list[Edit] = []
     others: list[Edit] = []

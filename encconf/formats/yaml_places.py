@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import EmptyDocumentError
-from encconf.formats.yaml_parser import TooNewError, parse
+from encconf.formats.yaml_parser import TooNewError, events_of
 from encconf.formats.yaml_text import content_end
 from encconf.formats.yaml_words import ALIAS, DOUBLE, FOLDED, LITERAL, SINGLE, SKIP, line_start, properties
 from encconf.text.document import Leaf, Scope
@@ -201,12 +200,10 @@ def _compose(text: str, *, pure: bool) -> Node:
     key: tuple[str, int, int] | None = None
     anchored: dict[str, str] = {}
     # Without the byte order mark: one parser counts it as a character, the other does not.
-    for event in parse(text[bom:], pure):
+    for event in events_of(text[bom:], pure):
         name = type(event).__name__
         if name in ("StreamStartEvent", "DocumentStartEvent"):
             continue
-        if name == "StreamEndEvent":
-            break
         start, end = event.start_mark.index + bom, event.end_mark.index + bom
         inside = nodes.inside
         if name == "ScalarEvent" and event.anchor is not None:
@@ -221,8 +218,9 @@ def _compose(text: str, *, pure: bool) -> Node:
             nodes.add(node, key[0] if key is not None else None, begin, after)
             key = None
         if nodes.root is not None and nodes.inside is None:
-            return nodes.root
-    raise EmptyDocumentError("the text has no values")
+            break
+    assert nodes.root is not None  # a text without a document has no places
+    return nodes.root
 
 
 def _node(text: str, event: Any, start: int, end: int) -> Node:

@@ -6,6 +6,7 @@ import pytest
 from formats.edited import YAML, changed
 
 from encconf.errors import EmitError
+from encconf.merge import merge
 from encconf.text.path import parse
 from encconf.verbs import changes
 
@@ -194,3 +195,14 @@ def test_a_replaced_collection_or_block_scalar_leaves_its_comments(
 )
 def test_no_comment_becomes_part_of_a_value(text: str, path: str, after: str) -> None:
     assert changes.put(text, parse(path), "a\nb", format="yaml") == after
+
+
+@pytest.mark.parametrize("first", ["a: 1\n", "a: &x 1\n", "a:\n\n", "a: [1] # c\n"])
+@pytest.mark.parametrize("second", ["b: 2\n", '"b": 2\n', "? {b: 2}\n"])
+def test_a_byte_order_mark_inside_a_text(first: str, second: str) -> None:
+    """As in two files that were joined.  To go-yaml, it is a part of the key."""
+    text = f"{first}\ufeff{second}"
+    after = changes.put(text, ("a",), 5, format="yaml")
+    assert after.endswith(f"\n\ufeff{second}")
+    merged = merge(text, f"{text}c: 3\n", text.replace("1", "4"), format="yaml")
+    assert merged.conflicts == []
