@@ -54,7 +54,7 @@ class Plan(Record):
     @property
     def thresholds(self) -> tuple[int, int]:
         """How many groups are needed now, and how many will be.  0 if there is only one group."""
-        held = self.metadata.threshold if len(self.metadata.groups) > 1 else 0  # of one group it says nothing
+        held = self.metadata.threshold if len(self.metadata.groups) > 1 else 0  # one group needs none
         return held, quorum(self.rule.threshold, self.new) if len(self.new) > 1 else 0
 
     @property

@@ -116,7 +116,7 @@ _NONE = _Period(0.0, {}, None, {})
 class SettingsCache(DataKeyCache):
     """Keeps data keys, and the values of the files that they opened, for at most ``lifetime`` seconds.
 
-    Keeping the values is no additional risk, since the data keys are in the same memory.  Values are reused
+    Keeping the values adds no risk, since the data keys are in the same memory.  Values are reused
     only if opening the file would give the same ones: for the same bytes and the same environment.
     """
 

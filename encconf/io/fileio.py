@@ -309,8 +309,8 @@ def write_atomic(
     the folder, or if the file has hard links.  A new file gets ``mode``, by default 0666 less the umask.
     With mode `PRIVATE`, an existing file that everyone may read or write becomes private, too.
     ``replacing`` is the text that the file must still have, or None if it must not exist.  Writers in one
-    folder wait for each other.  If ``path`` is no regular file (but a pipe, a device or an open descriptor),
-    the content is written to it directly, unless it was put where a file with the text ``replacing`` was.
+    folder wait for each other.  If ``path`` is a pipe, a device or an open descriptor, the content is
+    written to it directly, unless it was put where a file with the text ``replacing`` was.
 
     Raises OutputError (also for a file that is planted, see `descriptors.is_planted`), ChangedError if the
     file is not as ``replacing`` says, and UnwrittenError if the disk is full.

@@ -46,7 +46,7 @@ def origin(address: str) -> str | None:
 
 
 def origin_and_path(address: str) -> tuple[str, str] | None:
-    """Return the origin of an address and its path ("" or ``/…``), or None if it is no plain address."""
+    """Return the origin of an address and its path ("" or ``/…``), or None if it is not plain."""
     scheme, _, rest = address.partition("://")
     host, slash, path = rest.partition("/")
     server = origin(f"{scheme}://{host}")

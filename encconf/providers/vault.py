@@ -51,7 +51,7 @@ def ask(
     ``server`` is an origin (see `encconf.providers.https.origin`).  ``needs`` is what the token's policy must
     allow, for the hint of a refusal.  ``who`` is by default the login of the environment.  If a login's token
     is refused, ``call`` is repeated after a new login.  Raises NotMyKeyError if there is no token, and
-    MasterKeyError.  An answer that is no JSON object is an error, too: it may be a proxy's page.
+    MasterKeyError.  An answer that is not a JSON object is an error, too: it may be a proxy's page.
     """
     environ = settings(credentials)
     who = who or identity(credentials)

@@ -287,9 +287,9 @@ def _decoded(uri: Uri, value: bytes) -> bytes:
 def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bool = False) -> None:
     """Store a value at an address.  If that has a field, store it as a member of a JSON object.
 
-    Existing values are overwritten only with ``replace``, and other fields are always kept.  It is no error
-    if the same value exists already: an SDK that repeats a call may find what the first call stored.  With
-    ``decode=base64``, the value is stored as base64.  Raises SourceError.
+    Existing values are overwritten only with ``replace``, and other fields are always kept.  It is not an
+    error if the same value exists already: an SDK that repeats a call may find what the first call stored.
+    With ``decode=base64``, the value is stored as base64.  Raises SourceError.
     """
     uri = _uri(uri)
     try:
