@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from encconf.errors import EmptyDocumentError
 from encconf.formats.yaml_parser import TooNewError, events_of
 from encconf.formats.yaml_text import content_end
 from encconf.formats.yaml_words import ALIAS, DOUBLE, FOLDED, LITERAL, SINGLE, SKIP, line_start, properties
@@ -204,6 +205,8 @@ def _compose(text: str, *, pure: bool) -> Node:
         name = type(event).__name__
         if name in ("StreamStartEvent", "DocumentStartEvent"):
             continue
+        if name == "StreamEndEvent":
+            break
         start, end = event.start_mark.index + bom, event.end_mark.index + bom
         inside = nodes.inside
         if name == "ScalarEvent" and event.anchor is not None:
@@ -218,9 +221,8 @@ def _compose(text: str, *, pure: bool) -> Node:
             nodes.add(node, key[0] if key is not None else None, begin, after)
             key = None
         if nodes.root is not None and nodes.inside is None:
-            break
-    assert nodes.root is not None  # a text without a document has no places
-    return nodes.root
+            return nodes.root
+    raise EmptyDocumentError("a line break that only YAML knows is before the document")
 
 
 def _node(text: str, event: Any, start: int, end: int) -> Node:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from formats.edited import YAML, changed
 
-from encconf.errors import EmitError
+from encconf.errors import EmitError, EncconfError
 from encconf.merge import merge
 from encconf.text.path import parse
 from encconf.verbs import changes
@@ -206,3 +206,10 @@ def test_a_byte_order_mark_inside_a_text(first: str, second: str) -> None:
     assert after.endswith(f"\n\ufeff{second}")
     merged = merge(text, f"{text}c: 3\n", text.replace("1", "4"), format="yaml")
     assert merged.conflicts == []
+
+
+def test_a_document_after_a_line_break_that_only_yaml_knows() -> None:
+    text = "a: 1\u2028---\n"
+    with pytest.raises(EncconfError):
+        changes.put(text, ("a",), 5, format="yaml")
+    assert merge("a: 1\u2028", text, "a: 1\u2028b: 2\n", format="yaml").whole
