@@ -6,11 +6,8 @@ from encconf import formats
 from encconf.engine.cipher import PREFIX, split
 from encconf.engine.metadata import Metadata
 from encconf.engine.opening import bounded
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.text.document import Document, Leaf
-    from encconf.text.path import Path
+from encconf.text.document import Document, Leaf
+from encconf.text.path import Path
 
 
 class InspectedLeaf:

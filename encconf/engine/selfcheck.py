@@ -15,12 +15,9 @@ from encconf.engine.opening import Opened
 from encconf.engine.plaintext import plain_text
 from encconf.engine.seal import unseal
 from encconf.errors import EmitError, LimitError
+from encconf.rules.selection import Chosen
+from encconf.text.document import Document
 from encconf.text.path import spell
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.rules.selection import Chosen
-    from encconf.text.document import Document
 
 
 def check_finished(

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.errors import EmitError
-from encconf.text.path import spell
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.text.document import Document
-    from encconf.text.path import Path
+from encconf.text.document import Document
+from encconf.text.path import Path, spell
 
 
 def quoted(document: Document) -> set[tuple[Path, bytes]]:

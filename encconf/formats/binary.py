@@ -14,11 +14,7 @@ import re
 
 from encconf.errors import EmitError, LimitError, ParseError
 from encconf.formats import json, json_text
-from encconf.text.document import Document, Leaf, splice, whole_document
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.text.document import Edit
+from encconf.text.document import Document, Edit, Leaf, splice, whole_document
 
 EXAMPLE = "Replace this line with the text to encrypt.\n"
 

@@ -6,12 +6,7 @@ import re
 
 from encconf.errors import ParseError
 from encconf.formats import goyaml
-from encconf.text.document import Leaf
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.text.document import Scope
-
+from encconf.text.document import Leaf, Scope
 
 # Values on one line.  `_REST` is what may follow: blanks and a comment.  All are compiled when first needed.
 _REST = r"(?=\ *+(?:(?<=\ )\#.*+)?\Z)"

@@ -8,14 +8,9 @@ from __future__ import annotations
 
 import re
 
-from encconf.formats import lines
+from encconf.formats import Prepared, lines
 from encconf.formats.yaml_words import BREAK
-from encconf.text.document import limit_lines, limit_paths, too_many
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.formats import Prepared
-    from encconf.text.document import Document
+from encconf.text.document import Document, limit_lines, limit_paths, too_many
 
 EXAMPLE = """\
 # This file is encrypted when you leave the editor.

@@ -31,12 +31,8 @@ from encconf.formats.yaml_words import (
     newline_of,
     scalar,
 )
-from encconf.text.document import Leaf
+from encconf.text.document import Comment, Document, Edit, Leaf, Scope
 from encconf.text.words import in_brackets
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.text.document import Comment, Document, Edit, Scope
 
 
 def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepared | None:

@@ -10,12 +10,8 @@ from __future__ import annotations
 from binascii import a2b_base64
 
 from encconf.errors import BadKeyError
-from encconf.keys import bech32
+from encconf.keys import MasterKey, bech32
 from encconf.keys.ssh_key import private_key
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.keys import MasterKey
 
 KIND = "ssh-ed25519"
 _P = 2**255 - 19
