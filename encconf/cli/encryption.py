@@ -110,14 +110,23 @@ class Job:
         """Set ``enc`` to the encrypted text.  Raises as `plain`, and the errors of encrypting."""
         plain = self.plain()
         with about(self.source.label):
+            text = plain_as(plain, self.format, self.written, whole=True)
+            twin = sealing.opened_twin(self.twin, self.rule, self.written, credentials, self._notify)
+            if twin is not None and not self._force and twin.metadata.selection != self.rule.selection:
+                from encconf.verbs.checks import refuse_exposed
+
+                refuse_exposed(twin, text, self.rule.selection)
             self.enc = sealing.encrypt(
-                plain_as(plain, self.format, self.written, whole=True),
+                text,
                 self.rule,
                 format=self.written,
-                twin=self.twin,
+                twin=twin,
                 credentials=credentials,
-                notify=lambda notice: self._warn(notice, None),
+                notify=self._notify,
             )
+
+    def _notify(self, notice: str) -> None:
+        self._warn(notice, None)
 
     def write(self, console: Console) -> bool:
         """Write the encrypted text to ``target`` or stdout.  Returns False if ``target`` is up to date."""

@@ -62,7 +62,7 @@ def encrypt(
     A caller that has scanned the text already, with its comments, passes the document.
     """
     credentials = credentials or Credentials.from_env()
-    replaced = _opened_twin(twin, rule, format, credentials, notify)
+    replaced = opened_twin(twin, rule, format, credentials, notify)
     selection = _selection(rule, replaced, format, notify)
     plain = scan_plain(text, format) if isinstance(text, str) else _refuse_block(text)
     if replaced is not None:
@@ -87,7 +87,7 @@ def encrypt(
     return Sealing(plain, metadata, data_key, sources, replaced, notify).run(chosen)
 
 
-def _opened_twin(
+def opened_twin(
     twin: str | Opened | None,
     rule: Rule | None,
     format: str,

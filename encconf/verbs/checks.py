@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine.admission import Objections, rule_of
+from encconf.engine.sealing import scan_plain
 from encconf.envelope.groups import are_spoiled
 from encconf.errors import (
     EmptyGroupError,
@@ -20,7 +21,7 @@ from encconf.keys import TABLE
 from encconf.rules.config import Rule, find_rule
 from encconf.rules.selection import Selection
 from encconf.text.path import Path, spell
-from encconf.text.printable import quoted
+from encconf.text.printable import listed, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from encconf.engine.metadata import Metadata
     from encconf.engine.opening import Opened
     from encconf.keys import MasterKey
+    from encconf.text.document import Document
     from encconf.verbs.changes import Check
 
     Warn = Callable[[str, str], None]
@@ -43,6 +45,27 @@ def known_rule(file: str, config: str | None) -> Rule | None:
         return find_rule(file, config=config)
     except EncconfError:
         return None
+
+
+def refuse_exposed(replaced: Opened, plain: str | Document, selection: Selection) -> None:
+    """Raise PlaintextError if a selection leaves values in plaintext that the replaced file encrypts."""
+    format = replaced.document.format
+    if format == "binary":
+        return
+    document = scan_plain(plain, format) if isinstance(plain, str) else plain
+    before = zip(replaced.document.leaves, replaced.chosen.leaves, strict=True)
+    sealed = {leaf.path for leaf, was in before if was and leaf.data}
+    leaves = zip(document.leaves, selection.choose(document).leaves, strict=True)
+    exposed = dict.fromkeys(
+        spell(leaf.path) for leaf, will in leaves if leaf.data and not will and leaf.path in sealed
+    )
+    if exposed:
+        own = " and ".join(replaced.metadata.selection.as_written())
+        raise PlaintextError(
+            f"the rule would leave values in plaintext that are encrypted now: {listed(exposed, 20)}",
+            hint=f"to keep them encrypted, add the file's own selection to the rule: {own}; to save them "
+            "as plaintext, use --force",
+        )
 
 
 def refuse_strangers(

@@ -51,6 +51,28 @@ class TestWhereItGoes:
             assert done.out.startswith("#ENC[")
         assert project.names() == [".sops.yaml", "secrets.yaml"]
 
+    def test_i14_a_rule_does_not_expose_what_the_file_encrypts(self, project: Project) -> None:
+        """As `updatekeys --selection` refuses it: the rule may have changed since the file was encrypted."""
+        plain = "root: hunter2\nempty: ''\ndata: {a: b}\n"
+        project.write(".sops.yaml", f"creation_rules:\n  - age: {project.key.recipient}\n")
+        project.write("s.yaml", plain)
+        project.run("encrypt", "s.yaml")
+        before = project.read("s.enc.yaml")
+        rule = f"creation_rules:\n  - age: {project.key.recipient}\n    encrypted_regex: ^data$\n"
+        project.write(".sops.yaml", rule)
+        done = project.run("encrypt", "s.yaml", code=1)
+        assert "error[plaintext]: s.yaml: " in done.err
+        assert "values in plaintext that are encrypted now: root\n" in done.err
+        assert "hint: to keep them encrypted, add the file's own selection to the rule: unenc" in done.err
+        assert project.read("s.enc.yaml") == before
+        project.write("s.yaml", plain + "new: free\n")  # what the file did not have is the rule's matter
+        assert "now: root\n" in project.run("encrypt", "s.yaml", code=1).err
+        project.run("encrypt", "--force", "s.yaml")
+        assert "hunter2" in project.read("s.enc.yaml")
+        project.write(".sops.yaml", rule.replace("^data$", "^(data|root)$"))
+        project.run("encrypt", "s.yaml")
+        assert "hunter2" not in project.read("s.enc.yaml")
+
     def test_nothing_does_not_replace_a_file(self, project: Project) -> None:
         project.rules()
         words = ["encrypt", "--filename-override", "x.env", "-o", "x.enc.env", "-"]
