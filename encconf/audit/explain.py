@@ -8,6 +8,7 @@ contains a value.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from encconf import formats
@@ -33,18 +34,13 @@ from encconf.errors import (
 )
 from encconf.formats import sniff
 from encconf.io import fileio
+from encconf.keys import MasterKey
 from encconf.rules import config as configs
+from encconf.rules.config import Config, Rule, Tried
 from encconf.rules.names import encrypted_name
+from encconf.rules.selection import Selection
+from encconf.text.document import Document, Leaf, Scope
 from encconf.text.path import spell
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from encconf.keys import MasterKey
-    from encconf.rules.config import Config, Rule, Tried
-    from encconf.rules.selection import Selection
-    from encconf.text.document import Document, Leaf, Scope
 
 
 @dataclass(slots=True, eq=False)

@@ -21,10 +21,7 @@ from encconf.git import ask, by_repository, question
 from encconf.git import start as start_git
 from encconf.git.log import LOG, Entry, Moment, changes_of, contents, entries, heads_of
 from encconf.io import fileio
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.keys import MasterKey
+from encconf.keys import MasterKey
 
 _TAG = re.compile(rb",tag:([A-Za-z0-9+/]{16})")
 _MEMBER = re.compile(rb"""(?m)^[ \t]*["']?(?:sops_)?(?:mac|lastmodified)["']?[ \t]*[:=].*$""")

@@ -25,13 +25,9 @@ from contextlib import suppress
 
 from encconf.audit import DIRECTIVE
 from encconf.errors import ConfigError, EncconfError
-from encconf.keys import TABLE
+from encconf.keys import TABLE, MasterKey
 from encconf.text.document import Leaf, Scope
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.keys import MasterKey
 
 RECIPIENTS = ".sops.recipients"
 """The recipients file beside the configuration, which is always read."""

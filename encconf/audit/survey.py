@@ -16,14 +16,10 @@ from encconf.formats import sniff
 from encconf.formats.yaml_words import plain
 from encconf.git import attributes
 from encconf.io import fileio
-from encconf.keys import TABLE
+from encconf.keys import TABLE, MasterKey
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.rules.selection import DEFAULT
 from encconf.text.printable import counted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.keys import MasterKey
 
 SCRIPTS = (
     ".pre-commit-config.yaml", "lefthook.yml", ".envrc", "Makefile", "GNUmakefile", "justfile", ".justfile",

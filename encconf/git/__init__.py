@@ -8,15 +8,11 @@ and raise no error.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from encconf.errors import UsageError
 from encconf.io import programs
 from encconf.io.fileio import upwards
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
 
 AT_ONCE = 500
 """How many names one call of git gets, so that the command line is not too long."""

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 
 from encconf import formats
 from encconf.errors import EncconfError, UsageError
 from encconf.git import attributes, environment, repository, run
 from encconf.git.attributes import ATTRIBUTES
 from encconf.io import fileio, programs
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 PATTERNS = tuple(f"*.enc{suffix}" for row in formats.ROWS.values() for suffix in row.suffixes)
 """The usual patterns.  `install` adds them if encrypted files have such names, or if it knows no files."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from encconf.record import Record
+from collections.abc import Sequence
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from encconf.record import Record
 
 WITH_A_KEY = "ask somebody who can open the file to merge; to undo this merge: git merge --abort"
 TAKE_ONE = "take one side with git checkout --ours or --theirs, and change it with encconf edit"

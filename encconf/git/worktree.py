@@ -10,12 +10,9 @@ disk, or may be a link.  The functions return None outside a repository, without
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 
 from encconf.git import ask, question, repository, start, without_filters
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 
 def tracked(folder: str) -> list[str] | None:
