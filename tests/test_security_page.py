@@ -62,6 +62,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_hostile::test_b1_aliases_are_limited_in_bytes",
         "test_hostile::test_b1_long_paths_are_limited",
         "test_hostile::test_b1_documents_are_limited",
+        "test_hostile::test_b1_tag_directives_are_limited",
         "test_hostile::test_b2_a_long_age_header_is_not_read",
         "test_hostile::test_b2_the_wrapped_keys_of_a_file_are_limited_together",
     ),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from encconf.errors import ParseError
+import re
+
+from encconf.errors import LimitError, ParseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
+
+
+MAX_TAG_DIRECTIVES = 1_000
+"""How many ``%TAG`` directives a stream may have: the parsers compare each with all others."""
 
 
 class TooNewError(Exception):
@@ -55,6 +61,8 @@ def events_of(text: str, pure: bool) -> Iterator[Any]:
     The parsers themselves drop a byte order mark at the start of a line.  ``text`` is without the one that
     may begin a file.  To go-yaml, a second one indents the first key.
     """
+    if text.count("%TAG") > MAX_TAG_DIRECTIVES < len(re.findall(r"(?m)(?:^|[\r\x85\u2028\u2029])%TAG", text)):
+        raise LimitError(f"the stream has more than {MAX_TAG_DIRECTIVES:,} %TAG directives")
     if text.startswith("\ufeff"):
         raise ParseError(
             "the file begins with two byte order marks", line=1, hint="remove at least one of them"
