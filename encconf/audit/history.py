@@ -248,6 +248,8 @@ class FileHistory:
         for key in now.keys:
             if key not in self._open:
                 self.spans.setdefault(key, []).append(Span(None))
+        self._data_keys.clear()  # it holds every version, and there may be thousands of files
+        self._gone = []
 
     def _data_key(self, version: Version, olds: Sequence[Version]) -> int:
         """Return the number of a version's data key.

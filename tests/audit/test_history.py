@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import time
@@ -268,6 +269,23 @@ def test_time_grows_with_the_number_of_versions_alone(team: Team) -> None:
     large = measure(grow(300, 200, 1000))  # 6,000
     assert large < 40 * small + 3
     assert large < 20
+
+
+def test_no_version_stays_in_memory(team: Team) -> None:
+    """Each has the tags of all its values, and a folder may have thousands of files."""
+
+    def count() -> int:
+        gc.collect()
+        return sum(isinstance(each, history.Version) for each in gc.get_objects())
+
+    team.seal(FILE, ["alice"])
+    team.commit()
+    team.rotate(FILE)
+    team.commit()
+    before = count()
+    found = told(team)
+    assert len(found.spans) == 1
+    assert count() == before
 
 
 def test_what_identifies_a_key(team: Team) -> None:
