@@ -19,7 +19,7 @@ def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
     in_place, output = flag(options, "in_place"), text(options, "output")
     source = files.read_by(file[0] if file else None, options)
     replaces = in_place or (output not in (None, *files.STDOUT) and resolve(str(output)) == source.path)
-    if replaces and text(options, "extract") is not None:
+    if replaces and text(options, "extract"):
         raise ConflictError(
             "--extract would replace the whole file with one value",
             hint="the other values would be lost; to write this one to another file, use -o",

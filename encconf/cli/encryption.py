@@ -97,14 +97,15 @@ class Job:
         An empty text replaces no encrypted file without --force: often, the program that writes it failed.
         """
         with about(self.source.label):
+            if self._input_type != "binary":
+                refuse_encrypted(self.source.text, self.source.name, self.format)
+            plain = sealing.scan_plain(self.source.text, self.format)
             if self.twin is not None and not self._force and not self.source.text.strip():
                 raise EmptyDocumentError(
                     f"the plaintext is empty, and would replace {self.target}",
                     hint="to replace the file anyway, use --force",
                 )
-            if self._input_type != "binary":
-                refuse_encrypted(self.source.text, self.source.name, self.format)
-            return sealing.scan_plain(self.source.text, self.format)
+            return plain
 
     def encrypt(self, credentials: Credentials) -> None:
         """Set ``enc`` to the encrypted text.  Raises as `plain`, and the errors of encrypting."""

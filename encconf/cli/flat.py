@@ -42,12 +42,13 @@ class Naming:
         Raises PathNotFoundError or EmitError if the section is not a mapping, and EmitError if two values get
         the same name, or if there are several documents.
         """
-        if len(document.parts) > 1:
+        trees, _ = emit.trees_of(document)
+        if any(trees[1:]):  # the others have values, too
             raise EmitError(
-                f"the file has {len(document.parts)} documents, not one",
+                f"the file has {len(trees)} documents, not one",
                 hint="write the values into one document, or each document into a file of its own",
             )
-        tree = changes.find(changes.tree(document), self.section)
+        tree = changes.find(trees[0], self.section)
         if not isinstance(tree, dict):
             raise EmitError(f"{spell(self.section)} is not a mapping", hint="choose one with --section PATH")
         found: dict[str, tuple[Path, Leaf]] = {}

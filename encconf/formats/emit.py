@@ -53,8 +53,8 @@ def render(
 
 
 def refuse_several(trees: Sequence[Any], format: str) -> None:
-    """Raise EmitError for several documents, if `render` would write only the first one in this format."""
-    if len(trees) > 1 and format in ("json", "dotenv", "toml"):
+    """Raise EmitError if `render` would leave out documents with values: this format has only one."""
+    if any(trees[1:]) and format in ("json", "dotenv", "toml"):
         raise EmitError(
             f"{format} holds one document, but this file has {len(trees)}",
             hint="yaml can hold several documents",

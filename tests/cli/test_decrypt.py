@@ -54,6 +54,8 @@ def test_one_value_does_not_replace_the_whole_file(sealed: Project) -> None:
         done = sealed.run("decrypt", *words, "--extract", "password", "secrets.enc.yaml", code=8)
         assert "the other values would be lost" in done.err
     assert sealed.read("secrets.enc.yaml") == before
+    sealed.run("decrypt", "-i", "--extract", "", "secrets.enc.yaml")  # the whole file
+    assert sealed.read("secrets.enc.yaml") == PLAIN
 
 
 def test_b9_the_mode_of_an_existing_output_file_becomes_private(sealed: Project) -> None:

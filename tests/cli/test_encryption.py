@@ -86,6 +86,14 @@ class TestWhereItGoes:
         project.run(*words, "--force", input="")
         assert project.run("decrypt", "x.enc.env").out == ""
 
+    def test_the_error_of_an_empty_text_that_no_option_accepts(self, project: Project) -> None:
+        project.rules()
+        words = ["encrypt", "--filename-override", "x.yaml", "-o", "x.enc.yaml", "-"]
+        project.run(*words, input=PLAIN)
+        for option in ([], ["--force"]):
+            done = project.run(*words, *option, input="", code=92)
+            assert "it needs at least one entry" in done.err
+
     @pytest.mark.parametrize("file", [[], ["-"], ["/dev/stdin"]])
     def test_from_stdin_to_stdout(self, project: Project, file: list[str]) -> None:
         project.rules()

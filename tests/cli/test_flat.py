@@ -25,6 +25,13 @@ def test_no_value_of_a_later_document_is_left_out(app: Project) -> None:
         assert (done.out, "two.yaml: the file has 2 documents, not one" in done.err) == ("", True)
 
 
+def test_a_later_document_without_values_is_no_obstacle(app: Project) -> None:
+    app.write("one.yaml", "a: 1\n---\n")
+    app.run("encrypt", "-i", "one.yaml")
+    assert app.run("export", "--format", "json", "one.yaml").out == '{\n  "A": "1"\n}\n'
+    assert app.run("decrypt", "--output-type", "json", "one.yaml").out == '{\n\t"a": 1\n}\n'
+
+
 @pytest.mark.parametrize(
     ("args", "name", "value"),
     [
