@@ -87,12 +87,11 @@ class Live(Generic[T]):
             if seen == self._seen and (self.error is None or now < self._again):
                 return
             changed = seen != self._seen
-            self._seen = None  # a load that is interrupted is tried again
+            self._seen = seen  # before the load, during which `expire` may be called
             old = self._value
             try:
                 self._value = new = self._load()
             except Exception as error:
-                self._seen = seen
                 self._pause = (
                     self._interval if changed else min(self._pause * 2, max(PATIENCE, self._interval))
                 )
@@ -100,7 +99,9 @@ class Live(Generic[T]):
                 # The traceback is removed, since its frames would keep their local variables alive.
                 self.error = error.with_traceback(None)
                 return
-            self._seen = seen
+            except BaseException:
+                self._seen = None  # an interrupted load is tried again
+                raise
             self.error = None
             self._pause = self._interval
         finally:

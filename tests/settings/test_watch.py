@@ -108,6 +108,22 @@ def test_a_load_that_is_interrupted_is_tried_again(path: Path, key: TestKey) -> 
     assert (live(), live.error) == ({"n": 20}, None)
 
 
+def test_expire_during_a_load_makes_another_load(path: Path, key: TestKey) -> None:
+    seen: list[object] = []
+
+    def load() -> dict[str, object]:
+        seen.append(value := encconf.load_config(path))
+        if len(seen) == 2:
+            live.expire()  # as a handler of SIGHUP does at any time
+        return value
+
+    live = watch(load, path, interval=0)
+    key.write(path, {"n": 20})
+    for _ in range(3):
+        assert live() == {"n": 20}
+    assert len(seen) == 3
+
+
 def test_a_function_and_its_files(path: Path, key: TestKey, write: Callable[..., Path]) -> None:
     other = write("t.enc.yaml", {"m": 1})
     live = watch(lambda: encconf.load_layers(path, other), path, other, interval=0)
