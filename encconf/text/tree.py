@@ -211,7 +211,7 @@ def fill(
 
 
 _REST_OF_LINE = re.compile(r"[ \t]*#[^\r\n]*")
-_INDENT = re.compile(r"\r?\n[ \t]*\Z")
+_INDENT = re.compile(r"(?:\r\n?|\n)[ \t]*\Z")
 
 
 def line_bounds(text: str, start: int, end: int) -> tuple[int, int]:
@@ -283,13 +283,14 @@ def append(tree: Tree, member: str, gap: str = "") -> None:
     new = Entry((), "", value=Single(member, {}))
     if tree.entries:
         last = tree.entries[-1]
+        indent = _INDENT.search(last.lead)
         new.lead = last.lead
         if "#" in new.lead:  # do not repeat a comment
-            new.lead = _INDENT.findall(new.lead)[-1]
+            new.lead = indent[0] if indent else " "
         elif not new.lead and len(tree.entries) == 1:
             new.lead = gap
         new.post, last.post = last.post, ""
-        if "\n" not in new.lead:  # the comment behind the last member ends the line
+        if indent is None:  # the comment behind the last member ends the line
             new.trail, last.trail = last.trail, ""
     else:
         tree.tail = ""

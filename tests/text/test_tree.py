@@ -93,3 +93,11 @@ def test_an_appended_item_leaves_comments_where_they_are(text: str, old: str, ne
     for newline in ("\n", "\r\n"):
         after = changes.put(text.replace("\n", newline), ("l", 9), 9, format="toml")
         assert after == text.replace(old, new, 1).replace("\n", newline)
+
+
+def test_an_appended_item_below_a_comment_with_another_line_break() -> None:
+    """YAML also ends lines with only a carriage return, and with U+0085."""
+    text = "l: [\r  1,\r  # b\r  2 # c\r  ]\r"
+    assert changes.put(text, ("l", 9), 9, format="yaml") == text.replace("2 # c", "2, # c\r  9")
+    text = "l: [\n  1,\n  # b\x85  2\n  ]\n"
+    assert changes.put(text, ("l", 9), 9, format="yaml") == text.replace("2", "2, 9")
