@@ -105,14 +105,33 @@ class AgeKey(MasterKey):
 
 
 def _is_x25519(text: str) -> bool:
-    """Whether a text is a recipient of the usual kind.  This does not load pyrage, which takes time."""
+    """Whether a text is a recipient of the usual kind.  This does not load pyrage, which takes time.
+
+    Raises BadKeyError for a point of low order, as sops does: everyone could read what is encrypted for it.
+    pyrage would panic.
+    """
     from encconf.keys import bech32
 
     try:
-        bech32.decode(text, "age1", 32)
+        point = bech32.decode(text, "age1", 32)
     except ValueError:
         return False
+    if int.from_bytes(point, "little") % 2**255 % _PRIME in _LOW_ORDER:
+        from encconf.keys.age_identity import label_of
+
+        raise BadKeyError(f"{label_of(text)} is not an age recipient: it is a point of low order")
     return True
+
+
+_PRIME = 2**255 - 19
+_LOW_ORDER = (
+    0,
+    1,
+    _PRIME - 1,
+    325606250916557431795983626356110631294008115727848805560023387167927233504,
+    39382357235489614581723060781553021112529911719440698176882885853963445705823,
+)
+"""The points of Curve25519 that give the same shared secret with every identity."""
 
 
 def _encrypted(data_key: bytes, recipient: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from keys import plugin
 from keys.age_files import DATA_KEY, child, credentials
 from oracle import AgeKey as Pair
@@ -15,6 +16,7 @@ from oracle import Sops
 from encconf import keys
 from encconf.errors import BadKeyError, MasterKeyError
 from encconf.identities.credentials import Credentials
+from encconf.keys import bech32
 from encconf.keys.age import AgeKey
 from encconf.testing.contracts.master_key import MasterKeyContract
 
@@ -213,6 +215,24 @@ def test_a_malformed_recipient_is_named(value: str) -> None:
         keys.master_key("age", value)
     assert "is not an age recipient" in caught.value.message
     assert value[:4] in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        *(number.to_bytes(32, "little").hex() for number in (0, 1, 2**255 - 20, 2**255 - 19, 2**255 + 1)),
+        "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+        "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    ],
+)
+def test_a_recipient_of_low_order_is_refused(point: str) -> None:
+    with pytest.raises(ValueError, match="shared key"):
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(bytes.fromhex(point)))
+    recipient = bech32.encode(bytes.fromhex(point), "age1")
+    with pytest.raises(BadKeyError, match="low order"):
+        AgeKey.from_config(recipient)
+    with pytest.raises(BadKeyError, match="low order"):  # from the block of a file
+        AgeKey(recipient).wrap(DATA_KEY, credentials())
 
 
 def test_a_private_key_given_as_a_recipient_is_not_repeated(
