@@ -47,13 +47,14 @@ def get(console: Console, *, file: str, path: str | None, **options: Value) -> N
     credentials = files.credentials(console)
     opened = source.open(text(options, "input_type"), credentials, ignore_mac=ignore_mac)
     format = opened.document.format
+    where = formats.module(format).located(opened.document, where)[-1]
     with about(source.label):
         if resolve:
             (texts,) = loading.resolved([("", opened)], True, credentials, where)
             for index, fetched in texts.items():
                 opened.document.leaves[index].data = fetched.encode()
         trees, notes = emit.trees_of(opened.document)
-        node = changes.find(trees[0], formats.module(format).located(opened.document, where)[-1])
+        node = changes.find(trees[0], where)
         if json and not where:
             emit.refuse_several(trees, "json")
         if json:

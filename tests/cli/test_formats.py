@@ -61,3 +61,6 @@ def test_dotenv_names_as_readers_see_them(project: Project) -> None:
     assert project.run("decrypt", "f.enc.env").out == "export A=new\nC=z\n"
     project.run("set", "f.enc.env", '["export A"]', "newer")
     assert project.run("decrypt", "f.enc.env").out == "export A=newer\nC=z\n"
+    project.run("set", "f.enc.env", "A", "ref+env://F")
+    environ = {"F": "fetched", "ENCCONF_REF_ALLOW": "env"}
+    assert project.run("get", "--resolve", "f.enc.env", "A", environ=environ).out == "fetched"
