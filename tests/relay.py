@@ -217,6 +217,8 @@ class Relay:
             (meant,) = self.loaded(new)
         except (EncconfError, ValueError):
             raise RefusedError from None
+        if program == "rops" and meant == self.value:
+            raise RefusedError  # if only the order of keys has changed, rops keeps the MAC
         with tempfile.TemporaryDirectory() as folder:
             script, text = Path(folder, "editor"), Path(folder, "text")
             text.write_bytes(new.encode())

@@ -7,7 +7,7 @@ to a file and why.  `encconf.audit.access` finds out who can read which files an
 
 # It is compiled when it is first needed.
 DIRECTIVE = (
-    r"(?i:yaml-language-server|yamllint |prettier-|code: language|vim:|vi:|renovate:|checkov:|trivy:|kics"
-    r"|noqa|nosec|ansible-lint|gitleaks:|pragma:|shellcheck |\$schema|-\*-)"
+    r"(?i:yaml-language-server|yamllint |prettier-|code: language|vim:|vi:|renovate:|checkov:|trivy:"
+    r"|kics-scan |noqa\b|nosec\b|ansible-lint|gitleaks:|pragma:|shellcheck |\$schema|-\*-)"
 )
 """Matches the beginning of a comment for a program: it is no secret, and no name of a person."""

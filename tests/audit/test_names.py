@@ -330,11 +330,11 @@ def test_i15_comments_for_people_are_no_names(tmp_path: Path, rules: str) -> Non
 def test_i15_comments_at_keys_are_names(tmp_path: Path) -> None:
     text = (
         f"keys:\n  - &alice {A}\ncreation_rules:\n  - path_regex: x\n    key_groups:\n"
-        f"    - age:\n      # bob\n      - {B}\n      kms:\n      # web\n      - arn: {ARN}\n"
+        f"    - age:\n      # bob\n      - {B}\n      kms:\n      # Kicsi, web\n      - arn: {ARN}\n"
     )
     names = of_config(tmp_path, text)
     assert given(names, A, B) == ["alice", "bob"]
-    assert names.given(master_key("kms", ARN)) == "web"
+    assert names.given(master_key("kms", ARN)) == "Kicsi, web"  # and kics is a linter
 
 
 def test_i2_names_beside_a_null_key(tmp_path: Path) -> None:
