@@ -289,7 +289,7 @@ def _checked(text: str, meant: object, format: str) -> Document:
     except EncconfError:
         after = None
     if after is None or _values(after) != meant:
-        why = "perhaps because of an anchor and its aliases; " if format == "yaml" else ""
+        why = "perhaps because of an anchor and its aliases; " if "&" in text and "*" in text else ""
         raise EmitError(
             "the change cannot be made without changing something else",
             hint=f"{why}change it with: encconf edit FILE",
