@@ -388,7 +388,7 @@ def _tops(document: Document, plain: set[Path]) -> list[Path]:
         if leaf.path not in plain:
             kept |= {leaf.path[:end] for end in range(len(leaf.path))}
     tops = [
-        next(path[:end] for end in range(1, len(path) + 1) if path[:end] not in kept)
+        next((path[:end] for end in range(1, len(path)) if path[:end] not in kept), path)
         for path in (leaf.path for leaf in document.leaves)
         if path in plain
     ]

@@ -523,6 +523,11 @@ class TestPlainValues:
         text = enc.replace("a: {}\n", "a: {}\nnew: 1\n")
         assert changes.open_with_plain_values(text, format="yaml", credentials=who)[1] == [("new",)]
 
+    def test_at_a_path_that_leads_to_values_in_another_document(self, age_key: AgeKey) -> None:
+        who = credentials(age_key)
+        enc = api.encrypt("x: y\n---\na: {b: c}\n", rule(age_key), format="yaml", credentials=who)
+        assert changes.open_with_plain_values(f"a: new\n{enc}", format="yaml", credentials=who)[1] == [("a",)]
+
     def test_inside_what_is_encrypted(self, age_key: AgeKey) -> None:
         text = self.sealed(age_key).replace("m:\n", "m:\n  new: 1\n")
         _, found = changes.open_with_plain_values(text, format="yaml", credentials=credentials(age_key))
