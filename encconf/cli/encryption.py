@@ -113,10 +113,10 @@ class Job:
         with about(self.source.label):
             text = plain_as(plain, self.format, self.written, whole=True)
             twin = sealing.opened_twin(self.twin, self.rule, self.written, credentials, self._notify)
-            if twin is not None and not self._force and twin.metadata.selection != self.rule.selection:
+            if self.twin is not None and not self._force:
                 from encconf.verbs.checks import refuse_exposed
 
-                refuse_exposed(twin, text, self.rule.selection)
+                refuse_exposed(twin.document if twin else self.twin, text, self.written, self.rule.selection)
             self.enc = sealing.encrypt(
                 text,
                 self.rule,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine.admission import Objections, rule_of
+from encconf.engine.cipher import PREFIX
+from encconf.engine.metadata import Metadata
 from encconf.engine.sealing import scan_plain
 from encconf.envelope.groups import are_spoiled
 from encconf.errors import (
@@ -27,7 +29,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from encconf.engine.metadata import Metadata
     from encconf.engine.opening import Opened
     from encconf.keys import MasterKey
     from encconf.text.document import Document
@@ -47,20 +48,33 @@ def known_rule(file: str, config: str | None) -> Rule | None:
         return None
 
 
-def refuse_exposed(replaced: Opened, plain: str | Document, selection: Selection) -> None:
-    """Raise PlaintextError if a selection leaves values in plaintext that the replaced file encrypts."""
-    format = replaced.document.format
-    if format == "binary":
+def refuse_exposed(
+    replaced: str | Document, plain: str | Document, format: str, selection: Selection
+) -> None:
+    """Raise PlaintextError if a selection leaves values in plaintext that the replaced file encrypts.
+
+    This needs no key: ``replaced`` is a text that could not be opened, or an opened document.
+    """
+    try:
+        if isinstance(replaced, str):
+            replaced = formats.scan_encrypted(replaced, formats.module(format))
+        own_selection = Metadata.of(replaced).selection
+    except EncconfError:
+        return  # a damaged file: nothing of it is kept
+    if format == "binary" or own_selection == selection:
         return
     document = scan_plain(plain, format) if isinstance(plain, str) else plain
-    before = zip(replaced.document.leaves, replaced.chosen.leaves, strict=True)
-    sealed = {leaf.path for leaf, was in before if was and leaf.data}
+    sealed = {
+        leaf.path
+        for leaf in replaced.leaves
+        if leaf.sealed is not None or (leaf.data or b"").startswith(PREFIX.encode())
+    }
     leaves = zip(document.leaves, selection.choose(document).leaves, strict=True)
     exposed = dict.fromkeys(
         spell(leaf.path) for leaf, will in leaves if leaf.data and not will and leaf.path in sealed
     )
     if exposed:
-        own = " and ".join(replaced.metadata.selection.as_written())
+        own = " and ".join(own_selection.as_written())
         raise PlaintextError(
             f"the rule would leave values in plaintext that are encrypted now: {listed(exposed, 20)}",
             hint=f"to keep them encrypted, add the file's own selection to the rule: {own}; to save them "
