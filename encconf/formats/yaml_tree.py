@@ -364,7 +364,7 @@ def _beside(entry: Entry) -> str:
 
 
 def _keep_comments(entry: Entry, above: list[Entry], newline: str) -> None:
-    """Move the comments above a collection's only member behind it.  A comment on its own line goes."""
+    """Move the comments above a collection's only member behind it, and remove the one on its line."""
     last = _last(entry)
     ending = last.post[len(last.post.rstrip("\r\n")) :]
     comments = "".join(line.text for line in above)
