@@ -74,7 +74,7 @@ _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 
 _ODD = re.compile(rb"[\n\\#]")  # characters that readers may read differently
 
-_QUOTES = "sops takes the quotes as part of the value; encconf and other dotenv readers do not"
+_QUOTES = "sops takes the quotes as part of the value; load_config and other dotenv readers do not"
 _BREAK = "\\n is a line break to sops and encconf; if you do not mean one, put the value in single quotes"
 _HASH = "sops and encconf take the # as part of the value; other dotenv readers see a comment"
 
