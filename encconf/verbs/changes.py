@@ -178,13 +178,21 @@ def update(
 def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Document]:
     """Return the plaintext before the edits, and the document after them."""
 
+    wanted = [
+        (path, _as_before(opened, path, value.text) if isinstance(value, AsBefore) else value)
+        for path, value in edits
+    ]
+    steps = _steps(wanted, tree(opened.document))
+
     def edited(document: Document) -> Document:
-        for path, value in edits:
-            if value is REMOVED:
-                document = _without(document, path)
-            else:
-                new = _as_before(opened, path, value.text) if isinstance(value, AsBefore) else value
-                document = _with(document, path, new)
+        for step in steps:
+            try:
+                document = _with(document, *step)
+            except EmitError:
+                if len(step) < 2:
+                    raise
+                for edit in step:
+                    document = _with(document, edit)
         return document
 
     near = plaintext.moved_document(opened)
@@ -195,6 +203,41 @@ def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Doc
             pass
     before = plaintext.text_to_change(opened)
     return before, edited(formats.scan_any(before, opened.document.format))
+
+
+def _steps(edits: Sequence[tuple[Path, Any]], values: Any) -> list[list[tuple[Path, Any]]]:
+    """Divide edits into runs that are made at once: each puts a single value in the place of another one.
+
+    After any other edit the text is read again, since the next edit depends on its layout.
+    """
+    steps: list[list[tuple[Path, Any]]] = []
+    run: set[Path] = set()  # the paths of the last step, if it is such a run
+    others: set[Path] = set()  # what other edits have changed
+    for path, value in edits:
+        single = (
+            path not in run
+            and value is not REMOVED
+            and not isinstance(value, (dict, list))
+            and others.isdisjoint(path[:size] for size in range(len(path) + 1))
+            and _is_single(values, path)
+        )
+        if single and run:
+            steps[-1].append((path, value))
+        else:
+            steps.append([(path, value)])
+            run.clear()
+        if single:
+            run.add(path)
+        else:
+            others.add(path[:-1] if path and isinstance(path[-1], int) else path)  # an item may move others
+    return steps
+
+
+def _is_single(values: Any, path: Path) -> bool:
+    try:
+        return isinstance(find(values, path), Leaf)
+    except EncconfError:
+        return False
 
 
 def place(document: Document, path: Path) -> Path:
@@ -239,43 +282,37 @@ def from_json(text: str, *, as_int: Callable[[str], int | float] = int) -> Plain
 
 def put(text: str, path: Path, value: Plain, *, format: str) -> str:
     """Return a plaintext with a value put at a path.  Raises what `change` raises."""
-    return _with(formats.scan_any(text, format), path, value).text
+    return _with(formats.scan_any(text, format), (path, value)).text
 
 
 def drop(text: str, *paths: Path, format: str) -> str:
     """Return a plaintext without the values at these paths.  Raises what `change` raises."""
-    return _without(formats.scan_any(text, format), *paths).text
+    return _with(formats.scan_any(text, format), *((path, REMOVED) for path in paths)).text
 
 
-def _with(document: Document, path: Path, value: Plain) -> Document:
-    """Return the document with a value put at a path.  Raises what `change` raises."""
-    if path[:1] == ("sops",):
-        raise AlreadyEncryptedError(
-            'the name "sops" is reserved for the sops block', hint="choose another name"
-        )
-    writing = formats.writing(document.format)
-    writing.check(path, value)
-    before = _values(document)
-    path = settled(before, path)
-    meant = put_plain(before, path, _stored(value, writing))
-    whole = writing.tree(document)
-    tree_of_text.put(writing.root(whole), path, value, writing)
-    return _checked(whole.text, meant, document.format)
-
-
-def _without(document: Document, *paths: Path) -> Document:
-    """Return the document without the values at these paths.  Raises what `change` raises."""
+def _with(document: Document, *edits: tuple[Path, Any]) -> Document:
+    """Return the document after edits, whose values may be `REMOVED`.  Raises what `change` raises."""
     meant = _values(document)
     writing = formats.writing(document.format)
     whole = writing.tree(document)
     root = writing.root(whole)
-    for path in paths:
-        if not path:
-            raise missing(())
-        find(meant, path)
+    for path, value in edits:
+        if value is REMOVED:
+            if not path:
+                raise missing(())
+            find(meant, path)
+            path = settled(meant, path)
+            meant = drop_plain(meant, path)
+            tree_of_text.drop(root, path, writing)
+            continue
+        if path[:1] == ("sops",):
+            raise AlreadyEncryptedError(
+                'the name "sops" is reserved for the sops block', hint="choose another name"
+            )
+        writing.check(path, value)
         path = settled(meant, path)
-        meant = drop_plain(meant, path)
-        tree_of_text.drop(root, path, writing)
+        meant = put_plain(meant, path, _stored(value, writing))
+        tree_of_text.put(root, path, value, writing)
     return _checked(whole.text, meant, document.format)
 
 

@@ -558,3 +558,57 @@ class TestPlainValues:
 def test_a_text_that_becomes_too_large_is_refused_as_that() -> None:
     with pytest.raises(LimitError, match="lines for its size"):
         changes.put("a: |\n  x\n", ("a",), "b\n" * 200_000, format="yaml")
+
+
+class TestManyEdits:
+    """Single values that replace others are put into the text at once."""
+
+    EDITS = (
+        (("a", "b"), "y"),
+        (("l", 1), "three"),
+        (("g", "y"), 7),
+        (("l", 0), changes.REMOVED),
+        (("l", 0), "first"),
+        (("new",), {"k": "v"}),
+        (("odd",), None),
+        (("new", "k"), "w"),
+        (("odd",), True),
+        (("a", "m"), "t"),
+    )
+
+    def test_as_one_by_one(self, age_key: AgeKey) -> None:
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=credentials(age_key))
+        step = enc
+        for edit in self.EDITS:
+            step = changes.change(step, "yaml", edit, credentials=credentials(age_key))
+        at_once = changes.change(enc, "yaml", *self.EDITS, credentials=credentials(age_key))
+        plain = [
+            api.decrypt(each, format="yaml", credentials=credentials(age_key)) for each in (step, at_once)
+        ]
+        assert plain[0] == plain[1]
+
+    def test_an_anchor_with_its_alias(self, age_key: AgeKey) -> None:
+        """One by one, the first would change the second."""
+        enc = api.encrypt("a: &x v\nb: *x\n", rule(age_key), format="yaml", credentials=credentials(age_key))
+        after = changes.change(enc, "yaml", (("a",), "w"), (("b",), "w"), credentials=credentials(age_key))
+        assert api.loads(after, format="yaml", credentials=credentials(age_key)) == {"a": "w", "b": "w"}
+
+    @pytest.mark.parametrize("format", ["yaml", "dotenv"])
+    def test_the_text_is_read_once(
+        self, format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """2,000 values took half a minute."""
+        sign = {"yaml": ": ", "dotenv": "="}[format]
+        plain = "".join(f"k{n}{sign}v\n" for n in range(40))
+        enc = api.encrypt(plain, rule(age_key), format=format, credentials=credentials(age_key))
+        scan, calls = changes.formats.scan_any, []
+
+        def counted(*args: str, **options: bool) -> object:
+            calls.append(args)
+            return scan(*args, **options)
+
+        monkeypatch.setattr(changes.formats, "scan_any", counted)
+        edits = [((f"k{n}",), "w") for n in range(40)]
+        after = changes.change(enc, format, *edits, credentials=credentials(age_key))
+        assert len(calls) <= 2
+        assert api.decrypt(after, format=format, credentials=credentials(age_key)) == plain.replace("v", "w")
