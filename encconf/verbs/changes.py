@@ -177,12 +177,11 @@ def update(
 
 def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Document]:
     """Return the plaintext before the edits, and the document after them."""
-
     wanted = [
         (path, _as_before(opened, path, value.text) if isinstance(value, AsBefore) else value)
         for path, value in edits
     ]
-    steps = _steps(wanted, tree(opened.document))
+    steps = [wanted] if len(wanted) == 1 else _steps(wanted, tree(opened.document))
 
     def edited(document: Document) -> Document:
         for step in steps:
