@@ -87,16 +87,22 @@ class _Nodes:
             self.open.append(inside)
             self.inside = node
 
-    def close(self, end: int) -> None:
-        """End the innermost collection: a flow collection at ``end``, any other with its last item."""
+    def close(self, end: int) -> bool:
+        """End the innermost collection: a flow collection at ``end``, any other with its last item.
+
+        Returns False for a block collection without items, which no text has.
+        """
         node = self.inside
         assert node is not None
         self.inside = self.open.pop()
         if node.flow:
             node.end = end
-        else:
+        elif node.items:
             node.start = node.value = node.items[0].begin
             node.end = node.items[-1].end
+        else:
+            return False
+        return True
 
 
 def _behind_gap(text: str, at: int) -> int:
@@ -114,7 +120,7 @@ _CLOSE = {"map": "}", "seq": "]"}
 def walk(document: Document, starts: list[int]) -> list[Node] | None:
     """Return the root of each document of a stream.  Offsets count from where the document ``starts``.
 
-    Returns None if the text is not `regular` or has a ``sops`` block.
+    Returns None if the text is not `regular` or has a ``sops`` block, or if a key is not where it should be.
     """
     if not document.regular or any(part.block is not None for part in document.parts):
         return None
@@ -126,8 +132,8 @@ def walk(document: Document, starts: list[int]) -> list[Node] | None:
         sign = token[0]
         inside = nodes.inside
         if sign == "%":
-            if inside is not None:
-                nodes.close(-1)
+            if inside is not None and not nodes.close(-1):
+                return None
             if len(roots) < len(starts):
                 base, at = starts[len(roots)], document.parts[len(roots)].start
                 at += 3 if text.startswith("---", at) else 0
@@ -138,7 +144,8 @@ def walk(document: Document, starts: list[int]) -> list[Node] | None:
         if sign == "}":
             if inside.flow:
                 at = text.find(_CLOSE[inside.kind], at) + 1
-            nodes.close(at - base)
+            if not nodes.close(at - base):
+                return None
             continue
         leaf = None if sign in "{[" else next(leaves)
         key = token[1:] if inside.kind == "map" else None
@@ -146,20 +153,26 @@ def walk(document: Document, starts: list[int]) -> list[Node] | None:
             assert leaf is not None
             start = after = leaf.start
         else:
-            start, after = _head(text, at, key)
+            found = _head(text, at, key)
+            if found is None:
+                return None
+            start, after = found
         node, at = _single(text, leaf, after, base) if leaf else _collection(text, sign, after, base)
         nodes.add(node, key, start - base, after - base)
     return roots
 
 
-def _head(text: str, at: int, key: str | None) -> tuple[int, int]:
-    """Return start and end of the next key with its colon, or for ``key`` None, of the next dash."""
+def _head(text: str, at: int, key: str | None) -> tuple[int, int] | None:
+    """Return start and end of the next key with its colon, or for ``key`` None, of the next dash.
+
+    Returns None if the text has something else there.
+    """
     start = _behind_gap(text, at)
-    head = "-" if key is None else f"{key}:"
-    if not text.startswith(head, start):
-        head = f"{text[start]}{key}{text[start]}:"  # the key is in quotes, which are never escaped
-    assert text.startswith(head, start)
-    return start, start + len(head)
+    if key is None:
+        return (start, start + 1) if text.startswith("-", start) else None
+    quote = text[start : start + 1] if not text.startswith(f"{key}:", start) else ""
+    head = f"{quote}{key}{quote}:"
+    return (start, start + len(head)) if text.startswith(head, start) else None
 
 
 def _collection(text: str, sign: str, after: int, base: int) -> tuple[Node, int]:

@@ -72,7 +72,7 @@ class TestGit:
         ["encrypt", "-f", "-o", "all/x.enc.yaml", "new.yaml"],
         ["decrypt", "-i", "all/x.enc.yaml"],
         ["decrypt", "-o", "all/x.enc.yaml", "all/x.enc.yaml"],
-        ["export", "--format", "json", "-o", "all/x.enc.yaml", "all/x.enc.yaml"],
+        ["export", "--format", "json", "-o", "all/x.enc.yaml", "own.enc.yaml"],
     ],
     ids=" ".join,
 )
@@ -82,6 +82,7 @@ def test_an_error_of_writing_names_the_file_as_it_was_typed(project: Project, co
     project.write("new.yaml", PLAIN)
     project.path("all").mkdir()
     project.run("encrypt", "-o", "all/x.enc.yaml", "new.yaml")
+    project.run("encrypt", "-o", "own.enc.yaml", "new.yaml")
     project.write("new.yaml", PLAIN + "more: 1\n")
     path = project.path("all/x.enc.yaml")
     before = path.read_bytes()

@@ -143,6 +143,14 @@ def test_a_text_with_its_sops_block_needs_a_parser(age_key: AgeKey) -> None:
     assert walk(document, starts_of(document)) is None
 
 
+@pytest.mark.parametrize(("before", "after"), [("b: 1", "c: 1"), ("  - 2", "  * 2"), ("a:\n", "a:\nx\n")])
+def test_a_key_in_another_place_is_none(before: str, after: str) -> None:
+    """A document whose text is not the one that was scanned."""
+    document = yaml.scan("a:\n  - 1\n  - 2\nb: 1\n")
+    document.text = document.text.replace(before, after)
+    assert walk(document, starts_of(document)) is None
+
+
 @pytest.mark.parametrize(("value", "word"), [("5", "5"), ("'  x'", '"  x"'), ("true", "true")])
 def test_a_value_that_fits_no_block_scalar(value: str, word: str, age_key: AgeKey) -> None:
     """Its ciphertext may be in one; the line break at the end of that is not part of the value."""
