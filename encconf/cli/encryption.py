@@ -16,6 +16,7 @@ from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.rules.config import Config
 from encconf.rules.names import encrypted_name
+from encconf.rules.selection import KINDS
 from encconf.text.document import Document
 from encconf.text.printable import quoted
 from encconf.verbs.encrypt import plain_as, refuse_encrypted
@@ -38,6 +39,8 @@ class Job:
     ) -> None:
         self.output = text(options, "output")
         self.in_place, self._force = flag(options, "in_place"), flag(options, "force")
+        # A selection of the command line is meant, also if it leaves more values in plaintext.
+        self._may_expose = self._force or any(options.get(kind) for kind in KINDS)
         self._input_type, self._warn = text(options, "input_type"), warn
         self.hints: list[str] = []
         self.enc = ""
@@ -113,7 +116,7 @@ class Job:
         with about(self.source.label):
             text = plain_as(plain, self.format, self.written, whole=True)
             twin = sealing.opened_twin(self.twin, self.rule, self.written, credentials, self._notify)
-            if self.twin is not None and not self._force:
+            if self.twin is not None and not self._may_expose:
                 from encconf.verbs.checks import refuse_exposed
 
                 refuse_exposed(twin.document if twin else self.twin, text, self.written, self.rule.selection)
