@@ -110,11 +110,16 @@ class Relay:
         if program in ("real", "rops"):
             command = [self.sops.binary if program == "real" else str(ROPS), *arguments]
             ends = pty.openpty()  # rops reads a stdin that is no terminal
-            done = subprocess.run(
-                command, cwd=self.folder, env=environ, stdin=ends[1], capture_output=True, check=False
-            )
-            for end in ends:
-                os.close(end)
+            try:
+                done = subprocess.run(
+                    command, cwd=self.folder, env=environ, stdin=ends[1], capture_output=True, timeout=60
+                )
+            except subprocess.TimeoutExpired:  # sops waits for a key before it opens an invalid text again
+                assert self.file.read_bytes() == before, command
+                raise RefusedError from None
+            finally:
+                for end in ends:
+                    os.close(end)
         else:
             done = forks.run(program, arguments, cwd=self.folder, environ=environ)
         assert b"Traceback" not in done.stderr, done
