@@ -146,8 +146,9 @@ class Browser:
             self._call("Input.dispatchMouseEvent", type=what, x=place[0], y=place[1], **button)
 
     def type(self, text: str) -> None:
-        """Type into what has the focus."""
+        """Type into what has the focus.  The last key is released, because scripts listen for that."""
         self._call("Input.insertText", text=text)
+        self._call("Input.dispatchKeyEvent", type="keyUp", key=text[-1])
 
     def press(self, key: str) -> None:
         """Press a key by its name: Enter, Tab, Escape, ArrowRight …"""
