@@ -89,8 +89,8 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
         replace(chain, path, value)
         return
     member = _lay(nested(path[1:], value), *_layout(chain, chain))
-    last = here.entries[-1]
-    colon = last.head[last.sign :]
+    read = [entry for entry in here.entries if entry.steps]  # without those that were just added
+    colon = read[-1].head[read[-1].sign :] if read else " "
     if isinstance(path[0], str):
         member = f"{quote(path[0])}:{colon if colon in ('', ' ') else ' '}{member}"
     append(here, member, colon[:1] if colon[:1] == " " else "")

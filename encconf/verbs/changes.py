@@ -181,62 +181,25 @@ def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Doc
         (path, _as_before(opened, path, value.text) if isinstance(value, AsBefore) else value)
         for path, value in edits
     ]
-    steps = [wanted] if len(wanted) == 1 else _steps(wanted, tree(opened.document))
-
-    def edited(document: Document) -> Document:
-        for step in steps:
-            try:
-                document = _with(document, *step)
-            except EmitError:
-                if len(step) < 2:
-                    raise
-                for edit in step:
-                    document = _with(document, edit)
-        return document
-
     near = plaintext.moved_document(opened)
     if near is not None:
         try:
-            return near.text, edited(near)
+            return near.text, _made(near, wanted)
         except EmitError:  # the exact plaintext may spell a value differently, such as a number
             pass
     before = plaintext.text_to_change(opened)
-    return before, edited(formats.scan_any(before, opened.document.format))
+    return before, _made(formats.scan_any(before, opened.document.format), wanted)
 
 
-def _steps(edits: Sequence[tuple[Path, Any]], values: Any) -> list[list[tuple[Path, Any]]]:
-    """Divide edits into runs that are made at once: each puts a single value in the place of another one.
-
-    After any other edit the text is read again, since the next edit depends on its layout.
-    """
-    steps: list[list[tuple[Path, Any]]] = []
-    run: set[Path] = set()  # the paths of the last step, if it is such a run
-    others: set[Path] = set()  # what other edits have changed
-    for path, value in edits:
-        single = (
-            path not in run
-            and value is not REMOVED
-            and not isinstance(value, (dict, list))
-            and others.isdisjoint(path[:size] for size in range(len(path) + 1))
-            and _is_single(values, path)
-        )
-        if single and run:
-            steps[-1].append((path, value))
-        else:
-            steps.append([(path, value)])
-            run.clear()
-        if single:
-            run.add(path)
-        else:
-            others.add(path[:-1] if path and isinstance(path[-1], int) else path)  # an item may move others
-    return steps
-
-
-def _is_single(values: Any, path: Path) -> bool:
+def _made(document: Document, edits: Sequence[tuple[Path, Any]]) -> Document:
+    """Return the document after edits, made at once, or in parts if one depends on the layout of another."""
     try:
-        return isinstance(find(values, path), Leaf)
-    except EncconfError:
-        return False
+        return _with(document, *edits)
+    except EmitError:
+        half = len(edits) // 2
+        if not half:
+            raise
+        return _made(_made(document, edits[:half]), edits[half:])
 
 
 def place(document: Document, path: Path) -> Path:
@@ -295,7 +258,14 @@ def _with(document: Document, *edits: tuple[Path, Any]) -> Document:
     writing = formats.writing(document.format)
     whole = writing.tree(document)
     root = writing.root(whole)
+    made: set[Path] = set()
+    above: set[Path] = set()
     for path, value in edits:
+        steps = {path[:size] for size in range(len(path) + 1)}
+        if path in above or not made.isdisjoint(steps):
+            raise EmitError("an edit depends on an edit before it")  # `_made` makes it later
+        made.add(path)
+        above |= steps
         if value is REMOVED:
             if not path:
                 raise missing(())

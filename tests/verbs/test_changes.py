@@ -561,7 +561,7 @@ def test_a_text_that_becomes_too_large_is_refused_as_that() -> None:
 
 
 class TestManyEdits:
-    """Single values that replace others are put into the text at once."""
+    """The text is read once after all of them."""
 
     EDITS = (
         (("a", "b"), "y"),
@@ -593,13 +593,20 @@ class TestManyEdits:
         after = changes.change(enc, "yaml", (("a",), "w"), (("b",), "w"), credentials=credentials(age_key))
         assert api.loads(after, format="yaml", credentials=credentials(age_key)) == {"a": "w", "b": "w"}
 
-    @pytest.mark.parametrize("format", ["yaml", "dotenv"])
+    @pytest.mark.parametrize("format", ["yaml", "json", "dotenv"])
     def test_the_text_is_read_once(
         self, format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """2,000 values took half a minute."""
-        sign = {"yaml": ": ", "dotenv": "="}[format]
-        plain = "".join(f"k{n}{sign}v\n" for n in range(40))
+        lines = {"yaml": "{}: {}\n", "json": '  "{}": "{}",\n', "dotenv": "{}={}\n"}
+
+        def text(prefix: str, value: str) -> str:
+            return "".join(lines[format].format(f"{prefix}{n}", value) for n in range(40))
+
+        def whole(entries: str) -> str:
+            return "{\n" + entries.removesuffix(",\n") + "\n}\n" if format == "json" else entries
+
+        plain = whole(text("k", "v") + text("old", "v"))
         enc = api.encrypt(plain, rule(age_key), format=format, credentials=credentials(age_key))
         scan, calls = changes.formats.scan_any, []
 
@@ -608,7 +615,23 @@ class TestManyEdits:
             return scan(*args, **options)
 
         monkeypatch.setattr(changes.formats, "scan_any", counted)
-        edits = [((f"k{n}",), "w") for n in range(40)]
+        edits = [
+            edit
+            for n in range(40)
+            for edit in (((f"k{n}",), "w"), ((f"new{n}",), "w"), ((f"old{n}",), changes.REMOVED))
+        ]
         after = changes.change(enc, format, *edits, credentials=credentials(age_key))
         assert len(calls) <= 2
-        assert api.decrypt(after, format=format, credentials=credentials(age_key)) == plain.replace("v", "w")
+        assert api.decrypt(after, format=format, credentials=credentials(age_key)) == whole(
+            text("k", "w") + text("new", "w")
+        )
+
+    def test_those_that_depend_on_others_are_made_in_parts(self, age_key: AgeKey) -> None:
+        enc = api.encrypt("a: []\nb: 1\n", rule(age_key), format="yaml", credentials=credentials(age_key))
+        edits = [(("a", n), str(n)) for n in range(3)] + [(("c",), {"d": 1}), (("c", "e"), 2)]
+        after = changes.change(enc, "yaml", *edits, credentials=credentials(age_key))
+        assert api.loads(after, format="yaml", credentials=credentials(age_key)) == {
+            "a": ["0", "1", "2"],
+            "b": 1,
+            "c": {"d": 1, "e": 2},
+        }
