@@ -7,6 +7,7 @@ only as trustworthy as the history of the files.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -147,8 +148,6 @@ def _add_former(file: FileAccess, people: _People, now: int) -> None:
 
 def day(moment: Moment | None) -> str:
     """Return a date in UTC, such as ``2026-03-01``; "" for None, or if the moment is not a commit's."""
-    import time
-
     return time.strftime("%Y-%m-%d", time.gmtime(moment.time)) if moment and moment.commit else ""
 
 
@@ -264,6 +263,4 @@ def _moment(moment: Moment | None) -> Json | None:
 
 
 def _stamp(seconds: int) -> str:
-    import time
-
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

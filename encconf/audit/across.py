@@ -21,13 +21,12 @@ _MARKED = rf"(?i)(?:\A|[._-])(?:{'|'.join(meant.MARKS)})(?=[._-]|\Z)"
 _PLAIN_WORDS = ("dec", "decrypted", "plain", "clear")
 
 
-def across(encrypted: Sequence[Sealed], cwd: str, is_tracked: Callable[[str], bool]) -> Iterator[Finding]:
-    """Yield the findings about all encrypted files together.  ``is_tracked``: whether git tracks a file."""
+def across(encrypted: Sequence[Sealed], cwd: str, is_tracked: Callable[[str], bool]) -> None:
+    """Add the findings about all encrypted files together.  ``is_tracked``: whether git tracks a file."""
     ivs: dict[bytes, Sealed] = {}
     keys: dict[tuple[str, str, str], Sealed] = {}
     for sealed in encrypted:
-        before = len(sealed.findings)
-        yield from _twins(sealed, cwd, is_tracked)
+        sealed.findings += _twins(sealed, cwd, is_tracked)
         _shared(sealed, keys)
         for iv, leaf in sealed.ivs.items():
             other = ivs.setdefault(iv, sealed)
@@ -38,7 +37,6 @@ def across(encrypted: Sequence[Sealed], cwd: str, is_tracked: Callable[[str], bo
                 if leaf.data.rstrip() != earlier.data.rstrip():  # if they are equal, the file is a copy
                     where = f"{other.file}: {spell(earlier.path)}"
                     report_nonce(sealed.find, earlier.data, leaf.data, leaf, where)
-        yield from sealed.findings[before:]
 
 
 def without_drivers(encrypted: Sequence[Sealed], cwd: str) -> Iterator[Finding]:

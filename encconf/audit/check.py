@@ -24,7 +24,7 @@ from encconf.audit.findings import SEVERITIES, Finding, Ignored, Lines, printabl
 from encconf.audit.folders import Folder, Named, by_folder
 from encconf.audit.plain import Plain, Plains, private_key
 from encconf.audit.rulebook import Rulebook
-from encconf.audit.rulecheck import of_rules
+from encconf.audit.rulecheck import Selections, of_rules
 from encconf.audit.sealed import Sealed, check_sealed, label
 from encconf.audit.sops_version import too_old
 from encconf.engine.cipher import PREFIX
@@ -44,8 +44,8 @@ from encconf.git import repository
 from encconf.git.worktree import Known
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio, inplace, replace
-from encconf.rules.config import IGNORED, NAME, Rule
-from encconf.rules.selection import DEFAULT, Selection
+from encconf.rules.config import IGNORED, NAME
+from encconf.rules.selection import DEFAULT
 from encconf.text.document import Document
 
 Progress = Callable[[int, str], AbstractContextManager[Callable[[], None]]]
@@ -120,11 +120,8 @@ def check(
     if verify is not None:
         from encconf.audit.verified import verify as opened
 
-        before = [len(sealed.findings) for sealed in run.sealed]
-        with progress(len(before), "opening") as step:
+        with progress(len(run.sealed), "opening") as step:
             run.report.verified = opened(run.sealed, verify, step)
-        for sealed, count in zip(run.sealed, before, strict=True):
-            run.found += sealed.findings[count:]
     run.found += of_rules(run.book, run.selections, whole=whole)
     if whole:
         run.found += too_old(run.book.read, run.sealed, repository(cwd) or cwd, cwd)
@@ -143,27 +140,22 @@ class _Check:
         self.found: list[Finding] = []
         self.sealed: list[Sealed] = []
         self.plains = Plains(known.exposed)
-        self.selections: dict[tuple[str, int, Selection], list[str]] = defaultdict(list)
+        self.selections: Selections = defaultdict(list)
 
     # --- one file by itself ----------------------------------------------------------------------
 
     def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> list[Folder]:
         """Check each file.  With ``skip_links``, links are skipped, since their targets are checked, too."""
         folders = by_folder(names, self.cwd, self.book)
-        interesting: dict[str, set[str]] = defaultdict(set)
         dull = (f"{folder.place}{base}" for folder in folders if folder.dull for base in folder.bases)
-        for path in glance.all_of_interest(dull, step):
-            place, slash, base = path.rpartition(os.sep)
-            interesting[place + slash].add(base)
+        interesting = set(glance.all_of_interest(dull, step))
         for folder in folders:
             self.report.files += len(folder.bases)
-            bases = folder.bases
-            if folder.dull:
-                found = interesting.get(folder.place, ())
-                bases = [base for base in bases if base in found] if found else []
-            for base in bases:
+            for base in folder.bases:
                 if not folder.dull:
                     step()
+                elif f"{folder.place}{base}" not in interesting:
+                    continue
                 if replace.is_leftover(base):
                     self._leftover(f"{folder.name}{base}", f"{folder.place}{base}")
                 else:
@@ -180,7 +172,7 @@ class _Check:
                 if base in _NEVER or format == "binary" or meant.is_public(base):
                     continue
                 file = folder.named(base)
-                if file.number is None or file.name in known or os.path.islink(file.whole):
+                if file.chosen is None or file.name in known or os.path.islink(file.whole):
                     continue
                 with suppress(InputError):
                     data = fileio.read_bytes(file.whole, regular=True)
@@ -208,8 +200,8 @@ class _Check:
             self.found.append(Finding("config-notice", file.name, said, hint=hint))
         if file.base in _NEVER:
             return
-        if file.is_covered and not meant.is_public(file.base):
-            self.plains.cover(file)
+        if file.chosen is not None and file.is_covered and not meant.is_public(file.base):
+            self.plains.covered[file.chosen] += 1
         if not file.meant and not meant.has_encrypted_name(file.base) and not glance.of_interest(file.whole):
             return
         try:
@@ -255,11 +247,12 @@ class _Check:
             if format is not None or file.meant:
                 self._unreadable(file.name, error)
         else:
-            self._sealed(Sealed(file.name, document, metadata, chosen), file)
+            self._sealed(Sealed(file.name, document, metadata, chosen, self.found), file)
 
     def _lost(self, file: Named, data: bytes, document: Document) -> None:
         """Report a file that has ciphertexts but no sops block; if it has none, check it as plaintext."""
-        if (lost := _first_ciphertext(document)) is None:
+        places = (leaf.start for leaf in document.leaves if (leaf.data or b"").startswith(_CIPHERTEXT))
+        if (lost := next(places, None)) is None:
             self._plain(file, data, document.format)
             return
         what = "the file has encrypted values but no sops block, so nobody can open it"
@@ -268,17 +261,16 @@ class _Check:
 
     def _sealed(self, found: Sealed, file: Named) -> None:
         self.report.encrypted += 1
-        rules, number = file.rules, file.number
         rule, place = file.rule(self.cwd)
-        if rules is not None and number is not None:
-            self.plains.sealed[rules.path, number] += 1
+        if file.chosen is not None:
+            self.plains.sealed[file.chosen] += 1
             own = found.metadata.selection
-            if rule is not None and _leaves_open(rule, own) and found.document.format != "binary":
-                self.selections[rules.path, number, own].append(found.file)
-        check_sealed(found, rule, place, rules.who if rules is not None else label)
-        if number is None and not file.unsure:
+            leaves_open = rule is not None and not rule.selects and own != rule.selection_for(DEFAULT)
+            if leaves_open and found.document.format != "binary":
+                self.selections[*file.chosen, own].append(found.file)
+        check_sealed(found, rule, place, file.rules.who if file.rules is not None else label)
+        if file.chosen is None and not file.unsure:
             self._no_rule(found, file)
-        self.found += found.findings
         self.sealed.append(found)
 
     def _no_rule(self, found: Sealed, file: Named) -> None:
@@ -347,7 +339,7 @@ class _Check:
 
     def together(self) -> None:
         """Add the findings for which all files must have been read."""
-        self.found += across(self.sealed, self.cwd, self.known.tracked)
+        across(self.sealed, self.cwd, self.known.tracked)
         twins = {found.file for found in self.found if found.slug == "plain-twin"}
         uses_sops = bool(self.sealed or self.book.read)
         self.found += [each for each in self.plains.findings(uses_sops=uses_sops) if each.file not in twins]
@@ -355,6 +347,8 @@ class _Check:
 
     def result(self) -> Report:
         report = self.report
+        for sealed in self.sealed:
+            sealed.finish()
         for found in self.found:
             whole = os.path.abspath(os.path.join(self.cwd, found.file))
             if (found.slug, found.file.replace(os.sep, "/")) in self.ignored:
@@ -382,15 +376,3 @@ def _soften(found: Finding) -> None:
             found.severity = "warning"
     elif meant.is_archived(name) and found.slug in _WARNINGS_IN_ARCHIVES:
         found.severity = "warning"
-
-
-def _first_ciphertext(document: Document) -> int | None:
-    for leaf in document.leaves:
-        if leaf.data and leaf.data.startswith(_CIPHERTEXT):
-            return leaf.start
-    return None
-
-
-def _leaves_open(rule: Rule, own: Selection) -> bool:
-    """Whether a rule has no selection, and the file has one that is not the default."""
-    return not rule.selects and own != rule.selection_for(DEFAULT)

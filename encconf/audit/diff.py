@@ -256,6 +256,7 @@ def to_json(found: Difference, names: Names, *, values: bool) -> Json:
         if values:
             entry["old_value"], entry["new_value"] = change.old_value, change.new_value
         changes.append(entry)
+    both = found.selection or ()  # neither if a side is not encrypted
     return {
         "old": found.old.label if found.old.text is not None else None,
         "new": found.new.label if found.new.text is not None else None,
@@ -274,11 +275,9 @@ def to_json(found: Difference, names: Names, *, values: bool) -> Json:
             )
         },
         "data_key": found.data_key or None,
-        "threshold": _old_and_new([needed for needed, _ in found.quorum]) if found.selection else None,
-        "groups": _old_and_new([groups for _, groups in found.quorum]) if found.selection else None,
-        "selection": _old_and_new([each.to_entries() for each in found.selection])
-        if found.selection
-        else None,
+        "threshold": _old_and_new([needed for needed, _ in both and found.quorum]),
+        "groups": _old_and_new([groups for _, groups in both and found.quorum]),
+        "selection": _old_and_new([each.to_entries() for each in both]),
         "structure": found.structure,
         "layout": found.layout,
         "resealed": found.resealed,
@@ -286,5 +285,5 @@ def to_json(found: Difference, names: Names, *, values: bool) -> Json:
     }
 
 
-def _old_and_new(pair: Sequence[object]) -> Json:
-    return dict(zip(("old", "new"), pair, strict=True))
+def _old_and_new(pair: Sequence[object]) -> Json | None:
+    return dict(zip(("old", "new"), pair, strict=True)) if pair else None

@@ -36,7 +36,7 @@ from encconf.formats import sniff
 from encconf.io import fileio
 from encconf.keys import MasterKey
 from encconf.rules import config as configs
-from encconf.rules.config import Config, Rule, Tried
+from encconf.rules.config import Rule, Tried
 from encconf.rules.names import encrypted_name
 from encconf.rules.selection import Selection
 from encconf.text.document import Document, Leaf, Scope
@@ -150,7 +150,7 @@ def _judge(found: Explanation, document: Document, metadata: Metadata | None) ->
     for fate, leaf in zip(found.fates, document.leaves, strict=True):
         fate.now = leaf.type == "str" and (leaf.data or b"").startswith(PREFIX.encode())
     if found.rule is not None:
-        sealed = Sealed(found.file, document, metadata, metadata.selection.choose(document))
+        sealed = Sealed(found.file, document, metadata, metadata.selection.choose(document), [])
         compare_with_rule(sealed, found.rule, found.rule.name, found.who)
         found.differences = [each.message for each in sealed.findings]
 
@@ -200,11 +200,6 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
         target, also = name, [target]  # encconf encrypt FILE writes there
     found.names = loaded.names(target, also)
     found.tried = loaded.tried(target, also=also)
-    _choose(found, loaded, target, also)
-    found.notices += loaded.notices
-
-
-def _choose(found: Explanation, loaded: Config, target: str, also: list[str]) -> None:
     try:
         found.number = loaded.first(found.names)
         found.rule = loaded.rule_for(target, also=also)
@@ -215,6 +210,7 @@ def _choose(found: Explanation, loaded: Config, target: str, also: list[str]) ->
         )
     except (ConfigError, BadKeyError) as error:
         found.error = error
+    found.notices += loaded.notices
 
 
 # --- why -------------------------------------------------------------------------------------------

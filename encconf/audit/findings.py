@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 
 from encconf.errors import UsageError
 from encconf.io.packaged import packaged
+from encconf.record import Record
 from encconf.text.printable import printable as made_printable
 from encconf.text.printable import quoted as made_quoted
 from encconf.text.words import did_you_mean
@@ -20,21 +21,18 @@ SEVERITIES = ("note", "warning", "error")
 """In ascending order."""
 
 
-class Kind:
+class Kind(Record):
     """One kind of finding: its default severity, what it means, and what to do about it.
 
     ``unchecked`` says that something could not be checked, rather than that it is wrong.  ``by_cause`` says
     that the message is the same for all findings with the same cause; other messages name a value or a file.
     """
 
-    __slots__ = ("by_cause", "help", "severity", "title", "unchecked")
-
-    def __init__(self, words: list[str], title: str, help: str) -> None:
-        self.severity = words[0]
-        self.title = title
-        self.help = help
-        self.unchecked = "unchecked" in words
-        self.by_cause = "by-cause" in words
+    severity: str
+    title: str
+    help: str
+    unchecked: bool
+    by_cause: bool
 
 
 def entries(text: str) -> Iterator[tuple[str, list[str], str, str]]:
@@ -50,7 +48,7 @@ def entries(text: str) -> Iterator[tuple[str, list[str], str, str]]:
 
 
 KINDS = {
-    slug: Kind(words, title, help)
+    slug: Kind(words[0], title, help, "unchecked" in words, "by-cause" in words)
     for slug, words, title, help in entries(packaged("encconf.audit", "findings.txt"))
 }
 

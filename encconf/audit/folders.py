@@ -93,12 +93,12 @@ def _look(folders: Sequence[Folder], rules: Rules | None) -> bool:
 class Named:
     """A file that is not read yet: its ``name`` as it was given, its ``whole`` path, and its ``format``.
 
-    ``number`` is the number of its rule in ``rules``, or None.  ``unsure`` says that its rule is not known,
-    because ``rules`` or one of them cannot be used.  ``meant`` is the severity of a finding that the file is
-    plaintext, or "" if it need not be encrypted.
+    ``chosen`` is its rule (one of ``rules``, by number) or None.  ``unsure`` says that its rule is not
+    known, because ``rules`` or one of them cannot be used.  ``meant`` is the severity of a finding that the
+    file is plaintext, or "" if it need not be encrypted.
     """
 
-    __slots__ = ("base", "format", "meant", "name", "number", "rules", "unsure", "whole")
+    __slots__ = ("base", "chosen", "format", "meant", "name", "rules", "unsure", "whole")
 
     def __init__(
         self, name: str, base: str, whole: str, rules: Rules | None, number: int | None, *, unsure: bool
@@ -107,13 +107,13 @@ class Named:
         self.base = base
         self.whole = whole
         self.rules = rules
-        self.number = number
+        self.chosen = (rules, number) if rules is not None and number is not None else None
         self.unsure = unsure
         self.format = formats.of_path(base)
         self.meant = self._meant()
 
     def _meant(self) -> str:
-        if self.rules is None or self.number is None:
+        if self.chosen is None:
             return "error" if self.has_encrypted_name else ""
         if self.is_covered:
             return "error"
@@ -127,16 +127,18 @@ class Named:
     @property
     def is_covered(self) -> bool:
         """Whether its rule says that it must be encrypted.  A rule that matches every name does not."""
-        if self.rules is None or self.number is None:
+        if self.chosen is None:
             return False
-        return self.has_encrypted_name or not self.rules.takes_all(self.number)
+        rules, number = self.chosen
+        return self.has_encrypted_name or not rules.takes_all(number)
 
     def rule(self, cwd: str) -> tuple[Rule | None, str]:
         """Return its rule, or None if no rule is usable, and the rule's name in messages."""
-        if self.rules is None or self.number is None:
+        if self.chosen is None:
             return None, ""
-        where = f"creation_rules[{self.number}] of {printable(os.path.relpath(self.rules.path, cwd))}"
+        rules, number = self.chosen
+        where = f"creation_rules[{number}] of {printable(os.path.relpath(rules.path, cwd))}"
         try:
-            return self.rules.rule(self.number), where
+            return rules.rule(number), where
         except EncconfError:
             return None, where  # `encconf.audit.rulecheck` says why

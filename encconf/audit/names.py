@@ -80,10 +80,9 @@ class Names:
     def add_recipients(self, path: str) -> None:
         """Add the names of a recipients file, or of every file in a folder."""
         if os.path.isdir(path):
-            entries = sorted(os.listdir(path))
-            files = [os.path.join(path, entry) for entry in entries if not entry.startswith(".")]
-            for file in files:
-                if os.path.isfile(file):
+            for entry in sorted(os.listdir(path)):
+                file = os.path.join(path, entry)
+                if not entry.startswith(".") and os.path.isfile(file):
                     self.add_recipients(file)
             return
         from encconf.io import fileio
@@ -171,9 +170,7 @@ class Names:
 
         found = []
         for key in parse_list(text):
-            if not _KEY.fullmatch(key) and not _SSH.match(key):
-                return None
-            if key.startswith("http"):
+            if key.startswith("http") or not (_KEY.fullmatch(key) or _SSH.match(key)):
                 return None
             name, whole = self._names.get(_identity(key)), printable(_identity(key).rpartition(" ")[2])
             found.append(f"{name} ({whole})" if name else whole)
@@ -263,7 +260,7 @@ def _of_recipients(text: str, file: str) -> Iterator[tuple[str, str]]:
             heading = line.strip().lstrip("#").strip()
         else:
             key, name = _of_line(words, number)
-            yield key, name or heading or own or _ssh_comment(key)
+            yield key, name or heading or own
 
 
 def _of_line(words: list[str], number: int) -> tuple[str, str]:
@@ -279,7 +276,7 @@ def _of_line(words: list[str], number: int) -> tuple[str, str]:
             )
     else:
         end = at + (2 if _SSH.fullmatch(words[at]) else 1)
-    before = [word for word in words[:at] if "=" not in word or word == "="]  # allowed_signers has options
+    before = [word for word in words[:at] if "=" not in word]  # allowed_signers has options
     name = " ".join(before).rstrip(" :=") if before else " ".join(words[end:]).lstrip("# ")
     return " ".join(words[at:end]), name
 
@@ -360,9 +357,7 @@ def _behind(text: str, leaf: Leaf, members: list[Leaf]) -> dict[int, str]:
     if "]" not in (comment[1] or ""):
         return {id(leaf): name}
     parts = [part.strip() for part in name.split(",")]
-    if len(parts) != len(members):
-        return {}
-    return {id(other): part for other, part in zip(members, parts, strict=True)}
+    return dict(zip(map(id, members), parts, strict=True)) if len(parts) == len(members) else {}
 
 
 def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iterator[tuple[str, str]]:

@@ -118,8 +118,7 @@ class Pairing:
         old, new = self.old[i], self.new[j]
         if moved:
             self.changes.append((2 * j + 1, Change("moved", old, new)))
-        elif self.both_encrypted and (old.enc is None) != (new.enc is None) and old.data:
-            kind = "cleared" if new.enc is None else "sealed"
+        elif kind := self._crossed(old, new):
             change = Change(kind, old, new)
             change.same = True
             self.changes.append((2 * j + 1, change))
@@ -128,10 +127,15 @@ class Pairing:
         del self.left_old[i], self.left_new[j]
         old, new = self.old[i], self.new[j]
         surely = old.type != new.type or old.size != new.size or (old.readable and new.readable)
-        kind = "changed"
-        if self.both_encrypted and new.data and old.data and (old.enc is None) != (new.enc is None):
-            kind = "cleared" if new.enc is None else "sealed"
-        self.changes.append((2 * j + 1, Change(kind, old, new, certain=surely)))
+        self.changes.append(
+            (2 * j + 1, Change(self._crossed(old, new) or "changed", old, new, certain=surely))
+        )
+
+    def _crossed(self, old: Item, new: Item) -> str:
+        """Return ``cleared`` or ``sealed`` if only one of two values is encrypted, or ""."""
+        if not self.both_encrypted or not old.data or not new.data or (old.enc is None) == (new.enc is None):
+            return ""
+        return "cleared" if new.enc is None else "sealed"
 
     def _change_between(self, steady: list[tuple[int, int]]) -> None:
         """Pair values with the same keys between the same pairs of unchanged values."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -32,14 +32,7 @@ _PEM = (
     rb"\A\s*-----BEGIN ((?:RSA |EC |DSA |OPENSSH )?PRIVATE KEY)-----\r?\n"
     rb"((?:[A-Za-z0-9+/=]{16,}\r?\n){2,}[A-Za-z0-9+/=]*\r?\n?)-----END \1-----"
 )
-_COMMITTED = " If it has been committed or sent, change its secrets as well."
-_HINTS = {
-    "whole": f"Encrypt it (encconf encrypt -i FILE).{_COMMITTED}",
-    "object": "Its rule also encrypts kind and metadata: to encrypt only the data, add encrypted_regex: "
-    f"^(data|stringData)$ to the rule. Then encrypt it (encconf encrypt -i FILE).{_COMMITTED}",
-    "keys": f"The rule names no key, so name one: encconf encrypt -i --age RECIPIENT FILE.{_COMMITTED}",
-    "rule": f"Add a creation rule for it, then encrypt it.{_COMMITTED}",
-}
+_COMMITTED = "If it has been committed or sent, change its secrets as well."
 
 
 def private_key(data: bytes) -> str:
@@ -84,8 +77,8 @@ class Plains:
 
     def __init__(self, exposed: Callable[[str], bool]) -> None:
         self.waiting: list[Plain] = []
-        self.covered: dict[tuple[str, int], int] = defaultdict(int)
-        self.sealed: dict[tuple[str, int], int] = defaultdict(int)
+        self.covered: Counter[tuple[Rules, int]] = Counter()
+        self.sealed: Counter[tuple[Rules, int]] = Counter()
         self._exposed = exposed
 
     def findings(self, *, uses_sops: bool) -> list[Finding]:
@@ -93,24 +86,16 @@ class Plains:
         found = (self._finding(plain, uses_sops) for plain in self.waiting)
         return [each for each in found if each is not None]
 
-    def cover(self, file: Named) -> None:
-        """Count a file for the rule that covers it."""
-        if file.rules is not None and file.number is not None:
-            self.covered[file.rules.path, file.number] += 1
-
-    def is_narrow(self, rules: Rules, number: int) -> bool:
+    def _is_narrow(self, rules: Rules, number: int) -> bool:
         """Whether a rule names exact files, or most of the files that it covers are encrypted."""
-        place = (rules.path, number)
         regex = rules.patterns[number]
         exact = re.search(_FILE, regex) is not None and not re.search(_WILD, regex)
-        return exact or 2 * self.sealed[place] > self.covered[place]
+        return exact or 2 * self.sealed[rules, number] > self.covered[rules, number]
 
     def _finding(self, plain: Plain, uses_sops: bool) -> Finding | None:
         file, text = plain.file, plain.document.text
-        by_name = meant.says_secret(file.name)
-        if not file.meant and not uses_sops:
-            return None
-        if meant.is_public(file.name) or meant.is_encrypted_otherwise(plain.data):
+        is_meant = file.meant or uses_sops
+        if not is_meant or meant.is_public(file.name) or meant.is_encrypted_otherwise(plain.data):
             return None
         leaves = self._leaves(plain)
         is_binary = plain.document.format == "binary"
@@ -118,35 +103,34 @@ class Plains:
             return None
         if not file.meant:
             severity = "warning"
-        elif file.rules is None or file.number is None:
+        elif file.chosen is None:
             severity = "error" if uses_sops else "warning"
-        elif file.meant == "error" and not (by_name or self.is_narrow(file.rules, file.number)):
-            severity = "warning" if meant.holds_object_secret(plain.data) else "note"
-        else:
+        elif file.meant != "error" or meant.says_secret(file.name) or self._is_narrow(*file.chosen):
             severity = file.meant
+        else:
+            severity = "warning" if meant.holds_object_secret(plain.data) else "note"
         paths = [printable(spell(leaf.path)) for leaf in leaves]
         what = f"{listed(paths, 3)} in plaintext" if paths else "plaintext"
-        if plain.where:
-            cause = f"plaintext, and {plain.where} covers it"
-            said = f"{what}, and {plain.where} covers it"
-        elif file.meant:
-            cause = "plaintext, and its name says that it is encrypted"
-            said = f"{what}, and its name says that it is encrypted"
-        else:
+        why = f"and {plain.where} covers it" if plain.where else "and its name says that it is encrypted"
+        cause, said = f"plaintext, {why}", f"{what}, {why}"
+        if not file.meant:
             said = cause = "a Kubernetes Secret in plaintext that no creation rule covers"
         at = Lines(text)(leaves[0].start if leaves else 0)
-        hint = _HINTS[self._hint(plain)]
+        hint = f"{self._hint(plain)} {_COMMITTED}"
         return Finding("not-encrypted", file.name, said, place=at, severity=severity, hint=hint, cause=cause)
 
     @staticmethod
     def _hint(plain: Plain) -> str:
-        if plain.file.rules is None or plain.file.number is None:
-            return "rule"
-        if plain.rule is None or not plain.rule.groups:
-            return "keys" if plain.rule is not None else "rule"
+        if plain.rule is None:
+            return "Add a creation rule for it, then encrypt it."
+        if not plain.rule.groups:
+            return "The rule names no key, so name one: encconf encrypt -i --age RECIPIENT FILE."
         if not plain.rule.selects and meant.holds_object_secret(plain.data):
-            return "object"
-        return "whole"
+            return (
+                "Its rule also encrypts kind and metadata: to encrypt only the data, add encrypted_regex: "
+                "^(data|stringData)$ to the rule. Then encrypt it (encconf encrypt -i FILE)."
+            )
+        return "Encrypt it (encconf encrypt -i FILE)."
 
     @staticmethod
     def _leaves(plain: Plain) -> list[Leaf]:

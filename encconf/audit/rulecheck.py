@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from encconf.audit.findings import Finding, printable
 from encconf.audit.rulebook import Rulebook, Rules
@@ -11,7 +11,7 @@ from encconf.errors import EncconfError
 from encconf.rules.selection import Selection
 from encconf.text.printable import counted, listed
 
-Selections = Mapping[tuple[str, int, Selection], list[str]]  # files by configuration, rule and own selection
+Selections = dict[tuple[Rules, int, Selection], list[str]]  # files by configuration, rule and own selection
 
 
 def of_rules(book: Rulebook, selections: Selections, *, whole: bool) -> Iterator[Finding]:
@@ -64,8 +64,8 @@ def _each(rules: Rules, name: str, *, whole: bool) -> Iterator[Finding]:
 
 def _unselected(rules: Rules, name: str, selections: Selections) -> Iterator[Finding]:
     """Yield a finding for each selection that files have, but that their rule does not say."""
-    for (path, number, selection), files in selections.items():
-        if path != rules.path:
+    for (chosen, number, selection), files in selections.items():
+        if chosen is not rules:
             continue
         entry = " and ".join(selection.as_written())
         count = counted(len(files), "file has", "files have")

@@ -46,22 +46,25 @@ _REFERENCE = rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)"
 
 
 class Sealed:
-    """An encrypted file, with its `findings`.
+    """An encrypted file.  Its findings are added to ``findings``, and ``counts`` has their number by kind.
 
     ``lengths`` are the lengths of the encrypted values' plaintext in bytes, by path.  ``ivs`` maps each nonce
     to the first value that has it.
     """
 
-    def __init__(self, file: str, document: Document, metadata: Metadata, chosen: Chosen) -> None:
+    def __init__(
+        self, file: str, document: Document, metadata: Metadata, chosen: Chosen, findings: list[Finding]
+    ) -> None:
         self.file = file
         self.text = document.text
         self.document = document
         self.metadata = metadata
         self.chosen = chosen
-        self.findings: list[Finding] = []
+        self.findings = findings
+        self.counts: dict[str, int] = {}
         self.lengths: dict[tuple[str | int, ...], int] = {}
         self.ivs: dict[bytes, Leaf] = {}
-        self._counts: dict[str, int] = {}
+        self._last: dict[str, Finding] = {}
         self._lines = Lines(document.text)
 
     @property
@@ -85,22 +88,22 @@ class Sealed:
         hint: str | None = None,
     ) -> None:
         """Add a finding, at a leaf, at an offset, or at the ``sops`` block."""
-        count = self._counts[slug] = self._counts.get(slug, 0) + 1
+        count = self.counts[slug] = self.counts.get(slug, 0) + 1
         if count > _AT_MOST:
             return
         if at is None:
             at = leaf.start if leaf is not None else self._block_start()
         path = spell(leaf.path) if leaf is not None else ""
-        self.findings.append(
-            Finding(slug, self.file, message, place=self._lines(at), path=path, severity=severity, hint=hint)
+        found = self._last[slug] = Finding(
+            slug, self.file, message, place=self._lines(at), path=path, severity=severity, hint=hint
         )
+        self.findings.append(found)
 
     def finish(self) -> None:
         """Add the number of omitted findings to the last finding of each kind."""
-        for slug, count in self._counts.items():
+        for slug, count in self.counts.items():
             if count > _AT_MOST:
-                last = next(found for found in reversed(self.findings) if found.slug == slug)
-                last.message += f" (and {count - _AT_MOST} more such places in this file)"
+                self._last[slug].message += f" (and {count - _AT_MOST} more such places in this file)"
 
     def _block_start(self) -> int:
         block = self.document.parts[0].block if self.document.parts else None
@@ -126,7 +129,6 @@ def check_sealed(sealed: Sealed, rule: Rule | None, place: str, who: Who = label
             sealed.find("selection-differs", f"{place}: {error.message}")
     _values(sealed, found, place)
     _comments(sealed)
-    sealed.finish()
 
 
 def _block(sealed: Sealed) -> None:

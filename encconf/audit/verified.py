@@ -22,8 +22,8 @@ from encconf.io.side_by_side import side_by_side
 def verify(encrypted: Sequence[Sealed], credentials: Credentials, step: Callable[[], None]) -> int:
     """Open the files that can be opened, and return their number.
 
-    Several files are opened at a time, but each wrapped data key is unwrapped only once.  Findings are added
-    to each file, and ``step`` is called after each.
+    Several files are opened at a time, but each wrapped data key is unwrapped only once.  Findings are added,
+    and ``step`` is called after each.
     """
     credentials.cache = credentials.cache or DataKeyCache()
 
@@ -47,7 +47,6 @@ def verify(encrypted: Sequence[Sealed], credentials: Credentials, step: Callable
 
 def _not_opened(sealed: Sealed, error: EncconfError) -> None:
     """Add a finding that says why a file did not open, unless an earlier finding already says so."""
-    slugs = {found.slug for found in sealed.findings}
     if isinstance(error, KeyAccessError):
         sealed.find("not-verified", error.message.partition("\n")[0])
     elif isinstance(error, (MacMissingError, UnmergedError)):
@@ -56,5 +55,5 @@ def _not_opened(sealed: Sealed, error: EncconfError) -> None:
         sealed.find("mac-mismatch", error.message, hint=error.hint)
     elif not isinstance(error, DecryptError):
         sealed.find("not-verified", error.message, hint=error.hint)
-    elif slugs.isdisjoint(("plain-value", "bad-value")):
+    elif sealed.counts.keys().isdisjoint(("plain-value", "bad-value")):
         sealed.find("damaged-value", error.message, hint=error.hint)

@@ -7,20 +7,17 @@ The dates are those of the commits.  Whoever commits can set them.
 from __future__ import annotations
 
 import os
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 
 from encconf.git import ask, question
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-    from subprocess import Popen
     from typing import IO, Final
 
-CHUNK: Final = 256
-"""How many versions git is asked for at a time.  Their names must fit into a pipe."""
 LOG: Final = ("log", "--raw", "-z", "--no-abbrev", "--no-color", "--ignore-submodules=all")
 """The arguments of git that list changes."""
 _FILE_MODES = ("100644", "100755")
@@ -179,90 +176,52 @@ def _is_partial(root: str) -> bool:
 def contents(
     root: str, blobs: Iterable[str], environ: Mapping[str, str] = os.environ
 ) -> Generator[bytes | None, None, None]:
-    """Yield the bytes of each blob, in order, or None for a blob that is missing or damaged."""
-    git = _Batch(root, environ)
-    try:
-        names = iter(blobs)
-        while chunk := list(islice(names, CHUNK)):
-            git.ask(chunk)
-            for at in range(len(chunk)):
-                yield git.answer(chunk[at:])
-    finally:
-        git.close()
-
-
-class _Batch:
-    """A process of git that prints the content of blobs.
+    """Yield the bytes of each blob, in order, or None for a blob that is missing or damaged.
 
     git before 2.45 ends at the first blob that a partial clone lacks, since it must not fetch it.  Then a
-    second process is started, and asked only for the blobs that the clone has.
+    second process is asked only for the blobs that the clone has.
     """
+    left = deque(blobs)
+    for data in _printed(root, tuple(left), environ):
+        left.popleft()
+        yield data
+    there = _present(root) if left and _is_partial(root) else frozenset()
+    again = _printed(root, [blob for blob in left if blob in there], environ)
+    for blob in left:
+        yield next(again, None) if blob in there else None
 
-    def __init__(self, root: str, environ: Mapping[str, str]) -> None:
-        self._root = root
-        self._environ = environ
-        self._there: frozenset[str] | None = None  # the objects that the clone has; None while git runs well
-        self._process = self._started()
 
-    def ask(self, blobs: Sequence[str]) -> None:
-        """Ask for the content of up to `CHUNK` blobs."""
-        words = "".join(f"{blob}\n" for blob in blobs if self._has(blob))
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # the process has ended
-            self._process.stdin.write(words.encode())
-            self._process.stdin.flush()
+def _printed(root: str, blobs: Sequence[str], environ: Mapping[str, str]) -> Iterator[bytes | None]:
+    """Yield what git prints for each blob (None for a missing one), until it ends."""
+    import subprocess
+    from threading import Thread
 
-    def answer(self, blobs: Sequence[str]) -> bytes | None:
-        """Return the content of the first blob.  ``blobs`` are those that git has not answered yet."""
-        if not self._has(blobs[0]):
-            return None
-        assert self._process.stdout is not None
-        try:
-            return _answer(self._process.stdout)
-        except EOFError:
-            if self._there is not None:  # git ended at a damaged object; give up on all that follow
-                self._there = frozenset()
-                return None
-        self.close()
-        self._there = _present(self._root) if _is_partial(self._root) else frozenset()
-        self._process = self._started()
-        self.ask(blobs)
-        return self.answer(blobs)
+    arguments, environ = question(root, "cat-file", "--batch", environ=environ)
+    pipe = subprocess.PIPE
+    with (
+        suppress(BrokenPipeError),
+        subprocess.Popen(
+            ["git", *arguments], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environ
+        ) as git,
+    ):
+        assert git.stdin is not None
+        assert git.stdout is not None
+        # git prints while it reads, so a thread writes the names.
+        Thread(target=_write, args=(git.stdin, blobs), daemon=True).start()
+        for _ in blobs:
+            head = git.stdout.readline().split()
+            if not head:
+                return
+            data = git.stdout.read(int(head[2]) + 1)[:-1] if len(head) == 3 else None
+            yield data if data is None or len(data) == int(head[2]) else None
 
-    def close(self) -> None:
-        """End the process."""
-        with suppress(BrokenPipeError), self._process:
-            pass
 
-    def _has(self, blob: str) -> bool:
-        return self._there is None or blob in self._there
-
-    def _started(self) -> Popen[bytes]:
-        import subprocess
-
-        arguments, environ = question(self._root, "cat-file", "--batch", environ=self._environ)
-        return subprocess.Popen(
-            ["git", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environ,
-        )
+def _write(pipe: IO[bytes], blobs: Sequence[str]) -> None:
+    with suppress(BrokenPipeError, ValueError), pipe:  # git has ended, or the pipe is closed already
+        pipe.write("".join(f"{blob}\n" for blob in blobs).encode())
 
 
 def _present(root: str) -> frozenset[str]:
     """Return the names of all objects that a clone has."""
     words = ("--batch-all-objects", "--unordered", "--batch-check=%(objectname)")
     return frozenset(_git(root, "cat-file", *words).split())
-
-
-def _answer(pipe: IO[bytes]) -> bytes | None:
-    """Read one object, or None for a missing one.  Raises EOFError at the end of git's output."""
-    head = pipe.readline().split()
-    if not head:
-        raise EOFError
-    if len(head) != 3:
-        return None
-    size = int(head[2])
-    data = pipe.read(size + 1)[:size]
-    return data if len(data) == size else None

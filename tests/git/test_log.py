@@ -123,9 +123,9 @@ def test_a_damaged_object(repository: Repository) -> None:
     place = repository.folder / ".git/objects" / ids[1][:2] / ids[1][2:]
     place.chmod(0o644)
     place.write_bytes(b"damaged")
-    found = list(log.contents(str(repository.folder), [ids[0], *ids[1:] * log.CHUNK, ids[2]]))
+    found = list(log.contents(str(repository.folder), [ids[0], *ids[1:] * 3000, ids[2]]))
     assert found[:2] == [b"0\n", None]
-    assert len(found) == 2 * log.CHUNK + 2
+    assert len(found) == 2 * 3000 + 2
 
 
 def test_what_a_partial_clone_has_is_read_behind_what_it_lacks(repository: Repository) -> None:
