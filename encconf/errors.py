@@ -341,6 +341,13 @@ class NotMyKeyError(MasterKeyError):
     reason = "unusable"
 
 
+class BadKeyError(MasterKeyError):
+    """A recipient, fingerprint or key identifier is malformed."""
+
+    exit_code = 1
+    slug = "bad-key"
+
+
 class MissingExtraError(MasterKeyError):
     """A package that this kind of key or source needs is not installed."""
 
@@ -388,12 +395,6 @@ class StrangerError(EncconfError):
     def __init__(self, message: str, strangers: Sequence[Any] = (), *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.strangers = list(strangers)
-
-
-class BadKeyError(EncconfError):
-    """A recipient, fingerprint or key identifier is malformed."""
-
-    slug = "bad-key"
 
 
 # --- configuration -------------------------------------------------------------------------

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import time
 from _thread import allocate_lock
+from collections.abc import Callable, Hashable
 
+from encconf.envelope.wrapped import WrappedKey
 from encconf.io.once import Once
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-    from typing import NoReturn
-
-    from encconf.envelope.wrapped import WrappedKey
 
 
 class DataKeyCache:
@@ -41,7 +36,7 @@ class DataKeyCache:
     def fetch(self, wrapped: WrappedKey, size: int, unwrap: Callable[[], bytes]) -> bytes:
         """Like `get`, but call ``unwrap`` if the cache does not have the bytes, and keep what it returns.
 
-        It is called once for all threads that wait for the bytes.  If it raises BadKeyError or
+        It is called once for all threads that wait for the bytes.  If it raises
         MasterKeyError, all of them get this error, which is not kept.
         """
         name = wrapped.part(size)
@@ -83,5 +78,5 @@ class DataKeyCache:
     def __repr__(self) -> str:
         return f"DataKeyCache({self.lifetime!r}, keys={len(self)})"
 
-    def __reduce__(self) -> NoReturn:
+    def __reduce__(self) -> str:
         raise TypeError("data keys are not written anywhere")

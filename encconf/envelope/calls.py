@@ -5,21 +5,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from encconf import keys
-from encconf.errors import BadKeyError, MasterKeyError
+from encconf.errors import MasterKeyError
+from encconf.identities.credentials import Credentials
+from encconf.keys import MasterKey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, TypeVar
-
-    from encconf.identities.credentials import Credentials
-    from encconf.io.race import Refusal
-    from encconf.keys import MasterKey
 
     S = TypeVar("S")
     T = TypeVar("T")
-    Failure = tuple[MasterKey, Refusal]
+
+Failure = tuple[MasterKey, MasterKeyError]
 
 
 def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
@@ -54,9 +54,9 @@ def is_remote(key: MasterKey, credentials: Credentials) -> bool:
     return row is not None and not (row.personal and credentials.local_key_service)
 
 
-def answer_of(call: Callable[[S], T], item: S) -> T | Refusal:
+def answer_of(call: Callable[[S], T], item: S) -> T | MasterKeyError:
     """Return what a call returns, or the error that says why a key cannot be used."""
     try:
         return call(item)
-    except (BadKeyError, MasterKeyError) as error:
+    except MasterKeyError as error:
         return error

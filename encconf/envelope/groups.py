@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
-    from encconf.envelope.wrapped import WrappedKey
-    from encconf.keys import MasterKey
+from encconf.envelope.wrapped import WrappedKey
+from encconf.keys import MasterKey
 
 
 def quorum(threshold: int | None, groups: Sequence[object]) -> int:

@@ -6,18 +6,14 @@ needs several answers or if one service is slow, and each has a time limit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.groups import quorum
 from encconf.envelope.opening import Opening
-from encconf.envelope.wrapped import DATA_KEY_SIZE
+from encconf.envelope.wrapped import DATA_KEY_SIZE, WrappedKey
 from encconf.errors import MetadataError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from encconf.envelope.cache import DataKeyCache
-    from encconf.envelope.wrapped import WrappedKey
-    from encconf.identities.credentials import Credentials
+from encconf.identities.credentials import Credentials
 
 
 def open_data_key(

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from _thread import allocate_lock
+from collections.abc import Sequence
 
 from encconf import keys
 from encconf.envelope import calls
-from encconf.envelope.calls import answer_of, is_remote
+from encconf.envelope.cache import DataKeyCache
+from encconf.envelope.calls import Failure, answer_of, is_remote
+from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import MasterKeyError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from encconf.envelope.cache import DataKeyCache
-    from encconf.envelope.calls import Failure
-    from encconf.envelope.wrapped import WrappedKey
-    from encconf.identities.credentials import Credentials
-    from encconf.io.race import Refusal
-    from encconf.keys import MasterKey
+from encconf.identities.credentials import Credentials
+from encconf.keys import MasterKey
 
 
 class Opening:
@@ -55,7 +49,7 @@ class Opening:
             return None
         return self.rest.pop(0) if is_remote(self.rest[0].key, self._credentials) == remote else None
 
-    def note(self, wrapped: WrappedKey, answer: bytes | Refusal) -> None:
+    def note(self, wrapped: WrappedKey, answer: bytes | MasterKeyError) -> None:
         """Store the result of trying a key."""
         if isinstance(answer, bytes):
             self.part, self.by = answer, wrapped.key
@@ -71,7 +65,7 @@ class Opening:
                 self.note(wrapped, answer_of(self.unwrap, wrapped))
 
     def unwrap(self, wrapped: WrappedKey) -> bytes:
-        """Return the key or share that was wrapped.  Raises BadKeyError or MasterKeyError."""
+        """Return the key or share that was wrapped.  Raises MasterKeyError."""
         if not wrapped.enc:
             raise MasterKeyError("its entry has no wrapped data key")
         keys.check_enc(wrapped.enc)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from encconf.envelope.calls import Failure
+from encconf.envelope.opening import Opening
 from encconf.errors import KeyAccessError, NotMyKeyError, is_temporary
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from encconf.envelope.calls import Failure
-    from encconf.envelope.opening import Opening
 
 _ASK = (
     "ask someone who can open the file to add your recipient to .sops.yaml and run: encconf updatekeys FILE"

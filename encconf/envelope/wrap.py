@@ -6,20 +6,15 @@ share (33 bytes) of Shamir's scheme.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from encconf.envelope import calls
-from encconf.envelope.calls import answer_of, is_remote
+from encconf.envelope.calls import Failure, answer_of, is_remote
 from encconf.envelope.groups import are_spoiled, quorum
 from encconf.envelope.wrapped import DATA_KEY_SIZE, WrappedKey
-from encconf.errors import ConfigError, EmptyGroupError, WrapError, is_temporary
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from encconf.envelope.calls import Failure
-    from encconf.identities.credentials import Credentials
-    from encconf.io.race import Refusal
-    from encconf.keys import MasterKey
+from encconf.errors import ConfigError, EmptyGroupError, MasterKeyError, WrapError, is_temporary
+from encconf.identities.credentials import Credentials
+from encconf.keys import MasterKey
 
 
 def wrap_for(
@@ -75,7 +70,9 @@ def wrap_for(
     return [[next(rest) for _ in group] for group in groups]
 
 
-def _wrapped(members: Sequence[tuple[MasterKey, bytes]], credentials: Credentials) -> list[str | Refusal]:
+def _wrapped(
+    members: Sequence[tuple[MasterKey, bytes]], credentials: Credentials
+) -> list[str | MasterKeyError]:
     """Return each key's wrapped part, or why it failed.  Services are called at the same time."""
 
     def wrap(at: int) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from encconf import keys
+from encconf.keys import MasterKey
 from encconf.record import Record
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from encconf.keys import MasterKey
 
 DATA_KEY_SIZE = 32
 """The size of a data key for AES-256, in bytes."""

@@ -12,9 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Generic, TypeVar
 
-from encconf.errors import BadKeyError, MasterKeyError
-
-Refusal = BadKeyError | MasterKeyError
+from encconf.errors import MasterKeyError
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -31,7 +29,7 @@ def run(
     limit: float,
     total: float | None = None,
     width: int = WIDTH,
-) -> list[list[T | Refusal | None]]:
+) -> list[list[T | MasterKeyError | None]]:
     """Return an answer for each item of each race, or None for an item that was not needed.
 
     A call may take ``limit`` seconds, and all calls together ``total`` seconds, if that is given.  At most
@@ -63,7 +61,7 @@ class _Runs(Generic[S, T]):
         self._called = [0] * len(races)  # how many items of each race were called
         self._patience = [0.0] * len(races)  # the time until which the first item of each race runs alone
         self._done: SimpleQueue[tuple[int, int, T | BaseException]] = SimpleQueue()
-        self.answers: list[list[T | Refusal | None]] = [[None] * len(race) for race in races]
+        self.answers: list[list[T | MasterKeyError | None]] = [[None] * len(race) for race in races]
         self.running: dict[tuple[int, int], float] = {}
         self.going = set(range(len(races)))
 
@@ -113,7 +111,7 @@ class _Runs(Generic[S, T]):
             return
         if self.running.pop((race, at), None) is None:
             return  # too late
-        if isinstance(answer, (BadKeyError, MasterKeyError)):
+        if isinstance(answer, MasterKeyError):
             self.answers[race][at] = answer
         elif isinstance(answer, BaseException):
             raise answer

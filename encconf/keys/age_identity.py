@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from encconf.identities.places import AgeSource
 
     T = TypeVar("T")
-    Stanza = tuple[str, str]  # type, first argument
+
+Stanza = tuple[str, str]
+"""The type and the first argument of a recipient stanza of an age file."""
 
 SSH = ("ssh-ed25519", "ssh-rsa")
 """The kinds of SSH keys that age supports."""

@@ -8,21 +8,18 @@ for one, or for an age recipient that may be derived from one.
 from __future__ import annotations
 
 from encconf.errors import NO_IDENTITY, BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
+from encconf.identities.places import AgeSource
 from encconf.keys.age_identity import (
     SSH,
     Identity,
     Locked,
     LockedRelative,
+    Stanza,
     derived,
     identities_in,
     label_of,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from encconf.identities.credentials import Credentials
-    from encconf.identities.places import AgeSource
-    from encconf.keys.age_identity import Stanza
 
 
 class Search:

@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_base64
+from collections.abc import Callable, Mapping
 
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.keys import CONTEXT, TABLE, MasterKey, as_given, base64_bytes, member
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from encconf.identities.credentials import Credentials
 
 # The region becomes part of a host name, so it may have only the characters of regions.
 _ARN = r"arn:aws[A-Za-z0-9_-]*:kms:([a-z0-9-]+):[0-9]+:(key|alias)/[\x21-\x7e]+"

@@ -13,7 +13,7 @@ TCP service on another machine, and a socket of another user (except root), need
 
 from __future__ import annotations
 
-from encconf.errors import BadKeyError, MasterKeyError, MetadataError, NotMyKeyError
+from encconf.errors import MasterKeyError, MetadataError, NotMyKeyError
 from encconf.keys import CONTEXT, TABLE, from_entry, member
 from encconf.providers import needing, one_line
 from encconf.text.printable import printable
@@ -45,7 +45,7 @@ _TRUST = (
 def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
     """Return what ``key.wrap`` returns in this process, or in the first key service that can wrap.
 
-    Raises MasterKeyError, or BadKeyError if no service is named.
+    Raises MasterKeyError.
     """
 
     def there(uri: str) -> str:
@@ -60,8 +60,8 @@ def wrap(key: MasterKey, data_key: bytes, credentials: Credentials) -> str:
 def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
     """Return what ``key.unwrap`` returns in this process, or in the first key service that can unwrap.
 
-    Raises NotMyKeyError if neither this process nor any service can use the key, and MasterKeyError (or
-    BadKeyError if no service is named) if one of them failed.
+    Raises NotMyKeyError if neither this process nor any service can use the key, and MasterKeyError if one of
+    them failed.
     """
 
     def there(uri: str) -> bytes:
@@ -74,11 +74,11 @@ def unwrap(key: MasterKey, enc: str, credentials: Credentials) -> bytes:
 
 
 def _first_success(credentials: Credentials, here: Callable[[], T], there: Callable[[str], T]) -> T:
-    failures: list[tuple[str, BadKeyError | MasterKeyError]] = []
+    failures: list[tuple[str, MasterKeyError]] = []
     if credentials.local_key_service:
         try:
             return here()
-        except (BadKeyError, MasterKeyError) as error:
+        except MasterKeyError as error:
             if not credentials.key_services:
                 raise
             failures.append(("here", error))
@@ -95,7 +95,7 @@ def _first_success(credentials: Credentials, here: Callable[[], T], there: Calla
     raise _combined(failures)
 
 
-def _combined(failures: list[tuple[str, BadKeyError | MasterKeyError]]) -> MasterKeyError:
+def _combined(failures: list[tuple[str, MasterKeyError]]) -> MasterKeyError:
     """Return one error for several.  It has the hint of the first key that should have worked."""
     failures.sort(key=lambda failure: isinstance(failure[1], NotMyKeyError))
     lines = [line for where, error in failures for line in f"{where}: {error.message}".split("\n")]

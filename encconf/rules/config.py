@@ -18,7 +18,9 @@ chosen rule.  So a rule with keys that this version does not know does not affec
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
+from types import ModuleType
 
 from encconf import formats
 from encconf.errors import (
@@ -32,20 +34,14 @@ from encconf.errors import (
     about,
 )
 from encconf.io.fileio import read_text, upwards
+from encconf.keys import MasterKey
 from encconf.record import Record
 from encconf.rules.creation import Creation, report_members, settings
 from encconf.rules.destination import Destination
 from encconf.rules.grammar import Section, quoted, tree
 from encconf.rules.selection import DEFAULT, Selection
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from types import ModuleType
-
-    from encconf.keys import MasterKey
-
-    Notify = Callable[[str], None]
+Notify = Callable[[str], None]
 
 NAME = ".sops.yaml"
 IGNORED = ".sops.yml"

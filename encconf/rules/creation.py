@@ -6,19 +6,15 @@ The types of its members are checked when it is read, its keys and patterns when
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from encconf.errors import BadKeyError, ConfigError, PatternError
-from encconf.keys import CONTEXT, TABLE, in_config_order, master_key
+from encconf.keys import CONTEXT, TABLE, MasterKey, in_config_order, master_key
+from encconf.rules.grammar import Section
+from encconf.rules.pattern import Pattern
 from encconf.rules.selection import DEFAULT, KINDS, Selection
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from encconf.keys import MasterKey
-    from encconf.rules.grammar import Section
-    from encconf.rules.pattern import Pattern
-
-    Named = tuple[str, object, str]  # a master key as written: type, value, place in the file
+Named = tuple[str, object, str]  # a master key as written: type, value, place in the file
 
 # A rule may name a profile for all its AWS keys; in a key group, each key names its own.
 _PROFILE = "aws_profile"

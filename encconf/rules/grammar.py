@@ -7,16 +7,13 @@ the members mean.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from encconf.errors import ConfigError, EmptyDocumentError
 from encconf.record import Record
+from encconf.text.document import Leaf
 from encconf.text.printable import printable
 from encconf.text.words import did_you_mean
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from encconf.text.document import Leaf
 
 _MAX_NOTICES = 50
 _SHOWN = 120  # characters of a word of the file in a message

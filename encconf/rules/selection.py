@@ -10,16 +10,13 @@ secrets in plaintext.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from encconf.errors import MetadataError
 from encconf.record import Record
+from encconf.text.document import Document, Leaf, Scope
 from encconf.text.printable import printable
 from encconf.text.words import FALSE, TRUE, weak_text
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from encconf.text.document import Document, Leaf, Scope
 
 KINDS = (
     "unencrypted_suffix",

@@ -24,6 +24,7 @@ unreachable, slow, wrong, unusable (a variable of these is unset, no requests).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
@@ -31,10 +32,6 @@ from encconf.providers import ODD_ANSWER, SERVICE_ACCOUNT, Login, needing, one_l
 from encconf.providers.https import Server, Trust, check_permitted, is_path, origin_and_path, reason_of
 from encconf.sources import Probe, Uri, refuse_existing, variable, version_in
 from encconf.text.printable import printable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 QUERY = ("version", "address", "account", "login", "apikey")
 ALLOW_LIST = "ENCCONF_CONJUR_ALLOWLIST"

@@ -8,14 +8,11 @@ lists as JSON.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from encconf.errors import EncconfError, ExistsError, SourceError
 from encconf.text.printable import printable
 from encconf.text.words import bool_word
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 
 class _Written(str):
