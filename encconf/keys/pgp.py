@@ -1,4 +1,4 @@
-"""PGP keys, with the user's own gpg and its agent (python-gnupg).
+"""PGP keys, with the user's own gpg and its agent.
 
 It behaves like sops 3.13.3 (pgp/keysource.go) when sops runs gpg.  sops first tries its own library on
 ``pubring.gpg`` and ``secring.gpg``, but gpg reads these files itself.  The data key is sent through pipes,
@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import os
 
-from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
-from encconf.identities.credentials import KEY_VARIABLES
+from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import KEY_VARIABLES, Credentials
 from encconf.io import programs
 from encconf.keys import MasterKey, as_given
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from subprocess import CompletedProcess
 
-    from encconf.identities.credentials import Credentials
+    Result = CompletedProcess[bytes]
 
 _OUTPUT_LIMIT = 4096  # bytes.  A data key has 32, but a compressed message can hold any number
+_DECRYPT = ["--decrypt", "--max-output", str(_OUTPUT_LIMIT)]
 
 # The 16 low bits of gpg-error codes.
 _NO_SECRET_KEY = 17
@@ -49,23 +50,12 @@ class PgpKey(MasterKey):
         """
         _check(self.fingerprint)
         bare = self.fingerprint.removesuffix("!")
-        result = _run(
-            credentials,
-            "encrypt",
-            data_key,
-            [self.fingerprint],
-            extra_args=[
-                "--no-default-recipient",
-                "--yes",
-                "--trusted-key",
-                bare[-16:] + self.fingerprint[len(bare) :],
-                "--no-encrypt-to",
-            ],
-        )
+        trusted = bare[-16:] + self.fingerprint[len(bare) :]
+        options = ["--armor", "--no-default-recipient", "--yes", "--no-encrypt-to", "--trusted-key", trusted]
+        result = _run(credentials, ["--encrypt", *options, "--recipient", self.fingerprint], data_key)
         if result.returncode:
             raise self._not_encrypted(result, credentials)
-        enc: str = result.data.decode("ascii").strip()
-        return enc
+        return result.stdout.decode("ascii").strip()
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Let gpg decrypt the message.  Its agent asks for a passphrase if it can.
@@ -76,30 +66,27 @@ class PgpKey(MasterKey):
         if credentials.named("pgp_passphrase")[1]:
             result = self._unwrap_unasked(enc.encode(), credentials)
         else:
-            result = _run(credentials, "decrypt", enc.encode())
+            result = _run(credentials, _DECRYPT, enc.encode())
         if result.returncode:
             raise self._not_decrypted(result, credentials)
-        if result.size > _OUTPUT_LIMIT:
-            raise MasterKeyError("gpg found something larger than a data key in its enc")
-        if not result.data:
+        if not result.stdout:
             raise MasterKeyError("gpg returned nothing: it may be too old for the way the key was encrypted")
-        data_key: bytes = result.data
-        return data_key
+        return result.stdout
 
-    def _unwrap_unasked(self, enc: bytes, credentials: Credentials) -> Any:
+    def _unwrap_unasked(self, enc: bytes, credentials: Credentials) -> Result:
         # Try without the passphrase first: the key may not be here, or the agent may know the passphrase.
-        result = _run(credentials, "decrypt", enc, extra_args=["--pinentry-mode", "error"])
+        result = _run(credentials, [*_DECRYPT, "--pinentry-mode", "error"], enc)
         if not result.returncode or not _codes(result).intersection(_NO_TERMINAL):
             return result
         passphrase = credentials.passphrase("pgp_passphrase") or ""
-        # python-gnupg encodes as Latin-1, so the bytes that gpg gets are UTF-8, as from a terminal.
-        result = _run(credentials, "decrypt", enc, passphrase=passphrase.encode().decode("latin-1"))
+        options = ["--pinentry-mode", "loopback", "--passphrase-fd", "0"]
+        result = _run(credentials, [*_DECRYPT, *options], passphrase.encode() + b"\n" + enc)
         if result.returncode and _WRONG in _codes(result):
             by, _ = credentials.named("pgp_passphrase")
             raise MasterKeyError(f"the passphrase from {by} does not open the key")
         return result
 
-    def _not_encrypted(self, result: Any, credentials: Credentials) -> MasterKeyError:
+    def _not_encrypted(self, result: Result, credentials: Credentials) -> MasterKeyError:
         invalid = [words[1] for words in _statuses(result) if words[0] == "INV_RECP" and len(words) > 1]
         if "1" in invalid:
             return MasterKeyError(
@@ -109,7 +96,7 @@ class PgpKey(MasterKey):
         reason = {"4": "it was revoked", "5": "it has expired"}.get(invalid[0] if invalid else "")
         return MasterKeyError(reason or f"gpg: {_last_words(result)}")
 
-    def _not_decrypted(self, result: Any, credentials: Credentials) -> MasterKeyError:
+    def _not_decrypted(self, result: Result, credentials: Credentials) -> MasterKeyError:
         statuses = _statuses(result)
         codes = _codes(result)
         if codes.intersection(_NO_TERMINAL):
@@ -127,6 +114,8 @@ class PgpKey(MasterKey):
                 return MasterKeyError(_FAILURES[code])
         if codes == {_NO_SECRET_KEY} or (not codes and any(words[0] == "NO_SECKEY" for words in statuses)):
             return NotMyKeyError(f"no secret key for it in {_home(credentials)}")
+        if not result.stdout and any(words[0] == "DECRYPTION_OKAY" for words in statuses):
+            return MasterKeyError("gpg found something larger than a data key in its enc")
         if any(words[0] == "NODATA" for words in statuses):
             return MasterKeyError("its enc is not a PGP message")
         return MasterKeyError(f"gpg: {_last_words(result)}")
@@ -150,76 +139,21 @@ def _check(fingerprint: str) -> None:
         )
 
 
-def _is_harmless(record: Any) -> bool:
-    """Whether a log record is written: at level debug, python-gnupg logs what gpg has decrypted."""
-    return not str(record.msg).startswith("chunk: ")
+def _run(credentials: Credentials, arguments: list[str], data: bytes) -> Result:
+    """Run gpg with ``data`` as its input.  Its status lines are in the result's ``stderr``."""
+    from subprocess import TimeoutExpired
 
-
-def _run(credentials: Credentials, verb: str, *args: Any, **options: Any) -> Any:
-    """Run gpg.  The result has ``data``, ``returncode``, ``stderr``, and the ``size`` of the output."""
+    words = [credentials.gpg, "--status-fd", "2", "--no-tty", "--no-verbose", "--batch", *arguments]
     try:
-        import gnupg
-    except ImportError:
-        missing = "PGP keys need the package python-gnupg"
-        raise MissingExtraError(missing, hint="pip install python-gnupg") from None
-    from threading import Timer
-
-    gnupg.logger.addFilter(_is_harmless)
-    late = False
-
-    class Gpg(gnupg.GPG):  # type: ignore[misc]  # python-gnupg has no types, and no time limit
-        def _open_subprocess(self, args: Any, passphrase: Any = False) -> Any:
-            process = super()._open_subprocess(args, passphrase)
-
-            def stop() -> None:
-                nonlocal late
-                late = True
-                process.kill()
-
-            timer = Timer(credentials.timeout, stop)
-            timer.daemon = True
-            timer.start()
-            timers.append(timer)
-            return process
-
-    size = 0
-
-    def take(chunk: bytes) -> bool:
-        nonlocal size
-        size += len(chunk)
-        return size <= _OUTPUT_LIMIT
-
-    timers: list[Timer] = []
-    chosen = credentials.environ.get("SOPS_GPG_EXEC")
-    try:
-        gpg = Gpg(gpgbinary=credentials.gpg, env=_environ(credentials))
+        return programs.run(words, _environ(credentials), data=data, timeout=credentials.timeout)
     except OSError:
+        chosen = credentials.environ.get("SOPS_GPG_EXEC")
+        if "--decrypt" in arguments and not chosen:
+            raise NotMyKeyError("gpg was not found") from None
         reason = f"SOPS_GPG_EXEC={printable(chosen)} cannot be run" if chosen else "gpg was not found"
-        if verb == "decrypt" and not chosen:
-            raise NotMyKeyError(reason) from None
         raise MasterKeyError(reason, hint="install GnuPG, or set SOPS_GPG_EXEC to its program") from None
-    except ValueError as error:
-        reason = f"gpg does not start: {printable(str(error).strip())[:200]}"
-        raise MasterKeyError(_too_long(credentials) if late else reason) from None
-    finally:
-        for timer in timers:
-            timer.cancel()
-    gpg.on_data = take
-    try:
-        result = getattr(gpg, verb)(*args, **options)
-    except OSError:  # gpg ended before it had read everything
-        raise MasterKeyError(_too_long(credentials) if late else "gpg ended early") from None
-    finally:
-        for timer in timers:
-            timer.cancel()
-    if late:
-        raise MasterKeyError(_too_long(credentials))
-    result.size = size
-    return result
-
-
-def _too_long(credentials: Credentials) -> str:
-    return f"gpg took longer than {credentials.timeout:g} s"
+    except TimeoutExpired:
+        raise MasterKeyError(f"gpg took longer than {credentials.timeout:g} s") from None
 
 
 def _environ(credentials: Credentials) -> dict[str, str]:
@@ -239,7 +173,7 @@ def _home(credentials: Credentials) -> str:
     return printable(credentials.environ.get("GNUPGHOME") or "~/.gnupg")
 
 
-def _codes(result: Any) -> set[int]:
+def _codes(result: Result) -> set[int]:
     """Return the codes that say why gpg could not use its secret keys."""
     return {
         int(words[2]) & 0xFFFF
@@ -248,22 +182,21 @@ def _codes(result: Any) -> set[int]:
     }
 
 
-def _statuses(result: Any) -> list[list[str]]:
+def _statuses(result: Result) -> list[list[str]]:
     """Return the status lines of gpg (doc/DETAILS of GnuPG), split into words."""
-    prefix = "[GNUPG:] "
-    lines = (line for line in result.stderr.splitlines() if line.startswith(prefix))
-    return [line[len(prefix) :].split() or [""] for line in lines]
+    return [line.split() or [""] for line in _lines(result, "[GNUPG:] ")]
 
 
-def _last_words(result: Any) -> str:
+def _last_words(result: Result) -> str:
     lines = _messages(result)
-    if not lines:
-        return f"exit code {result.returncode}"
-    # python-gnupg always decodes as Latin-1.
-    return printable(lines[-1].encode("latin-1", "replace").decode("utf-8", "replace").strip())
+    return printable(lines[-1].strip()) if lines else f"exit code {result.returncode}"
 
 
-def _messages(result: Any) -> list[str]:
+def _messages(result: Result) -> list[str]:
     """Return the messages of gpg that are for people."""
-    prefix = "gpg: "
-    return [line[len(prefix) :] for line in result.stderr.splitlines() if line.startswith(prefix)]
+    return _lines(result, "gpg: ")
+
+
+def _lines(result: Result, prefix: str) -> list[str]:
+    lines = result.stderr.decode(errors="replace").splitlines()
+    return [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]

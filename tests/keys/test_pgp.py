@@ -217,19 +217,12 @@ def test_a_wrong_program_in_the_setting_is_reported(pgp_home: Path, enc: str) ->
     with pytest.raises(MasterKeyError, match="SOPS_GPG_EXEC=/nowhere/gpg cannot be run") as caught:
         PgpKey(PGP_FINGERPRINT).unwrap(enc, credentials(pgp_home, SOPS_GPG_EXEC="/nowhere/gpg"))
     assert not isinstance(caught.value, NotMyKeyError)
-    with pytest.raises(MasterKeyError, match="gpg does not start"):
+    with pytest.raises(MasterKeyError, match="gpg: exit code 1"):
         PgpKey(PGP_FINGERPRINT).unwrap(enc, credentials(pgp_home, SOPS_GPG_EXEC="/bin/false"))
 
 
-@pytest.mark.parametrize("hangs", ["--decrypt", "--list-config"])
-def test_gpg_has_a_time_limit(pgp_home: Path, enc: str, hangs: str, tmp_path: Path) -> None:
-    program = script(
-        tmp_path / "gpg",
-        f"""
-        for argument in "$@"; do [ "$argument" = {hangs} ] && exec sleep 30; done
-        exec gpg "$@"
-        """,
-    )
+def test_gpg_has_a_time_limit(pgp_home: Path, enc: str, tmp_path: Path) -> None:
+    program = script(tmp_path / "gpg", "exec sleep 30")
     opens = credentials(pgp_home, SOPS_GPG_EXEC=str(program))
     opens.timeout = 0.3
     with pytest.raises(MasterKeyError, match=r"gpg took longer than 0\.3 s"):
