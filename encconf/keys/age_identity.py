@@ -171,42 +171,36 @@ class Locked:
 
 
 class LockedSsh(Locked):
-    """A passphrase-protected SSH private key, in OpenSSH's or a PEM format."""
+    """A passphrase-protected SSH private key, in OpenSSH's or a PEM format.
+
+    With ``derive``, it opens files for the age recipient that is derived from it.
+    """
+
+    def __init__(self, data: bytes, place: str, public: str, *, derive: bool = False) -> None:
+        super().__init__(data, place, public)
+        self.derive = derive
 
     def may_open(self, stanzas: list[Stanza]) -> bool:
-        """Whether one of these stanzas is for this key."""
+        """Whether one of these stanzas is for this key.  Those for a derived recipient do not name it."""
         if not self.public:  # an old PEM file, which can only be RSA
             return any(kind == "ssh-rsa" for kind, _ in stanzas)
         from hashlib import sha256
 
         kind, _, blob = self.public.partition(" ")
         tag = b2a_base64(sha256(a2b_base64(blob)).digest()[:4], newline=False).decode().rstrip("=")
-        return (kind, tag) in stanzas
+        return self.derive or (kind, tag) in stanzas
 
     def open(self, passphrase: str) -> list[Identity]:
         """Return the identity inside.  Raises MasterKeyError."""
         import pyrage
 
         try:
-            return [self._identity(reserialised(self.data, passphrase.encode()))]
+            plain = reserialised(self.data, passphrase.encode())
+            if self.derive:
+                return [derived(plain, self.public)]
+            return [Identity(pyrage.ssh.Identity.from_buffer(plain), self.public)]
         except (ValueError, TypeError, pyrage.IdentityError):
             raise MasterKeyError(f"the passphrase does not open {self.place}") from None
-
-    def _identity(self, plain: bytes) -> Identity:
-        import pyrage
-
-        return Identity(pyrage.ssh.Identity.from_buffer(plain), self.public)
-
-
-class LockedRelative(LockedSsh):
-    """A passphrase-protected SSH key that a file's age recipient is derived from."""
-
-    def may_open(self, stanzas: list[Stanza]) -> bool:
-        """True, since the stanzas do not name the SSH key."""
-        return True
-
-    def _identity(self, plain: bytes) -> Identity:
-        return derived(plain, self.public)
 
 
 def derived(private: bytes, public: str) -> Identity:

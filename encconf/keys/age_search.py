@@ -14,7 +14,7 @@ from encconf.keys.age_identity import (
     SSH,
     Identity,
     Locked,
-    LockedRelative,
+    LockedSsh,
     Stanza,
     derived,
     identities_in,
@@ -49,37 +49,28 @@ class Search:
 
     def _in_places(self) -> bytes | None:
         """Read the places, except for identities that a person must unlock: these are tried at the end."""
-        derivable = self._recipient.startswith("age1") and self._recipient.count("1") == 1  # X25519
-        relatives: list[Locked] = []
-        data_key = None
         for source in self._credentials.age_sources():
-            relative = self._relative(source) if derivable else None
-            if relative is not None or self._over_ssh or not source.ssh:
-                self.looked.append(source)
-            if isinstance(relative, Locked):
-                relatives.append(relative)
-            elif relative is not None:
-                data_key = self._open(relative)
-            if data_key is None and (self._over_ssh or not source.ssh):
-                data_key = self._in_place(source)
-            if data_key is not None:
-                break
-        self.locked[:0] = relatives
-        return data_key
-
-    def _in_place(self, source: AgeSource) -> bytes | None:
-        credentials = self._credentials
-        for identity in identities_in(source, self._recipient, credentials):
-            if not isinstance(identity, Locked):
-                data_key = self._open(identity)
-            elif source.how == "source" and credentials.named("age_passphrase")[1]:
-                # A named place comes before others, unless a person must be asked.
-                data_key = self._unlocked(identity)
-            else:
-                self.locked.append(identity)
+            identities = self._relatives(source)
+            if not source.ssh or self._over_ssh:
+                identities += identities_in(source, self._recipient, self._credentials)
+            elif not identities:
                 continue
-            if data_key is not None:
-                return data_key
+            self.looked.append(source)
+            for identity in identities:
+                if (data_key := self._at_once(identity, source)) is not None:
+                    return data_key
+        return None
+
+    def _at_once(self, identity: Identity | Locked, source: AgeSource) -> bytes | None:
+        if not isinstance(identity, Locked):
+            return self._open(identity)
+        if source.how == "source" and self._credentials.named("age_passphrase")[1]:
+            # A named place comes before others, unless a person must be asked.
+            return self._unlocked(identity)
+        if isinstance(identity, LockedSsh) and identity.derive:
+            self.locked.insert(0, identity)
+        else:
+            self.locked.append(identity)
         return None
 
     def _unlocked(self, lock: Locked) -> bytes | None:
@@ -101,32 +92,31 @@ class Search:
             return None
         return data_key
 
-    def _relative(self, source: AgeSource) -> Identity | Locked | None:
-        """Return the SSH key in a place if this recipient is derived from it, or None.
+    def _relatives(self, source: AgeSource) -> list[Identity | Locked]:
+        """Return the SSH keys in a place that this recipient is derived from.
 
         This does not run a command: it may ask a person, and few recipients are derived.
         """
-        if not (source.ssh and source.how == "file") and source.how != "source":
-            return None
+        found: list[Identity | Locked] = []
+        if not _is_x25519(self._recipient) or source.how != ("file" if source.ssh else "source"):
+            return found
         from encconf.keys import ssh_to_age
 
         for identity in identities_in(source, self._recipient, self._credentials):
             public = identity.public if isinstance(identity, Locked) else identity.public()
-            if not public.startswith(ssh_to_age.KIND):
-                continue
             try:
-                if ssh_to_age.recipient(public) != self._recipient:
+                if not public.startswith("ssh-") or ssh_to_age.recipient(public) != self._recipient:
                     continue
-            except BadKeyError:
-                continue
-            if isinstance(identity, Locked):
-                return LockedRelative(identity.data, identity.place, public)
-            try:
-                return derived(identity.private, public)
+                if isinstance(identity, Locked):
+                    found.append(LockedSsh(identity.data, identity.place, public, derive=True))
+                else:
+                    found.append(derived(identity.private, public))
+            except BadKeyError:  # a key of another kind
+                pass
             except ValueError:  # pyrage reads less of the file than `cryptography`
                 place = source.place(self._credentials.home)
                 self.trouble.append(MasterKeyError(f"{place} is a damaged SSH private key"))
-        return None
+        return found
 
     def _notify_of_broken(self) -> None:
         """Notify the user if another key opened the file because a named source could not be used."""
@@ -181,3 +171,7 @@ class Search:
     def _named(self, source: AgeSource) -> str:
         """Return the variable that names the place, or the source itself."""
         return (source.variable if source.how != "source" else None) or source.place(self._credentials.home)
+
+
+def _is_x25519(recipient: str) -> bool:
+    return recipient.startswith("age1") and recipient.count("1") == 1
