@@ -121,7 +121,7 @@ def test_a_member_that_is_no_text_is_refused(value: object) -> None:
 
 
 STARTS = """
-import os, sys
+import collections.abc, os, sys  # the formats load collections in any case, with re
 before = set(sys.modules)
 import encconf.identities.credentials, encconf.envelope.open
 import encconf.keys.age
