@@ -146,7 +146,7 @@ def load_configs(
     """
     check(paths=paths, mask=mask, format=format, credentials=credentials, cache=cache, resolve=resolve)
     return loading.load_many(
-        paths, mask=mask, format=format, credentials=credentials, cache=cache, resolve=resolve
+        paths, loading.masker_for(mask), resolve, format=format, credentials=credentials, cache=cache
     )
 
 
@@ -185,9 +185,10 @@ def loads_all(
     >>> first, second = loads_all(text)  # doctest: +SKIP
     """
     check(mask=mask, format=format, credentials=credentials, cache=cache, resolve=resolve)
-    return loading.load_text(
-        text, format=format, mask=mask, credentials=credentials, cache=cache, resolve=resolve
-    )
+    with about("", frames=False):
+        opened = loading.open_values(as_text(text), format, credentials, cache)
+        texts = loading.resolved([("", opened)], resolve, credentials)[0]
+        return loading.values_of(opened, texts, loading.masker_for(mask))
 
 
 @bounded

@@ -36,11 +36,7 @@ class Ciphertexts:
 
     def kept(self, plain: Document) -> list[Leaf | None]:
         """For each leaf of a plaintext, the old leaf whose ciphertext it keeps, or None for a new value."""
-        if not self._sources:
-            return [None] * len(plain.leaves)
-        from encconf.engine.reuse import reused_leaves
-
-        return reused_leaves(self._sources, plain, self._module)
+        return self._paired(self._sources, plain)
 
     def of_leaves(
         self, plain: Document, chosen: bytearray, kept: list[Leaf | None], *, retypes: bool
@@ -53,7 +49,8 @@ class Ciphertexts:
         encs: list[str | None] = [None] * len(plain.leaves)
         were_plain = bytearray(len(plain.leaves))
         new: list[int] = []
-        before = self._places_before(plain)
+        # If the replaced file gets a new data key, its lines stay as they were.
+        before = self._paired([self._replaced] if self._replaced and not self._sources else [], plain)
         for index, (leaf, is_chosen, was) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
             if not is_chosen or leaf.data is None or (not leaf.data and not self._module.SEALS_EMPTY):
                 continue
@@ -62,20 +59,20 @@ class Ciphertexts:
                 encs[index] = was.sealed
             else:
                 new.append(index)
-                was = before[index] if before is not None else None
+                was = before[index]
             were_plain[index] = was is not None and was.style == ""
         made = self.encrypt.leaves([plain.leaves[index] for index in new])
         for index, enc in zip(new, made, strict=True):
             encs[index] = enc
         return encs, were_plain
 
-    def _places_before(self, plain: Document) -> list[Leaf | None] | None:
-        """For each leaf, its old leaf if the replaced file gets a new data key, else None."""
-        if self._sources or self._replaced is None:
-            return None
-        from encconf.engine.reuse import places_before
+    def _paired(self, sources: Sequence[Opened], plain: Document) -> list[Leaf | None]:
+        """For each leaf, its old leaf in one of the sources, or None."""
+        if not sources:
+            return [None] * len(plain.leaves)
+        from encconf.engine.reuse import reused_leaves
 
-        return places_before(self._replaced, plain, self._module)
+        return reused_leaves(sources, plain, self._module)
 
     def of_comments(
         self, plain: Document, final: Document, chosen: Chosen, selection: Selection

@@ -26,14 +26,21 @@ def open_comments(opened: Opened, notify: Notify | None = None) -> list[Edit]:
     errors = "surrogateescape" if formats.ROWS[document.format].flat else "replace"
     edits: list[Edit] = []
     lost = 0
-    unlocked = _Unlocker(document, opened.data_key)
+    key = aes_gcm(opened.data_key)
+    places: list[bytes] = []
     for comment, is_chosen in zip(document.comments, opened.chosen.comments, strict=True):
         if not is_chosen or not comment.text.startswith(PREFIX):
             continue
         parts = split(comment.text)
         if parts is None or parts[2] != "comment":
             continue
-        data = unlocked(comment, *parts[:2])
+        data = unlock(key, *parts[:2], comment_aad(comment.scope.aad))
+        if data is None:
+            # go-yaml puts a few comments in unexpected places.  GCM's tag shows which guess is right.
+            comment.misplaced = True
+            places = places or _all_places(document)
+            guesses = (unlock(key, *parts[:2], place) for place in places)
+            data = next((guess for guess in guesses if guess is not None), None)
         plain = None if data is None else module.comment_text(data.decode("utf-8", errors))
         if plain is None:
             lost += 1
@@ -58,29 +65,6 @@ def _of_items(document: Document) -> list[Edit]:
         counts[id(leaf.scope)] = counts.get(id(leaf.scope), 0) + 1
     comment = formats.module(document.format).comment
     return [comment(document, leaf, alone=counts[id(leaf.scope)] == len(leaf.scope.node)) for leaf in items]
-
-
-class _Unlocker:
-    """Decrypts the comments of one document, under whichever keys sops has put them."""
-
-    def __init__(self, document: Document, data_key: bytes) -> None:
-        self._document = document
-        self._key = aes_gcm(data_key)
-        self._places: list[bytes] | None = None
-
-    def __call__(self, comment: Comment, ciphertext: bytes, nonce: bytes) -> bytes | None:
-        data = unlock(self._key, ciphertext, nonce, comment_aad(comment.scope.aad))
-        if data is not None:
-            return data
-        # go-yaml puts a few comments in unexpected places.  GCM's tag shows which guess is right.
-        if self._places is None:
-            self._places = _all_places(self._document)
-        comment.misplaced = True
-        for place in self._places:
-            data = unlock(self._key, ciphertext, nonce, place)
-            if data is not None:
-                break
-        return data
 
 
 def stored(comment: Comment) -> bytes:

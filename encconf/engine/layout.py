@@ -49,19 +49,11 @@ class Layout:
 
     def pack(self) -> bytes:
         """Serialize the record as compressed JSON.  The same content gives the same bytes."""
-        record: dict[str, object] = {}
-        if self.leaves:
-            record["leaves"] = {str(index): text for index, text in sorted(self.leaves.items())}
-        if self.flows:
-            record["flows"] = {str(index): text for index, text in sorted(self.flows.items())}
-        if self.gaps:
-            record["gaps"] = {str(index): gap for index, gap in sorted(self.gaps.items())}
-        if self.newline:
-            record["newline"] = self.newline
-        if self.trim:
-            record["trim"] = self.trim
-        if self.whole:
-            record["whole"] = self.whole
+        record = {
+            name: dict(sorted(value.items())) if isinstance(value, dict) else value
+            for name, value in vars(self).items()
+            if value
+        }
         return zlib.compress(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(), 9)
 
     def of_gaps_only(self) -> None:

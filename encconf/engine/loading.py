@@ -59,15 +59,11 @@ def load_file(
     """See `encconf.load_config`.  Returns an error instead of raising it, without frames that hold values."""
     try:
         tree, format = tree_of(path, masker, **options)
-        if not section and schema is None:
-            return tree
-        name = path if isinstance(path, str) else source_of(path)[0]
-        return shaped(tree, section, schema, name=name, lax=formats.ROWS[format].flat)
+        return shaped(tree, section, schema, name=source_of(path)[0], lax=formats.ROWS[format].flat)
     except EncconfError as error:
         return error.with_traceback(None)
 
 
-@bounded
 def tree_of(
     path: Input,
     masker: Masker | None,
@@ -81,11 +77,20 @@ def tree_of(
 
     ``masker`` is called with each value that was encrypted and returns the value to load.
     """
+    name, opened = _opened(path, format, credentials, cache)
+    with about(name, frames=False):
+        texts = resolved([(name, opened)], resolve, credentials)[0]
+        return only(values_of(opened, texts, masker)), opened.document.format
+
+
+@bounded
+def _opened(
+    path: Input, format: str | None, credentials: Credentials | None, cache: DataKeyCache | None
+) -> tuple[str, Opened]:
+    """Open a file for its values, and return its name, too."""
     name, read = source_of(path)
     with about(name, frames=False):
-        opened = open_values(as_text(read()), format, credentials, cache, name)
-        texts = resolved([(name, opened)], resolve, credentials)[0] if resolve else {}
-        return only(values_of(opened, texts, masker)), opened.document.format
+        return name, open_values(as_text(read()), format, credentials, cache, name)
 
 
 def masker_for(mask: bool, schema: object = None) -> Masker | None:
@@ -138,59 +143,32 @@ def _resource(read: Callable[[], str | bytes]) -> str | bytes:
 
 
 def load_many(
-    paths: Sequence[Input],
-    *,
-    mask: bool,
-    format: str | None,
-    credentials: Credentials | None,
-    cache: DataKeyCache | None,
-    resolve: bool | Resolve,
+    paths: Sequence[Input], masker: Masker | None, resolve: bool | Resolve, **options: Any
 ) -> list[dict[str, Any]]:
     """See `encconf.load_configs`."""
     from encconf.io.side_by_side import side_by_side
 
-    credentials = credentials or Credentials.from_env()
-    cache = cache if cache is not None else DataKeyCache()
-    masker = masker_for(mask)
+    credentials = options["credentials"] or Credentials.from_env()
+    cache = options["cache"] if options["cache"] is not None else DataKeyCache()
+    options.update(credentials=credentials, cache=cache)
 
-    def load(path: Input) -> dict[str, Any] | tuple[str, Opened]:
-        if not resolve:
-            return tree_of(path, masker, format=format, credentials=credentials, cache=cache)[0]
-        name, read = source_of(path)
+    def load(path: Input) -> Any:
+        name, opened = _opened(path, **options)
         with about(name, frames=False):
-            return name, open_values(as_text(read()), format, credentials, cache, name)
+            return (name, opened) if resolve else only(values_of(opened, {}, masker))
 
-    found: list[dict[str, Any]] = []
-    opened: list[tuple[str, Opened]] = []
+    found = []
     for _, loaded in side_by_side(load, paths):
         if isinstance(loaded, EncconfError):
             raise loaded
-        if isinstance(loaded, tuple):
-            opened.append(loaded)
-        else:
-            found.append(loaded)
-    if opened:
-        texts = resolved(opened, resolve, credentials)
-        for (name, one), own in zip(opened, texts, strict=True):
-            with about(name, frames=False):
-                found.append(only(values_of(one, own, masker)))
-    return found
-
-
-def load_text(
-    text: str | bytes,
-    *,
-    format: str,
-    mask: bool,
-    credentials: Credentials | None,
-    cache: DataKeyCache | None,
-    resolve: bool | Resolve,
-) -> list[dict[str, Any]]:
-    """See `encconf.loads_all`."""
-    with about("", frames=False):
-        opened = open_values(as_text(text), format, credentials, cache)
-        texts = resolved([("", opened)], resolve, credentials)[0] if resolve else {}
-        return values_of(opened, texts, masker_for(mask))
+        found.append(loaded)
+    if not resolve:
+        return found
+    trees = []
+    for (name, opened), texts in zip(found, resolved(found, resolve, credentials), strict=True):
+        with about(name, frames=False):
+            trees.append(only(values_of(opened, texts, masker)))
+    return trees
 
 
 def copied(value: Any) -> Any:
@@ -281,12 +259,15 @@ def resolved(
 
     A file's name may be "".  Raises one UnresolvedError that names all references that cannot be resolved.
     """
+    if not resolve:
+        return [{} for _ in files]
     from encconf.sources import references
 
     places = [(name, opened.document, opened.covered) for name, opened in files]
     return references.resolve(places, resolve, credentials or Credentials.from_env(), under)
 
 
+@bounded
 def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -> list[dict[str, Any]]:
     """Return the values, with ``texts`` in place of some leaves.  ``masker`` is as for `tree_of`."""
     document = opened.document

@@ -10,6 +10,7 @@ from __future__ import annotations
 from encconf import formats, keys
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import MetadataError, NotEncryptedError
+from encconf.record import Record
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
 from encconf.text.document import LAYOUT as LAYOUT
 
@@ -40,7 +41,7 @@ MAX_WRAPPED = 512 << 10
 """How long all wrapped data keys of a file may be together, in characters (512 KiB)."""
 
 
-class Metadata:
+class Metadata(Record):
     """What the ``sops`` block says.
 
     ``groups`` are the key groups; a file without Shamir has one.  ``threshold`` is how many of them are
@@ -48,25 +49,14 @@ class Metadata:
     ``layout`` are ``ENC[…]`` texts.  ``unknown`` holds every other member, verbatim.
     """
 
-    def __init__(
-        self,
-        groups: list[list[WrappedKey]],
-        threshold: int,
-        selection: Selection,
-        lastmodified: str,
-        mac: str | None = None,
-        layout: str | None = None,
-        version: str = SOPS_VERSION,
-        unknown: Mapping[str, object] | None = None,
-    ) -> None:
-        self.groups = groups
-        self.threshold = threshold
-        self.selection = selection
-        self.lastmodified = lastmodified
-        self.mac = mac
-        self.layout = layout
-        self.version = version
-        self.unknown = dict(unknown or {})
+    groups: list[list[WrappedKey]]
+    threshold: int
+    selection: Selection
+    lastmodified: str
+    mac: str | None = None
+    layout: str | None = None
+    version: str = SOPS_VERSION
+    unknown: Mapping[str, object] = {}
 
     def replace(self, **changes: Any) -> Metadata:
         """Return this block with other values for the named fields."""

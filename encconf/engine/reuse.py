@@ -25,13 +25,6 @@ def tokens(leaves: list[Leaf], module: Format) -> list[Token]:
     return list(zip(aads(leaves), map(module.token, leaves), strict=True))
 
 
-def places_before(model: Opened, plain: Document, module: Format) -> list[Leaf | None]:
-    """For each leaf, its old leaf in a file that gets a new data key, so that its lines stay as they were."""
-    leaves = model.document.leaves
-    taken = align(tokens(leaves, module), tokens(plain.leaves, module))
-    return [leaves[index] if index is not None else None for index in taken]
-
-
 def reused_leaves(sources: Sequence[Opened], plain: Document, module: Format) -> list[Leaf | None]:
     """For each leaf of a plaintext, the old leaf whose ciphertext it keeps, or None for a new value."""
     reused: list[Leaf | None] = [None] * len(plain.leaves)

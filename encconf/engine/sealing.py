@@ -32,6 +32,7 @@ from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import overlap, splice
 from encconf.text.path import spell
+from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -338,8 +339,7 @@ class Sealing:
                 if reason is not None:
                     places.setdefault(reason, []).append(spell(leaf.path))
         for reason, paths in places.items():
-            more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-            self.notify(f"{', '.join(paths[:3])}{more}: {reason}")
+            self.notify(f"{listed(paths, 3)}: {reason}")
 
     def _keeps_block(self) -> bool:
         """Whether the block differs from the twin's only in its MAC."""

@@ -68,7 +68,13 @@ def comes_back(document: Document, original: str, data_key: bytes, chosen: Chose
     ``chosen`` is what its selection chooses, if the caller knows.  Raises LimitError for a text that is too
     large to be read, and MacMismatchError if its block has another selection than its MAC.
     """
-    _refuse_larger(document.text)
+    from encconf.io import fileio
+
+    if len(document.text.encode("utf-8", "surrogateescape")) > fileio.LIMIT:
+        raise LimitError(
+            f"the encrypted file would be larger than {fileio.LIMIT >> 20} MiB, the most that encconf reads",
+            hint="split the file; for large binary data, encrypt it with age and keep only its key here",
+        )
     metadata = Metadata.of(document)
     opened = Opened(document, metadata, chosen or metadata.selection.choose(document), data_key)
     closed = [leaf.sealed is None for leaf in document.leaves]
@@ -76,17 +82,6 @@ def comes_back(document: Document, original: str, data_key: bytes, chosen: Chose
     opened.check_mac()
     opened.comments = open_comments(opened)
     return plain_text(opened) == original
-
-
-def _refuse_larger(result: str) -> None:
-    """Raise LimitError for a text that encconf would not read again because of its size."""
-    from encconf.io import fileio
-
-    if 4 * len(result) > fileio.LIMIT and len(result.encode("utf-8", "surrogateescape")) > fileio.LIMIT:
-        raise LimitError(
-            f"the encrypted file would be larger than {fileio.LIMIT >> 20} MiB, the most that encconf reads",
-            hint="split the file; for large binary data, encrypt it with age and keep only its key here",
-        )
 
 
 def _wraps(metadata: Metadata) -> list[list[str]]:

@@ -65,7 +65,7 @@ def merge_without_key(texts: Sequence[str], format: str, repository: Repository)
             return Outcome(_attached(merged.text, kept, format), keyless=True)
     # An old MAC is never valid with a new date.
     block.lastmodified, block.mac = sealing.lastmodified(), here.mac
-    block.unknown[PARENTS] = repository.parents()
+    block.unknown = {**block.unknown, PARENTS: repository.parents()}
     return Outcome(_attached(merged.text, block, format), keyless=True, sealed=False)
 
 

@@ -12,6 +12,7 @@ nor the environment have changed, it gets copies of the values that were authent
 
 from __future__ import annotations
 
+import io
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +132,9 @@ class SettingsCache(DataKeyCache):
             content = fileio.read_bytes(path)
         known = period.values.get(path)
         if known is None or known[0] != content:
-            known = content, load(_Content(path, content))
+            file = io.BytesIO(content)
+            file.name = path
+            known = content, load(file)
             if period is self._now():
                 period.values[path] = known
         return loading.copied(known[1])
@@ -150,14 +153,3 @@ class SettingsCache(DataKeyCache):
         """Forget everything."""
         super().clear()
         self._period = _NONE
-
-
-class _Content(Record):
-    """A file that has been read already."""
-
-    name: str
-    _content: bytes
-
-    def read(self) -> bytes:
-        """Return the whole content."""
-        return self._content

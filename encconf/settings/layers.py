@@ -261,7 +261,7 @@ def _set(tree: dict[str, Any], name: str, words: list[str], text: str) -> None:
     for word in words[:-1]:
         key = _key(node, word, name)
         keys.append(key)
-        if key not in node or node[key] is None:
+        if node.get(key) is None:
             node[key] = {}
         node = node[key]
         if not isinstance(node, dict):
@@ -287,23 +287,17 @@ def _cast(text: str, old: Any, place: str) -> Any:
         if isinstance(old, bool):
             return _BOOLEANS[text.strip().lower()]
         if isinstance(old, int):
-            return int(text) if len(text) <= 40 else _wrong()
+            return int(text)
         if isinstance(old, float):
             return float(text)
         if isinstance(old, (list, dict)):
-            return _json(text, type(old))
+            from json import loads
+
+            value = loads(text)
+            if not isinstance(value, type(old)):
+                raise ValueError
+            return value
     except (ValueError, KeyError, RecursionError):
         wanted = next(word for kind, word in _WANTED if isinstance(old, kind))
         raise ConfigTypeError(f"{place} wants {wanted}") from None
     return text if type(old) in (str, type(None)) or isinstance(old, bytes) else masked(text)
-
-
-def _json(text: str, wanted: type) -> Any:
-    from json import loads
-
-    value = loads(text)
-    return value if isinstance(value, wanted) else _wrong()
-
-
-def _wrong() -> Any:
-    raise ValueError

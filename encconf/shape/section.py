@@ -5,6 +5,7 @@ from __future__ import annotations
 from encconf.errors import PathNotFoundError
 from encconf.shape.arguments import check
 from encconf.text.path import spell
+from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,5 @@ def _longest(tree: Any, parts: list[str]) -> tuple[str, ...] | None:
 
 
 def _hint(tree: Any) -> str | None:
-    names = (
-        [str(key) for key, value in tree.items() if isinstance(value, dict)] if isinstance(tree, dict) else []
-    )
-    return f"the file has these sections: {', '.join(names[:8])}" if names else None
+    names = [str(key) for key, value in tree.items() if isinstance(value, dict)]
+    return f"the file has these sections: {listed(names)}" if names else None

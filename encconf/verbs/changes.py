@@ -35,6 +35,7 @@ from encconf.record import Record
 from encconf.text import tree as tree_of_text
 from encconf.text.document import Document, Leaf, content_of
 from encconf.text.path import Path, spell
+from encconf.text.printable import listed
 from encconf.verbs.encrypt import encrypt_again
 
 TYPE_CHECKING = False
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     Notify = Callable[[str], None]
     Check = Callable[[Opened, str, str], None]
 
-_NAMED = 20  # paths in one message
 _MOST = 2_000_000  # values to remove at once, times the values of the file: about half a second
 
 
@@ -100,8 +100,7 @@ def _no_key(node: dict[str, object], path: Path) -> PathNotFoundError:
     if isinstance(step, int):
         return PathNotFoundError(f"no value at {here}: a mapping has keys, not indexes")
     close = get_close_matches(step, node, 1)
-    keys = ", ".join(spell([key]) for key in list(node)[:8]) + (", …" if len(node) > 8 else "")
-    hint = f"the keys there are: {keys}" if keys else None
+    hint = f"the keys there are: {listed(spell([key]) for key in node)}" if node else None
     if close:
         hint = f"did you mean {spell([*path[:-1], close[0]])}?"
     return PathNotFoundError(f"no value at {here}", hint=hint)
@@ -359,9 +358,9 @@ def open_with_plain_values(
         try:
             opening.open_text(drop(text, *removed, format=format), format=format, credentials=credentials)
         except (MacError, EmitError, PathNotFoundError, PlainValueError):
-            named = ", ".join(map(spell, paths[:_NAMED]))
             raise MacMismatchError(
-                f"plaintext at {named}, and the MAC does not fit the rest: values were replaced or changed",
+                f"plaintext at {listed(map(spell, paths), 20)}, and the MAC does not fit the rest: "
+                "values were replaced or changed",
                 hint=(
                     "compare it with an older version; to accept it as it is: encconf edit --ignore-mac FILE"
                 ),

@@ -173,13 +173,14 @@ def refuse_plaintext(
         if rule is None:
             return
         own = opened.metadata.selection
-        paths = left_plaintext(
+        left = left_plaintext(
             before, after, format=opened.document.format, file=own, rule=rule.selection_for(own)
         )
+        paths = [spell(path) for path in left]
         if not paths:
             return
         _object(
-            f"{_named(paths)} would be saved as plaintext: {rule.name} of .sops.yaml encrypts such values, "
+            f"{listed(paths)} would be saved as plaintext: {rule.name} of .sops.yaml encrypts such values, "
             "but the file's own selection does not",
             f"encconf updatekeys --selection {quoted(file)} updates the file to match the rule",
             file, allowed, warn,
@@ -199,10 +200,11 @@ def of_edits(
     plaintext = refuse_plaintext(file, config, allowed=allowed, warn=warn)
 
     def check(opened: Opened, before: str, after: str) -> None:
-        paths = revealed(before, after, format=opened.document.format, selection=opened.metadata.selection)
-        if paths:
+        found = revealed(before, after, format=opened.document.format, selection=opened.metadata.selection)
+        if found:
+            paths = listed(map(spell, found))
             _object(
-                f"{_named(paths)} would be saved as plaintext: a comment that stays would apply to it",
+                f"{paths} would be saved as plaintext: a comment that stays would apply to it",
                 f"change the comment as well, with: encconf edit {quoted(file)}",
                 file, allowed, warn if saves or allowed else None,
             )  # fmt: skip
@@ -210,10 +212,6 @@ def of_edits(
             plaintext(opened, before, after)
 
     return check
-
-
-def _named(paths: list[Path]) -> str:
-    return ", ".join(spell(path) for path in paths[:5]) + (", …" if len(paths) > 5 else "")
 
 
 def _object(message: str, hint: str, file: str, allowed: bool, warn: Warn | None) -> None:

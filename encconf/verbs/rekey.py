@@ -21,14 +21,12 @@ from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
 from encconf.text.document import splice
 from encconf.text.path import spell
-from encconf.text.printable import counted
+from encconf.text.printable import counted, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.engine.opening import Notify
     from encconf.keys import MasterKey
-
-_NAMED = 20  # paths in one message
 
 
 def plan(
@@ -62,14 +60,12 @@ def _refuse_exposed(wanted: Plan) -> None:
     found = wanted.outcome
     if not found.exposed and not found.comments:
         return
-    named = [spell(leaf.path) for leaf in found.exposed[:_NAMED]]
-    if len(found.exposed) > _NAMED:
-        named.append(f"{len(found.exposed) - _NAMED} more values")
+    named = [spell(leaf.path) for leaf in found.exposed]
     if found.comments:
-        named.append(counted(found.comments, "comment"))
+        named.insert(0, counted(found.comments, "comment"))
     own = " and ".join(wanted.metadata.selection.as_written())
     raise PlaintextError(
-        f"the rule's selection would decrypt values in the file: {', '.join(named)}",
+        f"the rule's selection would decrypt values in the file: {listed(named, 20)}",
         hint=f"to keep them encrypted, add the file's own selection to the rule: {own}",
     )
 

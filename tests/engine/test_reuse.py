@@ -209,8 +209,8 @@ def test_where_values_were(age_key: AgeKey) -> None:
     )
     plain = yaml.scan("new: 0\nb: 2\na: 1\nb2: 2\n")
     first, second = old.document.leaves
-    assert reuse.places_before(old, plain, yaml) == [None, second, first, None]
-    assert reuse.places_before(old, yaml.scan("a: 1\nb: 3\n"), yaml) == [first, None]
+    assert reuse.reused_leaves([old], plain, yaml) == [None, second, first, None]
+    assert reuse.reused_leaves([old], yaml.scan("a: 1\nb: 3\n"), yaml) == [first, None]
 
 
 def test_a_comment_that_sops_encrypted_for_another_place_keeps_its_ciphertext() -> None:

@@ -305,10 +305,10 @@ def test_an_unfinished_merge_keeps_its_recipients(age_key: AgeKey) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("".join(f"k{number}: x\n" for number in range(23)), "k18, k19, 3 more values"),
+        ("".join(f"k{number}: x\n" for number in range(23)), "k18, k19 and 3 more"),
         ("".join(f"k{number}: x\n" for number in range(20)), "k18, k19"),
-        ("# one\na: x\n# two\nb: y\n", "a, b, 2 comments"),
-        ("# one\na: x\n", "a, 1 comment"),
+        ("# one\na: x\n# two\nb: y\n", "2 comments, a, b"),
+        ("# one\na: x\n", "1 comment, a"),
     ],
 )
 def test_what_a_rule_would_put_into_plaintext_is_named(age_key: AgeKey, text: str, said: str) -> None:
