@@ -20,7 +20,7 @@ from reference import ROOT, names, topic
 from encconf import __version__
 from encconf.cli.error_help import ENTRIES
 from encconf.cli.options import Option
-from encconf.cli.table import COMMANDS, ROOT_OPTIONS, Command, Help, help_of
+from encconf.cli.table import COMMANDS, ROOT_OPTIONS, Command
 
 FOLDER = ROOT / "build" / "man"
 SUMMARY = "encrypted configuration files, compatible with SOPS"
@@ -50,19 +50,18 @@ def date() -> str:
 
 def command_page(command: Command) -> str:
     """The page of one command."""
-    said = command.help
-    about = said.summary[:1].lower() + said.summary[1:].rstrip(".")
+    about = command.summary[:1].lower() + command.summary[1:].rstrip(".")
     lines = [*head(title(command), 1, about), ".SH SYNOPSIS", *synopsis(command)]
-    lines += [".SH DESCRIPTION", plain(said.summary)]
-    for block in said.details:
+    lines += [".SH DESCRIPTION", plain(command.summary)]
+    for block in command.details:
         if isinstance(block, str):
             lines += [".PP", plain(block)]
         else:
             for term, meaning in block:
                 lines += [".TP", f"\\fB{plain(term)}\\fR", plain(meaning)]
-    lines += [".SH OPTIONS", *options(command.options, said)]
-    if said.examples:
-        lines += [".SH EXAMPLES", ".EX", *map(plain, said.examples), ".EE"]
+    lines += [".SH OPTIONS", *options(command.options)]
+    if command.examples:
+        lines += [".SH EXAMPLES", ".EX", *map(plain, command.examples), ".EE"]
     return text([*lines, *see_also()])
 
 
@@ -82,12 +81,12 @@ def synopsis(command: Command) -> list[str]:
     return [" ".join(words)]
 
 
-def options(given: Sequence[Option], said: Help) -> list[str]:
+def options(given: Sequence[Option]) -> list[str]:
     """A list of options."""
     lines = []
     for option in given:
         variable = f" Variable: {option.env}." if option.env else ""
-        lines += [".TP", f"\\fB{plain(names(option))}\\fR", plain(said.of(option) + variable)]
+        lines += [".TP", f"\\fB{plain(names(option))}\\fR", plain(option.help + variable)]
     return lines
 
 
@@ -104,8 +103,8 @@ def main_page() -> str:
     lines += ["\\fBencconf\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]", ".SH DESCRIPTION"]
     lines += ["encconf encrypts configuration files in the format of SOPS.", ".SH COMMANDS"]
     for command in COMMANDS:
-        lines += [".TP", f"\\fB{plain(command.name)}\\fR", plain(command.help.summary)]
-    lines += [".SH OPTIONS", *options(ROOT_OPTIONS, help_of(""))]
+        lines += [".TP", f"\\fB{plain(command.name)}\\fR", plain(command.summary)]
+    lines += [".SH OPTIONS", *options(ROOT_OPTIONS)]
     lines += [".SH EXIT STATUS", *listed(topic("exit-codes"))]
     return text([*lines, *see_also()])
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 from encconf.audit.findings import KINDS  # noqa: E402
 from encconf.cli.error_help import ENTRIES  # noqa: E402
 from encconf.cli.options import Option  # noqa: E402
-from encconf.cli.table import COMMANDS, ROOT_OPTIONS, Command, Help, help_of  # noqa: E402
+from encconf.cli.table import COMMANDS, ROOT_OPTIONS, Command  # noqa: E402
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -76,32 +76,33 @@ def command_line() -> str:
         "`encconf help COMMAND` prints the same. Under the name `sops`, encconf takes the command line of "
         "sops instead: see [Coming from sops](../from-sops.md).\n",
         table(("command", "what it does"), [
-            (f"[`{each.name}`](#encconf-{each.name.replace(' ', '-')})", cell(each.help.summary))
+            (f"[`{each.name}`](#encconf-{each.name.replace(' ', '-')})", cell(each.summary))
             for each in COMMANDS
         ]),
         "You can also put these options before the command:\n",
-        options(ROOT_OPTIONS, help_of("")),
+        options(ROOT_OPTIONS),
     ]  # fmt: skip
     for command in COMMANDS:
-        said = command.help
-        out.append(f"## encconf {command.name}\n\n{cell(said.summary)}\n\n```text\n{usage(command)}\n```\n")
-        for block in said.details:
+        out.append(
+            f"## encconf {command.name}\n\n{cell(command.summary)}\n\n```text\n{usage(command)}\n```\n"
+        )
+        for block in command.details:
             if isinstance(block, str):
                 out.append(cell(block) + "\n")
             else:
                 out.append("".join(f"- **{cell(term)}**: {cell(text)}\n" for term, text in block))
-        out.append(options(command.options, said))
-        if said.examples:
-            out.append("Examples:\n\n```text\n" + "\n".join(said.examples) + "\n```\n")
+        out.append(options(command.options))
+        if command.examples:
+            out.append("Examples:\n\n```text\n" + "\n".join(command.examples) + "\n```\n")
     return "\n".join(out)
 
 
-def options(given: Sequence[Option], said: Help) -> str:
+def options(given: Sequence[Option]) -> str:
     """A table of options."""
     rows = []
     for option in given:
         variable = f" Variable: {code(option.env)}." if option.env else ""
-        rows.append((code(names(option)), cell(said.of(option)) + variable))
+        rows.append((code(names(option)), cell(option.help) + variable))
     return table(("option", "meaning"), rows)
 
 

@@ -1,6 +1,6 @@
 """The command line: `main` parses it, calls one command, and turns errors into messages and exit codes.
 
-`encconf.cli.quick` parses a command line without mistakes; click is imported only for others.
+click is imported only for help and completion.
 """
 
 from __future__ import annotations
@@ -97,56 +97,42 @@ class _Call:
         """Call the command that the arguments name, and return the exit code."""
         if program in ("sops", "sops.exe") or (argv[:1] == ["--version"] and len(argv) > 1):
             return self._run_as_sops(argv)
-        completing = "_ENCCONF_COMPLETE" in os.environ
-        if not completing and self._runs_without_the_table(argv):
-            return 0
-        called: tuple[Command, Values] | None = None
-        if not completing:
-            from encconf.cli import quick
+        if "_ENCCONF_COMPLETE" in os.environ:
+            from encconf.cli import usage
 
-            called = quick.parse(argv)
-            if called is None:
-                from encconf.cli.sops_line import is_for_sops
-
-                if is_for_sops(argv):
-                    return self._run_as_sops(argv)
-        if called is None:
-            from encconf.cli import full
-
-            called = full.parse(argv)
-            if called is None:  # the help was printed
-                return 0
-        command, values = called
-        self.failure = command.failure
-        _refuse_empty(command, values)
-        _set_from_environment(command, values)
-        _as_texts(values)
-        if (color := values.pop("color")) is not None:
-            self.console = Console(str(color))
-        self.console.quiet = values.pop("without_notes", values.get("quiet")) is True
-        self.console.keys = _take_key_options(values)
-        _function_of(command.target)(self.console, **values)
-        return 0
-
-    def _runs_without_the_table(self, argv: list[str]) -> bool:
-        """Print the version, the overview, or a plaintext from git's companion.  Returns whether it did."""
-        if argv in (["--version"], ["-v"]):
-            from encconf.cli.version import show_version
-
-            show_version(self.console)
-            return True
+            usage.complete()
         if not argv:
             from encconf.cli.about import show_overview
 
-            return show_overview(self.console)
+            show_overview(self.console)
+            return 0
         if len(argv) == 3 and argv[:2] == ["git", "textconv"]:
             from encconf.git import companion
 
             plain = companion.plaintext_of(argv[2])
             if plain is not None:
                 self.console.data(plain)
-            return plain is not None
-        return False
+                return 0
+        from encconf.cli import parser
+
+        try:
+            command, values = parser.parse(argv)
+        except (UsageError, MissingFileError):
+            from encconf.cli.sops_line import is_for_sops
+
+            if is_for_sops(argv):
+                return self._run_as_sops(argv)
+            raise
+        self.failure = command.failure
+        _refuse_empty(command, values)
+        _set_from_environment(command, values)
+        _as_texts(values)
+        if (color := values.pop("color")) is not None:
+            self.console = Console(str(color))
+        self.console.quiet = values.pop("quiet") is True
+        self.console.keys = _take_key_options(values)
+        _function_of(command.target)(self.console, **values)
+        return 0
 
     def _run_as_sops(self, argv: list[str]) -> int:
         from encconf.cli import sops

@@ -5,10 +5,10 @@ from __future__ import annotations
 from encconf.cli.console import Console
 
 
-def show_overview(console: Console) -> bool:
+def show_overview(console: Console) -> None:
     """Describe a repository with SOPS files, and say what to do next.
 
-    Returns False, without printing, if it has none.
+    If it has none, print the help to stderr instead, and raise SystemExit(1).
     """
     import os
 
@@ -19,9 +19,12 @@ def show_overview(console: Console) -> bool:
     root = repository(os.getcwd())
     found = survey(root) if root is not None else None
     if found is None or not found.metadata:
-        return False
+        from encconf.cli.table import ROOT
+        from encconf.cli.usage import text_of
+
+        console.write(text_of(ROOT))
+        raise SystemExit(1)
     console.lines("".join(f"{printable(line, 400)}\n" for line in describe(found)))
-    return True
 
 
 def topic(name: str) -> str:
@@ -45,6 +48,7 @@ def show_help(console: Console, *, words: list[str]) -> None:
 
         show(console, words[1:])
         return
-    from encconf.cli.full import parse
+    from encconf.cli.parser import find
+    from encconf.cli.usage import text_of
 
-    parse([*words, "--help"])
+    console.data(text_of(find(words)))

@@ -39,7 +39,7 @@ _UNKNOWN = "cannot be compared without a key"
 
 def compare(console: Console, *, file: list[str], paths: list[str], **options: Value) -> None:
     """Print the differences.  Raises SystemExit(1) if files differ, SystemExit(2) if that is not certain."""
-    json, quiet = flag(options, "json"), flag(options, "quiet")
+    json, quiet = flag(options, "json"), console.quiet
     keyless, show_values = flag(options, "keyless"), flag(options, "show_values")
     if json and quiet:
         raise ConflictError("--json and --quiet exclude each other")

@@ -24,15 +24,16 @@ class Option:
     - ``config=FILE$SOPS_CONFIG`` is read from the variable after ``$`` if it is not given.
 
     ``words`` are the names without dashes, and ``names`` those with dashes.  ``dest`` is the first name as a
-    Python keyword argument.
+    Python keyword argument.  ``help`` is its text in the help.
     """
 
-    def __init__(self, row: str, dest: str = "") -> None:
+    def __init__(self, row: str, help: str = "") -> None:
+        self.help = help
         row, _, self.env = row.partition("$")
         at = next((at for at, sign in enumerate(row) if sign in "=?!#*"), len(row))
         self.words = tuple(row[:at].split(","))
         self.names = tuple(f"--{word}" if len(word) > 1 else f"-{word}" for word in self.words)
-        self.dest = dest or self.words[0].replace("-", "_")
+        self.dest = self.words[0].replace("-", "_")
         self.kind = row[at : at + 1] or "="
         self.metavar, _, choices = row[at + 1 :].partition(":")
         self.choices = tuple(choices.split("|")) if choices else ()

@@ -273,24 +273,20 @@ def is_for_sops(argv: list[str]) -> bool:
     It does so if a flag of sops comes before the command or file, if the first word is an existing file and
     no command, or if a command that both have has a flag that only sops has.
     """
-    from encconf.cli.table import COMMANDS as OWN
-    from encconf.cli.table import ROOT_OPTIONS, VERSION_FLAGS
+    from encconf.cli.table import ENTRIES, ROOT_OPTIONS, VERSION_FLAGS
 
     own = {name for option in ROOT_OPTIONS for name in option.names} | {*VERSION_FLAGS, "-h", "--help"}
     known = flags_of(ROOT_FLAGS)
     words = iter(argv)
     for word in words:
         if word[:1] != "-" or word == "-":
-            commands = {row.name.split()[0] for row in OWN}
-            if word not in commands:
+            if word not in ENTRIES:
                 return "." in word and os.path.isfile(word)
             row = FLAGS.get(word)
             rest = list(words)
             if row is None or any(each in ("-h", "--help", "--") for each in rest):
                 return False
-            mine = {
-                name for each in OWN if each.name == word for option in each.options for name in option.names
-            }
+            mine = {name for option in ENTRIES[word].options for name in option.names}
             theirs = flags_of(row)
             flags = [each.partition("=")[0] for each in rest if each[:1] == "-" and each != "-"]
             alien = [each for each in flags if each not in mine or _switched(each, rest)]

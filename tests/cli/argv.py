@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from encconf.cli.options import Option
-from encconf.cli.table import COMMANDS, GROUPS, ROOT_OPTIONS, Command
+from encconf.cli.table import COMMANDS, ENTRIES, ROOT_OPTIONS, Command
 
 WORDS = st.sampled_from(
     ["secrets.yaml", "-", "a b", "ä.json", "--", "", "-x", "--nope", "x=y", "=", "git", "help"]
@@ -13,7 +13,7 @@ WORDS = st.sampled_from(
 
 VALUES = st.sampled_from(["x", "always", "never", "out.yaml", "-", "", "-i", "--force", "a=b", "age1a,age1b"])
 
-NAMES = [*GROUPS, *(command.name for command in COMMANDS)]
+NAMES = [*ENTRIES]
 
 
 def option_words(option: Option) -> st.SearchStrategy[list[str]]:

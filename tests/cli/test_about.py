@@ -18,7 +18,7 @@ class TestHelp:
         assert done.err == ""
         assert done.out.startswith(f"Usage: encconf {' '.join(name)}")
         assert project.run("help", *name).out == done.out
-        for example in command.help.examples:  # type: ignore[attr-defined]
+        for example in command.examples:  # type: ignore[attr-defined]
             assert example in done.out
         for option in command.options:  # type: ignore[attr-defined]
             assert option.names[0] in done.out

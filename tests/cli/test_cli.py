@@ -64,7 +64,7 @@ class TestStart:
     def test_the_version_loads_next_to_nothing(self, project: Project, args: list[str]) -> None:
         modules = self.loaded(project, *args)
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
-        own = {"cli", "cli.about", "cli.console", "cli.quick", "cli.table", "errors", "io", "io.fileio"}
+        own = {"cli", "cli.about", "cli.console", "cli.parser", "cli.table", "errors", "io", "io.fileio"}
         own.add("cli.options")
         own |= {"cli.columns", "cli.version", "io.packaged"}
         own |= {"io.descriptors", "identities", "identities.stored", "keys", "record"}

@@ -36,7 +36,7 @@ DATA_KEY = bytes(range(32))
     [
         (["--prompt"], "--prompt needs a terminal to ask on"),
         (["--network", "unix"], "no socket was given"),
-        (["--network", "udp"], "'tcp', 'unix'"),
+        (["--network", "udp"], "must be one of: tcp, unix"),
         (["--address", "0.0.0.0:0"], "can be reached from other machines"),
         (["--net", "unix", "--addr", "/nowhere/ks"], "its folder does not exist"),
         (["--address", "192.0.2.1:1", "--insecure-remote"], "cannot assign requested address"),

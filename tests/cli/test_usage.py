@@ -1,39 +1,28 @@
-"""The parser with click: it explains each mistake."""
+"""The help and the completion, by click."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-from cli.argv import ARGV
-from hypothesis import example, given, settings
 from project import Project
 
-from encconf.cli import full
+from encconf.cli import usage
 from encconf.cli.table import COMMANDS
-from encconf.errors import EncconfError
 
 
-@settings(max_examples=300)
-@given(ARGV)
-@example(["git", "merge", "--nope"])
-@example(["git merge"])
-def test_a_mistake_is_an_error_of_ours(argv: list[str]) -> None:
-    failed: EncconfError | None = None
-    try:
-        full.parse(list(argv))
-    except EncconfError as error:
-        failed = error
-    except SystemExit as error:
-        code = error.code
-        assert code == 1, "no command: the help, on stderr"
-    if failed is not None:
-        named = [row for row in COMMANDS if f" {row.name} " in f" {' '.join(argv)} "]
-        assert failed.exit_code in {row.failure for row in named} | {1, 2, 100}
-        assert failed.hint
+def test_no_line_of_the_help_ends_within_a_word() -> None:
+    for entry in COMMANDS:
+        said = {word for line in usage.text_of(entry).split("\n") for word in line.split()}
+        words = {
+            word
+            for text in [entry.summary, *(option.help for option in entry.options)]
+            for word in text.split()
+        }
+        assert words <= said, entry.name
 
 
-def test_the_quick_parser_is_not_used_for_completion(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_completion_comes_before_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
     from encconf.cli import main
 
     monkeypatch.setitem(os.environ, "_ENCCONF_COMPLETE", "bash_source")

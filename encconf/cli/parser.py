@@ -1,0 +1,135 @@
+"""The parser of the command line.  It imports no library, so it takes no time.
+
+An option may come anywhere after its command, and some before it (`ROOT_OPTIONS`).  ``-io FILE`` means
+``-i -o FILE``, and ``-oFILE`` means ``-o FILE``.  Words after ``--`` are no options.
+"""
+
+from __future__ import annotations
+
+from encconf.cli.options import Option, Values
+from encconf.cli.table import ENTRIES, ROOT, ROOT_OPTIONS, Command
+from encconf.errors import MissingFileError, UsageError
+
+_HELP = Option("help,h?")
+_VERSION = Option("version,v?")
+
+
+def parse(argv: list[str]) -> tuple[Command, Values]:
+    """Return the command of the arguments and its values.  ``--help`` means the command ``help``.
+
+    Raises UsageError, and MissingFileError if no file is named where one is needed.
+    """
+    words = argv[::-1]  # the next word is the last one
+    entry, values = ROOT, Values()
+    while not entry.target:
+        first = _read(words, entry, values)
+        if not first:
+            break
+        entry = find([*entry.name.split(), *first])
+    defaults = entry.defaults()
+    values = {**defaults, **values}
+    if entry.rest and "--" in words:
+        at = argv.index("--")
+        values[entry.rest], words = argv[at + 1 :], words[len(argv) - at :]
+    positional = _read(words, entry, values)
+    if "help" in values:
+        return ENTRIES["help"], {**ENTRIES["help"].defaults(), "words": entry.name.split()}
+    if "version" in values:
+        return ENTRIES["version"], ENTRIES["version"].defaults()
+    if not entry.target:
+        raise _mistake(entry, "no command was given")
+    _place(entry, values, positional)
+    return entry, {dest: values[dest] for dest in defaults}
+
+
+def find(words: list[str]) -> Command:
+    """Return the entry of a command or a group, or of encconf itself without words.  Raises UsageError."""
+    if not words:
+        return ROOT
+    *group, last = words
+    within = ENTRIES.get(" ".join(group), ROOT)
+    found = ENTRIES.get(" ".join(words))
+    if found is None or not last:
+        from encconf.text.words import did_you_mean
+
+        names = [name.split() for name in ENTRIES if name]
+        known = [name[-1] for name in names if name[:-1] == group]
+        raise _mistake(within, f"unknown command {last!r}", did_you_mean(last, known))
+    return found
+
+
+def _read(words: list[str], entry: Command, values: Values) -> list[str]:
+    """Read options into ``values``, and return the other words.  Before a command, stop after one of them."""
+    options = (*ROOT_OPTIONS, _VERSION) if entry is ROOT else entry.options
+    known = {name: option for option in (*options, _HELP) for name in option.names}
+    others: list[str] = []
+    while words and (entry.target or not others):
+        word = words.pop()
+        if word == "--" and entry.target:
+            return [*others, *words[::-1]]
+        if word[:1] != "-" or word == "-":
+            others.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        if name not in known and word[:2] in known and not _is_of_sops(entry, name[1:]):
+            name, equals, value = word[:2], "=", word[2:]
+            if known[name].is_switch:
+                words.append(f"-{value}")
+                equals = ""
+        option = known.get(name)
+        if option is None:
+            raise _unknown_option(entry, name, words, list(known))
+        if option.is_switch:
+            if equals:
+                raise _mistake(entry, f"{name} takes no value")
+            values[option.dest] = True
+            continue
+        if not equals and not words:
+            raise _mistake(entry, f"{name} needs a value")
+        value = value if equals else words.pop()
+        if option.choices and value not in option.choices:
+            raise _mistake(entry, f"{name} must be one of: {', '.join(option.choices)}")
+        held = values.get(option.dest)
+        values[option.dest] = [*held, value] if isinstance(held, list) else value
+    return others
+
+
+def _is_of_sops(entry: Command, name: str) -> bool:
+    """Whether sops has this flag, with one dash or two.  ``-output`` is not ``-o utput`` then."""
+    from encconf.cli.sops_line import FLAGS, ROOT_FLAGS, flags_of
+
+    return name in flags_of(FLAGS.get(entry.name, "") if entry.name else ROOT_FLAGS)
+
+
+def _place(entry: Command, values: Values, positional: list[str]) -> None:
+    """Give the arguments of a command their values."""
+    for argument in entry.arguments:
+        if argument.required and not positional:
+            if argument.dest == "file":
+                raise MissingFileError("no file was given", hint=_see(entry))
+            raise _mistake(entry, f"{argument.dest.upper()} is missing")
+        if argument.many:
+            values[argument.dest], positional = positional, []
+        elif positional:
+            values[argument.dest] = positional.pop(0)
+    if positional:
+        raise _mistake(entry, f"unexpected argument {positional[0]!r}")
+
+
+def _unknown_option(entry: Command, name: str, words: list[str], known: list[str]) -> UsageError:
+    from encconf.text.words import did_you_mean
+
+    meant = ENTRIES.get(words[-1], entry) if words and entry is ROOT else entry
+    if meant is not entry and any(name in option.names for option in meant.options):
+        return _mistake(meant, f"{name} is an option of the command", f"write it after encconf {meant.name}")
+    return _mistake(meant, f"unknown option {name}", did_you_mean(name, known, 0.75))
+
+
+def _mistake(entry: Command, message: str, hint: str = "") -> UsageError:
+    error = UsageError(message, hint=hint or _see(entry))
+    error.exit_code = entry.failure or error.exit_code
+    return error
+
+
+def _see(entry: Command) -> str:
+    return " ".join(["see: encconf", *entry.name.split(), "--help"])

@@ -1,0 +1,178 @@
+"""The help, and the completion of shells: click, built from the table.
+
+click parses no command line (see `encconf.cli.parser`), except to complete a word of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from encconf.cli.console import Console
+from encconf.cli.options import Option
+from encconf.cli.table import COMMANDS, ENTRIES, ROOT, ROOT_OPTIONS, VERSION_FLAGS, Argument, Command
+from encconf.errors import EncconfError, UsageError
+
+_PROGRAM = "encconf"
+_SHELLS = ("bash", "zsh", "fish", "powershell")
+
+
+def text_of(entry: Command) -> str:
+    """Return the help of a command, a group or encconf itself."""
+    found: click.Command = _root()
+    context = click.Context(found, info_name=_PROGRAM, **found.context_settings)
+    for word in entry.name.split():
+        assert isinstance(found, click.Group)
+        found = found.commands[word]
+        context = click.Context(found, parent=context, info_name=word)
+    return found.get_help(context) + "\n"
+
+
+def complete() -> None:
+    """Print the completions of the command line in the variables of click's scripts.  Raises SystemExit."""
+    _root().main([], prog_name=_PROGRAM)
+
+
+def completion(console: Console, *, shell: str) -> None:
+    """``encconf completion``: print the script for a shell.  The script runs encconf to complete a word."""
+    from click.shell_completion import ShellComplete, get_completion_class
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        known = [name for name in _SHELLS if get_completion_class(name) is not None]
+        hint = "update click to 8.5" if shell in _SHELLS else f"supported: {', '.join(known)}"
+        raise UsageError(f"completion for {shell} is not supported", hint=hint)
+    script = ShellComplete.source(kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE"))
+    # click's script for fish would cut a description at its first comma.
+    script = script.replace('string split ","', 'string split --max 1 ","')
+    console.data(script.strip("\n") + "\n")
+
+
+def _root() -> click.Group:
+    version = click.Option(VERSION_FLAGS, is_flag=True, help="Print the version.")
+    root = _Group(ROOT, _PROGRAM, params=[*map(_option, ROOT_OPTIONS), version])
+    root.context_settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    groups = {"": root}
+    for command in COMMANDS:
+        group, _, name = command.name.rpartition(" ")
+        if group not in groups:
+            groups[group] = _Group(ENTRIES[group], group)
+            root.add_command(groups[group])
+        params = [*map(_argument, command.arguments), *map(_option, command.options)]
+        groups[group].add_command(_Command(command, name, params=params))
+    return root
+
+
+_UNBROKEN = "\u2011"
+
+
+class _Formatter(click.HelpFormatter):
+    """A formatter that breaks no line at a hyphen: click would break ``--in-place``."""
+
+    def write_text(self, text: str) -> None:
+        super().write_text(text.replace("-", _UNBROKEN))
+
+    def write_dl(self, rows: Any, *args: int, **named: int) -> None:
+        super().write_dl([(term, text.replace("-", _UNBROKEN)) for term, text in rows], *args, **named)
+
+    def getvalue(self) -> str:
+        return super().getvalue().replace(_UNBROKEN, "-")
+
+
+click.Context.formatter_class = _Formatter
+
+
+class _Command(click.Command):
+    """A command or a group whose help has the paragraphs, lists and examples of its entry."""
+
+    def __init__(self, entry: Command, name: str, **settings: Any) -> None:
+        super().__init__(name, short_help=entry.summary, **settings)
+        self.entry = entry
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        rest = {"argv": ["-- PROGRAM", "[ARGUMENTS]..."], "paths": ["[-- PATH...]"]}
+        return [*super().collect_usage_pieces(ctx), *rest.get(self.entry.rest, ())]
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.indentation():
+            for block in (self.entry.summary, *(() if self.entry is ROOT else self.entry.details)):
+                formatter.write_paragraph()
+                if isinstance(block, str):
+                    formatter.write_text(block)
+                else:
+                    formatter.write_dl(block)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.entry.examples:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in self.entry.examples))
+
+
+class _Group(_Command, click.Group):
+    """A group that keeps the order of the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for topics in ROOT.details if self.entry is ROOT else ():
+            with formatter.section("Topics"):
+                formatter.write_dl(row for row in topics if isinstance(row, tuple))
+
+
+def _option(option: Option) -> click.Option:
+    help = option.help
+    if option.choices:
+        help += f" [possible values: {', '.join(option.choices)}]"
+    if option.env:
+        help += f" [env: {option.env}]"
+    if option.is_switch:
+        return click.Option(option.names, is_flag=True, help=help)
+    return click.Option(
+        option.names, metavar=option.metavar, help=help, multiple=option.kind == "*", type=_type(option)
+    )
+
+
+def _type(option: Option) -> click.ParamType[object]:
+    if option.choices:
+        return click.Choice(option.choices)
+    return click.Path(allow_dash=True) if option.metavar == "FILE" else click.STRING
+
+
+def _argument(argument: Argument) -> click.Argument:
+    return click.Argument(
+        [argument.dest],
+        required=argument.required,
+        nargs=-1 if argument.many else 1,
+        type=click.Path(allow_dash=True) if argument.dest == "file" else click.STRING,
+        shell_complete=_COMPLETE.get(argument.dest),
+    )
+
+
+def _paths_inside(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Return completions of a path, from the named file.  Its paths are readable without a key."""
+    from encconf import formats
+    from encconf.formats import sniff
+    from encconf.io import fileio
+    from encconf.text.path import spell
+
+    try:
+        file = str(context.params["file"])
+        text = fileio.read_text(file)
+        document = formats.module(context.params.get("input_type") or sniff.format_of(text, file)).scan(text)
+    except (EncconfError, KeyError, OSError):
+        return []
+    paths: dict[str, None] = {}
+    for leaf in document.leaves:
+        if leaf.type != "comment":
+            for end in range(1, len(leaf.path) + 1):
+                paths[spell(leaf.path[:end])] = None
+    return [path for path in paths if path.startswith(incomplete)]
+
+
+def _shells(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in _SHELLS if name.startswith(incomplete)]
+
+
+_COMPLETE = {"path": _paths_inside, "shell": _shells}
