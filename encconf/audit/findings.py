@@ -90,9 +90,6 @@ class Finding:
         """The severity as a number: 0 for a note, 2 for an error."""
         return SEVERITIES.index(self.severity)
 
-    def __repr__(self) -> str:
-        return f"Finding({self.slug!r}, {self.file!r}, {self.line}, {self.message!r})"
-
 
 def _about(help: str, file: str, path: str) -> str:
     """Return a kind's help with FILE and PATH filled in, quoted for a shell."""

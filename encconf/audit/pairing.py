@@ -64,9 +64,6 @@ class Change:
         """Whether the value has another type now."""
         return self.types[0] != self.types[1] and all(self.types)
 
-    def __repr__(self) -> str:
-        return f"Change({self.kind!r}, {self.old!r}, {self.new!r}, certain={self.certain})"
-
 
 def _type(item: Item | None) -> str:
     return _TYPES.get(item.type, item.type) if item else ""

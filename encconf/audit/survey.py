@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from encconf.engine.metadata import Metadata, metadata_of
 from encconf.errors import EncconfError
 from encconf.formats import sniff
-from encconf.formats.yaml_words import plain
 from encconf.git import attributes
 from encconf.io import fileio
 from encconf.keys import TABLE, MasterKey
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.rules.selection import DEFAULT
+from encconf.text.document import mapped
 from encconf.text.printable import counted
 
 SCRIPTS = (
@@ -34,6 +34,7 @@ _CALL = re.compile(
 )
 
 _ABOUT = ("role", "context", "aws_profile")  # how an AWS key is used
+_HEAD = "# Which files are encrypted, how, and who can open them: the first rule that matches counts.\n"
 _LABEL = 20  # characters
 
 
@@ -106,27 +107,31 @@ def _calls_sops(path: str) -> bool:
 
 def rules(found: Survey) -> str | None:
     """Return the text of a ``.sops.yaml`` that fits each file, or None if it cannot name the keys."""
+    from encconf.formats import emit
+
     alike: dict[object, list[str]] = {}
     for name, metadata in found.metadata.items():
         groups = tuple(frozenset(wrapped.key for wrapped in group) for group in metadata.groups)
         alike.setdefault((groups, metadata.threshold, metadata.selection), []).append(name)
-    lines = ["# Which files are encrypted, how, and who can open them: the first rule that matches counts.\n"]
-    lines.append("creation_rules:\n")
+    made: list[dict[str, object]] = []
     for names in sorted(alike.values(), key=lambda names: (len(names), names)):
         metadata = found.metadata[names[0]]
-        lines.append(f"  - path_regex: {plain(_regex(found, names))}\n")
+        wraps = [wrapped for group in metadata.groups for wrapped in group]
+        if any(wrapped.entry.get(name) for wrapped in wraps for name in _ABOUT):
+            return None
+        rule: dict[str, object] = {"path_regex": _regex(found, names)}
         if metadata.selection != DEFAULT:
-            lines += [f"    {member}\n" for member in metadata.selection.as_written()]
+            rule |= metadata.selection.to_entries()
         if metadata.threshold and len(metadata.groups) > 1:
-            lines.append(f"    shamir_threshold: {metadata.threshold}\n")
-        lines.append("    key_groups:\n")
-        for group in metadata.groups:
-            if any(wrapped.entry.get(name) for wrapped in group for name in _ABOUT):
-                return None
-            if (written := _group([wrapped.key for wrapped in group])) is None:
-                return None
-            lines += written
-    return "".join(lines)
+            rule["shamir_threshold"] = metadata.threshold
+        key_groups = [_group([wrapped.key for wrapped in group]) for group in metadata.groups]
+        if None in key_groups:
+            return None
+        made.append({**rule, "key_groups": key_groups})
+    tree = mapped(
+        {"creation_rules": made}, lambda value: emit.leaf_of(type(value).__name__, str(value).encode())
+    )
+    return f"{_HEAD}{emit.render([tree], 'yaml', indent=2)}"
 
 
 def _regex(found: Survey, names: Sequence[str]) -> str:
@@ -144,26 +149,20 @@ def _literal(text: str) -> str:
     return re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", text)
 
 
-def _group(keys: Iterable[MasterKey]) -> list[str] | None:
-    """Return the lines of a key group, or None if it must be written by hand."""
-    by_type: dict[str, list[str]] = {}
+def _group(keys: Iterable[MasterKey]) -> dict[str, list[object]] | None:
+    """Return a key group as in a configuration, or None if it must be written by hand."""
+    by_type: dict[str, list[object]] = {}
     for key in keys:
         row = TABLE.get(key.TYPE)
         if row is None:
             return None
-        items = by_type.setdefault(row.name_in_group, [])
-        if not row.settings:
-            items.append(f"          - {plain(key.name)}\n")
-            continue
         entry = key.to_entry()
-        found = [(name, entry.get(field)) for name, field in zip(row.settings, row.fields, strict=True)]
-        if not all(value is None or isinstance(value, str) for _, value in found if value):
-            return None  # it has an encryption context, so the rule must be written by hand
-        pieces = [f"{name}: {plain(str(value))}\n" for name, value in found if value]
-        items.append("          - " + "            ".join(pieces))
-    lines = [line for name, items in by_type.items() for line in (f"        {name}:\n", *items)]
-    lines[0] = f"      - {lines[0].lstrip()}"
-    return lines
+        pairs = [(name, entry.get(field)) for name, field in zip(row.settings, row.fields, strict=False)]
+        members = {name: value for name, value in pairs if value}
+        if not all(isinstance(value, str) for value in members.values()):
+            return None  # it has an encryption context
+        by_type.setdefault(row.name_in_group, []).append(members if row.settings else key.name)
+    return by_type
 
 
 # --- words ---------------------------------------------------------------------------------------
