@@ -159,7 +159,7 @@ class _Check:
                 if replace.is_leftover(base):
                     self._leftover(f"{folder.name}{base}", f"{folder.place}{base}")
                 else:
-                    self._file(folder.named(base), skip_links=skip_links)
+                    self._file(Named(folder, base), skip_links=skip_links)
         return folders
 
     def not_yet(self, folders: Iterable[Folder]) -> None:
@@ -171,7 +171,7 @@ class _Check:
                 format = "dotenv" if base.startswith(".env") else formats.of_path(base)
                 if base in _NEVER or format == "binary" or meant.is_public(base):
                     continue
-                file = folder.named(base)
+                file = Named(folder, base)
                 if file.chosen is None or file.name in known or os.path.islink(file.whole):
                     continue
                 with suppress(InputError):

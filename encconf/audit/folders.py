@@ -41,17 +41,6 @@ class Folder:
         self.rules = rules
         self.alike = self.dull = False
 
-    def named(self, base: str) -> Named:
-        """Return one of the files, with its rule."""
-        whole = f"{self.place}{base}"
-        number, unsure = None, self.rules is not None and self.rules.config is None
-        if self.rules is not None:
-            try:
-                number = self.rules.rest if self.alike else self.rules.find(whole)
-            except PatternError:
-                unsure = True
-        return Named(f"{self.name}{base}", base, whole, self.rules, number, unsure=unsure)
-
 
 def by_folder(names: Iterable[str], cwd: str, book: Rulebook) -> list[Folder]:
     """Group files by folder, in the order of each folder's first file.  Names may be relative to ``cwd``."""
@@ -100,24 +89,25 @@ class Named:
 
     __slots__ = ("base", "chosen", "format", "meant", "name", "rules", "unsure", "whole")
 
-    def __init__(
-        self, name: str, base: str, whole: str, rules: Rules | None, number: int | None, *, unsure: bool
-    ) -> None:
-        self.name = name
+    def __init__(self, folder: Folder, base: str) -> None:
+        self.name = f"{folder.name}{base}"
         self.base = base
-        self.whole = whole
-        self.rules = rules
-        self.chosen = (rules, number) if rules is not None and number is not None else None
-        self.unsure = unsure
+        self.whole = f"{folder.place}{base}"
+        self.rules = rules = folder.rules
+        self.chosen: tuple[Rules, int] | None = None
+        self.unsure = rules is not None and rules.config is None
+        if rules is not None:
+            try:
+                number = rules.rest if folder.alike else rules.find(self.whole)
+                self.chosen = (rules, number) if number is not None else None
+            except PatternError:
+                self.unsure = True
         self.format = formats.of_path(base)
-        self.meant = self._meant()
-
-    def _meant(self) -> str:
-        if self.chosen is None:
-            return "error" if self.has_encrypted_name else ""
-        if self.is_covered:
-            return "error"
-        return "warning" if self.format != "binary" and meant.is_secrets(self.base) else ""
+        self.meant = ""
+        if self.is_covered if self.chosen is not None else self.has_encrypted_name:
+            self.meant = "error"
+        elif self.chosen is not None and self.format != "binary" and meant.is_secrets(base):
+            self.meant = "warning"
 
     @property
     def has_encrypted_name(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from encconf.audit.findings import Ignored, Lines
 from encconf.errors import EncconfError, PatternError, UsageError
@@ -47,8 +48,6 @@ class Rules:
         self._prefix = os.path.dirname(os.path.abspath(path)).rstrip(os.sep) + os.sep
         self._all: dict[int, bool] = {}
         self._rules: dict[int, configs.Rule | EncconfError] = {}
-        self._names: Names | None = None
-        self._lines: dict[str, tuple[int, int]] | None = None
         try:
             self.text = fileio.read_text(path)
             self.config = configs.load(path, self.text)
@@ -143,29 +142,34 @@ class Rules:
             found = self._all[number] = not regex or compile(regex).search(_NO_NAME)
         return found
 
+    @cached_property
+    def _names(self) -> Names:
+        from encconf.audit.names import Names
+
+        return Names.of_config(self.path)
+
     def who(self, key: MasterKey) -> str:
         """Return a key with its type, and its name in the configuration or a recipients file.
 
         For a long key without a name, only the end is shown; `encconf explain` shows the whole key.
         """
-        if self._names is None:
-            from encconf.audit.names import Names
-
-            self._names = Names.of_config(self.path)
         said = self._names.full(key)
         unnamed = said == key.label and len(said) > _LONG
         return f"{key.TYPE} {'…' + said[-_END:] if unnamed else said}"
 
+    @cached_property
+    def _lines(self) -> dict[str, tuple[int, int]]:
+        from encconf.text.path import spell
+
+        found: dict[str, tuple[int, int]] = {}
+        lines = Lines(self.text)
+        for leaf in self.leaves():
+            for end in range(1, len(leaf.path) + 1):
+                found.setdefault(spell(leaf.path[:end]), lines(leaf.start))
+        return found
+
     def place(self, of: str) -> tuple[int, int]:
         """Return line and column of a place, such as ``creation_rules[0].path_regex``, or else (1, 1)."""
-        if self._lines is None:
-            from encconf.text.path import spell
-
-            self._lines = {}
-            lines = Lines(self.text)
-            for leaf in self.leaves():
-                for end in range(1, len(leaf.path) + 1):
-                    self._lines.setdefault(spell(leaf.path[:end]), lines(leaf.start))
         while of not in self._lines and of:  # for example, an empty list has no place of its own
             of = of.rpartition(".")[0]
         return self._lines.get(of, (1, 1))

@@ -153,12 +153,11 @@ def _block(sealed: Sealed) -> None:
             f"it needs {metadata.threshold} of {len(groups)} key groups, so nobody can open the file",
         )
     for wrapped in (wrapped for group in groups for wrapped in group):
-        armor = _ARMOR.get(wrapped.key.TYPE, "")
-        if not wrapped.enc.strip() or not wrapped.enc.lstrip().startswith(armor):
-            what = "has no data key" if not wrapped.enc.strip() else "has something that is not a data key"
+        enc = wrapped.enc.strip()
+        if not enc or not enc.startswith(_ARMOR.get(wrapped.key.TYPE, "")):
+            what = "has something that is not a data key" if enc else "has no data key"
             sealed.find("bad-block", f"the entry of {label(wrapped.key)} in the sops block {what}")
-        profile = wrapped.entry.get("aws_profile")
-        if profile:
+        if wrapped.entry.get("aws_profile"):
             sealed.find("aws-profile", f"the key {label(wrapped.key)} has an aws_profile")
 
 
@@ -182,16 +181,12 @@ def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) 
         return None
     found = Outcome(sealed.document, mine, theirs)
     said = f"the file has {mine}; {place} has {theirs}"
-    if found.sealed or found.stronger:
-        sealed.find("selection-differs", said, hint=_safe_hint(found, mine))
-    else:
-        what = ", but it would encrypt none of the plaintext values"
-        sealed.find(
-            "selection-differs",
-            said + what,
-            severity="note",
-            hint=_OWN_HINT.format(" and ".join(mine.as_written())),
-        )
+    severity, hint = None, _safe_hint(found, mine)
+    if not found.sealed and not found.stronger:
+        said += ", but it would encrypt none of the plaintext values"
+        own = " and ".join(mine.as_written())
+        severity, hint = "note", f"If the file's selection is right, add it to the rule: {own}."
+    sealed.find("selection-differs", said, severity=severity, hint=hint)
     return found
 
 
@@ -200,9 +195,6 @@ def _readers(groups: list[list[MasterKey]]) -> list[set[MasterKey]]:
     from encconf.keys.ssh_to_age import as_age
 
     return [{as_age(key) for key in group} for group in groups]
-
-
-_OWN_HINT = "If the file's selection is right, add it to the rule: {}."
 
 
 def _safe_hint(found: Outcome, mine: Selection) -> str | None:

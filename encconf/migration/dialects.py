@@ -23,19 +23,21 @@ from encconf.record import Record
 from encconf.systemd import envfile
 
 
-class Variable(Record):
+class Variable:
     """A name with its expanded ``value``, and the value as ``written``.  ``comments`` come before it.
 
     ``needs`` lists what the dialect would expand, but is not in the file: names of other variables, or
     ``$(`` or a backquote for a command.  In this case, ``value`` is not expanded.
     """
 
-    name: str
-    written: str
-    value: str
-    needs: list[str]
-    line: int
-    comments: list[str]
+    __slots__ = ("comments", "name", "needs", "value", "written")
+
+    def __init__(self, name: str, written: str, value: str, needs: list[str], comments: list[str]) -> None:
+        self.name = name
+        self.written = written
+        self.value = value
+        self.needs = needs
+        self.comments = comments
 
 
 class Reading(Record):
@@ -135,15 +137,13 @@ class _Reader:
         self.bare: set[str] = set()
         self._counted = (0, 1)  # an offset and its line, to continue counting from
 
-    def add(
-        self, name: str, written: str, at: int, value: str | None = None, needs: list[str] | None = None
-    ) -> None:
+    def add(self, name: str, written: str, value: str | None = None, needs: list[str] | None = None) -> None:
         """Add a variable.  Its value is expanded only if ``needs`` is empty."""
         variables = self.reading.variables
         if name in variables:
             self.reading.twice.append(name)
         value = written if value is None or needs else value
-        variables[name] = Variable(name, written, value, needs or [], self.line(at), self.comments)
+        variables[name] = Variable(name, written, value, needs or [], self.comments)
         self.comments = []
 
     def known(self, name: str) -> str | None:
@@ -196,7 +196,7 @@ class _Reader:
             self.reading.variables.pop(name, None)
             self.bare.add(name)
         else:
-            self.add(name, value, start, *self._interpolated(value))
+            self.add(name, value, *self._interpolated(value))
         return end.end()
 
     def _lose(self, start: int, at: int) -> int:
@@ -223,7 +223,7 @@ class _Reader:
             elif value is None:
                 self.reading.lost.append(self.line(at))
             else:
-                self.add(name, value, at)
+                self.add(name, value)
         return self.end()
 
     def shell(self) -> Reading:
@@ -248,7 +248,7 @@ class _Reader:
         exported = re.compile(r"export[ \t]+").match(self.text, at)
         if exported is not None:
             at = exported.end()
-        pending: list[tuple[str, str, int, str, list[str]]] = []
+        pending: list[tuple[str, str, str, list[str]]] = []
         values: dict[str, str] = {}
 
         def known(name: str) -> str | None:
@@ -259,7 +259,7 @@ class _Reader:
             if assignment is None:
                 break
             written, value, needs, end = _shell_word(self.text, assignment.end(), known)
-            pending.append((assignment[1], written, at, value, needs))
+            pending.append((assignment[1], written, value, needs))
             if not needs and exported is None:  # export expands all its words before it assigns any
                 values[assignment[1]] = value
             at = end
@@ -282,7 +282,7 @@ class _Reader:
             elif line and (not equals or not name or re.search(r"\s", name)):
                 self.reading.lost.append(self.line(at))
             elif line:
-                self.add(name, value, at)
+                self.add(name, value)
             at += len(whole) + 1
         return self.end()
 
