@@ -114,6 +114,7 @@ def check(
     names = list(names)
     with progress(len(names), "checking") as step:
         listed = run.files(names, skip_links=whole, step=step)
+    run.left_out()
     if scope != FILES and not run.report.encrypted:
         run.not_yet(listed)
     run.together()
@@ -139,6 +140,7 @@ class _Check:
         self.report = Report()
         self.found: list[Finding] = []
         self.sealed: list[Sealed] = []
+        self.missing: dict[str, Named] = {}  # by path
         self.plains = Plains(known.exposed)
         self.selections: Selections = defaultdict(list)
 
@@ -207,14 +209,27 @@ class _Check:
         try:
             data = fileio.read_bytes(file.whole, regular=True)
         except MissingFileError:
-            return  # it was deleted, but the index still has it
+            self.missing[file.whole] = file  # only the index has it
         except InputError as error:
             if file.meant:
                 self._unreadable(file.name, error)
-            return
+        else:
+            if not skip_links or not os.path.islink(file.whole):
+                self._content(file, data)
+
+    def left_out(self) -> None:
+        """Check the files that a sparse checkout leaves out, as they are in the index.
+
+        Without them, the other files of their rules would look like those that nobody encrypts.
+        """
+        if self.missing:
+            from encconf.git.log import left_out
+
+            for whole, data in left_out(self.missing):
+                self._content(self.missing[whole], data)
+
+    def _content(self, file: Named, data: bytes) -> None:
         format = sniff.find(data, file.base)
-        if skip_links and os.path.islink(file.whole):
-            return
         if format is not None or (_CIPHERTEXT in data and file.format != "binary"):
             self._encrypted(file, data, format)
         elif data:

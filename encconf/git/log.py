@@ -11,7 +11,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 
-from encconf.git import ask, question
+from encconf.git import ask, by_repository, question
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -189,6 +189,20 @@ def contents(
     again = _printed(root, [blob for blob in left if blob in there], environ)
     for blob in left:
         yield next(again, None) if blob in there else None
+
+
+def left_out(paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield those files that a sparse checkout leaves out, with their content in the index."""
+    for root, files in by_repository(paths).items():
+        blobs: dict[str, str] = {}
+        for entry in _git(root, "ls-files", "-t", "-s", "-z").split("\0"):
+            about, _, name = entry.partition("\t")
+            if name in files and about.startswith("S "):
+                _, mode, blob, _ = about.split()
+                blobs |= {name: blob} if _file(mode, blob) else {}
+        for name, data in zip(blobs, contents(root, blobs.values()), strict=True):
+            if data is not None:
+                yield files[name], data
 
 
 def _printed(root: str, blobs: Sequence[str], environ: Mapping[str, str]) -> Iterator[bytes | None]:

@@ -192,6 +192,31 @@ def test_a_repository_that_git_cannot_read_is_checked_by_folder(project: Project
     assert "plain-twin" not in done.out  # git tracks none, as far as anyone can say
 
 
+def test_a_sparse_checkout_hides_no_encrypted_file(project: Project) -> None:
+    """Without them, nearly no file of the rule is encrypted, and plaintext would be only a note."""
+    project.write(".sops.yaml", f"creation_rules:\n  - path_regex: ^app/\n    age: {project.key.recipient}\n")
+    for name in ("a", "b", "c"):
+        project.write(f"app/sealed/{name}.yaml", PLAIN)
+        project.run("encrypt", "-i", f"app/sealed/{name}.yaml")
+    project.write("app/plain/d.yaml", PLAIN)
+    project.write("app/sealed/gone.yaml", PLAIN)
+    project.git("init", "-q")
+    project.git("add", "-A")
+    project.git("commit", "-q", "-m", "all")
+    os.unlink(project.path("app/sealed/gone.yaml"))
+    whole = project.run("check", code=1)
+    assert "app/plain/d.yaml" in whole.out
+    assert "gone" not in whole.out
+    project.git("checkout", "-q", "app/sealed/gone.yaml")
+    project.git("rm", "-q", "--cached", "app/sealed/gone.yaml")
+    os.unlink(project.path("app/sealed/gone.yaml"))
+    project.git("sparse-checkout", "set", "app/plain")
+    assert not project.path("app/sealed").exists()
+    sparse = project.run("check", code=1)
+    assert sparse.out == whole.out
+    assert "4 of them encrypted" in sparse.err  # with that of the fixture
+
+
 def test_a_tracked_plaintext_copy_of_a_named_file_is_found(project: Project) -> None:
     project.run("check", "secrets.enc.yaml")
     project.git("add", "-f", "secrets.yaml")
