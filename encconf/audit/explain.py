@@ -236,19 +236,13 @@ def _fates(document: Document, selection: Selection) -> Iterator[Fate]:
 def _by_key(selection: Selection) -> Callable[[Leaf, bool], str]:
     """Return a function that says which key on a value's path decides."""
     match, said = selection.matcher(), matches(selection)
-    known: dict[int, str | None] = {}  # by scope: the outermost key on its path that matches
 
     def why(leaf: Leaf, encrypted: bool) -> str:
-        scope = leaf.scope
-        if id(scope) not in known:
-            known[id(scope)] = next((key for key in scope.keys if match(key)), None)
-        if (above := known[id(scope)]) is not None:
+        above = next((key for key in leaf.scope.keys if match(key)), None)
+        if above is not None:
             return f"it is below {printable(above, 60)}, which {said}"
-        return (
-            f"its key {said}"
-            if isinstance(leaf.step, str) and match(leaf.step)
-            else f"no key on its path {said}"
-        )
+        own = isinstance(leaf.step, str) and match(leaf.step)
+        return f"its key {said}" if own else f"no key on its path {said}"
 
     return why
 

@@ -152,8 +152,8 @@ class _Reader:
         return variable.value if variable is not None and not variable.needs else None
 
     def line(self, at: int) -> int:
-        """Return the line of an offset.  This is fast if the offset is after the previous one."""
-        before, line = self._counted if self._counted[0] <= at else (0, 1)
+        """Return the line of an offset, which is after the previous one."""
+        before, line = self._counted
         self._counted = at, line + self.text.count("\n", before, at)
         return self._counted[1]
 

@@ -83,7 +83,7 @@ def test_any_value(format: str, project: Project) -> None:
     values = {f"V{number:02}": value for number, value in enumerate(AWKWARD)}
     reading = dialects.Reading("dotenv", {}, [], [], [])
     for name, value in values.items():
-        reading.variables[name] = dialects.Variable(name, value, value, [], 1, [f" {name}", "  - x: 'y'"])
+        reading.variables[name] = dialects.Variable(name, value, value, [], [f" {name}", "  - x: 'y'"])
     text = plain.render(reading, values, format)
     path = project.write(f"s.enc.{'env' if format == 'dotenv' else format}", text)
     project.run("encrypt", "-i", path.name)
