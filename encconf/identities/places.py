@@ -117,9 +117,6 @@ class AgeSource:
         from encconf.identities.command import output_of
         from encconf.io import programs
 
-        if not (self.where or "").strip():
-            self.found = "empty"
-            return None
         environ = {**programs.environment(credentials.environ), "SOPS_AGE_RECIPIENT": recipient}
         return output_of(self.where or "", environ, limit=credentials.timeout)
 

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
-    from typing import Self
+    from typing import Any, Self
 
     from encconf.identities.credentials import Credentials
 
@@ -71,8 +71,8 @@ class MasterKey(Record):
         return cls(*(member(entry, field) for field in TABLE[cls.TYPE].fields))
 
     @classmethod
-    def from_config(cls, value: object) -> Self:
-        """Read a value of ``.sops.yaml`` or of the command line.  Raises BadKeyError."""
+    def from_config(cls, value: Any) -> Self:
+        """Read a text of ``.sops.yaml`` or of the command line, or several settings.  Raises BadKeyError."""
         raise BadKeyError("this version of encconf does not support this type of key")
 
     def __eq__(self, other: object) -> bool:
@@ -303,10 +303,17 @@ def from_entry(type: str, entry: Mapping[str, object]) -> MasterKey:
 
 
 def master_key(type: str, value: object) -> MasterKey:
-    """Return the master key that a value of the configuration names.  Its type has a row.
+    """Return the master key that a value of the configuration names: a text, or its type's ``settings``.
 
-    Raises BadKeyError.
+    The type has a row.  Raises BadKeyError.
     """
+    row = TABLE[type]
+    if isinstance(value, dict) and value.keys() <= {*row.settings}:
+        if len(row.settings) == 1:
+            value = value.get(*row.settings, "")
+    elif not isinstance(value, str):
+        more = f", or a mapping of {', '.join(row.settings)}" if row.settings else ""
+        raise BadKeyError(f"{row.title}: a key is a string{more}")
     return key_class(type).from_config(value)
 
 

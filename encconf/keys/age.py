@@ -91,10 +91,8 @@ class AgeKey(MasterKey):
         return Search(self.recipient, enc, _stanzas(enc), credentials).run()
 
     @classmethod
-    def from_config(cls, value: object) -> AgeKey:
+    def from_config(cls, value: str) -> AgeKey:
         """Check a recipient.  Raises BadKeyError."""
-        if not isinstance(value, str):
-            raise BadKeyError("an age recipient is a string", hint="age1…, or the line of an SSH public key")
         recipient = value.strip()
         if not _is_x25519(recipient):
             _recipient(recipient, None)

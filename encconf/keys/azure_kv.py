@@ -83,12 +83,11 @@ class AzureKey(MasterKey):
         return {**super().to_entry(), "version": self.version or "".join(self._newest[:1])}
 
     @classmethod
-    def from_config(cls, value: object) -> AzureKey:
+    def from_config(cls, value: str | dict[str, str]) -> AzureKey:
         """Read a URI, or a mapping of ``vaultUrl``, ``key`` and ``version``.  Raises BadKeyError."""
         if isinstance(value, dict):
-            parts = [value.get(name) or "" for name in ("vaultUrl", "key", "version")]
-            key = cls(*(part.strip() if isinstance(part, str) else "" for part in parts))
-        elif isinstance(value, str):
+            key = cls(*(value.get(name, "").strip() for name in ("vaultUrl", "key", "version")))
+        else:
             match = _URL.fullmatch(value.strip())
             if match is None:
                 # An address with an @ may contain a password.
@@ -97,8 +96,6 @@ class AzureKey(MasterKey):
                     f"{shown} is not the address of an Azure key", hint=f"it looks like {_FORM}"
                 )
             key = cls(match[1], match[2], match[3] or "")
-        else:
-            raise BadKeyError("an Azure key is a string or a mapping", hint=_FORM)
         key._checked()
         return key
 

@@ -99,12 +99,8 @@ class GcpKmsKey(MasterKey):
         return answer
 
     @classmethod
-    def from_config(cls, value: object) -> GcpKmsKey:
-        """Read a resource name, or a mapping with one as ``resource_id``.  Raises BadKeyError."""
-        if isinstance(value, dict) and list(value) == ["resource_id"]:
-            value = value["resource_id"]
-        if not isinstance(value, str):
-            raise BadKeyError("a Google Cloud KMS key is a string, its resource name", hint=_FORM)
+    def from_config(cls, value: str) -> GcpKmsKey:
+        """Read a resource name.  Raises BadKeyError."""
         resource_id = "".join(value.split())
         _check(resource_id)
         return cls(resource_id)

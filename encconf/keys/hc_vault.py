@@ -71,10 +71,8 @@ class VaultKey(MasterKey):
         return base64_bytes(plaintext, "the server returned something that is not base64")
 
     @classmethod
-    def from_config(cls, value: object) -> VaultKey:
+    def from_config(cls, value: str) -> VaultKey:
         """Read a URI.  Raises BadKeyError."""
-        if not isinstance(value, str):
-            raise BadKeyError("a Vault key is a string", hint=_FORM)
         uri = value.strip()
         match = _URI.fullmatch(uri)
         path = match["path"] if match else ""

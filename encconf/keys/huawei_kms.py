@@ -66,12 +66,8 @@ class HuaweiKey(MasterKey):
         return base64_bytes(plain_text, "the service returned something that is not base64")
 
     @classmethod
-    def from_config(cls, value: object) -> HuaweiKey:
-        """Read ``REGION:KEY-UUID``, or a mapping with that as ``key_id``.  Raises BadKeyError."""
-        if isinstance(value, dict):
-            value = value.get("key_id") or ""
-        if not isinstance(value, str):
-            raise BadKeyError("a Huawei Cloud key is a string", hint=_FORM)
+    def from_config(cls, value: str) -> HuaweiKey:
+        """Read ``REGION:KEY-UUID``.  Raises BadKeyError."""
         return cls(":".join(_parts(value)))
 
     def _ask(self, verb: str, question: dict[str, str], wanted: str, credentials: Credentials) -> str:

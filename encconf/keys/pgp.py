@@ -121,10 +121,8 @@ class PgpKey(MasterKey):
         return MasterKeyError(f"gpg: {_last_words(result)}")
 
     @classmethod
-    def from_config(cls, value: object) -> PgpKey:
+    def from_config(cls, value: str) -> PgpKey:
         """Read a fingerprint, with or without spaces.  Raises BadKeyError."""
-        if not isinstance(value, str):
-            raise BadKeyError("a PGP fingerprint is a string", hint="put it in quotes")
         fingerprint = "".join(value.split())
         _check(fingerprint)
         return cls(fingerprint)

@@ -20,7 +20,7 @@ from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from typing import Any, TypeVar
 
@@ -264,7 +264,9 @@ def pack_request(key: MasterKey, payload: bytes) -> bytes:
     body = b""
     for at, name in enumerate(row.fields, 1):
         if name == CONTEXT:
-            body += b"".join(_field(at, _text(1, pair) + _text(2, value)) for pair, value in _pairs(entry))
+            context: dict[str, str] = getattr(key, CONTEXT) or {}
+            for pair, text in sorted(context.items()):
+                body += _field(at, _text(1, pair) + _text(2, text))
         else:
             body += _text(at, member(entry, name))
     return _field(1, _field(row.number, body)) + _bytes(2, payload)
@@ -301,15 +303,6 @@ def pack_response(payload: bytes) -> bytes:
 def unpack_response(data: bytes) -> bytes:
     """Return the ciphertext or the data key of a response.  Raises ValueError."""
     return _last(data, 1)
-
-
-def _pairs(entry: Mapping[str, object]) -> list[tuple[str, str]]:
-    value = entry.get(CONTEXT)
-    if not value:
-        return []
-    if not isinstance(value, dict):
-        raise ValueError(f"its {CONTEXT} is not a mapping")
-    return sorted((str(name), member(value, name)) for name in value)
 
 
 # The functions below encode Protocol Buffers.  In these messages, every field has a length.

@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
@@ -26,6 +25,10 @@ from encconf.providers.aws_session import assumed_session, file_of, new_client, 
 from encconf.providers.https import reason_of
 from encconf.record import Record
 from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # The SDK's loggers that log bodies of requests and answers, and session tokens.
 _TALKATIVE = tuple(f"botocore.{name}" for name in ("auth", "endpoint", "parsers"))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import re
 from functools import partial
-from typing import Any
 
 from encconf.identities.credentials import Credentials
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PARALLEL = 32  # how many calls one client makes at a time
 _loaders: dict[str | None, Any] = {}  # by the process's AWS_DATA_PATH

@@ -18,15 +18,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, TypeVar
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.providers import ODD_ANSWER, late, needing, one_line, quiet
 from encconf.providers.https import cause, check_permitted, reason_of, timeouts
 
-T = TypeVar("T")
-Step = tuple[str, Any]  # a credential of azure-identity, after its name in a report
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+    Step = tuple[str, Any]  # a credential of azure-identity, after its name in a report
+
 
 ALLOW_LIST = "ENCCONF_AZURE_ALLOWLIST"
 _DOMAINS = tuple(

@@ -12,7 +12,6 @@ of the process).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
@@ -20,6 +19,10 @@ from encconf.providers import ODD_ANSWER, Login, needing, one_line
 from encconf.providers.https import Server, Trust, is_path, origin, permitted
 from encconf.providers.vault_identity import Identity, identity, settings
 from encconf.text.words import FALSE, TRUE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 ALLOW_LIST = "SOPS_HC_VAULT_ALLOWLIST"
 

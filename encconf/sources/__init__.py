@@ -111,9 +111,6 @@ class Probe(Record):
     missing: Sequence[str] = ()
     note: str = ""
 
-    def __repr__(self) -> str:
-        return f"Probe({self.usable}, {self.who!r}, {self.missing!r}, {self.note!r})"
-
 
 def parse(text: str) -> Uri:
     """Read an address.  Raises SourceError, which does not quote it, since it may be a secret by mistake."""
@@ -310,7 +307,7 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
             if exact.field is not None and not getattr(source, "OWN_FIELDS", False):
                 from encconf.sources.fields import put
 
-                whole = _existing(source, exact, credentials)
+                whole = _existing(lambda: source.fetch(exact, credentials))
                 changed = put(whole, exact.field, value, replace=replace)
                 write(exact, changed, credentials, replace=whole is not None)
             else:
@@ -324,10 +321,10 @@ def store(uri: str | Uri, value: bytes, credentials: Credentials, *, replace: bo
         raise _as_source_error(error).about(uri.label) from None
 
 
-def _existing(source: Source, uri: Uri, credentials: Credentials) -> bytes | None:
-    """Return a whole secret as it is now, or None if there is none."""
+def _existing(read: Callable[[], bytes]) -> bytes | None:
+    """Return what ``read`` returns: a whole secret as it is now.  None if there is none."""
     try:
-        return source.fetch(uri, credentials)
+        return read()
     except UnavailableError as error:
         if error.reason != "missing":
             raise
@@ -368,14 +365,9 @@ def as_text(value: bytes, place: str) -> str:
         raise SourceError(f"{place} keeps text, and this is not UTF-8", hint="add ?decode=base64") from None
 
 
-def refuse_existing(read: Callable[[], object]) -> None:
+def refuse_existing(read: Callable[[], bytes]) -> None:
     """Raise the error of `exists_error` unless ``read`` raises one that says that a secret is missing."""
-    try:
-        read()
-    except UnavailableError as error:
-        if error.reason != "missing":
-            raise
-    else:
+    if _existing(read) is not None:
         raise exists_error()
 
 

@@ -17,12 +17,15 @@ region, no boto3).
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import aws
 from encconf.sources import Probe, Uri, exists_error, machine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 QUERY = ("version", "version_id", "version_stage", "region", "profile", "role_arn")
 _ARN = re.compile(r"arn:aws[A-Za-z0-9_-]*:secretsmanager:[a-z0-9-]+:[0-9]+:secret:.+", re.DOTALL)

@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 from encconf.errors import InputError, SourceError
 from encconf.identities.credentials import Credentials
@@ -27,7 +26,12 @@ from encconf.providers.https import origin
 from encconf.sources import Probe, Uri, as_text, machine, refuse_existing
 from encconf.text.printable import printable
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
 
 QUERY = ("version",)
 _FORM = "azkv:VAULT/NAME"

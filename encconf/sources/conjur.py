@@ -24,7 +24,6 @@ unreachable, slow, wrong, unusable (a variable of these is unset, no requests).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
@@ -32,6 +31,10 @@ from encconf.providers import ODD_ANSWER, SERVICE_ACCOUNT, Login, needing, one_l
 from encconf.providers.https import Server, Trust, check_permitted, is_path, origin_and_path, reason_of
 from encconf.sources import Probe, Uri, refuse_existing, variable, version_in
 from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 QUERY = ("version", "address", "account", "login", "apikey")
 ALLOW_LIST = "ENCCONF_CONJUR_ALLOWLIST"
@@ -65,7 +68,7 @@ def store(uri: Uri, value: bytes, credentials: Credentials, *, replace: bool) ->
     """Set a variable of the policy."""
     conjur = _Conjur(uri.query, credentials)
     if not replace:
-        refuse_existing(lambda: conjur.ask("GET", _variable(conjur, uri)))
+        refuse_existing(lambda: conjur.ask("GET", _variable(conjur, uri)).content)
     conjur.ask("POST", _variable(conjur, uri), data=value, headers=_BYTES)
 
 

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
@@ -32,6 +31,10 @@ from encconf.providers import ODD_ANSWER, needing, one_line
 from encconf.providers.https import Server, Trust, origin_and_path, reason_of
 from encconf.sources import Probe, Uri, variable
 from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # CyberArk's names for our parameters.
 _CRITERIA = {

@@ -8,11 +8,17 @@ lists as JSON.
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
 
 from encconf.errors import EncconfError, ExistsError, SourceError
 from encconf.text.printable import printable
 from encconf.text.words import bool_word
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_INDEX = re.compile("[0-9]{1,9}")
 
 
 class _Written(str):
@@ -113,8 +119,8 @@ def _find(tree: Any, field: str) -> Any:
     for step in field.split("/"):
         if isinstance(tree, dict) and step in tree:
             tree = tree[step]
-        elif isinstance(tree, list) and step.isascii() and step.isdigit() and int(step[:9]) < len(tree):
-            tree = tree[int(step[:9])]
+        elif isinstance(tree, list) and _INDEX.fullmatch(step) and int(step) < len(tree):
+            tree = tree[int(step)]
         else:
             raise SourceError(
                 f"the secret has no field {_shown(field)}",

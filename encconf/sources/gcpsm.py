@@ -17,13 +17,16 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import Any
 
 from encconf.errors import MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import gcp, needing
 from encconf.sources import Probe, Uri, exists_error, machine
 from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 QUERY = ("version", "location")
 _FORM = "gcpsm:PROJECT/NAME"

@@ -14,7 +14,6 @@ unusable (no keyring, or the package is missing).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 from encconf.errors import SourceError, UnavailableError
 from encconf.identities.credentials import Credentials
@@ -22,7 +21,12 @@ from encconf.providers import needing, within
 from encconf.sources import PROBE_LIMIT, Probe, Uri, as_text, exists_error, unquote
 from encconf.text.printable import printable
 
-T = TypeVar("T")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+
 
 QUERY = ()
 _FORM = "keyring:SERVICE/USER"

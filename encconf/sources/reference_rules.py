@@ -260,7 +260,7 @@ def _check_query(uri: Uri, rules: Resolve, credentials: Credentials) -> None:
             hint=f"leave it out: use {variables[0]} instead, or allow it: "
             f"ENCCONF_REF_ALLOW={uri.scheme}?{name}={shown}",
         )
-    address = uri.query.get("address")
+    address = uri.query.get("address") if uri.scheme != "cyberark" else None  # there, it is an account's
     own = [environ.get(name, "").strip() for name in ("VAULT_ADDR", "BAO_ADDR", "CONJUR_APPLIANCE_URL")]
     if address is None or (address and address in own):
         return

@@ -18,7 +18,6 @@ valid), unreachable (also sealed, or throttled), slow, wrong, unusable (no VAULT
 from __future__ import annotations
 
 from _thread import allocate_lock
-from typing import Any
 
 from encconf.errors import ExistsError, MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
@@ -27,6 +26,10 @@ from encconf.providers.https import is_path, origin
 from encconf.providers.vault_identity import identity, settings
 from encconf.sources import Probe, Uri, exists_error, variable, version_in
 from encconf.text.printable import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _LOGIN = ("auth_method", "token_env", "token_file", "role_id", "secret_id")
 _LOGIN_BY_NAME = ("username", "password_env", "password_file")

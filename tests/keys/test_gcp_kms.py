@@ -47,7 +47,6 @@ def test_the_forms_of_the_configuration(name: str, mapping: bool) -> None:
     "value",
     [
         {},
-        {"resource_id": 5},
         {"resource_id": f"{RING}/k", "x": "y"},
         f"{RING}/k/cryptoKeyVersions/1",
         f"{RING}/",

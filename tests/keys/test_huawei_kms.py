@@ -14,6 +14,7 @@ from huaweicloudsdkkms.v2 import KmsClient, model
 from keys.interop import open_both_ways
 from oracle import Sops
 
+from encconf import keys
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys.huawei_kms import HuaweiKey
@@ -108,11 +109,11 @@ def test_a_call_is_one_request(huawei: Huawei, credentials: Credentials) -> None
 
 def test_spaces_in_a_name_are_dropped() -> None:
     assert HuaweiKey.from_config(f"  {REGION} : {ID}\n") == KEY
-    assert HuaweiKey.from_config({"key_id": KEY.name}) == KEY
+    assert keys.master_key("hckms", {"key_id": KEY.name}) == KEY
 
 
-@pytest.mark.parametrize("name", [f":{ID}", f"{REGION}:", ID, f"{REGION}:a b", f"../{REGION}:{ID}", {}, [ID]])
-def test_what_is_no_name_is_refused(name: object) -> None:
+@pytest.mark.parametrize("name", [f":{ID}", f"{REGION}:", ID, f"{REGION}:a b", f"../{REGION}:{ID}"])
+def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(BadKeyError) as caught:
         HuaweiKey.from_config(name)
     assert "REGION:KEY-UUID" in str(caught.value.hint)

@@ -41,7 +41,9 @@ def test_what_has_no_fields(data: bytes) -> None:
     assert "s3cret" not in f"{caught.value} {caught.value.hint}"
 
 
-@pytest.mark.parametrize("field", ["b", "a/b", "0", "l/x", "l/9", "l/-1", "l/1²", "l/99999999999999999999"])
+@pytest.mark.parametrize(
+    "field", ["b", "a/b", "0", "l/x", "l/9", "l/-1", "l/1²", "l/99999999999999999999", "l/00000000001"]
+)
 def test_a_field_that_is_not_there(field: str) -> None:
     with pytest.raises(SourceError) as caught:
         fields.pick(b'{"a": "s3cret", "l": ["s3cret", "x"]}', field)

@@ -242,6 +242,12 @@ class TestAllowed:
         made = credentials(ENCCONF_CONJUR_ALLOWLIST="https://d.example.com")
         reference_rules.checked(address, Resolve(), made, set())
 
+    def test_the_address_of_an_account_of_cyberark_is_no_server(
+        self, credentials: Callable[..., Credentials]
+    ) -> None:
+        address = "cyberark:SAFE?username=app&address=db.example.com"
+        assert reference_rules.checked(address, Resolve(), credentials(), set()).query["address"]
+
     def test_servers_that_a_file_names(
         self, seal: Callable[..., str], credentials: Callable[..., Credentials], store: Store
     ) -> None:
