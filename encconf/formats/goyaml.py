@@ -38,8 +38,8 @@ _WORDS: dict[str, tuple[str, bytes | None]] = {
 _FIRST = frozenset([*"+-0123456789", *(word[:1] for word in _WORDS)])  # other scalars are strings
 
 # Compiled when first used: most files have no unusual numbers, and compiling takes a millisecond.
-_INTEGER = r"([-+]?)(?:([1-9][0-9]*)|0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]([0-7]+)|0([0-7]*))"
-_SIGN_INSIDE = r"0(?:b([-+])([01]+)|o([-+])([0-7]+))"
+# With more than 64 digits, it is too large in any base, and int() would be slow.
+_INTEGER = r"([-+]?)(0[xX]|0[bB]|0[oO]|0|)([-+]?)(0*+[0-9a-fA-F]{0,64}+)"
 _DECIMAL = r"[-+]?[0-9]{1,400}"  # no float has more digits, and int() is slow on very many
 _OF_NUMBERS = "0123456789abcdefABCDEFxXoO+-."
 _FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
@@ -52,6 +52,7 @@ _TIME = (
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 _TAGS = "tag:yaml.org,2002:"
+_BASES = {"": 10, "0": 8, "0b": 2, "0o": 8, "0x": 16}
 _KINDS = {"null": "null", "bool": "bool", "int": "int", "float": "float", "timestamp": "time"}
 _SILENT = "sops refuses it, or silently reads it as null"
 
@@ -207,26 +208,17 @@ def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:
 def _integer(digits: str) -> int | None:
     """Return a text as Go's ParseInt or ParseUint with base 0 read it, -2^63 to 2^64-1, or None."""
     found = re.fullmatch(_INTEGER, digits)
-    if found:
-        sign, decimal, hexadecimal, binary, octal, old_octal = found.groups()
-        if decimal:
-            text, base = decimal, 10
-        elif hexadecimal:
-            text, base = hexadecimal, 16
-        elif binary:
-            text, base = binary, 2
-        else:
-            text, base = octal or old_octal, 8
-    else:
-        found = re.fullmatch(_SIGN_INSIDE, digits) if digits[1:2] in ("b", "o") else None  # 0b-1 is -1
-        if not found:
-            return None
-        binary_sign, binary, octal_sign, octal = found.groups()
-        sign, text, base = (binary_sign, binary, 2) if binary else (octal_sign, octal, 8)
-    text = text.lstrip("0") or "0"
-    if len(text) > 64:  # too large in any base; int() is slow on very many digits, or refuses them
+    if not found:
         return None
-    number = int(text, base)
+    sign, prefix, inner, text = found.groups()
+    if inner and (sign or prefix not in ("0b", "0o")):
+        return None  # only there, another sign may follow: `0b-1` is -1
+    sign = sign or inner
+    text = text.lstrip("0") or text[:1] or prefix
+    try:
+        number = int(text, _BASES[prefix.lower()])
+    except ValueError:
+        return None
     if sign == "-":
         return -number if number <= 1 << 63 else None
     return number if number < 1 << (63 if sign else 64) else None

@@ -74,7 +74,7 @@ class Scanner:
     """
 
     __slots__ = (
-        "block", "closed", "comments", "count", "depths", "dotted", "ends", "headers", "inner", "most",
+        "block", "comments", "count", "depths", "dotted", "ends", "headers", "inner", "most",
         "paths", "pending", "places", "regular", "root", "table", "text",
     )  # fmt: skip
 
@@ -86,7 +86,6 @@ class Scanner:
         self.depths: dict[Scope, int] = {self.root: 0}
         self.headers: set[Scope] = set()  # the tables whose header has been read, or that had dotted keys
         self.dotted: list[Scope] = []  # the tables with dotted keys since the last header
-        self.closed: set[Scope] = set()  # arrays and inline tables
         self.count = 0
         limit_lines(text)
         self.most = most_items(text)
@@ -95,7 +94,7 @@ class Scanner:
         self.pending: list[Comment] = []  # comments above the next item
         self.block: list[Line] = []
         self.places: dict[Item, tuple[int, int]] | None = {} if places else None
-        self.ends: dict[Scope, int] = {}
+        self.ends: dict[Scope, int] = {}  # of arrays and inline tables
 
     def run(self) -> None:
         """Read the whole text."""
@@ -233,7 +232,7 @@ class Scanner:
 
     def _extend(self, scope: Scope, at: int) -> None:
         """Raise ParseError for an array or inline table that a later statement extends."""
-        if scope in self.closed:
+        if scope in self.ends:
             hint = "write what you add between its brackets"
             raise error_at(self.text, at, "a value in brackets cannot be extended later", hint=hint)
 
@@ -344,7 +343,6 @@ class Scanner:
                 raise self._fault(at, f"a comma or the closing {'bracket' if array else 'brace'}")
         self._place((inner, None))
         self.ends[inner] = at + 1
-        self.closed.add(inner)
         return at + 1
 
     def _leaf(self, item: Item, at: int) -> int:

@@ -212,14 +212,11 @@ def comment(document: Document, leaf: Leaf, *, alone: bool) -> Edit:
     return dash, leaf.end, sign + (text if text.strip(" ") else text[1:])
 
 
-def fits_block(value: str) -> bool:
-    """Whether a block scalar can hold the string as it is."""
-    if not value.strip("\n") or "\r" in value:
-        return False
-    if not all(char in "\n\t" or char.isprintable() for char in value):
-        return False
-    first = value.lstrip("\n")[:1]
-    return first not in (" ", "\t")
+def fits_block(value: str, *, indicated: bool = False) -> bool:
+    """Whether a block scalar can hold the string as it is.  ``indicated``: its header has the indentation."""
+    lines = value.strip("\n")
+    is_text = lines.replace("\n", "").replace("\t", "").isprintable()
+    return lines != "" and is_text and (indicated or lines[0] not in " \t")
 
 
 def chomping(value: str) -> str:
@@ -317,18 +314,9 @@ def _block_literal(document: Document, leaf: Leaf, value: str) -> Edit:
     end = content_end(text, leaf)
     indent = _content_indent(text, leaf, header, content)
     indicator = header.group(2)
-    first = value.lstrip("\n")[:1]
     digit = any(char.isdigit() for char in indicator)
-    fits = (
-        indent is not None
-        and bool(value.strip("\n"))
-        and "\r" not in value
-        and value.replace("\n", "").replace("\t", "").isprintable()
-        and (digit or first not in (" ", "\t"))
-    )
-    if not fits:
+    if indent is None or not fits_block(value, indicated=digit):
         return leaf.start, end, double(value) + newline
-    assert indent is not None
     natural = chomping(value)
     kept = "-" if "-" in indicator else "+" if "+" in indicator else ""
     start = content

@@ -159,8 +159,6 @@ _WORDS = frozenset(
 )
 _FIRST = frozenset("+-.0123456789")
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-_DIGITS = str.maketrans("123456789", "000000000")
-_OF_DECIMALS = "0123456789+-.:,_ eETtZ"
 _NUMBER_OR_DATE = r"""(?x)
     [-+]?(?: 0b[01_,]+ | 0o[0-7_]+ | 0x[0-9a-fA-F_,]+ | [0-9_,]+
            | [0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?
@@ -176,12 +174,6 @@ def _is_ambiguous(value: str) -> bool:
         return True
     if value[0] not in _FIRST:
         return value[0] == ":"  # Ruby reads a symbol
-    if value.translate(_DIGITS) == "0000-00-00T00:00:00Z":
-        return True  # the date in a sops block; the pattern is slower
-    if value.count(".") > 1:
-        return False  # most of these are addresses or versions
-    if "0b" not in value and "0o" not in value and "0x" not in value and value.strip(_OF_DECIMALS):
-        return False  # most of these are hashes
     return re.fullmatch(_NUMBER_OR_DATE, value) is not None
 
 
@@ -245,15 +237,12 @@ def double(value: str) -> str:
     """Return a string in double quotes, on one line."""
     if value.isprintable() and "\\" not in value and '"' not in value:
         return f'"{value}"'
-    out = []
-    for char in value:
-        escape = _ESCAPES.get(char)
-        if escape is not None:
-            out.append(escape)
-        elif char.isprintable():
-            out.append(char)
-        else:
-            code = ord(char)
-            width, sign = (2, "x") if code < 0x100 else (4, "u") if code < 0x10000 else (8, "U")
-            out.append(f"\\{sign}{code:0{width}X}")
-    return '"' + "".join(out) + '"'
+    return '"' + "".join(map(_escaped, value)) + '"'
+
+
+def _escaped(char: str) -> str:
+    if char in _ESCAPES or char.isprintable():
+        return _ESCAPES.get(char, char)
+    code = ord(char)
+    width, sign = (2, "x") if code < 0x100 else (4, "u") if code < 0x10000 else (8, "U")
+    return f"\\{sign}{code:0{width}X}"
