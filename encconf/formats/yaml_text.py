@@ -44,9 +44,7 @@ _BLOCK_HEADER = rf"([|>])([-+0-9]*)[ \t]*(#[^{BREAK}]*)?"
 _BLANK_REST = rf"[ \t]*(?:[{BREAK}]|\Z)"
 # Tags of a scalar's type.  go-yaml cannot apply them to an `ENC[…]` text, and sops would read a null.  So the
 # encrypted text does not have them, and the layout record does.
-_TYPE_TAGS = frozenset(
-    f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null", "timestamp", "binary")
-)
+_TYPE_TAG = r"(?:!!|!<tag:yaml\.org,2002:(?=.*>))(?:int|float|bool|null|timestamp|binary)>?"
 
 
 def _habits(document: Document) -> tuple[str, int]:
@@ -135,7 +133,7 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
         elif style != LITERAL and text[start:end] == plain(value):
             return start, end, enc
     kept = ""
-    if isinstance(note, Properties) and note.tag is not None and _is_type_tag(note.tag):
+    if isinstance(note, Properties) and re.fullmatch(_TYPE_TAG, note.tag or ""):
         before, after = text[note.start : note.tag_start], text[note.tag_end : leaf.start]
         kept = before + after.lstrip(" \t") if before.strip() else after.lstrip(" \t")
         start = note.start
@@ -160,12 +158,6 @@ def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False)
 def _chomped(text: str, leaf: Leaf, header: re.Match[str], indicator: str) -> str:
     """Return the first characters of a block scalar's header, with another chomping indicator."""
     return text[leaf.start : header.start(2)] + header.group(2).strip("-+") + indicator
-
-
-def _is_type_tag(tag: str) -> bool:
-    if tag.startswith("!<"):
-        return tag[2:-1] in _TYPE_TAGS
-    return tag.startswith("!!") and f"tag:yaml.org,2002:{tag[2:]}" in _TYPE_TAGS
 
 
 def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:

@@ -27,17 +27,11 @@ def frozen(data: Data) -> Hashable:
     return ("", *data)
 
 
-class Nothing:
-    """The absence of a value."""
+def merge(base: Data | None, ours: Data | None, theirs: Data | None, prefer: Side) -> Data | None:
+    """Return the merged content.  Where both sides changed a value, it has that of the side ``prefer``.
 
-    __slots__ = ()
-
-
-NOTHING = Nothing()
-
-
-def merge(base: Data | Nothing, ours: Data | Nothing, theirs: Data | Nothing, prefer: Side) -> Data | Nothing:
-    """Return the merged content.  Where both sides changed a value, it has that of the side ``prefer``."""
+    None is the absence of a value.
+    """
     if ours == theirs or theirs == base:
         return ours
     if ours == base:
@@ -47,10 +41,8 @@ def merge(base: Data | Nothing, ours: Data | Nothing, theirs: Data | Nothing, pr
         if before is not None:
             merged: dict[str, Data] = {}
             for key in {**ours, **theirs, **before}:
-                item = merge(
-                    before.get(key, NOTHING), ours.get(key, NOTHING), theirs.get(key, NOTHING), prefer
-                )
-                if not isinstance(item, Nothing):
+                item = merge(before.get(key), ours.get(key), theirs.get(key), prefer)
+                if item is not None:
                     merged[key] = item
             return merged
     if isinstance(ours, list) and isinstance(theirs, list):
@@ -62,7 +54,7 @@ def merge(base: Data | Nothing, ours: Data | Nothing, theirs: Data | Nothing, pr
                     item = at(was, i)  # both sides removed it, and the base is preferred
                 else:
                     item = merge(at(was, i), at(ours, j), at(theirs, k), prefer)
-                if not isinstance(item, Nothing):
+                if item is not None:
                     items.append(item)
             return items
     return {"ours": ours, "base": base, "theirs": theirs}[prefer]
@@ -71,21 +63,21 @@ def merge(base: Data | Nothing, ours: Data | Nothing, theirs: Data | Nothing, pr
 def documents(base: list[Data], ours: list[Data], theirs: list[Data], prefer: Side) -> list[Data]:
     """Return the merged content of a stream of documents."""
     if len(ours) == len(theirs) == 1 and len(base) < 2:
-        one = merge(base[0] if base else NOTHING, ours[0], theirs[0], prefer)
-        return [one] if not isinstance(one, Nothing) else []
+        one = merge(base[0] if base else None, ours[0], theirs[0], prefer)
+        return [one] if one is not None else []
     merged = merge(base, ours, theirs, prefer)
     assert isinstance(merged, list)
     return merged
 
 
-def at(items: Sequence[Data], index: int | None) -> Data | Nothing:
-    """Return the item at an index, or NOTHING if the index is None."""
-    return items[index] if index is not None else NOTHING
+def at(items: Sequence[Data], index: int | None) -> Data | None:
+    """Return the item at an index, or None if the index is None."""
+    return items[index] if index is not None else None
 
 
-def is_empty(data: Data | Nothing) -> bool:
+def is_empty(data: Data | None) -> bool:
     """Whether a value is absent, null or an empty collection, so that both sides may add to it."""
-    return isinstance(data, Nothing) or data in ({}, []) or (isinstance(data, tuple) and data[0] == "null")
+    return not data or (isinstance(data, tuple) and data[0] == "null")
 
 
 def lists(

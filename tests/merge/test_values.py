@@ -82,7 +82,7 @@ def test_types_of_the_same_text_differ() -> None:
     }
 
 
-@pytest.mark.parametrize("base", [{}, [], ("null", None), values.NOTHING])
+@pytest.mark.parametrize("base", [{}, [], ("null", None), None])
 def test_both_sides_may_fill_what_is_empty(base: Data) -> None:
     assert values.is_empty(base)
     assert values.merge(base, {"a": ONE}, {"b": TWO}, "ours") == {"a": ONE, "b": TWO}
@@ -191,7 +191,7 @@ def test_items_know_each_other_by_a_name(member: str) -> None:
     )
     last = items(("y", 1), ("z", 1), ("x", 1))
     assert merges(base, last, changed) == [items(("y", 2), ("z", 1), ("x", 1), ("new", 1))] * 3
-    assert merges(values.NOTHING, base, last[:1]) == [base] * 3  # both sides have made the list
+    assert merges(None, base, last[:1]) == [base] * 3  # both sides have made the list
     middle = items(("x", 1), ("z", 1), ("y", 1))
     for found in merges(base, moved, middle):
         assert isinstance(found, list)
