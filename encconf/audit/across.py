@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from encconf import formats
 from encconf.audit import meant
 from encconf.audit.findings import Finding, printable
-from encconf.audit.sealed import Sealed, report_nonce
+from encconf.audit.sealed import Sealed, is_copy
 from encconf.engine.cipher import PREFIX
 from encconf.errors import EncconfError, InputError
 from encconf.formats import sniff
@@ -30,13 +30,9 @@ def across(encrypted: Sequence[Sealed], cwd: str, is_tracked: Callable[[str], bo
         _shared(sealed, keys)
         for iv, leaf in sealed.ivs.items():
             other = ivs.setdefault(iv, sealed)
-            if other is not sealed:
-                earlier = other.ivs[iv]
-                assert leaf.data is not None
-                assert earlier.data is not None
-                if leaf.data.rstrip() != earlier.data.rstrip():  # if they are equal, the file is a copy
-                    where = f"{other.file}: {spell(earlier.path)}"
-                    report_nonce(sealed.find, earlier.data, leaf.data, leaf, where)
+            earlier = other.ivs[iv]
+            if not is_copy(leaf, earlier):  # of a copy, the whole file is one
+                sealed.find_nonce(leaf, earlier, f"{other.file}: {spell(earlier.path)}")
 
 
 def without_drivers(encrypted: Sequence[Sealed], cwd: str) -> Iterator[Finding]:
@@ -77,15 +73,12 @@ def _twins(sealed: Sealed, cwd: str, is_tracked: Callable[[str], bool]) -> Itera
         shared, same = _compare(sealed, data)
         if 2 * shared < len(sealed.lengths):
             continue
-        if 2 * same >= shared:
-            said = (
-                f"decrypted copy of {printable(sealed.file)}: it has the same keys, and values of the same "
-                "length"
-            )
-            yield Finding("plain-twin", name, said)
-        else:
-            said = f"plaintext with the same keys as {printable(sealed.file)}, perhaps an earlier version"
-            yield Finding("plain-twin", name, said, severity="warning")
+        file, severity = printable(sealed.file), None
+        said = f"decrypted copy of {file}: it has the same keys, and values of the same length"
+        if 2 * same < shared:
+            said = f"plaintext with the same keys as {file}, perhaps an earlier version"
+            severity = "warning"
+        yield Finding("plain-twin", name, said, severity=severity)
 
 
 def plain_names(name: str) -> list[str]:

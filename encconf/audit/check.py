@@ -324,7 +324,6 @@ class _Check:
             return
         if objects and meant.only_other_objects(data):
             return
-        document: Document | None = None
         try:
             text = fileio.decode(data, binary=format == "binary")
             document = formats.module(format).scan(text, comments=True)
@@ -342,9 +341,7 @@ class _Check:
         self.plains.waiting.append(Plain(file, data, document, rule, where, telling=telling))
 
     def _unreadable(self, name: str, error: EncconfError, *, severity: str | None = None) -> None:
-        place = (0, 0)
-        if isinstance(error, ParseError) and error.line:
-            place = (error.line, error.column or 1)
+        place = (error.line, error.column or 1) if isinstance(error, ParseError) and error.line else (0, 0)
         hint = error.hint or ""
         self.found.append(
             Finding("unreadable", name, error.message, place=place, hint=hint, severity=severity)

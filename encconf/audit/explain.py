@@ -15,6 +15,7 @@ from encconf import formats
 from encconf.audit.findings import Lines, printable
 from encconf.audit.names import Names
 from encconf.audit.sealed import Sealed, compare_with_rule
+from encconf.audit.ssh_origins import origins
 from encconf.engine.admission import rule_of
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
@@ -192,8 +193,6 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
         found.error = error
         return
     found.given_names = Names.of_config(found.config)
-    from encconf.audit.ssh_origins import origins
-
     found.given_names.origins = origins(cwd)
     also: list[str] = []
     if found.state == "plain" and (name := encrypted_name(target)):

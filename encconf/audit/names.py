@@ -25,7 +25,9 @@ from contextlib import suppress
 
 from encconf.audit import DIRECTIVE
 from encconf.errors import ConfigError, EncconfError
+from encconf.io import fileio
 from encconf.keys import TABLE, MasterKey
+from encconf.rules.config import MAX_SIZE, NAME, find_config
 from encconf.text.document import Leaf, Scope
 from encconf.text.printable import printable
 
@@ -49,12 +51,10 @@ class Names:
 
     @classmethod
     def of_config(cls, path: str) -> Names:
-        """Return the names in a configuration, or none if the recipients file beside it cannot be used."""
+        """Return the names in a configuration: not all if the recipients file beside it cannot be used."""
         names = cls()
-        try:
+        with suppress(EncconfError):
             names.add_config(path)
-        except EncconfError:
-            return cls()
         return names
 
     @classmethod
@@ -66,8 +66,6 @@ class Names:
         its rules reports the error.  Raises ConfigError if a line of a recipients file names no key, and
         InputError if the file cannot be read.
         """
-        from encconf.rules.config import find_config
-
         names = cls()
         for path in recipients:
             names.add_recipients(path)
@@ -85,8 +83,6 @@ class Names:
                 if not entry.startswith(".") and os.path.isfile(file):
                     self.add_recipients(file)
             return
-        from encconf.io import fileio
-
         text = fileio.read_text(path)
         self.files.append(path)
         try:
@@ -99,16 +95,12 @@ class Names:
         beside = os.path.join(os.path.dirname(path), RECIPIENTS)
         if os.path.isfile(beside):
             self.add_recipients(beside)
-        from encconf.io import fileio
-
         self.files.append(path)
         with suppress(EncconfError):
             self._take_config(fileio.read_text(path))
 
     def add_old(self, path: str, text: str) -> None:
         """Add the names of an older version of one of ``files``, as far as it can be read."""
-        from encconf.rules.config import NAME
-
         with suppress(EncconfError):
             if os.path.basename(path) == NAME:
                 self._take_config(text)
@@ -116,8 +108,6 @@ class Names:
                 self._take(_of_recipients(text, os.path.basename(path)))
 
     def _take_config(self, text: str) -> None:
-        from encconf.rules.config import MAX_SIZE
-
         self._take(_of_config(text) if len(text) <= MAX_SIZE else ())
 
     def _take(self, found: Iterable[tuple[str, str]]) -> None:

@@ -42,7 +42,7 @@ def page(found: Report, *, title: str) -> str:
         policy=policy,
         title=_text(title),
         style=style,
-        when=_when(found.now),
+        when=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(found.now)).lstrip("0"),
         caveat="; this clone has only a part of the history" if found.dated and found.shallow else "",
         stats=_stats(found, people),
         attention=_attention(found),
@@ -226,10 +226,6 @@ def _data(found: Report, people: list[Person]) -> object:
 
 
 # --- text ----------------------------------------------------------------------------------------
-
-
-def _when(seconds: int) -> str:
-    return time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(seconds)).lstrip("0")
 
 
 def _text(text: str) -> str:

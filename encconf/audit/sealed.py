@@ -99,6 +99,13 @@ class Sealed:
         )
         self.findings.append(found)
 
+    def find_nonce(self, leaf: Leaf, other: Leaf, where: str) -> None:
+        """Add a finding that a ciphertext has the same nonce as another one, which is at ``where``."""
+        if is_copy(leaf, other):
+            self.find("equal-value", f"{_at(leaf)} has the same ciphertext as {printable(where)}", leaf)
+        else:
+            self.find("equal-iv", f"{_at(leaf)} is encrypted with the same nonce as {printable(where)}", leaf)
+
     def finish(self) -> None:
         """Add the number of omitted findings to the last finding of each kind."""
         for slug, count in self.counts.items():
@@ -108,6 +115,11 @@ class Sealed:
     def _block_start(self) -> int:
         block = self.document.parts[0].block if self.document.parts else None
         return block[0] if block else 0
+
+
+def is_copy(one: Leaf, other: Leaf) -> bool:
+    """Whether two leaves have the same ciphertext."""
+    return one is other or (one.data or b"").rstrip() == (other.data or b"").rstrip()
 
 
 def label(key: MasterKey) -> str:
@@ -260,12 +272,9 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
             if size <= SHORT or kind == b"bool":
                 _short(sealed, leaf, kind, size)
         earlier = ivs.setdefault(iv, leaf)
-        if earlier is not leaf:
-            assert earlier.data is not None
-            same = earlier.data.rstrip() == data.rstrip()
-            # A boolean, number or comment may have been copied; so may a value in another document.
-            if not same or (kind in _TEXTS and earlier.path != leaf.path):
-                report_nonce(sealed.find, earlier.data, data, leaf, spell(earlier.path))
+        # A boolean, number or comment may have been copied; so may a value in another document.
+        if not is_copy(leaf, earlier) or (kind in _TEXTS and earlier.path != leaf.path):
+            sealed.find_nonce(leaf, earlier, spell(earlier.path))
 
 
 def _plaintext(
@@ -313,16 +322,6 @@ def is_named_like_a_secret(leaf: Leaf) -> bool:
 
 
 _EMPTY_HINT = "sops and encconf never encrypt an empty value; ignore this if that is not a secret"
-
-
-def report_nonce(
-    find: Callable[[str, str, Leaf], None], one: bytes, other: bytes, leaf: Leaf, where: str
-) -> None:
-    """Add a finding that a ciphertext has the same nonce as another one, which is at ``where``."""
-    if one.rstrip() == other.rstrip():
-        find("equal-value", f"{_at(leaf)} has the same ciphertext as {printable(where)}", leaf)
-    else:
-        find("equal-iv", f"{_at(leaf)} is encrypted with the same nonce as {printable(where)}", leaf)
 
 
 def _comments(sealed: Sealed) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from encconf import sources
 from encconf.errors import EncconfError
@@ -140,9 +141,7 @@ def look(ways: Sequence[Way], credentials: Credentials, cwd: str) -> list[Found]
 
 
 def _parts(way: Way, cwd: str) -> dict[str, Look]:
-    parts: dict[str, Look] = {
-        f"{scheme}:": _source(scheme) for scheme in way.schemes if scheme in sources.TABLE
-    }
+    parts: dict[str, Look] = {f"{scheme}:": partial(sources.probe, scheme) for scheme in way.schemes}
     if way.name == "environment":
         parts["exec"] = lambda credentials: Probe(True, user(), note="encconf exec, encconf export")
     elif way.name == "systemd":
@@ -153,10 +152,6 @@ def _parts(way: Way, cwd: str) -> dict[str, Look]:
         parts["pgp"] = _pgp
         parts[".sops.yaml"] = lambda credentials: _rules(cwd)
     return parts
-
-
-def _source(scheme: str) -> Look:
-    return lambda credentials: sources.probe(scheme, credentials)
 
 
 def user() -> str:
