@@ -30,8 +30,7 @@ def across(encrypted: Sequence[Sealed], cwd: str, is_tracked: Callable[[str], bo
         _shared(sealed, keys)
         for iv, leaf in sealed.ivs.items():
             other = ivs.setdefault(iv, sealed)
-            earlier = other.ivs[iv]
-            if not is_copy(leaf, earlier):  # of a copy, the whole file is one
+            if other is not sealed and not is_copy(leaf, earlier := other.ivs[iv]):  # or the file is a copy
                 sealed.find_nonce(leaf, earlier, f"{other.file}: {spell(earlier.path)}")
 
 

@@ -119,7 +119,7 @@ class Sealed:
 
 def is_copy(one: Leaf, other: Leaf) -> bool:
     """Whether two leaves have the same ciphertext."""
-    return one is other or (one.data or b"").rstrip() == (other.data or b"").rstrip()
+    return (one.data or b"").rstrip() == (other.data or b"").rstrip()
 
 
 def label(key: MasterKey) -> str:
@@ -272,6 +272,8 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
             if size <= SHORT or kind == b"bool":
                 _short(sealed, leaf, kind, size)
         earlier = ivs.setdefault(iv, leaf)
+        if earlier is leaf:
+            continue
         # A boolean, number or comment may have been copied; so may a value in another document.
         if not is_copy(leaf, earlier) or (kind in _TEXTS and earlier.path != leaf.path):
             sealed.find_nonce(leaf, earlier, spell(earlier.path))
