@@ -82,27 +82,21 @@ _OLD_BOOLS = frozenset(
 
 
 def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4) -> str:
-    """Return a string as go-yaml writes it, but without escapes for characters beyond U+FFFF.
-
-    ``simple`` is for keys, which have one line.
+    """Return a string as go-yaml writes it.  ``simple`` is for keys, which have one line.
 
     The lines of a block scalar are indented to ``column``, which is ``deeper`` than its collection.
     """
-    breaks = any(char in value for char in "\r\x85\u2028\u2029")
-    odd = any(not _printable(char) and char != "\t" for char in value)
-    spaced = bool(re.search(r" [\n\r\x85\u2028\u2029]", value))
+    # sops writes other line breaks as they are, but not all readers know them as line breaks.
+    odd = not _visible(value.replace("\n", "").replace("\t", ""))
     if "\n" in value:
         trailing = value.endswith(" ") or value.lstrip("\n")[:1] == "\t" or deeper > 9
-        # sops writes other line breaks as they are, but not all readers know them as line breaks.
-        if simple or odd or spaced or trailing or breaks:
-            return double(value)
-        hint = str(deeper) if value[0] in " \n\r\x85\u2028\u2029" else ""
+        if simple or odd or trailing or " \n" in value:
+            return double(value, _visible)
+        hint = str(deeper) if value[0] in " \n" else ""
         body = block_lines(value, column, "\n")
         return f"|{hint}{chomping(value)}\n{body[:-1]}"
-    if _means_other(value):
-        return double(value)
-    if breaks or odd or "\t" in value:
-        return double(value)
+    if odd or "\t" in value or _means_other(value):
+        return double(value, _visible)
     return value if _plain(value) else single(value)
 
 
@@ -126,13 +120,6 @@ def _plain(value: str) -> bool:
     return re.search(r":(?: |\Z)| #", value) is None
 
 
-def _printable(char: str) -> bool:
-    code = ord(char)
-    return (
-        code == 0x0A
-        or 0x20 <= code <= 0x7E
-        or code == 0x85
-        or (0xA0 <= code <= 0xD7FF)
-        or (0xE000 <= code <= 0xFFFD and code != 0xFEFF)
-        or code >= 0x10000
-    )
+def _visible(text: str) -> bool:
+    """Whether go-yaml writes every character of a text without an escape in double quotes."""
+    return re.fullmatch("[ -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]*", text) is not None
