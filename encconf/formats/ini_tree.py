@@ -8,7 +8,7 @@ from encconf.errors import EmitError
 from encconf.formats import ini, ini_text, writing
 from encconf.formats.plain import stored_text, string_of
 from encconf.text.document import content_of, newline_of
-from encconf.text.tree import Entry, Single, Tree, drop, line_after, lines, put
+from encconf.text.tree import Entry, Single, Tree, descend, drop, line_after, lines, put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,6 +120,10 @@ def remove(chain: list[Entry], path: Path) -> None:
             line_break = entry.post[len(entry.post.rstrip("\r\n")) :]
             header = Entry(entry.steps[:1], "", f"[{entry.steps[0]}]{line_break}", Tree("map", {}))
             outer.entries.insert(at, header)
+        whole = tuple(step for each in chain for step in each.steps)
+        chain, rest = descend(chain[0], whole)
+        if not rest:  # another section of the same name has the key, too
+            remove(chain, rest)
     else:
         outer.entries = _without_section(outer.entries, path or chain[-1].steps)
 

@@ -255,13 +255,16 @@ def drop(root: Entry, path: Path, spelling: Spelling) -> None:
 
 
 def descend(root: Entry, path: Path) -> tuple[list[Entry], Path]:
-    """Return the entries along a path, as far as it exists, and the steps that remain."""
+    """Return the entries along a path, as far as it exists, and the steps that remain.
+
+    Of several entries with the same path, it is the last one, which counts for readers.
+    """
     chain, rest = [root], path
-    for entry in root.value.entries if path and isinstance(root.value, Tree) else ():
+    for entry in reversed(root.value.entries) if path and isinstance(root.value, Tree) else ():
         size = len(entry.steps)
         if size and entry.value is not None and entry.steps == path[:size]:
             inner, missing = descend(entry, path[size:])
-            if len(missing) <= len(rest):
+            if len(missing) < len(rest):
                 chain, rest = [root, *inner], missing
             if not missing:
                 break

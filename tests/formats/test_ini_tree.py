@@ -84,3 +84,10 @@ def test_put_into_an_empty_section() -> None:
 )
 def test_the_last_key_before_the_first_section(text: str, left: str) -> None:
     assert changes.drop(text, ("DEFAULT", "a"), format="ini") == left
+
+
+def test_the_last_of_several_sections_counts() -> None:
+    text = "[s]\na = 1\n[t]\nb = 2\n[s]\na = 3\n[s]\nc = 4\n"
+    assert changes.put(text, ("s", "a"), 5, format="ini") == text.replace("3", "5")
+    assert changes.put(text, ("s", "d"), 5, format="ini") == text + "d = 5\n"
+    assert changes.drop(text, ("s", "a"), format="ini") == "[s]\n[t]\nb = 2\n[s]\n[s]\nc = 4\n"
