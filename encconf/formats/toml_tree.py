@@ -7,6 +7,8 @@ replaces several entries, such as a table with a header, they are removed first.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import goyaml, toml, toml_text, writing
 from encconf.formats.toml_scan import GAP, Scanner
@@ -192,10 +194,21 @@ def chain_path(chain: list[Entry]) -> Path:
 def _replace_table(chain: list[Entry], path: Path, value: Plain) -> None:
     """Replace a table that has a header, or that is written in several places."""
     whole = (*chain_path(chain), *path)
-    if not whole or isinstance(whole[-1], int):
+    here = chain[-1].value
+    if whole and not isinstance(whole[-1], int):
+        remove(chain, path)
+        put(chain[0], whole, value, writing("toml"))
+    elif not path and isinstance(here, Tree) and isinstance(value, dict):  # the header stays
+        newline = _newline(chain)
+        before = "" if chain[-1].head.endswith("\n") else newline
+        members = before + "".join(f"{line}{newline}" for line in _members_of(value, newline))
+        here.entries = [Entry((), members), *_without(here.entries, ())]
+        root = chain[0].value
+        assert isinstance(root, Tree)
+        at = root.entries.index(chain[1])  # tables inside may be behind another table
+        root.entries[at + 1 :] = _without(root.entries[at + 1 :], whole)
+    else:
         raise EmitError("a table of an array cannot be replaced", hint=_HINT)
-    remove(chain, path)
-    put(chain[0], whole, value, writing("toml"))
 
 
 def _append(here: Tree, member: str) -> None:
@@ -208,19 +221,32 @@ def _append(here: Tree, member: str) -> None:
 
 
 def _add_table(chain: list[Entry], names: list[str], members: Plain, *, array: bool = False) -> None:
-    """Add a table at the end of the text."""
+    """Add a table at the end of the text, or of the element of an array of tables that it belongs to."""
     if not isinstance(members, dict):
         raise EmitError("an array of tables cannot hold other values", hint="use a mapping")
     whole = chain[0].value
     assert isinstance(whole, Tree)
     newline = _newline(chain)
-    text = whole.text
     name = _dotted(names)
-    laid = [f"[[{name}]]" if array else f"[{name}]"]
-    laid += [f"{toml_text.spell_key(key)} = {_spell(item, newline)}" for key, item in members.items()]
+    laid = newline.join([f"[[{name}]]" if array else f"[{name}]", *_members_of(members, newline)])
+    for outer, entry in reversed([*pairwise(chain)]):
+        assert isinstance(outer.value, Tree)
+        siblings = outer.value.entries
+        later = [each for each in siblings[siblings.index(entry) :] if entry.listed and each.key == entry.key]
+        if later[1:]:  # at the end of the text, the table would belong to the last element of the array
+            at = siblings.index(later[1])
+            before = newline if siblings[at - 1].text.strip() else ""
+            siblings.insert(at, Entry((), before + laid + newline * 2))
+            return
+    text = whole.text
     before = newline * (bool(text) and not text.endswith("\n")) + newline * bool(text.strip())
     after = newline if not text or text.endswith("\n") else ""
-    whole.entries.append(Entry((), before + newline.join(laid) + after))
+    whole.entries.append(Entry((), before + laid + after))
+
+
+def _members_of(table: dict[str, Plain], newline: str) -> list[str]:
+    """Return a line for each member of a table."""
+    return [f"{toml_text.spell_key(key)} = {_spell(item, newline)}" for key, item in table.items()]
 
 
 def _without(entries: list[Entry], steps: Path) -> list[Entry]:

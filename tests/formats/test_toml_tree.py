@@ -201,3 +201,21 @@ def test_generated_texts(block: int) -> None:
 def test_tables_with_their_own_headers_are_removed(text: str, path: str, after: str) -> None:
     assert changes.drop(text, parse(path), format="toml") == after
     assert changes.put(text, parse(path), 5, format="toml").count("d = 5\n") == 1
+
+
+V = "[[v]]\nb = 1\n[[v.w]]\nx = 1\n[u]\nc = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "after"),
+    [
+        ("[[v]]\na = 1\n\n# c\n[u]\n", "v[0]", "[[v]]\nn = 5\nm = [1]\n\n# c\n[u]\n"),
+        ("[[v]]", "v[0]", "[[v]]\nn = 5\nm = [1]\n"),
+        (f"{V}[[v]]\n", "v[0]", "[[v]]\nn = 5\nm = [1]\n[u]\nc = 1\n[[v]]\n"),
+        ("[[v]]\n[u]\n[[v.w]]\nx = 1\n[[v]]\n", "v[0]", "[[v]]\nn = 5\nm = [1]\n[u]\n[[v]]\n"),
+        (f"{V}[[v]]\nb = 2\n", "v[0].w[1]", f"{V}\n[[v.w]]\nn = 5\nm = [1]\n\n[[v]]\nb = 2\n"),
+        (f"{V}\n[[v]]\n", "v[0].w[1]", f"{V}\n[[v.w]]\nn = 5\nm = [1]\n\n[[v]]\n"),
+    ],
+)
+def test_an_element_of_an_array_of_tables(text: str, path: str, after: str) -> None:
+    assert changes.put(text, parse(path), {"n": 5, "m": [1]}, format="toml") == after
