@@ -271,6 +271,8 @@ def _place(text: str, inside: Node, node: Node, key: tuple[str, int, int] | None
     before = text[begin:start].strip(" -\ufeff")
     if before == "?":  # a key of several lines, as sops writes it
         start = text.index("?", begin)
+        if _behind_gap(text, end) >= node.start:  # it has no colon and no value
+            return start, end
     elif before:
         colon = None
     return start, colon.end() if colon else ODD

@@ -254,7 +254,10 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     elif not is_full(value) and isinstance(old, Single) and old.text[old.at :] and kept not in _BLOCKS:
         entry.value = Single(anchored + word(value, kept, False), {})
     else:
-        laid = style.item(entry.head[: entry.sign], value, outer.column or 0)
+        head = entry.head[: entry.sign]
+        if head.startswith("? ") and head[-1] != ":":  # a key without a value
+            head = head[1:].strip() + ":"
+        laid = style.item(head, value, outer.column or 0)
         laid[0] += _beside(entry)
         newline = style.newline if _ends_a_line(old) and not (isinstance(old, Tree) and old.flow) else ""
         entry.post = _behind(entry)

@@ -213,3 +213,18 @@ def test_a_document_after_a_line_break_that_only_yaml_knows() -> None:
     with pytest.raises(EncconfError):
         changes.put(text, ("a",), 5, format="yaml")
     assert merge("a: 1\u2028", text, "a: 1\u2028b: 2\n", format="yaml").whole
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "put", "dropped"),
+    [
+        ("? a\nb: 1\n", "a", "a: 5\nb: 1\n", "b: 1\n"),
+        ("b: 1\n? a", "a", "b: 1\na: 5", "b: 1\n"),
+        ("m:\n- ? 'a b' # c\n  # d\n  ? b\n", "m[0].b", "m:\n- ? 'a b' # c\n  # d\n  b: 5\n", None),
+        ("m:\n- ? a # c\n  ? b\n", "m[0].a", "m:\n- a: 5 # c\n  ? b\n", "m:\n- ? b\n"),
+    ],
+)
+def test_a_key_without_colon_and_value(text: str, path: str, put: str, dropped: str | None) -> None:
+    assert changes.put(text, parse(path), 5, format="yaml") == put
+    if dropped is not None:
+        assert changes.drop(text, parse(path), format="yaml") == dropped

@@ -80,7 +80,7 @@ class TestPut:
             ("a: [1]\n", "a[-2]", PathNotFoundError),
             ("a: 1\n", "sops.x", AlreadyEncryptedError),
             ("a: 1\n", "", EmitError),
-            ("? a\nb: 1\n", "a", EmitError),
+            ("? a # c\n: 1\n", "a", EmitError),
         ],
     )
     def test_what_cannot_be(self, text: str, path: str, error: type[EncconfError]) -> None:
