@@ -179,8 +179,8 @@ def copied(value: Any) -> Any:
 
 
 def only(trees: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the only document of a text.  Raises InputError for a stream of several."""
-    if len(trees) != 1:
+    """Return the only document of a text that has values.  Raises InputError if others have some, too."""
+    if not trees or any(trees[1:]):
         raise InputError(f"the file has {len(trees)} documents, not one", hint="read them all with loads_all")
     return trees[0]
 

@@ -13,7 +13,7 @@ from oracle import AgeKey
 
 import encconf
 from encconf import api
-from encconf.errors import EncconfError, KeyAccessError, MissingFileError
+from encconf.errors import EncconfError, InputError, KeyAccessError, MissingFileError
 
 
 def _files(folder: Path, key: AgeKey, count: int) -> list[Path]:
@@ -50,6 +50,19 @@ def test_a_cache_opens_without_the_key(tmp_path: Path, age_key: AgeKey) -> None:
     cache.clear()
     with pytest.raises(KeyAccessError):
         encconf.load_config(path, credentials=nobody, cache=cache)
+
+
+def test_documents_without_values_do_not_count(age_key: AgeKey) -> None:
+    """As for exec, export and conversions."""
+    who = credentials(age_key)
+    for text, others in (("a: 1\n---\n", 1), ("a: 1\n---\n{}\n--- # c\n", 2)):
+        ours = api.encrypt(text, rule(age_key), credentials=who)
+        assert encconf.loads(ours, credentials=who) == {"a": 1}
+        assert encconf.loads_all(ours, credentials=who) == [{"a": 1}, *[{}] * others]
+    for text in ("a: 1\n---\nb: 2\n", "{}\n---\na: 1\n"):
+        ours = api.encrypt(text, rule(age_key), credentials=who)
+        with pytest.raises(InputError, match="the file has 2 documents, not one"):
+            encconf.loads(ours, credentials=who)
 
 
 class TestPython:
