@@ -40,11 +40,6 @@ class Inspection:
     [('region',)]
     """
 
-    __slots__ = (
-        *("encrypted", "format", "groups", "lastmodified", "leaves", "plain", "selection", "threshold"),
-        "version",
-    )
-
     def __init__(self, document: Document, metadata: Metadata, chosen: bytearray) -> None:
         self.format = document.format
         self.version = metadata.version

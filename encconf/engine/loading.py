@@ -26,7 +26,10 @@ from encconf.text.path import spell
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, Protocol, TypeVar
+    from importlib.resources.abc import Traversable
+    from typing import Any, TypeVar
+
+    from _typeshed import SupportsRead
 
     from encconf.shape.section import Section
     from encconf.sources.references import Resolve
@@ -36,19 +39,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     FilePath = str | os.PathLike[str]
 
-    class OpenFile(Protocol):
-        """What `open` gives, in text or binary mode."""
-
-        def read(self) -> str | bytes:
-            """All of it."""
-
-    class Resource(Protocol):
-        """What `importlib.resources.files` gives."""
-
-        def read_bytes(self) -> bytes:
-            """All of it."""
-
-    Readable = OpenFile | Resource
+    Readable = SupportsRead[str | bytes] | Traversable
     Input = FilePath | Readable
     Masker = Callable[[object], object]
 

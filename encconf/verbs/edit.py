@@ -11,6 +11,7 @@ from encconf.engine.admission import rule_of
 from encconf.engine.metadata import Metadata
 from encconf.errors import EncconfError
 from encconf.identities.credentials import Credentials
+from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import splice
@@ -22,24 +23,21 @@ if TYPE_CHECKING:
     from encconf.verbs.changes import Check
 
 
-class Draft:
+class Draft(Record):
     """The text that an editor shows, and how the saved text is encrypted.
 
     ``opened`` is the encrypted file, or None for a new file.  ``rule`` is None if the file keeps its keys and
     its selection; otherwise it gets a new data key.  ``check`` is as in `encconf.verbs.changes.change`.
-    ``target`` is the format of the result, which may differ from that of the text.
+    ``target`` is the format of the result, if it differs from that of the text.
     """
 
-    def __init__(
-        self, text: str, format: str, *, opened: Opened | None = None, rule: Rule | None = None
-    ) -> None:
-        self.text = text
-        self.format = format
-        self.opened = opened
-        self.rule = rule
-        self.check: Check | None = None
-        self.shows_block = False
-        self.target = format
+    text: str
+    format: str
+    opened: Opened | None = None
+    rule: Rule | None = None
+    check: Check | None = None
+    shows_block: bool = False
+    target: str | None = None
 
     @classmethod
     def of(cls, opened: Opened) -> Draft:
@@ -73,13 +71,9 @@ class Draft:
                 credentials=credentials,
                 notify=notify,
             )
-        return sealing.encrypt(
-            plain_as(edited, self.format, self.target),
-            self.rule,
-            format=self.target,
-            credentials=credentials,
-            notify=notify,
-        )
+        target = self.target or self.format
+        plain = plain_as(edited, self.format, target)
+        return sealing.encrypt(plain, self.rule, format=target, credentials=credentials, notify=notify)
 
     def rescued(self, edited: str, credentials: Credentials) -> str | None:
         """Encrypt the saved text as a binary file for the file's recipients, even if it cannot be parsed.
