@@ -68,13 +68,13 @@ class Unit(Record):
 def name_of(unit: str) -> str:
     """Return the name of a unit's socket and service: ``app-credentials`` for app.service.
 
-    For all instances it is ``app-instances-credentials``, and for app@one.service ``app-one-credentials``, so
-    that units with different values do not share a service.
+    For app@one.service it is ``app-credentials@one``, for all instances ``app-credentials@.all``, and for
+    app.mount ``app.mount-credentials``.  So no two units share a service, whose values are for one of them.
     """
     stem, _, type = unit.rpartition(".")
     base, at, instance = stem.partition("@")
-    which = instance or ("instances" if at else "")
-    return "-".join(filter(None, (base, which, type if type != "service" else "", "credentials")))
+    kind = "" if type == "service" else f".{type}"
+    return f"{base}{kind}-credentials{at}{(instance or '.all') if at else ''}"
 
 
 def drop_in(unit: str, names: Sequence[str], *, socket: str | None = None, variables: bool = False) -> Unit:

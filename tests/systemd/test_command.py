@@ -26,16 +26,18 @@ def test_printing_and_writing(described: Project) -> None:
 def test_units_with_different_values_do_not_share_a_service(described: Project) -> None:
     names = {
         "app.service": "app-credentials",
-        "app@.service": "app-instances-credentials",
-        "app@a.service": "app-a-credentials",
-        "app@b.service": "app-b-credentials",
-        "app.mount": "app-mount-credentials",
+        "app@.service": "app-credentials@.all",
+        "app@a.service": "app-credentials@a",
+        "app@b.service": "app-credentials@b",
+        "app.mount": "app.mount-credentials",
+        **{unit: f"{unit}-credentials" for unit in ("app-a", "app-instances", "app-mount")},
     }
     for unit, name in names.items():
         described.run("systemd", "unit", "-u", unit, "-a", "x=db.port", "-o", "units", NAME)
-        assert f"{name}.socket" in described.read(f"units/{unit}.d/50-encconf.conf")
+        written = unit if "." in unit else f"{unit}.service"
+        assert f"{name}.socket" in described.read(f"units/{written}.d/50-encconf.conf")
     for unit, name in names.items():
-        allowed = unit.replace("@.", "@*.")
+        allowed = (unit if "." in unit else f"{unit}.service").replace("@.", "@*.")
         assert f"--allow={allowed}:x=db.port" in described.read(f"units/{name}.service")
 
 

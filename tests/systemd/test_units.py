@@ -22,9 +22,10 @@ pytestmark = pytest.mark.services
 def key(manager: Manager, project: Project, name: str) -> Path:
     """Tell the service by a drop-in where the key is, and where its log shall be."""
     path = str(project.path("key.txt")).replace("%", "%%")
+    service = name if "-credentials" in name else f"{name}-credentials"
     log = manager.folder / f"{name}.log"
     lines = f"Environment=SOPS_AGE_KEY_FILE={path}\nStandardError=append:{log}\n"
-    manager.unit(f"{name}-credentials.service.d/key.conf", f"[Service]\n{lines}")
+    manager.unit(f"{service}.service.d/key.conf", f"[Service]\n{lines}")
     return log
 
 
@@ -62,8 +63,13 @@ def test_h14_a_unit_gets_its_values(manager: Manager, described: Project) -> Non
 def test_instances_and_names(manager: Manager, described: Project) -> None:
     rules = ["-a", "token=tenants.%i.token", "-a", 'odd=["od d"]["k[0]"]', "-a", 'quoted=["od d"][\'it"s\']']
     described.run("systemd", "unit", "--user", "-u", "two@.service", *rules, "-o", str(manager.units), NAME)
-    key(manager, described, "two-instances")
+    key(manager, described, "two-credentials@.all")
+    described.run("systemd", "unit", "--user", "-u", "own@a.service", "-o", str(manager.units), NAME)
+    key(manager, described, "own-credentials@a")
     manager.systemctl("daemon-reload")
+    done = manager.run("cat $CREDENTIALS_DIRECTORY/DB_PORT", name="own@a.service")
+    assert (done.code, done.out) == (0, "5432"), manager.log()
+    manager.systemctl("enable", "own-credentials@a.socket", "two-credentials@.all.socket")
     for instance, token in (("a", "for a"), ("b", "for b")):
         done = manager.run("cat $CREDENTIALS_DIRECTORY/*", name=f"two@{instance}.service")
         assert (done.code, done.out) == (0, f"oddquoted{token}"), manager.log()
