@@ -3,8 +3,8 @@
 The source works like pydantic-settings' own file sources (JsonConfigSettingsSource): it is a subclass of
 InitSettingsSource, and loads the file once, when the settings object is created.  Values that were encrypted
 are masked before pydantic gets them, so that ``str(e)``, ``repr(e)`` and ``e.errors()`` of a ValidationError
-do not show them; but ``e.json()`` does.  A field of type ``str`` becomes a plain str: declare a secret as
-``SecretStr`` or `encconf.MaskedStr`.
+do not show them; but ``e.json()`` does, and the error of a tagged union shows the tag.  A field of type
+``str`` becomes a plain str: declare a secret as ``SecretStr`` or `encconf.MaskedStr`.
 
 Each new settings object reads the file again.  If `encrypted` keeps data keys, and neither the file's bytes
 nor the environment have changed, it gets copies of the values that were authenticated the first time.
