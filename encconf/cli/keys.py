@@ -36,7 +36,9 @@ def rotate(
     def plan(change: Change) -> Plan:
         wanted = rekey.plan_change(
             change.source.text,
-            lambda rule: rekey.with_keys(rule, add, remove, notify=change.warn),
+            lambda rule: rekey.with_keys(
+                rule, add, remove, notify=lambda text: change.warn(f"{change.file}: {text}")
+            ),
             format=change.format,
             new_data_key=True,
         )

@@ -45,7 +45,7 @@ class MasterKey(Record):
     @property
     def label(self) -> str:
         """The name to show, on one line.  A long name may be shortened."""
-        return printable(self.name)
+        return printable(self.name) or "(no name)"
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         """Encrypt a data key (32 bytes, or a share of 33), and return the ``enc`` of its entry.
@@ -101,11 +101,6 @@ class UnknownKey(MasterKey):
     def name(self) -> str:
         """The texts of the entry, without the ciphertext and the date."""
         return " ".join(text for text in self._entry.values() if isinstance(text, str) and text)
-
-    @property
-    def label(self) -> str:
-        """The texts of the entry in a form to show."""
-        return printable(self.name) or "(no name)"
 
     def to_entry(self) -> dict[str, object]:
         """Return all members, without ``created_at`` and ``enc``."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock, get_ident
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 from encconf.errors import InputError, MasterKeyError, MissingExtraError, UnavailableError
@@ -17,7 +19,6 @@ from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -49,26 +50,19 @@ def one_line(text: object) -> str:
     return printable(shown, 400)
 
 
-class needing:  # noqa: N801 - used as a function; contextlib would cost every file with such a key
-    """A context manager in which an ImportError becomes a MissingExtraError.
+@contextmanager
+def needing(service: str, extra: str, *packages: str) -> Iterator[None]:
+    """Turn an ImportError inside the context into a MissingExtraError.
 
     The error names the packages, by default the one that could not be imported.
     """
-
-    def __init__(self, service: str, extra: str, *packages: str) -> None:
-        self.service = service
-        self.extra = extra
-        self.packages = packages
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ImportError):
-            names = self.packages or ((error.name or self.extra).partition(".")[0],)
-            needed = f"package{'s' if len(names) > 1 else ''} {' and '.join(names)}"
-            hint = f"pip install 'encconf[{self.extra}]'"
-            raise MissingExtraError(f"{self.service} needs the {needed}", hint=hint) from None
+    try:
+        yield
+    except ImportError as error:
+        names = packages or ((error.name or extra).partition(".")[0],)
+        needed = f"package{'s' if len(names) > 1 else ''} {' and '.join(names)}"
+        hint = f"pip install 'encconf[{extra}]'"
+        raise MissingExtraError(f"{service} needs the {needed}", hint=hint) from None
 
 
 def text_in(path: str, what: str) -> str:
@@ -150,24 +144,21 @@ def quiet(*loggers: str) -> None:
 _unheard: set[int] = set()  # the threads in which loggers are silent
 
 
-class unheard:  # noqa: N801 - as above
-    """A context manager in which loggers are silent in this thread: at level debug, they log answers."""
+@contextmanager
+def unheard(*loggers: str) -> Iterator[None]:
+    """Silence loggers in this thread inside the context: at level debug, they log answers."""
+    import logging
 
-    def __init__(self, *loggers: str) -> None:
-        self.loggers = loggers
-
-    def __enter__(self) -> None:
-        import logging
-
-        self.thread = get_ident()
-        self.nested = self.thread in _unheard
-        for name in self.loggers:
-            logging.getLogger(name).addFilter(_is_heard)  # has no effect the second time
-        _unheard.add(self.thread)
-
-    def __exit__(self, *_: object) -> None:
-        if not self.nested:
-            _unheard.discard(self.thread)
+    thread = get_ident()
+    nested = thread in _unheard
+    for name in loggers:
+        logging.getLogger(name).addFilter(_is_heard)  # has no effect the second time
+    _unheard.add(thread)
+    try:
+        yield
+    finally:
+        if not nested:
+            _unheard.discard(thread)
 
 
 def _is_heard(record: object) -> bool:

@@ -48,8 +48,6 @@ IGNORED = ".sops.yml"
 """A name that people give to the file by mistake.  Neither sops nor encconf reads it."""
 MAX_LEVELS = 100
 """How many folders upwards encconf looks for the file, as sops does."""
-MAX_GROUPS = 255
-"""The most key groups: Shamir's scheme cannot split a data key into more parts."""
 MAX_SIZE = 1 << 20
 """The longest configuration, in characters.  A real one rarely has a thousandth of that."""
 MAX_RULES = 1000
@@ -292,9 +290,7 @@ class Config(Record):
         for rule in self.tried(path, also=also, limit=20):
             lines.append(f"  {rule.place}  path_regex {quoted(rule.path_regex)} {rule.reason}")
         count = len(self._creations or ())
-        if not count:
-            lines.append("  it has no rules")
-        elif count > 20:
+        if count > 20:
             lines.append(f"  and {count - 20} more, which do not match")
         return NoMatchingRuleError(
             "\n".join(lines),
@@ -310,8 +306,6 @@ class Config(Record):
                 f"{creation.place} has an empty key group: nobody could decrypt the file",
                 hint="name at least one key, for example: age: age1…",
             )
-        if len(groups) > MAX_GROUPS:
-            raise ConfigError(f"{creation.place} has {len(groups)} key groups, more than {MAX_GROUPS}")
         if threshold < 0 or (len(groups) > 1 and threshold and not 2 <= threshold <= len(groups)):
             raise ConfigError(
                 f"{creation.place}.shamir_threshold is {threshold}, with {len(groups)} key groups",

@@ -11,6 +11,7 @@ secrets in plaintext.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from encconf.errors import MetadataError
 from encconf.record import Record
@@ -110,12 +111,9 @@ class Selection(Record):
         steps = {leaf.step for leaf in document.leaves}
         matching = {step for step in steps if type(step) is str and match(step)}
         within = {scope: inside(scope) for scope in {leaf.scope for leaf in document.leaves}}
-        if matching or any(within.values()):
-            leaves = bytearray(
-                [(within[leaf.scope] or leaf.step in matching) is by_match for leaf in document.leaves]
-            )
-        else:
-            leaves = bytearray([not by_match]) * len(document.leaves)
+        leaves = bytearray(
+            [(within[leaf.scope] or leaf.step in matching) is by_match for leaf in document.leaves]
+        )
         return Chosen(leaves, bytearray(inside(comment.scope) is by_match for comment in document.comments))
 
     def _choose_by_comments(self, document: Document) -> Chosen:
@@ -157,16 +155,7 @@ class Selection(Record):
             return lambda text: text.endswith(suffix)
         from encconf.rules.pattern import compile
 
-        search = compile(self.pattern).search
-        known: dict[str, bool] = {}
-
-        def match(text: str) -> bool:
-            found = known.get(text)
-            if found is None:
-                found = known[text] = search(text)
-            return found
-
-        return match
+        return cache(compile(self.pattern).search)
 
     def __str__(self) -> str:
         said = f"{self.kind} {printable(self.pattern)}"

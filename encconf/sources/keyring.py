@@ -120,10 +120,6 @@ def _failure(error: BaseException) -> SourceError:
             reason="unreachable",
             hint="check that there is a D-Bus session (DBUS_SESSION_BUS_ADDRESS) with a keyring",
         )
-    if isinstance(error, errors.NoKeyringError):
-        return SourceError(
-            "this machine has no keyring", reason="unusable", hint="it needs a desktop session"
-        )
     return SourceError(
         f"the keyring failed ({printable(name)})", reason="denied", hint="try: keyring get SERVICE USER"
     )

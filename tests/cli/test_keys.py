@@ -201,7 +201,9 @@ class TestRotate:
         sealed.run("rotate", "-o", "-", "--json", FILE, code=8)
 
     def test_keys_come_and_go(self, sealed: Project) -> None:
-        other = AgeKey.generate()
+        other, nobody = AgeKey.generate(), AgeKey.generate().recipient
+        said = sealed.run("rotate", "--rm-age", nobody, FILE).err
+        assert f"warning: {FILE}: the file has no key age {nobody}" in said
         done = sealed.run("rotate", "--add-age", other.recipient, "--rm-age", sealed.key.recipient, FILE)
         assert "change the secrets at their source" in done.err
         assert opens(sealed, other)
