@@ -49,7 +49,6 @@ NOT_TO_ENCRYPT = {
         "encconf.engine.torn_quotes",
     ),
     *("encconf.envelope.open", "encconf.envelope.report", "encconf.envelope.shamir", "encconf.text.align"),
-    *("encconf.keys.age_identity"),
 }
 
 

@@ -64,16 +64,14 @@ class AgeKey(MasterKey):
         """
         import pyrage
 
-        if _is_x25519(self.recipient):
-            recipient = pyrage.x25519.Recipient.from_str(self.recipient)
-            return _encrypted(data_key, recipient)
         from encconf.keys.age_identity import Conversation, said
 
         with Conversation(credentials) as talk:
             try:
                 recipient = _recipient(self.recipient, talk)
                 if recipient is not None:
-                    return _encrypted(data_key, recipient)
+                    enc: bytes = pyrage.encrypt(data_key, [recipient], armored=True)
+                    return enc.decode()
             except pyrage.EncryptError as error:
                 raise MasterKeyError(f"age: {said(error)}") from None
         from encconf.keys import agepq
@@ -132,13 +130,6 @@ _LOW_ORDER = (
 """The points of Curve25519 that give the same shared secret with every identity."""
 
 
-def _encrypted(data_key: bytes, recipient: Any) -> str:
-    import pyrage
-
-    enc: bytes = pyrage.encrypt(data_key, [recipient], armored=True)
-    return enc.decode()
-
-
 def _recipient(text: str, talk: Conversation | None) -> Any:
     """Return the pyrage object to encrypt for, or None for a post-quantum recipient.  Raises BadKeyError.
 
@@ -165,7 +156,7 @@ def _recipient(text: str, talk: Conversation | None) -> Any:
             if talk is None:
                 return recipient
             return pyrage.plugin.RecipientPluginV1(recipient.plugin(), [recipient], [], talk)
-        if text.startswith("age1"):
+        if _is_x25519(text) or text.startswith("age1"):
             return pyrage.x25519.Recipient.from_str(text)
         if text.startswith("ssh-"):
             return pyrage.ssh.Recipient.from_str(text)

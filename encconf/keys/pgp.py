@@ -8,6 +8,7 @@ and never in an argument or a file.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import KEY_VARIABLES, Credentials
@@ -142,8 +143,9 @@ def _run(credentials: Credentials, arguments: list[str], data: bytes) -> Result:
     from subprocess import TimeoutExpired
 
     words = [credentials.gpg, "--status-fd", "2", "--no-tty", "--no-verbose", "--batch", *arguments]
+    environ, limit = _with_terminal(credentials.environ), credentials.timeout
     try:
-        return programs.run(words, _environ(credentials), data=data, timeout=credentials.timeout)
+        return programs.run(words, environ, without=KEY_VARIABLES, data=data, timeout=limit)
     except OSError:
         chosen = credentials.environ.get("SOPS_GPG_EXEC")
         if "--decrypt" in arguments and not chosen:
@@ -154,14 +156,12 @@ def _run(credentials: Credentials, arguments: list[str], data: bytes) -> Result:
         raise MasterKeyError(f"gpg took longer than {credentials.timeout:g} s") from None
 
 
-def _environ(credentials: Credentials) -> dict[str, str]:
-    """Return the environment for gpg.  It has the terminal's name, which pinentry needs."""
-    environ = programs.environment(credentials.environ, without=KEY_VARIABLES)
+def _with_terminal(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment with the terminal's name, which pinentry needs."""
     if "GPG_TTY" not in environ and hasattr(os, "ttyname"):
         for descriptor in (0, 2, 1):
             try:
-                environ["GPG_TTY"] = os.ttyname(descriptor)
-                break
+                return {**environ, "GPG_TTY": os.ttyname(descriptor)}
             except OSError:
                 continue
     return environ

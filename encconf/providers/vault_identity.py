@@ -184,22 +184,18 @@ def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -
 
 def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, str]:
     """Return the token, or "", and the places where it was looked for.  Raises MasterKeyError."""
-    place = "VAULT_TOKEN"
-    token = environ.get(place, "").strip()
-    found = "unset" if place not in environ else "empty"
-    if not token and (path := environ.get("VAULT_TOKEN_FILE")):
+    if token := environ.get("VAULT_TOKEN", "").strip():
+        return _clean(token, "VAULT_TOKEN"), ""
+    if path := environ.get("VAULT_TOKEN_FILE"):
         return _clean(_content(expanded(path, credentials.home), "VAULT_TOKEN_FILE"), "VAULT_TOKEN_FILE"), ""
-    looked = f"VAULT_TOKEN ({found}), ~/.vault-token "
-    if not token and credentials.home:
-        place = "~/.vault-token"
-        path = os.path.join(credentials.home, ".vault-token")
-        looked += "(not there)"
-        if os.path.exists(path):
-            token = _content(path, place)
-            looked = looked.replace("not there", "empty")
-    elif not token:
-        looked += "(no home)"
-    return _clean(token, place), looked
+    place = "~/.vault-token"
+    found = "no home"
+    if credentials.home:
+        path = expanded(place, credentials.home)
+        found = "empty" if os.path.exists(path) else "not there"
+        token = _content(path, place) if found == "empty" else ""
+    unset = "empty" if "VAULT_TOKEN" in environ else "unset"
+    return _clean(token, place), f"VAULT_TOKEN ({unset}), {place} ({found})"
 
 
 def _clean(token: str, place: str) -> str:

@@ -56,8 +56,9 @@ class Resolve:
         self.hosts = frozenset(map(_origin, hosts))
         self.timeout = timeout
         self.call_timeout = call_timeout
-        for entry in self.schemes:
-            scheme = _beginning(entry)[0].partition(":")[0]
+        self._entries = [_beginning(entry) for entry in self.schemes]
+        for beginning, _ in self._entries:
+            scheme = beginning.partition(":")[0]
             if scheme not in sources.TABLE:
                 known = f"the schemes are {', '.join(sources.TABLE)}"
                 raise UsageError(
@@ -82,16 +83,14 @@ class Resolve:
 
     def allows(self, uri: Uri, home: str | None = None) -> bool:
         """Whether an address is allowed.  ``home`` is the folder for ``~``."""
-        return any(_matches(uri, _beginning(entry)[0], home) for entry in self.schemes)
+        return any(_matches(uri, beginning, home) for beginning, _ in self._entries)
 
     def lets_choose(self, uri: Uri, name: str) -> bool:
         """Whether an address may choose its setting ``name``."""
         wanted = (name, uri.query[name])
-        for entry in self.schemes:
-            beginning, settings = _beginning(entry)
-            if wanted in settings and _matches(uri, beginning, None):
-                return True
-        return False
+        return any(
+            wanted in settings and _matches(uri, beginning, None) for beginning, settings in self._entries
+        )
 
     def __repr__(self) -> str:
         return (
