@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from encconf.errors import AuditError, EncconfError
+from encconf.errors import AuditError, EmptyDocumentError, EncconfError
 from encconf.identities import credentials
 from encconf.io import fileio
 from encconf.text.printable import printable
@@ -70,11 +70,10 @@ def _databases(path: str) -> list[str]:
     )
     wrong.exit_code = 2
     try:
-        text = fileio.read_bytes(path).decode()
-        tree: Any = (module("yaml").load_plain(text) or [{}])[0] if text.strip() else {}
+        tree: Any = module("yaml").load_plain(fileio.read_bytes(path).decode())[0]
+    except EmptyDocumentError:
+        return []
     except EncconfError as error:
-        if type(error).__name__ == "EmptyDocumentError":
-            return []
         failed = AuditError(f"{path} configures an audit log, but cannot be read: {error.message}")
         failed.exit_code = error.exit_code
         raise failed from None

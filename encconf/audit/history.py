@@ -8,8 +8,7 @@ block says who could read a version, and a ciphertext that stayed the same shows
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -65,24 +64,17 @@ def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
     reader = _Reader()
     if not files or not ask(root, "rev-parse", "--verify", "--quiet", "HEAD"):
         return {path: _reported((), {}, None, reader.version(path, data)) for path, data in files.items()}
-    changes = changes_of(root, files)
-    heads = heads_of(root)
-    wanted: list[tuple[str, str]] = []
+    changes, heads = changes_of(root, files), heads_of(root)
+    wanted: dict[str, dict[str, str]] = {}  # for each file, its blobs with their names at that time
     for path in files:
-        for change in changes[path]:
-            wanted += [(blob, change.path) for blob in (*change.old, change.new) if blob]
-        if path in heads:
-            wanted.append((heads[path], path))
+        names = ((blob, change.path) for change in changes[path] for blob in (*change.old, change.new))
+        wanted[path] = {blob: name for blob, name in (*names, (heads.get(path, ""), path)) if blob}
     found: dict[str, FileHistory] = {}
-    versions = _versions(root, wanted, reader)
-    for path, data in files.items():
-        known: dict[str, Version] = {}
-        for change in changes[path]:
-            for blob in (*change.old, change.new):
-                if blob:
-                    known[blob] = next(versions)
-        head = next(versions) if path in heads else None
-        found[path] = _reported(changes[path], known, head, reader.version(path, data))
+    with closing(contents(root, [blob for its in wanted.values() for blob in its])) as blobs:
+        for path, data in files.items():
+            known = {blob: reader.version(name, next(blobs) or b"") for blob, name in wanted[path].items()}
+            head = known.get(heads.get(path, ""))
+            found[path] = _reported(changes[path], known, head, reader.version(path, data))
     return found
 
 
@@ -119,19 +111,6 @@ def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
 
 
 # --- versions ------------------------------------------------------------------------------------
-
-
-def _versions(root: str, wanted: Sequence[tuple[str, str]], reader: _Reader) -> Iterator[Version]:
-    """Yield the version in each blob, in order.  A blob may occur several times."""
-    left = Counter(blob for blob, _ in wanted)
-    known: dict[str, Version] = {}  # those that occur again: consecutive changes of a file share a blob
-    with closing(contents(root, list(left))) as blobs:
-        for blob, path in wanted:
-            version = known[blob] = known.get(blob) or reader.version(path, next(blobs) or b"")
-            left[blob] -= 1
-            if not left[blob]:
-                del known[blob]
-            yield version
 
 
 class _Reader:

@@ -95,27 +95,23 @@ def keep(keys: KnownKeys) -> None:
     if credentials.auditing is not None or (os.environ.get("ENCCONF_COMPANION") or "1") not in TRUE:
         return
     try:
-        _keep(git, keys)
+        path = _place(git, make=True)
+        if path is None:
+            return
+        connection = _connected(path)
+        if connection is None:
+            _start(git, path, keys)
+            return
+        import json
+
+        # A copy, since another thread may add the late answer of a key service.
+        known = [[*name, part.hex()] for name, part in list(keys.parts.items())]
+        _asked(connection, b"+", json.dumps(known).encode())
+        connection.close()
     except Exception:
         # Maybe the name is too long or taken, the kernel has no pidfd_open, or the companion has ended.
         # git has its text already, and an error would stop the whole diff.
         return
-
-
-def _keep(git: tuple[int, int], keys: KnownKeys) -> None:
-    path = _place(git)
-    connection = _connected(path) if path is not None else None
-    if connection is None:
-        path = _place(git, make=True)
-        if path is not None:
-            _start(git, path, keys)
-        return
-    import json
-
-    # A copy, since another thread may add the late answer of a key service.
-    known = [[*name, part.hex()] for name, part in list(keys.parts.items())]
-    _asked(connection, b"+", json.dumps(known).encode())
-    connection.close()
 
 
 # --- processes and sockets -----------------------------------------------------------------------

@@ -169,9 +169,8 @@ def _get(config: list[str], name: str, environ: Mapping[str, str]) -> str:
 
 
 def _user_attributes(environ: Mapping[str, str]) -> str:
-    code, configured = run(["config", "--global", "--type=path", "--get", "core.attributesFile"], environ)
-    if code == 0 and configured.strip():
-        return configured.rstrip("\n")
+    if configured := _get(["config", "--global", "--type=path"], "core.attributesFile", environ):
+        return configured
     home = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     return os.path.join(home, "git", "attributes")
 

@@ -207,6 +207,8 @@ def left_out(paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
 
 def _printed(root: str, blobs: Sequence[str], environ: Mapping[str, str]) -> Iterator[bytes | None]:
     """Yield what git prints for each blob (None for a missing one), until it ends."""
+    if not blobs:
+        return
     import subprocess
     from threading import Thread
 

@@ -60,28 +60,24 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
         if change.new:
             versions.setdefault(change.new, set()).add(change.moment.commit)
     commits: set[str] = set()
-    seen: set[str] = set()
-    known: set[str] = set()
     pairs: set[tuple[str, str]] = set()
     read = list(versions)[:LIMIT]
     complete = len(read) == len(versions)
-    for blob, data in zip(read, contents(root, read, environ) if read else (), strict=True):
+    for blob, data in zip(read, contents(root, read, environ), strict=True):
         if data is None:
             complete = False  # a partial clone does not have it
             continue
-        introduced = versions[blob]
         plain = _plain_values(data.decode(errors="surrogateescape"), dialect)
         if plain:
-            commits |= introduced
+            commits |= versions[blob]
             pairs |= set(plain)
-            seen |= {name for name, _ in plain}
-            known |= {value for _, value in plain if len(value) >= _TELLING}
+    known = {value for _, value in pairs if len(value) >= _TELLING}
     in_order = dict.fromkeys(change.moment.commit for change in changes)  # a merge has a change per parent
     rotate = [name for name, value in values.items() if (name, value) in pairs or value in known]
     return Past(
         [commit for commit in in_order if commit in commits],
         rotate,
-        earlier=sorted(seen - set(rotate)),
+        earlier=sorted({name for name, _ in pairs} - set(rotate)),
         pushed=bool(commits) and git("rev-list", "-n", "1", "--full-history", "--remotes", *spec)[1] != "",
         complete=complete and git("rev-parse", "--is-shallow-repository")[1].strip() != "true",
     )
