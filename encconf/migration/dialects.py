@@ -69,7 +69,9 @@ def read(text: str, dialect: str) -> Reading:
     read = _READERS.get(dialect)
     if read is None:
         raise UsageError(f"unknown dialect {dialect!r}", hint=f"dialects are: {', '.join(DIALECTS)}")
-    return read(_Reader(text, dialect))
+    reader = _Reader(text, dialect)
+    read(reader)
+    return reader.reading
 
 
 def guess(path: str) -> str:
@@ -108,6 +110,10 @@ _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 _INTERPOLATED = re.compile(r"\$\{([^}:]*)(?::-([^}]*))?\}")
 
 # shells
+_BETWEEN = re.compile(r"[ \t\n;]*")
+_BLANKS = re.compile(r"[ \t]*")
+_REST = re.compile(r"[^\n]*")
+_EXPORTED = re.compile(r"(?:export[ \t]+)?")
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _QUIET = re.compile(  # commands that change no value
     r"(?:set[ \t]+[-+](?:a|o[ \t]+allexport)|export(?:[ \t]+[A-Za-z_][A-Za-z0-9_]*)+)[ \t]*(?=[\n;#]|\Z)"
@@ -133,7 +139,6 @@ class _Reader:
     def __init__(self, text: str, dialect: str) -> None:
         self.text = text.removeprefix("\ufeff") if dialect in ("dotenv", "docker") else text
         self.reading = Reading(dialect, {}, [], [], [])
-        self.comments: list[str] = []
         self.bare: set[str] = set()
         self._counted = (0, 1)  # an offset and its line, to continue counting from
 
@@ -143,8 +148,8 @@ class _Reader:
         if name in variables:
             self.reading.twice.append(name)
         value = written if value is None or needs else value
-        variables[name] = Variable(name, written, value, needs or [], self.comments)
-        self.comments = []
+        variables[name] = Variable(name, written, value, needs or [], self.reading.trailing)
+        self.reading.trailing = []
 
     def known(self, name: str) -> str | None:
         """Return the value of an earlier variable, or None if it is not known."""
@@ -157,15 +162,10 @@ class _Reader:
         self._counted = at, line + self.text.count("\n", before, at)
         return self._counted[1]
 
-    def end(self) -> Reading:
-        self.reading.trailing = self.comments
-        return self.reading
-
-    def dotenv(self) -> Reading:
-        at = _end_of(_SPACE, self.text, 0)
-        while at < len(self.text):
-            at = _end_of(_SPACE, self.text, self._dotenv_line(at))
-        return self.end()
+    def dotenv(self) -> None:
+        at = 0
+        while (at := _end_of(_SPACE, self.text, at)) < len(self.text):
+            at = self._dotenv_line(at)
 
     def _dotenv_line(self, start: int) -> int:
         """Read an assignment or comment, and return its end.  The rest of a malformed line is skipped."""
@@ -190,7 +190,7 @@ class _Reader:
         if end is None:
             return self._lose(start, at)
         if name is None:
-            self.comments.append(end[1])
+            self.reading.trailing.append(end[1])
         elif value is None:
             self.reading.lost.append(self.line(start))  # a name without a value; it loses an earlier value
             self.reading.variables.pop(name, None)
@@ -216,26 +216,21 @@ class _Reader:
 
         return _INTERPOLATED.sub(value, written), needs
 
-    def systemd(self) -> Reading:
+    def systemd(self) -> None:
         for at, name, value in envfile.scan(self.text):
             if not name:
-                self.comments.append((value or "")[1:])
+                self.reading.trailing.append((value or "")[1:])
             elif value is None:
                 self.reading.lost.append(self.line(at))
             else:
                 self.add(name, value)
-        return self.end()
 
-    def shell(self) -> Reading:
+    def shell(self) -> None:
         at = 0
-        while True:
-            while self.text[at : at + 1] in (" ", "\t", "\n", ";") and at < len(self.text):
-                at += 1
-            if at >= len(self.text):
-                return self.end()
+        while (at := _end_of(_BETWEEN, self.text, at)) < len(self.text):
             if self.text[at] == "#":
-                end = _line_end(self.text, at)
-                self.comments.append(self.text[at + 1 : end].removesuffix("\r"))
+                end = _end_of(_REST, self.text, at)
+                self.reading.trailing.append(self.text[at + 1 : end].removesuffix("\r"))
                 at = end
             elif quiet := _QUIET.match(self.text, at):
                 at = quiet.end()
@@ -244,47 +239,37 @@ class _Reader:
 
     def _shell_line(self, at: int) -> int:
         """Read the assignments of one command, and return its end.  Any other command counts as lost."""
-        start = at
-        exported = re.compile(r"export[ \t]+").match(self.text, at)
-        if exported is not None:
-            at = exported.end()
+        start, at = at, _end_of(_EXPORTED, self.text, at)
+        exported = at > start
         pending: list[tuple[str, str, str, list[str]]] = []
         values: dict[str, str] = {}
 
         def known(name: str) -> str | None:
             return values[name] if name in values else self.known(name)
 
-        while True:
-            assignment = _ASSIGNMENT.match(self.text, at)
-            if assignment is None:
-                break
+        while assignment := _ASSIGNMENT.match(self.text, at):
             written, value, needs, end = _shell_word(self.text, assignment.end(), known)
             pending.append((assignment[1], written, value, needs))
-            if not needs and exported is None:  # export expands all its words before it assigns any
+            if not needs and not exported:  # export expands all its words before it assigns any
                 values[assignment[1]] = value
-            at = end
-            while self.text[at : at + 1] in (" ", "\t") and at < len(self.text):
-                at += 1
+            at = _end_of(_BLANKS, self.text, end)
         if at < len(self.text) and self.text[at] not in "\n;#":
             self.reading.lost.append(self.line(start))
-            return _line_end(self.text, at)
+            return _end_of(_REST, self.text, at)
         for variable in pending:
             self.add(*variable)
-        return _line_end(self.text, at) if self.text[at : at + 1] == "#" else at
+        return _end_of(_REST, self.text, at) if self.text[at : at + 1] == "#" else at
 
-    def docker(self) -> Reading:
-        at = 0
-        for whole in self.text.split("\n"):
+    def docker(self) -> None:
+        for number, whole in enumerate(self.text.split("\n"), 1):
             line = whole.removesuffix("\r").lstrip()
             name, equals, value = line.partition("=")
             if line.startswith("#"):
-                self.comments.append(line[1:])
+                self.reading.trailing.append(line[1:])
             elif line and (not equals or not name or re.search(r"\s", name)):
-                self.reading.lost.append(self.line(at))
+                self.reading.lost.append(number)
             elif line:
                 self.add(name, value)
-            at += len(whole) + 1
-        return self.end()
 
 
 _READERS = {
@@ -348,11 +333,6 @@ def _shell_text(
     if text.endswith("$") and following in ("'", '"') and following:
         needs.append("$" + following)
     return written, value
-
-
-def _line_end(text: str, at: int) -> int:
-    end = text.find("\n", at)
-    return len(text) if end < 0 else end
 
 
 def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
