@@ -307,9 +307,9 @@ class Resolution(Draft):
     def __init__(self, conflict: Conflict) -> None:
         from encconf.merge import mark
 
-        text, self.size = mark(conflict.merged, conflict.labels)
-        self.ours = conflict.merged.text
+        text, size = mark(conflict.merged, conflict.labels)
         super().__init__(text, conflict.opened.document.format, opened=conflict.opened)
+        self.size, self.ours = size, conflict.merged.text  # after the constructor, which sets all fields
 
     def encrypted(self, edited: str, credentials: Credentials, notify: Callable[[str], None]) -> str:
         """Encrypt the edited text.  Raises UnmergedError if a marker is left."""
