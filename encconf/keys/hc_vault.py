@@ -1,4 +1,4 @@
-"""Keys of the transit engine of HashiCorp Vault and OpenBao, with hvac.
+"""Keys of the transit engine of HashiCorp Vault and OpenBao.
 
 It behaves like sops 3.13.3 (hcvault/keysource.go), with three differences.  The token goes only to VAULT_ADDR
 and SOPS_HC_VAULT_ALLOWLIST (sops sends it anywhere, unless the list is set).  Redirects are not followed.
@@ -19,8 +19,6 @@ from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from encconf.identities.credentials import Credentials
 
 _FORM = "https://vault.example.com:8200/v1/transit/keys/NAME"
@@ -110,14 +108,9 @@ class VaultKey(MasterKey):
 
         server = self._checked()
 
-        def call(adapter: Any) -> Any:
-            from hvac.api.secrets_engines import Transit
-
-            transit = getattr(Transit(adapter), f"{verb}_data")
-            return transit(name=self.key_name, mount_point=self.engine, **question)
-
+        steps = [*self.engine.split("/"), verb, self.key_name]
         needs = printable(f"update on {self.engine}/{verb}/{self.key_name}")
-        answer = vault.ask(server, credentials, call, needs)
+        answer = vault.ask(server, credentials, "POST", steps, needs, json=question)
         try:
             found = answer["data"][wanted]
         except (TypeError, LookupError):

@@ -1,4 +1,4 @@
-"""HashiCorp Vault and OpenBao, with hvac: the login, connections, and why a call failed.
+"""HashiCorp Vault and OpenBao: the login, connections, and why a call failed.
 
 `encconf.providers.vault_identity` finds the token, or what is needed to log in.
 
@@ -11,11 +11,11 @@ of the process).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.providers import ODD_ANSWER, Login, needing, one_line
+from encconf.providers import Login, needing, one_line
 from encconf.providers.https import Server, Trust, is_path, origin, permitted
 from encconf.providers.vault_identity import Identity, identity, settings
 from encconf.text.words import FALSE, TRUE
@@ -26,67 +26,46 @@ if TYPE_CHECKING:
 
 ALLOW_LIST = "SOPS_HC_VAULT_ALLOWLIST"
 
-# The reasons of `encconf.errors.UnavailableError` for hvac's exceptions.
-_REASONS = {
-    "Forbidden": "denied",
-    "Unauthorized": "denied",
-    "InvalidPath": "missing",
-    "InvalidRequest": "wrong",
-    "UnsupportedOperation": "wrong",
-}
+# The reasons of `encconf.errors.UnavailableError` for statuses.
+_REASONS = {400: "wrong", 401: "denied", 403: "denied", 404: "missing"}
 NO_MOUNT = "no handler for route"
 
 
 def ask(
     server: str,
     credentials: Credentials,
-    call: Callable[[Any], Any],
+    method: str,
+    steps: Sequence[str],
     needs: str,
     *,
     who: Identity | None = None,
     namespace: str | None = None,
-) -> Any:
-    """Return what ``call`` returns for hvac's adapter for a server, with a token of these credentials.
+    **options: Any,
+) -> dict[str, Any]:
+    """Return a server's answer to a request for the path of these steps, with a token of these credentials.
 
     ``server`` is an origin (see `encconf.providers.https.origin`).  ``needs`` is what the token's policy must
     allow, for the hint of a refusal.  ``who`` is by default the login of the environment.  If a login's token
-    is refused, ``call`` is repeated after a new login.  Raises NotMyKeyError if there is no token, and
-    MasterKeyError.  An answer that is not a JSON object is an error, too: it may be a proxy's page.
+    is refused, the request is repeated after a new login.  ``options`` are those of requests.  Raises
+    NotMyKeyError if there is no token, and MasterKeyError.  An answer that is not a JSON object is an error,
+    too: it may be a proxy's page.
     """
     environ = settings(credentials)
     who = who or identity(credentials)
     namespace = namespace or environ.get("VAULT_NAMESPACE")
     _permit(server, environ, who.places if who.method == "token" and not who.token else "")
     with needing("Vault", "vault"):
-        import hvac.exceptions  # noqa: F401
-        from hvac.adapters import JSONAdapter
-
-    connections = credentials.client(("vault", server), lambda: _connections(server, credentials, environ))
-
-    class Adapter(JSONAdapter):  # type: ignore[misc]  # hvac has no types
-        def request(self, *args: Any, **options: Any) -> Any:
-            answer = super().request(*args, **options)
-            if not isinstance(answer, dict) and getattr(answer, "status_code", 200) == 200:
-                raise _odd_answer(connections)
-            return answer
-
-    def adapter(token: str) -> Any:
-        return Adapter(
-            base_uri=server,
-            token=token,
-            cert=connections.session.cert,
-            verify=connections.session.verify,
-            timeout=connections.timeouts,
-            session=connections.session,
-            namespace=namespace,
+        connections = credentials.client(
+            ("vault", server), lambda: _connections(server, credentials, environ)
         )
 
-    def made(token: str) -> Any:
-        return _made(lambda: call(adapter(token)), connections, needs, [token])
+    def send(token: str) -> dict[str, Any]:
+        place = (connections, namespace, token)
+        return _answer(place, method, steps, needs=needs, hidden=[token], **options)
 
     if who.method == "token":
         try:
-            return made(who.token)
+            return send(who.token)
         except MasterKeyError as error:
             denied = error.reason == "denied" or "missing client token" in error.message
             if not who.token and denied:
@@ -101,14 +80,7 @@ def ask(
                 ) from None
             raise
     login = credentials.client(("vault login", server, namespace, who.key), Login)
-    return login.call(lambda: log_in(adapter(""), who, connections), made, "denied")
-
-
-def url(steps: Iterable[str]) -> str:
-    """Return the URL of a path, below the server's address."""
-    from urllib.parse import quote
-
-    return "/v1/" + "/".join(quote(step, safe="") for step in steps)
+    return login.call(lambda: log_in(who, connections, namespace), send, "denied")
 
 
 def valid(
@@ -119,18 +91,14 @@ def valid(
     A token without the default policy may not ask about itself.  Then a list of mounts is read, which every
     valid token may read, even if the list is empty.
     """
-    for path in ("auth/token/lookup-self", "sys/internal/ui/mounts"):
-
-        def look(adapter: Any, path: str = path) -> Any:
-            return adapter.get(f"/v1/{path}")
-
+    for path in (["auth", "token", "lookup-self"], ["sys", "internal", "ui", "mounts"]):
         try:
-            answer = ask(server, credentials, look, "", who=who, namespace=namespace)
+            answer = ask(server, credentials, "GET", path, "", who=who, namespace=namespace)
         except MasterKeyError as error:
             if error.reason != "denied" or not error.code:
                 raise
             continue
-        own = path.startswith("auth/") and isinstance(answer, dict) and answer.get("data")
+        own = path[0] == "auth" and answer.get("data")
         return own if isinstance(own, dict) else {}
     return None
 
@@ -143,7 +111,7 @@ def _is_refused(server: str, credentials: Credentials, who: Identity, namespace:
         return False
 
 
-def log_in(adapter: Any, who: Identity, server: Server) -> tuple[str, float]:
+def log_in(who: Identity, server: Server, namespace: str | None) -> tuple[str, float]:
     """Log in, and return a new token and for how many seconds it may be used."""
     payload = who.payload()
     parts = ["auth", *who.mount.split("/"), "login"]
@@ -154,12 +122,9 @@ def log_in(adapter: Any, who: Identity, server: Server) -> tuple[str, float]:
             "the mount of Vault's login is not valid", reason="wrong", hint="set VAULT_AUTH_MOUNT"
         )
 
-    def post() -> Any:
-        return adapter.post(url=url(parts), json=payload)
-
     hidden = [value for name, value in payload.items() if name not in ("role", "role_id")]
     try:
-        answer = _made(post, server, "", hidden)
+        answer = _answer((server, namespace, ""), "POST", parts, hidden=hidden, json=payload)
     except MasterKeyError as error:
         reason = error.reason
         if error.code and reason in ("denied", "wrong", "missing"):
@@ -186,47 +151,65 @@ _LOGIN_HINTS = {
 }
 
 
-def _made(call: Callable[[], Any], server: Server, needs: str, hidden: list[str]) -> Any:
-    """Return what a call returns.  Raises MasterKeyError for all errors of hvac and requests."""
-    from hvac import exceptions
+def _answer(
+    place: tuple[Server, str | None, str],
+    method: str,
+    steps: Sequence[str],
+    *,
+    needs: str = "",
+    hidden: Sequence[str],
+    **options: Any,
+) -> dict[str, Any]:
+    """Return the answer to a request, also if nothing is there.  Raises MasterKeyError.
 
+    ``place`` is the server, the namespace and the token.  An answer without content is {}.
+    """
+    from urllib.parse import quote
+
+    server, namespace, token = place
+    headers = {"X-Vault-Request": "true", "X-Vault-Namespace": namespace, "X-Vault-Token": token or None}
+    path = "/v1/" + "/".join(quote(step, safe="") for step in steps)
+    answer = server.ask(method, path, headers=headers, **options)
     try:
-        with needing("Vault", "vault"):
-            return call()
-    except exceptions.VaultError as error:
-        raise _refused(error, needs, hidden) from None
-    except OSError as error:
-        raise server.failure(error) from None
-    except (*ODD_ANSWER, ValueError):  # hvac expects the JSON of a Vault server
-        raise _odd_answer(server) from None
+        found = answer.json()
+    except (ValueError, RecursionError):
+        found = None
+    said = found if isinstance(found, dict) else {}
+    if answer.status_code == 200 and said is not found:
+        raise _odd_answer(server)
+    if answer.ok:
+        return said
+    error = _refused(answer.status_code, said.get("errors"), answer.text, needs, hidden)
+    if method == "GET" and error.reason == "missing":
+        return said  # the answer about a deleted version has this status, too
+    raise error
 
 
 def _odd_answer(server: Server) -> MasterKeyError:
     return MasterKeyError(f"{server.name} did not answer like a Vault server")
 
 
-def _refused(error: Any, needs: str, hidden: list[str]) -> MasterKeyError:
+def _refused(status: int, errors: object, text: str, needs: str, hidden: Sequence[str]) -> MasterKeyError:
     """Return an error with the server's own reasons."""
-    kind = type(error).__name__
-    said = error.errors if isinstance(error.errors, list) else []
-    words = "; ".join(str(text) for text in said) or error.text or kind
+    said = errors if isinstance(errors, list) else []
+    words = "; ".join(map(str, said)) or text or f"HTTP {status}"
     for secret in filter(None, hidden):  # Vault never quotes them, but another server may
         words = words.replace(secret, "…")
     detail = one_line(words)
-    reason, hint = _REASONS.get(kind, "unreachable"), None
+    reason, hint = _REASONS.get(status, "unreachable"), None
     if NO_MOUNT in words:
         # This is the server's text for a path that belongs to no mount.
         reason, detail = "wrong", f"{detail} (no secrets engine is mounted there)"
         hint = "vault secrets list shows the mounts; is VAULT_NAMESPACE right?"
     elif "is sealed" in words:
         reason, hint = "unreachable", "ask an administrator to unseal it: vault operator unseal"
-    elif kind == "VaultNotInitialized":
+    elif status == 501:
         hint = "ask an administrator to initialize it: vault operator init"
-    elif kind == "Forbidden" and needs:
+    elif status == 403 and needs:
         hint = f"the token's policy needs {needs}"
-    elif kind == "RateLimitExceeded":
+    elif status == 429:
         detail = f"the server throttles: {detail}"
-    return MasterKeyError(f"Vault: {detail}", reason=reason, hint=hint, code=kind)
+    return MasterKeyError(f"Vault: {detail}", reason=reason, hint=hint, code=str(status))
 
 
 def _permit(server: str, environ: Mapping[str, str], no_token: str) -> None:

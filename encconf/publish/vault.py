@@ -1,4 +1,4 @@
-"""Publish to a KV engine, version 1 or 2, of HashiCorp Vault or OpenBao, with hvac.
+"""Publish to a KV engine, version 1 or 2, of HashiCorp Vault or OpenBao.
 
 Settings: ``vault_path``, ``vault_address`` (by default VAULT_ADDR), ``vault_kv_mount_name`` (``secret/``),
 ``vault_kv_version`` (2).  Token, TLS and namespace are those for transit keys (see
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials
 from encconf.publish import failed
 from encconf.text.printable import printable
@@ -49,25 +50,20 @@ def put(
     if not is_path(parts):
         raise failed("vault", f"{printable(path)[:200]} is not the path of a secret")
 
-    def write(adapter: Any) -> Any:
-        from hvac import exceptions
-
-        url = vault.url(parts)
-        first = settings.get("vault_kv_version") == 1
-        try:
-            found = adapter.get(url=url)
-            there = found["data"] if first else found["data"]["data"]
-        except exceptions.Forbidden:
-            credentials.say(f"{printable(path)} cannot be read, so a new version is written in any case")
-        except (exceptions.InvalidPath, TypeError, LookupError):
-            pass  # the secret does not exist yet
-        else:
-            if _same(there, content):
-                return False
-        return adapter.post(url=url, json=content if first else {"data": content})
-
+    first = settings.get("vault_kv_version") == 1
+    try:
+        found = vault.ask(server, credentials, "GET", parts, "")
+        if _same(found["data"] if first else found["data"]["data"], content):
+            return False
+    except MasterKeyError as error:
+        if error.reason != "denied":
+            raise
+        credentials.say(f"{printable(path)} cannot be read, so a new version is written in any case")
+    except (TypeError, LookupError):
+        pass  # the secret does not exist yet
     needs = printable(f"create and update on {path}")
-    return vault.ask(server, credentials, write, needs) is not False
+    vault.ask(server, credentials, "POST", parts, needs, json=content if first else {"data": content})
+    return True
 
 
 def _same(old: Any, new: Any) -> bool:

@@ -1,4 +1,4 @@
-"""``vault:MOUNT/PATH#FIELD``: a KV secret of HashiCorp Vault or OpenBao, version 1 or 2, with hvac.
+"""``vault:MOUNT/PATH#FIELD``: a KV secret of HashiCorp Vault or OpenBao, version 1 or 2.
 
 The server is asked once for the version of each mount.  The API's paths, ``secret/data/app``, work, too.
 ``version=N`` is an older version (of KV 2).  Without ``#FIELD``, the value is the JSON of all fields.  In
@@ -12,7 +12,7 @@ read, and where a token may go.
 Permissions: ``read`` on ``MOUNT/data/PATH`` (KV 1: ``MOUNT/PATH``); to write, ``create`` and ``update`` as
 well.  Limits: ``Credentials.call_limit`` for each request, two more if the server says "later".  Errors:
 missing (no such secret, or its version is deleted), denied, expired (the token or the JWT is no longer
-valid), unreachable (also sealed, or throttled), slow, wrong, unusable (no VAULT_ADDR, no token, no hvac).
+valid), unreachable (also sealed, or throttled), slow, wrong, unusable (no VAULT_ADDR, no token, no requests).
 """
 
 from __future__ import annotations
@@ -115,26 +115,15 @@ class _Place:
         self.name = "/".join([*mount, *rest])
         self.parts = [*mount, *(["data"] if self.kv == 2 else []), *rest]
 
-    def ask(self, method: str, body: Any = None, needs: str = "read", **query: str) -> Any:
-        """Return the answer to a request for the secret, or None if there is none.  Raises MasterKeyError."""
+    def ask(self, method: str, body: Any = None, needs: str = "read", **query: str) -> dict[str, Any]:
+        """Return the answer to a request for the secret, also if there is none.  Raises MasterKeyError."""
         path = printable("/".join(self.parts))[:200]
-        return self._ask(self.parts, method, body, f"{needs} on {path}", query)
+        return self._ask(self.parts, method, f"{needs} on {path}", json=body, params=query)
 
-    def _ask(self, parts: list[str], method: str, body: Any, needs: str, query: dict[str, str]) -> Any:
-        def call(adapter: Any) -> Any:
-            from hvac.exceptions import InvalidPath
-
-            options = {"json": body} if body is not None else {"params": query}
-            try:
-                return adapter.request(method.lower(), vault.url(parts), **options)
-            except InvalidPath as error:
-                if method != "GET" or vault.NO_MOUNT in str(error):
-                    raise
-                # The answer about a deleted version has this status, too.
-                return error.json if isinstance(error.json, dict) else {}
-
+    def _ask(self, parts: list[str], method: str, needs: str, **options: Any) -> dict[str, Any]:
+        who, namespace = self._who, self._namespace
         return vault.ask(
-            self._server, self._credentials, call, needs, who=self._who, namespace=self._namespace
+            self._server, self._credentials, method, parts, needs, who=who, namespace=namespace, **options
         )
 
     def _mount(self, parts: list[str]) -> tuple[list[str], int]:
@@ -146,7 +135,7 @@ class _Place:
                 if tuple(parts[: len(mount)]) == mount:
                     return list(mount), kv
             try:
-                answer = self._ask(["sys", "internal", "ui", "mounts", *parts], "GET", None, "", {})
+                answer = self._ask(["sys", "internal", "ui", "mounts", *parts], "GET", "")
                 data = answer["data"]
                 mount = tuple(part for part in str(data["path"]).split("/") if part)
                 kv = 2 if (data.get("options") or {}).get("version") == "2" else 1
@@ -181,7 +170,7 @@ def _read(place: _Place, uri: Uri) -> tuple[dict[str, Any] | None, int]:
             )
         query["version"] = version
     answer = place.ask("GET", **query)
-    found = answer.get("data") if isinstance(answer, dict) else answer
+    found = answer.get("data")
     if place.kv == 1:
         return (found if isinstance(found, dict) else None), 0
     data, about = (found.get("data"), found.get("metadata")) if isinstance(found, dict) else (None, None)

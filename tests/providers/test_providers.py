@@ -41,7 +41,7 @@ LOGINS = {
             for name in ("google.cloud.kms_v1", "google.api_core", "google.auth", "google_crc32c", "grpc")
         ),
         *(("azure", name, f"Azure needs the package {name}") for name in ("azure", "msal", "requests")),
-        *(("vault", name, f"Vault needs the package {name}") for name in ("hvac", "requests")),
+        *(("vault", name, f"Vault needs the package {name}") for name in ("requests", "urllib3")),
         *(
             ("huawei", name, f"Huawei Cloud needs the package {name}")
             for name in ("huaweicloudsdkkms", "huaweicloudsdkcore", "requests")

@@ -453,4 +453,7 @@ def test_a_call_is_tried_three_times_at_most() -> None:
 
 
 def test_a_url_holds_each_step_as_it_is() -> None:
-    assert vault.url(["a b", "c/d", "é", "%2e"]) == "/v1/a%20b/c%2Fd/%C3%A9/%252e"
+    with Script((200, "{}")) as server:
+        steps = ["a b", "c/d", "é", "%2e"]
+        assert vault.ask(server.address, server.credentials(), "POST", steps, "") == {}
+        assert server.seen[0].path == "/v1/a%20b/c%2Fd/%C3%A9/%252e"

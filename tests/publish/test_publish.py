@@ -175,9 +175,9 @@ def test_nobody_is_there(tmp_path: Path, cloud: Cloud) -> None:
     assert "set AWS_REGION" in done.err
 
 
-@pytest.mark.parametrize("name", ["boto3", "google.cloud.storage", "hvac"])
+@pytest.mark.parametrize("name", ["boto3", "google.cloud.storage", "requests"])
 def test_a_package_that_is_not_there(tmp_path: Path, cloud: Cloud, name: str) -> None:
-    file = {"boto3": "s3.yaml", "google.cloud.storage": "gcs.yaml", "hvac": "kv2.yaml"}[name]
+    file = {"boto3": "s3.yaml", "google.cloud.storage": "gcs.yaml", "requests": "kv2.yaml"}[name]
     sides = Sides(tmp_path, cloud, file)
     blocked = "botocore" if name == "boto3" else name
     code = (

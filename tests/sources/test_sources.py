@@ -292,7 +292,7 @@ print(found.usable, found.missing[0] if "pip" in found.missing[0] else found.not
     ("package", "address", "extra", "environ"),
     [
         ("keyring", "keyring:a/b", "keyring", {}),
-        ("hvac", "vault:a/b#c", "vault", {"VAULT_ADDR": "http://127.0.0.1:9", "VAULT_TOKEN": "t"}),
+        ("requests", "vault:a/b#c", "vault", {"VAULT_ADDR": "http://127.0.0.1:9", "VAULT_TOKEN": "t"}),
         (
             *("requests", "conjur:a/b", "cyberark"),
             {

@@ -25,6 +25,7 @@ from encconf import sources
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import vault as server_code
+from encconf.providers.https import Server
 from encconf.testing.contracts.source import PATIENCE, TREE, Failing, Place, SourceContract, failure, shown
 
 pytestmark = pytest.mark.services
@@ -276,16 +277,15 @@ def test_what_a_repeated_call_finds_may_be_its_own(found: str) -> None:
 def test_what_somebody_else_wrote_meanwhile_is_not_lost(
     bao: OpenBao, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hvac.adapters import JSONAdapter
+    ask = Server.ask
 
-    class AndThen(JSONAdapter):
-        def request(self, method: str, *args: Any, **options: Any) -> Any:
-            found = super().request(method, *args, **options)
-            if method == "get":
-                bao.root.secrets.kv.v2.create_or_update_secret("race", {"theirs": "1"}, mount_point="secret")
-            return found
+    def and_then(self: Server, method: str, path: str, **options: Any) -> Any:
+        found = ask(self, method, path, **options)
+        if method == "GET":
+            bao.root.secrets.kv.v2.create_or_update_secret("race", {"theirs": "1"}, mount_point="secret")
+        return found
 
-    monkeypatch.setattr("hvac.adapters.JSONAdapter", AndThen)
+    monkeypatch.setattr(Server, "ask", and_then)
     with pytest.raises(SourceError, match="check-and-set"):
         sources.store("vault:secret/race#ours", b"2", credentials)
     monkeypatch.undo()
@@ -360,10 +360,10 @@ def logins(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
     log_in = server_code.log_in
 
-    def counted(adapter: Any, who: Any, *args: Any) -> Any:
+    def counted(who: Any, *args: Any) -> Any:
         made.append(who.method)
         time.sleep(0.05)
-        return log_in(adapter, who, *args)
+        return log_in(who, *args)
 
     monkeypatch.setattr(server_code, "log_in", counted)
     return made
