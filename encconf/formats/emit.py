@@ -20,11 +20,12 @@ from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from encconf.formats.emit_parts import Notes
     from encconf.text.document import Document
+    from encconf.text.path import Path
 
 
 def render(
@@ -301,15 +302,10 @@ def leaf_of(type: str, data: bytes | None) -> Leaf:
     return Leaf(Scope(None, None, (), "", {}), "", 0, 0, "", type, data)
 
 
-def flat(tree: Mapping[str, Any]) -> list[tuple[tuple[str | int, ...], Leaf]]:
-    """Return every single value with its path."""
-    found: list[tuple[tuple[str | int, ...], Leaf]] = []
-    pending: list[tuple[tuple[str | int, ...], Any]] = [((), tree)]
-    while pending:
-        path, node = pending.pop()
-        if isinstance(node, Leaf):
-            found.append((path, node))
-        else:
-            pairs = list(node.items() if isinstance(node, dict) else enumerate(node))
-            pending.extend(((*path, step), item) for step, item in reversed(pairs))
-    return found
+def flat(node: Any, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
+    """Yield every single value with its path."""
+    if isinstance(node, Leaf):
+        yield path, node
+        return
+    for step, item in node.items() if isinstance(node, dict) else enumerate(node):
+        yield from flat(item, (*path, step))

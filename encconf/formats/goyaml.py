@@ -262,13 +262,7 @@ def _datetime(text: str) -> datetime:
     found = re.fullmatch(_TIME, text)
     if not found or not found[9]:
         raise ValueError("not RFC 3339")
-    year, month, day, hour, minute, second = (int(found[i]) for i in (1, 2, 3, 5, 6, 7))
-    zone = datetime.UTC
-    if found[9] != "Z":
-        offset = datetime.timedelta(hours=int(found[9][1:3]), minutes=int(found[9][4:6]))
-        zone = datetime.timezone(-offset if found[9][0] == "-" else offset)
-    microsecond = int((found[8] or "")[:6].ljust(6, "0"))
-    return datetime.datetime(year, month, day, hour, minute, second, microsecond, zone)
+    return datetime.datetime.fromisoformat(text)
 
 
 def _encode(value: str) -> bytes:

@@ -109,14 +109,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
 
 def _has_block(text: str) -> bool:
     """Whether a line begins with ``[sops]``."""
-    end = 0
-    while (at := text.find("[sops]", end)) >= 0:
-        if not text[text.rfind("\n", end, at) + 1 or end : at].strip(" \t"):
-            return True
-        end = text.find("\n", at)
-        if end < 0:
-            break
-    return False
+    return re.search(r"\n[ \t]*\[sops\]", f"\n{text}") is not None  # much faster than with (?m)^
 
 
 class _Reader:

@@ -10,7 +10,7 @@ import re
 from encconf.errors import EmitError
 from encconf.formats import goyaml
 from encconf.text.document import newline_of, splice
-from encconf.text.words import bool_word, in_brackets
+from encconf.text.words import bool_word, in_brackets, ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,13 +124,6 @@ def compact(value: object, word: Callable[[Any], str] | None = None) -> str:
     return in_brackets(value, word or word_of, word or word_of, ":", ",")
 
 
-def _ordered(value: object) -> object:
-    """Return a value with the members of mappings sorted by name."""
-    if isinstance(value, dict):
-        return {name: _ordered(value[name]) for name in sorted(value)}
-    return [_ordered(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
 def word_of(value: object) -> str:
     """Return a key or single value in JSON.  Raises EmitError for a number that JSON cannot hold."""
     if isinstance(value, str):
@@ -190,7 +183,7 @@ def without(text: str, start: int, end: int, *, first: bool | None = None) -> Ed
 
 def render_block(block: Mapping[str, object]) -> str:
     """Return the ``sops`` member as sops writes it: indented by tabs, with members sorted by name."""
-    return laid_out(f'"sops":{compact(_ordered(block))}', "\n", "\t", "")
+    return laid_out(f'"sops":{compact(ordered(block))}', "\n", "\t", "")
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:

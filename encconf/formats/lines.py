@@ -103,17 +103,12 @@ def _body_end(text: str, begin: int, end: int, block: str) -> int:
 
 def _document_ends(text: str) -> list[int]:
     """Return where each document of a stream ends: before the next ``---``, or at the end of the text."""
-    ends = []
-    # A search for one character is much faster, and most dashes are in the sops block, at the end.
-    at = text.find("\n---\n", max(text.find("-") - 1, 0))
-    if at >= 0:
-        if text.startswith("---\n"):
-            ends.append(0)
-        while at >= 0:
-            ends.append(at + 1)
-            at = text.find("\n---\n", at + 4)
-        if re.fullmatch(r"(?>(?:\ *(?:#.*)?\n)*)", text[: ends[0]]):
-            del ends[0]  # before the first `---` are only comments, so no document ends there
+    first = max(text.find("-") - 1, 0)  # found at once: most dashes are in the sops block, at the end
+    ends = [found.start() + 1 for found in re.compile(r"\n(?=---\n)").finditer(text, first)]
+    if ends and text.startswith("---\n"):
+        ends.insert(0, 0)
+    if ends and re.fullmatch(r"(?>(?:\ *(?:#.*)?\n)*)", text[: ends[0]]):
+        del ends[0]  # before the first `---` are only comments, so no document ends there
     return [*ends, len(text)]
 
 

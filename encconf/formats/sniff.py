@@ -36,7 +36,7 @@ _ENVELOPE = rb'\s*\{\s*"data"\s*:\s*"(?:ENC\[[^"]*)?"\s*,\s*"sops"\s*:\s*\{'
 _ENVELOPE_END = rb"\}\s*\}\s*\Z"
 _FLOW = rb"""[{,\s]["']?sops["']?\s*:"""
 _FLOW_ROOT = rb"(?>(?:[ \t]*(?:#.*|%.*|---(?:[ \t]+[!&#].*)?)?\r?\n)*)(?:---[ \t]+)?[ \t]*\{"
-# The start of a line that has the entry or begins it, up to the first "sops" and what must follow that.
+# The start of a line that has the entry or begins it.
 _BLOCK = {
     "yaml": rb"""( *)["']?sops["']?[ \t]*:""",
     "dotenv": rb"[ \t]*(?:export[ \t]+)?sops_\w+=",
@@ -168,14 +168,8 @@ def _has_entry(data: bytes, format: str) -> bool:
 
 
 def _entries(data: bytes, format: str) -> Iterator[re.Match[bytes]]:
-    """Yield a match for each line that has the entry as a format spells it."""
-    match = re.compile(_BLOCK[format]).match
-    end = 0
-    while (at := data.find(b"sops", end)) >= 0:
-        found = match(data, data.rfind(b"\n", end, at) + 1)
-        if found is not None:
-            yield found
-        end = data.find(b"\n", at)  # -1 in the last line: then the search starts at the last byte and fails
+    """Return a match for each line that has the entry as a format spells it."""
+    return re.finditer(b"\n" + _BLOCK[format], b"\n" + data)  # much faster than with (?m)^
 
 
 def _has(patterns: tuple[bytes, ...], data: bytes) -> bool:

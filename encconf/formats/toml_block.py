@@ -8,25 +8,21 @@ from __future__ import annotations
 from encconf.formats.toml_scan import Scanner
 from encconf.formats.toml_text import lay_out, quote, spell, spell_key
 from encconf.text.document import Leaf, amended, newline_of, splice
+from encconf.text.words import ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from encconf.text.document import Document, Edit, Member
 
 
 def render_block(block: Mapping[str, object]) -> str:
-    """Return the ``sops`` table as rops writes it, but with members sorted by name, as in sops."""
-    return "\n".join(["[sops]", *lay_out("sops", _ordered(block), spell)]) + "\n"
+    """Return the ``sops`` table as rops writes it, but with members sorted by name, as in sops.
 
-
-def _ordered(value: Any) -> Any:
-    """Return a value with the members of mappings sorted by name, and without nulls: TOML has none."""
-    if isinstance(value, dict):
-        return {name: _ordered(item) for name, item in sorted(value.items()) if item is not None}
-    return [_ordered(item) for item in value] if isinstance(value, (list, tuple)) else value
+    TOML has no nulls, so they are left out.
+    """
+    return "\n".join(["[sops]", *lay_out("sops", ordered(block, nulls=False), spell)]) + "\n"
 
 
 def amend(block_text: str, changes: Mapping[str, str | None]) -> str:

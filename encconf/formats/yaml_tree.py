@@ -15,7 +15,7 @@ from encconf.formats.yaml_layout import Style, in_flow, spell_key
 from encconf.formats.yaml_places import Node, compose, walk
 from encconf.formats.yaml_text import is_full, word
 from encconf.formats.yaml_words import ALIAS, DOUBLE, FOLDED, LITERAL, line_end, line_start, newline_of
-from encconf.text.tree import Entry, Single, Tree, append, data_of, fill, lines, nested, take
+from encconf.text.tree import LINE, Entry, Single, Tree, append, data_of, fill, lines, nested, take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _MARKER = re.compile(r"(?m)^---(?=[ \r\n]|\Z)")
 _END = re.compile(r"(?m)^\.\.\.(?=[ \r\n]|\Z)")
 _GAP = re.compile(r"(?>(?:[ \t\r\n]++|(?<=[ \t\n])#[^\n]*|\A#[^\n]*)*)")
-_LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
 
 
 # --- the tree ------------------------------------------------------------------------------------
@@ -66,7 +65,7 @@ def _bare(text: str, head: int, stop: int) -> Entry:
 def _only_comments(text: str, start: int, end: int) -> bool:
     if start == end:
         return True
-    return all(line[0].strip()[:1] in ("", "#") for line in _LINE.finditer(text, start, end))
+    return all(line[0].strip()[:1] in ("", "#") for line in LINE.finditer(text, start, end))
 
 
 class _Reader:
@@ -136,7 +135,7 @@ class _Reader:
             entry, at = self._entry(item, line, following, block.column or 0)
             block.entries.append(entry)
         end = at
-        for found in _LINE.finditer(text, at, limit):  # comments after the last item
+        for found in LINE.finditer(text, at, limit):  # comments after the last item
             line_text = found[0].strip()
             indent = len(found[0]) - len(found[0].lstrip(" "))
             if line_text and (line_text[0] != "#" or indent < (block.column or 0) or indent <= outside):

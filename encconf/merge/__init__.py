@@ -150,8 +150,6 @@ def _spelled(paths: list[tuple[str | int, ...]], trees: list[Tree]) -> list[str]
 
 # --- markers -------------------------------------------------------------------------------------
 
-_LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
-
 
 def size_for(*texts: str) -> int:
     """Return how long markers must be so that no line of the texts looks like one."""
@@ -174,10 +172,11 @@ def marked(text: str, size: int = MARKER_SIZE) -> int:
 def mark(merged: Merged, labels: Labels = LABELS) -> tuple[str, int]:
     """Return the text with all conflicts between markers, and the length of the markers."""
     from encconf.merge.weave import pairs
+    from encconf.text.tree import LINE
 
     size = size_for(merged.text, merged.base, merged.theirs)
     newline = newline_of(merged.text)
-    ours, base, theirs = (_LINE.findall(text) for text in (merged.text, merged.base, merged.theirs))
+    ours, base, theirs = (LINE.findall(text) for text in (merged.text, merged.base, merged.theirs))
     ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
     stable = [(-1, -1, -1)]
     for index, (j, k) in enumerate(zip(ours_at, theirs_at, strict=True)):

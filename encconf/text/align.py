@@ -60,8 +60,6 @@ def _take_rest(
     for i in range(len(old) - 1, -1, -1):
         if not used[i]:
             rest.setdefault(old[i], []).append(i)
-    if not rest:
-        return
     for j, token in enumerate(new):
         if taken[j] is None:
             left = rest.get(token)

@@ -177,13 +177,7 @@ class Tree:
 
 def lines(text: str, start: int, end: int) -> list[Entry]:
     """Return the comments and empty lines of a span as one entry for each line."""
-    found: list[Entry] = []
-    while start < end:
-        stop = text.find("\n", start, end) + 1 or end
-        line = text[start:stop]
-        found.append(Entry((), line, key=("text", line.strip())))
-        start = stop
-    return found
+    return [Entry((), line, key=("text", line.strip())) for line in LINE.findall(text, start, end)]
 
 
 def fill(
@@ -210,6 +204,8 @@ def fill(
     return commas
 
 
+LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
+"""A line of a text or of a span, with its line break."""
 _REST_OF_LINE = re.compile(r"[ \t]*#[^\r\n]*")
 _INDENT = re.compile(r"(?:\r\n?|\n)[ \t]*\Z")
 

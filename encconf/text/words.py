@@ -38,6 +38,14 @@ def in_brackets(
     return spelled(value)
 
 
+def ordered(value: Any, *, nulls: bool = True) -> Any:
+    """Return a value with the members of mappings sorted by name, and without nulls unless ``nulls``."""
+    if isinstance(value, dict):
+        members = sorted(value.items())
+        return {name: ordered(item, nulls=nulls) for name, item in members if nulls or item is not None}
+    return [ordered(item, nulls=nulls) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def weak_text(value: object) -> str | None:
     """Return a single value of the sops block as text, as sops (mapstructure) reads it.
 
