@@ -61,8 +61,6 @@ def tree(document: Document) -> Tree:
             at, key = end, None
             if isinstance(value, Tree):
                 stack.append(value)
-        if len(stack) == 1:
-            break
     if stream.entries:
         stream.entries[0].post = text[at:]
     else:
