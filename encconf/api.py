@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from encconf.engine import loading
 from encconf.engine.opening import as_text, bounded, open_text
-from encconf.errors import EncconfError, about
+from encconf.errors import about
 from encconf.shape.arguments import check
 
 TYPE_CHECKING = False
@@ -93,19 +93,11 @@ def load_config(
     """
     check(section=section, schema=schema, mask=mask, format=format)
     check(credentials=credentials, cache=cache, resolve=resolve)
-    found: dict[str, Any] | T | EncconfError = loading.load_file(
-        path,
-        section,
-        schema,
-        masker=loading.masker_for(mask, schema),
-        format=format,
-        credentials=credentials,
-        cache=cache,
-        resolve=resolve,
-    )
-    if isinstance(found, EncconfError):
-        raise found
-    return found
+    masker = loading.masker_for(mask, schema)
+    options = {"format": format, "credentials": credentials, "cache": cache, "resolve": resolve}
+    with about("", frames=False):
+        found: dict[str, Any] | T = loading.load_file(path, section, schema, masker, **options)
+        return found
 
 
 def load(

@@ -82,7 +82,7 @@ class about:  # noqa: N801 - it reads as a preposition
                 error.file = self._file
             error.__suppress_context__ = True
             if not self._frames:
-                error.__traceback__ = None
+                error.__traceback__ = error.__context__ = None
 
 
 def as_data(error: EncconfError, file: str | None = None) -> dict[str, str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encconf.engine import seal
-from encconf.engine.cipher import PREFIX, split
+from encconf.engine.cipher import split
 from encconf.engine.comments import comment_aad, stored
 from encconf.errors import ConfigError
 
@@ -86,7 +86,7 @@ class Ciphertexts:
             if not chosen.comments[index]:
                 continue
             data = stored(comment)
-            if not data or (data.startswith(PREFIX.encode()) and split(data)):
+            if not data or split(data):
                 # A comment that could not be decrypted must not be encrypted twice.
                 continue
             enc = reused.get(index) or self.encrypt("comment", data, comment_aad(comment.scope.aad))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from encconf import formats
-from encconf.engine.cipher import PREFIX, aes_gcm, split, unlock
+from encconf.engine.cipher import aes_gcm, split, unlock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ def open_comments(opened: Opened, notify: Notify | None = None) -> list[Edit]:
     key = aes_gcm(opened.data_key)
     places: list[bytes] = []
     for comment, is_chosen in zip(document.comments, opened.chosen.comments, strict=True):
-        if not is_chosen or not comment.text.startswith(PREFIX):
-            continue
-        parts = split(comment.text)
+        parts = split(comment.text) if is_chosen else None
         if parts is None or parts[2] != "comment":
             continue
         data = unlock(key, *parts[:2], comment_aad(comment.scope.aad))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encconf import formats
-from encconf.engine.cipher import PREFIX, split
+from encconf.engine.cipher import split
 from encconf.engine.metadata import Metadata
 from encconf.engine.opening import bounded
 from encconf.text.document import Document, Leaf
@@ -59,7 +59,7 @@ class Inspection:
 
 def _type_of(leaf: Leaf) -> str:
     """The type of a value.  A ciphertext names its type, too."""
-    parts = split(leaf.data) if leaf.data is not None and leaf.data.startswith(PREFIX.encode()) else None
+    parts = split(leaf.data or b"")
     return parts[2] if parts is not None else leaf.type
 
 

@@ -45,14 +45,11 @@ if TYPE_CHECKING:
 
 
 def load_file(
-    path: Input, section: Section, schema: type[T] | None, *, masker: Masker | None, **options: Any
+    path: Input, section: Section, schema: type[T] | None, masker: Masker | None, **options: Any
 ) -> Any:
-    """See `encconf.load_config`.  Returns an error instead of raising it, without frames that hold values."""
-    try:
-        tree, format = tree_of(path, masker, **options)
-        return shaped(tree, section, schema, name=source_of(path)[0], lax=formats.ROWS[format].flat)
-    except EncconfError as error:
-        return error.with_traceback(None)
+    """See `encconf.load_config`."""
+    tree, format = tree_of(path, masker, **options)
+    return shaped(tree, section, schema, name=source_of(path)[0], lax=formats.ROWS[format].flat)
 
 
 def tree_of(

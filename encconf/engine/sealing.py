@@ -217,10 +217,9 @@ class Sealing:
         """Return the encrypted text.  ``choice`` says which leaves and comments to encrypt."""
         module = self.module
         chosen = choice.leaves
-        self._warn_of_fragile(chosen)
         plain, prepared = self._prepared(chosen)
         kept = self.ciphertexts.kept(plain)
-        self._warn_of_new(kept)
+        self._warn(chosen, kept)
         encs, were_plain = self.ciphertexts.of_leaves(plain, chosen, kept, retypes=self._keeps_block())
         edits = [
             module.sealed(plain, leaf, enc, was_plain=bool(was_plain))
@@ -257,15 +256,6 @@ class Sealing:
                 hint="please report the layout or comment that causes this; nothing was written",
             )
         return self._finished(result, len(final.parts))
-
-    def _warn_of_fragile(self, chosen: bytearray) -> None:
-        """Warn about plaintext numbers that older releases of sops read differently."""
-        if self.notify is None:
-            return
-        for leaf, is_chosen in zip(self.given.leaves, chosen, strict=True):
-            if not is_chosen and self.module.fragile(leaf):
-                path = spell(leaf.path)
-                self.notify(f"sops before 3.13.2 misreads the plaintext number at {path}")
 
     def _prepared(self, chosen: bytearray) -> tuple[Document, Prepared | None]:
         """Return the document in a form that sops can read, and what was respelled for that."""
@@ -328,16 +318,17 @@ class Sealing:
             members[self.selection.kind] = self.selection.pattern
         return splice(result, self.module.attach(document, self.module.amend(document.block_text, members)))
 
-    def _warn_of_new(self, kept: list[Leaf | None]) -> None:
-        """Warn about new values that other programs read differently: one line for each reason."""
+    def _warn(self, chosen: bytearray, kept: list[Leaf | None]) -> None:
+        """Warn about values that other programs read differently: one line for each reason."""
         if self.notify is None:
             return
         places: dict[str, list[str]] = {}
-        for leaf, old in zip(self.given.leaves, kept, strict=True):
-            if old is None:
-                reason = self.module.caveat(leaf)
-                if reason is not None:
-                    places.setdefault(reason, []).append(spell(leaf.path))
+        for leaf, is_chosen, old in zip(self.given.leaves, chosen, kept, strict=True):
+            reason = self.module.caveat(leaf) if old is None else None
+            if not is_chosen and self.module.fragile(leaf):
+                reason = "sops before 3.13.2 misreads the plaintext number"
+            if reason is not None:
+                places.setdefault(reason, []).append(spell(leaf.path))
         for reason, paths in places.items():
             self.notify(f"{listed(paths, 3)}: {reason}")
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from encconf import formats
 from encconf.engine import loading
-from encconf.errors import EncconfError, WrongTypeError, about
+from encconf.errors import WrongTypeError, about
 from encconf.formats import sniff
 from encconf.io import fileio, locks
 from encconf.shape.arguments import check, path_of
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from encconf.identities.credentials import Credentials
     from encconf.text.document import Document
     from encconf.text.path import Path
-    from encconf.verbs.changes import Check
 
 
 @contextmanager
@@ -63,10 +62,11 @@ def edit(
             opened, doc = loading.open_to_edit(text, format, loading.masker_for(mask), credentials)
         before = loading.copied(doc)  # the block may change the original
         yield doc
-        failed = _save(name, target, opened, before, doc, credentials)
-        del doc, before, opened  # error trackers print local variables
-        if failed is not None:
-            raise failed
+        try:
+            with about(name, frames=False):
+                _save(name, target, opened, before, doc, credentials)
+        finally:
+            del doc, before, opened  # error trackers print local variables
 
 
 def _save(
@@ -76,22 +76,23 @@ def _save(
     before: dict[str, Any],
     doc: dict[str, Any],
     credentials: Credentials | None,
-) -> EncconfError | None:
-    """Write what the block changed.  Returns an error instead of raising it, without frames with values."""
-    try:
-        edits = list(differences(before, doc))
-        if not edits:
-            return None
-        document = opened.document
-        stored = [_stored(document, *edit) for edit in edits]
-        after = changes.change(
-            opened, document.format, *stored, credentials=credentials, check=_checked(name, edits)
-        )
-        if after != document.text:
-            fileio.write_atomic(target, after, replacing=document.text)
-    except EncconfError as error:
-        return error.about(name).with_traceback(None)
-    return None
+) -> None:
+    """Write what the block changed."""
+    edits = list(differences(before, doc))
+    if not edits:
+        return
+    document = opened.document
+    checks.refuse_strangers_of(name, opened.metadata, None, new_data_key=False)
+    saves = any(value is not changes.REMOVED for _, value in edits)
+    after = changes.change(
+        opened,
+        document.format,
+        *[_stored(document, *edit) for edit in edits],
+        credentials=credentials,
+        check=checks.of_edits(name, None, saves=saves),
+    )
+    if after != document.text:
+        fileio.write_atomic(target, after, replacing=document.text)
 
 
 def _stored(document: Document, seen: Path, value: Any) -> tuple[Path, Any]:
@@ -179,14 +180,3 @@ def _plain(value: Any, path: Path) -> Any:
         f"{spell(path)}: {type(value).__name__} cannot be stored",
         hint="store a str, int, float, bool, None, or a dict or list of these",
     )
-
-
-def _checked(name: str, edits: list[tuple[Path, Any]]) -> Check:
-    """Return the check that ``encconf set`` does: no unknown recipients, no plaintext against the rule."""
-    plaintext = checks.of_edits(name, None, saves=any(value is not changes.REMOVED for _, value in edits))
-
-    def check(opened: Opened, before: str, after: str) -> None:
-        checks.refuse_strangers_of(name, opened.metadata, None, new_data_key=False)
-        plaintext(opened, before, after)
-
-    return check

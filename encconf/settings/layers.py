@@ -13,7 +13,6 @@ from encconf import formats
 from encconf.engine import loading
 from encconf.errors import (
     ConfigTypeError,
-    EncconfError,
     MissingFileError,
     NoConfigError,
     NoMatchingRuleError,
@@ -148,19 +147,15 @@ def load_layers(
     check(credentials=credentials, cache=cache, resolve=resolve)
     if environ is not None and env is None:
         raise UsageError("environ needs env, the prefix of the variables: env='APP_'")
-    found: dict[str, Any] | T | EncconfError = _layered(
-        layers,
-        (env, os.environ if environ is None else environ),
-        (section, schema),
-        masker=loading.masker_for(mask, schema),
-        credentials=credentials,
-        cache=cache,
-        resolve=resolve,
-    )
-    if isinstance(found, EncconfError):
-        del environ  # error trackers print local variables
-        raise found
-    return found
+    masker = loading.masker_for(mask, schema)
+    options = {"masker": masker, "credentials": credentials, "cache": cache, "resolve": resolve}
+    overrides = env, os.environ if environ is None else environ
+    try:
+        with about("", frames=False):
+            found: dict[str, Any] | T = _layered(layers, overrides, (section, schema), **options)
+            return found
+    finally:
+        del environ, overrides  # error trackers print local variables
 
 
 def _layered(
@@ -169,23 +164,19 @@ def _layered(
     shape: tuple[Section, type[T] | None],
     **options: Any,
 ) -> Any:
-    """Do the work of `load_layers`.  Returns an error instead of raising it, without frames with values."""
+    """Do the work of `load_layers`."""
     merged: dict[str, Any] = {}
     texts_only = True
     env, environ = overrides
-    try:
-        for layer in layers:
-            found = _load(layer, **options)
-            if found is not None:
-                values, typed = found
-                texts_only = texts_only and not typed
-                merged = _merge(merged, values)
-        if env is not None:
-            _override(merged, env, environ)
-        return loading.shaped(merged, *shape, name="", lax=texts_only or env is not None)
-    except EncconfError as error:
-        error.__context__ = None
-        return error.with_traceback(None)
+    for layer in layers:
+        found = _load(layer, **options)
+        if found is not None:
+            values, typed = found
+            texts_only = texts_only and not typed
+            merged = _merge(merged, values)
+    if env is not None:
+        _override(merged, env, environ)
+    return loading.shaped(merged, *shape, name="", lax=texts_only or env is not None)
 
 
 def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:

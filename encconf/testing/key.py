@@ -13,7 +13,6 @@ from encconf.errors import WrongTypeError
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.keys.age import AgeKey
-from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
 from encconf.shape.arguments import path_of
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from encconf.rules.selection import Selection
 
 
-class TestKey(Record):
+class TestKey:
     """An age key for tests.
 
     ``identity`` is the secret line ``AGE-SECRET-KEY-1…``, and ``recipient`` the public key ``age1…``.
@@ -39,8 +38,9 @@ class TestKey(Record):
 
     __test__ = False  # pytest: this is not a class of tests
 
-    identity: str
-    recipient: str
+    def __init__(self, identity: str, recipient: str) -> None:
+        self.identity = identity
+        self.recipient = recipient
 
     @classmethod
     def generate(cls) -> TestKey:

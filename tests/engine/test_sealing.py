@@ -160,7 +160,7 @@ def test_the_audit_log_gets_the_file_that_was_there(age_key: AgeKey, monkeypatch
 def test_plain_numbers_that_older_releases_read_otherwise(age_key: AgeKey) -> None:
     text = '{"a": 1, "b_unencrypted": 1, "c_unencrypted": [-0], "d": -0}\n'
     _, said = encrypt(text, age_key, format="json")
-    assert said == ["sops before 3.13.2 misreads the plaintext number at c_unencrypted[0]"]
+    assert said == ["c_unencrypted[0]: sops before 3.13.2 misreads the plaintext number"]
 
 
 def test_values_that_others_read_otherwise(age_key: AgeKey) -> None:
