@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 
 from encconf import formats
@@ -17,7 +16,6 @@ from encconf.git import attributes, repository
 from encconf.io import fileio
 from encconf.text.path import spell
 
-_MARKED = rf"(?i)(?:\A|[._-])(?:{'|'.join(meant.MARKS)})(?=[._-]|\Z)"
 _PLAIN_WORDS = ("dec", "decrypted", "plain", "clear")
 
 
@@ -83,18 +81,12 @@ def _twins(sealed: Sealed, cwd: str, is_tracked: Callable[[str], bool]) -> Itera
 def plain_names(name: str) -> list[str]:
     """Return likely names for the plaintext of an encrypted file, such as ``x.yaml`` for ``x.enc.yaml``."""
     folder, base = os.path.split(name)
-    found: list[str] = []
-    if marked := re.search(_MARKED, base):
-        rest = base[: marked.start()] + base[marked.end() :]
-        found.append(rest if marked.start() else rest[1:])  # "enc.x.yaml", but ".enc.env" is ".env"
-        if base.startswith("."):
-            found.append(rest)
-    stem, dot, suffix = base.rpartition(".")
+    found = [meant.plain_name(base)]
+    stem, _, suffix = base.rpartition(".")
     for word in _PLAIN_WORDS:
         found.append(f"{base}.{word}")
-        if stem:
-            found += [f"{each}.{word}{dot}{suffix}" for each in (stem, re.sub(_MARKED, "", stem)) if each]
-    return [os.path.join(folder, each) for each in dict.fromkeys(found) if each and each != base]
+        found += [f"{each}.{word}.{suffix}" for each in (stem, meant.plain_name(stem)) if each]
+    return [os.path.join(folder, each) for each in dict.fromkeys(found) if each]
 
 
 def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:

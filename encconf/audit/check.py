@@ -296,21 +296,14 @@ class _Check:
         config = printable(os.path.relpath(rules.path, self.cwd))
         plain = meant.plain_name(file.base)
         number = rules.find(f"{file.whole.removesuffix(file.base)}{plain}") if plain else None
+        what, hint = f"no creation rule of {config} covers this file", None
+        severity = "note" if number is not None or meant.is_archived(found.file) else None
         if number is not None:
-            found.find(
-                "no-rule",
-                f"creation_rules[{number}] of {config} covers the name of its plaintext, but not its own",
-                severity="note",
-                hint="Widen the path_regex: sops and encconf updatekeys find no rule for FILE.",
-            )
-            return
-        close = rules.closest(file.whole)
-        hint = None
-        if close is not None:
+            what = f"creation_rules[{number}] of {config} covers the name of its plaintext, but not its own"
+            hint = "Widen the path_regex: sops and encconf updatekeys find no rule for FILE."
+        elif (close := rules.closest(file.whole)) is not None:
             regex = printable(rules.patterns[close])
             hint = f"The closest rule is creation_rules[{close}], path_regex {regex}."
-        what = f"no creation rule of {config} covers this file"
-        severity = "note" if meant.is_archived(found.file) else None
         found.find("no-rule", what, severity=severity, hint=hint)
 
     def _plain(self, file: Named, data: bytes, format: str, *, telling: bool = False) -> None:

@@ -18,6 +18,7 @@ WORDS = (".enc", ".sops", "secret")
 """Each name for which `has_encrypted_name` or `is_secrets` is true has one of these words."""
 
 # These are compiled when they are first needed, since they apply to few files.
+_MARKED = rf"(?i)(?:\A|[._-])(?:{'|'.join(MARKS)})(?=[._-]|\Z)"
 _SECRETS = r"(?i)\A\.?secrets?(?:[._].*)?\.\w+\Z|[._-]secrets\.\w+\Z"
 _SECRET = r"(?i)[._-]secret\.\w+\Z"
 _FOLDER = r"(?i)(?:\A|/)[._]?(?:secrets?|sops)/"
@@ -62,9 +63,10 @@ def has_encrypted_name(name: str) -> bool:
 
 def plain_name(base: str) -> str:
     """Return ``x.yaml`` for ``x.enc.yaml``, or "" for a name that does not say that it is encrypted."""
-    words = base.split(".")
-    at = next((at for at, word in enumerate(words) if at and word.lower() in MARKS), 0)
-    return ".".join(words[:at] + words[at + 1 :]) if at else ""
+    if (marked := re.search(_MARKED, base)) is None:
+        return ""
+    rest = base[: marked.start()] + base[marked.end() :]
+    return rest if marked.start() or base.startswith(".") else rest[1:]  # x.yaml for enc.x.yaml
 
 
 def is_secrets(base: str) -> bool:

@@ -71,9 +71,8 @@ class Survey:
 def survey(root: str) -> Survey:
     """Survey all files of a repository that git tracks or would add."""
     found = Survey(root)
-    for name in attributes.encrypted(root):
+    for name, data in attributes.encrypted(root).items():
         try:
-            data = fileio.read_bytes(os.path.join(root, name), regular=True)
             format = sniff.format_of(data, name)
             found.metadata[name] = metadata_of(fileio.decode(data), format)
         except EncconfError:

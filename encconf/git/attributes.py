@@ -34,15 +34,15 @@ _PIECE = (
 )
 
 
-def encrypted(root: str) -> list[str]:
-    """Return the SOPS files of a repository that git does not ignore, as paths from its top."""
-    found = []
+def encrypted(root: str) -> dict[str, bytes]:
+    """Return the content of the SOPS files that git does not ignore, by their paths from the top."""
+    found: dict[str, bytes] = {}
     for name in worktree.listed(root) or ():
         try:
             if os.path.islink(name) or replace.is_leftover(os.path.basename(name)):
                 continue
-            if sniff.glance(name) and sniff.find(fileio.read_bytes(name, regular=True), name) is not None:
-                found.append(os.path.relpath(name, root))
+            if sniff.glance(name) and sniff.find(data := fileio.read_bytes(name, regular=True), name):
+                found[os.path.relpath(name, root)] = data
         except (OSError, EncconfError):
             continue  # a folder, or a file that cannot be read
     return found

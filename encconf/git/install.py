@@ -70,7 +70,7 @@ def install(
     if any(name.startswith("merge") for name in changed):
         done.append("git merge, rebase, cherry-pick and stash now merge them by value")
     root = os.path.dirname(file)
-    there = [] if everywhere else attributes.encrypted(root)
+    there = {} if everywhere else attributes.encrypted(root)
     of_rules = [] if everywhere else attributes.patterns_of_rules(root, there)
     usual = any(".enc." in os.path.basename(name) for name in there) or not (there or of_rules)
     added = _add_attributes(file, [*(PATTERNS if usual else ()), *patterns])

@@ -101,13 +101,9 @@ class _Reader:
         if name in ("sopsy.Sops", "sopsy.sopsy.Sops"):
             outer = self.parents.get(node)
             verb = outer.attr if isinstance(outer, ast.Attribute) else ""
-            return f"sopsy runs sops ({verb})" if verb else "sopsy runs sops", _LIBRARY.get(
-                verb, _LOAD
-            ).format(path)
-        if (
-            name.endswith(("SOPSConfigSettingsSource", "SopsConfigSettingsSource"))
-            and "sops" in name.partition(".")[0]
-        ):
+            what = f"sopsy runs sops ({verb})" if verb else "sopsy runs sops"
+            return what, _LIBRARY.get(verb, _LOAD).format(path)
+        if "sops" in name.partition(".")[0] and name.lower().endswith("sopsconfigsettingssource"):
             return "pydantic-settings-sops runs sops", "settings_customise_sources = encrypted(PATH)"
         return None
 
@@ -159,10 +155,9 @@ class _Reader:
                 found += self._words([node.left, node.right])
             elif isinstance(node, ast.Starred):
                 found.append((None, "…"))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and len(nodes) == 1:
-                found += [(word, repr(word)) for word in node.value.split()]
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.append((node.value, repr(node.value)))
+                parts = node.value.split() if len(nodes) == 1 else [node.value]
+                found += [(word, repr(word)) for word in parts]
             elif node is nodes[0] and (program := _program(node)):
                 found.append((program, self._source(node)))
             elif isinstance(node, ast.JoinedStr) and len(nodes) == 1:
@@ -195,10 +190,8 @@ class _Reader:
             return "encrypts with sops", f"encconf.encrypt(text, encconf.find_rule({path}), format=…)"
         if flags & {"set", "--set", "unset"}:
             return "sets a value with sops", f"with encconf.edit({path}) as doc: doc[…] = value"
-        if flags & {"rotate", "-r", "--rotate", "updatekeys"}:
-            return None  # operators do this, not programs
         if not flags & {"-d", "--decrypt", "decrypt"}:
-            return None
+            return None  # operators do the rest, not programs
         keys = next((value for (word, _), (value, _) in pairwise(words) if word == "--extract"), None)
         if keys:
             return "reads one value with sops", f"encconf.load_config({path}){keys}"
