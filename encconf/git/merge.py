@@ -58,7 +58,7 @@ def merge(
     credentials: Credentials | None = None,
     labels: Labels = LABELS,
     repository: Repository = NOWHERE,
-    notify: Notify | None = None,
+    notify: Notify = lambda notice: None,
 ) -> Outcome:
     """Merge three versions of a file, of which ours or theirs is encrypted.  ``base`` may be "".
 
@@ -97,7 +97,7 @@ class _Merge(Record):
     credentials: Credentials
     labels: Labels
     repository: Repository
-    notify: Notify | None
+    notify: Notify
     depth: int = 0
 
     def __call__(self, texts: Texts) -> Outcome:
@@ -106,7 +106,7 @@ class _Merge(Record):
         try:
             sides = self._opened(texts)
         except KeyAccessError as error:
-            if self.notify is not None and error.unexpected:
+            if error.unexpected:
                 self.notify(error.message)  # one of the user's own keys failed
             try:
                 return merge_without_key(texts, self.format, self.repository)
@@ -162,16 +162,13 @@ class _Merge(Record):
             except MacError as error:
                 if checked:
                     raise
-                if self.notify is not None and not keyless:
+                if not keyless:
                     self.notify(f"{which}: {error.message}")
                 opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
-        except DecryptError as error:
-            if not checked:
+        except (DecryptError, MacError) as error:
+            if not checked and isinstance(error, DecryptError):
                 message = "the common version cannot be decrypted, so it is not known who changed what"
                 raise UndecidedError(message, hint=TAKE_ONE) from None
-            error.message = f"{which}: {error.message}"
-            raise
-        except MacError as error:
             error.message = f"{which}: {error.message}"
             raise
         return _Side(plaintext.plain_text(opened), opened)
@@ -182,8 +179,6 @@ class _Merge(Record):
             text, format=self.format, credentials=self.credentials, repository=self.repository,
             notify=self.notify, depth=self.depth,
         )  # fmt: skip
-        if self.notify is None:
-            return sealed
         self.notify(f"{which} was merged without a key; its MAC is added now")
         before = parents_of(text, self.format)[1]
         # If older versions are merged again, what git had before them does not matter.
@@ -192,11 +187,9 @@ class _Merge(Record):
         return sealed
 
     def _with_key(self, base: _Side, ours: _Side, theirs: _Side) -> Outcome:
-        notify = self.notify
-        if notify is not None:
-            for side, which in ((ours, "our"), (theirs, "their")):
-                if side.opened is None:
-                    notify(f"{which} side is not encrypted; the merged file is")
+        for side, which in ((ours, "our"), (theirs, "their")):
+            if side.opened is None:
+                self.notify(f"{which} side is not encrypted; the merged file is")
         # The twin's data key and ciphertexts are reused, unless the result gets a new data key.
         twin = ours.opened or theirs.opened
         assert twin is not None, "neither side is encrypted"
@@ -208,8 +201,7 @@ class _Merge(Record):
         renews = self._renews(ours, theirs, known, groups, block.threshold)
         wraps_all = renews or self.depth > 0 or are_spoiled(block.groups)
         admit(block, self.repository.rule, ours.metadata, wraps_all=wraps_all)
-        if notify is not None:
-            _notify_recipients(notify, base, ours, theirs)
+        _notify_recipients(self.notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
         text = sealing.encrypt(
             merged.document or merged.text,
@@ -241,10 +233,10 @@ class _Merge(Record):
         removes = any(
             removes_access(each.metadata.groups, each.metadata.threshold, groups, threshold) for each in known
         )
-        if removes and self.notify is not None:
+        if removes:
             self.notify("a recipient was removed: every value is re-encrypted with a new data key")
         differ = ours.data_key != theirs.data_key and theirs.opened is not None
-        if differ and not removes and ours.opened is not None and self.notify is not None:
+        if differ and not removes and ours.opened is not None:
             self.notify("the two sides have different data keys: every value is re-encrypted with a new one")
         return removes or differ
 
@@ -305,7 +297,7 @@ def reseal(
     format: str,
     repository: Repository,
     credentials: Credentials | None = None,
-    notify: Notify | None = None,
+    notify: Notify = lambda notice: None,
     depth: int = 0,
 ) -> str:
     """Return a file that was merged without a key, with a MAC, if merging its parents again gives the same.
