@@ -83,24 +83,25 @@ class Known:
         """Whether a file is in git's index."""
         if self._all is not None:
             return name in self._all
-        return os.path.lexists(os.path.join(self._cwd, name)) and self._has(name, new=False, unknown=False)
+        return os.path.lexists(os.path.join(self._cwd, name)) and self._has(name, new=False)
 
     def exposed(self, name: str) -> bool:
         """Whether a plaintext file could be committed, that is, git does not ignore it."""
-        return self._all is not None or self._has(name, new=True, unknown=True)
+        return self._all is not None or self._has(name, new=True)
 
-    def _has(self, name: str, *, new: bool, unknown: bool) -> bool:
+    def _has(self, name: str, *, new: bool) -> bool:
+        """Whether git lists a file, or would add it (``new``).  If git fails, the answer is the safe one."""
         folder, base = os.path.split(os.path.abspath(os.path.join(self._cwd, name)))
         folder = os.path.realpath(folder)
         root = repository(folder)
         if root is None:
-            return unknown
+            return new
         key = root, new
         if key not in self._sets:
             names = (listed if new else tracked)(root)
             self._sets[key] = frozenset(names) if names is not None else None
         known = self._sets[key]
-        return unknown if known is None else os.path.join(folder, base) in known
+        return new if known is None else os.path.join(folder, base) in known
 
 
 def _listing(folder: str, *which: str) -> Callable[[], list[str] | None]:
