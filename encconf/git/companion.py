@@ -95,12 +95,14 @@ def keep(keys: KnownKeys) -> None:
     if credentials.auditing is not None or (os.environ.get("ENCCONF_COMPANION") or "1") not in TRUE:
         return
     try:
-        path = _place(git, make=True)
-        if path is None:
-            return
-        connection = _connected(path)
+        path = _place(git)
+        connection = _connected(path) if path is not None else None
         if connection is None:
-            _start(git, path, keys)
+            path = _place(
+                git, make=True
+            )  # also if the socket of a dead companion was removed with its folder
+            if path is not None:
+                _start(git, path, keys)
             return
         import json
 
