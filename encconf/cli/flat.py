@@ -117,15 +117,14 @@ def values(
     return found
 
 
-def paths(paths: Iterable[str], options: Mapping[str, Value]) -> dict[str, Path]:
-    """Return the path of each value of encrypted files by name.  This needs no key."""
-    naming = Naming(options)
-    found: dict[str, Path] = {}
+def documents(paths: Iterable[str], options: Mapping[str, Value]) -> list[Document]:
+    """Return the documents of encrypted files.  This needs no key."""
+    found = []
     for path in paths:
         source = files.read(path)
         with about(source.label):
             document = formats.module(source.format(text(options, "input_type"))).scan(source.text)
             if document.block is None:
                 raise NotEncryptedError
-            found.update((name, place) for name, (place, _) in naming.leaves(document).items())
+        found.append(document)
     return found

@@ -13,12 +13,14 @@ from contextlib import nullcontext
 from encconf.cli import files, flat
 from encconf.cli.console import Console, collect_garbage
 from encconf.cli.options import Value, flag, text, texts
-from encconf.errors import UsageError
+from encconf.errors import PathNotFoundError, UsageError
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.io.memory import stay_in_memory
 from encconf.systemd import rules, server, units
 from encconf.systemd.values import Values
+from encconf.text.document import Document
+from encconf.verbs import changes
 
 
 def serve(console: Console, *, file: list[str], **options: Value) -> None:
@@ -136,12 +138,31 @@ def unit(console: Console, *, file: list[str], unit: str | None, **options: Valu
 def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list[rules.Rule]:
     """Return rules that allow a unit the values of --allow, or else all values of the files.
 
-    For a template, the rules allow all of its instances.
+    For a template, the rules allow all of its instances.  Raises PathNotFoundError if no file has a value of
+    --allow.
     """
     pattern = unit.replace("@.", "@*.")
-    if allow := texts(options, "allow"):
-        return [rules.read(f"{pattern}:{each}") for each in allow]
-    return [rules.Rule(pattern, name, path) for name, path in flat.paths(file, options).items()]
+    documents = flat.documents(file, options)
+    chosen = [rules.read(f"{pattern}:{each}") for each in texts(options, "allow")]
+    for rule in chosen:
+        _refuse_missing(rule, documents)
+    if not chosen:
+        naming = flat.Naming(options)
+        named = {name: path for each in documents for name, (path, _) in naming.leaves(each).items()}
+        chosen = [rules.Rule(pattern, name, path) for name, path in named.items()]
+    return chosen
+
+
+def _refuse_missing(rule: rules.Rule, documents: Sequence[Document]) -> None:
+    failed: PathNotFoundError | None = None
+    for document in documents if rules.INSTANCE not in rule.path else ():
+        try:
+            changes.find(changes.tree(document), rule.path)
+            return
+        except PathNotFoundError as error:
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 def _program() -> list[str]:

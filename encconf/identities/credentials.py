@@ -64,7 +64,7 @@ class Credentials:
 
     ``environ`` is the environment for programs.  ``home`` and ``config_home`` are folders, or None.
     ``platform`` is as in `sys.platform`.  ``prompt`` gets a question and asks a person for a secret; it may
-    raise EOFError, and is None if nobody can be asked.  ``timeout`` is how long gpg or a command may take, in
+    raise EOFError, and is None without a terminal.  ``timeout`` is how long gpg or a command may take, in
     seconds, including the time that a person needs to type.  A timeout below 75 s also shortens the limits
     for one call (20 s) and one key (75 s).  ``notify`` gets each warning once, possibly in another thread.
 
@@ -193,7 +193,7 @@ class Credentials:
 
     def ask(self, question: str, needs: str, hint: str | None = None) -> str:
         """Ask a person, and return the answer.  Without one, raise MasterKeyError: its text has ``needs``."""
-        why = "nobody can be asked without a terminal" if self.prompt is None else "none was given"
+        why = "encconf cannot ask for it without a terminal" if self.prompt is None else "none was given"
         try:
             if self.prompt is not None and (answer := self.prompt(question)):
                 return answer

@@ -92,7 +92,7 @@ class TestSources:
         me.opens(**named, ENCCONF_AGE_PASSPHRASE="env:PASS", PASS=PASSPHRASE + "\n", **me.probe())
         assert not me.marker.exists()
         report = me.fails(**named)
-        assert "nobody can be asked without a terminal" in report
+        assert "encconf cannot ask for it without a terminal" in report
         assert "ENCCONF_AGE_PASSPHRASE" in report
         report = me.fails(**named, ENCCONF_AGE_PASSPHRASE="env:PASS", PASS="wrong")
         assert (

@@ -114,7 +114,7 @@ def test_a_passphrase_is_asked_for_only_when_nothing_else_opens(
 @pytest.mark.parametrize(
     ("answers", "says"),
     [
-        (None, "needs a passphrase, and nobody can be asked without a terminal"),
+        (None, "needs a passphrase, and encconf cannot ask for it without a terminal"),
         ([""], "needs a passphrase, and none was given"),
         (["wrong"], "the passphrase does not open SOPS_AGE_KEY"),
     ],
@@ -161,7 +161,7 @@ def test_a_passphrase_opens_an_ssh_key(kind: str, ssh: dict[str, tuple[Path, str
     assert key.unwrap(enc, made) == DATA_KEY
     with pytest.raises(MasterKeyError, match="the passphrase does not open SOPS_AGE_SSH_PRIVATE_KEY_FILE="):
         key.unwrap(enc, credentials(prompt=["wrong"], **environ))
-    with pytest.raises(MasterKeyError, match="nobody can be asked without a terminal"):
+    with pytest.raises(MasterKeyError, match="encconf cannot ask for it without a terminal"):
         key.unwrap(enc, credentials(**environ))
     # By a command the public half is not beside it, which only the old formats need.
     assert (
@@ -248,7 +248,7 @@ def test_nobody_is_asked_without_a_terminal(
         text=True,
         timeout=60,
     )
-    assert "needs a passphrase, and nobody can be asked without a terminal" in result.stderr
+    assert "needs a passphrase, and encconf cannot ask for it without a terminal" in result.stderr
 
 
 def test_g_the_recipient_in_a_key_file() -> None:

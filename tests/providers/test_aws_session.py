@@ -137,7 +137,8 @@ def test_a_one_time_code_is_asked_for_where_somebody_can_answer(
     assert mfa in asked[0]
     error = refusal(key, enc, credentials(aws, extra))
     assert (
-        error.message == "the AWS profile needs a one-time code, and nobody can be asked without a terminal"
+        error.message
+        == "the AWS profile needs a one-time code, and encconf cannot ask for it without a terminal"
     )
 
     def end(question: str) -> str:
