@@ -125,8 +125,15 @@ def errors_page() -> str:
 
 
 def listed(topic: str) -> list[str]:
-    """A topic of ``encconf help`` as it is printed."""
-    return [".EX", *(plain(line) for line in topic.splitlines()), ".EE"]
+    """A topic of ``encconf help``: its headings, and its rows of a name and a text."""
+    lines: list[str] = []
+    for line in topic.splitlines():
+        row = re.match(r" +(\S.*?)  +(\S.*)$", line)
+        if row is not None:
+            lines += [".TP", f"\\fB{plain(row[1])}\\fR", plain(row[2])]
+        elif line:
+            lines += [".PP", plain(line)] if lines else [plain(line)]
+    return lines
 
 
 def text(lines: list[str]) -> str:

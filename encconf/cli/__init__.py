@@ -124,7 +124,7 @@ class _Call:
                 return self._run_as_sops(argv)
             raise
         self.failure = command.failure
-        _refuse_empty(command, values)
+        _refuse_wrong(command, values)
         _set_from_environment(command, values)
         _as_texts(values)
         if (color := values.pop("color")) is not None:
@@ -198,9 +198,15 @@ def _set_from_environment(command: Command, values: Values) -> None:
 _MAY_BE_EMPTY = ("NUMBER", "PATH", "REGEX", "SUFFIX", "TEXT")
 
 
-def _refuse_empty(command: Command, values: Values) -> None:
-    """Raise MissingFileError for an empty FILE, which would be the current folder, or UsageError."""
+def _refuse_wrong(command: Command, values: Values) -> None:
+    """Raise UsageError for stdin or an empty value where a command takes none.
+
+    Raises MissingFileError for an empty FILE, which would be the current folder.
+    """
     hint = "a variable may not be set"
+    for argument in command.arguments:
+        if argument.named and {"-", "/dev/stdin"} & {*_each(values[argument.dest])}:
+            raise UsageError(f"{command.name} needs a file, not stdin")
     if "" in _each(values.get("file")):
         raise MissingFileError("the name of a file is empty", hint=hint)
     for option in command.options:

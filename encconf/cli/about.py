@@ -39,9 +39,7 @@ def topic(name: str) -> str:
 def show_help(console: Console, *, words: list[str]) -> None:
     """Print the help of a command, or a topic."""
     if words in (["environment"], ["exit-codes"]):
-        from encconf.cli.columns import in_columns
-
-        console.lines(in_columns(console, topic(words[0])))
+        console.lines(topic(words[0]))
         return
     if words[:1] == ["error"]:
         from encconf.cli.error_help import show

@@ -11,16 +11,16 @@ from encconf.audit.names import Names, kind
 from encconf.audit.readers import STATES, FileAccess, Person, Reader, Report, alike, folder_of
 from encconf.audit.ssh_origins import origins
 from encconf.cli import files, targets
-from encconf.cli.columns import Paper
 from encconf.cli.console import (
     Console,
+    Paper,
     display_width,
     is_terminal,
     one_line,
     width_of,
 )
-from encconf.cli.options import Value, flag, text, texts
-from encconf.errors import ConflictError, MissingFileError, UsageError
+from encconf.cli.options import Value, exclude, flag, text, texts
+from encconf.errors import MissingFileError, UsageError
 from encconf.keys import MasterKey
 from encconf.text.printable import counted, quoted
 
@@ -38,10 +38,7 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
     html, json = text(options, "html"), flag(options, "json")
     if json and html in files.STDOUT:
         raise UsageError("--json and --html - both write to stdout")
-    if html is not None and texts(options, "people"):
-        raise ConflictError(
-            "--people and --html exclude each other", hint="in the page, you select the people yourself"
-        )
+    exclude(options, "people", "html", hint="in the page, you select the people yourself")
     try:
         paths = targets.files(console, file or ["."], recursive=True, changed=False)
     except MissingFileError:

@@ -6,7 +6,7 @@ import os
 
 from encconf.cli.console import Console
 from encconf.cli.options import Value, flag, text, texts
-from encconf.errors import ConflictError, EncconfError, MissingFileError, UsageError
+from encconf.errors import ConflictError, EncconfError, MissingFileError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,6 @@ def _below(console: Console, root: str | None) -> list[str]:
 
 def _named(console: Console, paths: list[str], changed: bool) -> list[str]:
     from encconf.cli import targets
-    from encconf.cli.files import STDIN
     from encconf.rules.config import NAME
 
     names = targets.files(console, paths, recursive=True, changed=changed, encrypted=False)
@@ -119,8 +118,6 @@ def _named(console: Console, paths: list[str], changed: bool) -> list[str]:
             names += targets.below(os.path.dirname(config) or ".")
         names = list(dict.fromkeys(names))
     for name in names:
-        if name in STDIN:
-            raise UsageError("check needs files, not stdin: the file name decides which rule applies")
         if not os.path.lexists(name):
             raise MissingFileError("no such file").about(name)
     return names

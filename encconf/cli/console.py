@@ -122,7 +122,7 @@ class Console:
     def status(self) -> Status | None:
         """Return the status line, or None if stderr is not a terminal that can show one."""
         if self._status is None and not self.quiet and is_terminal(2) and self.environ.get("TERM") != "dumb":
-            self._status = Status(self._colored)
+            self._status = Status()
         return self._status
 
     def _paint(self, color: str, text: str) -> str:
@@ -157,6 +157,7 @@ def hint_of(error: EncconfError) -> str:
 _MANY = 4
 _BAR = 24  # the width of the bar in columns
 _NARROW = 40  # lines are not wrapped for a narrower terminal
+_COLUMN = 34  # a second column that begins later does not stay a column
 _REDRAW = 0.05  # the least time between two drawings of a bar, in seconds
 _PATIENCE = 1.0  # seconds of waiting before the status line shows it
 
@@ -167,10 +168,9 @@ class Status:
     Any thread can draw it.  It is erased when it has nothing to show.
     """
 
-    def __init__(self, colored: bool) -> None:
+    def __init__(self) -> None:
         from _thread import RLock
 
-        self._colored = colored
         self._lock = RLock()
         self._shown = 0  # the width of the line on the terminal
         self._held = False
@@ -264,7 +264,7 @@ class Status:
 
     def _show(self, line: str, above: str = "") -> None:
         """Replace the status line, and print the text ``above`` it."""
-        _write_stderr("\r" + " " * self._shown + "\r" + above + self._colored_bar(line))
+        _write_stderr("\r" + " " * self._shown + "\r" + above + line)
         self._shown = display_width(line)
 
     def _longest_wait(self) -> str:
@@ -287,14 +287,6 @@ class Status:
         while display_width(line) >= width:
             line = line[:-1]
         return line
-
-    def _colored_bar(self, line: str) -> str:
-        """Color the progress bar of the line, unless the bar was cut."""
-        before, bracket, rest = line.partition("[")
-        bar, end, after = rest.partition("]")
-        if not (self._colored and self._done and end):
-            return line
-        return f"{before}{bracket}\033[{_CYAN}m{bar}\033[0m{end}{after}"
 
 
 def display_width(text: str) -> int:
@@ -327,21 +319,44 @@ def width_of(descriptor: int, environ: Mapping[str, str]) -> int:
 
 
 def wrapped(line: str, width: int) -> list[str]:
-    """Wrap a line between words.  Words that are too long stay whole, and so do lines with color codes."""
+    """Wrap a line between words.  Words that are too long stay whole, and so do lines with color codes.
+
+    A second column, which two blanks set apart, stays a column.
+    """
     if width < _NARROW or len(line) <= width or "\033" in line:
         return [line]
-    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
-    if len(indent) >= width:
+    import re
+    from textwrap import wrap
+
+    first = re.match(r" *\S+(?: \S+)*  +", line)
+    indent = first.end() if first and first.end() <= _COLUMN else len(line) - len(line.lstrip(" ")) + 2
+    if indent >= width:
         return [line]
-    lines: list[str] = []
-    while len(line) > width:
-        at = line.rfind(" ", len(indent), width + 1)
-        at = at if at > 0 else line.find(" ", width)
-        if at < 0:
-            break
-        lines.append(line[:at].rstrip(" "))
-        line = indent + line[at:].lstrip(" ")
-    return [*lines, line] if line.strip() else lines
+    return wrap(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        expand_tabs=False,
+        replace_whitespace=False,
+    )
+
+
+class Paper:
+    """The lines of a printed report, with colors if stdout is to be colored."""
+
+    def __init__(self, console: Console) -> None:
+        self._colored = wants_color(console.color, 1, console.environ)
+        self.lines: list[str] = []
+
+    def say(self, line: str = "") -> None:
+        """Add a line."""
+        self.lines.append(line)
+
+    def paint(self, color: str, text: str) -> str:
+        """Return the text in a color, which is an ANSI code such as ``1;31``, if the report is colored."""
+        return f"\033[{color}m{text}\033[0m" if self._colored and text.strip() else text
 
 
 def collect_garbage() -> None:
@@ -373,10 +388,7 @@ def wants_color(mode: str | None, descriptor: int, environ: Mapping[str, str]) -
 
 def is_terminal(descriptor: int) -> bool:
     """Whether a descriptor is open on a terminal."""
-    try:
-        return os.isatty(descriptor)
-    except OSError:
-        return False
+    return os.isatty(descriptor)
 
 
 def visible(text: str) -> str:

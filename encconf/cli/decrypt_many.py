@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console, one_line
-from encconf.cli.options import Value, flag, text
+from encconf.cli.options import Value, exclude, flag, text
 from encconf.engine.metadata import metadata_of
-from encconf.errors import ConflictError, OutputError, UsageError, about
+from encconf.errors import OutputError, UsageError, about
 from encconf.io import fileio
 from encconf.rules.names import plain_name
 
@@ -26,8 +26,7 @@ def decrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
         output = None
     if files.are_many(words, options):
         files.refuse_for_many(paths, options, ["extract", "output_type", "filename_override"])
-        if flag(options, "in_place") and output is not None:
-            raise ConflictError("--in-place and --output exclude each other")
+        exclude(options, "in_place", "output")
         if not flag(options, "in_place") and output is None:
             raise UsageError(
                 "several files need an output folder",

@@ -15,9 +15,8 @@ from encconf.audit.history import name_former
 from encconf.audit.names import Names
 from encconf.audit.pairing import Change
 from encconf.cli import files
-from encconf.cli.columns import Paper
-from encconf.cli.console import Console, one_line
-from encconf.cli.options import Value, flag, text, texts
+from encconf.cli.console import Console, Paper, one_line
+from encconf.cli.options import Value, exclude, flag, text, texts
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import ConflictError, EncconfError, as_data
 from encconf.keys import MasterKey
@@ -43,8 +42,7 @@ def compare(console: Console, *, file: list[str], paths: list[str], **options: V
     keyless, show_values = flag(options, "keyless"), flag(options, "show_values")
     if json and quiet:
         raise ConflictError("--json and --quiet exclude each other")
-    if show_values and keyless:
-        raise ConflictError("--show-values and --keyless exclude each other")
+    exclude(options, "show_values", "keyless")
     results = list(_differences(console, file, paths, options))
     failed = [each for each in results if isinstance(each, EncconfError)]
     found = [each for each in results if not isinstance(each, EncconfError)]

@@ -6,12 +6,9 @@ source of docs/reference/errors.md.  The findings of ``encconf check`` are in `e
 
 from __future__ import annotations
 
-from shutil import get_terminal_size
-from textwrap import fill
 from typing import NamedTuple
 
 from encconf.audit.findings import KINDS, entries
-from encconf.cli.columns import in_columns
 from encconf.cli.console import Console
 from encconf.errors import UsageError
 from encconf.io.packaged import packaged
@@ -36,14 +33,12 @@ def show(console: Console, slugs: list[str]) -> None:
     """Print the entries of errors or findings, or without slugs the list of errors.  Raises UsageError."""
     if not slugs:
         width = max(map(len, ENTRIES))
-        rows = "".join(f"{slug:{width}}  {ENTRIES[slug].meaning}\n" for slug in ENTRIES)
-        console.lines(in_columns(console, rows))
+        console.lines("".join(f"{slug:{width}}  {ENTRIES[slug].meaning}\n" for slug in ENTRIES))
         return
-    console.data("\n".join(_text(slug) for slug in slugs))
+    console.lines("\n".join(_text(slug) for slug in slugs))
 
 
 def _text(slug: str) -> str:
-    width = min(get_terminal_size().columns, 100)
     texts = []
     entry = ENTRIES.get(slug)
     if entry is not None:
@@ -53,7 +48,7 @@ def _text(slug: str) -> str:
         texts += [f"{kind.severity}[{slug}], a finding of encconf check", f"{kind.title}.", kind.help]
     if not texts:
         raise _unknown(slug)
-    return "".join(fill(text, width, break_on_hyphens=False, break_long_words=False) + "\n" for text in texts)
+    return "".join(f"{text}\n" for text in texts)
 
 
 def _unknown(slug: str) -> UsageError:

@@ -8,16 +8,12 @@ from encconf.audit import explain as explaining
 from encconf.audit.explain import Explanation, matches, opens
 from encconf.audit.findings import leading, printable
 from encconf.cli.console import Console
-from encconf.cli.files import STDIN
-from encconf.errors import UsageError
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
 
 
 def explain(console: Console, *, file: str, input_type: str | None, json: bool, config: str | None) -> None:
     """Print which rule applies to a file and what it means.  Raises EncconfError if no rule can be used."""
-    if file in STDIN:
-        raise UsageError("explain needs a file name (the file need not exist), not stdin")
     cwd = os.getcwd()
     found = explaining.explain(file, cwd=cwd, config=config, input_type=input_type)
     if json:

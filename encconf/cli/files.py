@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from encconf.cli.console import Console, is_terminal
-from encconf.cli.options import flag, text
+from encconf.cli.options import exclude, flag, text
 from encconf.errors import (
     ChangedError,
     ConflictError,
@@ -127,8 +127,7 @@ def read_by(file: str | None, options: Mapping[str, Value], *, plain: bool = Fal
 
     Raises ConflictError for --in-place with --output or stdin.
     """
-    if flag(options, "in_place") and options.get("output") is not None:
-        raise ConflictError("--in-place and --output exclude each other")
+    exclude(options, "in_place", "output")
     if flag(options, "in_place") and (file is None or file in STDIN):
         raise ConflictError("--in-place needs a file, not stdin")
     override, input_type = text(options, "filename_override"), text(options, "input_type")

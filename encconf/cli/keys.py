@@ -71,8 +71,6 @@ def updatekeys(console: Console, *, file: list[str], **options: Value) -> None:
     from encconf.keys.ssh_to_age import as_age
 
     def plan(change: Change) -> Plan:
-        if change.source.path is None:
-            raise UsageError("updatekeys needs a file, not stdin")
         rule = change.rule()
         own = metadata_of(change.source.text, change.format).selection
         by_rule = rule.selection_for(own)

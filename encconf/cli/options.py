@@ -5,6 +5,8 @@ Both `encconf.cli.table` and `encconf.cli.sops_line` write the options of a comm
 
 from __future__ import annotations
 
+from encconf.errors import ConflictError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,3 +70,10 @@ def texts(values: Mapping[str, Value], name: str) -> list[str]:
     """Return all values of an option that can be repeated."""
     value = values.get(name)
     return value if isinstance(value, list) else []
+
+
+def exclude(values: Mapping[str, Value], *names: str, hint: str | None = None) -> None:
+    """Raise ConflictError if more than one of these options is given."""
+    given = [f"--{name.replace('_', '-')}" for name in names if values.get(name)]
+    if len(given) > 1:
+        raise ConflictError(f"{' and '.join(given)} exclude each other", hint=hint)

@@ -10,7 +10,7 @@ from encconf.cli import files, targets
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console
 from encconf.cli.options import Value, flag, text
-from encconf.errors import NoConfigError, UsageError, as_data
+from encconf.errors import NoConfigError, as_data
 from encconf.rules.config import NAME, Config, find_config, load_file
 from encconf.rules.destination import Destination
 
@@ -41,9 +41,7 @@ class Publishing(Batch):
         self._sent: dict[str, tuple[str, Destination, str]] = {}
 
     def add(self, file: str, root: str | None) -> None:
-        """Find the destination of a file.  Raises UsageError for stdin, and an error if it has none."""
-        if file in files.STDIN:
-            raise UsageError("stdin has no name to publish under", hint="give a file")
+        """Find the destination of a file.  Raises an error if it has none."""
         found = text(self.options, "config") or find_config(file, os.getcwd(), notify=self.console.warn)
         if found is None:
             raise NoConfigError(

@@ -84,7 +84,7 @@ class Rekeying(Batch):
         self.rotate = not flag(options, "keep_data_key")
         self.asks = options.get("yes") is False and not self.dry_run
         self.checklist = text(options, "checklist") if not self.dry_run else None
-        self._hashes: dict[str, bytes] | None = None  # by file, the hash of its plan, once planned
+        self._hashes: dict[str, int] | None = None  # by file, the hash of its text, once planned
         self._configs: dict[str, Config] = {}
         self._reading = allocate_lock()
         self._names: Names | None = None
@@ -140,7 +140,7 @@ class Rekeying(Batch):
     def work(self, file: str) -> Change:
         """Plan a change and make its new text."""
         change = self._plan(file)
-        if self._hashes is not None and self._hash(change.plan) != self._hashes[file]:
+        if self._hashes is not None and hash(change.source.text) != self._hashes[file]:
             raise ChangedError("it was changed in the meantime; nothing was written", hint="run it again")
         if change.plan.changes and not self.dry_run:
             change.enc = rekey.carry_out(
@@ -196,20 +196,12 @@ class Rekeying(Batch):
         assert self._hashes is not None
         self._find_names(done.plan.removed)
         self._to_confirm.setdefault(tuple(self._lines(done.plan)), []).append(file)
-        self._hashes[file] = self._hash(done.plan)
+        self._hashes[file] = hash(done.source.text)
         if self.json:
             self._planned.append(self._row(done, "left"))
         if self.checklist is not None:
             self._items += self._checklist_items(done)
         return ""
-
-    def _hash(self, wanted: Plan) -> bytes:
-        """Return a hash of everything that a plan changes."""
-        from hashlib import sha256
-
-        seen = wanted.seen()
-        said = [*plan_text.lines(wanted, rotate=self.rotate), *(map(spell, seen.paths) if seen else ())]
-        return sha256("\0".join(said).encode("utf-8", "surrogatepass")).digest()
 
     def _is_confirmed(self) -> bool:
         """Print the plans, and return whether the user confirms them."""
@@ -235,7 +227,7 @@ class Rekeying(Batch):
         items = [item for _, item in sorted(self._items, key=lambda item: item[0])]
         self._items.clear()
         if not items:
-            self.console.note(f"no recipient is removed, so {one_line(path)} is not needed")
+            self.console.note("no recipient is removed, so the checklist has no items")
             return
         added = checklist.write(path, items)
         values = f"{counted(len(items), 'value')} to change"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from encconf.cli.options import Value, text
-from encconf.errors import BadKeyError, ConfigError, ConflictError, NoConfigError, NoMatchingRuleError
+from encconf.cli.options import Value, exclude, text
+from encconf.errors import BadKeyError, ConfigError, NoConfigError, NoMatchingRuleError
 from encconf.keys import TABLE, master_key, parse_list
 from encconf.rules import config as configs
 from encconf.rules.selection import DEFAULT, KINDS, Selection
@@ -35,9 +35,7 @@ def find_rule(
     """
     keys = named_keys(options)
     kinds = [kind for kind in KINDS if options.get(kind)]
-    if len(kinds) > 1:
-        said = " and ".join("--" + kind.replace("_", "-") for kind in kinds)
-        raise ConflictError(f"{said} exclude each other")
+    exclude(options, *KINDS)
     rule: configs.Rule | None = None
     try:
         rule = configs.find_rule(target, also=also, config=text(options, "config"), read=read, notify=notify)

@@ -7,18 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 
 from encconf.cli import plan_text
-from encconf.cli.sops_run import Run, envelope, exists, fail
+from encconf.cli.sops_run import Run, envelope, exists, exits, fail
 from encconf.engine import plaintext
 from encconf.engine.admission import Objections, in_full, rule_of
 from encconf.engine.metadata import metadata_of
 from encconf.errors import (
-    DecryptError,
     EncconfError,
     InputError,
     KeyAccessError,
-    MacError,
     NotEncryptedError,
-    PublishError,
     about,
 )
 from encconf.identities.credentials import Credentials
@@ -104,13 +101,10 @@ def _update(run: Run, file: str, config: str) -> None:
     if not text.strip():
         raise NotEncryptedError
     rule = find_rule(path, config=config, notify=run.console.warn)
-    try:
+    with exits(1, InputError):
         held = metadata_of(text, source).threshold or 0
         threshold = min(held, len(rule.groups)) or None
         wanted = rekey.plan(text, rule.groups, threshold, format=source)
-    except InputError as error:
-        error.exit_code = 1
-        raise
     if not wanted.changes:
         run.console.tell(f"File {path} already up to date")
         return
@@ -155,13 +149,9 @@ def _regroup(run: Run, change: Callable[[Rule, int | None], Rule]) -> None:
     source, _ = run.formats(file)
     read = run.read(file, source)
     threshold = run.line.number("shamir-secret-sharing-threshold") or None
-    try:
+    with about(file), exits(1, InputError, KeyAccessError):
         wanted = rekey.plan_change(read.text, lambda rule: change(rule, threshold), format=source)
         enc = rekey.carry_out(wanted, rotate=False, credentials=run.credentials(), notify=run.console.warn)
-    except EncconfError as error:
-        if isinstance(error, (InputError, KeyAccessError)):
-            error.exit_code = 1
-        raise error.about(file) from None
     run.put(enc, read)
 
 
@@ -192,13 +182,8 @@ def publish(run: Run) -> None:
     credentials = run.credentials()
     credentials.key_order()
     for file in _walk(path):
-        try:
+        with exits(1, InputError):
             _publish(run, file, path, config, credentials)
-        except InputError as error:
-            error.exit_code = 1
-            raise error.about(file) from None
-        except (PublishError, DecryptError, KeyAccessError, MacError) as error:
-            raise error.about(file) from None
 
 
 def _walk(path: str) -> Iterator[str]:
@@ -231,7 +216,10 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
     if rule is not None and not rule.selection.kind.endswith("suffix"):
         # sops applies only the suffix of this rule.  With a regex, it encrypts everything.
         rule = Rule(rule.groups, rule.threshold, DEFAULT, rule.name)
-    prepared = publishing.prepare(text, source, destination, credentials, rule=rule, notify=run.console.warn)
+    with about(file):
+        prepared = publishing.prepare(
+            text, source, destination, credentials, rule=rule, notify=run.console.warn
+        )
     if prepared.plan is not None and prepared.plan.regroups:
         run.console.data("The following changes will be made to the file's key groups:\n")
         run.console.data("".join(f"{line}\n" for line in plan_text.of_groups(prepared.plan)))
@@ -244,7 +232,9 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
             raise EncconfError(said)
         run.console.data(said + "\n")
         return
-    if publishing.put(destination, name, prepared.content, credentials):
+    with about(file):
+        published = publishing.put(destination, name, prepared.content, credentials)
+    if published:
         run.console.note(f"{whole} was published")
     else:
         run.console.note(f"Secret in {name} is already up-to-date.")

@@ -13,6 +13,7 @@ from encconf.errors import (
     InputError,
     MissingFileError,
     NotEncryptedError,
+    about,
 )
 
 TYPE_CHECKING = False
@@ -36,6 +37,21 @@ def fail(code: int, message: str) -> NoReturn:
     error = EncconfError(message)
     error.exit_code = code
     raise error
+
+
+class exits:  # noqa: N801 - it reads as a verb
+    """``with exits(1, InputError):`` gives errors of these kinds an exit code of sops."""
+
+    def __init__(self, code: int, *kinds: type[EncconfError]) -> None:
+        self._code = code
+        self._kinds = kinds
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, self._kinds):
+            error.exit_code = self._code
 
 
 class Run:
@@ -136,26 +152,21 @@ class Run:
         self.check_order()
         binary = format == "binary"
         try:
-            text = (
-                fileio.read_stdin(binary=binary) if file == STDIN else fileio.read_text(file, binary=binary)
-            )
+            with about(file):
+                stdin = file == STDIN
+                text = fileio.read_stdin(binary=binary) if stdin else fileio.read_text(file, binary=binary)
         except MissingFileError:
             fail(2, f"Error reading file: open {file}: no such file or directory")
-        except InputError as error:
-            raise error.about(file) from None
         return Source(file, file, fileio.resolve(file), text, format)
 
     def open(self, source: Source) -> Opened:
         """Open an encrypted file.  A syntax error has exit code 1, as in sops."""
         if not source.text.strip() and source.format(None) != "binary":
             raise NotEncryptedError
-        try:
+        with exits(1, InputError):
             opened = source.open(
                 None, self.credentials(), self.console.warn, ignore_mac=self.line.on("ignore-mac")
             )
-        except InputError as error:
-            error.exit_code = 1
-            raise
         self.console.note("Data key recovered successfully")
         return opened
 

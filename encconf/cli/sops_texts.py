@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.cli.console import as_text
-from encconf.cli.sops_run import STDIN, Run, envelope, exists, fail, must_exist
+from encconf.cli.sops_run import STDIN, Run, envelope, exists, exits, fail, must_exist
 from encconf.errors import (
     ConfigError,
     EmitError,
@@ -18,6 +18,7 @@ from encconf.errors import (
     PathNotFoundError,
     PathSyntaxError,
     WrapError,
+    about,
 )
 from encconf.io import fileio
 from encconf.text.path import Path, parse_sops
@@ -106,17 +107,14 @@ def _encrypt(run: Run, file: str) -> None:
     rule = run.rule(name, source)
     read = run.read(file, source)
     indent = run.indent(target)
-    try:
+    # sops does not treat a text of blanks and comments as empty.
+    with about(file), exits(2, *([EmptyDocumentError] if read.text else [])):
         if run.line.text("input-type") != "binary":
             refuse_encrypted(read.text, name, source)
         plain = plain_as(read.text, source, target, indent=indent, rewrite=run.rewrite)
         enc = sealing.encrypt(
             plain, rule, format=target, credentials=run.credentials(), notify=run.console.warn
         )
-    except EncconfError as error:
-        if isinstance(error, EmptyDocumentError) and read.text:
-            error.exit_code = 2  # sops does not treat a text of blanks and comments as empty
-        raise error.about(file) from None
     run.put(enc, read)
 
 
@@ -177,11 +175,8 @@ def set_value(run: Run) -> None:
     if from_stdin:
         said = fileio.read_stdin()
     elif from_file:
-        try:
+        with exits(1, InputError):
             said = fileio.read_text(args[2])
-        except InputError as error:
-            error.exit_code = 1
-            raise
     else:
         said = as_text(args[2])
     _set(run, args[0], path, said)
@@ -221,30 +216,30 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
         source, target = run.formats(name)
         read = run.read(file, source)
         opened = run.open(read)
+        check = of_edits(
+            file,
+            run.config,
+            saves=value is not changes.REMOVED,
+            allowed=True,
+            warn=run.console.warn,
+        )
         try:
-            enc = changes.change(
-                opened,
-                source,
-                (path, value),
-                target=envelope(source, target),
-                idempotent=idempotent,
-                credentials=run.credentials(),
-                ignore_mac=run.line.on("ignore-mac"),
-                check=of_edits(
-                    file,
-                    run.config,
-                    saves=value is not changes.REMOVED,
-                    allowed=True,
-                    warn=run.console.warn,
-                ),
-                notify=run.console.warn,
-            )
+            with about(file):
+                enc = changes.change(
+                    opened,
+                    source,
+                    (path, value),
+                    target=envelope(source, target),
+                    idempotent=idempotent,
+                    credentials=run.credentials(),
+                    ignore_mac=run.line.on("ignore-mac"),
+                    check=check,
+                    notify=run.console.warn,
+                )
         except PathNotFoundError as error:
             if idempotent and value is changes.REMOVED and not isinstance(error, PathBlockedError):
                 return
-            raise error.about(file) from None
-        except EncconfError as error:
-            raise error.about(file) from None
+            raise
         if enc == read.text and idempotent:
             run.console.note("File not written due to no change")
             return

@@ -32,9 +32,12 @@ class Argument:
     """A positional argument, made from its word in the table.
 
     ``file`` is required, ``file?`` is optional.  ``file+`` takes one or more words, and ``file*`` any number.
+    A ``!`` at the end means that it cannot be stdin.
     """
 
     def __init__(self, word: str) -> None:
+        self.named = word[-1] == "!"
+        word = word.removesuffix("!")
         self.dest = word.rstrip("?+*")
         self.required = word[-1] not in "?*"
         self.many = word[-1] in "+*"

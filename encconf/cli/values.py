@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from encconf import api, formats
 from encconf.cli import files
 from encconf.cli.console import Console, is_terminal
-from encconf.cli.options import Value, flag, text
+from encconf.cli.options import Value, exclude, flag, text
 from encconf.engine import loading, plaintext
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
-    ConflictError,
     EmptyDocumentError,
     MissingFileError,
     PathBlockedError,
@@ -39,11 +38,8 @@ def get(console: Console, *, file: str, path: str | None, **options: Value) -> N
     resolve, ignore_mac, json = (flag(options, name) for name in ("resolve", "ignore_mac", "json"))
     source = files.read(file)
     where = parse(path or "")
-    if resolve and ignore_mac:
-        raise ConflictError(
-            "--resolve and --ignore-mac exclude each other",
-            hint="a file whose MAC is not checked must not decide what is fetched",
-        )
+    why = "a file whose MAC is not checked must not decide what is fetched"
+    exclude(options, "resolve", "ignore_mac", hint=why)
     credentials = files.credentials(console)
     opened = source.open(text(options, "input_type"), credentials, ignore_mac=ignore_mac)
     format = opened.document.format
@@ -72,12 +68,9 @@ def get(console: Console, *, file: str, path: str | None, **options: Value) -> N
 
 def set_value(console: Console, *, file: str, path: str, value: str | None, **options: Value) -> None:
     """Set one value.  A file that does not exist is created according to its rule."""
-    if file in files.STDIN:
-        raise UsageError("set needs a file, not stdin")
     where = parse(path)
     json, string = flag(options, "json"), flag(options, "string")
-    if json and string:
-        raise UsageError("--json and --string exclude each other")
+    exclude(options, "json", "string")
     target = fileio.resolve(file)
     if not os.path.exists(target):
         with about(file, instead=target):
@@ -103,8 +96,6 @@ def set_value(console: Console, *, file: str, path: str, value: str | None, **op
 
 def unset(console: Console, *, file: str, path: str, **options: Value) -> None:
     """Remove one value."""
-    if file in files.STDIN:
-        raise UsageError("unset needs a file, not stdin")
     try:
         _change(console, file, options, (parse(path), changes.REMOVED))
     except PathNotFoundError as error:
@@ -156,8 +147,6 @@ def _change(
 def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> None:
     """Replace the plaintext of an encrypted file.  Unchanged values keep their ciphertexts."""
     source = files.read(file)
-    if source.path is None:
-        raise UsageError("update needs a file, not stdin")
     format = source.format(text(options, "input_type"))
     new = text(options, "from")
     if new is None and is_terminal(0):
@@ -184,7 +173,7 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
         changed = len(set(enc.splitlines()) - set(source.text.splitlines()))
         console.note(f"{file}: {counted(changed, 'line')} would change")
         return
-    _write(console, file, source.path, source.text, enc)
+    _write(console, file, fileio.resolve(file), source.text, enc)
 
 
 def _scanned(file: str, enc: str, format: str, options: Mapping[str, Value]) -> Document:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -83,8 +84,8 @@ def serving(
         ],
     )
     methods = {
-        "Encrypt": grpc.unary_unary_rpc_method_handler(desk.encrypt),
-        "Decrypt": grpc.unary_unary_rpc_method_handler(desk.decrypt),
+        verb.title(): grpc.unary_unary_rpc_method_handler(partial(desk.answer, verb))
+        for verb in ("encrypt", "decrypt")
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("KeyService", methods),))
     socket: OwnSocket | None = None
@@ -111,29 +112,8 @@ class _Desk(Record):
     log: Callable[[str], None] | None
     person: Lock
 
-    def encrypt(self, request: bytes, context: Any) -> bytes:
-        def use(key: MasterKey, data_key: bytes, credentials: Credentials) -> bytes:
-            return key.wrap(data_key, credentials).encode()
-
-        return self._answer("encrypt", use, request, context)
-
-    def decrypt(self, request: bytes, context: Any) -> bytes:
-        def use(key: MasterKey, enc: bytes, credentials: Credentials) -> bytes:
-            check_enc(text := enc.decode())
-            data_key = key.unwrap(text, credentials)
-            if len(data_key) not in service.DATA_KEY_SIZES:
-                raise MasterKeyError("the content is not a data key")
-            return data_key
-
-        return self._answer("decrypt", use, request, context)
-
-    def _answer(
-        self,
-        verb: str,
-        use: Callable[[MasterKey, bytes, Credentials], bytes],
-        request: bytes,
-        context: Any,
-    ) -> bytes:
+    def answer(self, verb: str, request: bytes, context: Any) -> bytes:
+        """Answer a request to ``encrypt`` or ``decrypt`` a data key."""
         import grpc
 
         # ipv4:127.0.0.1:4711; or unix:, since clients of unix sockets have no name
@@ -146,7 +126,7 @@ class _Desk(Record):
             if verb == "encrypt" and len(payload) not in service.DATA_KEY_SIZES:
                 raise ValueError("a data key has 32 bytes, and a share has 33")
             if self._allowed(f"{what}?", context):
-                answer = service.pack_response(use(key, payload, self._prepared()))
+                answer = service.pack_response(self._used(verb, key, payload))
             else:
                 code, reason = grpc.StatusCode.PERMISSION_DENIED, "the request was rejected"
         except (ValueError, BadKeyError) as error:
@@ -163,6 +143,16 @@ class _Desk(Record):
             # Only the first line is sent, since the others name places on this machine.
             context.abort(code, reason.split("\n")[0])
         return answer
+
+    def _used(self, verb: str, key: MasterKey, payload: bytes) -> bytes:
+        credentials = self._prepared()
+        if verb == "encrypt":
+            return key.wrap(payload, credentials).encode()
+        check_enc(text := payload.decode())
+        data_key = key.unwrap(text, credentials)
+        if len(data_key) not in service.DATA_KEY_SIZES:
+            raise MasterKeyError("the content is not a data key")
+        return data_key
 
     def _allowed(self, question: str, context: Any) -> bool:
         if self.approve is None:

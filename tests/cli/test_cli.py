@@ -66,7 +66,7 @@ class TestStart:
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
         own = {"cli", "cli.about", "cli.console", "cli.parser", "cli.table", "errors", "io", "io.fileio"}
         own.add("cli.options")
-        own |= {"cli.columns", "cli.version", "io.packaged"}
+        own |= {"cli.version", "io.packaged"}
         own |= {"io.descriptors", "identities", "identities.stored", "keys", "record"}
         own |= {"text", "text.printable", "text.words"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}
@@ -293,7 +293,15 @@ class TestNotUtf8:
 
 
 @pytest.mark.parametrize(
-    "words", ["help environment", "help exit-codes", "help error", "nonsense", "encrypt --nonsense"]
+    "words",
+    [
+        "help environment",
+        "help exit-codes",
+        "help error",
+        "help error no-key mac-mismatch",
+        "nonsense",
+        "encrypt --nonsense",
+    ],
 )
 @pytest.mark.parametrize("width", [60, 80])
 def test_what_is_said_fits_the_terminal_and_uses_it(width: int, words: str, project: Project) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-import pytest
 from project import Project
 
 import encconf
@@ -41,13 +40,6 @@ def test_an_entry(project: Project) -> None:
     assert first == "error[no-rule], exit code 1"
     assert meaning == "No creation rule in .sops.yaml covers the file."
     assert "warning[no-rule], a finding of encconf check\n" in done.out
-    assert max(map(len, done.out.splitlines())) <= 100
-
-
-@pytest.mark.parametrize("width", [40, 80])
-def test_its_lines_fit_the_terminal(project: Project, width: int) -> None:
-    done = project.run("help", "error", "no-key", "mac-mismatch", environ={"COLUMNS": str(width)})
-    assert max(map(len, done.out.splitlines())) <= width
 
 
 def test_the_list_and_the_findings(project: Project) -> None:

@@ -124,7 +124,7 @@ def test_why_it_cannot_be_read() -> None:
 
 def test_stdin_has_no_rule(project: Project) -> None:
     for name in ("-", "/dev/stdin"):
-        assert "explain needs a file name" in project.run("explain", name, code=1).err
+        assert "explain needs a file, not stdin" in project.run("explain", name, code=1).err
 
 
 def test_the_error_names_the_file_after_the_report(project: Project) -> None:

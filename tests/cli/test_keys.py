@@ -107,7 +107,7 @@ class TestUpdatekeys:
             sealed.run("encrypt", "-i", names[-1])
         terminal = Terminal(sealed, "rotate", *names, environ={"TERM": "xterm"})
         assert terminal.end() == 0
-        assert re.search(r"\rrotating \[\033\[36m#+-*\033\[0m\] [1-6]/6 ", terminal.seen)
+        assert re.search(r"\rrotating \[#+-*\] [1-6]/6 ", terminal.seen)
         assert terminal.seen.count("with a new data key") == 6
         assert "rotating" not in "".join(screen(terminal.seen))
 

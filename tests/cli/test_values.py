@@ -208,7 +208,7 @@ class TestSet:
             (["set", FILE, "users.x", "1"], 1),
             (["set", FILE, "sops.mac", "1"], 203),
             (["set", "--json", FILE, "db.port", "{"], 2),
-            (["set", "--json", "--string", FILE, "db.port", "1"], 1),
+            (["set", "--json", "--string", FILE, "db.port", "1"], 8),
             (["set", "none/x.yaml", "a", "1"], 3),
             (["set", "secrets.yaml", "a", "1"], 1),
         ):
