@@ -19,8 +19,9 @@ from reference import ROOT, names, topic
 
 from encconf import __version__
 from encconf.cli.error_help import ENTRIES
+from encconf.cli.grammar import Command
 from encconf.cli.options import Option
-from encconf.cli.table import COMMANDS, ROOT_OPTIONS, Command
+from encconf.cli.table import COMMANDS, ROOT_OPTIONS
 
 FOLDER = ROOT / "build" / "man"
 SUMMARY = "encrypted configuration files, compatible with SOPS"

@@ -21,8 +21,9 @@ sys.path.insert(0, str(ROOT))
 
 from encconf.audit.findings import KINDS  # noqa: E402
 from encconf.cli.error_help import ENTRIES  # noqa: E402
+from encconf.cli.grammar import Command  # noqa: E402
 from encconf.cli.options import Option  # noqa: E402
-from encconf.cli.table import COMMANDS, ROOT_OPTIONS, Command  # noqa: E402
+from encconf.cli.table import COMMANDS, ROOT_OPTIONS  # noqa: E402
 
 FOLDER = ROOT / "docs" / "reference"
 

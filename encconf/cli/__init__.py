@@ -21,11 +21,10 @@ from encconf.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import NoReturn
 
+    from encconf.cli.grammar import Command
     from encconf.cli.options import Value, Values
-    from encconf.cli.table import Command  # which sops does not load
 
 
 AUDIT = "/etc/sops/audit.yaml"
@@ -101,6 +100,11 @@ class _Call:
             from encconf.cli import usage
 
             usage.complete()
+        if argv in (["--version"], ["-v"]):  # without the table, which takes 1 ms
+            from encconf.cli.version import show_version
+
+            show_version(self.console)
+            return 0
         if not argv:
             from encconf.cli.about import show_overview
 
@@ -131,7 +135,7 @@ class _Call:
             self.console = Console(str(color))
         self.console.quiet = values.pop("quiet") is True
         self.console.keys = _take_key_options(values)
-        _function_of(command.target)(self.console, **values)
+        command.function()(self.console, **values)
         return 0
 
     def _run_as_sops(self, argv: list[str]) -> int:
@@ -243,14 +247,6 @@ def _take_key_options(values: Values) -> dict[str, str]:
     if profile:
         found["ENCCONF_AWS_PROFILE"] = str(profile)
     return found
-
-
-def _function_of(target: str) -> Callable[..., None]:
-    """Import the module of a target ``module:function``, and return the function."""
-    module, _, name = target.partition(":")
-    __import__(module)
-    function: Callable[..., None] = getattr(sys.modules[module], name)
-    return function
 
 
 def _unexpected(error: Exception, console: Console, code: int) -> int:

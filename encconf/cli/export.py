@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from encconf.cli import files, flat
 from encconf.cli.console import Console, is_terminal
 from encconf.cli.options import Value, flag, text
-from encconf.errors import ConflictError, OutputError, UsageError, about
+from encconf.errors import ConflictError, UsageError, about
 from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
 from encconf.io import descriptors, fileio
 
@@ -52,19 +52,11 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
 
 
 def _write(console: Console, content: str, output: str | None) -> None:
-    """Write to stdout or to a file.  A new or existing file gets mode 0600."""
+    """Write to stdout, or to a file that others cannot read."""
     if output is None:
         console.data(content)
         return
     path = fileio.resolve(output)
-    with about(output, instead=path):
-        fileio.check_writable(path)
-    if os.name == "posix" and os.path.isfile(path) and os.stat(path).st_mode & 0o077:
-        try:
-            os.chmod(path, 0o600)
-        except OSError as error:
-            raise OutputError(f"its mode cannot be made 0600: {error.strerror}").about(output) from None
-        console.note(f"others could read {output}; its mode is now 0600")
     with about(output, instead=path):
         fileio.write_atomic(path, content, mode=fileio.PRIVATE)
     console.note(f"wrote {output}, as plaintext")

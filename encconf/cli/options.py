@@ -1,6 +1,6 @@
 """The notation for the options of commands, and the values that a command line gives for them.
 
-Both `encconf.cli.table` and `encconf.cli.sops_line` write the options of a command as a row of words.
+Both tables of commands (`encconf.cli.grammar`) write options in this way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Values = dict[str, Value]
 
 
 class Option:
-    """One option, made from its word in a row: its names, a mark, and the name of its value in the help.
+    """One option, made from its word in a table: its names, a mark, and the name of its value in the help.
 
     - ``output,o=FILE`` takes a text.  If it is given twice, the last one counts.  The mark may be left out.
     - ``allow*RULE`` can be given several times, with a text each time.
@@ -48,11 +48,6 @@ class Option:
     def default(self) -> Value:
         """Return the value if the option is not given."""
         return self.kind == "!" if self.is_switch else [] if self.kind == "*" else None
-
-
-def options_of(row: str) -> tuple[Option, ...]:
-    """Parse the options of a row."""
-    return tuple(map(Option, row.split()))
 
 
 def flag(values: Mapping[str, Value], name: str) -> bool:

@@ -6,8 +6,9 @@ An option may come anywhere after its command, and some before it (`ROOT_OPTIONS
 
 from __future__ import annotations
 
+from encconf.cli.grammar import Command
 from encconf.cli.options import Option, Values
-from encconf.cli.table import ENTRIES, ROOT, ROOT_OPTIONS, Command
+from encconf.cli.table import ENTRIES, ROOT, ROOT_OPTIONS
 from encconf.errors import MissingFileError, UsageError
 
 _HELP = Option("help,h?")
@@ -96,9 +97,9 @@ def _read(words: list[str], entry: Command, values: Values) -> list[str]:
 
 def _is_of_sops(entry: Command, name: str) -> bool:
     """Whether sops has this flag, with one dash or two.  ``-output`` is not ``-o utput`` then."""
-    from encconf.cli.sops_line import FLAGS, ROOT_FLAGS, flags_of
+    from encconf.cli import sops_line
 
-    return name in flags_of(FLAGS.get(entry.name, "") if entry.name else ROOT_FLAGS)
+    return entry.name in sops_line.ENTRIES and name in sops_line.flags_of(sops_line.ENTRIES[entry.name])
 
 
 def _place(entry: Command, values: Values, positional: list[str]) -> None:

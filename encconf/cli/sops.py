@@ -27,8 +27,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.cli.sops_line import Line
-
 
 class SopsConsole(Console):
     """A console that prints as sops does: errors without a prefix, and notes only with ``--verbose``."""
@@ -69,9 +67,9 @@ def main(argv: list[str], said: SopsConsole) -> int:
 
             said.data(words(argv[:-1]))
             return 0
-        from encconf.cli.sops_line import read
+        from encconf.cli.sops_line import ENTRIES, parse
 
-        line = read(argv, said.environ)
+        line = parse(argv, said.environ)
         said.verbose = line.root.on("verbose") or line.on("verbose")
         if line.root.on("version"):
             said.data(_VERSION)
@@ -84,26 +82,13 @@ def main(argv: list[str], said: SopsConsole) -> int:
 
             said.data(help_text(line))
         else:
-            _run(said, line)
+            from encconf.cli.sops_run import Run
+
+            ENTRIES[line.command].function()(Run(said, line))
     except EncconfError as error:
         said.error(error)
         return error.exit_code
     return 0
-
-
-def _run(console: SopsConsole, line: Line) -> None:
-    """Call the function of the command.  Raises EncconfError, and SystemExit with a program's exit code."""
-    if line.command.startswith("completion "):
-        from encconf.cli.sops_help import script
-
-        console.data(script(line.command.partition(" ")[2]))
-        return
-    from encconf.cli.sops_run import Run
-    from encconf.cli.sops_texts import VERBS
-
-    if line.command not in VERBS:
-        from encconf.cli.sops_keys import VERBS
-    VERBS[line.command](Run(console, line))
 
 
 _VERSION = "sops 3.13.3\n"

@@ -250,14 +250,3 @@ def _is_confirmed(run: Run, question: str) -> bool:
             raise EncconfError("expected newline" if words else "unexpected newline" if line else "EOF")
         if words[0] in ("y", "n"):
             return words[0] == "y"
-
-
-VERBS = {
-    "rotate": rotate,
-    "updatekeys": updatekeys,
-    "groups add": add_group,
-    "groups delete": delete_group,
-    "publish": publish,
-    "keyservice": keyservice,
-}
-"""The function of each command."""

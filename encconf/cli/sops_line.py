@@ -1,4 +1,4 @@
-"""Parse the command line of sops 3.13.3, with a table of its commands and flags.
+"""Parse the command line of sops 3.13.3, by the table of its commands and flags, help/sops.txt.
 
 sops parses it with urfave/cli 1.22 and Go's flag package.  A flag has one dash or two and may be
 ``-x=value``.  The last one of repeated flags counts.  A command accepts flags anywhere.  Without a command,
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 
-from encconf.cli.options import Option, options_of
+from encconf.cli.grammar import Command, read
+from encconf.cli.options import Option
 from encconf.errors import EncconfError
-from encconf.keys import TABLE
 from encconf.text.words import FALSE, TRUE
 
 TYPE_CHECKING = False
@@ -20,72 +20,16 @@ if TYPE_CHECKING:
 
     FlagValue = str | bool | int | list[str]
 
-# --- the table -----------------------------------------------------------------------------------
+ENTRIES = read("sops")
+"""The commands of sops by name.  "" is sops itself, with its flags before the command."""
+COMMANDS = [name for name in ENTRIES if name and " " not in name]
 
-# Rows of flags, in the notation of `encconf.cli.options`.
-_KS = "enable-local-keyservice!$SOPS_ENABLE_LOCAL_KEYSERVICE keyservice*$SOPS_KEYSERVICE"
-_DO = "decryption-order$SOPS_DECRYPTION_ORDER"
-_AWS = "aws-profile"  # sops has it only for commands that encrypt
-_ROWS = TABLE.values()
-_NAMED = " ".join(f"{row.option}{row.short.replace('-', ',')}${row.variable}" for row in _ROWS)
-_KEYS = f"{_NAMED} {_AWS} encryption-context shamir-secret-sharing-threshold#"
-_SEL = "unencrypted-suffix encrypted-suffix unencrypted-regex encrypted-regex"
-_TYPES = "input-type output-type"
-_CHANGES = " ".join(f"add-{row.option} rm-{row.option}" for row in _ROWS)
-_GROUP = " ".join([*(f"{row.option}*" for row in _ROWS), _AWS, "encryption-context"])
-
-FLAGS = {
-    "completion bash": "",
-    "completion zsh": "",
-    "completion fish": "",
-    "completion powershell": "",
-    "exec-env": f"background? pristine? user same-process? {_AWS} {_DO} {_KS}",
-    "exec-file": f"background? no-fifo? user {_TYPES} filename {_AWS} {_DO} {_KS}",
-    "publish": f"yes,y? omit-extensions? recursive? verbose? {_DO} {_KS}",
-    "keyservice": "network,net address,addr prompt? verbose?",
-    "filestatus": "input-type",
-    "groups add": f"file,f {_GROUP} in-place,i? shamir-secret-sharing-threshold# {_KS}",
-    "groups delete": f"file,f in-place,i? shamir-secret-sharing-threshold# {_KS}",
-    "updatekeys": f"yes,y? input-type {_AWS} {_KS}",
-    "decrypt": f"in-place,i? extract output {_TYPES} ignore-mac? filename-override {_AWS} {_DO} {_KS}",
-    "encrypt": f"in-place,i? output {_KEYS} {_TYPES} {_SEL} filename-override {_KS}",
-    "rotate": f"in-place,i? output {_TYPES} encryption-context {_CHANGES} filename-override {_AWS} {_DO} "
-    f"{_KS}",
-    "edit": f"{_KEYS} {_TYPES} {_SEL} show-master-keys,s? ignore-mac? {_DO} {_KS}",
-    "set": f"{_TYPES} value-file? value-stdin? shamir-secret-sharing-threshold# ignore-mac? {_DO} "
-    f"idempotent? {_AWS} {_KS}",
-    "unset": f"{_TYPES} shamir-secret-sharing-threshold# ignore-mac? {_DO} idempotent? {_AWS} {_KS}",
-}
-ROOT_FLAGS = (
-    "decrypt,d? encrypt,e? rotate,r? disable-version-check?$SOPS_DISABLE_VERSION_CHECK check-for-updates? "
-    f"{_KEYS} in-place,i? extract {_TYPES} show-master-keys,s? {_CHANGES} ignore-mac? mac-only-encrypted? "
-    f"{_SEL} unencrypted-comment-regex encrypted-comment-regex config$SOPS_CONFIG set indent# verbose? "
-    f"output filename-override {_DO} {_KS} version,v?"
-)
-GROUPED = ("completion", "groups")
-COMMANDS = tuple(dict.fromkeys(name.partition(" ")[0] for name in FLAGS))
-
-ABOUT = {
-    "completion": "Generate shell completion scripts",
-    "exec-env": "run a command with the values of a file in its environment",
-    "exec-file": "run a command on a decrypted file",
-    "publish": "publish a file to a configured destination",
-    "keyservice": "serve master keys to other processes",
-    "filestatus": "say whether a file is encrypted",
-    "groups": "add and delete key groups of a file",
-    "updatekeys": "give files the keys of the config file",
-    "decrypt": "decrypt a file or stdin",
-    "encrypt": "encrypt a file or stdin",
-    "rotate": "give a file a new data key",
-    "edit": "edit an encrypted file",
-    "set": "set one value of a file: file index [value]",
-    "unset": "take one value out of a file: file index",
-}
+_HELP = Option("help,h?")
 
 
-def flags_of(row: str) -> dict[str, Option]:
-    """Return the flags of a row by name.  A flag with several names is there several times."""
-    return {name: flag for flag in options_of(row) for name in flag.words}
+def flags_of(entry: Command) -> dict[str, Option]:
+    """Return the flags of a command by name.  A flag with several names is there several times."""
+    return {name: flag for flag in (*entry.options, _HELP) for name in flag.words}
 
 
 class Line:
@@ -137,21 +81,21 @@ def no_topic(word: str) -> WrongLineError:
     return error
 
 
-def read(argv: list[str], environ: Mapping[str, str]) -> Line:
+def parse(argv: list[str], environ: Mapping[str, str]) -> Line:
     """Parse a command line.  Raises WrongLineError."""
-    root = _read("", ROOT_FLAGS, argv, environ, anywhere=False)
+    root = _read(ENTRIES[""], argv, environ, anywhere=False)
     if root.on("help") or not root.args or root.args[0] not in COMMANDS:
         return root
     name, words = root.args[0], root.args[1:]
-    if name in GROUPED:
-        group = _read(name, "", words, environ, anywhere=False)
+    if not ENTRIES[name].target:
+        group = _read(ENTRIES[name], words, environ, anywhere=False)
         words = group.args
         if group.on("help") or not words or words[0] in ("help", "h"):
             return _within(root, Line(f"{name} help", {}, set(), words))
         name, words = f"{name} {words[0]}", words[1:]
-        if name not in FLAGS:
+        if name not in ENTRIES:
             raise no_topic(name.partition(" ")[2])
-    return _within(root, _read(name, FLAGS[name], words, environ, anywhere=True))
+    return _within(root, _read(ENTRIES[name], words, environ, anywhere=True))
 
 
 def _within(root: Line, line: Line) -> Line:
@@ -159,8 +103,8 @@ def _within(root: Line, line: Line) -> Line:
     return line
 
 
-def _read(command: str, row: str, words: list[str], environ: Mapping[str, str], *, anywhere: bool) -> Line:
-    known = flags_of(f"{row} help,h?")
+def _read(entry: Command, words: list[str], environ: Mapping[str, str], *, anywhere: bool) -> Line:
+    known = flags_of(entry)
     words = _flags_first(known, words) if anywhere else list(words)
     values = {flag.words[0]: _default(flag, environ) for flag in known.values()}
     given: set[str] = set()
@@ -187,7 +131,7 @@ def _read(command: str, row: str, words: list[str], environ: Mapping[str, str], 
             values[first] = _value(found, name, value, held if isinstance(held, list) else [])
         given.add(name)
     _refuse_two_forms(known, given)
-    return Line(command, values, given, words)
+    return Line(entry.name, values, given, words)
 
 
 def _refuse_two_forms(known: Mapping[str, Option], given: set[str]) -> None:
@@ -273,21 +217,21 @@ def is_for_sops(argv: list[str]) -> bool:
     It does so if a flag of sops comes before the command or file, if the first word is an existing file and
     no command, or if a command that both have has a flag that only sops has.
     """
-    from encconf.cli.table import ENTRIES, ROOT_OPTIONS, VERSION_FLAGS
+    from encconf.cli.table import ENTRIES as OWN
+    from encconf.cli.table import ROOT_OPTIONS, VERSION_FLAGS
 
     own = {name for option in ROOT_OPTIONS for name in option.names} | {*VERSION_FLAGS, "-h", "--help"}
-    known = flags_of(ROOT_FLAGS)
+    known = flags_of(ENTRIES[""])
     words = iter(argv)
     for word in words:
         if word[:1] != "-" or word == "-":
-            if word not in ENTRIES:
+            if word not in OWN:
                 return "." in word and os.path.isfile(word)
-            row = FLAGS.get(word)
             rest = list(words)
-            if row is None or any(each in ("-h", "--help", "--") for each in rest):
+            if word not in ENTRIES or any(each in ("-h", "--help", "--") for each in rest):
                 return False
-            mine = {name for option in ENTRIES[word].options for name in option.names}
-            theirs = flags_of(row)
+            mine = {name for option in OWN[word].options for name in option.names}
+            theirs = flags_of(ENTRIES[word])
             flags = [each.partition("=")[0] for each in rest if each[:1] == "-" and each != "-"]
             alien = [each for each in flags if each not in mine or _switched(each, rest)]
             return bool(alien) and all(_bare(each) in theirs for each in flags)

@@ -389,17 +389,3 @@ def _json_value(said: str) -> Any:
 def _number(word: str) -> int | float:
     """Parse a whole number.  If it does not fit Go's int64, it is a float, as in sops."""
     return int(word) if len(word) < 19 or -(2**63) <= float(word) < 2**63 else float(word)
-
-
-VERBS = {
-    "": without_command,
-    "decrypt": decrypt,
-    "encrypt": encrypt,
-    "edit": edit,
-    "set": set_value,
-    "unset": unset,
-    "exec-env": exec_env,
-    "exec-file": exec_file,
-    "filestatus": filestatus,
-}
-"""The function of each command."""

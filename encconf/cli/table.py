@@ -1,138 +1,17 @@
-"""The table of commands and options, for the parser, the help and the completion.
+"""The commands of encconf, for the parser, the help and the completion.
 
-It is help/commands.txt.  Each entry there is a command, a group of commands, or encconf itself::
-
-    [NAME] MODULE:FUNCTION ARGUMENT… --REST !CODE
-    A line about it.
-
-    More details: paragraphs, and lists with lines ``- TERM: text``.
-
-    --OPTION: its text
-    --OPTION --OPTION
-      an example
-
-The function is called as ``function(console, **values)`` with one keyword for each argument and option.
-``encconf.cli.options`` has the notation of options.  An option without a text is one of those that the entry
-of encconf itself has, the first.  Lines with ``{option}`` are made for each type of key.  If sops 3.13.3 has
-a command or option, it has the same name here.
+They are in help/commands.txt.  If sops 3.13.3 has a command or option, it has the same name here.
 """
 
 from __future__ import annotations
 
-from encconf.cli.options import Option, Values
-from encconf.io.packaged import packaged
-from encconf.keys import in_config_order
+from encconf.cli.grammar import read
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-class Argument:
-    """A positional argument, made from its word in the table.
-
-    ``file`` is required, ``file?`` is optional.  ``file+`` takes one or more words, and ``file*`` any number.
-    A ``!`` at the end means that it cannot be stdin.
-    """
-
-    def __init__(self, word: str) -> None:
-        self.named = word[-1] == "!"
-        word = word.removesuffix("!")
-        self.dest = word.rstrip("?+*")
-        self.required = word[-1] not in "?*"
-        self.many = word[-1] in "+*"
-
-
-class Command:
-    """One entry of the table.
-
-    ``name`` has the words that call it, and ``target`` is its function, or "" for a group and for encconf
-    itself.  ``rest`` is the keyword for the list of words after ``--``, or "" if the command accepts none.
-    ``failure`` is the exit code for every error, or None if each error has its own.
-    """
-
-    def __init__(self, entry: str) -> None:
-        head, self.summary, *_ = entry.split("\n", 2)
-        self.name, _, calls = head.partition("]")
-        self._entry = entry
-        self._options: tuple[Option, ...] = ()
-        self.target = self.rest = ""
-        self.failure: int | None = None
-        self.arguments: list[Argument] = []
-        for word in calls.split():
-            if ":" in word:
-                self.target = f"encconf.cli.{word}"
-            elif word[:2] == "--":
-                self.rest = word[2:]
-            elif word[0] == "!":
-                self.failure = int(word[1:])
-            else:
-                self.arguments.append(Argument(word))
-
-    @property
-    def options(self) -> tuple[Option, ...]:
-        """The options, in the order of the help.  They are made when they are first needed."""
-        if not self._options:
-            found = {option.words[0]: option for option in self._own_options()}
-            for name in ("color", "quiet") if self.target else ():
-                found.setdefault(name, SHARED[name])
-            self._options = tuple(found.values())
-        return self._options
-
-    def _own_options(self) -> Iterator[Option]:
-        lines: list[str] = []
-        for line in self._blocks()[1]:
-            if line[:2] == "--":
-                lines.append(line)
-            elif line[0] != " ":
-                lines[-1] += f" {line}"
-        for line in lines:
-            for word in [line] if ": " in line else line.split():
-                for said in map(word.format_map, _KEYS) if "{option}" in word else [word]:
-                    spec, colon, help = said[2:].partition(": ")
-                    yield Option(spec, help) if colon else SHARED[spec]
-
-    def _blocks(self) -> tuple[list[str], list[str]]:
-        """Return the blocks of the details, and the lines with the options and examples."""
-        blocks = self._entry.split("\n\n")[1:]
-        last = blocks.pop().split("\n") if blocks and blocks[-1][:2] in ("--", "  ") else []
-        return blocks, last
-
-    def defaults(self) -> Values:
-        """Return every keyword of ``target`` with its default."""
-        values: Values = {option.dest: option.default() for option in self.options}
-        for argument in self.arguments:
-            values[argument.dest] = [] if argument.many else None
-        if self.rest:
-            values[self.rest] = []
-        return values
-
-    @property
-    def details(self) -> list[str | list[tuple[str, str]]]:
-        """The details of the help.  Each is a paragraph, or a list of terms with their meanings."""
-        found: list[str | list[tuple[str, str]]] = []
-        for block in self._blocks()[0]:
-            rows = block.removeprefix("- ").split("\n- ")
-            said = [row.replace("\n", " ").partition(": ") for row in rows]
-            is_list = block.startswith("- ")
-            found.append([(term, text) for term, _, text in said] if is_list else block.replace("\n", " "))
-        return found
-
-    @property
-    def examples(self) -> list[str]:
-        """The examples of the help."""
-        return [line.strip() for line in self._blocks()[1] if line[0] == " "]
-
-
-_KEYS = [{**vars(row), "short": row.short.replace("-", ",")} for _, row in in_config_order()]
-
-_ENTRIES = packaged("encconf.cli", "help/commands.txt").rstrip("\n").removeprefix("[").split("\n\n[")
-ENTRIES = {entry.name: entry for entry in map(Command, _ENTRIES)}
+ENTRIES = read("commands", ("color", "quiet"))
 """The entries by name.  "" is encconf itself, with the options that several commands have."""
 COMMANDS = tuple(entry for entry in ENTRIES.values() if entry.target)
 ROOT = ENTRIES[""]
-SHARED: dict[str, Option] = {}
-SHARED.update((option.words[0], option) for option in ROOT.options)
+SHARED = {option.words[0]: option for option in ROOT.options}
 ROOT_OPTIONS = (SHARED["color"], SHARED["config"], SHARED["quiet"])
 """Options that may also come before the command."""
 

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from encconf.cli.console import Console
+from encconf.cli.grammar import Argument, Command
 from encconf.cli.options import Option
-from encconf.cli.table import COMMANDS, ENTRIES, ROOT, ROOT_OPTIONS, VERSION_FLAGS, Argument, Command
+from encconf.cli.table import COMMANDS, ENTRIES, ROOT, ROOT_OPTIONS, VERSION_FLAGS
 from encconf.errors import EncconfError, UsageError
 
 _PROGRAM = "encconf"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from encconf.cli.grammar import Command
 from encconf.cli.options import Option
-from encconf.cli.table import COMMANDS, ENTRIES, ROOT_OPTIONS, Command
+from encconf.cli.table import COMMANDS, ENTRIES, ROOT_OPTIONS
 
 WORDS = st.sampled_from(
     ["secrets.yaml", "-", "a b", "ä.json", "--", "", "-x", "--nope", "x=y", "=", "git", "help"]

@@ -173,7 +173,7 @@ def test_into_a_file(awkward: Project, dialect: str) -> None:
 
 def test_into_a_file_that_others_could_read(awkward: Project) -> None:
     awkward.write("out", "old").chmod(0o644)
-    assert "its mode is now 0600" in awkward.run("export", "--format", "json", "-o", "out", "v.json").err
+    awkward.run("export", "--format", "json", "-o", "out", "v.json")
     assert stat.S_IMODE(awkward.path("out").stat().st_mode) == 0o600
 
 

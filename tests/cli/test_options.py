@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from encconf.cli.options import Option, flag, options_of, text, texts
+from encconf.cli.options import Option, exclude, flag, text, texts
+from encconf.errors import ConflictError
 
 
 def test_the_marks_of_a_row() -> None:
-    force, output, rules, indent, local = options_of(
-        "force,f? output,o=FILE allow*RULE indent# enable-local!"
+    force, output, rules, indent, local = map(
+        Option, ["force,f?", "output,o=FILE", "allow*RULE", "indent#", "enable-local!"]
     )
     assert (force.names, force.words, force.dest) == (("--force", "-f"), ("force", "f"), "force")
     assert (output.names, output.metavar, output.choices, output.env) == (("--output", "-o"), "FILE", (), "")
@@ -37,3 +38,11 @@ def test_the_values_of_a_line() -> None:
     ]
     assert [text(values, name) for name in ("force", "output", "none", "other")] == [None, "x", None, None]
     assert [texts(values, name) for name in ("allow", "output", "other")] == [["a", "b"], [], []]
+
+
+def test_options_that_exclude_each_other() -> None:
+    values = {"in_place": True, "output": "x", "json": False, "people": [], "html": None}
+    exclude(values, "in_place", "json", "people", "html")
+    with pytest.raises(ConflictError, match=r"^--in-place and --output exclude each other\b") as caught:
+        exclude(values, "json", "in_place", "output", hint="choose one")
+    assert caught.value.hint == "choose one"

@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from project import Project
 
 from encconf.cli import parser
+from encconf.cli.grammar import Command
 from encconf.cli.options import Values
-from encconf.cli.table import COMMANDS, ENTRIES, Command
+from encconf.cli.table import COMMANDS, ENTRIES
 from encconf.errors import EncconfError, UsageError
 
 

@@ -21,14 +21,13 @@ import yaml
 from doubles.recording_keyservice import RecordingKeyservice, by_itself
 from oracle import FIXTURES, AgeKey, gpg_home, sops_binary
 
-from encconf.cli.options import options_of
-from encconf.cli.sops_line import COMMANDS, FLAGS, ROOT_FLAGS
+from encconf.cli.sops_line import COMMANDS, ENTRIES
 
 from .conftest import ROOT, Box, boxes
 
 pytestmark = pytest.mark.services
 
-TABLE = {"": ROOT_FLAGS, **FLAGS}
+TABLE = [name for name, entry in ENTRIES.items() if entry.target]
 
 # Flags of the drop-in that the binary has not.
 MORE = {
@@ -74,7 +73,7 @@ def of_help(*command: str) -> dict[str, tuple[set[str], bool, str]]:
 
 
 def of_table(command: str) -> dict[str, tuple[set[str], bool, str]]:
-    flags = options_of(TABLE[command])
+    flags = ENTRIES[command].options
     return {flag.words[0]: (set(flag.words), not flag.is_switch, flag.env) for flag in flags}
 
 
