@@ -96,7 +96,7 @@ class _Call:
         """Call the command that the arguments name, and return the exit code."""
         if program in ("sops", "sops.exe") or (argv[:1] == ["--version"] and len(argv) > 1):
             return self._run_as_sops(argv)
-        if "_ENCCONF_COMPLETE" in os.environ:
+        if os.environ.get("_ENCCONF_COMPLETE"):
             from encconf.cli import usage
 
             usage.complete()

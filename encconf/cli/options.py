@@ -32,12 +32,12 @@ class Option:
     def __init__(self, row: str, help: str = "") -> None:
         self.help = help
         row, _, self.env = row.partition("$")
-        at = next((at for at, sign in enumerate(row) if sign in "=?!#*"), len(row))
-        self.words = tuple(row[:at].split(","))
+        self.kind = next((sign for sign in "=?!#*" if sign in row), "=")
+        words, _, value = row.partition(self.kind)
+        self.words = tuple(words.split(","))
         self.names = tuple(f"--{word}" if len(word) > 1 else f"-{word}" for word in self.words)
         self.dest = self.words[0].replace("-", "_")
-        self.kind = row[at : at + 1] or "="
-        self.metavar, _, choices = row[at + 1 :].partition(":")
+        self.metavar, _, choices = value.partition(":")
         self.choices = tuple(choices.split("|")) if choices else ()
 
     @property

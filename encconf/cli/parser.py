@@ -50,7 +50,7 @@ def find(words: list[str]) -> Command:
     *group, last = words
     within = ENTRIES.get(" ".join(group), ROOT)
     found = ENTRIES.get(" ".join(words))
-    if found is None or not last:
+    if found is None or not last or " " in last:
         from encconf.text.words import did_you_mean
 
         names = [name.split() for name in ENTRIES if name]

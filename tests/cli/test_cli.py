@@ -65,7 +65,7 @@ class TestStart:
         modules = self.loaded(project, *args)
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
         own = {"cli", "cli.about", "cli.console", "cli.parser", "cli.table", "errors", "io", "io.fileio"}
-        own.add("cli.options")
+        own |= {"cli.options", "cli.grammar"}
         own |= {"cli.version", "io.packaged"}
         own |= {"io.descriptors", "identities", "identities.stored", "keys", "record"}
         own |= {"text", "text.printable", "text.words"}

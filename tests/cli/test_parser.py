@@ -89,6 +89,7 @@ def test_the_version(argv: list[str]) -> None:
         ([], "no command was given", "see: encconf --help", 1),
         (["git"], "no command was given", "see: encconf git --help", 1),
         ([""], "unknown command ''", "see: encconf --help", 1),
+        (["git install"], "unknown command 'git install'", "see: encconf --help", 1),
         (["git", "instal"], "unknown command 'instal'", "did you mean install?", 1),
         (["decrypt", "--json", "f"], "unknown option --json", "see: encconf decrypt --help", 1),
         (["decrypt", "-ix", "f"], "unknown option -x", "see: encconf decrypt --help", 1),

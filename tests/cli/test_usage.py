@@ -31,6 +31,10 @@ def test_completion_comes_before_any_command(monkeypatch: pytest.MonkeyPatch) ->
     assert caught.value.code == 0
 
 
+def test_an_empty_variable_of_completion_changes_nothing(project: Project) -> None:
+    assert project.run("--version", environ={"_ENCCONF_COMPLETE": ""}).out.startswith("encconf ")
+
+
 def test_a_shell_that_is_not_known(project: Project) -> None:
     done = project.run("completion", "tcsh", code=1)
     assert done.out == ""
