@@ -113,7 +113,7 @@ _NO_EXCHANGE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV
 class _Unfinished:
     """A new file in a folder.  If the system can do that, the file has no name until it is complete.
 
-    Otherwise it has a temporary name (`is_unfinished`), which is always removed, except after SIGKILL.
+    Otherwise it has a temporary name (`unfinished_name`), which is always removed, except after SIGKILL.
     """
 
     def __init__(self, at: LockedFolder, mode: int) -> None:
@@ -209,21 +209,14 @@ def sweep(folder: str) -> list[str]:
 
 def _leftovers(folder: str) -> list[str]:
     with os.scandir(folder) as entries:
-        return [entry.name for entry in entries if is_unfinished(entry.name)]
-
-
-def is_unfinished(name: str) -> bool:
-    """Whether a file's name is that of an unfinished file of `write_atomic`."""
-    return is_random_name(name, _UNFINISHED)
+        return [entry.name for entry in entries if is_random_name(entry.name, _UNFINISHED)]
 
 
 def is_leftover(name: str) -> bool:
     """Whether a file's name is that of a file that every write removes: one is running, or it was killed."""
-    if not name.startswith(_UNFINISHED):
-        return False
     from encconf.io.inplace import is_saved
 
-    return is_unfinished(name) or is_saved(name)
+    return is_random_name(name, _UNFINISHED) or is_saved(name)
 
 
 def unfinished_name() -> str:

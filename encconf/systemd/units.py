@@ -54,15 +54,10 @@ ProtectSystem=strict
 
 
 class Unit(Record):
-    """A file for systemd: its path below a folder of units, and its text after `HEADER`."""
+    """A file for systemd: its path below a folder of units, and its text."""
 
     path: str
-    body: str
-
-    @property
-    def text(self) -> str:
-        """The whole file."""
-        return HEADER + self.body
+    text: str
 
 
 def name_of(unit: str) -> str:
@@ -90,7 +85,7 @@ def drop_in(unit: str, names: Sequence[str], *, socket: str | None = None, varia
     lines += [f"LoadCredential={plain(each)}:{where}" for each in names]
     if variables:
         lines += [f"Environment={_quoted(f'{_variable(each)}=%d/{plain(each)}')}" for each in names]
-    return Unit(f"{unit}.d/50-encconf.conf", "\n".join([*lines, ""]))
+    return Unit(f"{unit}.d/50-encconf.conf", HEADER + "\n".join([*lines, ""]))
 
 
 def check(unit: str, names: Sequence[str]) -> None:
@@ -113,7 +108,7 @@ def socket_unit(unit: str, *, socket: str | None = None) -> Unit:
     name = name_of(unit)
     where = plain(socket) if socket else SOCKET.format(name=plain(name))
     text = f"""\
-[Unit]
+{HEADER}[Unit]
 Description=Credentials for {plain(unit)}
 
 [Socket]
@@ -153,7 +148,7 @@ def service_unit(
         kind = "LoadCredentialEncrypted" if identity.endswith(".cred") else "LoadCredential"
         key = f"{kind}=encconf-identity:{_source(identity)}\n"
     text = f"""\
-[Unit]
+{HEADER}[Unit]
 Description=Credentials for {plain(unit)}, out of encrypted files
 Requires={name_of(unit)}.socket
 
