@@ -45,7 +45,7 @@ def serve(console: Console, *, file: list[str], **options: Value) -> None:
     given = server.activated(console.environ)
     values.load()
     path = text(options, "socket") or _default_socket(console) if given is None else str(given.getsockname())
-    with nullcontext(given) if given is not None else server.Listening(path) as listener:
+    with nullcontext(given) if given is not None else server.listening(path) as listener:
         desk = server.CredentialServer(
             listener, values, allowed, log=console.note, watch=flag(options, "reload"), idle=seconds
         )

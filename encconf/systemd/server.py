@@ -19,7 +19,8 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from encconf.errors import EncconfError, OutputError, UsageError
 from encconf.io.peer import peer_of
@@ -202,36 +203,26 @@ class CredentialServer:
         return True
 
 
-class Listening:
-    """``with Listening(path) as listener:`` listens on a socket that only its owner can connect to (0600).
+@contextmanager
+def listening(path: str) -> Iterator[socket.socket]:
+    """``with listening(path) as listener:`` listens on a socket that only its owner can connect to (0600).
 
     A missing folder is created with mode 0700.  A folder in which others may write is refused.  The socket
     accepts connections as soon as it exists, and is removed in the end.  Raises UsageError and OutputError.
     """
-
-    def __init__(self, path: str) -> None:
-        self._place = OwnSocket(path)
-
-    def __enter__(self) -> socket.socket:
-        path = self._place.path
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    place = OwnSocket(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         try:
-            _prepare(os.path.dirname(path))
-            with self._place.making() as temporary:
-                listener.bind(temporary)
-                listener.listen(socket.SOMAXCONN)
-        except OSError as error:
-            listener.close()
-            raise OutputError(f"cannot listen there: {error.strerror}").about(path) from None
-        except BaseException:
-            listener.close()
-            raise
-        self._listener = listener
-        return listener
-
-    def __exit__(self, *_: object) -> None:
-        self._place.remove()
-        self._listener.close()
+            try:
+                _prepare(os.path.dirname(place.path))
+                with place.making() as temporary:
+                    listener.bind(temporary)
+                    listener.listen(socket.SOMAXCONN)
+            except OSError as error:
+                raise OutputError(f"cannot listen there: {error.strerror}").about(place.path) from None
+            yield listener
+        finally:
+            place.remove()
 
 
 def _prepare(folder: str) -> None:

@@ -20,7 +20,7 @@ from systemd.serving import BIG, REFUSED, allow, serving
 
 from encconf.identities.credentials import Credentials
 from encconf.systemd.rules import read as rule_of
-from encconf.systemd.server import DEADLINE, CredentialServer, Listening
+from encconf.systemd.server import DEADLINE, CredentialServer, listening
 from encconf.systemd.values import Values
 
 from .manager import Manager
@@ -241,7 +241,7 @@ class TestPeers:
         monkeypatch.setattr(values, "get", lambda rule, instance: b"hunter2")
         path = tmp_path / "run" / "c.sock"
         log: list[str] = []
-        with Listening(str(path)) as listener:
+        with listening(str(path)) as listener:
             desk = CredentialServer(listener, values, [rule], log=log.append)
             running = threading.Thread(target=desk.run)
             running.start()
