@@ -7,11 +7,10 @@ since it was encrypted (`encconf.engine.admission`).
 from __future__ import annotations
 
 from encconf import formats
-from encconf.engine.admission import Objections, rule_of
+from encconf.engine.admission import Objections, rule_to_wrap
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
 from encconf.engine.sealing import scan_plain
-from encconf.envelope.groups import are_spoiled
 from encconf.errors import (
     EmptyGroupError,
     EncconfError,
@@ -127,8 +126,9 @@ def refuse_strangers_of(file: str, metadata: Metadata, config: str | None, *, ne
 
     It does so if the data key is new, or if a spoiled key in the file must be wrapped again.
     """
-    if new_data_key or are_spoiled(metadata.groups):
-        refuse_strangers(file, rule_of(metadata), lambda: find_rule(file, config=config))
+    rule = rule_to_wrap(metadata, new_data_key=new_data_key)
+    if rule is not None:
+        refuse_strangers(file, rule, lambda: find_rule(file, config=config))
 
 
 def _or_name(strangers: Sequence[MasterKey]) -> str:
