@@ -60,8 +60,8 @@ def ask(
         )
 
     def send(token: str) -> dict[str, Any]:
-        place = (connections, namespace, token)
-        return _answer(place, method, steps, needs=needs, hidden=[token], **options)
+        headers = {"X-Vault-Namespace": namespace, "X-Vault-Token": token or None}
+        return _answer(connections, method, steps, headers, [token], needs=needs, **options)
 
     if who.method == "token":
         try:
@@ -124,7 +124,7 @@ def log_in(who: Identity, server: Server, namespace: str | None) -> tuple[str, f
 
     hidden = [value for name, value in payload.items() if name not in ("role", "role_id")]
     try:
-        answer = _answer((server, namespace, ""), "POST", parts, hidden=hidden, json=payload)
+        answer = _answer(server, "POST", parts, {"X-Vault-Namespace": namespace}, hidden, json=payload)
     except MasterKeyError as error:
         reason = error.reason
         if error.code and reason in ("denied", "wrong", "missing"):
@@ -152,24 +152,26 @@ _LOGIN_HINTS = {
 
 
 def _answer(
-    place: tuple[Server, str | None, str],
+    server: Server,
     method: str,
     steps: Sequence[str],
+    headers: Mapping[str, str | None],
+    hidden: Sequence[str],
     *,
     needs: str = "",
-    hidden: Sequence[str],
     **options: Any,
 ) -> dict[str, Any]:
-    """Return the answer to a request, also if nothing is there.  Raises MasterKeyError.
+    """Return the answer to a request, {} if it has no content.  Raises MasterKeyError.
 
-    ``place`` is the server, the namespace and the token.  An answer without content is {}.
+    The error quotes none of the ``hidden`` texts.
     """
     from urllib.parse import quote
 
-    server, namespace, token = place
-    headers = {"X-Vault-Request": "true", "X-Vault-Namespace": namespace, "X-Vault-Token": token or None}
     path = "/v1/" + "/".join(quote(step, safe="") for step in steps)
-    answer = server.ask(method, path, headers=headers, **options)
+    try:
+        answer = server.ask(method, path, headers={"X-Vault-Request": "true", **headers}, **options)
+    except ValueError:  # a namespace that no header can have
+        raise MasterKeyError("VAULT_NAMESPACE is not the name of a namespace", reason="wrong") from None
     try:
         found = answer.json()
     except (ValueError, RecursionError):

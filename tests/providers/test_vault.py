@@ -452,6 +452,15 @@ def test_a_call_is_tried_three_times_at_most() -> None:
     assert (error.reason, len(server.seen)) == ("unreachable", 3)
 
 
+def test_a_namespace_that_no_header_can_have() -> None:
+    with Script((200, "{}")) as server:
+        for name in ("日本", "a\nb"):
+            odd = Credentials({"VAULT_ADDR": server.address, "VAULT_TOKEN": "t", "VAULT_NAMESPACE": name})
+            with pytest.raises(MasterKeyError):
+                VaultKey(server.address, "transit", "k").wrap(bytes(32), odd)
+        assert server.seen == []
+
+
 def test_a_url_holds_each_step_as_it_is() -> None:
     with Script((200, "{}")) as server:
         steps = ["a b", "c/d", "é", "%2e"]
