@@ -623,7 +623,7 @@ def test_an_address_with_a_password_is_not_shown() -> None:
     for environ in ({}, {"VAULT_TOKEN": "t"}):
         found = sources.probe("vault", Credentials({**environ, "VAULT_ADDR": "https://me:pa55@v.example"}))
         assert (found.usable, found.missing) == (False, ["the address of Vault is not a plain URL"])
-        assert "pa55" not in repr(found)
+        assert "pa55" not in repr(vars(found))
 
 
 def test_certificates() -> None:
