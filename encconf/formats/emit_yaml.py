@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-from encconf.errors import ParseError
 from encconf.formats import goyaml
 from encconf.formats.emit_parts import items_of, lines_above, text_behind
 from encconf.formats.yaml_text import Style, block_lines, chomping
-from encconf.formats.yaml_words import binary, double, single
+from encconf.formats.yaml_words import binary, double, means, single
 from encconf.text.document import Leaf
 from encconf.text.words import bool_word
 
@@ -102,12 +101,8 @@ def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4
 
 def _means_other(value: str) -> bool:
     """Whether a plain scalar with this text would be something else than a string, now or in YAML 1.1."""
-    if not value or value in _OLD_BOOLS or value == "<<" or _SIXTY.fullmatch(value):
-        return True
-    try:
-        return goyaml.resolve(value, None, True)[0] != "str"
-    except ParseError:
-        return True
+    special = not value or value in _OLD_BOOLS or value == "<<" or _SIXTY.fullmatch(value) is not None
+    return special or not means(value, "str", value.encode())
 
 
 def _plain(value: str) -> bool:

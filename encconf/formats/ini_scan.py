@@ -145,9 +145,7 @@ def skip_blanks(text: str, at: int, end: int) -> int:
 
 def _back(text: str, at: int, end: int) -> int:
     """Return the offset after the last character that is not a blank, or ``at``."""
-    while end > at and text[end - 1] in SPACE:
-        end -= 1
-    return end
+    return at + len(text[at:end].rstrip(SPACE))
 
 
 def _comment(text: str, line: int, sign: int, end: int, stop: int, kind: str = "comment") -> Entry:

@@ -124,9 +124,10 @@ def scan(text: str, *, comments: bool = False) -> Document:
             if mark == ",":
                 raise _fault(text, found.end(5), in_map)
         else:
-            note = None
+            note, style = None, BARE
             if string is not None:
                 start, end = found.span(2)
+                style = QUOTED
                 value = string[1:-1]
                 if "\\" in value or not value.isascii():
                     value = _string(text, start, string)
@@ -138,16 +139,14 @@ def scan(text: str, *, comments: bool = False) -> Document:
                         and leaves[-1].step == step - 1
                         and leaves[-1].note is True
                     )
-                leaf = Leaf(scope, step, start, end, QUOTED, "str", value.encode(), note)
+                type, data = "str", value.encode()
             elif number is not None:
                 start, end = found.span(3)
                 type, data = _number(text, start, number)
-                leaf = Leaf(scope, step, start, end, BARE, type, data)
             else:
                 start, end = found.span(4)
                 type, data = _WORDS[word]
-                leaf = Leaf(scope, step, start, end, BARE, type, data)
-            leaves.append(leaf)
+            leaves.append(Leaf(scope, step, start, end, style, type, data, note))
             shape.append("." + step if in_map else "-")
             if block is not None and scope is root:  # a sops member that is not a block
                 _take_block(document, end, *block)

@@ -76,10 +76,8 @@ def attach(document: Document, block_text: str) -> list[Edit]:
         if part is not document.parts[0] and LAYOUT in block_text:
             block_text = amend(block_text, {LAYOUT: None})  # only the first document needs the layout record
         if part.close is not None:
-            if part.block is not None:
-                edits.append((*part.block, _flow_block(block_text)))
-                continue
-            edits.append(_flow_member(document, part, _flow_block(block_text)))
+            member = _flow_block(block_text)
+            edits.append((*part.block, member) if part.block else _flow_member(document, part, member))
             continue
         if not _has_lines(block_text):
             block_text = render_block(_block_tree(block_text))

@@ -50,7 +50,9 @@ def parse(text: str, pure: bool) -> Iterator[Any]:
             column=mark.column + 1 if mark else None,
         ) from None
     except YAMLError as error:
-        raise ParseError(f"not valid YAML: {_reader_problem(error)}") from None
+        reason = getattr(error, "reason", "it cannot be read")
+        place = f" at position {error.position}" if hasattr(error, "position") else ""
+        raise ParseError(f"not valid YAML: {reason}{place}") from None
     except UnicodeEncodeError:
         raise ParseError("not valid YAML: it holds a lone surrogate") from None
 
@@ -78,11 +80,3 @@ def events_of(text: str, pure: bool) -> Iterator[Any]:
         return event
 
     return map(restored, parse(text.replace("\ufeff", other), pure))
-
-
-def _reader_problem(error: Exception) -> str:
-    reason = getattr(error, "reason", None)
-    position = getattr(error, "position", None)
-    if isinstance(reason, str):
-        return f"{reason} at position {position}" if position is not None else reason
-    return "it cannot be read"

@@ -353,16 +353,10 @@ def _block_column(document: Document, leaf: Leaf) -> int:
     """Return the column of a block scalar's lines in the place of a leaf."""
     text = document.text
     line = line_start(text, leaf.start)
-    before = text[line : leaf.start]
-    indent = len(before) - len(before.lstrip(" "))
     # `- - key: ENC[…]`: the mapping or sequence that holds the leaf starts after the dashes.
-    rest = before[indent:]
-    while rest.startswith("- ") and rest[2:].strip():
-        inner = rest[2:]
-        skipped = 2 + len(inner) - len(inner.lstrip(" "))
-        indent += skipped
-        rest = rest[skipped:]
-    return indent + _habits(document)[1]
+    before = re.match(r" *+(?:- ++(?=\s*\S))*", text[line : leaf.start])
+    assert before is not None
+    return before.end() + _habits(document)[1]
 
 
 def _has_room(document: Document, end: int, indent: int, value: str) -> bool:
