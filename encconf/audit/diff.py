@@ -7,6 +7,7 @@ equal values, unless their types or lengths differ.  Either side may be plaintex
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -157,30 +158,27 @@ def _agree(side: Side, other: Side) -> None:
 
 
 def _compare_comments(found: Difference, before: Content, after: Content) -> None:
-    if before.side.text is None or after.side.text is None:
+    one, other = before.side, after.side
+    if None in (one.text, other.text) or one.format != other.format:  # JSON has no comments, for example
         return
     old, new = _counted(before.comments, found), _counted(after.comments, found)
-    changed = added = removed = 0
-    for place in old.keys() | new.keys():
-        was, now = old.get(place, {}), new.get(place, {})
-        lost = sum(max(0, number - now.get(text, 0)) for text, number in was.items())
-        fresh = sum(max(0, number - was.get(text, 0)) for text, number in now.items())
-        changed += min(lost, fresh)
-        removed += lost - min(lost, fresh)
-        added += fresh - min(lost, fresh)
-    if before.side.format == after.side.format:  # another format may have no comments, for example JSON
-        found.comments = (changed, added, removed)
+    lost, fresh = _by_place(old - new), _by_place(new - old)
+    changed = (lost & fresh).total()
+    found.comments = (changed, fresh.total() - changed, lost.total() - changed)
 
 
-def _counted(comments: Iterable[tuple[str, str, str | None]], found: Difference) -> dict[str, dict[str, int]]:
+def _by_place(comments: Counter[tuple[str, str]]) -> Counter[str]:
+    return Counter(place for place, _ in comments.elements())
+
+
+def _counted(comments: Iterable[tuple[str, str, str | None]], found: Difference) -> Counter[tuple[str, str]]:
     """Return how often each comment occurs at each place.  Without a key, ciphertexts are counted."""
-    counts: dict[str, dict[str, int]] = {}
+    counts: Counter[tuple[str, str]] = Counter()
     one, other = found.encrypted
     for place, text, enc in comments:
         if not found.keyed and (enc is not None or one != other):
             text = enc if enc and found.data_key == "same" else "a comment that cannot be compared"
-        texts = counts.setdefault(place, {})
-        texts[text] = texts.get(text, 0) + 1
+        counts[place, text] += 1
     return counts
 
 

@@ -6,9 +6,11 @@ names files, keys, lines and public identifiers; it never contains a value.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from encconf.errors import UsageError
 from encconf.io.packaged import packaged
@@ -132,16 +134,13 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._starts: list[int] | None = None
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *(found.end() for found in re.finditer("\n", self._text))]
 
     def __call__(self, offset: int) -> tuple[int, int]:
         """Return the line and the column of an offset."""
-        if self._starts is None:
-            starts, at = [0], self._text.find("\n")
-            while at >= 0:
-                starts.append(at + 1)
-                at = self._text.find("\n", at + 1)
-            self._starts = starts
         line = bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
 

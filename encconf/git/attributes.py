@@ -54,17 +54,13 @@ def without_drivers(root: str, names: Iterable[str]) -> list[str]:
     A file with a driver other than encconf's is not among them.
     """
     wanted = list(names)
-    left = []
+    left: dict[str, None] = {}
     for at in range(0, len(wanted), AT_ONCE):
         part = wanted[at : at + AT_ONCE]
         words = (ask(root, "check-attr", "-z", "diff", "merge", "--", *part) or "").split("\0")
-        said = {(words[n], words[n + 1]): words[n + 2] for n in range(0, len(words) - 2, 3)}
-        left += [
-            name
-            for name in part
-            if any(said.get((name, each)) == "unspecified" for each in ("diff", "merge"))
-        ]
-    return left
+        said = zip(words[::3], words[2::3], strict=False)  # each name with the value of an attribute
+        left |= {name: None for name, value in said if value == "unspecified"}
+    return list(left)
 
 
 def are_used(root: str) -> bool:
