@@ -83,8 +83,7 @@ def _add_readers(file: FileAccess, people: _People) -> None:
             if number not in reader.groups:
                 reader.groups.append(number)
             reader.keys.append(wrapped.key)
-            if wrapped.created_at and (reader.dated is None or wrapped.created_at < reader.dated):
-                reader.dated = wrapped.created_at
+            reader.dated = min(filter(None, (reader.dated, wrapped.created_at)), default=None)
         file.groups.append(list(members))
     for reader in file.readers:
         reader.alone = len(reader.groups) >= file.quorum

@@ -7,6 +7,7 @@ any name says that its file is encrypted.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -46,13 +47,10 @@ def by_folder(names: Iterable[str], cwd: str, book: Rulebook) -> list[Folder]:
     """Group files by folder, in the order of each folder's first file.  Names may be relative to ``cwd``."""
     if os.sep != "/":
         names = (name.replace(os.sep, "/") for name in names)
-    files: dict[str, list[str]] = {}
-    last, bases = None, []
+    files: dict[str, list[str]] = defaultdict(list)
     for name in names:
         folder, slash, base = name.rpartition("/")
-        if folder != last or not folder:  # most files are in the same folder as the one before
-            last, bases = folder, files.setdefault(folder + slash, [])
-        bases.append(base)
+        files[folder + slash].append(base)
     here = os.path.abspath(cwd)
     found = []
     for folder, bases in files.items():
