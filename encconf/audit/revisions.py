@@ -13,7 +13,7 @@ from contextlib import closing
 from encconf.audit.sides import Side
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
-from encconf.git import ask, is_bare, repository, without_filters
+from encconf.git import ask, is_bare, repository, said, without_filters
 from encconf.git.log import Entry, contents, entries
 from encconf.io import fileio
 
@@ -96,14 +96,14 @@ class _Word:
         elif os.path.lexists(text) and not is_bare("."):  # in a bare repository, HEAD and others are files
             self.kind = "folder" if os.path.isdir(text) else "file"
         elif ":" in text and (id := _blob_of(text, ".")):
-            if _git("cat-file", "-t", id).strip() in ("tree", "commit"):
+            if said(".", "cat-file", "-t", id).strip() in ("tree", "commit"):
                 raise UsageError(
                     f"{text} is not a file",
                     hint="to compare the files of a folder: encconf diff REV -- FOLDER",
                 )
             self.kind = "blob"
             self.name = _path_of(text)
-        elif _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}"):
+        elif said(".", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}"):
             self.kind = "revision"
         else:
             raise MissingFileError(
@@ -134,7 +134,7 @@ def _range(word: str) -> list[str]:
     first, dots, second = word.partition("..." if "..." in word else "..")
     first, second = first or "HEAD", second or "HEAD"
     if dots == "...":
-        base = _git("merge-base", "--end-of-options", first, second).strip()
+        base = said(".", "merge-base", "--end-of-options", first, second).strip()
         if not base:
             raise UsageError(
                 f"{first} and {second} have no commit in common", hint="REV..REV compares any two revisions"
@@ -276,7 +276,7 @@ def _top() -> str:
 
 
 def _blob_of(name: str, folder: str) -> str:
-    return _git("rev-parse", "--verify", "--quiet", "--end-of-options", name, folder=folder).strip()
+    return said(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", name).strip()
 
 
 def _blob(name: str, label: str) -> bytes:
@@ -284,7 +284,3 @@ def _blob(name: str, label: str) -> bytes:
     if output is None:
         raise _missing(label)
     return output.encode(errors="surrogateescape")
-
-
-def _git(*arguments: str, folder: str = ".") -> str:
-    return ask(folder, *arguments) or ""

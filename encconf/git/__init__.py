@@ -73,8 +73,7 @@ def exposures(paths: Sequence[str]) -> dict[str, str | None]:
         for at in range(0, len(every), AT_ONCE):
             which = every[at : at + AT_ONCE]
             words = ("ls-files", "-t", "-z", "--cached", "--others", "--exclude-standard", "--", *which)
-            listed = ask(root, *words)
-            for entry in filter(None, (listed or "").split("\0")):
+            for entry in filter(None, said(root, *words).split("\0")):
                 found[root, entry[2:]] = "untracked" if entry.startswith("? ") else "tracked"
     return {path: found.get(places[path]) for path in paths}
 
@@ -101,7 +100,7 @@ def before(path: str, text: str) -> str | None:
         return None
     content = version(last.strip(), folder)
     if content is not None and content.replace("\r\n", "\n") == text.replace("\r\n", "\n"):
-        commit = (ask(folder, "log", "-1", "--first-parent", "--format=%H", "--", name) or "").strip()
+        commit = said(folder, "log", "-1", "--first-parent", "--format=%H", "--", name).strip()
         last = ask(folder, "rev-parse", "--verify", "-q", f"{commit}^:./{name}")
     return last.strip() if last is not None else None
 
@@ -146,12 +145,17 @@ def ask(folder: str, *words: str, environ: Mapping[str, str] = os.environ) -> st
     return output if code == 0 else None
 
 
+def said(folder: str, *words: str) -> str:
+    """Like `ask`, but return "" if git fails."""
+    return ask(folder, *words) or ""
+
+
 def without_filters(folder: str) -> dict[str, str]:
     """Return an environment in which git runs no filter to compare files with the index.
 
     git then compares only their bytes and line breaks.
     """
-    output = ask(folder, "config", "--name-only", "-z", "--get-regexp", r"^filter\.") or ""
+    output = said(folder, "config", "--name-only", "-z", "--get-regexp", r"^filter\.")
     settings = {name: "" for name in output.split("\0") if name.endswith((".clean", ".smudge", ".process"))}
     settings |= {name: "false" for name in output.split("\0") if name.endswith(".required")}
     environ = dict(os.environ)

@@ -14,7 +14,7 @@ from itertools import product
 
 from encconf.errors import EncconfError
 from encconf.formats import sniff
-from encconf.git import AT_ONCE, ask, worktree
+from encconf.git import AT_ONCE, said, worktree
 from encconf.io import fileio, replace
 
 TYPE_CHECKING = False
@@ -57,9 +57,9 @@ def without_drivers(root: str, names: Iterable[str]) -> list[str]:
     left: dict[str, None] = {}
     for at in range(0, len(wanted), AT_ONCE):
         part = wanted[at : at + AT_ONCE]
-        words = (ask(root, "check-attr", "-z", "diff", "merge", "--", *part) or "").split("\0")
-        said = zip(words[::3], words[2::3], strict=False)  # each name with the value of an attribute
-        left |= {name: None for name, value in said if value == "unspecified"}
+        words = said(root, "check-attr", "-z", "diff", "merge", "--", *part).split("\0")
+        values = zip(words[::3], words[2::3], strict=False)  # each name with the value of an attribute
+        left |= {name: None for name, value in values if value == "unspecified"}
     return list(left)
 
 

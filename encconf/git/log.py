@@ -11,7 +11,7 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 
-from encconf.git import ask, by_repository, question
+from encconf.git import by_repository, question, said
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,14 +78,10 @@ COMMIT: Final = "--format=%x01%H%x00%ct"
 _MERGED: Final = ("-c", "-M100%", "--topo-order", COMMIT)
 
 
-def _git(root: str, *arguments: str) -> str:
-    return ask(root, *arguments) or ""
-
-
 def heads_of(root: str) -> dict[str, str]:
     """Return the blob of each file of the last commit."""
     heads = {}
-    for entry in _git(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD").split("\0"):
+    for entry in said(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD").split("\0"):
         about, _, path = entry.partition("\t")
         words = about.split()
         if len(words) == 3 and words[0] in _FILE_MODES:
@@ -97,9 +93,9 @@ def changes_of(root: str, paths: Iterable[str]) -> dict[str, list[Entry]]:
     """Return the changes to each path, also under earlier names, oldest first."""
     names = {path: path for path in paths}
     if len(names) > _FEW:
-        found = _read_log(_git(root, *LOG, *_MERGED, "HEAD", "--"), names)
+        found = _read_log(said(root, *LOG, *_MERGED, "HEAD", "--"), names)
     else:
-        output = _git(root, *LOG, *_MERGED, "--full-history", "HEAD", "--", *names)
+        output = said(root, *LOG, *_MERGED, "--full-history", "HEAD", "--", *names)
         found = _read_log(output, names)
         for name in names:
             found[name] = _with_earlier_names(root, name, found[name])
@@ -116,7 +112,7 @@ def _with_earlier_names(root: str, name: str, changes: list[Entry]) -> list[Entr
             break
         first = added[-1]
         # List all changes of that commit: one of them may be the rename.
-        output = _git(root, "log", "--no-walk", *LOG[1:], *_MERGED, first.moment.commit, "--")
+        output = said(root, "log", "--no-walk", *LOG[1:], *_MERGED, first.moment.commit, "--")
         renamed = (entry for entry in entries(output) if entry.status == "R" and entry.path == name)
         before = next((entry.before for entry in renamed), None)
         if before is None or before in seen:
@@ -124,7 +120,7 @@ def _with_earlier_names(root: str, name: str, changes: list[Entry]) -> list[Entr
         found.remove(first)
         name = before
         seen.add(name)
-        output = _git(root, *LOG, *_MERGED, "--full-history", f"{first.moment.commit}^", "--", name)
+        output = said(root, *LOG, *_MERGED, "--full-history", f"{first.moment.commit}^", "--", name)
         changes = _read_log(output, {name: name})[name]
         found += changes
     return found
@@ -165,12 +161,12 @@ def entries(output: str) -> Iterator[Entry]:
 
 def is_shallow(root: str) -> bool:
     """Whether a clone lacks old commits, or contents of files."""
-    return _is_partial(root) or _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
+    return _is_partial(root) or said(root, "rev-parse", "--is-shallow-repository").strip() == "true"
 
 
 def _is_partial(root: str) -> bool:
     """Whether a clone lacks contents of files (``git clone --filter``)."""
-    return bool(_git(root, "config", "--get-regexp", r"^remote\..*\.promisor$"))
+    return bool(said(root, "config", "--get-regexp", r"^remote\..*\.promisor$"))
 
 
 def contents(
@@ -195,7 +191,7 @@ def left_out(paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     """Yield those files that a sparse checkout leaves out, with their content in the index."""
     for root, files in by_repository(paths).items():
         blobs: dict[str, str] = {}
-        for entry in _git(root, "ls-files", "-t", "-s", "-z").split("\0"):
+        for entry in said(root, "ls-files", "-t", "-s", "-z").split("\0"):
             about, _, name = entry.partition("\t")
             if name in files and about.startswith("S "):
                 _, mode, blob, _ = about.split()
@@ -240,4 +236,4 @@ def _write(pipe: IO[bytes], blobs: Sequence[str]) -> None:
 def _present(root: str) -> frozenset[str]:
     """Return the names of all objects that a clone has."""
     words = ("--batch-all-objects", "--unordered", "--batch-check=%(objectname)")
-    return frozenset(_git(root, "cat-file", *words).split())
+    return frozenset(said(root, "cat-file", *words).split())
