@@ -14,6 +14,9 @@ from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys import MasterKey
 
+UNREACHED_LIMIT = 64
+"""After so many services of a group that cannot be reached, its other keys are not tried."""
+
 
 class Opening:
     """A group while it is being opened.
@@ -34,6 +37,7 @@ class Opening:
     ) -> None:
         self.rest = list(group)
         self.failures: list[Failure] = []
+        self._unreached = 0  # how many of the last services could not be reached
         self._size = size
         self._credentials = credentials
         self._cache = cache
@@ -74,12 +78,19 @@ class Opening:
         return self._cache.fetch(wrapped, self._size, lambda: self._unwrapped(wrapped))
 
     def _unwrapped(self, wrapped: WrappedKey) -> bytes:
+        if self._unreached >= UNREACHED_LIMIT:
+            raise MasterKeyError("not asked, since no other service can be reached", reason="unreachable")
+
         def ask(key: MasterKey) -> bytes:
             return calls.unwrap(key, wrapped.enc, self._credentials)
 
         # A key type that an old sops used wrongly has its own way to unwrap.
         spoiled = getattr(wrapped.key, "unwrap_spoiled", None) if wrapped.spoiled else None
-        part: bytes = ask(wrapped.key) if spoiled is None else spoiled(ask, self._credentials)
+        try:
+            part: bytes = ask(wrapped.key) if spoiled is None else spoiled(ask, self._credentials)
+        except MasterKeyError as error:
+            self._unreached = self._unreached + 1 if error.reason in ("unreachable", "slow") else 0
+            raise
         if len(part) != self._size:
             what = f"a data key of {self._size} bytes"
             raise MasterKeyError(f"it was decrypted, but the content is not {what}")

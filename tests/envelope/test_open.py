@@ -19,6 +19,7 @@ from encconf.envelope import shamir
 from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.groups import are_spoiled
 from encconf.envelope.open import open_data_key
+from encconf.envelope.opening import UNREACHED_LIMIT, Opening
 from encconf.envelope.wrap import wrap_again, wrap_for
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import (
@@ -304,6 +305,20 @@ def test_a_slow_service_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPa
     assert 0.1 <= time.monotonic() - began < 20  # what the slow one takes
 
 
+def test_services_are_not_asked_after_many_that_cannot_be_reached() -> None:
+    gone = MasterKeyError("it cannot be reached", reason="unreachable")
+    denied = MasterKeyError("denied", reason="denied")
+    group = [Remote(str(at), error=gone) for at in range(300)]
+    with pytest.raises(KeyAccessError, match="not asked, since no other service can be reached"):
+        open_data_key([[key.wrapped() for key in group]], 0, holds())
+    assert UNREACHED_LIMIT <= sum(key.calls for key in group) < 200
+    opening = Opening([], 32, holds(), None)
+    for error in [gone] * (UNREACHED_LIMIT - 1) + [denied] + [gone] * (UNREACHED_LIMIT - 1):
+        with pytest.raises(MasterKeyError, match=error.message):
+            opening.unwrap(Remote("x", error=error).wrapped())
+    assert opening.unwrap(Remote("last").wrapped()) == DATA_KEY
+
+
 def test_the_report_keeps_the_order_of_the_keys() -> None:
     group = [Remote(f"k{at}", 0.2 - at / 20, MasterKeyError(f"reason {at}")).wrapped() for at in range(4)]
     with pytest.raises(KeyAccessError) as caught:
@@ -345,6 +360,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from encconf.identities.credentials import Credentials
 from encconf.envelope.open import open_data_key
+from encconf.envelope.opening import UNREACHED_LIMIT, Opening
 from encconf.envelope.wrapped import WrappedKey
 class Key:
     TYPE, DATED, name, label = "age", False, "k", "k"
