@@ -125,15 +125,12 @@ class Console:
             self._status = Status()
         return self._status
 
-    def _paint(self, color: str, text: str) -> str:
-        return f"\033[{color}m{text}\033[0m" if self._colored else text
-
     def _say(self, text: str, kind: str = "", color: str = "") -> None:
         lines = f"{self.PROGRAM}: {kind}{kind and ': '}{paragraph(text)}".split("\n")
         width = width_of(2, self.environ)
         message = "\n".join([part for line in lines for part in wrapped(line, width)] + [""])
-        if kind:  # colored after wrapping, because color codes take no columns
-            message = message.replace(kind, self._paint(color, kind), 1)
+        if kind and self._colored:  # after wrapping, because color codes take no columns
+            message = message.replace(kind, f"\033[{color}m{kind}\033[0m", 1)
         self.write(message)
 
     def write(self, text: str) -> None:

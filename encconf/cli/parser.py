@@ -7,12 +7,9 @@ An option may come anywhere after its command, and some before it (`ROOT_OPTIONS
 from __future__ import annotations
 
 from encconf.cli.grammar import Command
-from encconf.cli.options import Option, Values
-from encconf.cli.table import ENTRIES, ROOT, ROOT_OPTIONS
+from encconf.cli.options import Values
+from encconf.cli.table import ENTRIES, HELP, ROOT, ROOT_OPTIONS, VERSION
 from encconf.errors import MissingFileError, UsageError
-
-_HELP = Option("help,h?")
-_VERSION = Option("version,v?")
 
 
 def parse(argv: list[str]) -> tuple[Command, Values]:
@@ -61,8 +58,8 @@ def find(words: list[str]) -> Command:
 
 def _read(words: list[str], entry: Command, values: Values) -> list[str]:
     """Read options into ``values``, and return the other words.  Before a command, stop after one of them."""
-    options = (*ROOT_OPTIONS, _VERSION) if entry is ROOT else entry.options
-    known = {name: option for option in (*options, _HELP) for name in option.names}
+    options = (*ROOT_OPTIONS, VERSION) if entry is ROOT else entry.options
+    known = {name: option for option in (*options, HELP) for name in option.names}
     others: list[str] = []
     while words and (entry.target or not others):
         word = words.pop()

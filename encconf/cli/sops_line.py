@@ -218,9 +218,9 @@ def is_for_sops(argv: list[str]) -> bool:
     no command, or if a command that both have has a flag that only sops has.
     """
     from encconf.cli.table import ENTRIES as OWN
-    from encconf.cli.table import ROOT_OPTIONS, VERSION_FLAGS
+    from encconf.cli.table import HELP, ROOT_OPTIONS, VERSION
 
-    own = {name for option in ROOT_OPTIONS for name in option.names} | {*VERSION_FLAGS, "-h", "--help"}
+    own = {name: option for option in (*ROOT_OPTIONS, VERSION, HELP) for name in option.names}
     known = flags_of(ENTRIES[""])
     words = iter(argv)
     for word in words:
@@ -230,20 +230,14 @@ def is_for_sops(argv: list[str]) -> bool:
             rest = list(words)
             if word not in ENTRIES or any(each in ("-h", "--help", "--") for each in rest):
                 return False
-            mine = {name for option in OWN[word].options for name in option.names}
+            mine = {name: option for option in OWN[word].options for name in option.names}
             theirs = flags_of(ENTRIES[word])
-            flags = [each.partition("=")[0] for each in rest if each[:1] == "-" and each != "-"]
-            alien = [each for each in flags if each not in mine or _switched(each, rest)]
-            return bool(alien) and all(_bare(each) in theirs for each in flags)
+            flags = [each.partition("=") for each in rest if each[:1] == "-" and each != "-"]
+            alien = any(name not in mine or (equals and mine[name].is_switch) for name, equals, _ in flags)
+            return alien and all(_bare(name) in theirs for name, _, _ in flags)
         name = word.partition("=")[0]
-        if name in own:
-            if word == name and name not in (*VERSION_FLAGS, "-h", "--help"):
-                next(words, None)
-            continue
-        return _bare(word) in known
+        if name not in own:
+            return _bare(word) in known
+        if word == name and not own[name].is_switch:
+            next(words, None)
     return False
-
-
-def _switched(name: str, words: list[str]) -> bool:
-    """Whether a switch is given as ``--switch=true``, which only sops accepts."""
-    return any(word in (f"{name}={said}" for said in TRUE + FALSE) for word in words)

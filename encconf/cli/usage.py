@@ -12,7 +12,7 @@ import click
 from encconf.cli.console import Console
 from encconf.cli.grammar import Argument, Command
 from encconf.cli.options import Option
-from encconf.cli.table import COMMANDS, ENTRIES, ROOT, ROOT_OPTIONS, VERSION_FLAGS
+from encconf.cli.table import COMMANDS, ENTRIES, HELP, ROOT, ROOT_OPTIONS, VERSION
 from encconf.errors import EncconfError, UsageError
 
 _PROGRAM = "encconf"
@@ -51,9 +51,8 @@ def completion(console: Console, *, shell: str) -> None:
 
 
 def _root() -> click.Group:
-    version = click.Option(VERSION_FLAGS, is_flag=True, help="Print the version.")
-    root = _Group(ROOT, _PROGRAM, params=[*map(_option, ROOT_OPTIONS), version])
-    root.context_settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    root = _Group(ROOT, _PROGRAM, params=list(map(_option, (*ROOT_OPTIONS, VERSION))))
+    root.context_settings = {"help_option_names": HELP.names[::-1], "max_content_width": 100}
     groups = {"": root}
     for command in COMMANDS:
         group, _, name = command.name.rpartition(" ")

@@ -12,11 +12,6 @@ SOPS_VERSION = "3.13.3"
 """
 
 
-def version_line() -> str:
-    """Return ``encconf X (sops Y)``."""
-    return f"encconf {__version__} (sops {SOPS_VERSION})"
-
-
 def show_version(console: Console) -> None:
-    """Print the version."""
-    console.data(version_line() + "\n")
+    """Print ``encconf X (sops Y)``."""
+    console.data(f"encconf {__version__} (sops {SOPS_VERSION})\n")

@@ -38,7 +38,6 @@ from encconf.keys import MasterKey, check_enc, service
 from encconf.record import Record
 from encconf.text.printable import printable
 
-NETWORKS = ("tcp", "unix")
 DEFAULT_ADDRESS = "127.0.0.1:5000"
 
 _THREADS = 16
@@ -95,7 +94,7 @@ def serving(
         elif network == "tcp":
             uri = _open_port(server, address, insecure_remote)
         else:
-            raise UsageError(f"a key service listens on {' or '.join(NETWORKS)}, not on {network}")
+            raise UsageError(f"a key service listens on tcp or unix, not on {network}")
         yield uri
     finally:
         if socket is not None:

@@ -22,6 +22,8 @@ import pytest
         (["decrypt", "--extrat", "a", "f"], False),
         (["decrypt", "--keyservice", "x", "--help"], False),
         (["--color", "never", "decrypt", "f"], False),
+        (["--quiet", "-d", "f"], True),
+        (["decrypt", "--ignore-mac=false", "f"], True),
         (["--help"], False),
         (["keygen", "--nosuch"], False),
         (["decrpyt", "f"], False),
