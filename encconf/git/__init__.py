@@ -95,14 +95,12 @@ def before(path: str, text: str) -> str | None:
     That is the version of the last commit.  If that is this text itself, it is the version before it.
     """
     folder, name = os.path.split(os.path.abspath(path))
-    last = ask(folder, "rev-parse", "--verify", "-q", f"HEAD:./{name}")
-    if last is None:
-        return None
-    content = version(last.strip(), folder)
+    last = said(folder, "rev-parse", "--verify", "-q", f"HEAD:./{name}").strip()
+    content = version(last, folder) if last else None
     if content is not None and content.replace("\r\n", "\n") == text.replace("\r\n", "\n"):
         commit = said(folder, "log", "-1", "--first-parent", "--format=%H", "--", name).strip()
-        last = ask(folder, "rev-parse", "--verify", "-q", f"{commit}^:./{name}")
-    return last.strip() if last is not None else None
+        last = said(folder, "rev-parse", "--verify", "-q", f"{commit}^:./{name}").strip()
+    return last or None
 
 
 # With these options, git writes nothing, and a repository's settings cannot make it run a program or hide
