@@ -58,6 +58,11 @@ def test_it_and_its_children_are_killed_when_it_takes_too_long(tmp_path: Path) -
     assert not mark.exists()
 
 
+def test_a_part_of_the_output_is_not_the_secret() -> None:
+    """The program has ended, but its child may still print."""
+    assert failure("sh -c 'sleep 60 & echo half'", limit=0.5, alone=True).reason == "slow"
+
+
 def test_it_prints_more_than_any_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "LIMIT", 1000)
     error = failure("yes")
