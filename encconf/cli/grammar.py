@@ -84,16 +84,11 @@ class Command:
         return self._options
 
     def _own_options(self) -> Iterator[Option]:
-        lines: list[str] = []
-        for line in self._blocks()[1]:
-            if line[:2] == "--":
-                lines.append(line)
-            elif line[0] != " ":
-                lines[-1] += f" {line}"
-        for line in lines:
-            for word in [line] if ": " in line else line.split():
-                for said in map(word.format_map, _KEYS) if "{option}" in word else [word]:
-                    spec, colon, help = said[2:].partition(": ")
+        said = "\n".join(line for line in self._blocks()[1] if line[0] != " ").removeprefix("--")
+        for line in [line.replace("\n", " ") for line in said.split("\n--")] if said else ():
+            for word in [line] if ": " in line else line.split(" --"):
+                for each in map(word.format_map, _KEYS) if "{option}" in word else [word]:
+                    spec, colon, help = each.partition(": ")
                     shared = None if colon else self._shared.get(spec)
                     yield shared or Option(spec, help)
 
