@@ -117,14 +117,14 @@ def values(
     return found
 
 
-def documents(paths: Iterable[str], options: Mapping[str, Value]) -> list[Document]:
-    """Return the documents of encrypted files.  This needs no key."""
-    found = []
+def documents(paths: Iterable[str], options: Mapping[str, Value]) -> dict[str, Document]:
+    """Return the documents of encrypted files by their names.  This needs no key."""
+    found: dict[str, Document] = {}
     for path in paths:
         source = files.read(path)
         with about(source.label):
             document = formats.module(source.format(text(options, "input_type"))).scan(source.text)
             if document.block is None:
                 raise NotEncryptedError
-        found.append(document)
+        found[source.label] = document
     return found

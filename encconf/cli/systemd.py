@@ -7,19 +7,20 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 
 from encconf.cli import files, flat
 from encconf.cli.console import Console, collect_garbage
 from encconf.cli.options import Value, flag, text, texts
-from encconf.errors import PathNotFoundError, UsageError
+from encconf.errors import PathNotFoundError, UsageError, about
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.io.memory import stay_in_memory
 from encconf.systemd import rules, server, units
 from encconf.systemd.values import Values
 from encconf.text.document import Document
+from encconf.text.path import Path
 from encconf.verbs import changes
 
 
@@ -145,15 +146,18 @@ def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list
     documents = flat.documents(file, options)
     chosen = [rules.read(f"{pattern}:{each}") for each in texts(options, "allow")]
     for rule in chosen:
-        _refuse_missing(rule, documents)
+        _refuse_missing(rule, documents.values())
     if not chosen:
         naming = flat.Naming(options)
-        named = {name: path for each in documents for name, (path, _) in naming.leaves(each).items()}
+        named: dict[str, Path] = {}
+        for label, document in documents.items():
+            with about(label):
+                named.update((name, path) for name, (path, _) in naming.leaves(document).items())
         chosen = [rules.Rule(pattern, name, path) for name, path in named.items()]
     return chosen
 
 
-def _refuse_missing(rule: rules.Rule, documents: Sequence[Document]) -> None:
+def _refuse_missing(rule: rules.Rule, documents: Iterable[Document]) -> None:
     failed: PathNotFoundError | None = None
     for document in documents if rules.INSTANCE not in rule.path else ():
         try:

@@ -136,7 +136,7 @@ class TestSelections:
         for words in ([], ["-n"], ["-n", "--json"]):
             done = project.run("updatekeys", "-y", "--selection", *words, "s.enc.yaml", code=1)
             assert "error[plaintext]" in done.err
-            assert "decrypt values in the file: root, kind, type, 1 comment" in done.err
+            assert "decrypt values in the file: 1 comment, root, kind, type" in done.err
             assert "unencrypted_suffix: _unencrypted" in done.err
             assert "--allow-plaintext" not in done.err
             assert "hunter2" not in done.err + done.out
