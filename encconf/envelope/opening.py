@@ -15,7 +15,7 @@ from encconf.identities.credentials import Credentials
 from encconf.keys import MasterKey
 
 UNREACHED_LIMIT = 64
-"""After so many services of a group that cannot be reached, its other keys are not tried."""
+"""After so many services of a group in a row that cannot be reached, its other services are not asked."""
 
 
 class Opening:
@@ -78,7 +78,7 @@ class Opening:
         return self._cache.fetch(wrapped, self._size, lambda: self._unwrapped(wrapped))
 
     def _unwrapped(self, wrapped: WrappedKey) -> bytes:
-        if self._unreached >= UNREACHED_LIMIT:
+        if self._unreached >= UNREACHED_LIMIT and is_remote(wrapped.key, self._credentials):
             raise MasterKeyError("not asked, since no other service can be reached", reason="unreachable")
 
         def ask(key: MasterKey) -> bytes:

@@ -312,6 +312,9 @@ def test_services_are_not_asked_after_many_that_cannot_be_reached() -> None:
     with pytest.raises(KeyAccessError, match="not asked, since no other service can be reached"):
         open_data_key([[key.wrapped() for key in group]], 0, holds())
     assert UNREACHED_LIMIT <= sum(key.calls for key in group) < 200
+    own = Remote("own", type="pgp")  # gpg runs on this machine
+    kms_first = holds(SOPS_DECRYPTION_ORDER="kms,pgp")
+    assert open_data_key([[key.wrapped() for key in (*group, own)]], 0, kms_first) == DATA_KEY
     opening = Opening([], 32, holds(), None)
     for error in [gone] * (UNREACHED_LIMIT - 1) + [denied] + [gone] * (UNREACHED_LIMIT - 1):
         with pytest.raises(MasterKeyError, match=error.message):
