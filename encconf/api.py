@@ -155,7 +155,7 @@ def loads(
 
     >>> config = loads(Path("secrets.enc.yaml").read_text())  # doctest: +SKIP
 
-    Raises InputError for a stream of several YAML documents; `loads_all` reads those.
+    Raises InputError if several YAML documents have values; `loads_all` reads those.
     """
     return loading.only(
         loads_all(text, format=format, mask=mask, credentials=credentials, cache=cache, resolve=resolve)
