@@ -55,8 +55,8 @@ DATABASE_PASSWORD=change me
 """
 
 _PREFIX = "sops_"
-# Most lines: a name, and a value without quotes, backslashes and carriage returns.
-_SIMPLE = re.compile(r"""(?!sops_)([A-Za-z_][A-Za-z0-9_]*+)=([^\n\r\\"']*+)(?:\n|\Z)""")
+# Most lines: a name and a value.  `_holds_more` says whether there may be more in the value.
+_SIMPLE = re.compile(r"(?!sops_)([A-Za-z_][A-Za-z0-9_]*+)=(.*+)(?:\n|\Z)")
 # A value in quotes, with at most a comment after it.
 _QUOTED = re.compile(
     r"""[ \t]*(?:"((?>(?:[^"\\]++|\\.)*))"|'((?>(?:[^'\\]++|\\.)*))')[ \t]*(?:\#[^\r\n]*)?(?=\r?\n|\Z)""",
@@ -118,10 +118,14 @@ def _read(
     at = 1 if text.startswith("\ufeff") and not exact else 0
     size = len(text)
     simple = _SIMPLE.match
+    has_more = _holds_more(text)
     while at < size:
         found = simple(text, at)
         if found is not None:
             name, line = found.groups()
+            if has_more and _holds_more(line):
+                found = None
+        if found is not None:
             at = found.end()
             start = found.start(2)
             end = start + len(line)
@@ -156,6 +160,11 @@ def _read(
             pending.clear()
     document.trees[0].update(dict.fromkeys(scopes))
     return block
+
+
+def _holds_more(value: str) -> bool:
+    """Whether a text has quotes, backslashes or carriage returns, which may be more than characters."""
+    return "\\" in value or '"' in value or "'" in value or "\r" in value
 
 
 _EMPTY, _COMMENT, _PAIR = range(3)
