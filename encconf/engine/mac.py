@@ -40,6 +40,7 @@ ORDINARY = b"%b"
 """The additional data of the MAC of an ordinary file: only its date."""
 # Only what sops and rops write is a date here: a MAC with other additional data was made for another purpose.
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[-+][0-9]{2}:[0-9]{2})"
+_DIGITS = str.maketrans("123456789", "000000000")
 # sops starts the hash with the SHA-256 of "sops" if the MAC covers only encrypted values.
 _ONLY_ENCRYPTED = sha256(b"sops").digest()
 _TYPE_CODES = {"str": 1, "int": 2, "float": 3, "bool": 4, "time": 5, "null": 6, "comment": 7}
@@ -152,6 +153,11 @@ def seal_mac(
     return cipher.encode(cipher.aes_gcm(data_key).encrypt(nonce, value, date), nonce, "str")
 
 
+def _is_date(text: str) -> bool:
+    # Most dates have this form.  Compiling the pattern would take 0.2 ms of every start.
+    return text.translate(_DIGITS) == "0000-00-00T00:00:00Z" or re.fullmatch(_DATE, text) is not None
+
+
 def check_mac(
     document: Document,
     chosen: bytearray,
@@ -171,7 +177,7 @@ def check_mac(
         raise MacMissingError(
             "the file has no MAC, so encconf cannot verify that it was not changed", hint=hint
         )
-    if not re.fullmatch(_DATE, lastmodified):
+    if not _is_date(lastmodified):
         raise MacMismatchError("lastmodified is not a date, so the file's MAC does not count", hint=hint)
     date = purpose % lastmodified.encode()
     parts = cipher.split(mac)

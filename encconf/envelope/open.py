@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.groups import quorum
 from encconf.envelope.opening import Opening
 from encconf.envelope.wrapped import DATA_KEY_SIZE, WrappedKey
 from encconf.errors import MetadataError
 from encconf.identities.credentials import Credentials
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.envelope.cache import DataKeyCache  # most files are opened without one
 
 
 def open_data_key(

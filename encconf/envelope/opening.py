@@ -7,12 +7,15 @@ from collections.abc import Sequence
 
 from encconf import keys
 from encconf.envelope import calls
-from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.calls import Failure, answer_of, is_remote
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys import MasterKey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.envelope.cache import DataKeyCache  # most files are opened without one
 
 UNREACHED_LIMIT = 64
 """After so many services of a group in a row that cannot be reached, its other services are not asked."""

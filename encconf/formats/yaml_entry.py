@@ -58,9 +58,21 @@ def _value_end(text: str, leaf: Leaf, start: int) -> int:
 def _comments_end(text: str, end: int, pad: int) -> int:
     """Return where the block ends, including the comments below it that are indented deeper than its key."""
     tail = end - 1 if text[end - 1] in BREAK else end
+    if _ends_here(text, tail):
+        return end
     comment = rf"(?: {{{pad + 1},}}#[^{BREAK}]*(?:\r\n|[{BREAK}]|\Z))"
     comments = re.compile(rf"[^{BREAK}]*(?:\r\n|[{BREAK}]){comment}+").match(text, tail)
     return comments.end() if comments else end
+
+
+def _ends_here(text: str, at: int) -> bool:
+    """Whether the next line certainly begins without a blank.  False if that is not clear.
+
+    Compiling the pattern that is always clear would take 0.4 ms of every start.
+    """
+    line_end = text.find("\n", at)
+    line = text[at:line_end] if line_end >= 0 else text[at:]
+    return line.isprintable() and (line_end < 0 or text[line_end + 1 : line_end + 2] != " ")
 
 
 def _member(text: str, leaf: Leaf) -> object:
