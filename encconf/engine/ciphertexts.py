@@ -48,6 +48,7 @@ class Ciphertexts:
         """
         encs: list[str | None] = [None] * len(plain.leaves)
         were_plain = bytearray(len(plain.leaves))
+        new: list[int] = []
         # If the replaced file gets a new data key, its lines stay as they were.
         before = self._paired([self._replaced] if self._replaced and not self._sources else [], plain)
         for index, (leaf, is_chosen, was) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
@@ -57,9 +58,12 @@ class Ciphertexts:
                 leaf.type, leaf.data = was.type, was.data
                 encs[index] = was.sealed
             else:
-                encs[index] = self.encrypt(leaf.type, leaf.data, leaf.aad)
+                new.append(index)
                 was = before[index]
             were_plain[index] = was is not None and was.style == ""
+        made = self.encrypt.leaves([plain.leaves[index] for index in new])
+        for index, enc in zip(new, made, strict=True):
+            encs[index] = enc
         return encs, were_plain
 
     def _paired(self, sources: Sequence[Opened], plain: Document) -> list[Leaf | None]:

@@ -12,7 +12,7 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from encconf.text.document import Document, Leaf
 
@@ -34,6 +34,16 @@ class Encryptor:
         nonce = nonce or next(self._nonces)
         return cipher.encode(self._gcm.encrypt(nonce, data, aad), nonce, type)
 
+    def leaves(self, leaves: Sequence[Leaf]) -> list[str]:
+        """Return the ``ENC[…]`` texts of leaves, with fresh nonces."""
+        # As `self(leaf.type, leaf.data, leaf.aad)`, with one call of ours for each leaf instead of three.
+        encrypt, encode = self._gcm.encrypt, cipher.encode
+        encs: list[str] = []
+        for leaf, nonce in zip(leaves, self._nonces, strict=False):  # nonces never end
+            assert leaf.data is not None
+            encs.append(encode(encrypt(nonce, leaf.data, leaf.aad), nonce, leaf.type))
+        return encs
+
 
 def _nonces() -> Iterator[bytes]:
     size = cipher.NONCE_SIZE
@@ -49,10 +59,12 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
     With ``accept_plain``, values that somebody wrote in plaintext stay as they are.  Raises PlainValueError
     for such a value otherwise, and DecryptError for a ciphertext that was changed or moved.
     """
-    # This loop is most of the time that opening a large file takes, hence few calls in it.
+    # This loop is most of the time that opening a large file takes, hence no calls of ours in it.
     decrypt = cipher.aes_gcm(data_key).decrypt
     match = cipher.ENC.match
     decode = cipher.b64decode
+    scope = None
+    around = ""
     for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
         data = leaf.data
         if not is_chosen or not data:
@@ -71,8 +83,15 @@ def unseal(document: Document, chosen: bytearray, data_key: bytes, *, accept_pla
                 hint="encconf edit FILE opens the file and encrypts the value when you save",
             )
         ciphertext, nonce, tag, kind = parts.groups()
+        if leaf.scope is not scope:
+            scope = leaf.scope
+            around = scope.aad
+        step = leaf.step
+        aad = around if type(step) is int else f"{around}{step}:"  # as `Leaf.aad`
         try:
-            leaf.data = decrypt(decode(nonce), decode(ciphertext) + decode(tag), leaf.aad)
+            leaf.data = decrypt(
+                decode(nonce), decode(ciphertext) + decode(tag), aad.encode("utf-8", "surrogateescape")
+            )
         except Exception as error:
             if not cipher.is_refusal(error):
                 raise
