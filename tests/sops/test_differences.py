@@ -19,6 +19,7 @@ from typing import Any
 import grpc
 import pyrage
 import pytest
+from doubles.openbao import ROOT_TOKEN, OpenBao
 from doubles.recording_keyservice import RecordingKeyservice, RefusalError, by_itself
 from engine import opened
 from oracle import AgeKey
@@ -955,6 +956,26 @@ def test_context_bug(sides: Sides) -> None:
     for done in (ours, own):
         assert done.out == "secret"
         assert "before 3.3.0" in done.err
+
+
+@pytest.mark.services
+def test_unreached(sides: Sides) -> None:
+    with OpenBao() as bao:
+        bao.root.sys.enable_secrets_engine("transit")
+        bao.root.secrets.transit.create_key("k")
+        token = {"VAULT_TOKEN": ROOT_TOKEN, "VAULT_ADDR": bao.address, "VAULT_MAX_RETRIES": "0"}
+        key = f"{bao.address}/v1/transit/keys/k"
+        sides.real.write("e.txt", "secret")
+        done = sides.real.run("encrypt", "--hc-vault-transit", key, "e.txt", environ=token, code=0)
+        file = json.loads(done.out)
+        [entry] = file["sops"]["hc_vault"]
+        gone = [entry | {"vault_address": "http://127.0.0.1:1"}] * 400
+        sides.write("far", json.dumps(file | {"sops": file["sops"] | {"hc_vault": [*gone, entry]}}))
+        environ = {**token, "SOPS_HC_VAULT_ALLOWLIST": "all"}
+        real, ours, own = (box.run("decrypt", "far", environ=environ) for box in sides.all)
+    assert (real.code, real.out, ours.code, own.code) == (0, "secret", 128, 75)
+    for done in (ours, own):
+        assert "not asked, since no other service can be reached" in done.err
 
 
 def test_context_form(sides: Sides) -> None:
