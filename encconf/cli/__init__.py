@@ -127,6 +127,10 @@ class _Call:
             if is_for_sops(argv):
                 return self._run_as_sops(argv)
             raise
+        if not command.target:
+            from encconf.cli.about import show_usage
+
+            show_usage(self.console, command)
         self.failure = command.failure
         _refuse_wrong(command, values)
         _set_from_environment(command, values)

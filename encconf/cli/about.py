@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from encconf.cli.console import Console
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from encconf.cli.grammar import Command
+
 
 def show_overview(console: Console) -> None:
     """Describe a repository with SOPS files, and say what to do next.
 
-    If it has none, print the help to stderr instead, and raise SystemExit(1).
+    If it has none, print the help instead, as `show_usage` does.
     """
     import os
 
@@ -20,11 +26,17 @@ def show_overview(console: Console) -> None:
     found = survey(root) if root is not None else None
     if found is None or not found.metadata:
         from encconf.cli.table import ROOT
-        from encconf.cli.usage import text_of
 
-        console.write(text_of(ROOT))
-        raise SystemExit(1)
+        show_usage(console, ROOT)
     console.lines("".join(f"{printable(line, 400)}\n" for line in describe(found)))
+
+
+def show_usage(console: Console, entry: Command) -> NoReturn:
+    """Print the help to stderr, since no command was given, and raise SystemExit(1)."""
+    from encconf.cli.usage import text_of
+
+    console.write(text_of(entry))
+    raise SystemExit(1)
 
 
 def topic(name: str) -> str:

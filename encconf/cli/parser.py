@@ -15,6 +15,7 @@ from encconf.errors import MissingFileError, UsageError
 def parse(argv: list[str]) -> tuple[Command, Values]:
     """Return the command of the arguments and its values.  ``--help`` means the command ``help``.
 
+    Without a command, returns the group that was given, or encconf itself.
     Raises UsageError, and MissingFileError if no file is named where one is needed.
     """
     words = argv[::-1]  # the next word is the last one
@@ -27,15 +28,13 @@ def parse(argv: list[str]) -> tuple[Command, Values]:
     defaults = entry.defaults()
     values = {**defaults, **values}
     if entry.rest and "--" in words:
-        at = argv.index("--")
-        values[entry.rest], words = argv[at + 1 :], words[len(argv) - at :]
+        at = words[::-1].index("--")
+        values[entry.rest], words = words[::-1][at + 1 :], words[len(words) - at :]
     positional = _read(words, entry, values)
     if "help" in values:
         return ENTRIES["help"], {**ENTRIES["help"].defaults(), "words": entry.name.split()}
     if "version" in values:
         return ENTRIES["version"], ENTRIES["version"].defaults()
-    if not entry.target:
-        raise _mistake(entry, "no command was given")
     _place(entry, values, positional)
     return entry, {dest: values[dest] for dest in defaults}
 
@@ -71,7 +70,7 @@ def _read(words: list[str], entry: Command, values: Values) -> list[str]:
         name, equals, value = word.partition("=")
         if name not in known and word[:2] in known and not _is_of_sops(entry, name[1:]):
             name, equals, value = word[:2], "=", word[2:]
-            if known[name].is_switch:
+            if known[name].is_switch and value[0] != "-":
                 words.append(f"-{value}")
                 equals = ""
         option = known.get(name)
@@ -117,8 +116,11 @@ def _place(entry: Command, values: Values, positional: list[str]) -> None:
 def _unknown_option(entry: Command, name: str, words: list[str], known: list[str]) -> UsageError:
     from encconf.text.words import did_you_mean
 
-    meant = ENTRIES.get(words[-1], entry) if words and entry is ROOT else entry
-    if meant is not entry and any(name in option.names for option in meant.options):
+    next_words = " ".join(words[:-3:-1]), *words[-1:]
+    meant = next((ENTRIES[each] for each in next_words if entry is ROOT and each in ENTRIES), entry)
+    if meant is not entry:
+        known = [each for option in (*meant.options, HELP) for each in option.names]
+    if name in known:
         return _mistake(meant, f"{name} is an option of the command", f"write it after encconf {meant.name}")
     return _mistake(meant, f"unknown option {name}", did_you_mean(name, known, 0.75))
 

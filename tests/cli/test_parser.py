@@ -61,6 +61,7 @@ def test_a_line_is_a_command_or_a_mistake(argv: list[str]) -> None:
         (["exec", "f", "g", "--prefix", "P", "--", "a", "--", "-b", "--help"],
          {"file": ["f", "g"], "prefix": "P", "argv": ["a", "--", "-b", "--help"]}),
         (["--color", "never", "exec", "f", "--", "a"], {"color": "never", "file": ["f"], "argv": ["a"]}),
+        (["--config", "--", "exec", "f", "--", "a"], {"file": ["f"], "argv": ["a"]}),
         (["exec", "f", "--"], {"file": ["f"]}),
         (["diff", "--", "a", "-b"], {"paths": ["a", "-b"]}),
         (["decrypt", "f", "--help"], ["decrypt"]),
@@ -78,6 +79,13 @@ def test_the_forms_of_options(argv: list[str], wanted: Values | list[str]) -> No
     assert values == {**command.defaults(), **wanted}
 
 
+@pytest.mark.parametrize("argv", [[], ["--quiet"], ["git"], ["--color", "never", "groups"]])
+def test_without_a_command_the_help_says_which_there_are(project: Project, argv: list[str]) -> None:
+    name = " ".join(each for each in argv if each in ENTRIES)
+    assert parser.parse(argv)[0] is ENTRIES[name]
+    assert project.run(*argv, code=1).err == project.run(*argv, "--help").out
+
+
 @pytest.mark.parametrize("argv", [["--version"], ["-v"], ["--color", "never", "-v"], ["-v", "decrypt", "f"]])
 def test_the_version(argv: list[str]) -> None:
     assert parser.parse(argv)[0] is ENTRIES["version"]
@@ -86,14 +94,16 @@ def test_the_version(argv: list[str]) -> None:
 @pytest.mark.parametrize(
     ("argv", "said", "hint", "code"),
     [
-        ([], "no command was given", "see: encconf --help", 1),
-        (["git"], "no command was given", "see: encconf git --help", 1),
         ([""], "unknown command ''", "see: encconf --help", 1),
         (["git install"], "unknown command 'git install'", "see: encconf --help", 1),
         (["git", "instal"], "unknown command 'instal'", "did you mean install?", 1),
         (["decrypt", "--json", "f"], "unknown option --json", "see: encconf decrypt --help", 1),
         (["decrypt", "-ix", "f"], "unknown option -x", "see: encconf decrypt --help", 1),
+        (["decrypt", "-i-", "f"], "-i takes no value", "see: encconf decrypt --help", 1),
         (["--ignore", "check"], "--ignore is an option of the command", "write it after encconf check", 1),
+        (["--global", "git", "install"], "--global is an option of the command",
+         "write it after encconf git install", 1),
+        (["--ours-labe", "git", "merge"], "unknown option --ours-labe", "did you mean --ours-label?", 129),
         (["--nope", "diff"], "unknown option --nope", "see: encconf diff --help", 2),
         (["diff", "--quiet=yes"], "--quiet takes no value", "see: encconf diff --help", 2),
         (["get", "f", "--config"], "--config needs a value", "see: encconf get --help", 1),
