@@ -173,7 +173,8 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
         changed = len(set(enc.splitlines()) - set(source.text.splitlines()))
         console.note(f"{file}: {counted(changed, 'line')} would change")
         return
-    _write(console, file, fileio.resolve(file), source.text, enc)
+    assert source.path is not None, "update takes no stdin"
+    _write(console, file, source.path, source.text, enc)
 
 
 def _scanned(file: str, enc: str, format: str, options: Mapping[str, Value]) -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -339,6 +340,19 @@ class TestUpdate:
         sealed.run("update", FILE, "--from", "new.yaml")
         assert said(sealed) == PLAIN
         assert sealed.run("update", FILE, "--from", "new.yaml").err == f"encconf: {FILE} is up to date\n"
+
+    def test_a_link_that_changes_meanwhile_names_the_file_that_was_read(self, sealed: Project) -> None:
+        other = sealed.write("other.enc.yaml", sealed.read(FILE))
+        sealed.path("link.enc.yaml").symlink_to(FILE)
+        os.mkfifo(sealed.path("new.yaml"))
+        process = sealed.popen("update", "link.enc.yaml", "--from", "new.yaml")
+        with sealed.path("new.yaml").open("w") as new:  # waits until encconf opens it, after the encrypted file
+            sealed.path("link.enc.yaml").unlink()
+            sealed.path("link.enc.yaml").symlink_to(other)
+            new.write(PLAIN + "more: 1\n")
+        process.communicate()
+        assert "more" in sealed.read(FILE)
+        assert "more" not in other.read_text()
 
     def test_a_binary_file_holds_any_bytes(self, sealed: Project) -> None:
         for name, data in (("a.bin", b"\xff\xfe\x00a"), ("b.bin", b"\xff\xfe\x00ab")):
