@@ -62,7 +62,9 @@ def _read(words: list[str], entry: Command, values: Values) -> list[str]:
     others: list[str] = []
     while words and (entry.target or not others):
         word = words.pop()
-        if word == "--" and entry.target:
+        if word == "--":
+            if not entry.target:
+                continue  # the command follows
             return [*others, *words[::-1]]
         if word[:1] != "-" or word == "-":
             others.append(word)

@@ -98,9 +98,7 @@ def keep(keys: KnownKeys) -> None:
         path = _place(git)
         connection = _connected(path) if path is not None else None
         if connection is None:
-            path = _place(
-                git, make=True
-            )  # also if the socket of a dead companion was removed with its folder
+            path = _place(git, make=True)  # its folder went with the socket of a dead companion
             if path is not None:
                 _start(git, path, keys)
             return

@@ -64,6 +64,8 @@ def test_a_line_is_a_command_or_a_mistake(argv: list[str]) -> None:
         (["--config", "--", "exec", "f", "--", "a"], {"file": ["f"], "argv": ["a"]}),
         (["exec", "f", "--"], {"file": ["f"]}),
         (["diff", "--", "a", "-b"], {"paths": ["a", "-b"]}),
+        (["--", "diff", "a", "--", "b"], {"file": ["a"], "paths": ["b"]}),
+        (["git", "--", "install", "--global", "--", "-x"], {"global": True, "pattern": ["-x"]}),
         (["decrypt", "f", "--help"], ["decrypt"]),
         (["--help", "git", "install", "x"], ["git", "install"]),
         (["git", "-h"], ["git"]),

@@ -346,7 +346,7 @@ class TestUpdate:
         sealed.path("link.enc.yaml").symlink_to(FILE)
         os.mkfifo(sealed.path("new.yaml"))
         process = sealed.popen("update", "link.enc.yaml", "--from", "new.yaml")
-        with sealed.path("new.yaml").open("w") as new:  # waits until encconf opens it, after the encrypted file
+        with sealed.path("new.yaml").open("w") as new:  # waits until encconf has read the link
             sealed.path("link.enc.yaml").unlink()
             sealed.path("link.enc.yaml").symlink_to(other)
             new.write(PLAIN + "more: 1\n")
