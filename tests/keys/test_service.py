@@ -572,7 +572,7 @@ def test_without_grpcio_it_is_named_and_needed_only_for_services(alice: AgeKey) 
 
 def test_the_client_loads_nothing_before_it_is_needed() -> None:
     program = """
-        import binascii, errno, os, sys
+        import binascii, collections.abc, contextlib, errno, os, sys
         before = set(sys.modules)
         import encconf.keys.service
         print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
