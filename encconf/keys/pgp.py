@@ -56,7 +56,10 @@ class PgpKey(MasterKey):
         result = _run(credentials, ["--encrypt", *options, "--recipient", self.fingerprint], data_key)
         if result.returncode:
             raise self._not_encrypted(result, credentials)
-        return result.stdout.decode("ascii").strip()
+        enc = result.stdout.decode(errors="replace").strip()
+        if not enc.startswith("-----BEGIN PGP MESSAGE-----"):
+            raise MasterKeyError("gpg returned something that is not a PGP message")
+        return enc
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Let gpg decrypt the message.  Its agent asks for a passphrase if it can.

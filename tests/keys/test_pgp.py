@@ -221,6 +221,14 @@ def test_a_wrong_program_in_the_setting_is_reported(pgp_home: Path, enc: str) ->
         PgpKey(PGP_FINGERPRINT).unwrap(enc, credentials(pgp_home, SOPS_GPG_EXEC="/bin/false"))
 
 
+@pytest.mark.parametrize("prints", ["", "echo hello", r"printf '\377'"])
+def test_what_is_not_a_message_is_no_wrapped_data_key(pgp_home: Path, tmp_path: Path, prints: str) -> None:
+    """Nobody could open the file again."""
+    program = script(tmp_path / "gpg", prints)
+    with pytest.raises(MasterKeyError, match="gpg returned something that is not a PGP message"):
+        PgpKey(PGP_FINGERPRINT).wrap(DATA_KEY, credentials(pgp_home, SOPS_GPG_EXEC=str(program)))
+
+
 def test_gpg_has_a_time_limit(pgp_home: Path, enc: str, tmp_path: Path) -> None:
     program = script(tmp_path / "gpg", "exec sleep 30")
     opens = credentials(pgp_home, SOPS_GPG_EXEC=str(program))
