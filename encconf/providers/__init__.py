@@ -87,11 +87,13 @@ class Login:
         self._token = ""
         self._until = 0.0
 
-    def call(self, log_in: Callable[[], tuple[str, float]], call: Callable[[str], T], refusal: str) -> T:
+    def call(
+        self, log_in: Callable[[], tuple[str, float]], call: Callable[[str], T], refusal: str | None
+    ) -> T:
         """Return what ``call`` returns with the token.  If a kept token is refused, it gets a new one.
 
         ``log_in`` returns a token and for how many seconds it may be used.  ``refusal`` is the reason of the
-        error that ``call`` raises if the token is refused.
+        error that ``call`` raises if the token is refused, or None to raise that error, too.
         """
         token, fresh = self._get(log_in)
         try:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.providers import Login, needing, one_line
-from encconf.providers.https import Server, Trust, is_path, origin, permitted
+from encconf.providers.https import Server, Trust, is_path, origin, permitted, reason_of
 from encconf.providers.vault_identity import Identity, identity, settings
 from encconf.text.words import FALSE, TRUE
 
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 ALLOW_LIST = "SOPS_HC_VAULT_ALLOWLIST"
 
-# The reasons of `encconf.errors.UnavailableError` for statuses.
-_REASONS = {400: "wrong", 401: "denied", 403: "denied", 404: "missing"}
+_REASONS = {401: "denied", 403: "denied", 404: "missing", 412: "unreachable"}
 NO_MOUNT = "no handler for route"
 
 
@@ -40,19 +39,24 @@ def ask(
     *,
     who: Identity | None = None,
     namespace: str | None = None,
+    again: bool = True,
     **options: Any,
 ) -> dict[str, Any]:
     """Return a server's answer to a request for the path of these steps, with a token of these credentials.
 
     ``server`` is an origin (see `encconf.providers.https.origin`).  ``needs`` is what the token's policy must
     allow, for the hint of a refusal.  ``who`` is by default the login of the environment.  If a login's token
-    is refused, the request is repeated after a new login.  ``options`` are those of requests.  Raises
-    NotMyKeyError if there is no token, and MasterKeyError.  An answer that is not a JSON object is an error,
-    too: it may be a proxy's page.
+    is refused, the request is repeated after a new login, unless ``again`` is false.  ``options`` are those
+    of requests.  Raises NotMyKeyError if there is no token, and MasterKeyError.  An answer that is not a JSON
+    object is an error, too: it may be a proxy's page.
     """
     environ = settings(credentials)
     who = who or identity(credentials)
-    namespace = namespace or environ.get("VAULT_NAMESPACE")
+    namespace = (namespace or environ.get("VAULT_NAMESPACE", "")).strip() or None
+    if namespace and not (namespace.isascii() and namespace.isprintable()):
+        raise MasterKeyError(
+            "the namespace of Vault is not a name", reason="wrong", hint="check VAULT_NAMESPACE"
+        )
     _permit(server, environ, who.places if who.method == "token" and not who.token else "")
     with needing("Vault", "vault"):
         connections = credentials.client(
@@ -80,7 +84,7 @@ def ask(
                 ) from None
             raise
     login = credentials.client(("vault login", server, namespace, who.key), Login)
-    return login.call(lambda: log_in(who, connections, namespace), send, "denied")
+    return login.call(lambda: log_in(who, connections, namespace), send, "denied" if again else None)
 
 
 def valid(
@@ -98,7 +102,9 @@ def valid(
             if error.reason != "denied" or not error.code:
                 raise
             continue
-        own = path[0] == "auth" and answer.get("data")
+        if "data" not in answer:
+            raise _odd_answer(server)
+        own = path[0] == "auth" and answer["data"]
         return own if isinstance(own, dict) else {}
     return None
 
@@ -140,7 +146,7 @@ def log_in(who: Identity, server: Server, namespace: str | None) -> tuple[str, f
             return token, float(lifetime) * 0.9 or float("inf")
     except (TypeError, LookupError, ValueError):
         pass
-    raise _odd_answer(server)
+    raise _odd_answer(server.name)
 
 
 _LOGIN_HINTS = {
@@ -168,17 +174,14 @@ def _answer(
     from urllib.parse import quote
 
     path = "/v1/" + "/".join(quote(step, safe="") for step in steps)
-    try:
-        answer = server.ask(method, path, headers={"X-Vault-Request": "true", **headers}, **options)
-    except ValueError:  # a namespace that no header can have
-        raise MasterKeyError("VAULT_NAMESPACE is not the name of a namespace", reason="wrong") from None
+    answer = server.ask(method, path, headers={"X-Vault-Request": "true", **headers}, **options)
     try:
         found = answer.json()
     except (ValueError, RecursionError):
         found = None
     said = found if isinstance(found, dict) else {}
     if answer.status_code == 200 and said is not found:
-        raise _odd_answer(server)
+        raise _odd_answer(server.name)
     if answer.ok:
         return said
     error = _refused(answer.status_code, said.get("errors"), answer.text, needs, hidden)
@@ -187,8 +190,8 @@ def _answer(
     raise error
 
 
-def _odd_answer(server: Server) -> MasterKeyError:
-    return MasterKeyError(f"{server.name} did not answer like a Vault server")
+def _odd_answer(server: str) -> MasterKeyError:
+    return MasterKeyError(f"{server} did not answer like a Vault server")
 
 
 def _refused(status: int, errors: object, text: str, needs: str, hidden: Sequence[str]) -> MasterKeyError:
@@ -198,7 +201,7 @@ def _refused(status: int, errors: object, text: str, needs: str, hidden: Sequenc
     for secret in filter(None, hidden):  # Vault never quotes them, but another server may
         words = words.replace(secret, "…")
     detail = one_line(words)
-    reason, hint = _REASONS.get(status, "unreachable"), None
+    reason, hint = reason_of(status, _REASONS), None
     if NO_MOUNT in words:
         # This is the server's text for a path that belongs to no mount.
         reason, detail = "wrong", f"{detail} (no secrets engine is mounted there)"

@@ -52,11 +52,11 @@ def put(
 
     first = settings.get("vault_kv_version") == 1
     try:
-        found = vault.ask(server, credentials, "GET", parts, "")
+        found = vault.ask(server, credentials, "GET", parts, "", again=False)
         if _same(found["data"] if first else found["data"]["data"], content):
             return False
     except MasterKeyError as error:
-        if error.reason != "denied":
+        if error.reason != "denied" or not error.code:
             raise
         credentials.say(f"{printable(path)} cannot be read, so a new version is written in any case")
     except (TypeError, LookupError):

@@ -441,7 +441,7 @@ def test_whether_a_token_is_valid() -> None:
     ):
         with Script(*answers, reads=True) as server:
             assert vault.valid(server.address, server.credentials()) == expected
-    for answer in ((500, ""), (200, "nonsense")):
+    for answer in ((500, ""), (200, "nonsense"), (200, "{}"), (404, "<html>"), (404, '{"errors": []}')):
         with Script(answer, reads=True) as server, pytest.raises(MasterKeyError):
             vault.valid(server.address, server.credentials())
 
@@ -456,9 +456,26 @@ def test_a_namespace_that_no_header_can_have() -> None:
     with Script((200, "{}")) as server:
         for name in ("日本", "a\nb"):
             odd = Credentials({"VAULT_ADDR": server.address, "VAULT_TOKEN": "t", "VAULT_NAMESPACE": name})
-            with pytest.raises(MasterKeyError):
+            with pytest.raises(MasterKeyError, match="the namespace of Vault is not a name"):
                 VaultKey(server.address, "transit", "k").wrap(bytes(32), odd)
         assert server.seen == []
+
+
+@pytest.mark.parametrize(("setting", "header"), [("", None), (" ", None), (" team/a ", "team/a")])
+def test_an_empty_namespace_is_not_sent(setting: str, header: str | None) -> None:
+    with Script((200, "{}")) as server:
+        vault.ask(server.address, server.credentials(VAULT_NAMESPACE=setting), "POST", ["x"], "")
+        assert server.seen[0].headers["X-Vault-Namespace"] == header
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(400, "wrong"), (405, "wrong"), (413, "wrong"), (412, "unreachable"), (501, "unreachable")],
+)
+def test_what_a_server_refuses_is_not_tried_later(status: int, reason: str) -> None:
+    with Script((status, '{"errors": ["no"]}')) as server:
+        error = failure(VaultKey(server.address, "transit", "k"), "vault:v1:x", server.credentials())
+    assert error.reason == reason
 
 
 def test_a_url_holds_each_step_as_it_is() -> None:

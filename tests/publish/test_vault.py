@@ -6,8 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from doubles.script import Answer, Script
 from project import Project
 from publish.clouds import Cloud, Sides
+
+from encconf.errors import MasterKeyError
+from encconf.identities.credentials import Credentials
+from encconf.publish.vault import put
 
 pytestmark = pytest.mark.services
 
@@ -65,3 +70,27 @@ def test_what_python_takes_for_equal(project: Project, cloud: Cloud) -> None:
         path="team/two/kv2.yaml", raise_on_deleted_version=True
     )
     assert json.dumps(read["data"]["data"]["new"]) == "[1]"
+
+
+def test_one_login_is_enough_to_write_what_cannot_be_read() -> None:
+    """The secret id may be used once."""
+    login: Answer = (200, '{"auth": {"client_token": "t", "lease_duration": 100}}')
+    no: Answer = (403, '{"errors": ["permission denied"]}')
+    written: Answer = (200, "{}")
+    said: list[str] = []
+    with Script(login, no, written, no, written, (400, ""), reads=True) as server:
+        environ = {"VAULT_ADDR": server.address, "VAULT_AUTH_METHOD": "approle"}
+        environ |= {"VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "s"}
+        credentials = Credentials(environ, notify=said.append)
+        for name in ("one.yaml", "two.yaml"):
+            assert put({"vault_path": "x"}, name, {"a": 1}, credentials)
+    assert len(server.seen) == 5
+    assert [line.partition(" ")[0] for line in said] == ["secret/data/x/one.yaml", "secret/data/x/two.yaml"]
+
+
+def test_a_server_that_gets_no_token_is_not_one_that_cannot_be_read() -> None:
+    said: list[str] = []
+    credentials = Credentials({"VAULT_TOKEN": "t"}, notify=said.append)
+    with pytest.raises(MasterKeyError, match="sends a Vault token only to"):
+        put({"vault_path": "x", "vault_address": "https://elsewhere.test"}, "a.yaml", {"a": 1}, credentials)
+    assert said == []
