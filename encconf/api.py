@@ -137,9 +137,10 @@ def load_configs(
     of the first of them is raised.  If references cannot be resolved, one UnresolvedError names all of them.
     """
     check(paths=paths, mask=mask, format=format, credentials=credentials, cache=cache, resolve=resolve)
-    return loading.load_many(
-        paths, loading.masker_for(mask), resolve, format=format, credentials=credentials, cache=cache
-    )
+    with about("", frames=False):
+        return loading.load_many(
+            paths, loading.masker_for(mask), resolve, format=format, credentials=credentials, cache=cache
+        )
 
 
 def loads(

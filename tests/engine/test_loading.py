@@ -41,6 +41,15 @@ def test_the_first_error_is_raised_with_its_file(tmp_path: Path, age_key: AgeKey
         encconf.load_configs([tmp_path / "missing.yaml", other], credentials=credentials(age_key))
 
 
+def test_an_error_keeps_no_values_of_other_files(tmp_path: Path, age_key: AgeKey) -> None:
+    """Error trackers print local variables."""
+    path = _files(tmp_path, age_key, 1)[0]
+    with pytest.raises(MissingFileError) as caught:
+        encconf.load_configs([path, tmp_path / "missing.yaml"], credentials=credentials(age_key))
+    names = {frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)}
+    assert names == {"test_an_error_keeps_no_values_of_other_files"}
+
+
 def test_a_cache_opens_without_the_key(tmp_path: Path, age_key: AgeKey) -> None:
     path = _files(tmp_path, age_key, 1)[0]
     cache = encconf.DataKeyCache()
