@@ -180,7 +180,7 @@ def _answer(
     except (ValueError, RecursionError):
         found = None
     said = found if isinstance(found, dict) else {}
-    if answer.status_code == 200 and said is not found:
+    if answer.status_code in (200, 404) and said is not found:
         raise _odd_answer(server.name)
     if answer.ok:
         return said

@@ -243,9 +243,10 @@ def test_what_is_written_is_what_others_read(bao: OpenBao, credentials: Credenti
     "body", ["<html>log in</html>", "", "[]", "null", "5", "[" * 100_000, "x" * 3_000_000]
 )
 @pytest.mark.parametrize("path", ["secret/app", "secret/data/app"])
-def test_an_answer_that_is_no_vault_s(body: str, path: str) -> None:
+@pytest.mark.parametrize("status", [200, 404])
+def test_an_answer_that_is_no_vault_s(status: int, body: str, path: str) -> None:
     """No fallback stands in for what a proxy keeps back, and nothing counts as stored."""
-    with Script((200, body), reads=True) as server:
+    with Script((status, body), reads=True) as server:
         credentials = Credentials({"VAULT_ADDR": server.address, "VAULT_TOKEN": "t"})
         error = failure(f"vault:{path}?optional=true#x", credentials)
         assert error.reason == "wrong"
