@@ -112,7 +112,14 @@ def _place(entry: Command, values: Values, positional: list[str]) -> None:
         elif positional:
             values[argument.dest] = positional.pop(0)
     if positional:
+        if _takes_secret(entry):
+            raise _mistake(entry, "there is a word after VALUE", "quote a VALUE that has spaces")
         raise _mistake(entry, f"unexpected argument {positional[0]!r}")
+
+
+def _takes_secret(entry: Command) -> bool:
+    """Whether a word may be part of a secret, so that no message quotes it: ``set FILE PATH $PASSWORD``."""
+    return any(argument.dest == "value" for argument in entry.arguments)
 
 
 def _unknown_option(entry: Command, name: str, words: list[str], known: list[str]) -> UsageError:
@@ -124,7 +131,10 @@ def _unknown_option(entry: Command, name: str, words: list[str], known: list[str
         known = [each for option in (*meant.options, HELP) for each in option.names]
     if name in known:
         return _mistake(meant, f"{name} is an option of the command", f"write it after encconf {meant.name}")
-    return _mistake(meant, f"unknown option {name}", did_you_mean(name, known, 0.75))
+    similar = did_you_mean(name, known, 0.75)
+    if not similar and _takes_secret(meant):
+        return _mistake(meant, "unknown option", "write -- before a VALUE that begins with a dash")
+    return _mistake(meant, f"unknown option {name}", similar)
 
 
 def _mistake(entry: Command, message: str, hint: str = "") -> UsageError:

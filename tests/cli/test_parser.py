@@ -114,6 +114,11 @@ def test_the_version(argv: list[str]) -> None:
         (["edit"], "no file was given", "see: encconf edit --help", 100),
         (["unset", "f"], "PATH is missing", "see: encconf unset --help", 1),
         (["get", "f", "a", "b c"], "unexpected argument 'b c'", "see: encconf get --help", 1),
+        (["set", "f", "a", "my", "password"], "there is a word after VALUE",
+         "quote a VALUE that has spaces", 1),
+        (["set", "f", "a", "-Password"], "unknown option",
+         "write -- before a VALUE that begins with a dash", 1),
+        (["set", "--jsn", "f", "a"], "unknown option --jsn", "did you mean --json?", 1),
         (["git", "merge", "a"], "OURS is missing", "see: encconf git merge --help", 129),
     ],
 )  # fmt: skip
