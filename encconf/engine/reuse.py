@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from encconf.engine.comments import comment_aad, stored
 from encconf.text.align import align
+from encconf.text.document import aads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def tokens(leaves: list[Leaf], module: Format) -> list[Token]:
     """What must be equal for a ciphertext to be reused: place, type and bytes."""
-    return [(leaf.aad, module.token(leaf)) for leaf in leaves]
+    return list(zip(aads(leaves), map(module.token, leaves), strict=True))
 
 
 def reused_leaves(sources: Sequence[Opened], plain: Document, module: Format) -> list[Leaf | None]:

@@ -8,6 +8,7 @@ import sys
 
 from encconf.engine import cipher
 from encconf.errors import DecryptError, PlainValueError
+from encconf.text.document import aads
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -39,9 +40,9 @@ class Encryptor:
         # As `self(leaf.type, leaf.data, leaf.aad)`, with one call of ours for each leaf instead of three.
         encrypt, encode = self._gcm.encrypt, cipher.encode
         encs: list[str] = []
-        for leaf, nonce in zip(leaves, self._nonces, strict=False):  # nonces never end
+        for leaf, aad, nonce in zip(leaves, aads(leaves), self._nonces, strict=False):  # nonces never end
             assert leaf.data is not None
-            encs.append(encode(encrypt(nonce, leaf.data, leaf.aad), nonce, leaf.type))
+            encs.append(encode(encrypt(nonce, leaf.data, aad), nonce, leaf.type))
         return encs
 
 

@@ -14,7 +14,7 @@ from encconf.errors import LimitError, ParseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
 
@@ -115,6 +115,19 @@ class Leaf:
         """What sops authenticates with the value: every key, each followed by ``:``, but no indexes."""
         aad = self.scope.aad if type(self.step) is int else f"{self.scope.aad}{self.step}:"
         return aad.encode("utf-8", "surrogateescape")
+
+
+def aads(leaves: Iterable[Leaf]) -> Iterator[bytes]:
+    """Yield the `Leaf.aad` of each leaf.  This is faster, since neighbours usually share a scope."""
+    scope = None
+    around = ""
+    for leaf in leaves:
+        if leaf.scope is not scope:
+            scope = leaf.scope
+            around = scope.aad
+        step = leaf.step
+        aad = around if type(step) is int else f"{around}{step}:"
+        yield aad.encode("utf-8", "surrogateescape")
 
 
 class Comment:
