@@ -220,7 +220,7 @@ class _Check:
     def left_out(self) -> None:
         """Check the files that a sparse checkout leaves out, as they are in the index.
 
-        Without them, the other files of their rules would look like those that nobody encrypts.
+        Without them, check would report the other files of their rules as not meant to be encrypted.
         """
         if self.missing:
             from encconf.git.log import left_out

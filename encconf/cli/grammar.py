@@ -86,7 +86,7 @@ class Command:
     def _own_options(self) -> Iterator[Option]:
         said = "\n".join(line for line in self._blocks()[1] if line[0] != " ").removeprefix("--")
         for line in [line.replace("\n", " ") for line in said.split("\n--")] if said else ():
-            # An option with a text has lines of its own.  Others share a line.
+            # Each option with a text starts a line.  Several options without a text can share one.
             for word in [line] if ": " in line else line.split(" --"):
                 for each in map(word.format_map, _KEYS) if "{option}" in word else [word]:
                     spec, colon, help = each.partition(": ")

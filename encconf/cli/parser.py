@@ -1,7 +1,7 @@
 """The parser of the command line.  It imports no library, so it takes no time.
 
 An option may come anywhere after its command, and some before it (`ROOT_OPTIONS`).  ``-io FILE`` means
-``-i -o FILE``, and ``-oFILE`` means ``-o FILE``.  Words after ``--`` are no options.
+``-i -o FILE``, and ``-oFILE`` means ``-o FILE``.  Words after ``--`` are not options.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from binascii import b2a_base64
 
 from encconf.errors import DecryptError, ParseError
 from encconf.formats import goyaml
-from encconf.text.words import bool_word
+from encconf.text.words import bool_word, is_usual_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -163,7 +163,6 @@ _WORDS = frozenset(
 )
 _FIRST = frozenset("+-.0123456789")
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-_DIGITS = str.maketrans("123456789", "000000000")
 _OF_DECIMALS = "0123456789+-.:,_ eETtZ"
 _NUMBER_OR_DATE = r"""(?x)
     [-+]?(?: 0b[01_,]+ | 0o[0-7_]+ | 0x[0-9a-fA-F_,]+ | [0-9_,]+
@@ -181,7 +180,7 @@ def _is_ambiguous(value: str) -> bool:
     if value[0] not in _FIRST:
         return value[0] == ":"  # Ruby reads a symbol
     # Most values are clear without the pattern.  Compiling it would take 0.4 ms of every start.
-    if value.translate(_DIGITS) == "0000-00-00T00:00:00Z":
+    if is_usual_date(value):
         return True  # the date in a sops block
     if value.count(".") > 1:
         return False  # most of these are addresses or versions

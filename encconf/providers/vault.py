@@ -47,7 +47,7 @@ def ask(
     ``server`` is an origin (see `encconf.providers.https.origin`).  ``needs`` is what the token's policy must
     allow, for the hint of a refusal.  ``who`` is by default the login of the environment.  If a login's token
     is refused, the request is repeated after a new login, unless ``again`` is false.  ``options`` are those
-    of requests.  Raises NotMyKeyError if there is no token, and MasterKeyError.  An answer that is not a JSON
+    of requests.  Raises NotMyKeyError without a token, and MasterKeyError.  An answer that is not a JSON
     object is an error, too: it may be a proxy's page.
     """
     environ = settings(credentials)

@@ -1,4 +1,4 @@
-"""The words for true and false, values with collections in brackets, and suggestions for misspelled words."""
+"""The words for true and false, the usual dates, values in brackets, and suggestions for misspelled words."""
 
 from __future__ import annotations
 
@@ -56,6 +56,17 @@ def weak_text(value: object) -> str | None:
     if isinstance(value, (str, int)):
         return str(value)
     return "" if value is None else None
+
+
+_DIGITS = str.maketrans("123456789", "000000000")
+
+
+def is_usual_date(text: str) -> bool:
+    """Whether a text has the form of the dates that sops writes.
+
+    Most dates have it.  To compile a pattern for the others takes 0.2 ms or more of every start.
+    """
+    return text.translate(_DIGITS) == "0000-00-00T00:00:00Z"
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -223,7 +223,7 @@ def test_a_wrong_program_in_the_setting_is_reported(pgp_home: Path, enc: str) ->
 
 @pytest.mark.parametrize("prints", ["", "echo hello", r"printf '\377'"])
 def test_what_is_not_a_message_is_no_wrapped_data_key(pgp_home: Path, tmp_path: Path, prints: str) -> None:
-    """Nobody could open the file again."""
+    """If it were stored, no key could open the file again."""
     program = script(tmp_path / "gpg", prints)
     with pytest.raises(MasterKeyError, match="gpg returned something that is not a PGP message"):
         PgpKey(PGP_FINGERPRINT).wrap(DATA_KEY, credentials(pgp_home, SOPS_GPG_EXEC=str(program)))
