@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 
 from encconf.cli import files, flat
@@ -146,7 +146,7 @@ def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list
     documents = flat.documents(file, options)
     chosen = [rules.read(f"{pattern}:{each}") for each in texts(options, "allow")]
     for rule in chosen:
-        _refuse_missing(rule, documents.values())
+        _refuse_missing(rule, documents)
     if not chosen:
         naming = flat.Naming(options)
         named: dict[str, Path] = {}
@@ -157,16 +157,17 @@ def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list
     return chosen
 
 
-def _refuse_missing(rule: rules.Rule, documents: Iterable[Document]) -> None:
+def _refuse_missing(rule: rules.Rule, documents: Mapping[str, Document]) -> None:
+    """Raise PathNotFoundError, which names the files, if none of them has the rule's value."""
     failed: PathNotFoundError | None = None
-    for document in documents if rules.INSTANCE not in rule.path else ():
+    for document in documents.values() if rules.INSTANCE not in rule.path else ():
         try:
             changes.find(changes.tree(document), rule.path)
             return
         except PathNotFoundError as error:
             failed = error
     if failed is not None:
-        raise failed
+        raise failed.about(", ".join(documents))
 
 
 def _program() -> list[str]:

@@ -303,12 +303,12 @@ def master_key(type: str, value: object) -> MasterKey:
     The type has a row.  Raises BadKeyError.
     """
     row = TABLE[type]
-    if isinstance(value, dict) and value.keys() <= {*row.settings}:
-        if len(row.settings) == 1:
-            value = value.get(*row.settings, "")
-    elif not isinstance(value, str):
+    mapping = isinstance(value, dict) and row.settings and value.keys() <= {*row.settings}
+    if not mapping and not isinstance(value, str):
         more = f", or a mapping of {', '.join(row.settings)}" if row.settings else ""
         raise BadKeyError(f"{row.title}: a key is a string{more}")
+    if isinstance(value, dict) and len(row.settings) == 1:
+        value = value.get(*row.settings, "")
     return key_class(type).from_config(value)
 
 

@@ -33,13 +33,16 @@ class Search:
         self._over_ssh = any(kind in SSH for kind, _ in stanzas)
         self.looked: list[AgeSource] = []
         self.locked: list[Locked] = []
+        self.related: list[
+            Locked
+        ] = []  # SSH keys that the recipient is derived from: they are unlocked first
         self.trouble: list[MasterKeyError] = []
 
     def run(self) -> bytes:
         """Return the content of the file.  Raises NotMyKeyError and MasterKeyError."""
         data_key = self._in_places()
         if data_key is None:
-            for lock in self.locked:
+            for lock in [*self.related, *self.locked]:
                 if (data_key := self._unlocked(lock)) is not None:
                     break
         if data_key is None:
@@ -67,10 +70,9 @@ class Search:
         if source.how == "source" and self._credentials.named("age_passphrase")[1]:
             # A named place comes before others, unless a person must be asked.
             return self._unlocked(identity)
-        if isinstance(identity, LockedSsh) and identity.derive:
-            self.locked.insert(0, identity)
-        else:
-            self.locked.append(identity)
+        (self.related if isinstance(identity, LockedSsh) and identity.derive else self.locked).append(
+            identity
+        )
         return None
 
     def _unlocked(self, lock: Locked) -> bytes | None:

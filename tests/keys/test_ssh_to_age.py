@@ -99,6 +99,22 @@ def test_the_passphrase_is_asked_for_only_for_the_key_s_own_recipient(home: Path
     assert ".ssh" not in caught.value.message
 
 
+def test_locked_keys_of_one_recipient_are_asked_for_in_the_order_of_their_places(home: Path) -> None:
+    own = AgeKey(ANSWERS[0][1])
+    for name in ("first", ".ssh/id_ed25519"):
+        (home / name).write_bytes(private(ANSWERS[0][0], b"hunter2"))
+    asked: list[str] = []
+
+    def prompt(question: str) -> str:
+        asked.append(question.removeprefix("Enter passphrase for "))
+        return "wrong" if len(asked) == 1 else "hunter2"
+
+    environ = {"SOPS_AGE_SSH_PRIVATE_KEY_FILE": str(home / "first")}
+    made = Credentials(environ, home=str(home), prompt=prompt)
+    assert own.unwrap(own.wrap(DATA_KEY, made), made) == DATA_KEY
+    assert asked == ["SOPS_AGE_SSH_PRIVATE_KEY_FILE=~/first: ", "~/.ssh/id_ed25519: "]
+
+
 def test_a_damaged_key_is_named_and_hides_no_other(home: Path) -> None:
     seed, recipient, identity, _ = ANSWERS[0]
     lines = private(seed).split(b"\n")

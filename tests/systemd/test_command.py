@@ -51,7 +51,7 @@ def test_units_with_different_values_do_not_share_a_service(described: Project) 
         (["-u", "app", "--socket", "/run/a b.sock"], 1, "blanks"),
         (["-u", "app", "-a", "p=tenants.%i.token"], 1, "instances"),
         (["-u", "app", "--section", "db.port"], 4, "not a mapping"),
-        (["-u", "app", "-a", "x=db.prot"], 1, "no value at db.prot"),
+        (["-u", "app", "-a", "x=db.prot"], 1, f"{NAME}: no value at db.prot"),
         (["-u", "app*.service"], 1, "is a pattern, not the name of a unit"),
         (["-u", "../app", "--section", "empty"], 1, "no value was found for the unit"),
     ],

@@ -98,7 +98,7 @@ class MasterKeyContract:
         assert keys.master_key(key.TYPE, key.name) == key
         assert keys.master_key(key.TYPE, f" {key.name} ") == key
 
-    @pytest.mark.parametrize("value", [None, 1, [], "", "nonsense", "\x1b[2J", "a" * 5000])
+    @pytest.mark.parametrize("value", [None, 1, [], {}, "", "nonsense", "\x1b[2J", "a" * 5000])
     def test_nonsense_in_the_configuration_is_refused(self, key: MasterKey, value: object) -> None:
         with pytest.raises(BadKeyError) as caught:
             keys.master_key(key.TYPE, value)
