@@ -7,6 +7,8 @@ Importing this package imports none of its modules.  Each name is imported when 
 """
 
 __version__ = "0.1.0"
+SOPS_VERSION = "3.13.3"
+"""The version of sops whose format encconf writes."""
 
 _HOMES = {
     "Live": "settings.watch",

@@ -6,8 +6,8 @@ import pytest
 from engine import rotated
 from oracle import FIXTURES, AgeKey, Sops
 
-from encconf import api, formats
-from encconf.engine.metadata import SOPS_VERSION, Metadata
+from encconf import SOPS_VERSION, api, formats
+from encconf.engine.metadata import Metadata
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.rules.config import Rule

@@ -31,7 +31,7 @@ def imported(room: str) -> frozenset[str]:
             else:
                 continue
             found |= {name.split(".")[1] for name in names if name.startswith("encconf.")}
-    return frozenset(found - {room, "__version__"})
+    return frozenset(found - {room, "__version__", "SOPS_VERSION"})
 
 
 @cache

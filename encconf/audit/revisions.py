@@ -19,7 +19,6 @@ from encconf.io import fileio
 
 Pair = tuple[Side, Side, bool]  # before, after, and whether both are versions of one file
 
-_STDIN = ("-", "/dev/stdin")
 _LINK = "120000"
 _MODULE = "160000"
 
@@ -91,7 +90,7 @@ class _Word:
     def __init__(self, text: str) -> None:
         self.text = text
         self.name = os.path.normpath(text)
-        if text in _STDIN:
+        if text in fileio.STDIN:
             self.kind = "stdin"
         elif os.path.lexists(text) and not is_bare("."):  # in a bare repository, HEAD and others are files
             self.kind = "folder" if os.path.isdir(text) else "file"

@@ -211,9 +211,11 @@ def _refuse_wrong(command: Command, values: Values) -> None:
 
     Raises MissingFileError for an empty FILE, which would be the current folder.
     """
+    from encconf.io.fileio import STDIN
+
     hint = "a variable may not be set"
     for argument in command.arguments:
-        if argument.named and {"-", "/dev/stdin"} & {*_each(values[argument.dest])}:
+        if argument.named and {*STDIN} & {*_each(values[argument.dest])}:
             raise UsageError(f"{command.name} needs a file, not stdin")
     if "" in _each(values.get("file")):
         raise MissingFileError("the name of a file is empty", hint=hint)

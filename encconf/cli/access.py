@@ -21,6 +21,7 @@ from encconf.cli.console import (
 )
 from encconf.cli.options import Value, exclude, flag, text, texts
 from encconf.errors import MissingFileError, UsageError
+from encconf.io import fileio
 from encconf.keys import MasterKey
 from encconf.text.printable import counted, quoted
 
@@ -36,7 +37,7 @@ _MANY = 40  # with more files, a terminal shows one row for all that have the sa
 def report(console: Console, *, file: list[str], **options: Value) -> None:
     """Report who can read which files."""
     html, json = text(options, "html"), flag(options, "json")
-    if json and html in files.STDOUT:
+    if json and html in fileio.STDOUT:
         raise UsageError("--json and --html - both write to stdout")
     exclude(options, "people", "html", hint="in the page, you select the people yourself")
     try:
@@ -73,7 +74,7 @@ def _write_page(console: Console, found: Report, output: str) -> None:
     from encconf.audit.page import GENERATOR, page
 
     whole = page(found, title=os.path.basename(os.path.abspath(os.curdir)))
-    if output in files.STDOUT:
+    if output in fileio.STDOUT:
         console.data(whole)
     else:
         files.write_own(output, whole, GENERATOR)

@@ -6,7 +6,7 @@ from encconf.cli import files
 from encconf.cli.console import Console
 from encconf.cli.options import Value, flag, text
 from encconf.errors import ConflictError
-from encconf.io.fileio import PRIVATE, resolve
+from encconf.io import fileio
 
 
 def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
@@ -18,13 +18,14 @@ def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
         return
     in_place, output = flag(options, "in_place"), text(options, "output")
     source = files.read_by(file[0] if file else None, options)
-    replaces = in_place or (output not in (None, *files.STDOUT) and resolve(str(output)) == source.path)
+    to_file = output is not None and output not in fileio.STDOUT
+    replaces = in_place or (to_file and fileio.resolve(str(output)) == source.path)
     if replaces and text(options, "extract"):
         raise ConflictError(
             "--extract would replace the whole file with one value",
             hint="the other values would be lost; to write this one to another file, use -o",
         )
     plain = files.decrypted(source, options, files.credentials(console), console.warn)
-    written = files.write(console, plain, source, in_place=in_place, output=output, mode=PRIVATE)
+    written = files.write(console, plain, source, in_place=in_place, output=output, mode=fileio.PRIVATE)
     if written is not None:
         files.warn_if_exposed(console, [written])

@@ -22,7 +22,7 @@ def decrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
     """
     paths = targets.files(console, list(words), recursive=flag(options, "recursive"), changed=False)
     output = text(options, "output")
-    if output in files.STDOUT:
+    if output in fileio.STDOUT:
         output = None
     if files.are_many(words, options):
         files.refuse_for_many(paths, options, ["extract", "output_type", "filename_override"])

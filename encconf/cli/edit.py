@@ -49,7 +49,7 @@ def edit(console: Console, *, file: str, **options: Value) -> None:
     """Edit one encrypted file.  A new file starts from an example."""
     ignore_mac, allow_plaintext = flag(options, "ignore_mac"), flag(options, "allow_plaintext")
     input_type, config = text(options, "input_type"), text(options, "config")
-    if file in files.STDIN:
+    if file in fileio.STDIN:
         _edit_stdin(console, files.read(file), input_type, ignore_mac=ignore_mac)
         return
     path = fileio.resolve(file)

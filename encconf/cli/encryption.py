@@ -166,7 +166,7 @@ def _target(source: files.Source, file: str | None, output: str | None, *, in_pl
     if in_place:
         return file
     if output is not None:
-        return None if output in files.STDOUT else output
+        return None if output in fileio.STDOUT else output
     if file is None or source.path is None:
         return None
     name = encrypted_name(file)

@@ -20,7 +20,7 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
     with_key = text(options, "with_key")
     if format is None:
         raise UsageError("no format was given", hint=f"choose one: --format {'|'.join(FORMATS)}")
-    if output in files.STDOUT:
+    if output in fileio.STDOUT:
         output = None
     if with_key is not None and format != "systemd-creds":
         raise ConflictError("--with-key is for --format systemd-creds")

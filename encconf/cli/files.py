@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
 
-STDIN = ("-", "/dev/stdin")
 STDIN_NAME = "stdin"
-STDOUT = ("-", "/dev/stdout")
 
 
 class Source(Record):
@@ -112,7 +110,7 @@ def read(
     """
     if file is None and is_terminal(0):
         raise MissingFileError("no file was given", hint="give a file, or - for stdin")
-    label, path = (STDIN_NAME, None) if file is None or file in STDIN else (file, fileio.resolve(file))
+    label, path = (STDIN_NAME, None) if file is None or file in fileio.STDIN else (file, fileio.resolve(file))
     with about(label, instead=path):
         data = fileio.stdin_bytes() if path is None else fileio.read_bytes(path)
         found, binary = _kind(data, override or label, plain, input_type)
@@ -128,7 +126,7 @@ def read_by(file: str | None, options: Mapping[str, Value], *, plain: bool = Fal
     Raises ConflictError for --in-place with --output or stdin.
     """
     exclude(options, "in_place", "output")
-    if flag(options, "in_place") and (file is None or file in STDIN):
+    if flag(options, "in_place") and (file is None or file in fileio.STDIN):
         raise ConflictError("--in-place needs a file, not stdin")
     override, input_type = text(options, "filename_override"), text(options, "input_type")
     return read(file, override=override, plain=plain, input_type=input_type)
@@ -154,7 +152,7 @@ def refuse_for_many(paths: Sequence[str], options: Mapping[str, Value], names: S
     for name in names:
         if options.get(name) is not None:
             raise UsageError(f"--{name.replace('_', '-')} is for one file")
-    if any(path in STDIN for path in paths):
+    if any(path in fileio.STDIN for path in paths):
         raise UsageError("stdin cannot be one of several files, or part of a dry run")
 
 
@@ -225,7 +223,7 @@ def write(
         with about(source.label, instead=source.path):
             fileio.write_atomic(source.path, text, mode=mode, replacing=source.text)
         return source.label
-    if output is None or output in STDOUT:
+    if output is None or output in fileio.STDOUT:
         console.data(text)
         return None
     path = fileio.resolve(output)

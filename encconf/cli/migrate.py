@@ -41,7 +41,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
     """Make an encrypted file from a plaintext file, and report on the old file and on the next steps."""
     cast, delete, dry_run = (flag(options, name) for name in ("cast", "delete", "dry_run"))
     output = text(options, "output")
-    if file in files.STDIN:
+    if file in fileio.STDIN:
         file = "/dev/stdin"
     if output is None and fileio.is_special(file):
         raise UsageError("the new file needs a name", hint="name it: -o FILE")
@@ -52,7 +52,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
     _refuse_unquoted_keys(file, old, reading)
     _warn_of_reading(console, file, old, reading)
     target = output or _default_target(file)
-    if target in files.STDOUT:
+    if target in fileio.STDOUT:
         raise UsageError("import writes to a file, not to stdout", hint="name one: -o FILE")
     format = files.format_by_name(target, None)
     flat = formats.ROWS[format].flat

@@ -22,7 +22,7 @@ def parse(argv: list[str]) -> tuple[Command, Values]:
     entry, values = ROOT, Values()
     while not entry.target:
         first = _read(words, entry, values)
-        if not first:
+        if not first or "version" in values:  # which needs no command, so it may be an unknown one
             break
         entry = find([*entry.name.split(), *first])
     defaults = entry.defaults()

@@ -23,6 +23,7 @@ from encconf.errors import (
     UsageError,
     as_data,
 )
+from encconf.io import fileio
 from encconf.keys import MasterKey
 from encconf.rules.config import Config, Rule, find_rule
 from encconf.text.path import spell
@@ -102,8 +103,8 @@ class Rekeying(Batch):
     def run(self, paths: Sequence[str]) -> None:
         """Process the files.  Raises the error of a single file, or one that says how many failed."""
         self._paths = paths
-        from_stdin = any(path in files.STDIN for path in paths)
-        self._to_stdout = self.output in files.STDOUT or from_stdin
+        from_stdin = any(path in fileio.STDIN for path in paths)
+        self._to_stdout = self.output in fileio.STDOUT or from_stdin
         if self.checklist is not None and from_stdin:
             raise UsageError("--checklist is for files, not for stdin")  # stdin can be read only once
         if self.json and self._to_stdout and not self.dry_run:

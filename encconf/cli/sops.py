@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 
+from encconf import SOPS_VERSION
 from encconf.cli.console import Console
 from encconf.errors import (
     NO_IDENTITY,
@@ -91,7 +92,7 @@ def main(argv: list[str], said: SopsConsole) -> int:
     return 0
 
 
-_VERSION = "sops 3.13.3\n"
+_VERSION = f"sops {SOPS_VERSION}\n"
 
 
 _SAID = {

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from encconf import formats
 from encconf.cli.console import Console
-from encconf.cli.files import STDIN, is_pattern
+from encconf.cli.files import is_pattern
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.git import need_files, repository, worktree
@@ -67,7 +67,7 @@ def files(
 
 def _identity(name: str) -> object:
     """Return a value that is equal for all names of a file, such as symbolic links and hard links."""
-    if name in STDIN:
+    if name in fileio.STDIN:
         return name
     try:
         state = os.stat(name)
@@ -123,7 +123,7 @@ class _Wanted:
 
 def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
     kind = wanted.kind
-    if path not in STDIN and os.path.isdir(path):
+    if path not in fileio.STDIN and os.path.isdir(path):
         if not recursive:
             every = "the files in it that .sops.yaml names" if wanted.plain else f"every {kind} in it"
             raise UsageError(f"{path} is a folder", hint=f"use -r to include {every}")
@@ -149,7 +149,7 @@ def _changed(paths: list[str]) -> Iterator[str]:
         yield from map(os.path.relpath, _changes(repository(here) or here))
     known: dict[str, frozenset[str]] = {}
     for path in paths:
-        if path in STDIN:
+        if path in fileio.STDIN:
             raise UsageError("--changed is for files, not for stdin")
         if os.path.isdir(path):
             yield from _changes(path)

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from encconf import __version__
+from encconf import SOPS_VERSION, __version__
 from encconf.cli.console import Console
-
-SOPS_VERSION = "3.13.3"
-"""The version of sops whose format encconf writes.
-
-`encconf.engine.metadata` has it too, but importing that module takes time.
-"""
 
 
 def show_version(console: Console) -> None:

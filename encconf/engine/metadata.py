@@ -7,7 +7,7 @@ encconf can authenticate a file only once it has the data key.
 
 from __future__ import annotations
 
-from encconf import formats, keys
+from encconf import SOPS_VERSION, formats, keys
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import MetadataError, NotEncryptedError
 from encconf.record import Record
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from encconf.text.document import Document
 
-SOPS_VERSION = "3.13.3"
-"""What encconf writes as ``version``: the release of sops whose format it writes."""
 LAYOUT_AAD = b"encconf layout 1"
 """Additional data of the layout record's ciphertext.  That of a value always ends with a colon."""
 CONFLICT = "encconf_conflict"

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import time
 
-from encconf import formats
+from encconf import SOPS_VERSION, formats
 from encconf.engine import selfcheck
 from encconf.engine.cipher import KEY_SIZE
 from encconf.engine.ciphertexts import Ciphertexts
 from encconf.engine.mac import seal_mac
-from encconf.engine.metadata import LAYOUT, LAYOUT_AAD, SOPS_VERSION, UNMERGED, Metadata
+from encconf.engine.metadata import LAYOUT, LAYOUT_AAD, UNMERGED, Metadata
 from encconf.engine.opening import Opened, bounded, open_text
 from encconf.engine.plaintext import open_layout
 from encconf.envelope.groups import are_spoiled, removes_access

@@ -59,6 +59,10 @@ class Anything:
 ANYTHING: Final = Anything()
 """A value for `write_atomic`: replace the file whatever its content is."""
 
+STDIN = ("-", "/dev/stdin")
+STDOUT = ("-", "/dev/stdout")
+"""The words of a command line that name a stream."""
+
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
 
 

@@ -9,10 +9,10 @@ import pytest
 from engine import credentials, rule, sealed_leaves
 from oracle import AgeKey, Sops
 
-from encconf import api
+from encconf import SOPS_VERSION, api
 from encconf.engine import opening, seal, sealing
 from encconf.engine.mac import digest
-from encconf.engine.metadata import SOPS_VERSION, Metadata
+from encconf.engine.metadata import Metadata
 from encconf.errors import AlreadyEncryptedError, ConfigError, EmitError, EncconfError, UsageError
 from encconf.formats import Prepared, module
 from encconf.identities import credentials as identities

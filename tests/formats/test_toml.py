@@ -28,9 +28,8 @@ from formats.toml_files import (
 from generate import toml_text
 from oracle import AgeKey, clean_environ
 
-from encconf import api, formats
+from encconf import SOPS_VERSION, api, formats
 from encconf.engine import loading, seal
-from encconf.engine.metadata import SOPS_VERSION
 from encconf.errors import EncconfError
 from encconf.formats import module, toml_scan
 from encconf.identities.credentials import Credentials
