@@ -112,6 +112,9 @@ def _sops_own(plain: str, format: str, path: Any) -> str:
         return "sops sees the first section of a name only"
     if format == "dotenv" and re.search("(?m)^[ \t]+#.*=", plain):
         return "sops takes an indented comment for a value"
+    names = re.findall(rf"(?m)^{re.escape(str(path[0]))}=", plain) if format == "dotenv" else []
+    if len(names) > 1:
+        return "sops sees the first line of a name only"
     if format == "dotenv" and ("\r" in plain or plain[:1] == "\ufeff"):
         return "sops has signs of the line break, and the byte order mark, in names and values"
     return ""
