@@ -12,10 +12,6 @@ from encconf.errors import DecryptError, ParseError
 from encconf.formats import goyaml
 from encconf.text.words import bool_word, is_usual_date
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 BREAK = "\r\n\x85\u2028\u2029"
 # Compiled when first used: git starts encconf for each version of a file, so start-up time counts.
 NEWLINE = "\r\n|[\r\n\x85\u2028\u2029]"
@@ -245,14 +241,16 @@ _ESCAPES = {
 }  # fmt: skip
 
 
-def double(value: str, visible: Callable[[str], bool] = str.isprintable) -> str:
-    """Return a string in double quotes, on one line.  What is not ``visible`` is escaped."""
-    if visible(value) and "\\" not in value and '"' not in value:
+def double(value: str) -> str:
+    """Return a string in double quotes, on one line."""
+    if value.isprintable() and "\\" not in value and '"' not in value:
         return f'"{value}"'
-    return '"' + "".join(c if c not in '"\\' and visible(c) else _escaped(c) for c in value) + '"'
+    return '"' + "".join(c if c not in '"\\' and c.isprintable() else escaped(c) for c in value) + '"'
 
 
-def _escaped(char: str) -> str:
+def escaped(found: str | re.Match[str]) -> str:
+    """Return a character, or the one that a pattern has found, as it is written in double quotes."""
+    char = found[0]
     code = ord(char)
     width, sign = (2, "x") if code < 0x100 else (4, "u") if code < 0x10000 else (8, "U")
     return _ESCAPES.get(char) or f"\\{sign}{code:0{width}X}"
