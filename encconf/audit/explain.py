@@ -204,7 +204,7 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
         found.rule = loaded.rule_for(target, also=also)
     except NoMatchingRuleError:
         found.error = NoMatchingRuleError(
-            "no creation rule covers this file",
+            "no creation rule covers this file" if found.tried else "creation_rules of .sops.yaml is empty",
             hint=configs.rules_hint("the folder of .sops.yaml"),
         )
     except (ConfigError, BadKeyError) as error:

@@ -230,7 +230,7 @@ def _missing(label: str) -> InputError:
     return InputError(
         "git cannot read its content",
         file=label,
-        hint="a partial clone may lack it; git show fetches it",
+        hint="a partial clone may lack it (git show fetches it), or it has more than 64 MiB",
     )
 
 

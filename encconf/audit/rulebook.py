@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from encconf.keys import MasterKey
 
 _IGNORE = r"(?m)^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$"
-_NO_NAME = "\x1f"  # no file has this name, so a pattern that matches it matches every name
+# A pattern that matches all of these names counts as one that matches every name.  The first one has no
+# character that people write in patterns, so few patterns are tried on the others.
+_ANY_NAMES = ("\x1f", "a/b/c/d.e/f-g.yaml", "x" * 255, "ä", *map(chr, (*range(33, 47), *range(48, 127))))
 _LONG = 32  # characters shown of a key without a name
 _END = 16  # characters: a long key id of PGP
 _WHOLE_TEXT = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # \A, \z, and groups that switch flags off
@@ -139,7 +141,7 @@ class Rules:
             from encconf.rules.pattern import compile
 
             regex = self.patterns[number]
-            found = self._all[number] = not regex or compile(regex).search(_NO_NAME)
+            found = self._all[number] = not regex or all(map(compile(regex).search, _ANY_NAMES))
         return found
 
     @cached_property

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from encconf.git import by_repository, question, said
+from encconf.io.fileio import LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def _file(mode: str, blob: str) -> str:
     return blob if mode in _FILE_MODES else ""
 
 
+_PART: Final = 1 << 20
 _FEW: Final = 8
 """Up to this number of files, git is faster if it looks only for them."""
 _RENAMES: Final = 20  # how many renames of one file are followed if git looks only for it
@@ -172,7 +174,7 @@ def _is_partial(root: str) -> bool:
 def contents(
     root: str, blobs: Iterable[str], environ: Mapping[str, str] = os.environ
 ) -> Generator[bytes | None, None, None]:
-    """Yield the bytes of each blob, in order, or None for a blob that is missing or damaged.
+    """Yield the bytes of each blob, in order, or None for a blob that is missing, damaged or too long.
 
     git before 2.45 ends at the first blob that a partial clone lacks, since it must not fetch it.  Then a
     second process is asked only for the blobs that the clone has.
@@ -202,7 +204,7 @@ def left_out(paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
 
 
 def _printed(root: str, blobs: Sequence[str], environ: Mapping[str, str]) -> Iterator[bytes | None]:
-    """Yield what git prints for each blob (None for a missing one), until it ends."""
+    """Yield what git prints for each blob (None if it is missing or too long), until it ends."""
     if not blobs:
         return
     import subprocess
@@ -224,8 +226,11 @@ def _printed(root: str, blobs: Sequence[str], environ: Mapping[str, str]) -> Ite
             head = git.stdout.readline().split()
             if not head:
                 return
-            data = git.stdout.read(int(head[2]) + 1)[:-1] if len(head) == 3 else None
-            yield data if data is None or len(data) == int(head[2]) else None
+            size = int(head[2]) if len(head) == 3 else -1
+            data = git.stdout.read(min(size, LIMIT) + 1)
+            for at in range(LIMIT, size, _PART):  # the rest of a blob that is too long
+                git.stdout.read(min(size - at, _PART))
+            yield data[:-1] if size >= 0 and len(data) == size + 1 else None
 
 
 def _write(pipe: IO[bytes], blobs: Sequence[str]) -> None:

@@ -286,7 +286,8 @@ class Config(Record):
         return False
 
     def _no_match(self, path: str, also: Sequence[str], names: Sequence[str]) -> NoMatchingRuleError:
-        lines = [f"no matching creation rules found for {' or '.join(map(quoted, names))}"]
+        empty = "" if self._creations else ": creation_rules is empty"
+        lines = [f"no matching creation rules found for {' or '.join(map(quoted, names))}{empty}"]
         for rule in self.tried(path, also=also, limit=20):
             lines.append(f"  {rule.place}  path_regex {quoted(rule.path_regex)} {rule.reason}")
         count = len(self._creations or ())

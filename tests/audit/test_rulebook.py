@@ -6,6 +6,7 @@ import json
 import os
 import random
 
+import pytest
 from audit.checked import A
 from audit.repo import Repo
 
@@ -29,6 +30,23 @@ def test_the_rule_is_the_one_that_encrypting_would_take(repo: Repo) -> None:
                     assert number is None
                 else:
                     assert wanted == f"creation_rules[{number}]"
+
+
+EVERY = ["", ".", ".*", "^.+$", r"(?s)\A.*\z", "^(.*/)?[^/]+$", r"\W|\w", "^", "a|b*"]
+NOT_EVERY = ["^[^/]+$", "^[^.]+$", "^[^_]", "[^a-z]", r"\W", "^.{1,60}$", "^([^/]+/)?[^/]+$"]
+
+
+@pytest.mark.parametrize("regex", EVERY + NOT_EVERY)
+def test_a_rule_for_every_name(repo: Repo, regex: str) -> None:
+    from encconf.audit.rulebook import Rulebook
+
+    repo.config(f"  - path_regex: {json.dumps(regex)}\n    {A}")
+    rules = Rulebook(None, str(repo.folder)).of(str(repo.folder))
+    assert rules is not None
+    assert rules.takes_all(0) is (regex in EVERY)
+    assert (rules.rest == 0) is (regex in EVERY)
+    if regex == "^[^/]+$":
+        assert rules.find(str(repo.folder / "a/b.yaml")) is None
 
 
 def test_one_search_for_a_whole_folder(repo: Repo) -> None:

@@ -128,6 +128,17 @@ def test_a_damaged_object(repository: Repository) -> None:
     assert len(found) == 2 * 3000 + 2
 
 
+def test_a_blob_that_is_too_long(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file that is too long, it is not read; those behind it are."""
+    monkeypatch.setattr(log, "LIMIT", 9)
+    monkeypatch.setattr(log, "_PART", 4)
+    lengths = range(5, 25)
+    repository.commit(**{f"{length}": "x" * length for length in lengths})
+    blobs = [repository.blob(f"{length}") for length in lengths]
+    wanted = [b"x" * length if length <= 9 else None for length in lengths]
+    assert list(log.contents(str(repository.folder), blobs)) == wanted
+
+
 def test_what_a_partial_clone_has_is_read_behind_what_it_lacks(repository: Repository) -> None:
     """git before 2.45 ends at the first blob that is missing."""
     names = ["0", "1", "2"]

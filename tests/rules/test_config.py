@@ -451,6 +451,14 @@ def test_no_match_tells_file_name_rules_and_reasons() -> None:
     assert "/repo" in str(error.hint)
 
 
+def test_no_match_in_an_empty_list() -> None:
+    """To sops, it is a list without a rule that matches."""
+    error = failure("creation_rules: []")
+    assert isinstance(error, NoMatchingRuleError)
+    assert error.message == 'no matching creation rules found for "b/a.yaml": creation_rules is empty'
+    assert "add a rule" in str(error.hint)
+
+
 def test_no_match_among_many_rules_is_told_briefly() -> None:
     error = failure(rules("\n".join(f"- {{path_regex: '^x{n}', age: $A}}" for n in range(1000))))
     assert len(error.message.splitlines()) == 22
