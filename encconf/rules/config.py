@@ -36,7 +36,7 @@ from encconf.errors import (
 from encconf.io.fileio import read_text, upwards
 from encconf.keys import MasterKey
 from encconf.record import Record
-from encconf.rules.creation import Creation, report_members, settings
+from encconf.rules.creation import Creation, settings
 from encconf.rules.destination import Destination
 from encconf.rules.grammar import Section, quoted, tree
 from encconf.rules.selection import DEFAULT, Selection
@@ -384,32 +384,26 @@ def _load(path: str, text: str, paths: ModuleType) -> Config:
     notices += [
         f"{name} is ignored at the top level: it is a setting of a creation rule"
         for name in settings()
-        if name in root.members
+        if root.has(name)
     ]
-    root.report(("creation_rules", "destination_rules", "stores", *settings()), notices)
-
-    creations: list[Creation] | None = None
-    if root.members.get("creation_rules") is not None:
-        creations = []
-        sections = root.sections("creation_rules")
-        if len(sections) > MAX_RULES:
-            raise ConfigError(f"{len(sections)} creation_rules are too many (at most {MAX_RULES})")
-        for section in sections:
-            report_members(section, notices)
-            creations.append(Creation(section))
-
+    sections = root.sections("creation_rules")
+    if len(sections) > MAX_RULES:
+        raise ConfigError(f"{len(sections)} creation_rules are too many (at most {MAX_RULES})")
+    creations = [Creation(section, notices) for section in sections]
     destinations = [Destination(section, notices) for section in root.sections("destination_rules")]
     stores = root.section("stores")
-    others = [row.name for row in formats.ROWS.values() if row.flat]
-    stores.report((*_INDENTS, *others), notices)
     indents: dict[str, int] = {}
     for name, default in _INDENTS.items():
         store = stores.section(name)
-        store.report(("indent",), notices)
         indents[name] = indent = store.integer("indent", default)
+        store.report(notices)
         if indent < default:
             notices.append(f"{store.place}.indent is {indent}, which sops refuses")
-    for name in others:
-        stores.section(name).report((), notices)
+    for row in formats.ROWS.values():
+        if row.flat:
+            stores.section(row.name).report(notices)
+    stores.report(notices)
+    root.report(notices)
     folder = paths.dirname(paths.abspath(path))
-    return Config(path, creations, destinations, indents, notices, paths, folder)
+    written = creations if root.members.get("creation_rules") is not None else None
+    return Config(path, written, destinations, indents, notices, paths, folder)

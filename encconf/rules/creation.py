@@ -21,9 +21,12 @@ _PROFILE = "aws_profile"
 
 
 class Creation:
-    """A creation rule as it is written: its types are checked, its keys and patterns are not."""
+    """A creation rule as it is written: its types are checked, its keys and patterns are not.
 
-    def __init__(self, section: Section) -> None:
+    ``notices`` gets a notice for each member that means nothing.
+    """
+
+    def __init__(self, section: Section, notices: list[str]) -> None:
         self._section = section
         self.place = section.place
         self.path_regex = section.string("path_regex")
@@ -31,12 +34,13 @@ class Creation:
         self.mac_only_encrypted = section.boolean("mac_only_encrypted")
         self.kinds = {kind: text for kind in KINDS if (text := section.string(kind))}
         # Outside of key groups, most members with keys are checked only when the rule is used, as in sops.
-        self._flat = [type for type, row in in_config_order() if row.member in section.members]
+        self._flat = [type for type, row in in_config_order() if section.has(row.member)]
         for row in TABLE.values():
             if row.only_list:
                 section.strings(row.member)
         section.string(_PROFILE)
-        self._groups = [list(_group(group)) for group in section.sections("key_groups")]
+        self._groups = [list(_group(group, notices)) for group in section.sections("key_groups")]
+        section.report(notices)
         self._pattern: Pattern | None = None
         self._left = 0
 
@@ -79,15 +83,16 @@ class Creation:
         return Selection(DEFAULT.kind, DEFAULT.pattern, self.mac_only_encrypted)
 
 
-def _group(section: Section) -> Iterator[Named]:
+def _group(section: Section, notices: list[str]) -> Iterator[Named]:
     """Yield the keys that a key group names; those of the groups merged into it come first."""
     for merged in section.sections("merge"):
-        yield from _group(merged)
+        yield from _group(merged, notices)
     for type, row in in_config_order():
         if row.settings:
             for key in section.sections(row.name_in_group):
                 read = {name: key.texts if name == CONTEXT else key.string for name in row.settings}
                 yield type, {name: value for name in row.settings if (value := read[name](name))}, key.place
+                key.report(notices)
             continue
         for place, text in section.strings(row.name_in_group):
             if not row.commas:
@@ -95,6 +100,7 @@ def _group(section: Section) -> Iterator[Named]:
             elif text:
                 for part in text.split(","):
                     yield type, part.strip(), place
+    section.report(notices)
 
 
 def _master_keys(named: Sequence[Named]) -> Iterator[MasterKey]:
@@ -122,16 +128,3 @@ def settings() -> tuple[str, ...]:
     """Return the names of the members of a creation rule."""
     keys = (row.member for _, row in in_config_order())
     return ("path_regex", *keys, _PROFILE, "key_groups", "shamir_threshold", *KINDS, "mac_only_encrypted")
-
-
-def report_members(section: Section, notices: list[str]) -> None:
-    """Add a notice for each member of a rule, and of its key groups, that means nothing."""
-    rows = [row for _, row in in_config_order()]
-    section.report(settings(), notices)
-    groups = section.sections("key_groups")
-    for group in groups:  # the loop appends the groups that are merged into each
-        group.report(("merge", *(row.name_in_group for row in rows)), notices)
-        for row in rows:
-            for key in group.sections(row.name_in_group) if row.settings else ():
-                key.report(row.settings, notices)
-        groups += group.sections("merge")

@@ -5,7 +5,7 @@ The types of its members are checked here.
 
 from __future__ import annotations
 
-from encconf.rules.creation import Creation, report_members
+from encconf.rules.creation import Creation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,13 +31,10 @@ class Destination:
     rule: Rule | None = None
 
     def __init__(self, section: Section, notices: list[str]) -> None:
-        known = ("path_regex", *TEXTS, "vault_kv_version", "recreation_rule", "omit_extensions")
-        section.report(known, notices)
         self.place = section.place
         self.path_regex = section.string("path_regex")
         self.settings: dict[str, str | int] = {name: text for name in TEXTS if (text := section.string(name))}
         self.vault_kv_version = section.integer("vault_kv_version")
         self.omit_extensions = section.boolean("omit_extensions")
-        again = section.section("recreation_rule")
-        report_members(again, notices)
-        self.recreation = Creation(again)
+        self.recreation = Creation(section.section("recreation_rule"), notices)
+        section.report(notices)

@@ -7,8 +7,6 @@ the members mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from encconf.errors import ConfigError, EmptyDocumentError
 from encconf.record import Record
 from encconf.text.document import Leaf
@@ -75,26 +73,32 @@ class Section:
             raise _wrong(place or "the configuration", "a mapping", node)
         self.members: dict[str, object] = node or {}
         self.place = place
+        self._known: dict[str, None] = {}
 
-    def report(self, known: Sequence[str], notices: list[str]) -> None:
-        """Add a notice for each member that means nothing."""
-        unknown = [name for name in self.members if name not in known]
+    def report(self, notices: list[str]) -> None:
+        """Add a notice for each member that means nothing: nobody has asked for it."""
+        unknown = [name for name in self.members if name not in self._known]
         if not unknown or len(notices) >= _MAX_NOTICES:
             return
         for name in unknown[:_MAX_NOTICES]:
-            meant = did_you_mean(name.lower(), known, 0.55 if self.place else 0.75)
+            meant = did_you_mean(name.lower(), self._known, 0.55 if self.place else 0.75)
             if meant or self.place:  # at the top level, people keep anchors under names of their own
                 ignored = f"{printable(self._at(name), _SHOWN)} is not a setting and is ignored"
                 notices.append(f"{ignored}: {meant}" if meant else ignored)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a member with this name, which may be null."""
+        self._known[name] = None
+        return name in self.members
+
     def string(self, name: str) -> str:
         """Return a string, or "" if it is missing."""
-        node = self.members.get(name)
+        node = self._get(name)
         return "" if node is None else _string(node, self._at(name))
 
     def integer(self, name: str, default: int = 0) -> int:
         """Return a signed integer of 64 bits."""
-        node = self.members.get(name)
+        node = self._get(name)
         if node is None:
             return default
         if (
@@ -111,7 +115,7 @@ class Section:
 
     def boolean(self, name: str) -> bool:
         """Return a boolean, or False if it is missing."""
-        node = self.members.get(name)
+        node = self._get(name)
         if node is None:
             return False
         if isinstance(node, Scalar):
@@ -123,7 +127,7 @@ class Section:
 
     def section(self, name: str) -> Section:
         """Return a mapping, which is empty if it is missing."""
-        return Section(self.members.get(name), self._at(name))
+        return Section(self._get(name), self._at(name))
 
     def sections(self, name: str) -> list[Section]:
         """Return a list of mappings."""
@@ -140,7 +144,7 @@ class Section:
 
     def keys(self, name: str) -> list[tuple[str, str]]:
         """Return keys with their places, from a string with commas or from a list of such strings."""
-        node, place = self.members.get(name), self._at(name)
+        node, place = self._get(name), self._at(name)
         if node is None:
             return []
         items, wanted = [(place, node)], "a string or a list of strings"
@@ -154,12 +158,15 @@ class Section:
         return [(at, text) for at, text in found if text]
 
     def _items(self, name: str) -> list[tuple[str, object]]:
-        node, place = self.members.get(name), self._at(name)
+        node, place = self._get(name), self._at(name)
         if node is None:
             return []
         if not isinstance(node, list):
             raise _wrong(place, "a list", node)
         return [(f"{place}[{index}]", item) for index, item in enumerate(node) if item is not None]
+
+    def _get(self, name: str) -> object:
+        return self.members.get(name) if self.has(name) else None
 
     def _at(self, name: str) -> str:
         return f"{self.place}.{name}" if self.place else name

@@ -645,7 +645,7 @@ def test_a_shell_pattern_is_recognised() -> None:
         (rules("- age: $A") + "keys: []\nadmins: []\nx-note: a\n_team: b\n", []),
         (
             rules("- age: $A") + "stores: {yaml: {indnt: 2}, yml: {}}\n",
-            ["stores.yml -> yaml", "stores.yaml.indnt -> indent"],
+            ["stores.yaml.indnt -> indent", "stores.yml -> yaml"],
         ),
         (rules("- age: $A") + "stores: {yaml: {}, json: {}, json_binary: {}, dotenv: {}, ini: {}}\n", []),
         (rules("- age: $A") + "stores: {dotnev: {}}\n", ["stores.dotnev -> dotenv"]),
@@ -656,8 +656,8 @@ def test_a_shell_pattern_is_recognised() -> None:
         (
             rules("- age: $A") + "destination_rules: [{s3_buckt: a, recreation_rule: {agee: x}}]\n",
             [
-                "destination_rules[0].s3_buckt -> s3_bucket",
                 "destination_rules[0].recreation_rule.agee -> age",
+                "destination_rules[0].s3_buckt -> s3_bucket",
             ],
         ),
         (rules("- {age: $A, \"\\e[2J\\n\": x}"), ["creation_rules[0].?[2J? is not a setting and is ignored"]),

@@ -7,7 +7,7 @@ from oracle import FIXTURES, AgeKey
 
 from encconf.errors import BadKeyError, ConfigError, PatternError
 from encconf.keys import TABLE
-from encconf.rules.creation import Creation, compiled, report_members, settings
+from encconf.rules.creation import Creation, compiled, settings
 from encconf.rules.grammar import Section, tree
 from encconf.rules.selection import DEFAULT, KINDS, Selection
 
@@ -16,7 +16,7 @@ ARN = "arn:aws:kms:eu-west-1:111122223333:key/aaaa"
 
 
 def creation(text: str) -> Creation:
-    return Creation(Section(tree(text), "creation_rules[0]"))
+    return Creation(Section(tree(text), "creation_rules[0]"), [])
 
 
 def named(text: str) -> list[list[str]]:
@@ -113,13 +113,13 @@ def test_every_setting_is_known_and_others_are_reported() -> None:
     assert {row.member for row in TABLE.values() if row.member} < {*settings()}
     notices: list[str] = []
     known = "".join(f"{name}: ~\n" for name in settings())
-    report_members(Section(tree(known), "rule"), notices)
+    Creation(Section(tree(known), "rule"), notices)
     assert notices == []
     text = "agee: x\nkey_groups: [{agee: x, merge: [{pgpp: x}]}, {kms: [{arnn: x}]}]\n"
-    report_members(Section(tree(text), "rule"), notices)
+    Creation(Section(tree(text), "rule"), notices)
     assert [notice.partition(" ")[0] for notice in notices] == [
-        "rule.agee",
+        "rule.key_groups[0].merge[0].pgpp",
         "rule.key_groups[0].agee",
         "rule.key_groups[1].kms[0].arnn",
-        "rule.key_groups[0].merge[0].pgpp",
+        "rule.agee",
     ]

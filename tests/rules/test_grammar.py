@@ -112,12 +112,15 @@ def test_keys_are_a_text_with_commas_or_a_list() -> None:
 
 def test_members_that_mean_nothing() -> None:
     notices: list[str] = []
-    section("a: 1\nanchors: 2\npath_regexp: 3\n").report(("a", "path_regex"), notices)
+    found = section("a: 1\nanchors: 2\npath_regexp: 3\n")
+    assert found.has("a")
+    assert found.string("path_regex") == ""
+    found.report(notices)
     assert notices == ["path_regexp is not a setting and is ignored: did you mean path_regex?"]
-    section("odd: 1\n", "rule").report(("a",), notices)
+    section("odd: 1\n", "rule").report(notices)
     assert notices[1:] == ["rule.odd is not a setting and is ignored"]
     for _ in range(100):
-        section("odd: 1\n", "rule").report(("a",), notices)
+        section("odd: 1\n", "rule").report(notices)
     assert len(notices) == 50
 
 
