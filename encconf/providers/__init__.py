@@ -125,7 +125,7 @@ def within(server: str, limit: float, call: Callable[[], T], hint: str | None = 
     """
     from encconf.io import race
 
-    ((answer,),) = race.run(lambda _: (call(),), [[None]], limit, limit)
+    ((answer,),) = race.run(lambda _: (call(),), [[None]], float("inf"), limit)
     if answer is None:
         raise late(server, limit, hint)
     if isinstance(answer, Exception):
