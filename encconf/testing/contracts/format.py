@@ -22,21 +22,7 @@ from encconf.testing.key import TestKey
 from encconf.text.document import Document, splice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Protocol
-
     from encconf.formats import Format
-
-    SopsFor = Callable[[TestKey], "Sops"]
-
-    class Sops(Protocol):
-        """The program sops."""
-
-        def decrypt(self, text: str, format: str) -> str:
-            """Decrypt a text with sops."""
-
-        def edit(self, text: str, suffix: str, editor: str) -> str:
-            """Edit an encrypted text with sops.  ``editor`` is a shell command."""
 
 
 SECRET = "s3cr3t-v4lue"
@@ -265,22 +251,3 @@ class FormatContract:
     def test_half_a_character_is_refused(self, format: Format) -> None:
         with pytest.raises(ParseError):
             format.scan(self.texts[0].replace(SECRET, "\udcff"))
-
-
-class SopsFormatContract(FormatContract):
-    """More tests for a format that sops has, too.  The fixture ``sops_for`` returns a `Sops` for a key."""
-
-    def test_sops_reads_ours(self, text: str, own_key: TestKey, sops_for: SopsFor, format: Format) -> None:
-        encrypted = api.encrypt(text, rule_for(own_key), format=self.name, credentials=own_key.credentials())
-        by_sops = sops_for(own_key).decrypt(encrypted, self.name)
-        assert SECRET in by_sops
-        assert self.comparable(format.load_plain(by_sops)) == self.comparable(format.load_plain(text))
-
-    def test_we_read_what_sops_makes_of_ours(self, text: str, own_key: TestKey, sops_for: SopsFor) -> None:
-        creds = own_key.credentials()
-        encrypted = api.encrypt(text, rule_for(own_key), format=self.name, credentials=creds)
-        again = sops_for(own_key).edit(encrypted, self.suffixes[0][1:], f'sed -i s/{SECRET}/changed/ "$1"')
-        assert "encconf" not in again
-        plain = api.decrypt(again, format=self.name, credentials=creds)
-        assert "changed" in plain
-        assert SECRET not in plain
