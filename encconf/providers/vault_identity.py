@@ -64,102 +64,78 @@ class Identity(Record):
         return {**self.texts, **read}
 
 
-class _Login:
-    """The fields of a login, from ``given`` or else the environment.  ``needed`` are the missing ones."""
+class _Settings:
+    """The settings of a login: those that are ``given``, or else the environment's."""
 
     def __init__(self, credentials: Credentials, given: Mapping[str, str]) -> None:
         self._credentials = credentials
-        self.environ = settings(credentials)
+        self._environ = settings(credentials)
         self.given = given
-        self.mount = self.setting("auth_mount").strip("/")
-        self.texts: dict[str, str] = {}
-        self.files: dict[str, str] = {}
-        self.needed: list[str] = []
 
-    def setting(self, name: str) -> str:
-        return self.given.get(name) or self.environ.get(f"VAULT_{name.upper()}", "").strip()
+    def get(self, name: str) -> str:
+        return self.given.get(name) or self._environ.get(f"VAULT_{name.upper()}", "").strip()
 
-    def named(self, name: str) -> str:
+    def text(self, name: str) -> str:
+        """Return the text for a field of a login, or ""."""
+        if name == "role":
+            return self.given.get("role_id") or self.get("role") or self.get("role_id")
+        if name == "password":
+            return self._named("password_env") or self._environ.get("VAULT_PASSWORD", "")
+        return self.get(name)
+
+    def file(self, name: str) -> str:
+        """Return the path of the file with a field, or ""."""
+        return expanded(self.get(name), self._credentials.home)
+
+    def _named(self, name: str) -> str:
         """Return the value of the variable that an address names.  It may name only Vault's variables."""
-        variable = self.given.get(name) or self.environ.get(f"VAULT_{name.upper()}", "")
+        variable = self.given.get(name) or self._environ.get(f"VAULT_{name.upper()}", "")
         if variable and not variable.startswith(("VAULT_", "BAO_")):
-            message = (
-                f"{name} is {printable(variable)[:80]}, but only VAULT_… and BAO_… variables may be sent "
-                "to a Vault"
-            )
-            raise MasterKeyError(
-                message, reason="wrong", hint=f"rename the variable to VAULT_{printable(variable)[:80]}"
-            )
+            shown = printable(variable)[:80]
+            message = f"{name} is {shown}, but only VAULT_… and BAO_… variables may be sent to a Vault"
+            raise MasterKeyError(message, reason="wrong", hint=f"rename the variable to VAULT_{shown}")
         return self._credentials.environ.get(variable, "").strip() if variable else ""
 
-    def give(self, field: str, text: str, file: str, wanted: str) -> None:
-        """Set a field to a text, or to the content of a file."""
-        if text:
-            self.texts[field] = text
-        elif file:
-            self.files[field] = expanded(file, self._credentials.home)
-        else:
-            self.needed.append(wanted)
+    def token(self) -> tuple[str, str]:
+        """Return the token, or "", and the places where it was looked for.  Raises MasterKeyError."""
+        if self.given.get("token_env"):
+            return _clean(self._named("token_env"), "token_env"), "token_env (unset)"
+        chosen = "token_file" if self.given.get("token_file") else "VAULT_TOKEN_FILE"
+        if chosen != "token_file" and (token := self.get("token")):
+            return _clean(token, "VAULT_TOKEN"), ""
+        if path := self.file("token_file"):
+            return _clean(_content(path, chosen), chosen), ""
+        place, found, token = "~/.vault-token", "no home", ""
+        if self._credentials.home:
+            path = expanded(place, self._credentials.home)
+            found = "empty" if os.path.exists(path) else "not there"
+            token = _content(path, place) if found == "empty" else ""
+        unset = "empty" if "VAULT_TOKEN" in self._environ else "unset"
+        return _clean(token, place), f"VAULT_TOKEN ({unset}), {place} ({found})"
 
     def method(self) -> str:
         """Return the way to log in.  Raises MasterKeyError for an unknown one."""
-        method = self.setting("auth_method").lower()
+        method = self.get("auth_method").lower()
         if not method:
-            by_ids = self.setting("role_id") and (self.setting("secret_id") or self.setting("secret_id_file"))
-            by_token = bool(self.given.keys() & {"token_env", "token_file"})
-            if not by_ids or by_token or _token(self._credentials, self.environ)[0]:
-                return "token"
-            return "approle"
-        if method != "token" and method not in _METHODS:
+            by_ids = self.get("role_id") and (self.get("secret_id") or self.get("secret_id_file"))
+            by_token = self.given.keys() & {"token_env", "token_file"}
+            return "approle" if by_ids and not by_token and not self.token()[0] else "token"
+        if method not in ("token", *_FIELDS):
             raise MasterKeyError(
                 f"VAULT_AUTH_METHOD={printable(method)[:40]} is not a known login method",
                 reason="wrong",
-                hint=f"known methods are {', '.join(('token', *_METHODS))}",
+                hint=f"known methods are {', '.join(('token', *_FIELDS))}",
             )
         return method
 
-    def token(self) -> Identity:
-        """Return the identity of a token."""
-        if self.given.get("token_env"):
-            token = _clean(self.named("token_env"), "token_env")
-            return Identity("token", token=token, places="token_env (unset)")
-        if self.given.get("token_file"):
-            path = expanded(self.given["token_file"], self._credentials.home)
-            return Identity("token", token=_clean(_content(path, "token_file"), "token_file"))
-        token, places = _token(self._credentials, self.environ)
-        return Identity("token", token=token, places=places)
 
-
-def _approle(login: _Login) -> None:
-    login.give("role_id", login.setting("role_id"), login.setting("role_id_file"), "VAULT_ROLE_ID")
-    wanted = "VAULT_SECRET_ID or VAULT_SECRET_ID_FILE"
-    login.give("secret_id", login.setting("secret_id"), login.setting("secret_id_file"), wanted)
-
-
-def _role(login: _Login) -> str:
-    return login.given.get("role_id") or login.setting("role") or login.setting("role_id")
-
-
-def _kubernetes(login: _Login) -> None:
-    login.mount = login.setting("kubernetes_mount_point").strip("/") or login.mount
-    login.give("role", _role(login), "", "VAULT_ROLE")
-    login.files["jwt"] = login.setting("kubernetes_jwt_token_path") or SERVICE_ACCOUNT
-
-
-def _jwt(login: _Login) -> None:
-    if role := _role(login):
-        login.texts["role"] = role
-    login.give("jwt", login.setting("jwt"), login.setting("jwt_file"), "VAULT_JWT or VAULT_JWT_FILE")
-
-
-def _userpass(login: _Login) -> None:
-    login.give("username", login.setting("username"), "", "VAULT_USERNAME")
-    password = login.named("password_env") or login.environ.get("VAULT_PASSWORD", "")
-    wanted = "VAULT_PASSWORD or VAULT_PASSWORD_FILE"
-    login.give("password", password, login.setting("password_file"), wanted)
-
-
-_METHODS = {"approle": _approle, "kubernetes": _kubernetes, "jwt": _jwt, "userpass": _userpass}
+_FIELDS = {
+    "approle": {"role_id": "", "secret_id": "secret_id_file"},
+    "kubernetes": {"role": "", "jwt": "kubernetes_jwt_token_path"},
+    "jwt": {"role": "", "jwt": "jwt_file"},
+    "userpass": {"username": "", "password": "password_file"},
+}
+"""For each method, the fields of a login, and the setting of the file that may have a field."""
 
 
 def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -> Identity:
@@ -168,34 +144,31 @@ def identity(credentials: Credentials, given: Mapping[str, str] | None = None) -
     They have the names of vals's addresses: auth_method, token_env, token_file, role_id, secret_id,
     username, password_env and password_file.  Raises MasterKeyError if something is missing.
     """
-    login = _Login(credentials, given or {})
-    method = login.method()
+    chosen = _Settings(credentials, given or {})
+    method = chosen.method()
     if method == "token":
-        return login.token()
-    _METHODS[method](login)
-    if login.needed:
+        token, places = chosen.token()
+        return Identity(method, token=token, places=places)
+    mount = chosen.get("auth_mount").strip("/") or method
+    texts, files, needed = {}, {}, []
+    for field, file in _FIELDS[method].items():
+        if method == "kubernetes" and field == "jwt":
+            files[field] = chosen.file(file) or SERVICE_ACCOUNT
+        elif text := chosen.text(field):
+            texts[field] = text
+        elif file and (path := chosen.file(file)):
+            files[field] = path
+        elif (method, field) != ("jwt", "role"):  # a mount has a default role
+            needed.append(" or ".join(f"VAULT_{name.upper()}" for name in (field, file) if name))
+    if needed:
         raise MasterKeyError(
             f"logging in to Vault with {method} needs more settings",
             reason="unusable",
-            hint=f"set {' and '.join(login.needed)}",
+            hint=f"set {' and '.join(needed)}",
         )
-    return Identity(method, login.mount or method, texts=login.texts, files=login.files)
-
-
-def _token(credentials: Credentials, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the token, or "", and the places where it was looked for.  Raises MasterKeyError."""
-    if token := environ.get("VAULT_TOKEN", "").strip():
-        return _clean(token, "VAULT_TOKEN"), ""
-    if path := environ.get("VAULT_TOKEN_FILE"):
-        return _clean(_content(expanded(path, credentials.home), "VAULT_TOKEN_FILE"), "VAULT_TOKEN_FILE"), ""
-    place = "~/.vault-token"
-    found = "no home"
-    if credentials.home:
-        path = expanded(place, credentials.home)
-        found = "empty" if os.path.exists(path) else "not there"
-        token = _content(path, place) if found == "empty" else ""
-    unset = "empty" if "VAULT_TOKEN" in environ else "unset"
-    return _clean(token, place), f"VAULT_TOKEN ({unset}), {place} ({found})"
+    if method == "kubernetes":
+        mount = chosen.get("kubernetes_mount_point").strip("/") or mount
+    return Identity(method, mount, texts=texts, files=files)
 
 
 def _clean(token: str, place: str) -> str:
