@@ -8,7 +8,6 @@ each file is either unchanged or complete, and another run does the rest.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
@@ -26,7 +25,7 @@ from encconf.errors import (
 )
 from encconf.io import replace, signals
 from encconf.io.side_by_side import side_by_side
-from encconf.text.printable import counted, listed
+from encconf.text.printable import counted, listed, quoted
 
 
 class Batch:
@@ -50,11 +49,10 @@ class Batch:
         self.alone = True
         self.notices: dict[str, list[tuple[str, str | None]]] = {}  # warnings and their hints, by file
         self.plans: dict[tuple[str, ...], list[str]] = {}  # in a dry run: files by their plan
-        self.left: list[str] = []
+        self.paths: Sequence[str] = ()
         self.errors: dict[str, EncconfError] = {}  # of the files that failed
         self.states: dict[str, str] = {}
         self._printed_warnings: set[str] = set()
-        self._printed: set[str] = set()  # the files whose error was printed
         self._causes: dict[tuple[str, str], list[str]] = {}  # the files that failed, by slug and cause
 
     # --- for subclasses ----------------------------------------------------------------------
@@ -71,7 +69,7 @@ class Batch:
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Prepare the work.  May remove files from ``left``, the files still to do."""
+        """Prepare the work.  May give files a state, so that they are not done."""
 
     def begin(self) -> None:
         """Do what must happen before the first file is settled."""
@@ -90,25 +88,30 @@ class Batch:
             from encconf.envelope.cache import DataKeyCache
 
             self.credentials.cache = DataKeyCache()
-        self.left = list(paths)
+        self.paths = paths
         try:
             with signals.SignalGuard():
                 self.prepare()
                 if not self.stopped:
                     self.go(self.doing, self.work, self.settle, self.begin)
-            if self.left:
-                self._print_left("stopped", len(paths))
+            if self.stopped:
+                self._print_left("stopped")
         except EncconfError:
             raise
         except BaseException:  # a signal, or a bug in encconf
-            self._print_left("interrupted", len(paths))
+            self._print_left("interrupted")
             raise
         finally:
             if not self.alone:
                 self._print_same_causes()
             self.report()
         if self.errors:
-            raise self._failure(len(paths))
+            raise self._failure()
+
+    @property
+    def left(self) -> list[str]:
+        """The files that have no state yet."""
+        return [path for path in self.paths if path not in self.states]
 
     @property
     def stopped(self) -> bool:
@@ -124,9 +127,9 @@ class Batch:
     ) -> None:
         """Work on the files that are left, and settle them in order.  A terminal shows a progress bar.
 
-        If ``settle`` returns "", the file stays in ``left``.
+        If ``settle`` returns "", the file gets no state.
         """
-        paths, at = list(self.left), 0
+        paths = self.left
         with self.console.progress(len(paths), doing) as step, closing(side_by_side(work, paths)) as results:
             for file, done in results:
                 if begin is not None and not isinstance(done, EncconfError):
@@ -140,10 +143,6 @@ class Batch:
                     self.fail(file, error)
                     if self.fail_fast:
                         return
-                if file in self.states:
-                    del self.left[at]
-                else:
-                    at += 1
                 step()
 
     def _settle(self, file: str, done: object, settle: Callable[[str, object], str]) -> None:
@@ -185,11 +184,8 @@ class Batch:
         if isinstance(error, NoMatchingRuleError):
             cause = cause.partition("\n")[2]  # without the first line, which names the file
         alike = self._causes.setdefault((error.slug, cause), [])
-        # A missing key or a mistake in .sops.yaml usually fails every file, with a message of several lines.
-        once = isinstance(error, (ConfigError, KeyAccessError, WrapError))
-        if not self.alone and len(alike) < (1 if once else 3):
+        if not self.alone and len(alike) < _most(error):
             self.console.error(error)
-            self._printed.add(file)
         alike.append(file)
         self.errors[file] = error.with_traceback(None)  # its frames would keep the text of the file in memory
         self.states[file] = "failed"
@@ -197,44 +193,36 @@ class Batch:
     def _print_same_causes(self) -> None:
         """Say which other files failed for a reason that was printed already."""
         for files_alike in self._causes.values():
-            others = [one_line(file) for file in files_alike if file not in self._printed]
+            others = list(map(one_line, files_alike[_most(self.errors[files_alike[0]]) :]))
             if others:
                 self.console.note(f"the same for {counted(len(others), 'other file')}: {listed(others, 3)}")
 
-    def _failure(self, total: int) -> EncconfError:
+    def _failure(self) -> EncconfError:
         if self.alone:
             return next(iter(self.errors.values()))
-        names = list(map(one_line, self.errors))
-        named = ", ".join(names[:10]) + (" and others" if len(names) > 10 else "")
-        last = EncconfError(f"{len(names)} of {total} files failed: {named}")
+        named = listed(map(one_line, self.errors), 10)
+        last = EncconfError(f"{len(self.errors)} of {len(self.paths)} files failed: {named}")
         codes = {exit_code_of(error) for error in self.errors.values()}
         last.exit_code = codes.pop() if len(codes) == 1 else 1
         return last
 
-    def _print_left(self, why: str, total: int) -> None:
+    def _print_left(self, why: str) -> None:
         """Say how far the command got, and how to resume it."""
         if self.alone or self.dry_run:
             return
         done = sum(status in ("changed", "unchanged") for status in self.states.values())
+        count = f"{done} of {len(self.paths)} files are done"
         failed = f", {len(self.errors)} failed" if self.errors else ""
-        self.console.warn(f"{why}: {done} of {total} files are done{failed}; the others were not changed")
-        if self.left:
-            self.console.hint(f"to continue: {resume_line(self.resume, self.left[0])}")
+        self.console.warn(f"{why}: {count}{failed}; the others were not changed")
+        first = list(self.errors)[-1:] if self.stopped else self.left[:1]
+        if first:
+            start = f", with {self.resume} {quoted(first[0])}" if self.resume else ""
+            self.console.hint(f"to continue, repeat the command{start}")
 
 
-def resume_line(resume: str, file: str) -> str:
-    """Return the command line of this process, with ``resume`` and the file to start at."""
-    import shlex
+def _most(error: EncconfError) -> int:
+    """Return for how many files to print the same error.
 
-    words = sys.argv[1:]
-    if resume:
-        end = words.index("--") if "--" in words else len(words)
-        options, names = words[:end], words[end:]
-        for at, word in enumerate(options):
-            if word == resume or word.startswith(resume + "="):
-                del options[at : at + 1 + (word == resume)]
-                break
-        words = [*options, resume, file, *names]
-    if len(words) > 30:
-        return f"the same command, and {resume} {shlex.quote(file)}" if resume else "the same command"
-    return shlex.join(["encconf", *words])
+    A missing key or a mistake in .sops.yaml usually fails every file, with a message of several lines.
+    """
+    return 1 if isinstance(error, (ConfigError, KeyAccessError, WrapError)) else 3

@@ -23,9 +23,9 @@ def encrypt(console: Console, *, file: list[str], **options: Value) -> None:
     job = Job(name, files.read_by(name, options, plain=True), options, console.warn)
     job.encrypt(files.credentials(console))
     job.write(console)
-    for hint in job.hints:
-        console.hint(hint)
-    if job.target is not None and job.output is None and not job.in_place and _is_redirected():
+    if job.hint:
+        console.hint(job.hint)
+    if job.target is not None and not options.get("output") and not job.in_place and _is_redirected():
         console.hint(
             "unlike sops, this prints nothing to stdout; to print it: "
             f"encconf encrypt -o - {quoted(job.source.label)}"

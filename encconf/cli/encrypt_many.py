@@ -72,7 +72,7 @@ class Encrypting(Batch):
     def __init__(self, console: Console, options: Mapping[str, Value], configs: dict[str, Config]) -> None:
         super().__init__(console, "encrypting", options)
         self._configs = configs
-        self._hints: dict[str, None] = {}
+        self._hint = ""
         self._plain: list[str] = []  # the plaintext files that still exist
 
     def work(self, file: str) -> Job | None:
@@ -96,7 +96,7 @@ class Encrypting(Batch):
             self._plan(file, done)
             return "would-change"
         written = done.write(self.console)
-        self._hints.update(dict.fromkeys(done.hints))
+        self._hint = done.hint or self._hint
         if not done.in_place:
             self._plain.append(file)
         return "changed" if written else "unchanged"
@@ -113,7 +113,7 @@ class Encrypting(Batch):
     def report(self) -> None:
         """Print the plan of a dry run; otherwise warn about plaintext files that git does not ignore."""
         super().report()
-        for hint in self._hints:
-            self.console.hint(hint)
+        if self._hint:
+            self.console.hint(self._hint)
         if self._plain:
             files.warn_if_exposed(self.console, self._plain)

@@ -25,7 +25,7 @@ from encconf.verbs.encrypt import plain_as, refuse_encrypted
 class Job:
     """One file to encrypt: its plaintext, the file to write, and the rule to encrypt it by.
 
-    ``warn`` is called with warnings and their hints.  The caller prints ``hints`` after the file is written.
+    ``warn`` is called with warnings and their hints.  The caller prints ``hint`` after the file is written.
     ``read`` caches .sops.yaml files.  Raises UsageError, OutputError, and the errors of finding the rule.
     """
 
@@ -34,28 +34,25 @@ class Job:
         file: str | None,
         source: files.Source,
         options: Mapping[str, Value],
-        warn: Callable[[str, str | None], None],
+        warn: Callable[..., None],
         read: dict[str, Config] | None = None,
     ) -> None:
-        self.output = text(options, "output")
-        self.in_place, self._force = flag(options, "in_place"), flag(options, "force")
+        self.source, self.in_place = source, flag(options, "in_place")
+        self._force, self._warn, self.hint = flag(options, "force"), warn, ""
         # A selection of the command line is meant, also if it leaves more values in plaintext.
         self._may_expose = self._force or any(options.get(kind) for kind in KINDS)
-        self._input_type, self._warn = text(options, "input_type"), warn
-        self.hints: list[str] = []
-        self.enc = ""
-        self.source = source
+        self._input_type, output_type = text(options, "input_type"), text(options, "output_type")
         self.format = source.format(self._input_type)
-        output_type = text(options, "output_type")
         self.written = self.format if output_type is None else files.format_by_name(source.name, output_type)
-        self.target = target = _target(source, file, self.output, in_place=self.in_place)
+        self.target = target = _target(source, file, text(options, "output"), in_place=self.in_place)
         self.rule = find_rule(
             text(options, "filename_override") or target or encrypted_name(source.name) or source.name,
             options,
             also=[source.name],
             read=read,
-            notify=lambda notice: warn(notice, None),
+            notify=warn,
         )
+        self.enc = ""
         self.twin: str | None = None
         self._replacing: str | fileio.Anything | None = source.text
         if target is not None and not self.in_place:
@@ -69,24 +66,22 @@ class Job:
         """
         if fileio.is_special(target):
             return fileio.ANYTHING
-        hint = "choose another file with -o FILE, or overwrite it with --force"
         try:
             there = fileio.read_existing(fileio.resolve(target))
-        except InputError:
-            there, found = "", None
-        else:
-            if there is None:
-                return None
-            found = sniff.find(there, target)
+        except InputError:  # such as a program, which is not text
+            there = ""
+        if there is None:
+            return None
+        found, wrong = sniff.find(there, target), ""
         if found is None:
-            if not self._force:
-                raise OutputError("this file exists and is not encrypted", hint=hint).about(target)
+            wrong = "exists and is not encrypted"
+        elif self._is_other_format(found):
+            wrong = f"is encrypted {found}, and it would be replaced by encrypted {self.written}"
+        if wrong and not self._force:
+            hint = "choose another file with -o FILE, or overwrite it with --force"
+            raise OutputError(f"this file {wrong}", hint=hint).about(target)
+        if found is None:
             return fileio.ANYTHING
-        if self._is_other_format(found) and not self._force:
-            raise OutputError(
-                f"this file is encrypted {found}, and it would be replaced by encrypted {self.written}",
-                hint=hint,
-            ).about(target)
         self.twin = there
         return there
 
@@ -112,25 +107,17 @@ class Job:
 
     def encrypt(self, credentials: Credentials) -> None:
         """Set ``enc`` to the encrypted text.  Raises as `plain`, and the errors of encrypting."""
-        plain = self.plain()
+        plain, warn = self.plain(), self._warn
         with about(self.source.label):
             text = plain_as(plain, self.format, self.written, whole=True)
-            twin = sealing.opened_twin(self.twin, self.rule, self.written, credentials, self._notify)
+            twin = sealing.opened_twin(self.twin, self.rule, self.written, credentials, warn)
             if self.twin is not None and not self._may_expose:
                 from encconf.verbs.checks import refuse_exposed
 
                 refuse_exposed(twin.document if twin else self.twin, text, self.written, self.rule.selection)
             self.enc = sealing.encrypt(
-                text,
-                self.rule,
-                format=self.written,
-                twin=twin,
-                credentials=credentials,
-                notify=self._notify,
+                text, self.rule, format=self.written, twin=twin, credentials=credentials, notify=warn
             )
-
-    def _notify(self, notice: str) -> None:
-        self._warn(notice, None)
 
     def write(self, console: Console) -> bool:
         """Write the encrypted text to ``target`` or stdout.  Returns False if ``target`` is up to date."""
@@ -144,21 +131,16 @@ class Job:
         assert path is not None
         with about(self.target, instead=path):
             fileio.write_atomic(path, self.enc, replacing=self._replacing)
-        self._check_format()
-        console.note(f"wrote {one_line(self.target)}")
-        return True
-
-    def _check_format(self) -> None:
-        """Warn if the name of the new file suggests another format.  Collects a hint for ``.env`` files."""
-        target, written = self.target or "", self.written
-        found = sniff.find(self.enc, target)
+        found = sniff.find(self.enc, self.target)
         if self._is_other_format(found):
             self._warn(
-                f"the name {target} means {found or 'text'}, but the content is {written}",
-                f"choose another name, or open the file with --input-type {written}",
+                f"the name {self.target} means {found or 'text'}, but the content is {self.written}",
+                f"choose another name, or open the file with --input-type {self.written}",
             )
-        if written == "dotenv" and os.path.basename(target).startswith("."):  # such as .env.production
-            self.hints.append("encconf import FILE creates YAML instead")
+        if self.written == "dotenv" and os.path.basename(self.target)[:1] == ".":  # such as .env.production
+            self.hint = "encconf import FILE creates YAML instead"
+        console.note(f"wrote {one_line(self.target)}")
+        return True
 
 
 def _target(source: files.Source, file: str | None, output: str | None, *, in_place: bool) -> str | None:
@@ -171,11 +153,9 @@ def _target(source: files.Source, file: str | None, output: str | None, *, in_pl
         return None
     name = encrypted_name(file)
     if not name:
+        word = quoted(file)
         raise UsageError(
             "this is already the name of an encrypted file",
-            hint=(
-                f"to change it: encconf edit {quoted(file)}; "
-                f"to encrypt it in place: encconf encrypt -i {quoted(file)}"
-            ),
+            hint=f"to change it: encconf edit {word}; to encrypt it in place: encconf encrypt -i {word}",
         ).about(file)
     return name

@@ -67,7 +67,7 @@ class Publishing(Batch):
             self.console.note(f"{file} → {self._where(file)}")
         if not self.console.confirm("publish?"):
             self.console.note("nothing was published")
-            self.left = []
+            self.states = dict.fromkeys(self.left, "left")
 
     def work(self, file: str) -> publishing.Prepared | None:
         """Prepare the content to send.  Returns None for a dry run."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 from encconf.audit.names import Names
 from encconf.cli import checklist, files, plan_text
@@ -88,12 +89,9 @@ class Rekeying(Batch):
         self._hashes: dict[str, int] | None = None  # by file, the hash of its text, once planned
         self._configs: dict[str, Config] = {}
         self._reading = allocate_lock()
-        self._names: Names | None = None
         self._unnamed: set[MasterKey] = set()
-        self._paths: Sequence[str] = ()
         self._to_stdout = False
-        self._rows: list[Row] = []  # only for --json
-        self._planned: list[Row] = []  # rows of the plans, used if the user does not confirm them
+        self._rows: dict[str, Row] = {}  # by file, only for --json
         self._to_confirm: dict[tuple[str, ...], list[str]] = {}  # like ``plans``
         self._seen: dict[str, dict[tuple[str, ...], list[str]]] = {}  # files by recipient and paths
         self._items: list[tuple[int, str]] = []  # of the checklist, with their ranks
@@ -102,7 +100,6 @@ class Rekeying(Batch):
 
     def run(self, paths: Sequence[str]) -> None:
         """Process the files.  Raises the error of a single file, or one that says how many failed."""
-        self._paths = paths
         from_stdin = any(path in fileio.STDIN for path in paths)
         self._to_stdout = self.output in fileio.STDOUT or from_stdin
         if self.checklist is not None and from_stdin:
@@ -122,8 +119,6 @@ class Rekeying(Batch):
                 for file in self.left:
                     self.console.note(f"{one_line(file)} was not changed")
                 self.states |= dict.fromkeys(self.left, "left")
-                self._rows += self._planned
-                self.left.clear()
         if not self.dry_run and self.output is None and not self.stopped:
             self.sweep(self.left)
 
@@ -177,15 +172,16 @@ class Rekeying(Batch):
 
     def fail(self, file: str, error: EncconfError) -> None:
         """Store and print an error.  Recipients in it get the names that .sops.yaml gives them."""
-        row: Row = {**_EMPTY, "file": file, "status": "failed"}
+        strangers = []
         if isinstance(error, StrangerError):
             self._find_names(error.strangers)
             for key in error.strangers:
                 error.message = error.message.replace(in_full(key), f"{key.TYPE} {self.names.whole(key)}")
-            row["strangers"] = list(map(self.names.to_json, error.strangers))
+            strangers = list(map(self.names.to_json, error.strangers))
         super().fail(file, error)
         if self.json:
-            self._rows.append({**row, "error": as_data(error, file)})
+            said = {"strangers": strangers, "error": as_data(error, file)}
+            self._rows[file] = {**_EMPTY, "file": file, "status": "failed", **said}
 
     # --- before anything is changed ----------------------------------------------------------
 
@@ -199,7 +195,7 @@ class Rekeying(Batch):
         self._to_confirm.setdefault(tuple(self._lines(done.plan)), []).append(file)
         self._hashes[file] = hash(done.source.text)
         if self.json:
-            self._planned.append(self._row(done, "left"))
+            self._rows[file] = self._row(done, "left")
         if self.checklist is not None:
             self._items += self._checklist_items(done)
         return ""
@@ -263,16 +259,14 @@ class Rekeying(Batch):
             self._unnamed |= unnamed
             name_former(self.names, unnamed)
 
-    @property
+    @cached_property
     def names(self) -> Names:
         """The names of keys, from the .sops.yaml of each file."""
-        if self._names is None:
-            try:
-                self._names = Names.for_files(self._paths, self.config, ())
-            except EncconfError as error:
-                self.console.warn(f"{error}; keys are shown without names")
-                self._names = Names()
-        return self._names
+        try:
+            return Names.for_files(self.paths, self.config, ())
+        except EncconfError as error:
+            self.console.warn(f"{error}; keys are shown without names")
+            return Names()
 
     # --- the report ----------------------------------------------------------------------------
 
@@ -280,10 +274,10 @@ class Rekeying(Batch):
         """Store the result of a file, and return its state."""
         seen = change.plan.seen() if change.plan.changes else None
         if seen is not None:
-            paths = tuple(spell(path) for path in seen.paths)
+            paths = tuple(map(spell, seen.paths))
             self._seen.setdefault(self._who(change.plan, seen), {}).setdefault(paths, []).append(change.file)
         if self.json:
-            self._rows.append(self._row(change, status))
+            self._rows[change.file] = self._row(change, status)
         return status
 
     def _row(self, change: Change, status: str) -> Row:
@@ -298,13 +292,11 @@ class Rekeying(Batch):
         if before != after:
             row["threshold"] = {"old": before or 1, "new": after or 1}
         if wanted.reselects:
-            row["selection"] = {
-                "old": wanted.metadata.selection.to_entries(),
-                "new": wanted.rule.selection.to_entries(),
-            }
+            old, new = wanted.metadata.selection, wanted.rule.selection
+            row["selection"] = {"old": old.to_entries(), "new": new.to_entries()}
         seen = wanted.seen()
         if seen is not None:
-            row["could_read"] = {"paths": [spell(path) for path in seen.paths], "alone": seen.alone}
+            row["could_read"] = {"paths": list(map(spell, seen.paths)), "alone": seen.alone}
         return row
 
     def _who(self, wanted: Plan, seen: Seen) -> str:
@@ -317,16 +309,17 @@ class Rekeying(Batch):
         say = self.console.note if self._to_stdout and not self.dry_run else self.console.data
         if self.json:
             counts = list(self.states.values())
-            report: Row = {
-                "command": self._command,
-                "dry_run": self.dry_run,
-                "files": self._rows,
-                "changed": counts.count("would-change" if self.dry_run else "changed"),
-                "unchanged": counts.count("unchanged"),
-                "failed": counts.count("failed"),
-                "not_reached": [file for file in self.left if file not in self.states],
-            }
-            self.console.json(report)
+            self.console.json(
+                {
+                    "command": self._command,
+                    "dry_run": self.dry_run,
+                    "files": [row for file, row in self._rows.items() if file in self.states],
+                    "changed": counts.count("would-change" if self.dry_run else "changed"),
+                    "unchanged": counts.count("unchanged"),
+                    "failed": counts.count("failed"),
+                    "not_reached": self.left,
+                }
+            )
         else:
             texts = [plan_text.of_plans(self.plans)] if self.plans else []
             texts += [plan_text.of_seen(self._seen)] if self._seen else []
