@@ -20,10 +20,10 @@ from __future__ import annotations
 import re
 
 from encconf.errors import LimitError, ParseError
-from encconf.formats import Prepared
+from encconf.formats import Prepared, goyaml
 from encconf.formats.toml_block import render_block
 from encconf.formats.toml_scan import Scanner
-from encconf.formats.toml_text import BARE, TIME, float_text, quote
+from encconf.formats.toml_text import BARE, float_text, quote
 from encconf.text.document import LAYOUT, Leaf, limit_paths, mapped, whole_document
 
 TYPE_CHECKING = False
@@ -58,12 +58,16 @@ def scan(text: str, *, comments: bool = False) -> Document:
     document, _ = whole_document(text, "toml")
     tree = document.trees[0] = scanner.root.node
     document.regular = scanner.regular
-    values = None
     # tomllib read an encrypted text before it was encrypted; `_take_block` lets it read only the block.
     if not isinstance(tree.pop("sops", None), dict) and not scanner.regular:
         values = _load(text)
         values.pop("sops", None)
-    _settle(document, tree, values)
+        if not _same(tree, values):
+            raise ParseError(
+                "encconf and Python's tomllib read the text differently",
+                hint="please report the layout that causes this; nothing was written",
+            )
+    _settle(document, tree)
     if scanner.comments is not None:
         document.comments = [comment for comment in scanner.comments if not _in_block(comment)]
     _take_block(document, scanner.block)
@@ -129,80 +133,49 @@ def _load(text: str) -> dict[str, object]:
         raise LimitError("the document has too many levels: Python's stack cannot hold them") from None
 
 
-def _untimed(value: object) -> object:
+def _untimed(value: Any) -> object:
     """Return a single value of the block, a date as a string."""
-    return value if isinstance(value, (str, int, float)) else _iso(value)
+    return value if isinstance(value, (str, int, float)) else value.isoformat()
 
 
 def _in_block(comment: Comment) -> bool:
     return comment.scope.keys[:1] == ("sops",) or (comment.scope.parent is None and comment.before == "sops")
 
 
-def _iso(value: object) -> str:
-    """Return a date or time from tomllib as Python spells it."""
-    return str(value.isoformat())  # type: ignore[attr-defined]
-
-
-def _settle(document: Document, tree: Any, values: Any) -> None:
-    """Add leaves and shape of a tree to the document, in its order, and replace its leaves with None.
-
-    Raises ParseError if ``values``, which tomllib read, is not None and differs from the tree.
-    """
+def _settle(document: Document, tree: Any) -> None:
+    """Add leaves and shape of a tree to the document, in its order, and replace its leaves with None."""
     leaves, shape = document.leaves, document.shape
-    compared = values is not None
-    if compared and (type(tree) is not type(values) or len(tree) != len(values)):
-        raise _difference()
     in_map = isinstance(tree, dict)
     for step, item in tree.items() if in_map else enumerate(tree):
-        if compared and in_map and step not in values:
-            raise _difference()
-        value = values[step] if compared else None
         if isinstance(item, Leaf):
-            if compared and not _equals(item, value):
-                raise _difference()
             tree[step] = None
             leaves.append(item)
             shape.append(f".{step}" if in_map else "-")
         else:
             sign = "{" if isinstance(item, dict) else "["
             shape.append(f"{sign}{step}" if in_map else sign)
-            _settle(document, item, value)
+            _settle(document, item)
             shape.append("}")
 
 
-def _equals(leaf: Leaf, value: object) -> bool:
-    """Whether a leaf is the value that tomllib read in its place."""
-    data = leaf.data
+def _same(item: Any, value: Any) -> bool:
+    """Whether a leaf, or the leaves of a tree, are the values that tomllib read."""
+    if isinstance(item, list):
+        return isinstance(value, list) and len(item) == len(value) and all(map(_same, item, value))
+    if isinstance(item, dict):
+        if not isinstance(value, dict) or item.keys() != value.keys():
+            return False
+        return all(map(_same, item.values(), map(value.get, item)))
+    data = item.data
     if isinstance(value, str):
-        return leaf.style != BARE and (value == "null" if data is None else data == value.encode())
-    if data is None:
-        return False
-    if isinstance(value, bool):
-        return leaf.type == "bool" and data == (b"True" if value else b"False")
-    if isinstance(value, int):
-        return leaf.type == "int" and data == b"%d" % value
+        return item.style != BARE and (data == value.encode() or (data is None and value == "null"))
     if isinstance(value, float):
-        return leaf.type == "float" and data == float_text(value)
-    if leaf.style != BARE or leaf.type != "str":
+        return item.type == "float" and bool(data == float_text(value))
+    if isinstance(value, int):
+        return goyaml.stored(value) == (item.type, data)
+    if item.style != BARE or item.type != "str":
         return False
-    found = TIME.fullmatch(data.decode())
-    if found is None:
-        return False
-    date, clock, fraction, zone, alone, its_fraction = found.groups()
-    decimals = (fraction or its_fraction or "")[:6].rstrip("0")  # Python stores at most six
-    clock = clock or alone
-    if decimals:
-        clock += "." + decimals.ljust(6, "0")
-    if date is not None:
-        clock = f"{date}T{clock}{(zone or '').replace('Z', '+00:00')}" if clock else date
-    return clock == _iso(value)
-
-
-def _difference() -> ParseError:
-    return ParseError(
-        "encconf and Python's tomllib read the text differently",
-        hint="please report the layout that causes this; nothing was written",
-    )
+    return bool(value == type(value).fromisoformat(data.decode()))
 
 
 def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
