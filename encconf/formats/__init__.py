@@ -250,17 +250,10 @@ def of_path_as_sops(path: str) -> str:
 
 @cache
 def _functions(base: Any, *modules: str) -> Any:
-    """Return an object of ``base`` with the public names of a format's modules.
-
-    Raises AssertionError if two modules define the same name: one definition would never be used.
-    """
-    own: dict[str, object] = {}
-    for module in modules:
-        for name, found in _public(module).items():
-            if own.setdefault(name, found) is not found:
-                raise AssertionError(f"{name} of {module} is something else in {', '.join(modules)}")
+    """Return an object of ``base`` with the public names of a format's modules."""
     made = base()
-    vars(made).update(own)
+    for module in modules:
+        vars(made).update(_public(module))
     return made
 
 

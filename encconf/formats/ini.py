@@ -37,7 +37,6 @@ from encconf.formats import Prepared, flat
 from encconf.formats.ini_scan import (
     COMMENT_SIGN,
     LINE,
-    OFF_MARGIN,
     PLAIN,
     QUOTES,
     SIMPLE_VALUE,
@@ -81,6 +80,9 @@ DEFAULT = "DEFAULT"
 """The section of the keys before the first header."""
 
 
+_PLAIN_COMMENT = r"\n(?:#[# ]*|;[; ]*)\w.*(?=\n[#;\w\[])"
+# A comment sign at the start of a line, after a blank or a delimiter, or anywhere after quotes or a bracket.
+_OTHER_COMMENTS = (r"[#;](?<=[\s=:\ufeff].)", r"""["'`\]][^\n"'`\]#;]*+[#;]""")
 _INLINE = "Python's configparser takes the text after the comment sign as part of the value"
 _QUOTED = "Python's configparser takes the quotes as part of the value"
 _UNPRINTABLE = "sops -d prints the value so that it reads differently"
@@ -285,7 +287,7 @@ def prepare(document: Document, chosen: bytearray, *, comments: bool = False) ->
     indented = document.parts[0].indent > 0
     edits: list[Edit] = []
     others: list[Edit] = []
-    if indented or not _has_plain_comments(document):
+    if indented or _has_other_comments(text):
         others = _other_comments(text, read_indented(text) if indented else read_entries(text, exact=False))
     moved = {start for start, _, new in others if not new}
     for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
@@ -314,27 +316,15 @@ def _stands(text: str, leaf: Leaf, value: str, *, exact: bool) -> bool:
     return found.value == value and (found.end == leaf.end or not value)
 
 
-def _has_plain_comments(document: Document) -> bool:
-    """Whether each comment starts with a word, is not indented, and is right above a section or key.
+def _has_other_comments(text: str) -> bool:
+    """Whether `_other_comments` may change something.
 
-    Most comments are like this, and `_other_comments` does not change them.
+    Most comments start with a word and are right above another comment, a section or a key.
     """
-    text = document.text
-    if not document.comments and ("#" in text or ";" in text):
-        return False  # perhaps the text was scanned without comments
-    for each in document.comments:
-        start = text.rfind("\n", 0, each.start) + 1
-        following = each.end + 1
-        plain = (
-            text[start : start + 1] in ("#", ";")
-            and each.text[:1].isalnum()
-            and OFF_MARGIN.search(each.text) is None
-            and text[each.end : following] == "\n"
-            and (text[following : following + 1].isalnum() or text[following : following + 1] == "[")
-        )
-        if not plain:
-            return False
-    return True
+    if "#" not in text and ";" not in text:
+        return False
+    rest = re.sub(_PLAIN_COMMENT, "", f"\n{text}")
+    return ("#" in rest or ";" in rest) and any(re.search(pattern, rest) for pattern in _OTHER_COMMENTS)
 
 
 def _other_comments(text: str, entries: Iterator[Entry]) -> list[Edit]:
@@ -351,49 +341,36 @@ def _other_comments(text: str, entries: Iterator[Entry]) -> list[Edit]:
     for entry in [*entries, None]:
         if entry is not None and entry.kind in ("comment", "inline", "dropped"):
             group.append(entry)
-            continue
-        if group:
-            removed = _without_empty_lines(text, group)
-            edits += removed
-            if entry is not None:
-                edits += _in_one(text, [part for part in group if part.kind != "dropped"], entry, removed)
-        group.clear()
+        elif group:
+            edits += _in_one(text, group, entry)
+            group.clear()
     return edits
 
 
-def _without_empty_lines(text: str, group: list[Entry]) -> list[Edit]:
-    """Return the edits that remove a comment's first lines if they have no word.  The last line stays."""
-    edits: list[Edit] = []
+def _in_one(text: str, group: list[Entry], entry: Entry | None) -> list[Edit]:
+    """Return the edits for the comments of one section or key, or for those at the end of the text."""
     lines = [
-        (line.start() + part.line, line.end() + part.line)
-        for part in group
-        for line in LINE.finditer(text[part.line : part.stop] if part.kind == "comment" else "#")
-        if line[0].strip(SPACE)
+        line for part in group if part.kind == "comment" for line in LINE.finditer(text, part.line, part.stop)
     ]
-    for start, end in lines[:-1]:
-        words = text[start:end].strip(SPACE)
+    kind = group[-1].kind
+    empty = 0  # how many first lines have no word; the last line stays
+    for line in lines if kind != "comment" else lines[:-1]:
+        words = line[0].strip(SPACE)
         if words.strip(words[0] + SPACE):
             break
-        edits.append((start, end, ""))
-    return edits
-
-
-def _in_one(text: str, parts: list[Entry], entry: Entry, removed: list[Edit]) -> list[Edit]:
-    """Return the edits that make consecutive lines of all comments of a section or key."""
-    edits: list[Edit] = []
-    places = [(part.line, part.stop) for part in parts if part.kind == "comment"]
+        empty += 1
+    edits = [(*line.span(), "") for line in lines[:empty]]
+    if entry is None:
+        return edits
+    for number, (before, line) in enumerate(pairwise(lines), 1):
+        start = line.start() if number < empty else skip_blanks(text, line.start(), line.end())
+        if before.end() < start:
+            edits.append((before.end(), start, ""))
     # The library drops a comment after backquotes or three quotes that close in their first line.
-    alone = entry.kind == "section" or entry.style in ("`", '"""')
-    if parts and parts[-1].kind == "inline" and (places or alone):
+    if kind == "inline" and (lines or entry.kind == "section" or entry.style in ("`", '"""')):
         tail = COMMENT_SIGN.search(text, entry.end)
         assert tail is not None
-        sign, end = tail.start(), parts[-1].end
-        edits += [(entry.line, entry.line, text[sign:end] + newline_of(text)), (sign, end, "")]
-        places.append((entry.line, entry.line))
-    edits += [(one[1], other[0], "") for one, other in pairwise(places) if one[1] < other[0]]
-    lines = [found for start, stop in places for found in LINE.finditer(text, start, stop)]
-    for line in lines[1:]:
-        start = skip_blanks(text, line.start(), line.end())
-        if start > line.start() and (*line.span(), "") not in removed:
-            edits.append((line.start(), start, ""))
+        sign, end = tail.start(), group[-1].end
+        above = lines[-1].end() if lines else entry.line
+        edits += [(above, entry.line, text[sign:end] + newline_of(text)), (sign, end, "")]
     return edits

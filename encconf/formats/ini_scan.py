@@ -27,7 +27,7 @@ SIMPLE_VALUE = re.compile(_WORDS)
 _SIMPLE = re.compile(rf"([A-Za-z0-9_.][A-Za-z0-9_.-]*+)[ \t]*+[=:][ \t]*+({_WORDS})[ \t]*+(?:\r?\n|\Z)")
 _LEAD = {"#": re.compile("[# ]*"), ";": re.compile("[; ]*")}
 DELIMITER = re.compile("[=:]")
-OFF_MARGIN = re.compile("\n[^#;]")
+_QUOTED_KEY = r'(?s)(?>("""|"|`))(.*?)\1'
 COMMENT_SIGN = re.compile("[#;]")
 # A comment sign after an unquoted value.  If the value is empty, a blank must follow the sign.
 _COMMENT = re.compile(r"(?<=[ \t])[#;]|\A[#;](?=[ \t]|\Z)")
@@ -177,26 +177,20 @@ def _section(text: str, line: int, stop: int, start: int, close: int, end: int) 
 
 def _key(text: str, start: int, end: int) -> tuple[str, int]:
     """Return a line's key and the offset after its delimiter."""
-    quote = ""
-    if text[start] == '"':
-        quote = '"""' if text.startswith('"""', start) and end - start + (end < len(text)) > 6 else '"'
-    elif text[start] == "`":
-        quote = "`"
-    size = len(quote)
-    close = start
-    if quote:
-        close = text.find(quote, start + size, end)
-        if close < 0:
+    at, name = start, None
+    if text[start] in '"`':
+        quoted = re.compile(_QUOTED_KEY).match(text, start, end)
+        if quoted is None:
             raise error_at(text, start, "a key has no closing quote")
-    found = DELIMITER.search(text, close + size, end)
+        at, name = quoted.end(), quoted[2]
+    found = DELIMITER.search(text, at, end)
     if found is None:
         line, column = position(text, start)
         raise NoDelimiterError(
             "a line has neither = nor :", line=line, column=column,
             hint="write KEY = VALUE; a comment starts with # or ;",
         )  # fmt: skip
-    name = text[start + size : close] if quote else text[start : found.start()]
-    name = name.strip(SPACE)
+    name = (text[start : found.start()] if name is None else name).strip(SPACE)
     if not name:
         raise error_at(text, start, "a line has no key")
     if name == "-":

@@ -23,21 +23,18 @@ from encconf.record import Record
 from encconf.systemd import envfile
 
 
-class Variable:
+class Variable(Record):
     """A name with its expanded ``value``, and the value as ``written``.  ``comments`` come before it.
 
     ``needs`` lists what the dialect would expand, but is not in the file: names of other variables, or
     ``$(`` or a backquote for a command.  In this case, ``value`` is not expanded.
     """
 
-    __slots__ = ("comments", "name", "needs", "value", "written")
-
-    def __init__(self, name: str, written: str, value: str, needs: list[str], comments: list[str]) -> None:
-        self.name = name
-        self.written = written
-        self.value = value
-        self.needs = needs
-        self.comments = comments
+    name: str
+    written: str
+    value: str
+    needs: list[str]
+    comments: list[str]
 
 
 class Reading(Record):

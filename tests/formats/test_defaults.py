@@ -72,16 +72,6 @@ def test_the_other_functions_have_defaults() -> None:
     assert required() == {*names}
 
 
-def test_a_name_means_one_thing_in_all_modules_of_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else one of two functions with the same name would never be called."""
-    row = formats.Row("odd", (), ("encconf.formats.json_text", "encconf.formats.toml_text"))
-    monkeypatch.setitem(formats.ROWS, "odd", row)
-    with pytest.raises(AssertionError, match="is something else in"):
-        formats.module("odd")
-    row.modules = ("encconf.formats.json", "encconf.formats.json_text")
-    assert formats.module("odd").sealed is formats.module("json").sealed
-
-
 def test_nothing_is_respelled_or_lost() -> None:
     defaults = cast(Any, formats.Format)()
     document = Document("x", "any")

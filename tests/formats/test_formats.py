@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -22,6 +23,16 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     row = formats.Row("toy", (".toy",), ("formats.toy_format",), "encconf.formats.dotenv_tree")
     monkeypatch.setitem(formats.ROWS, "toy", row)
     monkeypatch.setattr(formats, "NAMES", (*formats.NAMES, "toy"))
+
+
+@pytest.mark.parametrize("name", formats.NAMES)
+def test_no_name_is_defined_in_two_modules_of_a_format(name: str) -> None:
+    """One of the two definitions would never be used."""
+    found: dict[str, object] = {}
+    for module in formats.ROWS[name].modules:
+        for public, value in vars(importlib.import_module(module)).items():
+            if public[0] != "_":
+                assert found.setdefault(public, value) is value, f"{public} in {module}"
 
 
 class TestToy(FormatContract):
