@@ -40,24 +40,27 @@ class Change:
         "certain", "document", "kind", "lost", "new", "new_value", "old", "old_value", "same", "types",
     )  # fmt: skip
 
-    def __init__(self, kind: str, old: Item | None, new: Item | None, *, certain: bool = True) -> None:
+    def __init__(self, kind: str, old: Item | None, new: Item | None, *, same: bool = False) -> None:
         self.kind = kind
-        self.certain = certain
+        self.same = same
+        self.certain = True
+        self.lost = False
+        if old and new:
+            differ = old.type != new.type or old.size != new.size or (old.readable and new.readable)
+            self.certain = same or differ
+            kept = old.enc is not None and old.enc == new.enc
+            self.lost = kind == "moved" and kept and old.aad != new.aad
         self.old = old.path if old else None
         self.new = new.path if new else None
         self.document = (new or old).document  # type: ignore[union-attr]
         self.types = (_type(old), _type(new))
         self.old_value = old.value if old and old.readable else None
         self.new_value = new.value if new and new.readable else None
-        self.same = False
-        self.lost = False
 
     @property
     def path(self) -> Path:
         """The path of the value now, or its former path if it was removed."""
-        path = self.new if self.new is not None else self.old
-        assert path is not None
-        return path
+        return self.new or self.old or ()
 
     @property
     def retyped(self) -> bool:
@@ -81,7 +84,6 @@ class Pairing:
         self.left_old = dict.fromkeys(range(len(self.old)))
         self.left_new = dict.fromkeys(range(len(self.new)))
         self.changes: list[tuple[int, Change]] = []  # with the position in the report
-        self.last: dict[tuple[int, Path], int] = {}
 
     def run(self) -> list[Change]:
         """Return how each value changed, in the order of the second text."""
@@ -93,12 +95,17 @@ class Pairing:
         steady = set(in_order(pairs))  # the rest has moved
         for i, j in pairs:
             old, new = self.old[i].path, self.new[j].path
-            self._same(i, j, moved=old != new and ((i, j) not in steady or _shape(old) != _shape(new)))
+            stays = old == new or ((i, j) in steady and _shape(old) == _shape(new))
+            self._pair(i, j, same=True, moved=not stays)
         self._change_between(sorted(steady))
         self._change_at({(self.old[i].document, self.old[i].path): i for i in self.left_old})
         self._move()
-        for i in self.left_old:
-            self.changes.append((self._place(i), Change("removed", self.old[i], None)))
+        if self.left_old:
+            last = {(item.document, item.path[:-1]): j for j, item in enumerate(self.new)}
+        for i in self.left_old:  # each comes after what is left of its collection
+            item = self.old[i]
+            place = last.get((item.document, item.path[:-1]), min(i, len(self.new)))
+            self.changes.append((2 * place + 2, Change("removed", item, None)))
         for j in self.left_new:
             self.changes.append((2 * j + 1, Change("added", None, self.new[j])))
         return [change for _, change in sorted(self.changes, key=lambda entry: entry[0])]
@@ -107,26 +114,15 @@ class Pairing:
         """Return a key that is the same for equal values."""
         if not self.by_value and item.enc is not None:
             return item.enc
-        kind = {"int": "number", "float": "number"}.get(item.type, item.type) if self.typed else ""
-        return (kind, item.data)
+        return (_type(item) if self.typed else "", item.data)
 
-    def _same(self, i: int, j: int, *, moved: bool) -> None:
+    def _pair(self, i: int, j: int, *, same: bool = False, moved: bool = False) -> None:
+        """Note that two values belong together; ``same`` says that they are equal."""
         del self.left_old[i], self.left_new[j]
         old, new = self.old[i], self.new[j]
-        if moved:
-            self.changes.append((2 * j + 1, Change("moved", old, new)))
-        elif kind := self._crossed(old, new):
-            change = Change(kind, old, new)
-            change.same = True
-            self.changes.append((2 * j + 1, change))
-
-    def _changed(self, i: int, j: int) -> None:
-        del self.left_old[i], self.left_new[j]
-        old, new = self.old[i], self.new[j]
-        surely = old.type != new.type or old.size != new.size or (old.readable and new.readable)
-        self.changes.append(
-            (2 * j + 1, Change(self._crossed(old, new) or "changed", old, new, certain=surely))
-        )
+        kind = "moved" if moved else self._crossed(old, new) or ("" if same else "changed")
+        if kind:
+            self.changes.append((2 * j + 1, Change(kind, old, new, same=same)))
 
     def _crossed(self, old: Item, new: Item) -> str:
         """Return ``cleared`` or ``sealed`` if only one of two values is encrypted, or ""."""
@@ -145,14 +141,14 @@ class Pairing:
             item = self.new[j]
             waiting = gaps.get((bisect_left(news, j), item.document, item.aad))
             if waiting:
-                self._changed(waiting.pop(0), j)
+                self._pair(waiting.pop(0), j)
 
     def _change_at(self, places: dict[tuple[int, Path], int]) -> None:
         """Pair values with the same path."""
         for j in list(self.left_new):
             i = places.get((self.new[j].document, self.new[j].path))
             if i is not None:
-                self._changed(i, j)
+                self._pair(i, j)
 
     def _move(self) -> None:
         """Pair values that moved to another path, and the values of mappings that were renamed."""
@@ -163,7 +159,7 @@ class Pairing:
             j = once_new.get(value)
             if j is not None:
                 renamed.setdefault(_prefixes(self.old[i].path, self.new[j].path))
-                self._moved(i, j)
+                self._pair(i, j, same=True, moved=True)
         for i in list(self.left_old):
             old = self.old[i]
             for before, after in islice(renamed, _MAX_RENAMED):
@@ -171,7 +167,7 @@ class Pairing:
                     continue
                 j = places.get((old.document, (*after, *old.path[len(before) :])))
                 if j in self.left_new and self._value(old) == self._value(self.new[j]):
-                    self._moved(i, j)
+                    self._pair(i, j, same=True, moved=True)
                     break
 
     def _once(self, items: Sequence[Item], left: Iterable[int]) -> dict[object, int]:
@@ -182,19 +178,6 @@ class Pairing:
                 value = self._value(items[at])
                 found[value] = -1 if value in found else at
         return {value: at for value, at in found.items() if at >= 0 and items[at].size}
-
-    def _moved(self, i: int, j: int) -> None:
-        del self.left_old[i], self.left_new[j]
-        change = Change("moved", self.old[i], self.new[j])
-        change.lost = self.old[i].enc is not None and self.old[i].enc == self.new[j].enc
-        self.changes.append((2 * j + 1, change))
-
-    def _place(self, i: int) -> int:
-        """Return the position in the report for a removed value: after what is left of its collection."""
-        if not self.last:
-            self.last = {(item.document, item.path[:-1]): j for j, item in enumerate(self.new)}
-        item = self.old[i]
-        return 2 * self.last.get((item.document, item.path[:-1]), min(i, len(self.new))) + 2
 
 
 def _shape(path: Path) -> list[str | None]:
