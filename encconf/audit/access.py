@@ -66,7 +66,7 @@ def report(
     people = _People(names)
     for file in found.files:
         _add_readers(file, people)
-        _add_former(file, people, now)
+        _add_former(file, people)
     found.people = sorted(
         people.all, key=lambda person: (person.service, not person.named, person.label.casefold())
     )
@@ -128,7 +128,7 @@ def _add_histories(found: Report, contents: dict[str, bytes]) -> None:
             files[paths[inside]].history = history
 
 
-def _add_former(file: FileAccess, people: _People, now: int) -> None:
+def _add_former(file: FileAccess, people: _People) -> None:
     """Add since when people can read a file, and who could read it in the past."""
     history = file.history
     if history is None:
@@ -139,7 +139,7 @@ def _add_former(file: FileAccess, people: _People, now: int) -> None:
             reader.keys.append(history.keys[identity])
         reader.times += spans
     for reader in file.readers:
-        reader.times.sort(key=lambda time: time.start.time if time.start else now)
+        reader.times.sort(key=lambda time: time.start.time)
 
 
 # --- in words, and as data -------------------------------------------------------------------------
@@ -159,15 +159,15 @@ def when(found: Report, file: FileAccess, reader: Reader) -> str:
         if since is not None:
             return f"since {day(since)} ({since.commit[:7]})"
         return f"added {reader.dated[:10]}, not committed" if reader.dated else "not committed"
-    if (last := reader.last) is None:
+    last = reader.last
+    if last is None or last.end is None:
         return ""
-    start = f"{day(last.start)} to " if last.start else "until "
-    end = f"{day(last.end)} ({last.end.commit[:7]})" if last.end else "now: not committed"
+    start = f"{day(last.start)} to " if last.start.commit else "until "
+    end = f"{day(last.end)} ({last.end.commit[:7]})" if last.end.commit else "now: not committed"
     if reader.exposed:
         return f"{start}{end}; the data key is still the same"
-    kept = last.until
-    if kept is not None and last.end is not None and kept.time > last.end.time:
-        return f"{start}{end}; with the same data key until {day(kept)}"
+    if last.until and last.until.commit and last.until.time > last.end.time:
+        return f"{start}{end}; with the same data key until {day(last.until)}"
     return f"{start}{end}"
 
 
@@ -236,7 +236,7 @@ def _file_json(file: FileAccess) -> Json:
                     {
                         "from": _moment(time.start),
                         "to": _moment(time.end),
-                        "over": time.over,
+                        "over": time.end is not None,
                         "data_key_until": _moment(time.until),
                     }
                     for time in reader.times

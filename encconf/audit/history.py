@@ -18,7 +18,7 @@ from encconf.errors import EncconfError, NotEncryptedError
 from encconf.formats import sniff
 from encconf.git import ask, by_repository, question
 from encconf.git import start as start_git
-from encconf.git.log import LOG, Entry, Moment, changes_of, contents, entries, heads_of
+from encconf.git.log import LOG, UNCOMMITTED, Entry, Moment, changes_of, contents, entries, heads_of
 from encconf.io import fileio
 from encconf.keys import MasterKey
 
@@ -30,14 +30,13 @@ _MEMBER = re.compile(rb"""(?m)^[ \t]*["']?(?:sops_)?(?:mac|lastmodified)["']?[ \
 class Span:
     """A time in which a key could open a file.
 
-    ``start`` is None if the key is not committed yet.  ``over`` says that the span has ended; ``end`` is
-    None if it has not, or if its end is not committed.  ``until`` is when the file got another data key than
-    those that the reader knows (``data_keys``, by number), or None if it has one of those.
+    Each moment may be `UNCOMMITTED`.  ``end`` is None if the span has not ended.  ``until`` is when the file
+    got another data key than those that the reader knows (``data_keys``, by number), or None if it has one
+    of those.
     """
 
-    start: Moment | None
+    start: Moment
     end: Moment | None = None
-    over: bool = False
     until: Moment | None = None
     data_keys: set[int] = field(default_factory=set)
 
@@ -52,7 +51,6 @@ class Version:
 
 
 _NOTHING = Version()
-_NOT_COMMITTED = Moment(0, "")
 
 
 def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
@@ -170,7 +168,7 @@ class FileHistory:
         self.spans: dict[str, list[Span]] = {}
         self.plain: list[Span] = []
         self._open: dict[str, Span] = {}  # the spans that have not ended, by key
-        self._last: Moment | None = None  # the newest commit so far
+        self._last = UNCOMMITTED  # the newest commit so far
         self._gone: list[Version] = []  # what was last deleted, or replaced by plaintext
         self._data_keys: dict[Version, int] = {}  # the number of each version's data key
 
@@ -203,30 +201,30 @@ class FileHistory:
         for key in [key for key in head.keys if key not in self._open]:
             spans = self.spans.setdefault(key, [])
             if spans:
-                spans[-1].end, spans[-1].over, spans[-1].until = None, False, None
+                spans[-1].end = spans[-1].until = None
             else:
                 spans.append(Span(self._last))
             self._open[key] = spans[-1]
         for key in set(self._open) - set(head.keys):
             self._close(key, self._last)
-        if head.encrypted and self._last is not None:
+        if head.encrypted and self._last.commit:
             self._learn(head, self._data_key(head, self._gone), self._last)
 
     def end(self, head: Version | None, now: Version) -> None:
         """Apply what is not committed, and find out until when each key knew the data key."""
         self.keys.update(now.keys)
         for key in set(self._open) - set(now.keys):
-            self._close(key, None)
+            self._close(key, UNCOMMITTED)
         number = self._data_key(now, [head] if head is not None and head.tags else self._gone)
         for spans in self.spans.values():
             for span in spans:
                 if number in span.data_keys:
                     span.until = None
-                elif span.over and span.until is None:
-                    span.until = _NOT_COMMITTED
+                elif span.end and not span.until:
+                    span.until = UNCOMMITTED
         for key in now.keys:
             if key not in self._open:
-                self.spans.setdefault(key, []).append(Span(None))
+                self.spans.setdefault(key, []).append(Span(UNCOMMITTED))
         self._data_keys.clear()  # it holds every version, and there may be thousands of files
         self._gone = []
 
@@ -246,20 +244,20 @@ class FileHistory:
             if key in version.keys:
                 spans[-1].data_keys.add(number)
             for span in spans:
-                if span.over and span.until is None and number not in span.data_keys:
+                if span.end and not span.until and number not in span.data_keys:
                     span.until = moment
 
-    def _close(self, key: str, end: Moment | None) -> None:
+    def _close(self, key: str, end: Moment) -> None:
         """End the open span of a key, if it has one."""
         if (span := self._open.pop(key, None)) is not None:
-            span.end, span.over = end, True
+            span.end = end
 
     def _note_plain(self, plain: bool, moment: Moment) -> None:
-        running = bool(self.plain) and not self.plain[-1].over
+        running = bool(self.plain) and self.plain[-1].end is None
         if plain and not running:
             self.plain.append(Span(moment))
         elif not plain and running:
-            self.plain[-1].end, self.plain[-1].over = moment, True
+            self.plain[-1].end = moment
 
 
 def _reported(

@@ -93,12 +93,12 @@ class Reader:
     @property
     def exposed(self) -> bool:
         """Whether they were removed, but still know the file's data key."""
-        return self.former and any(time.over and time.until is None for time in self.times)
+        return self.former and any(time.end and not time.until for time in self.times)
 
     @property
     def last(self) -> Span | None:
-        """The time that ended last.  An end that is not committed is the last one."""
-        return max(self.times, key=lambda time: time.end.time if time.end else float("inf"), default=None)
+        """The time that ended last."""
+        return max(self.times, key=lambda time: time.end.time if time.end else 0, default=None)
 
     @property
     def state(self) -> str:
@@ -110,10 +110,10 @@ class Reader:
     @property
     def since(self) -> Moment | None:
         """The commit since which they can read it, or None if it is not known or not committed."""
-        running = [time.start for time in self.times if not time.over and time.start is not None]
+        running = [time.start for time in self.times if not time.end and time.start.commit]
         since = min(running, key=lambda moment: moment.time, default=None)
         for time in reversed(self.times):  # without a gap, an older key that was replaced counts, too
-            if since and time.start and time.end and time.start.time < since.time <= time.end.time:
+            if since and time.end and time.start.time < since.time <= time.end.time:
                 since = time.start
         return since
 

@@ -38,6 +38,8 @@ class Moment:
 
 
 _LAST: Final = 253_402_300_799
+UNCOMMITTED: Final = Moment(_LAST, "")
+"""The moment of a change that is not committed: after every commit."""
 
 
 @dataclass(slots=True, eq=False)

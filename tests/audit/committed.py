@@ -32,10 +32,10 @@ def times(team: Team, name: str, path: str = FILE) -> list[tuple[str | None, str
     wanted = f"age:{team.key(name).recipient}"
     return [
         (
-            span.start.commit if span.start else None,
-            span.end.commit if span.end else None,
+            span.start.commit or None,
+            (span.end and span.end.commit) or None,
             span.until.commit if span.until else None,
-            span.over,
+            span.end is not None,
         )
         for span in told(team, path).spans.get(wanted, [])
     ]

@@ -7,7 +7,7 @@ from audit.committed import FILE, report, states, times
 
 from encconf.audit.history import Span
 from encconf.audit.readers import Person, Reader
-from encconf.git.log import Moment
+from encconf.git.log import UNCOMMITTED, Moment
 
 from .team import PLAIN, Team
 
@@ -15,14 +15,13 @@ from .team import PLAIN, Team
 def test_the_time_that_ended_last() -> None:
     """One of two keys of a person may begin earlier and end later than the other."""
     spans = [
-        Span(Moment(start, f"from {start}"), Moment(end, f"to {end}"), over=True)
-        for start, end in ((1, 9), (2, 5))
+        Span(Moment(start, f"from {start}"), Moment(end, f"to {end}")) for start, end in ((1, 9), (2, 5))
     ]
     reader = Reader(Person("alice", True), times=spans)
     assert reader.last is not None
     assert reader.last.end is not None
     assert reader.last.end.commit == "to 9"
-    reader.times.append(Span(Moment(3, "from 3"), over=True))  # its end is not committed
+    reader.times.append(Span(Moment(3, "from 3"), UNCOMMITTED))
     assert reader.last is reader.times[-1]
     assert Reader(Person("bob", True)).last is None
 
