@@ -102,8 +102,7 @@ def explain(file: str, *, cwd: str, config: str | None = None, input_type: str |
     Raises UsageError for an unknown ``input_type``.
     """
     found = Explanation(file, input_type or formats.of_path(file))
-    text = _read(found, os.path.join(cwd, file), input_type)
-    document, metadata = _scan(found, text) if text is not None else (None, None)
+    document, metadata = _read(found, os.path.join(cwd, file), input_type)
     _rules(found, cwd, config)
     if metadata is not None:
         found.own = rule_of(metadata)
@@ -115,21 +114,24 @@ def explain(file: str, *, cwd: str, config: str | None = None, input_type: str |
     return found
 
 
-def _scan(found: Explanation, text: str) -> tuple[Document | None, Metadata | None]:
+def _read(found: Explanation, path: str, input_type: str | None) -> tuple[Document | None, Metadata | None]:
     """Return the document of a file, and its metadata if it has a ``sops`` block that can be read."""
-    found.state = "plain"
     document: Document | None = None
     try:
+        data = fileio.read_bytes(path)
+        if input_type is None:
+            found.format = sniff.find(data, path) or found.format
+        text = fileio.decode(data, binary=found.format == "binary")
+        found.state = "plain"
         document = formats.module(found.format).scan(text, comments=True)
         metadata = Metadata.of(document)
-    except (NotEncryptedError, EmptyDocumentError):
-        return document, None
-    except MetadataError as error:
-        found.state, found.problem = "encrypted", error
+    except (MissingFileError, NotEncryptedError, EmptyDocumentError):
         return document, None
     except EncconfError as error:
-        if found.format != "binary":
-            found.state, found.problem = "unreadable", error
+        is_encrypted = isinstance(error, MetadataError)
+        if is_encrypted or found.state == "missing" or found.format != "binary":
+            error.file = None
+            found.state, found.problem = "encrypted" if is_encrypted else "unreadable", error
         return document, None
     found.state = "encrypted"
     if metadata.unmerged is not None:
@@ -154,21 +156,6 @@ def _judge(found: Explanation, document: Document, metadata: Metadata | None) ->
         sealed = Sealed(found.file, document, metadata, metadata.selection.choose(document), [])
         compare_with_rule(sealed, found.rule, found.rule.name, found.who)
         found.differences = [each.message for each in sealed.findings]
-
-
-def _read(found: Explanation, path: str, input_type: str | None) -> str | None:
-    try:
-        data = fileio.read_bytes(path)
-        encrypted = sniff.find(data, path)
-        if input_type is None and encrypted is not None:
-            found.format = encrypted
-        return fileio.decode(data, binary=found.format == "binary")
-    except MissingFileError:
-        return None
-    except EncconfError as error:
-        error.file = None
-        found.state, found.problem = "unreadable", error
-        return None
 
 
 def _rules(found: Explanation, cwd: str, config: str | None) -> None:
