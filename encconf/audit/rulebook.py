@@ -117,7 +117,7 @@ class Rules:
         if found is None:
             assert self.config is not None
             try:
-                found = self.config.keyless(number) or self.config.rule(number)
+                found = self.config.rule(number)
             except EncconfError as error:
                 found = error
             self._rules[number] = found

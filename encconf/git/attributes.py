@@ -30,7 +30,7 @@ _MARKED = r"(?i)\.(?:enc|sops|encrypted)(?=\.|\Z)"
 _MARKED_FIRST = r"(?i)(?:enc|sops|encrypted)[-_.]"
 _PIECE = (
     r"(?P<deep>\.[*+])|(?P<any>\[\^/\]\+?\*?)"
-    r"|\((?:\?:)?(?P<words>\w[\w|?-]*)\)|(?P<maybe>\w)\?|(?:\\(?!\w))?(?P<one>[\w./-])"
+    r"|\((?:\?:)?(?P<words>\w[\w|?-]*)\)|(?P<maybe>\w)\?|(?:\\(?!\w))?(?P<one>[\w./-])|(?P<odd>[\s\S])"
 )
 
 
@@ -172,24 +172,15 @@ def globs(regex: str) -> list[str]:
     elif not body.endswith((".*", ".+")):
         return []
     choices: list[list[str]] = []
-    match = re.compile(_PIECE).match
-    at = 0
-    while at < len(body):
-        piece = match(body, at)
-        if piece is None:
+    for piece in re.finditer(_PIECE, body):
+        kind = piece.lastgroup or ""
+        text = piece[kind]
+        if kind == "odd":
             return []
-        at = piece.end()
-        if piece["deep"]:
-            choices.append(["**/*"])
-        elif piece["any"]:
-            choices.append(["*"])
-        elif piece["words"]:
-            words = piece["words"].split("|")
-            choices.append([each for word in words for each in dict.fromkeys(_optional(word))])
-        elif piece["maybe"]:
-            choices.append([piece["maybe"], ""])
+        if kind == "words":
+            choices.append([each for word in text.split("|") for each in dict.fromkeys(_optional(word))])
         else:
-            choices.append([piece["one"]])
+            choices.append({"deep": ["**/*"], "any": ["*"], "maybe": [text, ""], "one": [text]}[kind])
     if len(choices) > 200 or sum(len(each) > 1 for each in choices) > 4:
         return []
     found = ["".join(words) for words in product(*choices)]

@@ -175,16 +175,36 @@ class _Merge(Record):
 
     def _resealed(self, text: str, which: str) -> str:
         """Add the MAC to a side that was merged without a key."""
-        sealed = reseal(
-            text, format=self.format, credentials=self.credentials, repository=self.repository,
-            notify=self.notify, depth=self.depth,
-        )  # fmt: skip
+        sealed = self.reseal(text)
         self.notify(f"{which} was merged without a key; its MAC is added now")
         before = parents_of(text, self.format)[1]
         # If older versions are merged again, what git had before them does not matter.
         if not self.depth and not self.repository.follows(before, text, which == "our side"):
             self.notify(f"{which} {misplaced(before)}")
         return sealed
+
+    def reseal(self, text: str) -> str:
+        """See `reseal`."""
+        format, credentials = self.format, self.credentials
+        ids = parents_of(text, format)
+        if self.depth > _DEEPEST:
+            raise UnmergedError("too many merges in a row without a key", hint=LOOK)
+        there = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
+        base, ours, theirs = map(self.repository.version, ids)
+        if base is None or ours is None or theirs is None:
+            raise UnmergedError("the versions it was merged from are not in this repository", hint=LOOK)
+        run = _Merge(format, credentials, self.labels, self.repository, self.notify, self.depth + 1)
+        outcome = run((base, ours, theirs))
+        if outcome.keyless:
+            raise UnmergedError("none of your keys opens the versions it was merged from", hint=WITH_A_KEY)
+        if outcome.conflicts:
+            raise UnmergedError("merging its parents again has a conflict", hint=LOOK)
+        again = opening.open_text(outcome.text, format=format, credentials=credentials)
+        found = differences(there, again)
+        if found:
+            named = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
+            raise UnmergedError(f"the file is not the result of merging its parents: {named}", hint=LOOK)
+        return outcome.text
 
     def _with_key(self, base: _Side, ours: _Side, theirs: _Side) -> Outcome:
         for side, which in ((ours, "our"), (theirs, "their")):
@@ -298,30 +318,9 @@ def reseal(
     repository: Repository,
     credentials: Credentials | None = None,
     notify: Notify = lambda notice: None,
-    depth: int = 0,
 ) -> str:
     """Return a file that was merged without a key, with a MAC, if merging its parents again gives the same.
 
-    ``depth`` is that of the merge that needs this file.  Raises UnmergedError if the file differs, or if it
-    cannot be checked in this way.
+    Raises UnmergedError if the file differs, or if it cannot be checked in this way.
     """
-    credentials = credentials or Credentials.from_env()
-    ids = parents_of(text, format)
-    if depth > _DEEPEST:
-        raise UnmergedError("too many merges in a row without a key", hint=LOOK)
-    there = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
-    base, ours, theirs = map(repository.version, ids)
-    if base is None or ours is None or theirs is None:
-        raise UnmergedError("the versions it was merged from are not in this repository", hint=LOOK)
-    run = _Merge(format, credentials, LABELS, repository, notify, depth=depth + 1)
-    outcome = run((base, ours, theirs))
-    if outcome.keyless:
-        raise UnmergedError("none of your keys opens the versions it was merged from", hint=WITH_A_KEY)
-    if outcome.conflicts:
-        raise UnmergedError("merging its parents again has a conflict", hint=LOOK)
-    again = opening.open_text(outcome.text, format=format, credentials=credentials)
-    found = differences(there, again)
-    if found:
-        named = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
-        raise UnmergedError(f"the file is not the result of merging its parents: {named}", hint=LOOK)
-    return outcome.text
+    return _Merge(format, credentials or Credentials.from_env(), LABELS, repository, notify).reseal(text)

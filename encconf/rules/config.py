@@ -235,20 +235,13 @@ class Config(Record):
         return None
 
     def rule(self, number: int) -> Rule:
-        """Return a creation rule by its number, counted from 0.  Raises what `rule_for` raises."""
-        with about(self.path):
-            return self.use((self._creations or [])[number])
+        """Return a creation rule by its number, counted from 0.  Raises what `rule_for` raises.
 
-    def keyless(self, number: int) -> Rule | None:
-        """Return a creation rule that names no keys, since the command line or the environment names them.
-
-        Returns None for a rule that names keys.  Raises ConfigError if the rule cannot be used for another
-        reason.
+        A rule that names no keys is returned without any: the command line or the environment names them.
         """
-        creation = (self._creations or [])[number]
-        if creation.names_keys and any(creation.key_groups()):
-            return None
-        return self._made(creation, [])
+        with about(self.path):
+            creation = (self._creations or [])[number]
+            return self.use(creation) if any(creation.key_groups()) else self._made(creation, [])
 
     def tried(self, path: str, *, also: Sequence[str] = (), limit: int = MAX_RULES) -> list[Tried]:
         """Return for each creation rule whether it matches a file and why (see `rule_for`)."""

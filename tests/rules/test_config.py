@@ -895,10 +895,9 @@ def test_what_rules_say_without_a_file() -> None:
         rules("- {path_regex: ^a, age: $A}\n- {path_regex: ^b, encrypted_regex: x}\n- age: ''"),
     )
     assert loaded.patterns == ["^a", "^b", ""]
-    assert loaded.keyless(0) is None
+    assert len(loaded.rule(0).groups) == 1
     for number, selection in ((1, Selection("encrypted_regex", "x")), (2, DEFAULT)):
-        found = loaded.keyless(number)
-        assert found is not None
+        found = loaded.rule(number)
         assert (found.groups, found.selection) == ([], selection)
     empty = config.load("/repo/.sops.yaml", "a: 1\n")
     assert (empty.patterns, empty.first(["a.yaml"])) == ([], None)
