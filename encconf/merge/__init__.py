@@ -11,7 +11,6 @@ or if the text cannot be divided into entries, the whole file is a conflict.  So
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 
 from encconf.errors import EncconfError
 from encconf.record import Record
@@ -171,44 +170,24 @@ def marked(text: str, size: int = MARKER_SIZE) -> int:
 
 def mark(merged: Merged, labels: Labels = LABELS) -> tuple[str, int]:
     """Return the text with all conflicts between markers, and the length of the markers."""
-    from encconf.merge.weave import pairs
+    from encconf.merge.weave import runs, weave
     from encconf.text.tree import LINE
 
     size = size_for(merged.text, merged.base, merged.theirs)
     newline = newline_of(merged.text)
-    ours, base, theirs = (LINE.findall(text) for text in (merged.text, merged.base, merged.theirs))
-    ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
-    stable = [(-1, -1, -1)]
-    for index, (j, k) in enumerate(zip(ours_at, theirs_at, strict=True)):
-        if j is not None and k is not None:
-            stable.append((index, j, k))
-    stable.append((len(base), len(ours), len(theirs)))
+    base, ours, theirs = (LINE.findall(text) for text in (merged.base, merged.text, merged.theirs))
     out: list[str] = []
-
-    def put(lines: list[str]) -> None:
-        out.extend(lines)
-        if lines and not lines[-1].endswith("\n"):
-            out.append(newline)
-
-    for before, after in pairwise(stable):
-        one, was, other = (
-            lines[start + 1 : end]
-            for lines, start, end in (
-                (ours, before[1], after[1]),
-                (base, before[0], after[0]),
-                (theirs, before[2], after[2]),
-            )
-        )
+    for _, run in runs(weave(base, ours, theirs)):
+        was = [base[i] for i, _, _ in run if i is not None]
+        one = [ours[j] for _, j, _ in run if j is not None]
+        other = [theirs[k] for _, _, k in run if k is not None]
         if one == other and (one == was or not was):
-            out.extend(one)
-        else:
-            out.append(f"{'<' * size} {labels[0]}{newline}")
-            put(one)
-            out.append(f"{'|' * size} {labels[1]}{newline}")
-            put(was)
-            out.append(f"{'=' * size}{newline}")
-            put(other)
-            out.append(f"{'>' * size} {labels[2]}{newline}")
-        if after[1] < len(ours):
-            out.append(ours[after[1]])
+            out += one
+            continue
+        first, second = f"{'<' * size} {labels[0]}", f"{'|' * size} {labels[1]}"
+        for marker, lines in ((first, one), (second, was), ("=" * size, other)):
+            out += [marker + newline, *lines]
+            if not out[-1].endswith("\n"):
+                out.append(newline)
+        out.append(f"{'>' * size} {labels[2]}{newline}")
     return "".join(out), size

@@ -35,6 +35,7 @@ from encconf.text.tree import Entry, Single, Tree
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable
+    from typing import Any
 
     from encconf.merge.pieces import Columns, Texts, Trees, Triple
     from encconf.merge.weave import Side, Slot
@@ -181,14 +182,10 @@ class Merge:
             seen.add(id)
             plan.append(entry)
         order: dict[Hashable, list[int]] = {}
-        for name in seen:
-            assert isinstance(name, tuple)
-            if name[0] == "item":
-                order.setdefault(name[1], [])
         for step in plan:
             name = self.ids[step] if isinstance(step, Entry) else None
             if isinstance(name, tuple) and name[0] == "item":
-                order[name[1]].append(name[2])
+                order.setdefault(name[1], []).append(name[2])
         if len(seen) != len(members) or any(numbers != sorted(numbers) for numbers in order.values()):
             raise EmitError("the entries cannot be put in order")
         return plan
@@ -196,32 +193,25 @@ class Merge:
     def _comments(self, slots: list[Slot], sides: list[list[Entry]], path: Steps) -> set[int]:
         """Return the numbers of the slots whose lines are removed.  Both sides may change one comment."""
         dropped: set[int] = set()
-        group: dict[str, list[int]] = {"base": [], "ours": [], "theirs": []}
+        alone: tuple[list[int], ...] = ([], [], [])  # since the last slot that stays: comments of one side
 
         def finish() -> None:
-            dropped.update(group["base"])
-            if all(group.values()):
+            gone = [0]
+            if all(alone):
                 self.conflicts.append(path)
-                for side in _SIDES:
-                    if side != self.prefer:
-                        dropped.update(group[side])
-                    else:
-                        dropped.difference_update(group[side])
-            for numbers in group.values():
+                gone = [side for side in range(3) if _SIDES[side] != self.prefer]
+            dropped.update(number for side in gone for number in alone[side])
+            for numbers in alone:
                 numbers.clear()
 
-        for number, (i, j, k) in enumerate(slots):
-            there = [at is not None for at in (i, j, k)]
-            at = there.index(True)
-            entry = sides[at][(i, j, k)[at]]  # type: ignore[index]
-            if entry.value is not None or all(there):
+        for number, slot in enumerate(slots):
+            there = [side for side in range(3) if slot[side] is not None]
+            entry = entries_at(sides, slot)[there[0]]
+            if entry is None or entry.value is not None or len(there) == 3:
                 finish()
-            elif sum(there) == 1:
-                if entry.lead.strip():
-                    group[_SIDES[at]].append(number)
-                elif i is not None:
-                    dropped.add(number)
-            elif i is not None:
+            elif len(there) == 1 and entry.lead.strip():
+                alone[there[0]].append(number)
+            elif there[0] == 0:
                 dropped.add(number)
         finish()
         return dropped
@@ -281,19 +271,16 @@ class Merge:
     ) -> str | None:
         """Return the lead of another entry that fits, preferably of one that both sides have, or None."""
         known = {id(entry): triple for triple in common for entry in triple[1:]}
-        found = None
         entries = [*trees[1].entries, *trees[2].entries]
-        for entry in sorted(entries, key=lambda each: (id(each) in firsts) != first):
-            if not _fits(entry, firsts, first) or entry.lead.strip():
-                continue
-            triple = known.get(id(entry))
-            if triple is None:
-                found = found if found is not None else entry.lead
-            elif all(each is None or _fits(each, firsts, first) for each in triple):
-                return self._piece(texts_of(triple, "lead"), columns, path)
-            else:
-                return entry.lead
-        return found
+        entries.sort(key=lambda each: (id(each) in firsts) != first)
+        fitting = [each for each in entries if _fits(each, firsts, first) and not each.lead.strip()]
+        best = next((each for each in fitting if id(each) in known), fitting[0] if fitting else None)
+        if best is None:
+            return None
+        triple = known.get(id(best))
+        if triple is not None and all(each is None or _fits(each, firsts, first) for each in triple):
+            return self._piece(texts_of(triple, "lead"), columns, path)
+        return best.lead
 
     # Entries.
 
@@ -334,23 +321,18 @@ class Merge:
         self, was: Entry | None, here: Entry, there: Entry, columns: Columns, path: Steps
     ) -> str | None:
         """Merge an entry that has the same shape in all versions.  Returns None if it is removed."""
+        triple = (was, here, there)
+        value: str
+        nodes: list[Any] = [entry.value if entry is not None else None for entry in triple]
         if isinstance(here.value, Single):
-            assert isinstance(there.value, Single)
-            leaf_was = was.value if was is not None else None
-            assert leaf_was is None or isinstance(leaf_was, Single)
-            found = self._single(leaf_was, here.value, there.value, path)
+            found = self._single(nodes, path)
             if found is None:
                 return None
             side, leaf = found
             value = shifted(leaf.text, columns[3] - columns[side])
-            value = self._with_header(value, [leaf_was, here.value, there.value], columns, path)
+            value = self._with_header(value, nodes, columns, path)
         else:
-            assert isinstance(here.value, Tree)
-            assert isinstance(there.value, Tree)
-            block_was = was.value if was is not None else None
-            assert block_was is None or isinstance(block_was, Tree)
-            value = self._block((block_was, here.value, there.value), columns, path)
-        triple = (was, here, there)
+            value = self._block(tuple(nodes), columns, path)
         head = self._piece(texts_of(triple, "head"), columns, path)
         if isinstance(here.value, Tree) and not here.value.flow:
             if here.value.inline and value.startswith("\n"):
@@ -370,10 +352,9 @@ class Merge:
         comment = self._piece((was, here, there), columns, path)
         return value[: header.start(1)] + comment + value[header.end(1) :]
 
-    def _single(
-        self, was: Single | None, here: Single, there: Single, path: Steps
-    ) -> tuple[int, Single] | None:
+    def _single(self, leaves: list[Any], path: Steps) -> tuple[int, Single] | None:
         """Return the number of the side whose value is chosen, and the value, or None if it is removed."""
+        was, here, there = leaves
         if here.data == there.data:
             return (2, there) if was is not None and here.text == was.text else (1, here)
         if was is not None and here.data == was.data:
@@ -382,8 +363,7 @@ class Merge:
             return 1, here
         self.conflicts.append(path)
         side = _SIDES.index(self.prefer)
-        leaf = (was, here, there)[side]
-        return (side, leaf) if leaf is not None else None
+        return (side, leaves[side]) if leaves[side] is not None else None
 
     def _piece(self, texts: Texts, columns: Columns, path: Steps) -> str:
         """Merge a piece that is not a value: blanks, comments, the spelling of a key."""

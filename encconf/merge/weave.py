@@ -7,11 +7,13 @@ the same place.
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from encconf.text.align import align, in_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
     from typing import Literal
 
     Side = Literal["ours", "base", "theirs"]
@@ -109,29 +111,72 @@ def merge_items(
     If a slot holds different items of both sides, the caller merges them.  Returns the slots of the items,
     and whether there was any conflict.
     """
-    ours_at, theirs_at = pairs(base, ours), pairs(base, theirs)
+    woven = weave(base, ours, theirs)
     slots: list[Slot] = []
     clash = False
-    i = j = k = 0
-    stable = [at for at in range(len(base)) if ours_at[at] is not None and theirs_at[at] is not None]
-    for end in [*stable, len(base)]:
-        at_end = end == len(base)
-        j_end, k_end = (len(ours), len(theirs)) if at_end else (ours_at[end], theirs_at[end])
-        assert j_end is not None
-        assert k_end is not None
-        chunk = _Chunk(base, ours, theirs, (i, end), (j, j_end), (k, k_end))
-        merged = chunk.merge(ours_at, theirs_at)
+    for stable, run in runs(woven):
+        merged = run if stable else _changed(run, base, ours, theirs)
         if merged is None:
             clash = True
-            merged = chunk.side(prefer)
+            merged = _only(prefer, run)
         slots += merged
-        if not at_end:
-            slots.append((end, j_end, k_end))
-        i, j, k = end + 1, j_end + 1, k_end + 1
     if not clash and _too_often(base, ours, theirs, slots):
-        whole = _Chunk(base, ours, theirs, (0, len(base)), (0, len(ours)), (0, len(theirs)))
-        return whole.side(prefer), True
+        return _only(prefer, woven), True
     return slots, clash
+
+
+def runs(slots: list[Slot]) -> Iterator[tuple[bool, list[Slot]]]:
+    """Yield the runs of items that all versions have at the same place, and the runs between them."""
+    for stable, run in groupby(slots, lambda slot: None not in slot):
+        yield stable, list(run)
+
+
+def _only(side: Side, slots: list[Slot]) -> list[Slot]:
+    """Return the items of one side."""
+    if side == "base":
+        return [(i, None, None) for i, _, _ in slots if i is not None]
+    if side == "ours":
+        return [(None, j, None) for _, j, _ in slots if j is not None]
+    return [(None, None, k) for _, _, k in slots if k is not None]
+
+
+def _changed(
+    run: list[Slot], base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[Hashable]
+) -> list[Slot] | None:
+    """Return the slots of a run that at least one side changed, or None if the sides conflict."""
+    was, here, there = ([at for at in each if at is not None] for each in zip(*run, strict=True))
+    before, mine, others = [base[i] for i in was], [ours[j] for j in here], [theirs[k] for k in there]
+    if before in (mine, others):
+        return _only("theirs" if mine == before else "ours", run)
+    if mine == others:
+        return [(None, j, k) for j, k in zip(here, there, strict=True)]
+    if len(was) == len(here) == len(there):
+        in_step = {i: (j, k) for i, j, k in zip(was, here, there, strict=True)}
+        if all(i is None or (j in (None, in_step[i][0]) and k in (None, in_step[i][1])) for i, j, k in run):
+            return list(zip(was, here, there, strict=True))
+    return _apart(run)
+
+
+def _apart(run: list[Slot]) -> list[Slot] | None:
+    """Return the slots with the changes of both sides, or None if two of them touch."""
+    slots: list[Slot] = []
+    kept = [True, True]  # for each side: whether it has the last item of the base, ...
+    added = [False, False]  # ... whether it added items since then, and ...
+    replaced = [False, False]  # ... whether it replaced the items that it removed last
+    for slot in run:
+        if slot[0] is None:
+            added = [added[side] or slot[side + 1] is not None for side in (0, 1)]
+            if all(added):
+                return None
+            slots.append(slot)
+            continue
+        for side in (0, 1):
+            replaced[side] = added[side] if kept[side] else replaced[side]
+            kept[side] = slot[side + 1] is not None
+        added = [False, False]
+        if not any(kept) and any(replaced):
+            return None
+    return slots
 
 
 def _too_often(
@@ -150,76 +195,3 @@ def _too_often(
         if count > (least if least < before[token] else most):
             return True
     return False
-
-
-class _Chunk:
-    """The items of all versions between two items that neither side changed."""
-
-    __slots__ = ("base", "i", "j", "k", "ours", "theirs")
-
-    def __init__(
-        self,
-        base: Sequence[Hashable],
-        ours: Sequence[Hashable],
-        theirs: Sequence[Hashable],
-        i: tuple[int, int],
-        j: tuple[int, int],
-        k: tuple[int, int],
-    ) -> None:
-        self.base, self.ours, self.theirs = base[slice(*i)], ours[slice(*j)], theirs[slice(*k)]
-        self.i, self.j, self.k = range(*i), range(*j), range(*k)
-
-    def side(self, which: Side) -> list[Slot]:
-        if which == "ours":
-            return [(None, j, None) for j in self.j]
-        if which == "theirs":
-            return [(None, None, k) for k in self.k]
-        return [(i, None, None) for i in self.i]
-
-    def merge(self, ours_at: list[int | None], theirs_at: list[int | None]) -> list[Slot] | None:
-        """Return the slots of the chunk's items, or None if the sides conflict."""
-        base, ours, theirs = list(self.base), list(self.ours), list(self.theirs)
-        if ours == base:
-            return self.side("theirs")
-        if theirs == base:
-            return self.side("ours")
-        if ours == theirs:
-            return [(None, j, k) for j, k in zip(self.j, self.k, strict=True)]
-        if len(base) == len(ours) == len(theirs) and self._in_step(ours_at, theirs_at):
-            return list(zip(self.i, self.j, self.k, strict=True))
-        return self._apart(ours_at, theirs_at)
-
-    def _in_step(self, ours_at: list[int | None], theirs_at: list[int | None]) -> bool:
-        return all(
-            ours_at[i] in (None, self.j[at]) and theirs_at[i] in (None, self.k[at])
-            for at, i in enumerate(self.i)
-        )
-
-    def _apart(self, ours_at: list[int | None], theirs_at: list[int | None]) -> list[Slot] | None:
-        """Return the slots with the changes of both sides, or None if two of them touch."""
-        here = _within(ours_at, self.i, self.j)
-        there = _within(theirs_at, self.i, self.k)
-        ours_new = _gaps(len(self.i), len(self.j), here)
-        theirs_new = _gaps(len(self.i), len(self.k), there)
-        slots: list[Slot] = []
-        ours_replaced = theirs_replaced = False  # whether the side replaced the run it removed
-        for at in range(len(self.i) + 1):
-            if ours_new[at] and theirs_new[at]:
-                return None
-            slots += [(None, self.j[j], None) for j in ours_new[at]]
-            slots += [(None, None, self.k[k]) for k in theirs_new[at]]
-            if at == len(self.i):
-                break
-            if at == 0 or here[at - 1] is not None:
-                ours_replaced = bool(ours_new[at])
-            if at == 0 or there[at - 1] is not None:
-                theirs_replaced = bool(theirs_new[at])
-            if here[at] is None and there[at] is None and (ours_replaced or theirs_replaced):
-                return None
-        return slots
-
-
-def _within(pair: list[int | None], old: range, new: range) -> list[int | None]:
-    """Return a part of a pairing, with indexes relative to the part."""
-    found = [pair[i] for i in old]
-    return [at - new.start if at is not None else None for at in found]
