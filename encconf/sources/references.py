@@ -19,7 +19,7 @@ similar settings name, and any age identity.  Each secret is fetched once, at th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -52,12 +52,12 @@ _IDENTITY = re.compile(r"AGE-SECRET-KEY-[A-Z]*-?1|AGE-PLUGIN-[A-Z0-9-]+1", re.AS
 
 
 class _Found(Record):
-    """One reference: its place, its address, and the problem if it may not or could not be resolved."""
+    """One reference: its place, its address, and its value, or why it has none."""
 
     file: str
     path: Sequence[str | int]
     uri: Uri | None = None
-    problem: SourceError | None = None
+    answer: str | SourceError = ""
 
 
 def resolve(
@@ -92,60 +92,64 @@ def resolve(
                         raise uncovered_error()
                     reference.uri = checked(address, rules, credentials, keys)
                 except SourceError as error:
-                    reference.problem = error
+                    reference.answer = error
             if made:
                 texts.append((number, index, made))
     _check(found)  # before anything is fetched
-    values = _values(found, rules, credentials)
+    _fetch(found, rules, widened(credentials, rules))
     _check(found)
     results: list[dict[int, str]] = [{} for _ in places]
     for number, index, made in texts:
         results[number][index] = "".join(
-            piece if isinstance(piece, str) else values[piece.uri] for piece in made
+            str(piece.answer) if isinstance(piece, _Found) else piece for piece in made
         )
     return results
 
 
 def _check(found: Sequence[_Found]) -> None:
-    problems = [reference for reference in found if reference.problem is not None]
-    if problems:
-        raise _unresolved(problems, len(found))
+    """Raise one error for all problems.  If they are in one file, it names the file as other errors do."""
+    problems = [(each, each.answer) for each in found if isinstance(each.answer, SourceError)]
+    if not problems:
+        return
+    files = {reference.file for reference, _ in problems}
+    which = "its only reference" if len(found) == 1 else f"{len(problems)} of {len(found)} references"
+    lines = [f"{which} could not be resolved"]
+    for reference, error in problems:
+        where = spell(reference.path)
+        if len(files) > 1:
+            where = f"{reference.file}: {where}"
+        what = f"  {reference.uri.label}" if reference.uri is not None else ""
+        lines.append(f"  {where}{what}  {error.message}".replace("\n", "\n    "))
+    hints = dict.fromkeys(error.hint for _, error in problems if error.hint)
+    unresolved = UnresolvedError("\n".join(lines), hint="; ".join(hints) if len(hints) < 3 else None)
+    unresolved.temporary = all(is_temporary(error) for _, error in problems)
+    unresolved.file = files.pop() or None if len(files) == 1 else None
+    raise unresolved
 
 
-def _values(found: Sequence[_Found], rules: Resolve, credentials: Credentials) -> dict[Uri | None, str]:
-    """Return the text for each address.  A reference that has none gets its ``problem``."""
-    by_secret: dict[object, dict[Uri, None]] = {}
+def _fetch(found: Sequence[_Found], rules: Resolve, credentials: Credentials) -> None:
+    """Fetch the value of each address once, and give it to its references."""
+    by_secret: dict[object, dict[Uri, list[_Found]]] = {}
     for reference in found:
         if reference.uri is not None:
-            by_secret.setdefault(reference.uri.secret, {})[reference.uri] = None
-    jobs = [[list(uris)] for uris in by_secret.values()]
-    credentials = widened(credentials, rules)
+            by_secret.setdefault(reference.uri.secret, {}).setdefault(reference.uri, []).append(reference)
 
-    def ask(uris: list[Uri]) -> list[str | SourceError]:
-        return [_answer(uri, credentials) for uri in uris]
+    def ask(uris: Iterable[Uri]) -> dict[Uri, str | SourceError]:
+        return {uri: _answer(uri, credentials) for uri in uris}
 
-    answers: dict[Uri, str | SourceError] = {}
+    jobs = [[uris] for uris in by_secret.values()]
     given = race.run(ask, jobs, rules.call_timeout, rules.timeout, _WIDTH)
-    for (uris,), (answer,) in zip(jobs, given, strict=True):
-        if isinstance(answer, list):
-            answers.update(zip(uris, answer, strict=True))
-            continue
-        late = answer.message if answer is not None else f"no answer within {rules.timeout:g} s for all"
-        answers.update(dict.fromkeys(uris, SourceError(late, reason="slow")))
-    values: dict[Uri | None, str] = {}
     total = 0
-    for reference in found:
-        if reference.uri is None:
-            continue
-        found_there = answers[reference.uri]
-        if isinstance(found_there, SourceError):
-            reference.problem = found_there
-            continue
-        values[reference.uri] = found_there
-        total += len(found_there)
-        if total > TOTAL_LIMIT:
-            raise UnresolvedError(f"the values of the references are larger than {TOTAL_LIMIT >> 20} MiB")
-    return values
+    for (uris,), (answers,) in zip(jobs, given, strict=True):
+        if not isinstance(answers, dict):
+            late = answers.message if answers is not None else f"no answer within {rules.timeout:g} s for all"
+            answers = dict.fromkeys(uris, SourceError(late, reason="slow"))
+        for uri, references in uris.items():
+            for reference in references:
+                reference.answer = answer = answers[uri]
+                total += len(answer) if isinstance(answer, str) else 0
+    if total > TOTAL_LIMIT:
+        raise UnresolvedError(f"the values of the references are larger than {TOTAL_LIMIT >> 20} MiB")
 
 
 def _answer(uri: Uri, credentials: Credentials) -> str | SourceError:
@@ -162,27 +166,3 @@ def _answer(uri: Uri, credentials: Credentials) -> str | SourceError:
         with suppress(ValueError):  # a fallback
             shown = a2b_base64(text).decode("latin-1")
     return key_error() if _IDENTITY.search(shown) else text
-
-
-def _unresolved(problems: Sequence[_Found], total: int) -> UnresolvedError:
-    """Return one error for all problems.  If they are in one file, it names the file as other errors do."""
-    files = {reference.file for reference in problems}
-    which = "its only reference" if total == 1 else f"{len(problems)} of {total} references"
-    lines = [f"{which} could not be resolved"]
-    hints: dict[str, None] = {}
-    for reference in problems:
-        error = reference.problem
-        assert error is not None
-        where = spell(reference.path)
-        if len(files) > 1:
-            where = f"{reference.file}: {where}"
-        what = f"  {reference.uri.label}" if reference.uri is not None else ""
-        lines.append(f"  {where}{what}  {error.message}".replace("\n", "\n    "))
-        if error.hint:
-            hints[error.hint] = None
-    unresolved = UnresolvedError("\n".join(lines), hint="; ".join(hints) if len(hints) < 3 else None)
-    unresolved.temporary = all(
-        reference.problem and is_temporary(reference.problem) for reference in problems
-    )
-    unresolved.file = files.pop() or None if len(files) == 1 else None
-    return unresolved
