@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     S = TypeVar("S")
     T = TypeVar("T")
+    Job = tuple[S, SimpleQueue[T | BaseException]]
 
 AT_ONCE: Final = 32
 """How many items are worked on at a time."""
@@ -40,44 +41,38 @@ def side_by_side(
         return
     # Import typing now: dataclasses takes it from sys.modules, where it may be half imported by a thread.
     import typing  # noqa: F401
-    from collections import deque
     from itertools import islice
     from queue import SimpleQueue
     from threading import Event, Thread
 
-    jobs: SimpleQueue[tuple[S, SimpleQueue[T | BaseException]] | None] = SimpleQueue()
     stopped = Event()
     workers = min(len(items), AT_ONCE)
-    ahead: deque[tuple[S, SimpleQueue[T | BaseException]]] = deque()
-    rest = iter(items)
-    threads = [Thread(target=_work, args=(work, jobs, stopped), daemon=True) for _ in range(workers)]
+    jobs: list[Job[S, T]] = [(item, SimpleQueue()) for item in items]
+    later = iter(jobs)
+    ahead: SimpleQueue[Job[S, T] | None] = SimpleQueue()  # the work that may start
+    for job in islice(later, 2 * workers):
+        ahead.put(job)
+    threads = [Thread(target=_work, args=(work, ahead, stopped), daemon=True) for _ in range(workers)]
     try:
         for thread in threads:
             thread.start()
-        for _ in items:
-            for item in islice(rest, 2 * workers - len(ahead)):
-                ahead.append((item, SimpleQueue()))
-                jobs.put(ahead[-1])
-            item, answer = ahead.popleft()
+        for item, answer in jobs:
             result = answer.get()
             if isinstance(result, BaseException) and not isinstance(result, EncconfError):
                 raise result
+            ahead.put(next(later, None))
             yield item, result
     finally:
         stopped.set()
-        for _ in range(workers):
-            jobs.put(None)
+        for _ in threads:
+            ahead.put(None)
     for thread in threads:  # all work is done, and no thread may be left for a later fork
         thread.join()
 
 
-def _work(
-    work: Callable[[S], T],
-    jobs: SimpleQueue[tuple[S, SimpleQueue[T | BaseException]] | None],
-    stopped: Event,
-) -> None:
-    """Take jobs, in one thread, until none is left or the caller has stopped."""
-    while (job := jobs.get()) is not None and not stopped.is_set():
+def _work(work: Callable[[S], T], ahead: SimpleQueue[Job[S, T] | None], stopped: Event) -> None:
+    """Do work, in one thread, until none is left or the caller has stopped."""
+    while (job := ahead.get()) is not None and not stopped.is_set():
         item, answer = job
         try:
             answer.put(work(item))
