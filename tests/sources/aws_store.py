@@ -11,7 +11,7 @@ from doubles.moto_server import ROOT, MotoServer
 from encconf import sources
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
-from encconf.testing.contracts.source import PATIENCE, Failing, Place, SourceContract
+from encconf.testing.contracts.source import PATIENCE, Failing, Place, WritableSourceContract
 
 VALUE = b"s3cret-of-an-account"
 
@@ -28,9 +28,8 @@ def user(aws: MotoServer, *allowed: str) -> dict[str, str]:
     return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
 
 
-class AwsContract(SourceContract):
+class AwsContract(WritableSourceContract):
     REASONS = frozenset({"missing", "denied", "expired", "unreachable", "slow", "wrong", "unusable"})
-    WRITABLE = True
     ADDRESS = ""
     MISSING = ""
     WRONG = ""

@@ -19,7 +19,15 @@ from keys.key_vault import trust as trust
 from encconf import sources
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
-from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
+from encconf.testing.contracts.source import (
+    PATIENCE,
+    WHOLE,
+    Failing,
+    Place,
+    WritableSourceContract,
+    failure,
+    shown,
+)
 
 pytestmark = pytest.mark.services
 
@@ -35,10 +43,9 @@ def azure(ca: TestCA) -> Iterator[Azure]:
         yield cloud
 
 
-class TestKeyVault(SourceContract):
+class TestKeyVault(WritableSourceContract):
     SCHEME = "azkv"
     REASONS = frozenset({"missing", "denied", "expired", "unreachable", "slow", "wrong", "unusable"})
-    WRITABLE = True
     BYTES = False
 
     @pytest.fixture

@@ -19,7 +19,15 @@ from sources.machine import without
 from encconf import sources
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
-from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
+from encconf.testing.contracts.source import (
+    PATIENCE,
+    WHOLE,
+    Failing,
+    Place,
+    WritableSourceContract,
+    failure,
+    shown,
+)
 
 VALUE = b"s3cret-of-a-safe"
 
@@ -54,10 +62,9 @@ def settings(conjur: Conjur, ca: TestCA) -> dict[str, str]:
     }
 
 
-class TestConjur(SourceContract):
+class TestConjur(WritableSourceContract):
     SCHEME = "conjur"
     REASONS = frozenset({"missing", "denied", "expired", "unreachable", "slow", "wrong", "unusable"})
-    WRITABLE = True
 
     @pytest.fixture
     def place(self, settings: dict[str, str]) -> Place:

@@ -11,17 +11,16 @@ import pytest
 
 from encconf import sources
 from encconf.errors import SourceError
-from encconf.testing.contracts.source import WHOLE, Failing, Place, SourceContract, failure, shown
+from encconf.testing.contracts.source import WHOLE, Failing, Place, WritableSourceContract, failure, shown
 
 from .machine import who
 
 VALUE = b"s3cret-of-this-machine"
 
 
-class TestFile(SourceContract):
+class TestFile(WritableSourceContract):
     SCHEME = "file"
     REASONS = frozenset({"missing", "denied", "wrong"})
-    WRITABLE = True
 
     @pytest.fixture
     def place(self, tmp_path: Path) -> Place:

@@ -24,7 +24,15 @@ from oracle import clean_environ
 from encconf import sources
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
-from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
+from encconf.testing.contracts.source import (
+    PATIENCE,
+    WHOLE,
+    Failing,
+    Place,
+    WritableSourceContract,
+    failure,
+    shown,
+)
 
 pytestmark = pytest.mark.services
 
@@ -67,10 +75,9 @@ def environ(store: SecretStore) -> dict[str, str]:
     return {"GOOGLE_OAUTH_ACCESS_TOKEN": store.token, "NO_GCE_CHECK": "true"}
 
 
-class TestSecretManager(SourceContract):
+class TestSecretManager(WritableSourceContract):
     SCHEME = "gcpsm"
     REASONS = frozenset({"missing", "denied", "expired", "unreachable", "slow", "wrong", "unusable"})
-    WRITABLE = True
 
     @pytest.fixture
     def place(self, store: SecretStore, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Place:

@@ -19,7 +19,15 @@ from oracle import clean_environ
 
 from encconf import sources
 from encconf.identities.credentials import Credentials
-from encconf.testing.contracts.source import PATIENCE, WHOLE, Failing, Place, SourceContract, failure, shown
+from encconf.testing.contracts.source import (
+    PATIENCE,
+    WHOLE,
+    Failing,
+    Place,
+    WritableSourceContract,
+    failure,
+    shown,
+)
 
 pytestmark = [
     pytest.mark.services,
@@ -49,10 +57,9 @@ def desktop(monkeypatch: pytest.MonkeyPatch) -> Iterator[GnomeKeyring]:
     gc.collect()
 
 
-class TestSecretService(SourceContract):
+class TestSecretService(WritableSourceContract):
     SCHEME = "keyring"
     REASONS = frozenset({"missing", "denied", "unreachable", "slow", "unusable", "wrong"})
-    WRITABLE = True
     BYTES = False
 
     @pytest.fixture

@@ -26,7 +26,15 @@ from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
 from encconf.providers import vault as server_code
 from encconf.providers.https import Server
-from encconf.testing.contracts.source import PATIENCE, TREE, Failing, Place, SourceContract, failure, shown
+from encconf.testing.contracts.source import (
+    PATIENCE,
+    TREE,
+    Failing,
+    Place,
+    WritableSourceContract,
+    failure,
+    shown,
+)
 
 pytestmark = pytest.mark.services
 
@@ -62,10 +70,9 @@ def credentials(environ: dict[str, str]) -> Credentials:
     return Credentials(environ)
 
 
-class VaultContract(SourceContract):
+class VaultContract(WritableSourceContract):
     SCHEME = "vault"
     REASONS = frozenset({"missing", "denied", "expired", "unreachable", "slow", "wrong", "unusable"})
-    WRITABLE = True
     FIELDS = True
     MOUNT = ""
 

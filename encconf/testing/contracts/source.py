@@ -3,8 +3,8 @@
 ``place`` is an existing secret that its credentials may read and write.  ``structured`` is the address of
 another secret, which is `TREE` as JSON.  ``vals`` is the address of the first one, in the syntax of vals.
 ``failing`` takes a reason, and returns an address and credentials for which fetching fails for that reason,
-with `PATIENCE` as their time limit.  ``REASONS`` are the reasons that it accepts.  ``fresh`` is an address
-without a secret, for sources that can be written.
+with `PATIENCE` as their time limit.  ``REASONS`` are the reasons that it accepts.  For a source that can be
+written, subclass `WritableSourceContract`: ``fresh`` is an address without a secret.
 """
 
 # ruff: noqa: D102 — the name of a test says what it is about
@@ -77,9 +77,10 @@ class SourceContract:
 
     SCHEME: ClassVar[str]
     REASONS: ClassVar[frozenset[str]]
-    WRITABLE: ClassVar[bool] = False
-    BYTES: ClassVar[bool] = True  # whether it stores any bytes, and not only text
-    FIELDS: ClassVar[bool] = False  # whether its secrets are always fields
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "reason" in metafunc.fixturenames:
+            metafunc.parametrize("reason", sorted(self.REASONS))
 
     @property
     def mark(self) -> str:
@@ -156,14 +157,9 @@ class SourceContract:
         sources.fetch(f"{structured}{self.mark}user", place.credentials())  # new credentials ask again
         assert calls == 2
 
-    @pytest.mark.parametrize("reason", EVERY_REASON)
     def test_an_error_says_why_and_no_secret(
         self, place: Place, failing: Failing, reason: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        if reason not in self.REASONS:
-            with pytest.raises(KeyError):
-                failing(reason)
-            return
         address, credentials = failing(reason)
         caplog.set_level(logging.DEBUG)
         begun = time.monotonic()
@@ -202,15 +198,57 @@ class SourceContract:
             for secret in place.secrets:
                 assert secret not in text
 
-    def test_it_can_be_written_or_says_that_it_cannot(
-        self, place: Place, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        assert (self.SCHEME in sources.writable()) is self.WRITABLE
-        if not self.WRITABLE:
+    def test_it_can_be_written_or_says_that_it_cannot(self, place: Place) -> None:
+        writable = isinstance(self, WritableSourceContract)
+        assert (self.SCHEME in sources.writable()) is writable
+        if not writable:
             with pytest.raises(SourceError, match=f"{self.SCHEME}: can only be read"):
                 sources.store(place.address, b"x", place.credentials())
-            return
-        fresh: str = request.getfixturevalue("fresh")
+
+    def test_a_secret_that_opens_no_file_is_not_shown(self, place: Place, own_key: TestKey) -> None:
+        sealed = own_key.encrypt({"a": "b"}, format="json")
+        own = place.credentials()
+        environ = {**own.environ, "ENCCONF_IDENTITY": place.address}
+        with pytest.raises(KeyAccessError) as caught:
+            api.loads(sealed, format="json", credentials=Credentials(environ, home=own.home))
+        assert not [secret for secret in place.secrets if secret in shown(caught.value)]
+
+    def test_a_value_of_a_file_can_refer_to_it(self, place: Place, own_key: TestKey) -> None:
+        address = place.address if self.SCHEME == "cmd" else place.address.replace(" ", "%20")
+        sealed = own_key.encrypt({"a": [f"ref+{address}"]}, format="json")
+        own = place.credentials()
+        environ = {**own.environ, "SOPS_AGE_KEY": own_key.identity}
+        credentials = Credentials(environ, home=own.home)
+        allowed = Resolve(schemes=[self.SCHEME])
+        loaded = api.loads(sealed, format="json", credentials=credentials, resolve=allowed)
+        assert loaded == {"a": [place.value.decode()]}
+
+    def test_whether_it_can_be_used_here(self, place: Place, patient: None) -> None:
+        found = sources.probe(self.SCHEME, place.credentials())
+        assert found.usable, found
+        for secret in place.secrets:
+            assert secret not in repr(vars(found))
+
+    def test_a_probe_fails_in_a_report_and_soon(self, place: Place, failing: Failing, reason: str) -> None:
+        """The probe says what is missing.  It cannot find errors that only one secret shows."""
+        _, credentials = failing(reason)
+        begun = time.monotonic()
+        found = sources.probe(self.SCHEME, credentials)
+        assert time.monotonic() - begun < sources.PROBE_LIMIT + 5
+        assert found.usable or found.missing
+        for secret in place.secrets:
+            assert secret not in repr(vars(found))
+
+
+class WritableSourceContract(SourceContract):
+    """The tests of one scheme whose secrets can be written."""
+
+    BYTES: ClassVar[bool] = True  # whether it stores any bytes, and not only text
+    FIELDS: ClassVar[bool] = False  # whether its secrets are always fields
+
+    def test_nothing_is_overwritten_unless_asked_for(
+        self, place: Place, fresh: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
         caplog.set_level(logging.DEBUG)
         credentials = place.credentials()
         assert failure(fresh, credentials).reason == "missing"
@@ -227,13 +265,10 @@ class SourceContract:
             assert secret not in heard(caplog)
 
     def test_a_field_is_put_beside_the_others(
-        self, place: Place, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+        self, place: Place, fresh: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        if not self.WRITABLE:
-            assert not hasattr(sources.module(self.SCHEME), "store")
-            return
         caplog.set_level(logging.DEBUG)
-        fresh: str = request.getfixturevalue("fresh").partition("#")[0]
+        fresh = fresh.partition("#")[0]
         sources.store(f"{fresh}#a", b"first-value", place.credentials())
         sources.store(f"{fresh}#b", b"second-value", place.credentials())
         with pytest.raises(SourceError, match="field b already"):
@@ -244,11 +279,7 @@ class SourceContract:
         assert json.loads(whole) == {"a": "first-value", "b": "third-value"}
         assert "-value" not in heard(caplog)
 
-    def test_any_bytes_are_kept_or_refused(self, place: Place, request: pytest.FixtureRequest) -> None:
-        if not self.WRITABLE:
-            assert not hasattr(sources.module(self.SCHEME), "store")
-            return
-        fresh: str = request.getfixturevalue("fresh")
+    def test_any_bytes_are_kept_or_refused(self, place: Place, fresh: str) -> None:
         data = b"\xff\x00bytes-of-a-key\n\r\n"
         if self.BYTES and not self.FIELDS:
             sources.store(fresh, data, place.credentials())
@@ -266,50 +297,10 @@ class SourceContract:
         sources.store(coded, data, place.credentials())
         assert sources.fetch(coded, place.credentials()) == data
 
-    def test_a_value_of_a_file_can_refer_to_it(self, place: Place, own_key: TestKey) -> None:
-        address = place.address if self.SCHEME == "cmd" else place.address.replace(" ", "%20")
-        sealed = own_key.encrypt({"a": [f"ref+{address}"]}, format="json")
-        own = place.credentials()
-        environ = {**own.environ, "SOPS_AGE_KEY": own_key.identity}
-        credentials = Credentials(environ, home=own.home)
-        allowed = Resolve(schemes=[self.SCHEME])
-        loaded = api.loads(sealed, format="json", credentials=credentials, resolve=allowed)
-        assert loaded == {"a": [place.value.decode()]}
-
-    def test_it_can_hold_the_key_that_opens_a_file(
-        self, place: Place, own_key: TestKey, request: pytest.FixtureRequest
-    ) -> None:
+    def test_it_can_hold_the_key_that_opens_a_file(self, place: Place, own_key: TestKey, fresh: str) -> None:
         sealed = own_key.encrypt({"a": "b"}, format="json")
         own = place.credentials()
-        if not self.WRITABLE:
-            environ = {**own.environ, "ENCCONF_IDENTITY": place.address}  # the secret is not a key
-            with pytest.raises(KeyAccessError) as caught:
-                api.loads(sealed, format="json", credentials=Credentials(environ, home=own.home))
-            assert not [secret for secret in place.secrets if secret in shown(caught.value)]
-            return
-        fresh: str = request.getfixturevalue("fresh")
         sources.store(fresh, f"# a comment\n{own_key.identity}\n".encode(), own)
         environ = {**own.environ, "ENCCONF_IDENTITY": fresh}
         credentials = Credentials(environ, home=own.home)
         assert api.loads(sealed, format="json", credentials=credentials) == {"a": "b"}
-
-    def test_whether_it_can_be_used_here(self, place: Place, patient: None) -> None:
-        found = sources.probe(self.SCHEME, place.credentials())
-        assert found.usable, found
-        for secret in place.secrets:
-            assert secret not in repr(vars(found))
-
-    @pytest.mark.parametrize("reason", ["unusable", "denied", "expired", "unreachable", "slow"])
-    def test_a_probe_fails_in_a_report_and_soon(self, place: Place, failing: Failing, reason: str) -> None:
-        """The probe says what is missing.  It cannot find errors that only one secret shows."""
-        if reason not in self.REASONS:
-            with pytest.raises(KeyError):
-                failing(reason)
-            return
-        _, credentials = failing(reason)
-        begun = time.monotonic()
-        found = sources.probe(self.SCHEME, credentials)
-        assert time.monotonic() - begun < sources.PROBE_LIMIT + 5
-        assert found.usable or found.missing
-        for secret in place.secrets:
-            assert secret not in repr(vars(found))

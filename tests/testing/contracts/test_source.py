@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
 from encconf.sources import Probe, Uri
 from encconf.testing import TestKey
-from encconf.testing.contracts.source import WHOLE, Place, SourceContract
+from encconf.testing.contracts.source import WHOLE, Place, WritableSourceContract
 
 from .flawed import holds, names_in
 
@@ -110,7 +110,7 @@ FLAWS: dict[type[Drawer], set[str]] = {
     TalkativeToThePerson: {"test_nothing_is_logged_and_nothing_said"},
     QuotesASecret: {"test_an_error_says_why_and_no_secret"},
     OfOneReason: {"test_an_error_says_why_and_no_secret"},
-    Overwrites: {"test_it_can_be_written_or_says_that_it_cannot"},
+    Overwrites: {"test_nothing_is_overwritten_unless_asked_for"},
     LosesLineBreaks: {"test_any_bytes_are_kept_or_refused"},
     ShowsItInAProbe: {"test_whether_it_can_be_used_here"},
     NeverUsable: {"test_whether_it_can_be_used_here", "test_a_probe_fails_in_a_report_and_soon"},
@@ -118,10 +118,9 @@ FLAWS: dict[type[Drawer], set[str]] = {
 }
 
 
-class Contract(SourceContract):
+class Contract(WritableSourceContract):
     SCHEME = "drawer"
     REASONS = frozenset({"missing", "denied"})
-    WRITABLE = True
 
 
 @pytest.fixture
@@ -132,7 +131,6 @@ def given(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
         monkeypatch.setitem(sys.modules, source.__name__, source)
         monkeypatch.setitem(sources.TABLE, "drawer", source.__name__)
         failing = {"missing": "drawer:nothing", "denied": "drawer:locked"}
-        fixtures = {"fresh": "drawer:new"}
         return {
             "place": Place("drawer:one", VALUE, lambda: Credentials({})),
             "structured": "drawer:tree",
@@ -140,7 +138,7 @@ def given(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
             "failing": lambda reason: (failing[reason], Credentials({})),
             "own_key": TestKey.generate(),
             "patient": None,
-            "request": SimpleNamespace(getfixturevalue=fixtures.__getitem__),
+            "fresh": "drawer:new",
             "reason": "denied",
             "caplog": caplog,
             "monkeypatch": monkeypatch,
