@@ -87,13 +87,19 @@ class Sealed:
         severity: str | None = None,
         hint: str | None = None,
     ) -> None:
-        """Add a finding, at a leaf, at an offset, or at the ``sops`` block."""
+        """Add a finding, at a leaf, at an offset, or at the ``sops`` block.
+
+        The message about a leaf continues its path.
+        """
         count = self.counts[slug] = self.counts.get(slug, 0) + 1
         if count > _AT_MOST:
             return
-        if at is None:
-            at = leaf.start if leaf is not None else self._block_start()
-        path = spell(leaf.path) if leaf is not None else ""
+        path = ""
+        if leaf is not None:
+            at, path = leaf.start, spell(leaf.path)
+            message = f"{printable(path)} {message}"
+        elif at is None:
+            at = self._block_start()
         found = self._last[slug] = Finding(
             slug, self.file, message, place=self._lines(at), path=path, severity=severity, hint=hint
         )
@@ -102,9 +108,9 @@ class Sealed:
     def find_nonce(self, leaf: Leaf, other: Leaf, where: str) -> None:
         """Add a finding that a ciphertext has the same nonce as another one, which is at ``where``."""
         if is_copy(leaf, other):
-            self.find("equal-value", f"{_at(leaf)} has the same ciphertext as {printable(where)}", leaf)
+            self.find("equal-value", f"has the same ciphertext as {printable(where)}", leaf)
         else:
-            self.find("equal-iv", f"{_at(leaf)} is encrypted with the same nonce as {printable(where)}", leaf)
+            self.find("equal-iv", f"is encrypted with the same nonce as {printable(where)}", leaf)
 
     def finish(self) -> None:
         """Add the number of omitted findings to the last finding of each kind."""
@@ -181,7 +187,7 @@ def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) 
     wanted = Plan(sealed.document, sealed.metadata, rule, True)
     old, new = wanted.old, wanted.new
     if new and wanted.regroups and _readers(old) != _readers(new):
-        sealed.find("keys-differ", f"{_difference(old, new, who)} ({place})")
+        sealed.find("keys-differ", f"{_difference(wanted, who)} ({place})")
     before, after = wanted.thresholds
     if new and before != after:
         sealed.find(
@@ -220,17 +226,17 @@ def _safe_hint(found: Outcome, mine: Selection) -> str | None:
     )
 
 
-def _difference(old: list[list[MasterKey]], new: list[list[MasterKey]], who: Who) -> str:
+def _difference(wanted: Plan, who: Who) -> str:
     """Return, in words, the recipients that only the file has and those that only the rule names."""
-    mine = dict.fromkeys(key for group in old for key in group)
-    theirs = dict.fromkeys(key for group in new for key in group)
     parts = []
-    if more := [who(key) for key in mine if key not in theirs]:
+    if more := list(map(who, wanted.removed)):
         parts.append(f"encrypted for {listed(more, 5)} as well, which the rule does not name")
-    if less := [who(key) for key in theirs if key not in mine]:
+    if less := list(map(who, wanted.added)):
         parts.append(f"not encrypted for {listed(less, 5)}, which the rule names")
     if not parts:
-        parts.append(f"the keys are in other groups than in the rule ({len(old)} here, {len(new)} there)")
+        parts.append(
+            f"the keys are in other groups than in the rule ({len(wanted.old)} here, {len(wanted.new)} there)"
+        )
     return ", and ".join(parts)
 
 
@@ -248,24 +254,19 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
         chosen = sealed.chosen.leaves[index]
         if not data:
             if chosen and data is not None:
-                sealed.find(
-                    "short-value", f"{_at(leaf)} is empty, which everyone can see", leaf, hint=_EMPTY_HINT
-                )
+                sealed.find("short-value", "is empty, which everyone can see", leaf, hint=_EMPTY_HINT)
             continue
         parts = match(data) if leaf.type == "str" else None
         if parts is None:
             _plaintext(sealed, leaf, data, place if id(leaf) in by_rule else "", hint, is_chosen=bool(chosen))
             continue
         if not chosen:
-            sealed.find(
-                "never-decrypted",
-                f"{_at(leaf)} is a ciphertext, but the file's selection leaves it unencrypted",
-                leaf,
-            )
+            said = "is a ciphertext, but the file's selection leaves it unencrypted"
+            sealed.find("never-decrypted", said, leaf)
         text, iv, tag, kind = parts.groups()
         # Sizes in base64: 32 bytes for the nonce, 16 for the tag.
         if len(iv) != 44 or len(tag) != 24 or len(text) % 4 or kind not in _TYPES:
-            sealed.find("bad-value", f"the ciphertext of {_at(leaf)} is damaged", leaf)
+            sealed.find("bad-value", "has a damaged ciphertext", leaf)
             continue
         if chosen:
             sealed.lengths[leaf.path] = size = len(text) * 3 // 4 - text.count(b"=")
@@ -284,32 +285,25 @@ def _plaintext(
 ) -> None:
     """Check a value that is not a ciphertext.  ``by_rule`` is the rule that would encrypt it, or ""."""
     if leaf.type == "str" and data.startswith(cipher.PREFIX.encode()):
-        sealed.find("bad-value", f"the ciphertext of {_at(leaf)} is cut off or damaged", leaf)
+        sealed.find("bad-value", "has a ciphertext that is cut off or damaged", leaf)
     elif is_chosen:
-        sealed.find("plain-value", f"{_at(leaf)} is plaintext, but the file's selection encrypts it", leaf)
+        sealed.find("plain-value", "is plaintext, but the file's selection encrypts it", leaf)
     elif by_rule:
-        said = f"{_at(leaf)} is plaintext, though {by_rule} encrypts such values"
-        sealed.find("plain-by-rule", said, leaf, hint=hint)
-    elif said := _like_a_secret(leaf):
-        sealed.find("plain-secret", f"{_at(leaf)} is plaintext and {said}", leaf)
+        sealed.find("plain-by-rule", f"is plaintext, though {by_rule} encrypts such values", leaf, hint=hint)
+    elif looks_like_a_secret(leaf):
+        sealed.find("plain-secret", "is plaintext and looks like a secret", leaf)
+    elif is_named_like_a_secret(leaf):
+        sealed.find("plain-secret", "is plaintext and has a name like a secret", leaf)
 
 
 def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
     """Add a finding for a value whose length or type reveals it, unless it is just a number or boolean."""
     if kind not in _TEXTS and not called_a_secret(leaf.path):
         return
+    said = f"has {counted(size, 'byte')}, which can be guessed"
     if kind == b"bool":
-        said = f"{_at(leaf)} is true or false: the length of its ciphertext says which"
-    else:
-        said = f"{_at(leaf)} has {counted(size, 'byte')}, which can be guessed"
+        said = "is true or false: the length of its ciphertext says which"
     sealed.find("short-value", said, leaf)
-
-
-def _like_a_secret(leaf: Leaf) -> str:
-    """Return why a plaintext value may be a secret, or "" if nothing suggests it or it is a reference."""
-    if looks_like_a_secret(leaf):
-        return "looks like a secret"
-    return "has a name like a secret" if is_named_like_a_secret(leaf) else ""
 
 
 def looks_like_a_secret(leaf: Leaf) -> bool:
@@ -336,7 +330,3 @@ def _comments(sealed: Sealed) -> None:
                 "this comment is plaintext, but the file's comments are encrypted",
                 at=comment.start,
             )
-
-
-def _at(leaf: Leaf) -> str:
-    return printable(spell(leaf.path))
