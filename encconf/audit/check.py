@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 
@@ -22,9 +21,9 @@ from encconf.audit import glance, meant
 from encconf.audit.across import across, without_drivers
 from encconf.audit.findings import SEVERITIES, Finding, Ignored, Lines, printable, quoted
 from encconf.audit.folders import Folder, Named, by_folder
-from encconf.audit.plain import Plain, Plains, private_key
+from encconf.audit.plain import Plain, private_key
 from encconf.audit.rulebook import Rulebook
-from encconf.audit.rulecheck import Selections, of_rules
+from encconf.audit.rulecheck import of_rules
 from encconf.audit.sealed import Sealed, check_sealed, label
 from encconf.audit.sops_version import too_old
 from encconf.engine.cipher import PREFIX
@@ -123,7 +122,7 @@ def check(
 
         with progress(len(run.sealed), "opening") as step:
             run.report.verified = opened(run.sealed, verify, step)
-    run.found += of_rules(run.book, run.selections, whole=whole)
+    run.found += of_rules(run.book, whole=whole)
     if whole:
         run.found += too_old(run.book.read, run.sealed, repository(cwd) or cwd, cwd)
     return run.result()
@@ -141,8 +140,7 @@ class _Check:
         self.found: list[Finding] = []
         self.sealed: list[Sealed] = []
         self.missing: dict[str, Named] = {}  # by path
-        self.plains = Plains(known.exposed)
-        self.selections: Selections = defaultdict(list)
+        self.plains: list[Plain] = []
 
     # --- one file by itself ----------------------------------------------------------------------
 
@@ -166,7 +164,7 @@ class _Check:
 
     def not_yet(self, folders: Iterable[Folder]) -> None:
         """Look for secrets in all files that a rule for every name covers, since nothing is encrypted yet."""
-        known = {found.file for found in self.found} | {plain.file.name for plain in self.plains.waiting}
+        known = {found.file for found in self.found} | {plain.file.name for plain in self.plains}
         for folder in folders:
             for base in folder.bases if folder.rules is not None and folder.rules.rest is not None else ():
                 # For sops and for `encconf encrypt`, `.env.local` is a binary file.
@@ -203,7 +201,7 @@ class _Check:
         if file.base in _NEVER:
             return
         if file.chosen is not None and file.is_covered and not meant.is_public(file.base):
-            self.plains.covered[file.chosen] += 1
+            file.chosen.covered += 1
         if not file.meant and not meant.has_encrypted_name(file.base) and not glance.of_interest(file.whole):
             return
         try:
@@ -278,11 +276,11 @@ class _Check:
         self.report.encrypted += 1
         rule, place = file.rule(self.cwd)
         if file.chosen is not None:
-            self.plains.sealed[file.chosen] += 1
+            file.chosen.sealed += 1
             own = found.metadata.selection
             leaves_open = rule is not None and not rule.selects and own != rule.selection_for(DEFAULT)
             if leaves_open and found.document.format != "binary":
-                self.selections[*file.chosen, own].append(found.file)
+                file.chosen.selections[own].append(found.file)
         check_sealed(found, rule, place, file.rules.who if file.rules is not None else label)
         if file.chosen is None and not file.unsure:
             self._no_rule(found, file)
@@ -293,21 +291,20 @@ class _Check:
         if rules is None:
             found.find("no-rule", "no .sops.yaml names the recipients of this file", severity="note")
             return
-        config = printable(os.path.relpath(rules.path, self.cwd))
+        what = f"no creation rule of {printable(os.path.relpath(rules.path, self.cwd))} covers this file"
+        hint = None
+        severity = "note" if meant.is_archived(found.file) else None
         plain = meant.plain_name(file.base)
-        number = rules.find(f"{file.whole.removesuffix(file.base)}{plain}") if plain else None
-        what, hint = f"no creation rule of {config} covers this file", None
-        severity = "note" if number is not None or meant.is_archived(found.file) else None
-        if number is not None:
-            what = f"creation_rules[{number}] of {config} covers the name of its plaintext, but not its own"
+        if plain and (use := rules.find(f"{file.whole.removesuffix(file.base)}{plain}")) is not None:
+            severity = "note"
+            what = f"{use.where(self.cwd)} covers the name of its plaintext, but not its own"
             hint = "Widen the path_regex: sops and encconf updatekeys find no rule for FILE."
         elif (close := rules.closest(file.whole)) is not None:
-            regex = printable(rules.patterns[close])
-            hint = f"The closest rule is creation_rules[{close}], path_regex {regex}."
+            hint = f"The closest rule is {close.name}, path_regex {printable(close.regex)}."
         found.find("no-rule", what, severity=severity, hint=hint)
 
     def _plain(self, file: Named, data: bytes, format: str, *, telling: bool = False) -> None:
-        """Check a file without a sops block.  If it may need encryption, `Plains.findings` decides later."""
+        """Check a file without a sops block.  If it may need encryption, `Plain.finding` decides later."""
         if sort := private_key(data):
             if self.known.exposed(file.name):
                 self.found.append(Finding("private-key", file.name, f"{sort} in plaintext"))
@@ -331,7 +328,7 @@ class _Check:
                 self._unreadable(file.name, error, severity="warning" if odd else None)
             return
         rule, where = file.rule(self.cwd) if file.meant else (None, "")
-        self.plains.waiting.append(Plain(file, data, document, rule, where, telling=telling))
+        self.plains.append(Plain(file, data, document, rule, where, telling=telling))
 
     def _unreadable(self, name: str, error: EncconfError, *, severity: str | None = None) -> None:
         place = (error.line, error.column or 1) if isinstance(error, ParseError) and error.line else (0, 0)
@@ -347,7 +344,8 @@ class _Check:
         across(self.sealed, self.cwd, self.known.tracked)
         twins = {found.file for found in self.found if found.slug == "plain-twin"}
         uses_sops = bool(self.sealed or self.book.read)
-        self.found += [each for each in self.plains.findings(uses_sops=uses_sops) if each.file not in twins]
+        found = [plain.finding(self.known.exposed, uses_sops=uses_sops) for plain in self.plains]
+        self.found += [each for each in found if each is not None and each.file not in twins]
         self.found += without_drivers(self.sealed, self.cwd)
 
     def result(self) -> Report:

@@ -13,9 +13,8 @@ from itertools import groupby
 
 from encconf import formats
 from encconf.audit import meant
-from encconf.audit.findings import printable
-from encconf.audit.rulebook import Rulebook, Rules
-from encconf.errors import EncconfError, PatternError
+from encconf.audit.rulebook import Rulebook, Rules, RuleUse
+from encconf.errors import PatternError
 from encconf.rules.config import Rule
 
 _WORDS = (*meant.WORDS, ".encconf-")
@@ -80,7 +79,7 @@ def _look(folders: Sequence[Folder], rules: Rules | None) -> bool:
 class Named:
     """A file that is not read yet: its ``name`` as it was given, its ``whole`` path, and its ``format``.
 
-    ``chosen`` is its rule (one of ``rules``, by number) or None.  ``unsure`` says that its rule is not
+    ``chosen`` is its rule (one of ``rules``) or None.  ``unsure`` says that its rule is not
     known, because ``rules`` or one of them cannot be used.  ``meant`` is the severity of a finding that the
     file is plaintext, or "" if it need not be encrypted.
     """
@@ -92,12 +91,11 @@ class Named:
         self.base = base
         self.whole = f"{folder.place}{base}"
         self.rules = rules = folder.rules
-        self.chosen: tuple[Rules, int] | None = None
+        self.chosen: RuleUse | None = None
         self.unsure = rules is not None and rules.config is None
         if rules is not None:
             try:
-                number = rules.rest if folder.alike else rules.find(self.whole)
-                self.chosen = (rules, number) if number is not None else None
+                self.chosen = rules.rest if folder.alike else rules.find(self.whole)
             except PatternError:
                 self.unsure = True
         self.format = formats.of_path(base)
@@ -115,18 +113,11 @@ class Named:
     @property
     def is_covered(self) -> bool:
         """Whether its rule says that it must be encrypted.  A rule that matches every name does not."""
-        if self.chosen is None:
-            return False
-        rules, number = self.chosen
-        return self.has_encrypted_name or not rules.takes_all(number)
+        return self.chosen is not None and (self.has_encrypted_name or not self.chosen.takes_all)
 
     def rule(self, cwd: str) -> tuple[Rule | None, str]:
         """Return its rule, or None if no rule is usable, and the rule's name in messages."""
         if self.chosen is None:
             return None, ""
-        rules, number = self.chosen
-        where = f"creation_rules[{number}] of {printable(os.path.relpath(rules.path, cwd))}"
-        try:
-            return rules.rule(number), where
-        except EncconfError:
-            return None, where  # `encconf.audit.rulecheck` says why
+        rule = self.chosen.rule  # `encconf.audit.rulecheck` reports an error
+        return rule if isinstance(rule, Rule) else None, self.chosen.where(cwd)

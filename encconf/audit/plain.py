@@ -1,23 +1,20 @@
 """Plaintext files that may have been meant to be encrypted, for `encconf.audit.check`.
 
-A finding depends on how many files of the same rule are encrypted, so files wait here until all are read.
+A finding depends on how many files of the same rule are encrypted, so all files are read first.
 """
 
 from __future__ import annotations
 
 import re
 from binascii import a2b_base64
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
-from encconf import formats
 from encconf.audit import meant
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.audit.folders import Named
-from encconf.audit.rulebook import Rules
 from encconf.audit.sealed import is_named_like_a_secret, looks_like_a_secret
-from encconf.errors import EncconfError, PatternError
+from encconf.errors import PatternError
 from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
@@ -25,8 +22,6 @@ from encconf.text.document import Document, Leaf
 from encconf.text.path import spell
 from encconf.text.printable import listed
 
-_WILD = r"(?<!\\)[*+?\[|]|\\[wWdDsS]"
-_FILE = r"\w\\\.\w+\$?\Z"
 _IDENTITY = rb"(?m)^[ \t]*((AGE-SECRET-KEY-(?:PQ-)?1)[0-9A-Z]{58})[ \t]*\r?$"
 _PEM = (
     rb"\A\s*-----BEGIN ((?:RSA |EC |DSA |OPENSSH )?PRIVATE KEY)-----\r?\n"
@@ -71,85 +66,64 @@ class Plain(Record):
     where: str
     telling: bool
 
+    def finding(self, exposed: Callable[[str], bool], *, uses_sops: bool) -> Finding | None:
+        """Return the finding about this file, or None.
 
-class Plains:
-    """The plaintext files of a run, and how many files each rule covers."""
-
-    def __init__(self, exposed: Callable[[str], bool]) -> None:
-        self.waiting: list[Plain] = []
-        self.covered: Counter[tuple[Rules, int]] = Counter()
-        self.sealed: Counter[tuple[Rules, int]] = Counter()
-        self._exposed = exposed
-
-    def findings(self, *, uses_sops: bool) -> list[Finding]:
-        """Return the findings about these files.  ``uses_sops``: whether rules or encrypted files exist."""
-        found = (self._finding(plain, uses_sops) for plain in self.waiting)
-        return [each for each in found if each is not None]
-
-    def _is_narrow(self, rules: Rules, number: int) -> bool:
-        """Whether a rule names exact files, or most of the files that it covers are encrypted."""
-        regex = rules.patterns[number]
-        exact = re.search(_FILE, regex) is not None and not re.search(_WILD, regex)
-        return exact or 2 * self.sealed[rules, number] > self.covered[rules, number]
-
-    def _finding(self, plain: Plain, uses_sops: bool) -> Finding | None:
-        file, text = plain.file, plain.document.text
+        ``exposed`` says whether git would commit a file, and ``uses_sops`` whether sops is used at all.
+        """
+        file, text = self.file, self.document.text
         is_meant = file.meant or uses_sops
-        if not is_meant or meant.is_public(file.name) or meant.is_encrypted_otherwise(plain.data):
+        if not is_meant or meant.is_public(file.name) or meant.is_encrypted_otherwise(self.data):
             return None
-        leaves = self._leaves(plain)
-        is_binary = plain.document.format == "binary"
-        if not (text.strip() if is_binary else leaves) or not self._exposed(file.name):
+        leaves = self._leaves()
+        is_binary = self.document.format == "binary"
+        if not (text.strip() if is_binary else leaves) or not exposed(file.name):
             return None
         if not file.meant:
             severity = "warning"
         elif file.chosen is None:
             severity = "error" if uses_sops else "warning"
-        elif file.meant != "error" or meant.says_secret(file.name) or self._is_narrow(*file.chosen):
+        elif file.meant != "error" or meant.says_secret(file.name) or file.chosen.is_narrow:
             severity = file.meant
         else:
-            severity = "warning" if meant.holds_object_secret(plain.data) else "note"
+            severity = "warning" if meant.holds_object_secret(self.data) else "note"
         paths = [printable(spell(leaf.path)) for leaf in leaves]
         what = f"{listed(paths, 3)} in plaintext" if paths else "plaintext"
-        why = f"and {plain.where} covers it" if plain.where else "and its name says that it is encrypted"
+        why = f"and {self.where} covers it" if self.where else "and its name says that it is encrypted"
         cause, said = f"plaintext, {why}", f"{what}, {why}"
         if not file.meant:
             said = cause = "a Kubernetes Secret in plaintext that no creation rule covers"
         at = Lines(text)(leaves[0].start if leaves else 0)
-        hint = f"{self._hint(plain)} {_COMMITTED}"
+        hint = f"{self._hint()} {_COMMITTED}"
         return Finding("not-encrypted", file.name, said, place=at, severity=severity, hint=hint, cause=cause)
 
-    @staticmethod
-    def _hint(plain: Plain) -> str:
-        if plain.rule is None:
+    def _hint(self) -> str:
+        if self.rule is None:
             return "Add a creation rule for it, then encrypt it."
-        if not plain.rule.groups:
+        if not self.rule.groups:
             return "The rule names no key, so name one: encconf encrypt -i --age RECIPIENT FILE."
-        if not plain.rule.selects and meant.holds_object_secret(plain.data):
+        if not self.rule.selects and meant.holds_object_secret(self.data):
             return (
                 "Its rule also encrypts kind and metadata: to encrypt only the data, add encrypted_regex: "
                 "^(data|stringData)$ to the rule. Then encrypt it (encconf encrypt -i FILE)."
             )
         return "Encrypt it (encconf encrypt -i FILE)."
 
-    @staticmethod
-    def _leaves(plain: Plain) -> list[Leaf]:
+    def _leaves(self) -> list[Leaf]:
         """Return the values that the file's rule would encrypt and that are worth hiding."""
-        document = plain.document
+        document = self.document
         if document.format == "binary":
             return []
-        if not plain.file.meant:
+        if not self.file.meant:
             return meant.object_secrets(document)
-        selection = plain.rule.selection if plain.rule is not None else DEFAULT
+        selection = self.rule.selection if self.rule is not None else DEFAULT
         try:
-            if selection.needs_comments:
-                document = formats.module(document.format).scan(document.text, comments=True)
             chosen = selection.choose(document).leaves
-        except (EncconfError, PatternError):
+        except PatternError:
             return []  # `encconf.audit.rulecheck` reports it
         leaves = [leaf for leaf, is_chosen in zip(document.leaves, chosen, strict=True) if is_chosen]
         leaves = meant.hidden(document, leaves)
-        return [leaf for leaf in leaves if _tells(leaf, document.format)] if plain.telling else leaves
+        return [leaf for leaf in leaves if _tells(leaf, document.format)] if self.telling else leaves
 
 
 def _tells(leaf: Leaf, format: str) -> bool:

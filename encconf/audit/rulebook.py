@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 
-from encconf.audit.findings import Ignored, Lines
+from encconf.audit.findings import Ignored, Lines, printable
 from encconf.errors import EncconfError, PatternError, UsageError
 from encconf.io import fileio
 from encconf.rules import config as configs
+from encconf.rules.creation import compiled
+from encconf.rules.selection import Selection
 from encconf.text.document import Leaf
 
 TYPE_CHECKING = False
@@ -28,16 +32,66 @@ _IGNORE = r"(?m)^[ \t]*#[ \t]*encconf:[ \t]*ignore[ \t]+(.+?)[ \t]*$"
 # A pattern that matches all of these names counts as one that matches every name.  The first one has no
 # character that people write in patterns, so few patterns are tried on the others.
 _ANY_NAMES = ("\x1f", "a/b/c/d.e/f-g.yaml", "x" * 255, "ä", *map(chr, (*range(33, 47), *range(48, 127))))
+_WILD = r"(?<!\\)[*+?\[|]|\\[wWdDsS]"
+_FILE = r"\w\\\.\w+\$?\Z"
 _LONG = 32  # characters shown of a key without a name
 _END = 16  # characters: a long key id of PGP
 _WHOLE_TEXT = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # \A, \z, and groups that switch flags off
 
 
+class RuleUse:
+    """One creation rule, and what is known about the files that it applies to.
+
+    ``used`` says that there are such files.  ``covered`` is the number of files that must be encrypted
+    because of it, and ``sealed`` the number of its files that are.  If it does not say which values to
+    encrypt, ``selections`` are the files by their own selection.
+    """
+
+    def __init__(self, rules: Rules, number: int, regex: str) -> None:
+        self.rules = rules
+        self.number = number
+        self.regex = regex
+        self.name = f"creation_rules[{number}]"
+        self.used = False
+        self.covered = 0
+        self.sealed = 0
+        self.selections: dict[Selection, list[str]] = defaultdict(list)
+
+    @cached_property
+    def takes_all(self) -> bool:
+        """Whether it matches every name.  Such a rule says how to encrypt files, but not which.
+
+        Raises PatternError.
+        """
+        if not self.regex:
+            return True
+        return all(map(compiled(f"{self.name}.path_regex", self.regex).search, _ANY_NAMES))
+
+    @cached_property
+    def rule(self) -> configs.Rule | EncconfError:
+        """The rule, or the error that says why it cannot be used."""
+        assert self.rules.config is not None
+        try:
+            compiled(f"{self.name}.path_regex", self.regex)
+            return self.rules.config.rule(self.number)
+        except EncconfError as error:
+            return error
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it names exact files, or most of the files that it covers are encrypted."""
+        exact = re.search(_FILE, self.regex) is not None and not re.search(_WILD, self.regex)
+        return exact or 2 * self.sealed > self.covered
+
+    def where(self, cwd: str) -> str:
+        """Return its name in messages."""
+        return f"{self.name} of {printable(os.path.relpath(self.rules.path, cwd))}"
+
+
 class Rules:
     """One ``.sops.yaml``.  If it cannot be used, ``config`` is None and ``error`` says why.
 
-    ``rest`` is the number of the first rule that matches every name, or None.  ``used`` are the numbers of
-    the rules that `find` and `takes_none` have found for files.
+    ``rest`` is the first rule that matches every name, or None.
     """
 
     def __init__(self, path: str) -> None:
@@ -46,29 +100,19 @@ class Rules:
         self.config: configs.Config | None = None
         self.error: EncconfError | None = None
         self.ignored = Ignored(())
-        self.used: set[int] = set()
         self._prefix = os.path.dirname(os.path.abspath(path)).rstrip(os.sep) + os.sep
-        self._all: dict[int, bool] = {}
-        self._rules: dict[int, configs.Rule | EncconfError] = {}
         try:
             self.text = fileio.read_text(path)
             self.config = configs.load(path, self.text)
         except EncconfError as error:
             self.error = error
+        patterns = self.config.patterns if self.config is not None else []
+        self.uses = [RuleUse(self, number, regex) for number, regex in enumerate(patterns)]
         # For most files, one search shows that no rule before `rest` applies.
-        self.rest: int | None = None
-        before = self.patterns
-        try:
-            self.rest = next(filter(self.takes_all, range(len(before))), None)
-            before = before[: self.rest]
-        except PatternError:
-            pass
-        self._search = _lines_with(before)
-
-    @property
-    def patterns(self) -> list[str]:
-        """The path_regex of each creation rule."""
-        return self.config.patterns if self.config is not None else []
+        self.rest: RuleUse | None = None
+        with suppress(PatternError):
+            self.rest = next((use for use in self.uses if use.takes_all), None)
+        self._search = _lines_with(patterns[: self.rest.number] if self.rest is not None else patterns)
 
     def relative(self, whole: str) -> str:
         """Return the name that rules are matched against, for an absolute path."""
@@ -76,18 +120,22 @@ class Rules:
             return whole[len(self._prefix) :]
         return self.config.names(whole)[0] if self.config is not None else whole
 
-    def find(self, whole: str) -> int | None:
-        """Return the number of a file's rule, or None.
+    def find(self, whole: str) -> RuleUse | None:
+        """Return a file's rule, or None.
 
         Raises PatternError if a pattern that must be tried cannot be used.
         """
         name = self.relative(whole)
         if self.config is None:
             return None
-        number = self.rest if self._leaves(name) else self.config.first([name])
-        if number is not None:
-            self.used.add(number)
-        return number
+        if self._leaves(name):
+            use = self.rest
+        else:
+            number = self.config.first([name])
+            use = self.uses[number] if number is not None else None
+        if use is not None:
+            use.used = True
+        return use
 
     def takes_none(self, folders: Sequence[tuple[str, Sequence[str]]]) -> bool:
         """Whether one search shows that no rule before `rest` matches any of these files.
@@ -101,7 +149,7 @@ class Rules:
         if not self._leaves("\n".join(place + f"\n{place}".join(bases) for place, bases in inner)):
             return False
         if self.rest is not None:
-            self.used.add(self.rest)
+            self.rest.used = True
         return True
 
     def _leaves(self, names: str) -> bool:
@@ -111,38 +159,14 @@ class Rules:
         except PatternError:  # all searches together have exceeded their limit
             return False
 
-    def rule(self, number: int) -> configs.Rule:
-        """Return a rule by its number.  Raises an error if it cannot be used."""
-        found = self._rules.get(number)
-        if found is None:
-            assert self.config is not None
-            try:
-                found = self.config.rule(number)
-            except EncconfError as error:
-                found = error
-            self._rules[number] = found
-        if isinstance(found, EncconfError):
-            raise found
-        return found
-
-    def closest(self, whole: str) -> int | None:
-        """Return the number of a rule whose path_regex is similar to the name of a file, or None."""
+    def closest(self, whole: str) -> RuleUse | None:
+        """Return a rule whose path_regex is similar to the name of a file, or None."""
         from difflib import get_close_matches
 
         name = self.relative(whole)
-        plain = [re.sub(r"[\\^$()?]|\.[*+]", "", regex) for regex in self.patterns]
-        best = get_close_matches(name[:200], [each[:200] for each in plain], 1, 0.75)
-        return plain.index(best[0]) if best and best[0] in plain else None
-
-    def takes_all(self, number: int) -> bool:
-        """Whether a rule matches every name.  Such a rule says how to encrypt files, but not which."""
-        found = self._all.get(number)
-        if found is None:
-            from encconf.rules.pattern import compile
-
-            regex = self.patterns[number]
-            found = self._all[number] = not regex or all(map(compile(regex).search, _ANY_NAMES))
-        return found
+        plain = {re.sub(r"[\\^$()?]|\.[*+]", "", use.regex)[:200]: use for use in reversed(self.uses)}
+        best = get_close_matches(name[:200], plain, 1, 0.75)
+        return plain[best[0]] if best else None
 
     @cached_property
     def _names(self) -> Names:

@@ -8,17 +8,13 @@ from collections.abc import Iterator
 from encconf.audit.findings import Finding, printable
 from encconf.audit.rulebook import Rulebook, Rules
 from encconf.errors import EncconfError
-from encconf.rules.selection import Selection
 from encconf.text.printable import counted, listed
 
-Selections = dict[tuple[Rules, int, Selection], list[str]]  # files by configuration, rule and own selection
 
-
-def of_rules(book: Rulebook, selections: Selections, *, whole: bool) -> Iterator[Finding]:
+def of_rules(book: Rulebook, *, whole: bool) -> Iterator[Finding]:
     """Yield the findings about the .sops.yaml files that were read.
 
-    ``selections`` are the selections of files whose rules do not say which values to encrypt.  ``whole`` says
-    that all files of the repository were checked, so that unused rules can be reported.
+    ``whole`` says that all files of the repository were checked, so that unused rules can be reported.
     """
     for rules in book.read:
         name = os.path.relpath(rules.path, book.cwd)
@@ -29,7 +25,7 @@ def of_rules(book: Rulebook, selections: Selections, *, whole: bool) -> Iterator
             yield Finding("bad-config", name, error.message, place=(1, 1), hint=error.hint)
             continue
         assert rules.config is not None
-        yield from _unselected(rules, name, selections)
+        yield from _unselected(rules, name)
         for notice in list(rules.config.notices):
             place = rules.place(notice.partition(" ")[0])
             yield Finding("config-notice", name, notice, place=place)
@@ -39,15 +35,10 @@ def of_rules(book: Rulebook, selections: Selections, *, whole: bool) -> Iterator
 def _each(rules: Rules, name: str, *, whole: bool) -> Iterator[Finding]:
     """Yield the findings about each rule."""
     sound = True
-    for number, regex in enumerate(rules.patterns):
-        at = rules.place(f"creation_rules[{number}]")
-        try:
-            if regex:
-                rules.takes_all(number)
-            rule = rules.rule(number)
-        except EncconfError as error:
-            said, hint = error.message, error.hint
-            yield Finding("bad-config", name, said, place=at, hint=hint, severity="warning")
+    for use in rules.uses:
+        at, rule = rules.place(use.name), use.rule
+        if isinstance(rule, EncconfError):
+            yield Finding("bad-config", name, rule.message, place=at, hint=rule.hint, severity="warning")
             sound = False
             continue
         if not rule.groups:
@@ -57,23 +48,22 @@ def _each(rules: Rules, name: str, *, whole: bool) -> Iterator[Finding]:
             said = f"{rule.name} has {len(rule.groups)} key groups and no shamir_threshold: to open a file,"
             said += " you need a key of every group"
             yield Finding("accidental-quorum", name, said, place=at)
-        if whole and sound and number not in rules.used:
-            said = f"path_regex {printable(regex)}," if regex else "which has no path_regex,"
+        if whole and sound and not use.used:
+            said = f"path_regex {printable(use.regex)}," if use.regex else "which has no path_regex,"
             yield Finding("unused-rule", name, f"{rule.name}, {said} applies to no file", place=at)
 
 
-def _unselected(rules: Rules, name: str, selections: Selections) -> Iterator[Finding]:
+def _unselected(rules: Rules, name: str) -> Iterator[Finding]:
     """Yield a finding for each selection that files have, but that their rule does not say."""
-    for (chosen, number, selection), files in selections.items():
-        if chosen is not rules:
-            continue
-        entry = " and ".join(selection.as_written())
-        count = counted(len(files), "file has", "files have")
-        yield Finding(
-            "rule-without-selection",
-            name,
-            f"creation_rules[{number}] does not say which values are encrypted, and {count} {entry}: "
-            f"{listed([printable(file) for file in files], 3)}",
-            place=rules.place(f"creation_rules[{number}]"),
-            hint=f"In new files, every value is encrypted. To make them match, add {entry} to the rule.",
-        )
+    for use in rules.uses:
+        for selection, files in use.selections.items():
+            entry = " and ".join(selection.as_written())
+            count = counted(len(files), "file has", "files have")
+            yield Finding(
+                "rule-without-selection",
+                name,
+                f"{use.name} does not say which values are encrypted, and {count} {entry}: "
+                f"{listed(map(printable, files), 3)}",
+                place=rules.place(use.name),
+                hint=f"In new files, every value is encrypted. To make them match, add {entry} to the rule.",
+            )

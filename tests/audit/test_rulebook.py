@@ -23,13 +23,14 @@ def test_the_rule_is_the_one_that_encrypting_would_take(repo: Repo) -> None:
             for name in ("prod/a", "x/a", "x/y/z", "a", "Secret.yaml", "b.enc.json", "q", "r", "zz"):
                 rules = Rulebook(None, str(repo.folder)).of(str(repo.folder))
                 assert rules is not None
-                number = rules.find(str(repo.folder / name))
+                use = rules.find(str(repo.folder / name))
                 try:
                     wanted = find_rule(name, cwd=str(repo.folder)).name
                 except NoMatchingRuleError:
-                    assert number is None
+                    assert use is None
                 else:
-                    assert wanted == f"creation_rules[{number}]"
+                    assert use is not None
+                    assert wanted == use.name
 
 
 EVERY = ["", ".", ".*", "^.+$", r"(?s)\A.*\z", "^(.*/)?[^/]+$", r"\W|\w", "^", "a|b*"]
@@ -43,8 +44,8 @@ def test_a_rule_for_every_name(repo: Repo, regex: str) -> None:
     repo.config(f"  - path_regex: {json.dumps(regex)}\n    {A}")
     rules = Rulebook(None, str(repo.folder)).of(str(repo.folder))
     assert rules is not None
-    assert rules.takes_all(0) is (regex in EVERY)
-    assert (rules.rest == 0) is (regex in EVERY)
+    assert rules.uses[0].takes_all is (regex in EVERY)
+    assert rules.rest is (rules.uses[0] if regex in EVERY else None)
     if regex == "^[^/]+$":
         assert rules.find(str(repo.folder / "a/b.yaml")) is None
 
