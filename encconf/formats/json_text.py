@@ -34,12 +34,8 @@ def skip_blanks(text: str, at: int) -> int:
 
 def back(text: str, at: int) -> int:
     """Return the end of the last token before an offset."""
-    while at:
-        chunk = text[max(0, at - 1000) : at]
-        kept = len(chunk.rstrip(SPACE))
-        at -= len(chunk) - kept
-        if kept:
-            break
+    while at and text[at - 1] in SPACE:
+        at -= 1
     return at
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from json import loads
 
-from encconf.formats.json_text import TOKEN, compact, laid_out, quote, skip_blanks
+from encconf.formats.json_text import STRING, WS, compact, laid_out, quote
 from encconf.text.document import newline_of
 from encconf.text.tree import Entry, Single, Tree, append, data_of, nested, take
 
@@ -15,52 +15,43 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 
-_TOKEN = re.compile(TOKEN)
+# A member or item up to its value or opening bracket, and what may come between two of these.
+_ENTRY = re.compile(rf'({WS})({STRING}{WS}:|)({WS})(?:({STRING}|[^ \t\r\n"{{}}\[\],:]++)|([{{\[]))')
+_BETWEEN = re.compile(rf"({WS})([,}}\]])")
 
 
 def tree(document: Document) -> Tree:
     """Return the tree of a scanned text: a stream of one document."""
     text = document.text
     leaves = {leaf.start: leaf for leaf in document.leaves}
-    stream = Tree("stream", [])
-    stack = [stream]
-    at = 0  # where the text that is in no piece yet starts
-    key: str | None = None
-    name = (0, 0)  # where the key starts, and where its colon ends
-    for found in _TOKEN.finditer(text, skip_blanks(text, 0)):
-        token, start, end = found[0], found.start(), found.end()
-        inside = stack[-1]
-        if token == ":":
-            name = (name[0], end)
-        elif token == ",":
-            inside.entries[-1].post = text[at:start]
-            at = end
-        elif token in ("}", "]"):
-            inside.tail = text[at:start]
-            inside.data = data_of(inside)
-            at = end
-            stack.pop()
-        elif inside.kind == "map" and key is None:
-            key, name = loads(token), (start, end)
-        else:
-            if key is None:
-                name = (start, start)
-            leaf = leaves.get(start)
-            brackets = {"{": "{}", "[": "[]"}.get(token)
-            value: Tree | Single
-            if brackets is None:
-                value = Single(token, (leaf.type, leaf.data) if leaf else ("", token.encode()), leaf)
+    inside = stream = Tree("stream", [])
+    stack: list[Tree] = []  # the collections around ``inside``
+    at = 0
+    while found := _ENTRY.match(text, at) or _BETWEEN.match(text, at):
+        at = found.end()
+        if found.re is _BETWEEN:
+            blanks, sign = found.groups()
+            if sign == ",":
+                inside.entries[-1].post = blanks
             else:
-                value = Tree("map" if token == "{" else "seq", {}, brackets=brackets)
-            steps: Path = () if inside is stream else (len(inside.entries) if key is None else key,)
-            entry = Entry(
-                steps, text[at : name[0]], text[name[0] : start], value, key=key, sign=name[1] - name[0],
-                listed=key is None,
-            )  # fmt: skip
-            inside.entries.append(entry)
-            at, key = end, None
-            if isinstance(value, Tree):
-                stack.append(value)
+                inside.tail = blanks
+                inside.data = data_of(inside)
+                inside = stack.pop()
+            continue
+        lead, head, gap, single, bracket = found.groups()
+        key = loads(head[:-1]) if head else None
+        steps: Path = () if inside is stream else (len(inside.entries) if key is None else key,)
+        value: Tree | Single
+        if bracket is None:
+            leaf = leaves.get(at - len(single))
+            value = Single(single, (leaf.type, leaf.data) if leaf else ("", single.encode()), leaf)
+        else:
+            value = Tree("map" if bracket == "{" else "seq", {}, brackets="{}" if bracket == "{" else "[]")
+        entry = Entry(steps, lead, head + gap, value, key=key, sign=len(head), listed=key is None)
+        inside.entries.append(entry)
+        if isinstance(value, Tree):
+            stack.append(inside)
+            inside = value
     if stream.entries:
         stream.entries[0].post = text[at:]
     else:
