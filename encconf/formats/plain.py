@@ -14,6 +14,7 @@ from encconf.text.words import bool_word
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from encconf.text.path import Path
     from encconf.text.tree import Plain, Tree
@@ -53,34 +54,30 @@ def stored_text(value: Plain) -> tuple[str, bytes | None]:
     return "str", string_of(value).encode()
 
 
-def put_plain(tree: Plain, path: Path, value: Plain) -> Plain:
-    """Return the tree with a value set at a path, as `sops set` does it."""
-    if not path:
-        return value
-    step = path[0]
-    if isinstance(tree, dict) and isinstance(step, str):
-        old = tree.get(step)
-        return {**tree, step: put_plain(old, path[1:], value) if step in tree else nested(path[1:], value)}
-    if isinstance(tree, list) and isinstance(step, int):
-        at = step + len(tree) if step < 0 else step
-        if at >= len(tree):
-            return [*tree, nested(path[1:], value)]
-        return [*tree[:at], put_plain(tree[at], path[1:], value), *tree[at + 1 :]]
-    return nested(path, value)
+def put_plain(tree: Any, path: Path, value: Plain) -> Any:
+    """Put a value at a path, which `settled` returned, as `sops set` does it.
 
-
-def drop_plain(tree: Plain, path: Path) -> Plain:
-    """Return the tree without the value at a path, which must exist."""
-    step = path[0]
+    Returns the tree, which changes, or what stands in its place.
+    """
+    if not path or not isinstance(tree, (dict, list)):
+        return nested(path, value)
+    step: Any = path[0]
     rest = path[1:]
-    if isinstance(tree, dict):
-        if rest:
-            return {key: drop_plain(item, rest) if key == step else item for key, item in tree.items()}
-        return {key: item for key, item in tree.items() if key != step}
-    assert isinstance(tree, list)
-    assert isinstance(step, int)
-    at = step + len(tree) if step < 0 else step
-    return [*tree[:at], *([drop_plain(tree[at], rest)] if rest else []), *tree[at + 1 :]]
+    if isinstance(tree, list) and step == len(tree):
+        tree.append(nested(rest, value))
+    elif isinstance(tree, dict) and step not in tree:
+        tree[step] = nested(rest, value)
+    else:
+        tree[step] = put_plain(tree[step], rest, value)
+    return tree
+
+
+def drop_plain(tree: Any, path: Path) -> None:
+    """Remove the value at a path, which must exist, from the tree."""
+    *above, last = path
+    for step in above:
+        tree = tree[step]
+    del tree[last]
 
 
 def missing(path: Sequence[str | int]) -> PathNotFoundError:

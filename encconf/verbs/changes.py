@@ -268,7 +268,7 @@ def _with(document: Document, *edits: tuple[Path, Any]) -> Document:
                 raise missing(())
             find(meant, path)
             path = settled(meant, path)
-            meant = drop_plain(meant, path)
+            drop_plain(meant, path)
             tree_of_text.drop(root, path, writing)
             continue
         if path[:1] == ("sops",):
