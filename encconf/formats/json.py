@@ -244,39 +244,33 @@ def _number(text: str, offset: int, raw: str) -> tuple[str, bytes]:
     return "float", goyaml.format_float(number)
 
 
+_MEMBER = rf"{WS}(?:{STRING}{WS}()(?::{WS}())?)?"
+_WANTED = ("a key in double quotes", "a colon", "a value")  # by the groups of `_MEMBER` that matched
+_HINTS = {**dict.fromkeys("#/", "JSON has no comments"), "'": "JSON uses double quotes only"}
+
+
 def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseError:
     """Return the error for a missing or broken token at an offset.  ``ended``: a value ends there."""
-    at = skip_blanks(text, at)
-    wanted = "a value"
+    member = in_map and not ended
+    found = re.compile(_MEMBER if member else WS).match(text, at)
+    assert found is not None  # every text matches
+    at = found.end()
+    wanted = _WANTED[found.lastindex or 0] if member else "a value"
     if ended:
         wanted = f"a comma or the closing {'brace' if in_map else 'bracket'}"
-    elif in_map:
-        wanted = "a key in double quotes"
-        key = re.compile(STRING).match(text, at)
-        if key is not None:
-            at = skip_blanks(text, key.end())
-            wanted = "a colon"
-            if text.startswith(":", at):
-                at = skip_blanks(text, at + 1)
-                wanted = "a value"
-    found = text[at : at + 1]
-    if not found:
+    sign = text[at : at + 1]
+    if not sign:
         return error_at(text, at, f"the text ends where {wanted} was expected")
-    if found == '"' and not ended and wanted != "a colon":
+    if sign == '"' and not ended and wanted != "a colon":
         begun = re.compile(STRING[:-1]).match(text, at)
-        bad = begun.end() if begun else at
-        if bad == len(text):
-            return error_at(text, at, "a string does not end")
-        if text[bad] == "\\":
-            return error_at(text, bad, "JSON has no such escape", hint="write a backslash as \\\\")
-        return error_at(text, bad, "a string holds a line break or control character",
-                      hint="write it as an escape, like \\n; or the closing quote is missing")  # fmt: skip
-    hint = None
-    if found in "#/":
-        hint = "JSON has no comments"
-    elif found == "'":
-        hint = "JSON uses double quotes only"
-    elif found in "}]" and not ended and text[back(text, at) - 1] == ",":
+        return error_at(
+            text,
+            begun.end() if begun else at,
+            "a string does not end, or has a character that JSON does not allow there",
+            hint="write a line break as the escape \\n, and a backslash as \\\\",
+        )
+    hint = _HINTS.get(sign)
+    if sign in "}]" and not ended and text[back(text, at) - 1] == ",":
         hint = "remove the comma before it"
     return error_at(text, at, f"expected {wanted}", hint=hint)
 

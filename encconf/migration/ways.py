@@ -38,61 +38,42 @@ class Way(Record):
     steps: tuple[str, ...]
 
 
+def _way(name: str, title: str, schemes: str, *steps: str) -> Way:
+    return Way(name, title, tuple(schemes.split()), steps)
+
+
 WAYS = (
-    Way(
-        "environment",
-        "variables that the system sets",
-        ("env",),
-        ("encconf exec {flags}{file} -- PROGRAM",),
-    ),
-    Way(
+    _way("environment", "variables that the system sets", "env", "encconf exec {flags}{file} -- PROGRAM"),
+    _way(
         "systemd",
         "credentials of systemd",
-        ("systemd",),
-        (
-            "encconf systemd unit --unit UNIT {flags}{file}",
-            "encconf export --format systemd-creds -o FOLDER {flags}{file}",
-        ),
+        "systemd",
+        "encconf systemd unit --unit UNIT {flags}{file}",
+        "encconf export --format systemd-creds -o FOLDER {flags}{file}",
     ),
-    Way(
-        "keyring",
-        "the system's keyring",
-        ("keyring",),
-        ("encconf keygen --to keyring:encconf/identity --use",),
-    ),
-    Way(
+    _way("keyring", "the system's keyring", "keyring", "encconf keygen --to keyring:encconf/identity --use"),
+    _way(
         "cyberark",
         "CyberArk",
-        ("cyberark", "conjur"),
-        (
-            "encconf set {file} {name} ref+cyberark://SAFE/OBJECT",
-            "encconf keygen --to conjur:VARIABLE",
-        ),
+        "cyberark conjur",
+        "encconf set {file} {name} ref+cyberark://SAFE/OBJECT",
+        "encconf keygen --to conjur:VARIABLE",
     ),
-    Way(
+    _way(
         "vault",
         "HashiCorp Vault or OpenBao",
-        ("vault",),
-        (
-            "encconf set {file} {name} ref+vault://MOUNT/PATH#/FIELD",
-            "encconf keygen --to vault:MOUNT/PATH#identity",
-        ),
+        "vault",
+        "encconf set {file} {name} ref+vault://MOUNT/PATH#/FIELD",
+        "encconf keygen --to vault:MOUNT/PATH#identity",
     ),
-    Way(
+    _way(
         "cloud",
         "the secret manager of a cloud",
-        ("awssm", "awsssm", "gcpsm", "azkv"),
-        (
-            "encconf set {file} {name} ref+awssm://NAME",
-            "encconf keygen --to awssm:NAME",
-        ),
+        "awssm awsssm gcpsm azkv",
+        "encconf set {file} {name} ref+awssm://NAME",
+        "encconf keygen --to awssm:NAME",
     ),
-    Way(
-        "sops",
-        "SOPS files in git",
-        (),
-        ("git add {file}", "load_config({path})"),
-    ),
+    _way("sops", "SOPS files in git", "", "git add {file}", "load_config({path})"),
 )
 """In the order of the table in docs/choosing.md."""
 
