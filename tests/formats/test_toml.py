@@ -14,6 +14,7 @@ from pathlib import Path
 import installed
 import pytest
 from engine import changed_lines, credentials, rule, sealed_leaves
+from formats.contract import SECRET, FormatContract
 from formats.toml_files import (
     BLOCK,
     CREDENTIALS,
@@ -34,7 +35,6 @@ from encconf.errors import EncconfError
 from encconf.formats import module, toml_scan
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT, Selection
-from encconf.testing.contracts.format import SECRET, FormatContract
 from encconf.text.document import Leaf, splice
 
 format = module("toml")
