@@ -167,7 +167,6 @@ class FileHistory:
         self.keys: dict[str, MasterKey] = {}
         self.spans: dict[str, list[Span]] = {}
         self.plain: list[Span] = []
-        self._open: dict[str, Span] = {}  # the spans that have not ended, by key
         self._last = UNCOMMITTED  # the newest commit so far
         self._gone: list[Version] = []  # what was last deleted, or replaced by plaintext
         self._data_keys: dict[Version, int] = {}  # the number of each version's data key
@@ -183,38 +182,33 @@ class FileHistory:
         after = new.keys if new is not None else {}
         self.keys.update(after)
         for key in before - set(after):
-            self._close(key, moment)
+            _note(self.spans.get(key, []), False, moment)
         for key in after:
-            if key not in before and key not in self._open:
-                self._open[key] = span = Span(moment)
-                self.spans.setdefault(key, []).append(span)
+            if key not in before:
+                _note(self.spans.setdefault(key, []), True, moment)
         sealed = [old for old in olds if old.tags]
         if new is None or not new.encrypted:
             self._gone = sealed or self._gone
         else:
             self._learn(new, self._data_key(new, sealed or self._gone), moment)
-        self._note_plain(new is not None and not new.encrypted, moment)
+        _note(self.plain, new is not None and not new.encrypted, moment)
 
     def merge(self, head: Version) -> None:
         """Apply the keys of the last commit, since a merge may have kept the changes of only one side."""
         self.keys.update(head.keys)
-        for key in [key for key in head.keys if key not in self._open]:
-            spans = self.spans.setdefault(key, [])
-            if spans:
-                spans[-1].end = spans[-1].until = None
-            else:
-                spans.append(Span(self._last))
-            self._open[key] = spans[-1]
-        for key in set(self._open) - set(head.keys):
-            self._close(key, self._last)
+        for key in head.keys:
+            span = self.spans.setdefault(key, [Span(self._last)])[-1]
+            span.end = span.until = None
+        for key in set(self.spans) - set(head.keys):
+            _note(self.spans[key], False, self._last)
         if head.encrypted and self._last.commit:
             self._learn(head, self._data_key(head, self._gone), self._last)
 
     def end(self, head: Version | None, now: Version) -> None:
         """Apply what is not committed, and find out until when each key knew the data key."""
         self.keys.update(now.keys)
-        for key in set(self._open) - set(now.keys):
-            self._close(key, UNCOMMITTED)
+        for key in {**self.spans, **now.keys}:
+            _note(self.spans.setdefault(key, []), key in now.keys, UNCOMMITTED)
         number = self._data_key(now, [head] if head is not None and head.tags else self._gone)
         for spans in self.spans.values():
             for span in spans:
@@ -222,9 +216,6 @@ class FileHistory:
                     span.until = None
                 elif span.end and not span.until:
                     span.until = UNCOMMITTED
-        for key in now.keys:
-            if key not in self._open:
-                self.spans.setdefault(key, []).append(Span(UNCOMMITTED))
         self._data_keys.clear()  # it holds every version, and there may be thousands of files
         self._gone = []
 
@@ -247,17 +238,14 @@ class FileHistory:
                 if span.end and not span.until and number not in span.data_keys:
                     span.until = moment
 
-    def _close(self, key: str, end: Moment) -> None:
-        """End the open span of a key, if it has one."""
-        if (span := self._open.pop(key, None)) is not None:
-            span.end = end
 
-    def _note_plain(self, plain: bool, moment: Moment) -> None:
-        running = bool(self.plain) and self.plain[-1].end is None
-        if plain and not running:
-            self.plain.append(Span(moment))
-        elif not plain and running:
-            self.plain[-1].end = moment
+def _note(spans: list[Span], now: bool, moment: Moment) -> None:
+    """Begin a span, or end the last one, unless it is so ``now`` already."""
+    running = bool(spans) and spans[-1].end is None
+    if now and not running:
+        spans.append(Span(moment))
+    elif running and not now:
+        spans[-1].end = moment
 
 
 def _reported(
