@@ -35,7 +35,7 @@ def page(found: Report, *, title: str) -> str:
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    people = [person for person in found.people if any(file.of(person) for file in found.files)]
+    people = found.people
     few = len(people) <= _FEW and all(len(person.label) <= _FLAT for person in people)
     return packaged("encconf.audit", "page.html").format(
         generator=GENERATOR,
@@ -44,16 +44,16 @@ def page(found: Report, *, title: str) -> str:
         style=style,
         when=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(found.now)).lstrip("0"),
         caveat="; this clone has only a part of the history" if found.dated and found.shallow else "",
-        stats=_stats(found, people),
+        stats=_stats(found),
         attention=_attention(found),
         legend=_legend(found),
         few=' class="few"' if few else "",
         columns="<col>" * len(people),
         heads=_heads(people),
-        rows=_rows(found, people),
+        rows=_rows(found),
         counts="".join(f'<th scope="col" class="count">{name}</th>' for name in _HEADS.values()),
-        people=_people(found, people),
-        data=_json(_data(found, people)),
+        people=_people(found),
+        data=_json(_data(found)),
         script=script,
     )
 
@@ -61,12 +61,12 @@ def page(found: Report, *, title: str) -> str:
 # --- parts ---------------------------------------------------------------------------------------
 
 
-def _stats(found: Report, people: list[Person]) -> str:
-    services = sum(person.service for person in people)
+def _stats(found: Report) -> str:
+    services = sum(person.service for person in found.people)
     exposed = sum(any(reader.exposed for reader in file.readers) for file in found.files)
     numbers = {
         "Files": len(found.files),
-        "People": len(people) - services,
+        "People": len(found.people) - services,
         "Services": services,
         "Need several people": sum(file.quorum > 1 for file in found.files),
         "Open to somebody who was removed": exposed,
@@ -138,8 +138,8 @@ def _heads(people: list[Person]) -> str:
     )
 
 
-def _rows(found: Report, people: list[Person]) -> str:
-    place = {person: at for at, person in enumerate(people)}
+def _rows(found: Report) -> str:
+    place = {person: at for at, person in enumerate(found.people)}
     numbers = {id(file): at for at, file in enumerate(found.files)}
     grouped = readers.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
     return "\n".join(_row([numbers[id(file)] for file in files], files, place) for files in grouped)
@@ -171,9 +171,9 @@ def _row(numbers: list[int], files: list[FileAccess], place: dict[Person, int]) 
     return f'{head}<td class="number">{number}</td>{"".join(cells)}</tr>'
 
 
-def _people(found: Report, people: list[Person]) -> str:
+def _people(found: Report) -> str:
     rows = []
-    for at, person in enumerate(people):
+    for at, person in enumerate(found.people):
         states = [reader.state for file in found.files if (reader := file.of(person))]
         keys = "".join(f"<code>{_text(key.label)}</code>" for key in person.keys)
         counts = "".join(
@@ -190,9 +190,9 @@ def _people(found: Report, people: list[Person]) -> str:
     return "\n".join(rows)
 
 
-def _data(found: Report, people: list[Person]) -> object:
+def _data(found: Report) -> object:
     """Return the data for the script."""
-    place = {person: at for at, person in enumerate(people)}
+    place = {person: at for at, person in enumerate(found.people)}
     files = []
     for file in found.files:
         readers = [
@@ -219,7 +219,7 @@ def _data(found: Report, people: list[Person]) -> object:
                 "service": person.service,
                 "keys": [[kind(key), escaped(key.label)] for key in person.keys],
             }
-            for person in people
+            for person in found.people
         ],
         "files": files,
     }

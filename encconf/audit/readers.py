@@ -15,6 +15,7 @@ from encconf.audit import names as naming
 from encconf.engine.metadata import Metadata
 from encconf.envelope.groups import quorum
 from encconf.errors import EncconfError, UsageError
+from encconf.text.printable import listed
 from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
@@ -203,10 +204,10 @@ class Report:
             if len(found) == 1:
                 return found[0]
             if found:
-                some = ", ".join(person.label for person in found[:5])
+                some = listed((person.label for person in found), 5)
                 raise UsageError(f"{word!r} may be any of: {some}", hint="write the whole name")
         labels = [person.label for person in self.people]
-        hint = did_you_mean(word, labels) or f"the readers are: {', '.join(labels[:8]) or 'none'}"
+        hint = did_you_mean(word, labels) or f"the readers are: {listed(labels) or 'none'}"
         raise UsageError(f"no present or former reader is called {word!r}", hint=hint)
 
 

@@ -19,7 +19,7 @@ from encconf.keys import TABLE, MasterKey
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import mapped
-from encconf.text.printable import counted
+from encconf.text.printable import counted, listed
 
 SCRIPTS = (
     ".pre-commit-config.yaml", "lefthook.yml", ".envrc", "Makefile", "GNUmakefile", "justfile", ".justfile",
@@ -177,23 +177,20 @@ def describe(found: Survey) -> list[str]:
 
     count = len(found.metadata)
     sorts = ", ".join(f"{name} {number}" for name, number in found.formats.most_common())
-    places = ", ".join(f"{name}/" if name != "." else "the top folder" for name in found.folders[:4])
-    more = f" and {len(found.folders) - 4} more folders" if len(found.folders) > 4 else ""
-    lines = [f"{counted(count, 'SOPS file')} ({sorts}) in {places}{more}"]
+    places = listed((f"{name}/" if name != "." else "the top folder" for name in found.folders), 4)
+    lines = [f"{counted(count, 'SOPS file')} ({sorts}) in {places}"]
     names = Names()
     for config in dict.fromkeys(filter(None, found.configs.values())):
         names.add_config(config)
     keys = found.keys
     named = [names.given(key) or _short(kind(key), key.label) for key in keys]
-    people = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
-    lines.append(f"encrypted for {counted(len(keys), 'key')}: {people}")
+    lines.append(f"encrypted for {counted(len(keys), 'key')}: {listed(named, 5)}")
     if found.ignored:
         lines.append(f"{IGNORED} is ignored, by sops too: git mv {IGNORED} {NAME}")
     elif lacking := sum(found.configs[os.path.dirname(name)] is None for name in found.metadata):
         where = "no" if lacking == count else f"{lacking} of these files have no"
         lines.append(f"{where} {NAME}: encconf init writes one that matches the files")
     if found.callers:
-        callers = ", ".join(found.callers[:5])
-        lines.append(f"sops is called in: {callers} (encconf doctor . shows replacements)")
+        lines.append(f"sops is called in: {listed(found.callers, 5)} (encconf doctor . shows replacements)")
     lines.append("next: encconf check, encconf access, encconf git install (help: encconf --help)")
     return lines

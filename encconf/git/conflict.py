@@ -19,6 +19,7 @@ from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError
 from encconf.merge import Merged
 from encconf.record import Record
 from encconf.text.document import splice
+from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,9 +49,8 @@ def with_conflict(text: str, merged: Merged, labels: Labels, format: str, creden
     try:
         opened = opening.open_text(text, format=format, credentials=credentials)
     except KeyAccessError:
-        paths = ", ".join(merged.conflicts[:5])
         raise UndecidedError(
-            f"both sides changed {paths}, and you can no longer open the file",
+            f"both sides changed {listed(merged.conflicts, 5)}, and you can no longer open the file",
             hint="ask somebody who can open it to merge",
         ) from None
     document, data_key = opened.document, opened.data_key

@@ -14,6 +14,7 @@ from encconf.errors import EncconfError, UsageError
 from encconf.git import attributes, environment, repository, run
 from encconf.git.attributes import ATTRIBUTES
 from encconf.io import fileio, programs
+from encconf.text.printable import listed
 
 PATTERNS = tuple(f"*.enc{suffix}" for row in formats.ROWS.values() for suffix in row.suffixes)
 """The usual patterns.  `install` adds them if encrypted files have such names, or if it knows no files."""
@@ -80,13 +81,9 @@ def install(
         added += _add_attributes(file, [*here, *of_rules])
         left = attributes.without_drivers(root, there)
     if added:
-        more = f" and {len(added) - _NAMED} more" if len(added) > _NAMED else ""
-        done.append(f"added {', '.join(added[:_NAMED])}{more} to {file}")
+        done.append(f"added {listed(added, _NAMED)} to {file}")
     if left:
-        done.append(
-            f"git still merges {', '.join(left[:5])}{', …' * (len(left) > 5)} line by line: git check-attr "
-            "merge FILE shows why"
-        )
+        done.append(f"git still merges {listed(left, 5)} line by line: git check-attr merge FILE shows why")
     return done
 
 

@@ -18,6 +18,7 @@ from encconf.git.outcome import LOOK, WITH_A_KEY, Outcome
 from encconf.merge import merge as merge_texts
 from encconf.text.document import splice
 from encconf.text.path import spell
+from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def merge_without_key(texts: Sequence[str], format: str, repository: Repository)
     plain = [_detached(text, document) for text, document in zip(texts, documents, strict=True)]
     merged = merge_texts(*plain, format=format)
     if merged.conflicts:
-        paths = "the file" if merged.whole else ", ".join(merged.conflicts[:5])
+        paths = "the file" if merged.whole else listed(merged.conflicts, 5)
         raise UndecidedError(
             f"both sides changed {paths}, and none of your keys opens the values", hint=WITH_A_KEY
         )

@@ -29,6 +29,7 @@ from encconf.identities.credentials import Credentials
 from encconf.merge import merge as merge_texts
 from encconf.record import Record
 from encconf.rules.config import Rule
+from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ class _Merge(Record):
         again = opening.open_text(outcome.text, format=format, credentials=credentials)
         found = differences(there, again)
         if found:
-            named = ", ".join(found[:5]) + (", …" if len(found) > 5 else "")
+            named = listed(found, 5)
             raise UnmergedError(f"the file is not the result of merging its parents: {named}", hint=LOOK)
         return outcome.text
 
