@@ -17,7 +17,7 @@ from encconf.audit.sealed import Sealed
 from encconf.errors import EncconfError
 from encconf.io import fileio
 from encconf.keys import TABLE
-from encconf.text.path import Path
+from encconf.text.path import Path, spell
 
 Version = tuple[int, ...]
 
@@ -65,17 +65,12 @@ def too_old(read: Sequence[Rules], encrypted: Sequence[Sealed], root: str, cwd: 
     if found is None:
         return
     version, place = found
-    for rules in read:
-        name = os.path.relpath(rules.path, cwd)
-        said: set[str] = set()
-        for path, what, least in _in_rules(rules):
-            if version < least and what not in said:
-                said.add(what)
-                yield _finding(name, what, least, version, place, rules.place(path))
-    for sealed in encrypted:
-        for what in _FILE:
-            if version < _RULE[what] and _has(sealed, what):
-                yield _finding(sealed.file, what, _RULE[what], version, place, (0, 0))
+    said: set[tuple[str, str]] = set()
+    for file, what, least, at in _settings(read, encrypted, cwd):
+        if version < least and (file, what) not in said:
+            said.add((file, what))
+            needs = f"{what} needs sops {_dotted(least)}, and {printable(place)} names {_dotted(version)}"
+            yield Finding("sops-too-old", file, needs, place=at)
 
 
 def named(root: str) -> tuple[Version, str] | None:
@@ -94,30 +89,24 @@ def named(root: str) -> tuple[Version, str] | None:
     return min(found, default=None)
 
 
-def _finding(
-    file: str, what: str, least: Version, version: Version, place: str, at: tuple[int, int]
-) -> Finding:
-    said = f"{what} needs sops {_dotted(least)}, and {printable(place)} names {_dotted(version)}"
-    return Finding("sops-too-old", file, said, place=at)
-
-
 def _dotted(version: Version) -> str:
     return ".".join(map(str, version))
 
 
-def _has(sealed: Sealed, what: str) -> bool:
-    selection = sealed.metadata.selection
-    return selection.mac_only_encrypted if what == "mac_only_encrypted" else selection.kind == what
-
-
-def _in_rules(rules: Rules) -> Iterator[tuple[str, str, Version]]:
-    """Yield the settings of a configuration that need a certain version: path, setting, version."""
-    from encconf.text.path import spell
-
-    for leaf in rules.leaves():
-        text = leaf.data.decode("utf-8", "replace") if leaf.data else ""
-        for what, least in _of_leaf(leaf.path, text):
-            yield spell(leaf.path), what, least
+def _settings(
+    read: Sequence[Rules], encrypted: Sequence[Sealed], cwd: str
+) -> Iterator[tuple[str, str, Version, tuple[int, int]]]:
+    """Yield the settings that need a certain version: file, setting, version, line and column."""
+    for rules in read:
+        name = os.path.relpath(rules.path, cwd)
+        for leaf in rules.leaves():
+            text = leaf.data.decode("utf-8", "replace") if leaf.data else ""
+            for what, least in _of_leaf(leaf.path, text):
+                yield name, what, least, rules.place(spell(leaf.path))
+    for sealed in encrypted:
+        for what in sealed.metadata.selection.to_entries():
+            if what in _FILE:
+                yield sealed.file, what, _RULE[what], (0, 0)
 
 
 def _of_leaf(path: Path, text: str) -> Iterator[tuple[str, Version]]:
