@@ -61,22 +61,11 @@ class Piece:
     __slots__ = ("column", "comments", "end", "mark", "role", "scan", "start")
 
     def __init__(
-        self,
-        role: int,
-        mark: int,
-        comments: list[Placed],
-        start: int = 0,
-        column: int = 0,
-        scan: int = 0,
-        end: int = -1,
-    ) -> None:
-        self.role = role
-        self.mark = mark
-        self.comments = comments
-        self.start = start
-        self.column = column
-        self.scan = scan
-        self.end = end
+        self, role: int, mark: int, comments: list[Placed],
+        start: int = 0, column: int = 0, scan: int = 0, end: int = -1,
+    ) -> None:  # fmt: skip
+        self.role, self.mark, self.comments = role, mark, comments
+        self.start, self.column, self.scan, self.end = start, column, scan, end
 
 
 HEAD, LINE, FOOT = 0, 1, 2

@@ -29,7 +29,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from encconf.formats.comment_scan import BREAKS, HEAD, LINE, MARK, NODE, NOWHERE, TEXT, Scanner, count_breaks
+from encconf.formats.comment_scan import BREAKS, HEAD, MARK, NODE, NOWHERE, TEXT, Scanner, count_breaks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,11 +68,10 @@ class _Walk:
         # The parser in C does not count the byte order mark, the one in Python does.
         self.shift = len(text) - events[-1].end_mark.index if marked else 0
 
-        # The tree around the next event.  `top` is the event that starts the innermost collection.  If that
-        # is a mapping, an event of it is a key if its index minus `base` is odd.
-        self.top = self.base = NOWHERE
-        self.above: list[int] = []
-        self.columns: dict[int, int] = {}  # see `indent`
+        # The tree around the next event: the event that starts the innermost collection, and the column of
+        # the innermost block.  In a mapping, an event is a key if its index minus `base` is odd.
+        self.top = self.base = self.column = NOWHERE
+        self.above: list[tuple[int, int]] = []  # `top` and `column` of the collections around that
         self.closed = NOWHERE  # the event that starts the collection that ended last
         self.root = self.last_root = NOWHERE
         self.document = NOWHERE
@@ -81,9 +80,7 @@ class _Walk:
         # How many of the scanner's pieces were released, and which of their comments no node has taken yet.
         self.scanner = Scanner(text, int(marked))
         self.released = 0
-        self.heads: list[Placed] = []
-        self.lines: list[Placed] = []
-        self.feet: list[Placed] = []
+        self.due: tuple[list[Placed], list[Placed], list[Placed]] = ([], [], [])  # head, line and foot
         # For the event that takes its comments next: the token before it, and where its block ends.
         self.fence = self.block_end = 0
         self.document_over = False
@@ -101,15 +98,17 @@ class _Walk:
             if kind is ScalarEvent:
                 continue
             if kind in _STARTS:
-                self.above.append(self.top)
+                self.above.append((self.top, self.column))
                 if self.top < 0:
                     self.root = i
                 self.top = self.base = i
+                if self.is_block(event):
+                    self.column = event.end_mark.column
             elif kind in _ENDS:
                 if kind is MappingEndEvent and self.is_pair_end(event):
                     look = self.step(i, event)
                 self.closed = self.top
-                self.top = self.above.pop()
+                self.top, self.column = self.above.pop()
                 self.base = i
             elif kind is DocumentStartEvent:
                 self.document += 1
@@ -117,8 +116,7 @@ class _Walk:
             elif kind is DocumentEndEvent:
                 self.open_ended = not event.explicit
         if self.open_ended:
-            self.release(len(self.text))
-            self.end_document(self.root, self.document)
+            self.end_document(self.root, self.document, len(self.text))
         return self.scanner.placed
 
     def step(self, i: int, event: Event) -> int:
@@ -139,8 +137,8 @@ class _Walk:
             begin = self.events[i + 1].start_mark.index + self.shift
 
         scanner = self.scanner
-        scanner.in_flow = self.top >= 0 and bool(self.events[self.top].flow_style)
-        scanner.indent = self.indent()
+        scanner.in_flow = self.is_flow(self.top)
+        scanner.indent = self.column
         scanner.document = max(self.document, 0)
         if before.end_mark.index + self.shift > scanner.at:
             self.resume(before)
@@ -161,26 +159,26 @@ class _Walk:
 
     def resume(self, event: Event) -> None:
         """Move the scanner to the end of an event's token."""
-        scanner = self.scanner
-        start, mark = event.start_mark, event.end_mark
-        end = mark.index + self.shift
+        mark = event.end_mark
+        end, line = mark.index + self.shift, mark.line
         kind = event.__class__
-        if start.index == mark.index:  # a token begins here
-            scanner.resume(MARK, end, mark.line, mark.column)
-        elif kind is DocumentStartEvent or kind is DocumentEndEvent:
-            scanner.resume(MARK, end, mark.line, mark.column)
-            scanner.token = end - 3
-        elif kind is ScalarEvent and event.style and event.style in "|>":
-            span = self.text[start.index + self.shift : end]
-            space = span[len(span.rstrip(" \t" + BREAKS)) :]
-            scanner.resume(TEXT, end - len(space), mark.line - count_breaks(space), mark.column)
-        elif kind is ScalarEvent and event.value and not event.style:
-            scanner.resume(TEXT, end, mark.line, mark.column)
-        elif kind is not ScalarEvent and self.text[end - 1] in "-?":
+        is_marker = kind is DocumentStartEvent or kind is DocumentEndEvent
+        token = NODE
+        if is_marker or event.start_mark.index == mark.index:  # in the second case, a token begins here
+            token = MARK
+        elif kind is not ScalarEvent:
             # The "-" or "?" that begins a sequence or a pair is part of its event.
-            scanner.resume(self.text[end - 1], end, mark.line, mark.column)
-        else:
-            scanner.resume(NODE, end, mark.line, mark.column)
+            token = self.text[end - 1] if self.text[end - 1] in "-?" else NODE
+        elif event.style and event.style in "|>":
+            token = TEXT
+            span = self.text[event.start_mark.index + self.shift : end]
+            space = span[len(span.rstrip(" \t" + BREAKS)) :]
+            end, line = end - len(space), line - count_breaks(space)
+        elif event.value and not event.style:
+            token = TEXT
+        self.scanner.resume(token, end, line, mark.column)
+        if is_marker and event.start_mark.index < mark.index:
+            self.scanner.token = end - 3
 
     def scan_inside(self, event: Event, end: int) -> None:
         """Scan the comments inside an event's own span: after an anchor, a tag or ``|``."""
@@ -208,16 +206,14 @@ class _Walk:
                     break
                 self.gap[piece.column] = piece.start
                 reached = piece.scan
-        event = self.events[self.top]
-        if not self.is_block(event):
+        if not self.is_block(self.events[self.top]):
             return
-        column = event.end_mark.column
-        if column <= begin - self.scanner.bol and not self.document_over:
+        if self.column <= begin - self.scanner.bol and not self.document_over:
             # The block does not end by a dedent, but with the document.
             self.block_end = begin - 1
             self.document_over = True
         if pieces and pieces[-1].end >= self.block_end:
-            self.block_end = self.gap.get(column + 1, self.block_end)
+            self.block_end = self.gap.get(self.column + 1, self.block_end)
 
     # --- what an event is ------------------------------------------------------------------
 
@@ -232,7 +228,10 @@ class _Walk:
 
     def is_pair_end(self, event: Event) -> bool:
         """Whether the event ends a ``key: value`` without braces in a flow sequence."""
-        return event.start_mark.index == event.end_mark.index and bool(self.events[self.top].flow_style)
+        return event.start_mark.index == event.end_mark.index and self.is_flow(self.top)
+
+    def is_flow(self, start: int) -> bool:
+        return start >= 0 and bool(self.events[start].flow_style)
 
     def is_list(self, start: int) -> bool:
         return start >= 0 and self.events[start].__class__ is SequenceStartEvent
@@ -243,40 +242,18 @@ class _Walk:
         A flow collection has none, and a sequence at the column of its key has none either.  The start event
         of such a sequence includes its first ``-``.
         """
-        end = event.end_mark.index
-        return not event.flow_style and not (
-            event.__class__ is SequenceStartEvent
-            and event.start_mark.index < end
-            and self.text[end + self.shift - 1] == "-"
+        return not event.flow_style and (
+            event.__class__ is MappingStartEvent
+            or event.start_mark.index == event.end_mark.index
+            or self.text[event.end_mark.index + self.shift - 1] != "-"
         )
-
-    def indent(self) -> int:
-        """Return the column of the innermost block, or -1 at the top."""
-        above = len(self.above)
-        start = self.top
-        inside = []
-        while start >= 0 and start not in self.columns:
-            event = self.events[start]
-            if self.is_block(event):
-                self.columns[start] = event.end_mark.column
-                break
-            inside.append(start)
-            above -= 1
-            start = self.above[above]
-        column = self.columns.get(start, -1)
-        for start in inside:
-            self.columns[start] = column
-        return column
 
     def after_value(self, i: int) -> int:
         """Return the index of the event after the node that starts with event ``i``."""
         depth = 0
         while True:
             kind = self.events[i].__class__
-            if kind in _STARTS:
-                depth += 1
-            elif kind in _ENDS:
-                depth -= 1
+            depth += (kind in _STARTS) - (kind in _ENDS)
             i += 1
             if not depth:
                 return i
@@ -285,33 +262,45 @@ class _Walk:
 
     def is_busy(self) -> bool:
         """Whether any comment does not belong to a node yet."""
-        return bool(self.released < len(self.scanner.pieces) or self.heads or self.lines or self.feet)
+        heads, lines, feet = self.due
+        return bool(self.released < len(self.scanner.pieces) or heads or lines or feet)
 
     def release(self, mark: int, *, heads: bool = True) -> None:
         """Move the comments of pieces up to the token at ``mark`` to those that the next node takes."""
-        pieces = self.scanner.pieces
-        while self.released < len(pieces):
-            piece = pieces[self.released]
+        for piece in self.scanner.pieces[self.released :]:
             if piece.mark > mark or (piece.role == HEAD and not heads):
                 break
-            due = self.heads if piece.role == HEAD else self.lines if piece.role == LINE else self.feet
-            due.extend(piece.comments)
+            self.due[piece.role].extend(piece.comments)
             self.released += 1
 
-    def taken(self) -> tuple[list[Placed], list[Placed], list[Placed]]:
-        """Remove and return the head, line and foot comments that the next node takes."""
-        due = self.heads, self.lines, self.feet
-        self.heads, self.lines, self.feet = [], [], []
+    def taken(self, mark: int) -> tuple[list[Placed], list[Placed], list[Placed]]:
+        """Return the head, line and foot comments up to the token at ``mark``, which a node takes."""
+        self.release(mark)
+        due = self.due
+        self.due = ([], [], [])
         return due
 
-    def put(self, comments: list[Placed], container: int, before: int) -> None:
-        """Place comments in a container, before the item that an event starts or at the container's end."""
+    def put(self, comments: list[Placed], inside: int, before: int, document: int | None = None) -> None:
+        """Place comments in a collection, before the item that an event starts or at the collection's end."""
         if before >= 0 and self.events[before].__class__ in _ENDS:
             before = NOWHERE
         for comment in comments:
-            comment.container = container
+            comment.container = inside
             comment.before = before
-            comment.document = self.document
+            comment.document = self.document if document is None else document
+
+    def put_feet(self, feet: list[Placed], inside: int, after: int) -> None:
+        """Place the foot comments of the item before the event ``after``."""
+        if feet:
+            self.put(feet, inside, after)
+            self.item_feet.setdefault(after, feet)
+
+    def replace_feet(self, feet: list[Placed], inside: int, after: int, before: int) -> None:
+        """As `put_feet`, for foot comments that replace others of that item."""
+        if feet:
+            for comment in self.item_feet.pop(after, ()):
+                comment.container = comment.before = NOWHERE
+            self.put(feet, inside, before)
 
     def take(self, i: int, event: Event) -> None:
         """Assign the comments of an event.  The pass has moved past this event, but not past the next one."""
@@ -319,8 +308,7 @@ class _Walk:
         end = event.end_mark.index + self.shift
         if kind is ScalarEvent or kind is AliasEvent:
             if kind is AliasEvent or event.value or event.style:
-                self.release(end - 1)
-                self.take_scalar(i)
+                self.take_scalar(i, *self.taken(end - 1))
         elif kind in _STARTS:
             self.take_start(i, event, end)
         elif kind in _ENDS:
@@ -328,93 +316,61 @@ class _Walk:
         elif kind is DocumentStartEvent:
             if event.explicit and self.open_ended:
                 # The last document ends before the first directive.
-                self.release(self.events[i - 1].start_mark.index + self.shift)
-                self.end_document(self.last_root, self.document - 1)
+                mark = self.events[i - 1].start_mark.index + self.shift
+                self.end_document(self.last_root, self.document - 1, mark)
         elif kind is DocumentEndEvent and event.explicit:
-            self.release(end - 3)
-            self.end_document(self.root, self.document)
+            self.end_document(self.root, self.document, end - 3)
 
     def take_start(self, i: int, event: Event, end: int) -> None:
         """Assign the comments of a collection's start.  The event's span ends at ``end``."""
-        parent = self.above[-1]
+        parent = self.above[-1][0]
         if event.flow_style:
             if self.text[end - 1] in "[{":
-                self.release(end - 1)
-                heads, _, _ = self.taken()  # go-yaml loses the others: those of the end replace them
+                heads = self.taken(end - 1)[0]  # go-yaml loses the others: those of the end replace them
                 self.put(heads, *((parent, i) if self.is_list(parent) else (i, i + 1)))
         elif event.start_mark.index == event.end_mark.index and self.is_list(parent):
             # A comment before the "-" belongs to the item, not to the first item of that item.
             self.release(self.fence)
-            self.put(self.heads, parent, i)
-            self.heads = []
+            self.put(self.due[HEAD], parent, i)
+            self.due[HEAD].clear()
 
     def take_end(self, i: int, event: Event, end: int) -> None:
         """Assign the comments of a collection's end."""
-        start = self.events[self.closed]
-        if start.flow_style:
+        start, parent = self.closed, self.top
+        if self.events[start].flow_style:
             if event.start_mark.index < event.end_mark.index:
-                self.release(end - 1)
-                self.end_flow(i)
-        elif self.is_block(start):
+                _, lines, feet = self.taken(end - 1)
+                self.put_lines(lines, start, parent)
+                if self.is_list(parent) or (parent >= 0 and i + 1 not in self.item_feet):
+                    self.put_feet(feet, parent, i + 1)
+                else:
+                    self.put(feet, start, NOWHERE)
+        elif self.is_block(self.events[start]):
             self.release(self.fence)
             self.release(self.block_end, heads=False)
             if event.__class__ is MappingEndEvent:
-                self.end_block(i)
+                _, lines, feet = self.taken(NOWHERE)
+                self.put_lines(lines, start, parent)
+                self.replace_feet(feet, start, i, NOWHERE)
 
-    def take_scalar(self, i: int) -> None:
-        heads, lines, feet = self.taken()
+    def put_lines(self, lines: list[Placed], start: int, parent: int) -> None:
+        """Place the comments on the line of a collection."""
+        self.put(lines, *((parent, start) if self.is_list(parent) else (start, start + 1)))
+
+    def take_scalar(self, i: int, heads: list[Placed], lines: list[Placed], feet: list[Placed]) -> None:
+        """Assign the comments of a single value or a key."""
         top = self.top
-        if self.is_list(top):
-            self.put(heads + lines, top, i)
-            self.put(feet, top, i + 1)
-        elif not (i - self.base) & 1:  # a value
-            self.put(heads + lines, top, i - 1)
-            self.put(feet, top, i + 1)
-            if feet:
-                self.item_feet.setdefault(i + 1, feet)
-        else:
-            self.put(heads + lines, top, i)
-            if not feet:
-                return
-            if i == top + 1 or self.events[top].flow_style:
-                after = self.after_value(i + 1)
-                self.put(feet, top, after)
-                self.item_feet[after] = feet
-            else:  # the foot comments of the previous item
-                self.drop_feet(i)
-                self.put(feet, top, i)
-
-    def end_flow(self, i: int) -> None:
-        _, lines, feet = self.taken()
-        start, parent = self.closed, self.top
-        if self.is_list(parent):
-            self.put(lines, parent, start)
-            self.put(feet, parent, i + 1)
+        is_list = self.is_list(top)
+        is_key = not is_list and (i - self.base) & 1
+        self.put(heads + lines, top, i if is_list or is_key else i - 1)
+        if not feet:
             return
-        self.put(lines, start, start + 1)
-        if parent < 0 or i + 1 in self.item_feet:
-            self.put(feet, start, NOWHERE)
-        elif feet:
-            self.put(feet, parent, i + 1)
-            self.item_feet[i + 1] = feet
-
-    def end_block(self, i: int) -> None:
-        _, lines, feet = self.taken()
-        start = self.closed
-        if self.is_list(self.top):
-            self.put(lines, self.top, start)
+        if is_key and i > top + 1 and not self.is_flow(top):  # the foot comments of the previous item
+            self.replace_feet(feet, top, i, i)
         else:
-            self.put(lines, start, start + 1)
-        if feet:
-            self.drop_feet(i)
-            self.put(feet, start, NOWHERE)
+            self.put_feet(feet, top, self.after_value(i + 1) if is_key else i + 1)
 
-    def drop_feet(self, i: int) -> None:
-        for comment in self.item_feet.pop(i, ()):
-            comment.container = comment.before = NOWHERE
-
-    def end_document(self, root: int, document: int) -> None:
-        heads, _, feet = self.taken()
-        self.document, current = document, self.document
-        self.put(feet or heads, root, NOWHERE)
-        self.document = current
+    def end_document(self, root: int, document: int, mark: int) -> None:
+        """Assign the last comments of a document, those up to the token at ``mark``."""
+        heads, _, feet = self.taken(mark)
+        self.put(feet or heads, root, NOWHERE, document)
