@@ -130,11 +130,7 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
         found.reasons += content.reasons
         found.notes += content.notes
     found.changes = Pairing(before, after, by_value=found.keyed).run()
-    if before.metadata is not None and after.metadata is not None:
-        _compare_blocks(found, before, after)
-    elif old.text is None or new.text is None:
-        for content, keys in ((before, found.removed_keys), (after, found.added_keys)):
-            keys += [key for key, _ in _groups(content.metadata).values()] if content.metadata else []
+    _compare_blocks(found, before, after)
     _compare_comments(found, before, after)
     if found.keyed and not found.changes and not any(found.comments):
         found.structure = before.shape != after.shape and old.format == new.format
@@ -184,21 +180,23 @@ def _counted(comments: Iterable[tuple[str, str, str | None]], found: Difference)
 
 def _compare_blocks(found: Difference, before: Content, after: Content) -> None:
     old, new = before.metadata, after.metadata
-    assert old is not None
-    assert new is not None
-    was, now = _groups(old), _groups(new)
-    found.added_keys = [key for name, (key, _) in now.items() if name not in was]
-    found.removed_keys = [key for name, (key, _) in was.items() if name not in now]
-    found.regrouped = [key for name, (key, groups) in now.items() if name in was and was[name][1] != groups]
-    found.quorum = (_quorum(old), _quorum(new))
-    found.selection = (old.selection, new.selection)
-    found.data_key = _data_key(before, after)
+    if all(found.encrypted) or None in (found.old.text, found.new.text):
+        was, now = _groups(old), _groups(new)
+        found.added_keys = [key for name, (key, _) in now.items() if name not in was]
+        found.removed_keys = [key for name, (key, _) in was.items() if name not in now]
+        found.regrouped = [
+            key for name, (key, groups) in now.items() if name in was and was[name][1] != groups
+        ]
+    if old is not None and new is not None:
+        found.quorum = (_quorum(old), _quorum(new))
+        found.selection = (old.selection, new.selection)
+        found.data_key = _data_key((before, old), (after, new))
 
 
-def _groups(metadata: Metadata) -> dict[str, tuple[MasterKey, tuple[int, ...]]]:
+def _groups(metadata: Metadata | None) -> dict[str, tuple[MasterKey, tuple[int, ...]]]:
     """Return each key by its identity, with the numbers of its groups."""
     found: dict[str, tuple[MasterKey, tuple[int, ...]]] = {}
-    for number, group in enumerate(metadata.groups):
+    for number, group in enumerate(metadata.groups if metadata is not None else ()):
         for wrapped in group:
             name = identity(wrapped.key)
             key, groups = found.get(name, (wrapped.key, ()))
@@ -210,22 +208,17 @@ def _quorum(metadata: Metadata) -> tuple[int, int]:
     return quorum(metadata.threshold, metadata.groups), len(metadata.groups)
 
 
-def _data_key(before: Content, after: Content) -> str:
-    if before.opened is not None and after.opened is not None:
-        return "same" if before.opened.data_key == after.opened.data_key else "new"
-    old, new = before.metadata, after.metadata
-    assert old is not None
-    assert new is not None
-    wraps = [{(w.key.TYPE, w.enc) for group in each.groups for w in group if w.enc} for each in (old, new)]
-    encs = [
-        {item.enc for item in content.items if item.enc}
-        | {enc for enc in (metadata.mac, metadata.layout) if enc}
-        for content, metadata in ((before, old), (after, new))
-    ]
-    if wraps[0] & wraps[1] or encs[0] & encs[1]:
+def _data_key(*sides: tuple[Content, Metadata]) -> str:
+    old, new = (content.opened for content, _ in sides)
+    if old is not None and new is not None:
+        return "same" if old.data_key == new.data_key else "new"
+    wraps = [{(w.key.TYPE, w.enc) for group in block.groups for w in group if w.enc} for _, block in sides]
+    encs = [{item.enc for item in content.items} | {block.mac, block.layout} for content, block in sides]
+    nothing = {None, ""}
+    if wraps[0] & wraps[1] or (encs[0] & encs[1]) - nothing:
         return "same"
     # One or two values may all have changed at once; of many values, at least one would be unchanged.
-    return "new" if min(len(encs[0]), len(encs[1])) > 3 else "unknown"
+    return "new" if min(len(each - nothing) for each in encs) > 3 else "unknown"
 
 
 # --- as data -------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from encconf.text.printable import printable
 
 RECIPIENTS = ".sops.recipients"
 """The recipients file beside the configuration, which is always read."""
+_SHORT = 28
 MAX_NAME = 64
 """The longest name, in characters.  A longer one is cut off."""
 
@@ -178,6 +179,14 @@ def kind(key: MasterKey) -> str:
     if key.name.startswith("age1") and key.name.count("1") > 1:
         return f"age, {printable(key.name[4:].rpartition('1')[0])[:24]}"
     return "age"
+
+
+def short(key: MasterKey) -> str:
+    """Return a key's label.  For a long one, this is its kind and its end, since all keys begin alike."""
+    if len(key.label) <= _SHORT:
+        return key.label
+    end = key.label.rstrip("/").rpartition("/")[2]
+    return f"{kind(key)} {end if len(end) <= _SHORT else '…' + key.label[-6:]}"
 
 
 def is_service(key: MasterKey) -> bool:

@@ -35,9 +35,6 @@ STATES = {
 }
 """The values of `Reader.state`, in words."""
 
-_LONG = 32
-_END = 24
-
 
 @dataclass(slots=True, eq=False)
 class Person:
@@ -52,11 +49,8 @@ class Person:
 
     @property
     def short(self) -> str:
-        """The label; for a long key without a name, its kind and its end, since all keys begin alike."""
-        if self.named or len(self.label) <= _LONG:
-            return self.label
-        end = self.label.rstrip("/").rpartition("/")[2]
-        return f"{self.kind} {end if len(end) <= _END else '…' + self.label[-6:]}"
+        """The name, or the short form of the key."""
+        return self.label if self.named else naming.short(self.keys[0])
 
     @property
     def service(self) -> bool:

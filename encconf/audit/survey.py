@@ -35,7 +35,6 @@ _CALL = re.compile(
 
 _ABOUT = ("role", "context", "aws_profile")  # how an AWS key is used
 _HEAD = "# Which files are encrypted, how, and who can open them: the first rule that matches counts.\n"
-_LABEL = 20  # characters
 
 
 class Survey:
@@ -167,13 +166,9 @@ def _group(keys: Iterable[MasterKey]) -> dict[str, list[object]] | None:
 # --- words ---------------------------------------------------------------------------------------
 
 
-def _short(sort: str, label: str) -> str:
-    return label if len(label) <= _LABEL else f"{sort} …{label[-8:]}"
-
-
 def describe(found: Survey) -> list[str]:
     """Return at most five lines that describe the repository and say what to do next."""
-    from encconf.audit.names import Names, kind
+    from encconf.audit.names import Names, short
 
     count = len(found.metadata)
     sorts = ", ".join(f"{name} {number}" for name, number in found.formats.most_common())
@@ -183,7 +178,7 @@ def describe(found: Survey) -> list[str]:
     for config in dict.fromkeys(filter(None, found.configs.values())):
         names.add_config(config)
     keys = found.keys
-    named = [names.given(key) or _short(kind(key), key.label) for key in keys]
+    named = [names.given(key) or short(key) for key in keys]
     lines.append(f"encrypted for {counted(len(keys), 'key')}: {listed(named, 5)}")
     if found.ignored:
         lines.append(f"{IGNORED} is ignored, by sops too: git mv {IGNORED} {NAME}")
