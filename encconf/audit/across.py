@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from encconf import formats
 from encconf.audit import meant
@@ -97,17 +98,12 @@ def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
     if format == "binary":
         size = next(iter(sealed.lengths.values()))
         return int(bool(data)), int(len(data) == size)
-    try:
-        document = formats.module(format).scan(fileio.decode(data))
-    except EncconfError:
-        return 0, 0
-    if document.block is not None:
-        return 0, 0
     shared = same = 0
-    prefix = PREFIX.encode()
-    for leaf in document.leaves:
-        size = sealed.lengths.get(leaf.path, -1)
-        if size >= 0 and leaf.data and not leaf.data.startswith(prefix):
-            shared += 1
-            same += len(leaf.data) == size
+    with suppress(EncconfError):
+        document = formats.module(format).scan(fileio.decode(data))
+        for leaf in document.leaves if document.block is None else ():
+            size = sealed.lengths.get(leaf.path, -1)
+            if size >= 0 and leaf.data and not leaf.data.startswith(PREFIX.encode()):
+                shared += 1
+                same += len(leaf.data) == size
     return shared, same

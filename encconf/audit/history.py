@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 
 from encconf.audit.names import Names, identity
@@ -136,16 +136,13 @@ class _Reader:
 
     def _keys(self, data: bytes, format: str) -> dict[str, MasterKey]:
         block = sniff.from_block(data, format)
-        if block is None:
-            return _keys(data, format)
-        about = _MEMBER.sub(b"", block)
-        if (keys := self._known.get(about)) is None:
-            try:
-                keys = _keys(block, format)
-            except EncconfError:
-                return _keys(data, format)
-            self._known[about] = keys
-        return keys
+        if block is not None:
+            about = _MEMBER.sub(b"", block)
+            with suppress(EncconfError):
+                if about not in self._known:
+                    self._known[about] = _keys(block, format)
+                return self._known[about]
+        return _keys(data, format)
 
 
 def _keys(data: bytes, format: str) -> dict[str, MasterKey]:

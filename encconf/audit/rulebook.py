@@ -204,10 +204,9 @@ class Rules:
         """Return its values as leaves, or none if it cannot be parsed."""
         from encconf.formats.yaml import scan
 
-        try:
+        with suppress(EncconfError):
             return scan(self.text, any_keys=True).leaves
-        except EncconfError:
-            return []
+        return []
 
     def read_ignored(self) -> list[tuple[tuple[int, int], str]]:
         """Set `ignored` to the findings that its comments accept.  Returns mistakes, with their places."""
@@ -238,12 +237,11 @@ def _lines_with(patterns: list[str]) -> Callable[[str], bool] | None:
         return lambda names: False
     if os.sep != "/" or any(_WHOLE_TEXT.search(pattern) for pattern in patterns):
         return None
-    try:
+    with suppress(PatternError):
         for pattern in patterns:
             compile(pattern)
         return compile("(?m:" + "|".join(f"(?:{pattern})" for pattern in patterns) + ")").search
-    except PatternError:
-        return None
+    return None
 
 
 class Rulebook:

@@ -9,6 +9,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from encconf.engine.metadata import Metadata, metadata_of
 from encconf.errors import EncconfError
@@ -71,12 +72,10 @@ def survey(root: str) -> Survey:
     """Survey all files of a repository that git tracks or would add."""
     found = Survey(root)
     for name, data in attributes.encrypted(root).items():
-        try:
+        with suppress(EncconfError):
             format = sniff.format_of(data, name)
             found.metadata[name] = metadata_of(fileio.decode(data), format)
-        except EncconfError:
-            continue
-        found.formats[format] += 1
+            found.formats[format] += 1
     for folder in dict.fromkeys(map(os.path.dirname, found.metadata)):
         found.configs[folder] = find_config(os.path.join(root, folder, NAME), root)
     return found
@@ -94,10 +93,9 @@ def calls(text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _calls_sops(path: str) -> bool:
-    try:
+    with suppress(EncconfError):
         return any(calls(fileio.read_text(path)))
-    except EncconfError:
-        return False
+    return False
 
 
 # --- a configuration for the existing files ------------------------------------------------------

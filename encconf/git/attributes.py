@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from contextlib import suppress
 from itertools import product
 
 from encconf.errors import EncconfError
@@ -65,11 +66,10 @@ def without_drivers(root: str, names: Iterable[str]) -> list[str]:
 
 def are_used(root: str) -> bool:
     """Whether a repository's ``.gitattributes`` names encconf's drivers."""
-    try:
+    with suppress(EncconfError):
         text = fileio.read_text(os.path.join(root, ".gitattributes"))
-    except EncconfError:
-        return False
-    return any(each in text for each in ATTRIBUTES)
+        return any(each in text for each in ATTRIBUTES)
+    return False
 
 
 def patterns_for(names: Sequence[str], root: str) -> list[str]:
@@ -211,7 +211,6 @@ def _escaped(text: str) -> str:
 
 
 def _entries(folder: str) -> list[str]:
-    try:
+    with suppress(OSError):
         return os.listdir(folder)
-    except OSError:
-        return []
+    return []
