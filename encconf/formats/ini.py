@@ -80,7 +80,7 @@ DEFAULT = "DEFAULT"
 """The section of the keys before the first header."""
 
 
-_PLAIN_COMMENT = r"\n(?:#[# ]*|;[; ]*)\w.*(?=\n[#;\w\[])"
+_PLAIN_COMMENT = r"""\n(?:#[# ]*|;[; ]*)\w[^\n"`]*(?=\n[#;\w\[])"""
 # A comment sign at the start of a line, after a blank or a delimiter, or anywhere after quotes or a bracket.
 _OTHER_COMMENTS = (r"[#;](?<=[\s=:\ufeff].)", r"""["'`\]][^\n"'`\]#;]*+[#;]""")
 _INLINE = "Python's configparser takes the text after the comment sign as part of the value"
@@ -319,7 +319,8 @@ def _stands(text: str, leaf: Leaf, value: str, *, exact: bool) -> bool:
 def _has_other_comments(text: str) -> bool:
     """Whether `_other_comments` may change something.
 
-    Most comments start with a word and are right above another comment, a section or a key.
+    Most comments start with a word and are right above another comment, a section or a key.  A line with
+    quotes may be the end of a value.
     """
     if "#" not in text and ";" not in text:
         return False

@@ -110,6 +110,14 @@ def test_comments_reach_sops(sops: Sops) -> None:
     assert by_sops == "; one\n; two\n[a]\n; three\nx = 1\n; four\n# five\ny = 2\n"
 
 
+def test_a_comment_behind_a_value_whose_last_line_looks_like_a_comment(sops: Sops) -> None:
+    for quote in ("`", '"""'):
+        text = f"[a]\nx = {quote}1\n# 2{quote}#word\ny = 3\n"
+        ours = api.encrypt(text, rule(KEY), format="ini", credentials=CREDENTIALS)
+        assert "; word\n" in sops.with_environ(KEY.environ()).decrypt(ours, "ini")
+        assert api.decrypt(ours, format="ini", credentials=CREDENTIALS) == text
+
+
 def test_comments_of_sops(sops: Sops) -> None:
     mine = sops.with_environ(KEY.environ())
     theirs = mine.encrypt("; a\n#b\n[s]\n; c\n\n# d\nx = 1 ; e\n", "ini", age=KEY.recipient)
