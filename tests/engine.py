@@ -14,7 +14,7 @@ from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, Selection
-from encconf.text.document import Document, Leaf, Scope
+from encconf.text.document import Document, Leaf, Scope, splice
 from encconf.verbs import rekey
 
 if TYPE_CHECKING:
@@ -33,6 +33,15 @@ def credentials(*keys: AgeKey) -> Credentials:
     """Return credentials with only these keys, and none of this machine."""
     secrets = " ".join(key.identity for key in keys)
     return Credentials.from_env({"SOPS_AGE_KEY": secrets, "HOME": "/nonexistent", "PATH": os.environ["PATH"]})
+
+
+def with_members(text: str, format: str, changes: Mapping[str, object]) -> str:
+    """Return an encrypted text whose block has other members.  None removes one."""
+    handler = module(format)
+    document = handler.scan(text)
+    members = {**(document.block or {}), **changes}
+    block = handler.render_block({name: value for name, value in members.items() if value is not None})
+    return splice(text, handler.attach(document, block))
 
 
 def opened(text: str, format: str, key: AgeKey) -> tuple[Document, bytes, bytearray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from engine import rotated
+from engine import rotated, with_members
 from oracle import FIXTURES, AgeKey, Sops
 
 from encconf import SOPS_VERSION, api, formats
@@ -12,7 +12,6 @@ from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, EVERYTHING
-from encconf.text.document import splice
 from encconf.verbs import changes, rekey
 
 ALICE = AgeKey.load(FIXTURES / "keys" / "alice.txt")
@@ -30,11 +29,7 @@ PLAIN = {
 def as_rops(format: str) -> str:
     """Return a text as rops writes it, without a rule and a version."""
     enc = api.encrypt(PLAIN[format], Rule([[ALICE_S]], None, EVERYTHING), format=format)
-    module = formats.module(format)
-    document = module.scan(enc)
-    assert document.block_text is not None
-    bare = module.amend(document.block_text, {"unencrypted_suffix": None, "version": None})
-    return splice(enc, module.attach(document, bare))
+    return with_members(enc, format, {"unencrypted_suffix": None, "version": None})
 
 
 @pytest.mark.parametrize("format", PLAIN)
@@ -47,13 +42,8 @@ def test_h5_no_rule_and_no_version_means_everything(format: str) -> None:
 
 @pytest.mark.parametrize("format", PLAIN)
 def test_h5_no_rule_and_a_version_is_sops_s_default(format: str) -> None:
-    module = formats.module(format)
-    document = module.scan(as_rops(format))
-    assert document.block_text is not None
-    text = splice(
-        document.text, module.attach(document, module.amend(document.block_text, {"version": "3.9.0"}))
-    )
-    assert Metadata.of(module.scan(text)).selection == DEFAULT
+    text = with_members(as_rops(format), format, {"version": "3.9.0"})
+    assert Metadata.of(formats.module(format).scan(text)).selection == DEFAULT
 
 
 @pytest.mark.parametrize("format", PLAIN)

@@ -137,6 +137,27 @@ class Metadata(Record):
         return dict(sorted(block.items()))
 
 
+_BETWEEN = " \t\r\n\"':=|>-"
+"""What may be between the name of a member and its value, in any format."""
+
+
+def rewritten(block_text: str, old: Metadata, new: Metadata) -> str | None:
+    """Return the text of a block with a new MAC, date and layout record, and no other change.
+
+    Returns None if the text does not have each of the old ones exactly once behind its name.
+    """
+    for name in ("mac", "lastmodified", "layout"):
+        before, now = vars(old)[name], vars(new)[name]
+        if before is None and now is None:
+            continue
+        pieces = block_text.split(before) if before else []
+        places = [at for at, piece in enumerate(pieces[:-1], 1) if piece.rstrip(_BETWEEN).endswith(name)]
+        if len(places) != 1 or now is None:
+            return None
+        block_text = before.join(pieces[: places[0]]) + now + before.join(pieces[places[0] :])
+    return block_text
+
+
 def metadata_of(text: str, format: str) -> Metadata:
     """The metadata of an encrypted text.  Raises NotEncryptedError, ParseError, MetadataError."""
     return Metadata.of(formats.scan_encrypted(text, formats.module(format)))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import time
 
-from encconf import SOPS_VERSION, formats
+from encconf import formats
 from encconf.engine import selfcheck
 from encconf.engine.cipher import KEY_SIZE
 from encconf.engine.ciphertexts import Ciphertexts
 from encconf.engine.mac import seal_mac
-from encconf.engine.metadata import LAYOUT, LAYOUT_AAD, UNMERGED, Metadata
+from encconf.engine.metadata import LAYOUT_AAD, Metadata, rewritten
 from encconf.engine.opening import Opened, bounded, open_text
 from encconf.engine.plaintext import open_layout
 from encconf.envelope.groups import are_spoiled, removes_access
@@ -24,7 +24,6 @@ from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,
     EncconfError,
-    ParseError,
     StrangerError,
     UsageError,
 )
@@ -310,13 +309,8 @@ class Sealing:
         old = self.twin
         if old is None or old.metadata.version or result == old.document.text:
             return result
-        document = self.module.scan(result)
-        assert document.block_text is not None
-        block = document.block or {}
-        members: dict[str, str | None] = {"version": SOPS_VERSION}
-        if self.selection.kind not in block:
-            members[self.selection.kind] = self.selection.pattern
-        return splice(result, self.module.attach(document, self.module.amend(document.block_text, members)))
+        block_text = self.module.render_block(self.metadata.to_block())
+        return splice(result, self.module.attach(self.module.scan(result), block_text))
 
     def _warn(self, chosen: bytearray, kept: list[Leaf | None]) -> None:
         """Warn about values that other programs read differently: one line for each reason."""
@@ -345,21 +339,11 @@ class Sealing:
     def _block(self, layout: str | None = None) -> str:
         """Return the text of the block: the twin's with a new MAC, if nothing else has changed."""
         metadata, old = self.metadata, self.twin
-        if self._keeps_block():
-            assert old is not None
-            assert old.document.block_text is not None
-            changed = {
-                "mac": metadata.mac,
-                "lastmodified": metadata.lastmodified,
-                LAYOUT: layout,
-                **dict.fromkeys(UNMERGED),
-            }
-            try:
-                return self.module.amend(old.document.block_text, changed)
-            except ParseError:
-                pass  # YAML: the block has an alias of an anchor outside the block
         metadata.layout = layout
-        return self.module.render_block(metadata.to_block())
+        kept = None
+        if old is not None and old.document.block_text and not old.metadata.unmerged and self._keeps_block():
+            kept = rewritten(old.document.block_text, old.metadata, metadata)
+        return kept or self.module.render_block(metadata.to_block())
 
     def _with_layout(
         self,

@@ -116,9 +116,6 @@ class Format(Protocol):
     def render_block(self, block: Mapping[str, object]) -> str:
         """Return the text of a ``sops`` block."""
 
-    def amend(self, block_text: str, changes: Mapping[str, str | None]) -> str:
-        """Set, replace or remove string members of a block's text, without any other change."""
-
     def attach(self, document: Document, block_text: str) -> list[Edit]:
         """Return the edits that add the block to every document of the text."""
 

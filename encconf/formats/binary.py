@@ -18,8 +18,8 @@ from encconf.text.document import Document, Edit, Leaf, splice, whole_document
 
 EXAMPLE = "Replace this line with the text to encrypt.\n"
 
-# The block is spelled as in JSON.
-render_block, amend = json_text.render_block, json_text.amend
+render_block = json_text.render_block
+"""The block is spelled as in JSON."""
 
 _KEY = "data"
 _ENVELOPE = '{\n\t"data": ""\n}\n'

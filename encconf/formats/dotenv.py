@@ -33,7 +33,6 @@ from encconf.text.document import (
     Document,
     Leaf,
     Scope,
-    amended,
     has_crlf,
     limit_lines,
     position,
@@ -44,7 +43,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.text.document import Edit, Member
+    from encconf.text.document import Edit
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 
@@ -374,27 +373,9 @@ def render_block(block: Mapping[str, object]) -> str:
                 "the sops block has a name with = in it, which dotenv cannot hold",
                 hint="a YAML or JSON file can hold it",
             )
-        lines.append(f"{_PREFIX}{name}={_escaped(value)}\n")
+        one_line = value.replace("\n", "\\n")
+        lines.append(f"{_PREFIX}{name}={one_line}\n")
     return "".join(lines)
-
-
-def _escaped(value: str, old: str = "") -> str:
-    return value.replace("\n", "\\n")
-
-
-def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove string members.  Every other line stays as it is."""
-    return amended(block_text, changes, _members, _escaped, lambda name: f"{_PREFIX}{name}=")
-
-
-def _members(block_text: str) -> list[Member]:
-    found: list[Member] = []
-    end = 0
-    for line in re.findall(r".*\n", block_text):
-        start, end = end, end + len(line)
-        name = line.partition("=")[0]
-        found.append((name.removeprefix(_PREFIX), start, start + len(name) + 1, end - 1, end))
-    return found
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:

@@ -18,13 +18,13 @@ from encconf.formats.ini_scan import (
     read_entries,
     value_at,
 )
-from encconf.text.document import amended, newline_of
+from encconf.text.document import newline_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.text.document import Document, Edit, Leaf, Member
+    from encconf.text.document import Document, Edit, Leaf
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
@@ -112,7 +112,10 @@ def as_sops(value: str) -> str:
 def render_block(block: Mapping[str, object]) -> str:
     """Return the block as a section ``[sops]``, with ``\\n`` for line breaks in values.  Raises EmitError."""
     members = flat.flatten(block)
-    text = f"[{SOPS}]\n" + "".join(f"{spell_key(name)} = {_spell(value)}\n" for name, value in members)
+    lines = [(name, value.replace("\n", "\\n")) for name, value in members]
+    text = f"[{SOPS}]\n" + "".join(
+        f"{spell_key(name)} = {spell(value, exact_only=True)}\n" for name, value in lines
+    )
     found = [
         (entry.name, entry.value.replace("\\n", "\n"))
         for entry in read_entries(text, exact=True)
@@ -123,20 +126,6 @@ def render_block(block: Mapping[str, object]) -> str:
             "the sops block has a name or value that INI cannot hold", hint="a YAML or JSON file can hold it"
         )
     return text
-
-
-def _spell(value: str, old: str = "") -> str:
-    return spell(value.replace("\n", "\\n"), exact_only=True)
-
-
-def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove string members.  Every other byte stays as it is."""
-    return amended(block_text, changes, _members, _spell, lambda name: f"{spell_key(name)} = ")
-
-
-def _members(block_text: str) -> list[Member]:
-    entries = read_entries(block_text, exact=True)
-    return [(each.name, each.line, each.start, each.end, each.stop) for each in entries if each.kind == "key"]
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:

@@ -9,7 +9,7 @@ import re
 
 from encconf.errors import EmitError
 from encconf.formats import goyaml
-from encconf.text.document import newline_of, splice
+from encconf.text.document import newline_of
 from encconf.text.words import bool_word, in_brackets, ordered
 
 TYPE_CHECKING = False
@@ -180,56 +180,6 @@ def without(text: str, start: int, end: int, *, first: bool | None = None) -> Ed
 def render_block(block: Mapping[str, object]) -> str:
     """Return the ``sops`` member as sops writes it: indented by tabs, with members sorted by name."""
     return laid_out(f'"sops":{compact(ordered(block))}', "\n", "\t", "")
-
-
-def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove string members of the block, without any other change.
-
-    A new member is placed before the first one whose name is greater.
-    """
-    for name, new in changes.items():
-        members = _members(block_text)
-        known = next((member for member in members if member[0] == name), None)
-        if known is not None:
-            _, start, value, end = known
-            edit = (value, end, quote(new)) if new is not None else without(block_text, start, end)
-        elif new is not None:
-            edit = _addition(block_text, members, name, f"{quote(name)}: {quote(new)}")
-        else:
-            continue
-        block_text = splice(block_text, [edit])
-    return block_text
-
-
-def _addition(block_text: str, members: list[tuple[str, int, int, int]], name: str, member: str) -> Edit:
-    """Return the edit that adds a member."""
-    if not members:
-        at = block_text.index("{") + 1
-        return at, at, member
-    start = members[min(1, len(members) - 1)][1]
-    blank = block_text[back(block_text, start) : start]
-    for known, start, _, _ in members:
-        if known > name:
-            return start, start, f"{member},{blank}"
-    end = members[-1][3]
-    return end, end, f",{blank}{member}"
-
-
-def _members(block_text: str) -> list[tuple[str, int, int, int]]:
-    """Return name, start, start of the value, and end of each member of a block."""
-    from json import JSONDecoder
-
-    read = JSONDecoder().raw_decode
-    members: list[tuple[str, int, int, int]] = []
-    at = skip_blanks(block_text, block_text.index("{") + 1)
-    while block_text[at] != "}":
-        name, behind = read(block_text, at)
-        value = skip_blanks(block_text, skip_blanks(block_text, behind) + 1)
-        end = read(block_text, value)[1]
-        members.append((name, at, value, end))
-        at = skip_blanks(block_text, end)
-        at = skip_blanks(block_text, at + 1) if block_text[at] == "," else at
-    return members
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:

@@ -5,16 +5,15 @@ The text of a block is its tables, from ``[sops]`` on.
 
 from __future__ import annotations
 
-from encconf.formats.toml_scan import Scanner
-from encconf.formats.toml_text import lay_out, quote, spell, spell_key
-from encconf.text.document import Leaf, amended, newline_of, splice
+from encconf.formats.toml_text import lay_out, spell
+from encconf.text.document import newline_of, splice
 from encconf.text.words import ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.text.document import Document, Edit, Member
+    from encconf.text.document import Document, Edit
 
 
 def render_block(block: Mapping[str, object]) -> str:
@@ -23,28 +22,6 @@ def render_block(block: Mapping[str, object]) -> str:
     TOML has no nulls, so they are left out.
     """
     return "\n".join(["[sops]", *lay_out("sops", ordered(block, nulls=False), spell)]) + "\n"
-
-
-def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove string members of the block, without any other change."""
-    return amended(
-        block_text, changes, _members, lambda new, _: quote(new), lambda name: f"{spell_key(name)} = "
-    )
-
-
-def _members(block_text: str) -> list[Member]:
-    scanner = Scanner(block_text)
-    scanner.run()
-    block = scanner.inner.get((scanner.root, "sops"))
-    found: list[Member] = []
-    for line in scanner.block:
-        if line.header and line.scope is scanner.root:  # new members come after this line, at least
-            found.append(("", line.start, line.end, line.end, line.end))
-        elif line.scope is block and not line.header:
-            leaf = line.scope.node[line.step]
-            start, end = (leaf.start, leaf.end) if isinstance(leaf, Leaf) else (line.end, line.end)
-            found.append((str(line.step), line.start, start, end, line.end))
-    return found
 
 
 def attach(document: Document, block_text: str) -> list[Edit]:

@@ -6,14 +6,14 @@ import re
 
 from encconf.formats.yaml import scan
 from encconf.formats.yaml_text import Style
-from encconf.formats.yaml_words import BREAK, NEWLINE, double, line_end, line_start, newline_of, plain
-from encconf.text.document import LAYOUT, Document, amended
+from encconf.formats.yaml_words import BREAK, NEWLINE, line_start, newline_of
+from encconf.text.document import LAYOUT, Document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.text.document import Edit, Flow, Leaf, Member, Part
+    from encconf.text.document import Edit, Flow, Leaf, Part
 
 
 def render_block(block: Mapping[str, object]) -> str:
@@ -31,42 +31,6 @@ def _has_lines(block_text: str) -> bool:
     return re.match(_HEAD_LINE, block_text) is not None
 
 
-def amend(block_text: str, changes: Mapping[str, str | None]) -> str:
-    """Set, replace or remove string members of the block, without any other change.
-
-    A block in braces that is not JSON is respelled as JSON.
-    """
-    if _has_lines(block_text):
-        indentation = re.search(r"(?m)^ +(?=[^\s#])", block_text)
-        pad = indentation[0] if indentation else "    "
-        return amended(block_text, changes, _members, _spell, lambda name: f"{pad}{name}:")
-    from encconf.formats import json_text
-
-    try:
-        return json_text.amend(block_text, changes)
-    except ValueError:
-        return json_text.amend(_in_json(block_text), changes)
-
-
-def _spell(new: str, old: str) -> str:
-    """Return a value in the quotes of the old one.  Without one, a blank must precede it."""
-    return double(new) if old[:1] == '"' else plain(new) if old else f" {plain(new)}"
-
-
-def _members(block_text: str) -> list[Member]:
-    from encconf.formats.yaml_places import compose, walk
-
-    text = block_text.replace("sops", "spos", 1)  # under another name, it is an ordinary entry
-    roots = walk(scan(text), [0])
-    (entry,) = (roots[0] if roots else compose(text)).items
-    found: list[Member] = []
-    for node in entry.items:
-        end = node.start + len(text[node.start : node.end].rstrip(BREAK))  # without a block scalar's break
-        after = max(line_end(text, end), node.end)  # with the empty lines at the end of a block scalar
-        found.append((str(node.key), line_start(text, node.begin), node.start, end, after))
-    return found
-
-
 def attach(document: Document, block_text: str) -> list[Edit]:
     """Return the edits that replace the block of every document, or add it as the last entry."""
     text = document.text
@@ -74,7 +38,9 @@ def attach(document: Document, block_text: str) -> list[Edit]:
     edits: list[Edit] = []
     for part in document.parts:
         if part is not document.parts[0] and LAYOUT in block_text:
-            block_text = amend(block_text, {LAYOUT: None})  # only the first document needs the layout record
+            # Only the first document needs the layout record.
+            tree = _block_tree(block_text)
+            block_text = render_block({name: value for name, value in tree.items() if name != LAYOUT})
         if part.close is not None:
             member = _flow_block(block_text)
             edits.append((*part.block, member) if part.block else _flow_member(document, part, member))

@@ -67,9 +67,9 @@ def with_conflict(text: str, merged: Merged, labels: Labels, format: str, creden
     }
     packed = zlib.compress(json.dumps(record).encode(), 9)
     enc = seal.Encryptor(data_key)("bytes", packed, f"{_PLACE} {mac}".encode())
-    assert document.block_text is not None
-    block = module.amend(document.block_text, {"mac": mac, CONFLICT: enc})
-    return splice(text, module.attach(document, block))
+    unknown = {**opened.metadata.unknown, CONFLICT: enc}
+    block = opened.metadata.replace(mac=mac, unknown=unknown).to_block()
+    return splice(text, module.attach(document, module.render_block(block)))
 
 
 def open_conflict(

@@ -14,7 +14,7 @@ from encconf.errors import LimitError, ParseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
 
@@ -257,8 +257,6 @@ def content_of(document: Document) -> list[Any]:
 
 
 Edit = tuple[int, int, str]
-Member = tuple[str, int, int, int, int]
-"""A member of a block: its name, where its lines and its value start, and where the value and lines end."""
 
 
 def whole_document(text: str, format: str, start: int = 0) -> tuple[Document, Scope]:
@@ -382,33 +380,3 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
         at = end
     out.append(text[at:])
     return "".join(out)
-
-
-def amended(
-    text: str,
-    changes: Mapping[str, str | None],
-    members: Callable[[str], list[Member]],
-    spell: Callable[[str, str], str],
-    head: Callable[[str], str],
-) -> str:
-    """Set, replace or remove string members of a block whose members have lines of their own.
-
-    A new member is placed before the first one whose name is greater.  ``spell`` spells a value, given the
-    old spelling or "", and ``head`` the start of a new member's line.
-    """
-    found = members(text)
-    newline = "\r\n" if has_crlf(text) else "\n"
-    edits: list[Edit] = []
-    for name, new in changes.items():
-        known = next((member for member in found if member[0] == name), None)
-        if known is not None:
-            _, start, value, value_end, end = known
-            new = spell(new, text[value:value_end]) if new is not None else None
-            edits.append((start, end, "") if new is None else (value, value_end, new))
-        elif new is not None:
-            at = next(
-                (member[1] for member in found if member[0] > name), found[-1][4] if found else len(text)
-            )
-            line = head(name) + spell(new, "")
-            edits.append((at, at, line + newline if text[at - 1] == "\n" else newline + line))
-    return splice(text, edits)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from encconf import formats
 from encconf.engine import metadata
-from encconf.engine.metadata import Metadata
+from encconf.engine.metadata import Metadata, rewritten
 from encconf.errors import MetadataError, NotEncryptedError
-from encconf.formats import yaml
+from encconf.formats import yaml_block as yaml
 from encconf.rules.selection import DEFAULT, EVERYTHING
 from encconf.text.document import Document
 
@@ -211,3 +212,46 @@ def test_a_block_that_names_no_rule() -> None:
     assert read(unencrypted_suffix=None).selection == DEFAULT
     assert read(unencrypted_suffix=None, version=None).selection == EVERYTHING
     assert read(version=None).selection == DEFAULT
+
+
+OLD = read(encconf_layout="ENC[l]")
+NEW = OLD.replace(mac="ENC[new]", lastmodified="2026-01-02T03:04:06Z", layout="ENC[m]")
+
+
+@pytest.mark.parametrize("format", formats.ROWS)
+def test_a_rewritten_block_changes_in_three_places(format: str) -> None:
+    handler = formats.module(format)
+    before, after = (handler.render_block(each.to_block()) for each in (OLD, NEW))
+    assert rewritten(before, OLD, NEW) == after
+    crlf = before.replace("\n", "\r\n")
+    assert rewritten(crlf, OLD, NEW) == after.replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize(
+    ("block_text", "expected"),
+    [
+        ("sops:\n  mac: ENC[x]\n  # c\n  lastmodified: D\n", "sops:\n  mac: N\n  # c\n  lastmodified: E\n"),
+        ("'sops' : {'lastmodified': \"D\",mac:  ENC[x] }", "'sops' : {'lastmodified': \"E\",mac:  N }"),
+        ("mac: |-\n  ENC[x]\nlastmodified: >-\n  D\n", "mac: |-\n  N\nlastmodified: >-\n  E\n"),
+        (
+            "pgp:\n- created_at: D\nmac: ENC[x]\nlastmodified: D",
+            "pgp:\n- created_at: D\nmac: N\nlastmodified: E",
+        ),
+        ("mac: ENC[x] # ENC[x]\nlastmodified: D", "mac: N # ENC[x]\nlastmodified: E"),
+        ("mac: ENC[x]\nx: {mac: ENC[x]}\nlastmodified: D", None),
+        ("mac: ENC\\x5bx]\nlastmodified: D", None),
+        ("mac: ENC[x]", None),
+        ("", None),
+    ],
+)
+def test_a_rewritten_block_keeps_every_other_byte(block_text: str, expected: str | None) -> None:
+    old = read(lastmodified="D")
+    assert rewritten(block_text, old, old.replace(mac="N", lastmodified="E")) == expected
+
+
+def test_a_member_that_comes_or_goes_is_not_rewritten() -> None:
+    bare = OLD.replace(layout=None)
+    text = yaml.render_block(OLD.to_block())
+    assert rewritten(text, OLD, bare) is None
+    assert rewritten(yaml.render_block(bare.to_block()), bare, OLD) is None
+    assert rewritten(text, OLD.replace(lastmodified=""), NEW) is None

@@ -167,24 +167,6 @@ class FormatContract:
         assert format.scan(other).block == BLOCK
         assert other == self.attached(format, document, format.render_block(BLOCK))
 
-    def test_amend(self, format: Format) -> None:
-        document = self.prepared(format, self.texts[0])
-
-        def read(block_text: str) -> dict[str, object] | None:
-            return format.scan(self.attached(format, document, block_text)).block
-
-        block_text = format.scan(self.attached(format, document, format.render_block(BLOCK))).block_text
-        assert block_text is not None
-        assert format.amend(block_text, {}) == block_text
-        assert format.amend(block_text, {"nothing": None}) == block_text
-        added = format.amend(block_text, {"encconf_layout": ENC})
-        assert read(added) == {**BLOCK, "encconf_layout": ENC}
-        assert format.amend(added, {"encconf_layout": None}) == block_text
-        for name in ("aaa", "zzz"):
-            assert format.amend(format.amend(block_text, {name: "x"}), {name: None}) == block_text
-        changed = format.amend(block_text, {"mac": "other", "version": None})
-        assert read(changed) == {**{k: v for k, v in BLOCK.items() if k != "version"}, "mac": "other"}
-
     # --- there and back ------------------------------------------------------------------------
 
     def test_byte_for_byte(self, text: str, own_key: TestKey, format: Format) -> None:

@@ -82,12 +82,6 @@ class KeepsTheCiphertext(Relative):
         return DOTENV.literal(document, leaf, type, b"x" + data)
 
 
-class AddsTwice(Relative):
-    def amend(self, block_text: str, changes: Mapping[str, str | None]) -> str:
-        text: str = DOTENV.amend(block_text, changes)
-        return text if text == block_text else text + "sops_x=y\n"
-
-
 FLAWS: dict[type[Relative], set[str]] = {
     QuotesTheText: {"test_the_broken_is_refused_and_not_shown"},
     SaysNotWhere: {"test_the_broken_is_refused_and_not_shown"},
@@ -96,7 +90,6 @@ FLAWS: dict[type[Relative], set[str]] = {
     LeavesTheBlock: {"test_attach_and_detach"},
     LosesAMember: {"test_attach_and_detach"},
     KeepsTheCiphertext: {"test_a_value_can_be_sealed_and_put_back"},
-    AddsTwice: {"test_amend"},
 }
 
 

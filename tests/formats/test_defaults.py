@@ -65,7 +65,6 @@ def test_the_other_functions_have_defaults() -> None:
         "sealed",
         "literal",
         "render_block",
-        "amend",
         "attach",
         "detach",
     ]
