@@ -102,12 +102,14 @@ class Search:
         found: list[Identity | Locked] = []
         if not _is_x25519(self._recipient) or source.how != ("file" if source.ssh else "source"):
             return found
-        from encconf.keys import ssh_to_age
-
         for identity in identities_in(source, self._recipient, self._credentials):
             public = identity.public if isinstance(identity, Locked) else identity.public()
+            if not public.startswith("ssh-"):
+                continue
+            from encconf.keys import ssh_to_age
+
             try:
-                if not public.startswith("ssh-") or ssh_to_age.recipient(public) != self._recipient:
+                if ssh_to_age.recipient(public) != self._recipient:
                     continue
                 if isinstance(identity, Locked):
                     found.append(LockedSsh(identity.data, identity.place, public, derive=True))

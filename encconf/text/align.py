@@ -10,7 +10,6 @@ algorithm stops splitting sequences when it has spent that much, even if they we
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from itertools import pairwise
 
 TYPE_CHECKING = False
@@ -86,6 +85,8 @@ def _anchors(
 
 def in_order(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return the longest run of pairs whose first numbers increase.  The second numbers do already."""
+    from bisect import bisect_left  # few texts need it, and to load it takes 0.2 ms
+
     tails: list[int] = []
     ends: list[int] = []
     before: list[int] = []
