@@ -6,11 +6,13 @@ The values are spliced into the encrypted text, the ``sops`` block is removed, a
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from encconf import formats
 from encconf.engine.cipher import split, unlock
 from encconf.engine.metadata import LAYOUT_AAD
 from encconf.errors import EncconfError
-from encconf.text.document import Document, splice
+from encconf.text.document import Document, Leaf, Part, overlap, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +52,62 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
         result = layouts.finish(record, module, splice(text, _around(edits, comments, text) + detach))
     # A record that is older than the file can give a text with other values.
     return result if result is not None and _says(module, result, document) else canonical
+
+
+def moved_document(opened: Opened) -> Document | None:
+    """Return the document of the plaintext without a scan: the opened one's leaves, at their new offsets.
+
+    It has leaves, trees and parts, but no comments.  Returns None if the plaintext must be scanned.  The
+    caller checks that the format reads every value as it was encrypted.
+    """
+    document = opened.document
+    if opened.metadata.layout is not None or _is_special(document):
+        return None
+    module = formats.module(document.format)
+    literals = _literals(module, document)
+    edits = sorted([*filter(None, literals), *(opened.comments or []), *module.detach(document)])
+    if overlap(edits):
+        return None
+    from bisect import bisect_left
+
+    starts = [start for start, _, _ in edits]
+    shifts = [0, *accumulate(len(new) - (end - start) for start, end, new in edits)]
+
+    def now(at: int) -> int:
+        return at + shifts[bisect_left(starts, at)]
+
+    moved = Document(splice(document.text, edits), document.format)
+    moved.trees, moved.shape, moved.merges = document.trees, document.shape, document.merges
+    moved.regular = document.regular
+    for leaf, edit in zip(document.leaves, literals, strict=True):
+        start = now(leaf.start)
+        end = now(edit[0]) + len(edit[2]) if edit is not None else now(leaf.end)
+        moved.leaves.append(
+            Leaf(leaf.scope, leaf.step, start, end, leaf.style, leaf.type, leaf.data, leaf.note)
+        )
+    for part in document.parts:
+        moved.parts.append(Part(now(part.start)))
+    return moved
+
+
+def _is_special(document: Document) -> bool:
+    """Whether a document has comments among its leaves, or values that may extend over the lines below."""
+    from encconf.engine.torn_quotes import quoted
+
+    return any(leaf.type == "comment" for leaf in document.leaves) or bool(quoted(document))
+
+
+def text_to_change(opened: Opened) -> str:
+    """Return the `plain_text`, to change one of its values.
+
+    Raises EmitError where a value cannot be separated from the lines below it.
+    """
+    text = plain_text(opened)
+    from encconf.engine.torn_quotes import quoted, refuse_torn
+
+    if before := quoted(opened.document):
+        refuse_torn(formats.module(opened.document.format).scan(text), before)
+    return text
 
 
 def _literals(module: Format, document: Document) -> list[Edit | None]:

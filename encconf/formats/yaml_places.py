@@ -192,6 +192,8 @@ def _single(text: str, leaf: Leaf, after: int, base: int) -> tuple[Node, int]:
         end = content_end(text, leaf)
     else:
         style = style if style in (SINGLE, DOUBLE) else ""
+        # A value that replaced a block scalar includes the line break, whatever its style; leave that out.
+        end -= text.endswith("\n", start, end)
     return Node("leaf", start - base, start - base, end - base, style), end if start < end else after
 
 

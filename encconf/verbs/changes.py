@@ -180,12 +180,14 @@ def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Doc
         (path, _as_before(opened, path, value.text) if isinstance(value, AsBefore) else value)
         for path, value in edits
     ]
-    before = plaintext.plain_text(opened)
-    document = formats.scan_any(before, opened.document.format)
-    from encconf.engine.torn_quotes import quoted, refuse_torn
-
-    refuse_torn(document, quoted(opened.document))
-    return before, _made(document, wanted)
+    near = plaintext.moved_document(opened)
+    if near is not None:
+        try:
+            return near.text, _made(near, wanted)
+        except EmitError:  # the exact plaintext may spell a value differently, such as a number
+            pass
+    before = plaintext.text_to_change(opened)
+    return before, _made(formats.scan_any(before, opened.document.format), wanted)
 
 
 def _made(document: Document, edits: Sequence[tuple[Path, Any]]) -> Document:

@@ -1,13 +1,50 @@
-"""The plaintext of an opened document, and changes in it."""
+"""The plain text of an opened one, and its document without a scan of it."""
 
 from __future__ import annotations
 
+import generate
 import pytest
 from engine import credentials, rule
 from oracle import FIXTURES, AgeKey
 
 from encconf import api, formats
+from encconf.engine import opening, plaintext
+from encconf.errors import EncconfError
+from encconf.text.document import content_of
 from encconf.verbs import changes
+
+GENERATED = {
+    "yaml": generate.yaml_text,
+    "json": generate.json_text,
+    "toml": generate.toml_text,
+    "dotenv": generate.dotenv_text,
+    "ini": generate.ini_text,
+}
+
+
+@pytest.mark.parametrize("format", GENERATED)
+def test_g_the_moved_document_is_what_a_scan_finds(format: str, age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    count = 0
+    for seed in range(60):
+        text = GENERATED[format](seed)
+        try:
+            sealed = api.encrypt(text, rule(age_key), format=format, credentials=creds)
+        except EncconfError:
+            continue
+        opened = opening.open_text(sealed, format=format, credentials=creds)
+        moved = plaintext.moved_document(opened)
+        if moved is None:
+            continue
+        found = formats.module(format).scan(text)
+        assert moved.text == text
+        assert [(leaf.start, leaf.end) for leaf in moved.leaves] == [
+            (leaf.start, leaf.end) for leaf in found.leaves
+        ]
+        assert content_of(moved) == content_of(found)
+        count += 1
+    assert count >= 2
+
 
 CHANGED = {
     "yaml": ('a: x # c\nb: "q"\nc: |-\n  one\n  two\nd:\n  - 1\n  - true\n', ("c",)),
@@ -19,10 +56,11 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("format", CHANGED)
-def test_a_change_is_the_same_in_the_plaintext_and_in_the_file(format: str, age_key: AgeKey) -> None:
+def test_a_change_is_the_same_in_the_moved_document(format: str, age_key: AgeKey) -> None:
     text, path = CHANGED[format]
     creds = credentials(age_key)
     sealed = api.encrypt(text, rule(age_key), format=format, credentials=creds)
+    assert plaintext.moved_document(opening.open_text(sealed, format=format, credentials=creds)) is not None
     done = changes.change(sealed, format, (path, "new"), credentials=creds)
     plain = api.decrypt(done, format=format, credentials=creds)
     assert plain == changes.put(text, path, "new", format=format) != text
@@ -50,23 +88,25 @@ def test_a_change_is_the_same_in_the_plaintext_and_in_the_file(format: str, age_
 def test_the_first_value_of_an_empty_document(format: str, text: str, age_key: AgeKey) -> None:
     creds = credentials(age_key)
     sealed = api.encrypt(text, rule(age_key), format=format, credentials=creds)
+    assert plaintext.moved_document(opening.open_text(sealed, format=format, credentials=creds)) is not None
     done = changes.change(sealed, format, (("k",), "v"), credentials=creds)
     assert api.decrypt(done, format=format, credentials=creds) == changes.put(
         text, ("k",), "v", format=format
     )
 
 
-def test_a_change_in_a_file_whose_lists_have_comments_as_items() -> None:
+def test_a_file_with_comments_among_the_items_of_a_list_is_scanned() -> None:
     """So does sops store them."""
     creds = credentials(AgeKey.load(FIXTURES / "keys" / "alice.txt"))
     sealed = (FIXTURES / "sops" / "comments.enc.yaml").read_text()
     plain = api.decrypt(sealed, credentials=creds)
     path = next(leaf.path for leaf in formats.module("yaml").scan(plain).leaves if leaf.type == "str")
+    assert plaintext.moved_document(opening.open_text(sealed, format="yaml", credentials=creds)) is None
     done = changes.change(sealed, "yaml", (path, "new"), credentials=creds)
     assert api.decrypt(done, credentials=creds) == changes.put(plain, path, "new", format="yaml")
 
 
-def test_a_change_where_sops_stores_integers_as_floats(age_key: AgeKey) -> None:
+def test_where_sops_stores_integers_as_floats_the_text_is_scanned(age_key: AgeKey) -> None:
     creds = credentials(age_key)
     sealed = api.encrypt('{"a": 5.0, "b": "x"}\n', rule(age_key), format="json", credentials=creds)
     older = sealed.replace('"version": "3.13', '"version": "3.12')
