@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 
 from encconf.errors import MasterKeyError, NotMyKeyError
@@ -208,32 +209,22 @@ def _chosen(
         "authority": environ.get("AZURE_AUTHORITY_HOST") or "login.microsoftonline.com",
         "additionally_allowed_tenants": [name for name in (part.strip() for part in more.split(";")) if name],
     }
-    if tenant and client:
-        if wants("prod", "environmentcredential"):
-            if secret := environ.get("AZURE_CLIENT_SECRET"):
-                yield (
-                    "AZURE_CLIENT_SECRET",
-                    identity.ClientSecretCredential(tenant, client, secret, **settings),
-                )
-                return
-            if path := environ.get("AZURE_CLIENT_CERTIFICATE_PATH"):
-                certificate = identity.CertificateCredential(
-                    tenant,
-                    client,
-                    path,
-                    password=environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD") or None,
-                    send_certificate_chain=environ.get("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "").lower()
-                    in ("1", "true"),
-                    **settings,
-                )
-                yield "AZURE_CLIENT_CERTIFICATE_PATH", certificate
-                return
-        path = environ.get("AZURE_FEDERATED_TOKEN_FILE")
-        if path and wants("prod", "workloadidentitycredential"):
-            workload = identity.WorkloadIdentityCredential(
-                tenant_id=tenant, client_id=client, token_file_path=path, **settings
-            )
-            yield "AZURE_FEDERATED_TOKEN_FILE", workload
+    secret, workload = identity.ClientSecretCredential, identity.WorkloadIdentityCredential
+    certificate = partial(
+        identity.CertificateCredential,
+        password=environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD") or None,
+        send_certificate_chain=environ.get("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "").lower()
+        in ("1", "true"),
+    )
+    complete: tuple[tuple[str, str, str, Callable[..., Any]], ...] = (
+        ("environmentcredential", "AZURE_CLIENT_SECRET", "client_secret", secret),
+        ("environmentcredential", "AZURE_CLIENT_CERTIFICATE_PATH", "certificate_path", certificate),
+        ("workloadidentitycredential", "AZURE_FEDERATED_TOKEN_FILE", "token_file_path", workload),
+    )
+    for name, variable, parameter, make in complete:
+        value = environ.get(variable)
+        if tenant and client and value and wants("prod", name):
+            yield variable, make(tenant_id=tenant, client_id=client, **{parameter: value}, **settings)
             return
     managed = wants("prod", "managedidentitycredential")
     named = managed and (environ.get("IDENTITY_ENDPOINT") or environ.get("MSI_ENDPOINT"))

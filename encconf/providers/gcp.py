@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
@@ -32,20 +33,18 @@ _UNIVERSE = "googleapis.com"
 _PATIENCE = 10  # for how many seconds a call is repeated after temporary errors (throttling, 5xx)
 _RENEW = "renew the credentials, for example with gcloud auth application-default login"
 
-# The class that reads each type of credentials file, and its constructor.
+# For each type of credentials file, the module below ``google`` and the function that read it.
 _FILES = {
-    "service_account": ("google.oauth2.service_account", "Credentials", "from_service_account_info"),
-    "authorized_user": ("google.oauth2.credentials", "Credentials", "from_authorized_user_info"),
-    "external_account_authorized_user": (
-        *("google.auth.external_account_authorized_user", "Credentials", "from_info"),
-    ),
+    "service_account": "oauth2.service_account:Credentials.from_service_account_info",
+    "authorized_user": "oauth2.credentials:Credentials.from_authorized_user_info",
+    "external_account": "auth.identity_pool:Credentials.from_info",
+    "external_account_authorized_user": "auth.external_account_authorized_user:Credentials.from_info",
     "impersonated_service_account": (
-        *("google.auth.impersonated_credentials", "Credentials", "from_impersonated_service_account_info"),
+        "auth.impersonated_credentials:Credentials.from_impersonated_service_account_info"
     ),
-    "gdch_service_account": (
-        *("google.oauth2.gdch_credentials", "ServiceAccountCredentials", "from_service_account_info"),
-    ),
+    "gdch_service_account": "oauth2.gdch_credentials:ServiceAccountCredentials.from_service_account_info",
 }
+_AWS = "urn:ietf:params:aws:token-type:aws4_request"
 
 # The reasons of `encconf.errors.UnavailableError` for Google's statuses.
 _REASONS = {
@@ -132,27 +131,21 @@ def _identity(text: str, place: str) -> Any:
     except ValueError:
         raise MasterKeyError(f"{place} is neither the path nor the JSON of a credentials file") from None
     kind = str(info.get("type"))
-    if kind == "external_account":
-        source = info.get("credential_source") or {}
-        module = "google.auth.identity_pool"
-        if info.get("subject_token_type") == "urn:ietf:params:aws:token-type:aws4_request":
-            module = "google.auth.aws"
-        elif isinstance(source, dict) and "executable" in source:
-            module = "google.auth.pluggable"
-        target = (module, "Credentials", "from_info")
-    elif kind in _FILES:
-        target = _FILES[kind]
-    else:
+    target = _FILES.get(kind)
+    if target is None:
         raise MasterKeyError(
             f"{place} has credentials of the type {printable(kind)[:80]}, which is not known"
         )
-    module, name, read = target
-    reader = getattr(getattr(__import__(module, fromlist=[name]), name), read)
-    options = (
-        {} if kind in ("external_account_authorized_user", "gdch_service_account") else {"scopes": _SCOPES}
-    )
+    source = info.get("credential_source")
+    if kind == "external_account" and info.get("subject_token_type") == _AWS:
+        target = "auth.aws:Credentials.from_info"
+    elif kind == "external_account" and isinstance(source, dict) and "executable" in source:
+        target = "auth.pluggable:Credentials.from_info"
+    module, _, name = target.partition(":")
+    read = attrgetter(name)(__import__(f"google.{module}", fromlist=[name]))
+    scoped = kind not in ("external_account_authorized_user", "gdch_service_account")
     try:
-        return reader(info, **options)
+        return read(info, **({"scopes": _SCOPES} if scoped else {}))
     except (*ODD_ANSWER, ValueError):  # some of these quote what they read
         raise MasterKeyError(f"{place} has credentials that cannot be read") from None
 
