@@ -13,14 +13,7 @@ import stat
 from collections.abc import Callable
 
 from encconf.errors import OutputError
-from encconf.io.descriptors import (
-    CREATE,
-    PRIVATE,
-    is_random_name,
-    random_name,
-    refuse_planted,
-    write_all,
-)
+from encconf.io.descriptors import CREATE, PRIVATE, is_random_name, random_name, refuse_planted, write_all
 from encconf.io.locks import LockedFolder
 from encconf.io.signals import SignalGuard
 

@@ -10,16 +10,13 @@ from __future__ import annotations
 from encconf.errors import NO_IDENTITY, BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.identities.places import AgeSource
-from encconf.keys.age_identity import (
-    SSH,
-    Identity,
-    Locked,
-    LockedSsh,
-    Stanza,
-    derived,
-    identities_in,
-    label_of,
-)
+from encconf.keys.age_identity import SSH, Identity, Locked, LockedSsh, derived, identities_in, label_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from encconf.keys.age_identity import Stanza
 
 
 class Search:
@@ -32,26 +29,29 @@ class Search:
         self._credentials = credentials
         self._over_ssh = any(kind in SSH for kind, _ in stanzas)
         self.looked: list[AgeSource] = []
-        self.locked: list[Locked] = []
-        self.related: list[
-            Locked
-        ] = []  # SSH keys that the recipient is derived from: they are unlocked first
         self.trouble: list[MasterKeyError] = []
 
     def run(self) -> bytes:
         """Return the content of the file.  Raises NotMyKeyError and MasterKeyError."""
-        data_key = self._in_places()
-        if data_key is None:
-            for lock in [*self.related, *self.locked]:
-                if (data_key := self._unlocked(lock)) is not None:
-                    break
-        if data_key is None:
-            raise self._failure()
-        self._notify_of_broken()
-        return data_key
+        for identity in self._identities():
+            try:
+                data_key = identity.open(self._file, self._credentials)
+                if data_key is not None:
+                    self._notify_of_broken()
+                    return data_key
+                if identity.is_for(self._recipient):
+                    raise MasterKeyError("your identity matches but does not open it: the entry was changed")
+            except MasterKeyError as error:
+                self.trouble.append(error)
+        raise self._failure()
 
-    def _in_places(self) -> bytes | None:
-        """Read the places, except for identities that a person must unlock: these are tried at the end."""
+    def _identities(self) -> Iterator[Identity]:
+        """Yield the identities in all places.  Those that a person must unlock come last.
+
+        Of these, SSH keys that the recipient is derived from come first.
+        """
+        related: list[Locked] = []
+        locked: list[Locked] = []
         for source in self._credentials.age_sources():
             identities = self._relatives(source)
             if not source.ssh or self._over_ssh:
@@ -60,39 +60,24 @@ class Search:
                 continue
             self.looked.append(source)
             for identity in identities:
-                if (data_key := self._at_once(identity, source)) is not None:
-                    return data_key
-        return None
+                if not isinstance(identity, Locked):
+                    yield identity
+                elif source.how == "source" and self._credentials.named("age_passphrase")[1]:
+                    # A named place comes before others, unless a person must be asked.
+                    yield from self._unlocked(identity)
+                elif isinstance(identity, LockedSsh) and identity.derive:
+                    related.append(identity)
+                else:
+                    locked.append(identity)
+        for lock in [*related, *locked]:
+            yield from self._unlocked(lock)
 
-    def _at_once(self, identity: Identity | Locked, source: AgeSource) -> bytes | None:
-        if not isinstance(identity, Locked):
-            return self._open(identity)
-        if source.how == "source" and self._credentials.named("age_passphrase")[1]:
-            # A named place comes before others, unless a person must be asked.
-            return self._unlocked(identity)
-        (self.related if isinstance(identity, LockedSsh) and identity.derive else self.locked).append(
-            identity
-        )
-        return None
-
-    def _unlocked(self, lock: Locked) -> bytes | None:
+    def _unlocked(self, lock: Locked) -> Sequence[Identity]:
         try:
-            identities = lock.unlock(self._stanzas, self._credentials)
+            return lock.unlock(self._stanzas, self._credentials)
         except MasterKeyError as error:
             self.trouble.append(error)
-            return None
-        opened = (self._open(identity) for identity in identities)
-        return next((data_key for data_key in opened if data_key is not None), None)
-
-    def _open(self, identity: Identity) -> bytes | None:
-        try:
-            data_key = identity.open(self._file, self._credentials)
-            if data_key is None and identity.is_for(self._recipient):
-                raise MasterKeyError("your identity matches but does not open it: the entry was changed")
-        except MasterKeyError as error:
-            self.trouble.append(error)
-            return None
-        return data_key
+            return []
 
     def _relatives(self, source: AgeSource) -> list[Identity | Locked]:
         """Return the SSH keys in a place that this recipient is derived from.

@@ -24,13 +24,7 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from encconf.errors import (
-    BadKeyError,
-    EncconfError,
-    MasterKeyError,
-    NotMyKeyError,
-    UsageError,
-)
+from encconf.errors import BadKeyError, EncconfError, MasterKeyError, NotMyKeyError, UsageError
 from encconf.identities.credentials import Credentials
 from encconf.io.descriptors import reason
 from encconf.io.sockets import OwnSocket
