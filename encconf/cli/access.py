@@ -11,14 +11,7 @@ from encconf.audit.names import Names, kind
 from encconf.audit.readers import STATES, FileAccess, Person, Reader, Report, alike, folder_of
 from encconf.audit.ssh_origins import origins
 from encconf.cli import files, targets
-from encconf.cli.console import (
-    Console,
-    Paper,
-    display_width,
-    is_terminal,
-    one_line,
-    width_of,
-)
+from encconf.cli.console import Console, Paper, display_width, is_terminal, one_line, width_of
 from encconf.cli.options import Value, exclude, flag, text, texts
 from encconf.errors import MissingFileError, UsageError
 from encconf.io import fileio
@@ -27,7 +20,6 @@ from encconf.text.printable import counted, quoted
 
 _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "·"}
 _COLORS = {"reads": "32", "part": "33", "exposed": "1;31", "former": "2", "": "2"}
-_WARNINGS = 2  # the most warnings that are printed
 _ROWS = 12  # the most rows without --verbose; the files of a row have the same readers
 _ALL = 1 << 30
 _NAMES = 3  # the most files that a row names; the others are counted
@@ -87,16 +79,13 @@ def _warn(console: Console, found: Report) -> None:
     for file in found.files:
         if gone := tuple(reader.person.short for reader in file.readers if reader.exposed):
             exposed.setdefault(gone, []).append(file)
-    for gone, same in list(exposed.items())[:_WARNINGS]:
+    for gone, same in exposed.items():
         names = " ".join(quoted(file.path) for file in same) if len(same) <= _NAMES else "FILE"
         console.warn(
             f"{_named(same)}: removed, but can still decrypt because the data key is the same: "
             f"{', '.join(gone)}",
             hint=f"encconf rotate {names}; then change the secrets as well",
         )
-    if len(exposed) > _WARNINGS:
-        left = sum(map(len, list(exposed.values())[_WARNINGS:]))
-        console.warn(f"the same is true of {counted(left, 'other file')}")
     if found.shallow:
         console.note(
             "this clone has only part of the history: people may have been able to read files for longer"

@@ -15,12 +15,9 @@ from encconf.cli import files, plan_text
 from encconf.cli.console import Console, one_line
 from encconf.cli.options import Value, flag
 from encconf.errors import (
-    ConfigError,
     EncconfError,
-    KeyAccessError,
     NoConfigError,
     NoMatchingRuleError,
-    WrapError,
     exit_code_of,
 )
 from encconf.io import replace, signals
@@ -175,7 +172,7 @@ class Batch:
             self._printed_warnings.add(text)
 
     def fail(self, file: str, error: EncconfError) -> None:
-        """Store an error, and print it unless it was printed for enough files with the same cause."""
+        """Store an error, and print it unless it was printed for a file with the same cause."""
         if error.file == os.path.realpath(file):
             error.file = file
         elif not (self.alone and isinstance(error, NoConfigError)):
@@ -184,7 +181,7 @@ class Batch:
         if isinstance(error, NoMatchingRuleError):
             cause = cause.partition("\n")[2]  # without the first line, which names the file
         alike = self._causes.setdefault((error.slug, cause), [])
-        if not self.alone and len(alike) < _most(error):
+        if not self.alone and not alike:
             self.console.error(error)
         alike.append(file)
         self.errors[file] = error.with_traceback(None)  # its frames would keep the text of the file in memory
@@ -193,7 +190,7 @@ class Batch:
     def _print_same_causes(self) -> None:
         """Say which other files failed for a reason that was printed already."""
         for files_alike in self._causes.values():
-            others = list(map(one_line, files_alike[_most(self.errors[files_alike[0]]) :]))
+            others = list(map(one_line, files_alike[1:]))
             if others:
                 self.console.note(f"the same for {counted(len(others), 'other file')}: {listed(others, 3)}")
 
@@ -218,11 +215,3 @@ class Batch:
         if first:
             start = f", with {self.resume} {quoted(first[0])}" if self.resume else ""
             self.console.hint(f"to continue, repeat the command{start}")
-
-
-def _most(error: EncconfError) -> int:
-    """Return for how many files to print the same error.
-
-    A missing key or a mistake in .sops.yaml usually fails every file, with a message of several lines.
-    """
-    return 1 if isinstance(error, (ConfigError, KeyAccessError, WrapError)) else 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from encconf import __version__
 from encconf.audit.check import Report
@@ -26,29 +26,18 @@ def text(report: Report, *, verbose: bool = True) -> str:
     A line has the form ``FILE:LINE:COLUMN: SEVERITY: MESSAGE [SLUG]``.  Without ``verbose``, findings with
     the same cause share a line, the most serious ones are first, and the text has at most `LINES` lines.
     """
-    if verbose:
-        return "".join(f"{line}\n" for line in _each(report.findings))
-    blocks = [_block(alike) for alike in _by_cause(report.findings)]
+    groups = [[found] for found in report.findings] if verbose else _by_cause(report.findings)
     lines: list[str] = []
-    for number, block in enumerate(blocks):
-        later = len(blocks) - number - 1
-        if len(lines) + len(block) + bool(later) > LINES:
-            left = sum(len(alike) for alike in _by_cause(report.findings)[number:])
-            count = counted(left, "more finding")
+    hints: set[str] = set()
+    for number, alike in enumerate(groups, 1):
+        block = [line for line in _block(alike) if line not in hints]
+        hints.update(line for line in block if line.startswith("    hint: "))
+        if not verbose and len(lines) + len(block) + (number < len(groups)) > LINES:
+            count = counted(sum(map(len, groups[number - 1 :])), "more finding")
             lines.append(f"and {count} of other causes (--verbose lists all)")
             break
         lines += block
     return "".join(f"{line}\n" for line in lines)
-
-
-def _each(findings: Sequence[Finding]) -> Iterator[str]:
-    printed: set[tuple[str, str, str]] = set()
-    for found in findings:
-        yield _line(found)
-        hint = (found.slug, found.file, found.hint if found.slug == "bad-config" else "")
-        if found.hint and hint not in printed:  # print it once for each kind of finding in a file
-            printed.add(hint)
-            yield f"    hint: {_one_line(found.hint)}"
 
 
 def _by_cause(findings: Sequence[Finding]) -> list[list[Finding]]:
@@ -86,7 +75,8 @@ def _block(alike: Sequence[Finding]) -> list[str]:
 
 
 def _line(found: Finding) -> str:
-    return f"{_spot(found)}: {found.severity}: {_one_line(found.message)} [{found.slug}]"
+    place = f":{found.line}:{found.column}" if found.line else ""
+    return f"{leading(found.file)}{place}: {found.severity}: {_one_line(found.message)} [{found.slug}]"
 
 
 _NOTHING = {"note": "nothing found", "warning": "no errors or warnings", "error": "no errors"}
@@ -207,11 +197,6 @@ def _uri(name: str) -> str:
     from urllib.parse import quote
 
     return quote(os.fsencode(name.replace(os.sep, "/")))
-
-
-def _spot(found: Finding) -> str:
-    name = leading(found.file)
-    return f"{name}:{found.line}:{found.column}" if found.line else name
 
 
 def _one_line(message: str) -> str:

@@ -26,6 +26,6 @@ def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
             hint="the other values would be lost; to write this one to another file, use -o",
         )
     plain = files.decrypted(source, options, files.credentials(console), console.warn)
-    written = files.write(console, plain, source, in_place=in_place, output=output, mode=fileio.PRIVATE)
+    written = files.write(console, plain, source if in_place else None, output, mode=fileio.PRIVATE)
     if written is not None:
         files.warn_if_exposed(console, [written])

@@ -90,7 +90,7 @@ class Decrypting(Batch):
             self.plans.setdefault((), []).append(file if self._in_place else f"{file} -> {target}{exists}")
             return "would-change"
         if self._in_place:
-            files.write(self.console, plain, source, in_place=True, output=None, mode=fileio.PRIVATE)
+            files.write(self.console, plain, source, None, mode=fileio.PRIVATE)
         else:
             self._write(target, plain)
         self.console.note(f"wrote {one_line(target)}")

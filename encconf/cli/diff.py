@@ -150,7 +150,9 @@ class _Report(Paper):
         """Print everything about one pair."""
         self.say(self.paint(_BOLD, f"{one_line(found.old.label)} → {one_line(found.new.label)}"))
         if found.old.text is None or found.new.text is None:
-            self._line("+" if found.old.text is None else "-", "the file", kind=_existence(found))
+            sign, what = ("+", "new") if found.old.text is None else ("-", "gone")
+            encrypted = "encrypted" if any(found.encrypted) else "not encrypted"
+            self._line(sign, "the file", kind=f"{what}, {encrypted}")
         if found.renamed:
             self._line(">", "the file", kind="renamed")
         self._block(found)
@@ -221,11 +223,6 @@ class _Report(Paper):
     def _line(self, sign: str, where: str, *, kind: str, values: str = "") -> None:
         color = next((color for each, color in _SIGNS.values() if each == sign), _YELLOW)
         self.say(f"  {self.paint(color, sign)} {where}: {kind}{f': {values}' if values else ''}")
-
-
-def _existence(found: Difference) -> str:
-    encrypted = "encrypted" if any(found.encrypted) else "not encrypted"
-    return f"{'new' if found.old.text is None else 'gone'}, {encrypted}"
 
 
 def _said(change: Change) -> str:

@@ -61,7 +61,7 @@ def _warn_of_drivers(console: Console) -> None:
 
 
 def _print_callers(console: Console, paths: list[str], json: bool) -> None:
-    found = [caller for path in paths for caller in (*_in_programs(path), *_in_scripts(path))]
+    found = [caller for path in paths for caller in _callers(path)]
     if json:
         console.json({"callers": [caller.to_json() for caller in found]})
         return
@@ -73,20 +73,16 @@ def _print_callers(console: Console, paths: list[str], json: bool) -> None:
         console.note("nothing here runs sops")
 
 
-def _in_programs(path: str) -> Iterator[Caller]:
-    """Yield the calls of sops in this Python file, or in those below a folder."""
-    for file in targets.below(path) if os.path.isdir(path) else [path]:
-        if file == path or file.endswith(".py"):
-            yield from search(file)
-
-
-def _in_scripts(path: str) -> Iterator[Caller]:
-    """Yield the calls of sops in a Makefile, .envrc and similar: in this file, or in those of a folder."""
+def _callers(path: str) -> Iterator[Caller]:
+    """Yield the calls of sops in a file, or in a folder: in Python, in a Makefile, .envrc and similar."""
     if os.path.isdir(path):
-        files = [os.path.normpath(os.path.join(path, name)) for name in survey.SCRIPTS]
+        programs = [file for file in targets.below(path) if file.endswith(".py")]
+        scripts = [os.path.normpath(os.path.join(path, name)) for name in survey.SCRIPTS]
     else:
-        files = [path] if os.path.basename(path) in survey.SCRIPTS else []
-    for file in files:
+        programs, scripts = [path], [path] if os.path.basename(path) in survey.SCRIPTS else []
+    for file in programs:
+        yield from search(file)
+    for file in scripts:
         with suppress(EncconfError):
             for line, said, instead in survey.calls(fileio.read_text(file)):
                 yield Caller(file, line, f"runs {said}", instead)

@@ -144,10 +144,8 @@ def run_on(
 ) -> None:
     """Run a shell command on a plaintext.  Raises SystemExit if its exit code is not 0."""
     name = os.path.normpath(filename or "tmp-file")
-    if os.path.isabs(name) or name.split(os.sep)[0] in (os.curdir, os.pardir):
-        raise EncconfError("the provided filename is not a local path")
-    if os.path.dirname(name):
-        raise EncconfError("the provided filename is in a folder that does not exist")
+    if os.path.dirname(name) or name in (os.curdir, os.pardir):
+        raise EncconfError("the provided filename is not a local path", hint="give a name without a folder")
     if any(sign in name for sign in _SHELL):
         raise EncconfError(
             "the provided filename has characters that mean something to the shell",
@@ -192,10 +190,9 @@ def _become(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
     for candidate in candidates:
         try:
             os.execve(candidate, argv, environ)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            failed = failed or error
         except OSError as error:
-            failed = error
+            if failed is None or not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+                failed = error
         except ValueError:
             raise EncconfError(
                 "a name or value contains a NUL character, which an environment cannot hold"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from encconf.cli import files, flat
 from encconf.cli.console import Console, is_terminal
 from encconf.cli.options import Value, flag, text
-from encconf.errors import ConflictError, UsageError, about
+from encconf.errors import ConflictError, UsageError
 from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
 from encconf.io import descriptors, fileio
 
@@ -53,14 +53,10 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
 
 def _write(console: Console, content: str, output: str | None) -> None:
     """Write to stdout, or to a file that others cannot read."""
-    if output is None:
-        console.data(content)
-        return
-    path = fileio.resolve(output)
-    with about(output, instead=path):
-        fileio.write_atomic(path, content, mode=fileio.PRIVATE)
-    console.note(f"wrote {output}, as plaintext")
-    files.warn_if_exposed(console, [output])
+    written = files.write(console, content, None, output, mode=fileio.PRIVATE)
+    if written is not None:
+        console.note(f"wrote {written}, as plaintext")
+        files.warn_if_exposed(console, [written])
 
 
 def _github(console: Console, texts: Mapping[str, str], secret: list[str]) -> None:

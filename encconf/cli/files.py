@@ -108,16 +108,22 @@ def read(
 
     Raises MissingFileError if no file is named and stdin is a terminal.
     """
+    from encconf import formats
+    from encconf.formats import sniff
+
     if file is None and is_terminal(0):
         raise MissingFileError("no file was given", hint="give a file, or - for stdin")
     label, path = (STDIN_NAME, None) if file is None or file in fileio.STDIN else (file, fileio.resolve(file))
+    name = override or label
     with about(label, instead=path):
         data = fileio.stdin_bytes() if path is None else fileio.read_bytes(path)
-        found, binary = _kind(data, override or label, plain, input_type)
+        found = sniff.find(data, name)
+        format = input_type or found or ("" if name == STDIN_NAME else formats.of_path(name))
+        binary = plain and format == "binary"
         text = (
             fileio.decode(data, binary=binary) if path is None else fileio.text_of(path, data, binary=binary)
         )
-    return Source(label, override or label, path, text, found)
+    return Source(label, name, path, text, found)
 
 
 def read_by(file: str | None, options: Mapping[str, Value], *, plain: bool = False) -> Source:
@@ -154,16 +160,6 @@ def refuse_for_many(paths: Sequence[str], options: Mapping[str, Value], names: S
             raise UsageError(f"--{name.replace('_', '-')} is for one file")
     if any(path in fileio.STDIN for path in paths):
         raise UsageError("stdin cannot be one of several files, or part of a dry run")
-
-
-def _kind(data: bytes, name: str, plain: bool, input_type: str | None) -> tuple[str | None, bool]:
-    """Return the format of a SOPS file, and whether the content may be any bytes."""
-    from encconf import formats
-    from encconf.formats import sniff
-
-    found = sniff.find(data, name)
-    format = input_type or found or ("" if name == STDIN_NAME else formats.of_path(name))
-    return found, plain and format == "binary"
 
 
 def format_by_name(name: str, type: str | None) -> str:
@@ -207,19 +203,14 @@ def credentials(console: Console) -> Credentials:
 
 
 def write(
-    console: Console,
-    text: str | bytes,
-    source: Source,
-    *,
-    in_place: bool,
-    output: str | None,
-    mode: int | None = None,
+    console: Console, text: str, source: Source | None, output: str | None, *, mode: int | None = None
 ) -> str | None:
-    """Write a result to its source, to a file or to stdout.  Returns the name of the file, or None.
+    """Write a result to its source, or without it to a file or to stdout.
 
-    ``mode`` is as for `fileio.write_atomic`.  It is `fileio.PRIVATE` for plaintext.
+    Returns the name of the file, or None.  ``mode`` is as for `fileio.write_atomic`.  It is
+    `fileio.PRIVATE` for plaintext.
     """
-    if in_place and source.path is not None:
+    if source is not None and source.path is not None:
         with about(source.label, instead=source.path):
             fileio.write_atomic(source.path, text, mode=mode, replacing=source.text)
         return source.label

@@ -168,15 +168,9 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
         )
     differences = dialects.differences(text, reading)
     in_order = dict.fromkeys([*reading.variables, *differences])
-    others: dict[tuple[str, ...], list[str]] = {}  # the dialects, by the names that they read differently
     for other in dialects.DIALECTS:
-        if names := tuple(name for name in in_order if other in differences.get(name, ())):
-            others.setdefault(names, []).append(other)
-    for names, alike in others.items():
-        console.note(
-            f"{file} was read as {reading.dialect} does; {' and '.join(alike)} would read {listed(names)} "
-            "differently"
-        )
+        if names := [name for name in in_order if other in differences.get(name, ())]:
+            console.note(f"{file}: {other} would read {listed(names)} differently")
     files.warn_if_readable(console, file)
 
 

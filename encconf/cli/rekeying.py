@@ -163,9 +163,8 @@ class Rekeying(Batch):
         if self.alone and flag(self.options, "yes"):
             self._show(one_line(file), self._lines(wanted))
         assert done.enc is not None
-        written = files.write(
-            self.console, done.enc, done.source, in_place=self.output is None, output=self.output
-        )
+        source = done.source if self.output is None else None
+        written = files.write(self.console, done.enc, source, self.output)
         if written is not None:
             self.console.note(f"wrote {one_line(written)}{self._brief(wanted)}")
         return self._record(done, "changed")
@@ -196,8 +195,11 @@ class Rekeying(Batch):
         self._hashes[file] = hash(done.source.text)
         if self.json:
             self._rows[file] = self._row(done, "left")
-        if self.checklist is not None:
-            self._items += self._checklist_items(done)
+        seen = done.plan.seen() if self.checklist is not None else None
+        if seen is not None:
+            who = self._who(done.plan, seen)
+            for rank, path in zip(seen.ranks, seen.paths, strict=True):
+                self._items.append((rank, checklist.item(who, one_line(file), one_line(spell(path)))))
         return ""
 
     def _is_confirmed(self) -> bool:
@@ -206,15 +208,6 @@ class Rekeying(Batch):
             self._show(", ".join(map(one_line, names)), said)
         count = len(self.left)
         return self.console.confirm(f"go on with {count} files?" if count > 1 else "go on?")
-
-    def _checklist_items(self, change: Change) -> list[tuple[int, str]]:
-        """Return the items of the checklist for a file, with their ranks."""
-        seen = change.plan.seen()
-        if seen is None:
-            return []
-        who, file = self._who(change.plan, seen), one_line(change.file)
-        items = [checklist.item(who, file, one_line(spell(path))) for path in seen.paths]
-        return list(zip(seen.ranks, items, strict=True))
 
     def begin(self) -> None:
         """Write the checklist.  Secrets come first."""

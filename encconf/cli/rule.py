@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 
 from encconf.cli.options import Value, exclude, text
 from encconf.errors import BadKeyError, ConfigError, NoConfigError, NoMatchingRuleError
-from encconf.keys import TABLE, master_key, parse_list
+from encconf.keys import TABLE, MasterKey, master_key, parse_list
 from encconf.rules import config as configs
 from encconf.rules.selection import DEFAULT, KINDS, Selection
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from encconf.keys import MasterKey
 
 
 def find_rule(

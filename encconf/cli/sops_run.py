@@ -131,10 +131,7 @@ class Run:
     def formats(self, name: str) -> tuple[str, str]:
         """Return the formats of input and output.  Checks the config file, because sops reads it for them."""
         self.check_config()
-        return (
-            format_of(name, self.line.text("input-type")),
-            format_of(name, self.line.text("output-type")),
-        )
+        return format_of(name, self.line.text("input-type")), format_of(name, self.line.text("output-type"))
 
     def indent(self, format: str) -> int | None:
         """Return the indentation for rewritten text: --indent, or else ``stores`` of the config file."""
@@ -175,7 +172,7 @@ class Run:
         from encconf.cli.files import write
 
         in_place = in_place or self.line.on("in-place")
-        write(self.console, text, source, in_place=in_place, output=self.line.text("output") or None)
+        write(self.console, text, source if in_place else None, self.line.text("output") or None)
         if in_place:
             self.console.note("File written successfully")
 
@@ -197,16 +194,14 @@ class Run:
         from encconf.rules.selection import DEFAULT, KINDS, Selection
 
         keys = self.keys()
-        rule = configs.Rule([], None, DEFAULT, "the command line")
-        missing: NoConfigError | None = None
+        rule, missing = configs.Rule([], None, DEFAULT, "the command line"), None
         notices: list[str] = []
         try:
             rule = configs.find_rule(name, config=self.config, notify=notices.append)
         except NoConfigError as error:
             missing = error
-        except EncconfError as error:
-            if isinstance(error, EmptyGroupError):
-                notices.clear()  # some programs compare the whole output, and sops prints no warning here
+        except EmptyGroupError:
+            notices.clear()  # some programs compare the whole output, and sops prints no warning here
             raise
         finally:
             for notice in notices:

@@ -216,13 +216,8 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
         source, target = run.formats(name)
         read = run.read(file, source)
         opened = run.open(read)
-        check = of_edits(
-            file,
-            run.config,
-            saves=value is not changes.REMOVED,
-            allowed=True,
-            warn=run.console.warn,
-        )
+        saves = value is not changes.REMOVED
+        check = of_edits(file, run.config, saves=saves, allowed=True, warn=run.console.warn)
         try:
             with about(file):
                 enc = changes.change(
@@ -237,9 +232,9 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
                     notify=run.console.warn,
                 )
         except PathNotFoundError as error:
-            if idempotent and value is changes.REMOVED and not isinstance(error, PathBlockedError):
-                return
-            raise
+            if saves or not idempotent or isinstance(error, PathBlockedError):
+                raise
+            return
         if enc == read.text and idempotent:
             run.console.note("File not written due to no change")
             return
@@ -269,17 +264,7 @@ def exec_env(run: Run) -> None:
     """``sops exec-env FILE COMMAND``."""
     from encconf.cli import execute
 
-    if len(run.line.args) != 2:
-        fail(1, "error: missing file to decrypt")
-    if run.line.on("background"):
-        run.console.warn(
-            "exec-env's --background option is deprecated and will be removed in a future version of sops"
-        )
-        if run.line.on("same-process"):
-            fail(8, "Error: The --same-process flag cannot be used with --background")
-    file, command = run.line.args
-    source, _ = run.formats(file)
-    opened = run.open(run.read(file, source))
+    opened, _, command = _to_run(run)
     execute.shell_with(
         run.console,
         opened,
@@ -294,25 +279,30 @@ def exec_file(run: Run) -> None:
     """``sops exec-file FILE COMMAND``."""
     from encconf.cli import execute
 
-    if len(run.line.args) != 2:
-        fail(1, "error: missing file to decrypt")
-    file, command = run.line.args
-    source, target = run.formats(file)
-    opened = run.open(run.read(file, source))
-    if run.line.on("background"):
-        run.console.warn(
-            "exec-file's --background option is deprecated and will be removed in a future version of sops"
-        )
-    plain = _converted(run, opened, target, run.indent(target), rewrite=run.rewrite)
+    opened, target, command = _to_run(run)
     execute.run_on(
         run.console,
-        plain,
+        _converted(run, opened, target, run.indent(target), rewrite=run.rewrite),
         command,
         fifo=not run.line.on("no-fifo"),
         filename=run.line.text("filename") or None,
         user=run.line.text("user") or None,
         background=run.line.on("background"),
     )
+
+
+def _to_run(run: Run) -> tuple[Opened, str, str]:
+    """Return the opened file of exec-env or exec-file, the format to write, and the command."""
+    if len(run.line.args) != 2:
+        fail(1, "error: missing file to decrypt")
+    if run.line.on("background"):
+        option = f"{run.line.command}'s --background option"
+        run.console.warn(f"{option} is deprecated and will be removed in a future version of sops")
+        if run.line.on("same-process"):
+            fail(8, "Error: The --same-process flag cannot be used with --background")
+    file, command = run.line.args
+    source, target = run.formats(file)
+    return run.open(run.read(file, source)), target, command
 
 
 def without_command(run: Run) -> None:

@@ -83,15 +83,12 @@ class _Wanted:
         self.console = console
         self.encrypted = encrypted
         self.plain = plain
+        self.listing = _walked if plain else below
         self.kind = "file to encrypt" if plain else "encrypted file" if encrypted else "file"
 
     def in_folder(self, folder: str) -> list[str]:
-        if self.plain is None:
-            return self.among(below(folder))
-        return list(filter(self.plain, self.among(_walked(folder, -1))))
-
-    def matching(self, pattern: str) -> list[str]:
-        return self.among(_matching(pattern, below if self.plain is None else _walked))
+        found = self.among(self.listing(folder, -1))
+        return found if self.plain is None else list(filter(self.plain, found))
 
     def among(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if self._counts(name)]
@@ -136,7 +133,7 @@ def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
             else None,
         ).about(path)
     if is_pattern(path):
-        if found := wanted.matching(path):
+        if found := wanted.among(_matching(path, wanted.listing)):
             return found
         raise MissingFileError(f"no {kind} matches this pattern").about(path)
     return [path]
