@@ -9,8 +9,6 @@ from oracle import Sops
 
 from encconf.testing import TestKey
 
-pytest.register_assert_rewrite("formats.contract")
-
 
 @pytest.fixture
 def sops_for() -> Callable[[TestKey], Sops]:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from engine import credentials, rule
-from formats.contract import ENC, SECRET, SopsFormatContract
+from formats.of_sops import SopsFormatContract
 from oracle import AgeKey, Sops
 
 from encconf import api
 from encconf.errors import EmitError, UsageError
 from encconf.rules.selection import Selection
+from encconf.testing.contracts.format import ENC, SECRET
 from encconf.text.document import Document, splice
 
 if TYPE_CHECKING:

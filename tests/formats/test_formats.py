@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from engine import credentials, rule
-from formats.contract import SECRET, FormatContract
 from oracle import AgeKey
 from pace import at_most
 
 from encconf import api, formats
 from encconf.errors import ParseError
 from encconf.merge import merge
+from encconf.testing.contracts.format import SECRET, FormatContract
 from encconf.verbs import changes
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from engine import changed_lines, credentials, rule, sealed_leaves
-from formats.contract import SECRET, SopsFormatContract
+from formats.of_sops import SopsFormatContract
 from generate import ini_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +20,7 @@ from encconf.errors import EmitError, EncconfError, ParseError
 from encconf.formats import module
 from encconf.io import fileio
 from encconf.rules.selection import Selection
+from encconf.testing.contracts.format import SECRET
 from encconf.verbs import changes
 
 format = module("ini")

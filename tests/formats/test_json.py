@@ -13,8 +13,8 @@ import pyrage
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from engine import credentials, rule, values
-from formats.contract import SECRET, SopsFormatContract
 from formats.json_texts import detach, documents
+from formats.of_sops import SopsFormatContract
 from hypothesis import given, settings
 from oracle import AgeKey, Sops
 from pace import at_most
@@ -27,6 +27,7 @@ from encconf.envelope.open import open_data_key
 from encconf.errors import EncconfError, LimitError, ParseError
 from encconf.formats import module
 from encconf.identities.credentials import Credentials
+from encconf.testing.contracts.format import SECRET
 from encconf.text.document import MAX_DEPTH, Document, Leaf, splice
 from encconf.verbs import changes
 

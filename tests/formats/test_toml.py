@@ -14,7 +14,6 @@ from pathlib import Path
 import installed
 import pytest
 from engine import changed_lines, credentials, rule, sealed_leaves, with_members
-from formats.contract import SECRET, FormatContract
 from formats.toml_files import (
     BLOCK,
     CREDENTIALS,
@@ -35,6 +34,7 @@ from encconf.errors import EncconfError
 from encconf.formats import module, toml_scan
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT, Selection
+from encconf.testing.contracts.format import SECRET, FormatContract
 from encconf.text.document import Leaf, splice
 
 format = module("toml")

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from engine import values
-from formats.contract import SECRET, SopsFormatContract
+from formats.of_sops import SopsFormatContract
 
 from encconf.errors import EmptyDocumentError
 from encconf.formats import module, yaml
+from encconf.testing.contracts.format import SECRET
 
 
 def test_no_document() -> None:

@@ -1,4 +1,4 @@
-"""Classes of tests for what every key type and source must do: for encconf's own, and for yours.
+"""Classes of tests for what every key type, source and format must do: for encconf's own, and for yours.
 
 Subclass a contract in a test module, define its fixtures (the docstring of the contract's module names them),
 and add tests for what is special about your type::
@@ -20,4 +20,4 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("master_key", "source")))
+pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in ("format", "master_key", "source")))

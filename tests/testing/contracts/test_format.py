@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from formats.contract import SECRET, FormatContract, changed_lines
-from testing.contracts.flawed import holds, names_in
 
 from encconf import formats
 from encconf.errors import ParseError
 from encconf.testing import TestKey
+from encconf.testing.contracts.format import SECRET, FormatContract, changed_lines
 from encconf.text.document import Document
+
+from .flawed import holds, names_in
 
 TEXT = f"# a comment\nA=1\nB={SECRET}\n"
 BROKEN = f"A=1\n{SECRET}\n"
