@@ -8,7 +8,7 @@ contains a value.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from encconf import formats
@@ -144,15 +144,11 @@ def _judge(found: Explanation, document: Document, metadata: Metadata | None) ->
     rule = found.rule or found.own
     if rule is not None:
         selection = rule.selection if metadata is None else rule.selection_for(metadata.selection)
-        found.fates = list(_fates(document, selection))
-        if document.comments:
-            chosen = selection.choose(document).comments
-            found.comments = bool(sum(chosen)) if len(set(chosen)) == 1 else None
-    if metadata is None:
-        return
-    for fate, leaf in zip(found.fates, document.leaves, strict=True):
-        fate.now = leaf.type == "str" and (leaf.data or b"").startswith(PREFIX.encode())
-    if found.rule is not None:
+        chosen = selection.choose(document)
+        found.fates = list(_fates(document, selection, chosen.leaves, is_encrypted=metadata is not None))
+        if len(set(chosen.comments)) == 1:
+            found.comments = bool(chosen.comments[0])
+    if metadata is not None and found.rule is not None:
         sealed = Sealed(found.file, document, metadata, metadata.selection.choose(document), [])
         compare_with_rule(sealed, found.rule, found.rule.name, found.who)
         found.differences = [each.message for each in sealed.findings]
@@ -202,10 +198,11 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
 # --- why -------------------------------------------------------------------------------------------
 
 
-def _fates(document: Document, selection: Selection) -> Iterator[Fate]:
+def _fates(
+    document: Document, selection: Selection, chosen: Sequence[int], *, is_encrypted: bool
+) -> Iterator[Fate]:
     """Yield the fate of every value of a document, in order.  Raises PatternError."""
     lines = Lines(document.text)
-    chosen = selection.choose(document).leaves
     why = _by_comment(document, selection) if selection.needs_comments else _by_key(selection)
     for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
         if document.format == "binary":
@@ -216,7 +213,9 @@ def _fates(document: Document, selection: Selection) -> Iterator[Fate]:
             encrypted, reason = False, "it is empty"
         else:
             encrypted, reason = bool(is_chosen), why(leaf, bool(is_chosen))
-        yield Fate(spell(leaf.path), *lines(leaf.start), encrypted, reason)
+        now = leaf.type == "str" and (leaf.data or b"").startswith(PREFIX.encode())
+        place = lines(leaf.start)
+        yield Fate(spell(leaf.path), *place, encrypted, reason, now if is_encrypted else None)
 
 
 def _by_key(selection: Selection) -> Callable[[Leaf, bool], str]:
