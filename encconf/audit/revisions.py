@@ -13,7 +13,7 @@ from contextlib import closing
 from encconf.audit.sides import Side
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
-from encconf.git import ask, is_bare, repository, said, without_filters
+from encconf.git import ask, is_bare, repository, said, version, without_filters
 from encconf.git.log import Entry, contents, entries
 from encconf.io import fileio
 
@@ -279,7 +279,7 @@ def _blob_of(name: str, folder: str) -> str:
 
 
 def _blob(name: str, label: str) -> bytes:
-    output = ask(".", "cat-file", "blob", name)
+    output = version(name, ".")
     if output is None:
         raise _missing(label)
     return output.encode(errors="surrogateescape")

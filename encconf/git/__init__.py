@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from encconf.errors import UsageError
 from encconf.io import programs
-from encconf.io.fileio import upwards
+from encconf.io.fileio import LIMIT, upwards
 
 AT_ONCE = 500
 """How many names one call of git gets, so that the command line is not too long."""
@@ -81,11 +81,14 @@ def exposures(paths: Sequence[str]) -> dict[str, str | None]:
 def version(id: str, folder: str | None = None) -> str | None:
     """Return the text of a blob by its id (or ``HEAD:path``), or None if the repository does not have it.
 
-    Without a folder, the repository is the one that git's variables name, as for a program that git runs.
+    It is also None if the blob is longer than a file may be.  Without a folder, the repository is the one
+    that git's variables name, as for a program that git runs.
     """
     if folder is not None:
-        return ask(folder, "cat-file", "blob", id)
-    code, content = run([*_ASKING, "cat-file", "blob", id], {**os.environ, **_WITHOUT_FETCHING})
+        arguments, environ = question(folder, "cat-file", "blob", id)
+    else:
+        arguments, environ = [*_ASKING, "cat-file", "blob", id], {**os.environ, **_WITHOUT_FETCHING}
+    code, content = start(arguments, environ, limit=LIMIT)()
     return content if code == 0 else None
 
 
@@ -169,8 +172,13 @@ def run(arguments: list[str], environ: Mapping[str, str] = os.environ) -> tuple[
     return start(arguments, environ)()
 
 
-def start(arguments: list[str], environ: Mapping[str, str] = os.environ) -> Callable[[], tuple[int, str]]:
-    """Like `run`, but git runs in the background.  You must call the returned function once."""
+def start(
+    arguments: list[str], environ: Mapping[str, str] = os.environ, *, limit: int | None = None
+) -> Callable[[], tuple[int, str]]:
+    """Like `run`, but git runs in the background.  You must call the returned function once.
+
+    If git prints more than ``limit`` bytes, the rest is not read, and it counts as a failure.
+    """
     if not hasattr(os, "posix_spawn"):
         return lambda: _run_portably(arguments, environ)
     program = programs.which("git", environ)
@@ -197,9 +205,10 @@ def start(arguments: list[str], environ: Mapping[str, str] = os.environ) -> Call
 
     def answer() -> tuple[int, str]:
         with open(reading, "rb") as pipe:
-            output = pipe.read()
+            output = pipe.read(limit)
+            rest = pipe.read(1)
         _, status = os.waitpid(process, 0)
-        return os.waitstatus_to_exitcode(status), output.decode(errors="surrogateescape")
+        return os.waitstatus_to_exitcode(status) or len(rest), output.decode(errors="surrogateescape")
 
     return answer
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from encconf import git
 from encconf.git import ask, log
 
 
@@ -137,6 +138,12 @@ def test_a_blob_that_is_too_long(repository: Repository, monkeypatch: pytest.Mon
     blobs = [repository.blob(f"{length}") for length in lengths]
     wanted = [b"x" * length if length <= 9 else None for length in lengths]
     assert list(log.contents(str(repository.folder), blobs)) == wanted
+    for limit in (9, 1 << 16):  # git waits until its output is read, or may have ended already
+        monkeypatch.setattr(git, "LIMIT", limit)
+        repository.commit(fits="x" * limit, too_long="x" * (limit + 1), far_too_long="x" * 8 * limit)
+        assert git.version("HEAD:fits", str(repository.folder)) == "x" * limit
+        for name in ("too_long", "far_too_long"):
+            assert git.version(f"HEAD:{name}", str(repository.folder)) is None
 
 
 def test_what_a_partial_clone_has_is_read_behind_what_it_lacks(repository: Repository) -> None:
