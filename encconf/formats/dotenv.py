@@ -130,11 +130,11 @@ def _read(
             end = start + len(line)
             note, style = None, ""
         else:
-            kind, start, end, note, following = _read_line(text, at, exact, crlf)
-            line_at, at = at, following
-            if kind == _EMPTY:
+            line_at = at
+            start, end, at, note = _read_line(text, at, exact, crlf)
+            if start < 0:
                 continue
-            if kind == _COMMENT:
+            if text[start - 1] == "#":
                 if comments:
                     comment = Comment(root, text[start:end], start, end, None)
                     document.comments.append(comment)
@@ -166,14 +166,11 @@ def _holds_more(value: str) -> bool:
     return "\\" in value or '"' in value or "'" in value or "\r" in value
 
 
-_EMPTY, _COMMENT, _PAIR = range(3)
-
-
-def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, int, str | None, int]:
+def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, int, str | None]:
     """Read the line at an offset.
 
-    Returns its kind, start and end of its comment or value, a respelling on one line if the value has
-    several lines, and the start of the next line.
+    Returns start and end of its comment or value (the start is -1 if it has none), the start of the next
+    line, and a respelling on one line if the value has several lines.
     """
     end = text.find("\n", at)
     if end < 0:
@@ -181,14 +178,12 @@ def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, i
     else:
         following = end + 1
         end -= crlf and text.endswith("\r", at, end)
-    lead = at
-    if not exact or not text[at:end].strip(" \t\r"):
-        while lead < end and text[lead] in " \t\r":
-            lead += 1
-    if lead == end:
-        return _EMPTY, at, end, None, following
-    if text[lead] == "#":
-        return _COMMENT, lead + 1, end, None, following
+    line = text[at:end]
+    bare = line.lstrip(" \t\r")
+    if not bare:
+        return -1, -1, following, None
+    if bare[0] == "#" and (bare == line or not exact):
+        return end - len(bare) + 1, end, following, None
     sign = text.find("=", at, end)
     if sign < 0:
         raise ParseError(
@@ -204,17 +199,17 @@ def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, i
             end = found.end()
             following = text.find("\n", end) + 1 or len(text)
             note = _one_line(text[start:end])
-    return _PAIR, start, end, note, following
+    return start, end, following, note
 
 
 def _take_block(document: Document, lines: list[tuple[int, int]]) -> None:
     kept = [document.text[at:following].removesuffix("\n") for at, following in lines]
-    document.block_text = "".join(f"{line}\n" for line in kept)
-    entries = []
-    for line in kept:
-        name, _, value = line.partition("=")
-        entries.append((name.removeprefix(_PREFIX), value.replace("\\n", "\n")))
-    document.block = flat.unflatten(entries)
+    text = "".join(f"{line}\n" for line in kept)
+    document.block_text = text
+    members = _members(text)
+    document.block = flat.unflatten(
+        (name, text[start:end].replace("\\n", "\n")) for name, _, start, end, _ in members
+    )
 
 
 def _one_line(value: str) -> str:

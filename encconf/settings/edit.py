@@ -124,33 +124,24 @@ def differences(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any
 
 
 def _list_differences(old: list[Any], new: list[Any], path: Path) -> Iterator[tuple[Path, Any]]:
-    removed = _left_out(old, new)
-    if removed is not None:
+    removed = []
+    kept = 0
+    for at, value in enumerate(old):
+        if kept < len(new) and _same(value, new[kept]):
+            kept += 1
+        else:
+            removed.append(at)
+    if 0 < kept == len(new) < len(old):  # nothing but the removed items differs
         for at in reversed(removed):
             yield (*path, at), changes.REMOVED
-        return
-    if len(new) < len(old):
+    elif len(new) < len(old):
         yield path, _plain(new, path)
-        return
-    for at, value in enumerate(new):
-        if at < len(old):
-            yield from differences(old[at], value, (*path, at))
-        else:
-            yield (*path, at), _plain(value, (*path, at))
-
-
-def _left_out(old: list[Any], new: list[Any]) -> list[int] | None:
-    """Return the indexes that are missing in the new list, or None if it also differs in another way."""
-    if len(new) >= len(old):
-        return None
-    left_out = []
-    at = 0
-    for index, value in enumerate(old):
-        if at < len(new) and _same(value, new[at]):
-            at += 1
-        else:
-            left_out.append(index)
-    return left_out if at == len(new) and new else None
+    else:
+        for at, value in enumerate(new):
+            if at < len(old):
+                yield from differences(old[at], value, (*path, at))
+            else:
+                yield (*path, at), _plain(value, (*path, at))
 
 
 def _same(old: Any, new: Any) -> bool:
