@@ -90,19 +90,22 @@ def differences(text: str, reading: Reading) -> dict[str, list[str]]:
     return found
 
 
-# python-dotenv
-_SPACE = re.compile(r"\s*")
-_EXPORT = re.compile(r"(?:export[^\S\r\n]+)?")
-_KEY = re.compile(r"(?:'([^']+)'|([^=\#'\s][^=\#\s]*))[^\S\r\n]*")
-_EQUALS = re.compile(r"=[^\S\r\n]*")
-_VALUE = re.compile(
-    r"""'(?P<single>(?:\\.|[^'\\])*)' | "(?P<double>(?:\\.|[^"\\])*)" | (?P<plain>(?!['"])[^\r\n]*)""",
+# A line of python-dotenv.  It has no ``end`` if it is malformed.
+_LINE = re.compile(
+    r"""
+    (?:export[^\S\r\n]++)?+
+    (?:
+        (?:'(?P<quoted>[^']+)' | (?P<name>[^=\#'\s][^=\#\s]*+)) [^\S\r\n]*+
+        (?:= (?: [^\S\r\n]*+ (?:'(?P<single>(?:\\.|[^'\\])*+)' | "(?P<double>(?:\\.|[^"\\])*+)")
+            | (?P<plain>[^\S\r\n]*+(?!['"])[^\r\n]*+)
+            | ) )?+
+    )?+
+    (?P<end>[^\S\r\n]*+ (?:\#(?P<comment>[^\r\n]*+))?+ (?:\r\n|\n|\r|\Z))?+
+    """,
     re.VERBOSE | re.DOTALL,
 )
-_END = re.compile(r"[^\S\r\n]*(?:\#([^\r\n]*))?(?:\r\n|\n|\r|\Z)")
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
-_DOUBLE = re.compile(r"\\([\\'\"abfnrtv])")
-_SINGLE = re.compile(r"\\([\\'])")
+_REST_OF_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
+_SPACE = re.compile(r"\s*")
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _INTERPOLATED = re.compile(r"\$\{([^}:]*)(?::-([^}]*))?\}")
 
@@ -118,8 +121,8 @@ _QUIET = re.compile(  # commands that change no value
 _WORD = re.compile(
     r"""
     '(?P<single>[^']*)'
-    | "(?P<double>(?:\\.|[^"\\])*)"
     | \\(?P<escaped>.)
+    | "(?P<double>(?:\\.|[^"\\])*)"
     | (?P<plain>[^ \t\n'"\\;&|<>()]+)
     """,
     re.VERBOSE | re.DOTALL,
@@ -153,52 +156,30 @@ class _Reader:
         variable = self.reading.variables.get(name)
         return variable.value if variable is not None and not variable.needs else None
 
-    def line(self, at: int) -> int:
-        """Return the line of an offset, which is after the previous one."""
+    def lose(self, at: int) -> None:
+        """Note the line of an offset, which is after the previous one, as one that cannot be read."""
         before, line = self._counted
         self._counted = at, line + self.text.count("\n", before, at)
-        return self._counted[1]
+        self.reading.lost.append(self._counted[1])
 
     def dotenv(self) -> None:
         at = 0
-        while (at := _end_of(_SPACE, self.text, at)) < len(self.text):
-            at = self._dotenv_line(at)
-
-    def _dotenv_line(self, start: int) -> int:
-        """Read an assignment or comment, and return its end.  The rest of a malformed line is skipped."""
-        text = self.text
-        at = _end_of(_EXPORT, text, start)
-        name: str | None = None
-        value: str | None = None
-        if text[at : at + 1] != "#":
-            key = _KEY.match(text, at)
-            if key is None:
-                return self._lose(start, at)
-            name, at = key[1] or key[2], key.end()
-            if equals := _EQUALS.match(text, at):
-                at = equals.end()
-                if len(equals[0]) > 1 and text[at : at + 1] == "#":
-                    value = ""
-                elif found := _VALUE.match(text, at):
-                    value, at = _dotenv_value(found), found.end()
-                else:
-                    return self._lose(start, at)
-        end = _END.match(text, at)
-        if end is None:
-            return self._lose(start, at)
-        if name is None:
-            self.reading.trailing.append(end[1])
-        elif value is None:
-            self.reading.lost.append(self.line(start))  # a name without a value; it loses an earlier value
-            self.reading.variables.pop(name, None)
-            self.bare.add(name)
-        else:
-            self.add(name, value, *self._interpolated(value))
-        return end.end()
-
-    def _lose(self, start: int, at: int) -> int:
-        self.reading.lost.append(self.line(start))
-        return _end_of(_LINE, self.text, at)
+        while (start := _end_of(_SPACE, self.text, at)) < len(self.text):
+            found = _LINE.match(self.text, start)
+            assert found is not None  # every part may be missing
+            at = found.end()
+            name, value = found["quoted"] or found["name"], _dotenv_value(found)
+            if found["end"] is None:
+                at = _end_of(_REST_OF_LINE, self.text, at)
+                self.lose(start)
+            elif name is None and found["comment"] is not None:
+                self.reading.trailing.append(found["comment"])
+            elif name is None or value is None:
+                self.lose(start)  # a name without a value; it loses an earlier value
+                self.reading.variables.pop(name, None)
+                self.bare.add(name)
+            else:
+                self.add(name, value, *self._interpolated(value))
 
     def _interpolated(self, written: str) -> tuple[str, list[str]]:
         needs: list[str] = []
@@ -218,7 +199,7 @@ class _Reader:
             if not name:
                 self.reading.trailing.append((value or "")[1:])
             elif value is None:
-                self.reading.lost.append(self.line(at))
+                self.lose(at)
             else:
                 self.add(name, value)
 
@@ -245,13 +226,16 @@ class _Reader:
             return values[name] if name in values else self.known(name)
 
         while assignment := _ASSIGNMENT.match(self.text, at):
-            written, value, needs, end = _shell_word(self.text, assignment.end(), known)
-            pending.append((assignment[1], written, value, needs))
+            name = assignment[1]
+            needs: list[str] = []
+            written, _ = _shell_word(self.text, assignment.end(), None, needs)
+            value, end = _shell_word(self.text, assignment.end(), known, needs)
+            pending.append((name, written, value, needs))
             if not needs and not exported:  # export expands all its words before it assigns any
-                values[assignment[1]] = value
+                values[name] = value
             at = _end_of(_BLANKS, self.text, end)
         if at < len(self.text) and self.text[at] not in "\n;#":
-            self.reading.lost.append(self.line(start))
+            self.lose(start)
             return _end_of(_REST, self.text, at)
         for variable in pending:
             self.add(*variable)
@@ -278,46 +262,24 @@ _READERS = {
 DIALECTS = tuple(_READERS)
 
 
-def _dotenv_value(found: re.Match[str]) -> str:
-    if found["single"] is not None:
-        return _SINGLE.sub(lambda sign: sign[1], found["single"])
-    if found["double"] is not None:
-        return _DOUBLE.sub(lambda sign: _ESCAPED.get(sign[1], sign[1]), found["double"])
-    return re.sub(r"\s+#.*", "", found["plain"]).rstrip()
+def _dotenv_value(found: re.Match[str]) -> str | None:
+    single, double, plain = found.group("single", "double", "plain")
+    if single is not None:
+        return re.sub(r"\\([\\'])", r"\1", single)
+    if double is not None:
+        return re.sub(r"\\([\\'\"abfnrtv])", lambda sign: _ESCAPED.get(sign[1], sign[1]), double)
+    return re.sub(r"\s+#.*", "", plain).strip() if plain is not None else None
 
 
-def _shell_word(text: str, at: int, known: Callable[[str], str | None]) -> tuple[str, str, list[str], int]:
-    """Return a word as written and expanded, what its expansion needs, and where it ends."""
-    written: list[str] = []
-    value: list[str] = []
-    needs: list[str] = []
-    while part := _WORD.match(text, at):
-        if part["single"] is not None:
-            both = part["single"], part["single"]
-        elif part["escaped"] is not None:
-            both = ("", "") if part["escaped"] == "\n" else (part["escaped"], part["escaped"])
-        elif part["double"] is not None:
-            both = _shell_text(part["double"], "", known, needs)
-        else:
-            # The meaning of a final $ depends on the next character, which is not in this part.
-            both = _shell_text(part["plain"], text[part.end() : part.end() + 1], known, needs)
-            if re.search(r":~" if written else r"(?:\A|:)~", part["plain"]):
-                needs.append("~")
-        written.append(both[0])
-        value.append(both[1])
-        at = part.end()
-    return "".join(written), "".join(value), needs, at
+def _shell_word(
+    text: str, at: int, known: Callable[[str], str | None] | None, needs: list[str]
+) -> tuple[str, int]:
+    """Return a word and where it ends.  With ``known``, it is expanded, and ``needs`` gets what is unknown."""
 
-
-def _shell_text(
-    text: str, following: str, known: Callable[[str], str | None], needs: list[str]
-) -> tuple[str, str]:
-    """Return a text in double quotes, or without quotes: as written, and expanded."""
-
-    def meant(sign: re.Match[str], expand: bool) -> str:
-        if sign["escaped"] is not None:
-            return sign["escaped"].replace("\n", "") if sign["escaped"] in '"\\$`\n' else sign[0]
-        if not expand:
+    def meant(sign: re.Match[str]) -> str:
+        if (escaped := sign["escaped"]) is not None:
+            return escaped.replace("\n", "") if escaped in '"\\$`\n' else sign[0]
+        if known is None:
             return sign[0]
         name = sign["braced"] or sign["name"]
         value = known(name) if name else None
@@ -325,11 +287,22 @@ def _shell_text(
             needs.append(name or sign[0])
         return value or ""
 
-    written = _MEANT.sub(lambda sign: meant(sign, False), text)
-    value = _MEANT.sub(lambda sign: meant(sign, True), text)
-    if text.endswith("$") and following in ("'", '"') and following:
-        needs.append("$" + following)
-    return written, value
+    parts: list[str] = []
+    while part := _WORD.match(text, at):
+        at = part.end()
+        single, escaped, double, plain = part.groups()
+        if single is not None:
+            parts.append(single)
+        elif escaped is not None:
+            parts.append(escaped.replace("\n", ""))
+        else:
+            if known is not None and plain is not None:
+                if re.search(r":~" if parts else r"(?:\A|:)~", plain):
+                    needs.append("~")
+                if plain.endswith("$") and text[at : at + 1] in ("'", '"'):
+                    needs.append("$" + text[at])
+            parts.append(_MEANT.sub(meant, double if double is not None else plain))
+    return "".join(parts), at
 
 
 def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
