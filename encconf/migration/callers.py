@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from encconf.keys import TABLE
 from encconf.record import Record
 
 _RUNNERS = {
@@ -24,11 +23,6 @@ _RUNNERS = {
 }
 _WRAPPER = re.compile(r"run|exec|call|popen|output|cmd|command", re.IGNORECASE)
 """Names of functions that run a command, such as ``run_cmd``."""
-_TAKES_VALUE = {
-    *("--input-type", "--output-type", "--extract", "--output", "-o", "--config", "--filename-override"),
-    *(name for row in TABLE.values() for name in (f"--{row.option}", row.short) if name),
-    *("--set", "--aws-profile", "--keyservice", "--encrypted-regex", "--unencrypted-regex"),
-}
 LIMIT = 1 << 20
 """The largest source file that is read, in bytes (1 MiB)."""
 
@@ -62,45 +56,57 @@ def callers(text: str, file: str) -> list[Caller]:
 
 
 class _Reader:
-    """One source text, with its names for modules and the parent of each node."""
+    """One source text, with its names for modules, its functions, and what is assigned to each name."""
 
     def __init__(self, text: str, file: str) -> None:
         self.text = text
         self.file = file
         self.tree = ast.parse(text)
         self.names: dict[str, str] = {}
-        self.parents: dict[ast.AST, ast.AST] = {}
+        self.functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []  # outer ones before inner ones
+        self.assigned: dict[str, list[tuple[int, ast.expr | None]]] = {}  # None for arguments
+        self.methods: dict[ast.expr, str] = {}  # what follows a dot after an expression
 
     def run(self) -> Iterator[Caller]:
         for node in ast.walk(self.tree):
-            for child in ast.iter_child_nodes(node):
-                self.parents[child] = node
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    self.names[alias.asname or alias.name.partition(".")[0]] = alias.name
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                for alias in node.names:
-                    self.names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+            self._note(node)
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Call):
                 found = self._library(node) or self._command(node)
                 if found is not None:
                     yield Caller(self.file, node.lineno, *found)
 
+    def _note(self, node: ast.AST) -> None:
+        match node:
+            case ast.Import(names=names):
+                self.names.update({alias.asname: alias.name for alias in names if alias.asname})
+            case ast.ImportFrom(names=names, module=str(module)):
+                self.names.update({alias.asname or alias.name: f"{module}.{alias.name}" for alias in names})
+            case ast.Assign(value=value) | ast.AnnAssign(value=value):
+                for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                    if isinstance(target, ast.Name):
+                        self.assigned.setdefault(target.id, []).append((node.lineno, value))
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                self.functions.append(node)
+                for argument in node.args.args:
+                    self.assigned.setdefault(argument.arg, []).append((node.lineno, None))
+            case ast.Attribute(value=value, attr=method):
+                self.methods[value] = method
+
     def _called(self, node: ast.expr) -> str:
         """Return the full name of a function: ``subprocess.run`` after ``from subprocess import run``."""
-        if isinstance(node, ast.Name):
-            return self.names.get(node.id, node.id)
-        if isinstance(node, ast.Attribute):
-            return f"{self._called(node.value)}.{node.attr}"
+        match node:
+            case ast.Name(id=name):
+                return self.names.get(name, name)
+            case ast.Attribute(value=value, attr=name):
+                return f"{self._called(value)}.{name}"
         return ""
 
     def _library(self, node: ast.Call) -> tuple[str, str] | None:
         name = self._called(node.func)
         path = self._source(node.args[0]) if node.args else "PATH"
         if name in ("sopsy.Sops", "sopsy.sopsy.Sops"):
-            outer = self.parents.get(node)
-            verb = outer.attr if isinstance(outer, ast.Attribute) else ""
+            verb = self.methods.get(node, "")
             what = f"sopsy runs sops ({verb})" if verb else "sopsy runs sops"
             return what, _LIBRARY.get(verb, _LOAD).format(path)
         if "sops" in name.partition(".")[0] and name.lower().endswith("sopsconfigsettingssource"):
@@ -109,7 +115,7 @@ class _Reader:
 
     def _command(self, node: ast.Call) -> tuple[str, str] | None:
         name = self._called(node.func)
-        given = [self._assigned(each) for each in node.args]
+        given = [self._last(each) for each in node.args]
         wraps = _WRAPPER.search(name.rpartition(".")[2]) and given and isinstance(given[0], ast.List)
         if not given or (name not in _RUNNERS and not wraps):
             return None
@@ -120,60 +126,37 @@ class _Reader:
             return None
         return self._meaning(node, words[1:])
 
-    def _assigned(self, node: ast.expr) -> ast.expr:
-        """Return the value last assigned to a name, in the function or else the module.
-
-        Any other node is returned as it is.
-        """
-        scope: ast.AST = node
-        while isinstance(node, ast.Name) and scope in self.parents:
-            scope = self.parents[scope]
-            if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Module)):
-                given = [
-                    each
-                    for each in ast.walk(scope)
-                    if isinstance(each, (ast.Assign, ast.AnnAssign))
-                    and each.lineno < node.lineno
-                    and node.id in _named_by(each)
-                ]
-                if given:
-                    return max(given, key=lambda each: each.lineno).value or node
-                if not isinstance(scope, ast.Module) and node.id in {each.arg for each in scope.args.args}:
-                    return node
-        return node
+    def _last(self, node: ast.expr) -> ast.expr:
+        """Return what a name was last assigned above, or the node itself."""
+        if not isinstance(node, ast.Name):
+            return node
+        above = [each for each in self.assigned.get(node.id, ()) if each[0] < node.lineno]
+        return max(above, key=lambda each: each[0], default=(0, None))[1] or node
 
     def _words(self, nodes: Sequence[ast.expr]) -> list[tuple[str | None, str]]:
         """Return the words of a command: the text of each (None if it is computed) and its source."""
         found: list[tuple[str | None, str]] = []
         for node in nodes:
-            if isinstance(node, ast.Call) and self._called(node.func) == "shlex.split" and node.args:
-                found += self._words([self._assigned(node.args[0])])
-            elif isinstance(node, (ast.List, ast.Tuple)):
-                elements = [self._assigned(each) if at == 0 else each for at, each in enumerate(node.elts)]
-                found += self._words(elements)
-            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-                found += self._words([node.left, node.right])
-            elif isinstance(node, ast.Starred):
-                found.append((None, "…"))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                parts = node.value.split() if len(nodes) == 1 else [node.value]
-                found += [(word, repr(word)) for word in parts]
-            elif node is nodes[0] and (program := _program(node)):
-                found.append((program, self._source(node)))
-            elif isinstance(node, ast.JoinedStr) and len(nodes) == 1:
-                found += self._formatted(node)
-            else:
-                found.append((None, self._source(node)))
-        return found
-
-    def _formatted(self, node: ast.JoinedStr) -> list[tuple[str | None, str]]:
-        """Return the words of ``f"sops -d {path}"``.  An expression is one word."""
-        found: list[tuple[str | None, str]] = []
-        for part in node.values:
-            if isinstance(part, ast.Constant):
-                found += [(word, repr(word)) for word in str(part.value).split() if word.strip("'\"")]
-            elif isinstance(part, ast.FormattedValue):
-                found.append((None, self._source(part.value)))
+            match node:
+                case ast.Call(args=[command, *_]) if self._called(node.func) == "shlex.split":
+                    found += self._words([self._last(command)])
+                case ast.List(elts=items) | ast.Tuple(elts=items):
+                    found += self._words([*map(self._last, items[:1]), *items[1:]])
+                case ast.BinOp(op=ast.Add(), left=left, right=right):
+                    found += self._words([left, right])
+                case ast.Starred():
+                    found.append((None, "…"))
+                case ast.Constant(value=str(text)):
+                    words = text.split() if len(nodes) == 1 else [text]
+                    found += [(word, repr(word)) for word in words if word.strip("'\"")]
+                case ast.JoinedStr(values=parts) if len(nodes) == 1:
+                    for part in parts:
+                        found += self._words([part])
+                case ast.FormattedValue(value=value):
+                    found.append((None, self._source(value)))
+                case _:
+                    program = _program(node) if node is nodes[0] else None
+                    found.append((program, self._source(node)))
         return found
 
     def _source(self, node: ast.expr) -> str:
@@ -182,55 +165,50 @@ class _Reader:
 
     def _meaning(self, node: ast.Call, words: list[tuple[str | None, str]]) -> tuple[str, str] | None:
         flags = {word for word, _ in words if word}
-        paths = _positional(words)
-        if flags & {"exec-env", "exec-file"}:
-            return "runs a program with sops", "encconf exec FILE -- PROGRAM"
-        path = paths[-1] if paths else "PATH"
-        if flags & {"-e", "--encrypt", "encrypt"}:
-            return "encrypts with sops", f"encconf.encrypt(text, encconf.find_rule({path}), format=…)"
-        if flags & {"set", "--set", "unset"}:
-            return "sets a value with sops", f"with encconf.edit({path}) as doc: doc[…] = value"
-        if not flags & {"-d", "--decrypt", "decrypt"}:
+        places = [source for word, source in words if _may_be_path(word, source)]
+        if flags & {"set", "unset"}:  # the key and the value follow the path
+            places = places[1:2]
+        path = places[-1] if places else "PATH"
+        for those, what, replacement in _VERBS:
+            if flags & those:
+                return what, replacement.format(path)
+        if not flags & _DECRYPT:
             return None  # operators do the rest, not programs
         keys = next((value for (word, _), (value, _) in pairwise(words) if word == "--extract"), None)
         if keys:
             return "reads one value with sops", f"encconf.load_config({path}){keys}"
-        if flags & {"-i", "--in-place", "--output", "-o"} or any(
-            key.arg == "stdout" and self._is_file(key.value) for key in node.keywords
-        ):
+        to_file = any(key.arg == "stdout" and self._called(key.value) not in _PIPES for key in node.keywords)
+        if to_file or flags & {"-i", "--in-place", "--output", "-o"}:
             return (
                 "writes the plaintext to a file with sops",
                 f"encconf.load_config({path}), and no file; or encconf.decrypt(text, format=…)",
             )
-        parser = self._parser(node)
-        return f"reads a file with sops{parser}", f"encconf.load_config({path})"
-
-    def _is_file(self, node: ast.expr) -> bool:
-        return self._called(node) not in ("subprocess.PIPE", "asyncio.subprocess.PIPE", "subprocess.DEVNULL")
+        return f"reads a file with sops{self._parser(node)}", f"encconf.load_config({path})"
 
     def _parser(self, node: ast.Call) -> str:
         """Return how the output is parsed, if the same function parses it, or ""."""
-        scope: ast.AST = node
-        while scope in self.parents and not isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            scope = self.parents[scope]
+        inside = [each for each in self.functions if each.lineno <= node.lineno <= (each.end_lineno or 0)]
+        scope = inside[-1] if inside else self.tree
         calls = {self._called(each.func) for each in ast.walk(scope) if isinstance(each, ast.Call)}
         parser = next((parser for name, parser in _PARSERS.items() if name in calls), "")
         return f" and parses it as {parser}" if parser else ""
 
 
-def _program(node: ast.expr) -> str:
+def _may_be_path(word: str | None, source: str) -> bool:
+    """Whether a word may be the path.  sops wants it after the flags and their values."""
+    return source != "…" and (word is None or not word.startswith(("-", "2>")))
+
+
+def _program(node: ast.expr) -> str | None:
     """Return a program's name from ``BIN / "sops"``, ``joinpath("bin", "sops")`` or ``which("sops")``."""
-    if isinstance(node, ast.BoolOp):
-        node = node.values[0]
-    last = node.right if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) else None
-    if isinstance(node, ast.Call) and node.args:
-        last = node.args[-1]
-    return last.value if isinstance(last, ast.Constant) and isinstance(last.value, str) else ""
-
-
-def _named_by(node: ast.Assign | ast.AnnAssign) -> set[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return {target.id for target in targets if isinstance(target, ast.Name)}
+    match node:
+        case ast.BoolOp(values=[first, *_]):
+            return _program(first)
+        case ast.BinOp(op=ast.Div(), right=ast.Constant(value=str(name))):
+            return name
+        case ast.Call(args=[*_, ast.Constant(value=str(name))]):
+            return name
+    return None
 
 
 _LOAD = "encconf.load_config({})"
@@ -250,16 +228,10 @@ _PARSERS = {
 }
 
 
-def _positional(words: list[tuple[str | None, str]]) -> list[str]:
-    """Return the source of each word that is not a flag, the value of a flag, or a subcommand."""
-    found: list[str] = []
-    before = ""
-    for word, source in words:
-        positional = word is None or not word.startswith("-")
-        if positional and before not in _TAKES_VALUE and word not in _VERBS and source != "…":
-            found.append(source)
-        before = word or ""
-    return found
-
-
-_VERBS = {"decrypt", "encrypt", "exec-env", "exec-file", "set", "unset", "edit", "2>/dev/null"}
+_DECRYPT = {"-d", "--decrypt", "decrypt"}
+_VERBS = (
+    ({"exec-env", "exec-file"}, "runs a program with sops", "encconf exec FILE -- PROGRAM"),
+    ({"-e", "--encrypt", "encrypt"}, "encrypts with sops", _LIBRARY["encrypt"]),
+    ({"set", "--set", "unset"}, "sets a value with sops", _LIBRARY["set"]),
+)
+_PIPES = {"subprocess.PIPE", "asyncio.subprocess.PIPE", "subprocess.DEVNULL"}

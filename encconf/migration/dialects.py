@@ -274,7 +274,7 @@ def _dotenv_value(found: re.Match[str]) -> str | None:
 def _shell_word(
     text: str, at: int, known: Callable[[str], str | None] | None, needs: list[str]
 ) -> tuple[str, int]:
-    """Return a word and where it ends.  With ``known``, it is expanded, and ``needs`` gets what is unknown."""
+    """Return a word and where it ends.  With ``known``, it is expanded; ``needs`` gets what is unknown."""
 
     def meant(sign: re.Match[str]) -> str:
         if (escaped := sign["escaped"]) is not None:

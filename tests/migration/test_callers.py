@@ -141,6 +141,27 @@ def test_other_things_are_left_alone(source: str) -> None:
     assert callers(f"import subprocess\n{source}\n", "app.py") == []
 
 
+def test_a_module_of_a_package_does_not_hide_the_package() -> None:
+    (found,) = callers('import os\nimport os.path\nos.system("sops -d a.yaml")\n', "app.py")
+    assert found.replacement == "encconf.load_config('a.yaml')"
+
+
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [
+        ('"set", path, \'["a"]\', "hunter2"', "path"),
+        ('"unset", path, key', "path"),
+        ('"set", *arguments', "PATH"),
+        ('"decrypt", "--output-type", "json", path', "path"),
+        ('"-d", *arguments', "PATH"),
+        ('"-d", "a.yaml", "2>/dev/null"', "'a.yaml'"),
+    ],
+)
+def test_where_the_path_is(words: str, path: str) -> None:
+    (found,) = callers(f'import subprocess\nsubprocess.run(["sops", {words}])\n', "app.py")
+    assert f"({path})" in found.replacement
+
+
 def test_files(tmp_path: Path) -> None:
     program = textwrap.dedent("""
         import subprocess
