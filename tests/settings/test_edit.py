@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import threading
 from collections.abc import Callable
@@ -241,10 +242,13 @@ VALUES = st.recursive(
 def test_the_differences_make_the_new_value(old: dict[str, Any], new: dict[str, Any]) -> None:
     from encconf.formats.plain import drop_plain, put_plain
 
-    tree: Any = old
+    tree: Any = copy.deepcopy(old)
     operations = list(differences(old, new))
     for path, value in operations:
-        tree = drop_plain(tree, path) if value is REMOVED else put_plain(tree, path, value)
+        if value is REMOVED:
+            drop_plain(tree, path)
+        else:
+            tree = put_plain(tree, path, value)
     assert repr(_sorted(tree)) == repr(_sorted(new))
     assert bool(operations) == (repr(_sorted(old)) != repr(_sorted(new)))
 
