@@ -93,14 +93,14 @@ def differences(text: str, reading: Reading) -> dict[str, list[str]]:
 # A line of python-dotenv.  It has no ``end`` if it is malformed.
 _LINE = re.compile(
     r"""
-    (?:export[^\S\r\n]++)?+
+    (?:export[^\S\r\n]+)?
     (?:
-        (?:'(?P<quoted>[^']+)' | (?P<name>[^=\#'\s][^=\#\s]*+)) [^\S\r\n]*+
-        (?:= (?: [^\S\r\n]*+ (?:'(?P<single>(?:\\.|[^'\\])*+)' | "(?P<double>(?:\\.|[^"\\])*+)")
-            | (?P<plain>[^\S\r\n]*+(?!['"])[^\r\n]*+)
-            | ) )?+
-    )?+
-    (?P<end>[^\S\r\n]*+ (?:\#(?P<comment>[^\r\n]*+))?+ (?:\r\n|\n|\r|\Z))?+
+        (?:'(?P<quoted>[^']+)' | (?P<name>[^=\#'\s][^=\#\s]*)) [^\S\r\n]*
+        (?:= (?: [^\S\r\n]* (?:'(?P<single>(?:\\.|[^'\\])*)' | "(?P<double>(?:\\.|[^"\\])*)")
+            | (?P<plain>[^\S\r\n]*+(?!['"])[^\r\n]*)
+            | ) )?
+    )?
+    (?P<end>[^\S\r\n]* (?:\#(?P<comment>[^\r\n]*))? (?:\r\n|\n|\r|\Z))?
     """,
     re.VERBOSE | re.DOTALL,
 )
