@@ -204,12 +204,9 @@ def _read_line(text: str, at: int, exact: bool, crlf: bool) -> tuple[int, int, i
 
 def _take_block(document: Document, lines: list[tuple[int, int]]) -> None:
     kept = [document.text[at:following].removesuffix("\n") for at, following in lines]
-    text = "".join(f"{line}\n" for line in kept)
-    document.block_text = text
-    members = _members(text)
-    document.block = flat.unflatten(
-        (name, text[start:end].replace("\\n", "\n")) for name, _, start, end, _ in members
-    )
+    document.block_text = "".join(f"{line}\n" for line in kept)
+    pairs = [line.removeprefix(_PREFIX).split("=", 1) for line in kept]
+    document.block = flat.unflatten((name, value.replace("\\n", "\n")) for name, value in pairs)
 
 
 def _one_line(value: str) -> str:
