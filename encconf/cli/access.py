@@ -33,7 +33,7 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
         raise UsageError("--json and --html - both write to stdout")
     exclude(options, "people", "html", hint="in the page, you select the people yourself")
     try:
-        paths = targets.files(console, file or ["."], recursive=True, changed=False)
+        paths = targets.files(console, file or ["."], {"recursive": True})
     except MissingFileError:
         if file or json or html is not None:
             raise

@@ -33,13 +33,12 @@ class Batch:
     later file.  Commands without this option skip the files that are done already.
     """
 
-    def __init__(
-        self, console: Console, doing: str, options: Mapping[str, Value], *, resume: str = ""
-    ) -> None:
+    resume = ""
+
+    def __init__(self, console: Console, doing: str, options: Mapping[str, Value]) -> None:
         self.console = console
         self.doing = doing
         self.options = options
-        self.resume = resume
         self.dry_run = flag(options, "dry_run")
         self.fail_fast = flag(options, "fail_fast")
         self.credentials = files.credentials(console)

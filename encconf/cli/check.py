@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from encconf.cli.console import Console
 from encconf.cli.options import Value, flag, text, texts
@@ -46,7 +47,7 @@ def check(console: Console, *, path: list[str], **options: Value) -> None:
     from encconf.cli import files
 
     if everything is None:
-        names = _named(console, path, changed)
+        names = _named(console, path, options)
     elif (tracked := everything()) is not None:
         names = tracked
     else:
@@ -108,12 +109,12 @@ def _below(console: Console, root: str | None) -> list[str]:
     return targets.below(".")
 
 
-def _named(console: Console, paths: list[str], changed: bool) -> list[str]:
+def _named(console: Console, paths: list[str], options: Mapping[str, Value]) -> list[str]:
     from encconf.cli import targets
     from encconf.rules.config import NAME
 
-    names = targets.files(console, paths, recursive=True, changed=changed, encrypted=False)
-    if changed:  # a changed rule also affects files that did not change
+    names = targets.files(console, paths, {**options, "recursive": True}, encrypted=False)
+    if flag(options, "changed"):  # a changed rule also affects files that did not change
         for config in [name for name in names if os.path.basename(name) == NAME]:
             names += targets.below(os.path.dirname(config) or ".")
         names = list(dict.fromkeys(names))

@@ -20,7 +20,7 @@ def decrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
 
     Raises the error of a single file, or one that says how many failed.
     """
-    paths = targets.files(console, list(words), recursive=flag(options, "recursive"), changed=False)
+    paths = targets.files(console, words, options)
     output = text(options, "output")
     if output in fileio.STDOUT:
         output = None

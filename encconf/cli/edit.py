@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from encconf import formats
 from encconf.cli import files
@@ -47,15 +47,14 @@ _WAIT = "if the editor is still open, use its option to wait: EDITOR='code --wai
 
 def edit(console: Console, *, file: str, **options: Value) -> None:
     """Edit one encrypted file.  A new file starts from an example."""
-    ignore_mac, allow_plaintext = flag(options, "ignore_mac"), flag(options, "allow_plaintext")
-    input_type, config = text(options, "input_type"), text(options, "config")
+    config, ignore_mac = text(options, "config"), flag(options, "ignore_mac")
     if file in fileio.STDIN:
-        _edit_stdin(console, files.read(file), input_type, ignore_mac=ignore_mac)
+        _edit_stdin(console, files.read(file), options)
         return
     path = fileio.resolve(file)
     with about(file, instead=path):
         enc = fileio.read_existing(path)
-    format = files.format_of(enc, file, input_type)
+    format = files.format_of(enc, file, text(options, "input_type"))
     unfinished = False
     if enc is None:
         from encconf.cli.rule import find_rule
@@ -66,9 +65,9 @@ def edit(console: Console, *, file: str, **options: Value) -> None:
         plain: list[Path] = []
         with about(file):
             try:
-                found = _open(console, enc, path, format, ignore_mac=ignore_mac, config=config)
+                found = _open(console, enc, path, format, options)
             except PlainValueError:
-                found, plain = _open_plain(console, file, enc, format, ignore_mac=ignore_mac)
+                found, plain = _open_plain(console, file, enc, format, ignore_mac)
         if isinstance(found, str):
             _warn_of_parents(console, file, path, enc, format)
             with about(file, instead=path):
@@ -82,9 +81,10 @@ def edit(console: Console, *, file: str, **options: Value) -> None:
         if ignore_mac:  # without its MAC, its data key cannot be trusted: the file gets a new one
             draft.rule = rule_of(metadata)
         checks.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
-        if not allow_plaintext:  # fail before the user types anything
+        allowed = flag(options, "allow_plaintext")
+        if not allowed:  # fail before the user types anything
             checks.rule_to_follow(file, config, warn=console.warn)
-        draft.check = checks.refuse_plaintext(file, config, allowed=allow_plaintext, warn=console.warn)
+        draft.check = checks.refuse_plaintext(file, config, allowed=allowed, warn=console.warn)
     with about(file, instead=path):
         fileio.check_writable(path)
     Session(console, file, path, draft, enc, unfinished=unfinished).run()
@@ -92,10 +92,10 @@ def edit(console: Console, *, file: str, **options: Value) -> None:
 
 
 def _open(
-    console: Console, enc: str, path: str, format: str, *, ignore_mac: bool, config: str | None
+    console: Console, enc: str, path: str, format: str, options: Mapping[str, Value]
 ) -> opening.Opened | Conflict | str:
     """Open the file, or its conflict.  A file that was merged without a key gives the new text to write."""
-    credentials = files.credentials(console)
+    credentials, ignore_mac = files.credentials(console), flag(options, "ignore_mac")
     try:
         return opening.open_text(
             enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=console.warn
@@ -109,6 +109,7 @@ def _open(
         if CONFLICT in metadata_of(enc, format).unknown:
             return open_conflict(enc, format=format, credentials=credentials, notify=console.warn)
         folder = os.path.dirname(os.path.abspath(path))
+        config = text(options, "config")
         here = Repository(
             rule=lambda: checks.known_rule(path, config), version=lambda id: version(id, folder)
         )
@@ -116,24 +117,18 @@ def _open(
 
 
 def _open_plain(
-    console: Console, file: str, enc: str, format: str, *, ignore_mac: bool
+    console: Console, file: str, enc: str, format: str, ignore_mac: bool
 ) -> tuple[opening.Opened, list[Path]]:
     """Open a file that has plaintext values, and warn about them.  They are encrypted when it is saved."""
     from encconf.verbs.changes import open_with_plain_values
 
+    credentials = files.credentials(console)
     opened, paths = open_with_plain_values(
-        enc,
-        format=format,
-        credentials=files.credentials(console),
-        ignore_mac=ignore_mac,
-        notify=console.warn,
+        enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=console.warn
     )
     console.warn(
         f"{file} has {counted(len(paths), 'value')} in plaintext: {listed(map(spell, paths), 20)}",
-        hint=(
-            "encconf encrypts them when you save; anyone who saw the file knows them, so change them at "
-            "their source"
-        ),
+        hint="saving encrypts them; anyone who saw the file knows them, so change them at their source",
     )
     return opened, paths
 
@@ -267,11 +262,11 @@ class Session(Record):
         return failed
 
 
-def _edit_stdin(console: Console, source: files.Source, input_type: str | None, *, ignore_mac: bool) -> None:
+def _edit_stdin(console: Console, source: files.Source, options: Mapping[str, Value]) -> None:
     """Edit the text from stdin, and print the result, even if the user changed nothing."""
-    opened = source.open(input_type, files.credentials(console), console.warn, ignore_mac=ignore_mac)
+    opened = source.open(options, files.credentials(console), console.warn)
     draft = Draft.of(opened)
-    if ignore_mac:
+    if flag(options, "ignore_mac"):
         draft.rule = rule_of(opened.metadata)
     with _Terminal():
         enc = Session(console, f"stdin.{draft.format}", None, draft, source.text, unfinished=True).run()

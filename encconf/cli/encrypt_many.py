@@ -46,9 +46,7 @@ def encrypt_many(console: Console, words: Sequence[str], options: Mapping[str, V
         return meant
 
     try:
-        paths = targets.files(
-            console, list(words), recursive=flag(options, "recursive"), changed=False, plain=is_meant
-        )
+        paths = targets.files(console, words, options, plain=is_meant)
     except MissingFileError as error:
         if left_alone:
             error.hint = (
@@ -80,7 +78,7 @@ class Encrypting(Batch):
         source = files.read_by(file, self.options, plain=True)
         if source.found and not self.alone and text(self.options, "input_type") != "binary":
             return None
-        job = Job(file, source, self.options, self.warner(file), self._configs)
+        job = Job(source, self.options, self.warner(file), self._configs)
         if self.dry_run:
             job.plain()
         else:

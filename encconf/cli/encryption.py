@@ -31,7 +31,6 @@ class Job:
 
     def __init__(
         self,
-        file: str | None,
         source: files.Source,
         options: Mapping[str, Value],
         warn: Callable[..., None],
@@ -44,7 +43,7 @@ class Job:
         self._input_type, output_type = text(options, "input_type"), text(options, "output_type")
         self.format = source.format(self._input_type)
         self.written = self.format if output_type is None else files.format_by_name(source.name, output_type)
-        self.target = target = _target(source, file, text(options, "output"), in_place=self.in_place)
+        self.target = target = _target(source, text(options, "output"), in_place=self.in_place)
         self.rule = find_rule(
             text(options, "filename_override") or target or encrypted_name(source.name) or source.name,
             options,
@@ -143,13 +142,14 @@ class Job:
         return True
 
 
-def _target(source: files.Source, file: str | None, output: str | None, *, in_place: bool) -> str | None:
+def _target(source: files.Source, output: str | None, *, in_place: bool) -> str | None:
     """Return the name of the file to write, or None for stdout."""
+    file = source.label
     if in_place:
         return file
     if output is not None:
         return None if output in fileio.STDOUT else output
-    if file is None or source.path is None:
+    if source.path is None:
         return None
     name = encrypted_name(file)
     if not name:

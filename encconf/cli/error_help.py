@@ -47,12 +47,6 @@ def _text(slug: str) -> str:
         kind = KINDS[slug]
         texts += [f"{kind.severity}[{slug}], a finding of encconf check", f"{kind.title}.", kind.help]
     if not texts:
-        raise _unknown(slug)
+        hint = did_you_mean(slug, [*ENTRIES, *KINDS]) or "encconf help error lists all errors"
+        raise UsageError(f"unknown error {slug!r}", hint=hint)
     return "".join(f"{text}\n" for text in texts)
-
-
-def _unknown(slug: str) -> UsageError:
-    return UsageError(
-        f"unknown error {slug!r}",
-        hint=did_you_mean(slug, [*ENTRIES, *KINDS]) or "encconf help error lists all errors",
-    )

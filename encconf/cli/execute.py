@@ -80,20 +80,12 @@ def exec_env(console: Console, *, file: str, command: str, **options: Value) -> 
     They override other variables.
     """
     source = files.read(file)
-    opened = source.open(text(options, "input_type"), files.credentials(console), console.warn)
+    opened = source.open(options, files.credentials(console), console.warn)
     with about(source.label):
-        shell_with(console, opened, command, pristine=flag(options, "pristine"), user=text(options, "user"))
+        shell_with(console, opened, command, options)
 
 
-def shell_with(
-    console: Console,
-    opened: opening.Opened,
-    command: str,
-    *,
-    pristine: bool,
-    user: str | None,
-    background: bool = False,
-) -> None:
+def shell_with(console: Console, opened: opening.Opened, command: str, options: Mapping[str, Value]) -> None:
     """Replace this process with a shell that runs a command with the top-level values of an opened file."""
     given: dict[str, str] = {}
     for key, node in changes.tree(opened.document).items():
@@ -104,14 +96,10 @@ def shell_with(
             )
         if "=" in key:
             raise EncconfError(f"cannot use keys with '=' in environment: {key}")
-        if not key:
-            continue  # sops sets a variable without a name, which no shell can read
-        given[_variable(key)] = _variable(emit.text(node))
-    environ = {} if pristine else dict(console.environ)
-    if user is not None:
-        environ.update(_switch(user))
-    environ.update(given)
-    if background:
+        if key:  # sops sets a variable without a name, which no shell can read
+            given[_variable(key)] = _variable(emit.text(node))
+    environ = {**_environ(console, options), **given}
+    if flag(options, "background"):
         _spawn(command, environ, detached=True)
         return
     _become(["/bin/sh", "-c", command], environ, os.defpath)
@@ -122,28 +110,13 @@ def exec_file(console: Console, *, file: str, command: str, **options: Value) ->
 
     The plaintext is in a private folder, by default in a pipe, which the command can read once.
     """
-    run_on(
-        console,
-        files.decrypted(files.read(file), options, files.credentials(console), console.warn),
-        command,
-        fifo=not flag(options, "no_fifo"),
-        filename=text(options, "filename"),
-        user=text(options, "user"),
-    )
+    source, credentials = files.read(file), files.credentials(console)
+    run_on(console, files.decrypted(source, options, credentials, console.warn), command, options)
 
 
-def run_on(
-    console: Console,
-    plain: str,
-    command: str,
-    *,
-    fifo: bool,
-    filename: str | None,
-    user: str | None,
-    background: bool = False,
-) -> None:
+def run_on(console: Console, plain: str, command: str, options: Mapping[str, Value]) -> None:
     """Run a shell command on a plaintext.  Raises SystemExit if its exit code is not 0."""
-    name = os.path.normpath(filename or "tmp-file")
+    name = os.path.normpath(text(options, "filename") or "tmp-file")
     if os.path.dirname(name) or name in (os.curdir, os.pardir):
         raise EncconfError("the provided filename is not a local path", hint="give a name without a folder")
     if any(sign in name for sign in _SHELL):
@@ -151,19 +124,24 @@ def run_on(
             "the provided filename has characters that mean something to the shell",
             hint=f"the name becomes part of the command, so it must not contain any of {_SHELL.strip()}",
         )
-    environ = dict(console.environ)
-    if user is not None:
-        environ.update(_switch(user))
+    environ = _environ(console, options)
     with private.PrivateFolder(console.environ) as folder:
         path = os.path.join(folder, name)
-        if not fifo or not hasattr(os, "mkfifo"):
+        if flag(options, "no_fifo") or not hasattr(os, "mkfifo"):
             private.write_private(path, plain)
         else:
             _feed(path, plain)
-        placed = command.replace("{}", path)
-        code = _spawn(placed, environ, detached=background)
+        code = _spawn(command.replace("{}", path), environ, detached=flag(options, "background"))
     if code:
         raise SystemExit(code)
+
+
+def _environ(console: Console, options: Mapping[str, Value]) -> dict[str, str]:
+    """Return the environment for a command.  With --user, this process becomes that user."""
+    environ = {} if flag(options, "pristine") else dict(console.environ)
+    if user := text(options, "user"):
+        environ.update(_switch(user))
+    return environ
 
 
 _SHELL = "$`\"'\\;&|<>(){}*?[]~!#\t\r\n"
@@ -176,16 +154,15 @@ def _become(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-    for name in ("SIGPIPE", "SIGXFSZ"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)  # Python ignores these
+    if os.name != "posix":
+        _run_portably(argv, environ)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
+        signal.signal(number, signal.SIG_DFL)
     program = argv[0]
     if os.path.dirname(program):
         candidates = [program]
     else:
         candidates = [os.path.join(folder or ".", program) for folder in path.split(os.pathsep)]
-    if os.name != "posix":
-        _run_portably(argv, environ)
     failed: OSError | None = None
     for candidate in candidates:
         try:
@@ -282,16 +259,9 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
 
 def _switch(user: str) -> dict[str, str]:
     """Become another user permanently.  Returns that user's variables."""
-    # Import these now: the other user may not be able to read the modules, which are used after the switch.
-    import fcntl  # noqa: F401
-    import select  # noqa: F401
-    import signal  # noqa: F401
-    import subprocess  # noqa: F401
-    import threading  # noqa: F401
-    import time  # noqa: F401
-
-    from encconf.cli import process  # noqa: F401
-
+    # The other user may not be able to read these modules, which are used after the switch.
+    for name in ("fcntl", "select", "signal", "subprocess", "threading", "time", "encconf.cli.process"):
+        __import__(name)
     try:
         import pwd
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
     from encconf.cli.options import Value
-    from encconf.engine.opening import Opened
+    from encconf.engine.opening import Notify, Opened
     from encconf.identities.credentials import Credentials
 
 STDIN_NAME = "stdin"
@@ -58,41 +58,32 @@ class Source(Record):
         return format_by_name(self.name, input_type)
 
     def open(
-        self,
-        input_type: str | None,
-        credentials: Credentials,
-        notify: Callable[[str], None] | None = None,
-        *,
-        ignore_mac: bool = False,
+        self, options: Mapping[str, Value], credentials: Credentials, notify: Notify | None = None
     ) -> Opened:
         """Open the encrypted text.  Raises as `format` and `encconf.engine.opening.open_text`."""
         from encconf.engine import opening
 
-        format = self.format(input_type)
+        format, ignore_mac = self.format(text(options, "input_type")), flag(options, "ignore_mac")
         with about(self.label):
             return opening.open_text(
                 self.text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
             )
 
 
-def decrypted(
-    source: Source,
-    options: Mapping[str, Value],
-    credentials: Credentials,
-    notify: Callable[[str], None],
-) -> str:
+def decrypted(source: Source, options: Mapping[str, Value], credentials: Credentials, notify: Notify) -> str:
     """Return the plaintext, or the part that --extract names, in the format of --output-type."""
     from encconf.engine import plaintext
     from encconf.text.path import parse
 
-    input_type, output_type = text(options, "input_type"), text(options, "output_type")
-    target = format_by_name(source.name, output_type) if output_type else source.format(input_type)
+    output_type = text(options, "output_type")
+    target = format_by_name(source.name, output_type) if output_type else None
     path = parse(text(options, "extract") or "")
-    opened = source.open(input_type, credentials, notify, ignore_mac=flag(options, "ignore_mac"))
+    opened = source.open(options, credentials, notify)
     with about(source.label):
         if path or output_type:
             from encconf.verbs.convert import converted, stores_indent
 
+            target = target or opened.document.format
             name = None if source.path is None else source.name
             indent = stores_indent(target, config=text(options, "config"), target=name)
             return converted(opened, target, path=path, indent=indent, requested=output_type is not None)

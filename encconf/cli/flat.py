@@ -13,7 +13,7 @@ from encconf import formats
 from encconf.cli import files
 from encconf.cli.console import Console
 from encconf.cli.options import Value, flag, text
-from encconf.engine import loading, opening
+from encconf.engine import loading
 from encconf.errors import EmitError, NotEncryptedError, about
 from encconf.formats import emit
 from encconf.formats.plain import text_of
@@ -94,11 +94,8 @@ def values(
     naming = Naming(options)
     found: dict[str, Flat] = {}
     credentials = files.credentials(console)
-    opened_files: list[tuple[str, opening.Opened]] = []
+    opened_files = [(source.label, source.open(options, credentials, console.warn)) for source in sources]
     fetched: set[int] = set()  # the ids of the leaves that were references
-    for source in sources:
-        opened = source.open(text(options, "input_type"), credentials, console.warn)
-        opened_files.append((source.label, opened))
     if flag(options, "resolve"):
         texts = loading.resolved(opened_files, True, credentials, naming.section)
         for (_, opened), own_texts in zip(opened_files, texts, strict=True):

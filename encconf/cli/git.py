@@ -79,8 +79,7 @@ def merge(console: Console, *, base: str, ours: str, theirs: str, path: str, **o
     merged, marker_size = False, _marker_size(text(options, "marker_size"))
     try:
         names = base, ours, theirs
-        format, texts = _read(names, file)
-        outcome = _merged(console, file, format, texts, names, labels)
+        _, outcome = _merged(console, file, names, labels)
         if outcome is None:
             clean = _merge_plain(names, labels, marker_size)
             merged = True
@@ -135,10 +134,9 @@ def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: st
     path = fileio.resolve(merged)
     now = fileio.read_text(path, binary=True)
     names = base if os.path.lexists(base) else os.devnull, ours, theirs
-    format, texts = _read(names, merged)
     labels = "LOCAL", "BASE", "REMOTE"
     try:
-        outcome = _merged(console, merged, format, texts, names, labels)
+        format, outcome = _merged(console, merged, names, labels)
     except EncconfError as error:
         raise error.about(merged) from error.__cause__
     if outcome is None:
@@ -154,21 +152,6 @@ def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: st
     conflict = open_conflict(outcome.text, format=format, credentials=files.credentials(console))
     Session(console, merged, path, Resolution(conflict), now, unfinished=True).run()
     console.note(f"wrote {merged}")
-
-
-def _read(names: tuple[str, str, str], file: str) -> tuple[str, tuple[str, str, str]]:
-    """Return the format and the three texts.  An encrypted text decides the format: ours, theirs or base."""
-    from encconf import formats
-    from encconf.formats import sniff
-
-    base, ours, theirs = contents = [fileio.read_bytes(name) for name in names]
-    found = (sniff.find(data, file) for data in (ours, theirs, base))
-    format = next(filter(None, found), None) or formats.of_path(file)
-    texts = [
-        fileio.text_of(name, data, binary=format == "binary")
-        for name, data in zip(names, contents, strict=True)
-    ]
-    return format, (texts[0], texts[1], texts[2])
 
 
 def _labels(options: Mapping[str, Value], environ: Mapping[str, str]) -> Labels:
@@ -191,21 +174,26 @@ def _labels(options: Mapping[str, Value], environ: Mapping[str, str]) -> Labels:
 
 
 def _merged(
-    console: Console,
-    file: str,
-    format: str,
-    texts: tuple[str, str, str],
-    names: tuple[str, str, str],
-    labels: Labels,
-) -> Outcome | None:
-    """Return the outcome of a merge, or None if neither side is encrypted."""
+    console: Console, file: str, names: tuple[str, str, str], labels: Labels
+) -> tuple[str, Outcome | None]:
+    """Merge files.  Returns their format, and the outcome, which is None if neither side is encrypted.
+
+    An encrypted text decides the format: ours, theirs or base.
+    """
+    from encconf import formats
     from encconf.cli import files
+    from encconf.formats import sniff
     from encconf.git.merge import is_encrypted, merge
     from encconf.git.ours import of_merge
 
-    if not is_encrypted(texts[1], format) and not is_encrypted(texts[2], format):
-        return None
-    return merge(
+    base, ours, theirs = contents = [fileio.read_bytes(name) for name in names]
+    found = (sniff.find(data, file) for data in (ours, theirs, base))
+    format = next(filter(None, found), None) or formats.of_path(file)
+    binary = format == "binary"
+    texts = [fileio.text_of(name, data, binary=binary) for name, data in zip(names, contents, strict=True)]
+    if not any(is_encrypted(side, format) for side in texts[1:]):
+        return format, None
+    return format, merge(
         *texts,
         format=format,
         credentials=files.credentials(console),

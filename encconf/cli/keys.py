@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from encconf.cli import targets
 from encconf.cli.console import Console
-from encconf.cli.options import Value, flag
+from encconf.cli.options import Value, flag, text
 from encconf.cli.rekeying import Change, Rekeying
 from encconf.cli.rule import named_keys
 from encconf.engine.metadata import metadata_of
@@ -18,34 +17,27 @@ from encconf.text.printable import counted, quoted
 from encconf.verbs import checks, rekey
 
 
-def _files(console: Console, names: list[str], options: Mapping[str, Value]) -> list[str]:
-    return targets.files(
-        console, names, recursive=flag(options, "recursive"), changed=flag(options, "changed")
-    )
-
-
-def rotate(
-    console: Console, *, file: list[str], resume_at: str | None, output: str | None, **options: Value
-) -> None:
+def rotate(console: Console, *, file: list[str], resume_at: str | None, **options: Value) -> None:
     """Give files new data keys, and add or remove master keys if any are named."""
     add, remove = named_keys(options, "add_"), named_keys(options, "rm_")
-    paths = _files(console, file, options)
-    if output is not None and len(paths) > 1:
+    paths = targets.files(console, file, options)
+    if options["output"] is not None and len(paths) > 1:
         raise UsageError("--output takes the result of one file")
 
     def plan(change: Change) -> Plan:
+        def warn(notice: str) -> None:
+            change.warn(f"{change.file}: {notice}")
+
         wanted = rekey.plan_change(
             change.source.text,
-            lambda rule: rekey.with_keys(
-                rule, add, remove, notify=lambda text: change.warn(f"{change.file}: {text}")
-            ),
+            lambda rule: rekey.with_keys(rule, add, remove, notify=warn),
             format=change.format,
             new_data_key=True,
         )
         checks.refuse_strangers(change.file, wanted.rule, change.rule, named=add)
         return wanted
 
-    work = Rekeying(console, "rotate", options, plan, output=output, resume="--resume-at")
+    work = Rekeying(console, "rotate", options, plan)
     work.run(paths if resume_at is None else _from(paths, resume_at))
 
 
@@ -66,7 +58,7 @@ def updatekeys(console: Console, *, file: list[str], **options: Value) -> None:
     selection = flag(options, "selection")
     if flag(options, "allow_plaintext") and not selection:
         raise ConflictError("--allow-plaintext needs --selection")
-    paths = _files(console, file, options)
+    paths = targets.files(console, file, options)
 
     from encconf.keys.ssh_to_age import as_age
 
@@ -107,7 +99,7 @@ def add_keys(console: Console, *, file: list[str], **options: Value) -> None:
     add = named_keys(options)
     if not add:
         raise UsageError("no key was given", hint="name one: --age age1…")
-    paths = _files(console, file, options)
+    paths = targets.files(console, file, options)
 
     def plan(change: Change) -> Plan:
         return rekey.plan_change(
@@ -117,16 +109,9 @@ def add_keys(console: Console, *, file: list[str], **options: Value) -> None:
     Rekeying(console, "keys add", options, plan).run(paths)
 
 
-def regroup(
-    console: Console,
-    *,
-    file: str | None,
-    in_place: bool,
-    threshold: str | None,
-    index: str | None = None,
-    **options: Value,
-) -> None:
+def regroup(console: Console, *, file: str | None, **options: Value) -> None:
     """Add a key group to a file, or remove the group ``index``, which gives the file a new data key."""
+    threshold, index = text(options, "threshold"), text(options, "index")
     needed = None if threshold is None else _number(threshold, "--threshold must be a number of key groups")
     group = named_keys(options)
     which = None if index is None else _number(index, "INDEX must be a number: 0 is the first group")
@@ -152,7 +137,8 @@ def regroup(
     if file is None:
         raise MissingFileError("no file was given", hint="name one: --file FILE")
     command = "groups add" if index is None else "groups delete"
-    Rekeying(console, command, options, plan, output=None if in_place else "-").run([file])
+    options["output"] = None if flag(options, "in_place") else "-"
+    Rekeying(console, command, options, plan).run([file])
 
 
 def _number(text: str, what: str) -> int:

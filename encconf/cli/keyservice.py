@@ -8,25 +8,19 @@ from collections.abc import Callable
 from threading import Event
 
 from encconf.cli.console import Console, collect_garbage
+from encconf.cli.options import Value, flag, text
 from encconf.errors import UsageError
 
 
-def keyservice(
-    console: Console,
-    *,
-    network: str | None,
-    address: str | None,
-    prompt: bool,
-    verbose: bool,
-    insecure_remote: bool,
-) -> None:
+def keyservice(console: Console, **options: Value) -> None:
     """Serve until SIGTERM, SIGHUP or Ctrl-C, which end it without an error."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # encconf reports the errors itself
     from encconf.keyservice import server as keyservice
 
     collect_garbage()
-    network = network or "tcp"
-    if address is None and network == "unix":
+    network, address = text(options, "network") or "tcp", text(options, "address")
+    prompt, insecure_remote = flag(options, "prompt"), flag(options, "insecure_remote")
+    if not address and network == "unix":
         raise UsageError("no socket was given", hint="name one: --address $XDG_RUNTIME_DIR/encconf.sock")
     if prompt and not console.can_ask():
         raise UsageError("--prompt needs a terminal to ask on")
@@ -38,7 +32,7 @@ def keyservice(
         network,
         address or keyservice.DEFAULT_ADDRESS,
         approve=_asking(console) if prompt else None,
-        log=console.note if verbose else None,
+        log=console.note if flag(options, "verbose") else None,
         insecure_remote=insecure_remote,
     ) as uri:
         if network == "tcp":

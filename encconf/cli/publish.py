@@ -23,7 +23,7 @@ def publish(console: Console, *, file: list[str], **options: Value) -> None:
     roots: dict[str, str | None] = {}  # by file, the folder that named it
     for path in file:
         root = path if os.path.isdir(path) else None
-        for each in targets.files(console, [path], recursive=flag(options, "recursive"), changed=False):
+        for each in targets.files(console, [path], options):
             roots.setdefault(each, root)
     work = Publishing(console, options)
     for each, root in roots.items():

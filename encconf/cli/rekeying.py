@@ -58,31 +58,25 @@ class Change:
 class Rekeying(Batch):
     """A command that changes the keys of files.
 
-    ``planner`` makes the plan for a file, possibly in another thread.  ``output`` is the file for a result
-    that does not replace its source.  If the command has an option ``yes`` and it is not given, the user must
-    confirm the plans.  The option ``checklist`` names a file.  The values that removed recipients could read
-    are added to it before the first file is written, so that a crash cannot lose them.
+    ``planner`` makes the plan for a file, possibly in another thread.  The option ``output`` is the file for
+    a result that does not replace its source.  If the command has an option ``yes`` and it is not given, the
+    user must confirm the plans.  The option ``checklist`` names a file.  The values that removed recipients
+    could read are added to it before the first file is written, so that a crash cannot lose them.
     """
 
     def __init__(
-        self,
-        console: Console,
-        command: str,
-        options: Mapping[str, Value],
-        planner: Planner,
-        *,
-        output: str | None = None,
-        resume: str = "",
+        self, console: Console, command: str, options: Mapping[str, Value], planner: Planner
     ) -> None:
-        doing = "rotating" if command == "rotate" else "updating"
-        super().__init__(console, doing, options, resume=resume)
+        rotates = command == "rotate"
+        super().__init__(console, "rotating" if rotates else "updating", options)
+        self.resume = "--resume-at" if rotates else ""
         if self.dry_run:
             self.doing = "planning"
         self._command = command
         self._planner = planner
         self.config = text(options, "config")
         self.json = flag(options, "json")
-        self.output = output
+        self.output = text(options, "output")
         self.rotate = not flag(options, "keep_data_key")
         self.asks = options.get("yes") is False and not self.dry_run
         self.checklist = text(options, "checklist") if not self.dry_run else None

@@ -159,14 +159,7 @@ def keyservice(run: Run) -> None:
     """``sops keyservice``."""
     from encconf.cli import keyservice as service
 
-    service.keyservice(
-        run.console,
-        network=run.line.text("network") or None,
-        address=run.line.text("address") or None,
-        prompt=run.line.on("prompt"),
-        verbose=run.console.verbose,
-        insecure_remote=False,
-    )
+    service.keyservice(run.console, **{**run.options, "verbose": run.console.verbose})
 
 
 def publish(run: Run) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from encconf.cli.files import Source
+    from encconf.cli.options import Value
     from encconf.cli.sops import SopsConsole
     from encconf.cli.sops_line import Line
     from encconf.engine.opening import Opened
@@ -70,6 +71,12 @@ class Run:
             self.environ["AWS_PROFILE"] = line.text("aws-profile")
         self.config = line.root.text("config") or None
         self.rewrite = "indent" in line.root.given
+
+    @property
+    def options(self) -> dict[str, Value]:
+        """The flags as options of encconf's own commands, without those that take a number."""
+        flags = self.line.flags.items()
+        return {name.replace("-", "_"): said for name, said in flags if isinstance(said, (str, bool, list))}
 
     def check_config(self) -> None:
         """Check the config file that --config names, even if the command does not need it."""
@@ -161,9 +168,8 @@ class Run:
         if not source.text.strip() and source.format(None) != "binary":
             raise NotEncryptedError
         with exits(1, InputError):
-            opened = source.open(
-                None, self.credentials(), self.console.warn, ignore_mac=self.line.on("ignore-mac")
-            )
+            ignore_mac = {"ignore_mac": self.line.on("ignore-mac")}
+            opened = source.open(ignore_mac, self.credentials(), self.console.warn)
         self.console.note("Data key recovered successfully")
         return opened
 
@@ -184,8 +190,7 @@ class Run:
         parsed = _context(context)
         if context and parsed is None:
             fail(6, "Invalid KMS encryption context format")
-        options = {name.replace("-", "_"): self.line.texts(name) for name in self.line.flags}
-        return named_keys(options, prefix, context=parsed, aws_profile=self.line.text("aws-profile"))
+        return named_keys(self.options, prefix, context=parsed, aws_profile=self.line.text("aws-profile"))
 
     def rule(self, name: str, format: str) -> Rule:
         """Return the rule to encrypt a file by, from the flags and from .sops.yaml."""

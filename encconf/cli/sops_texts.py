@@ -265,14 +265,7 @@ def exec_env(run: Run) -> None:
     from encconf.cli import execute
 
     opened, _, command = _to_run(run)
-    execute.shell_with(
-        run.console,
-        opened,
-        command,
-        pristine=run.line.on("pristine"),
-        user=run.line.text("user") or None,
-        background=run.line.on("background"),
-    )
+    execute.shell_with(run.console, opened, command, run.options)
 
 
 def exec_file(run: Run) -> None:
@@ -280,15 +273,8 @@ def exec_file(run: Run) -> None:
     from encconf.cli import execute
 
     opened, target, command = _to_run(run)
-    execute.run_on(
-        run.console,
-        _converted(run, opened, target, run.indent(target), rewrite=run.rewrite),
-        command,
-        fifo=not run.line.on("no-fifo"),
-        filename=run.line.text("filename") or None,
-        user=run.line.text("user") or None,
-        background=run.line.on("background"),
-    )
+    plain = _converted(run, opened, target, run.indent(target), rewrite=run.rewrite)
+    execute.run_on(run.console, plain, command, run.options)
 
 
 def _to_run(run: Run) -> tuple[Opened, str, str]:

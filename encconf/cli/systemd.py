@@ -29,7 +29,9 @@ def serve(console: Console, *, file: list[str], **options: Value) -> None:
     if not hasattr(signal, "pidfd_send_signal"):
         raise UsageError("this system has no systemd")
     seconds = _seconds(text(options, "idle"))
-    allowed = _rules(options)
+    allowed, listed = list(map(rules.read, texts(options, "allow"))), text(options, "allow_from")
+    if listed is not None:
+        allowed += rules.read_file(listed)
     if not allowed:
         raise UsageError(
             "no rule was given, so no unit would get a value",
@@ -80,11 +82,6 @@ def _seconds(given: str | None) -> float | None:
     if not 0 < seconds < 1e6:
         raise UsageError("--idle must be a number of seconds")
     return seconds
-
-
-def _rules(options: Mapping[str, Value]) -> list[rules.Rule]:
-    found, listed = [rules.read(each) for each in texts(options, "allow")], text(options, "allow_from")
-    return found if listed is None else found + rules.read_file(listed)
 
 
 def _default_socket(console: Console) -> str:

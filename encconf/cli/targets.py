@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from encconf import formats
 from encconf.cli.console import Console
 from encconf.cli.files import is_pattern
+from encconf.cli.options import Value, flag
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.git import need_files, repository, worktree
@@ -30,19 +31,18 @@ _SKIPPED = frozenset(
 
 def files(
     console: Console,
-    paths: list[str],
+    paths: Sequence[str],
+    options: Mapping[str, Value],
     *,
-    recursive: bool,
-    changed: bool,
     encrypted: bool = True,
     plain: Callable[[str], bool] | None = None,
 ) -> list[str]:
     """Return the files that ``paths`` name, in their order and each once.  A folder is sorted by name.
 
-    - A folder needs ``recursive``.
+    - A folder needs the option ``recursive``.
     - A word with ``*``, ``?`` or ``[…]`` is a pattern, unless a file has that name.  ``**`` is any folders.
-    - ``changed`` keeps only files that are new or differ from the last commit, staged or not.  It needs no
-      ``recursive``.  Without paths, it means the whole repository.
+    - The option ``changed`` keeps only files that are new or differ from the last commit, staged or not.  It
+      needs no ``recursive``.  Without paths, it means the whole repository.
     - Without ``encrypted``, all files of a folder count.
     - With ``plain``, a pattern means files that are not encrypted, and a folder means those of them for which
       ``plain`` returns true.  Files that git ignores count too, because git should ignore plaintext.
@@ -51,6 +51,7 @@ def files(
     pattern has none.  Raises UsageError for a folder without ``recursive``, for ``changed`` outside a
     repository, and for a bare repository.
     """
+    recursive, changed = flag(options, "recursive"), flag(options, "changed")
     if not paths and not changed:
         raise MissingFileError("no file was given", hint="give files, patterns, or a folder with -r")
     need_files(paths or ["."])
@@ -139,7 +140,7 @@ def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
     return [path]
 
 
-def _changed(paths: list[str]) -> Iterator[str]:
+def _changed(paths: Sequence[str]) -> Iterator[str]:
     """Yield the changed files among those that ``paths`` name, or without paths, of this repository."""
     if not paths:
         here = os.path.realpath(".")

@@ -35,13 +35,13 @@ def get(console: Console, *, file: str, path: str | None, **options: Value) -> N
     """Print one value of a file without quotes, or a mapping or list in the file's format."""
     from encconf.formats import emit
 
-    resolve, ignore_mac, json = (flag(options, name) for name in ("resolve", "ignore_mac", "json"))
+    resolve, json = flag(options, "resolve"), flag(options, "json")
     source = files.read(file)
     where = parse(path or "")
     why = "a file whose MAC is not checked must not decide what is fetched"
     exclude(options, "resolve", "ignore_mac", hint=why)
     credentials = files.credentials(console)
-    opened = source.open(text(options, "input_type"), credentials, ignore_mac=ignore_mac)
+    opened = source.open(options, credentials)
     format = opened.document.format
     where = formats.module(format).located(opened.document, where)[-1]
     with about(source.label):

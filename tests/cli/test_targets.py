@@ -78,9 +78,8 @@ def folder(tmp_path: Path, texts: dict[str, str], monkeypatch: pytest.MonkeyPatc
 
 
 def found(*paths: str, recursive: bool = False, changed: bool = False, encrypted: bool = True) -> list[str]:
-    return targets.files(
-        Console("never"), list(paths), recursive=recursive, changed=changed, encrypted=encrypted
-    )
+    options = {"recursive": recursive, "changed": changed}
+    return targets.files(Console("never"), paths, options, encrypted=encrypted)
 
 
 class TestFiles:
