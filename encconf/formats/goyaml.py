@@ -144,15 +144,14 @@ def format_float(f: float) -> bytes:
         return b"NaN" if math.isnan(f) else b"+Inf" if f > 0 else b"-Inf"
     if "e" not in (text := repr(f)):
         return text.removesuffix(".0").encode()
-    minus, digits, point = _decimal(f)
-    if point <= 0:
-        return f"{minus}0.{'0' * -point}{digits}".encode()
-    return f"{minus}{digits.ljust(point, '0')}".encode()
+    from decimal import Decimal
+
+    return f"{Decimal(text):f}".encode()
 
 
 def short_float(number: float, sign: str, *, plain: bool = False) -> str:
     """Return Go's FormatFloat(f, 'g' or 'G', -1, 64), with ``.0`` unless ``plain`` (stores.ValToString)."""
-    if number and math.isfinite(number) and not -4 < _decimal(number)[2] <= 6:
+    if number and math.isfinite(number) and not 1e-4 <= abs(number) < 1e6:
         return exponent_form(number, sign)
     word = format_float(number).decode()
     return word if plain or "." in word or not math.isfinite(number) else f"{word}.0"
@@ -160,17 +159,10 @@ def short_float(number: float, sign: str, *, plain: bool = False) -> str:
 
 def exponent_form(number: float, sign: str) -> str:
     """Return Go's FormatFloat with 'e' or 'E' and the fewest digits: 1e+30, 1.5e-07.  Not for zero."""
-    minus, digits, point = _decimal(number)
-    return f"{minus}{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}{sign}{point - 1:+03}"
+    from decimal import Decimal
 
-
-def _decimal(number: float) -> tuple[str, str, int]:
-    """Return the sign of a number other than zero, its fewest digits, and how many are before the point."""
-    mantissa, _, exponent = repr(number).partition("e")
-    whole, _, fraction = mantissa.lstrip("-").partition(".")
-    digits = (whole + fraction).lstrip("0")
-    point = len(digits) - len(fraction) + int(exponent or 0)
-    return "-" if number < 0 else "", digits.rstrip("0"), point
+    digits, _, exponent = f"{Decimal(repr(number)).normalize():e}".partition("e")
+    return f"{digits}{sign}{int(exponent):+03}"
 
 
 def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:

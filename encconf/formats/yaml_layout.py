@@ -10,8 +10,6 @@ from encconf.text.words import in_brackets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from encconf.text.tree import Plain
 
 
@@ -29,14 +27,6 @@ class Style(yaml_text.Style):
         self.dashes = dashes if dashes is not None else self.step
         self.quotes = quotes
 
-    def key(self, key: str) -> str:
-        """Return a key as it is written."""
-        return spell_key(key, False)
-
-    def deeper(self, column: int, item: Any) -> int:
-        """Return the column of the contents of an item."""
-        return column + (self.dashes if isinstance(item, list) else self.step)
-
 
 def _dashes(node: Tree | Single | None) -> int | None:
     """Return how much deeper than its key the first sequence is indented, or None without one."""
@@ -49,11 +39,6 @@ def _dashes(node: Tree | Single | None) -> int | None:
     return next((found for entry in node.members if (found := _dashes(entry.value)) is not None), None)
 
 
-def spell_key(key: str, flow: bool) -> str:
-    """Return a key as it is written; ``flow`` says whether that is in a flow collection."""
-    return plain(key, flow=flow) if key != "<<" else '"<<"'
-
-
 def in_flow(value: Plain) -> str:
     """Return a value in flow style on one line."""
-    return in_brackets(value, lambda single: word(single, "", True), lambda key: spell_key(key, True))
+    return in_brackets(value, lambda single: word(single, "", True), lambda key: plain(key, flow=True))

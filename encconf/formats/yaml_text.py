@@ -226,10 +226,15 @@ def block_lines(value: str, indent: int, newline: str) -> str:
 
 
 class Style:
-    """The layout of new collections in block style.  As in sops, columns are multiples of four."""
+    """The layout of new collections in block style.
+
+    As in sops, columns are multiples of ``step``, unless ``dashes`` says how deep dashes are indented.
+    ``quotes`` are those of the value that a new one replaces.
+    """
 
     step = 4
-    quotes = ""  # the quotes of the value that a new one replaces
+    dashes: int | None = None
+    quotes = ""
 
     def items(self, node: Any) -> Iterable[tuple[Any, Any, list[str], str]]:
         """Yield the items of a collection: key or index, item, comment lines above it, comment after it."""
@@ -241,8 +246,10 @@ class Style:
         return plain(key)
 
     def deeper(self, column: int, item: Any) -> int:
-        """Return the column of an item's contents: the next multiple of ``step``."""
-        return self.step * ((column + self.step) // self.step)
+        """Return the column of an item's contents."""
+        if self.dashes is None:
+            return self.step * ((column + self.step) // self.step)
+        return column + (self.dashes if isinstance(item, list) else self.step)
 
     def word(self, value: Any, column: int, head: str) -> str:
         """Return a single value or an empty collection as it is written.

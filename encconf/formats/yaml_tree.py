@@ -11,10 +11,10 @@ import re
 from itertools import pairwise
 
 from encconf.errors import EmitError
-from encconf.formats.yaml_layout import Style, in_flow, spell_key
+from encconf.formats.yaml_layout import Style, in_flow
 from encconf.formats.yaml_places import Node, compose, walk
 from encconf.formats.yaml_text import is_full, word
-from encconf.formats.yaml_words import ALIAS, DOUBLE, FOLDED, LITERAL, line_end, line_start, newline_of
+from encconf.formats.yaml_words import ALIAS, DOUBLE, FOLDED, LITERAL, line_end, line_start, newline_of, plain
 from encconf.text.tree import LINE, Entry, Single, Tree, append, data_of, fill, lines, nested, take
 
 TYPE_CHECKING = False
@@ -275,13 +275,13 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
     elif here.flow:
         member = in_flow(inner)
         if isinstance(path[0], str):
-            member = f"{spell_key(path[0], True)}: {member}"
+            member = f"{plain(path[0], flow=True)}: {member}"
         last = members[-1]
         append(here, member, " " if last.head[last.sign or 0 :][:1] == " " else "")
     else:
         has_lines = isinstance(inner, str) and "\n" in inner
         style = Style(chain[0], DOUBLE if has_lines and _comments_below(members[-1], here) else "")
-        head = "-" if isinstance(path[0], int) else f"{spell_key(path[0], False)}:"
+        head = "-" if isinstance(path[0], int) else f"{plain(path[0])}:"
         laid = style.newline.join(style.item(head, inner, here.column or 0))
         ended = (members[-1].text or chain[-1].head)[-1:] in ("\r", "\n")
         laid = laid + style.newline if ended else style.newline + laid

@@ -103,31 +103,24 @@ def _by_name(
         if was is None or not (here and there):
             continue
         clash = False
-        removed: set[Hashable] = set()
-        for key in {**was, **here, **there}:
-            if key not in here and key not in there:
-                removed.add(key)
-            elif key in was and (key in here) != (key in there):
-                left = ours[here[key]] if key in here else theirs[there[key]]
-                keeps = "ours" if key in here else "theirs"
-                if left == base[was[key]]:
-                    removed.add(key)
-                else:
-                    clash = True
-                    if prefer not in (keeps, "base"):
-                        removed.add(key)
-        names = [list(each) for each in (was, here, there)]
         slots: list[Slot] = []
         seen: set[Hashable] = set()
+        names = [list(each) for each in (was, here, there)]
         for slot in weave(*names):
             key = next(side[at] for side, at in zip(names, slot, strict=True) if at is not None)
-            if key in removed or key in seen or moved(slot, key in here, key in there):
+            i, j, k = was.get(key), here.get(key), there.get(key)
+            if key in seen or moved(slot, j is not None, k is not None) or (j is None and k is None):
                 continue
             seen.add(key)
-            slots.append((was.get(key), here.get(key), there.get(key)))
-        if prefer == "base":
-            slots = [(i, None, None) if i is not None and (j is None) != (k is None) else (i, j, k)
-                     for i, j, k in slots]  # fmt: skip
+            if i is not None and (j is None or k is None):  # one side removed it
+                if base[i] in (at(ours, j), at(theirs, k)):
+                    continue
+                clash = True
+                if prefer == "base":
+                    j = k = None
+                elif (j if prefer == "ours" else k) is None:
+                    continue
+            slots.append((i, j, k))
         return slots, clash
     return None
 
