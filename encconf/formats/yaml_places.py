@@ -55,54 +55,23 @@ class Node:
         self.key: str | int = ""
         self.begin = self.after = ODD
 
+    def add(self, item: Node, key: str | None, begin: int, after: int) -> None:
+        """Add an item to a collection: its key (an item of a sequence has none), `begin` and `after`."""
+        if item.end <= item.start and item.end <= item.value and after >= 0 and item.kind == "leaf":
+            # Parsers disagree about the place of an empty value; use the end of its colon or dash.
+            item.start = item.value = item.end = after
+        item.key = len(self.items) if key is None else key
+        item.begin = begin
+        item.after = after
+        self.items.append(item)
 
-class _Nodes:
-    """The nodes of one document, as far as it has been read.
-
-    A reader passes the values and the ends of its collections in their order.  ``inside`` is the innermost
-    open collection, or None.
-    """
-
-    __slots__ = ("inside", "open", "root")
-
-    def __init__(self) -> None:
-        self.root: Node | None = None
-        self.inside: Node | None = None
-        self.open: list[Node | None] = []
-
-    def add(self, node: Node, key: str | None, begin: int, after: int) -> None:
-        """Add a value: the root, or the next item of the innermost collection, which begins at ``begin``."""
-        inside = self.inside
-        if inside is None:
-            self.root = node
-        else:
-            if node.end <= node.start and node.end <= node.value and after >= 0 and node.kind == "leaf":
-                # Parsers disagree about the place of an empty value; use the end of its colon or dash.
-                node.start = node.value = node.end = after
-            node.key = len(inside.items) if key is None else key
-            node.begin = begin
-            node.after = after
-            inside.items.append(node)
-        if node.kind != "leaf":
-            self.open.append(inside)
-            self.inside = node
-
-    def close(self, end: int) -> bool:
-        """End the innermost collection: a flow collection at ``end``, any other with its last item.
-
-        Returns False for a block collection without items, which no text has.
-        """
-        node = self.inside
-        assert node is not None
-        self.inside = self.open.pop()
-        if node.flow:
-            node.end = end
-        elif node.items:
-            node.start = node.value = node.items[0].begin
-            node.end = node.items[-1].end
-        else:
-            return False
-        return True
+    def close(self, end: int) -> None:
+        """End a collection: a flow collection at ``end``, any other with its last item."""
+        if self.flow:
+            self.end = end
+        elif self.items:
+            self.start = self.value = self.items[0].begin
+            self.end = self.items[-1].end
 
 
 def _behind_gap(text: str, at: int) -> int:
@@ -124,77 +93,86 @@ def walk(document: Document, starts: list[int]) -> list[Node] | None:
     """
     if not document.regular or any(part.block is not None for part in document.parts):
         return None
-    text, leaves = document.text, iter(document.leaves)
-    roots: list[Node] = []
-    nodes = _Nodes()
-    at = base = 0
-    for token in [*document.shape, "%"]:
-        sign = token[0]
-        inside = nodes.inside
-        if sign == "%":
-            if inside is not None and not nodes.close(-1):
-                return None
-            if len(roots) < len(starts):
-                base, at = starts[len(roots)], document.parts[len(roots)].start
-                at += 3 if text.startswith("---", at) else 0
-                roots.append(Node("map", -1, -1))
-                nodes.add(roots[-1], None, ODD, ODD)
-            continue
-        assert inside is not None
-        if sign == "}":
-            if inside.flow:
-                at = text.find(_CLOSE[inside.kind], at) + 1
-            if not nodes.close(at - base):
-                return None
-            continue
-        leaf = None if sign in "{[" else next(leaves)
-        key = token[1:] if inside.kind == "map" else None
-        if inside.flow:
-            assert leaf is not None
-            start = after = leaf.start
-        else:
-            found = _head(text, at, key)
-            if found is None:
-                return None
-            start, after = found
-        node, at = _single(text, leaf, after, base) if leaf else _collection(text, sign, after, base)
-        nodes.add(node, key, start - base, after - base)
+    walked = _Walk(document)
+    roots = [Node("map", -1, -1) for _ in starts]
+    for root, base, part in zip(roots, starts, document.parts, strict=True):
+        walked.base, walked.at = base, part.start
+        if document.text.startswith("---", part.start):
+            walked.at += 3
+        if not walked.fill(root):
+            return None
     return roots
 
 
-def _head(text: str, at: int, key: str | None) -> tuple[int, int] | None:
-    """Return start and end of the next key with its colon, or for ``key`` None, of the next dash.
+class _Walk:
+    """One walk along a text.  ``at`` is where the next key, dash or value may begin."""
 
-    Returns None if the text has something else there.
-    """
-    start = _behind_gap(text, at)
-    if key is None:
-        return (start, start + 1) if text.startswith("-", start) else None
-    quote = text[start : start + 1] if not text.startswith(f"{key}:", start) else ""
-    head = f"{quote}{key}{quote}:"
-    return (start, start + len(head)) if text.startswith(head, start) else None
+    __slots__ = ("at", "base", "leaves", "text", "tokens")
 
+    def __init__(self, document: Document) -> None:
+        self.text = document.text
+        self.tokens = iter([*document.shape[1:], "%"])  # without the start of the first document
+        self.leaves = iter(document.leaves)
+        self.base = self.at = 0
 
-def _collection(text: str, sign: str, after: int, base: int) -> tuple[Node, int]:
-    """Return the collection after a key or dash, and where its contents begin."""
-    kind = "map" if sign == "{" else "seq"
-    at = _behind_gap(text, after)
-    if text.startswith(sign, at):
-        return Node(kind, at - base, at - base, flow=True), at + 1
-    return Node(kind, -1, -1), after
+    def fill(self, node: Node) -> bool:
+        """Add its items to a collection.  Returns False if one is not where it should be."""
+        text, base = self.text, self.base
+        for token in self.tokens:
+            sign = token[0]
+            if sign in "}%":
+                break
+            leaf = None if sign in "{[" else next(self.leaves)
+            key = token[1:] if node.kind == "map" else None
+            if leaf is not None and node.flow:
+                start = after = leaf.start
+            elif (found := self.head(key)) is not None:
+                start, after = found
+            else:
+                return False
+            item = self.single(leaf, after) if leaf is not None else self.collection(sign, after)
+            if leaf is None and not self.fill(item):
+                return False
+            node.add(item, key, start - base, after - base)
+        if node.flow:
+            self.at = text.find(_CLOSE[node.kind], self.at) + 1
+        node.close(self.at - base)
+        return node.flow or bool(node.items)
 
+    def head(self, key: str | None) -> tuple[int, int] | None:
+        """Return start and end of the next key with its colon, or for ``key`` None, of the next dash.
 
-def _single(text: str, leaf: Leaf, after: int, base: int) -> tuple[Node, int]:
-    """Return the single value after a key or dash, and where it ends."""
-    start, end = leaf.start, leaf.end
-    style = text[start] if start < end else ""
-    if style in (LITERAL, FOLDED):
-        end = content_end(text, leaf)
-    else:
-        style = style if style in (SINGLE, DOUBLE) else ""
-        # A value that replaced a block scalar includes the line break, whatever its style; leave that out.
-        end -= text.endswith("\n", start, end)
-    return Node("leaf", start - base, start - base, end - base, style), end if start < end else after
+        Returns None if the text has something else there.
+        """
+        text, start = self.text, _behind_gap(self.text, self.at)
+        head = "-"
+        if key is not None:
+            quote = text[start : start + 1] if not text.startswith(f"{key}:", start) else ""
+            head = f"{quote}{key}{quote}:"
+        return (start, start + len(head)) if text.startswith(head, start) else None
+
+    def collection(self, sign: str, after: int) -> Node:
+        """Return the collection after a key or dash, still without items."""
+        kind = "map" if sign == "{" else "seq"
+        self.at = after
+        at = _behind_gap(self.text, after)
+        if not self.text.startswith(sign, at):
+            return Node(kind, -1, -1)
+        self.at = at + 1
+        return Node(kind, at - self.base, at - self.base, flow=True)
+
+    def single(self, leaf: Leaf, after: int) -> Node:
+        """Return the single value after a key or dash."""
+        start, end = leaf.start, leaf.end
+        style = self.text[start] if start < end else ""
+        if style in (LITERAL, FOLDED):
+            end = content_end(self.text, leaf)
+        else:
+            style = style if style in (SINGLE, DOUBLE) else ""
+            # A value that replaced a block scalar includes the line break; leave that out.
+            end -= self.text.endswith("\n", start, end)
+        self.at = end if start < end else after
+        return Node("leaf", start - self.base, start - self.base, end - self.base, style)
 
 
 # --- the events of a parser ----------------------------------------------------------------------
@@ -210,31 +188,34 @@ def compose(text: str) -> Node:
 
 def _compose(text: str, *, pure: bool) -> Node:
     bom = 1 if text[:1] == "\ufeff" else 0
-    nodes = _Nodes()
-    key: tuple[str, int, int] | None = None
-    anchored: dict[str, str] = {}
     # Without the byte order mark: one parser counts it as a character, the other does not.
-    for event in events_of(text[bom:], pure):
-        name = type(event).__name__
-        if name in ("StreamStartEvent", "DocumentStartEvent"):
-            continue
-        if name == "StreamEndEvent":
-            break
-        start, end = event.start_mark.index + bom, event.end_mark.index + bom
-        inside = nodes.inside
-        if name == "ScalarEvent" and event.anchor is not None:
-            anchored[event.anchor] = event.value
-        if name in ("MappingEndEvent", "SequenceEndEvent"):
-            nodes.close(end)
-        elif inside is not None and inside.kind == "map" and key is None:
-            key = (event.value if name == "ScalarEvent" else anchored[event.anchor], start, end)
-        else:
-            node = _node(text, event, start, end)
-            begin, after = _place(text, inside, node, key) if inside is not None else (start, start)
-            nodes.add(node, key[0] if key is not None else None, begin, after)
-            key = None
-        if nodes.root is not None and nodes.inside is None:
-            return nodes.root
+    events = events_of(text[bom:], pure)
+    anchored: dict[str, str] = {}
+
+    def composed(event: Any) -> Node:
+        """Return the value that an event is or starts, with all below it."""
+        node = _node(text, event, event.start_mark.index + bom, event.end_mark.index + bom)
+        if node.kind == "leaf":
+            if node.shared:
+                anchored[event.anchor] = event.value
+            return node
+        for event in events:
+            if type(event).__name__ in ("MappingEndEvent", "SequenceEndEvent"):
+                break
+            if node.kind == "seq":
+                item = composed(event)
+                node.add(item, None, *_dash(text, node, item))
+                continue
+            key = composed(event)
+            item = composed(next(events))
+            name = anchored[event.anchor] if key.style == ALIAS else event.value
+            node.add(item, name, *_colon(text, node, item, key))
+        node.close(event.end_mark.index + bom)
+        return node
+
+    for event in events:
+        if type(event).__name__ not in ("StreamStartEvent", "DocumentStartEvent", "StreamEndEvent"):
+            return composed(event)
     raise EmptyDocumentError("a line break that only YAML knows is before the document")
 
 
@@ -256,14 +237,17 @@ def _node(text: str, event: Any, start: int, end: int) -> Node:
     return Node("leaf", start, value, end, style, shared=shared)
 
 
-def _place(text: str, inside: Node, node: Node, key: tuple[str, int, int] | None) -> tuple[int, int]:
-    """Return start and end of the key with its colon, or of the dash, before a value."""
-    if key is None:
-        if inside.flow:
-            return node.start, node.start
-        dash = _behind_gap(text, inside.items[-1].end if inside.items else inside.value)
-        return dash, dash + 1 if text.startswith("-", dash) else ODD
-    _, start, end = key
+def _dash(text: str, inside: Node, node: Node) -> tuple[int, int]:
+    """Return start and end of the dash before an item.  In a flow sequence, both are the item's start."""
+    if inside.flow:
+        return node.start, node.start
+    dash = _behind_gap(text, inside.items[-1].end if inside.items else inside.value)
+    return dash, dash + 1 if text.startswith("-", dash) else ODD
+
+
+def _colon(text: str, inside: Node, node: Node, key: Node) -> tuple[int, int]:
+    """Return where the key before a value starts, and where its colon ends."""
+    start, end = key.start, key.end
     colon = _TO_COLON.match(text, end)
     if inside.flow:
         return start, colon.end() if colon else end
