@@ -226,6 +226,7 @@ def _session(trust: Trust, later: tuple[int, ...]) -> Any:
     made.mount("https://", Connections(max_retries=retry))
     made.mount("http://", HTTPAdapter(max_retries=retry))
     made.headers["Accept-Encoding"] = "identity"
+    made.auth = lambda request: request  # otherwise requests looks for a login in ~/.netrc
     made.verify = trust.verify
     made.cert = trust.certificate
     return made

@@ -155,15 +155,10 @@ class _Conjur:
 
     def _send(self, method: str, path: str, *, token: str = "", **options: Any) -> Any:
         credentials = self._credentials
-
-        def sign(request: Any) -> Any:
-            # This is a function so that requests does not look for another login in ~/.netrc.
-            if token:
-                request.headers["Authorization"] = f'Token token="{token}"'
-            return request
-
         server = credentials.client(("conjur", self.address), lambda: _server(self.address, credentials))
-        return server.ask(method, path, auth=sign, **options)
+        if token:
+            options["headers"] = {**options.get("headers", {}), "Authorization": f'Token token="{token}"'}
+        return server.ask(method, path, **options)
 
     def _refusal(self, answer: Any) -> MasterKeyError:
         """Return an error with Conjur's own reason, which names variables, but no values."""

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from doubles.script import Script
@@ -254,6 +255,17 @@ def test_an_answer_is_not_unpacked_and_not_read_beyond_the_limit() -> None:
         assert there.ask("GET", "/").content == b"not gzip"
         assert there.ask("GET", "/").content == b""
         assert [seen.headers["Accept-Encoding"] for seen in server.seen] == ["identity"] * 2
+
+
+def test_no_server_gets_another_login_from_netrc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password hunter2\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with Script((200, "{}"), (200, "{}"), reads=True) as server:
+        there = server_at(server.address)
+        there.ask("GET", "/")
+        there.ask("GET", "/", headers={"Authorization": "own"})
+        assert [seen.headers.get("Authorization") for seen in server.seen] == [None, "own"]
 
 
 @pytest.mark.parametrize(
