@@ -112,11 +112,6 @@ def test_what_is_there_already_may_be_stored_again(tmp_path: Path) -> None:
         assert sources.fetch(address, credentials) == b"\xff"
 
 
-def test_a_fallback_is_for_missing_secrets_only() -> None:
-    credentials = Credentials({})
-    assert failure("file:/?fallback=x", credentials).reason == "wrong"
-
-
 # --- fields ----------------------------------------------------------------------------------
 
 
@@ -157,6 +152,32 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setitem(sys.modules, double.__name__, double)
     monkeypatch.setitem(sources.TABLE, "double", double.__name__)
     return double
+
+
+@pytest.mark.parametrize("reason", ["denied", "expired", "unreachable", "slow", "wrong", "unusable"])
+@pytest.mark.parametrize("query", ["optional=true", "fallback=x"])
+def test_nothing_stands_in_for_a_secret_that_may_be_there(store: Store, reason: str, query: str) -> None:
+    store.errors = [SourceError("no", reason=reason, hint="x")]
+    assert failure(f"double:x?{query}", Credentials({})).reason == reason
+
+
+def test_threads_that_read_fields_of_a_secret_share_one_call(store: Store) -> None:
+    store.wait = 0.1
+    at_once = threading.Barrier(8, timeout=20)
+    credentials = Credentials({})
+    found: list[bytes] = []
+
+    def ask(field: str) -> None:
+        at_once.wait()
+        found.append(sources.fetch(f"double:x#{field}", credentials))
+
+    threads = [threading.Thread(target=ask, args=(field,)) for field in "abab" * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [b"1"] * 4 + [b"2"] * 4
+    assert store.calls == 1
 
 
 def test_who_waits_gets_the_same_failure_and_who_comes_later_asks_anew(store: Store) -> None:
