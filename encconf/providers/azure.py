@@ -23,7 +23,7 @@ from types import SimpleNamespace
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.providers import ODD_ANSWER, late, needing, one_line, quiet
-from encconf.providers.https import cause, check_permitted, reason_of, timeouts
+from encconf.providers.https import as_it_is, cause, check_permitted, reason_of, timeouts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -259,6 +259,7 @@ def _connections(credentials: Credentials) -> dict[str, Any]:
             connection_verify=credentials.environ.get("SSL_CERT_FILE") or True,
         )
         transport.open()
+        transport.session.auth = as_it_is
         return {"transport": transport, **_COUNTS}
 
     return credentials.client(("azure", "connections"), connections)

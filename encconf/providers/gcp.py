@@ -21,7 +21,7 @@ from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.io.once import Once
 from encconf.providers import ODD_ANSWER, late, one_line, text_in, unheard
-from encconf.providers.https import redirect_error
+from encconf.providers.https import as_it_is, redirect_error
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -76,7 +76,9 @@ def client(
         options["quota_project_id"] = project
     made = kind(credentials=found, transport="rest" if rest else "grpc", client_options=options)
     if rest:
-        vars(made.transport)["_session"].max_redirects = 0  # else a data key is sent there
+        session = vars(made.transport)["_session"]
+        session.max_redirects = 0  # else a data key is sent there
+        session.auth = as_it_is
     return made
 
 

@@ -226,10 +226,15 @@ def _session(trust: Trust, later: tuple[int, ...]) -> Any:
     made.mount("https://", Connections(max_retries=retry))
     made.mount("http://", HTTPAdapter(max_retries=retry))
     made.headers["Accept-Encoding"] = "identity"
-    made.auth = lambda request: request  # otherwise requests looks for a login in ~/.netrc
+    made.auth = as_it_is
     made.verify = trust.verify
     made.cert = trust.certificate
     return made
+
+
+def as_it_is(request: Any) -> Any:
+    """Return a request.  As the ``auth`` of a session, it keeps requests from sending a login of ~/.netrc."""
+    return request
 
 
 def _body(raw: Any, limit: float) -> bytes:

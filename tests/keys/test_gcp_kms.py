@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from binascii import a2b_base64, b2a_base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,6 +129,17 @@ def test_sops_and_encconf_open_each_other(google: Google, ca: TestCA, transport:
             request={"name": entry["resource_id"], "ciphertext": a2b_base64(wrapped.enc)}
         )
         assert answer.plaintext == open_data_key([[wrapped]], 0, who)
+
+
+@pytest.mark.services
+@BOTH
+def test_a_login_in_netrc_does_not_replace_the_token(
+    google: Google, transport: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netrc").write_text("default login me password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    key, who = GcpKmsKey(google.name), google.credentials(transport)
+    assert key.unwrap(key.wrap(bytes(32), who), who) == bytes(32)
 
 
 def sdk(google: Google) -> Any:
