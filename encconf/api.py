@@ -15,10 +15,10 @@ from encconf.shape.arguments import check
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, TypeVar, overload
+    from typing import Any, TypeVar, Unpack, overload
 
     from encconf.engine.inspection import Inspection
-    from encconf.engine.loading import Input, Readable
+    from encconf.engine.loading import FileOptions, Input, Readable
     from encconf.engine.opening import Opened
     from encconf.envelope.cache import DataKeyCache
     from encconf.identities.credentials import Credentials
@@ -32,29 +32,11 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
 
     @overload
-    def load_config(
-        path: Input,
-        *,
-        section: Section = (),
-        schema: type[T],
-        mask: bool = False,
-        format: str | None = None,
-        credentials: Credentials | None = None,
-        cache: DataKeyCache | None = None,
-        resolve: bool | Resolve = False,
-    ) -> T: ...
+    def load_config(path: Input, *, schema: type[T], **options: Unpack[FileOptions]) -> T: ...
 
     @overload
     def load_config(
-        path: Input,
-        *,
-        section: Section = (),
-        schema: None = None,
-        mask: bool = False,
-        format: str | None = None,
-        credentials: Credentials | None = None,
-        cache: DataKeyCache | None = None,
-        resolve: bool | Resolve = False,
+        path: Input, *, schema: None = None, **options: Unpack[FileOptions]
     ) -> dict[str, Any]: ...
 
 

@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from importlib.resources.abc import Traversable
-    from typing import Any, TypeVar
+    from typing import Any, TypedDict, TypeVar
 
     from _typeshed import SupportsRead
 
@@ -35,6 +35,20 @@ if TYPE_CHECKING:
     from encconf.sources.references import Resolve
     from encconf.text.document import Document, Leaf
     from encconf.text.path import Path
+
+    class Options(TypedDict, total=False):
+        """The options of `load_config` and `load_layers`."""
+
+        section: Section
+        mask: bool
+        credentials: Credentials | None
+        cache: DataKeyCache | None
+        resolve: bool | Resolve
+
+    class FileOptions(Options, total=False):
+        """The options of `load_config`."""
+
+        format: str | None
 
     T = TypeVar("T")
     FilePath = str | os.PathLike[str]

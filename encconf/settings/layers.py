@@ -31,9 +31,9 @@ from encconf.text.printable import quoted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, TypeAlias, TypeVar, overload
+    from typing import Any, TypeAlias, TypeVar, Unpack, overload
 
-    from encconf.engine.loading import Input
+    from encconf.engine.loading import Input, Options
     from encconf.envelope.cache import DataKeyCache
     from encconf.identities.credentials import Credentials
     from encconf.shape.section import Section
@@ -91,12 +91,8 @@ if TYPE_CHECKING:
         *layers: Layer,
         env: str | None = None,
         environ: Mapping[str, str] | None = None,
-        section: Section = (),
         schema: type[T],
-        mask: bool = False,
-        credentials: Credentials | None = None,
-        cache: DataKeyCache | None = None,
-        resolve: bool | Resolve = False,
+        **options: Unpack[Options],
     ) -> T: ...
 
     @overload
@@ -104,12 +100,8 @@ if TYPE_CHECKING:
         *layers: Layer,
         env: str | None = None,
         environ: Mapping[str, str] | None = None,
-        section: Section = (),
         schema: None = None,
-        mask: bool = False,
-        credentials: Credentials | None = None,
-        cache: DataKeyCache | None = None,
-        resolve: bool | Resolve = False,
+        **options: Unpack[Options],
     ) -> dict[str, Any]: ...
 
 
