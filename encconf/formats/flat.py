@@ -19,7 +19,7 @@ from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from encconf.text.document import Leaf
@@ -35,9 +35,8 @@ def flatten(block: Mapping[str, object]) -> list[tuple[str, str]]:
 
     Raises EmitError for values that would be read back differently.
     """
-    entries: list[tuple[str, str]] = []
-    for name in sorted(block):
-        _flatten(name, block[name], entries)
+    strings = _strings(block) or {}
+    entries = [entry for name in sorted(strings) for entry in _flat(name, strings[name])]
     for name, value in entries:
         if "\\n" in value or "\n" in name:
             raise EmitError(
@@ -48,7 +47,7 @@ def flatten(block: Mapping[str, object]) -> list[tuple[str, str]]:
         again = unflatten(entries)
     except MetadataError:
         again = {}
-    if again != (_strings(block) or {}):
+    if again != strings:
         raise EmitError(
             "the sops block has a name with __map_ or __list_ in it, which means a level of its own here",
             hint="a YAML or JSON file can hold it",
@@ -56,29 +55,25 @@ def flatten(block: Mapping[str, object]) -> list[tuple[str, str]]:
     return entries
 
 
-def _flatten(name: str, value: object, entries: list[tuple[str, str]]) -> None:
+def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key in sorted(value):
-            _flatten(f"{name}__map_{key}", value[key], entries)
+            yield from _flat(f"{name}__map_{key}", value[key])
     elif isinstance(value, list):
         for at, item in enumerate(value):
-            _flatten(f"{name}__list_{at}", item, entries)
+            yield from _flat(f"{name}__list_{at}", item)
     elif value is not None:
-        entries.append((name, _string(value)))
-
-
-def _string(value: object) -> str:
-    return bool_word(value) if isinstance(value, bool) else str(value)
+        yield name, value
 
 
 def _strings(value: object) -> Any:
     """Return the block with strings only, and without nulls and empty collections, which are not written."""
-    if isinstance(value, (dict, list)):
-        if isinstance(value, list):
-            return [_strings(item) for item in value] if value else None
+    if isinstance(value, dict):
         items = {key: _strings(item) for key, item in value.items()}
         return {key: item for key, item in items.items() if item is not None} or None
-    return None if value is None else _string(value)
+    if isinstance(value, list):
+        return [_strings(item) for item in value] or None
+    return bool_word(value) if isinstance(value, bool) else None if value is None else str(value)
 
 
 def unflatten(entries: Iterable[tuple[str, str]]) -> dict[str, object]:

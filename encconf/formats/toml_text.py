@@ -90,11 +90,10 @@ def bare_value(text: str, at: int) -> tuple[int, str, bytes, bool] | None:
     if word in ("true", "false"):
         return end, "bool", word.capitalize().encode(), decimal
     digits = word.replace("_", "")
-    integer: int | None = None
-    number = 0.0
+    number: int | float
     try:
         if digits[:2] in ("0x", "0o", "0b") or digits.lstrip("+-").isdigit():
-            integer = int(digits, 0)
+            number = int(digits, 0)
         else:
             number = float(digits)
     except ValueError:
@@ -104,10 +103,10 @@ def bare_value(text: str, at: int) -> tuple[int, str, bytes, bool] | None:
         elif not re.match("[0-9+-]", word):
             hint = "put a string in quotes"
         raise error_at(text, at, "this is not a TOML value", hint=hint) from None
-    if integer is not None:
-        if not -(1 << 63) <= integer < 1 << 63:
+    if isinstance(number, int):
+        if not -(1 << 63) <= number < 1 << 63:
             raise error_at(text, at, "an integer does not fit into 64 bits", hint="put it in quotes")
-        return end, "int", b"%d" % integer, decimal
+        return end, "int", b"%d" % number, decimal
     if number - number != 0 and digits.lstrip("+-")[:1].isdigit():
         raise error_at(text, at, "a number is too large for a float", hint="put it in quotes")
     return end, "float", float_text(number), decimal
