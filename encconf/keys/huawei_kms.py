@@ -14,7 +14,7 @@ from binascii import b2a_base64
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.keys import MasterKey, as_given, base64_bytes
 from encconf.providers import ODD_ANSWER, late, needing, one_line, quiet, text_in
-from encconf.providers.https import RETRIES, cause, reason_of, timeouts
+from encconf.providers.https import RETRIES, as_it_is, cause, reason_of, timeouts
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -193,6 +193,7 @@ def _client(region: str, identity: tuple[str, str, str, str], credentials: Crede
     client = (
         KmsClient.new_builder().with_http_config(config).with_credentials(login).with_region(place).build()
     )
+    vars(client.get_http_client())["_session"].auth = as_it_is
     quiet("HuaweiCloud-SDK-KmsClient")
     return client
 
