@@ -21,7 +21,6 @@ from encconf.io import fileio
 from encconf.rules import config as configs
 from encconf.rules.creation import compiled
 from encconf.rules.selection import Selection
-from encconf.text.document import Leaf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -189,7 +188,7 @@ class Rules:
 
         found: dict[str, tuple[int, int]] = {}
         lines = Lines(self.text)
-        for leaf in self.leaves():
+        for leaf in self.config.leaves if self.config is not None else ():
             for end in range(1, len(leaf.path) + 1):
                 found.setdefault(spell(leaf.path[:end]), lines(leaf.start))
         return found
@@ -199,14 +198,6 @@ class Rules:
         while of not in self._lines and of:  # for example, an empty list has no place of its own
             of = of.rpartition(".")[0]
         return self._lines.get(of, (1, 1))
-
-    def leaves(self) -> list[Leaf]:
-        """Return its values as leaves, or none if it cannot be parsed."""
-        from encconf.formats.yaml import scan
-
-        with suppress(EncconfError):
-            return scan(self.text, any_keys=True).leaves
-        return []
 
     def read_ignored(self) -> list[tuple[tuple[int, int], str]]:
         """Set `ignored` to the findings that its comments accept.  Returns mistakes, with their places."""

@@ -99,7 +99,7 @@ def _settings(
     """Yield the settings that need a certain version: file, setting, version, line and column."""
     for rules in read:
         name = os.path.relpath(rules.path, cwd)
-        for leaf in rules.leaves():
+        for leaf in rules.config.leaves if rules.config is not None else ():
             text = leaf.data.decode("utf-8", "replace") if leaf.data else ""
             for what, least in _of_leaf(leaf.path, text):
                 yield name, what, least, rules.place(spell(leaf.path))

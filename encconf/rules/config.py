@@ -40,6 +40,7 @@ from encconf.rules.creation import Creation, settings
 from encconf.rules.destination import Destination
 from encconf.rules.grammar import Section, quoted, tree
 from encconf.rules.selection import DEFAULT, Selection
+from encconf.text.document import Leaf
 
 Notify = Callable[[str], None]
 
@@ -179,7 +180,8 @@ class Config(Record):
     """A loaded ``.sops.yaml``, made by `load`.
 
     ``notices`` are warnings about it, such as members that mean nothing; choosing a rule may add more.
-    ``indents`` are those of ``stores``, in characters (yaml: 0 means 4; json: -1 means a tab).
+    ``indents`` are those of ``stores``, in characters (yaml: 0 means 4; json: -1 means a tab).  ``leaves``
+    are the values of the text.
     """
 
     path: str
@@ -187,6 +189,7 @@ class Config(Record):
     destinations: list[Destination]
     indents: Mapping[str, int]
     notices: list[str]
+    leaves: list[Leaf]
     _paths: ModuleType
     _folder: str
 
@@ -373,7 +376,8 @@ def _load(path: str, text: str, paths: ModuleType) -> Config:
     if len(text) > MAX_SIZE:
         raise ConfigError(f"a configuration of {len(text)} characters is too long (at most {MAX_SIZE})")
     notices: list[str] = []
-    root = Section(tree(text), "")
+    leaves: list[Leaf] = []
+    root = Section(tree(text, leaves), "")
     notices += [
         f"{name} is ignored at the top level: it is a setting of a creation rule"
         for name in settings()
@@ -399,4 +403,4 @@ def _load(path: str, text: str, paths: ModuleType) -> Config:
     root.report(notices)
     folder = paths.dirname(paths.abspath(path))
     written = creations if root.members.get("creation_rules") is not None else None
-    return Config(path, written, destinations, indents, notices, paths, folder)
+    return Config(path, written, destinations, indents, notices, leaves, paths, folder)

@@ -32,8 +32,11 @@ class Scalar(Record):
     data: bytes
 
 
-def tree(text: str) -> object:
-    """Return the first document as dicts, lists, `Scalar` and None, with aliases and merge keys applied."""
+def tree(text: str, leaves: list[Leaf]) -> object:
+    """Return the first document as dicts, lists, `Scalar` and None, with aliases and merge keys applied.
+
+    The leaves of all documents are added to ``leaves``.
+    """
     from encconf.formats.yaml import scan, settle
 
     try:
@@ -47,6 +50,7 @@ def tree(text: str) -> object:
             value = Scalar(leaf.type, said, leaf.data)
         leaf.scope.node[leaf.step] = value
     settle(document)
+    leaves += document.leaves
     return document.trees[0]
 
 

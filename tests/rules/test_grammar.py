@@ -11,7 +11,7 @@ from encconf.rules.grammar import Scalar, Section, quoted, tree
 
 
 def section(text: str, place: str = "") -> Section:
-    return Section(tree(text), place)
+    return Section(tree(text, []), place)
 
 
 def failure(read: Callable[[], object]) -> str:
@@ -21,7 +21,7 @@ def failure(read: Callable[[], object]) -> str:
 
 
 def test_what_a_tree_holds() -> None:
-    found = tree("a: &x {b: 1}\nc:\n  <<: *x\n  d: [~, 'e']\n---\nf: 2\n")
+    found = tree("a: &x {b: 1}\nc:\n  <<: *x\n  d: [~, 'e']\n---\nf: 2\n", [])
     assert isinstance(found, dict)
     assert list(found) == ["a", "c"]  # only the first document
     assert {name: type(node) for name, node in found["c"].items()} == {"d": list, "b": Scalar}
@@ -40,7 +40,7 @@ def test_what_is_no_mapping_is_refused() -> None:
     text = Scalar("str", "a", b"a")
     assert failure(lambda: Section(text, "stores")) == "stores must be a mapping, not a string"
     with pytest.raises(ParseError):
-        tree("a: [\n")
+        tree("a: [\n", [])
 
 
 @pytest.mark.parametrize(
