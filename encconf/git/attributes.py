@@ -27,7 +27,8 @@ ATTRIBUTES = ("diff=encconf", "merge=encconf")
 _MANY: Final = 3  # from this number on, files with the same ending or name share a pattern
 _AT_ONCE: Final = 900  # names for one compiled pattern, whose total work is limited
 _LONG: Final = 40  # how many patterns a path_regex may become
-_MARKED = r"(?i)\.(?:enc|sops|encrypted)(?=\.|\Z)"
+# At the end of a name, it begins with the ending before the mark: .env.sops
+_MARKED = r"(?i)(?:\.[^.]*)?\.(?:enc|sops|encrypted)\Z|\.(?:enc|sops|encrypted)(?=\.)"
 _MARKED_FIRST = r"(?i)(?:enc|sops|encrypted)[-_.]"
 _PIECE = (
     r"(?P<deep>\.[*+])|(?P<any>\[\^/\]\+?\*?)"
@@ -79,10 +80,7 @@ def patterns_for(names: Sequence[str], root: str) -> list[str]:
     for name in names:
         base = os.path.basename(name)
         if marker := re.search(_MARKED, base):
-            start = marker.start()
-            if marker.end() == len(base):  # include the ending before it: .env.sops
-                start = max(base.rfind(".", 0, start), 0) if "." in base[:start] else start
-            found["*" + _escaped(base[start:])] = None
+            found["*" + _escaped(base[marker.start() :])] = None
         elif marker := re.match(_MARKED_FIRST, base):
             found[f"{_escaped(marker[0])}*{_escaped(os.path.splitext(base)[1])}"] = None
         else:

@@ -119,26 +119,23 @@ class _Merge(Record):
 
     def _opened(self, texts: Texts) -> list[_Side]:
         """Open the three versions.  A key that opens one also opens the others with the same data key."""
-        sides: list[_Side | None] = [None, None, None]
+        sides: dict[int, _Side] = {}
         for last in (False, True):
             failed: KeyAccessError | None = None
             for at, which in ((1, "our side"), (2, "their side"), (0, "the common version")):
-                if sides[at] is not None:
-                    continue
                 try:
-                    side = sides[at] = self._side(texts[at], which, checked=at != 0 or self.depth > 0)
+                    if at not in sides:
+                        sides[at] = self._side(texts[at], which, checked=at != 0 or self.depth > 0)
+                        self._share(sides[at].opened)
                 except KeyAccessError as error:
                     failed = error
-                    continue
-                if side.opened is not None:
-                    self._share(side.opened)
-            if failed is not None and (last or not any(side and side.opened for side in sides)):
+            if failed is not None and (last or not any(side.opened for side in sides.values())):
                 raise failed
-        return [side for side in sides if side is not None]
+        return [sides[at] for at in range(3)]
 
-    def _share(self, opened: opening.Opened) -> None:
+    def _share(self, opened: opening.Opened | None) -> None:
         """Put the data key into the cache for each master key of a file, so that none of them is asked."""
-        if len(opened.metadata.groups) == 1:
+        if opened is not None and len(opened.metadata.groups) == 1:
             for wrapped in opened.metadata.groups[0]:
                 self.credentials.cache.fetch(wrapped, DATA_KEY_SIZE, lambda: opened.data_key)
 
