@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
-from encconf.engine.admission import in_full
+from encconf.engine.admission import in_full, rule_of
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
 from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.groups import are_spoiled, removes_access
@@ -28,7 +28,6 @@ from encconf.git.outcome import LOOK, TAKE_ONE, WITH_A_KEY, Outcome
 from encconf.identities.credentials import Credentials
 from encconf.merge import merge as merge_texts
 from encconf.record import Record
-from encconf.rules.config import Rule
 from encconf.text.printable import listed
 
 TYPE_CHECKING = False
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from encconf.engine.opening import Notify
     from encconf.envelope.wrapped import WrappedKey
     from encconf.git.conflict import Labels
-    from encconf.keys import MasterKey
+    from encconf.rules.config import Rule
 
     Texts = tuple[str, str, str]
     """Base, ours and theirs."""
@@ -215,15 +214,15 @@ class _Merge(Record):
         opened = [side.opened for side in (base, ours, theirs) if side.opened is not None]
         known = [each for each in opened if each.data_key == twin.data_key]
         source = _source(twin, block, [each.metadata.groups for each in known])
-        groups = [[wrapped.key for wrapped in group] for group in block.groups]
-        renews = self._renews(ours, theirs, known, groups, block.threshold)
+        wanted = rule_of(block)
+        renews = self._renews(ours, theirs, known, wanted)
         wraps_all = renews or self.depth > 0 or are_spoiled(block.groups)
         admit(block, self.repository.rule, ours.metadata, wraps_all=wraps_all)
         _notify_recipients(self.notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
         text = sealing.encrypt(
             merged.document or merged.text,
-            Rule(groups, block.threshold or None, block.selection),
+            wanted,
             format=self.format,
             twin=source,
             donors=[each for each in known if each is not twin and each is not base.opened],
@@ -234,14 +233,7 @@ class _Merge(Record):
             text = with_conflict(text, merged, self.labels, self.format, self.credentials)
         return Outcome(text, merged.conflicts)
 
-    def _renews(
-        self,
-        ours: _Side,
-        theirs: _Side,
-        known: list[opening.Opened],
-        groups: list[list[MasterKey]],
-        threshold: int,
-    ) -> bool:
+    def _renews(self, ours: _Side, theirs: _Side, known: list[opening.Opened], wanted: Rule) -> bool:
         """Whether the result gets a new data key.  Notifies the user if it does.
 
         It gets one if a removed recipient knows the data key of the ``known`` versions, and if the sides have
@@ -249,7 +241,8 @@ class _Merge(Record):
         side adds.  (In a rebase, "ours" is the other branch.)
         """
         removes = any(
-            removes_access(each.metadata.groups, each.metadata.threshold, groups, threshold) for each in known
+            removes_access(each.metadata.groups, each.metadata.threshold, wanted.groups, wanted.threshold)
+            for each in known
         )
         if removes:
             self.notify("a recipient was removed: every value is re-encrypted with a new data key")
