@@ -134,10 +134,11 @@ def ask(
                     call = getattr(way.client(service, credentials), operation)
                     answer: dict[str, Any] = call(**parameters)
             except excepted as error:
-                failure, final = _failure(error, way, credentials, needs, meanings)
+                failure = _failure(error, way, credentials, needs, meanings)
                 refused.append((way, failure))
-                if final:
-                    break
+                refusal = failure.reason in ("denied", "expired")
+                if failure.reason in ("slow", "unreachable") or (failure.code and not refusal):
+                    break  # other credentials would not help
             else:
                 return answer
         raise _combined(refused, credentials)
@@ -188,32 +189,30 @@ def _exists(profile: str, credentials: Credentials) -> bool:
 
 def _failure(
     error: Exception, way: Way, credentials: Credentials, needs: str, meanings: Mapping[str, str]
-) -> tuple[MasterKeyError, bool]:
-    """Return the error to raise, and whether it is useless to try other credentials."""
+) -> MasterKeyError:
+    """Return the error to raise.  If AWS gave it for another reason than the credentials, it has a code."""
     from botocore import exceptions as sdk
     from botocore.parsers import ResponseParserError
 
     if isinstance(error, MasterKeyError):
-        return error, False
+        return error
+    server, said = f"AWS in {way.region}", one_line(error)
     if isinstance(error, (ResponseParserError, *ODD_ANSWER)):  # its text may quote the answer
-        return MasterKeyError(f"AWS in {way.region} returned an answer that cannot be read"), False
+        return MasterKeyError(f"{server} returned an answer that cannot be read")
     if isinstance(error, sdk.NoCredentialsError):
-        return NotMyKeyError("no AWS credentials"), False
+        return NotMyKeyError("no AWS credentials")
     if isinstance(error, sdk.ClientError):
         return _refusal(error, way, needs, meanings)
     if isinstance(error, (sdk.ConnectTimeoutError, sdk.ReadTimeoutError)):
-        return late(f"AWS in {way.region}", credentials.call_limit, _SLOW), True
+        return late(server, credentials.call_limit, _SLOW)
     if isinstance(error, (sdk.ConnectionError, sdk.HTTPClientError)):
-        return MasterKeyError(
-            f"AWS in {way.region} cannot be reached: {one_line(error)}", reason="unreachable"
-        ), True
+        return MasterKeyError(f"{server} cannot be reached: {said}", reason="unreachable")
     if isinstance(error, (sdk.TokenRetrievalError, sdk.SSOTokenLoadError)):
-        text = f"{type(error).__name__}: {one_line(error)}"
-        return MasterKeyError(text, reason="expired", hint=_RENEW), False
-    return MasterKeyError(f"{type(error).__name__}: {one_line(error)}", reason="wrong"), False
+        return MasterKeyError(f"{type(error).__name__}: {said}", reason="expired", hint=_RENEW)
+    return MasterKeyError(f"{type(error).__name__}: {said}", reason="wrong")
 
 
-def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> tuple[MasterKeyError, bool]:
+def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> MasterKeyError:
     said = error.response.get("Error", {})
     code = printable(str(said.get("Code") or "an unnamed error"))[:100]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
@@ -228,15 +227,12 @@ def _refusal(error: Any, way: Way, needs: str, meanings: Mapping[str, str]) -> t
         reason = reason_of(status, {401: "denied", 403: "denied"})
     detail = f"{code}: {text or meanings.get(code, 'AWS gives no reason')}"
     if error.operation_name == "AssumeRole":
-        return MasterKeyError(
-            f"cannot assume the role {printable(way.role)[:200]}: {detail}", reason="denied"
-        ), False
-    if reason == "expired":
-        return MasterKeyError(detail, reason=reason, hint=_RENEW), False
+        message = f"cannot assume the role {printable(way.role)[:200]}: {detail}"
+        return MasterKeyError(message, reason="denied")
+    hint = _RENEW if reason == "expired" else None
     if "AccessDenied" in code or "NotAuthorized" in code:
-        return MasterKeyError(detail, reason=reason, hint=f"you need {needs}"), False
-    unknown = status in (401, 403) or code.startswith(("UnrecognizedClient", "InvalidClientToken"))
-    return MasterKeyError(detail, reason=reason, code=code), not unknown
+        hint = f"you need {needs}"
+    return MasterKeyError(detail, reason=reason, hint=hint, code=code)
 
 
 def _combined(refused: list[tuple[Way, MasterKeyError]], credentials: Credentials) -> MasterKeyError:
