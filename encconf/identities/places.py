@@ -72,22 +72,38 @@ class AgeSource:
         if self.how == "text":
             return self.where.encode(errors="surrogateescape")
         try:
-            if self._misused():
-                named = {"file": "the name of a file", "command": "the name of a command"}.get(self.how)
-                raise SourceError(f"contains a private key instead of {named or 'the address of one'}")
-            if self.how == "source":
-                data: bytes = stored.load().fetch(self.where, credentials)
-                return data
-            if self.how == "file":
-                return self._read_file(credentials)
-            return self._run(recipient, credentials)
+            return self._content(self.where, recipient, credentials)
+        except MissingFileError:
+            self.found, self.broken = "not there", self.variable is not None
+        except LimitError:
+            self.fail("too large for an identity file")
+        except InputError as error:
+            self.fail(error.message)
         except SourceError as error:
             self.fail(error.message)
             if self.how == "source":
                 self.hint = error.hint
                 if self.variable is None and error.reason == "missing":
                     self.broken = False  # a default place need not exist
-            return None
+        return None
+
+    def _content(self, where: str, recipient: str, credentials: Any) -> bytes:
+        """Return the bytes in a file or a source, or those that a command prints."""
+        if self._misused():
+            named = {"file": "the name of a file", "command": "the name of a command"}.get(self.how)
+            raise SourceError(f"contains a private key instead of {named or 'the address of one'}")
+        if self.how == "source":
+            data: bytes = stored.load().fetch(where, credentials)
+            return data
+        if self.how == "file":
+            from encconf.io import fileio
+
+            return fileio.read_bytes(expanded(where, credentials.home), limit=IDENTITY_LIMIT)
+        from encconf.identities.command import output_of
+        from encconf.io import programs
+
+        environ = {**programs.environment(credentials.environ), "SOPS_AGE_RECIPIENT": recipient}
+        return output_of(where, environ, limit=credentials.timeout)
 
     def fail(self, found: str) -> None:
         """Set why the place cannot be used.  An SSH key in a default place may be of a kind not used here."""
@@ -98,27 +114,6 @@ class AgeSource:
         """Whether ``where`` is the key itself instead of its place: a common mistake, and not to be shown."""
         words = (self.where or "").upper().split()
         return any(word.startswith(stored.PRIVATE) for word in (words if self.how == "file" else words[:1]))
-
-    def _read_file(self, credentials: Any) -> bytes | None:
-        from encconf.io import fileio
-
-        try:
-            return fileio.read_bytes(expanded(self.where or "", credentials.home), limit=IDENTITY_LIMIT)
-        except MissingFileError:
-            self.found = "not there"
-            self.broken = self.variable is not None
-            return None
-        except LimitError:
-            raise SourceError("too large for an identity file") from None
-        except InputError as error:
-            raise SourceError(error.message) from None
-
-    def _run(self, recipient: str, credentials: Any) -> bytes | None:
-        from encconf.identities.command import output_of
-        from encconf.io import programs
-
-        environ = {**programs.environment(credentials.environ), "SOPS_AGE_RECIPIENT": recipient}
-        return output_of(self.where or "", environ, limit=credentials.timeout)
 
 
 def places(
