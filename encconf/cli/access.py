@@ -243,7 +243,6 @@ class _Screen(Paper):
         """Print what these people can open, alone and together."""
         who = " and ".join(one_line(person.label) for person in asked)
         rows: list[tuple[str, str, str]] = []
-        opened = 0
         for file in found.files:
             readers = [reader for person in asked if (reader := file.of(person))]
             alone = [reader for reader in readers if reader.alone]
@@ -251,7 +250,6 @@ class _Screen(Paper):
             gone = [reader for reader in readers if reader.former]
             held = {group for reader in parts for group in reader.groups}
             if file.opens_for(asked):
-                opened += 1
                 detail = ", ".join(
                     (f"{one_line(reader.person.label)} " if len(asked) > 1 else "")
                     + access.when(found, file, reader)
@@ -264,6 +262,7 @@ class _Screen(Paper):
                 state = "exposed" if any(reader.exposed for reader in gone) else "former"
                 detail = ", ".join(access.when(found, file, reader) for reader in gone)
                 rows.append((state, file.path, detail))
+        opened = [state for state, _, _ in rows].count("reads")
         self.say(f"{who}: {opened} of {counted(len(found.files), 'file')}")
         width = min(60, max((display_width(one_line(path)) for _, path, _ in rows), default=0))
         for state, path, detail in rows:

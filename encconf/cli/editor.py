@@ -30,10 +30,7 @@ _VIM_SETTINGS = "silent! set noswapfile noundofile nobackup nowritebackup viminf
 def editor_command(environ: Mapping[str, str]) -> list[str]:
     """Return the editor's argument list, without the file.  Raises EditorError."""
     for variable in ("SOPS_EDITOR", "EDITOR"):
-        setting = environ.get(variable)
-        if not setting:
-            continue
-        words = split_command(setting, variable)
+        words = split_command(environ.get(variable, ""), variable)
         if not words:
             continue
         program = which(words[0], environ)

@@ -19,7 +19,7 @@ from encconf.engine import opening
 from encconf.errors import EncconfError, OutputError, SourceError, UsageError, about
 from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
-from encconf.io import descriptors, fileio, private
+from encconf.io import fileio, private
 from encconf.verbs import changes
 
 
@@ -193,6 +193,7 @@ def _run_portably(argv: list[str], environ: Mapping[str, str]) -> NoReturn:
 def _feed(path: str, text: str) -> None:
     """Create a named pipe.  A thread writes the text into it when a program opens it."""
     import threading
+    from contextlib import suppress
 
     try:
         os.mkfifo(path, 0o600)
@@ -200,14 +201,8 @@ def _feed(path: str, text: str) -> None:
         raise OutputError(f"cannot create the pipe: {(error.strerror or '').lower()}").about(path) from None
 
     def write() -> None:
-        try:
-            descriptor = os.open(path, os.O_WRONLY)
-            try:
-                descriptors.write_all(descriptor, text.encode("utf-8", "surrogateescape"))
-            finally:
-                os.close(descriptor)
-        except OSError:
-            return  # the reader closed the pipe early
+        with suppress(OSError), open(os.open(path, os.O_WRONLY), "wb") as pipe:  # a reader may end early
+            pipe.write(fileio.encode(text))
 
     threading.Thread(target=write, daemon=True).start()
 

@@ -20,10 +20,9 @@ def explain(console: Console, *, file: str, input_type: str | None, json: bool, 
         console.json(explaining.to_json(found))
     else:
         console.lines(text(found, cwd))
-    if found.error is not None:
-        raise found.error.about(file)
-    if found.problem is not None:
-        raise found.problem.about(file)
+    for error in (found.error, found.problem):
+        if error is not None:
+            raise error.about(file)
 
 
 def text(found: Explanation, cwd: str) -> str:

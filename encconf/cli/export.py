@@ -11,7 +11,7 @@ from encconf.cli.console import Console, is_terminal
 from encconf.cli.options import Value, flag, text
 from encconf.errors import ConflictError, UsageError
 from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
-from encconf.io import descriptors, fileio
+from encconf.io import fileio
 
 
 def export(console: Console, *, file: list[str], **options: Value) -> None:
@@ -68,11 +68,8 @@ def _github(console: Console, texts: Mapping[str, str], secret: list[str]) -> No
     masks, lines = github(texts, ends, secret)
     console.data(masks)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            descriptors.write_all(descriptor, lines.encode())
-        finally:
-            os.close(descriptor)
+        with open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(lines.encode())
     except OSError as error:
         raise UsageError(f"GITHUB_ENV cannot be written: {error.strerror}") from None
     console.note(f"set {len(texts)} variables for the steps that follow")

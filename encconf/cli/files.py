@@ -235,30 +235,36 @@ ATTEMPTS = 20
 
 def warn_if_exposed(console: Console, paths: Sequence[str]) -> None:
     """Warn about plaintext files that git tracks, and about those that git does not ignore."""
-    from encconf.git import exposures, place
+    from encconf.git import exposures
 
     states = exposures(paths)
-    if not any(states.values()):
-        return
-    one = paths[0] if len(paths) == 1 else None
-    it, its = ("it", "its") if one else ("them", "their")
-    ignore, remove = "name them in .gitignore", "git rm --cached them, and"
-    if one and (known := place(one)) is not None:
-        root, name = known
-        ignore = _ignoring(root, name)
-        remove = f"git rm --cached {quoted(os.path.relpath(os.path.join(root, name)))} &&"
-    for state, why, hint in (
-        ("untracked", f"git does not ignore {it}", ignore),
+    for state, what, then in (
+        ("untracked", "that git does not ignore", ""),
         (
             "tracked",
-            f"git tracks {it}: anyone with the repository has {its} secrets",
-            f"{remove} {ignore}; then change the secrets, since earlier versions stay in the history",
+            "that git tracks, so anyone with the repository has it",
+            "; then change the secrets, since earlier versions stay in the history",
         ),
     ):
         names = [path for path in paths if states[path] == state]
         if names:
-            which = f"{one} is" if one else f"{listed(names, 3)}:"
-            console.warn(f"{which} plaintext, and {why}", hint=hint)
+            hint = _ignoring(names, tracked=state == "tracked")
+            console.warn(f"{listed(names, 3)}: plaintext {what}", hint=hint + then)
+
+
+def _ignoring(names: Sequence[str], *, tracked: bool) -> str:
+    """Say how to make git ignore files and stop tracking them; for one file, as a shell command."""
+    from encconf.git import place
+
+    known = place(names[0]) if len(names) == 1 else None
+    if known is None:
+        return f"{'git rm --cached them, and ' if tracked else ''}name them in .gitignore"
+    root, name = known
+    remove = f"git rm --cached {quoted(os.path.relpath(os.path.join(root, name)))} && " if tracked else ""
+    for sign in "\\*?[":
+        name = name.replace(sign, f"\\{sign}")
+    config = os.path.relpath(os.path.join(root, ".gitignore"))
+    return f"{remove}echo {quoted(f'/{name}')} >> {quoted(config)}"
 
 
 def warn_if_readable(console: Console, path: str) -> None:
@@ -291,10 +297,3 @@ def write_own(name: str, text: str, mark: str, *, mode: int | None = None) -> No
 
 _HEAD = 10_000
 """Where a file has its mark, in characters.  A shim has the path of Python before it."""
-
-
-def _ignoring(root: str, name: str) -> str:
-    """Return a shell command that makes git ignore a file, which has this name below its work tree."""
-    for sign in "\\*?[":
-        name = name.replace(sign, f"\\{sign}")
-    return f"echo {quoted(f'/{name}')} >> {quoted(os.path.relpath(os.path.join(root, '.gitignore')))}"

@@ -99,10 +99,7 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
         console.data(text)
         return
     if output is None:
-        path = _key_file(files.credentials(console))
-        _add_key(path, text)
-        console.note(f"added an age key to {path}")
-        files.warn_if_readable(console, path)
+        _add_key(console, files.credentials(console), text)
     else:
         path = fileio.resolve(output)
         if os.path.lexists(output) and not fileio.is_special(output):
@@ -138,10 +135,7 @@ def _own_recipient(console: Console, credentials: Credentials, *, make: bool) ->
     if not make:
         return None
     recipient, _, text = _new_key()
-    path = _key_file(credentials)
-    _add_key(path, text)
-    console.note(f"created an age key in {path}; keep a backup that only you can read")
-    files.warn_if_readable(console, path)
+    _add_key(console, credentials, text)
     console.note(f"your age key: {recipient}")
     return recipient
 
@@ -255,9 +249,10 @@ def _recipient_in(data: bytes, source: AgeSource) -> str | None:
     return recipient_in(data)
 
 
-def _add_key(path: str, text: str) -> None:
-    """Append lines to a key file.  A new file gets mode 0600, and new folders get mode 0700."""
-    path = fileio.resolve(path)
+def _add_key(console: Console, credentials: Credentials, text: str) -> None:
+    """Append lines to the key file.  A new file gets mode 0600, and new folders get mode 0700."""
+    name = _key_file(credentials)
+    path = fileio.resolve(name)
     old = fileio.read_existing(path)
     if old and old.lstrip().startswith(("age-encryption", "-----BEGIN AGE")):
         raise OutputError(
@@ -267,6 +262,8 @@ def _add_key(path: str, text: str) -> None:
     fileio.make_folders(os.path.dirname(path), 0o700)
     gap = "" if not old or old.endswith("\n") else "\n"
     fileio.write_atomic(path, f"{old or ''}{gap}{text}", mode=0o600, replacing=old)
+    console.note(f"added an age key to {name}; keep a backup that only you can read")
+    files.warn_if_readable(console, name)
 
 
 # --- files that exist --------------------------------------------------------------------

@@ -28,11 +28,8 @@ def rotate(console: Console, *, file: list[str], resume_at: str | None, **option
         def warn(notice: str) -> None:
             change.warn(f"{change.file}: {notice}")
 
-        wanted = rekey.plan_change(
-            change.source.text,
-            lambda rule: rekey.with_keys(rule, add, remove, notify=warn),
-            format=change.format,
-            new_data_key=True,
+        wanted = change.planned(
+            lambda rule: rekey.with_keys(rule, add, remove, notify=warn), new_data_key=True
         )
         checks.refuse_strangers(change.file, wanted.rule, change.rule, named=add)
         return wanted
@@ -102,9 +99,7 @@ def add_keys(console: Console, *, file: list[str], **options: Value) -> None:
     paths = targets.files(console, file, options)
 
     def plan(change: Change) -> Plan:
-        return rekey.plan_change(
-            change.source.text, lambda rule: rekey.with_keys(rule, add), format=change.format
-        )
+        return change.planned(lambda rule: rekey.with_keys(rule, add))
 
     Rekeying(console, "keys add", options, plan).run(paths)
 
@@ -130,7 +125,7 @@ def regroup(console: Console, *, file: str | None, **options: Value) -> None:
         return changed
 
     def plan(change: Change) -> Plan:
-        wanted = rekey.plan_change(change.source.text, regrouped, format=change.format)
+        wanted = change.planned(regrouped)
         checks.refuse_strangers(change.file, wanted.rule, change.rule, named=group, regroups=True)
         return wanted
 

@@ -54,6 +54,10 @@ class Change:
         self.rule = rule
         self.enc: str | None = None
 
+    def planned(self, change: Callable[[Rule], Rule], *, new_data_key: bool = False) -> Plan:
+        """Return the plan for a change of the file's own rule.  Raises as `rekey.plan_change`."""
+        return rekey.plan_change(self.source.text, change, format=self.format, new_data_key=new_data_key)
+
 
 class Rekeying(Batch):
     """A command that changes the keys of files.

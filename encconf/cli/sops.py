@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from encconf import SOPS_VERSION
-from encconf.cli.console import Console
+from encconf.cli.console import Console, paragraph
 from encconf.errors import (
     NO_IDENTITY,
     EmptyGroupError,
@@ -49,8 +49,6 @@ class SopsConsole(Console):
 
     def error(self, error: EncconfError) -> None:
         """Print what is wrong, in sops's words, and what to do about it."""
-        from encconf.cli.console import paragraph
-
         error = as_sops(error)
         self.write(paragraph(str(error)) + "\n")
         if error.hint:

@@ -186,11 +186,9 @@ class Run:
         """Return the master keys that the flags name."""
         from encconf.cli.rule import named_keys
 
-        context = self.line.text("encryption-context")
-        parsed = _context(context)
-        if context and parsed is None:
-            fail(6, "Invalid KMS encryption context format")
-        return named_keys(self.options, prefix, context=parsed, aws_profile=self.line.text("aws-profile"))
+        context = _context(self.line.text("encryption-context"))
+        profile = self.line.text("aws-profile")
+        return named_keys(self.options, prefix, context=context, aws_profile=profile)
 
     def rule(self, name: str, format: str) -> Rule:
         """Return the rule to encrypt a file by, from the flags and from .sops.yaml."""
@@ -265,11 +263,11 @@ def must_exist(file: str) -> None:
 
 
 def _context(text: str) -> dict[str, str] | None:
-    """Parse an AWS encryption context, ``k:v,k:v``.  Returns None for any other text."""
+    """Parse an AWS encryption context, ``k:v,k:v``.  Returns None for an empty text."""
     parsed = {}
-    for pair in text.split(","):
+    for pair in text.split(",") if text else ():
         name, colon, value = pair.partition(":")
         if not colon or ":" in value:
-            return None
+            fail(6, "Invalid KMS encryption context format")
         parsed[name] = value
-    return parsed
+    return parsed or None

@@ -123,13 +123,9 @@ def _change(
                 enc = make(format)
             else:
                 document = _scanned(file, old, format, options)
-                check = checks.of_edits(
-                    file,
-                    text(options, "config"),
-                    saves=edit[1] is not changes.REMOVED,
-                    allowed=flag(options, "allow_plaintext"),
-                    warn=console.warn,
-                )
+                config, allowed = text(options, "config"), flag(options, "allow_plaintext")
+                saves = edit[1] is not changes.REMOVED
+                check = checks.of_edits(file, config, saves=saves, allowed=allowed, warn=console.warn)
                 enc = changes.change(
                     document,
                     format,
@@ -157,17 +153,13 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
             "the new plaintext is empty; nothing was changed",
             hint="to remove all values, use encconf edit FILE",
         ).about(file)
+    config, allowed = text(options, "config"), flag(options, "allow_plaintext")
     with about(file):
         document = _scanned(file, source.text, format, options)
-        allowed = flag(options, "allow_plaintext")
-        check = checks.refuse_plaintext(file, text(options, "config"), allowed=allowed, warn=console.warn)
+        check = checks.refuse_plaintext(file, config, allowed=allowed, warn=console.warn)
+        credentials = files.credentials(console)
         enc = changes.update(
-            document,
-            format,
-            plain,
-            credentials=files.credentials(console),
-            check=check,
-            notify=console.warn,
+            document, format, plain, credentials=credentials, check=check, notify=console.warn
         )
     if dry_run and enc != source.text:
         changed = len(set(enc.splitlines()) - set(source.text.splitlines()))

@@ -86,7 +86,9 @@ def test_c2_input_and_output_may_be_process_substitutions(sealed: Project) -> No
 
 def test_a_warning_about_an_output_that_git_does_not_ignore(sealed: Project) -> None:
     sealed.git("init", "-q")
-    assert "git does not ignore it" in sealed.run("decrypt", "secrets.enc.yaml", "-o", "x.yaml").err
+    assert (
+        "plaintext that git does not ignore" in sealed.run("decrypt", "secrets.enc.yaml", "-o", "x.yaml").err
+    )
 
 
 @pytest.mark.parametrize("file", [[], ["-"], ["/dev/stdin"]])

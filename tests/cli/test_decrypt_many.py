@@ -76,7 +76,7 @@ def test_in_place_until_nothing_is_encrypted(deploy: Project) -> None:
 def test_warnings_about_all_files_that_git_does_not_ignore(deploy: Project) -> None:
     deploy.git("init", "-q")
     done = deploy.run("decrypt", "-r", "-o", "out", "deploy")
-    assert "out/deploy/a.yaml, out/deploy/web/b.json: plaintext, and git does not ignore them" in done.err
+    assert "out/deploy/a.yaml, out/deploy/web/b.json: plaintext that git does not ignore" in done.err
     deploy.write(".gitignore", "/out\n")
     assert "warning" not in deploy.run("decrypt", "-r", "-o", "out", "deploy").err
 

@@ -186,7 +186,10 @@ def test_a_folder_is_no_file(awkward: Project) -> None:
 def test_a_file_in_a_repository(awkward: Project) -> None:
     """Plain text that git would take is warned about."""
     awkward.git("init", "-q")
-    assert "git does not ignore it" in awkward.run("export", "--format", "dotenv", "-o", "out", "v.json").err
+    assert (
+        "plaintext that git does not ignore"
+        in awkward.run("export", "--format", "dotenv", "-o", "out", "v.json").err
+    )
 
 
 def test_the_file_itself_is_not_the_output(awkward: Project) -> None:

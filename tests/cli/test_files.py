@@ -17,7 +17,7 @@ class TestGit:
         for name in ("it's/secrets", "a[1]*\\"):
             project.write(f"{name}.yaml", PLAIN)
             done = project.run("encrypt", f"{name}.yaml")
-            assert "git does not ignore it" in done.err
+            assert "plaintext that git does not ignore" in done.err
             hint = done.err.partition("hint: ")[2].strip()
             subprocess.run(["bash", "-c", hint], cwd=project.folder, check=True)
             again = project.run("encrypt", f"{name}.yaml")
@@ -29,7 +29,7 @@ class TestGit:
         project.write("secrets.yaml", PLAIN)
         project.git("add", "secrets.yaml")
         done = project.run("encrypt", "secrets.yaml")
-        assert "git tracks it" in done.err
+        assert "plaintext that git tracks" in done.err
         hint = done.err.partition("hint: ")[2].partition(";")[0]
         os.system(f"cd {project.folder} && ({hint}) >/dev/null")
         assert "warning" not in project.run("encrypt", "secrets.yaml").err

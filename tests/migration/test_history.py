@@ -41,7 +41,7 @@ def test_never(repository: Project) -> None:
     assert report(repository) == {"tracked": False, "ignored": True, **empty}
     err = repository.run("import", "-n", ".env").err
     assert ".env was never committed\n" in err
-    assert "git does not ignore it" not in err
+    assert "plaintext that git does not ignore" not in err
 
 
 def test_only_staged(repository: Project) -> None:
