@@ -78,9 +78,9 @@ _SIXTY = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _OLD_BOOLS = frozenset(
     ["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF"]
 )
-# What go-yaml escapes in double quotes.  To compile these patterns takes 4 ms, so ASCII does without them.
-_HIDDEN = "[^\n\t -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]"
-_ESCAPED = f'["\\\\\n\t]|{_HIDDEN}'
+_WORDS = frozenset(["y", "yes", "on", "n", "no", "off", "true", "false", "null"])
+# What go-yaml escapes in double quotes.  The patterns with it are compiled when they are first used.
+_HIDDEN = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe-\U0010ffff"
 
 
 def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4) -> str:
@@ -88,9 +88,11 @@ def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4
 
     The lines of a block scalar are indented to ``column``, which is ``deeper`` than its collection.
     """
+    if value.isascii() and value.isidentifier() and value.lower() not in _WORDS:
+        return value  # as most names are; the other checks take ten times as long
     # sops writes other line breaks as they are, but not all readers know them as line breaks.
     visible = value.isascii() and value.isprintable()
-    quoted = not visible and re.search(_HIDDEN, value) is not None
+    quoted = not visible and re.search(f"[{_HIDDEN}]", value) is not None
     if "\n" in value:
         trailing = value.endswith(" ") or value.lstrip("\n")[:1] == "\t" or deeper > 9
         quoted = quoted or simple or trailing or " \n" in value
@@ -99,7 +101,7 @@ def string(value: str, *, simple: bool = False, column: int = 0, deeper: int = 4
             body = block_lines(value, column, "\n")
             return f"|{hint}{chomping(value)}\n{body[:-1]}"
     if quoted or "\t" in value or _means_other(value):
-        return double(value) if visible else '"' + re.sub(_ESCAPED, escaped, value) + '"'
+        return double(value) if visible else '"' + re.sub(f'["\\\\\n\t{_HIDDEN}]', escaped, value) + '"'
     return value if _plain(value) else single(value)
 
 

@@ -9,6 +9,7 @@ line.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from encconf.errors import EmitError
 from encconf.merge import values
@@ -234,23 +235,38 @@ class Merge:
             body = self._entry(members[self.ids[step]], columns, (*path, *steps_of(step, self.ids[step])))
             if body is not None:
                 bodies.append((members[self.ids[step]], body))
+
+        def fits(entry: Entry | None, first: bool) -> bool:
+            """Whether an entry's lead can be used before the first entry, or before a later one."""
+            return entry is None or (id(entry) in firsts) == first or "\n" in entry.lead
+
+        @cache
+        def usual(first: bool) -> str | None:
+            """Return the lead of another entry that fits, preferably of one that both sides have, or None."""
+            common = {id(entry): each for each, _ in bodies if each[1] and each[2] for entry in each[1:]}
+            entries = sorted([*ours.entries, *theirs.entries], key=lambda each: (id(each) in firsts) != first)
+            fitting = [each for each in entries if fits(each, first) and not each.lead.strip()]
+            best = next((each for each in fitting if id(each) in common), fitting[0] if fitting else None)
+            if best is None:
+                return None
+            triple = common.get(id(best))
+            if triple is not None and all(fits(each, first) for each in triple):
+                return self._piece(texts_of(triple, "lead"), columns, path)
+            return best.lead
+
         comma = either(base.comma if base is not None else ours.comma, ours.comma, theirs.comma)
-        usual: dict[bool, str | None] = {}
         out: list[str] = []
         for number, (triple, body) in enumerate(bodies):
             first, last = number == 0, number == len(bodies) - 1
             there = [entry for entry in triple if entry is not None]
             own = there[0].lead
-            fitting = all(_fits(entry, firsts, first) for entry in there)
+            fitting = all(fits(entry, first) for entry in there)
             if fitting and len(there) > 1:
                 lead = self._piece(texts_of(triple, "lead"), columns, path)
             elif own.strip():
                 lead = own
             else:
-                if first not in usual:
-                    common = [other for other, _ in bodies if other[1] and other[2]]
-                    usual[first] = self._usual(trees, common, firsts, columns, path, first=first)
-                known = usual[first]
+                known = usual(first)
                 lead = known if known is not None else own if fitting else "" if first else " "
             if len(there) == 1:  # a new entry gets the indentation of its neighbours
                 body = shifted(body, depth(lead) - depth(own))
@@ -258,29 +274,6 @@ class Merge:
             out += [lead, body, "" if last and not comma else ",", trail]
         tail = self._piece((base.tail if base is not None else None, ours.tail, theirs.tail), columns, path)
         return f"{ours.open}{''.join(out)}{tail}{ours.close}"
-
-    def _usual(
-        self,
-        trees: Trees,
-        common: list[Triple],
-        firsts: set[int],
-        columns: Columns,
-        path: Steps,
-        *,
-        first: bool,
-    ) -> str | None:
-        """Return the lead of another entry that fits, preferably of one that both sides have, or None."""
-        known = {id(entry): triple for triple in common for entry in triple[1:]}
-        entries = [*trees[1].entries, *trees[2].entries]
-        entries.sort(key=lambda each: (id(each) in firsts) != first)
-        fitting = [each for each in entries if _fits(each, firsts, first) and not each.lead.strip()]
-        best = next((each for each in fitting if id(each) in known), fitting[0] if fitting else None)
-        if best is None:
-            return None
-        triple = known.get(id(best))
-        if triple is not None and all(each is None or _fits(each, firsts, first) for each in triple):
-            return self._piece(texts_of(triple, "lead"), columns, path)
-        return best.lead
 
     # Entries.
 
@@ -382,8 +375,3 @@ class Merge:
         self.conflicts.append(path)
         piece = {"base": was, "ours": here, "theirs": there}[self.prefer]
         return piece if piece is not None else here
-
-
-def _fits(entry: Entry, firsts: set[int], first: bool) -> bool:
-    """Whether an entry's lead can be used before the first entry, or before a later one."""
-    return (id(entry) in firsts) == first or "\n" in entry.lead
