@@ -56,13 +56,13 @@ DATABASE_PASSWORD=change me
 _PREFIX = "sops_"
 # Most lines: a name and a value.  `_holds_more` says whether there may be more in the value.
 _SIMPLE = re.compile(r"(?!sops_)([A-Za-z_][A-Za-z0-9_]*+)=(.*+)(?:\n|\Z)")
-# A value in quotes, with at most a comment after it.
+# A value in quotes, with at most a comment after it.  The last group is a value in single quotes as shells
+# read it, without escapes: a backslash may precede the closing quote.
 _QUOTED = re.compile(
-    r"""[ \t]*(?:"((?>(?:[^"\\]++|\\.)*))"|'((?>(?:[^'\\]++|\\.)*))')[ \t]*(?:\#[^\r\n]*)?(?=\r?\n|\Z)""",
+    r"""[ \t]*(?:"((?>(?:[^"\\]++|\\.)*))"|'((?>(?:[^'\\]++|\\.)*))'|'([^'\n]*+)')"""
+    r"[ \t]*(?:\#[^\r\n]*)?(?=\r?\n|\Z)",
     re.DOTALL,
 )
-# A value in single quotes as shells read it, without escapes: a backslash may precede the closing quote.
-_LITERAL = re.compile(r"[ \t]*'([^'\n]*+)'[ \t]*(?:\#[^\r\n]*)?")
 _QUOTE = re.compile(r"[ \t]*[\"']")
 _NAME = re.compile(r"(?s)\A\s*(?:export[ \t]+)?(.*?)\s*\Z")
 _INDENTED = re.compile(r"\n[ \t\r]")
@@ -229,11 +229,11 @@ def _unquoted(line: str) -> str | None:
     """Return what a quoted value means, or None if the value is not in quotes."""
     found = _QUOTED.fullmatch(line)
     if found is None:
-        found = _LITERAL.fullmatch(line)
-        return found[1] if found is not None else None
-    if found[1] is not None:
-        return _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), found[1])
-    return re.sub(r"\\([\\'])", r"\1", found[2])
+        return None
+    double, single, literal = found.groups()
+    if double is not None:
+        return _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), double)
+    return re.sub(r"\\([\\'])", r"\1", single) if single is not None else literal
 
 
 def settle(document: Document) -> None:
