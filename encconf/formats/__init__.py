@@ -247,16 +247,12 @@ def of_path_as_sops(path: str) -> str:
 
 @cache
 def _functions(base: Any, *modules: str) -> Any:
-    """Return an object of ``base`` with the public names of a format's modules."""
+    """Return an object of ``base`` with the public names of modules.  Later modules replace names."""
     made = base()
     for module in modules:
-        vars(made).update(_public(module))
+        found = vars(__import__(module, fromlist=["scan"]))
+        vars(made).update({name: found[name] for name in found if name[0] != "_"})
     return made
-
-
-def _public(module: str) -> dict[str, object]:
-    found = vars(__import__(module, fromlist=["scan"]))
-    return {name: found[name] for name in found if name[0] != "_"}
 
 
 def module(name: str) -> Format:
@@ -276,12 +272,8 @@ def writing(name: str) -> Writing:
     row = ROWS[name]
     if not row.trees:
         raise EmitError(f"single values of {name} files cannot be changed")
-    found: Writing = _functions(_plain, row.trees)
+    found: Writing = _functions(SimpleNamespace, "encconf.formats.plain", row.trees)
     return found
-
-
-def _plain() -> SimpleNamespace:
-    return SimpleNamespace(**_public("encconf.formats.plain"))
 
 
 def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Document:

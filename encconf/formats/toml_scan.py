@@ -354,7 +354,8 @@ class Scanner:
             style = quote * 3 if text.startswith(quote * 3, at) else quote
             end = string_end(text, at, style)
             if end < 0:
-                raise self._unended(at, style)
+                hint = f"it ends with {style}; a string of several lines is in {quote * 3}"
+                raise error_at(text, at, "a string does not end, or holds a control character", hint=hint)
             start = at + len(style)
             if len(style) == 3:
                 note = "\n" if text.startswith("\n", start) else "\r\n" * text.startswith("\r\n", start)
@@ -385,13 +386,6 @@ class Scanner:
         if self.text.startswith(("\n", "\r\n"), at):
             return error_at(self.text, at, f"the line ends where {wanted} was expected")
         return error_at(self.text, at, f"expected {wanted}")
-
-    def _unended(self, at: int, style: str) -> ParseError:
-        what = "a string does not end, or holds a control character"
-        hint = f"it ends with {style}"
-        if len(style) == 1:
-            hint = f"write a string of several lines in {style * 3}"
-        return error_at(self.text, at, what, hint=hint)
 
 
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
