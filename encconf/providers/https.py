@@ -138,7 +138,9 @@ class Server:
     def ask(self, method: str, path: str, **options: Any) -> Any:
         """Return the answer to a request.  Raises MasterKeyError if there is none."""
         try:
-            return self.session.request(method, self.name + path, timeout=self.timeouts, **options)
+            # If verify is set only for the session, REQUESTS_CA_BUNDLE overrides it.
+            options = {"timeout": self.timeouts, "verify": self._trust.verify, **options}
+            return self.session.request(method, self.name + path, **options)
         except OSError as error:  # requests' own errors are OSErrors, too
             raise self.failure(error) from None
 
@@ -198,17 +200,10 @@ def _session(trust: Trust, later: tuple[int, ...]) -> Any:
         def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
             return super().proxy_manager_for(proxy, **{**options, **names})
 
-        def cert_verify(self, conn: Any, *args: Any) -> None:
-            super().cert_verify(conn, *args)
+        def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+            super().cert_verify(conn, url, True if trust.pem else verify, cert)
             if trust.pem:
                 conn.ca_certs = conn.ca_cert_dir = None  # not those of requests, too
-
-    class Session(requests.Session):
-        def merge_environment_settings(self, *args: Any) -> Any:
-            found = super().merge_environment_settings(*args)
-            if trust.pem or trust.verify is not True:
-                found["verify"] = trust.verify  # otherwise REQUESTS_CA_BUNDLE counts
-            return found
 
     # With read=False, a call that took too long is not repeated.  The last answer is returned as it is.
     retry = Retry(
@@ -222,12 +217,11 @@ def _session(trust: Trust, later: tuple[int, ...]) -> Any:
         raise_on_status=False,
         respect_retry_after_header=False,  # the header may ask for hours
     )
-    made = Session()
+    made = requests.Session()
     made.mount("https://", Connections(max_retries=retry))
     made.mount("http://", HTTPAdapter(max_retries=retry))
     made.headers["Accept-Encoding"] = "identity"
     made.auth = as_it_is
-    made.verify = trust.verify
     made.cert = trust.certificate
     return made
 

@@ -199,11 +199,15 @@ class TestConjur(WritableSourceContract):
             assert error.message == "the address of Conjur is not a plain URL"
 
     def test_authorities_as_a_text(
-        self, settings: dict[str, str], ca: TestCA, tmp_path_factory: pytest.TempPathFactory
+        self,
+        settings: dict[str, str],
+        ca: TestCA,
+        tmp_path_factory: pytest.TempPathFactory,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         bare = without(settings, "CONJUR_CERT_FILE")
-        by_text = {**bare, "CONJUR_SSL_CERTIFICATE": f"# Zertifikat für Conjur\n{ca.bundle.read_text()}"}
-        assert sources.fetch("conjur:prod/db password", Credentials(by_text)) == VALUE
+        by_pem = {**bare, "CONJUR_SSL_CERTIFICATE": f"# Zertifikat für Conjur\n{ca.bundle.read_text()}"}
+        assert sources.fetch("conjur:prod/db password", Credentials(by_pem)) == VALUE
         assert (
             sources.fetch("conjur:prod/db password", Credentials({**bare, "SSL_CERT_FILE": str(ca.bundle)}))
             == VALUE
@@ -223,6 +227,11 @@ class TestConjur(WritableSourceContract):
         for more in ({"CONJUR_CERT_FILE": "/nonexistent"}, {"CONJUR_SSL_CERTIFICATE": "no PEM"}):
             error = failure("conjur:prod/db password", Credentials({**bare, **more}))
             assert error.reason in ("unusable", "unreachable")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca.bundle))  # does not outrank the text
+        own = {**bare, "CONJUR_SSL_CERTIFICATE": other.read_text()}
+        assert failure("conjur:prod/db password", Credentials(own)).reason == "unreachable"
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
+        assert sources.fetch("conjur:prod/db password", Credentials(by_pem)) == VALUE
 
     def test_odd_answers(self, conjur: Conjur, settings: dict[str, str]) -> None:
         for faults, reason in (
