@@ -243,8 +243,7 @@ class Config(Record):
         A rule that names no keys is returned without any: the command line or the environment names them.
         """
         with about(self.path):
-            creation = (self._creations or [])[number]
-            return self.use(creation) if any(creation.key_groups()) else self._made(creation, [])
+            return self.use((self._creations or [])[number], keyless=True)
 
     def tried(self, path: str, *, also: Sequence[str] = (), limit: int = MAX_RULES) -> list[Tried]:
         """Return for each creation rule whether it matches a file and why (see `rule_for`)."""
@@ -294,9 +293,14 @@ class Config(Record):
             hint=rules_hint(self._folder),
         )
 
-    def use(self, creation: Creation) -> Rule:
-        """Return the usable rule for a creation rule as written.  Raises ConfigError if it cannot be used."""
+    def use(self, creation: Creation, *, keyless: bool = False) -> Rule:
+        """Return the usable rule for a creation rule as written; ``keyless`` says that it need not name keys.
+
+        Raises ConfigError if it cannot be used.
+        """
         groups = creation.key_groups()
+        if keyless and not any(groups):
+            groups = []
         threshold = creation.threshold
         if any(not group for group in groups):
             raise EmptyGroupError(
@@ -315,11 +319,8 @@ class Config(Record):
                 f" otherwise set shamir_threshold: {len(groups)}"
             )
         needed = threshold if len(groups) > 1 else 0  # one group has no threshold
-        return self._made(creation, groups, needed or None)
-
-    def _made(self, creation: Creation, groups: list[list[MasterKey]], threshold: int | None = None) -> Rule:
         selection, selects = creation.selection(), bool(creation.kinds)
-        return Rule(groups, threshold, selection, creation.place, selects=selects)
+        return Rule(groups, needed or None, selection, creation.place, selects=selects)
 
     def _notice(self, text: str) -> None:
         if text not in self.notices:

@@ -93,18 +93,12 @@ def compile(text: str) -> Pattern:
 
 def _has_any_byte(text: str) -> bool:
     r"""Whether the pattern has the escape ``\C``, which is any byte to RE2 and an error to Go."""
-    at = 0
-    while (at := text.find("\\", at)) >= 0:
-        escaped = text[at + 1 : at + 2]
-        if escaped == "C":
-            return True
-        at += 2
-        if escaped == "Q":
-            end = text.find("\\E", at)
-            if end < 0:
-                return False
-            at = end + 2
-    return False
+    if "\\C" not in text:
+        return False
+    import re
+
+    # Between \Q and \E, a backslash is a backslash.
+    return any(found[0] == "\\C" for found in re.finditer(r"(?s)\\Q.*?(?:\\E|\Z)|\\.", text))
 
 
 def _utf8(text: str | bytes) -> bytes:
