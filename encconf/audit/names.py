@@ -207,6 +207,10 @@ _KEY = re.compile(
     rf"age1[0-9a-z]{{10,}}|{_SSH.pattern}|arn:\S+|projects/\S+|https?://\S+|{_FINGERPRINT.pattern}"
     r"|[a-z0-9-]+:[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}"
 )
+# A key in a line of words: an SSH key is two of them, and gpg prints a fingerprint in blocks of four digits.
+_WHOLE = (
+    rf"(?<!\S)(?:{_SSH.pattern}(?:\s+\S+)?|(?:[0-9A-Fa-f]{{4}}\s+){{9}}[0-9A-Fa-f]{{4}}|{_KEY.pattern})(?!\S)"
+)
 
 
 def _identity(key: str) -> str:
@@ -258,26 +262,20 @@ def _of_recipients(text: str, file: str) -> Iterator[tuple[str, str]]:
         elif words[0].startswith("#"):
             heading = line.strip().lstrip("#").strip()
         else:
-            key, name = _of_line(words, number)
+            key, name = _of_line(line, number)
             yield key, name or heading or own
 
 
-def _of_line(words: list[str], number: int) -> tuple[str, str]:
+def _of_line(line: str, number: int) -> tuple[str, str]:
     """Return the key and the name (or "") of a line ``NAME KEY``, ``KEY NAME`` or ``KEY # NAME``."""
-    at = next((at for at, word in enumerate(words) if _KEY.fullmatch(word)), None)
-    if at is None:
-        # gpg prints fingerprints in blocks of four digits.
-        at = next((at for at, word in enumerate(words) if re.fullmatch(r"[0-9A-Fa-f]{4}", word)), len(words))
-        end = min(at + 10, len(words))
-        if not _FINGERPRINT.fullmatch("".join(words[at:end])):
-            raise ConfigError(
-                f"line {number} names no key", hint="a line is NAME KEY, KEY NAME, or a comment: # NAME"
-            )
-    else:
-        end = at + (2 if _SSH.fullmatch(words[at]) else 1)
-    before = [word for word in words[:at] if "=" not in word]  # allowed_signers has options
-    name = " ".join(before).rstrip(" :=") if before else " ".join(words[end:]).lstrip("# ")
-    return " ".join(words[at:end]), name
+    key = re.search(_WHOLE, line)
+    if key is None:
+        raise ConfigError(
+            f"line {number} names no key", hint="a line is NAME KEY, KEY NAME, or a comment: # NAME"
+        )
+    before = [word for word in line[: key.start()].split() if "=" not in word]  # allowed_signers has options
+    name = " ".join(before).rstrip(" :=") if before else " ".join(line[key.end() :].split()).lstrip("# ")
+    return " ".join(key[0].split()), name
 
 
 def _of_json(text: str, stem: str) -> Iterator[tuple[str, str]]:

@@ -132,8 +132,7 @@ def test_a_damaged_object(repository: Repository) -> None:
 def test_a_blob_that_is_too_long(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a file that is too long, it is not read; those behind it are."""
     monkeypatch.setattr(log, "LIMIT", 9)
-    monkeypatch.setattr(log, "_PART", 4)
-    lengths = range(5, 25)
+    lengths = [*range(5, 15), 3 << 20, 8]
     repository.commit(**{f"{length}": "x" * length for length in lengths})
     blobs = [repository.blob(f"{length}") for length in lengths]
     wanted = [b"x" * length if length <= 9 else None for length in lengths]
