@@ -58,8 +58,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
     """Add a value in a new last line."""
-    tree = chain[-1].value
-    assert isinstance(tree, Tree)
+    tree = chain[-1].tree
     text = tree.text
     newline = "\r\n" if has_crlf(text) else "\n"  # otherwise, `\r` would be part of the value
     tree.entries.append(line_after(text, path, f"{path[0]}=", _spelled(value), newline))
@@ -67,9 +66,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 def remove(chain: list[Entry], path: Path) -> None:
     """Remove a value with its line."""
-    tree = chain[-2].value
-    assert isinstance(tree, Tree)
-    tree.entries.remove(chain[-1])
+    chain[-2].tree.entries.remove(chain[-1])
 
 
 def _spelled(value: Plain) -> str:

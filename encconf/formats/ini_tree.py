@@ -79,10 +79,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
     """Add a key as the last one of its section, or a section at the end of the text."""
-    whole = chain[0].value
-    here = chain[-1].value
-    assert isinstance(whole, Tree)
-    assert isinstance(here, Tree)
+    whole, here = chain[0].tree, chain[-1].tree
     if isinstance(value, dict):
         _put_section(chain[0], path, value)
         return
@@ -110,8 +107,7 @@ def remove(chain: list[Entry], path: Path) -> None:
 
     If no key is left before the first section, the header of their section shows that it is empty.
     """
-    outer = chain[-2 if not path else -1].value
-    assert isinstance(outer, Tree)
+    outer = chain[-2 if not path else -1].tree
     entry = chain[-1]
     if isinstance(entry.value, Single):
         at = outer.entries.index(entry)

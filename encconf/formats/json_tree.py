@@ -72,8 +72,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
     """Add a value as the last member of a collection."""
-    here = chain[-1].value
-    assert isinstance(here, Tree)
+    here = chain[-1].tree
     if not here.entries:
         replace(chain, path, value)
         return
@@ -87,9 +86,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 def remove(chain: list[Entry], path: Path) -> None:
     """Remove a member with its comma."""
-    outer = chain[-2].value
-    assert isinstance(outer, Tree)
-    take(outer, chain[-1])
+    take(chain[-2].tree, chain[-1])
 
 
 def _layout(chain: list[Entry], inside: list[Entry]) -> tuple[str, str, str]:

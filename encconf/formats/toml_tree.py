@@ -124,8 +124,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
     """Add a value, with the part of its path that the table or array does not have yet."""
-    here = chain[-1].value
-    assert isinstance(here, Tree)
+    here = chain[-1].tree
     newline = _newline(chain)
     there, outer = _existing(here.data, path)
     if there == len(path):
@@ -165,8 +164,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
 
 def remove(chain: list[Entry], path: Path) -> None:
     """Remove a value with its line, an item with its comma, or a table with its contents."""
-    outer = chain[-2 if not path else -1].value
-    assert isinstance(outer, Tree)
+    outer = chain[-2 if not path else -1].tree
     whole = (*chain_path(chain), *path)
     parent = whole[:-1]
     data = _at(chain[0].data, parent)
@@ -176,8 +174,7 @@ def remove(chain: list[Entry], path: Path) -> None:
         take(outer, chain[-1])
         return
     outer.entries = _without(outer.entries, path or chain[-1].steps)
-    root = chain[0].value
-    assert isinstance(root, Tree)
+    root = chain[0].tree
     root.entries = _without(root.entries, whole)  # tables inside that have headers of their own
     del data[whole[-1]]
     if not _has_entry(chain[0].value, parent):
@@ -203,8 +200,7 @@ def _replace_table(chain: list[Entry], path: Path, value: Plain) -> None:
         before = "" if chain[-1].head.endswith("\n") else newline
         members = before + "".join(f"{line}{newline}" for line in _members_of(value, newline))
         here.entries = [Entry((), members), *_without(here.entries, ())]
-        root = chain[0].value
-        assert isinstance(root, Tree)
+        root = chain[0].tree
         at = root.entries.index(chain[1])  # tables inside may be behind another table
         root.entries[at + 1 :] = _without(root.entries[at + 1 :], whole)
     else:
@@ -224,14 +220,12 @@ def _add_table(chain: list[Entry], names: list[str], members: Plain, *, array: b
     """Add a table at the end of the text, or of the element of an array of tables that it belongs to."""
     if not isinstance(members, dict):
         raise EmitError("an array of tables cannot hold other values", hint="use a mapping")
-    whole = chain[0].value
-    assert isinstance(whole, Tree)
+    whole = chain[0].tree
     newline = _newline(chain)
     name = _dotted(names)
     laid = newline.join([f"[[{name}]]" if array else f"[{name}]", *_members_of(members, newline)])
     for outer, entry in reversed([*pairwise(chain)]):
-        assert isinstance(outer.value, Tree)
-        siblings = outer.value.entries
+        siblings = outer.tree.entries
         later = [each for each in siblings[siblings.index(entry) :] if entry.listed and each.key == entry.key]
         if later[1:]:  # at the end of the text, the table would belong to the last element of the array
             at = siblings.index(later[1])
@@ -261,8 +255,7 @@ def _without(entries: list[Entry], steps: Path) -> list[Entry]:
         elif _is_table(entry):
             if kept and kept[-1] is before and not before.text.strip("\r\n"):
                 kept.pop()
-            assert isinstance(entry.value, Tree)
-            kept += _without(entry.value.entries, ())
+            kept += _without(entry.tree.entries, ())
     return kept
 
 
@@ -304,7 +297,7 @@ def _existing(data: Any, path: Path) -> tuple[int, Any]:
 
 
 def _newline(chain: list[Entry]) -> str:
-    return newline_of(chain[0].value.text if chain[0].value is not None else "")
+    return newline_of(chain[0].tree.text)
 
 
 def _dotted(names: list[str] | Path) -> str:

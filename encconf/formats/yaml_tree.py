@@ -232,8 +232,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     if len(chain) == 1:
         _replace_root(entry, value)
         return
-    outer = chain[-2].value
-    assert isinstance(outer, Tree)
+    outer = chain[-2].tree
     _refuse_unclear(entry)
     kept = old.style if isinstance(old, Single) else ""
     quotes = kept if isinstance(value, str) else ""
@@ -266,8 +265,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
 
 def add(chain: list[Entry], path: Path, value: Plain) -> None:
     """Add a value as the last entry of a collection."""
-    here = chain[-1].value
-    assert isinstance(here, Tree)
+    here = chain[-1].tree
     inner = nested(path[1:], value)
     members = here.members
     if not members:
@@ -295,8 +293,7 @@ def remove(chain: list[Entry], path: Path) -> None:
         raise _alias_error()
     if path or len(chain) < 2:
         raise _layout_error()
-    outer = chain[-2].value
-    assert isinstance(outer, Tree)
+    outer = chain[-2].tree
     if outer.flow:
         take(outer, entry)
         return

@@ -113,6 +113,12 @@ class Entry:
         return self.value.data
 
     @property
+    def tree(self) -> Tree:
+        """The collection that is the entry's value."""
+        assert isinstance(self.value, Tree)
+        return self.value
+
+    @property
     def text(self) -> str:
         """The entry's text, without its comma and the trail."""
         return self.lead + self.rest
