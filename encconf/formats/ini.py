@@ -30,6 +30,7 @@ twice), a key ``-`` (the library numbers it, and then loses it), and a key witho
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 
 from encconf.errors import ParseError
@@ -55,6 +56,7 @@ from encconf.formats.ini_text import as_sops, read_back, rest_of_line, spell
 from encconf.text.document import (
     Comment,
     Document,
+    Edit,
     Leaf,
     Scope,
     error_at,
@@ -63,12 +65,6 @@ from encconf.text.document import (
     newline_of,
     whole_document,
 )
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from encconf.text.document import Edit
 
 EXAMPLE = """\
 [database]

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from encconf.errors import ParseError
 from encconf.text.document import error_at, position
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PLAIN, CONTINUED, INDENTED = "", "\\", " "
 """Styles of values without quotes.  The style of a quoted value is its quotes."""

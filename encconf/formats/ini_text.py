@@ -5,6 +5,8 @@ The text of a block is that section: its header and one line for each member.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from encconf.errors import EmitError, ParseError
 from encconf.formats import flat
 from encconf.formats.ini_scan import (
@@ -18,13 +20,7 @@ from encconf.formats.ini_scan import (
     read_entries,
     value_at,
 )
-from encconf.text.document import newline_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from encconf.text.document import Document, Edit, Leaf
+from encconf.text.document import Document, Edit, Leaf, newline_of
 
 
 def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:

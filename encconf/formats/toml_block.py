@@ -5,15 +5,11 @@ The text of a block is its tables, from ``[sops]`` on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from encconf.formats.toml_text import lay_out, spell
-from encconf.text.document import newline_of, splice
+from encconf.text.document import Document, Edit, newline_of, splice
 from encconf.text.words import ordered
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from encconf.text.document import Document, Edit
 
 
 def render_block(block: Mapping[str, object]) -> str:
