@@ -11,14 +11,13 @@ from types import SimpleNamespace
 
 from encconf.errors import EmitError, EmptyDocumentError, InputError, ParseError, UsageError
 from encconf.record import Record
-from encconf.text.document import Document, position, splice
+from encconf.text.document import Document, Edit, Leaf, position, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Protocol
 
-    from encconf.text.document import Edit, Leaf
     from encconf.text.path import Path
     from encconf.text.tree import Entry, Plain, Spelling, Tree
 

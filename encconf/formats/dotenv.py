@@ -31,6 +31,7 @@ from encconf.formats import Prepared, flat
 from encconf.text.document import (
     Comment,
     Document,
+    Edit,
     Leaf,
     Scope,
     has_crlf,
@@ -43,7 +44,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.text.document import Edit
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from encconf.errors import EmitError
 from encconf.formats.plain import stored_text, string_of
-from encconf.text.document import has_crlf
+from encconf.text.document import Document, has_crlf
 from encconf.text.tree import Entry, Single, Tree, line_after, line_bounds, lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.text.document import Document
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 

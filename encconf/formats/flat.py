@@ -13,7 +13,7 @@ import re
 
 from encconf.errors import EmitError, MetadataError, ParseError
 from encconf.formats import goyaml
-from encconf.text.document import position
+from encconf.text.document import Leaf, position
 from encconf.text.printable import printable
 from encconf.text.words import bool_word
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from encconf.text.document import Leaf
 
 _STEP = re.compile("__(map|list)_")
 _MAX_DEPTH = 12

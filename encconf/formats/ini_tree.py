@@ -7,14 +7,13 @@ import re
 from encconf.errors import EmitError
 from encconf.formats import ini, ini_text, writing
 from encconf.formats.plain import stored_text, string_of
-from encconf.text.document import content_of, newline_of
+from encconf.text.document import Document, content_of, newline_of
 from encconf.text.tree import Entry, Single, Tree, descend, drop, line_after, lines, put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.text.document import Document
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 

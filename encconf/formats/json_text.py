@@ -9,7 +9,7 @@ import re
 
 from encconf.errors import EmitError
 from encconf.formats import goyaml
-from encconf.text.document import newline_of
+from encconf.text.document import Document, Edit, Leaf, newline_of
 from encconf.text.words import bool_word, in_brackets, ordered
 
 TYPE_CHECKING = False
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from encconf.text.document import Document, Edit, Leaf
 
 SPACE = " \t\r\n"
 WS = r"[ \t\r\n]*+"

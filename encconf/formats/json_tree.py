@@ -6,12 +6,11 @@ import re
 from json import loads
 
 from encconf.formats.json_text import STRING, WS, compact, laid_out, quote
-from encconf.text.document import newline_of
+from encconf.text.document import Document, newline_of
 from encconf.text.tree import Entry, Single, Tree, append, data_of, nested, take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.text.document import Document
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 

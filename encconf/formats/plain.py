@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from encconf.errors import EmitError, PathNotFoundError
 from encconf.formats.goyaml import stored
-from encconf.text.path import spell
+from encconf.text.path import Path, spell
 from encconf.text.tree import Entry, nested
 from encconf.text.words import bool_word
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from encconf.text.path import Path
     from encconf.text.tree import Plain, Tree
 
 

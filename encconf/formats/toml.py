@@ -22,16 +22,13 @@ import re
 from encconf.errors import LimitError, ParseError
 from encconf.formats import Prepared, goyaml
 from encconf.formats.toml_block import render_block
-from encconf.formats.toml_scan import Scanner
+from encconf.formats.toml_scan import Line, Scanner
 from encconf.formats.toml_text import BARE, float_text, quote
-from encconf.text.document import LAYOUT, Leaf, limit_paths, mapped, whole_document
+from encconf.text.document import LAYOUT, Comment, Document, Edit, Leaf, limit_paths, mapped, whole_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from encconf.formats.toml_scan import Line
-    from encconf.text.document import Comment, Document, Edit
 
 # rops up to 0.1.7 requires a ciphertext for every chosen string, even for an empty one.
 SEALS_EMPTY = True

@@ -6,7 +6,7 @@ import re
 
 from encconf.errors import EmitError
 from encconf.formats import goyaml
-from encconf.text.document import error_at, limit_digits, newline_of
+from encconf.text.document import Document, Edit, Leaf, error_at, limit_digits, newline_of
 from encconf.text.words import bool_word, in_brackets
 
 TYPE_CHECKING = False
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.formats.emit_parts import Notes
-    from encconf.text.document import Document, Edit, Leaf
 
 BASIC, LITERAL, LONG_BASIC, LONG_LITERAL, BARE = '"', "'", '"""', "'''", ""
 CONTROL = r"\x00-\x08\x0a-\x1f\x7f"

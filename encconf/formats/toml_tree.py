@@ -13,7 +13,7 @@ from encconf.errors import EmitError, EncconfError
 from encconf.formats import goyaml, toml, toml_text, writing
 from encconf.formats.toml_scan import GAP, Scanner
 from encconf.formats.toml_text import BARE
-from encconf.text.document import Leaf, mapped, newline_of
+from encconf.text.document import Document, Leaf, Scope, mapped, newline_of
 from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
 
 TYPE_CHECKING = False
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.formats.toml_scan import Item
-    from encconf.text.document import Document, Scope
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 

@@ -15,7 +15,7 @@ from encconf.errors import WrongTypeError, about
 from encconf.formats import sniff
 from encconf.io import fileio, locks
 from encconf.shape.arguments import check, path_of
-from encconf.text.path import spell
+from encconf.text.path import Path, spell
 from encconf.verbs import changes, checks
 
 TYPE_CHECKING = False
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
     from encconf.text.document import Document
-    from encconf.text.path import Path
 
 
 @contextmanager
