@@ -96,12 +96,11 @@ def settle(document: Document) -> None:
         merged = {}
         for source in reversed(sources):
             merged.update(source)
-        at_merge = {key: item for key, item in merged.items() if key not in node}
         # The merged keys replace `<<` at its place.
-        entries = list(node.items())
+        own = dict(node)
         node.clear()
-        for key, item in entries:
+        for key, item in own.items():
             if key == "<<":
-                node.update(at_merge)
+                node.update({name: found for name, found in merged.items() if name not in own})
             else:
                 node[key] = item

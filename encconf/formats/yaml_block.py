@@ -65,19 +65,13 @@ def _flow_member(document: Document, part: Part, block: str) -> Edit:
     """Return the edit that adds the block as the last member of a flow mapping, never inside a comment."""
     text = document.text
     assert part.close is not None
-    last = _last_end(document, part, part.close)
-    tail = text[last : part.close]
-    if "#" not in tail:
-        body = text[part.start : part.close].rstrip()
-        at = part.start + len(body)
-        if body.endswith(","):
-            return at, at, f" {block},"  # like the other members, with a comma after it
-        return at, at, block if body.endswith("{") else f", {block}"
+    tail = text[_last_end(document, part, part.close) : part.close]
+    before = re.sub(_COMMENT, "", tail).rstrip()
     # Comments end with their line, so the closing brace is on a line of its own.
-    before = re.compile(_COMMENT).sub("", tail).rstrip()
+    at = part.close if "#" in tail else part.start + len(text[part.start : part.close].rstrip())
     if before.endswith(","):
-        return part.close, part.close, f"{block} ,"
-    return part.close, part.close, f", {block}" if last > part.start or ":" in before else block
+        return at, at, f" {block},"  # like the other members, with a comma after it
+    return at, at, block if before.endswith("{") else f", {block}"
 
 
 def _block_lines_of(text: str, start: int, end: int) -> tuple[int, int]:

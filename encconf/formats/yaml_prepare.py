@@ -12,6 +12,7 @@ record has its original place.
 from __future__ import annotations
 
 import re
+from itertools import groupby
 
 from encconf.formats import Prepared
 from encconf.formats.yaml_anchors import Unfolded
@@ -49,24 +50,21 @@ def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepare
         for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
         if is_chosen and leaf.type != "null"
     }
-    unfolded: dict[int, list[Leaf]] = {}
-    touched: set[int] = set()
-    edits: list[Edit] = []
-    slashes = "\\/" in text
-    for leaf in document.leaves:
-        if leaf.style not in (ALIAS, FLOW_ALIAS):
-            if slashes and leaf.style == DOUBLE and id(leaf) not in sealed_leaves:
+    if "\\/" in text:
+        for leaf in document.leaves:
+            if leaf.style == DOUBLE and id(leaf) not in sealed_leaves:
                 refuse_slash(text, leaf.start, leaf.end)
-            continue
-        if isinstance(leaf.note, Unfolded):
-            unfolded.setdefault(leaf.start, []).append(leaf)
-            if id(leaf) in sealed_leaves or _origin(leaf) in sealed_leaves:
-                touched.add(leaf.start)
-        elif id(leaf) not in sealed_leaves and _origin(leaf) in sealed_leaves:
-            edits.append((leaf.start, leaf.end, _word(leaf)))
-    for start in touched:
-        copies = unfolded[start]
-        edits.append((start, copies[0].end, _flow_text(copies)))
+    edits: list[Edit] = []
+    aliases = [leaf for leaf in document.leaves if leaf.style in (ALIAS, FLOW_ALIAS)]
+    for start, group in groupby(aliases, lambda leaf: leaf.start):
+        copies = list(group)
+        original = any(_origin(leaf) in sealed_leaves for leaf in copies)
+        copied = any(id(leaf) in sealed_leaves for leaf in copies)
+        if not isinstance(copies[0].note, Unfolded):
+            if original and not copied:
+                edits.append((start, copies[0].end, _word(copies[0])))
+        elif original or copied:
+            edits.append((start, copies[0].end, _flow_text(copies)))
     edits += [
         (start, end, double(key))
         for key, start, end, leaf in document.alias_keys

@@ -235,10 +235,6 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     outer = chain[-2].tree
     _refuse_unclear(entry)
     kept = old.style if isinstance(old, Single) else ""
-    quotes = kept if isinstance(value, str) else ""
-    if isinstance(value, str) and "\n" in value and ("#" in _behind(entry) or _comments_below(entry, outer)):
-        quotes = DOUBLE  # a block scalar would include the comments
-    style = Style(chain[0], quotes)
     anchored = ""
     if isinstance(old, Single) and old.shared:
         anchored = old.text[: old.at]
@@ -252,6 +248,14 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
     elif not is_full(value) and isinstance(old, Single) and old.text[old.at :] and kept not in _BLOCKS:
         entry.value = Single(anchored + word(value, kept, False), {})
     else:
+        quotes = kept if isinstance(value, str) else ""
+        if (
+            isinstance(value, str)
+            and "\n" in value
+            and ("#" in _behind(entry) or _comments_below(entry, outer))
+        ):
+            quotes = DOUBLE  # a block scalar would include the comments
+        style = Style(chain[0], quotes)
         head = entry.head[: entry.sign]
         if head.startswith("? ") and head[-1] != ":":  # a key without a value
             head = head[1:].strip() + ":"
