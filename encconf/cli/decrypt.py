@@ -17,7 +17,7 @@ def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
         decrypt_many(console, file, options)
         return
     in_place, output = flag(options, "in_place"), text(options, "output")
-    source = files.read_by(file[0] if file else None, options)
+    source = files.read(file[0] if file else None, options)
     to_file = output is not None and output not in fileio.STDOUT
     replaces = in_place or (to_file and fileio.resolve(str(output)) == source.path)
     if replaces and text(options, "extract"):
@@ -25,7 +25,7 @@ def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
             "--extract would replace the whole file with one value",
             hint="the other values would be lost; to write this one to another file, use -o",
         )
-    plain = files.decrypted(source, options, files.credentials(console), console.warn)
+    plain = source.decrypted(files.credentials(console), console.warn)
     written = files.write(console, plain, source if in_place else None, output, mode=fileio.PRIVATE)
     if written is not None:
         files.warn_if_exposed(console, [written])

@@ -74,11 +74,11 @@ class Decrypting(Batch):
 
     def work(self, file: str) -> tuple[files.Source, str]:
         """Read and decrypt one file."""
-        source = files.read_by(file, self.options)
+        source = files.read(file, self.options)
         if self.dry_run:
-            metadata_of(source.text, source.format(text(self.options, "input_type")))
+            metadata_of(source.text, source.format)
             return source, ""
-        return source, files.decrypted(source, self.options, self.credentials, self.warner(file))
+        return source, source.decrypted(self.credentials, self.warner(file))
 
     def settle(self, file: str, done: object) -> str:
         """Write and report one decrypted file."""

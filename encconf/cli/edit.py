@@ -49,7 +49,7 @@ def edit(console: Console, *, file: str, **options: Value) -> None:
     """Edit one encrypted file.  A new file starts from an example."""
     config, ignore_mac = text(options, "config"), flag(options, "ignore_mac")
     if file in fileio.STDIN:
-        _edit_stdin(console, files.read(file), options)
+        _edit_stdin(console, files.read(file, options))
         return
     path = fileio.resolve(file)
     with about(file, instead=path):
@@ -262,12 +262,10 @@ class Session(Record):
         return failed
 
 
-def _edit_stdin(console: Console, source: files.Source, options: Mapping[str, Value]) -> None:
+def _edit_stdin(console: Console, source: files.Source) -> None:
     """Edit the text from stdin, and print the result, even if the user changed nothing."""
-    opened = source.open(options, files.credentials(console), console.warn)
-    draft = Draft.of(opened)
-    if flag(options, "ignore_mac"):
-        draft.rule = rule_of(opened.metadata)
+    opened = source.open(files.credentials(console), console.warn)
+    draft = Draft.of(opened, unchecked=flag(source.options, "ignore_mac"))
     with _Terminal():
         enc = Session(console, f"stdin.{draft.format}", None, draft, source.text, unfinished=True).run()
     console.data(enc)

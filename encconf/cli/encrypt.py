@@ -20,7 +20,7 @@ def encrypt(console: Console, *, file: list[str], **options: Value) -> None:
         encrypt_many(console, file, options)
         return
     name = file[0] if file else None
-    job = Job(files.read_by(name, options, plain=True), options, console.warn)
+    job = Job(files.read(name, options, plain=True), console.warn)
     job.encrypt(files.credentials(console))
     job.write(console)
     if job.hint:

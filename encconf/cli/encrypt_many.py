@@ -75,10 +75,10 @@ class Encrypting(Batch):
 
     def work(self, file: str) -> Job | None:
         """Encrypt one file.  Returns None if it is encrypted already."""
-        source = files.read_by(file, self.options, plain=True)
+        source = files.read(file, self.options, plain=True)
         if source.found and not self.alone and text(self.options, "input_type") != "binary":
             return None
-        job = Job(source, self.options, self.warner(file), self._configs)
+        job = Job(source, self.warner(file), self._configs)
         if self.dry_run:
             job.plain()
         else:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from encconf.cli import files
 from encconf.cli.console import Console, one_line
-from encconf.cli.options import Value, flag, text
+from encconf.cli.options import flag, text
 from encconf.cli.rule import find_rule
 from encconf.engine import sealing
 from encconf.errors import EmptyDocumentError, InputError, OutputError, UsageError, about
@@ -32,16 +32,16 @@ class Job:
     def __init__(
         self,
         source: files.Source,
-        options: Mapping[str, Value],
         warn: Callable[..., None],
         read: dict[str, Config] | None = None,
     ) -> None:
+        options = source.options
         self.source, self.in_place = source, flag(options, "in_place")
         self._force, self._warn, self.hint = flag(options, "force"), warn, ""
         # A selection of the command line is meant, also if it leaves more values in plaintext.
         self._may_expose = self._force or any(options.get(kind) for kind in KINDS)
         self._input_type, output_type = text(options, "input_type"), text(options, "output_type")
-        self.format = source.format(self._input_type)
+        self.format = source.format
         self.written = self.format if output_type is None else files.format_by_name(source.name, output_type)
         self.target = target = _target(source, text(options, "output"), in_place=self.in_place)
         self.rule = find_rule(

@@ -34,7 +34,7 @@ def execute(console: Console, *, file: list[str], argv: list[str], **options: Va
     """Replace this process with a program that has the values of files in its environment."""
     if not argv or not argv[0]:
         raise UsageError("no program was given", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
-    found = flat.values(console, map(files.read, file), options)
+    found = flat.values(console, [files.read(each, options) for each in file], options)
     # Hide the variables that open files: the program gets the values, so it does not need them.
     hidden = () if flag(options, "keep_keys") else (*KEY_VARIABLES, *_named_keys(console))
     before = {name: value for name, value in console.environ.items() if name not in hidden}
@@ -79,8 +79,8 @@ def exec_env(console: Console, *, file: str, command: str, **options: Value) -> 
 
     They override other variables.
     """
-    source = files.read(file)
-    opened = source.open(options, files.credentials(console), console.warn)
+    source = files.read(file, options)
+    opened = source.open(files.credentials(console), console.warn)
     with about(source.label):
         shell_with(console, opened, command, options)
 
@@ -110,8 +110,8 @@ def exec_file(console: Console, *, file: str, command: str, **options: Value) ->
 
     The plaintext is in a private folder, by default in a pipe, which the command can read once.
     """
-    source, credentials = files.read(file), files.credentials(console)
-    run_on(console, files.decrypted(source, options, credentials, console.warn), command, options)
+    plain = files.read(file, options).decrypted(files.credentials(console), console.warn)
+    run_on(console, plain, command, options)
 
 
 def run_on(console: Console, plain: str, command: str, options: Mapping[str, Value]) -> None:

@@ -33,11 +33,11 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
         raise UsageError(
             "stdout is a terminal, and the values are secret", hint="to print them anyway, use --plaintext"
         )
-    sources = list(map(files.read, file))
+    sources = [files.read(each, options) for each in file]
     if output is not None and fileio.resolve(output) in [source.path for source in sources]:
         raise ConflictError("--output names a file to export, which would be lost")
-    if format == "k8s" and len(file) == 1 and sources[0].format(text(options, "input_type")) == "binary":
-        _write(console, _k8s_binary(console, sources[0], options), output)
+    if format == "k8s" and len(file) == 1 and sources[0].format == "binary":
+        _write(console, _k8s_binary(console, sources[0]), output)
         return
     found = flat.values(console, sources, options)
     texts = {each: value.text for each, value in found.items()}
@@ -98,10 +98,10 @@ def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | Non
     console.data("".join(lines))
 
 
-def _k8s_binary(console: Console, source: files.Source, options: Mapping[str, Value]) -> str:
-    plain = files.decrypted(source, options, files.credentials(console), console.warn)
+def _k8s_binary(console: Console, source: files.Source) -> str:
+    plain = source.decrypted(files.credentials(console), console.warn)
     key = re.sub(r"[^-._a-zA-Z0-9]", "_", os.path.basename(source.label).removesuffix(".enc"))
-    name = text(options, "name") or _secret_name(source.label)
+    name = text(source.options, "name") or _secret_name(source.label)
     return kubernetes_binary(plain.encode("utf-8", "surrogateescape"), key, name)
 
 

@@ -39,7 +39,7 @@ class Source(Record):
 
     ``path`` is its file with links followed, or None for stdin.  ``label`` is its name in messages, and
     ``name`` is the name that decides its rule.  ``found`` is the format of a SOPS file, or None for any other
-    text (`encconf.formats.sniff`).
+    text (`encconf.formats.sniff`).  ``options`` are those of the command.
     """
 
     label: str
@@ -47,86 +47,78 @@ class Source(Record):
     path: str | None
     text: str
     found: str | None
+    options: Mapping[str, Value]
 
-    def format(self, input_type: str | None) -> str:
-        """Return the format: ``input_type``, or else the one of the content, or else the one of the name.
+    @property
+    def format(self) -> str:
+        """The format: --input-type, or else the one of the content, or else the one of the name.
 
         Raises UsageError for an unknown format, and for stdin without a name, which could be a binary file.
         """
-        if input_type is None and self.found is not None:
+        input_type = text(self.options, "input_type")
+        if not input_type and self.found is not None:
             return self.found
         return format_by_name(self.name, input_type)
 
-    def open(
-        self, options: Mapping[str, Value], credentials: Credentials, notify: Notify | None = None
-    ) -> Opened:
+    def open(self, credentials: Credentials, notify: Notify | None = None) -> Opened:
         """Open the encrypted text.  Raises as `format` and `encconf.engine.opening.open_text`."""
         from encconf.engine import opening
 
-        format, ignore_mac = self.format(text(options, "input_type")), flag(options, "ignore_mac")
+        format, ignore_mac = self.format, flag(self.options, "ignore_mac")
         with about(self.label):
             return opening.open_text(
                 self.text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
             )
 
+    def decrypted(self, credentials: Credentials, notify: Notify) -> str:
+        """Return the plaintext, or the part that --extract names, in the format of --output-type."""
+        from encconf.engine import plaintext
+        from encconf.text.path import parse
 
-def decrypted(source: Source, options: Mapping[str, Value], credentials: Credentials, notify: Notify) -> str:
-    """Return the plaintext, or the part that --extract names, in the format of --output-type."""
-    from encconf.engine import plaintext
-    from encconf.text.path import parse
+        output_type = text(self.options, "output_type")
+        target = format_by_name(self.name, output_type) if output_type else None
+        path = parse(text(self.options, "extract") or "")
+        opened = self.open(credentials, notify)
+        with about(self.label):
+            if path or output_type:
+                from encconf.verbs.convert import converted, stores_indent
 
-    output_type = text(options, "output_type")
-    target = format_by_name(source.name, output_type) if output_type else None
-    path = parse(text(options, "extract") or "")
-    opened = source.open(options, credentials, notify)
-    with about(source.label):
-        if path or output_type:
-            from encconf.verbs.convert import converted, stores_indent
-
-            target = target or opened.document.format
-            name = None if source.path is None else source.name
-            indent = stores_indent(target, config=text(options, "config"), target=name)
-            return converted(opened, target, path=path, indent=indent, requested=output_type is not None)
-        return plaintext.plain_text(opened)
+                target = target or opened.document.format
+                name = None if self.path is None else self.name
+                indent = stores_indent(target, config=text(self.options, "config"), target=name)
+                return converted(opened, target, path=path, indent=indent, requested=output_type is not None)
+            return plaintext.plain_text(opened)
 
 
-def read(
-    file: str | None, *, override: str | None = None, plain: bool = False, input_type: str | None = None
-) -> Source:
+def read(file: str | None, options: Mapping[str, Value], *, plain: bool = False) -> Source:
     """Read FILE, or stdin if no file is named and stdin is not a terminal.
 
     If ``plain`` is set, a file whose format is binary may contain any bytes.  All others must be UTF-8.
 
-    Raises MissingFileError if no file is named and stdin is a terminal.
+    Raises ConflictError for --in-place with --output or stdin.  Raises MissingFileError if no file is named
+    and stdin is a terminal.
     """
     from encconf import formats
     from encconf.formats import sniff
 
+    exclude(options, "in_place", "output")
+    stdin = file is None or file in fileio.STDIN
+    if flag(options, "in_place") and stdin:
+        raise ConflictError("--in-place needs a file, not stdin")
     if file is None and is_terminal(0):
         raise MissingFileError("no file was given", hint="give a file, or - for stdin")
-    label, path = (STDIN_NAME, None) if file is None or file in fileio.STDIN else (file, fileio.resolve(file))
-    name = override or label
+    label, path = (STDIN_NAME, None) if file is None or stdin else (file, fileio.resolve(file))
+    name = text(options, "filename_override") or label
     with about(label, instead=path):
         data = fileio.stdin_bytes() if path is None else fileio.read_bytes(path)
         found = sniff.find(data, name)
-        format = input_type or found or ("" if name == STDIN_NAME else formats.of_path(name))
+        format = text(options, "input_type") or found
+        format = format or ("" if name == STDIN_NAME else formats.of_path(name))
         binary = plain and format == "binary"
-        text = (
+        said = (
             fileio.decode(data, binary=binary) if path is None else fileio.text_of(path, data, binary=binary)
         )
-    return Source(label, name, path, text, found)
-
-
-def read_by(file: str | None, options: Mapping[str, Value], *, plain: bool = False) -> Source:
-    """Read FILE as `read` does, by the options of a command.
-
-    Raises ConflictError for --in-place with --output or stdin.
-    """
-    exclude(options, "in_place", "output")
-    if flag(options, "in_place") and (file is None or file in fileio.STDIN):
-        raise ConflictError("--in-place needs a file, not stdin")
-    override, input_type = text(options, "filename_override"), text(options, "input_type")
-    return read(file, override=override, plain=plain, input_type=input_type)
+    return Source(label, name, path, said, found, options)
 
 
 def are_many(words: Sequence[str], options: Mapping[str, Value]) -> bool:

@@ -94,7 +94,7 @@ def values(
     naming = Naming(options)
     found: dict[str, Flat] = {}
     credentials = files.credentials(console)
-    opened_files = [(source.label, source.open(options, credentials, console.warn)) for source in sources]
+    opened_files = [(source.label, source.open(credentials, console.warn)) for source in sources]
     fetched: set[int] = set()  # the ids of the leaves that were references
     if flag(options, "resolve"):
         texts = loading.resolved(opened_files, True, credentials, naming.section)
@@ -118,9 +118,9 @@ def documents(paths: Iterable[str], options: Mapping[str, Value]) -> dict[str, D
     """Return the documents of encrypted files by their names.  This needs no key."""
     found: dict[str, Document] = {}
     for path in paths:
-        source = files.read(path)
+        source = files.read(path, options)
         with about(source.label):
-            document = formats.module(source.format(text(options, "input_type"))).scan(source.text)
+            document = formats.module(source.format).scan(source.text)
             if document.block is None:
                 raise NotEncryptedError
         found[source.label] = document

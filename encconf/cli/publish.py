@@ -71,14 +71,13 @@ class Publishing(Batch):
 
     def work(self, file: str) -> publishing.Prepared | None:
         """Prepare the content to send.  Returns None for a dry run."""
-        source = files.read(file)
-        format = source.format(text(self.options, "input_type"))
+        source = files.read(file, self.options)
         if self.dry_run:
-            publishing.refuse_unmerged(source.text, format)
+            publishing.refuse_unmerged(source.text, source.format)
             return None
         _, destination, _ = self._sent[file]
         return publishing.prepare(
-            source.text, format, destination, self.credentials, notify=self.warner(file)
+            source.text, source.format, destination, self.credentials, notify=self.warner(file)
         )
 
     def settle(self, file: str, done: object) -> str:

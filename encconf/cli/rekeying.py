@@ -45,11 +45,11 @@ class Change:
     plan: Plan
 
     def __init__(
-        self, file: str, input_type: str | None, warn: Callable[..., None], rule: Callable[[], Rule]
+        self, file: str, options: Mapping[str, Value], warn: Callable[..., None], rule: Callable[[], Rule]
     ) -> None:
         self.file = file
-        self.source = files.read(file)
-        self.format = self.source.format(input_type)
+        self.source = files.read(file, options)
+        self.format = self.source.format
         self.warn = warn
         self.rule = rule
         self.enc: str | None = None
@@ -127,7 +127,7 @@ class Rekeying(Batch):
             with self._reading:
                 return find_rule(file, config=self.config, read=self._configs, notify=warn)
 
-        change = Change(file, text(self.options, "input_type"), warn, rule)
+        change = Change(file, self.options, warn, rule)
         change.plan = self._planner(change)
         return change
 

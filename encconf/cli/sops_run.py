@@ -161,15 +161,14 @@ class Run:
                 text = fileio.read_stdin(binary=binary) if stdin else fileio.read_text(file, binary=binary)
         except MissingFileError:
             fail(2, f"Error reading file: open {file}: no such file or directory")
-        return Source(file, file, fileio.resolve(file), text, format)
+        return Source(file, file, fileio.resolve(file), text, format, self.options)
 
     def open(self, source: Source) -> Opened:
         """Open an encrypted file.  A syntax error has exit code 1, as in sops."""
-        if not source.text.strip() and source.format(None) != "binary":
+        if not source.text.strip() and source.format != "binary":
             raise NotEncryptedError
         with exits(1, InputError):
-            ignore_mac = {"ignore_mac": self.line.on("ignore-mac")}
-            opened = source.open(ignore_mac, self.credentials(), self.console.warn)
+            opened = source.open(self.credentials(), self.console.warn)
         self.console.note("Data key recovered successfully")
         return opened
 

@@ -135,11 +135,7 @@ def _edit(run: Run, file: str) -> None:
         read = run.read(file, source)
         text: str | None = read.text
         opened = run.open(read)
-        draft = Draft.of(opened)
-        if run.line.on("ignore-mac"):
-            from encconf.engine.admission import rule_of
-
-            draft.rule = rule_of(opened.metadata)
+        draft = Draft.of(opened, unchecked=run.line.on("ignore-mac"))
         if run.line.on("show-master-keys"):
             draft.show_block()
         draft.check = refuse_plaintext(file, run.config, allowed=True, warn=run.console.warn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from encconf.cli import files
 from encconf.cli.console import Console
-from encconf.cli.options import Value, text
+from encconf.cli.options import Value
 from encconf.engine.metadata import metadata_of
 from encconf.errors import NotEncryptedError, about
 from encconf.text.words import bool_word
@@ -12,8 +12,8 @@ from encconf.text.words import bool_word
 
 def filestatus(console: Console, *, file: str, **options: Value) -> None:
     """Print ``{"encrypted":true}`` or ``{"encrypted":false}``."""
-    source = files.read(file)
-    format = source.format(text(options, "input_type"))
+    source = files.read(file, options)
+    format = source.format
     with about(source.label):
         encrypted = is_encrypted(source.text, format)
     console.data(f'{{"encrypted":{bool_word(encrypted)}}}\n')

@@ -36,12 +36,12 @@ def get(console: Console, *, file: str, path: str | None, **options: Value) -> N
     from encconf.formats import emit
 
     resolve, json = flag(options, "resolve"), flag(options, "json")
-    source = files.read(file)
+    source = files.read(file, options)
     where = parse(path or "")
     why = "a file whose MAC is not checked must not decide what is fetched"
     exclude(options, "resolve", "ignore_mac", hint=why)
     credentials = files.credentials(console)
-    opened = source.open(options, credentials)
+    opened = source.open(credentials)
     format = opened.document.format
     where = formats.module(format).located(opened.document, where)[-1]
     with about(source.label):
@@ -142,12 +142,12 @@ def _change(
 
 def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> None:
     """Replace the plaintext of an encrypted file.  Unchanged values keep their ciphertexts."""
-    source = files.read(file)
-    format = source.format(text(options, "input_type"))
+    source = files.read(file, options)
+    format = source.format
     new = text(options, "from")
     if new is None and is_terminal(0):
         raise MissingFileError("no plaintext was given", hint="name its file: --from FILE")
-    plain = files.read(new, plain=True, input_type=format).text
+    plain = files.read(new, {"input_type": format}, plain=True).text
     if not plain.strip():  # usually, the program that should have written it failed
         raise EmptyDocumentError(
             "the new plaintext is empty; nothing was changed",

@@ -40,9 +40,13 @@ class Draft(Record):
     target: str | None = None
 
     @classmethod
-    def of(cls, opened: Opened) -> Draft:
-        """Return a draft with the plaintext of an opened file."""
-        return cls(plaintext.plain_text(opened), opened.document.format, opened=opened)
+    def of(cls, opened: Opened, *, unchecked: bool = False) -> Draft:
+        """Return a draft with the plaintext of an opened file.
+
+        If its MAC is ``unchecked``, its data key cannot be trusted, so the file gets a new one.
+        """
+        rule = rule_of(opened.metadata) if unchecked else None
+        return cls(plaintext.plain_text(opened), opened.document.format, opened=opened, rule=rule)
 
     def show_block(self) -> None:
         """Show the sops block below the values, so that the user can change the keys there."""

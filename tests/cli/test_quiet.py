@@ -25,7 +25,7 @@ def test_warnings_and_errors_stay(sealed: Project) -> None:
     sealed.git("init", "-q")
     sealed.write("other.yaml", PLAIN)
     said = sealed.run("encrypt", "--quiet", "other.yaml").err
-    assert said.startswith("encconf: warning: other.yaml is plain")
+    assert said.startswith("encconf: warning: other.yaml: plaintext that git")
     assert "no-such-file" in sealed.run("decrypt", "--quiet", "nothing.yaml", code=100).err
 
 
