@@ -55,11 +55,9 @@ class GcpKmsKey(MasterKey):
         """
         answer = self._ask("encrypt", credentials, plaintext=data_key)
         ciphertext: bytes = answer.ciphertext
-        if answer.ciphertext_crc32c is not None:
-            # A service that returns checksums must also have compared ours.
-            if not answer.verified_plaintext_crc32c:
-                raise MasterKeyError("the data key was damaged on its way to Google: try again")
-            _compare(ciphertext, answer.ciphertext_crc32c)
+        # A service that returns checksums must also have compared ours.
+        if answer.ciphertext_crc32c is not None and not answer.verified_plaintext_crc32c:
+            raise MasterKeyError("the data key was damaged on its way to Google: try again")
         return b2a_base64(ciphertext, newline=False).decode("ascii")
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
@@ -68,10 +66,7 @@ class GcpKmsKey(MasterKey):
         Raises NotMyKeyError if there are no credentials, and MasterKeyError otherwise.
         """
         ciphertext = base64_bytes(enc, "its enc is not base64")
-        answer = self._ask("decrypt", credentials, ciphertext=ciphertext)
-        data_key: bytes = answer.plaintext
-        if answer.plaintext_crc32c is not None:
-            _compare(data_key, answer.plaintext_crc32c)
+        data_key: bytes = self._ask("decrypt", credentials, ciphertext=ciphertext).plaintext
         return data_key
 
     def _ask(self, operation: str, credentials: Credentials, **text: bytes) -> Any:
@@ -94,8 +89,11 @@ class GcpKmsKey(MasterKey):
         kind = KeyManagementServiceClient
         client = partial(gcp.client, kind, credentials, endpoint=endpoint, universe=universe, rest=rest)
         answer = gcp.ask("Google Cloud KMS", client, operation, request, credentials, needs=_NEEDS)
-        if not (answer.ciphertext if operation == "encrypt" else answer.plaintext):
+        wanted = "ciphertext" if operation == "encrypt" else "plaintext"
+        content = getattr(answer, wanted)
+        if not content:
             raise MasterKeyError("the answer is not from Google Cloud KMS")
+        gcp.check_sum(content, getattr(answer, f"{wanted}_crc32c"))
         return answer
 
     @classmethod
@@ -110,10 +108,3 @@ def _check(resource_id: str) -> None:
     if not re.fullmatch(_RESOURCE, resource_id):
         message = f"{as_given(resource_id)} is not the resource name of a Google Cloud KMS key"
         raise BadKeyError(message, hint=_FORM)
-
-
-def _compare(data: bytes, checksum: int) -> None:
-    import google_crc32c
-
-    if google_crc32c.value(data) != checksum:
-        raise MasterKeyError("the answer was damaged on its way from Google: try again")

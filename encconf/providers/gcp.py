@@ -259,3 +259,13 @@ def _status_of(error: Any) -> tuple[str, str]:
         return str(answer.get("status", name)), str(answer["message"])
     except (AttributeError, KeyError, TypeError, ValueError):
         return name, error.message
+
+
+def check_sum(data: bytes, checksum: int | None) -> None:
+    """Raise MasterKeyError if data does not have Google's checksum, unless there is none."""
+    import google_crc32c
+
+    if checksum is not None and google_crc32c.value(data) != checksum:
+        raise MasterKeyError(
+            "the answer was damaged on its way from Google", reason="unreachable", hint="try again"
+        )

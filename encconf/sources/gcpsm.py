@@ -47,14 +47,7 @@ def fetch(uri: Uri, credentials: Credentials) -> bytes:
     needs = "you need the role Secret Manager Secret Accessor on the secret"
     answer = _ask("access_secret_version", question, uri, credentials, needs)
     data: bytes = answer.payload.data
-    checksum = answer.payload.data_crc32c
-    if checksum:
-        import google_crc32c
-
-        if google_crc32c.value(data) != checksum:
-            raise SourceError(
-                "the answer was damaged on its way from Google", reason="unreachable", hint="try again"
-            )
+    gcp.check_sum(data, answer.payload.data_crc32c or None)
     return data
 
 
