@@ -6,7 +6,7 @@ import re
 
 from encconf.formats.yaml import scan
 from encconf.formats.yaml_text import Style
-from encconf.formats.yaml_words import BREAK, NEWLINE, line_start, newline_of
+from encconf.formats.yaml_words import BREAK, line_end, line_start, newline_of
 from encconf.text.document import LAYOUT, Document
 
 TYPE_CHECKING = False
@@ -81,10 +81,7 @@ def _block_lines_of(text: str, start: int, end: int) -> tuple[int, int]:
         line = 1
     if text[line:start].strip() in ("", "?"):
         start = line
-    if text[end - 1 : end] not in BREAK:
-        match = re.compile(NEWLINE).search(text, end)
-        end = match.end() if match else len(text)
-    return start, end
+    return start, line_end(text, end)
 
 
 def _block_tree(block_text: str) -> dict[str, object]:

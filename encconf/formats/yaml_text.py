@@ -24,6 +24,7 @@ from encconf.formats.yaml_words import (
     binary,
     double,
     is_word,
+    line_end,
     line_start,
     newline_of,
     plain,
@@ -58,10 +59,10 @@ def block_header(text: str, leaf: Leaf) -> tuple[re.Match[str], int, str]:
     """Return a block scalar's header, the offset of its first content line, and its line break."""
     header = re.compile(_BLOCK_HEADER).match(text, leaf.start)
     assert header is not None
-    line_end = re.compile(NEWLINE).search(text, header.end())
-    if line_end is None or line_end.start() > leaf.end:
+    newline = re.compile(NEWLINE).search(text, header.end())
+    if newline is None or newline.start() > leaf.end:
         return header, leaf.end, "\n"
-    return header, line_end.end(), line_end.group()
+    return header, newline.end(), newline.group()
 
 
 def _content_indent(text: str, leaf: Leaf, header: re.Match[str], content: int) -> int | None:
@@ -378,10 +379,7 @@ def _below(document: Document, end: int) -> tuple[list[str], str]:
     """Return the blank lines below an offset and the line after them, without the ``sops`` block."""
     text = document.text
     blank: list[str] = []
-    at = end
-    if text[end - 1 : end] not in BREAK:
-        match = re.compile(NEWLINE).search(text, end)
-        at = match.end() if match else len(text)
+    at = line_end(text, end)
     while at < len(text):
         match = re.compile(NEWLINE).search(text, at)
         stop, following = match.span() if match else (len(text), len(text))
@@ -392,10 +390,7 @@ def _below(document: Document, end: int) -> tuple[list[str], str]:
             part = document.parts[bisect_right(document.parts, at, key=lambda part: part.start) - 1]
             if part.block is None or not at <= part.block[0] < stop:
                 return blank, line
-            following = part.block[1]
-            if text[following - 1] not in BREAK:
-                match = re.compile(NEWLINE).search(text, following)
-                following = match.end() if match else len(text)
+            following = line_end(text, part.block[1])
         else:
             blank.append(line)
         at = following

@@ -43,7 +43,7 @@ def step_of(text: str) -> int:
 
 def line_end(text: str, offset: int) -> int:
     """Return where the next line starts, for something that ends at an offset, with or without a break."""
-    if offset and text[offset - 1] in "\r\n":
+    if offset and text[offset - 1] in BREAK:
         return offset
     match = re.compile(NEWLINE).search(text, offset)
     return match.end() if match else len(text)
