@@ -161,8 +161,9 @@ def exponent_form(number: float, sign: str) -> str:
     """Return Go's FormatFloat with 'e' or 'E' and the fewest digits: 1e+30, 1.5e-07.  Not for zero."""
     from decimal import Decimal
 
-    digits, _, exponent = f"{Decimal(repr(number)).normalize():e}".partition("e")
-    return f"{digits}{sign}{int(exponent):+03}"
+    # Not with normalize(), which rounds to the precision that the program has set for its decimals.
+    digits, _, exponent = f"{Decimal(repr(number)):e}".partition("e")
+    return f"{digits.rstrip('0').rstrip('.')}{sign}{int(exponent):+03}"
 
 
 def _implicit(value: str, *, is_time: bool = True) -> tuple[str, bytes | None]:

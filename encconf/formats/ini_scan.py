@@ -24,7 +24,8 @@ SIMPLE_VALUE = re.compile(_WORDS)
 _SIMPLE = re.compile(rf"([A-Za-z0-9_.][A-Za-z0-9_.-]*+)[ \t]*+[=:][ \t]*+({_WORDS})[ \t]*+(?:\r?\n|\Z)")
 _LEAD = {"#": re.compile("[# ]*"), ";": re.compile("[; ]*")}
 DELIMITER = re.compile("[=:]")
-_QUOTED_KEY = r'(?s)(?>("""|"|`))(.*?)\1'
+# Three quotes at the end of a short line are an empty key and a quote, as in go-ini.
+_QUOTED_KEY = r'(?s)(?>("""(?=...)|"|`))(.*?)\1'
 COMMENT_SIGN = re.compile("[#;]")
 # A comment sign after an unquoted value.  If the value is empty, a blank must follow the sign.
 _COMMENT = re.compile(r"(?<=[ \t])[#;]|\A[#;](?=[ \t]|\Z)")

@@ -263,12 +263,13 @@ def _fault(text: str, at: int, in_map: bool, *, ended: bool = False) -> ParseErr
         return error_at(text, at, f"the text ends where {wanted} was expected")
     if sign == '"' and not ended and wanted != "a colon":
         begun = re.compile(STRING[:-1]).match(text, at)
-        return error_at(
-            text,
-            begun.end() if begun else at,
-            "a string does not end, or has a character that JSON does not allow there",
-            hint="write a line break as the escape \\n, and a backslash as \\\\",
-        )
+        bad = begun.end() if begun else at
+        if bad == len(text):
+            return error_at(text, at, "a string does not end", hint="add the closing quote")
+        if text[bad] == "\\":
+            return error_at(text, bad, "JSON has no such escape", hint="write a backslash as \\\\")
+        return error_at(text, bad, "a string holds a line break or control character",
+                      hint="write it as an escape, like \\n; or the closing quote is missing")  # fmt: skip
     hint = _HINTS.get(sign)
     if sign in "}]" and not ended and text[back(text, at) - 1] == ",":
         hint = "remove the comma before it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import decimal
 import math
 import random
 import re
@@ -17,7 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.events import ScalarEvent
 
 from encconf.errors import ParseError
-from encconf.formats.goyaml import format_float, parse, resolve
+from encconf.formats.goyaml import exponent_form, format_float, parse, resolve
 
 STRINGS = """
 yes Yes no NO on off y n Y N t f T F tRUE nULL nil None
@@ -349,3 +350,12 @@ def test_as_sops(sops, age_key):
 def test_sops_refuses(sops, age_key, form):
     with pytest.raises(SopsError):
         sops.encrypt(f"k: {form}\n", "yaml", age=age_key.recipient)
+
+
+def test_floats_do_not_depend_on_the_precision_of_decimals() -> None:
+    with decimal.localcontext(decimal.Context(prec=3)):
+        assert exponent_form(1.23456789e30, "e") == "1.23456789e+30"
+        assert exponent_form(-5e-324, "e") == "-5e-324"
+        assert exponent_form(1234560.0, "E") == "1.23456E+06"
+        assert exponent_form(1e6, "e") == "1e+06"
+        assert format_float(1.23456789e30) == b"1234567890000000000000000000000"

@@ -124,6 +124,7 @@ INDENTED = [
     "[s]\nk = one\n  two\n\n  three\n\nl = 1\n",
     "[s]\nk = one\n  two # no comment\n  # comment\n  ; comment\n  three\n# after\nl = 1\n",
     "[pytest]\naddopts =\n  --cov=x\n  --verbose\n  -k 'a b'\nxfail_strict = true\n",
+    '[s]\nk =\n  """\n  text\n  """\n',
     "[s]\n  k = one\n    two\n  l = 'quoted' ; no comment\n[t] ; c\nm : a#b\n",
 ]
 

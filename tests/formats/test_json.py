@@ -124,6 +124,8 @@ def test_space_around_the_object_is_nothing(text: str) -> None:
         ('{"é😀": "x",\n "é": [1,\n  ]}', 3, 3),
         ('{"a": "x\n"}', 1, 9),
         ('{"a": "\\x"}', 1, 8),
+        ('{"a": "x, "b": 1}', 1, 12),
+        ('{\n  "a": 1,\n  "b": "x}', 3, 8),
         ('{"a": 1,\n "b": {"a": 2,\n "\\u0061": 3}}', 3, 2),
         ('{"a": 1e400}', 1, 7),
         ("[]", 1, 1),
@@ -157,7 +159,9 @@ def test_never_says_the_value(value: str) -> None:
         ('{"a":1 # x\n}', "comments"),
         ('{// x\n"a":1}', "comments"),
         ("[]", '{"data"'),
-        ('{"a":"b\nc"}', "escape"),
+        ('{"a":"b\nc"}', "closing quote is missing"),
+        ('{"a":"C:\\dir"}', "backslash"),
+        ('{"a":"b', "closing quote"),
     ],
 )
 def test_hints(text: str, words: str) -> None:
