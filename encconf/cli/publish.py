@@ -20,15 +20,13 @@ def publish(console: Console, *, file: list[str], **options: Value) -> None:
 
     A file of a folder is published under its path in the folder.
     """
-    roots: dict[str, str | None] = {}  # by file, the folder that named it
+    work = Publishing(console, options)
     for path in file:
         root = path if os.path.isdir(path) else None
         for each in targets.files(console, [path], options):
-            roots.setdefault(each, root)
-    work = Publishing(console, options)
-    for each, root in roots.items():
-        work.add(each, root)
-    work.run(list(roots))
+            if each not in work.places:
+                work.add(each, root)
+    work.run(list(work.places))
 
 
 class Publishing(Batch):
@@ -38,7 +36,7 @@ class Publishing(Batch):
         super().__init__(console, "publishing", options)
         self._configs: dict[str, Config] = {}
         # By file, its name at the destination, the destination, and the address.
-        self._sent: dict[str, tuple[str, Destination, str]] = {}
+        self.places: dict[str, tuple[str, Destination, str]] = {}
 
     def add(self, file: str, root: str | None) -> None:
         """Find the destination of a file.  Raises an error if it has none."""
@@ -57,7 +55,7 @@ class Publishing(Batch):
             file, root, omit_extensions=flag(self.options, "omit_extensions") or destination.omit_extensions
         )
         address = publishing.address(destination, name, self.console.environ)
-        self._sent[file] = name, destination, address
+        self.places[file] = name, destination, address
 
     def prepare(self) -> None:
         """Show where each file goes, and ask for confirmation."""
@@ -75,7 +73,7 @@ class Publishing(Batch):
         if self.dry_run:
             publishing.refuse_unmerged(source.text, source.format)
             return None
-        _, destination, _ = self._sent[file]
+        _, destination, _ = self.places[file]
         return publishing.prepare(
             source.text, source.format, destination, self.credentials, notify=self.warner(file)
         )
@@ -85,7 +83,7 @@ class Publishing(Batch):
         if not isinstance(done, publishing.Prepared):
             self.console.note(f"{file} would go to {self._where(file)}")
             return "would-change"
-        name, destination, address = self._sent[file]
+        name, destination, address = self.places[file]
         if publishing.put(destination, name, done.content, self.credentials):
             self.console.note(f"published {file} to {self._where(file)}")
             return "changed"
@@ -93,7 +91,7 @@ class Publishing(Batch):
         return "unchanged"
 
     def _where(self, file: str) -> str:
-        _, destination, address = self._sent[file]
+        _, destination, address = self.places[file]
         how = _how(destination)
         return f"{address} ({'encrypted as it is' if how == 'encrypted' else how})"
 
@@ -102,7 +100,7 @@ class Publishing(Batch):
         if flag(self.options, "json"):
             words = {"changed": "published", "would-change": "would-publish"}
             rows = []
-            for file, (_, destination, address) in self._sent.items():
+            for file, (_, destination, address) in self.places.items():
                 state, error = self.states.get(file, "left"), self.errors.get(file)
                 rows.append(
                     {
