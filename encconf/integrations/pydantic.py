@@ -23,7 +23,6 @@ from encconf.envelope.cache import DataKeyCache
 from encconf.errors import about
 from encconf.identities import credentials as identities
 from encconf.io import fileio
-from encconf.record import Record
 from encconf.shape.mask import masked_number
 
 if TYPE_CHECKING:
@@ -102,18 +101,6 @@ def encrypted(*paths: str | os.PathLike[str], **options: Any) -> Any:
     return classmethod(settings_customise_sources)
 
 
-class _Period(Record):
-    """What is kept ``until`` a time, for one environment and guard: the bytes and values of each path."""
-
-    until: float
-    environ: dict[str, str]
-    guard: object
-    values: dict[str, tuple[bytes, Any]]
-
-
-_NONE = _Period(0.0, {}, None, {})
-
-
 class SettingsCache(DataKeyCache):
     """Keeps data keys, and the values of the files that they opened, for at most ``lifetime`` seconds.
 
@@ -121,35 +108,36 @@ class SettingsCache(DataKeyCache):
     only if opening the file would give the same ones: for the same bytes and the same environment.
     """
 
-    _period = _NONE
+    _until = 0.0  # until when the values are kept, and for which environment and guard
+    _state: object = None
 
     def tree(self, path: str, load: Callable[[loading.Input], Any], *, keep: bool = True) -> Any:
         """Return the values of a file, as ``load`` returns them.  They are a copy, which you may change."""
-        period = self._now()
+        values = self._current()
         if not keep or identities.auditing is not None:  # an audit log records each load
             return load(path)
         with about(path, frames=False):
             content = fileio.read_bytes(path)
-        known = period.values.get(path)
+        known = values.get(path)
         if known is None or known[0] != content:
             file = io.BytesIO(content)
             file.name = path
             known = content, load(file)
-            if period is self._now():
-                period.values[path] = known
+            if values is self._current():
+                values[path] = known
         return loading.copied(known[1])
 
-    def _now(self) -> _Period:
-        """Return the current period: a new one if its time is over or the environment has changed."""
-        environ = dict(os.environ)
-        period = self._period
+    def _current(self) -> dict[str, tuple[bytes, Any]]:
+        """Return the bytes and values of each path: {} if the time is over or the environment has changed."""
+        state = dict(os.environ), identities.guard
         now = self.clock()
-        if period.until <= now or period.environ != environ or period.guard is not identities.guard:
+        if self._until <= now or self._state != state:
             self.clear()
-            self._period = period = _Period(now + self.lifetime, environ, identities.guard, {})
-        return period
+            self._until, self._state = now + self.lifetime, state
+        return self._values
 
     def clear(self) -> None:
         """Forget everything."""
         super().clear()
-        self._period = _NONE
+        self._until = 0.0
+        self._values: dict[str, tuple[bytes, Any]] = {}
