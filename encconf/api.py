@@ -8,7 +8,7 @@ encconf also has ``toml``.  `encconf.engine` does the work.
 from __future__ import annotations
 
 from encconf.engine import loading
-from encconf.engine.opening import as_text, bounded, open_text
+from encconf.engine.opening import Opened, as_text, bounded, open_text
 from encconf.errors import about
 from encconf.shape.arguments import check
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from encconf.engine.inspection import Inspection
     from encconf.engine.loading import FileOptions, Input, Readable
-    from encconf.engine.opening import Opened
     from encconf.envelope.cache import DataKeyCache
     from encconf.identities.credentials import Credentials
     from encconf.rules.config import Rule

@@ -18,12 +18,11 @@ from itertools import zip_longest
 
 from encconf.engine.sha2 import sha256
 from encconf.errors import EncconfError
-from encconf.text.document import splice
+from encconf.text.document import Document, Edit, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.formats import Format, Prepared
-    from encconf.text.document import Document, Edit
 
 _MAX_SIZE = 64 << 20
 

@@ -21,7 +21,7 @@ from encconf.errors import (
 from encconf.formats import goyaml, sniff
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT
-from encconf.text.path import spell
+from encconf.text.path import Path, spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from encconf.shape.section import Section
     from encconf.sources.references import Resolve
     from encconf.text.document import Document, Leaf
-    from encconf.text.path import Path
 
     class Options(TypedDict, total=False):
         """The options of `load_config` and `load_layers`."""

@@ -12,14 +12,13 @@ from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import MetadataError, NotEncryptedError
 from encconf.record import Record
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
-from encconf.text.document import LAYOUT as LAYOUT
+from encconf.text.document import LAYOUT, Document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from encconf.text.document import Document
 
 LAYOUT_AAD = b"encconf layout 1"
 """Additional data of the layout record's ciphertext.  That of a value always ends with a colon."""

@@ -11,7 +11,7 @@ from encconf import formats
 from encconf.engine import mac, seal
 from encconf.engine.metadata import Metadata
 from encconf.errors import LimitError, MacMismatchError, ParseError, UnmergedError, WrongTypeError
-from encconf.formats import goyaml
+from encconf.formats import Format, goyaml
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from typing import ParamSpec, TypeVar
 
     from encconf.envelope.cache import DataKeyCache
-    from encconf.formats import Format
     from encconf.rules.selection import Chosen
     from encconf.text.document import Document, Edit
 

@@ -12,7 +12,7 @@ from encconf import formats
 from encconf.engine.cipher import split, unlock
 from encconf.engine.metadata import LAYOUT_AAD
 from encconf.errors import EncconfError
-from encconf.text.document import Document, Leaf, Part, overlap, splice
+from encconf.text.document import Document, Edit, Leaf, Part, overlap, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from encconf.engine.opening import Opened
     from encconf.formats import Format
-    from encconf.text.document import Edit
 
 
 def plain_text(opened: Opened, *, layout: bool = True) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from encconf.engine.comments import comment_aad, stored
 from encconf.text.align import align
-from encconf.text.document import aads
+from encconf.text.document import Document, Leaf, aads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from encconf.engine.opening import Opened
     from encconf.formats import Format
-    from encconf.text.document import Document, Leaf
 
     Token = tuple[bytes, tuple[str, bytes | None]]
 

@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator, Sequence
 
 from encconf.engine import cipher
 from encconf.errors import DecryptError, PlainValueError
-from encconf.text.document import aads
+from encconf.text.document import Document, Leaf, aads
 from encconf.text.path import spell
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from encconf.text.document import Document, Leaf
 
 _PREFIX = cipher.PREFIX.encode()
 _TYPES = frozenset(["int", "float", "bool", "time", "comment"])  # and str

@@ -28,8 +28,8 @@ from encconf.errors import (
     UsageError,
 )
 from encconf.identities.credentials import Credentials
-from encconf.rules.selection import DEFAULT
-from encconf.text.document import overlap, splice
+from encconf.rules.selection import DEFAULT, Chosen, Selection
+from encconf.text.document import Document, Edit, Leaf, overlap, splice
 from encconf.text.path import spell
 from encconf.text.printable import listed
 
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from encconf.envelope.wrapped import WrappedKey
     from encconf.formats import Prepared
     from encconf.rules.config import Rule
-    from encconf.rules.selection import Chosen, Selection
-    from encconf.text.document import Document, Edit, Leaf
 
 
 @bounded

@@ -15,7 +15,7 @@ from encconf.errors import EmitError
 from encconf.formats import NAMES, emit_yaml, goyaml
 from encconf.formats.emit_parts import comment_lines, items_of
 from encconf.formats.plain import text_of
-from encconf.text.document import Leaf, copies, mapped
+from encconf.text.document import Document, Leaf, copies, mapped
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.formats.emit_parts import Notes
-    from encconf.text.document import Document
     from encconf.text.path import Path
 
 

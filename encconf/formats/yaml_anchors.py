@@ -5,13 +5,12 @@ from __future__ import annotations
 from itertools import accumulate
 
 from encconf.errors import LimitError
-from encconf.text.document import MAX_DENSE, MAX_DEPTH, Leaf, Scope, add_path
+from encconf.text.document import MAX_DENSE, MAX_DEPTH, Document, Leaf, Scope, add_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.text.document import Document
 
 MAX_ALIASED_SIZE = 16 << 20
 """How many bytes of values and keys all aliases may add (16 MiB): a long value can have many aliases."""

@@ -12,13 +12,12 @@ from encconf.errors import EmptyDocumentError
 from encconf.formats.yaml_parser import TooNewError, events_of
 from encconf.formats.yaml_text import content_end
 from encconf.formats.yaml_words import ALIAS, DOUBLE, FOLDED, LITERAL, SINGLE, SKIP, line_start, properties
-from encconf.text.document import Leaf, Scope
+from encconf.text.document import Document, Leaf, Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.text.document import Document
 
 _SKIP = re.compile(SKIP)
 _TO_COLON = re.compile(r"[ \t\r\n]*:")

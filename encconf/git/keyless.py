@@ -16,7 +16,7 @@ from encconf.errors import UndecidedError, UnmergedError
 from encconf.git.block import admit, merged_block, same_holders
 from encconf.git.outcome import LOOK, WITH_A_KEY, Outcome
 from encconf.merge import merge as merge_texts
-from encconf.text.document import splice
+from encconf.text.document import Document, splice
 from encconf.text.path import spell
 from encconf.text.printable import listed
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from encconf.git.ours import Repository
-    from encconf.text.document import Document
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 

@@ -18,7 +18,7 @@ from encconf.engine.admission import in_full, rule_of
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
 from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.groups import are_spoiled, removes_access
-from encconf.envelope.wrapped import DATA_KEY_SIZE
+from encconf.envelope.wrapped import DATA_KEY_SIZE, WrappedKey
 from encconf.errors import DecryptError, KeyAccessError, MacError, UndecidedError, UnmergedError
 from encconf.git.block import admit, holders, merged_block
 from encconf.git.conflict import open_conflict, with_conflict
@@ -33,7 +33,6 @@ from encconf.text.printable import listed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.engine.opening import Notify
-    from encconf.envelope.wrapped import WrappedKey
     from encconf.git.conflict import Labels
     from encconf.rules.config import Rule
 

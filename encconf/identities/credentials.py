@@ -14,7 +14,7 @@ from _thread import RLock
 from encconf.errors import DuplicateKeyTypeError, MasterKeyError, UsageError
 from encconf.identities import stored
 from encconf.identities.home import config_home, tilde
-from encconf.identities.places import places
+from encconf.identities.places import AgeSource, places
 from encconf.text.printable import printable
 from encconf.text.words import FALSE, TRUE
 
@@ -22,8 +22,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
     from typing import Any, Final, TypeVar
-
-    from encconf.identities.places import AgeSource
 
     T = TypeVar("T")
 

@@ -14,7 +14,7 @@ TCP service on another machine, and a socket of another user (except root), need
 from __future__ import annotations
 
 from encconf.errors import MasterKeyError, MetadataError, NotMyKeyError
-from encconf.keys import CONTEXT, TABLE, from_entry, member
+from encconf.keys import CONTEXT, TABLE, MasterKey, from_entry, member
 from encconf.providers import needing, one_line
 from encconf.text.printable import printable
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from encconf.identities.credentials import Credentials
-    from encconf.keys import MasterKey
 
     T = TypeVar("T")
 

@@ -14,13 +14,12 @@ import re
 
 from encconf.errors import EncconfError
 from encconf.record import Record
-from encconf.text.document import has_crlf, newline_of, position
+from encconf.text.document import Document, has_crlf, newline_of, position
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.merge.weave import Side
-    from encconf.text.document import Document
     from encconf.text.tree import Tree
 
     Labels = tuple[str, str, str]

@@ -14,15 +14,13 @@ from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.keys.age import AgeKey
 from encconf.rules.config import Rule
-from encconf.rules.selection import DEFAULT
+from encconf.rules.selection import DEFAULT, Selection
 from encconf.shape.arguments import path_of
 from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from encconf.rules.selection import Selection
 
 
 class TestKey:

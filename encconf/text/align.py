@@ -10,11 +10,8 @@ algorithm stops splitting sequences when it has spent that much, even if they we
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from itertools import pairwise
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
 
 
 def align(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[int | None]:

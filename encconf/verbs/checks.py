@@ -18,7 +18,7 @@ from encconf.errors import (
     NoMatchingRuleError,
     PlaintextError,
 )
-from encconf.keys import TABLE
+from encconf.keys import TABLE, MasterKey
 from encconf.rules.config import Rule, find_rule
 from encconf.rules.selection import Selection
 from encconf.text.path import Path, spell
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from encconf.engine.opening import Opened
-    from encconf.keys import MasterKey
     from encconf.text.document import Document
     from encconf.verbs.changes import Check
 
