@@ -35,7 +35,7 @@ from encconf.text.tree import Entry, Single, Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
     from typing import Any
 
     from encconf.merge.pieces import Columns, Texts, Trees, Triple
@@ -295,20 +295,14 @@ class Merge:
         same = shape(here) == shape(there)
         if same and (was is None or shape(was) == shape(here)):
             return self._pieces(was, here, there, columns, path)
-        if was is not None and there.data == was.data:
-            if here.data != was.data or there.rest.split() == was.rest.split():
-                return taken(here, columns, 1)
-            return taken(there, columns, 2)
-        if was is not None and here.data == was.data:
-            return taken(there, columns, 2)
-        if here.data == there.data:
-            return self._pieces(None, here, there, columns, path) if same else taken(here, columns, 1)
-        if same and isinstance(here.value, Tree) and (was is None or values.is_empty(was.data)):
-            return self._pieces(None, here, there, columns, path)
-        self.conflicts.append(path)
-        side = _SIDES.index(self.prefer)
-        preferred = (was, here, there)[side]
-        return taken(preferred, columns, side) if preferred is not None else None
+        if same and (was is None or was.data not in (here.data, there.data)):
+            fresh = isinstance(here.value, Tree) and (was is None or values.is_empty(was.data))
+            if fresh or here.data == there.data:
+                return self._pieces(None, here, there, columns, path)
+        if was is not None and was.data == here.data == there.data and was.rest.split() != there.rest.split():
+            return taken(there, columns, 2)  # it may have a comment that ours lacks
+        found = self._chosen((was, here, there), path)
+        return taken(found[1], columns, found[0]) if found is not None else None
 
     def _pieces(
         self, was: Entry | None, here: Entry, there: Entry, columns: Columns, path: Steps
@@ -318,7 +312,7 @@ class Merge:
         value: str
         nodes: list[Any] = [entry.value if entry is not None else None for entry in triple]
         if isinstance(here.value, Single):
-            found = self._single(nodes, path)
+            found = self._chosen(nodes, path)
             if found is None:
                 return None
             side, leaf = found
@@ -345,9 +339,9 @@ class Merge:
         comment = self._piece((was, here, there), columns, path)
         return value[: header.start(1)] + comment + value[header.end(1) :]
 
-    def _single(self, leaves: list[Any], path: Steps) -> tuple[int, Single] | None:
-        """Return the number of the side whose value is chosen, and the value, or None if it is removed."""
-        was, here, there = leaves
+    def _chosen(self, versions: Sequence[Any], path: Steps) -> tuple[int, Any] | None:
+        """Return the number of the version that is chosen, and the version, or None if it is removed."""
+        was, here, there = versions
         if here.data == there.data:
             return (2, there) if was is not None and here.text == was.text else (1, here)
         if was is not None and here.data == was.data:
@@ -356,7 +350,7 @@ class Merge:
             return 1, here
         self.conflicts.append(path)
         side = _SIDES.index(self.prefer)
-        return (side, leaves[side]) if leaves[side] is not None else None
+        return (side, versions[side]) if versions[side] is not None else None
 
     def _piece(self, texts: Texts, columns: Columns, path: Steps) -> str:
         """Merge a piece that is not a value: blanks, comments, the spelling of a key."""
