@@ -260,31 +260,36 @@ def exec_env(run: Run) -> None:
     """``sops exec-env FILE COMMAND``."""
     from encconf.cli import execute
 
-    opened, _, command = _to_run(run)
-    execute.shell_with(run.console, opened, command, run.options)
+    file, command = _file_and_command(run)
+    source, _ = run.formats(file)
+    _warn_of_background(run)
+    if run.line.on("background") and run.line.on("same-process"):
+        fail(8, "Error: The --same-process flag cannot be used with --background")
+    execute.shell_with(run.console, run.open(run.read(file, source)), command, run.options)
 
 
 def exec_file(run: Run) -> None:
     """``sops exec-file FILE COMMAND``."""
     from encconf.cli import execute
 
-    opened, target, command = _to_run(run)
+    file, command = _file_and_command(run)
+    source, target = run.formats(file)
+    opened = run.open(run.read(file, source))
     plain = _converted(run, opened, target, run.indent(target), rewrite=run.rewrite)
+    _warn_of_background(run)
     execute.run_on(run.console, plain, command, run.options)
 
 
-def _to_run(run: Run) -> tuple[Opened, str, str]:
-    """Return the opened file of exec-env or exec-file, the format to write, and the command."""
+def _file_and_command(run: Run) -> list[str]:
     if len(run.line.args) != 2:
         fail(1, "error: missing file to decrypt")
+    return run.line.args
+
+
+def _warn_of_background(run: Run) -> None:
     if run.line.on("background"):
         option = f"{run.line.command}'s --background option"
         run.console.warn(f"{option} is deprecated and will be removed in a future version of sops")
-        if run.line.on("same-process"):
-            fail(8, "Error: The --same-process flag cannot be used with --background")
-    file, command = run.line.args
-    source, target = run.formats(file)
-    return run.open(run.read(file, source)), target, command
 
 
 def without_command(run: Run) -> None:

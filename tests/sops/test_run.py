@@ -28,6 +28,26 @@ def test_without_the_key(both: tuple[Box, Box], args: list[str]) -> None:
     assert "data key" in mine.err
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "exec-env --background none.yaml true",
+        "exec-env --background e.yaml true",
+        "--config bad.yaml exec-env --background --same-process e.yaml true",
+        "exec-file --background none.yaml true",
+        "exec-file --background bad.yaml true",
+        "exec-file --background --output-type dotenv e.yaml true",
+        "exec-file --background --no-fifo e.env true",
+    ],
+)
+def test_background_is_warned_of_when_sops_does(both: tuple[Box, Box], line: str) -> None:
+    for box in both:
+        box.write("bad.yaml", "creation_rules: {}\n")
+    theirs, mine = (box.run(*line.split()) for box in both)
+    assert mine.code == theirs.code
+    assert ("is deprecated" in mine.err) == ("is deprecated" in theirs.err)
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o666])
 def test_b9_modes_are_those_of_sops(both: tuple[Box, Box], mode: int) -> None:
     for box in both:
