@@ -60,7 +60,8 @@ def weave(base: Sequence[Hashable], ours: Sequence[Hashable], theirs: Sequence[H
     slots: list[Slot] = []
     for at in range(len(base) + 1):
         here, there = ours_new[at], theirs_new[at]
-        slots += _both([ours[j] for j in here], [theirs[k] for k in there], here, there)
+        if here or there:
+            slots += _both([ours[j] for j in here], [theirs[k] for k in there], here, there)
         if at < len(base):
             slots.append((at, ours_at[at], theirs_at[at]))
     return slots
