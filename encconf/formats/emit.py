@@ -115,20 +115,18 @@ def trees_of(document: Document) -> tuple[list[Any], Notes]:
             lists[id(node)] = node
     moved: dict[int, dict[int, int]] = {}
     for name, items in lists.items():
-        kept: list[Any] = []
+        about = notes.setdefault(name, {})
         places = moved[name] = {}
-        waiting: list[tuple[str, bool]] = []
+        kept: list[Any] = []
         for at, item in enumerate(items):
             if isinstance(item, Leaf) and item.type == "comment":
-                waiting.append(((item.data or b"").decode("utf-8", "replace"), False))
-                continue
-            if waiting:
-                notes.setdefault(name, {})[len(kept)] = waiting
-                waiting = []
-            places[at] = len(kept)
-            kept.append(item)
-        if waiting:
-            notes.setdefault(name, {})[None] = waiting
+                said = (item.data or b"").decode("utf-8", "replace")
+                about.setdefault(len(kept), []).append((said, False))
+            else:
+                places[at] = len(kept)
+                kept.append(item)
+        if len(kept) in about:
+            about[None] = about.pop(len(kept))
         items[:] = kept
     for comment in document.comments:
         node, before = nodes[id(comment.scope.node)], comment.before
