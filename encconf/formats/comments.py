@@ -267,7 +267,9 @@ class _Walk:
 
     def release(self, mark: int, *, heads: bool = True) -> None:
         """Move the comments of pieces up to the token at ``mark`` to those that the next node takes."""
-        for piece in self.scanner.pieces[self.released :]:
+        pieces = self.scanner.pieces
+        while self.released < len(pieces):
+            piece = pieces[self.released]
             if piece.mark > mark or (piece.role == HEAD and not heads):
                 break
             self.due[piece.role].extend(piece.comments)
