@@ -188,10 +188,11 @@ class Batch:
 
     def _print_same_causes(self) -> None:
         """Say which other files failed for a reason that was printed already."""
-        for files_alike in self._causes.values():
-            others = list(map(one_line, files_alike[1:]))
+        for alike in self._causes.values():
+            first, *others = map(one_line, alike)
             if others:
-                self.console.note(f"the same for {counted(len(others), 'other file')}: {listed(others, 3)}")
+                count = counted(len(others), "other file")
+                self.console.note(f"{first}: the same for {count}: {listed(others, 3)}")
 
     def _failure(self) -> EncconfError:
         if self.alone:

@@ -429,7 +429,7 @@ def test_files_without_permission_fail_and_others_are_done(project: Project) -> 
     assert b"error[unwritable]: f1.yaml: cannot be written: permission denied" in err
     assert b"error[unreadable]: f2.yaml: cannot be read: permission denied" in err
     assert b"wrote locked/f0.yaml" in err  # the file itself may be written
-    assert b"the same for 1 other file: shut" in err
+    assert b"f2.yaml: the same for 1 other file: shut" in err  # and not like f1.yaml
     assert b"3 of 6 files failed: f1.yaml, f2.yaml, shut" in err
     assert [row["status"] for row in report(out.decode())["files"]] == [
         "changed", "failed", "failed", "changed", "changed", "failed",
@@ -474,7 +474,7 @@ def test_a_file_that_another_program_changes_meanwhile_is_kept(project: Project,
         environ = {"SOPS_KEYSERVICE": service.uri, "SOPS_ENABLE_LOCAL_KEYSERVICE": "false"}
         done = project.run("rotate", "-r", ".", environ=environ, code=3)
     assert "error[changed]: f1.yaml: another program changed it in the meantime" in done.err
-    assert "the same for 1 other file: f2.yaml" in done.err
+    assert "f1.yaml: the same for 1 other file: f2.yaml" in done.err
     assert "error[unwritable]: f3.yaml: cannot be written: it is no longer a regular file" in done.err
     assert "error[unwritable]: f4.yaml: cannot be written: it is a folder" in done.err
     assert "4 of 6 files failed" in done.err
@@ -559,7 +559,7 @@ def test_a_mistake_in_the_rules_is_printed_once(project: Project) -> None:
     )
     done = project.run("updatekeys", "-y", "-r", ".", code=1)
     assert done.err.count("no matching creation rules found") == 1
-    assert "the same for 1 other file: a/f4.yaml" in done.err
+    assert "a/f3.yaml: the same for 1 other file: a/f4.yaml" in done.err
     assert "2 of 5 files failed: a/f3.yaml, a/f4.yaml" in done.err
 
 
