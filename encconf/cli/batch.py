@@ -211,7 +211,9 @@ class Batch:
         count = f"{done} of {len(self.paths)} files are done"
         failed = f", {len(self.errors)} failed" if self.errors else ""
         self.console.warn(f"{why}: {count}{failed}; the others were not changed")
-        first = list(self.errors)[-1:] if self.stopped else self.left[:1]
+        # After --fail-fast, the files before the one that failed may only be planned.
+        again = self.errors if self.stopped else ()
+        first = next((path for path in self.paths if path not in self.states or path in again), "")
         if first:
-            start = f", with {self.resume} {quoted(first[0])}" if self.resume else ""
+            start = f", with {self.resume} {quoted(first)}" if self.resume else ""
             self.console.hint(f"to continue, repeat the command{start}")

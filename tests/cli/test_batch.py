@@ -576,6 +576,15 @@ def test_fail_fast(project: Project) -> None:
     assert [row["status"] for row in report["files"]] == ["changed", "failed"]
 
 
+def test_files_that_were_only_planned_are_not_skipped(project: Project) -> None:
+    names = fill(project, 3)
+    project.write("f1.yaml", project.read("f1.yaml").replace("sops:", "sops: ["))
+    before = {name: project.read(name) for name in names}
+    done = project.run("rotate", "-r", "--fail-fast", "--checklist", "list.md", ".", code=2)
+    assert {name: project.read(name) for name in names} == before
+    assert "to continue, repeat the command, with --resume-at f0.yaml\n" in done.err
+
+
 def test_resume_at_needs_a_file_of_the_list(project: Project) -> None:
     fill(project, 2)
     assert (
