@@ -161,7 +161,9 @@ class Run:
                 text = fileio.read_stdin(binary=binary) if stdin else fileio.read_text(file, binary=binary)
         except MissingFileError:
             fail(2, f"Error reading file: open {file}: no such file or directory")
-        return Source(file, file, fileio.resolve(file), text, format, self.options)
+        # --input-type is in ``format``: words that sops does not know mean binary there.
+        options: dict[str, Value] = {"ignore_mac": self.line.on("ignore-mac")}
+        return Source(file, file, fileio.resolve(file), text, format, options)
 
     def open(self, source: Source) -> Opened:
         """Open an encrypted file.  A syntax error has exit code 1, as in sops."""

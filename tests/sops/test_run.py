@@ -48,6 +48,16 @@ def test_background_is_warned_of_when_sops_does(both: tuple[Box, Box], line: str
     assert ("is deprecated" in mine.err) == ("is deprecated" in theirs.err)
 
 
+@pytest.mark.parametrize("word", ["toml", "YAML", "nosuch"])
+@pytest.mark.parametrize(
+    "line", ["decrypt", "filestatus", "rotate", "exec-file --no-fifo"], ids=lambda line: line.split()[0]
+)
+def test_other_words_for_the_format_mean_binary(both: tuple[Box, Box], line: str, word: str) -> None:
+    command = ["cat {}"] * line.startswith("exec")
+    theirs, mine = (box.run(*line.split(), "--input-type", word, "e.bin", *command, code=0) for box in both)
+    assert mine.out == theirs.out or line == "rotate"
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o666])
 def test_b9_modes_are_those_of_sops(both: tuple[Box, Box], mode: int) -> None:
     for box in both:
