@@ -196,12 +196,15 @@ def _replace_table(chain: list[Entry], path: Path, value: Plain) -> None:
         put(chain[0], whole, value, writing("toml"))
     elif not path and isinstance(here, Tree) and isinstance(value, dict):  # the header stays
         newline = _newline(chain)
-        before = "" if chain[-1].head.endswith("\n") else newline
+        before = "" if len(chain) == 1 or chain[-1].head.endswith("\n") else newline
         members = before + "".join(f"{line}{newline}" for line in _members_of(value, newline))
         here.entries = [Entry((), members), *_without(here.entries, ())]
-        root = chain[0].tree
-        at = root.entries.index(chain[1])  # tables inside may be behind another table
-        root.entries[at + 1 :] = _without(root.entries[at + 1 :], whole)
+        if whole:  # tables inside may be behind another table
+            root = chain[0].tree
+            at = root.entries.index(chain[1])
+            root.entries[at + 1 :] = _without(root.entries[at + 1 :], whole)
+    elif not whole:
+        raise EmitError("the top level must be a table", hint="name a key to put the value under")
     else:
         raise EmitError("a table of an array cannot be replaced", hint=_HINT)
 

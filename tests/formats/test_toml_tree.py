@@ -90,6 +90,14 @@ def test_a_table_with_a_header_gives_way_to_a_value() -> None:
     assert changes.put("a = 1\n[b]\nc = 2\n[b.d]\n[e]\n", ("b",), 5, format="toml") == "a = 1\nb = 5\n[e]\n"
 
 
+def test_the_whole_text_is_replaced_by_a_table_only() -> None:
+    text = "# c\na = 1 # d\n\n[t]\n# e\nb = 2\n\n[[u]]\nx = 1\n"
+    assert changes.put(text, (), {"k": {"l": 1}}, format="toml") == "k = {l = 1}\n# c\n# e\n"
+    assert changes.put("a = 1", (), {}, format="toml") == ""
+    with pytest.raises(EmitError, match="the top level must be a table"):
+        changes.put(text, (), 1, format="toml")
+
+
 def test_texts_of_nearly_nothing() -> None:
     assert changes.put("", ("a",), 1, format="toml") == "a = 1\n"
     assert changes.put("", ("a", "b"), 1, format="toml") == "[a]\nb = 1\n"
