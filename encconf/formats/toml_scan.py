@@ -354,7 +354,8 @@ class Scanner:
             style = quote * 3 if text.startswith(quote * 3, at) else quote
             end = string_end(text, at, style)
             if end < 0:
-                hint = f"it ends with {style}; a string of several lines is in {quote * 3}"
+                several = f"write a string of several lines in {quote * 3}"
+                hint = f"it ends with {style}" if len(style) == 3 else several
                 raise error_at(text, at, "a string does not end, or holds a control character", hint=hint)
             start = at + len(style)
             if len(style) == 3:

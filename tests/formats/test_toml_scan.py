@@ -78,6 +78,16 @@ def test_refused_texts(text: str, message: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [('a = "x', 'write a string of several lines in """'), ("a = '''x'", "it ends with '''")],
+)
+def test_where_a_string_ends(text: str, hint: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        format.scan(text)
+    assert caught.value.hint == hint
+
+
 STRUCTURE = (
     "a = {b = 1,}", "a = {}\na.b = 1", "a = {}\n[a]", "a = [{}]\n[[a]]", "a = [{b = 1}]\n[a.c]",
     "a.b = 1\n[a]", "[a]\nb.c = 1\n[a.b]", "[a.b]\n[a]\nb.c = 1", "[[a.b]]\n[a]\nb.c = 1",
