@@ -170,7 +170,9 @@ def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -
     in_order = dict.fromkeys([*reading.variables, *differences])
     for other in dialects.DIALECTS:
         if names := [name for name in in_order if other in differences.get(name, ())]:
-            console.note(f"{file}: {other} would read {listed(names)} differently")
+            console.note(
+                f"{file} was read as {reading.dialect} does; {other} would read {listed(names)} differently"
+            )
     files.warn_if_readable(console, file)
 
 

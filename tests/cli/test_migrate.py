@@ -181,7 +181,7 @@ class TestWarnings:
         err = project.run("import", ".env").err
         assert ".env: skipped line 2" in err
         assert ".env: A occurs more than once" in err
-        assert "docker would read B differently" in err
+        assert ".env was read as dotenv does; docker would read B differently" in err
         assert "systemd would" not in err
         assert "some words" not in err
 
