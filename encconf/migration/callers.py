@@ -165,7 +165,8 @@ class _Reader:
 
     def _meaning(self, node: ast.Call, words: list[tuple[str | None, str]]) -> tuple[str, str] | None:
         flags = {word for word, _ in words if word}
-        places = [source for word, source in words if _may_be_path(word, source)]
+        values = {value for (word, _), (_, value) in pairwise(words) if word in ("--set", "--extract")}
+        places = [source for word, source in words if source not in values and _may_be_path(word, source)]
         if flags & {"set", "unset"}:  # the key and the value follow the path
             places = places[1:2]
         path = places[-1] if places else "PATH"

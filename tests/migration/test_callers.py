@@ -152,6 +152,8 @@ def test_a_module_of_a_package_does_not_hide_the_package() -> None:
         ('"set", path, \'["a"]\', "hunter2"', "path"),
         ('"unset", path, key', "path"),
         ('"set", *arguments', "PATH"),
+        ('"--set", \'["a"] "hunter2"\', *arguments', "PATH"),
+        ('"-d", "--extract", \'["a"]\', *arguments', "PATH"),
         ('"decrypt", "--output-type", "json", path', "path"),
         ('"-d", *arguments', "PATH"),
         ('"-d", "a.yaml", "2>/dev/null"', "'a.yaml'"),
