@@ -82,7 +82,14 @@ def encrypt(
     # A ciphertext under another data key would be lost: what is reused is not decrypted once more.
     fitting = [donor for donor in donors if donor.data_key == data_key]
     sources = (kept, *fitting) if kept is not None else ()
-    return Sealing(plain, metadata, data_key, sources, replaced, notify).run(chosen)
+    sealing = Sealing(plain, metadata, data_key, sources, replaced, notify)
+    result = sealing.run(chosen)
+    if kept is not None and not kept.metadata.version and result != kept.document.text:
+        # A block of rops has neither a version nor a selection, and sops needs both.  The indentation of the
+        # new block may be another one, so the result has to be checked again, as a whole.
+        sealing.renders, sealing.notify = True, None
+        result = sealing.run(chosen)
+    return result
 
 
 def opened_twin(
@@ -188,8 +195,10 @@ def lastmodified() -> str:
 class Sealing:
     """One run of `encrypt`: makes the encrypted text of a plaintext.
 
-    ``sources`` and ``replaced`` are as for `Ciphertexts`.
+    ``sources`` and ``replaced`` are as for `Ciphertexts`.  With ``renders``, the block is rendered again.
     """
+
+    renders = False
 
     def __init__(
         self,
@@ -289,9 +298,6 @@ class Sealing:
         return selfcheck.comes_back(document, self.original, self.data_key, chosen)
 
     def _finished(self, result: str, parts: int) -> str:
-        return self._with_version(self._unless_unchanged(result, parts))
-
-    def _unless_unchanged(self, result: str, parts: int) -> str:
         """Return the twin if only the MAC and its date differ from it."""
         old = self.twin
         if old is None or old.metadata.mac is None or self.metadata.mac is None:
@@ -301,14 +307,6 @@ class Sealing:
         if before != now and again.count(now) == parts:
             again = again.replace(now, before)
         return again if again == old.document.text else result
-
-    def _with_version(self, result: str) -> str:
-        """Add the version and the selection to a block of rops, which writes neither: sops needs them."""
-        old = self.twin
-        if old is None or old.metadata.version or result == old.document.text:
-            return result
-        block_text = self.module.render_block(self.metadata.to_block())
-        return splice(result, self.module.attach(self.module.scan(result), block_text))
 
     def _warn(self, chosen: bytearray, kept: list[Leaf | None]) -> None:
         """Warn about values that other programs read differently: one line for each reason."""
@@ -330,6 +328,7 @@ class Sealing:
         return (
             old is not None
             and old.document.block_text is not None
+            and not self.renders
             and old.metadata.groups is metadata.groups
             and old.metadata.selection == metadata.selection
         )

@@ -196,6 +196,18 @@ def test_a_file_of_rops_gets_a_version_when_it_is_changed(age_key: AgeKey, sops:
     assert (text.count("version:"), text.count("unencrypted_suffix:")) == (1, 1)
 
 
+def test_a_file_of_rops_keeps_its_indentation_when_it_is_changed(age_key: AgeKey) -> None:
+    """What is decrypted is indented like the block, and the new block is not indented like that of rops."""
+    plain = "a: 1\nb: |\n  two\n  lines\n"
+    full, _ = encrypt(plain, age_key, rule=rule(age_key, selection=EVERYTHING))
+    without = re.sub(r"(?m)^ +(?:version|unencrypted_suffix): .*\n", "", full.replace("|-\n  ENC", "ENC"))
+    twin = re.sub(r"(?m)^  (?=  )", "", without)
+    assert opened(twin, age_key) == plain
+    changed, said = encrypt(plain.replace("1", "2"), age_key, twin=twin)
+    assert opened(changed, age_key) == plain.replace("1", "2")
+    assert (metadata(changed).version, said) == (SOPS_VERSION, [])
+
+
 def test_a_block_is_written_again_only_where_it_says_something_new(age_key: AgeKey) -> None:
     twin, _ = encrypt("a: 1\n", age_key)
     spread = twin.replace("    lastmodified:", "\n    lastmodified:")
