@@ -237,7 +237,7 @@ class FileHistory:
 
 
 def _note(spans: list[Span], now: bool, moment: Moment) -> None:
-    """Begin a span, or end the last one, unless it is so ``now`` already."""
+    """Begin a span if it is so ``now`` and none is running; end the one that is running if it is not so."""
     running = bool(spans) and spans[-1].end is None
     if now and not running:
         spans.append(Span(moment))
