@@ -165,7 +165,8 @@ class _Reader:
 
     def _meaning(self, node: ast.Call, words: list[tuple[str | None, str]]) -> tuple[str, str] | None:
         flags = {word for word, _ in words if word}
-        values = {value for (word, _), (_, value) in pairwise(words) if word in ("--set", "--extract")}
+        values = {value for (word, _), (_, value) in pairwise(words) if word in _TAKE_VALUE}
+        values |= {source for word, source in words if word in _DECRYPT}
         places = [source for word, source in words if source not in values and _may_be_path(word, source)]
         if flags & {"set", "unset"}:  # the key and the value follow the path
             places = places[1:2]
@@ -230,6 +231,7 @@ _PARSERS = {
 
 
 _DECRYPT = {"-d", "--decrypt", "decrypt"}
+_TAKE_VALUE = {"--set", "--extract", "--input-type", "--output-type", "--output", "-o", "--config"}
 _VERBS = (
     ({"exec-env", "exec-file"}, "runs a program with sops", "encconf exec FILE -- PROGRAM"),
     ({"-e", "--encrypt", "encrypt"}, "encrypts with sops", _LIBRARY["encrypt"]),

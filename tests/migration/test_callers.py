@@ -155,6 +155,7 @@ def test_a_module_of_a_package_does_not_hide_the_package() -> None:
         ('"--set", \'["a"] "hunter2"\', *arguments', "PATH"),
         ('"-d", "--extract", \'["a"]\', *arguments', "PATH"),
         ('"decrypt", "--output-type", "json", path', "path"),
+        ('"decrypt", "--output-type", "json", *arguments', "PATH"),
         ('"-d", *arguments', "PATH"),
         ('"-d", "a.yaml", "2>/dev/null"', "'a.yaml'"),
     ],
