@@ -143,7 +143,7 @@ _BETWEEN = " \t\r\n\"':=|>-"
 def rewritten(block_text: str, old: Metadata, new: Metadata) -> str | None:
     """Return the text of a block with a new MAC, date and layout record, and no other change.
 
-    Returns None if the text does not have each of the old ones exactly once behind its name.
+    Returns None if the text does not have each of the old ones exactly once after its name.
     """
     for name in ("mac", "lastmodified", "layout"):
         before, now = vars(old)[name], vars(new)[name]
