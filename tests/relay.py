@@ -12,6 +12,7 @@ import json
 import os
 import pty
 import random
+import re
 import subprocess
 import tempfile
 import tomllib
@@ -147,7 +148,9 @@ class Relay:
         elif self.writer != "rops":  # sops reads no file without a version
             assert self.readable("real")
             theirs, ours = (self.json(program) for program in ("real", "encconf"))
-            assert alike(theirs) == alike(ours), (theirs, ours)
+            # A bare # may follow a list after sops has written it, and sops makes an item of it then.
+            if self.format != "yaml" or not re.search(r"(?m)^ *#[ \t\r]*$", text):
+                assert alike(theirs) == alike(ours), (theirs, ours)
         words = ["check", "--verify", "--json", str(self.file)]
         done = forks.run("encconf", words, cwd=self.folder, environ=self.environ)
         report = json.loads(done.stdout)

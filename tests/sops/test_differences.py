@@ -229,6 +229,14 @@ def test_list_items(sides: Sides) -> None:
         assert box.read("x.yaml").splitlines()[:3] == before
 
 
+def test_list_bare(sides: Sides) -> None:
+    for box in sides.all:
+        box.write("x.yaml", "l:\n    - a\n    #\nz: x\n")
+        box.run("encrypt", "-i", "x.yaml", code=0)
+        third = '- ""' if box is sides.real else "#"
+        assert box.run("decrypt", "x.yaml").out == f"l:\n    - a\n    {third}\nz: x\n"
+
+
 def test_merge_name(sides: Sides) -> None:
     sides.encrypt("x.yaml", '"<<": baz\n')
     real, ours, own = sides.run("decrypt", "x.yaml")
