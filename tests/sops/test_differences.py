@@ -632,7 +632,7 @@ def test_exec_keys(sides: Sides) -> None:
 
 def test_exec_filename(sides: Sides) -> None:
     for box, run in ((sides.real, True), (sides.ours, False), (sides.own, False)):
-        done = box.run("exec-file", "--filename", "$(touch made)", "e.yaml", "true {}")
+        done = box.run("exec-file", "--no-fifo", "--filename", "$(touch made)", "e.yaml", "true {}")
         assert (box.folder / "made").exists() is run
         assert (done.code == 0) is run
     for done in sides.run("exec-file", "--no-fifo", "e.yaml", "basename {}"):
