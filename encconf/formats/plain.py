@@ -56,7 +56,7 @@ def stored_text(value: Plain) -> tuple[str, bytes | None]:
 def put_plain(tree: Any, path: Path, value: Plain) -> Any:
     """Put a value at a path, which `settled` returned, as `sops set` does it.
 
-    Returns the tree, which changes, or what stands in its place.
+    The tree itself is changed and returned.  If it is a single value, returns the tree that replaces it.
     """
     if not path or not isinstance(tree, (dict, list)):
         return nested(path, value)

@@ -80,7 +80,7 @@ class Section:
         self._known: dict[str, None] = {}
 
     def report(self, notices: list[str]) -> None:
-        """Add a notice for each member that means nothing: nobody has asked for it."""
+        """Add a notice for each member that is not a setting, which is one that was never read."""
         unknown = [name for name in self.members if name not in self._known]
         if not unknown or len(notices) >= _MAX_NOTICES:
             return
