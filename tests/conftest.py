@@ -91,3 +91,10 @@ def sops(age_key: AgeKey) -> Sops:
 def pgp_home() -> Path:
     """A gpg home with the test key of fixtures/keys.  Set GNUPGHOME to this path."""
     return gpg_home()
+
+
+@pytest.fixture
+def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set up a file of logins with one for every server, which requests sends unless it is kept from that."""
+    (tmp_path / "netrc").write_text("default login me password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import time
 from binascii import a2b_base64, b2a_base64
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,11 +132,8 @@ def test_sops_and_encconf_open_each_other(google: Google, ca: TestCA, transport:
 
 @pytest.mark.services
 @BOTH
-def test_a_login_in_netrc_does_not_replace_the_token(
-    google: Google, transport: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "netrc").write_text("default login me password hunter2\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+@pytest.mark.usefixtures("netrc")
+def test_a_login_in_netrc_does_not_replace_the_token(google: Google, transport: str) -> None:
     key, who = GcpKmsKey(google.name), google.credentials(transport)
     assert key.unwrap(key.wrap(bytes(32), who), who) == bytes(32)
 

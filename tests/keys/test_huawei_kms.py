@@ -237,11 +237,8 @@ def test_a_refusal_is_told_in_the_service_s_words(huawei: Huawei, credentials: C
     assert "APIGW.0301" in failure(KEY, enc, wrong).message
 
 
-def test_a_login_in_netrc_does_not_replace_the_signature(
-    huawei: Huawei, credentials: Credentials, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "netrc").write_text("default login me password hunter2\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+@pytest.mark.usefixtures("netrc")
+def test_a_login_in_netrc_does_not_replace_the_signature(huawei: Huawei, credentials: Credentials) -> None:
     assert KEY.unwrap(KEY.wrap(DATA_KEY, credentials), credentials) == DATA_KEY
 
 

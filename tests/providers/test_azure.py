@@ -294,11 +294,8 @@ def _certificate(password: str) -> bytes:
 # --- answers of something else ---------------------------------------------------------------
 
 
-def test_a_login_in_netrc_does_not_replace_the_token(
-    key: AzureKey, credentials: Credentials, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "netrc").write_text("default login me password hunter2\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+@pytest.mark.usefixtures("netrc")
+def test_a_login_in_netrc_does_not_replace_the_token(key: AzureKey, credentials: Credentials) -> None:
     assert key.unwrap(key.wrap(DATA_KEY, credentials), credentials) == DATA_KEY
 
 

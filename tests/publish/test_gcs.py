@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from doubles.script import Script
@@ -58,9 +57,8 @@ def test_a_server_that_is_not_there() -> None:
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_login_in_netrc_is_not_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "netrc").write_text("default login me password hunter2\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+@pytest.mark.usefixtures("netrc")
+def test_a_login_in_netrc_is_not_sent() -> None:
     with Script((200, "{}"), reads=True) as server:
         gcs.put({"gcs_bucket": "b"}, "f.yaml", b"x", Credentials({"STORAGE_EMULATOR_HOST": server.address}))
         assert {seen.headers.get("Authorization") for seen in server.seen} == {None}
