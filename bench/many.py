@@ -26,6 +26,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
 
+from memory import PEAK_OF  # noqa: E402
 from oracle import AgeKey, sops_binary  # noqa: E402
 
 GOALS = {"rotate": (0.5, 0.1), "updatekeys": (0.5, 0.1)}
@@ -122,12 +123,6 @@ def compare(made: Path, scratch: Path, environ: dict[str, str], name: str, round
 
 MEMORY = 150
 """How many MB removing a recipient from 5,000 files may take."""
-_MEASURED = """
-import resource, subprocess, sys
-code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(code)
-"""
 
 
 def memory(scratch: Path, environ: dict[str, str], files: int, values: int) -> None:
@@ -148,7 +143,7 @@ def memory(scratch: Path, environ: dict[str, str], files: int, values: int) -> N
         ["access", "--no-history", "--html", "access.html"],
         ["updatekeys", "-r", "-y", "."],
     ):
-        command = [sys.executable, "-c", _MEASURED, sys.executable, "-m", "encconf", *words]
+        command = [*PEAK_OF, sys.executable, "-m", "encconf", *words]
         done = subprocess.run(command, cwd=scratch, env=environ, stdout=subprocess.PIPE, check=False)
         took = int(done.stdout) / 1024
         goal = f", goal {MEMORY}: {'reached' if took <= MEMORY else 'not reached'}" if "-r" in words else ""

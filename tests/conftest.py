@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -40,6 +41,19 @@ def _clean_session() -> Iterator[None]:
                 patch.delenv(name)
         _live_in(scratch(), patch)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _collect_between_tests() -> Iterator[None]:
+    """Leave the garbage of other tests alone during a test, unless it makes much of its own.
+
+    Up to Python 3.11, text nested too deep uses up the stack of all code.  A collection at that point leaves
+    none to finalizers, which fail; pytest would blame the test.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(20_000, *usual[1:])
+    yield
+    gc.set_threshold(*usual)
 
 
 @pytest.fixture(autouse=True)
