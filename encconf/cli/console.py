@@ -366,7 +366,7 @@ def collect_garbage() -> None:
 
     if not gc.isenabled():
         gc.freeze()
-        gc.set_threshold(10_000)
+        gc.set_threshold(5_000)
         gc.enable()
 
 
