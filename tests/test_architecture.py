@@ -209,6 +209,28 @@ def test_f1_no_possessive_group() -> None:
     assert found == []
 
 
+def _names_itself(outer: ast.FunctionDef) -> Iterator[ast.FunctionDef]:
+    for inner in ast.walk(outer):
+        if isinstance(inner, ast.FunctionDef) and inner is not outer and inner.name in _names_in(inner):
+            yield inner
+
+
+def _names_in(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def test_no_inner_function_names_itself() -> None:
+    """Each call of the outer one would leave a cycle, which keeps what the inner one uses."""
+    found = [
+        f"{_key(path)}:{inner.lineno}"
+        for path in FILES
+        for node in nodes_of(path)
+        if isinstance(node, ast.FunctionDef)
+        for inner in _names_itself(node)
+    ]
+    assert found == []
+
+
 # --- modules and names ---------------------------------------------------------------------------
 
 

@@ -359,8 +359,8 @@ class Paper:
 def collect_garbage() -> None:
     """Switch garbage collection on, for a command that runs for a long time.
 
-    `encconf.cli.run` switches it off, because most commands are short.  A long one would fill the memory:
-    libyaml's parser and its loader refer to each other, which keeps some 150 kB for each text.
+    `encconf.cli.run` switches it off, because most commands are short.  A long one could fill the memory with
+    objects that refer to each other: those of some libraries, and YAML's parser where libyaml is missing.
     """
     import gc
 

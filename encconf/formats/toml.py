@@ -56,7 +56,10 @@ def scan(text: str, *, comments: bool = False) -> Document:
     tree = document.trees[0] = scanner.root.node
     document.regular = scanner.regular
     # tomllib read an encrypted text before it was encrypted; `_take_block` lets it read only the block.
-    if not isinstance(tree.pop("sops", None), dict) and not scanner.regular:
+    block = tree.pop("sops", None)
+    if isinstance(block, dict):
+        _settle(Document(text, "toml"), block)  # else its leaves and tables refer to each other: garbage
+    elif not scanner.regular:
         values = _load(text)
         values.pop("sops", None)
         if not _same(tree, values):

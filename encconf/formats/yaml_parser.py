@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from encconf.errors import LimitError, ParseError
 
@@ -25,15 +26,10 @@ def parse(text: str, pure: bool) -> Iterator[Any]:
 
     Raises ParseError, or TooNewError if the parser in Python may be able to read the text.
     """
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-    class Parser(YAML):
-        def official_plug_ins(self) -> list[str]:
-            return []  # it would search its own folder for plug-ins each time
-
     try:
-        yield from Parser(typ="safe", pure=pure).parse(text)
+        yield from _parsed(text, pure)
     except MarkedYAMLError as error:
         if not pure and error.problem == "found unexpected ':'":
             # ruamel.yaml.clib has libyaml 0.1.7, which refuses `[http://host]`; other parsers accept it.
@@ -55,6 +51,25 @@ def parse(text: str, pure: bool) -> Iterator[Any]:
         raise ParseError(f"not valid YAML: {reason}{place}") from None
     except UnicodeEncodeError:
         raise ParseError("not valid YAML: it holds a lone surrogate") from None
+
+
+def _parsed(text: str, pure: bool) -> Iterator[Any]:
+    if not pure:
+        with suppress(ImportError):  # ruamel.yaml.clib is not installed
+            from ruamel.yaml import cyaml
+
+            # Not YAML(), whose loader would refer to itself: 150 kB of garbage for each text.
+            parser = cyaml.CParser(text)  # type: ignore[attr-defined]
+            while parser.check_event():
+                yield parser.get_event()
+            return
+    from ruamel.yaml import YAML
+
+    class Parser(YAML):
+        def official_plug_ins(self) -> list[str]:
+            return []  # it would search its own folder for plug-ins each time
+
+    yield from Parser(typ="safe", pure=True).parse(text)
 
 
 def events_of(text: str, pure: bool) -> Iterator[Any]:

@@ -186,36 +186,44 @@ def compose(text: str) -> Node:
 
 
 def _compose(text: str, *, pure: bool) -> Node:
-    bom = 1 if text[:1] == "\ufeff" else 0
-    # Without the byte order mark: one parser counts it as a character, the other does not.
-    events = events_of(text[bom:], pure)
-    anchored: dict[str, str] = {}
+    composer = _Composer(text, pure)
+    for event in composer.events:
+        if type(event).__name__ not in ("StreamStartEvent", "DocumentStartEvent", "StreamEndEvent"):
+            return composer.value(event)
+    raise EmptyDocumentError("a line break that only YAML knows is before the document")
 
-    def composed(event: Any) -> Node:
+
+class _Composer:
+    """Makes nodes of the events of a text."""
+
+    def __init__(self, text: str, pure: bool) -> None:
+        self.text = text
+        self.bom = 1 if text[:1] == "\ufeff" else 0
+        # Without the byte order mark: one parser counts it as a character, the other does not.
+        self.events = events_of(text[self.bom :], pure)
+        self.anchored: dict[str, str] = {}
+
+    def value(self, event: Any) -> Node:
         """Return the value that an event is or starts, with all below it."""
+        text, bom, events = self.text, self.bom, self.events
         node = _node(text, event, event.start_mark.index + bom, event.end_mark.index + bom)
         if node.kind == "leaf":
             if node.shared:
-                anchored[event.anchor] = event.value
+                self.anchored[event.anchor] = event.value
             return node
         for event in events:
             if type(event).__name__ in ("MappingEndEvent", "SequenceEndEvent"):
                 break
             if node.kind == "seq":
-                item = composed(event)
+                item = self.value(event)
                 node.add(item, None, *_dash(text, node, item))
                 continue
-            key = composed(event)
-            item = composed(next(events))
-            name = anchored[event.anchor] if key.style == ALIAS else event.value
+            key = self.value(event)
+            item = self.value(next(events))
+            name = self.anchored[event.anchor] if key.style == ALIAS else event.value
             node.add(item, name, *_colon(text, node, item, key))
         node.close(event.end_mark.index + bom)
         return node
-
-    for event in events:
-        if type(event).__name__ not in ("StreamStartEvent", "DocumentStartEvent", "StreamEndEvent"):
-            return composed(event)
-    raise EmptyDocumentError("a line break that only YAML knows is before the document")
 
 
 def _node(text: str, event: Any, start: int, end: int) -> Node:

@@ -227,18 +227,18 @@ def copies(document: Document) -> tuple[list[Any], dict[int, Any]]:
     and its copy is empty.
     """
     found: dict[int, Any] = defaultdict(dict)
+    return [_copy(tree, found) for tree in document.trees], found
 
-    def copy(node: Any) -> Any:
-        if isinstance(node, dict):
-            new: Any = {key: copy(item) for key, item in node.items()}
-        elif isinstance(node, list):
-            new = [copy(item) for item in node]
-        else:
-            return None
-        found[id(node)] = new
-        return new
 
-    return [copy(tree) for tree in document.trees], found
+def _copy(node: Any, found: dict[int, Any]) -> Any:
+    if isinstance(node, dict):
+        new: Any = {key: _copy(item, found) for key, item in node.items()}
+    elif isinstance(node, list):
+        new = [_copy(item, found) for item in node]
+    else:
+        return None
+    found[id(node)] = new
+    return new
 
 
 def mapped(node: Any, single: Callable[[Any], Any]) -> Any:

@@ -25,17 +25,14 @@ def in_brackets(
     value: object, word: Callable[[Any], str], key: Callable[[str], str], colon: str = ": ", comma: str = ", "
 ) -> str:
     """Return a value on one line.  ``word`` and ``key`` spell single values and keys."""
-
-    def spelled(value: object) -> str:
-        if isinstance(value, dict):
-            return (
-                "{" + comma.join(f"{key(name)}{colon}{spelled(item)}" for name, item in value.items()) + "}"
-            )
-        if isinstance(value, (list, tuple)):
-            return "[" + comma.join(map(spelled, value)) + "]"
-        return word(value)
-
-    return spelled(value)
+    if isinstance(value, dict):
+        members = (
+            f"{key(name)}{colon}{in_brackets(item, word, key, colon, comma)}" for name, item in value.items()
+        )
+        return "{" + comma.join(members) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + comma.join(in_brackets(item, word, key, colon, comma) for item in value) + "]"
+    return word(value)
 
 
 def ordered(value: Any, *, nulls: bool = True) -> Any:

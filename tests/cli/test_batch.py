@@ -762,7 +762,7 @@ def test_reports_contain_paths_but_no_values(project: Project, tmp_path: Path) -
 
 
 def test_d6_memory_does_not_grow_with_the_number_of_files(project: Project) -> None:
-    """Files that the fast reader leaves to libyaml, whose parser is garbage only a collector finds."""
+    """Files that the fast reader leaves to libyaml, whose buffers take 150 kB for each text."""
     text = "a: {b: x, c: [y, z]}\n" + "".join(f"k{at}: v\n" for at in range(40))
     sealed = api.encrypt(text, rule_for(project.key, AgeKey.generate()))
     rules(project, project.key)
