@@ -121,7 +121,7 @@ def compare(made: Path, scratch: Path, environ: dict[str, str], name: str, round
     return best
 
 
-MEMORY = 150
+MEMORY = 80
 """How many MB removing a recipient from 5,000 files may take."""
 
 

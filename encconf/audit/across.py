@@ -9,28 +9,38 @@ from contextlib import suppress
 from encconf import formats
 from encconf.audit import meant
 from encconf.audit.findings import Finding, printable
-from encconf.audit.sealed import Sealed, is_copy
+from encconf.audit.sealed import Sealed, ciphertext
 from encconf.engine.cipher import PREFIX
 from encconf.errors import EncconfError, InputError
 from encconf.formats import sniff
 from encconf.git import attributes, repository
 from encconf.io import fileio
-from encconf.text.path import spell
+from encconf.text.path import Path, spell
 
 _PLAIN_WORDS = ("dec", "decrypted", "plain", "clear")
 
 
-def across(encrypted: Sequence[Sealed], cwd: str, is_tracked: Callable[[str], bool]) -> None:
-    """Add the findings about all encrypted files together.  ``is_tracked``: whether git tracks a file."""
-    ivs: dict[bytes, Sealed] = {}
-    keys: dict[tuple[str, str, str], Sealed] = {}
-    for sealed in encrypted:
-        sealed.findings += _twins(sealed, cwd, is_tracked)
-        _shared(sealed, keys)
+class Across:
+    """Compares each encrypted file with those before it.  ``is_tracked``: whether git tracks a file.
+
+    Of a file, it keeps only the wrapped data keys, and of each value its nonce, path and hash.
+    """
+
+    def __init__(self, cwd: str, is_tracked: Callable[[str], bool]) -> None:
+        self._cwd = cwd
+        self._is_tracked = is_tracked
+        self._values: dict[bytes, tuple[str, Path, int]] = {}
+        self._keys: dict[tuple[str, str, str], Sealed] = {}
+
+    def add(self, sealed: Sealed) -> None:
+        """Add the findings about a file and those before it."""
+        sealed.findings += _twins(sealed, self._cwd, self._is_tracked)
+        _shared(sealed, self._keys)
         for iv, leaf in sealed.ivs.items():
-            other = ivs.setdefault(iv, sealed)
-            if other is not sealed and not is_copy(leaf, earlier := other.ivs[iv]):  # or the file is a copy
-                sealed.find_nonce(leaf, earlier, f"{other.file}: {spell(earlier.path)}")
+            mine = (sealed.file, leaf.path, hash(ciphertext(leaf)))
+            file, path, other = self._values.setdefault(iv, mine)
+            if other != mine[2]:  # else the file is a copy
+                sealed.find_nonce(leaf, f"{file}: {spell(path)}")
 
 
 def without_drivers(encrypted: Sequence[Sealed], cwd: str) -> Iterator[Finding]:
@@ -92,7 +102,7 @@ def plain_names(name: str) -> list[str]:
 
 def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
     """Return how many encrypted values ``data`` has in plaintext, and how many of the same length."""
-    format = sealed.document.format
+    format = sealed.format
     if sniff.find(data) is not None:
         return 0, 0  # it is encrypted, too
     if format == "binary":

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 
 from encconf import formats
 from encconf.audit import glance, meant
-from encconf.audit.across import across, without_drivers
+from encconf.audit.across import Across, without_drivers
 from encconf.audit.findings import SEVERITIES, Finding, Ignored, Lines, printable, quoted
 from encconf.audit.folders import Folder, Named, by_folder
 from encconf.audit.plain import Plain, private_key
@@ -109,7 +109,7 @@ def check(
     Raises UsageError for an unknown kind in ``ignored``.
     """
     whole = scope == ALL
-    run = _Check(cwd, config, Ignored(ignored), known or Known(cwd))
+    run = _Check(cwd, config, Ignored(ignored), known or Known(cwd), verify=verify is not None)
     names = list(names)
     with progress(len(names), "checking") as step:
         listed = run.files(names, skip_links=whole, step=step)
@@ -131,11 +131,13 @@ def check(
 class _Check:
     """One run of `check`."""
 
-    def __init__(self, cwd: str, config: str | None, ignored: Ignored, known: Known) -> None:
+    def __init__(self, cwd: str, config: str | None, ignored: Ignored, known: Known, *, verify: bool) -> None:
         self.cwd = cwd
         self.book = Rulebook(config, cwd)
         self.ignored = ignored
         self.known = known
+        self.verify = verify
+        self.across = Across(cwd, known.tracked)
         self.report = Report()
         self.found: list[Finding] = []
         self.sealed: list[Sealed] = []
@@ -284,6 +286,8 @@ class _Check:
         check_sealed(found, rule, place, file.rules.who if file.rules is not None else label)
         if file.chosen is None and not file.unsure:
             self._no_rule(found, file)
+        self.across.add(found)
+        found.release(text=self.verify)
         self.sealed.append(found)
 
     def _no_rule(self, found: Sealed, file: Named) -> None:
@@ -341,7 +345,6 @@ class _Check:
 
     def together(self) -> None:
         """Add the findings for which all files must have been read."""
-        across(self.sealed, self.cwd, self.known.tracked)
         twins = {found.file for found in self.found if found.slug == "plain-twin"}
         uses_sops = bool(self.sealed or self.book.read)
         found = [plain.finding(self.known.exposed, uses_sops=uses_sops) for plain in self.plains]

@@ -1,6 +1,6 @@
 """Plaintext files that may have been meant to be encrypted, for `encconf.audit.check`.
 
-A finding depends on how many files of the same rule are encrypted, so all files are read first.
+The severity depends on how many files of the same rule are encrypted, so it is known after all were read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from encconf.audit.findings import Finding, Lines, printable
 from encconf.audit.folders import Named
 from encconf.audit.sealed import is_named_like_a_secret, looks_like_a_secret
 from encconf.errors import PatternError
-from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import Document, Leaf
@@ -53,77 +52,80 @@ def _is_locked(text: bytes) -> bool:
     return False
 
 
-class Plain(Record):
-    """One plaintext file, with its rule (None if no rule is usable) and the rule's name in messages.
+class Plain:
+    """One plaintext file, and what a finding about it would say.
 
-    ``telling`` says that only values that look like secrets count.
+    ``rule`` is its rule (None if none is usable), ``where`` the rule's name in messages.  ``telling`` says
+    that only values that look like secrets count.  The document is not kept.
     """
 
-    file: Named
-    data: bytes
-    document: Document
-    rule: Rule | None
-    where: str
-    telling: bool
+    __slots__ = ("_found", "_is_object", "file")
+
+    def __init__(
+        self, file: Named, data: bytes, document: Document, rule: Rule | None, where: str, *, telling: bool
+    ) -> None:
+        self.file = file
+        self._is_object = meant.holds_object_secret(data)
+        self._found: Finding | None = None
+        if meant.is_public(file.name) or meant.is_encrypted_otherwise(data):
+            return
+        leaves = _hidden(file, document, rule, telling=telling)
+        if not (document.text.strip() if document.format == "binary" else leaves):
+            return
+        paths = [printable(spell(leaf.path)) for leaf in leaves]
+        what = f"{listed(paths, 3)} in plaintext" if paths else "plaintext"
+        why = f"and {where} covers it" if where else "and its name says that it is encrypted"
+        cause, said = f"plaintext, {why}", f"{what}, {why}"
+        if not file.meant:
+            said = cause = "a Kubernetes Secret in plaintext that no creation rule covers"
+        at = Lines(document.text)(leaves[0].start if leaves else 0)
+        hint = f"{self._hint(rule)} {_COMMITTED}"
+        self._found = Finding("not-encrypted", file.name, said, place=at, hint=hint, cause=cause)
 
     def finding(self, exposed: Callable[[str], bool], *, uses_sops: bool) -> Finding | None:
         """Return the finding about this file, or None.
 
         ``exposed`` says whether git would commit a file, and ``uses_sops`` whether sops is used at all.
         """
-        file, text = self.file, self.document.text
-        is_meant = file.meant or uses_sops
-        if not is_meant or meant.is_public(file.name) or meant.is_encrypted_otherwise(self.data):
-            return None
-        leaves = self._leaves()
-        is_binary = self.document.format == "binary"
-        if not (text.strip() if is_binary else leaves) or not exposed(file.name):
+        file, found = self.file, self._found
+        if found is None or not (file.meant or uses_sops) or not exposed(file.name):
             return None
         if not file.meant:
-            severity = "warning"
+            found.severity = "warning"
         elif file.chosen is None:
-            severity = "error" if uses_sops else "warning"
+            found.severity = "error" if uses_sops else "warning"
         elif file.meant != "error" or meant.says_secret(file.name) or file.chosen.is_narrow:
-            severity = file.meant
+            found.severity = file.meant
         else:
-            severity = "warning" if meant.holds_object_secret(self.data) else "note"
-        paths = [printable(spell(leaf.path)) for leaf in leaves]
-        what = f"{listed(paths, 3)} in plaintext" if paths else "plaintext"
-        why = f"and {self.where} covers it" if self.where else "and its name says that it is encrypted"
-        cause, said = f"plaintext, {why}", f"{what}, {why}"
-        if not file.meant:
-            said = cause = "a Kubernetes Secret in plaintext that no creation rule covers"
-        at = Lines(text)(leaves[0].start if leaves else 0)
-        hint = f"{self._hint()} {_COMMITTED}"
-        return Finding("not-encrypted", file.name, said, place=at, severity=severity, hint=hint, cause=cause)
+            found.severity = "warning" if self._is_object else "note"
+        return found
 
-    def _hint(self) -> str:
-        if self.rule is None:
+    def _hint(self, rule: Rule | None) -> str:
+        if rule is None:
             return "Add a creation rule for it, then encrypt it."
-        if not self.rule.groups:
+        if not rule.groups:
             return "The rule names no key, so name one: encconf encrypt -i --age RECIPIENT FILE."
-        if not self.rule.selects and meant.holds_object_secret(self.data):
+        if not rule.selects and self._is_object:
             return (
                 "Its rule also encrypts kind and metadata: to encrypt only the data, add encrypted_regex: "
                 "^(data|stringData)$ to the rule. Then encrypt it (encconf encrypt -i FILE)."
             )
         return "Encrypt it (encconf encrypt -i FILE)."
 
-    def _leaves(self) -> list[Leaf]:
-        """Return the values that the file's rule would encrypt and that are worth hiding."""
-        document = self.document
-        if document.format == "binary":
-            return []
-        if not self.file.meant:
-            return meant.object_secrets(document)
-        selection = self.rule.selection if self.rule is not None else DEFAULT
-        try:
-            chosen = selection.choose(document).leaves
-        except PatternError:
-            return []  # `encconf.audit.rulecheck` reports it
-        leaves = [leaf for leaf, is_chosen in zip(document.leaves, chosen, strict=True) if is_chosen]
-        leaves = meant.hidden(document, leaves)
-        return [leaf for leaf in leaves if _tells(leaf, document.format)] if self.telling else leaves
+
+def _hidden(file: Named, document: Document, rule: Rule | None, *, telling: bool) -> list[Leaf]:
+    """Return the values that a file's rule would encrypt and that are worth hiding."""
+    if document.format == "binary":
+        return []
+    if not file.meant:
+        return meant.object_secrets(document)
+    try:
+        chosen = (rule.selection if rule is not None else DEFAULT).choose(document).leaves
+    except PatternError:
+        return []  # `encconf.audit.rulecheck` reports it
+    leaves = [leaf for leaf, is_chosen in zip(document.leaves, chosen, strict=True) if is_chosen]
+    leaves = meant.hidden(document, leaves)
+    return [leaf for leaf in leaves if _tells(leaf, document.format)] if telling else leaves
 
 
 def _tells(leaf: Leaf, format: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cached_property
 
 from encconf.audit import DIRECTIVE
 from encconf.audit.findings import Finding, Lines, printable
@@ -49,7 +50,7 @@ class Sealed:
     """An encrypted file.  Its findings are added to ``findings``, and ``counts`` has their number by kind.
 
     ``lengths`` are the lengths of the encrypted values' plaintext in bytes, by path.  ``ivs`` maps each nonce
-    to the first value that has it.
+    to the first value that has it.  After `release`, only the file as a whole can have findings.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Sealed:
     ) -> None:
         self.file = file
         self.text = document.text
+        self.format = document.format
         self.document = document
         self.metadata = metadata
         self.chosen = chosen
@@ -98,19 +100,22 @@ class Sealed:
         if leaf is not None:
             at, path = leaf.start, spell(leaf.path)
             message = f"{printable(path)} {message}"
-        elif at is None:
-            at = self._block_start()
+        place = self.block if at is None else self._lines(at)
         found = self._last[slug] = Finding(
-            slug, self.file, message, place=self._lines(at), path=path, severity=severity, hint=hint
+            slug, self.file, message, place=place, path=path, severity=severity, hint=hint
         )
         self.findings.append(found)
 
-    def find_nonce(self, leaf: Leaf, other: Leaf, where: str) -> None:
+    def find_nonce(self, leaf: Leaf, where: str) -> None:
         """Add a finding that a ciphertext has the same nonce as another one, which is at ``where``."""
-        if is_copy(leaf, other):
-            self.find("equal-value", f"has the same ciphertext as {printable(where)}", leaf)
-        else:
-            self.find("equal-iv", f"is encrypted with the same nonce as {printable(where)}", leaf)
+        self.find("equal-iv", f"is encrypted with the same nonce as {printable(where)}", leaf)
+
+    def release(self, *, text: bool) -> None:
+        """Forget the document, which may take a hundred times as much memory as the rest, and the text."""
+        _ = self.block
+        del self.document, self.chosen, self.lengths, self.ivs, self._lines
+        if not text:
+            del self.text
 
     def finish(self) -> None:
         """Add the number of omitted findings to the last finding of each kind."""
@@ -118,14 +123,16 @@ class Sealed:
             if count > _AT_MOST:
                 self._last[slug].message += f" (and {count - _AT_MOST} more such places in this file)"
 
-    def _block_start(self) -> int:
+    @cached_property
+    def block(self) -> tuple[int, int]:
+        """The line and the column of the ``sops`` block."""
         block = self.document.parts[0].block if self.document.parts else None
-        return block[0] if block else 0
+        return self._lines(block[0] if block else 0)
 
 
-def is_copy(one: Leaf, other: Leaf) -> bool:
-    """Whether two leaves have the same ciphertext."""
-    return (one.data or b"").rstrip() == (other.data or b"").rstrip()
+def ciphertext(leaf: Leaf) -> bytes:
+    """Return the ciphertext of a leaf; a line break of a block scalar is not part of it."""
+    return (leaf.data or b"").rstrip()
 
 
 def label(key: MasterKey) -> str:
@@ -276,8 +283,11 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
         if earlier is leaf:
             continue
         # A boolean, number or comment may have been copied; so may a value in another document.
-        if not is_copy(leaf, earlier) or (kind in _TEXTS and earlier.path != leaf.path):
-            sealed.find_nonce(leaf, earlier, spell(earlier.path))
+        where = spell(earlier.path)
+        if ciphertext(leaf) != ciphertext(earlier):
+            sealed.find_nonce(leaf, where)
+        elif kind in _TEXTS and earlier.path != leaf.path:
+            sealed.find("equal-value", f"has the same ciphertext as {printable(where)}", leaf)
 
 
 def _plaintext(

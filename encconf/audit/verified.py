@@ -30,7 +30,7 @@ def verify(encrypted: Sequence[Sealed], credentials: Credentials, step: Callable
     def open(sealed: Sealed) -> None:
         opening.open_text(
             sealed.text,
-            format=sealed.document.format,
+            format=sealed.format,
             credentials=credentials,
             notify=lambda text: sealed.find("damaged-comment", text),
         )
