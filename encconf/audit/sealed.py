@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cached_property
 
 from encconf.audit import DIRECTIVE
 from encconf.audit.findings import Finding, Lines, printable
@@ -49,8 +48,8 @@ _REFERENCE = rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)"
 class Sealed:
     """An encrypted file.  Its findings are added to ``findings``, and ``counts`` has their number by kind.
 
-    ``lengths`` are the lengths of the encrypted values' plaintext in bytes, by path.  ``ivs`` maps each nonce
-    to the first value that has it.  After `release`, only the file as a whole can have findings.
+    ``block`` is the line and the column of its ``sops`` block.  ``lengths`` are the lengths of the encrypted
+    values' plaintext in bytes, by path.  ``ivs`` maps each nonce to the first value that has it.
     """
 
     def __init__(
@@ -68,6 +67,8 @@ class Sealed:
         self.ivs: dict[bytes, Leaf] = {}
         self._last: dict[str, Finding] = {}
         self._lines = Lines(document.text)
+        block = document.parts[0].block if document.parts else None
+        self.block = self._lines(block[0] if block else 0)
 
     @property
     def data_keys(self) -> list[tuple[str, str, str]]:
@@ -111,8 +112,10 @@ class Sealed:
         self.find("equal-iv", f"is encrypted with the same nonce as {printable(where)}", leaf)
 
     def release(self, *, text: bool) -> None:
-        """Forget the document, which may take a hundred times as much memory as the rest, and the text."""
-        _ = self.block
+        """Forget the document, and the text unless ``text``.  From now on, no leaf can have a finding.
+
+        They take ten times as much memory as the rest.
+        """
         del self.document, self.chosen, self.lengths, self.ivs, self._lines
         if not text:
             del self.text
@@ -122,12 +125,6 @@ class Sealed:
         for slug, count in self.counts.items():
             if count > _AT_MOST:
                 self._last[slug].message += f" (and {count - _AT_MOST} more such places in this file)"
-
-    @cached_property
-    def block(self) -> tuple[int, int]:
-        """The line and the column of the ``sops`` block."""
-        block = self.document.parts[0].block if self.document.parts else None
-        return self._lines(block[0] if block else 0)
 
 
 def ciphertext(leaf: Leaf) -> bytes:

@@ -54,15 +54,16 @@ def parse(text: str, pure: bool) -> Iterator[Any]:
 
 
 def _parsed(text: str, pure: bool) -> Iterator[Any]:
+    cyaml: Any = None
     if not pure:
         with suppress(ImportError):  # ruamel.yaml.clib is not installed
             from ruamel.yaml import cyaml
-
-            # Not YAML(), whose loader would refer to itself: 150 kB of garbage for each text.
-            parser = cyaml.CParser(text)  # type: ignore[attr-defined]
-            while parser.check_event():
-                yield parser.get_event()
-            return
+    if cyaml is not None:
+        # Not YAML(), whose loader refers to itself: 150 kB of garbage for each text.
+        parser = cyaml.CParser(text)
+        while parser.check_event():
+            yield parser.get_event()
+        return
     from ruamel.yaml import YAML
 
     class Parser(YAML):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
+import ruamel.yaml
 from formats.test_lines import facts
 from generate import yaml_text
 from oracle import FIXTURES
@@ -40,6 +43,15 @@ def both(text: str) -> bool:
 
 def test_without_the_c_parser() -> None:
     assert sum(both(yaml_text(seed)) for seed in range(120)) >= 116
+
+
+def test_where_the_c_parser_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "a: [http://host]\n"
+    with pytest.raises(TooNewError):
+        read(text, True, pure=False)
+    monkeypatch.setitem(sys.modules, "ruamel.yaml.cyaml", None)
+    monkeypatch.delattr(ruamel.yaml, "cyaml")
+    assert [leaf.data for leaf in read(text, True, pure=False).leaves] == [b"http://host"]
 
 
 def test_without_the_c_parser_hard() -> None:
