@@ -326,25 +326,25 @@ def _of_config(text: str) -> Iterator[tuple[str, str]]:
     members: dict[int, list[Leaf]] = {}
     for leaf in leaves:
         members.setdefault(id(leaf.scope), []).append(leaf)
-    behind: dict[int, str] = {}
+    beside: dict[int, str] = {}
     above: dict[int, str] = {}
     for leaf in leaves:
         if anchor := _ANCHOR.search(text, max(leaf.start - _NEAR, 0), leaf.start):
             yield from _each(leaf, anchor[1])
-        behind.update(_behind(text, leaf, members[id(leaf.scope)]))
+        beside.update(_beside(text, leaf, members[id(leaf.scope)]))
         if name := _comment_above(text, leaf):
             above[id(leaf)] = name
     for leaf in leaves:
-        if said := behind.get(id(leaf)):
+        if said := beside.get(id(leaf)):
             yield from _each(leaf, said)
-    for names in (behind, above):
+    for names in (beside, above):
         yield from _of_items(leaves, names, above=names is above)
     for leaf in leaves:
         for key in _parts(leaf):
             yield key, _ssh_comment(key)
 
 
-def _behind(text: str, leaf: Leaf, members: list[Leaf]) -> dict[int, str]:
+def _beside(text: str, leaf: Leaf, members: list[Leaf]) -> dict[int, str]:
     """Return the name in the comment after a leaf, by the leaf's id; after a list, names for ``members``."""
     # A block scalar ends with its line, so what follows it is on another line.
     comment = None if text[leaf.end - 1] == "\n" else _COMMENT.match(text, leaf.end)

@@ -25,7 +25,7 @@ def lines_above(comments: list[tuple[str, bool]], key: Any) -> list[str]:
     return [line for text, inline in comments if not inline or key is None for line in comment_lines(text)]
 
 
-def text_behind(comments: list[tuple[str, bool]]) -> str:
+def text_after(comments: list[tuple[str, bool]]) -> str:
     """Return the comments after an item, on its line."""
     return "".join(f" {line}" for text, inline in comments if inline for line in comment_lines(text))
 

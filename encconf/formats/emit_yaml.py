@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from encconf.formats import goyaml
-from encconf.formats.emit_parts import items_of, lines_above, text_behind
+from encconf.formats.emit_parts import items_of, lines_above, text_after
 from encconf.formats.yaml_text import Style, block_lines, chomping
 from encconf.formats.yaml_words import binary, double, escaped, means, single
 from encconf.text.document import Leaf
@@ -29,7 +29,7 @@ class GoYaml(Style):
     def items(self, node: Any) -> Iterable[tuple[Any, Any, list[str], str]]:
         """Yield the items of a collection with their comments.  The last comments belong to no item."""
         for key, item, comments in items_of(node, self.notes):
-            yield key, item, lines_above(comments, key), text_behind(comments)
+            yield key, item, lines_above(comments, key), text_after(comments)
 
     def key(self, key: str) -> str:
         """Return a key as it is written."""

@@ -122,7 +122,7 @@ def read_lines(text: str, *, exact: bool) -> Iterator[Entry | re.Match[str]]:
         entry.line, entry.name = line, name
         at = entry.stop
         if tail_at >= 0:
-            yield _comment_behind(text, entry, tail_at)
+            yield _comment_after(text, entry, tail_at)
         yield entry
     if run is not None:
         yield run
@@ -154,7 +154,7 @@ def _comment(text: str, line: int, sign: int, end: int, stop: int, kind: str = "
     return Entry(kind, line, stop, start, end, "")
 
 
-def _comment_behind(text: str, entry: Entry, at: int) -> Entry:
+def _comment_after(text: str, entry: Entry, at: int) -> Entry:
     """Return the comment after a value."""
     end = _back(text, at, line_end(text, at)[0])
     # The library drops a comment after backquotes or three quotes that close in their first line.
@@ -269,13 +269,13 @@ def _continued(text: str, start: int, last: int, stop: int, exact: bool, most: i
     size = len(parts[0])
     while size <= most:
         end, following = line_end(text, stop)
-        first, behind = skip_blanks(text, stop, end), _back(text, stop, end)
+        first, text_end = skip_blanks(text, stop, end), _back(text, stop, end)
         stop = following
-        if first >= behind:
+        if first >= text_end:
             break
-        last = behind
-        goes_on = text[behind - 1] == "\\" and (exact or _goes_on(text, stop))
-        parts.append(text[first : behind - goes_on])
+        last = text_end
+        goes_on = text[text_end - 1] == "\\" and (exact or _goes_on(text, stop))
+        parts.append(text[first : text_end - goes_on])
         size += len(parts[-1])
         if not goes_on:
             break

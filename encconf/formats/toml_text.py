@@ -248,7 +248,7 @@ def _word_of(value: object) -> str:
 
 def lay_out(path: str, table: Any, word: Callable[[Any], str], notes: Notes | None = None) -> Iterator[str]:
     """Yield the lines of a table: its own members, then the tables in it, each with its header."""
-    from encconf.formats.emit_parts import items_of, lines_above, text_behind
+    from encconf.formats.emit_parts import items_of, lines_above, text_after
 
     tables: list[tuple[str, str, Any, list[str]]] = []
     for key, item, comments in items_of(table, notes or {}):
@@ -265,7 +265,7 @@ def lay_out(path: str, table: Any, word: Callable[[Any], str], notes: Notes | No
             tables += [(f"[[{inner}]]", inner, each, []) for each in item[1:]]
         else:
             yield from above
-            yield f"{name} = {word(item)}{text_behind(comments)}"
+            yield f"{name} = {word(item)}{text_after(comments)}"
     for header, inner, members, above in tables:
         yield from ("", *above, header)
         yield from lay_out(inner, members, word, notes)

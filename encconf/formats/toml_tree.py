@@ -199,7 +199,7 @@ def _replace_table(chain: list[Entry], path: Path, value: Plain) -> None:
         before = "" if len(chain) == 1 or chain[-1].head.endswith("\n") else newline
         members = before + "".join(f"{line}{newline}" for line in _members_of(value, newline))
         here.entries = [Entry((), members), *_without(here.entries, ())]
-        if whole:  # tables inside may be behind another table
+        if whole:  # tables inside may come after another table
             root = chain[0].tree
             at = root.entries.index(chain[1])
             root.entries[at + 1 :] = _without(root.entries[at + 1 :], whole)

@@ -137,18 +137,18 @@ def _detach_flow(document: Document, part: Part, start: int, end: int) -> Edit:
         last = _last_end(document, part, start)
         found = re.search(r",\s*\Z", text[last:start])
         at = last + found.start() if found else start
-        behind_comment = re.compile(_COMMENT).search(text, max(last, line_start(text, at)), at)
-        return start if behind_comment else at, end, ""
-    behind = comma.end()
+        after_comment = re.compile(_COMMENT).search(text, max(last, line_start(text, at)), at)
+        return start if after_comment else at, end, ""
+    after_comma = comma.end()
     line = line_start(text, start)
-    below = re.compile(_BLANK_LINE).match(text, behind)
+    below = re.compile(_BLANK_LINE).match(text, after_comma)
     if below and not text[line:start].strip():
         return line, below.end(), ""
-    if text[behind : part.close].strip():
-        after = re.compile(r"\s*").match(text, behind)
-        return start, after.end() if after else behind, ""
+    if text[after_comma : part.close].strip():
+        after = re.compile(r"\s*").match(text, after_comma)
+        return start, after.end() if after else after_comma, ""
     # A last member with a comma was added with a blank before it.
-    return start - (text[start - 1] == " "), behind, ""
+    return start - (text[start - 1] == " "), after_comma, ""
 
 
 def _last_end(document: Document, part: Part, before: int) -> int:

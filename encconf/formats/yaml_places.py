@@ -73,7 +73,7 @@ class Node:
             self.end = self.items[-1].end
 
 
-def _behind_gap(text: str, at: int) -> int:
+def _after_gap(text: str, at: int) -> int:
     """Return where the next key, dash or value is, after comments and empty lines."""
     gap = _SKIP.match(text, at)
     assert gap is not None  # the pattern also matches the empty string
@@ -143,7 +143,7 @@ class _Walk:
 
         Returns None if the text has something else there.
         """
-        text, start = self.text, _behind_gap(self.text, self.at)
+        text, start = self.text, _after_gap(self.text, self.at)
         head = "-"
         if key is not None:
             quote = text[start : start + 1] if not text.startswith(f"{key}:", start) else ""
@@ -154,7 +154,7 @@ class _Walk:
         """Return the collection after a key or dash, still without items."""
         kind = "map" if sign == "{" else "seq"
         self.at = after
-        at = _behind_gap(self.text, after)
+        at = _after_gap(self.text, after)
         if not self.text.startswith(sign, at):
             return Node(kind, -1, -1)
         self.at = at + 1
@@ -248,7 +248,7 @@ def _dash(text: str, inside: Node, node: Node) -> tuple[int, int]:
     """Return start and end of the dash before an item.  In a flow sequence, both are the item's start."""
     if inside.flow:
         return node.start, node.start
-    dash = _behind_gap(text, inside.items[-1].end if inside.items else inside.value)
+    dash = _after_gap(text, inside.items[-1].end if inside.items else inside.value)
     return dash, dash + 1 if text.startswith("-", dash) else ODD
 
 
@@ -262,7 +262,7 @@ def _colon(text: str, inside: Node, node: Node, key: Node) -> tuple[int, int]:
     before = text[begin:start].strip(" -\ufeff")
     if before == "?":  # a key of several lines, as sops writes it
         start = text.index("?", begin)
-        if _behind_gap(text, end) >= node.start:  # it has no colon and no value
+        if _after_gap(text, end) >= node.start:  # it has no colon and no value
             return start, end
     elif before:
         colon = None

@@ -266,12 +266,12 @@ class Style:
     def entries(self, node: Any, column: int) -> list[str]:
         """Return the lines of a collection that has items, indented to a column."""
         lines: list[str] = []
-        for key, item, above, behind in self.items(node):
+        for key, item, above, after in self.items(node):
             lines += [" " * column + line for line in above]
             if key is not None:
                 head = f"{self.key(key)}:" if isinstance(node, dict) else "-"
                 first, *more = self.item(head, item, column)
-                lines += [first + behind, *more]
+                lines += [first + after, *more]
         return lines
 
     def item(self, head: str, item: Any, column: int) -> list[str]:

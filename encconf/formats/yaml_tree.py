@@ -252,7 +252,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
         if (
             isinstance(value, str)
             and "\n" in value
-            and ("#" in _behind(entry) or _comments_below(entry, outer))
+            and ("#" in _text_after(entry) or _comments_below(entry, outer))
         ):
             quotes = DOUBLE  # a block scalar would include the comments
         style = Style(chain[0], quotes)
@@ -262,7 +262,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
         laid = style.item(head, value, outer.column or 0)
         laid[0] += _beside(entry)
         newline = style.newline if _ends_a_line(old) and not (isinstance(old, Tree) and old.flow) else ""
-        entry.post = _behind(entry)
+        entry.post = _text_after(entry)
         entry.value = Single(style.newline.join(laid)[outer.column or 0 :] + newline, {})
         entry.head, entry.sign = "", None
 
@@ -313,7 +313,7 @@ def remove(chain: list[Entry], path: Path) -> None:
         members[1].lead = ""
         del outer.entries[: outer.entries.index(members[1])]
     else:
-        outer.entries[at : at + 1] = _comments_behind(entry)
+        outer.entries[at : at + 1] = _comments_after(entry)
 
 
 def _replace_root(entry: Entry, value: Plain) -> None:
@@ -331,7 +331,7 @@ def _replace_root(entry: Entry, value: Plain) -> None:
         before += "".join(line.text for line in old.entries[:first])
         if members:
             before += members[0].lead
-            after = _behind(entry)
+            after = _text_after(entry)
             ended = _ends_a_line(old)
         else:
             after = "".join(line.text for line in old.entries[first:]) + after
@@ -347,17 +347,17 @@ def _replace_root(entry: Entry, value: Plain) -> None:
     entry.lead, entry.head, entry.value, entry.post = "", before, Single(laid, {}), after
 
 
-def _comments_behind(entry: Entry) -> list[Entry]:
+def _comments_after(entry: Entry) -> list[Entry]:
     """Return the comment lines after the last value of a block collection."""
     tree = entry.value
     if not isinstance(tree, Tree) or tree.flow:
         return []
     last = tree.members[-1]
-    return [*_comments_behind(last), *tree.entries[tree.entries.index(last) + 1 :]]
+    return [*_comments_after(last), *tree.entries[tree.entries.index(last) + 1 :]]
 
 
 def _beside(entry: Entry) -> str:
-    """Return the comment behind the key of a block collection, or behind the header of a block scalar."""
+    """Return the comment after the key of a block collection, or after the header of a block scalar."""
     old = entry.value
     head = entry.head[entry.sign :]
     if isinstance(old, Single) and old.style in _BLOCKS:
@@ -367,7 +367,7 @@ def _beside(entry: Entry) -> str:
 
 
 def _keep_comments(entry: Entry, above: list[Entry], newline: str) -> None:
-    """Move the comments above a collection's only member behind it, and remove the one on its line."""
+    """Move the comments above a collection's only member below it, and remove the one on its line."""
     last = _last(entry)
     ending = last.post[len(last.post.rstrip("\r\n")) :]
     comments = "".join(line.text for line in above)
@@ -393,9 +393,9 @@ def _last(entry: Entry) -> Entry:
     return entry
 
 
-def _behind(entry: Entry) -> str:
+def _text_after(entry: Entry) -> str:
     """Return the text after the last value of an entry: the rest of its line, and comment lines."""
-    comments = "".join(line.text for line in _comments_behind(entry))
+    comments = "".join(line.text for line in _comments_after(entry))
     last = _last(entry)
     return last.post + comments + (entry.post if last is not entry else "")
 

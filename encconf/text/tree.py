@@ -295,7 +295,7 @@ def append(tree: Tree, member: str, gap: str = "") -> None:
         elif not new.lead and len(tree.entries) == 1:
             new.lead = gap
         new.post, last.post = last.post, ""
-        if indent is None:  # the comment behind the last member ends the line
+        if indent is None:  # the comment after the last member ends the line
             new.trail, last.trail = last.trail, ""
     else:
         tree.tail = ""
@@ -303,7 +303,7 @@ def append(tree: Tree, member: str, gap: str = "") -> None:
 
 
 def take(tree: Tree, entry: Entry) -> None:
-    """Remove a member of a collection in brackets, one comma, and the comment behind it on its line.
+    """Remove a member of a collection in brackets, one comma, and the comment after it on its line.
 
     Other comments stay.
     """

@@ -15,11 +15,11 @@ def test_items_of() -> None:
     assert emit_parts.items_of({}, {}) == []
 
 
-def test_comments_above_and_behind() -> None:
+def test_comments_above_and_after() -> None:
     comments = [(" a", False), (" b", True)]
     assert emit_parts.lines_above(comments, "key") == ["# a"]
     assert emit_parts.lines_above(comments, None) == ["# a", "# b"]
-    assert emit_parts.text_behind(comments) == " # b"
+    assert emit_parts.text_after(comments) == " # b"
 
 
 def test_every_line_of_a_comment_is_one() -> None:
