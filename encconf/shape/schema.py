@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _SHOWN = 8  # problems listed in one error
-_PLACE = re.compile(r"(.*?)(?: - at `(?:key in )?\$([^`]*)`)?", re.DOTALL)
+_PLACE = re.compile(r"(.*?)(?: - at (`key` in )?`\$([^`]*)`)?", re.DOTALL)
 
 
 def convert(value: Any, schema: type[T], *, at: Sequence[str] = (), lax: bool = False) -> T:
@@ -78,9 +78,11 @@ def _by_msgspec(value: Any, schema: type[T], at: Sequence[str], lax: bool) -> T:
         found = _PLACE.fullmatch(str(error))
         assert found is not None  # every text matches
         what = re.sub(r"(Invalid (?:\w+ )?value) .*", r"\1", found[1], flags=re.DOTALL)
+        if found[2]:
+            what = f"a key is not accepted: {what[:1].lower()}{what[1:]}"
         if error.__cause__ is not None:  # __post_init__ raised it, so the message may contain the value
             what = "the class rejects the values"
-        problem = _problem((_spelled(at) + (found[2] or "")).removeprefix("."), what)
+        problem = _problem((_spelled(at) + (found[3] or "")).removeprefix("."), what)
     if problem:
         raise _refused([problem])
     raise WrongTypeError(

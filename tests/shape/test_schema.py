@@ -204,3 +204,19 @@ def test_without_msgspec_the_error_says_what_to_install(
     with pytest.raises(MissingExtraError, match="needs msgspec: Number") as caught:
         load_config(write("s.enc.yaml", TEXT), schema=Number)
     assert caught.value.hint == "install it: pip install 'encconf[msgspec]'"
+
+
+@dataclasses.dataclass
+class Keyed:
+    d: dict[int, str]
+
+
+@pytest.mark.parametrize(
+    ("schema", "place"), [(Keyed, r"db\.d"), (dict[str, dict[int, str]], r"db\[\.\.\.\]")]
+)
+def test_the_message_names_the_place_of_a_key(write: Callable[..., Path], schema: type, place: str) -> None:
+    path = write("s.enc.yaml", f"db: {{d: {{{SECRET}: x}}}}\n")
+    message = rf"{place}: a key is not accepted: expected int, got str$"
+    with pytest.raises(ConfigTypeError, match=message) as caught:
+        load_config(path, section="db", schema=schema)
+    assert SECRET not in str(caught.value)
