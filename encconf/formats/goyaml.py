@@ -126,7 +126,7 @@ def stored(value: Plain) -> tuple[str, bytes | None]:
     if isinstance(value, float):
         return "float", format_float(value)
     assert isinstance(value, str)
-    return "str", value.encode()
+    return "str", _encode(value)
 
 
 def fill(leaves: Iterable[Leaf]) -> None:
@@ -262,7 +262,8 @@ def _encode(value: str) -> bytes:
     try:
         return value.encode()
     except UnicodeEncodeError:
-        raise ParseError("a string holds half of a surrogate pair, which UTF-8 cannot store") from None
+        pass  # it has the value
+    raise ParseError("a string holds half of a surrogate pair, which UTF-8 cannot store")
 
 
 def _decode_base64(value: str) -> bytes:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from encconf import formats
-from encconf.engine import loading
-from encconf.errors import WrongTypeError, about
+from encconf.engine import loading, opening
+from encconf.errors import about
 from encconf.formats import sniff
 from encconf.io import fileio, locks
 from encconf.shape.arguments import check, path_of
-from encconf.text.path import Path, spell
+from encconf.shape.values import plain, plain_key, same
+from encconf.text.path import Path
 from encconf.verbs import changes, checks
 
 TYPE_CHECKING = False
@@ -68,6 +69,7 @@ def edit(
             del doc, before, opened  # error trackers print local variables
 
 
+@opening.bounded
 def _save(
     name: str,
     target: str,
@@ -112,21 +114,22 @@ def differences(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any
             if key not in new:
                 yield (*path, key), changes.REMOVED
         for key, value in new.items():
+            here = (*path, plain_key(key, path))
             if key in old:
-                yield from differences(old[key], value, (*path, key))
+                yield from differences(old[key], value, here)
             else:
-                yield (*path, key), _plain(value, (*path, key))
+                yield here, plain(value, here)
     elif isinstance(old, list) and isinstance(new, list):
         yield from _list_differences(old, new, path)
-    elif not _same(old, new):
-        yield path, _plain(new, path)
+    elif not same(old, new):
+        yield path, plain(new, path)
 
 
 def _list_differences(old: list[Any], new: list[Any], path: Path) -> Iterator[tuple[Path, Any]]:
     removed = []
     kept = 0
     for at, value in enumerate(old):
-        if kept < len(new) and _same(value, new[kept]):
+        if kept < len(new) and same(value, new[kept]):
             kept += 1
         else:
             removed.append(at)
@@ -134,39 +137,10 @@ def _list_differences(old: list[Any], new: list[Any], path: Path) -> Iterator[tu
         for at in reversed(removed):
             yield (*path, at), changes.REMOVED
     elif len(new) < len(old):
-        yield path, _plain(new, path)
+        yield path, plain(new, path)
     else:
         for at, value in enumerate(new):
             if at < len(old):
                 yield from differences(old[at], value, (*path, at))
             else:
-                yield (*path, at), _plain(value, (*path, at))
-
-
-def _same(old: Any, new: Any) -> bool:
-    if isinstance(old, dict) and isinstance(new, dict):
-        return list(old) == list(new) and all(_same(old[key], new[key]) for key in old)
-    if isinstance(old, list) and isinstance(new, list):
-        return len(old) == len(new) and all(map(_same, old, new))
-    if isinstance(old, str) or isinstance(new, str):
-        return bool(old == new)
-    return type(old) is type(new) and bool(old == new or (old != old and new != new))  # NaN is NaN
-
-
-def _plain(value: Any, path: Path) -> Any:
-    """Return a copy of a new value for `encconf.verbs.changes`, with exact types.  Raises WrongTypeError."""
-    if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                raise WrongTypeError(f"{spell(path)}: a key is a str, not {type(key).__name__}")
-        return {str(key): _plain(item, (*path, key)) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, (*path, at)) for at, item in enumerate(value)]
-    if isinstance(value, str):
-        return str(value)
-    if value is None or type(value) in (bool, int, float):
-        return value
-    raise WrongTypeError(
-        f"{spell(path)}: {type(value).__name__} cannot be stored",
-        hint="store a str, int, float, bool, None, or a dict or list of these",
-    )
+                yield (*path, at), plain(value, (*path, at))

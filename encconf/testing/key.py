@@ -16,6 +16,7 @@ from encconf.keys.age import AgeKey
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, Selection
 from encconf.shape.arguments import path_of
+from encconf.shape.values import plain, plain_key
 from encconf.verbs import changes
 
 TYPE_CHECKING = False
@@ -83,5 +84,6 @@ class TestKey:
 def _text(data: Mapping[str, Any], format: str) -> str:
     text = formats.module(format).EMPTY
     for key, value in data.items():
-        text = changes.put(text, (key,), value, format=format)
+        path = (plain_key(key, ()),)
+        text = changes.put(text, path, plain(value, path), format=format)
     return text

@@ -241,6 +241,7 @@ def from_json(text: str, *, as_int: Callable[[str], int | float] = int) -> Plain
     return value
 
 
+@opening.bounded
 def put(text: str, path: Path, value: Plain, *, format: str) -> str:
     """Return a plaintext with a value put at a path.  Raises what `change` raises."""
     return _with(formats.scan_any(text, format), (path, value)).text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import enum
 import re
 import threading
 from collections.abc import Callable
@@ -15,7 +16,15 @@ from hypothesis import strategies as st
 
 import encconf
 from encconf import decrypt, edit, load_config
-from encconf.errors import ChangedError, EmitError, EncconfError, InputError, PlaintextError, WrongTypeError
+from encconf.errors import (
+    ChangedError,
+    EmitError,
+    EncconfError,
+    InputError,
+    LimitError,
+    PlaintextError,
+    WrongTypeError,
+)
 from encconf.identities.credentials import Credentials
 from encconf.settings.edit import differences
 from encconf.testing import TestKey
@@ -279,3 +288,55 @@ def test_edits_at_the_same_time_wait_for_each_other(write: Callable[..., Path]) 
         thread.join()
     assert errors == []
     assert load_config(path) == {"n": 40}
+
+
+class Color(str, enum.Enum):  # noqa: UP042 - it prints as Color.RED, not as its text
+    RED = "red"
+    SIZE = "size"
+
+
+def test_an_enum_of_texts_is_saved_as_its_text(path: Path) -> None:
+    with edit(path) as doc:
+        doc["users"][0] = Color.RED
+        doc["servers"] = {Color.SIZE: Color.RED}
+        doc[Color.RED] = 1
+    assert "Color" not in decrypt(path.read_text())
+    loaded = load_config(path)
+    assert (loaded["users"][0], loaded["servers"], loaded["red"]) == ("red", {"size": "red"}, 1)
+
+
+def _in_itself() -> list[object]:
+    value: list[object] = ["hunter3"]
+    value.append(value)
+    return value
+
+
+def _deep(levels: int) -> object:
+    value: object = "hunter3"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("hunter3\ud800", EmitError),
+        ([10**5000], EmitError),
+        (_in_itself(), LimitError),
+        (_deep(300), LimitError),
+        (_deep(500), LimitError),
+        (_deep(5000), LimitError),
+    ],
+)
+def test_a_value_that_no_file_can_hold(path: Path, value: object, kind: type[EncconfError]) -> None:
+    before = path.read_text()
+    with pytest.raises(kind, match=r"s\.enc\.yaml: db") as caught, edit(path) as doc:
+        doc["db"]["new"] = value
+    assert "hunter3" not in repr((caught.value, caught.value.__context__, caught.value.__cause__))
+    assert path.read_text() == before
+
+
+def test_a_key_of_another_type(path: Path) -> None:
+    with pytest.raises(WrongTypeError, match=r"db: a key is a str, not int"), edit(path) as doc:
+        doc["db"][1] = "x"

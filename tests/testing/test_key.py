@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import stat
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from encconf import api
-from encconf.errors import KeyAccessError, ParseError, WrongTypeError
+from encconf.errors import EmitError, KeyAccessError, LimitError, ParseError, WrongTypeError
 from encconf.rules.selection import Selection
 from encconf.testing import TestKey
 
@@ -47,3 +48,30 @@ def test_what_is_shown_of_it_is_public() -> None:
     key = TestKey.generate()
     assert repr(key) == f"TestKey({key.recipient!r})"
     assert TestKey.generate().identity != key.identity
+
+
+@pytest.mark.parametrize(
+    "value", [datetime.date(2000, 1, 2), b"hunter2", object(), {1: "hunter2"}, {"a": [{1, 2}]}]
+)
+@pytest.mark.parametrize("format", ["yaml", "json", "toml"])
+def test_a_value_of_another_type(value: object, format: str) -> None:
+    with pytest.raises(WrongTypeError, match=r"^a"):
+        TestKey.generate().encrypt({"a": value}, format=format)
+    with pytest.raises(WrongTypeError, match="a key is a str"):
+        TestKey.generate().encrypt({1: "x"}, format=format)  # type: ignore[dict-item]
+
+
+def test_values_that_no_file_can_hold() -> None:
+    key = TestKey.generate()
+    with pytest.raises(EmitError, match=r"^a: "):
+        key.encrypt({"a": "hunter2\ud800"})
+    deep: list[object] = []
+    deep.append(deep)
+    with pytest.raises(LimitError, match=r"^a: "):
+        key.encrypt({"a": deep})
+
+
+def test_a_tuple_is_a_list() -> None:
+    key = TestKey.generate()
+    text = key.encrypt({"a": (1, "x")})
+    assert api.loads(text, format="yaml", credentials=key.credentials()) == {"a": [1, "x"]}
