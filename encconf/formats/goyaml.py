@@ -88,8 +88,9 @@ def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | d
     """Return the Python value for a type and bytes, from `resolve` or from a ciphertext.
 
     A str that is not UTF-8 is returned as bytes.  An int may have up to 400 digits, more than sops can
-    hold.  A time has a time zone, and loses fractions of a microsecond.  Raises ValueError if the bytes do
-    not fit the type; the error does not contain the bytes.
+    hold.  A time has a time zone, and loses fractions of a microsecond.  In the year 0, which Python does
+    not have, it stays a text.  Raises ValueError if the bytes do not fit the type; the error does not
+    contain the bytes.
     """
     if type == "str" and data is not None:
         try:
@@ -110,7 +111,7 @@ def parse(type: str, data: bytes | None) -> str | bytes | int | float | bool | d
     if type == "time":
         try:
             return _datetime(text)
-        except ValueError:  # the year 0, say, which Go has
+        except ValueError:
             pass
     raise ValueError(f"not what the type {type} says")
 
@@ -249,12 +250,15 @@ def _time(value: str) -> bytes | None:
     return f"{year:04}-{month:02}-{day:02}T{clock}{offset}".encode()
 
 
-def _datetime(text: str) -> datetime:
+def _datetime(text: str) -> datetime | str:
     import datetime
 
     found = re.fullmatch(_TIME, text)
     if not found or not found[9]:
         raise ValueError("not RFC 3339")
+    if found[1] == "0000":
+        datetime.datetime.fromisoformat(f"0004{text[4:]}")  # also a leap year
+        return text
     return datetime.datetime.fromisoformat(text)
 
 

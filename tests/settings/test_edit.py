@@ -340,3 +340,11 @@ def test_a_value_that_no_file_can_hold(path: Path, value: object, kind: type[Enc
 def test_a_key_of_another_type(path: Path) -> None:
     with pytest.raises(WrongTypeError, match=r"db: a key is a str, not int"), edit(path) as doc:
         doc["db"][1] = "x"
+
+
+def test_a_date_that_python_does_not_have(write: Callable[..., Path]) -> None:
+    path = write("s.enc.yaml", "z: 0000-01-01\nn: 1\n")
+    assert load_config(path)["z"] == "0000-01-01T00:00:00Z"
+    with edit(path) as doc:
+        doc["n"] = 2
+    assert decrypt(path.read_text()) == "z: 0000-01-01\nn: 2\n"
