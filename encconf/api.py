@@ -14,7 +14,7 @@ from encconf.shape.arguments import check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, TypeVar, Unpack, overload
 
     from encconf.engine.inspection import Inspection
@@ -101,7 +101,7 @@ def load(
 
 
 def load_configs(
-    paths: Sequence[Input],
+    paths: Iterable[Input],
     *,
     mask: bool = False,
     format: str | None = None,

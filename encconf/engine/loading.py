@@ -25,7 +25,7 @@ from encconf.text.path import Path, spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from importlib.resources.abc import Traversable
     from typing import Any, TypedDict, TypeVar
 
@@ -125,8 +125,9 @@ def source_of(path: Input) -> tuple[str, Callable[[], str | bytes]]:
     """Return the name of a file to read, and a function that reads it.  Raises WrongTypeError."""
     if isinstance(path, (str, os.PathLike)):
         from encconf.io import fileio
+        from encconf.shape.arguments import path_of
 
-        name = os.fspath(path)
+        name = path_of(path, "loading")
         return name, lambda: fileio.read_text(name)
     name = getattr(path, "name", "")
     name = name if isinstance(name, str) else ""
@@ -144,11 +145,12 @@ def _resource(read: Callable[[], str | bytes]) -> str | bytes:
 
 
 def load_many(
-    paths: Sequence[Input], masker: Masker | None, resolve: bool | Resolve, **options: Any
+    paths: Iterable[Input], masker: Masker | None, resolve: bool | Resolve, **options: Any
 ) -> list[dict[str, Any]]:
     """See `encconf.load_configs`."""
     from encconf.io.side_by_side import side_by_side
 
+    paths = list(paths)
     credentials = options["credentials"] or Credentials.from_env()
     cache = options["cache"] if options["cache"] is not None else DataKeyCache()
     options.update(credentials=credentials, cache=cache)

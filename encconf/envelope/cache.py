@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from _thread import allocate_lock
 from collections.abc import Callable, Hashable
 
 from encconf.envelope.wrapped import WrappedKey
-from encconf.io.once import Once
+from encconf.io.once import Lock, Once
 
 
 class DataKeyCache:
@@ -26,7 +25,7 @@ class DataKeyCache:
         self.clock = clock
         self._known: dict[Hashable, tuple[float, bytes]] = {}
         self._turns: dict[Hashable, Once] = {}
-        self._lock = allocate_lock()
+        self._lock = Lock()
 
     def get(self, wrapped: WrappedKey, size: int) -> bytes | None:
         """Return the ``size`` bytes that were wrapped, or None if the cache does not have them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
 from collections.abc import Sequence
 
 from encconf import keys
@@ -11,6 +10,7 @@ from encconf.envelope.calls import Failure, answer_of, is_remote
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials
+from encconf.io.once import Lock
 from encconf.keys import MasterKey
 
 TYPE_CHECKING = False
@@ -68,7 +68,7 @@ class Opening:
         while (wrapped := self.take(remote=False)) is not None:
             # One after another, even if many files are opened at a time.  So a passphrase is asked for only
             # once, and gpg-agent does not run out of memory, which is enough for only a few decryptions.
-            with self._credentials.client("local master keys", allocate_lock):
+            with self._credentials.client("local master keys", Lock):
                 self.note(wrapped, answer_of(self.unwrap, wrapped))
 
     def unwrap(self, wrapped: WrappedKey) -> bytes:

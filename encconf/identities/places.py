@@ -8,11 +8,11 @@ credential ``encconf-identity``, then the places of sops 3.13.3, in its order (a
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock
 
 from encconf.errors import InputError, LimitError, MissingFileError, SourceError
 from encconf.identities import stored
 from encconf.identities.home import expanded, tilde
+from encconf.io.once import Lock
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ class AgeSource:
         self.how = how
         self.where = where
         self.ssh = ssh
-        self.lock = allocate_lock()
+        self.lock = Lock()
         self.parsed: dict[str, Any] = {}
 
     def place(self, home: str | None = None) -> str:

@@ -116,6 +116,9 @@ class Turn:
                     return
             except (OSError, OutputError):
                 return  # the file does not exist yet, or the time is up
+            except BaseException:  # such as Ctrl-C, or the exception of a program's alarm
+                self.__exit__()
+                raise
             self.__exit__()  # the file was replaced meanwhile, so lock the new one
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,8 @@
-"""A value that one thread makes while others wait for it."""
+"""Locks of threads, and values that one thread makes while others wait for it.  They survive a fork."""
 
 from __future__ import annotations
 
+import os
 from _thread import allocate_lock
 
 from encconf.errors import EncconfError
@@ -14,6 +15,36 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+class Lock:
+    """A lock that is free in a forked child: there, the thread that held it does not exist.
+
+    ``make`` returns the lock of one process, which is an RLock or, by default, a simple one.
+    """
+
+    def __init__(self, make: Callable[[], Any] = allocate_lock) -> None:
+        self._make = make
+        self._of: dict[int, Any] = {}  # by process
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take the lock.  Returns False if ``blocking`` is False and another thread has it."""
+        process = os.getpid()
+        # Two threads that make a lock get the same one: setdefault is atomic.
+        lock = self._of.get(process) or self._of.setdefault(process, self._make())
+        taken: bool = lock.acquire(blocking)
+        return taken
+
+    def release(self) -> None:
+        """Release the lock, unless it was taken before a fork and this is the child."""
+        if (lock := self._of.get(os.getpid())) is not None:
+            lock.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
 class Once:
     """A value that is made once, by the first thread that asks for it.
 
@@ -23,7 +54,7 @@ class Once:
 
     def __init__(self, *, final: bool = False) -> None:
         self._final = final
-        self._lock = allocate_lock()
+        self._lock = Lock()
         self._made: tuple[Any, ...] = ()
         self._error: EncconfError | None = None
 

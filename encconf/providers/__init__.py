@@ -7,7 +7,7 @@ Key types and sources share them, and each provider has its own file.  Errors ar
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock, get_ident
+from _thread import get_ident
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -15,6 +15,7 @@ from time import monotonic
 from encconf.errors import InputError, MasterKeyError, MissingExtraError, UnavailableError
 from encconf.identities.stored import PRIVATE
 from encconf.io import fileio
+from encconf.io.once import Lock
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -83,7 +84,7 @@ class Login:
     """The token of one login, kept while it is valid.  One thread gets it while others wait."""
 
     def __init__(self) -> None:
-        self._lock = allocate_lock()
+        self._lock = Lock()
         self._token = ""
         self._until = 0.0
 

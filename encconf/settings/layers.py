@@ -254,11 +254,11 @@ def _set(tree: dict[str, Any], name: str, words: list[str], text: str) -> None:
     node[key] = _cast(text, node.get(key), f"{name}: {spell(keys)}")
 
 
-def _key(node: dict[str, Any], word: str, name: str) -> str:
+def _key(node: dict[Any, Any], word: str, name: str) -> str:
     """Return the key that a word of a variable's name means: the same word, or else one in another case."""
     if word in node:
         return word
-    same = [key for key in node if key.lower() == word.lower()]
+    same = [key for key in node if isinstance(key, str) and key.lower() == word.lower()]
     if len(same) > 1:
         raise ConfigTypeError(f"{name}: it could mean {' or '.join(same)}; write it as one of them")
     return same[0] if same else word.lower()
@@ -283,4 +283,4 @@ def _cast(text: str, old: Any, place: str) -> Any:
     except (ValueError, KeyError, RecursionError):
         wanted = next(word for kind, word in _WANTED if isinstance(old, kind))
         raise ConfigTypeError(f"{place} wants {wanted}") from None
-    return text if type(old) in (str, type(None)) or isinstance(old, bytes) else masked(text)
+    return text if type(old) in (str, bytes, type(None)) else masked(text)

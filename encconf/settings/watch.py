@@ -76,6 +76,8 @@ class Live(Generic[T]):
     def _check(self) -> None:
         # A lock that another thread held when this process was forked is never released here.
         if self._owner != os.getpid():
+            if self._lock.locked():
+                self._seen = None  # the load that it began does not end here
             self._lock = allocate_lock()
             self._owner = os.getpid()
         if not self._lock.acquire(False):

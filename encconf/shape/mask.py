@@ -28,11 +28,15 @@ class MaskedStr(str):
     >>> password == "hunter2", f"{password}"
     (True, 'hunter2')
 
-    A pydantic field of this type keeps the mask; a field of type ``str`` loses it.
+    A part of it (``password[:4]``) is masked, too.  A pydantic field of this type keeps the mask; a field of
+    type ``str`` loses it.
     """
 
     __slots__ = ()
     __repr__ = _stars
+
+    def __getitem__(self, at: Any) -> MaskedStr:
+        return MaskedStr(super().__getitem__(at))  # rich cuts a long text, and then takes the repr
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -47,12 +51,17 @@ class MaskedBytes(bytes):
     __slots__ = ()
     __repr__ = _stars
 
+    def __getitem__(self, at: Any) -> Any:
+        found = super().__getitem__(at)
+        return MaskedBytes(found) if isinstance(found, bytes) else found
+
 
 class MaskedInt(int):
     """An int whose ``repr`` hides it, for libraries that put the input into their errors."""
 
     __slots__ = ()
     __repr__ = _stars
+    __str__ = int.__repr__  # without it, str() and f-strings call __repr__
 
 
 class MaskedFloat(float):
@@ -60,6 +69,7 @@ class MaskedFloat(float):
 
     __slots__ = ()
     __repr__ = _stars
+    __str__ = float.__repr__
 
 
 _TEXTS: dict[type, type] = {str: MaskedStr, bytes: MaskedBytes}

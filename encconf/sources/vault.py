@@ -17,10 +17,9 @@ valid), unreachable (also sealed, or throttled), slow, wrong, unusable (no VAULT
 
 from __future__ import annotations
 
-from _thread import allocate_lock
-
 from encconf.errors import ExistsError, MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
+from encconf.io.once import Lock
 from encconf.providers import vault
 from encconf.providers.https import is_path, origin
 from encconf.providers.vault_identity import identity, settings
@@ -130,7 +129,7 @@ class _Place:
         """Return the parts of the path that are the mount, and the mount's version of KV."""
         which = self._server, self._namespace
         known: dict[tuple[str, ...], int] = self._credentials.client(("vault mounts", *which), dict)
-        with self._credentials.client(("vault mounts' lock", *which), allocate_lock):
+        with self._credentials.client(("vault mounts' lock", *which), Lock):
             for mount, kv in known.items():  # no mount is inside another
                 if tuple(parts[: len(mount)]) == mount:
                     return list(mount), kv

@@ -1,8 +1,9 @@
 """Keep tests from using real keys: inside a guard, only the test's own key opens files.
 
-The guard works in this process, where `Credentials.from_env` makes the credentials that encconf uses by
-default.  Child processes get the test's key in SOPS_AGE_KEY, and no other variable that names keys.
-Credentials that a program makes itself (``Credentials(…)``) are not guarded.
+The guard works where `Credentials.from_env` makes the credentials that encconf uses by default: in this
+process, and in those that it starts, which get the test's name in ENCCONF_GUARD, its key in SOPS_AGE_KEY, and
+no other variable that names keys.  Credentials that a program makes itself (``Credentials(…)``) are not
+guarded, nor is the program sops.
 """
 
 from __future__ import annotations
@@ -10,82 +11,20 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from encconf.errors import MasterKeyError
 from encconf.identities import credentials
-from encconf.identities.credentials import KEY_VARIABLES, SETTINGS, Credentials
-from encconf.identities.home import expanded
-from encconf.identities.places import AgeSource
+from encconf.identities.credentials import GUARD, KEY_VARIABLES, SETTINGS, Credentials, Guarded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
-    from typing import TypeVar
+    from collections.abc import Iterator
 
     from encconf.testing.key import TestKey
-
-    T = TypeVar("T")
 
 _NAMES_KEYS = (
     *KEY_VARIABLES,
     *SETTINGS.values(),
     *("SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE", "SOPS_KEYSERVICE", "SOPS_GPG_EXEC"),
 )
-
-
-class _Guarded(Credentials):
-    """Credentials that have the test's key, and refuse all real keys."""
-
-    def __init__(self, made: Credentials, real: Credentials, key: TestKey, test: str) -> None:
-        # They have no home folder, since real logins would be read from it, for example Vault's token.
-        super().__init__({**made.environ, "SOPS_AGE_KEY": key.identity}, notify=made.notify)
-        self._real = real
-        self._key = key
-        self._test = test
-
-    def age_sources(self) -> list[AgeSource]:
-        """Return the test's key, and the places of real keys, which fail when they are read."""
-        own = AgeSource("encconf_key", "text", self._key.identity)
-        real = [source for source in self._real.age_sources() if _is_there(source, self._real.home)]
-        return [own, *(_Forbidden(source, self._test) for source in real)]
-
-    def named(self, setting: str) -> tuple[str, list[str]]:
-        return "", []
-
-    @property
-    def gpg(self) -> str:
-        raise self._refusal("gpg with the keyring of this user")
-
-    def client(self, name: Hashable, make: Callable[[], T]) -> T:
-        service = name[0] if isinstance(name, tuple) and name else name
-        if service == "local master keys":
-            return super().client(name, make)
-        raise self._refusal(f"a key service ({service})")
-
-    def _refusal(self, what: str) -> MasterKeyError:
-        return MasterKeyError(
-            f"{self._test} must not use {what}",
-            hint="encrypt the file with the test's own key (encconf_file), "
-            "or mark the test: @pytest.mark.encconf_real_keys",
-        )
-
-
-class _Forbidden(AgeSource):
-    """A place with a real key.  Reading it fails."""
-
-    def __init__(self, source: AgeSource, test: str) -> None:
-        super().__init__(source.variable, source.how, source.where, ssh=source.ssh)
-        self._test = test
-
-    def read(self, recipient: str, credentials: Credentials) -> bytes | None:
-        self.broken = True
-        self.fail(f"not read: {self._test} must not use real keys")
-        return None
-
-
-def _is_there(source: AgeSource, home: str | None) -> bool:
-    if not source.where:
-        return False
-    return source.how != "file" or os.path.exists(expanded(source.where, home))
 
 
 @contextmanager
@@ -101,12 +40,13 @@ def guarded(key: TestKey, test: str) -> Iterator[None]:
     before = credentials.guard
     credentials.guard = None
     real = Credentials.from_env(dict(os.environ))
-    variables = {name: os.environ.pop(name) for name in _NAMES_KEYS if name in os.environ}
-    os.environ["SOPS_AGE_KEY"] = key.identity
-    credentials.guard = lambda made: _Guarded(made, real, key, test)
+    variables = {name: os.environ.pop(name) for name in (*_NAMES_KEYS, GUARD) if name in os.environ}
+    os.environ.update({"SOPS_AGE_KEY": key.identity, GUARD: test.replace("\0", "")})
+    credentials.guard = lambda made: Guarded(made, real, key.identity, test)
     try:
         yield
     finally:
         credentials.guard = before
-        os.environ.pop("SOPS_AGE_KEY", None)  # the test may have removed it
+        for name in ("SOPS_AGE_KEY", GUARD):
+            os.environ.pop(name, None)  # the test may have removed it
         os.environ.update(variables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -40,3 +41,18 @@ class TestTurns:
             started = time.monotonic()
             with locks.Turn(str(path)):
                 assert time.monotonic() - started >= 0.2
+
+
+def test_an_interrupted_turn_leaves_no_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.touch()
+
+    def interrupted(descriptor: int, patience: float) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(locks, "lock", interrupted)
+    turn = locks.Turn(str(path))
+    before = os.listdir("/dev/fd")
+    with pytest.raises(KeyboardInterrupt):
+        turn.__enter__()
+    assert os.listdir("/dev/fd") == before

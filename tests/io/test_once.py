@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from encconf.errors import EncconfError
-from encconf.io.once import Once
+from encconf.io.once import Lock, Once
 
 
 class Maker:
@@ -91,3 +94,51 @@ def test_a_value_may_be_forgotten_and_may_be_nothing() -> None:
     nothing = Once()
     assert nothing.get(list) == []
     assert nothing.get(lambda: [1]) == []
+
+
+_FORK = """
+import os, sys, threading
+from _thread import RLock
+from encconf.io.once import Lock, Once
+
+inside, end = threading.Event(), threading.Event()
+once, locks = Once(), [Lock(), Lock(RLock)]
+
+def slow():
+    inside.set()
+    end.wait()
+    return 1
+
+def work():
+    with locks[0], locks[1]:
+        once.get(slow)
+
+thread = threading.Thread(target=work)
+thread.start()
+inside.wait()
+child = os.fork()
+if not child:
+    for lock in locks:
+        assert lock.acquire(False)
+        lock.release()
+    os._exit(once.get(lambda: 7))
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+assert not locks[0].acquire(False)
+end.set()
+thread.join()
+assert once.get(lambda: 3) == 1
+sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_does_not_wait_for_a_thread_of_its_parent() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", _FORK]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 7
+
+
+def test_a_lock_taken_before_a_fork_is_not_the_child_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Lock()
+    with lock:
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+    assert lock.acquire(False)

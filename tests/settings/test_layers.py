@@ -155,3 +155,13 @@ def test_masks_and_schemas(base: Path, write: Callable[..., Path]) -> None:
     )
     assert db == DB(1, "hunter2")
     assert "hunter2" not in repr(db)
+
+
+def test_a_variable_over_masked_bytes_is_masked(write: Callable[..., Path]) -> None:
+    write("s.enc.yaml", "key: !!binary /v8=\n")
+    merged = load_layers("s.enc.yaml", mask=True, env="APP_", environ={"APP_KEY": "other"})
+    assert type(merged["key"]) is MaskedStr
+
+
+def test_a_layer_with_keys_that_are_no_text() -> None:
+    assert load_layers({1: "a"}, env="APP_", environ={"APP_B": "x"}) == {1: "a", "b": "x"}

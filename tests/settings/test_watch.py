@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -220,3 +222,36 @@ def test_after_a_load_only_data_remains(path: Path) -> None:
     assert isinstance(live, Live)
     assert set(threading.enumerate()) <= threads
     assert set(os.listdir("/proc/self/fd")) <= before
+
+
+_FORK = """
+import os, sys, threading
+from encconf.settings.watch import Live
+
+parent, inside, end = os.getpid(), threading.Event(), threading.Event()
+
+def load():
+    if threading.current_thread() is not threading.main_thread():
+        inside.set()
+        end.wait()
+        return 3
+    return 2 if os.getpid() != parent else 1
+
+live = Live(load, (sys.argv[1],), 0)
+live.expire()
+thread = threading.Thread(target=live)
+thread.start()
+inside.wait()
+child = os.fork()
+if not child:
+    os._exit(live())
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+end.set()
+thread.join()
+sys.exit(code)
+"""
+
+
+def test_a_child_ends_the_load_that_a_thread_of_its_parent_began(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", _FORK, str(tmp_path)]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 2

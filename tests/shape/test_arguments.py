@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,13 @@ def test_values_that_make_no_sense() -> None:
         load_layers(FILE, environ={"A_X": "1"})
     with pytest.raises(UsageError, match="unknown format 'xml'"):
         load_config(FILE, format="xml")
+
+
+def test_load_configs_takes_the_files_of_a_glob(path: Path) -> None:
+    (one,) = encconf.load_configs(path.parent.glob("*.enc.yaml"))
+    assert one["db"]["port"] == 1
+
+
+def test_a_path_of_bytes(path: Path) -> None:
+    with os.scandir(os.fsencode(path.parent)) as found, pytest.raises(WrongTypeError, match="a file's name"):
+        load_config(next(found))

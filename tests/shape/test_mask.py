@@ -12,12 +12,13 @@ import subprocess
 import traceback
 from collections.abc import Callable
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from encconf import MaskedStr, decrypt, encrypt, load_config
-from encconf.shape.mask import STARS, MaskedBytes
+from encconf.shape.mask import STARS, MaskedBytes, masked_number
 
 SECRET = "hunter2-of-the-database"
 
@@ -130,3 +131,19 @@ def test_other_people_s_libraries_take_it(tmp_path: Path) -> None:
         with pytest.raises((yaml.YAMLError, TypeError, NotImplementedError)):
             refuses()
     assert yaml.safe_dump([str(masked)]) == f"- {SECRET}\n"
+
+
+def test_a_masked_number_is_shown_where_a_number_is_asked_for() -> None:
+    for number in (5432, -1, 1.5, 1e300):
+        mask = masked_number(number)
+        assert repr(mask) == STARS
+        assert (str(mask), f"{mask}", f"{mask:g}") == (str(number), f"{number}", f"{number:g}")
+        assert Decimal(str(mask)) == Decimal(str(number))
+
+
+def test_a_part_of_a_secret_is_masked() -> None:
+    """Rich and structlog cut a long text before they take its repr."""
+    secret, key = MaskedStr("hunter2" * 20), MaskedBytes(b"\xfehunter2")
+    assert (secret[:7], secret[-1], key[:3], key[0]) == ("hunter2", "2", b"\xfehu", 0xFE)
+    assert repr((secret[:7], secret[0], key[1:])) == f"({STARS}, {STARS}, {STARS})"
+    assert "".join(secret) == secret

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,25 @@ def test_it_is_down_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         del os.environ["SOPS_AGE_KEY"], os.environ["SOPS_AGE_KEY"]
     assert os.environ["SOPS_AGE_KEY"] == "AGE-SECRET-KEY-of-before"
     assert Credentials.from_env().client(("kms", "eu"), lambda: "made") == "made"
+
+
+def test_programs_that_a_test_starts_are_guarded(tmp_path: Path, home: Path) -> None:
+    real, own = TestKey.generate(), TestKey.generate()
+    theirs, mine = (key.write(tmp_path / f"{at}.enc.yaml", {"a": 1}) for at, key in enumerate((real, own)))
+    keys = home / ".config" / "sops" / "age" / "keys.txt"
+    keys.parent.mkdir(parents=True)
+    keys.write_text(real.identity)
+    program = "import encconf, sys; encconf.load_config(sys.argv[1])"
+
+    def run(path: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    with guarded(own, "my test"):
+        assert run(mine).returncode == 0
+        done = run(theirs)
+        assert done.returncode == 1
+        assert "keys.txt (not read: my test must not use real keys)" in done.stderr
+        assert real.identity not in done.stderr
+    assert "ENCCONF_GUARD" not in os.environ
+    assert run(theirs).returncode == 0
