@@ -43,8 +43,8 @@ class Ciphertexts:
     ) -> tuple[list[str | None], bytearray]:
         """Return the ciphertext of each leaf (None for a plaintext leaf), and whether it was a plain scalar.
 
-        A leaf takes the type of the ciphertext that it keeps: sops may have stored an integer as a float
-        (see formats.json.token).  Without ``retypes`` it keeps only a ciphertext of its own type.
+        With ``retypes``, a leaf takes the type of the ciphertext that it keeps: an old sops stored an integer
+        as a float (see formats.json.token).  Without, it keeps only a ciphertext of its own type.
         """
         encs: list[str | None] = [None] * len(plain.leaves)
         were_plain = bytearray(len(plain.leaves))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import enum
+import json
 import re
 import threading
 from collections.abc import Callable
@@ -348,3 +349,13 @@ def test_a_date_that_python_does_not_have(write: Callable[..., Path]) -> None:
     with edit(path) as doc:
         doc["n"] = 2
     assert decrypt(path.read_text()) == "z: 0000-01-01\nn: 2\n"
+
+
+@pytest.mark.parametrize(("old", "new"), [(1.0, 1), (1, 1.0)])
+def test_a_number_of_another_type_in_json(write: Callable[..., Path], old: float, new: float) -> None:
+    path = write("s.enc.json", {"n": old, "other": 2.0})
+    kept = json.loads(path.read_text())["other"]
+    with edit(path) as doc:
+        doc["n"] = new
+    assert repr(load_config(path)) == repr({"n": new, "other": 2.0})
+    assert json.loads(path.read_text())["other"] == kept
