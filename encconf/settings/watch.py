@@ -18,6 +18,7 @@ from encconf import api
 from encconf.errors import UsageError, WrongTypeError
 from encconf.io import fileio
 from encconf.shape.arguments import check, path_of
+from encconf.shape.values import same
 
 T = TypeVar("T")
 
@@ -108,7 +109,7 @@ class Live(Generic[T]):
             self._pause = self._interval
         finally:
             self._lock.release()
-        if new != old:
+        if not same(old, new):
             self._tell(old, new)
 
     def _tell(self, old: T, new: T) -> None:

@@ -255,3 +255,18 @@ sys.exit(code)
 def test_a_child_ends_the_load_that_a_thread_of_its_parent_began(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", _FORK, str(tmp_path)]
     assert subprocess.run(command, timeout=60, check=False).returncode == 2
+
+
+def test_listeners_hear_of_each_change_and_of_no_other(path: Path, key: TestKey) -> None:
+    """NaN is not equal to itself, and 1, True and 1.0 are equal."""
+    key.write(path, {"n": 1, "nan": float("nan")})
+    live = watch(path, interval=0)
+    heard: list[object] = []
+    live.on_change(lambda old, new: heard.append(new))
+    os.utime(path, (1, 1))
+    assert live()["n"] == 1
+    assert heard == []
+    for value in (True, 1.0, 1):
+        key.write(path, {"n": value})
+        live()
+    assert repr(heard) == repr([{"n": True}, {"n": 1.0}, {"n": 1}])
