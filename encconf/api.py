@@ -56,8 +56,9 @@ def load_config(
     example in a zip.  The file is decrypted in this process and its MAC verified.  Nothing is written, and no
     program is run unless a key needs one (gpg).  The format is detected from the content, unless you give
     ``format``.  Keys are looked for where sops looks for them, or in ``credentials``.  A ``cache`` keeps
-    data keys, so that a key service is asked only once.  Dates become `datetime.datetime` with a time zone,
-    ``!!binary`` values that are not UTF-8 become `bytes`, and YAML merge keys are applied.
+    data keys, so that a key service is asked only once.  Dates become `datetime.datetime` with a time zone
+    (those in the year 0, which Python does not have, stay texts), ``!!binary`` values that are not UTF-8
+    become `bytes`, and YAML merge keys are applied.
 
     ``section`` names one mapping of the file: ``"app.db"``, or ``("app", "db")``.  With a ``schema`` (a
     dataclass, TypedDict, attrs class, msgspec Struct or pydantic model), an object of that type is

@@ -47,7 +47,8 @@ def edit(
 
     Raises ChangedError if the file changed in the meantime (nothing is written), PlaintextError if a new
     value would stay in plaintext although ``.sops.yaml`` says to encrypt it, ConfigError or another error if
-    ``.sops.yaml`` cannot be read, WrongTypeError for a value of another type, and what `load_config` raises.
+    ``.sops.yaml`` cannot be read, WrongTypeError for a value of another type, EmitError for one that the
+    format cannot hold, LimitError for one that contains itself, and what `load_config` raises.
 
     >>> with edit("secrets.enc.yaml") as doc:  # doctest: +SKIP
     ...     doc["db"]["password"] = new_password

@@ -52,7 +52,8 @@ class TestKey:
     ) -> str:
         """Return the encrypted text of values in a dict, or of a plaintext that you wrote yourself.
 
-        Raises WrongTypeError for other data, ParseError for a text that is not in the format.
+        Raises WrongTypeError for other data, EmitError for values that the format cannot hold, LimitError for
+        deeply nested ones, ParseError for a text that is not in the format.
         """
         if not isinstance(data, (str, Mapping)):
             raise WrongTypeError(f"data must be a dict or a str, not {type(data).__name__}")
