@@ -109,7 +109,7 @@ def check(
     Raises UsageError for an unknown kind in ``ignored``.
     """
     whole = scope == ALL
-    run = _Check(cwd, config, Ignored(ignored), known or Known(cwd), verify=verify is not None)
+    run = _Check(cwd, config, Ignored(ignored), known or Known(cwd), scope, verify=verify is not None)
     names = list(names)
     with progress(len(names), "checking") as step:
         listed = run.files(names, skip_links=whole, step=step)
@@ -131,12 +131,15 @@ def check(
 class _Check:
     """One run of `check`."""
 
-    def __init__(self, cwd: str, config: str | None, ignored: Ignored, known: Known, *, verify: bool) -> None:
+    def __init__(
+        self, cwd: str, config: str | None, ignored: Ignored, known: Known, scope: str, *, verify: bool
+    ) -> None:
         self.cwd = cwd
         self.book = Rulebook(config, cwd)
         self.ignored = ignored
         self.known = known
         self.verify = verify
+        self.named = scope == FILES  # the user wants to know about each of them
         self.across = Across(cwd, known.tracked)
         self.report = Report()
         self.found: list[Finding] = []
@@ -149,6 +152,9 @@ class _Check:
     def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> list[Folder]:
         """Check each file.  With ``skip_links``, links are skipped, since their targets are checked, too."""
         folders = by_folder(names, self.cwd, self.book)
+        if self.named:
+            for folder in folders:
+                folder.dull = False
         dull = (f"{folder.place}{base}" for folder in folders if folder.dull for base in folder.bases)
         interesting = set(glance.all_of_interest(dull, step))
         for folder in folders:
@@ -204,14 +210,15 @@ class _Check:
             return
         if file.chosen is not None and file.is_covered and not meant.is_public(file.base):
             file.chosen.covered += 1
-        if not file.meant and not meant.has_encrypted_name(file.base) and not glance.of_interest(file.whole):
+        certain = file.meant or self.named or meant.has_encrypted_name(file.base)
+        if not certain and not glance.of_interest(file.whole):
             return
         try:
             data = fileio.read_bytes(file.whole, regular=True)
         except MissingFileError:
             self.missing[file.whole] = file  # only the index has it
         except InputError as error:
-            if file.meant:
+            if file.meant or self.named:
                 self._unreadable(file.name, error)
         else:
             if not skip_links or not os.path.islink(file.whole):

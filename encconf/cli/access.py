@@ -13,7 +13,7 @@ from encconf.audit.ssh_origins import origins
 from encconf.cli import files, targets
 from encconf.cli.console import Console, Paper, display_width, is_terminal, one_line, width_of
 from encconf.cli.options import Value, exclude, flag, text, texts
-from encconf.errors import MissingFileError, UsageError
+from encconf.errors import ConflictError, MissingFileError
 from encconf.io import fileio
 from encconf.keys import MasterKey
 from encconf.text.printable import counted, quoted
@@ -30,7 +30,7 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
     """Report who can read which files."""
     html, json = text(options, "html"), flag(options, "json")
     if json and html in fileio.STDOUT:
-        raise UsageError("--json and --html - both write to stdout")
+        raise ConflictError("--json and --html - both write to stdout")
     exclude(options, "people", "html", hint="in the page, you select the people yourself")
     try:
         paths = targets.files(console, file or ["."], {"recursive": True})

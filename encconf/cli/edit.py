@@ -226,7 +226,8 @@ class Session(Record):
         """Ask whether to open the editor again.  Raises the error if the user quits or cannot be asked."""
         untouched = f"{self.file} was not changed" if self.enc is not None else f"{self.file} was not created"
         if not self.console.can_ask():
-            error.hint = f"{untouched}; {self._saved(path)}"
+            saved = self._saved(path)
+            error.hint = saved if isinstance(error, ChangedError) else f"{untouched}; {saved}"
             raise error
         self.console.error(error)
         try:

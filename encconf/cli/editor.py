@@ -35,7 +35,9 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
             continue
         program = which(words[0], environ)
         if program is None:
-            raise EditorError(f"the editor {words[0]} was not found", hint=f"correct ${variable}")
+            is_there = os.path.dirname(words[0]) and os.path.lexists(words[0])
+            why = "cannot be run: it is no executable file" if is_there else "was not found"
+            raise EditorError(f"the editor {words[0]} {why}", hint=f"correct ${variable}")
         return [*_private(program), *words[1:]]
     for name in DEFAULTS:
         program = which(name, environ)

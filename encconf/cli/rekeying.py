@@ -104,6 +104,8 @@ class Rekeying(Batch):
             raise UsageError("--checklist is for files, not for stdin")  # stdin can be read only once
         if self.json and self._to_stdout and not self.dry_run:
             raise ConflictError("the report of --json and the file would both be written to stdout")
+        if self.json and self.checklist in fileio.STDOUT:
+            raise ConflictError("the report of --json and the checklist would both be written to stdout")
         if not paths:
             self.console.note("no encrypted file has changed")
         super().run(paths)

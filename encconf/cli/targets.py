@@ -127,7 +127,7 @@ def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
             raise UsageError(f"{path} is a folder", hint=f"use -r to include {every}")
         if found := wanted.in_folder(path):
             return found
-        hint = "a path_regex in .sops.yaml must match its name: see encconf explain FILE"
+        hint = "a path_regex in .sops.yaml must match the names of its files"
         raise MissingFileError(f"no {kind} in this folder", hint=hint if wanted.plain else None).about(path)
     if is_pattern(path):
         if found := wanted.among(_matching(path, wanted.listing)):

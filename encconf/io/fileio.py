@@ -117,6 +117,11 @@ def resolve(path: str) -> str:
     """
     if descriptor_of(path) is not None:
         return path
+    if path.endswith((os.sep, f"{os.sep}.")) and not os.path.isdir(path):
+        # The system would say so, too, but realpath drops the end; and `x.yaml/` has no format.
+        if os.path.lexists(os.path.normpath(path)):
+            raise InputError("cannot be used: it is not a folder, as the / says").about(path)
+        raise OutputError("cannot be written: there is no such folder").about(path)
     link = path
     for _ in range(40):
         try:

@@ -138,6 +138,8 @@ _MEANT = re.compile(
 class _Reader:
     def __init__(self, text: str, dialect: str) -> None:
         self.text = text.removeprefix("\ufeff") if dialect in ("dotenv", "docker") else text
+        if dialect == "dotenv":  # python-dotenv and node read line breaks of any kind as \n, also in a value
+            self.text = self.text.replace("\r\n", "\n").replace("\r", "\n")
         self.reading = Reading(dialect, {}, [], [], [])
         self.bare: set[str] = set()
         self._counted = (0, 1)  # an offset and its line, to continue counting from

@@ -28,7 +28,7 @@ from oracle import AgeKey
 from project import ROOT, Project
 
 from encconf.audit import explain as explaining
-from encconf.audit.check import ALL, Report, check
+from encconf.audit.check import ALL, FOLDERS, Report, check
 from encconf.audit.findings import Finding
 from encconf.cli import check_report as reports
 from encconf.cli.explain import text
@@ -144,8 +144,13 @@ def test_pipes_are_not_read(repo: Repo) -> None:
     for name in ("pipe", "pipe.txt"):
         os.mkfifo(repo.folder / name)
     (repo.folder / "link").symlink_to("/dev/zero")
-    report = check(["pipe", "pipe.txt", "link", "a.enc.yaml"], cwd=str(repo.folder))
+    names = ["pipe", "pipe.txt", "link", "a.enc.yaml"]
+    report = check(names, cwd=str(repo.folder), scope=FOLDERS)
     assert (report.encrypted, report.findings) == (1, [])
+    report = check(names, cwd=str(repo.folder))  # these were named, so it says that it did not read them
+    assert [(each.slug, each.file) for each in report.findings] == [
+        ("unreadable", name) for name in ("link", "pipe", "pipe.txt")
+    ]
     os.mkfifo(repo.folder / "b.enc.yaml")
     report = check(["a.enc.yaml", "b.enc.yaml"], cwd=str(repo.folder))
     assert [(each.slug, each.file) for each in report.findings] == [("unreadable", "b.enc.yaml")]

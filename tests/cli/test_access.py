@@ -168,7 +168,7 @@ class TestCommand:
 
     def test_json_and_html_cannot_both_go_to_stdout(self, team: Team) -> None:
         team.seal("s.yaml", ["alice"])
-        assert "both write to stdout" in team.project().run("access", "--json", "--html", "-", code=1).err
+        assert "both write to stdout" in team.project().run("access", "--json", "--html", "-", code=8).err
 
     def test_a_page_is_about_everybody(self, team: Team) -> None:
         done = team.project().run("access", "--html", "-", "--people", "alice", code=8)

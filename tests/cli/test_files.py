@@ -94,3 +94,14 @@ def test_an_error_of_writing_names_the_file_as_it_was_typed(project: Project, co
     assert done.err.startswith(said)
     assert path.read_bytes() == before
     assert stat.S_IMODE(path.stat().st_mode) == 0o666
+
+
+def test_a_file_is_no_folder(project: Project) -> None:
+    project.rules()
+    plain = project.write("q.yaml", "a: 1\n")
+    for name in ("q.yaml/", "q.yaml/."):
+        assert "it is not a folder" in project.run("encrypt", "-i", name, code=2).err
+    assert plain.read_text() == "a: 1\n"
+    project.run("encrypt", "-i", "q.yaml")
+    assert "no such folder" in project.run("decrypt", "-o", "plain/", "q.yaml", code=3).err
+    assert not project.path("plain").exists()

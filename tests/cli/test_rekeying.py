@@ -176,3 +176,9 @@ class TestGroups:
         done = project.run("groups", "delete", "-f", "f0.yaml", "--threshold", "1", "1", environ=both)
         assert "could read" not in done.out
         assert ", together with keys of other groups, could read these values" in done.err
+
+
+def test_a_checklist_and_a_report_do_not_share_stdout(sealed: Project) -> None:
+    for words in (["updatekeys", "-y"], ["rotate"]):
+        done = sealed.run(*words, "--json", "--checklist", "-", "secrets.enc.yaml", code=8)
+        assert (done.out, "both be written to stdout" in done.err) == ("", True)

@@ -164,3 +164,11 @@ def test_which_dialect() -> None:
     assert dialects.guess(".env") == "dotenv"
     with pytest.raises(UsageError, match="unknown dialect 'yaml'"):
         dialects.read("", "yaml")
+
+
+def test_line_breaks_inside_dotenv_values() -> None:
+    """python-dotenv and node read a file in text mode, so that a PEM key of Windows has plain line breaks."""
+    text = 'K="a\r\nb\rc"\r\nL=d\r\n'
+    assert dotenv_values(stream=io.StringIO(text, newline=None)) == {"K": "a\nb\nc", "L": "d"}
+    found = dialects.read(text, "dotenv").variables
+    assert {name: each.value for name, each in found.items()} == {"K": "a\nb\nc", "L": "d"}
