@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from encconf.errors import EditorError
 from encconf.identities.credentials import KEY_VARIABLES
@@ -78,25 +79,35 @@ def _run(command: list[str], environ: Mapping[str, str]) -> int:
 
     process = 0
     try:
-        # Block signals until the process id is known: without the id, the program could not be ended.
-        before = signal.pthread_sigmask(
-            signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-        )
-        try:
-            process = os.posix_spawnp(
-                command[0],
-                command,
-                environ,
-                setsigmask=before,
-                setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores these; other programs should not
+        with _keys_left_to_the_editor():
+            # Block signals until the process id is known: without the id, the program could not be ended.
+            before = signal.pthread_sigmask(
+                signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
             )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return _wait(process)
+            ignored = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python; other programs should not ignore them
+            try:
+                process = os.posix_spawnp(command[0], command, environ, setsigmask=before, setsigdef=ignored)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return _wait(process)
     except BaseException:
         if process:
             _end(process)
         raise
+
+
+@contextmanager
+def _keys_left_to_the_editor() -> Iterator[None]:
+    """Ignore Ctrl-C and Ctrl-\\ on a terminal, which sends them to the editor as well; vim goes on."""
+    import signal
+
+    keys = (signal.SIGINT, signal.SIGQUIT) if os.isatty(0) else ()
+    before = {key: signal.signal(key, lambda *_: None) for key in keys}
+    try:
+        yield
+    finally:
+        for key, handler in before.items():
+            signal.signal(key, handler)
 
 
 def _wait(process: int) -> int:

@@ -232,6 +232,14 @@ class TestOnATerminal:
         assert terminal.end() == 0
         assert "hunter9: 1" in sealed.run("decrypt", "secrets.enc.yaml").out
 
+    def test_the_editor_decides_what_ctrl_c_means(self, sealed: Project) -> None:
+        script = "printf 'a: saved\\n' > $1; trap : INT; echo ready; read line; printf 'b: later\\n' >> $1"
+        terminal = Terminal(sealed, "edit", "secrets.enc.yaml", environ=sealed.editor(script))
+        terminal.wait_for("ready")
+        terminal.type("\x03")
+        assert terminal.end() == 0, terminal.seen
+        assert sealed.run("decrypt", "secrets.enc.yaml").out == "a: saved\nb: later\n"
+
     @pytest.mark.parametrize(("typed", "code"), [("q\n", 2), ("\x04", 2), ("\x03", 130)])
     def test_quitting_loses_the_changes(self, sealed: Project, typed: str, code: int) -> None:
         old = sealed.read("secrets.enc.yaml")
