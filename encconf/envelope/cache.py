@@ -43,23 +43,25 @@ class DataKeyCache:
             if (part := self._find(name)) is not None:
                 return part
             turn = self._turns.setdefault(name, Once())
-        return turn.get(lambda: self._unwrapped(name, unwrap))
+        return turn.get(lambda: self._unwrapped(name, turn, unwrap))
 
-    def _unwrapped(self, name: Hashable, unwrap: Callable[[], bytes]) -> bytes:
+    def _unwrapped(self, name: Hashable, turn: Once, unwrap: Callable[[], bytes]) -> bytes:
         part = None
         try:
             part = unwrap()
             return part
         finally:
             with self._lock:
-                self._turns.pop(name, None)
-                if part is not None:
-                    self._known[name] = (self.clock() + self.lifetime, part)
+                if self._turns.get(name) is turn:  # else `clear` was called meanwhile
+                    del self._turns[name]
+                    if part is not None:
+                        self._known[name] = (self.clock() + self.lifetime, part)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, and keep nothing that is being unwrapped."""
         with self._lock:
             self._known.clear()
+            self._turns.clear()
 
     def _find(self, name: Hashable) -> bytes | None:
         now = self.clock()

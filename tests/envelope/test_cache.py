@@ -135,3 +135,17 @@ def test_the_cache_shows_and_writes_nothing() -> None:
         pickle.dumps(cache)
     with pytest.raises(TypeError):
         copy.deepcopy(cache)
+
+
+def test_what_is_unwrapped_during_clear_is_not_kept() -> None:
+    cache = DataKeyCache()
+    wrapped = Remote("key").wrapped()
+
+    def unwrap() -> bytes:
+        cache.clear()
+        return DATA_KEY
+
+    assert cache.fetch(wrapped, 32, unwrap) == DATA_KEY
+    assert len(cache) == 0
+    assert cache.fetch(wrapped, 32, lambda: DATA_KEY) == DATA_KEY
+    assert len(cache) == 1
