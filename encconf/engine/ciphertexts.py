@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from encconf.rules.selection import Chosen, Selection
     from encconf.text.document import Document, Edit, Leaf
 
+_NUMBERS = {"int", "float"}
+
 
 class Ciphertexts:
     """The ciphertexts under one data key.
@@ -39,12 +41,19 @@ class Ciphertexts:
         return self._paired(self._sources, plain)
 
     def of_leaves(
-        self, plain: Document, chosen: bytearray, kept: list[Leaf | None], *, retypes: bool
+        self,
+        plain: Document,
+        chosen: bytearray,
+        kept: list[Leaf | None],
+        *,
+        retypes: bool,
+        integers: bool = False,
     ) -> tuple[list[str | None], bytearray]:
         """Return the ciphertext of each leaf (None for a plaintext leaf), and whether it was a plain scalar.
 
         With ``retypes``, a leaf takes the type of the ciphertext that it keeps: an old sops stored an integer
-        as a float (see formats.json.token).  Without, it keeps only a ciphertext of its own type.
+        as a float (see formats.json.token).  Without, it keeps only a ciphertext of its own type.  With
+        ``integers``, neither an integer nor a float becomes the other.
         """
         encs: list[str | None] = [None] * len(plain.leaves)
         were_plain = bytearray(len(plain.leaves))
@@ -54,7 +63,9 @@ class Ciphertexts:
         for index, (leaf, is_chosen, was) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
             if not is_chosen or leaf.data is None or (not leaf.data and not self._module.SEALS_EMPTY):
                 continue
-            if was is not None and was.sealed is not None and (retypes or was.type == leaf.type):
+            types = {was.type, leaf.type} if was is not None else set()
+            fits = len(types) == 1 or (retypes and not (integers and types == _NUMBERS))
+            if was is not None and was.sealed is not None and fits:
                 leaf.type, leaf.data = was.type, was.data
                 encs[index] = was.sealed
             else:

@@ -226,10 +226,13 @@ class Sealing:
         plain, prepared = self._prepared(chosen)
         kept = self.ciphertexts.kept(plain)
         self._warn(chosen, kept)
-        retypes = (
-            self.twin is not None and self._keeps_block() and not module.tells_integers(self.twin.document)
+        encs, were_plain = self.ciphertexts.of_leaves(
+            plain,
+            chosen,
+            kept,
+            retypes=self._keeps_block(),
+            integers=self.twin is not None and module.tells_integers(self.twin.document),
         )
-        encs, were_plain = self.ciphertexts.of_leaves(plain, chosen, kept, retypes=retypes)
         edits = [
             module.sealed(plain, leaf, enc, was_plain=bool(was_plain))
             for leaf, enc, was_plain in zip(plain.leaves, encs, were_plain, strict=True)
