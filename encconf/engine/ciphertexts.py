@@ -63,9 +63,14 @@ class Ciphertexts:
         for index, (leaf, is_chosen, was) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
             if not is_chosen or leaf.data is None or (not leaf.data and not self._module.SEALS_EMPTY):
                 continue
-            types = {was.type, leaf.type} if was is not None else set()
-            fits = len(types) == 1 or (retypes and not (integers and types == _NUMBERS))
-            if was is not None and was.sealed is not None and fits:
+            if (
+                was is not None
+                and was.sealed is not None
+                and (
+                    was.type == leaf.type
+                    or (retypes and not (integers and {was.type, leaf.type} == _NUMBERS))
+                )
+            ):
                 leaf.type, leaf.data = was.type, was.data
                 encs[index] = was.sealed
             else:
