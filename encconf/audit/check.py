@@ -152,9 +152,6 @@ class _Check:
     def files(self, names: Iterable[str], *, skip_links: bool, step: Callable[[], None]) -> list[Folder]:
         """Check each file.  With ``skip_links``, links are skipped, since their targets are checked, too."""
         folders = by_folder(names, self.cwd, self.book)
-        if self.named:
-            for folder in folders:
-                folder.dull = False
         dull = (f"{folder.place}{base}" for folder in folders if folder.dull for base in folder.bases)
         interesting = set(glance.all_of_interest(dull, step))
         for folder in folders:
@@ -162,7 +159,7 @@ class _Check:
             for base in folder.bases:
                 if not folder.dull:
                     step()
-                elif f"{folder.place}{base}" not in interesting:
+                elif (whole := f"{folder.place}{base}") not in interesting and not self._is_closed(whole):
                     continue
                 if replace.is_leftover(base):
                     self._leftover(f"{folder.name}{base}", f"{folder.place}{base}")
@@ -210,19 +207,23 @@ class _Check:
             return
         if file.chosen is not None and file.is_covered and not meant.is_public(file.base):
             file.chosen.covered += 1
-        certain = file.meant or self.named or meant.has_encrypted_name(file.base)
-        if not certain and not glance.of_interest(file.whole):
+        looks = file.meant or meant.has_encrypted_name(file.base) or glance.of_interest(file.whole)
+        if not looks and not self._is_closed(file.whole):
             return
         try:
             data = fileio.read_bytes(file.whole, regular=True)
         except MissingFileError:
             self.missing[file.whole] = file  # only the index has it
         except InputError as error:
-            if file.meant or self.named:
+            if file.meant or self._is_closed(file.whole):
                 self._unreadable(file.name, error)
         else:
             if not skip_links or not os.path.islink(file.whole):
                 self._content(file, data)
+
+    def _is_closed(self, whole: str) -> bool:
+        """Whether the user named a file that cannot be opened.  A large one can, and may be uninteresting."""
+        return self.named and not (os.path.isfile(whole) and os.access(whole, os.R_OK))
 
     def left_out(self) -> None:
         """Check the files that a sparse checkout leaves out, as they are in the index.

@@ -34,6 +34,7 @@ from encconf.cli import check_report as reports
 from encconf.cli.explain import text
 from encconf.git.merge import merge
 from encconf.identities.credentials import Credentials
+from encconf.io import fileio
 
 # --- every kind ------------------------------------------------------------------------------------
 
@@ -253,3 +254,10 @@ def test_damaged_files_and_rules(tmp_path: Path, seed: int) -> None:
 
 
 # --- the command -----------------------------------------------------------------------------------
+
+
+def test_a_large_file_that_was_named_is_no_error(repo: Repo) -> None:
+    sound(repo)
+    with open(repo.folder / "film.bin", "wb") as file:
+        file.truncate(fileio.LIMIT + 1)
+    assert check(["film.bin", "a.enc.yaml"], cwd=str(repo.folder)).findings == []
