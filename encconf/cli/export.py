@@ -34,7 +34,8 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
             "stdout is a terminal, and the values are secret", hint="to print them anyway, use --plaintext"
         )
     sources = [files.read(each, options) for each in file]
-    if output is not None and fileio.resolve(output) in [source.path for source in sources]:
+    into = None if output is None or format == "systemd-creds" else fileio.resolve(output)
+    if into in [source.path for source in sources if source.path is not None]:
         raise ConflictError("--output names a file to export, which would be lost")
     if format == "k8s" and len(file) == 1 and sources[0].format == "binary":
         _write(console, _k8s_binary(console, sources[0]), output)

@@ -30,7 +30,7 @@ def test_systemd_creds(manager: Manager, awkward: Project) -> None:
     manager.credential("unused", b"")  # makes the host's secret
     words = ["export", "--format", "systemd-creds", "--with-key", "host", "v.json"]
     printed = awkward.run(*words, environ=environ).out
-    written = awkward.run(*words, "-o", "creds", "--keep-case", environ=environ)
+    written = awkward.run(*words, "-o", "creds/", "--keep-case", environ=environ)  # a new folder
     assert f"wrote {len(AWKWARD)} credentials" in written.err
     folder = awkward.path("creds")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
