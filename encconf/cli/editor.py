@@ -37,7 +37,7 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
         program = which(words[0], environ)
         if program is None:
             is_there = os.path.dirname(words[0]) and os.path.lexists(words[0])
-            why = "cannot be run: it is no executable file" if is_there else "was not found"
+            why = "cannot be run: it is not an executable file" if is_there else "was not found"
             raise EditorError(f"the editor {words[0]} {why}", hint=f"correct ${variable}")
         return [*_private(program), *words[1:]]
     for name in DEFAULTS:

@@ -118,9 +118,9 @@ def resolve(path: str) -> str:
     if descriptor_of(path) is not None:
         return path
     if path.endswith((os.sep, f"{os.sep}.")) and not os.path.isdir(path):
-        # The system would say so, too, but realpath drops the end; and `x.yaml/` has no format.
+        # realpath would drop the end, and `x.yaml/` has no format: it would be written as a binary file.
         if os.path.lexists(os.path.normpath(path)):
-            raise InputError("cannot be used: it is not a folder, as the / says").about(path)
+            raise InputError("cannot be used: its name ends with /, but it is not a folder").about(path)
         raise OutputError("cannot be written: there is no such folder").about(path)
     link = path
     for _ in range(40):

@@ -177,7 +177,7 @@ class TestSignals:
         assert not os.path.exists(os.path.dirname(path))
 
 
-def test_an_editor_that_is_no_program(sealed: Project) -> None:
+def test_an_editor_that_is_not_a_program(sealed: Project) -> None:
     editor = sealed.write("notes.txt", "")
     done = sealed.run("edit", "secrets.enc.yaml", environ={"EDITOR": str(editor)}, code=201)
-    assert f"the editor {editor} cannot be run: it is no executable file" in done.err
+    assert f"the editor {editor} cannot be run: it is not an executable file" in done.err

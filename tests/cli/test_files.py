@@ -96,7 +96,7 @@ def test_an_error_of_writing_names_the_file_as_it_was_typed(project: Project, co
     assert stat.S_IMODE(path.stat().st_mode) == 0o666
 
 
-def test_a_file_is_no_folder(project: Project) -> None:
+def test_a_name_that_ends_with_a_slash_is_a_folder(project: Project) -> None:
     project.rules()
     plain = project.write("q.yaml", "a: 1\n")
     for name in ("q.yaml/", "q.yaml/."):
