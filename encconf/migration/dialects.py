@@ -135,10 +135,14 @@ _MEANT = re.compile(
 )
 
 
+_ANY_LINE_BREAKS = ("dotenv",)
+"""The dialects that read each line break as a line feed, even in a value, as python-dotenv and node do."""
+
+
 class _Reader:
     def __init__(self, text: str, dialect: str) -> None:
         self.text = text.removeprefix("\ufeff") if dialect in ("dotenv", "docker") else text
-        if dialect == "dotenv":  # python-dotenv and node read line breaks of any kind as \n, also in a value
+        if dialect in _ANY_LINE_BREAKS:
             self.text = self.text.replace("\r\n", "\n").replace("\r", "\n")
         self.reading = Reading(dialect, {}, [], [], [])
         self.bare: set[str] = set()
