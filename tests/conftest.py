@@ -45,10 +45,10 @@ def _clean_session() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _collect_between_tests() -> Iterator[None]:
-    """Leave the garbage of other tests alone during a test, unless it makes much of its own.
+    """Collect garbage between tests.  During a test, Python collects only if the test creates many objects.
 
-    Up to Python 3.11, text nested too deep uses up the stack of all code.  A collection at that point leaves
-    none to finalizers, which fail; pytest would blame the test.
+    Up to Python 3.11, a parser in C that reads deeply nested text can use up the stack.  Finalizers that a
+    collection calls at that point fail, and pytest would report them as errors of the test.
     """
     usual = gc.get_threshold()
     gc.set_threshold(20_000, *usual[1:])

@@ -51,9 +51,9 @@ class Ciphertexts:
     ) -> tuple[list[str | None], bytearray]:
         """Return the ciphertext of each leaf (None for a plaintext leaf), and whether it was a plain scalar.
 
-        With ``retypes``, a leaf takes the type of the ciphertext that it keeps: an old sops stored an integer
-        as a float (see formats.json.token).  Without, it keeps only a ciphertext of its own type.  With
-        ``integers``, neither an integer nor a float becomes the other.
+        If ``retypes`` is True, a leaf takes the type of the ciphertext that it keeps, since an old sops may
+        have stored an integer as a float (see formats.json.token).  Otherwise, a leaf keeps only a ciphertext
+        of its own type.  If ``integers`` is True, an integer never becomes a float, nor a float an integer.
         """
         encs: list[str | None] = [None] * len(plain.leaves)
         were_plain = bytearray(len(plain.leaves))

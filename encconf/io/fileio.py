@@ -121,7 +121,7 @@ def resolve(path: str) -> str:
         # realpath would drop the end, and `x.yaml/` has no format: it would be written as a binary file.
         if os.path.lexists(os.path.normpath(path)):
             raise InputError("cannot be used: its name ends with /, but it is not a folder").about(path)
-        raise OutputError("cannot be written: there is no such folder").about(path)
+        raise OutputError("cannot be written: no such folder").about(path)
     link = path
     for _ in range(40):
         try:
