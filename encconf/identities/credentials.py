@@ -75,7 +75,7 @@ class Credentials:
     ``insecure_remote``, since the protocol has neither encryption nor authentication.
     """
 
-    def __init__(  # noqa: PLR0913 - opening a file may use each of these
+    def __init__(
         self,
         environ: Mapping[str, str],
         *,

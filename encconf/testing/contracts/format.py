@@ -4,7 +4,7 @@ Each of ``texts`` contains the value ``SECRET`` at ``path``, and can be encrypte
 ``broken`` contains it, too, and must be refused with an error that does not quote it.
 """
 
-# ruff: noqa: D102 — the name of a test says what it is about
+
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 another key of the type.  ``secrets`` are texts that must never be shown, in addition to the data key.
 """
 
-# ruff: noqa: D102 — the name of a test says what it is about
+
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ with `PATIENCE` as their time limit.  ``REASONS`` are the reasons that it accept
 written, subclass `WritableSourceContract`: ``fresh`` is an address without a secret.
 """
 
-# ruff: noqa: D102 — the name of a test says what it is about
+
 
 from __future__ import annotations
 
