@@ -46,9 +46,11 @@ def find_rule(
     mac_only = bool(options.get("mac_only_encrypted")) or selection.mac_only_encrypted
     kind, pattern = (kinds[0], str(options[kinds[0]])) if kinds else (selection.kind, selection.pattern)
     selection = Selection(kind, pattern, mac_only)
-    if rule is None or keys:
+    if rule is None:
         return configs.Rule([keys], None, selection, "the command line")
-    return configs.Rule(rule.groups, rule.threshold, selection, rule.name)
+    if keys:
+        return rule.replace(groups=[keys], threshold=None, selection=selection, name="the command line")
+    return rule.replace(selection=selection)
 
 
 def is_named(target: str, source: str, *, config: str | None, read: dict[str, configs.Config]) -> bool:

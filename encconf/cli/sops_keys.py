@@ -208,7 +208,7 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
     rule = destination.rule
     if rule is not None and not rule.selection.kind.endswith("suffix"):
         # sops applies only the suffix of this rule.  With a regex, it encrypts everything.
-        rule = Rule(rule.groups, rule.threshold, DEFAULT, rule.name)
+        rule = rule.replace(selection=DEFAULT)
     with about(file):
         prepared = publishing.prepare(
             text, source, destination, credentials, rule=rule, notify=run.console.warn

@@ -236,7 +236,12 @@ class Run:
             selection = Selection(selection.kind, selection.pattern, True)
         groups = [keys] if keys else rule.groups
         threshold = self.line.number("shamir-secret-sharing-threshold") or rule.threshold
-        return configs.Rule(groups, threshold if len(groups) > 1 else None, selection, "the command line")
+        return rule.replace(
+            groups=groups,
+            threshold=threshold if len(groups) > 1 else None,
+            selection=selection,
+            name="the command line",
+        )
 
 
 def format_of(path: str, type: str) -> str:

@@ -84,6 +84,12 @@ class Rule:
         self.name = name
         self.selects = selects
 
+    def replace(self, **changes: object) -> Rule:
+        """Return a copy with other values for the named fields.  Derive rules with it: no field is lost."""
+        derived = Rule.__new__(Rule)
+        derived.__dict__ = {**vars(self), **changes}
+        return derived
+
     def selection_for(self, own: Selection) -> Selection:
         """Return the selection that an encrypted file should have; ``own`` is the one that it has.
 

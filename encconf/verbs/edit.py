@@ -87,7 +87,7 @@ class Draft(Record):
         rule = self.rule or (rule_of(self.opened.metadata) if self.opened is not None else None)
         if rule is None:
             return None
-        rule = Rule(rule.groups, rule.threshold, DEFAULT, rule.name)
+        rule = rule.replace(selection=DEFAULT)
         try:
             return sealing.encrypt(edited, rule, format="binary", credentials=credentials)
         except EncconfError:

@@ -48,7 +48,9 @@ def plan(
     for group in groups:
         if not group:
             raise EmptyGroupError("the key group has no keys", hint="name at least one, such as: --age age1…")
-    rule = Rule(groups, threshold or None, selection or metadata.selection, "")
+    rule = rule_of(metadata).replace(groups=groups, threshold=threshold or None)
+    if selection is not None:
+        rule = rule.replace(selection=selection)
     wanted = Plan(document, metadata, rule, selection is not None)
     if wanted.reselects and not allow_plaintext:
         _refuse_exposed(wanted)
@@ -165,7 +167,7 @@ def with_keys(
             "this would remove the last key of a key group",
             hint="to remove it, delete the group: encconf groups delete",
         )
-    return Rule(left, rule.threshold, rule.selection, rule.name)
+    return rule.replace(groups=left)
 
 
 def with_group(rule: Rule, group: Sequence[MasterKey], threshold: int | None) -> Rule:
@@ -177,7 +179,7 @@ def with_group(rule: Rule, group: Sequence[MasterKey], threshold: int | None) ->
     if not group:
         raise EmptyGroupError("the key group has no keys", hint="name at least one, such as: --age age1…")
     groups = [*rule.groups, list(dict.fromkeys(group))]
-    return Rule(groups, threshold or rule.threshold, rule.selection, rule.name)
+    return rule.replace(groups=groups, threshold=threshold or rule.threshold)
 
 
 def without_group(rule: Rule, index: int, threshold: int | None) -> Rule:
@@ -198,4 +200,4 @@ def without_group(rule: Rule, index: int, threshold: int | None) -> Rule:
             f"it is {threshold}, and {len(groups)} key groups are left",
             hint="set another threshold: --shamir-secret-sharing-threshold NUMBER",
         )
-    return Rule(groups, threshold if len(groups) > 1 else None, rule.selection, rule.name)
+    return rule.replace(groups=groups, threshold=threshold if len(groups) > 1 else None)
