@@ -1,29 +1,29 @@
-"""PGP keys, with the user's own gpg and its agent.
+"""PGP keys, with the user's own gpg and its agent, through python-gnupg.
 
 It behaves like sops 3.13.3 (pgp/keysource.go) when sops runs gpg.  sops first tries its own library on
 ``pubring.gpg`` and ``secring.gpg``, but gpg reads these files itself.  The data key is sent through pipes,
-and never in an argument or a file.
+and never in an argument or a file.  python-gnupg has no time limit and logs what it does: `_run` ends a gpg
+that hangs, and keeps the package's log silent.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import KEY_VARIABLES, Credentials
 from encconf.io import programs
 from encconf.keys import MasterKey, as_given
+from encconf.record import Record
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from subprocess import CompletedProcess
-
-    Result = CompletedProcess[bytes]
+    from typing import Any
 
 _OUTPUT_LIMIT = 4096  # bytes.  A data key has 32, but a compressed message can hold any number
-_DECRYPT = ["--decrypt", "--max-output", str(_OUTPUT_LIMIT)]
 
 # The 16 low bits of gpg-error codes.
 _NO_SECRET_KEY = 17
@@ -52,11 +52,16 @@ class PgpKey(MasterKey):
         _check(self.fingerprint)
         bare = self.fingerprint.removesuffix("!")
         trusted = bare[-16:] + self.fingerprint[len(bare) :]
-        options = ["--armor", "--no-default-recipient", "--yes", "--no-encrypt-to", "--trusted-key", trusted]
-        result = _run(credentials, ["--encrypt", *options, "--recipient", self.fingerprint], data_key)
+        options = ["--no-default-recipient", "--yes", "--no-encrypt-to", "--trusted-key", trusted]
+        try:
+            result = _run(
+                lambda gpg: gpg.encrypt(data_key, self.fingerprint, extra_args=options), credentials
+            )
+        except FileNotFoundError:
+            raise MasterKeyError("gpg was not found", hint=_INSTALL) from None
         if result.returncode:
             raise self._not_encrypted(result, credentials)
-        enc = result.stdout.decode(errors="replace").strip()
+        enc = result.data.decode(errors="replace").strip()
         if not enc.startswith("-----BEGIN PGP MESSAGE-----"):
             raise MasterKeyError("gpg returned something that is not a PGP message")
         return enc
@@ -67,24 +72,26 @@ class PgpKey(MasterKey):
         If ENCCONF_PGP_PASSPHRASE names a passphrase, gpg gets it through its input, and asks nobody.  Raises
         NotMyKeyError if there is no secret key or no gpg, and MasterKeyError for every other failure.
         """
-        if credentials.named("pgp_passphrase")[1]:
-            result = self._unwrap_unasked(enc.encode(), credentials)
-        else:
-            result = _run(credentials, _DECRYPT, enc.encode())
+        try:
+            if credentials.named("pgp_passphrase")[1]:
+                result = self._unwrap_unasked(enc.encode(), credentials)
+            else:
+                result = _decrypt(enc.encode(), credentials)
+        except FileNotFoundError:
+            raise NotMyKeyError("gpg was not found") from None
         if result.returncode:
             raise self._not_decrypted(result, credentials)
-        if not result.stdout:
+        if not result.data:
             raise MasterKeyError("gpg returned nothing: it may be too old for the way the key was encrypted")
-        return result.stdout
+        return result.data
 
     def _unwrap_unasked(self, enc: bytes, credentials: Credentials) -> Result:
         # Try without the passphrase first: the key may not be here, or the agent may know the passphrase.
-        result = _run(credentials, [*_DECRYPT, "--pinentry-mode", "error"], enc)
+        result = _decrypt(enc, credentials, "--pinentry-mode", "error")
         if not result.returncode or not _codes(result).intersection(_NO_TERMINAL):
             return result
         passphrase = credentials.passphrase("pgp_passphrase") or ""
-        options = ["--pinentry-mode", "loopback", "--passphrase-fd", "0"]
-        result = _run(credentials, [*_DECRYPT, *options], passphrase.encode() + b"\n" + enc)
+        result = _decrypt(enc, credentials, passphrase=passphrase)
         if result.returncode and _WRONG in _codes(result):
             by, _ = credentials.named("pgp_passphrase")
             raise MasterKeyError(f"the passphrase from {by} does not open the key")
@@ -118,7 +125,7 @@ class PgpKey(MasterKey):
                 return MasterKeyError(_FAILURES[code])
         if codes == {_NO_SECRET_KEY} or (not codes and any(words[0] == "NO_SECKEY" for words in statuses)):
             return NotMyKeyError(f"no secret key for it in {_home(credentials)}")
-        if not result.stdout and any(words[0] == "DECRYPTION_OKAY" for words in statuses):
+        if not result.data and any(words[0] == "DECRYPTION_OKAY" for words in statuses):
             return MasterKeyError("gpg found something larger than a data key in its enc")
         if any(words[0] == "NODATA" for words in statuses):
             return MasterKeyError("its enc is not a PGP message")
@@ -141,22 +148,145 @@ def _check(fingerprint: str) -> None:
         )
 
 
-def _run(credentials: Credentials, arguments: list[str], data: bytes) -> Result:
-    """Run gpg with ``data`` as its input.  Its status lines are in the result's ``stderr``."""
-    from subprocess import TimeoutExpired
+_INSTALL = "install GnuPG, or set SOPS_GPG_EXEC to its program"
 
-    words = [credentials.gpg, "--status-fd", "2", "--no-tty", "--no-verbose", "--batch", *arguments]
-    environ, limit = _with_terminal(credentials.environ), credentials.timeout
+
+class Result(Record):
+    """What gpg returned: its exit code, its output, and what it wrote to stderr, with its status lines."""
+
+    returncode: int
+    data: bytes
+    stderr: str
+
+
+def _decrypt(enc: bytes, credentials: Credentials, *options: str, passphrase: str | None = None) -> Result:
+    extra = ["--max-output", str(_OUTPUT_LIMIT), *options]
+    # python-gnupg encodes passphrases as Latin-1, and gpg expects UTF-8, as from a terminal.
+    typed = None if passphrase is None else passphrase.encode().decode("latin-1")
+    return _run(lambda gpg: gpg.decrypt(enc, passphrase=typed, extra_args=extra), credentials)
+
+
+def _run(call: Callable[[Any], object], credentials: Credentials) -> Result:
+    """Let ``call`` use an instance of `gnupg.GPG`, and return what its last gpg returned.
+
+    Raises FileNotFoundError if PATH has no gpg, and MasterKeyError for a program in SOPS_GPG_EXEC that cannot
+    be run and for one that takes too long.
+    """
+    from threading import Thread
+
+    env = programs.environment(_with_terminal(credentials.environ), without=KEY_VARIABLES)
+    program = credentials.gpg
+    running = _Running()
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            call(_instance(program, env, running))
+        except (OSError, ValueError) as error:
+            errors.append(error.with_traceback(None))
+
+    worker = Thread(target=work, name="gpg", daemon=True)
+    worker.start()
     try:
-        return programs.run(words, environ, without=KEY_VARIABLES, data=data, timeout=limit)
-    except OSError:
-        chosen = credentials.environ.get("SOPS_GPG_EXEC")
-        if "--decrypt" in arguments and not chosen:
-            raise NotMyKeyError("gpg was not found") from None
-        reason = f"SOPS_GPG_EXEC={printable(chosen)} cannot be run" if chosen else "gpg was not found"
-        raise MasterKeyError(reason, hint="install GnuPG, or set SOPS_GPG_EXEC to its program") from None
-    except TimeoutExpired:
-        raise MasterKeyError(f"gpg took longer than {credentials.timeout:g} s") from None
+        worker.join(credentials.timeout)
+    finally:  # also after Ctrl-C
+        if late := worker.is_alive():
+            running.kill()
+            worker.join(1)
+    if late:
+        raise MasterKeyError(f"gpg took longer than {credentials.timeout:g} s")
+    if (result := running.result) is not None:
+        # A program that is not gpg can end before it has read its input, or print anything as its version.
+        return result
+    if chosen := credentials.environ.get("SOPS_GPG_EXEC"):
+        raise MasterKeyError(f"SOPS_GPG_EXEC={printable(chosen)} cannot be run", hint=_INSTALL)
+    raise FileNotFoundError(program)
+
+
+class _Running:
+    """The gpg that a call of python-gnupg has started last, and what it returned."""
+
+    def __init__(self) -> None:
+        self.process: Any = None
+        self.found: Any = None
+        self.ended = False
+
+    def kill(self) -> None:
+        """End gpg, and start no other."""
+        self.ended = True
+        if self.process is not None:
+            self.process.kill()
+
+    @property
+    def result(self) -> Result | None:
+        """What gpg returned, or None if it was not started."""
+        found = self.found
+        if found is None:
+            return None
+        # python-gnupg decodes stderr as Latin-1.
+        stderr = found.stderr.encode("latin-1").decode("utf-8", "replace")
+        return Result(found.returncode, bytes(found.data or b""), stderr)
+
+
+_known: dict[tuple[str, str], Any] = {}
+"""An instance for each gpg program and home folder, since a new one asks gpg for its version."""
+
+
+def _instance(program: str, env: Mapping[str, str], running: _Running) -> Any:
+    """Return an instance of python-gnupg's class for one call, whose processes ``running`` gets."""
+    from copy import copy
+
+    name = program, env.get("GNUPGHOME") or env.get("HOME", "")
+    if name not in _known:
+        new = _class()(running, gpgbinary=program, env=env)
+        new.env = new.running = None
+        # A program that does not print its version gets the options of those that know a passphrase's.
+        new.version = new.version or (2, 1)
+        _known[name] = new
+    gpg = copy(_known[name])  # other threads use it, too, in other environments
+    gpg.env, gpg.running = env, running
+    return gpg
+
+
+@cache
+def _class() -> Any:
+    """Import python-gnupg, and return its class, changed so that its processes can be ended."""
+    import gnupg
+
+    # Its log shows arguments and whatever gpg prints, and older versions log the data key.
+    gnupg.logger.addFilter(_silent)
+
+    class Gpg(gnupg.GPG):  # type: ignore[misc]  # it has no types
+        def __init__(self, running: _Running, **options: Any) -> None:
+            self.running = running
+            super().__init__(**options)
+
+        def make_args(self, args: list[str], passphrase: bool) -> list[str]:
+            words: list[str] = super().make_args(args, passphrase)
+            if "DEBUG_IPC" in os.environ:  # gpg would print what its agent tells it, such as the data key
+                at = words.index("--debug")
+                del words[at : at + 2]
+            return words
+
+        def _open_subprocess(self, args: list[str], passphrase: bool = False) -> Any:
+            if self.running.ended:
+                raise OSError("ended")
+            self.running.found = None
+            self.running.process = super()._open_subprocess(args, passphrase)
+            return self.running.process
+
+        def _collect_output(self, process: Any, result: Any, writer: Any = None, stdin: Any = None) -> Any:
+            try:
+                return super()._collect_output(process, result, writer, stdin)
+            finally:
+                result.gpg = None  # a cycle would keep the data key until the next garbage collection
+                self.running.found = result
+
+    return Gpg
+
+
+def _silent(_: object) -> bool:
+    return False
 
 
 def _with_terminal(environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -199,5 +329,5 @@ def _messages(result: Result) -> list[str]:
 
 
 def _lines(result: Result, prefix: str) -> list[str]:
-    lines = result.stderr.decode(errors="replace").splitlines()
+    lines = result.stderr.splitlines()
     return [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -235,6 +236,50 @@ def test_gpg_has_a_time_limit(pgp_home: Path, enc: str, tmp_path: Path) -> None:
     opens.timeout = 0.3
     with pytest.raises(MasterKeyError, match=r"gpg took longer than 0\.3 s"):
         PgpKey(PGP_FINGERPRINT).unwrap(enc, opens)
+
+
+def test_a_gpg_whose_children_keep_its_output_open_is_not_waited_for(
+    pgp_home: Path, enc: str, tmp_path: Path
+) -> None:
+    program = script(tmp_path / "gpg", "sleep 5 &\nexec sleep 5")
+    opens = credentials(pgp_home, SOPS_GPG_EXEC=str(program))
+    opens.timeout = 0.3
+    begun = time.monotonic()
+    with pytest.raises(MasterKeyError, match="gpg took longer than"):
+        PgpKey(PGP_FINGERPRINT).unwrap(enc, opens)
+    assert time.monotonic() - begun < 4
+
+
+def test_gpg_is_asked_for_its_version_once(pgp_home: Path, enc: str, tmp_path: Path) -> None:
+    program = script(tmp_path / "gpg", f'echo "$@" >> {tmp_path}/calls\nexec gpg "$@"')
+    for _ in range(3):  # each has its own credentials, as each load_config has
+        opens = credentials(pgp_home, SOPS_GPG_EXEC=str(program))
+        assert PgpKey(PGP_FINGERPRINT).unwrap(enc, opens) == DATA_KEY
+    calls = (tmp_path / "calls").read_text()
+    assert (calls.count("--list-config"), calls.count("--decrypt")) == (1, 3)
+
+
+def test_nothing_that_gpg_says_is_logged(
+    pgp_home: Path, enc: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gnupg
+
+    monkeypatch.setattr(gnupg, "log_everything", True)
+    caplog.set_level(1, "gnupg")
+    caplog.set_level(1)
+    assert PgpKey(PGP_FINGERPRINT).unwrap(enc, credentials(pgp_home)) == DATA_KEY
+    assert [record for record in caplog.records if record.name == "gnupg"] == []
+
+
+def test_the_traffic_with_the_agent_is_never_shown(
+    pgp_home: Path, enc: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """python-gnupg lets gpg print it if the environment has this variable."""
+    monkeypatch.setenv("DEBUG_IPC", "1")
+    program = script(tmp_path / "gpg", f'echo "$@" >> {tmp_path}/calls\nexec gpg "$@"')
+    opens = credentials(pgp_home, SOPS_GPG_EXEC=str(program))
+    assert PgpKey(PGP_FINGERPRINT).unwrap(enc, opens) == DATA_KEY
+    assert "ipc" not in (tmp_path / "calls").read_text()
 
 
 def test_a_message_with_more_than_a_data_key_is_refused(pgp_home: Path) -> None:
