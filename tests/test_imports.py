@@ -20,7 +20,7 @@ ALLOWED = {"encconf", "__future__"}
 
 # Decrypting a file that an age key opens needs none of these.
 NOT_TO_DECRYPT = {
-    *("azure", "boto3", "click", "dataclasses", "email", "google", "hvac", "importlib.metadata"),
+    *("azure", "boto3", "click", "dataclasses", "email", "gnupg", "google", "hvac", "importlib.metadata"),
     *(
         "_hashlib",
         "hashlib",
