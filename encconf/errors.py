@@ -406,6 +406,12 @@ class ConfigError(EncconfError):
     slug = "config"
 
 
+class PluginError(EncconfError):
+    """A plug-in for a type of key or a source cannot be loaded."""
+
+    slug = "plugin"
+
+
 class EmptyGroupError(ConfigError):
     """A key group has no key, or there is no key group, so nobody could open the file."""
 

@@ -1,15 +1,16 @@
 """Master keys, which wrap and unwrap data keys.  Each type has its own file, and a row in `TABLE`.
 
 A master key only identifies a key.  It has neither a ciphertext (see `encconf.envelope.wrapped`) nor a
-client.  Key types are named and ordered as in the metadata of sops 3.13.3 (stores/stores.go).  Entries of a
-type without a row are kept as they are, so that no recipient is lost.
+client.  Key types are named and ordered as in the metadata of sops 3.13.3 (stores/stores.go).  Other types
+come from plug-ins (`row_of`).  Entries of a type that neither has are kept as they are, so that no recipient
+is lost.
 """
 
 from __future__ import annotations
 
 from binascii import a2b_base64
 
-from encconf.errors import BadKeyError, MasterKeyError, MetadataError
+from encconf.errors import BadKeyError, MasterKeyError, MetadataError, PluginError
 from encconf.identities import stored
 from encconf.record import Record
 from encconf.text.printable import printable
@@ -52,11 +53,11 @@ class MasterKey(Record):
 
         Raises BadKeyError if the master key is malformed, and MasterKeyError if it cannot be used.
         """
-        raise _unsupported(self.TYPE)
+        raise NotImplementedError
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Decrypt an ``enc``.  Raises NotMyKeyError, or MasterKeyError if it should have worked."""
-        raise _unsupported(self.TYPE)
+        raise NotImplementedError
 
     def to_entry(self) -> dict[str, object]:
         """Return its members in the metadata, without ``created_at`` and ``enc``."""
@@ -89,12 +90,13 @@ KeyClass = type[MasterKey]
 
 
 class UnknownKey(MasterKey):
-    """An entry of a type that this version of encconf does not know.  It can only be kept."""
+    """An entry of a type that encconf does not know, or whose plug-in fails.  It can only be kept."""
 
     DATED = False
 
-    def __init__(self, type: str, entry: Mapping[str, object]) -> None:
+    def __init__(self, type: str, entry: Mapping[str, object], why: PluginError | None = None) -> None:
         self.TYPE = type
+        self._why = why
         self._entry = {name: value for name, value in entry.items() if name not in ("created_at", "enc")}
 
     @property
@@ -102,16 +104,25 @@ class UnknownKey(MasterKey):
         """The texts of the entry, without the ciphertext and the date."""
         return " ".join(text for text in self._entry.values() if isinstance(text, str) and text)
 
+    def wrap(self, data_key: bytes, credentials: Credentials) -> str:
+        """Raises MasterKeyError."""
+        raise self._unusable()
+
+    def unwrap(self, enc: str, credentials: Credentials) -> bytes:
+        """Raises MasterKeyError."""
+        raise self._unusable()
+
+    def _unusable(self) -> MasterKeyError:
+        if self._why is not None:
+            return MasterKeyError(self._why.message, hint=self._why.hint)
+        return MasterKeyError(
+            f"{printable(self.TYPE)} keys are not supported by this version of encconf",
+            hint="try a newer version, the sops that wrote the file, or the plug-in for such keys",
+        )
+
     def to_entry(self) -> dict[str, object]:
         """Return all members, without ``created_at`` and ``enc``."""
         return dict(self._entry)
-
-
-def _unsupported(type: str) -> MasterKeyError:
-    return MasterKeyError(
-        f"{printable(type)} keys are not supported by this version of encconf",
-        hint="try a newer version, or the sops that wrote the file",
-    )
 
 
 class KeyType(Record):
@@ -119,16 +130,18 @@ class KeyType(Record):
 
     ``target`` is its class (``module:name``).  ``title`` and ``plural`` are what people call such keys.
 
-    Command line: ``option`` is the option (without dashes), ``short`` its short form, ``metavar`` its value
-    in the help, and ``variable`` the environment variable that can replace the option.
+    Command line: ``option`` is the option (without dashes, "" without one), ``short`` its short form,
+    ``metavar`` its value in the help, and ``variable`` the environment variable that can replace the option.
 
     ``.sops.yaml``: ``member`` is the name in a rule, and ``group_member`` the name in a key group if that
     differs.  In a group, a key is a text (with ``commas``, several keys) if ``settings`` is empty.  Otherwise
     it is a mapping with the names in ``settings``, or a text for the first of them.  With ``only_list``, the
     member of a rule must be a list.
 
-    Key service: ``number`` is the number of its message in the oneof.  The message's ``fields`` are members
-    of the metadata's entry, numbered from 1.
+    Key service: ``number`` is the number of its message in the oneof, or 0 if its protocol lacks the type.
+    The message's ``fields`` are members of the metadata's entry, numbered from 1.
+
+    ``sops`` is whether sops has the type.  It ignores keys of other types, and loses them when it writes.
 
     ``since`` is the version of sops that added the type, if people may still use an older sops.
 
@@ -140,12 +153,13 @@ class KeyType(Record):
     target: str
     title: str
     plural: str
-    option: str
-    metavar: str
-    variable: str
     member: str
-    number: int
     fields: tuple[str, ...]
+    option: str = ""
+    metavar: str = ""
+    variable: str = ""
+    number: int = 0
+    sops: bool = True
     group_member: str = ""
     settings: tuple[str, ...] = ()
     short: str = ""
@@ -292,9 +306,32 @@ def key_class(type: str) -> KeyClass:
     return found
 
 
+def row_of(type: str) -> KeyType | None:
+    """Return the row of a type, which may be that of a plug-in, or None.  Raises PluginError.
+
+    Only a type without a row makes encconf look for a plug-in, so ordinary files pay nothing for it.
+    """
+    if type not in TABLE:
+        from encconf import plugins
+
+        found = plugins.load(plugins.KEYS, type)
+        if found is None:
+            return None
+        if not isinstance(found, KeyType) or found.sops or found.member != type:
+            raise PluginError(
+                f"the plug-in {printable(type)} is not a KeyType with sops=False and member={type!r}",
+                hint="docs/plugins.md has an example",
+            )
+        TABLE[type] = found
+    return TABLE[type]
+
+
 def from_entry(type: str, entry: Mapping[str, object]) -> MasterKey:
     """Return the master key of an entry in the metadata's list ``type``, which may be an unknown type."""
-    return key_class(type).from_entry(entry) if type in TABLE else UnknownKey(type, entry)
+    try:
+        return UnknownKey(type, entry) if row_of(type) is None else key_class(type).from_entry(entry)
+    except PluginError as error:
+        return UnknownKey(type, entry, error)  # other keys may still open the file
 
 
 def master_key(type: str, value: object) -> MasterKey:

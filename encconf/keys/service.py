@@ -257,7 +257,7 @@ def pack_request(key: MasterKey, payload: bytes) -> bytes:
     Raises ValueError for a key type that the protocol does not have.
     """
     row = TABLE.get(key.TYPE)
-    if row is None:
+    if row is None or not row.number:
         raise ValueError(f"the protocol does not support keys of type {printable(key.TYPE)}")
     entry = key.to_entry()
     body = b""
@@ -276,7 +276,7 @@ def unpack_request(data: bytes) -> tuple[MasterKey, bytes]:
     # A message in several pieces is merged by joining the pieces.
     message = b"".join(content for number, content in _fields(data) if number == 1)
     payload = _last(data, 2)
-    types = {row.number: type for type, row in TABLE.items()}
+    types = {row.number: type for type, row in TABLE.items() if row.number}
     chosen, body = 0, b""
     for number, content in _fields(message):
         if number in types:  # the last field of a oneof counts

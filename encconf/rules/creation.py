@@ -6,10 +6,10 @@ The types of its members are checked when it is read, its keys and patterns when
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from encconf.errors import BadKeyError, ConfigError, PatternError
-from encconf.keys import CONTEXT, TABLE, MasterKey, in_config_order, master_key
+from encconf.keys import CONTEXT, TABLE, MasterKey, in_config_order, master_key, row_of
 from encconf.rules.grammar import Section
 from encconf.rules.pattern import Pattern
 from encconf.rules.selection import DEFAULT, KINDS, Selection
@@ -33,6 +33,7 @@ class Creation:
         self.threshold = section.integer("shamir_threshold")
         self.mac_only_encrypted = section.boolean("mac_only_encrypted")
         self.kinds = {kind: text for kind in KINDS if (text := section.string(kind))}
+        _learn(section, settings())
         # Outside of key groups, most members with keys are checked only when the rule is used, as in sops.
         self._flat = [type for type, row in in_config_order() if section.has(row.member)]
         for row in TABLE.values():
@@ -83,8 +84,16 @@ class Creation:
         return Selection(DEFAULT.kind, DEFAULT.pattern, self.mac_only_encrypted)
 
 
+def _learn(section: Section, known: Collection[str]) -> None:
+    """Load the plug-ins for the types of keys that the members of a section name.  Raises PluginError."""
+    for name in section.members:
+        if name not in known:
+            row_of(name)
+
+
 def _group(section: Section, notices: list[str]) -> Iterator[Named]:
     """Yield the keys that a key group names; those of the groups merged into it come first."""
+    _learn(section, ("merge", *(row.name_in_group for row in TABLE.values())))
     for merged in section.sections("merge"):
         yield from _group(merged, notices)
     for type, row in in_config_order():

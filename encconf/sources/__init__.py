@@ -24,6 +24,7 @@ from encconf.errors import (
     EncconfError,
     ExistsError,
     MissingExtraError,
+    PluginError,
     SourceError,
     SourceExtraError,
     UnavailableError,
@@ -123,7 +124,7 @@ def parse(text: str) -> Uri:
         )
     scheme = match[1].lower()
     scheme = ALIASES.get(scheme, scheme)
-    if scheme not in TABLE:
+    if not is_known(scheme):
         _unknown(scheme)
     rest = text[match.end() :]
     if match.start(1):  # the address begins with ref+
@@ -147,6 +148,30 @@ def parse(text: str) -> Uri:
     uri = Uri(scheme, body, query, field, vals=vals)
     _check_query(uri)
     return uri
+
+
+def is_known(scheme: str) -> bool:
+    """Whether there is a source with this scheme, perhaps in a plug-in.  Raises SourceError if that fails.
+
+    Only a scheme without a row makes encconf look for a plug-in.
+    """
+    if scheme not in TABLE:
+        from encconf import plugins
+
+        try:
+            found = plugins.load(plugins.SOURCES, scheme)
+        except PluginError as error:
+            raise SourceError(error.message, reason="unusable", hint=error.hint) from None
+        if found is None:
+            return False
+        if not all(hasattr(found, name) for name in ("__name__", "QUERY", "fetch", "probe")):
+            raise SourceError(
+                f"the plug-in {printable(scheme)} is not a module with QUERY, fetch and probe",
+                reason="unusable",
+                hint="docs/plugins.md has an example",
+            )
+        TABLE[scheme] = str(getattr(found, "__name__", ""))
+    return True
 
 
 def _unknown(scheme: str) -> NoReturn:
@@ -181,7 +206,7 @@ def version_in(uri: Uri, what: str) -> str:
 
 def module(scheme: str) -> Source:
     """Import and return the module of a scheme.  Raises SourceError for an unknown scheme."""
-    if scheme not in TABLE:
+    if not is_known(scheme):
         _unknown(scheme)
     found: Source = __import__(TABLE[scheme], fromlist=["fetch"])
     return found

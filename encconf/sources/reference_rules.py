@@ -59,7 +59,7 @@ class Resolve:
         self._entries = [_beginning(entry) for entry in self.schemes]
         for beginning, _ in self._entries:
             scheme = beginning.partition(":")[0]
-            if scheme not in sources.TABLE:
+            if not sources.is_known(scheme):
                 known = f"the schemes are {', '.join(sources.TABLE)}"
                 raise UsageError(
                     f"{printable(scheme)[:40]!r} is not a reference scheme",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from encconf import sources
+from encconf.errors import SourceError
 from encconf.text.document import Leaf
 from encconf.text.path import Path
 
@@ -35,10 +36,17 @@ def pieces_of(leaf: Leaf, under: Path) -> list[tuple[str, str | None]]:
     return found if any(address is not None for _, address in found) else []
 
 
+def _is_source(scheme: str) -> bool:
+    try:
+        return scheme in sources.ALIASES or sources.is_known(scheme)
+    except SourceError:
+        return True  # the error comes when the reference is fetched
+
+
 def pieces(text: str) -> list[tuple[str, str | None]]:
     """Split a text into literals (text, None) and references (as written, the address)."""
     alone = _ALONE.fullmatch(text)
-    if alone and (alone[2] is None or alone[2].lower() in (*sources.TABLE, *sources.ALIASES)):
+    if alone and (alone[2] is None or _is_source(alone[2].lower())):
         return [(text, alone[1])]
     found: list[tuple[str, str | None]] = []
     at = 0
