@@ -13,7 +13,7 @@ from _thread import RLock
 
 from encconf.errors import DuplicateKeyTypeError, MasterKeyError, UsageError
 from encconf.identities import stored
-from encconf.identities.home import config_home, expanded, tilde
+from encconf.identities.home import config_home, tilde
 from encconf.identities.places import AgeSource, places
 from encconf.io.once import Lock
 from encconf.text.printable import printable
@@ -55,7 +55,7 @@ GUARD: Final = "ENCCONF_GUARD"
 """A variable with the name of the test that started this process, which must use the test's key only."""
 
 guard: Callable[[Credentials], Credentials] | None = None
-"""A function that replaces the environment's credentials while a test runs (see `encconf.testing.guard`)."""
+"""Replaces the credentials of the environment while a test runs.  `encconf.testing.guard` sets it."""
 
 
 class Credentials:
@@ -137,13 +137,11 @@ class Credentials:
             local_key_service=_flag(environ, "SOPS_ENABLE_LOCAL_KEYSERVICE", True),
             insecure_remote=_flag(environ, "ENCCONF_INSECURE_REMOTE", False),
         )
-        if guard is not None:
-            return guard(made)
-        if test := os.environ.get(GUARD):  # the test that started this process gave it SOPS_AGE_KEY
-            others = {name: value for name, value in environ.items() if name != "SOPS_AGE_KEY"}
-            real = cls(others, home=made.home, config_home=made.config_home, platform=platform)
-            return Guarded(made, real, environ.get("SOPS_AGE_KEY", ""), test)
-        return made
+        if guard is None and os.environ.get(GUARD):
+            testing = __import__("encconf.testing.guard", fromlist=["guarded_by_parent"])  # a room above
+            guarded: Credentials = testing.guarded_by_parent(made)
+            return guarded
+        return made if guard is None else guard(made)
 
     def moved(
         self,
@@ -287,65 +285,6 @@ class Credentials:
             if self._age_sources is None:
                 self._age_sources = places(self.environ, self.home, self.config_home, by, addresses)
             return self._age_sources
-
-
-class Guarded(Credentials):
-    """Credentials that have the age identity of a test, and refuse all real keys, which are ``real``."""
-
-    def __init__(self, made: Credentials, real: Credentials, identity: str, test: str) -> None:
-        # They have no home folder, since real logins would be read from it, for example Vault's token.
-        super().__init__({**made.environ, "SOPS_AGE_KEY": identity}, notify=made.notify)
-        self._real = real
-        self._identity = identity
-        self._test = test
-
-    def age_sources(self) -> list[AgeSource]:
-        """Return the test's key, and the places of real keys, which fail when they are read."""
-        own = AgeSource("encconf_key", "text", self._identity)
-        real = [source for source in self._real.age_sources() if _is_there(source, self._real.home)]
-        return [own, *(_Forbidden(source, self._test) for source in real)]
-
-    def named(self, setting: str) -> tuple[str, list[str]]:
-        """Return no login."""
-        return "", []
-
-    @property
-    def gpg(self) -> str:
-        """Raises MasterKeyError."""
-        raise self._refusal("gpg with the keyring of this user")
-
-    def client(self, name: Hashable, make: Callable[[], T]) -> T:
-        """Raises MasterKeyError for a key service."""
-        service = name[0] if isinstance(name, tuple) and name else name
-        if service == "local master keys":
-            return super().client(name, make)
-        raise self._refusal(f"a key service ({service})")
-
-    def _refusal(self, what: str) -> MasterKeyError:
-        return MasterKeyError(
-            f"{self._test} must not use {what}",
-            hint="encrypt the file with the test's own key (encconf_file), "
-            "or mark the test: @pytest.mark.encconf_real_keys",
-        )
-
-
-class _Forbidden(AgeSource):
-    """A place with a real key.  Reading it fails."""
-
-    def __init__(self, source: AgeSource, test: str) -> None:
-        super().__init__(source.variable, source.how, source.where, ssh=source.ssh)
-        self._test = test
-
-    def read(self, recipient: str, credentials: Credentials) -> bytes | None:
-        self.broken = True
-        self.fail(f"not read: {self._test} must not use real keys")
-        return None
-
-
-def _is_there(source: AgeSource, home: str | None) -> bool:
-    if not source.where:
-        return False
-    return source.how != "file" or os.path.exists(expanded(source.where, home))
 
 
 def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:
