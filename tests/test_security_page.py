@@ -211,23 +211,45 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_server::test_why_nobody_is_hung_up_on",
     ),
     "pass all variables to the program": ("test_differences::test_exec_keys",),
-    "`exec` and `edit` do not pass those": (
-        "test_execute::test_what_opens_files_is_not_passed_on",
-        "test_differences::test_editor_keys",
-    ),
     "a profile that is used if the environment names no credentials": (
         "providers/test_aws::test_the_environment_goes_before_the_file",
         "providers/test_aws::test_what_the_environment_may_not_the_profile_of_the_file_may",
         "test_differences::test_aws_profile",
     ),
     "is isolated from": ("test_shim::test_c3_it_is_isolated_and_its_children_are_not",),
-    "git, gpg and `systemd-creds` get none either": (
-        "test_programs::test_b12_git_and_gpg_get_no_master_key",
-    ),
-    "editor, git, gpg or a command that prints a key from the current folder": (
+    "and other relative entries of PATH are skipped": (
         "test_editor::test_b12_no_editor_of_the_current_folder",
         "test_programs::test_b12_no_git_of_the_current_folder",
         "test_programs::test_b12_no_gpg_and_no_key_command_of_the_current_folder",
+        "keys/test_age::test_one_of_the_work_tree_or_the_current_folder_does_not_run",
+    ),
+    "where the system looks in the current folder first": (
+        "test_programs::test_none_of_the_current_folder_runs",
+    ),
+    "even if git ignores the folder": (
+        "test_programs::test_its_programs_do_not_run",
+        "test_programs::test_links_into_it_and_out_of_it",
+        "test_programs::test_no_git_gpg_key_command_or_editor_of_it",
+    ),
+    "A path with a folder is your choice": ("test_programs::test_what_you_name_with_its_folder_runs",),
+    "Two folders of a work tree are trusted all the same": (
+        "test_programs::test_the_environment_of_the_running_python_is_trusted",
+        "test_programs::test_one_that_contains_your_home_is_trusted",
+    ),
+    "from any folder of PATH but the current one": (
+        "test_programs::test_exec_runs_what_you_name_as_a_shell_does_but_not_from_the_current_folder",
+    ),
+    "never import Python modules from the current folder": (
+        "test_install::test_the_drivers_import_nothing_from_the_work_tree",
+    ),
+    "they contain the whole path of encconf": (
+        "test_install::test_a_path_with_folders_of_the_work_tree_makes_the_drivers_name_the_whole_path",
+    ),
+    "get no variables with keys that open files": (
+        "test_execute::test_what_opens_files_is_not_passed_on",
+        "test_differences::test_editor_keys",
+        "test_programs::test_b12_git_and_gpg_get_no_master_key",
+        "keys/test_age::test_it_gets_no_key_in_its_environment",
     ),
 }
 """Words of the page, and the tests that prove them, as FILE::NAME without "tests/" and ".py"."""

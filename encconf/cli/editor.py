@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from encconf.errors import EditorError
 from encconf.identities.credentials import KEY_VARIABLES
-from encconf.io.programs import which
+from encconf.io import programs
 from encconf.keys import TABLE
 
 DEFAULTS = ("vim", "nano", "vi")
@@ -34,14 +34,13 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
         words = split_command(environ.get(variable, ""), variable)
         if not words:
             continue
-        program = which(words[0], environ)
+        program = programs.find(words[0], environ)
         if program is None:
-            is_there = os.path.dirname(words[0]) and os.path.lexists(words[0])
-            why = "cannot be run: it is not an executable file" if is_there else "was not found"
-            raise EditorError(f"the editor {words[0]} {why}", hint=f"correct ${variable}")
+            message, hint = programs.missing(words[0], environ)
+            raise EditorError(f"the editor {message}", hint=f"correct ${variable}: {hint}")
         return [*_private(program), *words[1:]]
     for name in DEFAULTS:
-        program = which(name, environ)
+        program = programs.find(name, environ)
         if program is not None:
             return _private(program)
     raise EditorError(
@@ -57,7 +56,7 @@ def run_editor(command: list[str], path: str, environ: Mapping[str, str]) -> Non
     """
     kept = {name: value for name, value in environ.items() if name not in SECRETS}
     _forbid_core_dumps()
-    run = _run if hasattr(os, "posix_spawnp") else _run_portably
+    run = _run if hasattr(os, "posix_spawn") else _run_portably
     try:
         code = run([*command, path], kept)
     except OSError as error:
@@ -86,7 +85,7 @@ def _run(command: list[str], environ: Mapping[str, str]) -> int:
             )
             ignored = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python; other programs should not ignore them
             try:
-                process = os.posix_spawnp(command[0], command, environ, setsigmask=before, setsigdef=ignored)
+                process = os.posix_spawn(command[0], command, environ, setsigmask=before, setsigdef=ignored)
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
             return _wait(process)

@@ -19,7 +19,7 @@ from encconf.engine import opening
 from encconf.errors import EncconfError, OutputError, SourceError, UsageError, about
 from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
-from encconf.io import fileio, private
+from encconf.io import fileio, private, programs
 from encconf.verbs import changes
 
 
@@ -148,21 +148,24 @@ _SHELL = "$`\"'\\;&|<>(){}*?[]~!#\t\r\n"
 
 
 def _become(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
-    """Replace this process with a program.  A name without a folder is looked up in ``path``."""
+    """Replace this process with a program.  A name without a folder is looked up in ``path``.
+
+    The user names this program, so it may be in the work tree, as in a shell, but not in the current folder.
+    """
     import signal
 
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
     if os.name != "posix":
-        _run_portably(argv, environ)
+        _run_portably(argv, environ, path)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
         signal.signal(number, signal.SIG_DFL)
     program = argv[0]
     if os.path.dirname(program):
         candidates = [program]
     else:
-        candidates = [os.path.join(folder or ".", program) for folder in path.split(os.pathsep)]
+        candidates = [os.path.join(folder, program) for folder in programs.absolute(path)]
     failed: OSError | None = None
     for candidate in candidates:
         try:
@@ -181,11 +184,14 @@ def _become(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
     raise unable
 
 
-def _run_portably(argv: list[str], environ: Mapping[str, str]) -> NoReturn:
+def _run_portably(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
     import subprocess
 
+    program = programs.find(argv[0], {**os.environ, "PATH": path}, anywhere=True)
+    if program is None:
+        raise CommandError(programs.missing(argv[0], {"PATH": path})[0])
     try:
-        raise SystemExit(subprocess.run(argv, env=dict(environ), check=False).returncode)
+        raise SystemExit(subprocess.run([program, *argv[1:]], env=dict(environ), check=False).returncode)
     except OSError as error:
         raise CommandError(f"{argv[0]} cannot be run: {error.strerror}") from None
 
@@ -217,7 +223,11 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
 
     from encconf.cli.process import pause
 
-    shell = ["cmd.exe", "/C", command] if os.name == "nt" else ["/bin/sh", "-c", command]
+    if os.name == "nt":  # a bare name would be looked up in the current folder first
+        system = os.path.join(os.environ.get("SYSTEMROOT", "C:\\Windows"), "System32")
+        shell = [os.path.join(system, "cmd.exe"), "/C", command]
+    else:
+        shell = ["/bin/sh", "-c", command]
     if detached:
         nothing = subprocess.DEVNULL
         subprocess.Popen(shell, env=dict(environ), stdin=nothing, stdout=nothing, stderr=nothing)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -15,7 +13,7 @@ from encconf.cli.console import Console, collect_garbage
 from encconf.cli.options import Value, flag, text, texts
 from encconf.errors import PathNotFoundError, UsageError, about
 from encconf.identities.credentials import Credentials
-from encconf.io import fileio
+from encconf.io import fileio, programs
 from encconf.io.memory import stay_in_memory
 from encconf.systemd import rules, server, units
 from encconf.systemd.values import Values
@@ -111,7 +109,7 @@ def unit(console: Console, *, file: list[str], unit: str | None, **options: Valu
         units.socket_unit(unit, socket=socket),
         units.service_unit(
             unit,
-            _program(),
+            programs.own_command(),
             [os.path.abspath(each) for each in file],
             chosen,
             identity=os.path.abspath(identity) if identity is not None else None,
@@ -165,15 +163,6 @@ def _refuse_missing(rule: rules.Rule, documents: Mapping[str, Document]) -> None
             failed = error
     if failed is not None:
         raise failed.about(", ".join(documents))
-
-
-def _program() -> list[str]:
-    """Return the command that runs this encconf: the installed program, or else ``python -m encconf``."""
-    beside = os.path.join(os.path.dirname(sys.executable), "encconf")
-    for candidate in (beside, shutil.which("encconf")):
-        if candidate and os.access(candidate, os.X_OK):
-            return [os.path.abspath(candidate)]
-    return [sys.executable, "-m", "encconf"]
 
 
 def _write(console: Console, folder: str, made: Sequence[units.Unit]) -> None:

@@ -8,7 +8,7 @@ and raise no error.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from encconf.errors import UsageError
 from encconf.io import programs
@@ -135,9 +135,13 @@ def question(
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for git, without keys, since git needs none."""
+    return programs.environment(environ, without=_keys())
+
+
+def _keys() -> Collection[str]:
     from encconf.identities.credentials import KEY_VARIABLES
 
-    return programs.environment(environ, without=KEY_VARIABLES)
+    return KEY_VARIABLES
 
 
 def ask(folder: str, *words: str, environ: Mapping[str, str] = os.environ) -> str | None:
@@ -181,7 +185,7 @@ def start(
     """
     if not hasattr(os, "posix_spawn"):
         return lambda: _run_portably(arguments, environ)
-    program = programs.which("git", environ)
+    program = programs.find("git", environ)
     if program is None:
         return lambda: (127, "")
     # subprocess would work, too, but to import it takes longer than to run git.
@@ -215,7 +219,7 @@ def start(
 
 def _run_portably(arguments: list[str], environ: Mapping[str, str]) -> tuple[int, str]:
     try:
-        result = programs.run(["git", *arguments], environment(environ))
+        result = programs.run(["git", *arguments], environ, without=_keys())
     except OSError:
         return 127, ""
     return result.returncode, result.stdout.decode(errors="surrogateescape")

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from encconf import formats
 from encconf.errors import EncconfError, UsageError
-from encconf.git import attributes, environment, repository, run
+from encconf.git import attributes, repository, run
 from encconf.git.attributes import ATTRIBUTES
+from encconf.identities.credentials import KEY_VARIABLES
 from encconf.io import fileio, programs
 from encconf.text.printable import listed
 
@@ -89,9 +90,10 @@ def install(
 
 def _set(config: list[str], name: str, value: str, environ: Mapping[str, str]) -> None:
     try:
-        done = programs.run(["git", *config, name, value], environment(environ))
+        done = programs.run(["git", *config, name, value], environ, without=KEY_VARIABLES)
     except OSError:
-        raise EncconfError("git was not found", hint="install it, or add it to PATH") from None
+        message, hint = programs.missing("git", environ)
+        raise EncconfError(message, hint=hint) from None
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip() or None
         raise EncconfError(f"git does not set {name} (exit code {done.returncode})", hint=said)
@@ -129,17 +131,19 @@ def command(environ: Mapping[str, str] = os.environ) -> str:
     """Return the command with which git calls encconf: its name, or its path.
 
     If only this virtual environment has encconf, its path is used.  Otherwise git diff would fail wherever
-    the environment is not active.
+    the environment is not active.  The path is also used if PATH has folders whose programs encconf does not
+    run (see `programs`), since git would.
     """
-    scripts = os.path.dirname(os.path.abspath(sys.executable))
-    in_environment = sys.prefix != sys.base_prefix
-    for place in environ.get("PATH", os.defpath).split(os.pathsep):
-        outside = not in_environment or os.path.abspath(place) != scripts
-        if place and outside and os.access(os.path.join(place, "encconf"), os.X_OK):
-            return "encconf"
-    script = os.path.join(scripts, "encconf")
-    program = [script] if os.access(script, os.X_OK) else [sys.executable, "-m", "encconf"]
-    return " ".join(map(_quoted, program))
+    folders = environ.get("PATH", os.defpath).split(os.pathsep)
+    if sys.prefix != sys.base_prefix:
+        scripts = os.path.dirname(os.path.abspath(sys.executable))
+        folders = [folder for folder in folders if os.path.abspath(folder) != scripts]
+    path = os.pathsep.join(folders)
+    found = programs.find("encconf", {**environ, "PATH": path})
+    if found is None:
+        return " ".join(map(_quoted, programs.own_command()))
+    trusted = programs.environment({**environ, "PATH": path})["PATH"] == path
+    return "encconf" if trusted else _quoted(found)
 
 
 def _quoted(word: str) -> str:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from encconf.git import by_repository, question, said
+from encconf.io import programs
 from encconf.io.fileio import LIMIT
 
 TYPE_CHECKING = False
@@ -209,16 +210,13 @@ def _printed(root: str, blobs: Sequence[str], environ: Mapping[str, str]) -> Ite
     """Yield what git prints for each blob (None if it is missing or too long), until it ends."""
     if not blobs:
         return
-    import subprocess
+    from subprocess import DEVNULL, PIPE
     from threading import Thread
 
     arguments, environ = question(root, "cat-file", "--batch", environ=environ)
-    pipe = subprocess.PIPE
     with (
         suppress(BrokenPipeError),
-        subprocess.Popen(
-            ["git", *arguments], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environ
-        ) as git,
+        programs.start(["git", *arguments], environ, stdin=PIPE, stdout=PIPE, stderr=DEVNULL) as git,
     ):
         assert git.stdin is not None
         assert git.stdout is not None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from threading import Thread
 from time import monotonic
 
 from encconf.errors import SourceError
+from encconf.io import programs
 from encconf.io.descriptors import reason
 from encconf.text.printable import printable
 
@@ -19,13 +20,20 @@ LIMIT = 1 << 24
 
 
 def output_of(
-    line: str, environ: Mapping[str, str], *, limit: float, quiet: bool = False, alone: bool = False
+    line: str,
+    environ: Mapping[str, str],
+    *,
+    limit: float,
+    without: Collection[str] = (),
+    quiet: bool = False,
+    alone: bool = False,
 ) -> bytes:
     """Run a program for at most ``limit`` seconds, without input, and return its output.
 
-    The line is split as a shell does, with quotes.  The program's stderr is shown, unless ``quiet``.  With
-    ``alone``, it has no terminal to ask on, and if it takes too long, its children are killed, too.  Raises
-    SourceError (for an empty line with the reason ``missing``).  Neither its message nor its hint contains
+    The line is split as a shell does, with quotes.  The program's stderr is shown, unless ``quiet``.
+    ``without`` is as for `programs.environment`.  With ``alone``, the program has no terminal to ask on, and
+    if it takes too long, its children are killed, too.  Raises SourceError (for an empty line with the reason
+    ``missing``).  Neither its message nor its hint contains
     an argument or the program's output, since both may be secret.
     """
     try:
@@ -36,18 +44,20 @@ def output_of(
         raise SourceError("empty", reason="missing", hint="name a program and its arguments")
     program = printable(os.path.basename(command[0]))
     try:
-        process = subprocess.Popen(
+        process = programs.start(
             command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if quiet else None,
-            env=environ,
+            environ,
+            without=without,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=DEVNULL if quiet else None,
             start_new_session=alone and os.name == "posix",
         )
     except FileNotFoundError:
-        raise SourceError(
-            f"{program} was not found", reason="unusable", hint="install it, or name its path"
-        ) from None
+        message, hint = f"{program} was not found", "correct its path"
+        if not os.path.dirname(command[0]):
+            message, hint = programs.missing(program, environ)
+        raise SourceError(message, reason="unusable", hint=printable(hint)) from None
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else "not a program"
         raise SourceError(
@@ -60,7 +70,7 @@ def output_of(
     return data
 
 
-def _printed(process: subprocess.Popen[bytes], program: str, limit: float) -> bytes:
+def _printed(process: Popen[bytes], program: str, limit: float) -> bytes:
     """Return the program's output.  The program has ended when this returns or raises."""
     assert process.stdout is not None
     stream, data = process.stdout, bytearray()
@@ -78,9 +88,9 @@ def _printed(process: subprocess.Popen[bytes], program: str, limit: float) -> by
             message = f"{program} printed more than 16 MiB, too much for a secret"
             raise SourceError(message, hint="print only the secret")
         if reader.is_alive():
-            raise subprocess.TimeoutExpired(program, limit)
+            raise TimeoutExpired(program, limit)
         process.wait(max(end - monotonic(), 0))
-    except subprocess.TimeoutExpired:
+    except TimeoutExpired:
         hint = "it may be waiting for input: run the command by itself"
         raise SourceError(f"{program} took longer than {limit:g} s", reason="slow", hint=hint) from None
     finally:
@@ -91,7 +101,7 @@ def _printed(process: subprocess.Popen[bytes], program: str, limit: float) -> by
     return bytes(data)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: Popen[bytes]) -> None:
     """Kill the program unless it has ended.  If it has a session of its own, kill its children, too."""
     if process.returncode is not None:
         return

@@ -100,9 +100,8 @@ class AgeSource:
 
             return fileio.read_bytes(expanded(where, credentials.home), limit=IDENTITY_LIMIT)
         from encconf.identities.command import output_of
-        from encconf.io import programs
 
-        environ = {**programs.environment(credentials.environ), "SOPS_AGE_RECIPIENT": recipient}
+        environ = {**credentials.environ, "SOPS_AGE_RECIPIENT": recipient}
         return output_of(where, environ, limit=credentials.timeout)
 
     def fail(self, found: str) -> None:

@@ -1,27 +1,156 @@
-"""Find and run programs, and make their environment.
+"""Find and start programs, and make their environment.
 
-Like Go, and therefore sops, encconf runs no program from the current folder, even if PATH contains it.
+A program is found only where no stranger can put one: never in the current folder, even if PATH contains it
+(as in Go, and therefore sops), and never in the work tree that the current folder is in, whose files a branch
+or a pull request can change.  Two places there are trusted all the same: the folder of the running Python,
+since whoever can write to a virtual environment can also replace encconf; and all of a work tree that
+contains your home folder, since its other files (such as ~/.profile) run programs, too.
+
+A name with a folder (``./gpg``) is a choice of the user and is taken as it is.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Collection, Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from encconf.io.fileio import upwards
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from subprocess import CompletedProcess
+    from subprocess import CompletedProcess, Popen
+    from typing import Any
 
 _NOWHERE = "/nonexistent"
 
 
+def find(name: str, environ: Mapping[str, str], *, anywhere: bool = False) -> str | None:
+    """Return the absolute path of a program, or None if it was not found.
+
+    With ``anywhere``, it may also be in the work tree, but not in the current folder.
+    """
+    return _search(name, environ, anywhere=anywhere)[0]
+
+
+def missing(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the message and the hint of an error for a program that `find` does not find."""
+    if os.path.dirname(name):
+        if os.path.lexists(name):
+            return f"{name} cannot be run: it is not an executable file", "name a program"
+        return f"{name} was not found", "correct its path"
+    refused = _search(name, environ)[1]
+    if not refused:
+        return f"{name} was not found", "install it, or add its folder to PATH"
+    place = "the work tree" if os.path.isabs(refused) else "the current folder"
+    return (
+        f"{name} was not found, except in {place}",
+        f"encconf does not run {refused}, since a branch could replace it; install {name} elsewhere on PATH",
+    )
+
+
+def _search(name: str, environ: Mapping[str, str], *, anywhere: bool = False) -> tuple[str | None, str]:
+    """Return the path of a program, or None; and then the path of one that is not trusted, or ""."""
+    if os.path.dirname(name):
+        found = next(filter(_is_program, _names(os.path.abspath(name), environ)), None)
+        return found, ""
+    refused = ""
+    for folder in _folders(environ):
+        for path in _names(os.path.join(folder, name), environ):
+            if _is_program(path):
+                if _is_trusted(folder, environ) or (anywhere and os.path.isabs(folder)):
+                    return path, ""
+                refused = refused or (path if os.path.dirname(path) else os.path.join(os.curdir, path))
+    return None, refused
+
+
+def _folders(environ: Mapping[str, str]) -> list[str]:
+    return environ.get("PATH", os.defpath).split(os.pathsep)
+
+
+def absolute(path: str) -> list[str]:
+    """Return the folders of PATH without those that are relative: they are, or begin at, the current one."""
+    return [folder for folder in path.split(os.pathsep) if os.path.isabs(folder)]
+
+
+def _names(path: str, environ: Mapping[str, str]) -> list[str]:
+    """Return the names that a program can have: on Windows, with an ending of PATHEXT."""
+    if os.name != "nt":
+        return [path]
+    endings = [each for each in environ.get("PATHEXT", ".COM;.EXE;.BAT;.CMD").split(";") if each]
+    whole = path.lower().endswith(tuple(each.lower() for each in endings)) or "PATHEXT" not in environ
+    return [*([path] if whole else []), *(path + each for each in endings)]
+
+
+def _is_program(path: str) -> bool:
+    return os.access(path, os.X_OK) and not os.path.isdir(path)
+
+
+def _is_trusted(folder: str, environ: Mapping[str, str]) -> bool:
+    """Whether programs of a folder on PATH may run."""
+    if not os.path.isabs(folder):
+        return False
+    tree = _work_tree(environ)
+    if tree is None:
+        return True
+    real = os.path.realpath(folder)
+    inside = _is_below(real, tree) or _is_below(folder, tree)
+    if not inside and real != folder:  # a link of the work tree may lead out of it
+        inside = any(os.path.realpath(place) == tree for place in upwards(folder))
+    return not inside or real == os.path.realpath(os.path.dirname(os.path.abspath(sys.executable)))
+
+
+def _is_below(path: str, folder: str) -> bool:
+    path, folder = os.path.normcase(os.path.normpath(path)), os.path.normcase(folder)
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _work_tree(environ: Mapping[str, str]) -> str | None:
+    """Return the outermost work tree that the current folder is in, with links followed, or None.
+
+    A work tree that contains the home folder does not count.
+    """
+    try:
+        here = os.path.realpath(os.curdir)
+    except OSError:  # the current folder was removed
+        return None
+    home = environ.get("HOME") or environ.get("USERPROFILE") or os.path.expanduser("~")
+    home = os.path.realpath(home)
+    found = None
+    for place in upwards(here):
+        if _is_below(home, place):
+            break
+        if os.path.lexists(os.path.join(place, ".git")):
+            found = place
+    return found
+
+
 def environment(environ: Mapping[str, str], *, without: Collection[str] = ()) -> dict[str, str]:
-    """Return the environment for a program: without some variables, and PATH without relative folders."""
+    """Return the environment for a program: without some variables, and PATH with trusted folders only."""
     kept = {name: value for name, value in environ.items() if name not in without}
     if "PATH" in kept:
-        folders = [folder for folder in kept["PATH"].split(os.pathsep) if os.path.isabs(folder)]
+        folders = [folder for folder in _folders(kept) if _is_trusted(folder, environ)]
         kept["PATH"] = os.pathsep.join(folders) or _NOWHERE  # an empty PATH is the current folder
     return kept
+
+
+def start(
+    words: Sequence[str], environ: Mapping[str, str], *, without: Collection[str] = (), **options: Any
+) -> Popen[bytes]:
+    """Start a program.  ``without`` is as for `environment`, and ``options`` are those of `subprocess.Popen`.
+
+    Raises OSError: FileNotFoundError if `find` does not find the program.
+    """
+    import subprocess
+
+    path = find(words[0], environ)
+    if path is None:
+        if not os.path.dirname(words[0]):
+            raise FileNotFoundError(errno.ENOENT, missing(words[0], environ)[0])
+        path = os.path.abspath(words[0])  # the error of the system says why it cannot be run
+    return subprocess.Popen([path, *words[1:]], env=environment(environ, without=without), **options)
 
 
 def run(
@@ -32,26 +161,55 @@ def run(
     data: bytes = b"",
     timeout: float | None = None,
 ) -> CompletedProcess[bytes]:
-    """Run a program with ``data`` as its input, and return its result.  See `environment` for ``without``.
+    """Run a program with ``data`` as its input, and return its result.  ``without`` is as for `environment`.
 
-    Raises OSError, and TimeoutExpired after ``timeout`` seconds.
+    Raises what `start` raises, and TimeoutExpired after ``timeout`` seconds.
     """
     import subprocess
 
-    env = environment(environ, without=without)
-    return subprocess.run(words, input=data, capture_output=True, env=env, check=False, timeout=timeout)
+    pipe = subprocess.PIPE
+    with start(words, environ, without=without, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        try:
+            out, err = process.communicate(data, timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
-def which(name: str, environ: Mapping[str, str]) -> str | None:
-    """Return the path of a program, or None if it was not found."""
-    if os.path.dirname(name):
-        return name if os.access(name, os.X_OK) and not os.path.isdir(name) else None
-    if os.name == "nt":
-        import shutil
+@contextmanager
+def for_libraries(environ: Mapping[str, str], *, without: Collection[str] = ()) -> Iterator[None]:
+    """Give a library in C or Rust, which finds and starts programs itself, an `environment` for them.
 
-        return shutil.which(name)
-    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
-        path = os.path.join(folder, name)
-        if os.path.isabs(folder) and os.access(path, os.X_OK) and not os.path.isdir(path):
-            return path
-    return None
+    Only the C library's environment changes, so Python's `os.environ` stays, also for other threads.
+    """
+    wanted = environment({"PATH": os.defpath, **environ}, without=without)
+    names = {"PATH", *without}
+    changed = {name for name in names if os.environ.get(name) != wanted.get(name)}
+    try:
+        for name in changed:
+            _put(name, wanted.get(name))
+        yield
+    finally:
+        for name in changed:
+            _put(name, os.environ.get(name))
+
+
+def _put(name: str, value: str | None) -> None:
+    if value is None:
+        os.unsetenv(name)
+    else:
+        os.putenv(name, value)
+
+
+def own_command() -> list[str]:
+    """Return the words that run this encconf: its script beside Python, or Python itself.
+
+    With ``-P``, Python imports nothing from the current folder.
+    """
+    scripts = os.path.dirname(os.path.abspath(sys.executable))
+    for name in ("encconf.exe", "encconf") if os.name == "nt" else ("encconf",):
+        script = os.path.join(scripts, name)
+        if _is_program(script):
+            return [script]
+    return [sys.executable, "-P", "-m", "encconf"]

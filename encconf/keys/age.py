@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.identities.credentials import Credentials
-    from encconf.keys.age_identity import Conversation, Stanza
+    from encconf.keys.age_identity import Stanza
 
 # pyrage reads a header in quadratic time, and blocks all other threads meanwhile.  One recipient needs one
 # stanza, or two with the one that rops adds at random.  An RSA key of 16384 bits needs 43 lines.
@@ -64,14 +64,18 @@ class AgeKey(MasterKey):
         """
         import pyrage
 
-        from encconf.keys.age_identity import Conversation, said
+        from encconf.keys.age_identity import Conversation, plugin_alone, said
 
         with Conversation(credentials) as talk:
             try:
-                recipient = _recipient(self.recipient, talk)
+                recipient = _recipient(self.recipient)
+                if isinstance(recipient, pyrage.plugin.Recipient):
+                    name = recipient.plugin()
+                    with plugin_alone(name, credentials):
+                        recipient = pyrage.plugin.RecipientPluginV1(name, [recipient], [], talk)
+                        return _sealed(data_key, recipient)
                 if recipient is not None:
-                    enc: bytes = pyrage.encrypt(data_key, [recipient], armored=True)
-                    return enc.decode()
+                    return _sealed(data_key, recipient)
             except pyrage.EncryptError as error:
                 raise MasterKeyError(f"age: {said(error)}") from None
         from encconf.keys import agepq
@@ -93,7 +97,7 @@ class AgeKey(MasterKey):
         """Check a recipient.  Raises BadKeyError."""
         recipient = value.strip()
         if not _is_x25519(recipient):
-            _recipient(recipient, None)
+            _recipient(recipient)
         return cls(recipient)
 
 
@@ -130,10 +134,17 @@ _LOW_ORDER = (
 """The points of Curve25519 that give the same shared secret with every identity."""
 
 
-def _recipient(text: str, talk: Conversation | None) -> Any:
-    """Return the pyrage object to encrypt for, or None for a post-quantum recipient.  Raises BadKeyError.
+def _sealed(data_key: bytes, recipient: Any) -> str:
+    import pyrage
 
-    Without ``talk``, the text is only checked, and a plugin need not be installed.
+    enc: bytes = pyrage.encrypt(data_key, [recipient], armored=True)
+    return enc.decode()
+
+
+def _recipient(text: str) -> Any:
+    """Return the pyrage object of a recipient, or None for a post-quantum one.  Raises BadKeyError.
+
+    A plugin need not be installed.
     """
     import pyrage
 
@@ -152,10 +163,7 @@ def _recipient(text: str, talk: Conversation | None) -> Any:
             agepq.check(text)
             return None
         if text.startswith("age1") and text.count("1") > 1:
-            recipient = pyrage.plugin.Recipient.from_str(text)
-            if talk is None:
-                return recipient
-            return pyrage.plugin.RecipientPluginV1(recipient.plugin(), [recipient], [], talk)
+            return pyrage.plugin.Recipient.from_str(text)
         if _is_x25519(text) or text.startswith("age1"):
             return pyrage.x25519.Recipient.from_str(text)
         if text.startswith("ssh-"):

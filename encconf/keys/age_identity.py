@@ -19,6 +19,7 @@ from encconf.text.printable import printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from typing import Any, TypeVar
 
     from encconf.identities.credentials import Credentials
@@ -95,7 +96,7 @@ class PluginIdentity(Identity):
         """Like `Identity.open`.  Raises what the `Conversation` raises."""
         import pyrage
 
-        with Conversation(credentials) as talk:
+        with Conversation(credentials) as talk, plugin_alone(self._opener.plugin(), credentials):
             try:
                 opener = pyrage.plugin.IdentityPluginV1(self._opener.plugin(), [self._opener], talk)
                 return Identity(opener).open(file, credentials)
@@ -210,6 +211,21 @@ def derived(private: bytes, public: str) -> Identity:
     from encconf.keys import ssh_to_age
 
     return Identity(pyrage.x25519.Identity.from_str(ssh_to_age.identity(private)), public)
+
+
+def plugin_alone(name: str, credentials: Credentials) -> AbstractContextManager[None]:
+    """Make pyrage start a plugin as encconf starts programs: from a trusted folder, and without keys.
+
+    Raises MasterKeyError if the plugin is not there.
+    """
+    from encconf.identities.credentials import KEY_VARIABLES
+    from encconf.io import programs
+
+    program = f"age-plugin-{name}"
+    if programs.find(program, credentials.environ) is None:
+        message, hint = programs.missing(program, credentials.environ)
+        raise MasterKeyError(printable(message), hint=printable(hint))
+    return programs.for_libraries(credentials.environ, without=KEY_VARIABLES)
 
 
 class Conversation:

@@ -58,7 +58,8 @@ class PgpKey(MasterKey):
                 lambda gpg: gpg.encrypt(data_key, self.fingerprint, extra_args=options), credentials
             )
         except FileNotFoundError:
-            raise MasterKeyError("gpg was not found", hint=_INSTALL) from None
+            message, hint = programs.missing("gpg", credentials.environ)
+            raise MasterKeyError(message, hint=f"{hint}, or set SOPS_GPG_EXEC to its path") from None
         if result.returncode:
             raise self._not_encrypted(result, credentials)
         enc = result.data.decode(errors="replace").strip()
@@ -78,7 +79,7 @@ class PgpKey(MasterKey):
             else:
                 result = _decrypt(enc.encode(), credentials)
         except FileNotFoundError:
-            raise NotMyKeyError("gpg was not found") from None
+            raise NotMyKeyError(programs.missing("gpg", credentials.environ)[0]) from None
         if result.returncode:
             raise self._not_decrypted(result, credentials)
         if not result.data:
@@ -169,13 +170,15 @@ def _decrypt(enc: bytes, credentials: Credentials, *options: str, passphrase: st
 def _run(call: Callable[[Any], object], credentials: Credentials) -> Result:
     """Let ``call`` use an instance of `gnupg.GPG`, and return what its last gpg returned.
 
-    Raises FileNotFoundError if PATH has no gpg, and MasterKeyError for a program in SOPS_GPG_EXEC that cannot
+    Raises FileNotFoundError if no gpg is found, and MasterKeyError for a program in SOPS_GPG_EXEC that cannot
     be run and for one that takes too long.
     """
     from threading import Thread
 
     env = programs.environment(_with_terminal(credentials.environ), without=KEY_VARIABLES)
-    program = credentials.gpg
+    program = programs.find(credentials.gpg, credentials.environ)
+    if program is None:
+        raise _not_started(credentials)
     running = _Running()
     errors: list[Exception] = []
 
@@ -198,9 +201,13 @@ def _run(call: Callable[[Any], object], credentials: Credentials) -> Result:
     if (result := running.result) is not None:
         # A program that is not gpg can end before it has read its input, or print anything as its version.
         return result
+    raise _not_started(credentials)
+
+
+def _not_started(credentials: Credentials) -> Exception:
     if chosen := credentials.environ.get("SOPS_GPG_EXEC"):
-        raise MasterKeyError(f"SOPS_GPG_EXEC={printable(chosen)} cannot be run", hint=_INSTALL)
-    raise FileNotFoundError(program)
+        return MasterKeyError(f"SOPS_GPG_EXEC={printable(chosen)} cannot be run", hint=_INSTALL)
+    return FileNotFoundError(credentials.gpg)
 
 
 class _Running:

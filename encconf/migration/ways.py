@@ -233,9 +233,7 @@ def _recipient(source: AgeSource, credentials: Credentials) -> tuple[str | None,
 
 def _pgp(credentials: Credentials) -> Probe:
     """Probe for secret keys in the user's gpg home.  This does not run gpg, which would start its agent."""
-    import shutil
-
-    if shutil.which(credentials.gpg, path=credentials.environ.get("PATH", os.defpath)) is None:
+    if programs.find(credentials.gpg, credentials.environ) is None:
         return Probe(False, missing=[f"{printable(credentials.gpg)} (the program)"])
     home = credentials.environ.get("GNUPGHOME") or os.path.join(credentials.home or "", ".gnupg")
     try:

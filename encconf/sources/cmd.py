@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from encconf.identities.command import output_of
 from encconf.identities.credentials import KEY_VARIABLES, Credentials
-from encconf.io import programs
 from encconf.sources import Probe, Uri, without_line_break
 
 QUERY = ()
@@ -24,9 +23,10 @@ HIDDEN = (*KEY_VARIABLES, "ENCCONF_IDENTITY")
 
 def fetch(uri: Uri, credentials: Credentials) -> bytes:
     """Return what the program prints."""
-    environ = programs.environment(credentials.environ, without=HIDDEN)
     limit, alone = credentials.patience, credentials.prompt is None
-    return without_line_break(output_of(uri.body, environ, limit=limit, quiet=True, alone=alone))
+    environ = credentials.environ
+    said = output_of(uri.body, environ, limit=limit, without=HIDDEN, quiet=True, alone=alone)
+    return without_line_break(said)
 
 
 def probe(credentials: Credentials) -> Probe:

@@ -48,8 +48,8 @@ def _run(words: list[str], data: bytes, environ: Mapping[str, str]) -> bytes:
     try:
         done = programs.run(["systemd-creds", *words], environ, without=KEY_VARIABLES, data=data, timeout=60)
     except FileNotFoundError:
-        hint = "it comes with systemd 250 or newer"
-        raise CredsError("systemd-creds is not installed", hint=hint) from None
+        message, hint = programs.missing("systemd-creds", environ)
+        raise CredsError(message, hint=f"it comes with systemd 250 or newer; {hint}") from None
     except TimeoutExpired:
         raise CredsError("systemd-creds did not finish in time") from None
     if done.returncode != 0:

@@ -103,9 +103,7 @@ def refuse_strangers(
     groups = [[key for key in group if key not in named] for group in wanted.groups]
     if regroups:
         groups = [[key for group in groups for key in group]]
-        rule = rule and rule.replace(
-            groups=[[key for group in rule.groups for key in group]], threshold=None
-        )
+        rule = rule and rule.replace(groups=[[key for group in rule.groups for key in group]], threshold=None)
     objections = Objections(wanted.replace(groups=groups), [rule] if rule is not None else [])
     if not objections:
         return

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -104,3 +107,42 @@ def test_f10_git_s_own_error_is_shown(project: Project) -> None:
     project.write(".git/config.lock", "")
     done = project.run("git", "install", code=1)
     assert "could not lock config file" in done.err
+
+
+@pytest.mark.parametrize("name", ["encconf/__main__.py", "encconf/__init__.py", "pyrage.py", "json.py"])
+def test_the_drivers_import_nothing_from_the_work_tree(
+    sealed: Project, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a script, Python runs encconf; it would look for modules in the current folder first."""
+    alone = sealed.home / "alone"
+    alone.mkdir()
+    (alone / "python").symlink_to(sys.executable)
+    monkeypatch.setattr("sys.executable", str(alone / "python"))
+    command = install.command({"PATH": "/nowhere"})
+    assert command == f"{alone}/python -P -m encconf"
+    sealed.write(name, f"open({str(sealed.home / 'ran')!r}, 'w')\n")
+    sealed.write("encconf/__init__.py", sealed.read(name) if name.endswith("__init__.py") else "")
+    sealed.git("init", "-q")
+    sealed.git("config", "diff.encconf.textconv", f"{command} git textconv")
+    sealed.write(".gitattributes", "*.enc.yaml diff=encconf\n")
+    sealed.git("add", ".")
+    sealed.git("commit", "-qm", "x")
+    packages = sysconfig.get_paths()["purelib"]
+    sealed.environ["PYTHONPATH"] += f"{os.pathsep}{packages}"
+    assert "hunter2" in sealed.git("show", "HEAD", "--", "secrets.enc.yaml")
+    assert not (sealed.home / "ran").exists()
+
+
+def test_a_path_with_folders_of_the_work_tree_makes_the_drivers_name_the_whole_path(
+    repository: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git looks for the driver in all folders of PATH."""
+    everybody = tmp_path / "bin"
+    for folder in (everybody, repository.path("bin")):
+        folder.mkdir()
+        (folder / "encconf").write_text("#!/bin/sh\n")
+        (folder / "encconf").chmod(0o755)
+    monkeypatch.chdir(repository.folder)
+    assert install.command({"PATH": f"{repository.path('bin')}:{everybody}"}) == f"{everybody}/encconf"
+    assert install.command({"PATH": f".:{everybody}"}) == f"{everybody}/encconf"
+    assert install.command({"PATH": f"{everybody}"}) == "encconf"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -57,10 +58,10 @@ def test_where_a_program_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "bin" / "text").write_text("no program")
     monkeypatch.chdir(tmp_path)
     environ = {"PATH": f":.:{tmp_path / 'empty'}:{there.parent}"}
-    assert programs.which("p", environ) == str(there)
-    assert programs.which("./p", environ) == "./p"
-    assert [programs.which(name, environ) for name in ("folder", "text", "bin/folder", "q")] == [None] * 4
-    assert programs.which("p", {"PATH": "."}) is None
+    assert programs.find("p", environ) == str(there)
+    assert programs.find("./p", environ) == str(here)
+    assert [programs.find(name, environ) for name in ("folder", "text", "bin/folder", "q")] == [None] * 4
+    assert programs.find("p", {"PATH": "."}) is None
 
 
 @pytest.mark.parametrize("path", ["{}", ".:{}", ":{}"])
@@ -103,3 +104,167 @@ def test_b12_git_and_gpg_get_no_master_key(sealed: Project) -> None:
         assert "OTHER=stays" in got
         assert sealed.key.identity not in got
         assert "t0ken-of-vault" not in got
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A work tree with a program ``p`` in ``tree/bin``.  The current folder is ``tree/below``."""
+    folder = tmp_path / "tree"
+    (folder / ".git").mkdir(parents=True)
+    (folder / "below").mkdir()
+    program(folder / "bin" / "p", "")
+    monkeypatch.chdir(folder / "below")
+    return folder
+
+
+class TestWorkTree:
+    def test_its_programs_do_not_run(self, tree: Path, tmp_path: Path) -> None:
+        program(tmp_path / "installed" / "p", "")
+        environ = {
+            "PATH": f"{tree}/bin:{tree}/below/../bin:{tmp_path}/installed",
+            "HOME": str(tmp_path / "home"),
+        }
+        assert programs.find("p", environ) == f"{tmp_path}/installed/p"
+        assert programs.find("p", environ, anywhere=True) == f"{tree}/bin/p"
+        assert programs.environment(environ)["PATH"] == f"{tmp_path}/installed"
+        with pytest.raises(FileNotFoundError, match="except in the work tree"):
+            programs.run(["p"], {"PATH": f"{tree}/bin"})
+        message, hint = programs.missing("p", {"PATH": f"{tree}/bin"})
+        assert message == "p was not found, except in the work tree"
+        assert f"{tree}/bin/p" in hint
+        assert "elsewhere" in hint
+
+    def test_links_into_it_and_out_of_it(self, tree: Path, tmp_path: Path) -> None:
+        program(tmp_path / "outside" / "p", "")
+        (tmp_path / "into").symlink_to(tree / "bin")
+        (tree / "out").symlink_to(tmp_path / "outside")
+        (tmp_path / "again").symlink_to(tree)
+        for folder in (
+            tmp_path / "into",
+            tree / "out",
+            tmp_path / "again" / "out",
+            tmp_path / "again" / "bin",
+        ):
+            assert programs.find("p", {"PATH": str(folder)}) is None
+
+    def test_of_a_submodule_and_a_linked_work_tree(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        module = tree / "below" / "module"
+        module.mkdir()
+        (module / ".git").write_text("gitdir: ../../.git/modules/module\n")
+        program(module / "bin" / "q", "")
+        monkeypatch.chdir(module)
+        environ = {"PATH": f"{tree}/bin:{module}/bin"}
+        assert programs.find("p", environ) is None
+        assert programs.find("q", environ) is None
+
+    def test_the_environment_of_the_running_python_is_trusted(
+        self, tree: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who can write there can replace encconf."""
+        monkeypatch.setattr("sys.executable", str(tree / "bin" / "python"))
+        assert programs.find("p", {"PATH": f"{tree}/bin"}) == f"{tree}/bin/p"
+        (tree / ".venv").mkdir()
+        program(tree / ".venv" / "bin" / "q", "")
+        assert programs.find("q", {"PATH": f"{tree}/.venv/bin"}) is None
+
+    def test_one_that_contains_your_home_is_trusted(self, tree: Path) -> None:
+        for home in (tree, tree / "home"):
+            environ = {"PATH": f"{tree}/bin", "HOME": str(home)}
+            assert programs.find("p", environ) == f"{tree}/bin/p"
+
+    def test_another_one_is_trusted(self, tree: Path, tmp_path: Path) -> None:
+        """pyenv and Homebrew are work trees."""
+        (tmp_path / "other" / ".git").mkdir(parents=True)
+        program(tmp_path / "other" / "bin" / "q", "")
+        assert programs.find("q", {"PATH": f"{tmp_path}/other/bin"}) == f"{tmp_path}/other/bin/q"
+
+    def test_no_git_gpg_key_command_or_editor_of_it(self, sealed: Project) -> None:
+        sealed.git("init", "-q")
+        names = ("git", "gpg", "keys", "vim", "ed1t", "systemd-creds")
+        for name in names:
+            program(sealed.path("bin") / name, f'touch "{sealed.home}/{name}.ran"; exit 1')
+        environ = {"PATH": f"{sealed.path('bin')}:{sealed.environ['PATH']}"}
+        sealed.run("encrypt", "secrets.yaml", environ=environ)
+        sealed.git("add", "secrets.enc.yaml", ".sops.yaml")
+        sealed.run("check", environ=environ)
+        sealed.run("encrypt", "--pgp", PGP, "-o", "out.yaml", "secrets.yaml", environ=environ, code=1)
+        key = {"SOPS_AGE_KEY": "", "SOPS_AGE_KEY_CMD": "keys"}
+        said = sealed.run("decrypt", "secrets.enc.yaml", environ={**environ, **key}, code=128).err
+        assert "keys was not found, except in the work tree" in said
+        source = {"SOPS_AGE_KEY": "", "ENCCONF_IDENTITY": "cmd:keys"}
+        sealed.run("decrypt", "secrets.enc.yaml", environ={**environ, **source}, code=128)
+        said = sealed.run("edit", "secrets.enc.yaml", environ={**environ, "EDITOR": "ed1t"}, code=201).err
+        assert "ed1t was not found, except in the work tree" in said
+        only = {"PATH": str(sealed.path("bin"))}
+        sealed.run("edit", "secrets.enc.yaml", environ=only, code=201)
+        assert [name for name in names if (sealed.home / f"{name}.ran").exists()] == []
+
+    def test_what_you_name_with_its_folder_runs(self, sealed: Project) -> None:
+        sealed.git("init", "-q")
+        program(sealed.path("tools") / "key", f"echo {sealed.key.identity}")
+        key = {"SOPS_AGE_KEY": "", "SOPS_AGE_KEY_CMD": "./tools/key"}
+        assert "hunter2" in sealed.run("decrypt", "secrets.enc.yaml", environ=key).out
+
+    def test_exec_runs_what_you_name_as_a_shell_does_but_not_from_the_current_folder(
+        self, sealed: Project
+    ) -> None:
+        sealed.git("init", "-q")
+        program(sealed.path("bin") / "tool", "echo $db_password$DB_PASSWORD")
+        program(sealed.path("here"), 'touch "$0.ran"')
+        path = {"PATH": f"{sealed.path('bin')}:{sealed.environ['PATH']}"}
+        assert "hunter2" in sealed.run("exec", "secrets.enc.yaml", "--", "tool", environ=path).out
+        for wrong in (".", "", f":{sealed.environ['PATH']}"):
+            sealed.run("exec", "secrets.enc.yaml", "--", "here", environ={"PATH": wrong}, code=127)
+        assert "here.ran" not in sealed.names()
+
+
+class TestWindows:
+    """As Windows finds programs, with the endings of PATHEXT."""
+
+    @pytest.fixture(autouse=True)
+    def _windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("os.name", "nt")
+
+    def test_a_program_has_an_ending(self, tmp_path: Path) -> None:
+        for name in ("gpg.exe", "code.cmd", "gpg", "odd.txt"):
+            program(tmp_path / "bin" / name, "")
+        environ = {"PATH": str(tmp_path / "bin"), "PATHEXT": ".exe;.cmd"}
+        assert programs.find("gpg", environ) == f"{tmp_path}/bin/gpg.exe"
+        assert programs.find("code", environ) == f"{tmp_path}/bin/code.cmd"
+        assert programs.find("code.CMD".lower(), environ) == f"{tmp_path}/bin/code.cmd"
+        assert programs.find("odd.txt", environ) is None
+        assert programs.find(f"{tmp_path}/bin/gpg", environ) == f"{tmp_path}/bin/gpg.exe"
+
+    def test_none_of_the_current_folder_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """CreateProcess and shutil.which look there first."""
+        program(tmp_path / "gpg.exe", "")
+        monkeypatch.chdir(tmp_path)
+        for path in ("", ".", "/nowhere"):
+            assert programs.find("gpg", {"PATH": path, "PATHEXT": ".exe"}) is None
+
+    def test_the_path_is_that_of_the_given_environment(self, tmp_path: Path) -> None:
+        program(tmp_path / "bin" / "only-here.exe", "")
+        assert programs.find("only-here", {"PATH": str(tmp_path / "bin"), "PATHEXT": ".exe"}) is not None
+        assert programs.find("sh", {"PATH": str(tmp_path / "bin")}) is None
+
+    def test_the_drivers_run_encconf_exe(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.executable", str(tmp_path / "Scripts" / "python.exe"))
+        assert programs.own_command()[1:] == ["-P", "-m", "encconf"]
+        program(tmp_path / "Scripts" / "encconf.exe", "")
+        assert programs.own_command() == [f"{tmp_path}/Scripts/encconf.exe"]
+
+
+def test_only_these_modules_start_programs() -> None:
+    """Others call `programs`.  The editor needs signals, and `exec` runs your program as a shell does."""
+    package = Path(programs.__file__).parents[1]
+    starts = re.compile(
+        r"subprocess\.(run|Popen|call|check_|getoutput)|os\.(posix_spawn|exec|spawn|system|popen)"
+    )
+    found = {
+        str(file.relative_to(package))
+        for file in package.rglob("*.py")
+        if any(starts.search(line.split("#")[0]) for line in file.read_text().splitlines())
+    }
+    allowed = {"cli/editor.py", "cli/execute.py", "git/__init__.py", "io/programs.py"}
+    # This one has a table of the calls that it finds in other people's programs.
+    assert found - {"migration/callers.py"} == allowed

@@ -121,6 +121,48 @@ class TestPlugin(MasterKeyContract):
         with pytest.raises(KeyboardInterrupt):
             key.wrap(DATA_KEY, made)
 
+    def test_one_of_the_work_tree_or_the_current_folder_does_not_run(
+        self, pair: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        enc = AgeKey(pair[0]).wrap(DATA_KEY, credentials())
+        (tmp_path / "tree" / ".git").mkdir(parents=True)
+        (tmp_path / "tree" / "bin").mkdir()
+        ran = tmp_path / "ran"
+        for folder in (tmp_path / "tree", tmp_path / "tree" / "bin"):
+            (folder / "age-plugin-double").write_text(f"#!/bin/sh\ntouch {ran}\n")
+            (folder / "age-plugin-double").chmod(0o755)
+        monkeypatch.chdir(tmp_path / "tree")
+        usual = os.environ["PATH"]
+        for first in (".", "", str(tmp_path / "tree" / "bin")):
+            monkeypatch.setenv("PATH", f"{first}{os.pathsep}{usual}")
+            assert AgeKey(pair[0]).unwrap(enc, credentials(SOPS_AGE_KEY=pair[1])) == DATA_KEY
+            AgeKey(pair[0]).wrap(DATA_KEY, credentials())
+            monkeypatch.setenv("PATH", first)
+            with pytest.raises(MasterKeyError, match="age-plugin-double was not found, except in"):
+                AgeKey(pair[0]).wrap(DATA_KEY, credentials())
+            with pytest.raises(MasterKeyError, match="age-plugin-double was not found, except in"):
+                AgeKey(pair[0]).unwrap(enc, credentials(SOPS_AGE_KEY=pair[1]))
+        assert not ran.exists()
+
+    def test_it_gets_no_key_in_its_environment(
+        self, pair: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        program = tmp_path / "age-plugin-double"
+        (tmp_path / "real").write_text(program.read_text())
+        (tmp_path / "real").chmod(0o755)
+        program.write_text(f'#!/bin/sh\nenv >> {tmp_path}/seen\nexec {tmp_path}/real "$@"\n')
+        given = {"SOPS_AGE_KEY": pair[1], "VAULT_TOKEN": "t0ken-of-vault", "OTHER": "stays"}
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        made = credentials(**given)
+        assert AgeKey(pair[0]).unwrap(AgeKey(pair[0]).wrap(DATA_KEY, made), made) == DATA_KEY
+        seen = (tmp_path / "seen").read_text()
+        assert seen.count("OTHER=stays") == 2
+        assert pair[1] not in seen
+        assert "t0ken-of-vault" not in seen
+        again = ["sh", "-c", "echo $VAULT_TOKEN"]
+        assert subprocess.run(again, capture_output=True, check=True).stdout == b"t0ken-of-vault\n"
+
     def test_a_missing_program_is_named_and_hides_no_other_identity(
         self, pair: tuple[str, str], alice: Pair, monkeypatch: pytest.MonkeyPatch
     ) -> None:

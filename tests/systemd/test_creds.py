@@ -21,7 +21,7 @@ def test_systemd_creds_mistakes(awkward: Project, manager: Manager) -> None:
     # Without a TPM systemd-creds makes a file all the same, which nothing can open.
     assert "error[systemd-creds]" in awkward.run(*words, "--with-key", "tpm2", environ=secret, code=1).err
     done = awkward.run(*words, environ={"PATH": "/nowhere"}, code=1)
-    assert "systemd-creds is not installed" in done.err
+    assert "systemd-creds was not found" in done.err
     awkward.run("export", "--format", "json", "--with-key", "host", "v.json", code=8)
 
 

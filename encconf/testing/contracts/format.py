@@ -4,8 +4,6 @@ Each of ``texts`` contains the value ``SECRET`` at ``path``, and can be encrypte
 ``broken`` contains it, too, and must be refused with an error that does not quote it.
 """
 
-
-
 from __future__ import annotations
 
 import re

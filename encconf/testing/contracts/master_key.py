@@ -4,8 +4,6 @@
 another key of the type.  ``secrets`` are texts that must never be shown, in addition to the data key.
 """
 
-
-
 from __future__ import annotations
 
 import logging

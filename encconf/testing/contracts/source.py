@@ -7,8 +7,6 @@ with `PATIENCE` as their time limit.  ``REASONS`` are the reasons that it accept
 written, subclass `WritableSourceContract`: ``fresh`` is an address without a secret.
 """
 
-
-
 from __future__ import annotations
 
 import json
