@@ -228,6 +228,19 @@ class NotEncryptedError(EncconfError, ValueError):
         super().__init__(message, hint="encrypt it first: encconf encrypt FILE")
 
 
+LOST_BLOCK = "restore the sops block from an older version of the file: git log -p -- FILE"
+
+
+class LostBlockError(NotEncryptedError):
+    """The file has encrypted values but no ``sops`` block, so no key opens it, and it is no plaintext."""
+
+    slug = "lost-block"
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"the file is damaged: {place} is encrypted, but the sops block is missing")
+        self.hint = LOST_BLOCK
+
+
 class AlreadyEncryptedError(EncconfError):
     """The plaintext has a top-level ``sops`` entry."""
 

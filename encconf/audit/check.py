@@ -32,6 +32,7 @@ from encconf.errors import (
     EmptyDocumentError,
     EncconfError,
     InputError,
+    LostBlockError,
     MetadataError,
     MissingFileError,
     NotEncryptedError,
@@ -238,7 +239,10 @@ class _Check:
 
     def _content(self, file: Named, data: bytes) -> None:
         format = sniff.find(data, file.base)
-        if format is not None or (_CIPHERTEXT in data and file.format != "binary"):
+        named = file.meant or meant.has_encrypted_name(file.base)
+        if format is not None or (
+            _CIPHERTEXT in data and (file.format != "binary" or (named and sniff.has_ciphertext(data)))
+        ):
             self._encrypted(file, data, format)
         elif data:
             self._plain(file, data, file.format)
@@ -261,8 +265,8 @@ class _Check:
             block = document.parts[0].block if document.parts else None
             metadata = Metadata.of(document)
             chosen = metadata.selection.choose(document)
-        except NotEncryptedError:
-            self._lost(file, data, document)
+        except NotEncryptedError as error:
+            self._lost(file, data, document, isinstance(error, LostBlockError))
         except (MetadataError, PatternError) as error:
             where = Lines(text)(block[0]) if block else (1, 1)
             self.found.append(Finding("bad-block", file.name, error.message, place=where))
@@ -272,10 +276,10 @@ class _Check:
         else:
             self._sealed(Sealed(file.name, document, metadata, chosen, self.found), file)
 
-    def _lost(self, file: Named, data: bytes, document: Document) -> None:
+    def _lost(self, file: Named, data: bytes, document: Document, lost_block: bool) -> None:
         """Report a file that has ciphertexts but no sops block; if it has none, check it as plaintext."""
         places = (leaf.start for leaf in document.leaves if (leaf.data or b"").startswith(_CIPHERTEXT))
-        if (lost := next(places, None)) is None:
+        if (lost := next(places, 0 if lost_block else None)) is None:
             self._plain(file, data, document.format)
             return
         what = "the file has encrypted values but no sops block, so nobody can open it"

@@ -79,6 +79,10 @@ class Source(Record):
         target = format_by_name(self.name, output_type) if output_type else None
         path = parse(text(self.options, "extract") or "")
         opened = self.open(credentials, notify)
+        from encconf.engine.opening import still_sealed
+
+        if (error := still_sealed(opened)) is not None:
+            notify(f"{self.label}: {error.message}")
         with about(self.label):
             if path or output_type:
                 from encconf.verbs.convert import converted, stores_indent

@@ -13,7 +13,7 @@ from encconf import formats
 from encconf.cli import files
 from encconf.cli.console import Console
 from encconf.cli.options import Value, flag, text
-from encconf.engine import loading
+from encconf.engine import loading, opening
 from encconf.errors import EmitError, NotEncryptedError, about
 from encconf.formats import emit
 from encconf.formats.plain import text_of
@@ -104,6 +104,7 @@ def values(
                 fetched.add(id(opened.document.leaves[index]))
     for label, opened in opened_files:
         with about(label):
+            opening.refuse_ciphertexts(opened)
             for name, (place, leaf) in naming.leaves(opened.document).items():
                 said = text_of(leaf.type, leaf.data)
                 if "\0" in said:

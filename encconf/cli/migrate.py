@@ -11,12 +11,14 @@ from encconf.cli import files
 from encconf.cli.console import Console, visible
 from encconf.cli.options import Value, flag, text
 from encconf.cli.rule import find_rule
+from encconf.engine.cipher import is_ciphertext
 from encconf.errors import (
     AlreadyEncryptedError,
     EmptyDocumentError,
     EncconfError,
     InputError,
     KeyAccessError,
+    LostBlockError,
     NotEncryptedError,
     OutputError,
     ParseError,
@@ -120,6 +122,9 @@ def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
             f"it has no variables that {reading.dialect} would read",
             hint=f"to read it as another program does: --dialect {'|'.join(dialects.DIALECTS)}",
         ).about(file)
+    for name, value in reading.written.items():
+        if is_ciphertext(value):
+            raise LostBlockError(f"the value of {name}").about(file)
     needy = [variable for variable in reading.variables.values() if variable.needs]
     if needy and not literal:
         needs = sorted({need for variable in needy for need in variable.needs})

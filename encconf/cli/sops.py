@@ -18,6 +18,7 @@ from encconf.errors import (
     EmptyGroupError,
     EncconfError,
     KeyAccessError,
+    LostBlockError,
     NoConfigError,
     NotEncryptedError,
     NotModifiedError,
@@ -104,6 +105,9 @@ _SAID = {
 
 def as_sops(error: EncconfError) -> EncconfError:
     """Give an error sops's message and exit code if programs depend on them.  Returns the error."""
+    if isinstance(error, LostBlockError):
+        error.message = f"{_SAID[NotEncryptedError]}: {error.message}"
+        return error
     for kind, said in _SAID.items():
         if isinstance(error, kind):
             error.message = said

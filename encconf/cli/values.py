@@ -9,7 +9,7 @@ from encconf import api, formats
 from encconf.cli import files
 from encconf.cli.console import Console, is_terminal
 from encconf.cli.options import Value, exclude, flag, text
-from encconf.engine import loading, plaintext
+from encconf.engine import loading, opening, plaintext
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     EmptyDocumentError,
@@ -45,6 +45,8 @@ def get(console: Console, *, file: str, path: str | None, **options: Value) -> N
     format = opened.document.format
     where = formats.module(format).located(opened.document, where)[-1]
     with about(source.label):
+        if where or json or resolve:
+            opening.refuse_ciphertexts(opened)
         if resolve:
             (texts,) = loading.resolved([("", opened)], True, credentials, where)
             for index, fetched in texts.items():

@@ -49,6 +49,11 @@ def split(enc: bytes | str) -> tuple[bytes, bytes, str] | None:
         return None
 
 
+def is_ciphertext(data: bytes | str | None) -> bool:
+    """Whether a whole value is an ``ENC[…]`` text."""
+    return data is not None and len(data) > len(PREFIX) and split(data) is not None
+
+
 def aes_gcm(data_key: bytes) -> AESGCM:
     """Return AES-GCM under a data key of 32 bytes.  Code that only looks at ciphertexts loads no crypto."""
     try:

@@ -63,6 +63,8 @@ class Ciphertexts:
         for index, (leaf, is_chosen, was) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
             if not is_chosen or leaf.data is None or (not leaf.data and not self._module.SEALS_EMPTY):
                 continue
+            if leaf.data == self._module.NULL and was is not None and was.sealed is None:
+                continue  # rops left it as plaintext, and would do so again
             if (
                 was is not None
                 and was.sealed is not None

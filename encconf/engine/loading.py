@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 
 from encconf import formats
-from encconf.engine.opening import Opened, as_text, bounded, open_encrypted, open_text
+from encconf.engine.metadata import ciphertext_in
+from encconf.engine.opening import Opened, as_text, bounded, open_encrypted, open_text, refuse_ciphertexts
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
     ConfigTypeError,
     DecryptError,
     EncconfError,
     InputError,
+    LostBlockError,
     MissingFileError,
     PlaintextError,
     UsageError,
@@ -197,7 +199,10 @@ def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, 
         raise PlaintextError("the file is encrypted", hint="pass the path without plain()")
     format = format or formats.of_path(name)
     module = formats.module(format)
-    return format, module.scan(text, comments=True), only(module.load_plain(text))
+    document = module.scan(text, comments=True)
+    if (place := ciphertext_in(document)) is not None:
+        raise LostBlockError(place)
+    return format, document, only(module.load_plain(text))
 
 
 @bounded
@@ -274,6 +279,7 @@ def resolved(
 def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -> list[dict[str, Any]]:
     """Return the values, with ``texts`` in place of some leaves.  ``masker`` is as for `tree_of`."""
     document = opened.document
+    refuse_ciphertexts(opened)
     module = formats.module(document.format)
     if not module.shows_types(document):
         from encconf.engine.plaintext import plain_text
@@ -312,7 +318,7 @@ def _values(document: Document, masker: Masker | None = None) -> list[dict[str, 
         data = leaf.data
         value: object
         if data is None:
-            value = module.NULL
+            value = None
         elif kind == "str":
             try:
                 value = data.decode()

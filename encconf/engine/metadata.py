@@ -8,11 +8,14 @@ encconf can authenticate a file only once it has the data key.
 from __future__ import annotations
 
 from encconf import SOPS_VERSION, formats, keys
+from encconf.engine.cipher import PREFIX, is_ciphertext
 from encconf.envelope.wrapped import WrappedKey
-from encconf.errors import MetadataError, NotEncryptedError
+from encconf.errors import LostBlockError, MetadataError, NotEncryptedError
+from encconf.formats import sniff
 from encconf.record import Record
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
-from encconf.text.document import LAYOUT, Document
+from encconf.text.document import LAYOUT, Document, position
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,12 +81,17 @@ class Metadata(Record):
     def of(cls, document: Document) -> Metadata:
         """Read a document's block.
 
-        Raises NotEncryptedError if it has none, MetadataError if the block is malformed.
+        Raises NotEncryptedError if it has none, LostBlockError if it has encrypted values nevertheless, and
+        MetadataError if the block is malformed.
         """
         block = document.block
         if block is None:
             if any(part.block for part in document.parts[:1]):
                 raise MetadataError("the sops entry is not a mapping", hint="is this file encrypted?")
+            if PREFIX in document.text:
+                document = formats.module(document.format).scan(document.text, comments=True)
+                if (place := ciphertext_in(document)) is not None:
+                    raise LostBlockError(place)
             raise NotEncryptedError
         version = _text(block, "version") or ""
         # rops writes no version; in its files, no selection means that everything is encrypted.
@@ -134,6 +142,27 @@ class Metadata(Record):
         if self.layout is not None:
             block[LAYOUT] = self.layout
         return dict(sorted(block.items()))
+
+
+def ciphertext_in(document: Document, known: Document | None = None) -> str | None:
+    """Return where a text without a block has a ciphertext, or None if it is plaintext.
+
+    A ciphertext is a whole value, or a whole comment as sops writes it.  A text that only quotes one is
+    plaintext, and so is what the opened file ``known`` has as a value.
+    """
+    if PREFIX not in document.text:
+        return None
+    if document.format == "binary":
+        return "a value in it" if sniff.has_ciphertext(document.text) else None
+    values = {leaf.data for leaf in known.leaves} if known is not None else ()
+    for leaf in document.leaves:
+        if is_ciphertext(leaf.data) and leaf.data not in values:
+            return f"the value at {spell(leaf.path)}"
+    comments = {comment.text for comment in known.comments} if known is not None else ()
+    for comment in document.comments:
+        if is_ciphertext(comment.text) and comment.text not in comments:
+            return f"the comment on line {position(document.text, comment.start)[0]}"
+    return None
 
 
 _BETWEEN = " \t\r\n\"':=|>-"

@@ -9,11 +9,20 @@ from functools import wraps
 
 from encconf import formats
 from encconf.engine import mac, seal
+from encconf.engine.cipher import PREFIX, is_ciphertext
 from encconf.engine.metadata import Metadata
-from encconf.errors import LimitError, MacMismatchError, ParseError, UnmergedError, WrongTypeError
+from encconf.errors import (
+    DecryptError,
+    LimitError,
+    MacMismatchError,
+    ParseError,
+    UnmergedError,
+    WrongTypeError,
+)
 from encconf.formats import Format, goyaml
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +36,9 @@ if TYPE_CHECKING:
     P = ParamSpec("P")
     T = TypeVar("T")
     Notify = Callable[[str], None]
+
+
+_CIPHERTEXT = PREFIX.encode()
 
 
 def bounded(function: Callable[P, T]) -> Callable[P, T]:
@@ -133,7 +145,16 @@ def open_encrypted(
                 raise UnmergedError(metadata.unmerged, hint=hint) from None
             _as_older_sops(format, opened)
             opened.check_mac()
+    without_nulls(document)
     return opened
+
+
+def without_nulls(document: Document) -> None:
+    """Make strings of what another program takes for a null (`Format.NULL`).  The MAC is checked by now."""
+    if (null := formats.module(document.format).NULL) is not None:
+        for leaf in document.leaves:
+            if leaf.data is None:
+                leaf.type, leaf.data = "str", null
 
 
 def _as_older_sops(format: Format, opened: Opened) -> None:
@@ -168,3 +189,23 @@ def open_text(
 
     opened.comments = open_comments(opened, notify)
     return opened
+
+
+def still_sealed(opened: Opened) -> DecryptError | None:
+    """Return the error for a value that is still a ciphertext after decryption, or None."""
+    for leaf in opened.document.leaves:
+        if leaf.data and leaf.data.startswith(_CIPHERTEXT) and is_ciphertext(leaf.data):
+            if leaf.sealed is None:
+                what = "is encrypted, but the file's selection leaves it out, so it is not decrypted"
+                hint = "restore the file's selection, or an older version of the file"
+            else:
+                what = "was encrypted twice: the file had lost its sops block before"
+                hint = "decrypt the file once (encconf decrypt), then put back the block that it had before"
+            return DecryptError(f"the value at {spell(leaf.path)} {what}", hint=hint)
+    return None
+
+
+def refuse_ciphertexts(opened: Opened) -> None:
+    """Raise `still_sealed`: a program would take the ciphertext for the secret."""
+    if (error := still_sealed(opened)) is not None:
+        raise error

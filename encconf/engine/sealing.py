@@ -15,7 +15,7 @@ from encconf.engine import selfcheck
 from encconf.engine.cipher import KEY_SIZE
 from encconf.engine.ciphertexts import Ciphertexts
 from encconf.engine.mac import seal_mac
-from encconf.engine.metadata import LAYOUT_AAD, Metadata, rewritten
+from encconf.engine.metadata import LAYOUT_AAD, Metadata, ciphertext_in, rewritten
 from encconf.engine.opening import Opened, bounded, open_text
 from encconf.engine.plaintext import open_layout
 from encconf.envelope.groups import are_spoiled, removes_access
@@ -24,6 +24,7 @@ from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,
     EncconfError,
+    LostBlockError,
     StrangerError,
     UsageError,
 )
@@ -67,6 +68,10 @@ def encrypt(
         from encconf.engine.torn_quotes import quoted, refuse_torn
 
         refuse_torn(plain, quoted(replaced.document))
+    if format != "binary":
+        place = ciphertext_in(plain, replaced.document if replaced is not None else None)
+        if place is not None:
+            raise LostBlockError(place)
     chosen = selection.choose(plain)
     if new_data_key and rule is None:
         raise UsageError("a new data key needs a rule that names its recipients")
@@ -233,6 +238,10 @@ class Sealing:
             retypes=self._keeps_block(),
             integers=self.twin is not None and module.tells_integers(self.twin.document),
         )
+        if module.NULL is not None:
+            for leaf, enc in zip(plain.leaves, encs, strict=True):
+                if enc is None and leaf.data == module.NULL:
+                    leaf.type, leaf.data = "null", None  # as in the finished text
         edits = [
             module.sealed(plain, leaf, enc, was_plain=bool(was_plain))
             for leaf, enc, was_plain in zip(plain.leaves, encs, were_plain, strict=True)

@@ -11,7 +11,7 @@ from operator import and_
 
 from encconf.engine.comments import open_comments
 from encconf.engine.metadata import Metadata
-from encconf.engine.opening import Opened
+from encconf.engine.opening import Opened, without_nulls
 from encconf.engine.plaintext import plain_text
 from encconf.engine.seal import unseal
 from encconf.errors import EmitError, LimitError
@@ -80,6 +80,7 @@ def comes_back(document: Document, original: str, data_key: bytes, chosen: Chose
     closed = [leaf.sealed is None for leaf in document.leaves]
     unseal(document, bytearray(map(and_, opened.chosen.leaves, closed)), data_key)
     opened.check_mac()
+    without_nulls(document)
     opened.comments = open_comments(opened)
     return plain_text(opened) == original
 

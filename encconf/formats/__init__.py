@@ -39,8 +39,11 @@ class Format(Protocol):
     SEALS_EMPTY: bool = False
     """Whether empty strings are encrypted.  sops leaves them as they are."""
 
-    NULL: str | None = None
-    """The value that a null is loaded as."""
+    NULL: bytes | None = None
+    """A string that another program takes for a null, so that it is not in the MAC unless it is encrypted.
+
+    In an encrypted text, a leaf with this string is a null until the text is opened.
+    """
 
     EMPTY: str = ""
     """A text without values."""

@@ -253,7 +253,7 @@ def _toml_word(node: Any) -> str:
     def word(leaf: Leaf) -> str:
         data = leaf.data
         if data is None:
-            raise EmitError("TOML has no null", hint="remove the value or replace it")
+            return spell(None)  # raises
         if leaf.type in ("int", "time"):
             return data.decode()
         if leaf.type == "bool":

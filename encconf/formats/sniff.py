@@ -61,6 +61,11 @@ _QUOTED_MAC = (
     rb"""mac(?<=\bmac)["']?[ \t]*=[ \t]*["']""",
     rb"""lastmodified(?<=\blastmodified)["']?[ \t]*=[ \t]*["']""",
 )
+# A line with a value that is a ciphertext, and with nothing after it.
+_CIPHERTEXT = (
+    rb"""(?m)(?:^|[\s:=#;"'\[,-])ENC\[AES256_GCM,data:[^,\s]*,iv:[^,\s]+,tag:[^,\s]+,type:[a-z]+\]"""
+    rb"""["'\]},\s]*$"""
+)
 # A line that the format cannot have.  A text with such a line only quotes a SOPS file.
 _FOREIGN = {
     "yaml": rb"""(?m)^(?![\s#%\-.{}\[\],'"&!*|>?]|[^\s:#`][^:\n]*:(?:\s|\Z)|\Z)""",
@@ -115,6 +120,14 @@ def find(content: bytes | str, name: str = "") -> str | None:
         if _has_entry(data, format) and re.search(foreign, data) is None:
             return format
     return None
+
+
+def has_ciphertext(content: bytes | str) -> bool:
+    """Whether a text of an unknown format has values that are ciphertexts, and is not prose about them."""
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    if b"ENC[AES256_GCM," not in data or re.search(_CIPHERTEXT, data) is None:
+        return False
+    return any(re.search(foreign, data) is None for foreign in _FOREIGN.values())
 
 
 def format_of(content: bytes | str, name: str = "") -> str:

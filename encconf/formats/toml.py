@@ -7,9 +7,10 @@ not regular.  Integers that do not fit int64, floats that overflow, and nesting 
 refused.
 
 sops does not know TOML, so values are stored as rops stores them (0.1.7; mise reads its files): strings,
-int64 integers, floats and booleans as in sops, and dates as strings in toml-rs's spelling.  The string
-``null`` is a null, which is neither encrypted nor in the MAC.  The leaves are in rops's order, which is that
-of the tree, not of the text.
+int64 integers, floats and booleans as in sops, and dates as strings in toml-rs's spelling.  rops takes the
+string ``null`` for a null, which is neither encrypted nor in the MAC.  encconf encrypts it like any string;
+where it is plaintext in an encrypted text, it is not in the MAC.  The leaves are in rops's order, which is
+that of the tree, not of the text.
 
 Encrypted values keep their quotes.  The layout record says which values were dates, or numbers in
 hexadecimal.  When rops rewrites a file, it drops comments and that record, and dates become strings.
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 # rops up to 0.1.7 requires a ciphertext for every chosen string, even for an empty one.
 SEALS_EMPTY = True
-NULL = "null"
+NULL = b"null"
 EXAMPLE = """\
 # This file is encrypted when you leave the editor. Keys stay readable.
 debug = false

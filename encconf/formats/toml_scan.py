@@ -68,14 +68,15 @@ class Scanner:
     read the same way and in the same order.  It then has no dotted keys, inline tables, arrays of tables,
     dates, numbers other than decimal ones, or header of a table after that of a table inside it.
 
-    The tree below ``root`` holds a Leaf for each value.  ``comments`` is None if they were not requested.
-    ``block`` lists the statements of the ``sops`` block, or with ``places``, all statements.  Then ``places``
-    has the start of each item's key and of its value, and ``ends`` has the ends of arrays and inline tables.
+    The tree below ``root`` holds a Leaf for each value (in an encrypted text, a null for ``"null"``).
+    ``comments`` is None if they were not requested.  ``block`` lists the statements of the ``sops`` block,
+    or with ``places``, all statements.  Then ``places`` has the start of each item's key and of its value,
+    and ``ends`` has the ends of arrays and inline tables.
     """
 
     __slots__ = (
         "block", "comments", "count", "depths", "dotted", "ends", "headers", "inner", "most",
-        "paths", "pending", "places", "regular", "root", "table", "text",
+        "nulls", "paths", "pending", "places", "regular", "root", "table", "text",
     )  # fmt: skip
 
     def __init__(self, text: str, comments: bool = False, *, places: bool = False) -> None:
@@ -93,6 +94,7 @@ class Scanner:
         self.comments: list[Comment] | None = [] if comments else None
         self.pending: list[Comment] = []  # comments above the next item
         self.block: list[Line] = []
+        self.nulls: list[Leaf] = []
         self.places: dict[Item, tuple[int, int]] | None = {} if places else None
         self.ends: dict[Scope, int] = {}  # of arrays and inline tables
 
@@ -143,6 +145,9 @@ class Scanner:
             number += 1
             at = self._gap(at)
         self._place((self.table, None))
+        if isinstance(self.root.node.get("sops"), dict):
+            for leaf in self.nulls:
+                leaf.type, leaf.data = "null", None
 
     def _simple(self, found: re.Match[str], number: int, headed: bool) -> int:
         """Add a statement that is a bare key and a short string.  Returns where the next line starts."""
@@ -153,9 +158,11 @@ class Scanner:
         if self.pending:
             self._place((table, step))
         style, value, group = (BASIC, basic, 2) if literal is None else (LITERAL, literal, 3)
-        type, data = ("null", None) if value == "null" else ("str", value.encode())
         start, end = found.span(group)
-        self._put(table, step, Leaf(table, step, start - 1, end + 1, style, type, data))
+        leaf = Leaf(table, step, start - 1, end + 1, style, "str", value.encode())
+        self._put(table, step, leaf)
+        if value == "null":
+            self.nulls.append(leaf)
         if headed or table.keys[:1] == ("sops",) or (step == "sops" and table is self.root):
             line = self.text.rfind("\n", 0, found.start()) + 1
             self.block.append(Line(number, line, found.end(), table, step, False, headed))
@@ -366,7 +373,7 @@ class Scanner:
                 value = value.replace("\r\n", "\n")
             if quote == '"' and "\\" in value:
                 value = unescape(text, at, value)
-            type, data = ("null", None) if value == "null" else ("str", value.encode())
+            type, data = "str", value.encode()
         else:
             style = BARE
             bare = bare_value(text, at)
@@ -374,7 +381,10 @@ class Scanner:
                 raise self._fault(at, "a value")
             end, type, data, decimal = bare
             self.regular = self.regular and decimal
-        self._put(*item, Leaf(*item, at, end, style, type, data, note))
+        leaf = Leaf(*item, at, end, style, type, data, note)
+        self._put(*item, leaf)
+        if data == b"null":
+            self.nulls.append(leaf)
         return end
 
     # Errors, which never quote the text.

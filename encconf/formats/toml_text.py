@@ -243,7 +243,7 @@ def _word_of(value: object) -> str:
         return str(value)
     if isinstance(value, float):
         return repr(value)
-    raise EmitError("TOML cannot hold a null")
+    raise EmitError("TOML has no null", hint="remove the value, or choose another, such as an empty string")
 
 
 def lay_out(path: str, table: Any, word: Callable[[Any], str], notes: Notes | None = None) -> Iterator[str]:

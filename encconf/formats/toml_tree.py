@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from encconf.errors import EmitError, EncconfError
-from encconf.formats import goyaml, toml, toml_text, writing
+from encconf.formats import toml, toml_text, writing
 from encconf.formats.toml_scan import GAP, Scanner
 from encconf.formats.toml_text import BARE
 from encconf.text.document import Document, Leaf, Scope, mapped, newline_of
@@ -96,11 +96,6 @@ def _members(scanner: Scanner, scope: Scope, before: Path) -> list[tuple[Path, I
         else:
             found += _members(scanner, inner, (*before, step))
     return found
-
-
-def stored(value: Plain) -> tuple[str, bytes | None]:
-    """Return what rops stores for a single value: the string ``null`` is a null."""
-    return goyaml.stored(None if value == "null" else value)
 
 
 def replace(chain: list[Entry], path: Path, value: Plain) -> None:
@@ -307,8 +302,7 @@ def _dotted(names: list[str] | Path) -> str:
 
 
 def _spell(value: Plain, newline: str) -> str:
-    with_nulls = mapped(value, lambda item: "null" if item is None else item)  # rops reads it as null
-    return toml_text.spell(with_nulls).replace("\n", newline)
+    return toml_text.spell(value).replace("\n", newline)
 
 
 def _is_time(value: str) -> bool:

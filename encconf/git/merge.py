@@ -15,11 +15,18 @@ from __future__ import annotations
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import in_full, rule_of
-from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
+from encconf.engine.metadata import CONFLICT, PARENTS, Metadata, ciphertext_in
 from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.groups import are_spoiled, removes_access
 from encconf.envelope.wrapped import DATA_KEY_SIZE, WrappedKey
-from encconf.errors import DecryptError, KeyAccessError, MacError, UndecidedError, UnmergedError
+from encconf.errors import (
+    DecryptError,
+    KeyAccessError,
+    LostBlockError,
+    MacError,
+    UndecidedError,
+    UnmergedError,
+)
 from encconf.git.block import admit, holders, merged_block
 from encconf.git.conflict import open_conflict, with_conflict
 from encconf.git.keyless import differences, merge_without_key, misplaced, parents_of
@@ -144,6 +151,8 @@ class _Merge(Record):
         if document.block is None:
             if self.depth and text.strip():
                 raise UnmergedError(f"{which} is not encrypted: anyone could have written it", hint=LOOK)
+            if checked and (place := ciphertext_in(document)) is not None:
+                raise LostBlockError(f"{place} of {which}")
             return _Side(text, None)
         try:
             if CONFLICT in document.block and not checked:  # git's merge of several bases has a conflict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine import sealing
-from encconf.errors import AlreadyEncryptedError
+from encconf.errors import AlreadyEncryptedError, LostBlockError
 from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def refuse_encrypted(text: str, name: str, format: str) -> None:
     """Raise AlreadyEncryptedError if a text is a SOPS file of a format other than ``format``.
 
+    Raises LostBlockError for a file of an unknown name that was one.
+
     `encconf.engine.sealing.encrypt` itself refuses a SOPS file of the same format.
     """
     if (found := sniff.find(text, name)) not in (None, format):
@@ -25,6 +27,8 @@ def refuse_encrypted(text: str, name: str, format: str) -> None:
             f"this is already a SOPS file, in {found} format",
             hint="to change it: encconf edit FILE; to encrypt it again as a whole: --input-type binary",
         )
+    if found is None and format == "binary" and sniff.has_ciphertext(text):
+        raise LostBlockError("a value in it")
 
 
 def encrypt_again(

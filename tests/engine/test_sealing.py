@@ -268,13 +268,9 @@ def test_a_rule_that_would_leave_encrypted_comments_alone(age_key: AgeKey) -> No
     assert " note" not in text
 
 
-def test_a_comment_that_is_encrypted_already_is_not_encrypted_again(age_key: AgeKey) -> None:
-    text, _ = encrypt("# note\na: 1\n", age_key)
-    stranger = text.partition("\n")[0]
-    assert stranger.startswith("#ENC[")
-    again, _ = encrypt(f"{stranger}\n#ENC[AES256_GCM,no\n#\na: 1\n", age_key)
-    first, second, third = again.split("\n")[:3]
-    assert first == stranger
+def test_a_comment_that_only_begins_like_a_ciphertext(age_key: AgeKey) -> None:
+    again, _ = encrypt("#ENC[AES256_GCM,no\n#\na: 1\n", age_key)
+    second, third = again.split("\n")[:2]
     assert second.startswith("#ENC[")
     assert second != "#ENC[AES256_GCM,no"
     assert third == "#"

@@ -30,12 +30,14 @@ from oracle import AgeKey, clean_environ
 
 from encconf import SOPS_VERSION, api, formats
 from encconf.engine import loading, seal
-from encconf.errors import EncconfError
+from encconf.engine.opening import open_text
+from encconf.errors import EmitError, EncconfError
 from encconf.formats import module, toml_scan
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT, Selection
 from encconf.testing.contracts.format import SECRET, FormatContract
 from encconf.text.document import Leaf, splice
+from encconf.verbs import changes
 
 format = module("toml")
 
@@ -70,8 +72,8 @@ def comments(text: str) -> list[tuple[str, tuple[str | int, ...], str | int | No
         ('"""""""', "str", b'"'),
         ("'''\n'a' ''\\\n'''", "str", b"'a' ''\\\n"),
         ("''''''''", "str", b"''"),
-        ('"null"', "null", None),
-        ("'''\nnull'''", "null", None),
+        ('"null"', "str", b"null"),
+        ("'''\nnull'''", "str", b"null"),
         ('"Null"', "str", b"Null"),
         ("true", "bool", b"True"),
         ("false", "bool", b"False"),
@@ -172,10 +174,33 @@ def test_ordinary_texts_need_no_layout_record() -> None:
     assert "encconf_layout" not in round_trip(text.rstrip("\n"))
 
 
-def test_a_string_that_says_null_is_no_value_to_rops() -> None:
-    text = 'a = "null"\nb = [ \'null\', "x" ]\n'
+def test_a_string_that_says_null_is_a_string() -> None:
+    text = 'a = "null"\nb = [ \'null\', "x" ]\nc_unencrypted = "null"\n'
     encrypted = round_trip(text)
-    assert encrypted.startswith('a = "null"\nb = [ \'null\', "ENC[')
+    assert encrypted.count("null") == 1
+    assert api.loads(encrypted, format="toml", credentials=CREDENTIALS) == tomllib.loads(text)
+    assert api.decrypt(encrypted, format="toml", credentials=CREDENTIALS) == text
+
+
+def test_a_null_of_rops_loads_and_stays() -> None:
+    """rops takes a plaintext "null" for a null, which is neither encrypted nor in the MAC."""
+    opener = rops_credentials()
+    assert 'null_key = "null"' in ROPS_FILE
+    opened = open_text(ROPS_FILE, format="toml", credentials=opener)
+    assert [(leaf.type, leaf.data) for leaf in opened.document.leaves][1] == ("str", b"null")
+    changed = changes.change(ROPS_FILE, "toml", (("hello",), "x"), credentials=opener)
+    assert 'null_key = "null"' in changed
+    changed = changes.change(changed, "toml", (("nested_map", "null_key"), "nil"), credentials=opener)
+    assert "null" not in changed.partition("[sops]")[0].replace("null_key", "")
+    api.decrypt(changed, format="toml", credentials=opener)
+
+
+@pytest.mark.parametrize("value", [None, [None], {"a": {"b": None}}])
+def test_toml_has_no_null(value: object) -> None:
+    encrypted = encrypt('a = "x"\n')
+    for path in (("a",), ("new",)):
+        with pytest.raises(EmitError, match="TOML has no null"):
+            changes.change(encrypted, "toml", (path, value), credentials=CREDENTIALS)
 
 
 def test_an_empty_string_is_encrypted_too() -> None:

@@ -306,6 +306,19 @@ def test_encrypt_twice(sides: Sides) -> None:
         box.run("encrypt", "-i", "--input-type", "binary", ".env.sops", code=0)
 
 
+def test_lost_block(sides: Sides) -> None:
+    lost = sides.real.read("e.yaml").split("sops:\n")[0]
+    sides.write("x.yaml", lost)
+    real, ours, own = sides.run("encrypt", "-i", "x.yaml")
+    assert (real.code, ours.code, own.code) == (0, 1, 1)
+    assert "sops metadata not found" in ours.err
+    assert sides.ours.read("x.yaml") == sides.own.read("x.yaml") == lost
+    sides.write("x.yaml", sides.real.read("x.yaml"))
+    for box in sides.all:
+        assert box.run("decrypt", "x.yaml", code=0).out == lost
+    assert sides.own.run("get", "x.yaml", "a.b").code == 25
+
+
 def test_encrypt_convert(sides: Sides) -> None:
     sides.rules("    unencrypted_regex: ^a$\n")
     sides.write("x.json", '{"a": true, "b": "x"}\n')
