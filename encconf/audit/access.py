@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from encconf.audit import names as naming
+from encconf.audit import readers
 from encconf.audit.names import Names
 from encconf.audit.readers import FileAccess, Person, Reader, Report
 from encconf.engine.metadata import metadata_of
@@ -67,8 +68,10 @@ def report(
     for file in found.files:
         _add_readers(file, people)
         _add_former(file, people)
+    readers.label_all(people.all)
     found.people = sorted(
-        people.all, key=lambda person: (person.service, not person.named, person.label.casefold())
+        people.all,
+        key=lambda person: (person.service, not person.name, not person.former, person.label.casefold()),
     )
     return found
 
@@ -82,7 +85,8 @@ def _add_readers(file: FileAccess, people: _People) -> None:
             reader = file.reader(person)
             if number not in reader.groups:
                 reader.groups.append(number)
-            reader.keys.append(wrapped.key)
+            if wrapped.key not in reader.keys:
+                reader.keys.append(wrapped.key)
             reader.dated = min(filter(None, (reader.dated, wrapped.created_at)), default=None)
         file.groups.append(list(members))
     for reader in file.readers:
@@ -95,21 +99,17 @@ class _People:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._by_identity: dict[str, Person] = {}
-        self._by_label: dict[tuple[str, bool], Person] = {}
-        self.all: list[Person] = []
+
+    @property
+    def all(self) -> list[Person]:
+        return list(self._by_identity.values())
 
     def of(self, key: MasterKey) -> Person:
         identity = naming.identity(key)
         person = self._by_identity.get(identity)
         if person is None:
-            name = self._names.given(key)
-            # Labels are shortened, so two keys without a name may have the same label.
-            place = (name, True) if name else (identity, False)
-            person = self._by_label.get(place)
-            if person is None:
-                person = self._by_label[place] = Person(name or key.label, bool(name))
-                self.all.append(person)
-            person.keys.append(key)
+            name, former = self._names.given(key), self._names.former(key)
+            person = Person(key, name or "", former or "", dropped=self._names.is_dropped(key))
             self._by_identity[identity] = person
         return person
 
@@ -135,11 +135,8 @@ def _add_former(file: FileAccess, people: _People) -> None:
         return
     for identity, spans in history.spans.items():
         reader = file.reader(people.of(history.keys[identity]))
-        if not any(naming.identity(key) == identity for key in reader.keys):
-            reader.keys.append(history.keys[identity])
-        reader.times += spans
-    for reader in file.readers:
-        reader.times.sort(key=lambda time: time.start.time)
+        reader.keys = reader.keys or [history.keys[identity]]
+        reader.times = spans
 
 
 # --- in words, and as data -------------------------------------------------------------------------
@@ -181,6 +178,7 @@ def to_json(found: Report, asked: Sequence[Person] = ()) -> Json:
             {
                 "name": person.label,
                 "named": person.named,
+                "former": bool(person.former),
                 "service": person.service,
                 "kind": person.kind,
                 "keys": [
@@ -191,7 +189,7 @@ def to_json(found: Report, asked: Sequence[Person] = ()) -> Json:
                         "kind": naming.kind(key),
                         **({"origin": found.origins[key.name]} if key.name in found.origins else {}),
                     }
-                    for key in person.keys
+                    for key in (person.key,)
                 ],
                 **{name: _files_in(found, state, person) for name, state in _LISTS.items()},
             }

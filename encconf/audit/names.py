@@ -12,8 +12,11 @@ file has one of these forms:
 
 ``.sops.recipients`` beside the configuration is always read.
 
-Names are only for display.  They are never read from an encrypted file, since anyone who can write to it
-could use any name.
+A name in an older version of these files is a *former* name.  The key may have been replaced because it was
+stolen, so a former name is never shown without the key.
+
+Names are only for display: two keys with the same name are still two keys.  Names are never read from an
+encrypted file, since anyone who can write to it could use any name.
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ class Names:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._former: dict[str, str] = {}
+        self._configs: list[str] = []
         self.files: list[str] = []
         self.origins: dict[str, str] = {}
 
@@ -87,7 +92,7 @@ class Names:
         text = fileio.read_text(path)
         self.files.append(path)
         try:
-            self._take(_of_recipients(text, os.path.basename(path)))
+            _take(self._names, _of_recipients(text, os.path.basename(path)))
         except ConfigError as error:
             raise error.about(path) from None
 
@@ -101,32 +106,35 @@ class Names:
             self._take_config(fileio.read_text(path))
 
     def add_old(self, path: str, text: str) -> None:
-        """Add the names of an older version of one of ``files``, as far as it can be read."""
+        """Add the former names in an older version of one of ``files``, as far as it can be read."""
         with suppress(EncconfError):
             if os.path.basename(path) == NAME:
-                self._take_config(text)
+                _take(self._former, _named_in(text))
             else:
-                self._take(_of_recipients(text, os.path.basename(path)))
+                _take(self._former, _of_recipients(text, os.path.basename(path)))
 
     def _take_config(self, text: str) -> None:
-        self._take(_of_config(text) if len(text) <= MAX_SIZE else ())
+        self._configs.append(text)
+        _take(self._names, _named_in(text))
 
-    def _take(self, found: Iterable[tuple[str, str]]) -> None:
-        for key, name in found:
-            if name := _clean(name):
-                self._names.setdefault(_identity(key), name)
-                if key.startswith("ssh-ed25519 "):
-                    from encconf.keys import ssh_to_age
-
-                    with suppress(EncconfError):
-                        self._names.setdefault(ssh_to_age.recipient(key), name)
+    def is_dropped(self, key: MasterKey) -> bool:
+        """Whether a key had a name in an older configuration, and no configuration contains it now."""
+        if not self._configs or self.former(key) is None:
+            return False
+        return not any(form in text for form in _forms(key) for text in self._configs)
 
     def given(self, key: MasterKey) -> str | None:
-        """Return the name that someone gave to a key, or else its SSH key of origin, or None."""
+        """Return the name that someone gives to a key, or else its SSH key of origin, or None."""
         for form in _forms(key):
             if (name := self._names.get(form)) is not None:
                 return name
         return self.origin(key)
+
+    def former(self, key: MasterKey) -> str | None:
+        """Return the former name of a key that has no name now, or None."""
+        if self.given(key) is not None:
+            return None
+        return next((self._former[form] for form in _forms(key) if form in self._former), None)
 
     def origin(self, key: MasterKey) -> str | None:
         """Return the SSH key that an age recipient was made from, or None if that is not known."""
@@ -135,21 +143,26 @@ class Names:
 
     def to_json(self, key: MasterKey) -> dict[str, str | None]:
         """Return a key and its name as JSON data."""
-        return {"type": key.TYPE, "key": key.name, "name": self.given(key)}
+        return {"type": key.TYPE, "key": key.name, "name": self.given(key) or self.former(key)}
 
     def of(self, key: MasterKey) -> str:
-        """Return the name of a key, or else its label."""
-        return self.given(key) or key.label
+        """Return the name of a key, or ``alice (former, age1ql3z…ac8p)``, or its label."""
+        former = self.former(key)
+        return f"{former} (former, {short(key)})" if former else self.given(key) or key.label
 
     def full(self, key: MasterKey) -> str:
         """Return ``alice (age1ql3z…ac8p)``, or the label alone, for messages in which the key matters."""
-        name, origin = self.given(key), self.origin(key)
+        name, origin, former = self.given(key), self.origin(key), self.former(key)
         of_key = f", {origin}" if origin and origin != name else ""
+        if former:
+            return f"{former} (former, {key.label})"
         return f"{name} ({key.label}{of_key})" if name else key.label
 
     def whole(self, key: MasterKey) -> str:
         """Return the name with the whole key, for decisions about who is added or removed."""
-        name, whole = self.given(key), printable(key.name) or key.label
+        name, former, whole = self.given(key), self.former(key), printable(key.name) or key.label
+        if former:
+            return f"{former} (former, {whole})"
         return f"{name} ({whole})" if name else whole
 
     def written(self, text: str) -> str | None:
@@ -163,9 +176,27 @@ class Names:
         for key in parse_list(text):
             if key.startswith("http") or not (_KEY.fullmatch(key) or _SSH.match(key)):
                 return None
-            name, whole = self._names.get(_identity(key)), printable(_identity(key).rpartition(" ")[2])
-            found.append(f"{name} ({whole})" if name else whole)
+            form, whole = _identity(key), printable(_identity(key).rpartition(" ")[2])
+            name, former = self._names.get(form), self._former.get(form)
+            once = f"{former} (former, {whole})" if former else whole
+            found.append(f"{name} ({whole})" if name else once)
         return ", ".join(found) or None
+
+
+def _take(names: dict[str, str], found: Iterable[tuple[str, str]]) -> None:
+    """Add names to those that are known.  The first name of a key counts."""
+    for key, name in found:
+        if name := _clean(name):
+            names.setdefault(_identity(key), name)
+            if key.startswith("ssh-ed25519 "):
+                from encconf.keys import ssh_to_age
+
+                with suppress(EncconfError):
+                    names.setdefault(ssh_to_age.recipient(key), name)
+
+
+def _named_in(text: str) -> Iterable[tuple[str, str]]:
+    return _of_config(text) if len(text) <= MAX_SIZE else ()
 
 
 def kind(key: MasterKey) -> str:
@@ -195,7 +226,15 @@ def is_service(key: MasterKey) -> bool:
 
 
 def identity(key: MasterKey) -> str:
-    """Return ``TYPE:NAME``, without what does not identify the key: an SSH comment, a role, a profile."""
+    """Return ``TYPE:NAME``, without what does not identify the key: an SSH comment, a role, a profile.
+
+    An SSH key has the identity of its age recipient, since both open the same files.
+    """
+    if key.name.startswith("ssh-ed25519 "):
+        from encconf.keys.ssh_to_age import as_age
+
+        with suppress(EncconfError):
+            key = as_age(key)
     return f"{key.TYPE}:{_forms(key)[0]}"
 
 

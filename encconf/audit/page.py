@@ -175,7 +175,7 @@ def _people(found: Report) -> str:
     rows = []
     for at, person in enumerate(found.people):
         states = [reader.state for file in found.files if (reader := file.of(person))]
-        keys = "".join(f"<code>{_text(key.label)}</code>" for key in person.keys)
+        keys = f"<code>{_text(person.key.label)}</code>"
         counts = "".join(
             f'<td class="count{" zero" if not states.count(state) else ""}" data-label="{name}">'
             f"{states.count(state)}</td>"
@@ -217,7 +217,7 @@ def _data(found: Report) -> object:
                 "label": escaped(person.label),
                 "head": escaped(person.short),
                 "service": person.service,
-                "keys": [[kind(key), escaped(key.label)] for key in person.keys],
+                "keys": [[kind(person.key), escaped(person.key.label)]],
             }
             for person in found.people
         ],

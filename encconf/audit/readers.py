@@ -1,12 +1,13 @@
-"""The data of `encconf.audit.access`: people, the files that they can read, and since when.
+"""The data of `encconf.audit.access`: who can read which files, and since when.
 
-A person is a name (`encconf.audit.names`) with all keys of that name.  A key without a name is a person of
-its own.
+Keys are compared, never their names: a person is whoever holds one key.  If a key was replaced, because it
+was stolen for example, its name is that of another key today, but whoever holds it still reads what it opens.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice, product
@@ -15,7 +16,7 @@ from encconf.audit import names as naming
 from encconf.engine.metadata import Metadata
 from encconf.envelope.groups import quorum
 from encconf.errors import EncconfError, UsageError
-from encconf.text.printable import listed
+from encconf.text.printable import listed, printable
 from encconf.text.words import did_you_mean
 
 TYPE_CHECKING = False
@@ -38,39 +39,65 @@ STATES = {
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """A person who can read files, or could in the past: a name and its keys, in the order of the files.
+    """Whoever holds one key, and so can read files, or could in the past.
 
-    ``label`` is the name, or the key's own label if it has no name (``named`` is False).
+    ``name`` is the key's name, or else ``former`` is its former name; both are "" for a key without one.
+    ``label`` is different for each person of a report: the name, a former name with the key, or the key.
+    ``dropped`` says that the configuration contained the key once, and does not contain it any more.
     """
 
-    label: str
-    named: bool
-    keys: list[MasterKey] = field(default_factory=list, repr=False)
+    key: MasterKey
+    name: str = ""
+    former: str = ""
+    label: str = ""
+    dropped: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Whether the label contains a name."""
+        return bool(self.name or self.former)
 
     @property
     def short(self) -> str:
-        """The name, or the short form of the key."""
-        return self.label if self.named else naming.short(self.keys[0])
+        """The label, with a long key shortened."""
+        return self.label if self.named else naming.short(self.key)
 
     @property
     def service(self) -> bool:
-        """Whether all keys belong to services, whose own policies say who may use them."""
-        return all(naming.is_service(key) for key in self.keys)
+        """Whether the key belongs to a service, whose own policies say who may use it."""
+        return naming.is_service(self.key)
 
     @property
     def kind(self) -> str:
-        """The kinds of the keys."""
-        return ", ".join(dict.fromkeys(naming.kind(key) for key in self.keys))
+        """The kind of the key."""
+        return naming.kind(self.key)
+
+
+def label_all(people: Sequence[Person]) -> None:
+    """Set the labels.  A name that several keys have is followed by the key."""
+    count = Counter(person.name for person in people)
+    for person in people:
+        if person.former:
+            person.label = f"{person.former} (former, {naming.short(person.key)})"
+        elif count[person.name] == 1:
+            person.label = person.name or person.key.label
+        else:
+            person.label = f"{person.name} ({naming.short(person.key)})" if person.name else person.key.label
+    same = Counter(person.label for person in people)
+    for person in people:
+        if same[person.label] > 1:  # a label is shortened, so two keys may have the same
+            whole = printable(person.key.name)
+            person.label = f"{person.name or person.former} ({whole})" if person.named else whole
 
 
 @dataclass(slots=True, eq=False)
 class Reader:
     """What one person can do with one file.
 
-    ``groups`` are the numbers (from 0) of the key groups that contain a key of theirs; there are none for a
+    ``groups`` are the numbers (from 0) of the key groups that contain their key; there are none for a
     person who was removed.  ``alone`` says that these groups are enough to open the file.  ``times`` are
     sorted, the oldest first, and empty without the history.  ``dated`` is the date in the file's own entry
-    (RFC 3339), if the key's type has one.
+    (RFC 3339), if the key's type has one.  ``keys`` are the spellings of the key in the file.
     """
 
     person: Person
@@ -105,12 +132,7 @@ class Reader:
     @property
     def since(self) -> Moment | None:
         """The commit since which they can read it, or None if it is not known or not committed."""
-        running = [time.start for time in self.times if not time.end and time.start.commit]
-        since = min(running, key=lambda moment: moment.time, default=None)
-        for time in reversed(self.times):  # without a gap, an older key that was replaced counts, too
-            if since and time.end and time.start.time < since.time <= time.end.time:
-                since = time.start
-        return since
+        return next((time.start for time in self.times if not time.end and time.start.commit), None)
 
 
 @dataclass(slots=True, eq=False)
@@ -182,21 +204,25 @@ class Report:
     people: list[Person] = field(default_factory=list)
     problems: list[EncconfError] = field(default_factory=list)
 
-    def person(self, word: str) -> Person:
-        """Return the person for a word: a name, a key, a label, or a part of exactly one name or label.
+    def called(self, word: str) -> list[Person]:
+        """Return the people for a word: a label, a key, a name or a former name, or a part of one.
 
-        Raises UsageError if there is none, or more than one.
+        A name may be that of several keys.  Raises UsageError if nobody has this name, or people with
+        different names could be meant.
         """
         word = word.strip()
+        folded = word.casefold()
         for test in (
-            lambda person: person.label == word,
-            lambda person: any(word in (key.name, key.label) for key in person.keys),
-            lambda person: person.label.casefold() == word.casefold(),
-            lambda person: bool(word) and word.casefold() in person.label.casefold(),
+            lambda person: word in (person.label, person.key.name, person.key.label),
+            lambda person: word == person.name,
+            lambda person: word == person.former,
+            lambda person: folded == person.name.casefold(),
+            lambda person: folded == person.former.casefold(),
+            lambda person: bool(word) and folded in person.label.casefold(),
         ):
-            found = [person for person in self.people if test(person)]
-            if len(found) == 1:
-                return found[0]
+            found = [person for person in self.people if word and test(person)]
+            if len({person.name or person.former or person.label for person in found}) == 1:
+                return found
             if found:
                 some = listed((person.label for person in found), 5)
                 raise UsageError(f"{word!r} may be any of: {some}", hint="write the whole name")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from encconf.audit import access
@@ -44,9 +45,8 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
     now = int(time.time())
     with console.progress(len(paths), "reading") as step:
         found = access.report(paths, names, history=not flag(options, "no_history"), now=now, step=step)
-    asked = [
-        found.person(word) for words in texts(options, "people") for word in words.split(",") if word.strip()
-    ]
+    words = (word for words in texts(options, "people") for word in words.split(",") if word.strip())
+    asked = list(dict.fromkeys(person for word in words for person in found.called(word)))
     if html is not None:
         _write_page(console, found, html)
     if json:
@@ -74,22 +74,35 @@ def _write_page(console: Console, found: Report, output: str) -> None:
 
 
 def _warn(console: Console, found: Report) -> None:
-    """Warn about removed people who can still read a file, and about an incomplete history."""
+    """Warn about keys that can still open a file and should not, and about an incomplete history."""
     exposed: dict[tuple[str, ...], list[FileAccess]] = {}
+    dropped: dict[tuple[str, ...], list[FileAccess]] = {}
     for file in found.files:
         if gone := tuple(reader.person.short for reader in file.readers if reader.exposed):
             exposed.setdefault(gone, []).append(file)
-    for gone, same in exposed.items():
-        names = " ".join(quoted(file.path) for file in same) if len(same) <= _NAMES else "FILE"
+        if left := tuple(
+            reader.person.short for reader in file.readers if reader.person.dropped and not reader.former
+        ):
+            dropped.setdefault(left, []).append(file)
+    for who, same in exposed.items():
         console.warn(
             f"{_named(same)}: removed, but can still decrypt because the data key is the same: "
-            f"{', '.join(gone)}",
-            hint=f"encconf rotate {names}; then change the secrets as well",
+            f"{', '.join(who)}",
+            hint=f"encconf rotate {_command_names(same)}; then change the secrets as well",
+        )
+    for who, same in dropped.items():
+        console.warn(
+            f"{_named(same)}: still encrypted for keys that .sops.yaml no longer contains: {', '.join(who)}",
+            hint=f"encconf updatekeys {_command_names(same)}; then change the secrets as well",
         )
     if found.shallow:
         console.note(
             "this clone has only part of the history: people may have been able to read files for longer"
         )
+
+
+def _command_names(files: Sequence[FileAccess]) -> str:
+    return " ".join(quoted(file.path) for file in files) if len(files) <= _NAMES else "FILE"
 
 
 def _count(found: Report) -> str:
@@ -173,7 +186,7 @@ class _Screen(Paper):
         left = rows[most:] if len(rows) > most + 1 else []
         for files_alike in rows[: len(rows) - len(left)]:
             file = files_alike[0]
-            groups = [", ".join(one_line(person.short) for person in group) for group in file.groups]
+            groups = [_listed(group) for group in file.groups]
             line = f"{_named(files_alike)}: "
             if len(groups) > 1:
                 line += f"{file.quorum} of {len(groups)} groups: "
@@ -224,9 +237,7 @@ class _Screen(Paper):
             (
                 one_line(reader.person.label),
                 ", ".join(dict.fromkeys(_kind_text(found, reader, key) for key in reader.keys)),
-                ", ".join(dict.fromkeys(one_line(key.label) for key in reader.keys))
-                if reader.person.named
-                else "",
+                ", ".join(one_line(key.label) for key in reader.keys) if reader.person.name else "",
                 access.when(found, file, reader),
             )
             for reader in readers
@@ -241,7 +252,7 @@ class _Screen(Paper):
 
     def _people(self, found: Report, asked: Sequence[Person]) -> None:
         """Print what these people can open, alone and together."""
-        who = " and ".join(one_line(person.label) for person in asked)
+        who = " and ".join(dict.fromkeys(one_line(person.name or person.label) for person in asked))
         rows: list[tuple[str, str, str]] = []
         for file in found.files:
             readers = [reader for person in asked if (reader := file.of(person))]
@@ -288,6 +299,16 @@ def _named(files_alike: Sequence[FileAccess]) -> str:
     names = [one_line(file.path.removeprefix(folder)) for file in files_alike[:_NAMES]]
     inside = f"{one_line(folder)} ({', '.join(names)}" if folder else f"({', '.join(names)}"
     return f"{inside} and {len(files_alike) - _NAMES} more)"
+
+
+def _listed(group: Sequence[Person]) -> str:
+    """Return the names of a key group.  A name that several of its keys have is there once."""
+    count = Counter(person.name for person in group)
+    named: dict[str, None] = {}
+    for person in group:
+        several = count[person.name] if person.name else 1
+        named.setdefault(f"{person.name} ({several} keys)" if several > 1 else person.short)
+    return ", ".join(map(one_line, named))
 
 
 def _kind_text(found: Report, reader: Reader, key: MasterKey) -> str:

@@ -64,7 +64,8 @@ def of_groups(wanted: Plan, names: Names | None = None) -> list[str]:
     """Return a line for each key of each group.  It begins with blanks (kept), ``+++`` (new) or ``---``."""
 
     def line(sign: str, key: MasterKey) -> str:
-        name = names.given(key) if names is not None else None
+        name, former = (names.given(key), names.former(key)) if names is not None else (None, None)
+        name = f"{former}, former" if former else name
         return f"{sign} {key.name} ({name})" if name else f"{sign} {key.name}"
 
     said: list[str] = []

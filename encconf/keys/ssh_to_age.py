@@ -23,7 +23,7 @@ def recipient(public: str) -> str:
     Raises BadKeyError for a key of another kind, or a damaged one.
 
     >>> recipient("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDuDK4+AyDmhDnaWKG2rtV/kJVuL2yTQ2cB2RsjC1TXW")
-    'age1skdnc2wzr4wdu25xrsjd7tay95rqfvdhqd9ncvkm5wwcypfyy3esmeu0ss'
+    'age1rktegq2s3uyfe5llr4e2nvjjvwt063jupq760taj6nuppe8wnsjqt3u3c7'
     """
     kind, _, rest = public.strip().partition(" ")
     if kind != KIND:

@@ -8,22 +8,35 @@ from audit.committed import FILE, report, states, times
 from encconf.audit.history import Span
 from encconf.audit.readers import Person, Reader
 from encconf.git.log import UNCOMMITTED, Moment
+from encconf.keys import ssh_to_age
+from encconf.keys.age import AgeKey
 
 from .team import PLAIN, Team
 
 
 def test_the_time_that_ended_last() -> None:
-    """One of two keys of a person may begin earlier and end later than the other."""
+    """A span that is not committed ended last."""
+    alice = Person(AgeKey("age1alice"), "alice")
     spans = [
-        Span(Moment(start, f"from {start}"), Moment(end, f"to {end}")) for start, end in ((1, 9), (2, 5))
+        Span(Moment(start, f"from {start}"), Moment(end, f"to {end}")) for start, end in ((1, 3), (5, 9))
     ]
-    reader = Reader(Person("alice", True), times=spans)
+    reader = Reader(alice, times=spans)
     assert reader.last is not None
     assert reader.last.end is not None
     assert reader.last.end.commit == "to 9"
-    reader.times.append(Span(Moment(3, "from 3"), UNCOMMITTED))
+    reader.times.append(Span(Moment(10, "from 10"), UNCOMMITTED))
     assert reader.last is reader.times[-1]
-    assert Reader(Person("bob", True)).last is None
+    assert Reader(alice).last is None
+
+
+def shortened(team: Team, key: str) -> str:
+    recipient = team.key(key).recipient
+    return f"{recipient[:8]}…{recipient[-4:]}"
+
+
+def former(team: Team, name: str, key: str = "") -> str:
+    """The label of a key that no configuration names any more."""
+    return f"{name} (former, {shortened(team, key or name)})"
 
 
 class TestReaders:
@@ -134,18 +147,42 @@ class TestReaders:
         assert reader.since is not None
         assert reader.since.commit == commits[2]
 
-    def test_a_replaced_key_is_no_break(self, team: Team) -> None:
+    def test_a_replaced_key_is_not_the_key_that_has_its_name_now(self, team: Team) -> None:
+        """A laptop was stolen, and its owner has a new key: the old one is apart, whatever it is called."""
+        team.config("alice", "carol")
+        team.seal(FILE, ["alice", "carol"])
+        team.commit()
+        old = team.keys.pop("alice")
+        team.config("alice", "carol")
+        team.share(FILE, ["alice", "carol"], rotate=False)
+        team.commit()
+        stolen = f"alice (former, {old.recipient[:8]}…{old.recipient[-4:]})"
+        assert states(team) == {"alice": "reads", "carol": "reads", stolen: "exposed"}
+        team.rotate(FILE)
+        assert states(team) == {"alice": "reads", "carol": "reads", stolen: "former"}
+
+    def test_keys_with_the_same_name_are_apart(self, team: Team) -> None:
         recipients = "".join(f"alice {team.key(name).recipient}\n" for name in ("old", "new"))
         team.write(".sops.recipients", recipients)
+        team.config("carol")
         team.seal(FILE, ["old", "carol"])
-        first = team.commit()
-        team.share(FILE, ["new", "carol"], rotate=True)
         team.commit()
-        (file,) = report(team).files
-        (alice,) = [reader for reader in file.readers if reader.person.label == "alice"]
-        assert alice.state == "reads"
-        assert alice.since is not None
-        assert alice.since.commit == first
+        team.share(FILE, ["new", "carol"], rotate=False)
+        team.commit()
+        labels = {name: f"alice ({shortened(team, name)})" for name in ("old", "new")}
+        assert states(team) == {labels["new"]: "reads", "carol": "reads", labels["old"]: "exposed"}
+        found = report(team)
+        assert {person.label for person in found.called("alice")} == set(labels.values())
+        assert [person.label for person in found.called(team.key("old").recipient)] == [labels["old"]]
+
+    def test_an_ssh_key_and_its_age_recipient_are_one(self, team: Team) -> None:
+        line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDuDK4+AyDmhDnaWKG2rtV/kJVuL2yTQ2cB2RsjC1TXW"
+        age = ssh_to_age.recipient(line)
+        team.config("alice")
+        for name, recipient in (("a.yaml", age), ("b.yaml", f"{line} bob@laptop")):
+            text = team.seal(name, ["alice", "bob"]).read_text()
+            team.write(name, text.replace(team.key("bob").recipient, recipient))
+        assert len(report(team, "a.yaml", "b.yaml").people) == 2
 
     def test_what_is_not_committed(self, team: Team) -> None:
         team.config("alice", "bob", "carol")
@@ -165,7 +202,7 @@ class TestReaders:
         team.config("alice")
         team.share(FILE, ["alice"], rotate=True)
         team.commit()
-        assert states(team) == {"alice": "reads", "bob": "former"}
+        assert states(team) == {"alice": "reads", former(team, "bob"): "former"}
 
     def test_a_name_that_only_a_merge_has(self, team: Team) -> None:
         """Also the last one, where the configuration was changed since and that is not committed."""
@@ -183,14 +220,14 @@ class TestReaders:
         team.config("alice", "bob")
         team.commit("merged")
         team.config("alice")
-        assert states(team) == {"alice": "reads", "bob": "reads"}
+        assert states(team) == {"alice": "reads", former(team, "bob"): "reads"}
 
     def test_a_name_of_the_first_commit(self, team: Team) -> None:
         team.git("config", "log.showRoot", "false")
         team.config("alice", "bob")
         first = team.seal(FILE, ["alice", "bob"]) and team.commit()
         team.config("alice")
-        assert states(team) == {"alice": "reads", "bob": "reads"}
+        assert states(team) == {"alice": "reads", former(team, "bob"): "reads"}
         assert times(team, "bob") == [(first, None, None, False)]
 
     def test_a_name_of_an_old_recipients_file(self, team: Team) -> None:
@@ -201,4 +238,4 @@ class TestReaders:
         team.write(".sops.recipients", "")
         team.share(FILE, ["alice"], rotate=True)
         team.commit()
-        assert states(team) == {"alice": "reads", "Robert": "former"}
+        assert states(team) == {"alice": "reads", former(team, "Robert", "bob"): "former"}

@@ -24,7 +24,7 @@ def team(tmp_path: Path, home: Path) -> Team:
 
 
 def people(found: readers.Report, *labels: str) -> list[readers.Person]:
-    return [found.person(label) for label in labels]
+    return [person for label in labels for person in found.called(label)]
 
 
 class TestCommand:
@@ -75,6 +75,51 @@ class TestCommand:
             in done.err
         )
         assert "hint: encconf rotate s.yaml; then change the secrets" in done.err
+
+    def test_a_replaced_key_stays_apart_from_the_key_with_its_name(self, team: Team) -> None:
+        """The key of a stolen laptop was replaced without a new data key."""
+        team.seal("a.yaml", ["alice", "bob"])
+        team.seal("b.yaml", ["bob"])
+        team.commit()
+        stolen = team.keys.pop("alice").recipient
+        team.config("alice", "bob", "carol", "dave")
+        team.share("a.yaml", ["alice", "bob"], rotate=False)
+        team.share("b.yaml", ["alice", "bob"], rotate=False)
+        team.commit()
+        run = team.project().run
+        label = f"alice (former, {stolen[:8]}…{stolen[-4:]})"
+        listed = run("access")
+        assert listed.out == (
+            f"a.yaml: alice, bob (removed, but still knows the data key: {label})\nb.yaml: alice, bob\n"
+        )
+        warning = "a.yaml: removed, but can still decrypt because the data key is the same"
+        assert f"{warning}: {label}" in listed.err
+        one = run("access", "a.yaml").out
+        current, gone = one.split("  not any more\n")
+        assert f"{stolen[:8]}…{stolen[-4:]}" not in current
+        assert f"! {label}" in gone
+        assert run("access", "--people", stolen).out.startswith(f"{label}: 0 of 2 files\n  ! a.yaml  ")
+        assert run("access", "--people", "alice").out.startswith("alice: 2 of 2 files\n")
+        data = json.loads(run("access", "--json").out)
+        people = {person["name"]: person for person in data["people"]}
+        assert people[label]["knows_data_key"] == ["a.yaml"]
+        assert people[label]["former"] is True
+        assert people["alice"]["keys"][0]["key"] == team.key("alice").recipient
+        assert (people["alice"]["former"], people["alice"]["reads"]) == (False, ["a.yaml", "b.yaml"])
+        page = run("access", "--html", "-").out
+        assert f"{label} was removed" in page
+
+    def test_a_file_that_still_has_a_replaced_key(self, team: Team) -> None:
+        team.seal("s.yaml", ["alice", "bob"])
+        team.commit()
+        old = team.keys.pop("alice").recipient
+        team.config("alice", "bob")
+        team.commit()
+        done = team.project().run("access", "s.yaml")
+        label = f"alice (former, {old[:8]}…{old[-4:]})"
+        assert f"  ● {label}  age" in done.out
+        assert f"s.yaml: still encrypted for keys that .sops.yaml no longer contains: {label}" in done.err
+        assert "hint: encconf updatekeys s.yaml; then change the secrets" in done.err
 
     def test_dates_without_history_come_from_the_file(self, team: Team) -> None:
         team.seal("s.yaml", ["alice"])

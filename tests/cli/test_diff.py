@@ -84,12 +84,12 @@ class TestCommand:
         assert alice not in done.out
         assert lines(done) == [
             "HEAD:.sops.yaml → .sops.yaml",
-            f"  ~ creation_rules[0].age[1]: changed: bob ({bob}) → carol ({carol})",
+            f"  ~ creation_rules[0].age[1]: changed: bob (former, {bob}) → carol ({carol})",
             "  + creation_rules[0].encrypted_regex: added",
             "  ~ comments: 1 changed",
             "HEAD:s.yaml → s.yaml",
             f"  + recipient: carol ({carol})",
-            f"  - recipient: bob ({bob})",
+            f"  - recipient: bob (former, {bob})",
             f"  ~ selection: unencrypted_suffix _unencrypted → encrypted_regex {_ALL}",
             "  ~ data key: a new one",
         ]
