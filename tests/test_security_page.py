@@ -164,6 +164,15 @@ BACKED: dict[str, tuple[str, ...]] = {
     "so that each decryption is recorded": ("test_companion::test_an_audit_log_gets_every_run",),
     "every value is re-encrypted with a new data key": ("test_rekey::test_somebody_goes",),
     "The report lists the paths": ("test_rekeying::test_the_report",),
+    "`updatekeys` finds the key in git's history": ("test_leavers::test_a_new_data_key",),
+    "until then `check` (`former-recipient`) and `access` report it": (
+        "test_leavers::test_the_key_and_what_to_do",
+        "test_access::test_a_replaced_key_stays_apart_from_the_key_with_its_name",
+    ),
+    "A shallow clone lacks the older part, and `check` and `access` say so": (
+        "test_leavers::test_a_clone_without_the_old_commits",
+        "test_history::test_a_clone_that_was_cut_off",
+    ),
     "with the old mode, owner and access list": (
         "test_replace::test_the_mode_is_kept",
         "test_replace::test_the_owner_and_group_are_kept",

@@ -123,8 +123,8 @@ def _add_histories(found: Report, contents: dict[str, bytes]) -> None:
     files = {file.path: file for file in found.files}
     for root, paths in by_repository(files).items():
         found.shallow = found.shallow or is_shallow(root)
-        wanted = {inside: contents[path] for inside, path in paths.items()}
-        for inside, history in histories(root, wanted).items():
+        present = {inside: contents[path] for inside, path in paths.items()}
+        for inside, history in histories(root, paths, present.__getitem__):
             files[paths[inside]].history = history
 
 

@@ -22,7 +22,7 @@ from encconf.audit.across import Across, without_drivers
 from encconf.audit.findings import SEVERITIES, Finding, Ignored, Lines, printable, quoted
 from encconf.audit.folders import Folder, Named, by_folder
 from encconf.audit.plain import Plain, private_key
-from encconf.audit.rulebook import Rulebook
+from encconf.audit.rulebook import Rulebook, Rules
 from encconf.audit.rulecheck import of_rules
 from encconf.audit.sealed import Sealed, check_sealed, label
 from encconf.audit.sops_version import too_old
@@ -47,6 +47,11 @@ from encconf.io import fileio, inplace, replace
 from encconf.rules.config import IGNORED, NAME
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import Document
+from encconf.text.printable import listed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.keys import MasterKey
 
 Progress = Callable[[int, str], AbstractContextManager[Callable[[], None]]]
 
@@ -56,6 +61,7 @@ ALL = "all"
 _NEVER = frozenset({NAME, IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
 _MARKER = r"(?m)^(?:<{7}|>{7})(?:[ \t].*)?\r?$"
 _CIPHERTEXT = PREFIX.encode()
+_ROTATE = "The removed key still opens the file. Run encconf rotate FILE, then change its secrets as well."
 
 
 class Report:
@@ -63,7 +69,7 @@ class Report:
 
     ``findings`` are sorted by file and line.  ``files``, ``encrypted`` and ``verified`` are the numbers of
     all files, encrypted files and opened files.  ``hidden`` is the number of findings that are less severe
-    than ``shown``, and therefore left out.
+    than ``shown``, and therefore left out.  ``shallow`` says that the clone lacks a part of the history.
     """
 
     def __init__(self) -> None:
@@ -72,6 +78,7 @@ class Report:
         self.encrypted = 0
         self.verified = 0
         self.hidden = 0
+        self.shallow = False
         self.shown = "note"
 
     def show(self, severity: str) -> None:
@@ -118,6 +125,7 @@ def check(
     if scope != FILES and not run.report.encrypted:
         run.not_yet(listed)
     run.together()
+    run.leavers()
     if verify is not None:
         from encconf.audit.verified import verify as opened
 
@@ -288,7 +296,7 @@ class _Check:
 
     def _sealed(self, found: Sealed, file: Named) -> None:
         self.report.encrypted += 1
-        rule, place = file.rule(self.cwd)
+        found.rule, place = rule, _ = file.rule(self.cwd)
         if file.chosen is not None:
             file.chosen.sealed += 1
             own = found.metadata.selection
@@ -363,6 +371,33 @@ class _Check:
         self.found += [each for each in found if each is not None and each.file not in twins]
         self.found += without_drivers(self.sealed, self.cwd)
 
+    def leavers(self) -> None:
+        """Add the findings about recipients who were removed but know the data key, according to git."""
+        sealed = {os.path.abspath(os.path.join(self.cwd, each.file)): each for each in self.sealed}
+        if not any(map(repository, dict.fromkeys(map(os.path.dirname, sealed)))):
+            return
+        from encconf.audit.history import Leavers, name_former
+        from encconf.audit.names import identity
+
+        left = Leavers(sealed)
+        self.report.shallow = left.shallow
+        gone: dict[Rules | None, list[tuple[Sealed, list[MasterKey]]]] = {}
+        for path, keys in left.of.items():
+            rule = sealed[path].rule
+            named = {identity(key) for group in rule.groups for key in group} if rule is not None else ()
+            if keys := [key for key in keys if identity(key) not in named]:
+                rules = self.book.of(os.path.dirname(path))
+                gone.setdefault(rules, []).append((sealed[path], keys))
+        for rules, files in gone.items():
+            every = list(dict.fromkeys(key for _, keys in files for key in keys))
+            if rules is not None:
+                name_former(rules.names, every)
+            who = label if rules is None else rules.names.full
+            for found, keys in files:
+                hint = None if found.rule is not None else _ROTATE
+                said, cause = (_still_know(list(map(who, each))) for each in (keys, every))
+                found.find("former-recipient", said, hint=hint, cause=cause)
+
     def result(self) -> Report:
         report = self.report
         for sealed in self.sealed:
@@ -378,6 +413,11 @@ class _Check:
             report.findings.append(found)
         report.findings.sort(key=lambda found: (found.file, found.line, found.column, -found.rank))
         return report
+
+
+def _still_know(keys: list[str]) -> str:
+    said = "were removed, but still know" if len(keys) > 1 else "was removed, but still knows"
+    return f"{listed(keys, 3)} {said} the data key"
 
 
 _NOTES_IN_EXAMPLES = {"not-encrypted", "no-rule", "plain-comment", "equal-value", "accidental-quorum"}

@@ -8,22 +8,25 @@ block says who could read a version, and a ciphertext that stayed the same shows
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from encconf.audit.names import Names, identity
 from encconf.engine.metadata import metadata_of
 from encconf.errors import EncconfError, NotEncryptedError
 from encconf.formats import sniff
-from encconf.git import ask, by_repository, question
+from encconf.git import ask, by_repository, log, question
 from encconf.git import start as start_git
-from encconf.git.log import LOG, UNCOMMITTED, Entry, Moment, changes_of, contents, entries, heads_of
+from encconf.git.log import LOG, UNCOMMITTED, Entry, Moment, contents
 from encconf.io import fileio
 from encconf.keys import MasterKey
 
 _TAG = re.compile(rb",tag:([A-Za-z0-9+/]{16})")
-_MEMBER = re.compile(rb"""(?m)^[ \t]*["']?(?:sops_)?(?:mac|lastmodified)["']?[ \t]*[:=].*$""")
+_BLOCKS = 1000
+"""How many blocks are kept, so that equal ones are read once."""
+_MEMBER = re.compile(rb"""\n[ \t]*["']?(?:sops_)?(?:mac|lastmodified)["']?[ \t]*[:=].*""")
 
 
 @dataclass(slots=True, eq=False)
@@ -40,10 +43,18 @@ class Span:
     until: Moment | None = None
     data_keys: set[int] = field(default_factory=set)
 
+    @property
+    def known(self) -> bool:
+        """Whether it ended, but the reader knows the file's present data key."""
+        return self.end is not None and self.until is None
+
 
 @dataclass(slots=True, eq=False)
 class Version:
-    """One version of a file: its keys by identity, and the tags of its ciphertexts."""
+    """One version of a file: its keys by identity, and what it has in common with others of its data key.
+
+    ``tags`` are the tags of its ciphertexts, and the wrapped data keys.
+    """
 
     keys: dict[str, MasterKey] = field(default_factory=dict)
     tags: frozenset[bytes] = frozenset()
@@ -53,27 +64,58 @@ class Version:
 _NOTHING = Version()
 
 
-def histories(root: str, files: Mapping[str, bytes]) -> dict[str, FileHistory]:
-    """Return the history of each file.
+def histories(
+    root: str, paths: Collection[str], read: Callable[[str], bytes]
+) -> Iterator[tuple[str, FileHistory]]:
+    """Yield the path and the history of each file.
 
-    ``files`` maps paths, relative to the top of the repository, to their present bytes.  Without a commit or
-    without git, the histories have only the present keys.
+    ``paths`` are relative to the top of the repository, and ``read`` returns a file's present bytes.  Without
+    a commit or without git, the histories have only the present keys.  Of all files, only the names of their
+    versions are in memory at a time.
     """
     reader = _Reader()
-    if not files or not ask(root, "rev-parse", "--verify", "--quiet", "HEAD"):
-        return {path: _reported((), {}, None, reader.version(path, data)) for path, data in files.items()}
-    changes, heads = changes_of(root, files), heads_of(root)
+    if not paths or not ask(root, "rev-parse", "--verify", "--quiet", "HEAD"):
+        for path in paths:
+            yield path, _reported((), {}, None, reader.version(path, read(path)))
+        return
+    changes, heads = log.changes_of(root, paths), log.heads_of(root, set(paths))
     wanted: dict[str, dict[str, str]] = {}  # for each file, its blobs with their names at that time
-    for path in files:
+    for path in paths:
         names = ((blob, change.path) for change in changes[path] for blob in (*change.old, change.new))
         wanted[path] = {blob: name for blob, name in (*names, (heads.get(path, ""), path)) if blob}
-    found: dict[str, FileHistory] = {}
     with closing(contents(root, [blob for its in wanted.values() for blob in its])) as blobs:
-        for path, data in files.items():
-            known = {blob: reader.version(name, next(blobs) or b"") for blob, name in wanted[path].items()}
+        for path in paths:
+            known = {
+                blob: reader.version(name, next(blobs) or b"") for blob, name in wanted.pop(path).items()
+            }
             head = known.get(heads.get(path, ""))
-            found[path] = _reported(changes[path], known, head, reader.version(path, data))
-    return found
+            yield path, _reported(changes.pop(path), known, head, reader.version(path, read(path)))
+
+
+class Leavers:
+    """The keys that were removed from files, and still know the data key, according to git.
+
+    Somebody may remove their own entry from a file before anyone else removes them: then the file has the
+    recipients of its rule, and the data key that they know.  ``of`` has the keys by file, and ``shallow``
+    says that a part of the history is missing.  Whoever has a data key can encrypt everything again with
+    another one that they know, and no history shows that.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.of: dict[str, list[MasterKey]] = {}
+        self.shallow = False
+        for root, inside in by_repository(paths).items():
+            self.shallow = self.shallow or log.is_shallow(root)
+
+            def read(name: str, inside: Mapping[str, str] = inside) -> bytes:
+                try:
+                    return fileio.read_bytes(inside[name], regular=True)
+                except EncconfError:
+                    return b""
+
+            for name, history in histories(root, inside, read):
+                if found := history.leavers:
+                    self.of[inside[name]] = found
 
 
 def name_former(names: Names, keys: Iterable[MasterKey]) -> None:
@@ -98,7 +140,7 @@ def asking_former(names: Names) -> Callable[[Iterable[MasterKey]], None]:
         unnamed = {key.name for key in keys if names.given(key) is None}
         for root, answer in answers.items():
             _, output = answer()
-            found = entries(output) if unnamed else ()
+            found = log.entries(output) if unnamed else ()
             blobs = {entry.new: entry.path for entry in found if entry.new}
             for path, data in zip(blobs.values(), contents(root, blobs), strict=True):
                 text = (data or b"").decode(errors="replace")
@@ -115,7 +157,7 @@ class _Reader:
     """Reads who can open a version.  Equal blocks are read once."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, dict[str, MasterKey]] = {}
+        self._known: dict[bytes, _Block] = {}
 
     def version(self, path: str, data: bytes) -> Version:
         if not data.strip():
@@ -126,28 +168,36 @@ class _Reader:
         try:
             if data[:2] in sniff.UTF16:
                 data = fileio.encode(fileio.decode(data))
-            keys = self._keys(data, "json" if found == "binary" else found)
+            keys, wrapped = self._block(data, "json" if found == "binary" else found)
         except (NotEncryptedError, UnicodeDecodeError):
             return Version(encrypted=False)
         except EncconfError:
             # Conflict markers, for example: the readers are unknown, so no reader counts as removed.
             return _NOTHING
-        return Version(keys, frozenset(_TAG.findall(data)))
+        return Version(keys, wrapped | frozenset(_TAG.findall(data)))
 
-    def _keys(self, data: bytes, format: str) -> dict[str, MasterKey]:
+    def _block(self, data: bytes, format: str) -> _Block:
         block = sniff.from_block(data, format)
         if block is not None:
             about = _MEMBER.sub(b"", block)
             with suppress(EncconfError):
-                if about not in self._known:
-                    self._known[about] = _keys(block, format)
-                return self._known[about]
-        return _keys(data, format)
+                if (known := self._known.get(about)) is None:
+                    if len(self._known) >= _BLOCKS:
+                        self._known.clear()
+                    known = self._known[about] = _block(block, format)
+                return known
+        return _block(data, format)
 
 
-def _keys(data: bytes, format: str) -> dict[str, MasterKey]:
+_Block = tuple[dict[str, MasterKey], frozenset[bytes]]
+
+
+def _block(data: bytes, format: str) -> _Block:
+    """Return the keys of a block, and a hash of each wrapped data key."""
     groups = metadata_of(data.decode(), format).groups
-    return {identity(wrapped.key): wrapped.key for group in groups for wrapped in group}
+    keys = {identity(wrapped.key): wrapped.key for group in groups for wrapped in group}
+    texts = (wrapped.enc.strip().encode() for group in groups for wrapped in group)
+    return keys, frozenset(sha256(text).digest() for text in texts if text)
 
 
 # --- what happened -------------------------------------------------------------------------------
@@ -157,6 +207,7 @@ class FileHistory:
     """The history of one file, which is built from one commit after the other.
 
     ``spans`` are the spans of each key, oldest first, and ``keys`` the keys; both by `names.identity`.
+    ``leavers`` are the keys that were removed, but know the present data key.
     ``plain`` are the times in which the file was committed as plaintext.
     """
 
@@ -164,6 +215,7 @@ class FileHistory:
         self.keys: dict[str, MasterKey] = {}
         self.spans: dict[str, list[Span]] = {}
         self.plain: list[Span] = []
+        self.leavers: list[MasterKey] = []
         self._last = UNCOMMITTED  # the newest commit so far
         self._gone: list[Version] = []  # what was last deleted, or replaced by plaintext
         self._data_keys: dict[Version, int] = {}  # the number of each version's data key
@@ -213,6 +265,8 @@ class FileHistory:
                     span.until = None
                 elif span.end and not span.until:
                     span.until = UNCOMMITTED
+        gone = (key for key in self.spans if now.keys and key not in now.keys)
+        self.leavers = [self.keys[key] for key in gone if any(span.known for span in self.spans[key])]
         self._data_keys.clear()  # it holds every version, and there may be thousands of files
         self._gone = []
 

@@ -115,7 +115,7 @@ class Reader:
     @property
     def exposed(self) -> bool:
         """Whether they were removed, but still know the file's data key."""
-        return self.former and any(time.end and not time.until for time in self.times)
+        return self.former and any(time.known for time in self.times)
 
     @property
     def last(self) -> Span | None:

@@ -168,7 +168,8 @@ class Rules:
         return plain[best[0]] if best else None
 
     @cached_property
-    def _names(self) -> Names:
+    def names(self) -> Names:
+        """The names of keys in the configuration and in the recipients file beside it."""
         from encconf.audit.names import Names
 
         return Names.of_config(self.path)
@@ -178,7 +179,7 @@ class Rules:
 
         For a long key without a name, only the end is shown; `encconf explain` shows the whole key.
         """
-        said = self._names.full(key)
+        said = self.names.full(key)
         unnamed = said == key.label and len(said) > _LONG
         return f"{key.TYPE} {'…' + said[-_END:] if unnamed else said}"
 

@@ -48,8 +48,9 @@ _REFERENCE = rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)"
 class Sealed:
     """An encrypted file.  Its findings are added to ``findings``, and ``counts`` has their number by kind.
 
-    ``block`` is the line and the column of its ``sops`` block.  ``lengths`` are the lengths of the encrypted
-    values' plaintext in bytes, by path.  ``ivs`` maps each nonce to the first value that has it.
+    ``rule`` is its creation rule, or None.  ``block`` is the line and the column of its ``sops`` block.
+    ``lengths`` are the lengths of the encrypted values' plaintext in bytes, by path.  ``ivs`` maps each nonce
+    to the first value that has it.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Sealed:
         self.metadata = metadata
         self.chosen = chosen
         self.findings = findings
+        self.rule: Rule | None = None
         self.counts: dict[str, int] = {}
         self.lengths: dict[tuple[str | int, ...], int] = {}
         self.ivs: dict[bytes, Leaf] = {}
@@ -89,6 +91,7 @@ class Sealed:
         at: int | None = None,
         severity: str | None = None,
         hint: str | None = None,
+        cause: str | None = None,
     ) -> None:
         """Add a finding, at a leaf, at an offset, or at the ``sops`` block.
 
@@ -103,7 +106,7 @@ class Sealed:
             message = f"{printable(path)} {message}"
         place = self.block if at is None else self._lines(at)
         found = self._last[slug] = Finding(
-            slug, self.file, message, place=place, path=path, severity=severity, hint=hint
+            slug, self.file, message, place=place, path=path, severity=severity, hint=hint, cause=cause
         )
         self.findings.append(found)
 

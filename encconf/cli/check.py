@@ -75,6 +75,11 @@ def check(console: Console, *, path: list[str], **options: Value) -> None:
         console.data(reports.github(report, rename))
     else:
         console.lines(reports.text(report, verbose=flag(options, "verbose")))
+    if report.shallow:
+        console.note(
+            "this clone has only part of the history, so check may not know every removed recipient "
+            "(git fetch --unshallow gets the rest)"
+        )
     _end(console, report, flag(options, "strict"))
     if whole and not report.files and root is not None:
         console.hint("git tracks no files here; to check new files as well: encconf check .")

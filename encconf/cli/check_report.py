@@ -109,6 +109,7 @@ def to_json(report: Report) -> dict[str, object]:
         "verified": report.verified,
         "summary": {severity: report.count(severity) for severity in reversed(SEVERITIES)},
         "hidden": report.hidden,
+        "shallow": report.shallow,
         "findings": [
             {
                 "slug": found.slug,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from encconf.audit.names import identity
 from encconf.cli import targets
 from encconf.cli.console import Console
 from encconf.cli.options import Value, flag, text
@@ -12,9 +13,15 @@ from encconf.cli.rule import named_keys
 from encconf.engine.metadata import metadata_of
 from encconf.engine.plan import Outcome, Plan
 from encconf.errors import ConflictError, MissingFileError, UsageError
+from encconf.io import fileio
+from encconf.io.once import Once
 from encconf.rules.config import Rule
 from encconf.text.printable import counted, quoted
 from encconf.verbs import checks, rekey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.keys import MasterKey
 
 
 def rotate(console: Console, *, file: list[str], resume_at: str | None, **options: Value) -> None:
@@ -57,7 +64,16 @@ def updatekeys(console: Console, *, file: list[str], **options: Value) -> None:
         raise ConflictError("--allow-plaintext needs --selection")
     paths = targets.files(console, file, options)
 
+    from encconf.audit.history import Leavers
     from encconf.keys.ssh_to_age import as_age
+
+    history = Once()
+
+    def leavers_of(file: str, rule: Rule) -> tuple[MasterKey, ...]:
+        """The keys that know the data key of a file, and that its rule does not name."""
+        known = history.get(lambda: Leavers(path for path in paths if path not in fileio.STDIN))
+        named = {identity(key) for group in rule.groups for key in group}
+        return tuple(key for key in known.of.get(file, ()) if identity(key) not in named)
 
     def plan(change: Change) -> Plan:
         rule = change.rule()
@@ -75,7 +91,13 @@ def updatekeys(console: Console, *, file: list[str], **options: Value) -> None:
         )
         if not selection and change.format != "binary" and own != by_rule:
             _warn_of_selection(change, Outcome(wanted.document, own, by_rule), rule.name)
-        return wanted
+        if wanted.renews():
+            return wanted
+        leavers = leavers_of(change.file, wanted.rule)
+        if leavers and flag(options, "keep_data_key"):
+            change.warn(f"{change.file}: the data key is kept, although removed recipients know it")
+            return wanted
+        return Plan(wanted.document, wanted.metadata, wanted.rule, wanted.selects, leavers=leavers)
 
     Rekeying(console, "updatekeys", options, plan).run(paths)
 

@@ -45,6 +45,11 @@ def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str
         said.append(f"what is encrypted: {after}; until now {before}")
     if wanted.renews(rotate=rotate):
         why = ", because a removed recipient knows the old one" if wanted.removed else ""
+        if wanted.leavers:
+            who = ", ".join(names.whole(key) if names is not None else key.name for key in wanted.leavers)
+            why = f", because {who} knows the old one and was removed before"
+            if len(wanted.leavers) > 1:
+                why = f", because these know the old one and were removed before: {who}"
         said.append(f"every value is re-encrypted with a new data key{why}")
     elif wanted.removes:
         why = "a removed recipient knows it" if wanted.removed else "removed recipients know it"

@@ -151,7 +151,7 @@ class Rekeying(Batch):
     def settle(self, file: str, done: object) -> str:
         """Write and report one file."""
         assert isinstance(done, Change)
-        self._find_names(done.plan.removed)
+        self._find_names(done.plan.gone)
         wanted = done.plan
         if not wanted.changes:
             if not (self.dry_run and self.json):
@@ -190,7 +190,7 @@ class Rekeying(Batch):
         if not done.plan.changes:
             return self.settle(file, done)
         assert self._hashes is not None
-        self._find_names(done.plan.removed)
+        self._find_names(done.plan.gone)
         self._to_confirm.setdefault(tuple(self._lines(done.plan)), []).append(file)
         self._hashes[file] = hash(done.source.text)
         if self.json:
@@ -281,6 +281,7 @@ class Rekeying(Batch):
         row["data_key"] = "new" if wanted.renews(rotate=self.rotate) else "kept"
         row["added"] = list(map(self.names.to_json, wanted.added))
         row["removed"] = list(map(self.names.to_json, wanted.removed))
+        row["removed_before"] = list(map(self.names.to_json, wanted.leavers))
         before, after = wanted.thresholds
         if before != after:
             row["threshold"] = {"old": before or 1, "new": after or 1}
@@ -294,7 +295,7 @@ class Rekeying(Batch):
 
     def _who(self, wanted: Plan, seen: Seen) -> str:
         """Return the removed recipients as the subject of a sentence."""
-        who = ", ".join(self.names.full(key) for key in wanted.removed)
+        who = ", ".join(self.names.full(key) for key in wanted.gone)
         return who if seen.alone else f"{who}, together with keys of other groups,"
 
     def report(self) -> None:
@@ -330,6 +331,7 @@ _EMPTY: Row = {
     "data_key": None,
     "added": [],
     "removed": [],
+    "removed_before": [],
     "threshold": None,
     "selection": None,
     "strangers": [],

@@ -32,7 +32,8 @@ class Plan(Record):
     """The master keys of a file, and those that ``rule`` gives it.  See `encconf.verbs.rekey.plan`.
 
     If ``selects``, the file also gets the selection of the rule.  With ``new_data_key`` it gets a new data
-    key even if no recipient is removed.
+    key even if no recipient is removed.  ``leavers`` are keys that were removed before, and still know the
+    data key.
     """
 
     document: Document
@@ -40,6 +41,7 @@ class Plan(Record):
     rule: Rule
     selects: bool = False
     new_data_key: bool = False
+    leavers: tuple[MasterKey, ...] = ()
 
     @property
     def old(self) -> list[list[MasterKey]]:
@@ -69,6 +71,11 @@ class Plan(Record):
         return only_in(self.old, self.new)
 
     @property
+    def gone(self) -> list[MasterKey]:
+        """The recipients that the plan removes, and those that were removed before."""
+        return [*self.removed, *self.leavers]
+
+    @property
     def added(self) -> list[MasterKey]:
         """The recipients that the plan adds."""
         return only_in(self.new, self.old)
@@ -82,7 +89,7 @@ class Plan(Record):
     def changes(self) -> bool:
         """Whether the plan changes anything."""
         before, after = self.thresholds
-        return self.new_data_key or self.regroups or before != after or self.reselects
+        return self.new_data_key or bool(self.leavers) or self.regroups or before != after or self.reselects
 
     @property
     def reselects(self) -> bool:
@@ -97,16 +104,18 @@ class Plan(Record):
 
     def renews(self, *, rotate: bool = True) -> bool:
         """Whether the file gets a new data key.  ``rotate`` is as for `encconf.verbs.rekey.carry_out`."""
-        return self.new_data_key or (self.removes and rotate)
+        return self.new_data_key or (rotate and (self.removes or bool(self.leavers)))
 
     def seen(self) -> Seen | None:
-        """What the removed recipients could read.  None if the plan removes none."""
-        removed = {*self.removed}
+        """What recipients could read who are or were removed.  None if there are none."""
+        removed = {*self.gone}
         if not removed:
             return None
         sealed = [(leaf.path, split(leaf.data)) for leaf in self.document.leaves if leaf.data]
         paths = [(path, parts[2]) for path, parts in sealed if parts is not None and parts[2] != "comment"]
         theirs = sum(not removed.isdisjoint(group) for group in self.old)
+        if self.leavers and len(self.old) == 1:
+            theirs = 1
         return Seen(dict(paths), theirs >= quorum(self.metadata.threshold, self.old))
 
 

@@ -17,7 +17,7 @@ from encconf.io.fileio import LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
     from typing import IO, Final
 
 LOG: Final = ("log", "--raw", "-z", "--no-abbrev", "--no-color", "--ignore-submodules=all")
@@ -83,13 +83,13 @@ COMMIT: Final = "--format=%x01%H%x00%ct"
 _MERGED: Final = ("-c", "-M100%", "--topo-order", COMMIT)
 
 
-def heads_of(root: str) -> dict[str, str]:
-    """Return the blob of each file of the last commit."""
+def heads_of(root: str, paths: Collection[str]) -> dict[str, str]:
+    """Return the blob of each of these files in the last commit."""
     heads = {}
-    for entry in said(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD").split("\0"):
+    for entry in _words(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD"):
         about, _, path = entry.partition("\t")
         words = about.split()
-        if len(words) == 3 and words[0] in _FILE_MODES:
+        if path in paths and len(words) == 3 and words[0] in _FILE_MODES:
             heads[path] = words[2]
     return heads
 
@@ -98,10 +98,9 @@ def changes_of(root: str, paths: Iterable[str]) -> dict[str, list[Entry]]:
     """Return the changes to each path, also under earlier names, oldest first."""
     names = {path: path for path in paths}
     if len(names) > _FEW:
-        found = _read_log(said(root, *LOG, *_MERGED, "HEAD", "--"), names)
+        found = _read_log(_words(root, *LOG, *_MERGED, "HEAD", "--"), names)
     else:
-        output = said(root, *LOG, *_MERGED, "--full-history", "HEAD", "--", *names)
-        found = _read_log(output, names)
+        found = _read_log(_words(root, *LOG, *_MERGED, "--full-history", "HEAD", "--", *names), names)
         for name in names:
             found[name] = _with_earlier_names(root, name, found[name])
     return {name: list(reversed(changes)) for name, changes in found.items()}
@@ -125,19 +124,19 @@ def _with_earlier_names(root: str, name: str, changes: list[Entry]) -> list[Entr
         found.remove(first)
         name = before
         seen.add(name)
-        output = said(root, *LOG, *_MERGED, "--full-history", f"{first.moment.commit}^", "--", name)
-        changes = _read_log(output, {name: name})[name]
+        before_it = f"{first.moment.commit}^"
+        changes = _read_log(
+            _words(root, *LOG, *_MERGED, "--full-history", before_it, "--", name), {name: name}
+        )[name]
         found += changes
     return found
 
 
-def _read_log(output: str, names: Mapping[str, str]) -> dict[str, list[Entry]]:
+def _read_log(words: Iterable[str], names: Mapping[str, str]) -> dict[str, list[Entry]]:
     """Return the changes to each name in the output of git log, newest first.  Renames in it are followed."""
     now = dict(names)  # today's name of each path in the output
     found: dict[str, list[Entry]] = {path: [] for path in now}
-    for entry in entries(output):
-        if entry.path not in now:
-            continue
+    for entry in _parsed(words, now):
         if entry.status == "R":
             now.setdefault(entry.before, now[entry.path])
             continue
@@ -147,21 +146,55 @@ def _read_log(output: str, names: Mapping[str, str]) -> dict[str, list[Entry]]:
 
 def entries(output: str) -> Iterator[Entry]:
     """Parse what ``git log``, ``diff-tree`` or ``diff-index`` print with ``--raw -z`` and `COMMIT`."""
-    words = iter(output.split("\0"))
+    return _parsed(output.split("\0"), None)
+
+
+def _parsed(output: Iterable[str], paths: Collection[str] | None) -> Iterator[Entry]:
+    """Yield the entries in the words that git printed, or only those of ``paths``."""
+    words = iter(output)
     moment = Moment(0, "")
     for word in words:
         if word.startswith("\x01"):
             seconds = next(words)
             moment = Moment(int(seconds) if seconds.isdecimal() else 0, word[1:])
         elif (about := word.lstrip("\n")).startswith(":"):
-            *fields, status = about.lstrip(":").split(" ")
             parents = len(about) - len(about.lstrip(":"))
+            status = about[about.rindex(" ") + 1]
             before = path = next(words)
-            if parents == 1 and status[0] in "RC":
+            if parents == 1 and status in "RC":
                 path = next(words)
+            if paths is not None and path not in paths:
+                continue
+            fields = about.lstrip(":").split(" ")[:-1]
             known = [field if field.strip("0") else "" for field in fields]
-            kind = status[0] if parents == 1 else "M"
+            kind = status if parents == 1 else "M"
             yield Entry(moment, known[: parents + 1], known[parents + 1 :], kind, before, path)
+
+
+def _words(root: str, *question_words: str) -> Iterator[str]:
+    """Yield the words that git prints with ``-z``.  If it fails, they end.
+
+    The output of a long history is never in memory as a whole.
+    """
+    import subprocess
+
+    arguments, environ = question(root, *question_words)
+    try:
+        git = subprocess.Popen(
+            ["git", *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ,
+        )  # fmt: skip
+    except OSError:
+        return
+    with git:
+        assert git.stdout is not None
+        rest = b""
+        while part := git.stdout.read(_PART):
+            *whole, rest = (rest + part).split(b"\0")
+            for word in whole:
+                yield word.decode(errors="surrogateescape")
+        if rest:
+            yield rest.decode(errors="surrogateescape")
 
 
 def is_shallow(root: str) -> bool:

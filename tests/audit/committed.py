@@ -13,7 +13,8 @@ FILE = "secrets.enc.yaml"
 
 
 def told(team: Team, path: str = FILE) -> history.FileHistory:
-    (found,) = history.histories(str(team.folder), {path: (team.folder / path).read_bytes()}).values()
+    content = (team.folder / path).read_bytes()
+    ((_, found),) = history.histories(str(team.folder), [path], lambda _: content)
     return found
 
 

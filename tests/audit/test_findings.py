@@ -271,6 +271,26 @@ def driven(repo: Repo) -> None:
     repo.write(".gitattributes", "*.enc* diff=encconf merge=encconf\n")
 
 
+def left(repo: Repo, *, rotate: bool = False) -> None:
+    """Bob was removed, in git's history, and the file has the same data key as before."""
+
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
+        subprocess.run(["git", *who, *words], cwd=repo.folder, check=True)
+
+    text = seal(DATABASE, rule(ALICE, BOB))
+    repo.write("a.enc.yaml", text)
+    git("init", "-q")
+    git("add", "a.enc.yaml")
+    git("commit", "-qm", "x")
+    wanted = rekey.plan(text, rule(ALICE).groups, None, format="yaml")
+    repo.write("a.enc.yaml", rekey.carry_out(wanted, rotate=rotate, credentials=opener(ALICE)))
+
+
+def left_with_a_new_data_key(repo: Repo) -> None:
+    left(repo, rotate=True)
+
+
 CASES: dict[str, tuple[Make, Make]] = {
     "not-encrypted": (plain_file, plain_file_without_secrets),
     "plain-value": (plain_value, plain_null),
@@ -281,6 +301,7 @@ CASES: dict[str, tuple[Make, Make]] = {
     "bad-block": (no_date, sound),
     "no-mac": (no_mac, sound),
     "keys-differ": (other_keys, reordered_keys),
+    "former-recipient": (left, left_with_a_new_data_key),
     "threshold-differs": (other_threshold, same_threshold),
     "selection-differs": (newer_rule, same_rule),
     "rule-without-selection": (silent_rule, same_rule),

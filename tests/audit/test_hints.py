@@ -74,6 +74,7 @@ FIXED: dict[str, tuple[str, Make, Make | None]] = {
     "two selections": ("selection-differs", two_selections, _own_selection),
     "no-mac": ("no-mac", CASES["no-mac"][0], None),
     "keys-differ": ("keys-differ", CASES["keys-differ"][0], None),
+    "former-recipient": ("former-recipient", CASES["former-recipient"][0], None),
     "threshold-differs": ("threshold-differs", CASES["threshold-differs"][0], None),
     "no-driver": ("no-driver", CASES["no-driver"][0], None),
     "plain-twin": ("plain-twin", CASES["plain-twin"][0], _ignored_twin),

@@ -226,7 +226,7 @@ def test_two_calls_of_git_for_all_files(team: Team, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(git, "run", counted)
     monkeypatch.setattr(subprocess, "Popen", opened)
-    found = history.histories(str(team.folder), contents)
+    found = dict(history.histories(str(team.folder), contents, contents.__getitem__))
     assert len(found) == 12
     verbs = [
         next(word for word in call if word in ("log", "cat-file", "ls-tree", "rev-parse")) for call in calls
@@ -260,7 +260,7 @@ def test_time_grows_with_the_number_of_versions_alone(team: Team) -> None:
 
     def measure(contents: Mapping[str, bytes]) -> float:
         start = time.process_time()
-        found = history.histories(str(team.folder), contents)
+        found = dict(history.histories(str(team.folder), contents, contents.__getitem__))
         assert all(len(each.spans) == 2 for each in found.values())
         return time.process_time() - start
 

@@ -48,8 +48,8 @@ def opened(project: Project, name: str) -> str:
 
 
 ROW = {
-    "file", "status", "data_key", "added", "removed", "threshold", "selection", "strangers", "could_read",
-    "error",
+    "file", "status", "data_key", "added", "removed", "removed_before", "threshold", "selection", "strangers",
+    "could_read", "error",
 }  # fmt: skip
 
 REPORT = {"command", "dry_run", "files", "changed", "unchanged", "failed", "not_reached"}

@@ -104,7 +104,7 @@ def test_entries_between_two_trees(repository: Repository) -> None:
 def test_the_files_of_the_last_commit(repository: Repository) -> None:
     (repository.folder / "link").symlink_to("a")
     repository.commit(**{"a": "1\n", "b c": "2\n"})
-    heads = log.heads_of(str(repository.folder))
+    heads = log.heads_of(str(repository.folder), {"a", "b c", "link", "missing"})
     assert heads == {name: repository.blob(name) for name in ("a", "b c")}
 
 
