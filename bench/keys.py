@@ -26,6 +26,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from oracle import Sops  # noqa: E402
 
 import encconf  # noqa: E402
+from encconf.engine.admission import Admission  # noqa: E402
 from encconf.envelope.wrap import wrap_for  # noqa: E402
 from encconf.keys import master_key  # noqa: E402
 from encconf.rules.config import Rule  # noqa: E402
@@ -114,7 +115,8 @@ def measure(files: int, keys: int, delay: float, kms: Any, sops: Sops) -> None:
         )
 
         arns = [kms.create_key()["KeyMetadata"]["Arn"] for _ in range(keys)]
-        many = [[master_key("kms", each) for each in arns]]
+        rule = Rule([[master_key("kms", each) for each in arns]])
+        many = Admission.of(rule).admit(rule, credentials)
         times = []
         for _ in range(4):  # the first makes the connections
             started = time.perf_counter()

@@ -212,13 +212,15 @@ def encrypt(
 
     ``twin`` is the encrypted text that the result replaces.  Its data key and the ciphertext of
     every unchanged value and comment are kept, so that only changed lines differ.  If the twin
-    cannot be opened, it is not used, and ``notify`` gets the reason.  Without a ``rule``, the keys and the
-    selection are those of the twin, and it is an error if the twin cannot be opened.  If nothing changed,
+    cannot be opened, or lacks most of the text's secrets, so that a stranger may have made it, the result
+    has a new data key, and ``notify`` gets the reason.  Without a ``rule``, the text is a change of the twin:
+    the data key, the keys and the selection are those of the twin, and it must open.  If nothing changed,
     the twin is returned.  With ``new_data_key``, only the twin's unknown metadata is kept.  ``donors`` are
     other encrypted texts with the twin's data key, such as that of another branch.  Their ciphertexts may be
     reused, too.  Those with another data key are not used.
 
-    Raises AlreadyEncryptedError for a text with a ``sops`` entry, ParseError for one that is not valid in
+    Raises StrangerError if a data key would be wrapped for a recipient that only the twin names,
+    AlreadyEncryptedError for a text with a ``sops`` entry, ParseError for one that is not valid in
     its format or that sops cannot store, and KeyAccessError or MasterKeyError if a key cannot be used.
     """
     from encconf.engine import sealing

@@ -43,7 +43,6 @@ NOT_TO_ENCRYPT = {
     *NOT_TO_DECRYPT,
     *("bisect", "signal"),
     *(
-        "encconf.engine.admission",
         "encconf.engine.layout",
         "encconf.engine.reuse",
         "encconf.engine.torn_quotes",

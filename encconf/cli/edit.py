@@ -19,7 +19,7 @@ from encconf.cli.console import Console
 from encconf.cli.editor import editor_command, run_editor
 from encconf.cli.options import Value, flag, text
 from encconf.engine import opening
-from encconf.engine.admission import rule_of
+from encconf.engine.admission import Admission, rule_of
 from encconf.engine.metadata import CONFLICT, metadata_of
 from encconf.errors import (
     ChangedError,
@@ -33,6 +33,7 @@ from encconf.errors import (
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio, private
 from encconf.record import Record
+from encconf.rules import config as configs
 from encconf.text.path import Path, spell
 from encconf.text.printable import counted, listed, quoted
 from encconf.verbs import checks
@@ -80,7 +81,8 @@ def edit(console: Console, *, file: str, **options: Value) -> None:
         unfinished = isinstance(draft, Resolution) or metadata.unmerged is not None or bool(plain)
         if ignore_mac:  # without its MAC, its data key cannot be trusted: the file gets a new one
             draft.rule = rule_of(metadata)
-        checks.refuse_strangers_of(file, metadata, config, new_data_key=ignore_mac)
+        draft.admission = Admission(lambda: configs.find_rule(file, config=config), file=file)
+        draft.admission.check(metadata, None, files.credentials(console), new_data_key=ignore_mac)
         allowed = flag(options, "allow_plaintext")
         if not allowed:  # fail before the user types anything
             checks.rule_to_follow(file, config, warn=console.warn)
@@ -217,6 +219,7 @@ class Session(Record):
             self.draft.opened = opening.open_text(
                 self.enc, format=self.draft.format, credentials=files.credentials(self.console)
             )
+            self.draft.edits = False
         except EncconfError:
             if self.draft.rule is None:
                 raise
@@ -267,6 +270,7 @@ def _edit_stdin(console: Console, source: files.Source) -> None:
     """Edit the text from stdin, and print the result, even if the user changed nothing."""
     opened = source.open(files.credentials(console), console.warn)
     draft = Draft.of(opened, unchecked=flag(source.options, "ignore_mac"))
+    draft.admission = Admission()
     with _Terminal():
         enc = Session(console, f"stdin.{draft.format}", None, draft, source.text, unfinished=True).run()
     console.data(enc)

@@ -147,10 +147,14 @@ def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: st
         return
     from encconf.cli import files
     from encconf.cli.edit import Resolution, Session
+    from encconf.engine.admission import Admission
     from encconf.git.conflict import open_conflict
+    from encconf.git.ours import our_rule
 
     conflict = open_conflict(outcome.text, format=format, credentials=files.credentials(console))
-    Session(console, merged, path, Resolution(conflict), now, unfinished=True).run()
+    draft = Resolution(conflict)
+    draft.admission = Admission(lambda: our_rule(merged), file=merged)
+    Session(console, merged, path, draft, now, unfinished=True).run()
     console.note(f"wrote {merged}")
 
 
@@ -209,7 +213,8 @@ def _report(console: Console, file: str, outcome: Outcome) -> None:
         paths = ", ".join(outcome.conflicts[:5]) + (", …" if len(outcome.conflicts) > 5 else "")
         what = "it" if paths == "." else paths
         name = quoted(file)
-        raise UndecidedError(f"both sides changed {what}", hint=f"encconf edit {name} && git add {name}")
+        reason = outcome.reason or f"both sides changed {what}"
+        raise UndecidedError(reason, hint=f"encconf edit {name} && git add {name}")
     if not outcome.sealed:
         console.warn(
             f"{file} was merged without a key: it has no MAC yet, so it cannot be opened",

@@ -17,7 +17,7 @@ from encconf.io import fileio
 from encconf.io.once import Once
 from encconf.rules.config import Rule
 from encconf.text.printable import counted, quoted
-from encconf.verbs import checks, rekey
+from encconf.verbs import rekey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,11 +35,9 @@ def rotate(console: Console, *, file: list[str], resume_at: str | None, **option
         def warn(notice: str) -> None:
             change.warn(f"{change.file}: {notice}")
 
-        wanted = change.planned(
-            lambda rule: rekey.with_keys(rule, add, remove, notify=warn), new_data_key=True
+        return change.planned(
+            lambda rule: rekey.with_keys(rule, add, remove, notify=warn), named=add, new_data_key=True
         )
-        checks.refuse_strangers(change.file, wanted.rule, change.rule, named=add)
-        return wanted
 
     work = Rekeying(console, "rotate", options, plan)
     work.run(paths if resume_at is None else _from(paths, resume_at))
@@ -121,7 +119,7 @@ def add_keys(console: Console, *, file: list[str], **options: Value) -> None:
     paths = targets.files(console, file, options)
 
     def plan(change: Change) -> Plan:
-        return change.planned(lambda rule: rekey.with_keys(rule, add))
+        return change.planned(lambda rule: rekey.with_keys(rule, add), named=add)
 
     Rekeying(console, "keys add", options, plan).run(paths)
 
@@ -147,9 +145,7 @@ def regroup(console: Console, *, file: str | None, **options: Value) -> None:
         return changed
 
     def plan(change: Change) -> Plan:
-        wanted = change.planned(regrouped)
-        checks.refuse_strangers(change.file, wanted.rule, change.rule, named=group, regroups=True)
-        return wanted
+        return change.planned(regrouped, named=group, regroups=True)
 
     if file is None:
         raise MissingFileError("no file was given", hint="name one: --file FILE")

@@ -14,7 +14,7 @@ from encconf.cli import checklist, files, plan_text
 from encconf.cli.batch import Batch
 from encconf.cli.console import Console, one_line
 from encconf.cli.options import Value, flag, text
-from encconf.engine.admission import in_full
+from encconf.engine.admission import Admission, in_full
 from encconf.engine.plan import Plan, Seen
 from encconf.errors import (
     ChangedError,
@@ -54,9 +54,26 @@ class Change:
         self.rule = rule
         self.enc: str | None = None
 
-    def planned(self, change: Callable[[Rule], Rule], *, new_data_key: bool = False) -> Plan:
-        """Return the plan for a change of the file's own rule.  Raises as `rekey.plan_change`."""
-        return rekey.plan_change(self.source.text, change, format=self.format, new_data_key=new_data_key)
+    def planned(
+        self,
+        change: Callable[[Rule], Rule],
+        *,
+        named: Sequence[MasterKey],
+        regroups: bool = False,
+        new_data_key: bool = False,
+    ) -> Plan:
+        """Return the plan for a change of the file's own rule.  Raises as `rekey.plan_change`.
+
+        The data key is only for the recipients ``named`` on the command line and for those of .sops.yaml.
+        """
+        admission = Admission(self.rule, file=self.file, named=named, regroups=regroups)
+        return rekey.plan_change(
+            self.source.text,
+            change,
+            format=self.format,
+            new_data_key=new_data_key,
+            admission=admission,
+        )
 
 
 class Rekeying(Batch):
@@ -131,6 +148,7 @@ class Rekeying(Batch):
 
         change = Change(file, self.options, warn, rule)
         change.plan = self._planner(change)
+        rekey.refuse_strangers(change.plan, self.credentials, rotate=self.rotate)
         return change
 
     def work(self, file: str) -> Change:

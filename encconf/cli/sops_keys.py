@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from encconf.cli import plan_text
 from encconf.cli.sops_run import Run, envelope, exists, exits, fail
 from encconf.engine import plaintext
-from encconf.engine.admission import Objections, in_full, rule_of
+from encconf.engine.admission import rule_of
 from encconf.engine.metadata import metadata_of
 from encconf.errors import (
     EncconfError,
@@ -24,7 +24,6 @@ from encconf.keys import MasterKey
 from encconf.rules.config import Rule, find_config, find_rule, load_file
 from encconf.rules.selection import DEFAULT
 from encconf.verbs import rekey
-from encconf.verbs.checks import known_rule
 from encconf.verbs.encrypt import encrypt_again
 
 
@@ -47,26 +46,17 @@ def rotate_file(run: Run, file: str) -> None:
     opened = run.open(read)
     with about(file):
         rule = rekey.with_keys(rule_of(opened.metadata), add, remove, notify=run.console.warn)
-        _warn_of_strangers(run, file, rule, add)
         enc = encrypt_again(
             opened,
             plaintext.plain_text(opened),
             rule,
             target=envelope(source, target),
             new_data_key=True,
+            admission=run.admission(file, named=add),
             credentials=credentials,
             notify=run.console.warn,
         )
     run.put(enc, read)
-
-
-def _warn_of_strangers(run: Run, file: str, wanted: Rule, named: list[MasterKey]) -> None:
-    """Warn about recipients that only the file names.  As in sops, they get the new data key."""
-    rule = known_rule(file, run.config)
-    strangers = Objections(wanted, [rule]).strangers if rule is not None else []
-    names = [in_full(key) for key in strangers if key not in named]
-    if names:
-        run.console.warn(f"{file} is encrypted for keys that .sops.yaml does not name: {', '.join(names)}")
 
 
 def updatekeys(run: Run) -> None:
@@ -130,7 +120,8 @@ def add_group(run: Run) -> None:
     """``sops groups add``."""
     if run.line.args:
         fail(1, "error: no positional arguments allowed")
-    _regroup(run, lambda rule, threshold: rekey.with_group(rule, run.keys(), threshold))
+    group = run.keys()
+    _regroup(run, lambda rule, threshold: rekey.with_group(rule, group, threshold), named=group)
 
 
 def delete_group(run: Run) -> None:
@@ -143,14 +134,19 @@ def delete_group(run: Run) -> None:
     _regroup(run, lambda rule, threshold: rekey.without_group(rule, int(args[0]), threshold))
 
 
-def _regroup(run: Run, change: Callable[[Rule, int | None], Rule]) -> None:
+def _regroup(
+    run: Run, change: Callable[[Rule, int | None], Rule], named: Sequence[MasterKey] = ()
+) -> None:
     """Change the key groups of a file.  ``change`` gets its rule and the threshold that the flags set."""
     file = run.line.text("file")
     source, _ = run.formats(file)
     read = run.read(file, source)
     threshold = run.line.number("shamir-secret-sharing-threshold") or None
     with about(file), exits(1, InputError, KeyAccessError):
-        wanted = rekey.plan_change(read.text, lambda rule: change(rule, threshold), format=source)
+        admission = run.admission(file, named=named, regroups=True)
+        wanted = rekey.plan_change(
+            read.text, lambda rule: change(rule, threshold), format=source, admission=admission
+        )
         enc = rekey.carry_out(wanted, rotate=False, credentials=run.credentials(), notify=run.console.warn)
     run.put(enc, read)
 

@@ -18,12 +18,14 @@ from encconf.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import NoReturn
 
     from encconf.cli.files import Source
     from encconf.cli.options import Value
     from encconf.cli.sops import SopsConsole
     from encconf.cli.sops_line import Line
+    from encconf.engine.admission import Admission
     from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
@@ -190,6 +192,17 @@ class Run:
         context = _context(self.line.text("encryption-context"))
         profile = self.line.text("aws-profile")
         return named_keys(self.options, prefix, context=context, aws_profile=profile)
+
+    def admission(
+        self, file: str, *, named: Sequence[MasterKey] = (), regroups: bool = False
+    ) -> Admission:
+        """Return who may get the data key of a file: unlike in sops, no one whom only the file names."""
+        from encconf.engine.admission import Admission
+        from encconf.rules.config import find_rule
+
+        return Admission(
+            lambda: find_rule(file, config=self.config), file=file, named=named, regroups=regroups
+        )
 
     def rule(self, name: str, format: str) -> Rule:
         """Return the rule to encrypt a file by, from the flags and from .sops.yaml."""

@@ -136,6 +136,7 @@ def _edit(run: Run, file: str) -> None:
         text: str | None = read.text
         opened = run.open(read)
         draft = Draft.of(opened, unchecked=run.line.on("ignore-mac"))
+        draft.admission = run.admission(file)
         if run.line.on("show-master-keys"):
             draft.show_block()
         draft.check = refuse_plaintext(file, run.config, allowed=True, warn=run.console.warn)
@@ -224,6 +225,7 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
                     idempotent=idempotent,
                     credentials=run.credentials(),
                     ignore_mac=run.line.on("ignore-mac"),
+                    admission=run.admission(file),
                     check=check,
                     notify=run.console.warn,
                 )

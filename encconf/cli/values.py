@@ -10,6 +10,7 @@ from encconf.cli import files
 from encconf.cli.console import Console, is_terminal
 from encconf.cli.options import Value, exclude, flag, text
 from encconf.engine import loading, opening, plaintext
+from encconf.engine.admission import Admission
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     EmptyDocumentError,
@@ -21,6 +22,7 @@ from encconf.errors import (
 )
 from encconf.formats.plain import text_of
 from encconf.io import fileio
+from encconf.rules.config import find_rule
 from encconf.text.document import Document, Leaf
 from encconf.text.path import Path, parse
 from encconf.text.printable import counted
@@ -85,9 +87,9 @@ def set_value(console: Console, *, file: str, path: str, value: str | None, **op
         console.hint("the quotes are part of the value; use --json for a JSON value, as in sops")
 
     def make(format: str) -> str:
-        from encconf.cli.rule import find_rule
+        from encconf.cli.rule import find_rule as rule_for
 
-        rule = find_rule(file, options, notify=console.warn)
+        rule = rule_for(file, options, notify=console.warn)
         plain = changes.put(formats.module(format).EMPTY, where, new, format=format)
         return api.encrypt(
             plain, rule, format=format, credentials=files.credentials(console), notify=console.warn
@@ -124,7 +126,7 @@ def _change(
                 assert make is not None
                 enc = make(format)
             else:
-                document = _scanned(file, old, format, options)
+                document, admission = _scanned(console, file, old, format, options)
                 config, allowed = text(options, "config"), flag(options, "allow_plaintext")
                 saves = edit[1] is not changes.REMOVED
                 check = checks.of_edits(file, config, saves=saves, allowed=allowed, warn=console.warn)
@@ -134,6 +136,7 @@ def _change(
                     (changes.place(document, edit[0]), edit[1]),
                     credentials=files.credentials(console),
                     ignore_mac=flag(options, "ignore_mac"),
+                    admission=admission,
                     check=check,
                     notify=console.warn,
                 )
@@ -157,11 +160,15 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
         ).about(file)
     config, allowed = text(options, "config"), flag(options, "allow_plaintext")
     with about(file):
-        document = _scanned(file, source.text, format, options)
-        check = checks.refuse_plaintext(file, config, allowed=allowed, warn=console.warn)
-        credentials = files.credentials(console)
+        document, admission = _scanned(console, file, source.text, format, options)
         enc = changes.update(
-            document, format, plain, credentials=credentials, check=check, notify=console.warn
+            document,
+            format,
+            plain,
+            credentials=files.credentials(console),
+            admission=admission,
+            check=checks.refuse_plaintext(file, config, allowed=allowed, warn=console.warn),
+            notify=console.warn,
         )
     if dry_run and enc != source.text:
         changed = len(set(enc.splitlines()) - set(source.text.splitlines()))
@@ -171,15 +178,18 @@ def update(console: Console, *, file: str, dry_run: bool, **options: Value) -> N
     _write(console, file, source.path, source.text, enc)
 
 
-def _scanned(file: str, enc: str, format: str, options: Mapping[str, Value]) -> Document:
-    """Scan the file to change.
+def _scanned(
+    console: Console, file: str, enc: str, format: str, options: Mapping[str, Value]
+) -> tuple[Document, Admission]:
+    """Scan the file to change.  Also returns who may get its data key.
 
-    Raises StrangerError if the file would get a new data key and .sops.yaml does not name its recipients.
+    Raises StrangerError if someone else would get it.
     """
     document = formats.scan_encrypted(enc, formats.module(format), comments=True)
-    new = flag(options, "ignore_mac")
-    checks.refuse_strangers_of(file, Metadata.of(document), text(options, "config"), new_data_key=new)
-    return document
+    config, new = text(options, "config"), flag(options, "ignore_mac")
+    admission = Admission(lambda: find_rule(file, config=config), file=file)
+    admission.check(Metadata.of(document), None, files.credentials(console), new_data_key=new)
+    return document, admission
 
 
 def _write(console: Console, file: str, target: str, old: str | None, enc: str) -> None:

@@ -1,37 +1,174 @@
-"""Who may join a file: the recipients that our own ``.sops.yaml`` or the command line names.
+"""The gate: who may get the data key of a file.
 
-Nothing authenticates the recipients, key groups and selection that a sops block lists: anyone who can
-write to a branch can change them without a key.  So the caller asks here before it wraps a data key for
-recipients that only a file or another branch names.  Nothing here reads files; the caller passes the rules.
+Nothing authenticates the recipients, key groups and selection that a sops block lists: anyone who can write
+to a file can change them without a key.  So an entry in a block admits no one.  A recipient is admitted if
+
+- the command line names it, or the caller in Python,
+- our own ``.sops.yaml`` names it for the file, in that key group, or
+- there is no usable rule for the file, and it is your own key.
+
+`wrap_again` wraps a data key, and only for `Admitted` recipients, which only this module makes.  It wraps for
+as few as possible: those who can open the file already keep their entries, admitted or not.  The caller
+passes the rules; of the disk, only your own keys are read.
 """
 
 from __future__ import annotations
 
 from encconf.envelope.groups import are_spoiled, quorum
-from encconf.errors import StrangerError
+from encconf.envelope.wrap import Admitted, wrap_for
+from encconf.errors import EncconfError, StrangerError
 from encconf.rules.config import Rule
-from encconf.text.printable import printable
+from encconf.text.printable import printable, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from encconf.engine.metadata import Metadata
+    from encconf.envelope.wrapped import WrappedKey
+    from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
+
+    Groups = Sequence[Sequence[MasterKey]]
+
+CALLER = "the command line or the caller"
+"""What admits a recipient that the call itself names."""
+YOURSELF = "yourself"
+"""What admits your own key."""
 
 
 def rule_of(metadata: Metadata) -> Rule:
-    """The rule that a file was encrypted by, according to its own block."""
-    groups = [[wrapped.key for wrapped in group] for group in metadata.groups]
-    return Rule(groups, metadata.threshold or None, metadata.selection, "the file itself")
+    """Return the rule that a file was encrypted by, according to its own block.  It admits no one."""
+    return Rule(_keys(metadata), metadata.threshold or None, metadata.selection, "the file itself")
 
 
-def rule_to_wrap(metadata: Metadata, *, new_data_key: bool) -> Rule | None:
-    """The rule to encrypt a file's new values by.  The caller has checked who may join.
+def in_full(key: MasterKey) -> str:
+    """The type and full name of a key, so that a person can decide whether to trust it."""
+    return f"{key.TYPE} {printable(key.name) or '(no name)'}"
 
-    None if the data key stays wrapped as it is.
+
+# --- who is admitted -----------------------------------------------------------------------------
+
+
+class Admission:
+    """Who may get the data key of a ``file``.
+
+    ``find`` returns the file's rule in our ``.sops.yaml``, or None, or raises.  It is called once, and only
+    if someone needs the data key.  ``named`` are the recipients that the call names.  With ``regroups``, the
+    user moves keys between groups, so the groups may differ from those of the rule.  ``refusal`` gets the
+    rule, and returns another message and another hint for strangers.
     """
-    return rule_of(metadata) if new_data_key or are_spoiled(metadata.groups) else None
+
+    def __init__(
+        self,
+        find: Callable[[], Rule | None] = lambda: None,
+        *,
+        file: str = "",
+        named: Sequence[MasterKey] = (),
+        regroups: bool = False,
+        refusal: Callable[[Rule | None], tuple[str, str]] | None = None,
+    ) -> None:
+        self._find = find
+        self._named = dict.fromkeys(key for key in named if not key.listed)
+        self._regroups = regroups
+        self._file = file
+        self._refusal = refusal or self._ordinary_refusal
+        self._looked = False
+        self._rule: Rule | None = None
+        self._missing: EncconfError | None = None
+
+    @classmethod
+    def of(cls, rule: Rule | None) -> Admission:
+        """Return the admission of all recipients of a rule, which the caller made or has from ``.sops.yaml``.
+
+        Keys from the block of a file are not admitted: such a rule names only the others.
+        """
+        keys = _flat(rule.groups) if rule is not None else []
+        return cls(named=keys) if any(key.listed for key in keys) else cls(lambda: rule)
+
+    def naming(self, keys: Sequence[MasterKey]) -> Admission:
+        """Return this admission with more recipients that the call names."""
+        more = Admission(self._find, file=self._file, named=[*self._named, *keys], regroups=self._regroups)
+        more._refusal = self._refusal
+        return more
+
+    @property
+    def rule(self) -> Rule | None:
+        """The file's rule in our ``.sops.yaml``, or None if no usable one exists."""
+        if not self._looked:
+            try:
+                self._rule = self._find()
+            except EncconfError as error:
+                self._missing = error
+            self._looked = True
+        return self._rule
+
+    def admit(self, wanted: Rule, credentials: Credentials) -> list[list[Admitted]]:
+        """Admit all recipients of a rule.  Raises StrangerError, which names each stranger in full."""
+        return self._admit(wanted.groups, wanted.threshold, credentials)
+
+    def check(
+        self,
+        held: Metadata,
+        wanted: Rule | None,
+        credentials: Credentials,
+        *,
+        new_data_key: bool = False,
+    ) -> None:
+        """Raise StrangerError if `wrap_again` would, for an existing file."""
+        groups, is_part = _to_wrap(None if new_data_key else held, wanted or rule_of(held), wanted is None)
+        self._admit(groups, (wanted or rule_of(held)).threshold, credentials, is_part=is_part)
+
+    def _admit(
+        self, groups: Groups, threshold: int | None, credentials: Credentials, *, is_part: bool = False
+    ) -> list[list[Admitted]]:
+        """Admit the keys in these groups.  If they are a part of one group, those of a rule do not matter."""
+        regroups = is_part or self._regroups
+        # The keys of the call and of the rule are used, not the equal ones of the file.
+        keys = {key: (key, CALLER) for key in self._named}
+        left = [[key for key in group if key not in keys] for group in groups]
+        rule = self.rule if any(left) or not regroups else None
+        if rule is not None:  # without those of a block
+            rule = rule.replace(groups=[[key for key in group if not key.listed] for group in rule.groups])
+            for key in (key for group in rule.groups for key in group):
+                keys.setdefault(key, (key, rule.name or CALLER))
+            if regroups:
+                rule = rule.replace(groups=[_flat(rule.groups)])
+        else:
+            own = {key: (key, YOURSELF) for key in dict.fromkeys(_flat(left)) if key.is_own(credentials)}
+            keys |= own
+            left = [[key for key in group if key not in own] for group in left]
+        objections = Objections(
+            Rule([_flat(left)] if regroups else left, threshold), [rule] if rule is not None else []
+        )
+        if objections:
+            message, hint = self._refusal(rule)
+            error = objections.error(message, hint)
+            raise (error.about(self._file) if self._file else error) from self._missing
+        return [[_admitted(*keys[key]) for key in group] for group in groups]
+
+
+    def _ordinary_refusal(self, rule: Rule | None) -> tuple[str, str]:
+        """Return the message and the hint for strangers.  A hint has no key that is ready to paste."""
+        if rule is not None:
+            return (
+                "the file has recipients that .sops.yaml does not name, and they would get the data key",
+                f"encconf updatekeys {quoted(self._file or 'FILE')} updates the file to match .sops.yaml; "
+                "add recipients who may read it there",
+            )
+        return (
+            "only the file names its recipients, and anyone could have added one; they would get the data "
+            "key",
+            "find out who they are, and write a .sops.yaml that names the recipients who may read the file",
+        )
+
+
+def _admitted(key: MasterKey, by: str) -> Admitted:
+    """Make an `Admitted`.  No other function does; its constructor refuses."""
+    made = object.__new__(Admitted)
+    object.__setattr__(made, "key", key)
+    object.__setattr__(made, "by", by)
+    return made
 
 
 class Objections:
@@ -69,11 +206,66 @@ class Objections:
 
 def _named(rule: Rule, at: int, count: int) -> Sequence[MasterKey]:
     """The keys that a rule allows in group ``at`` of ``count`` groups."""
-    if len(rule.groups) == count:
-        return rule.groups[at]
-    return [key for group in rule.groups for key in group]
+    return rule.groups[at] if len(rule.groups) == count else _flat(rule.groups)
 
 
-def in_full(key: MasterKey) -> str:
-    """The type and full name of a key, so that a person can decide whether to trust it."""
-    return f"{key.TYPE} {printable(key.name) or '(no name)'}"
+def _flat(groups: Groups) -> list[MasterKey]:
+    return [key for group in groups for key in group]
+
+
+# --- wrapping ------------------------------------------------------------------------------------
+
+
+def wrap_again(
+    data_key: bytes,
+    held: Metadata | None,
+    wanted: Rule | None,
+    admission: Admission,
+    credentials: Credentials,
+    now: str,
+) -> tuple[list[list[WrappedKey]], int]:
+    """Return the data key, wrapped for the groups of a rule, and the threshold to write.
+
+    ``held`` is the file's metadata, or None for a new data key.  Without a rule, the file keeps its groups.
+    If nothing changes, the groups of ``held`` themselves are returned.  If there is one group before and
+    after, the data key is wrapped only for added keys.  Otherwise it is wrapped for all, since the shares are
+    new.  A key that an old sops spoiled is wrapped again (see `WrappedKey`).
+
+    ``now`` is as for `wrap_for`.  Raises what it raises, and StrangerError for those whom the ``admission``
+    does not admit.
+    """
+    keeps = wanted is None
+    if wanted is None:
+        assert held is not None
+        wanted = rule_of(held)
+    groups, is_part = _to_wrap(held, wanted, keeps)
+    made: list[list[WrappedKey]] = [[]]
+    if any(groups) or not is_part:
+        admitted = admission._admit(groups, wanted.threshold, credentials, is_part=is_part)
+        made = wrap_for(data_key, admitted, None if is_part else wanted.threshold, credentials, now)
+    if held is None or not is_part:
+        return made, quorum(wanted.threshold, groups) if len(groups) > 1 else 0
+    if not any(groups) and (keeps or _keys(held) == wanted.groups):
+        return held.groups, held.threshold
+    known = {wrapped.key: wrapped for wrapped in (*held.groups[0], *made[0])}
+    return [[known[key] for key in wanted.groups[0]]], 0
+
+
+def _to_wrap(held: Metadata | None, wanted: Rule, keeps: bool) -> tuple[Groups, bool]:
+    """Return the keys to wrap a data key for, by group, and whether they are only a part of the one group.
+
+    ``keeps`` says that the file keeps its groups and its threshold.
+    """
+    if held is None:
+        return wanted.groups, False
+    if len(held.groups) == len(wanted.groups) == 1:
+        kept = {wrapped.key for wrapped in held.groups[0] if not wrapped.spoiled}
+        return [[key for key in wanted.groups[0] if key not in kept]], True
+    same = _keys(held) == wanted.groups and quorum(wanted.threshold, wanted.groups) == held.threshold
+    if (same or keeps) and not are_spoiled(held.groups):
+        return [[]], True
+    return wanted.groups, False
+
+
+def _keys(held: Metadata) -> list[list[MasterKey]]:
+    return [[wrapped.key for wrapped in group] for group in held.groups]

@@ -13,6 +13,7 @@ from encconf.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.engine.admission import Admission
     from encconf.engine.metadata import Metadata
     from encconf.keys import MasterKey
     from encconf.rules.config import Rule
@@ -33,7 +34,8 @@ class Plan(Record):
 
     If ``selects``, the file also gets the selection of the rule.  With ``new_data_key`` it gets a new data
     key even if no recipient is removed.  ``leavers`` are keys that were removed before, and still know the
-    data key.
+    data key.  If a data key is wrapped, the ``admission`` decides for whom; by default those whom the rule
+    names.
     """
 
     document: Document
@@ -42,6 +44,7 @@ class Plan(Record):
     selects: bool = False
     new_data_key: bool = False
     leavers: tuple[MasterKey, ...] = ()
+    admission: Admission | None = None
 
     @property
     def old(self) -> list[list[MasterKey]]:

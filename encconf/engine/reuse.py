@@ -1,11 +1,15 @@
-"""Find the ciphertexts to reuse when a text is encrypted again: those of unchanged values and comments.
+"""What is reused of an encrypted file when a text is encrypted again: its data key and ciphertexts.
 
-A ciphertext is reused at most once, and only for the same place, type and bytes.
+The data key of a file is reused only if its author knew our secrets (`author_knew`).  A ciphertext is reused
+at most once, and only for the same place, type and bytes.
 """
 
 from __future__ import annotations
 
+import re
+
 from encconf.engine.comments import comment_aad, stored
+from encconf.engine.plan import called_a_secret
 from encconf.text.align import align
 from encconf.text.document import Document, Leaf, aads
 
@@ -17,6 +21,57 @@ if TYPE_CHECKING:
     from encconf.formats import Format
 
     Token = tuple[bytes, tuple[str, bytes | None]]
+
+
+# --- the data key --------------------------------------------------------------------------------
+
+_COMMON = re.compile(
+    rb"(?i)change|example|sample|dummy|placeholder|replace|insert|fill.?(?:in|me)|put.?your|your[-_ .]|todo"
+    rb"|default|passw|secret|test|admin|root|postgres|localhost|qwerty|abcd|1234|^ref\+|^[<$]|\{\{"
+)
+"""Parts of secrets that everyone uses in examples and while developing, and of references."""
+_PUBLIC = re.compile(
+    rb"CERTIFICATE-----|PUBLIC KEY-----|^LS0tLS1CRUdJTiB(?:DRVJU|QVUJM)|^ssh-|^age1|sha(?:256|512)"
+    rb"|^A[KS]IA|^pk_|^AIza"
+)
+"""What only looks like a secret: certificates, public keys, digests, ids."""
+_GENERATED = re.compile(rb"[A-Za-z0-9+/_=]{16,}")
+
+
+def author_knew(old: Opened, plain: Document) -> bool:
+    """Whether the author of an encrypted file knew the secrets of this plaintext.
+
+    A stranger can encrypt a file for our recipients, with a data key that they know.  They know the names of
+    our keys and the lengths of our values, and they can guess a port or a host, or find a certificate, but
+    not know our secrets.  So the file must have at least half of the plaintext's values that are hard to
+    guess, encrypted and at the same places, and at least one of them.
+    """
+    known = {(leaf.path, leaf.type, leaf.data) for leaf in old.document.leaves if leaf.sealed is not None}
+    hard = [leaf for leaf in plain.leaves if is_hard_to_guess(leaf)]
+    same = sum((leaf.path, leaf.type, leaf.data) in known for leaf in hard)
+    return 0 < len(hard) <= same * 2
+
+
+def is_hard_to_guess(leaf: Leaf) -> bool:
+    """Whether a value is a secret that someone could hardly guess, even knowing its name and length.
+
+    That is a text of at least 6 bytes whose name says that it is a secret, and that has nothing of the
+    passwords in examples; or 16 letters and digits in a row, as in generated secrets.  Words, numbers,
+    addresses, and what is public anyway do not count.  Since a wrong guess shows (the file changes in git),
+    a few random letters are enough.
+    """
+    data = leaf.data
+    if leaf.type not in ("str", "bytes") or data is None or len(data) < 6 or _PUBLIC.search(data):
+        return False
+    if called_a_secret(leaf.path) and len(set(data)) >= 5 and not _COMMON.search(data):
+        return True
+    return any(
+        re.search(rb"[0-9]", run) and re.search(rb"[A-Za-z]", run) and len(set(run)) >= 10
+        for run in _GENERATED.findall(data)
+    )
+
+
+# --- ciphertexts ---------------------------------------------------------------------------------
 
 
 def tokens(leaves: list[Leaf], module: Format) -> list[Token]:

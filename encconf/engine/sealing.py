@@ -12,20 +12,19 @@ import time
 
 from encconf import formats
 from encconf.engine import selfcheck
+from encconf.engine.admission import Admission, rule_of, wrap_again
 from encconf.engine.cipher import KEY_SIZE
 from encconf.engine.ciphertexts import Ciphertexts
 from encconf.engine.mac import seal_mac
 from encconf.engine.metadata import LAYOUT_AAD, Metadata, ciphertext_in, rewritten
 from encconf.engine.opening import Opened, bounded, open_text
 from encconf.engine.plaintext import open_layout
-from encconf.envelope.groups import are_spoiled, removes_access
-from encconf.envelope.wrap import wrap_again
+from encconf.envelope.groups import removes_access
 from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,
     EncconfError,
     LostBlockError,
-    StrangerError,
     UsageError,
 )
 from encconf.identities.credentials import Credentials
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from encconf.engine.opening import Notify
-    from encconf.envelope.wrapped import WrappedKey
     from encconf.formats import Prepared
     from encconf.rules.config import Rule
 
@@ -53,12 +51,16 @@ def encrypt(
     twin: str | Opened | None = None,
     donors: Sequence[Opened] = (),
     new_data_key: bool = False,
+    admission: Admission | None = None,
+    edits_twin: bool | None = None,
     credentials: Credentials | None = None,
     notify: Notify | None = None,
 ) -> str:
     """See `encconf.encrypt`.
 
-    A caller that has scanned the text already, with its comments, passes the document.
+    A caller that has scanned the text already, with its comments, passes the document.  ``admission`` decides
+    who may get the data key; by default those whom the rule names.  ``edits_twin`` says that the text was
+    made from the twin's plaintext, so its data key stays; by default that is so without a rule.
     """
     credentials = credentials or Credentials.from_env()
     replaced = opened_twin(twin, rule, format, credentials, notify)
@@ -75,9 +77,17 @@ def encrypt(
     chosen = selection.choose(plain)
     if new_data_key and rule is None:
         raise UsageError("a new data key needs a rule that names its recipients")
-    kept = None if new_data_key or _removes(replaced, rule, notify) else replaced
+    admission = admission or Admission.of(rule)
+    kept = replaced
+    if new_data_key or _removes(replaced, rule, notify):
+        kept = None
+    elif replaced is not None and not (rule is None if edits_twin is None else edits_twin):
+        kept = _known(replaced, plain, notify)
     data_key = kept.data_key if kept is not None else os.urandom(KEY_SIZE)
-    groups, threshold = _groups(data_key, kept, rule, credentials)
+    held = kept.metadata if kept is not None else None
+    if rule is None and kept is None and replaced is not None:
+        rule = rule_of(replaced.metadata)
+    groups, threshold = wrap_again(data_key, held, rule, admission, credentials, lastmodified())
     block = replaced.metadata if replaced is not None else Metadata([], 0, selection, "")
     metadata = block.renewed(
         groups=groups, threshold=threshold, selection=selection, lastmodified=lastmodified()
@@ -146,26 +156,22 @@ def _removes(replaced: Opened | None, rule: Rule | None, notify: Notify | None) 
     return True
 
 
-def _groups(
-    data_key: bytes, kept: Opened | None, rule: Rule | None, credentials: Credentials
-) -> tuple[list[list[WrappedKey]], int]:
-    """Wrap the data key for the keys of the rule, or else for those of the file whose data key is kept."""
-    groups, threshold = ([], 0) if kept is None else (kept.metadata.groups, kept.metadata.threshold)
-    if rule is not None:
-        wanted, needed = rule.groups, rule.threshold
-    elif are_spoiled(groups):
-        from encconf.engine.admission import in_full
+def _known(replaced: Opened, plain: Document, notify: Notify | None) -> Opened | None:
+    """Return the twin if its author knew the secrets of a plaintext that was not made from it.
 
-        spoiled = [wrapped.key for group in groups for wrapped in group if wrapped.spoiled]
-        raise StrangerError(
-            f"the data key must be wrapped again for {', '.join(map(in_full, spoiled))}, "
-            "which only the encrypted file names",
-            spoiled,
-            hint="give a rule that names those who may open the file",
+    Otherwise anyone may have made it: a stranger, with a data key that they know, for our recipients.
+    """
+    from encconf.engine.plaintext import plain_text
+    from encconf.engine.reuse import author_knew
+
+    if author_knew(replaced, plain) or plain_text(replaced) == plain.text:  # then nothing new is encrypted
+        return replaced
+    if notify:
+        notify(
+            "every value is re-encrypted with a new data key, because nothing shows that the author of the "
+            "existing encrypted file knew these secrets"
         )
-    else:
-        return groups, threshold
-    return wrap_again(data_key, groups, threshold, wanted, needed, credentials, lastmodified())
+    return None
 
 
 @bounded

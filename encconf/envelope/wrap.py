@@ -1,7 +1,7 @@
 """Wrap a data key for groups of master keys, as in sops 3.13.3 (sops.go: UpdateMasterKeys).
 
 With one group, every key wraps the whole data key (32 bytes).  With several groups, each group gets one
-share (33 bytes) of Shamir's scheme.
+share (33 bytes) of Shamir's scheme.  `encconf.engine.admission` decides who gets it.
 """
 
 from __future__ import annotations
@@ -10,21 +10,43 @@ from collections.abc import Sequence
 
 from encconf.envelope import calls
 from encconf.envelope.calls import Failure, answer_of, is_remote
-from encconf.envelope.groups import are_spoiled, quorum
 from encconf.envelope.wrapped import DATA_KEY_SIZE, WrappedKey
 from encconf.errors import ConfigError, EmptyGroupError, MasterKeyError, WrapError, is_temporary
 from encconf.identities.credentials import Credentials
 from encconf.keys import MasterKey
 
 
+class Admitted:
+    """A master key that may get the data key, and who or what admits it (``by``).
+
+    `encconf.engine.admission` makes them, and nothing else can.
+    """
+
+    __slots__ = ("by", "key")
+    key: MasterKey
+    by: str
+
+    def __init__(self) -> None:
+        raise TypeError("only encconf.engine.admission admits recipients")
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("only encconf.engine.admission admits recipients")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise TypeError("an admission does not change")
+
+    def __repr__(self) -> str:
+        return f"<{self.key.TYPE} {self.key.label}, admitted by {self.by}>"
+
+
 def wrap_for(
     data_key: bytes,
-    groups: Sequence[Sequence[MasterKey]],
+    groups: Sequence[Sequence[Admitted]],
     threshold: int | None,
     credentials: Credentials,
     now: str,
 ) -> list[list[WrappedKey]]:
-    """Wrap a data key (32 bytes) for every master key of every group.
+    """Wrap a data key (32 bytes) for every admitted master key of every group.
 
     ``threshold`` is how many groups are needed to open it (None or 0 for all), if there are several.
     ``now`` (RFC 3339) is the date for entries of types that have one.  Raises ConfigError for impossible
@@ -48,7 +70,10 @@ def wrap_for(
 
         parts = shamir.split(data_key, len(groups), needed)
 
-    members = [(key, part) for group, part in zip(groups, parts, strict=True) for key in group]
+    for guest in (guest for group in groups for guest in group):
+        if type(guest) is not Admitted:
+            raise TypeError(f"{guest!r} was not admitted")
+    members = [(guest.key, part) for group, part in zip(groups, parts, strict=True) for guest in group]
 
     encs = _wrapped(members, credentials)
     wrapped: list[WrappedKey] = []
@@ -90,33 +115,3 @@ def _wrapped(
             assert enc is not None  # a race of one item has an answer
             encs[at] = enc
     return [encs[at] for at in range(len(members))]
-
-
-def wrap_again(
-    data_key: bytes,
-    held: list[list[WrappedKey]],
-    held_threshold: int,
-    groups: list[list[MasterKey]],
-    threshold: int | None,
-    credentials: Credentials,
-    now: str,
-) -> tuple[list[list[WrappedKey]], int]:
-    """Return the data key, wrapped for these groups, and the threshold to write.
-
-    ``held`` and ``held_threshold`` are the groups and threshold of the file, or [] and 0 for a new data key.
-    If nothing changes, ``held`` itself is returned.  If there is one group before and after, the data key is
-    wrapped only for added keys.  Otherwise it is wrapped for all, since the shares are new.  The rest is as
-    for `wrap_for`.
-    """
-    needed = quorum(threshold, groups) if len(groups) > 1 else 0
-    same = not are_spoiled(held) and [[wrapped.key for wrapped in group] for group in held] == groups
-    if held and same and (len(held) < 2 or needed == held_threshold):
-        return held, held_threshold
-    if len(held) == 1 and len(groups) == 1:
-        kept = {wrapped.key: wrapped for wrapped in held[0] if not wrapped.spoiled}
-        added = [key for key in groups[0] if key not in kept]
-        if added:
-            new = wrap_for(data_key, [added], None, credentials, now)[0]
-            kept.update((wrapped.key, wrapped) for wrapped in new)
-        return [[kept[key] for key in groups[0]]], 0
-    return wrap_for(data_key, groups, threshold, credentials, now), needed

@@ -1,6 +1,7 @@
 """Merge three versions of a ``sops`` block: who can open the file, and what is encrypted.
 
 A recipient or a selection that only their side names is refused, unless our ``.sops.yaml`` names it, too.
+Who gets the data key if the merge wraps it, `encconf.engine.admission` decides.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from encconf.git.outcome import ADMIT, TAKE_ONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeVar
 
+    from encconf.engine.admission import Admission
     from encconf.envelope.wrapped import WrappedKey
     from encconf.keys import MasterKey
     from encconf.rules.config import Rule
@@ -22,25 +23,27 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-def admit(
-    block: Metadata, rule: Callable[[], Rule | None], ours: Metadata | None, *, wraps_all: bool = False
-) -> None:
+def refusal(rule: Rule | None) -> tuple[str, str]:
+    """Return the messages about strangers in a merge."""
+    where = "our .sops.yaml does not name" if rule is not None else "no .sops.yaml of ours names"
+    return f"the merged file would have recipients that {where}", ADMIT
+
+
+def admit(block: Metadata, admission: Admission, ours: Metadata | None, *, trusts_ours: bool = True) -> None:
     """Raise StrangerError unless our rule or our version of the file allows everything that a block allows.
 
-    Nothing authenticates recipients, key groups and selection: anyone who can push a branch can change them.
-    If the data key is wrapped for all recipients again (``wraps_all``), only our rule counts, since our
-    version may have been changed, too.
+    This decides what the merged file may list and encrypt.  Who gets the data key from us, if it is wrapped,
+    only the ``admission`` decides: an entry of our version admits no one.
     """
     wanted = rule_of(block)
-    own = [rule_of(ours)] if ours is not None and not wraps_all else []
+    own = [rule_of(ours)] if ours is not None and trusts_ours else []
     reselects = ours is not None and wanted.selection != ours.selection
     if own and not reselects and not Objections(wanted, own):
         return  # no recipient is added, and every value stays encrypted: no rule is needed
-    named = rule()
+    named = admission.rule
     found = Objections(wanted, [*own, named] if named is not None else own)
     if found:
-        where = "our .sops.yaml does not name" if named is not None else "no .sops.yaml of ours names"
-        raise found.error(f"the merged file would have recipients that {where}", ADMIT)
+        raise found.error(*refusal(named))
     if reselects and (named is None or wanted.selection != named.selection):
         raise StrangerError(
             "their side changes which values are encrypted, but our .sops.yaml does not", hint=ADMIT

@@ -11,6 +11,7 @@ import re
 
 from encconf import formats
 from encconf.engine import opening, sealing
+from encconf.engine.admission import Admission
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata
 from encconf.errors import UndecidedError, UnmergedError
 from encconf.git.block import admit, merged_block, same_holders
@@ -49,7 +50,7 @@ def merge_without_key(texts: Sequence[str], format: str, repository: Repository)
         )
     if len(block.groups) > 1 and not (same_holders(block, here) or same_holders(block, there)):
         raise UndecidedError("both sides changed the key groups, so merging needs a key", hint=WITH_A_KEY)
-    admit(block, repository.rule, here)
+    admit(block, Admission(repository.rule), here)
     plain = [_detached(text, document) for text, document in zip(texts, documents, strict=True)]
     merged = merge_texts(*plain, format=format)
     if merged.conflicts:

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
-from encconf.engine.admission import in_full, rule_of
+from encconf.engine.admission import Admission, in_full, rule_of
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata, ciphertext_in
 from encconf.envelope.cache import DataKeyCache
-from encconf.envelope.groups import are_spoiled, removes_access
+from encconf.envelope.groups import removes_access
 from encconf.envelope.wrapped import DATA_KEY_SIZE, WrappedKey
 from encconf.errors import (
     DecryptError,
@@ -27,12 +27,13 @@ from encconf.errors import (
     UndecidedError,
     UnmergedError,
 )
-from encconf.git.block import admit, holders, merged_block
+from encconf.git.block import admit, holders, merged_block, refusal
 from encconf.git.conflict import open_conflict, with_conflict
 from encconf.git.keyless import differences, merge_without_key, misplaced, parents_of
 from encconf.git.ours import NOWHERE, Repository
 from encconf.git.outcome import LOOK, TAKE_ONE, WITH_A_KEY, Outcome
 from encconf.identities.credentials import Credentials
+from encconf.merge import Merged
 from encconf.merge import merge as merge_texts
 from encconf.record import Record
 from encconf.text.printable import listed
@@ -212,9 +213,6 @@ class _Merge(Record):
         return outcome.text
 
     def _with_key(self, base: _Side, ours: _Side, theirs: _Side) -> Outcome:
-        for side, which in ((ours, "our"), (theirs, "their")):
-            if side.opened is None:
-                self.notify(f"{which} side is not encrypted; the merged file is")
         # The twin's data key and ciphertexts are reused, unless the result gets a new data key.
         twin = ours.opened or theirs.opened
         assert twin is not None, "neither side is encrypted"
@@ -224,10 +222,13 @@ class _Merge(Record):
         source = _source(twin, block, [each.metadata.groups for each in known])
         wanted = rule_of(block)
         renews = self._renews(ours, theirs, known, wanted)
-        wraps_all = renews or self.depth > 0 or are_spoiled(block.groups)
-        admit(block, self.repository.rule, ours.metadata, wraps_all=wraps_all)
+        admission = Admission(self.repository.rule, refusal=refusal)
+        # Versions that are merged again may be those that somebody without a key has picked.
+        admit(block, admission, ours.metadata, trusts_ours=self.depth == 0)
+        admission.check(source.metadata, wanted, self.credentials, new_data_key=renews)
         _notify_recipients(self.notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
+        merged, reason = self._undecided(merged, ours, theirs)
         text = sealing.encrypt(
             merged.document or merged.text,
             wanted,
@@ -235,11 +236,29 @@ class _Merge(Record):
             twin=source,
             donors=[each for each in known if each is not twin and each is not base.opened],
             new_data_key=renews,
+            admission=admission,
+            edits_twin=True,
             credentials=self.credentials,
         )
         if merged.conflicts:
             text = with_conflict(text, merged, self.labels, self.format, self.credentials)
-        return Outcome(text, merged.conflicts)
+        return Outcome(text, merged.conflicts, reason)
+
+    def _undecided(self, merged: Merged, ours: _Side, theirs: _Side) -> tuple[Merged, str]:
+        """Make a conflict of what a side that is not encrypted changes: anyone could have written it.
+
+        Returns the merge, and why it is a conflict if that is the reason.
+        """
+        for side, other, which in ((ours, theirs, "our"), (theirs, ours, "their")):
+            if side.opened is not None:
+                continue
+            if merged.text == other.plain and not merged.conflicts:  # none of its values is used
+                self.notify(f"{which} side is not encrypted; the merged file is")
+                break
+            reason = f"{which} side is not encrypted, so anyone could have written its values"
+            versions = (merged.text, theirs.plain) if side is ours else (ours.plain, merged.theirs)
+            return Merged(versions[0], other.plain, versions[1], ["."], whole=True), reason
+        return merged, ""
 
     def _renews(self, ours: _Side, theirs: _Side, known: list[opening.Opened], wanted: Rule) -> bool:
         """Whether the result gets a new data key.  Notifies the user if it does.

@@ -18,10 +18,12 @@ ADMIT = (
 class Outcome(Record):
     """The result of a merge: the text to write, and the paths that conflict in it.
 
-    ``keyless`` says that no key opened the versions, and ``sealed`` that the file has a valid MAC.
+    ``reason`` is why they conflict, if not because both sides changed them.  ``keyless`` says that no key
+    opened the versions, and ``sealed`` that the file has a valid MAC.
     """
 
     text: str
     conflicts: Sequence[str] = ()
+    reason: str = ""
     keyless: bool = False
     sealed: bool = True

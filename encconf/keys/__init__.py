@@ -38,6 +38,12 @@ class MasterKey(Record):
     DATED = True
     """Whether the type's entries have a ``created_at``."""
 
+    listed = False
+    """Whether the key comes from the block of a file, which anyone may have changed.
+
+    Such a key gets no data key, unless an equal one is named elsewhere (`encconf.engine.admission`).
+    """
+
     @property
     def name(self) -> str:
         """What identifies the key among those of its type, as sops's ToString returns it."""
@@ -58,6 +64,10 @@ class MasterKey(Record):
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Decrypt an ``enc``.  Raises NotMyKeyError, or MasterKeyError if it should have worked."""
         raise NotImplementedError
+
+    def is_own(self, credentials: Credentials) -> bool:
+        """Whether its private key is yours.  False if that is not known."""
+        return False
 
     def to_entry(self) -> dict[str, object]:
         """Return its members in the metadata, without ``created_at`` and ``enc``."""
@@ -328,10 +338,13 @@ def row_of(type: str) -> KeyType | None:
 
 def from_entry(type: str, entry: Mapping[str, object]) -> MasterKey:
     """Return the master key of an entry in the metadata's list ``type``, which may be an unknown type."""
+    key: MasterKey
     try:
-        return UnknownKey(type, entry) if row_of(type) is None else key_class(type).from_entry(entry)
+        key = UnknownKey(type, entry) if row_of(type) is None else key_class(type).from_entry(entry)
     except PluginError as error:
-        return UnknownKey(type, entry, error)  # other keys may still open the file
+        key = UnknownKey(type, entry, error)  # other keys may still open the file
+    key.listed = True
+    return key
 
 
 def master_key(type: str, value: object) -> MasterKey:

@@ -92,6 +92,12 @@ class AgeKey(MasterKey):
 
         return Search(self.recipient, enc, _stanzas(enc), credentials).run()
 
+    def is_own(self, credentials: Credentials) -> bool:
+        """Whether it is the recipient of an identity that was found without a command and a passphrase."""
+        from encconf.keys.age_search import is_own
+
+        return is_own(self.recipient, credentials)
+
     @classmethod
     def from_config(cls, value: str) -> AgeKey:
         """Check a recipient.  Raises BadKeyError."""

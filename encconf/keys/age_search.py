@@ -7,6 +7,8 @@ for one, or for an age recipient that may be derived from one.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from encconf.errors import NO_IDENTITY, BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.identities.places import AgeSource
@@ -160,6 +162,34 @@ class Search:
     def _named(self, source: AgeSource) -> str:
         """Return the variable that names the place, or the source itself."""
         return (source.variable if source.how != "source" else None) or source.place(self._credentials.home)
+
+
+def is_own(recipient: str, credentials: Credentials) -> bool:
+    """Whether a recipient belongs to one of your identities.
+
+    This asks no person: it knows an identity with a passphrase only if it was unlocked, and those of
+    SOPS_AGE_KEY_CMD only if it was run.  That an identity opens an entry would prove nothing, since anyone
+    can write another recipient into it.
+    """
+    for source in credentials.age_sources():
+        if source.how == "command":
+            found = [identity for identities in source.parsed.values() for identity in identities]
+        else:
+            found = [*identities_in(source, recipient, credentials)]
+        for identity in found:
+            for each in (identity.unlocked() or ()) if isinstance(identity, Locked) else (identity,):
+                if each.is_for(recipient):
+                    return True
+            public = identity.public if isinstance(identity, Locked) else identity.public()
+            if public == " ".join(recipient.split()[:2]):
+                return True
+            if public.startswith("ssh-ed25519 ") and _is_x25519(recipient):
+                from encconf.keys import ssh_to_age
+
+                with suppress(BadKeyError):
+                    if ssh_to_age.recipient(public) == recipient:
+                        return True
+    return False
 
 
 def _is_x25519(recipient: str) -> bool:

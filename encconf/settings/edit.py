@@ -11,9 +11,11 @@ from contextlib import contextmanager
 
 from encconf import formats
 from encconf.engine import loading, opening
+from encconf.engine.admission import Admission
 from encconf.errors import about
 from encconf.formats import sniff
 from encconf.io import fileio, locks
+from encconf.rules.config import find_rule
 from encconf.shape.arguments import check, path_of
 from encconf.shape.values import plain, plain_key, same
 from encconf.text.path import Path
@@ -84,13 +86,13 @@ def _save(
     if not edits:
         return
     document = opened.document
-    checks.refuse_strangers_of(name, opened.metadata, None, new_data_key=False)
     saves = any(value is not changes.REMOVED for _, value in edits)
     after = changes.change(
         opened,
         document.format,
         *[_stored(document, *edit) for edit in edits],
         credentials=credentials,
+        admission=Admission(lambda: find_rule(name), file=name),
         check=checks.of_edits(name, None, saves=saves),
     )
     if after != document.text:

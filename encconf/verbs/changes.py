@@ -42,6 +42,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from encconf.engine.admission import Admission
     from encconf.formats import Writing
     from encconf.text.tree import Plain
 
@@ -115,6 +116,7 @@ def change(
     idempotent: bool = False,
     credentials: Credentials | None = None,
     ignore_mac: bool = False,
+    admission: Admission | None = None,
     check: Check | None = None,
     notify: Notify | None = None,
 ) -> str:
@@ -125,8 +127,9 @@ def change(
     becomes a new last entry; it may be `REMOVED` or `AsBefore`.  ``target`` is the format of the result, if
     it is another one.  With ``idempotent``, a text that does not change keeps its own format.
 
-    With ``ignore_mac`` the MAC is not checked, and the file gets a new data key.  ``check`` is called before
-    anything is encrypted, with the opened text and the plaintext before and after, and may raise.
+    With ``ignore_mac`` the MAC is not checked, and the file gets a new data key.  If a data key is wrapped,
+    the ``admission`` decides for whom.  ``check`` is called before anything is encrypted, with the opened
+    text and the plaintext before and after, and may raise.
 
     Raises PathNotFoundError for a path that cannot exist, EmitError for a value that the format cannot hold
     there, and whatever opening, checking and encrypting raise.
@@ -149,6 +152,7 @@ def change(
         after if after.parts else after.text,
         target=target,
         new_data_key=ignore_mac,
+        admission=admission,
         credentials=credentials,
         notify=notify,
     )
@@ -161,6 +165,7 @@ def update(
     plain: str,
     *,
     credentials: Credentials | None = None,
+    admission: Admission | None = None,
     check: Check | None = None,
     notify: Notify | None = None,
 ) -> str:
@@ -171,7 +176,9 @@ def update(
         return opened.document.text
     if check is not None:
         check(opened, before, plain)
-    return encrypt_again(opened, plain, credentials=credentials, notify=notify)
+    return encrypt_again(
+        opened, plain, admission=admission, edits=False, credentials=credentials, notify=notify
+    )
 
 
 def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Document]:

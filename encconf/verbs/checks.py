@@ -1,13 +1,12 @@
-"""What a verb checks before it changes a file: who would get the data key, and what would stay plaintext.
+"""What a verb checks before it changes a file: whether values would stay plaintext.
 
-The recipients and the selection in a file are not authenticated, and its rule in .sops.yaml may have changed
-since it was encrypted (`encconf.engine.admission`).
+The selection in a file is not authenticated, and its rule in .sops.yaml may have changed since it was
+encrypted.  Who gets the data key, `encconf.engine.admission` decides.
 """
 
 from __future__ import annotations
 
 from encconf import formats
-from encconf.engine.admission import Objections, rule_to_wrap
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
 from encconf.engine.sealing import scan_plain
@@ -18,7 +17,6 @@ from encconf.errors import (
     NoMatchingRuleError,
     PlaintextError,
 )
-from encconf.keys import TABLE, MasterKey
 from encconf.rules.config import Rule, find_rule
 from encconf.rules.selection import Selection
 from encconf.text.path import Path, spell
@@ -26,7 +24,7 @@ from encconf.text.printable import listed, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from encconf.engine.opening import Opened
     from encconf.text.document import Document
@@ -78,62 +76,6 @@ def refuse_exposed(
             hint=f"to keep them encrypted, add the file's own selection to the rule: {own}; to save them "
             "as plaintext, use --force",
         )
-
-
-def refuse_strangers(
-    file: str,
-    wanted: Rule,
-    find: Callable[[], Rule],
-    *,
-    named: Sequence[MasterKey] = (),
-    regroups: bool = False,
-) -> None:
-    """Raise StrangerError if a new data key would be encrypted for recipients that only the file names.
-
-    ``wanted`` is the rule to encrypt the file by.  ``find`` returns the file's rule in .sops.yaml, or raises.
-    Keys ``named`` on the command line are allowed.  With ``regroups``, the user moves keys between groups, so
-    the groups may differ from those of the rule.
-    """
-    rule: Rule | None = None
-    missing: EncconfError | None = None
-    try:
-        rule = find()
-    except EncconfError as error:
-        missing = error
-    groups = [[key for key in group if key not in named] for group in wanted.groups]
-    if regroups:
-        groups = [[key for group in groups for key in group]]
-        rule = rule and rule.replace(groups=[[key for group in rule.groups for key in group]], threshold=None)
-    objections = Objections(wanted.replace(groups=groups), [rule] if rule is not None else [])
-    if not objections:
-        return
-    if rule is not None:
-        raise objections.error(
-            "the file has recipients that .sops.yaml does not name, and they would get the new data key",
-            f"encconf updatekeys {quoted(file)} updates the file to match .sops.yaml; add recipients who "
-            "may read it there",
-        ).about(file)
-    raise objections.error(
-        "only the file names its recipients, and anyone could have added one; they would get the new data "
-        "key",
-        f"write a .sops.yaml that names the recipients who may read it{_or_name(objections.strangers)}",
-    ).about(file) from missing
-
-
-def refuse_strangers_of(file: str, metadata: Metadata, config: str | None, *, new_data_key: bool) -> None:
-    """Call `refuse_strangers` before a change of values, if the change will wrap a data key.
-
-    It does so if the data key is new, or if a spoiled key in the file must be wrapped again.
-    """
-    rule = rule_to_wrap(metadata, new_data_key=new_data_key)
-    if rule is not None:
-        refuse_strangers(file, rule, lambda: find_rule(file, config=config))
-
-
-def _or_name(strangers: Sequence[MasterKey]) -> str:
-    """Return the part of a hint that says how to name these recipients to `encconf rotate`."""
-    named = [f"--add-{TABLE[key.TYPE].option} {quoted(key.name)}" for key in strangers if key.TYPE in TABLE]
-    return f", or name them: encconf rotate {' '.join(named)} FILE" if named else ""
 
 
 def rule_to_follow(

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine import plaintext, sealing
-from encconf.engine.admission import rule_of
+from encconf.engine.admission import Admission, rule_of
 from encconf.engine.metadata import Metadata
-from encconf.errors import EncconfError
+from encconf.errors import EncconfError, StrangerError
 from encconf.identities.credentials import Credentials
+from encconf.keys import TABLE, key_class
 from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
@@ -27,14 +28,18 @@ class Draft(Record):
     """The text that an editor shows, and how the saved text is encrypted.
 
     ``opened`` is the encrypted file, or None for a new file.  ``rule`` is None if the file keeps its keys and
-    its selection; otherwise it gets a new data key.  ``check`` is as in `encconf.verbs.changes.change`.
-    ``target`` is the format of the result, if it differs from that of the text.
+    its selection; otherwise it gets a new data key.  If a data key is wrapped, the ``admission`` decides for
+    whom; by default those whom the rule names.  ``edits`` is False if the text does not come from the file,
+    whose data key may then be a stranger's.  ``check`` is as in `encconf.verbs.changes.change`.  ``target``
+    is the format of the result, if it differs from that of the text.
     """
 
     text: str
     format: str
     opened: Opened | None = None
     rule: Rule | None = None
+    admission: Admission | None = None
+    edits: bool = True
     check: Check | None = None
     shows_block: bool = False
     target: str | None = None
@@ -61,7 +66,9 @@ class Draft(Record):
         if self.shows_block:
             module = formats.module(self.format)
             document = module.scan(edited)
-            self.rule = rule_of(Metadata.of(document))
+            metadata = Metadata.of(document)
+            self.rule = rule_of(metadata)
+            self.admission = self._with_typed(metadata)
             edited = splice(edited, module.detach(document))
         elif self.check is not None and self.opened is not None:
             self.check(self.opened, self.text, edited)
@@ -72,23 +79,53 @@ class Draft(Record):
                 self.rule,
                 target=self.target,
                 new_data_key=self.rule is not None and not self.shows_block,
+                admission=self.admission,
+                edits=self.edits,
                 credentials=credentials,
                 notify=notify,
             )
         target = self.target or self.format
         plain = plain_as(edited, self.format, target)
-        return sealing.encrypt(plain, self.rule, format=target, credentials=credentials, notify=notify)
+        return sealing.encrypt(
+            plain,
+            self.rule,
+            format=target,
+            admission=self.admission,
+            credentials=credentials,
+            notify=notify,
+        )
+
+    def _with_typed(self, metadata: Metadata) -> Admission:
+        """Return the admission that also has the keys which the user has typed into the block."""
+        assert self.opened is not None
+        before = {wrapped.key for group in self.opened.metadata.groups for wrapped in group}
+        typed = [
+            key_class(wrapped.key.TYPE).from_entry(wrapped.entry)
+            for group in metadata.groups
+            for wrapped in group
+            if wrapped.key not in before and wrapped.key.TYPE in TABLE
+        ]
+        return (self.admission or Admission()).naming(typed)
 
     def rescued(self, edited: str, credentials: Credentials) -> str | None:
-        """Encrypt the saved text as a binary file for the file's recipients, even if it cannot be parsed.
+        """Encrypt the saved text as a binary file, even if it cannot be parsed.
 
+        It is for the recipients of the file if they are admitted, and else only for your own keys among them.
         Returns None if that is not possible.
         """
         rule = self.rule or (rule_of(self.opened.metadata) if self.opened is not None else None)
         if rule is None:
             return None
         rule = rule.replace(selection=DEFAULT)
+        admission = self.admission or Admission.of(self.rule)
         try:
-            return sealing.encrypt(edited, rule, format="binary", credentials=credentials)
+            admission.admit(rule, credentials)
+        except StrangerError:
+            own = [key for group in rule.groups for key in group if key.is_own(credentials)]
+            rule, admission = rule.replace(groups=[own], threshold=None), Admission()
+        try:
+            return sealing.encrypt(
+                edited, rule, format="binary", admission=admission, credentials=credentials
+            )
         except EncconfError:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine import sealing
+from encconf.engine.admission import Admission, rule_of
 from encconf.errors import AlreadyEncryptedError, LostBlockError
 from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
@@ -38,30 +39,34 @@ def encrypt_again(
     *,
     target: str | None = None,
     new_data_key: bool = False,
+    admission: Admission | None = None,
+    edits: bool = True,
     credentials: Credentials | None = None,
     notify: Notify | None = None,
 ) -> str:
     """Return the encrypted text of an opened file, with another plaintext, rule, data key or format.
 
-    Without a ``rule``, the file keeps its keys and its selection, which the caller has checked
-    (`encconf.verbs.checks`).  Unchanged values keep their ciphertexts, unless the file gets a new data key.
-    It always gets one if ``target`` is another format.
+    Without a ``rule``, the file keeps its keys and its selection.  If a data key must be wrapped, the
+    ``admission`` decides for whom.  Unchanged values keep their ciphertexts, unless the file gets a new data
+    key.  It always gets one if ``target`` is another format, and if the plaintext does not come from the file
+    (``edits`` is False) and the file may be a stranger's.
     """
     format = opened.document.format
     twin: Opened | None = opened
+    admission = admission or Admission.of(rule)
     if target not in (None, format):
         plain = plain_as(plain, format, target)
         twin, new_data_key, format = None, False, target
-    if rule is None:
-        from encconf.engine.admission import rule_to_wrap
-
-        rule = rule_to_wrap(opened.metadata, new_data_key=twin is None or new_data_key)
+    if twin is None or new_data_key:
+        rule = rule or rule_of(opened.metadata)
     return sealing.encrypt(
         plain,
         rule,
         format=format,
         twin=twin,
         new_data_key=new_data_key,
+        admission=admission,
+        edits_twin=edits,
         credentials=credentials,
         notify=notify,
     )

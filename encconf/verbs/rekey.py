@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
-from encconf.engine.admission import in_full, rule_of
+from encconf.engine.admission import Admission, in_full, rule_of, wrap_again
 from encconf.engine.metadata import Metadata
 from encconf.engine.plan import Plan
 from encconf.envelope.open import open_data_key
-from encconf.envelope.wrap import wrap_again
 from encconf.errors import ConfigError, EmitError, EmptyGroupError, PlaintextError, UnmergedError
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
@@ -48,7 +47,7 @@ def plan(
     for group in groups:
         if not group:
             raise EmptyGroupError("the key group has no keys", hint="name at least one, such as: --age age1…")
-    rule = rule_of(metadata).replace(groups=groups, threshold=threshold or None)
+    rule = rule_of(metadata).replace(groups=groups, threshold=threshold or None, name="")
     if selection is not None:
         rule = rule.replace(selection=selection)
     wanted = Plan(document, metadata, rule, selection is not None)
@@ -73,16 +72,29 @@ def _refuse_exposed(wanted: Plan) -> None:
 
 
 def plan_change(
-    text: str, change: Callable[[Rule], Rule], *, format: str, new_data_key: bool = False
+    text: str,
+    change: Callable[[Rule], Rule],
+    *,
+    format: str,
+    new_data_key: bool = False,
+    admission: Admission | None = None,
 ) -> Plan:
     """Return the plan for a change of the rule that a file was encrypted by.
 
-    ``change`` gets the rule and returns the new one with `with_keys`, `with_group` or `without_group`.
+    ``change`` gets the rule and returns the new one with `with_keys`, `with_group` or `without_group`.  The
+    ``admission`` decides who may get the data key; by default the keys that ``change`` adds, and your own.
     Raises what they raise, and NotEncryptedError, MetadataError and ParseError.
     """
     document = formats.scan_encrypted(text, formats.module(format))
     metadata = Metadata.of(document)
-    return Plan(document, metadata, change(rule_of(metadata)), new_data_key=new_data_key)
+    return Plan(document, metadata, change(rule_of(metadata)), new_data_key=new_data_key, admission=admission)
+
+
+def refuse_strangers(wanted: Plan, credentials: Credentials, *, rotate: bool = True) -> None:
+    """Raise StrangerError if carrying out a plan would give the data key to someone who is not admitted."""
+    if wanted.changes and wanted.admission is not None:
+        new = wanted.renews(rotate=rotate)
+        wanted.admission.check(wanted.metadata, wanted.rule, credentials, new_data_key=new)
 
 
 def carry_out(
@@ -102,6 +114,7 @@ def carry_out(
     credentials = credentials or Credentials.from_env()
     document, metadata = wanted.document, wanted.metadata
     renews = wanted.renews(rotate=rotate)
+    admission = wanted.admission or Admission.of(wanted.rule)
     if renews or wanted.reselects:
         if wanted.new_data_key:
             credentials.audit("rotate", document.text)
@@ -118,6 +131,8 @@ def carry_out(
             format=document.format,
             twin=opened,
             new_data_key=renews,
+            admission=admission,
+            edits_twin=True,
             credentials=credentials,
             notify=notify,
         )
@@ -126,13 +141,7 @@ def carry_out(
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
     module = formats.module(document.format)
     groups, threshold = wrap_again(
-        data_key,
-        metadata.groups,
-        metadata.threshold,
-        wanted.rule.groups,
-        wanted.rule.threshold,
-        credentials,
-        sealing.lastmodified(),
+        data_key, metadata, wanted.rule, admission, credentials, sealing.lastmodified()
     )
     renewed = metadata.replace(groups=groups, threshold=threshold)
     result = splice(document.text, module.attach(document, module.render_block(renewed.to_block())))

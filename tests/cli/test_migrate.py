@@ -223,10 +223,12 @@ class TestTwice:
         assert env.read("secrets.enc.yaml") == before
 
     def test_an_output_file_with_other_values(self, env: Project) -> None:
+        more = "API_TOKEN=kW8vQz2LrT\n"
+        env.write(".env", ENV + more)
         env.run("import", ".env")
         before = env.read("secrets.enc.yaml")
         env.run("set", "secrets.enc.yaml", "NEW", "x")
-        env.write(".env", ENV.replace("hunter2", "hunter3"))
+        env.write(".env", ENV.replace("hunter2", "hunter3") + more)
         done = env.run("import", ".env", code=3)
         assert "has different values: DB_PASSWORD, DB_URL, NEW" in done.err
         env.run("import", "--force", ".env")

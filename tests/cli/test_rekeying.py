@@ -104,7 +104,7 @@ class TestSomebodyLeaves:
         if committed:
             project.git("commit", "-qam", "y")
         done = project.run("rotate", "f1.yaml", code=1)
-        assert f"would get the new data key: age bob (former, {bob.recipient})\n" in done.err
+        assert f"would get the data key: age bob (former, {bob.recipient})\n" in done.err
         done = project.run("updatekeys", "-r", "-y", "--json", ".")
         short = f"{bob.recipient[:8]}…{bob.recipient[-4:]}"
         assert f"wrote f0.yaml, with a new data key (-bob (former, {short}))" in done.err

@@ -324,7 +324,7 @@ class TestUnset:
 class TestUpdate:
     def test_only_what_changed(self, sealed: Project) -> None:
         before = sealed.read(FILE)
-        plain = PLAIN.replace("hunter2", "hunter3") + "more: 1\n"
+        plain = PLAIN.replace("5432", "5433") + "more: 1\n"
         done = sealed.run("update", "-n", FILE, input=plain)
         assert "lines would change" in done.err
         assert sealed.read(FILE) == before

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from oracle import AgeKey
 
-from encconf.engine.admission import Objections, in_full, rule_of, rule_to_wrap
+from encconf.engine.admission import Objections, in_full, rule_of
 from encconf.engine.metadata import Metadata
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import StrangerError
 from encconf.keys import master_key
 from encconf.rules.config import Rule
-from encconf.rules.selection import DEFAULT, Selection
+from encconf.rules.selection import Selection
 
 if TYPE_CHECKING:
     from encconf.keys import MasterKey
@@ -97,15 +97,3 @@ def test_the_rule_of_a_file() -> None:
     assert (found.groups, found.threshold, found.selection) == ([[A, B], [C]], 2, selection)
     assert found.name == "the file itself"
     assert rule_of(Metadata(groups, 0, selection, "")).threshold is None
-
-
-def test_somebody_has_to_see_who_may_join_only_where_a_data_key_is_wrapped() -> None:
-    held = Metadata([[WrappedKey(A, "x"), WrappedKey(B, "y")]], 0, DEFAULT, "")
-    assert rule_to_wrap(held, new_data_key=False) is None
-    found = rule_to_wrap(held, new_data_key=True)
-    assert found is not None
-    assert found.groups == [[A, B]]
-    held.groups[0][1].spoiled = True  # by an old sops: it is wrapped again
-    found = rule_to_wrap(held, new_data_key=False)
-    assert found is not None
-    assert found.groups == [[A, B]]

@@ -25,6 +25,7 @@ db:
   # the main one
   host: db.example.com
   password: 's3cret'
+  api_key: 'kW8vQz2LrT'
 users:
   # first
   - name: ada

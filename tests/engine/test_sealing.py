@@ -19,6 +19,7 @@ from encconf.identities import credentials as identities
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
 
 BOB = AgeKey.generate()
+SECRET = "api_token: kW8vQz2LrT\n"
 
 
 def encrypt(text: str, key: AgeKey, **options: Any) -> tuple[str, list[str]]:
@@ -116,13 +117,13 @@ def test_a_removed_recipient_gets_no_new_values(age_key: AgeKey) -> None:
 
 
 def test_a_new_recipient_changes_no_value(age_key: AgeKey) -> None:
-    twin, _ = encrypt("a: 1\nb: 2\n", age_key)
-    text, said = encrypt("a: 1\nb: 3\n", age_key, twin=twin, rule=rule(age_key, BOB))
+    twin, _ = encrypt(f"a: 1\nb: 2\n{SECRET}", age_key)
+    text, said = encrypt(f"a: 1\nb: 3\n{SECRET}", age_key, twin=twin, rule=rule(age_key, BOB))
     assert said == []
     assert lines(text, "a") == lines(twin, "a")
     assert lines(text, "b") != lines(twin, "b")
     assert metadata(text).groups[0][0].enc == metadata(twin).groups[0][0].enc
-    assert opened(text, BOB) == "a: 1\nb: 3\n"
+    assert opened(text, BOB) == f"a: 1\nb: 3\n{SECRET}"
 
 
 def test_what_has_not_changed_is_the_twin(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,13 +210,13 @@ def test_a_file_of_rops_keeps_its_indentation_when_it_is_changed(age_key: AgeKey
 
 
 def test_a_block_is_written_again_only_where_it_says_something_new(age_key: AgeKey) -> None:
-    twin, _ = encrypt("a: 1\n", age_key)
+    twin, _ = encrypt(f"a: 1\n{SECRET}", age_key)
     spread = twin.replace("    lastmodified:", "\n    lastmodified:")
     for by in (None, rule(age_key)):
-        text, _ = encrypt("a: 2\n", age_key, twin=spread, rule=by)
+        text, _ = encrypt(f"a: 2\n{SECRET}", age_key, twin=spread, rule=by)
         assert "\n\n    lastmodified:" in text
     for by in (rule(age_key, BOB), rule(age_key, selection=Selection("encrypted_regex", "a"))):
-        text, _ = encrypt("a: 2\n", age_key, twin=spread, rule=by)
+        text, _ = encrypt(f"a: 2\n{SECRET}", age_key, twin=spread, rule=by)
         assert "\n\n    lastmodified:" not in text
 
 

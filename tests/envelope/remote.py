@@ -35,6 +35,7 @@ class Remote:
     """A key of a service that answers after ``delay`` seconds, with ``error`` if there is one."""
 
     DATED = True
+    listed = False
     load = Load()
 
     def __init__(

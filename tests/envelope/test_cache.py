@@ -8,11 +8,11 @@ import threading
 
 import pytest
 from oracle import AgeKey as Pair
+from wrapping import wrap_for
 
 from encconf.envelope import shamir
 from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.open import open_data_key
-from encconf.envelope.wrap import wrap_for
 from encconf.errors import KeyAccessError, MasterKeyError
 from encconf.keys.age import AgeKey
 

@@ -13,6 +13,7 @@ import pytest
 from doubles.recording_keyservice import RecordingKeyservice
 from oracle import PGP_FINGERPRINT, Sops, clean_environ
 from oracle import AgeKey as Pair
+from wrapping import wrap_again, wrap_for
 
 from encconf import keys
 from encconf.envelope import shamir
@@ -20,7 +21,6 @@ from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.groups import are_spoiled
 from encconf.envelope.open import open_data_key
 from encconf.envelope.opening import UNREACHED_LIMIT, Opening
-from encconf.envelope.wrap import wrap_again, wrap_for
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import (
     ConfigError,

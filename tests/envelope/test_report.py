@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from oracle import AgeKey as Pair
+from wrapping import wrap_for
 
 from encconf import keys
 from encconf.envelope.open import open_data_key
-from encconf.envelope.wrap import wrap_for
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import KeyAccessError, MasterKeyError, NotMyKeyError
 from encconf.keys.age import AgeKey

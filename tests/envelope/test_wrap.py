@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from oracle import AgeKey
+from wrapping import wrap_again, wrap_for
 
 from encconf.envelope import shamir
-from encconf.envelope.wrap import wrap_again, wrap_for
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import ConfigError, EmptyGroupError, MasterKeyError, WrapError
 from encconf.identities.credentials import Credentials
@@ -141,7 +141,7 @@ def test_one_group_has_the_whole_key(before: Groups) -> None:
 class Plain:
     """A key that wraps nothing."""
 
-    TYPE, DATED, name, label = "plain", False, "x", "plain x"
+    TYPE, DATED, name, label, listed = "plain", False, "x", "plain x", False
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         return data_key.hex()
@@ -150,7 +150,7 @@ class Plain:
 class Broken:
     """A key whose service has a fault."""
 
-    TYPE, DATED, name = "broken", False, "x"
+    TYPE, DATED, name, listed = "broken", False, "x", False
 
     def __init__(self, temporary: bool) -> None:
         self.label = "broken x"

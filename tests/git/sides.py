@@ -7,6 +7,7 @@ from typing import Any
 from oracle import AgeKey
 
 from encconf import api
+from encconf.engine import sealing
 from encconf.git import merge as merging
 from encconf.git.ours import Repository
 from encconf.git.outcome import Outcome
@@ -60,6 +61,11 @@ def reseal(text: str, **options: Any) -> str:
 
 def seal(text: str, format: str, twin: str | None = None) -> str:
     return api.encrypt(text, None if twin else rule([ALICE]), format=format, twin=twin, credentials=MINE)
+
+
+def changed(twin: str, text: str, by: Rule | None = None, *, credentials: Credentials = ALL) -> str:
+    """Return the file with another text, and perhaps other recipients, under the same data key."""
+    return sealing.encrypt(text, by, format="yaml", twin=twin, edits_twin=True, credentials=credentials)
 
 
 def versions(base: str, ours: str, theirs: str, format: str) -> tuple[str, str, str]:

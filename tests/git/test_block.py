@@ -8,6 +8,7 @@ import pytest
 from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, DAVE, STRANGER, A, merged, rule
 
 from encconf import api
+from encconf.engine.admission import Admission
 from encconf.errors import StrangerError, UndecidedError
 from encconf.git import block as blocks
 from encconf.rules.config import Rule
@@ -67,7 +68,7 @@ def test_g_each_side_removes_a_key_from_another_group() -> None:
     assert members(text) == [{ALICE.recipient}, {BOB.recipient}]
 
 
-def admit(block: Rule, ours: Rule | None, named: Rule | None, *, wraps_all: bool = False) -> None:
+def admit(block: Rule, ours: Rule | None, named: Rule | None, *, trusts_ours: bool = True) -> None:
     """What `encconf.git.block.admit` says of a merged block, as files say it."""
     from encconf import formats
     from encconf.engine.metadata import Metadata
@@ -75,7 +76,12 @@ def admit(block: Rule, ours: Rule | None, named: Rule | None, *, wraps_all: bool
     def said(by: Rule) -> Metadata:
         return Metadata.of(formats.module("yaml").scan(api.encrypt("a: 1\n", by, credentials=ALL)))
 
-    blocks.admit(said(block), lambda: named, said(ours) if ours is not None else None, wraps_all=wraps_all)
+    blocks.admit(
+        said(block),
+        Admission(lambda: named),
+        said(ours) if ours is not None else None,
+        trusts_ours=trusts_ours,
+    )
 
 
 A_B, B_A, A_B_C = rule([ALICE], [BOB]), rule([BOB], [ALICE]), rule([ALICE], [BOB], [CAROL], threshold=2)
@@ -125,14 +131,14 @@ def test_b3_what_a_merge_may_not_do(block: Rule, ours: Rule, named: Rule | None,
     assert "add them to .sops.yaml" in str(error.value.hint)
 
 
-def test_b3_where_all_are_wrapped_for_our_version_does_not_count() -> None:
-    admit(AB, AB, AB, wraps_all=True)
+def test_our_version_does_not_count_if_somebody_without_a_key_picked_it() -> None:
+    admit(AB, AB, AB, trusts_ours=False)
     for named in (A, None):
         with pytest.raises(StrangerError, match=BOB.recipient):
-            admit(AB, AB, named, wraps_all=True)
+            admit(AB, AB, named, trusts_ours=False)
     with pytest.raises(StrangerError, match="which values"):
-        admit(ONLY_A, A, A, wraps_all=True)
-    admit(ONLY_A, None, A, wraps_all=True)
+        admit(ONLY_A, A, A, trusts_ours=False)
+    admit(ONLY_A, None, A, trusts_ours=False)
 
 
 @pytest.mark.parametrize("side", ["our", "their"])

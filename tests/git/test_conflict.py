@@ -6,7 +6,20 @@ import re
 
 import pytest
 from engine import rotated
-from git.sides import ALICE, BOB, CAROL, MINE, STRANGER, credentials, merge, reseal, rule, seal, versions
+from git.sides import (
+    ALICE,
+    BOB,
+    CAROL,
+    MINE,
+    STRANGER,
+    changed,
+    credentials,
+    merge,
+    reseal,
+    rule,
+    seal,
+    versions,
+)
 from merge.corpus import TEXTS, edited
 from oracle import FIXTURES, AgeKey, Sops, SopsError
 
@@ -154,7 +167,7 @@ def test_key_groups() -> None:
     """Somebody comes into one group on each side: the data key is split anew, as many groups as before."""
     base = api.encrypt("a: 1\nb: 2\n", rule([ALICE], [BOB], threshold=2), credentials=MINE)
     both = Credentials({"SOPS_AGE_KEY": f"{ALICE.identity}\n{BOB.identity}"})
-    ours = api.encrypt("a: 2\nb: 2\n", rule([ALICE, CAROL], [BOB], threshold=2), twin=base, credentials=both)
+    ours = changed(base, "a: 2\nb: 2\n", rule([ALICE, CAROL], [BOB], threshold=2))
     theirs = api.encrypt("a: 1\nb: 3\n", twin=base, credentials=both)
     for one, other in ((ours, theirs), (theirs, ours)):
         by = rule([ALICE, CAROL], [BOB], threshold=2)

@@ -13,6 +13,7 @@ from git.sides import (
     MINE,
     STRANGER,
     A,
+    changed,
     credentials,
     merge,
     merged,
@@ -85,8 +86,8 @@ def test_parents_that_are_none(ids: str) -> None:
 
 def test_who_can_open_it_is_merged_without_a_key() -> None:
     base = api.encrypt("a: 1\nb: 2\n", rule([ALICE]), credentials=MINE)
-    ours = api.encrypt("a: 2\nb: 2\n", rule([ALICE, BOB]), twin=base, credentials=MINE)
-    theirs = api.encrypt("a: 1\nb: 3\n", rule([ALICE, CAROL]), twin=base, credentials=MINE)
+    ours = changed(base, "a: 2\nb: 2\n", rule([ALICE, BOB]))
+    theirs = changed(base, "a: 1\nb: 3\n", rule([ALICE, CAROL]))
     ids = {f"{number}" * 40: text for number, text in enumerate((base, ours, theirs))}
     outcome = merge(base, ours, theirs, format="yaml", credentials=STRANGER, parents=lambda: " ".join(ids))
     for key in (ALICE, BOB, CAROL):

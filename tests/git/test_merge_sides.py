@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from engine import rotated
-from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, A, merged, repository, rule
+from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, A, changed, merged, repository, rule
 from oracle import AgeKey
 
 from encconf import api
 from encconf.engine.metadata import Metadata
 from encconf.errors import DecryptError, MacError, UndecidedError, UnmergedError
 from encconf.formats import yaml
+from encconf.git.conflict import open_conflict
 from encconf.git.merge import is_encrypted, merge, reseal
 from encconf.git.ours import Repository
 from encconf.git.outcome import Outcome
@@ -31,8 +32,9 @@ def holder(*keys: AgeKey, **environ: str) -> Credentials:
 
 
 def seal(text: str, by: Rule | None = None, twin: str | None = None) -> str:
-    by = by or (None if twin else rule([ALICE]))
-    return api.encrypt(text, by, twin=twin, credentials=holder(ALICE, BOB))
+    if twin is not None:
+        return changed(twin, text, by, credentials=holder(ALICE, BOB))
+    return api.encrypt(text, by or rule([ALICE]), credentials=holder(ALICE, BOB))
 
 
 def joined(*texts: str, by: Rule = ABC, **options: Any) -> tuple[Outcome, list[str]]:
@@ -75,14 +77,29 @@ def test_one_side_is_not_encrypted(plain: str) -> None:
     base = seal(BASE)
     ours, theirs = (OURS, seal(THEIRS, twin=base)) if plain == "our" else (seal(OURS, twin=base), THEIRS)
     outcome, said = joined(base, ours, theirs)
-    assert said == [f"{plain} side is not encrypted; the merged file is"]
-    assert opened(outcome.text) == MERGED
+    assert outcome.reason == f"{plain} side is not encrypted, so anyone could have written its values"
+    assert (outcome.conflicts, said) == (["."], [])
+    with pytest.raises(UnmergedError):
+        opened(outcome.text)
+    conflict = open_conflict(outcome.text, format="yaml", credentials=holder(ALICE))
+    theirs_or_ours = (MERGED, THEIRS) if plain == "our" else (OURS, MERGED)
+    assert (conflict.merged.text, conflict.merged.theirs) == theirs_or_ours
+
+
+@pytest.mark.parametrize("plain", ["our", "their"])
+def test_a_side_that_only_decrypted_the_file(plain: str) -> None:
+    """None of its values is new, so there is nothing to decide."""
+    base = seal(BASE)
+    ours, theirs = (BASE, seal(THEIRS, twin=base)) if plain == "our" else (seal(THEIRS, twin=base), BASE)
+    outcome, said = joined(base, ours, theirs)
+    assert said[-1] == f"{plain} side is not encrypted; the merged file is"
+    assert opened(outcome.text) == THEIRS
 
 
 def test_only_their_side_is_encrypted() -> None:
     outcome, said = joined(BASE, OURS, seal(THEIRS, rule([ALICE, BOB])))
-    assert said == ["our side is not encrypted; the merged file is"]  # nobody is added to anything
-    assert opened(outcome.text, BOB) == MERGED
+    assert (outcome.conflicts, said) == (["."], [])
+    assert "encconf_conflict" in outcome.text
 
 
 def test_somebody_without_a_key_hears_of_no_trouble() -> None:
@@ -254,15 +271,12 @@ def test_who_comes_and_who_goes_is_said() -> None:
 def test_who_comes_is_said_where_only_one_of_the_others_is_encrypted() -> None:
     theirs = seal(THEIRS, rule([ALICE, BOB]))
     adds = f"their side adds age {BOB.recipient}"
-    plain = "our side is not encrypted; the merged file is"
     assert joined(BASE, seal(OURS), theirs)[1][-1] == adds
-    assert joined(seal(BASE), OURS, theirs)[1] == [plain, adds]
-    assert joined(BASE, OURS, theirs)[1] == [plain]
+    assert joined(seal(BASE), OURS, theirs)[1] == [adds]
+    assert joined(BASE, OURS, theirs)[1] == []
     # A side that is not encrypted removes nobody.
     base = seal(BASE, rule([ALICE, BOB]))
-    assert joined(base, seal(OURS, twin=base), THEIRS)[1] == [
-        "their side is not encrypted; the merged file is"
-    ]
+    assert joined(base, seal(OURS, twin=base), THEIRS)[1] == []
 
 
 def test_both_sides_add_somebody() -> None:
@@ -370,11 +384,11 @@ def test_members_that_others_put_into_the_block() -> None:
 def test_g_it_is_said_which_side_is_not_encrypted(side: str) -> None:
     base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
     enc, plain = api.encrypt("a: 2\nb: 1\n", twin=base, credentials=ALL), "a: 1\nb: 2\n"
-    notes: list[str] = []
     sides = (plain, enc) if side == "our" else (enc, plain)
-    text = merged(base, *sides, by=A, notify=notes.append)
-    assert notes == [f"{side} side is not encrypted; the merged file is"]
-    assert api.decrypt(text, credentials=ALL) == "a: 2\nb: 2\n"
+    outcome = merge(base, *sides, format="yaml", repository=Repository(rule=lambda: A), credentials=ALL)
+    assert outcome.reason.startswith(f"{side} side is not encrypted")
+    ours = open_conflict(outcome.text, format="yaml", credentials=ALL).merged.text
+    assert ours == ("a: 2\nb: 2\n" if side == "our" else "a: 2\nb: 1\n")
 
 
 @pytest.mark.parametrize("side", ["our", "their"])

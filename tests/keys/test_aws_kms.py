@@ -25,12 +25,12 @@ from keys.kms import arn as arn
 from keys.kms import aws as aws
 from keys.kms import healthy as healthy
 from oracle import Sops, SopsError
+from wrapping import wrap_for
 
 from encconf import api, keys
 from encconf.engine.metadata import Metadata
 from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.open import open_data_key
-from encconf.envelope.wrap import wrap_for
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import BadKeyError, KeyAccessError, MasterKeyError, NotMyKeyError
 from encconf.formats import module

@@ -12,11 +12,11 @@ from keys.cloud_kms import ca as ca
 from keys.cloud_kms import google as google
 from keys.cloud_kms import healthy as healthy
 from oracle import SopsError
+from wrapping import wrap_for
 
 from encconf import api, keys
 from encconf.engine.metadata import Metadata
 from encconf.envelope.open import open_data_key
-from encconf.envelope.wrap import wrap_for
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.formats import module
 from encconf.identities.credentials import Credentials

@@ -11,6 +11,7 @@ from formats.edited import YAML
 from oracle import AgeKey, Sops
 
 from encconf import api
+from encconf.engine import sealing
 from encconf.errors import (
     ConfigError,
     EmptyGroupError,
@@ -139,11 +140,12 @@ class TestTexts:
             if (threshold or 9) < 3:
                 after = rekey.carry_out(plan, credentials=credentials(age_key))
                 assert (not ours & set(after.splitlines())) is removes
-            again = api.encrypt(
+            again = sealing.encrypt(
                 YAML.replace("two", "2wo"),
                 Rule(wanted, threshold, plan.rule.selection, ""),
                 format="yaml",
                 twin=enc,
+                edits_twin=True,
                 credentials=credentials(age_key),
             )
             assert (not ours & set(again.splitlines())) is removes

@@ -1,0 +1,263 @@
+"""A stranger can change every file, but has no key: what commands do with what they wrote."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from oracle import AgeKey, Sops
+from project import Project
+
+from encconf import api, keys
+from encconf.engine.metadata import Metadata
+from encconf.envelope.wrapped import WrappedKey
+from encconf.errors import EncconfError
+from encconf.formats import module
+from encconf.identities.credentials import Credentials
+from encconf.rules.config import Rule
+from encconf.text.document import splice
+
+FILE = "s.enc.yaml"
+SECRET = "password: kW8vQz2LrTx9\nport: 5432\n"
+
+
+@pytest.fixture
+def stranger() -> AgeKey:
+    return AgeKey.generate()
+
+
+def listing(text: str, *entries: WrappedKey, version: str = "3.13.3") -> str:
+    """The file as somebody without a key writes it: with these entries in each of its groups."""
+    yaml = module("yaml")
+    document = yaml.scan(text)
+    metadata = Metadata.of(document)
+    groups = [[*group, *entries] for group in metadata.groups]
+    block = metadata.replace(groups=groups, version=version).to_block()
+    return splice(text, yaml.attach(document, yaml.render_block(block)))
+
+
+def entry(key: AgeKey, enc: str = "garbage", **members: object) -> WrappedKey:
+    return WrappedKey(keys.master_key("age", key.recipient), enc, None, members)
+
+
+def opens(project: Project, key: AgeKey, file: str = FILE) -> bool:
+    try:
+        api.decrypt(project.read(file), credentials=Credentials(key.environ()))
+    except EncconfError:
+        return False
+    return True
+
+
+def refused(project: Project, stranger: AgeKey, *command: str, **options: object) -> None:
+    """The command stops, names the stranger in full, and has no hint with their key."""
+    before = project.read(FILE)
+    done = project.run(*command, code=1, **options)  # type: ignore[arg-type]
+    assert "error[stranger]" in done.err
+    error, _, hint = done.err.partition("hint: ")
+    assert stranger.recipient in error
+    assert hint
+    assert stranger.recipient not in hint
+    assert "--add-age" not in done.err
+    assert project.read(FILE) == before
+    assert not opens(project, stranger)
+
+
+@pytest.fixture
+def groups(project: Project) -> Project:
+    """A file with two key groups, both of them ours."""
+    other = AgeKey.generate()
+    project.environ["SOPS_AGE_KEY"] += f"\n{other.identity}"
+    project.write(
+        ".sops.yaml",
+        "creation_rules:\n  - shamir_threshold: 2\n    key_groups:\n"
+        f"      - age: [{project.key.recipient}]\n      - age: [{other.recipient}]\n",
+    )
+    project.write("s.yaml", SECRET)
+    project.run("encrypt", "s.yaml")
+    return project
+
+
+@pytest.fixture
+def simple(project: Project) -> Project:
+    project.rules()
+    project.write("s.yaml", SECRET)
+    project.run("encrypt", "s.yaml")
+    return project
+
+
+# --- entries in the block ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_rule", [True, False])
+def test_new_shares_are_not_for_entries_of_a_stranger(
+    groups: Project, stranger: AgeKey, with_rule: bool
+) -> None:
+    groups.write(FILE, listing(groups.read(FILE), entry(stranger)))
+    if not with_rule:
+        groups.path(".sops.yaml").unlink()
+    new = AgeKey.generate().recipient
+    for command in (
+        ["keys", "add", "--age", new, FILE],
+        ["keys", "add", "-n", "--age", new, FILE],
+        ["groups", "add", "-i", "-f", FILE, "--age", new],
+        ["groups", "delete", "-i", "-f", FILE, "--threshold", "1", "1"],
+        ["rotate", FILE],
+        ["set", "--ignore-mac", FILE, "port", "1"],
+    ):
+        refused(groups, stranger, *command)
+    # What wraps nothing still works, and the entry still opens nothing.
+    groups.run("set", FILE, "port", "5433")
+    assert not opens(groups, stranger)
+
+
+def test_a_spoiled_entry_of_a_stranger_is_not_wrapped_again(simple: Project, stranger: AgeKey) -> None:
+    """sops before 3.3.0 mixed up encryption contexts, so such entries are wrapped with the next change."""
+    mixed = entry(stranger, context={"a": "b", "c": "d"})
+    simple.write(FILE, listing(simple.read(FILE), mixed, version="3.2.0"))
+    for command in (
+        ["keys", "add", "--age", AgeKey.generate().recipient, FILE],
+        ["set", FILE, "port", "5433"],
+        ["unset", FILE, "port"],
+        ["edit", FILE],
+        ["rotate", FILE],
+    ):
+        refused(simple, stranger, *command, environ=simple.editor('echo "a: 1" > "$1"'))
+    simple.write("new", SECRET.replace("5432", "1"))
+    refused(simple, stranger, "update", FILE, "--from", "new")
+
+
+def test_keys_add_wraps_only_for_the_new_key(simple: Project, stranger: AgeKey) -> None:
+    """Also without a .sops.yaml: the other entries stay as they are."""
+    simple.path(".sops.yaml").unlink()
+    simple.write(FILE, listing(simple.read(FILE), entry(stranger)))
+    new = AgeKey.generate()
+    simple.run("keys", "add", "--age", new.recipient, FILE)
+    assert opens(simple, new)
+    assert not opens(simple, stranger)
+    assert "garbage" in simple.read(FILE)
+
+
+def test_your_own_key_needs_no_rule(simple: Project) -> None:
+    simple.path(".sops.yaml").unlink()
+    simple.run("rotate", FILE)
+    assert opens(simple, simple.key)
+
+
+# --- sops ----------------------------------------------------------------------------------------
+
+
+def test_sops_s_commands_refuse_strangers(
+    groups: Project, stranger: AgeKey, as_sops: Callable[..., str]
+) -> None:
+    groups.write(FILE, listing(groups.read(FILE), entry(stranger)))
+    new = AgeKey.generate().recipient
+    for command in (
+        ["rotate", "-i", FILE],
+        ["rotate", "-i", "--add-age", new, FILE],
+        ["groups", "add", "-i", "-f", FILE, "--age", new],
+        ["groups", "delete", "-i", "-f", FILE, "--shamir-secret-sharing-threshold", "1", "1"],
+    ):
+        assert stranger.recipient in as_sops(groups, command)
+        assert not opens(groups, stranger)
+
+
+@pytest.fixture
+def as_sops(tmp_path: Path) -> Callable[..., str]:
+    def run(project: Project, command: list[str]) -> str:
+        folder = project.home / "bin"
+        folder.mkdir(exist_ok=True)
+        if not (folder / "sops").exists():
+            project.run("shim", str(folder))
+        done = subprocess.run(
+            [folder / "sops", *command], cwd=project.folder, env=project.environ, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1, done.stderr
+        return done.stderr.partition("hint")[0]
+
+    return run
+
+
+# --- the data key --------------------------------------------------------------------------------
+
+
+def planted(project: Project, stranger: AgeKey, text: str) -> str:
+    """A file for our recipients, under a data key that the stranger knows.  Also returns nothing else."""
+    ours, theirs = (keys.master_key("age", key.recipient) for key in (project.key, stranger))
+    full = api.encrypt(text, Rule([[ours, theirs]]), credentials=Credentials(project.key.environ()))
+    yaml = module("yaml")
+    document = yaml.scan(full)
+    metadata = Metadata.of(document)
+    kept = metadata.replace(groups=[[each for each in metadata.groups[0] if each.key == ours]])
+    project.write("planted.full", full)
+    return splice(full, yaml.attach(document, yaml.render_block(kept.to_block())))
+
+
+def knows(project: Project, stranger: AgeKey) -> bool:
+    """Whether the stranger opens the file with the data key of the planted one."""
+    yaml = module("yaml")
+    text, full = project.read(FILE), project.read("planted.full")
+    document = yaml.scan(text)
+    theirs = Metadata.of(yaml.scan(full)).groups
+    block = yaml.render_block(Metadata.of(document).replace(groups=theirs).to_block())
+    project.write("tried.enc.yaml", splice(text, yaml.attach(document, block)))
+    return opens(project, stranger, "tried.enc.yaml")
+
+
+GUESSED = "password: changeme1234\nport: 5432\nhost: smtp.example.com\n"
+
+
+@pytest.mark.parametrize("command", ["encrypt", "update", "import"])
+def test_a_data_key_that_a_stranger_knows_is_not_reused(
+    simple: Project, stranger: AgeKey, command: str
+) -> None:
+    simple.write(FILE, planted(simple, stranger, GUESSED))
+    new = GUESSED.replace("changeme1234", "kW8vQz2LrTx9")
+    if command == "import":
+        simple.write(".env", "PASSWORD=kW8vQz2LrTx9\n")
+        done = simple.run("import", ".env", "-o", FILE, "--force")
+    else:
+        simple.write("s.yaml", new)
+        done = simple.run(
+            *(["encrypt", "s.yaml"] if command == "encrypt" else ["update", FILE, "--from", "s.yaml"])
+        )
+    assert "new data key" in done.err
+    assert "kW8vQz2LrTx9" in simple.run("decrypt", FILE).out
+    assert not knows(simple, stranger)
+
+
+def test_the_data_key_of_a_file_with_our_secrets_stays(simple: Project) -> None:
+    before = simple.read(FILE)
+    simple.write("s.yaml", SECRET.replace("5432", "5433"))
+    done = simple.run("encrypt", "s.yaml")
+    assert "data key" not in done.err
+    assert before.splitlines()[0] == simple.read(FILE).splitlines()[0]
+    Sops(simple.key.environ()).decrypt(simple.read(FILE), "yaml")
+
+
+def test_a_file_that_does_not_change_is_not_written(project: Project) -> None:
+    """Also if it has no secret that shows who made it."""
+    project.rules()
+    project.write("s.yaml", "a: 1\n")
+    project.run("encrypt", "s.yaml")
+    before = project.read(FILE)
+    assert "up to date" in project.run("encrypt", "s.yaml").err
+    assert project.read(FILE) == before
+
+
+# --- an edit that cannot be saved ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("with_rule", [True, False])
+def test_an_unsaved_edit_is_not_for_a_stranger(simple: Project, stranger: AgeKey, with_rule: bool) -> None:
+    simple.write(FILE, listing(simple.read(FILE), entry(stranger)))
+    if not with_rule:
+        simple.path(".sops.yaml").unlink()
+    simple.run("edit", FILE, environ=simple.editor('echo "secret: [" > "$1"'), code=2)
+    (saved,) = simple.folder.glob(f"{FILE}.unsaved-*")
+    assert stranger.recipient not in saved.read_text()
+    unsaved = ["decrypt", "--input-type", "binary", saved.name]
+    assert simple.run(*unsaved).out == "secret: [\n"
+    simple.run(*unsaved, environ=stranger.environ(), code=128)

@@ -1,0 +1,229 @@
+"""The gate: a data key is wrapped only for recipients that `encconf.engine.admission` admits."""
+
+from __future__ import annotations
+
+import ast
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine import credentials, rule
+from oracle import AgeKey
+
+import encconf
+from encconf import api, keys
+from encconf.engine import admission as gate
+from encconf.engine import sealing
+from encconf.engine.admission import CALLER, YOURSELF, Admission, rule_of
+from encconf.engine.metadata import Metadata
+from encconf.envelope.wrap import Admitted, wrap_for
+from encconf.envelope.wrapped import WrappedKey
+from encconf.errors import ConfigError, NoConfigError, StrangerError
+from encconf.formats import module
+from encconf.keys import MasterKey, master_key
+from encconf.rules.config import Rule
+from encconf.rules.selection import DEFAULT
+
+PACKAGE = Path(encconf.__file__).parent
+ME, BOB, STRANGER = (AgeKey.generate() for _ in range(3))
+MINE = credentials(ME)
+NOW = "2026-01-02T03:04:05Z"
+
+
+def listed(key: AgeKey) -> MasterKey:
+    """A key as the block of a file lists it."""
+    return keys.from_entry("age", {"recipient": key.recipient})
+
+
+def named(key: AgeKey) -> MasterKey:
+    return master_key("age", key.recipient)
+
+
+def metadata(*groups: list[MasterKey], threshold: int = 0, spoiled: bool = False) -> Metadata:
+    """A block that lists keys, with something that nobody can open in each entry."""
+    held = [[WrappedKey(key, "garbage", None, {}, spoiled) for key in group] for group in groups]
+    return Metadata(held, threshold, DEFAULT, "")
+
+
+def raising(error: Exception) -> Any:
+    def find() -> Rule:
+        raise error
+
+    return find
+
+
+# --- nothing else makes an admission -------------------------------------------------------------
+
+
+def test_nothing_but_the_gate_makes_an_admission() -> None:
+    with pytest.raises(TypeError, match="admits recipients"):
+        Admitted()
+    with pytest.raises(TypeError, match="admits recipients"):
+        type("Mine", (Admitted,), {})
+    ((admitted,),) = Admission(named=[named(ME)]).admit(Rule([[named(ME)]]), MINE)
+    with pytest.raises(TypeError, match="does not change"):
+        admitted.key = named(STRANGER)
+    with pytest.raises(TypeError):
+        type(admitted)(named(STRANGER), "me")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("guest", [named(ME), None, "age1"])
+def test_a_data_key_is_wrapped_only_for_who_was_admitted(guest: Any) -> None:
+    with pytest.raises(TypeError, match="was not admitted"):
+        wrap_for(bytes(32), [[guest]], None, MINE, NOW)
+
+
+def _uses(name: str) -> set[str]:
+    """The files that use a name or an attribute, except as the name of a parameter."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if name in (getattr(node, "id", None), getattr(node, "attr", None)) or (
+                isinstance(node, ast.alias) and node.name == name
+            ):
+                found.add(path.relative_to(PACKAGE).as_posix())
+    return found
+
+
+def test_every_caller_goes_through_the_gate() -> None:
+    assert _uses("wrap_for") == {"engine/admission.py"}
+    assert _uses("wrap_again") == {"engine/sealing.py", "verbs/rekey.py"}
+    assert _uses("Admitted") == {"engine/admission.py", "envelope/wrap.py"}
+    assert _uses("_admitted") == {"engine/admission.py"}
+    # Those that wrap with one key are the gate's own way, the key services, and the tests for key types.
+    ways = {"envelope/wrap.py", "envelope/calls.py", "keys/service.py", "keyservice/server.py"}
+    others = {"testing/contracts/master_key.py", "cli/console.py"}  # the latter breaks lines
+    assert _uses("wrap") - others <= ways | {"engine/admission.py"}
+
+
+# --- who is admitted -----------------------------------------------------------------------------
+
+
+def test_who_is_admitted_and_why() -> None:
+    found = Admission(lambda: Rule([[named(BOB)]], name="creation_rules[2]"), named=[named(STRANGER)])
+    ((one, two),) = found.admit(Rule([[listed(BOB), listed(STRANGER)]]), MINE)
+    assert (one.by, two.by) == ("creation_rules[2]", CALLER)
+    assert not one.key.listed, "the rule's own key, not that of the file"
+    assert not two.key.listed
+    ((own,),) = Admission().admit(Rule([[listed(ME)]]), MINE)
+    assert own.by == YOURSELF
+    assert repr(own).endswith(", admitted by yourself>")
+
+
+@pytest.mark.parametrize(
+    "admission",
+    [
+        Admission(),
+        Admission(named=[listed(STRANGER)]),
+        Admission(lambda: Rule([[listed(STRANGER)]])),
+        Admission.of(Rule([[listed(STRANGER)]])),
+        Admission.of(Rule([[listed(STRANGER), named(ME)]])),
+        Admission().naming([listed(STRANGER)]),
+        Admission(lambda: Rule([[named(ME)]])),
+        Admission(raising(NoConfigError("none"))),
+        Admission(raising(ConfigError("damaged"))),
+    ],
+    ids=map(str, range(9)),
+)
+def test_an_entry_in_a_block_admits_no_one(admission: Admission) -> None:
+    for wanted in (Rule([[listed(STRANGER)]]), Rule([[listed(ME)], [listed(STRANGER)]], 2)):
+        with pytest.raises(StrangerError) as caught:
+            admission.admit(wanted, MINE)
+        assert STRANGER.recipient in caught.value.message, "named in full"
+        assert STRANGER.recipient not in str(caught.value.hint)
+
+
+def test_you_are_admitted_where_no_rule_says_who_is() -> None:
+    wanted = Rule([[listed(ME)]])
+    for find in (raising(NoConfigError("none")), raising(ConfigError("damaged")), lambda: None):
+        Admission(find).admit(wanted, MINE)
+    with pytest.raises(StrangerError):
+        Admission(lambda: Rule([[named(BOB)]])).admit(wanted, MINE)
+
+
+def test_a_key_that_opens_an_entry_is_not_therefore_its_recipient(age_key: AgeKey) -> None:
+    """A stranger writes their recipient into an entry that is encrypted for us."""
+    text = api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
+    forged = text.replace(age_key.recipient, STRANGER.recipient)
+    opens = credentials(age_key)
+    assert api.decrypt(forged, credentials=opens) == "a: 1\n"
+    with pytest.raises(StrangerError):
+        Admission().admit(rule_of(Metadata.of(module("yaml").scan(forged))), opens)
+
+
+def test_the_rule_is_looked_up_once_and_only_if_somebody_needs_the_data_key() -> None:
+    asked = []
+
+    def find() -> Rule:
+        asked.append(1)
+        return Rule([[named(BOB)]])
+
+    admission = Admission(find, named=[named(ME)])
+    held = metadata([listed(STRANGER)])
+    admission.check(held, None, MINE)
+    admission.check(held, Rule([[listed(STRANGER), named(ME)]]), MINE)
+    assert asked == []
+    admission.check(held, Rule([[listed(STRANGER), named(BOB)]]), MINE)
+    admission.check(held, Rule([[named(BOB)]]), MINE, new_data_key=True)
+    assert asked == [1]
+
+
+# --- for whom a data key is wrapped --------------------------------------------------------------
+
+
+def again(held: Metadata, wanted: Rule | None, admission: Admission) -> list[list[WrappedKey]]:
+    groups, _ = gate.wrap_again(os.urandom(32), held, wanted, admission, MINE, NOW)
+    return groups
+
+
+def test_one_group_keeps_the_entries_that_it_has() -> None:
+    held = metadata([listed(ME), listed(STRANGER)])
+    assert again(held, None, Admission()) is held.groups
+    ((one, two, new),) = again(
+        held, Rule([[*held.groups[0][0:0], listed(ME), listed(STRANGER), named(BOB)]]),
+        Admission(named=[named(BOB)]),
+    )  # fmt: skip
+    assert (one, two) == (held.groups[0][0], held.groups[0][1])
+    assert new.enc != "garbage"
+
+
+@pytest.mark.parametrize(
+    ("held", "added"),
+    [
+        (metadata([listed(ME), listed(STRANGER)], spoiled=True), None),
+        (
+            metadata([listed(ME), listed(STRANGER)], spoiled=True),
+            [[listed(ME), listed(STRANGER), named(BOB)]],
+        ),
+        (
+            metadata([listed(ME)], [listed(BOB), listed(STRANGER)], threshold=2),
+            [[listed(ME), named(BOB)], [listed(BOB), listed(STRANGER)]],
+        ),
+        (metadata([listed(ME)], [listed(STRANGER)], threshold=2, spoiled=True), None),
+    ],
+    ids=["spoiled", "spoiled, and one is added", "new shares", "spoiled share"],
+)  # fmt: skip
+def test_where_the_file_s_own_entries_are_wrapped_again_strangers_are_refused(
+    held: Metadata, added: list[list[MasterKey]] | None
+) -> None:
+    wanted = Rule(added, held.threshold or None) if added is not None else None
+    ours = Rule([[named(ME), named(BOB)]])
+    admission = Admission(lambda: ours, named=[named(BOB)])
+    for act in (
+        lambda: again(held, wanted, admission),
+        lambda: admission.check(held, wanted, MINE),
+    ):
+        with pytest.raises(StrangerError, match=STRANGER.recipient) as caught:
+            act()
+        assert [key.name for key in caught.value.strangers] == [STRANGER.recipient]
+
+
+def test_a_new_data_key_for_a_rule_made_from_a_file_needs_an_admission(age_key: AgeKey) -> None:
+    text = api.encrypt("a: 1\n", rule(age_key, BOB), credentials=credentials(age_key))
+    own = rule_of(Metadata.of(module("yaml").scan(text)))
+    opens = credentials(age_key)
+    with pytest.raises(StrangerError, match=BOB.recipient):
+        sealing.encrypt("a: 2\n", own, format="yaml", credentials=opens)
+    with pytest.raises(StrangerError, match=BOB.recipient):
+        sealing.encrypt("a: 2\n", own, format="yaml", twin=text, new_data_key=True, credentials=opens)
