@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
         def root(self, whole: Tree) -> Entry:
             """Return the entry of the first document, which is the one that values are written into."""
+
+        def drop_plain(self, tree: Any, path: Path) -> None:
+            """Remove the value at a path, which must exist, from plain values."""
 else:
     Protocol = object  # only type checkers need it, and importing typing takes time
 

@@ -63,6 +63,7 @@ from encconf.text.document import (
     limit_lines,
     limit_paths,
     newline_of,
+    too_many,
     whole_document,
 )
 
@@ -90,7 +91,7 @@ def scan(text: str, *, comments: bool = False) -> Document:
     A text with a ``[sops]`` section is read exactly as sops reads it, and any other text as the module's
     docstring describes.  Raises ParseError, and MetadataError for a block whose names contradict each other.
     """
-    limit_lines(text)
+    limit_lines(text, signs="#;")
     if _has_block(text):
         return _document(text, read_lines(text, exact=True), comments)
     flat.check(text)
@@ -190,7 +191,10 @@ def _document(text: str, entries: Iterator[Entry | re.Match[str]], comments: boo
     reader = _Reader(document, root)
     leaves, shape = document.leaves, document.shape
     kind = ""
+    most = document.most
     for entry in entries:
+        if len(shape) > most:
+            raise too_many(most)
         before = kind
         if not isinstance(entry, Entry):
             kind = "key"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError
-from encconf.formats import ini, ini_text, writing
+from encconf.formats import ini, ini_text, plain, writing
+from encconf.formats.ini_scan import INDENTED
 from encconf.formats.plain import stored_text, string_of
 from encconf.text.document import Document, content_of, newline_of
 from encconf.text.tree import Entry, Single, Tree, descend, drop, line_after, lines, put
@@ -24,8 +25,10 @@ stored = stored_text
 def tree(document: Document) -> Tree:
     """Return the tree of a scanned text: sections, and the keys before the first one.
 
-    Several sections may have the same name.
+    Several sections may have the same name.  In a text with the rules of configparser, every value has the
+    style of an indented one, so that new values are spelled by these rules.
     """
+    style = INDENTED if document.parts and document.parts[0].indent else None
     text = document.text
     data: Any = content_of(document)[0]
     whole = here = Tree("map", data)
@@ -42,7 +45,7 @@ def tree(document: Document) -> Tree:
         elif found.kind == "key":
             here.entries += lines(text, at, found.line)
             said = found.value.encode("utf-8", "surrogateescape")
-            value = Single(text[found.start : found.end], ("str", said), style=found.style)
+            value = Single(text[found.start : found.end], ("str", said), style=style or found.style)
             steps = (found.name,) if here is not whole else (ini.DEFAULT, found.name)
             head, post = text[found.line : found.start], text[found.end : found.stop]
             here.entries.append(Entry(steps, "", head, value, post, key=found.name))
@@ -70,7 +73,7 @@ def replace(chain: list[Entry], path: Path, value: Plain) -> None:
         return
     old = chain[-1].value
     assert isinstance(old, Single)
-    spelled = ini_text.spelled_as(old.style, string_of(value))
+    spelled = _spelled(old.style, string_of(value), newline_of(chain[0].tree.text))
     if not old.text and chain[-1].post[:1] not in ("", "\r", "\n"):
         spelled += " "  # a comment follows
     chain[-1].value = Single(spelled, {})
@@ -84,7 +87,7 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
         return
     text = whole.text
     newline = newline_of(text)
-    spelled = ini_text.spelled_as("", string_of(value))
+    spelled = _spelled(INDENTED if _is_indented(whole) else "", string_of(value), newline)
     siblings = [entry for entry in here.members if entry.steps[:-1] == path[:-1]]
     head = f"{path[-1]} = "
     if siblings and (here is not whole or len(path) == len(siblings[-1].steps)):
@@ -101,26 +104,52 @@ def add(chain: list[Entry], path: Path, value: Plain) -> None:
         whole.entries.append(Entry(path[:1], before, f"[{path[0]}]{newline}", section))
 
 
-def remove(chain: list[Entry], path: Path) -> None:
-    """Remove a key with its line, or a section with all its keys.
+def _is_indented(whole: Tree) -> bool:
+    """Whether the text has the rules of configparser: then all values that were scanned say so."""
+    for entry in whole.members:
+        value = entry.value
+        for each in value.members if isinstance(value, Tree) else [entry]:
+            if isinstance(each.value, Single) and each.value.style == INDENTED:
+                return True
+    return False
 
-    If no key is left before the first section, the header of their section shows that it is empty.
-    """
+
+def _spelled(style: str, value: str, newline: str) -> str:
+    """Return a value as it is written.  configparser knows no quotes; it continues in indented lines."""
+    return value.replace("\n", f"{newline}    ") if style == INDENTED else ini_text.spelled_as(style, value)
+
+
+def remove(chain: list[Entry], path: Path) -> None:
+    """Remove a key with its line, or a section with all its keys."""
     outer = chain[-2 if not path else -1].tree
     entry = chain[-1]
     if isinstance(entry.value, Single):
-        at = outer.entries.index(entry)
-        del outer.entries[at]
-        if len(entry.steps) == 2 and not any(entry.steps[0] in each.steps for each in outer.members):
-            line_break = entry.post[len(entry.post.rstrip("\r\n")) :]
-            header = Entry(entry.steps[:1], "", f"[{entry.steps[0]}]{line_break}", Tree("map", {}))
-            outer.entries.insert(at, header)
+        outer.entries.remove(entry)
+        _drop_default(chain[0].tree)
         whole = tuple(step for each in chain for step in each.steps)
         chain, rest = descend(chain[0], whole)
         if not rest:  # another section of the same name has the key, too
             remove(chain, rest)
     else:
         outer.entries = _without_section(outer.entries, path or chain[-1].steps)
+
+
+def drop_plain(tree: Any, path: Path) -> None:
+    """Remove a value.  Every INI text has a section DEFAULT for sops, so it is nothing without keys."""
+    plain.drop_plain(tree, path)
+    if path[0] == ini.DEFAULT and not tree.get(ini.DEFAULT, True):
+        del tree[ini.DEFAULT]
+
+
+def _drop_default(whole: Tree) -> None:
+    """Remove the headers of ``DEFAULT`` if it has no keys: sops would have the section twice."""
+    default = [entry for entry in whole.members if entry.steps[0] == ini.DEFAULT]
+    if any(isinstance(entry.value, Single) or entry.tree.members for entry in default):
+        return
+    entries: list[Entry] = []
+    for entry in whole.entries:
+        entries += entry.tree.entries if entry in default else [entry]
+    whole.entries = entries
 
 
 def _put_section(root: Entry, path: Path, values: dict[str, Plain]) -> None:

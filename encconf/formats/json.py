@@ -22,6 +22,7 @@ from encconf.text.document import (
     Document,
     Leaf,
     add_path,
+    detach_lost,
     error_at,
     limit_digits,
     limit_paths,
@@ -162,6 +163,8 @@ def scan(text: str, *, comments: bool = False) -> Document:
             if scope.parent is None:
                 if twice >= 0 and document.block is None:
                     raise _twice(text, twice)
+                if twice >= 0:
+                    detach_lost(document)
                 return _close(document, at)
             shape.append("}")
             scope = scope.parent

@@ -88,7 +88,7 @@ class Scanner:
         self.headers: set[Scope] = set()  # the tables whose header has been read, or that had dotted keys
         self.dotted: list[Scope] = []  # the tables with dotted keys since the last header
         self.count = 0
-        limit_lines(text)
+        limit_lines(text, signs="#")
         self.most = most_items(text)
         self.paths = 0
         self.comments: list[Comment] | None = [] if comments else None

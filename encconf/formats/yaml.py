@@ -32,7 +32,7 @@ def scan(text: str, *, comments: bool = False, any_keys: bool = False) -> Docume
     Raises ParseError for text that is not YAML or that sops cannot store, LimitError for text that is
     deeper or more repetitive than any real file, and EmptyDocumentError if the text has no document.
     """
-    limit_lines(text, BREAK)
+    limit_lines(text, BREAK, signs="#")
     document = lines.scan(text, comments) or _read(text, comments, any_keys)
     if len(document.shape) > document.most:
         raise too_many(document.most)

@@ -108,8 +108,8 @@ _MARKER = r"(?m)^---(?=\s|\Z)"
 def detach(document: Document) -> list[Edit]:
     """Return the edits that remove the block from every document.
 
-    A first document that had only the block becomes ``{}``, so that it is still a document, unless it begins
-    with ``---``.
+    A document that had only the block becomes ``{}``, as in sops, unless it is the first one and begins with
+    ``---``.
     """
     edits: list[Edit] = []
     for part, tree in zip(document.parts, document.trees, strict=True):
@@ -119,8 +119,8 @@ def detach(document: Document) -> list[Edit]:
             edits.append(_detach_flow(document, part, *part.block))
         else:
             start, end = _block_lines_of(document.text, *part.block)
-            alone = not tree and part is document.parts[0]
-            gone = alone and not re.compile(_MARKER).search(document.text, 0, start)
+            first = part is document.parts[0]
+            gone = not tree and not (first and re.compile(_MARKER).search(document.text, 0, start))
             edits.append((start, end, "{}" + newline_of(document.text) if gone else ""))
     return edits
 

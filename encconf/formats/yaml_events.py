@@ -24,12 +24,28 @@ from encconf.formats.yaml_words import (
     line_start,
     properties,
 )
-from encconf.text.document import MAX_DEPTH, Comment, Document, Flow, Leaf, Part, Scope, add_path, too_many
+from encconf.text.document import (
+    MAX_DEPTH,
+    Comment,
+    Document,
+    Flow,
+    Leaf,
+    Part,
+    Scope,
+    add_path,
+    detach_lost,
+    too_many,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+
+def is_of_sops(document: Document) -> bool:
+    """Whether the document being read follows an encrypted one: sops allows a key twice in it."""
+    return len(document.parts) > 1 and document.parts[0].block is not None
 
 
 def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Document:
@@ -101,7 +117,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     value = _key(text, start, value, tag, style == PLAIN, any_keys)
                 if style == DOUBLE and "\\/" in text[start:end]:
                     refuse_slash(text, start, end)
-                if value in node:
+                if value in node and not is_of_sops(document):
                     raise error_at(text, start, "the mapping has the same key twice")
                 key = value
                 if event.anchor is not None:
@@ -201,7 +217,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             aliases.add(target)
             if in_map and key is None:
                 key = _alias_key(document, target, start, end)
-                if key in node:
+                if key in node and not is_of_sops(document):
                     raise error_at(text, start, "the mapping has the same key twice")
                 if place_comments:
                     step_at[len(events) - 1] = key
@@ -249,6 +265,8 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
         following = part.start
     if place_comments:
         _place_comments(document, events, scope_at, step_at)
+    if is_of_sops(document):
+        detach_lost(document)
     return document
 
 

@@ -241,6 +241,14 @@ def _copy(node: Any, found: dict[int, Any]) -> Any:
     return new
 
 
+def detach_lost(document: Document) -> None:
+    """Take the values out of the trees whose key occurs again with a collection: the last one counts."""
+    for leaf in document.leaves:
+        scope = leaf.scope
+        if scope.node[leaf.step] is not None:
+            leaf.scope = Scope(scope.parent, scope.step, scope.keys, scope.aad, {str(leaf.step): None})
+
+
 def mapped(node: Any, single: Callable[[Any], Any]) -> Any:
     """Return a dict or list, and all below it, with a function's result for each single value."""
     if isinstance(node, dict):
@@ -301,15 +309,21 @@ def too_many(most: int) -> LimitError:
     return LimitError(f"the document holds more than {most} values and collections for its size")
 
 
-def limit_lines(text: str, breaks: str = "\n") -> None:
+def limit_lines(text: str, breaks: str = "\n", *, signs: str = "") -> None:
     """Raise LimitError if a text has more lines than `most_items`: each may be a value or a comment.
 
-    ``breaks`` are the characters that end a line.  A carriage return and a line feed are one break.
+    ``breaks`` are the characters that end a line.  A carriage return and a line feed are one break.  If the
+    caller counts values itself, which may have many lines, it gives the ``signs`` that start a comment: then
+    only empty lines and comments count, and `MAX_ITEMS` is the limit for all lines.
     """
     most = most_items(text)
     found = sum(text.count(sign) for sign in breaks if sign in text)  # counting takes 40 times as long
     if found > most and "\r" in breaks:
         found -= text.count("\r\n")
+    if MAX_ITEMS >= found > most and signs:
+        import re
+
+        found = len(re.findall(rf"(?>\A|\r\n|[{breaks}])[ \t]*+(?=[{signs}{breaks}])", text))
     if found > most:
         raise LimitError(f"the document has more than {most} lines for its size")
 

@@ -29,7 +29,7 @@ from encconf.errors import (
     PlainValueError,
 )
 from encconf.formats import goyaml
-from encconf.formats.plain import drop_plain, missing, put_plain, settled
+from encconf.formats.plain import missing, put_plain, settled
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
 from encconf.text import tree as tree_of_text
@@ -278,7 +278,7 @@ def _with(document: Document, *edits: tuple[Path, Any]) -> Document:
                 raise missing(())
             find(meant, path)
             path = settled(meant, path)
-            drop_plain(meant, path)
+            writing.drop_plain(meant, path)
             tree_of_text.drop(root, path, writing)
             continue
         if path[:1] == ("sops",):

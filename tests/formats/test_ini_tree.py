@@ -75,11 +75,13 @@ def test_put_into_an_empty_section() -> None:
 @pytest.mark.parametrize(
     ("text", "left"),
     [
-        ("; c\na = 1 ; d\n\n[s]\nb = 2\n", "; c\n[DEFAULT]\n\n[s]\nb = 2\n"),
-        ("a = 1\r\n", "[DEFAULT]\r\n"),
-        ("a = 1", "[DEFAULT]"),
+        ("; c\na = 1 ; d\n\n[s]\nb = 2\n", "; c\n\n[s]\nb = 2\n"),
+        ("a = 1\r\n", ""),
+        ("a = 1", ""),
         ("a = 1\nb = 2\n", "b = 2\n"),
         ("a = 1\n[DEFAULT]\nb = 2\n", "[DEFAULT]\nb = 2\n"),
+        ("# c\n[DEFAULT]\n# d\na = 1\n# e\n[s]\n", "# c\n# d\n# e\n[s]\n"),
+        ("a = 1\n[s]\n[DEFAULT]\n", "[s]\n"),
     ],
 )
 def test_the_last_key_before_the_first_section(text: str, left: str) -> None:

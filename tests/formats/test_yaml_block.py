@@ -51,7 +51,9 @@ def test_attach_and_detach(text: str) -> None:
     attached = splice(text, yaml.attach(yaml.scan(text), block_text))
     document = yaml.scan(attached)
     assert document.block == BLOCK
-    assert splice(attached, yaml.detach(document)) == text
+    # A later document of only the block becomes {}, as in sops; the layout record has what was there.
+    without = "{}\n" if text.endswith("---\n") and text != "---\n" else ""
+    assert splice(attached, yaml.detach(document)) == text + without
     again = splice(attached, yaml.attach(document, block_text))
     assert again == attached
 

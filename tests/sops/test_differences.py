@@ -435,6 +435,18 @@ def test_json_twice(sides: Sides) -> None:
     assert sides.ours.run("set", "x.json", '["a"]', '"3"').code == 2
 
 
+def test_yaml_twice(sides: Sides) -> None:
+    text = "a: 1\n---\nb: 1\nb: 2\n"
+    sides.write("p.yaml", text)
+    real, ours, own = sides.run("encrypt", "-i", "p.yaml")
+    assert (real.code, ours.code, own.code) == (0, 2, 2)
+    sides.encrypt("x.yaml", text)
+    real, ours, own = sides.run("decrypt", "x.yaml")
+    assert real.out == ours.out == own.out == text
+    sides.write("first.yaml", "b: 1\nb: 2\n")
+    assert sides.real.run("encrypt", "-i", "first.yaml").code != 0
+
+
 def test_json_float(sides: Sides) -> None:
     sides.mine("x.json", '{\n\t"a": 1.0,\n\t"b": 1e3\n}\n')
     real, ours, own = sides.run("decrypt", "x.json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encconf.errors import LimitError
+from encconf.formats import module
 from encconf.text import document as model
 from encconf.text.document import Document, Leaf, Scope, has_crlf, position, splice
 
@@ -117,6 +118,42 @@ def test_lines_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         with pytest.raises(LimitError, match="more than 3 lines"):
             model.limit_lines(text, breaks)
+
+
+def test_lines_of_one_value_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "MAX_DENSE", 3)
+    monkeypatch.setattr(model, "DENSITY", 1000)
+    for text, breaks in (
+        ("a\nb\n" * 4, "\n"),
+        ("#\r\na\r\n\r\n" + "b\r\n" * 5, "\r\n"),
+        ("a\n #\nb\n \nc", "\n"),
+    ):
+        model.limit_lines(text, breaks, signs="#")
+    for text, breaks in (("#\n" * 4, "\n"), (" \t\r\n" * 4, "\r\n"), ("\n#\r\r;\n\n", "\r\n")):
+        with pytest.raises(LimitError, match="more than 3 lines"):
+            model.limit_lines(text, breaks, signs="#;")
+    monkeypatch.setattr(model, "MAX_ITEMS", 5)
+    with pytest.raises(LimitError):
+        model.limit_lines("a\n" * 6, signs="#")
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        ("yaml", "a: |\n" + "  x\n" * 300_000),
+        ("yaml", 'a: "' + "x\n " * 300_000 + '"\n'),
+        ("toml", 'a = """\n' + "x\n" * 300_000 + '"""\n'),
+        ("ini", '[s]\na = """' + "x\n" * 300_000 + '"""\n'),
+    ],
+)
+def test_a_value_of_many_lines_is_read(format: str, text: str) -> None:
+    assert len(module(format).scan(text, comments=True).leaves) == 1
+
+
+def test_sections_and_keys_of_ini_are_limited() -> None:
+    for text in ("[s]\na=1\n" * 90_000, "[s]\n" + "".join(f"{n}=\n" for n in range(200_000))):
+        with pytest.raises(LimitError, match="values and collections"):
+            module("ini").scan(text)
 
 
 def test_a_function_of_each_single_value() -> None:

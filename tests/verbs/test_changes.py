@@ -557,7 +557,7 @@ class TestPlainValues:
 
 def test_a_text_that_becomes_too_large_is_refused_as_that() -> None:
     with pytest.raises(LimitError, match="lines for its size"):
-        changes.put("a: |\n  x\n", ("a",), "b\n" * 200_000, format="yaml")
+        changes.put("a: |\n  x\n", ("a",), "b\n" + "\n" * 200_000 + "b", format="yaml")
 
 
 class TestManyEdits:
