@@ -85,6 +85,13 @@ class about:  # noqa: N801 - it reads as a preposition
                 error.__traceback__ = error.__context__ = None
 
 
+def exclude(hint: str | None = None, **given: object) -> None:
+    """Raise ConflictError if more than one of these options is given: ``exclude(in_place=…, output=…)``."""
+    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if len(names) > 1:
+        raise ConflictError(f"{' and '.join(names)} exclude each other", hint=hint)
+
+
 def as_data(error: EncconfError, file: str | None = None) -> dict[str, str | None]:
     """Return an error as JSON data.  The message names the error's file, unless it is ``file``."""
     message = error.message if file is None or error.file in (None, file) else str(error)

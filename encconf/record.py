@@ -1,7 +1,7 @@
-"""`Record`, the base of classes that only hold values: it makes their constructor from annotated fields.
+"""`Record` and `Options`, bases of classes that only hold values: they make the constructor from annotations.
 
-It replaces `dataclasses`, whose import takes 10 ms at every start.  Type checkers see the constructor of
-each class.  Use it for classes with few objects.  A class that has one object for each value of a file
+They replace `dataclasses`, whose import takes 10 ms at every start.  Type checkers see the constructor of
+each class.  Use them for classes with few objects.  A class that has one object for each value of a file
 defines its own constructor and ``__slots__``, which takes a fifth of the time.
 """
 
@@ -12,14 +12,13 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, dataclass_transform
 else:
 
-    def dataclass_transform():
+    def dataclass_transform(**_):
         """Stand in for the decorator of `typing`, which only type checkers need."""
         return lambda cls: cls
 
 
-@dataclass_transform()
-class Record:
-    """The constructor accepts the fields in order or by name.  You can leave out a field with a default.
+class _Fields:
+    """The annotated fields of a class and its bases, and the defaults of those that have one.
 
     A default is an attribute of the class, so it must be immutable.
     """
@@ -28,9 +27,16 @@ class Record:
     _defaults: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
-        own = vars(cls)
-        cls._fields = {**cls._fields, **cls.__annotations__}
-        cls._defaults = {**cls._defaults, **{name: own[name] for name in cls.__annotations__ if name in own}}
+        cls._fields, cls._defaults = {}, {}
+        for base in cls.__mro__[-3::-1]:  # without this class and `object`
+            own = vars(base)
+            cls._fields.update(base.__annotations__)
+            cls._defaults.update({name: own[name] for name in base.__annotations__ if name in own})
+
+
+@dataclass_transform()
+class Record(_Fields):
+    """The constructor accepts the fields in order or by name.  You can leave out a field with a default."""
 
     def __init__(self, *values: Any, **named: Any) -> None:
         count = len(values) + len(named)
@@ -39,3 +45,27 @@ class Record:
         if len(named) < count or self.__dict__.keys() != self._fields.keys():
             wanted, given = ", ".join(self._fields), ", ".join(named) or "nothing"
             raise TypeError(f"{type(self).__name__} takes {wanted}, not {count} values for {given}")
+
+
+@dataclass_transform(kw_only_default=True)
+class Options(_Fields):
+    """The base of the options of a verb.  The constructor accepts the fields by name.
+
+    Classes with options that several verbs have can be combined: ``class Options(ByRule, Naming)``.
+    """
+
+    def __init__(self, **named: Any) -> None:
+        self.__dict__ = {**self._defaults, **named}
+        if self.__dict__.keys() != self._fields.keys():
+            wanted, given = ", ".join(self._fields), ", ".join(named) or "nothing"
+            raise TypeError(f"{type(self).__name__} takes {wanted}, not {given}")
+
+    @classmethod
+    def fields(cls) -> dict[str, str]:
+        """Return the annotation of each field by its name."""
+        return dict(cls._fields)
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Return the fields that have a default, with it."""
+        return dict(cls._defaults)

@@ -296,7 +296,7 @@ def work(pipe: Connection, identities: str, folder: str) -> None:
     from engine import credentials
 
     from encconf import errors
-    from encconf.cli import table  # noqa: F401
+    from encconf.cli import shared, table  # noqa: F401
 
     os.chdir(folder)
     os.environ.update({"HOME": folder, "SOPS_AGE_KEY": identities})

@@ -21,7 +21,7 @@ from pace import at_most
 from project import Project
 
 from encconf import api, cli, sources
-from encconf.cli import git
+from encconf.cli import table
 from encconf.cli.console import Console
 from encconf.engine.metadata import MAX_KEYS
 from encconf.errors import (
@@ -362,7 +362,7 @@ def test_what_a_command_held_is_freed_before_a_lack_of_memory_is_reported(
         except MemoryError:
             raise MemoryError from None
 
-    monkeypatch.setattr(git, "merge", fails)
+    monkeypatch.setattr(table.command("git merge"), "run", fails)
     monkeypatch.setattr(Console, "error", lambda *_: reported.append(held[0]() is None))
     assert cli.main(["git", "merge", "base", "ours", "theirs", "f.yaml"]) == 129
     assert reported == [True]

@@ -18,10 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from reference import ROOT, names, topic
 
 from encconf import __version__
+from encconf.cli.command import Command, Option
 from encconf.cli.error_help import ENTRIES
-from encconf.cli.grammar import Command
-from encconf.cli.options import Option
-from encconf.cli.table import COMMANDS, ROOT_OPTIONS
+from encconf.cli.table import ROOT_OPTIONS, commands
 
 FOLDER = ROOT / "build" / "man"
 SUMMARY = "encrypted configuration files, compatible with SOPS"
@@ -102,8 +101,8 @@ def main_page() -> str:
     """encconf(1)."""
     lines = [*head("encconf", 1, SUMMARY), ".SH SYNOPSIS"]
     lines += ["\\fBencconf\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]", ".SH DESCRIPTION"]
-    lines += ["encconf encrypts configuration files in the format of SOPS.", ".SH COMMANDS"]
-    for command in COMMANDS:
+    lines += ["encconf encrypts configuration files in the format of SOPS.", ".SH commands()"]
+    for command in commands():
         lines += [".TP", f"\\fB{plain(command.name)}\\fR", plain(command.summary)]
     lines += [".SH OPTIONS", *options(ROOT_OPTIONS)]
     lines += [".SH EXIT STATUS", *listed(topic("exit-codes"))]
@@ -144,7 +143,7 @@ def text(lines: list[str]) -> str:
 
 def pages() -> dict[str, str]:
     """Every page by its file name."""
-    made = {f"man1/{title(command)}.1": command_page(command) for command in COMMANDS}
+    made = {f"man1/{title(command)}.1": command_page(command) for command in commands()}
     return {
         "man1/encconf.1": main_page(),
         **made,

@@ -20,10 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from encconf.audit.findings import KINDS  # noqa: E402
+from encconf.cli.command import Command, Option  # noqa: E402
 from encconf.cli.error_help import ENTRIES  # noqa: E402
-from encconf.cli.grammar import Command  # noqa: E402
-from encconf.cli.options import Option  # noqa: E402
-from encconf.cli.table import COMMANDS, ROOT_OPTIONS  # noqa: E402
+from encconf.cli.table import ROOT_OPTIONS, commands  # noqa: E402
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -78,12 +77,12 @@ def command_line() -> str:
         "sops instead: see [Coming from sops](../from-sops.md).\n",
         table(("command", "what it does"), [
             (f"[`{each.name}`](#encconf-{each.name.replace(' ', '-')})", cell(each.summary))
-            for each in COMMANDS
+            for each in commands()
         ]),
         "You can also put these options before the command:\n",
         options(ROOT_OPTIONS),
     ]  # fmt: skip
-    for command in COMMANDS:
+    for command in commands():
         out.append(
             f"## encconf {command.name}\n\n{cell(command.summary)}\n\n```text\n{usage(command)}\n```\n"
         )

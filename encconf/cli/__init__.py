@@ -23,8 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from encconf.cli.grammar import Command
-    from encconf.cli.options import Value, Values
+    from encconf.cli.command import Command, Value, Values
 
 
 AUDIT = "/etc/sops/audit.yaml"
@@ -101,12 +100,12 @@ class _Call:
 
             usage.complete()
         if argv in (["--version"], ["-v"]):  # without the table, which takes 1 ms
-            from encconf.cli.version import show_version
+            from encconf.cli.commands.version import version
 
-            show_version(self.console)
+            self.console.data(version())
             return 0
         if not argv:
-            from encconf.cli.about import show_overview
+            from encconf.cli.commands.help import show_overview
 
             show_overview(self.console)
             return 0
@@ -127,19 +126,19 @@ class _Call:
             if is_for_sops(argv):
                 return self._run_as_sops(argv)
             raise
-        if not command.target:
-            from encconf.cli.about import show_usage
+        if command.is_group:
+            from encconf.cli.commands.help import show_usage
 
             show_usage(self.console, command)
         self.failure = command.failure
         _refuse_wrong(command, values)
         _set_from_environment(command, values)
-        _as_texts(values)
-        if (color := values.pop("color")) is not None:
+        _as_texts(command, values)
+        if (color := values["color"]) is not None:
             self.console = Console(str(color))
-        self.console.quiet = values.pop("quiet") is True
-        self.console.keys = _take_key_options(values)
-        command.function()(self.console, **values)
+        self.console.quiet = values["quiet"] is True
+        self.console.keys = _key_variables(values)
+        command.run(self.console, values)
         return 0
 
     def _run_as_sops(self, argv: list[str]) -> int:
@@ -199,11 +198,7 @@ def _set_from_environment(command: Command, values: Values) -> None:
                 continue
             if option.choices and value not in option.choices:
                 raise UsageError(f"{option.env} must be one of: {', '.join(option.choices)}")
-            values[option.dest] = [value] if option.kind == "*" else value
-
-
-# The options of these kinds accept an empty value.  Of others, it would be ignored: `rotate --rm-age ""`.
-_MAY_BE_EMPTY = ("NUMBER", "PATH", "REGEX", "SUFFIX", "TEXT")
+            values[option.dest] = [value] if option.many else value
 
 
 def _refuse_wrong(command: Command, values: Values) -> None:
@@ -220,9 +215,7 @@ def _refuse_wrong(command: Command, values: Values) -> None:
     if "" in _each(values.get("file")):
         raise MissingFileError("the name of a file is empty", hint=hint)
     for option in command.options:
-        if option.metavar not in _MAY_BE_EMPTY and not all(
-            each.strip(" ,") for each in _each(values[option.dest])
-        ):
+        if not option.empty and not all(each.strip(" ,") for each in _each(values[option.dest])):
             raise UsageError(f"{option.names[0]} has an empty value", hint=hint)
 
 
@@ -230,23 +223,21 @@ def _each(value: Value) -> list[str]:
     return value if isinstance(value, list) else [value] if isinstance(value, str) else []
 
 
-# Options whose values are text, so they must be UTF-8.  The name of a file may be any bytes.
-_TEXTS = ("value", "extract", "section", "age", "add_age", "rm_age", "prefix", "nested_separator")
-_TEXTS_END = ("_regex", "_suffix")
+def _as_texts(command: Command, values: Values) -> None:
+    """Decode the values that are text, which must be UTF-8."""
+    texts = [option.dest for option in command.options if option.utf8]
+    texts += [argument.dest for argument in command.arguments if argument.utf8]
+    for dest in texts:
+        value = values[dest]
+        if isinstance(value, str):
+            values[dest] = as_text(value)
+        elif isinstance(value, list):
+            values[dest] = [as_text(word) for word in value]
 
 
-def _as_texts(values: Values) -> None:
-    for dest, value in values.items():
-        if dest in _TEXTS or dest.endswith(_TEXTS_END) or (dest == "path" and "file" in values):
-            if isinstance(value, str):
-                values[dest] = as_text(value)
-            elif isinstance(value, list):
-                values[dest] = [as_text(each) for each in value]
-
-
-def _take_key_options(values: Values) -> dict[str, str]:
-    """Remove the options that choose the keys to open files with, and return them as variables."""
-    services, profile = values.pop("keyservice", None), values.pop("aws_profile", None)
+def _key_variables(values: Values) -> dict[str, str]:
+    """Return the options that choose the keys to open files with, as variables."""
+    services, profile = values.get("keyservice"), values.get("aws_profile")
     found: dict[str, str] = {}
     if isinstance(services, list) and services:
         found["SOPS_KEYSERVICE"] = ",".join(services)

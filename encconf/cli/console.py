@@ -16,12 +16,15 @@ import sys
 import time
 
 from encconf.errors import EncconfError, UsageError
-from encconf.text.printable import escaped, printable, quoted
+from encconf.io.descriptors import is_terminal
+from encconf.text.printable import no_command, one_line, printable, quoted, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+
+    from encconf.identities.credentials import Credentials
 
 
 _RED, _YELLOW, _CYAN = "1;31", "1;33", "36"
@@ -106,6 +109,19 @@ class Console:
             return self.ask(f"{question} [y/N]").lower().startswith("y")
         except EOFError:
             return False
+
+    def credentials(self) -> Credentials:
+        """Return the credentials to open files with.  Their warnings are printed."""
+        from encconf.identities.credentials import Credentials
+
+        environ = {**self.environ, **self.keys} if self.keys else self.environ
+        found = Credentials.from_env(environ, notify=self.warn)
+        status = self.status()
+        if status is not None:
+            found.watch = status.watch
+            if found.prompt is not None:
+                found.prompt = status.quietly(found.prompt)
+        return found
 
     def progress(self, total: int, doing: str) -> AbstractContextManager[Callable[[], None]]:
         """Show a progress bar for a command on several files: ``with progress(…) as step:``, for each file.
@@ -383,34 +399,11 @@ def wants_color(mode: str | None, descriptor: int, environ: Mapping[str, str]) -
     return is_terminal(descriptor)
 
 
-def is_terminal(descriptor: int) -> bool:
-    """Whether a descriptor is open on a terminal."""
-    return os.isatty(descriptor)
-
-
-def visible(text: str) -> str:
-    """Escape the control characters of a text, which may contain names from an untrusted file."""
-    return escaped(text, "\n\t")
-
-
 def paragraph(text: str) -> str:
     """Make a message safe: a name with a line break can fake no other message, and no command to CI."""
     first, *more = visible(text).split("\n")
     lines = [first, *(line if not line or line.startswith("  ") else f"  {line}" for line in more)]
-    return "\n".join(map(_no_command, lines))
-
-
-def _no_command(line: str) -> str:
-    """Escape the first character of a line that a CI system would obey: ``::error::…``, ``##[error]…``."""
-    body = line.lstrip()
-    if not body.startswith(("::", "##")):
-        return line
-    return f"{line[: len(line) - len(body)]}\\x{ord(body[0]):02x}{body[1:]}"
-
-
-def one_line(text: str) -> str:
-    """Escape a name, so that it cannot end its line or give commands to a CI system."""
-    return _no_command(visible(text).replace("\n", "\\n").replace("\t", "\\t"))
+    return "\n".join(map(no_command, lines))
 
 
 def as_text(word: str) -> str:

@@ -6,10 +6,14 @@ An option may come anywhere after its command, and some before it (`ROOT_OPTIONS
 
 from __future__ import annotations
 
-from encconf.cli.grammar import Command
-from encconf.cli.options import Values
-from encconf.cli.table import ENTRIES, HELP, ROOT, ROOT_OPTIONS, VERSION
+from encconf.cli import table
+from encconf.cli.command import HELP, VERSION, Command
+from encconf.cli.table import ROOT, ROOT_OPTIONS
 from encconf.errors import MissingFileError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.cli.command import Values
 
 
 def parse(argv: list[str]) -> tuple[Command, Values]:
@@ -19,8 +23,9 @@ def parse(argv: list[str]) -> tuple[Command, Values]:
     Raises UsageError, and MissingFileError if no file is named where one is needed.
     """
     words = argv[::-1]  # the next word is the last one
-    entry, values = ROOT, Values()
-    while not entry.target:
+    entry = ROOT
+    values: Values = {}
+    while entry.is_group:
         first = _read(words, entry, values)
         if not first or "version" in values:  # which needs no command, so it may be an unknown one
             break
@@ -32,9 +37,11 @@ def parse(argv: list[str]) -> tuple[Command, Values]:
         values[entry.rest], words = words[::-1][at + 1 :], words[len(words) - at :]
     positional = _read(words, entry, values)
     if "help" in values:
-        return ENTRIES["help"], {**ENTRIES["help"].defaults(), "words": entry.name.split()}
+        help = table.command("help")
+        return help, {**help.defaults(), "words": entry.name.split()}
     if "version" in values:
-        return ENTRIES["version"], ENTRIES["version"].defaults()
+        version = table.command("version")
+        return version, version.defaults()
     _place(entry, values, positional)
     return entry, {dest: values[dest] for dest in defaults}
 
@@ -44,12 +51,12 @@ def find(words: list[str]) -> Command:
     if not words:
         return ROOT
     *group, last = words
-    within = ENTRIES.get(" ".join(group), ROOT)
-    found = ENTRIES.get(" ".join(words))
+    within = table.entry(" ".join(group)) or ROOT
+    found = table.entry(" ".join(words))
     if found is None or not last or " " in last:
         from encconf.text.words import did_you_mean
 
-        names = [name.split() for name in ENTRIES if name]
+        names = [name.split() for name in table.ALL]
         known = [name[-1] for name in names if name[:-1] == group]
         raise _mistake(within, f"unknown command {last!r}", did_you_mean(last, known))
     return found
@@ -60,10 +67,10 @@ def _read(words: list[str], entry: Command, values: Values) -> list[str]:
     options = (*ROOT_OPTIONS, VERSION) if entry is ROOT else entry.options
     known = {name: option for option in (*options, HELP) for name in option.names}
     others: list[str] = []
-    while words and (entry.target or not others):
+    while words and (not entry.is_group or not others):
         word = words.pop()
         if word == "--":
-            if not entry.target:
+            if entry.is_group:
                 continue  # the command follows
             return [*others, *words[::-1]]
         if word[:1] != "-" or word == "-":
@@ -95,9 +102,9 @@ def _read(words: list[str], entry: Command, values: Values) -> list[str]:
 
 def _is_of_sops(entry: Command, name: str) -> bool:
     """Whether sops has this flag, with one dash or two.  ``-output`` is not ``-o utput`` then."""
-    from encconf.cli import sops_line
+    from encconf.cli.sops_table import ENTRIES
 
-    return entry.name in sops_line.ENTRIES and name in sops_line.flags_of(sops_line.ENTRIES[entry.name])
+    return entry.name in ENTRIES and name in ENTRIES[entry.name].known
 
 
 def _place(entry: Command, values: Values, positional: list[str]) -> None:
@@ -119,14 +126,14 @@ def _place(entry: Command, values: Values, positional: list[str]) -> None:
 
 def _takes_secret(entry: Command) -> bool:
     """Whether a word may be part of a secret, so that no message quotes it: ``set FILE PATH $PASSWORD``."""
-    return any(argument.dest == "value" for argument in entry.arguments)
+    return any(argument.secret for argument in entry.arguments)
 
 
 def _unknown_option(entry: Command, name: str, words: list[str], known: list[str]) -> UsageError:
     from encconf.text.words import did_you_mean
 
     next_words = " ".join(words[:-3:-1]), *words[-1:]
-    meant = next((ENTRIES[each] for each in next_words if entry is ROOT and each in ENTRIES), entry)
+    meant = next((table.command(each) for each in next_words if entry is ROOT and each in table.ALL), entry)
     if meant is not entry:
         known = [each for option in (*meant.options, HELP) for each in option.names]
     if name in known:

@@ -29,6 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from encconf.cli.sops_line import Line
+
 
 class SopsConsole(Console):
     """A console that prints as sops does: errors without a prefix, and notes only with ``--verbose``."""
@@ -67,14 +69,14 @@ def main(argv: list[str], said: SopsConsole) -> int:
 
             said.data(words(argv[:-1]))
             return 0
-        from encconf.cli.sops_line import ENTRIES, parse
+        from encconf.cli.sops_line import parse
 
         line = parse(argv, said.environ)
-        said.verbose = line.root.on("verbose") or line.on("verbose")
-        if line.root.on("version"):
+        said.verbose = line.root.flags.verbose or line.flags.verbose
+        if line.root.flags.version:
             said.data(_VERSION)
         elif (
-            line.on("help")
+            line.flags.help
             or line.command.endswith(" help")
             or (line.args[:1] in (["help"], ["h"]) and not line.command)
         ):
@@ -82,13 +84,30 @@ def main(argv: list[str], said: SopsConsole) -> int:
 
             said.data(help_text(line))
         else:
-            from encconf.cli.sops_run import Run
-
-            ENTRIES[line.command].function()(Run(said, line))
+            _run(said, line)
     except EncconfError as error:
         said.error(error)
         return error.exit_code
     return 0
+
+
+def _run(said: SopsConsole, line: Line) -> None:
+    """Call the function of the command."""
+    from encconf.cli.sops_run import Run
+
+    run = Run(said, line)
+    if line.command.startswith("completion "):
+        from encconf.cli import sops_help
+
+        sops_help.completion(run)
+    elif line.command in ("rotate", "updatekeys", "groups add", "groups delete", "keyservice", "publish"):
+        from encconf.cli import sops_keys
+
+        sops_keys.COMMANDS[line.command](run)
+    else:
+        from encconf.cli import sops_texts
+
+        sops_texts.COMMANDS[line.command](run)
 
 
 _VERSION = f"sops {SOPS_VERSION}\n"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from encconf.cli.grammar import Command
-from encconf.cli.sops_line import COMMANDS, ENTRIES, Line, no_topic
+from encconf.cli.sops_line import Line, no_topic
+from encconf.cli.sops_table import COMMANDS, ENTRIES, Entry
 from encconf.io.packaged import packaged
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ def help_text(line: Line) -> str:
     if not name and line.args[:1] in (["help"], ["h"]):
         name = " ".join(line.args[1:2])
     if name and name in ENTRIES:
-        return _of_command(name) if ENTRIES[name].target else _of_group(name, [])
+        return _of_group(name, []) if ENTRIES[name].is_group else _of_command(name)
     if name not in ("", "help", "h"):
         raise no_topic(name)
     commands = "".join(f"   {each:12} {ENTRIES[each].summary}\n" for each in COMMANDS)
@@ -44,19 +44,24 @@ def _of_command(name: str) -> str:
     return f"sops {name} - {ENTRIES[name].summary}\n\nFLAGS:\n{_flag_lines(ENTRIES[name])}"
 
 
-def _flag_lines(entry: Command) -> str:
+def _flag_lines(entry: Entry) -> str:
     lines = []
-    for flag in entry.options:
-        value = "" if flag.is_switch else " number" if flag.kind == "#" else " value"
-        lines.append(f"   {', '.join(flag.names)}{value}{f' [${flag.env}]' if flag.env else ''}\n")
+    for flag in entry.flags:
+        value = "" if flag.is_switch else " number" if flag.type == "int" else " value"
+        variable = f" [${flag.env}]" if flag.env else ""
+        lines.append(f"   {', '.join(map(_dashed, flag.names))}{value}{variable}\n")
     return "".join(lines)
+
+
+def _dashed(name: str) -> str:
+    return f"--{name}" if len(name) > 1 else f"-{name}"
 
 
 def words(before: list[str]) -> str:
     """Return the words that can follow, one on each line: commands, or flags after a dash."""
     command = next((word for word in before if word in COMMANDS), "")
     if before and before[-1][:1] == "-":
-        found = [name for flag in ENTRIES[command].options for name in flag.names]
+        found = [_dashed(name) for flag in ENTRIES[command].flags for name in flag.names]
         return "".join(f"{name}\n" for name in found if name.startswith(before[-1]))
     below = [name.partition(" ")[2] for name in ENTRIES if name.startswith(f"{command} ")]
     return "".join(f"{name}\n" for name in (below if command else (*COMMANDS, "help")))

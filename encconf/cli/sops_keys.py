@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from encconf.cli import plan_text
 from encconf.cli.sops_run import Run, envelope, exists, exits, fail
 from encconf.engine import plaintext
 from encconf.engine.admission import rule_of
@@ -16,6 +15,7 @@ from encconf.errors import (
     InputError,
     KeyAccessError,
     NotEncryptedError,
+    UsageError,
     about,
 )
 from encconf.identities.credentials import Credentials
@@ -23,8 +23,8 @@ from encconf.io import fileio
 from encconf.keys import MasterKey
 from encconf.rules.config import Rule, find_config, find_rule, load_file
 from encconf.rules.selection import DEFAULT
-from encconf.verbs import rekey
-from encconf.verbs.encrypt import encrypt_again
+from encconf.verbs import plan_text, rekey
+from encconf.verbs.reencrypt import encrypt_again
 
 
 def rotate(run: Run) -> None:
@@ -38,8 +38,8 @@ def rotate(run: Run) -> None:
 
 def rotate_file(run: Run, file: str) -> None:
     """Give a file a new data key, with the keys that the flags add and remove."""
-    source, target = run.formats(run.line.text("filename-override") or file)
-    add, remove = run.keys("add_"), run.keys("rm_")
+    source, target = run.formats(run.flags.filename_override or file)
+    add, remove = run.keys(run.flags.add), run.keys(run.flags.remove)
     read = run.read(file, source)
     credentials = run.credentials()
     credentials.audit("rotate", read.text)
@@ -103,7 +103,7 @@ def _update(run: Run, file: str, config: str) -> None:
     lines = plan_text.of_threshold(held, threshold or 0)
     lines += plan_text.of_groups(wanted)
     run.console.data("".join(f"{line}\n" for line in lines))
-    if not run.line.on("yes") and not _is_confirmed(run, "Is this okay? (y/n):"):
+    if not run.flags.yes and not _is_confirmed(run, "Is this okay? (y/n):"):
         run.console.tell(f"File {path} left unchanged")
         return
     enc = rekey.carry_out(wanted, rotate=False, credentials=run.credentials(), notify=run.console.warn)
@@ -120,7 +120,7 @@ def add_group(run: Run) -> None:
     """``sops groups add``."""
     if run.line.args:
         fail(1, "error: no positional arguments allowed")
-    group = run.keys()
+    group = run.keys(run.flags.group)
     _regroup(run, lambda rule, threshold: rekey.with_group(rule, group, threshold), named=group)
 
 
@@ -138,10 +138,10 @@ def _regroup(
     run: Run, change: Callable[[Rule, int | None], Rule], named: Sequence[MasterKey] = ()
 ) -> None:
     """Change the key groups of a file.  ``change`` gets its rule and the threshold that the flags set."""
-    file = run.line.text("file")
+    file = run.flags.file
     source, _ = run.formats(file)
     read = run.read(file, source)
-    threshold = run.line.number("shamir-secret-sharing-threshold") or None
+    threshold = run.flags.shamir_secret_sharing_threshold or None
     with about(file), exits(1, InputError, KeyAccessError):
         admission = run.admission(file, named=named, regroups=True)
         wanted = rekey.plan_change(
@@ -153,9 +153,18 @@ def _regroup(
 
 def keyservice(run: Run) -> None:
     """``sops keyservice``."""
-    from encconf.cli import keyservice as service
+    from encconf.cli.commands import keyservice as service
 
-    service.keyservice(run.console, **{**run.options, "verbose": run.console.verbose})
+    flags = run.flags
+    if flags.network not in ("", "tcp", "unix"):
+        raise UsageError(f"a key service listens on tcp or unix, not on {flags.network}")
+    options = service.Options(
+        network="unix" if flags.network == "unix" else "tcp",
+        address=flags.address,
+        prompt=flags.prompt,
+        verbose=run.console.verbose,
+    )
+    service.keyservice(options, run.console)
 
 
 def publish(run: Run) -> None:
@@ -166,7 +175,7 @@ def publish(run: Run) -> None:
     path = run.first()
     if not os.path.exists(path):
         raise EncconfError(f"stat {path}: no such file or directory")
-    if os.path.isdir(path) and not run.line.on("recursive"):
+    if os.path.isdir(path) and not run.flags.recursive:
         raise EncconfError("can't operate on a directory without --recursive flag.")
     credentials = run.credentials()
     credentials.key_order()
@@ -191,11 +200,11 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
     destination = publishing.find_destination(loaded, file)
     for notice in loaded.notices:
         run.console.warn(f"{config}: {notice}")
-    recursive = run.line.on("recursive")
+    recursive = run.flags.recursive
     name = publishing.name_there(
         file,
         root if recursive else None,
-        omit_extensions=run.line.on("omit-extensions") or destination.omit_extensions,
+        omit_extensions=run.flags.omit_extensions or destination.omit_extensions,
     )
     source, _ = run.formats(file)
     text = run.read(file, source).text
@@ -213,7 +222,7 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
         run.console.data("The following changes will be made to the file's key groups:\n")
         run.console.data("".join(f"{line}\n" for line in plan_text.of_groups(prepared.plan)))
     whole = os.path.abspath(file)
-    if not run.line.on("yes") and not _is_confirmed(
+    if not run.flags.yes and not _is_confirmed(
         run, f"uploading {whole} to {publishing.address(destination, name, run.environ)} ? (y/n): "
     ):
         said = f"Publication of {whole} canceled"
@@ -239,3 +248,13 @@ def _is_confirmed(run: Run, question: str) -> bool:
             raise EncconfError("expected newline" if words else "unexpected newline" if line else "EOF")
         if words[0] in ("y", "n"):
             return words[0] == "y"
+
+
+COMMANDS = {
+    "rotate": rotate,
+    "updatekeys": updatekeys,
+    "groups add": add_group,
+    "groups delete": delete_group,
+    "keyservice": keyservice,
+    "publish": publish,
+}

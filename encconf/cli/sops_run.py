@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-    from encconf.cli.files import Source
-    from encconf.cli.options import Value
     from encconf.cli.sops import SopsConsole
     from encconf.cli.sops_line import Line
     from encconf.engine.admission import Admission
@@ -30,6 +28,8 @@ if TYPE_CHECKING:
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
     from encconf.rules.config import Rule
+    from encconf.verbs.files import Source
+    from encconf.verbs.rule import Keys, Selecting
 
 
 STDIN = "/dev/stdin"
@@ -63,22 +63,18 @@ class Run:
     def __init__(self, console: SopsConsole, line: Line) -> None:
         self.console = console
         self.line = line
+        self.flags = line.flags
+        self.root = line.root.flags
         self.environ = dict(console.environ)
         # The variable is the default of the flag.  A command without the flag ignores the variable.
-        self.environ["SOPS_DECRYPTION_ORDER"] = line.text("decryption-order")
-        if "keyservice" in line.flags:
-            self.environ["SOPS_KEYSERVICE"] = ",".join(line.texts("keyservice"))
-            self.environ["SOPS_ENABLE_LOCAL_KEYSERVICE"] = str(line.on("enable-local-keyservice")).lower()
-        if line.text("aws-profile"):
-            self.environ["AWS_PROFILE"] = line.text("aws-profile")
-        self.config = line.root.text("config") or None
+        self.environ["SOPS_DECRYPTION_ORDER"] = line.flags.decryption_order
+        if line.accepts("keyservice"):
+            self.environ["SOPS_KEYSERVICE"] = ",".join(line.flags.keyservice)
+            self.environ["SOPS_ENABLE_LOCAL_KEYSERVICE"] = str(line.flags.enable_local_keyservice).lower()
+        if line.flags.aws_profile:
+            self.environ["AWS_PROFILE"] = line.flags.aws_profile
+        self.config = line.root.flags.config or None
         self.rewrite = "indent" in line.root.given
-
-    @property
-    def options(self) -> dict[str, Value]:
-        """The flags as options of encconf's own commands, without those that take a number."""
-        flags = self.line.flags.items()
-        return {name.replace("-", "_"): said for name, said in flags if isinstance(said, (str, bool, list))}
 
     def check_config(self) -> None:
         """Check the config file that --config names, even if the command does not need it."""
@@ -125,12 +121,12 @@ class Run:
 
     def not_both(self) -> None:
         """Raise an error for --output together with --in-place."""
-        if self.line.on("in-place") and self.line.text("output"):
+        if self.flags.in_place and self.flags.output:
             fail(8, "Error: cannot operate on both --output and --in-place")
 
     def no_other_keys(self, file: str, instead: str) -> None:
         """Raise an error for flags that add or remove keys, because the file does not exist."""
-        if any(value for name, value in self.line.flags.items() if name.startswith(("add-", "rm-"))):
+        if any((*self.flags.add.values(), *self.flags.remove.values())):
             fail(
                 49,
                 f'Error: cannot add or remove keys on non-existent file "{os.path.abspath(file)}", '
@@ -140,20 +136,20 @@ class Run:
     def formats(self, name: str) -> tuple[str, str]:
         """Return the formats of input and output.  Checks the config file, because sops reads it for them."""
         self.check_config()
-        return format_of(name, self.line.text("input-type")), format_of(name, self.line.text("output-type"))
+        return format_of(name, self.flags.input_type), format_of(name, self.flags.output_type)
 
     def indent(self, format: str) -> int | None:
         """Return the indentation for rewritten text: --indent, or else ``stores`` of the config file."""
         if self.rewrite:
-            return self.line.root.number("indent")
+            return self.root.indent
         from encconf.verbs.convert import stores_indent
 
         return stores_indent(format, config=self.config)
 
     def read(self, file: str, format: str) -> Source:
         """Read a file or stdin in a format.  Raises an error with exit code 2 if the file does not exist."""
-        from encconf.cli.files import Source
         from encconf.io import fileio
+        from encconf.verbs.files import Source
 
         self.check_order()
         binary = format == "binary"
@@ -164,34 +160,48 @@ class Run:
         except MissingFileError:
             fail(2, f"Error reading file: open {file}: no such file or directory")
         # --input-type is in ``format``: words that sops does not know mean binary there.
-        options: dict[str, Value] = {"ignore_mac": self.line.on("ignore-mac")}
-        return Source(file, file, fileio.resolve(file), text, format, options)
+        return Source(file, file, fileio.resolve(file), text, format)
 
     def open(self, source: Source) -> Opened:
         """Open an encrypted file.  A syntax error has exit code 1, as in sops."""
         if not source.text.strip() and source.format != "binary":
             raise NotEncryptedError
         with exits(1, InputError):
-            opened = source.open(self.credentials(), self.console.warn)
+            opened = source.open(
+                self.credentials(), self.console.warn, ignore_mac=self.flags.ignore_mac
+            )
         self.console.note("Data key recovered successfully")
         return opened
 
     def put(self, text: str, source: Source, *, in_place: bool = False) -> None:
         """Write a result to its source (with --in-place or ``in_place``), to --output, or to stdout."""
-        from encconf.cli.files import write
+        from encconf.verbs.files import write
 
-        in_place = in_place or self.line.on("in-place")
-        write(self.console, text, source if in_place else None, self.line.text("output") or None)
+        in_place = in_place or self.flags.in_place
+        write(self.console, text, source if in_place else None, self.flags.output or None)
         if in_place:
             self.console.note("File written successfully")
 
-    def keys(self, prefix: str = "") -> list[MasterKey]:
-        """Return the master keys that the flags name."""
-        from encconf.cli.rule import named_keys
+    def keys(self, named: Keys) -> list[MasterKey]:
+        """Return the master keys that flags name."""
+        from encconf.verbs.rule import named_keys
 
-        context = _context(self.line.text("encryption-context"))
-        profile = self.line.text("aws-profile")
-        return named_keys(self.options, prefix, context=context, aws_profile=profile)
+        context = _context(self.flags.encryption_context)
+        profile = self.flags.aws_profile
+        return named_keys(named, context=context, aws_profile=profile)
+
+    def _selecting(self) -> Selecting:
+        from encconf.verbs.rule import Selecting
+
+        flags = self.flags
+        return Selecting(
+            encrypted_regex=flags.encrypted_regex,
+            unencrypted_regex=flags.unencrypted_regex,
+            encrypted_suffix=flags.encrypted_suffix,
+            unencrypted_suffix=flags.unencrypted_suffix,
+            encrypted_comment_regex=flags.encrypted_comment_regex,
+            unencrypted_comment_regex=flags.unencrypted_comment_regex,
+        )
 
     def admission(
         self, file: str, *, named: Sequence[MasterKey] = (), regroups: bool = False
@@ -208,9 +218,9 @@ class Run:
         """Return the rule to encrypt a file by, from the flags and from .sops.yaml."""
         from encconf.errors import NoConfigError
         from encconf.rules import config as configs
-        from encconf.rules.selection import DEFAULT, KINDS, Selection
+        from encconf.rules.selection import DEFAULT, Selection
 
-        keys = self.keys()
+        keys = self.keys(self.flags.keys)
         rule, missing = configs.Rule([], None, DEFAULT, "the command line"), None
         notices: list[str] = []
         try:
@@ -224,8 +234,8 @@ class Run:
             for notice in notices:
                 self.console.warn(notice)
         selection = rule.selection
-        given = {kind: self.line.text(kind.replace("_", "-")) for kind in KINDS}
-        kinds = [kind for kind in KINDS if given[kind]]
+        given = self._selecting().selections
+        kinds = list(given)
         from_rule = (selection.kind, selection.pattern) != (DEFAULT.kind, DEFAULT.pattern)
         if format == "binary":
             for kind in dict.fromkeys([*kinds, *([selection.kind] if from_rule else [])]):
@@ -245,10 +255,10 @@ class Run:
             selection = Selection(kinds[0], given[kinds[0]], selection.mac_only_encrypted)
         if missing is not None and not keys:
             raise missing
-        if self.line.root.on("mac-only-encrypted") and format != "binary":
+        if self.root.mac_only_encrypted and format != "binary":
             selection = Selection(selection.kind, selection.pattern, True)
         groups = [keys] if keys else rule.groups
-        threshold = self.line.number("shamir-secret-sharing-threshold") or rule.threshold
+        threshold = self.flags.shamir_secret_sharing_threshold or rule.threshold
         return rule.replace(
             groups=groups,
             threshold=threshold if len(groups) > 1 else None,

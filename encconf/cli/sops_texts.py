@@ -39,9 +39,9 @@ def decrypt(run: Run) -> None:
 def _file_or_stdin(run: Run) -> str:
     """Return the file of a command, or `STDIN` if the line names none."""
     stdin = not run.line.args
-    if stdin and run.line.on("in-place"):
+    if stdin and run.flags.in_place:
         fail(8, "Error: cannot use --in-place when reading from stdin")
-    if stdin and run.line.command == "encrypt" and not run.line.text("filename-override"):
+    if stdin and run.line.command == "encrypt" and not run.flags.filename_override:
         fail(8, "Error: must specify --filename-override when reading from stdin")
     run.warn_of_more()
     run.not_both()
@@ -52,11 +52,11 @@ def _file_or_stdin(run: Run) -> str:
 
 
 def _decrypt(run: Run, file: str, name: str) -> None:
-    source, target = run.formats(run.line.text("filename-override") or name)
+    source, target = run.formats(run.flags.filename_override or name)
     run.check_order()
     path: Path
     try:
-        path = parse_sops(run.line.text("extract"))
+        path = parse_sops(run.flags.extract)
     except PathSyntaxError as error:
         fail(91, f"error parsing --extract path: {error.message}")
     read = run.read(file, source)
@@ -75,7 +75,7 @@ def _converted(
 ) -> str:
     from encconf.verbs.convert import converted
 
-    requested = bool(run.line.text("output-type"))
+    requested = bool(run.flags.output_type)
     try:
         return converted(
             opened,
@@ -99,9 +99,9 @@ def encrypt(run: Run) -> None:
 
 def _encrypt(run: Run, file: str) -> None:
     from encconf.engine import sealing
-    from encconf.verbs.encrypt import plain_as, refuse_encrypted
+    from encconf.verbs.reencrypt import plain_as, refuse_encrypted
 
-    name = run.line.text("filename-override") or file
+    name = run.flags.filename_override or file
     source, target = run.formats(name)
     target = envelope(source, target)
     rule = run.rule(name, source)
@@ -109,7 +109,7 @@ def _encrypt(run: Run, file: str) -> None:
     indent = run.indent(target)
     # sops does not treat a text of blanks and comments as empty.
     with about(file), exits(2, *([EmptyDocumentError] if read.text else [])):
-        if run.line.text("input-type") != "binary":
+        if run.flags.input_type != "binary":
             refuse_encrypted(read.text, name, source)
         plain = plain_as(read.text, source, target, indent=indent, rewrite=run.rewrite)
         enc = sealing.encrypt(
@@ -124,20 +124,20 @@ def edit(run: Run) -> None:
 
 
 def _edit(run: Run, file: str) -> None:
-    from encconf.cli.edit import Session
     from encconf.verbs.checks import refuse_plaintext
     from encconf.verbs.edit import Draft
+    from encconf.verbs.session import Session
 
-    source, target = run.formats(run.line.text("filename-override") or file)
+    source, target = run.formats(run.flags.filename_override or file)
     path = fileio.resolve(file)
     run.console.environ = run.environ
     if exists(file):
         read = run.read(file, source)
         text: str | None = read.text
         opened = run.open(read)
-        draft = Draft.of(opened, unchecked=run.line.on("ignore-mac"))
+        draft = Draft.of(opened, unchecked=run.flags.ignore_mac)
         draft.admission = run.admission(file)
-        if run.line.on("show-master-keys"):
+        if run.flags.show_master_keys:
             draft.show_block()
         draft.check = refuse_plaintext(file, run.config, allowed=True, warn=run.console.warn)
     else:
@@ -156,7 +156,7 @@ def _edit(run: Run, file: str) -> None:
 def set_value(run: Run) -> None:
     """``sops set FILE INDEX VALUE``."""
     args = run.line.args
-    from_file, from_stdin = run.line.on("value-file"), run.line.on("value-stdin")
+    from_file, from_stdin = run.flags.value_file, run.flags.value_stdin
     if from_file and from_stdin:
         fail(1, "Error: cannot use both --value-file and --value-stdin")
     needed, since = (2, " since --value-stdin is used") if from_stdin else (3, "")
@@ -187,7 +187,7 @@ def _index(word: str, wrong: str) -> Path:
 
 
 def _set(run: Run, file: str, path: Path, said: str) -> None:
-    _change(run, file, run.line.text("filename-override") or file, path, _json_value(said))
+    _change(run, file, run.flags.filename_override or file, path, _json_value(said))
 
 
 def unset(run: Run) -> None:
@@ -203,11 +203,10 @@ def unset(run: Run) -> None:
 
 def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
     """Set or remove a value, with a lock against other changes of the file by encconf."""
-    from encconf.cli import files
-    from encconf.verbs import changes
+    from encconf.verbs import changes, files
     from encconf.verbs.checks import of_edits
 
-    idempotent = run.line.on("idempotent")
+    idempotent = run.flags.idempotent
 
     def change() -> None:
         source, target = run.formats(name)
@@ -224,7 +223,7 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
                     target=envelope(source, target),
                     idempotent=idempotent,
                     credentials=run.credentials(),
-                    ignore_mac=run.line.on("ignore-mac"),
+                    ignore_mac=run.flags.ignore_mac,
                     admission=run.admission(file),
                     check=check,
                     notify=run.console.warn,
@@ -243,7 +242,7 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
 
 def filestatus(run: Run) -> None:
     """``sops filestatus FILE``."""
-    from encconf.cli.status import is_encrypted
+    from encconf.cli.commands.filestatus import is_encrypted
 
     args = run.line.args
     if not args:
@@ -260,26 +259,36 @@ def filestatus(run: Run) -> None:
 
 def exec_env(run: Run) -> None:
     """``sops exec-env FILE COMMAND``."""
-    from encconf.cli import execute
+    from encconf.verbs import execute
 
     file, command = _file_and_command(run)
     source, _ = run.formats(file)
     _warn_of_background(run)
-    if run.line.on("background") and run.line.on("same-process"):
+    if run.flags.background and run.flags.same_process:
         fail(8, "Error: The --same-process flag cannot be used with --background")
-    execute.shell_with(run.console, run.open(run.read(file, source)), command, run.options)
+    flags = run.flags
+    options = execute.Shell(pristine=flags.pristine, user=flags.user, background=flags.background)
+    execute.with_variables(options, run.console, run.open(run.read(file, source)), command)
 
 
 def exec_file(run: Run) -> None:
     """``sops exec-file FILE COMMAND``."""
-    from encconf.cli import execute
+    from encconf.verbs import execute
 
     file, command = _file_and_command(run)
     source, target = run.formats(file)
     opened = run.open(run.read(file, source))
     plain = _converted(run, opened, target, run.indent(target), rewrite=run.rewrite)
     _warn_of_background(run)
-    execute.run_on(run.console, plain, command, run.options)
+    flags = run.flags
+    options = execute.ShellOnFile(
+        pristine=flags.pristine,
+        user=flags.user,
+        background=flags.background,
+        no_fifo=flags.no_fifo,
+        filename=flags.filename,
+    )
+    execute.on_file(options, run.console, plain, command)
 
 
 def _file_and_command(run: Run) -> list[str]:
@@ -289,16 +298,17 @@ def _file_and_command(run: Run) -> list[str]:
 
 
 def _warn_of_background(run: Run) -> None:
-    if run.line.on("background"):
+    if run.flags.background:
         option = f"{run.line.command}'s --background option"
         run.console.warn(f"{option} is deprecated and will be removed in a future version of sops")
 
 
 def without_command(run: Run) -> None:
     """``sops FILE``, which edits the file, or does what a flag such as ``-d`` says."""
-    line = run.line
-    modes = [name for name in ("encrypt", "decrypt", "rotate") if line.on(name)]
-    if line.text("set"):
+    flags = run.flags
+    given = {"encrypt": flags.encrypt, "decrypt": flags.decrypt, "rotate": flags.rotate}
+    modes = [name for name, is_given in given.items() if is_given]
+    if flags.set:
         modes.append("set")
     file = run.first()
     run.not_both()
@@ -315,10 +325,10 @@ def without_command(run: Run) -> None:
     mode = modes[-1] if modes else "edit"
     if modes != ["decrypt"]:
         run.check_config()
-        _check_rule(run, run.line.text("filename-override") or file)
+        _check_rule(run, run.flags.filename_override or file)
     run.check_order()
     if "encrypt" in modes and mode != "encrypt":
-        name = run.line.text("filename-override") or file
+        name = run.flags.filename_override or file
         run.rule(name, run.formats(name)[0])
     if mode == "set":
         path, value = _set_words(run)
@@ -347,7 +357,7 @@ def _check_rule(run: Run, name: str) -> None:
 
 
 def _set_words(run: Run) -> tuple[Path, str]:
-    index, bracket, value = run.line.text("set").partition("] ")
+    index, bracket, value = run.flags.set.partition("] ")
     if not bracket:
         fail(7, "Invalid --set format")
     return _index(f"{index}]", "Invalid --set format"), value
@@ -368,3 +378,16 @@ def _json_value(said: str) -> Any:
 def _number(word: str) -> int | float:
     """Parse a whole number.  If it does not fit Go's int64, it is a float, as in sops."""
     return int(word) if len(word) < 19 or -(2**63) <= float(word) < 2**63 else float(word)
+
+
+COMMANDS = {
+    "": without_command,
+    "decrypt": decrypt,
+    "encrypt": encrypt,
+    "edit": edit,
+    "set": set_value,
+    "unset": unset,
+    "filestatus": filestatus,
+    "exec-env": exec_env,
+    "exec-file": exec_file,
+}

@@ -1,21 +1,71 @@
 """The commands of encconf, for the parser, the help and the completion.
 
-They are in help/commands.txt.  If sops 3.13.3 has a command or option, it has the same name here.
+Each is declared in its file in encconf/cli/commands, which is imported only when the command is needed.  If
+sops 3.13.3 has a command or option, it has the same name here.
 """
 
 from __future__ import annotations
 
-from encconf.cli.grammar import read
-from encconf.cli.options import Option
+import sys
 
-ENTRIES = read("commands", ("color", "quiet"))
-"""The entries by name.  "" is encconf itself, with the options that several commands have."""
-COMMANDS = tuple(entry for entry in ENTRIES.values() if entry.target)
-ROOT = ENTRIES[""]
-SHARED = {option.words[0]: option for option in ROOT.options}
-ROOT_OPTIONS = (SHARED["color"], SHARED["config"], SHARED["quiet"])
+from encconf.cli.command import COLOR, CONFIG, QUIET, Command
+
+NAMES = (
+    *("init", "encrypt", "decrypt", "edit", "get", "set", "unset", "update", "rotate", "updatekeys"),
+    *("check", "explain", "access", "diff", "keys add", "groups add", "groups delete", "exec", "exec-env"),
+    *("exec-file", "export", "publish", "filestatus", "completion", "keygen", "git install", "git uninstall"),
+    *("git textconv", "git merge", "git mergetool", "keyservice", "import", "doctor", "systemd serve"),
+    *("systemd unit", "shim", "help", "version"),
+)
+"""The commands, in the order of the help.  ``git merge`` is in encconf/cli/commands/git_merge.py."""
+
+ROOT = Command(
+    "",
+    """Encrypted configuration files, compatible with SOPS.
+
+    - encconf help environment: the variables that encconf reads
+    - encconf help exit-codes: what the exit codes mean
+    - encconf help error SLUG: what an error or a finding means, and what to do
+    """,
+)
+"""encconf itself, without a command."""
+
+ROOT_OPTIONS = (COLOR, CONFIG, QUIET)
 """Options that may also come before the command."""
 
-HELP = Option("help,h?")
-VERSION = Option("version,v?", "Print the version.")
-"""An option instead of a command.  As in sops, ``-v`` is not ``--verbose``."""
+_GROUPS = {
+    "keys": "Add recipients to files.",
+    "groups": "Require several people to open a file (key groups).",
+    "git": "Let git diff and merge encrypted files by their values.",
+    "systemd": "Serve values to systemd units.",
+}
+ALL = (*NAMES, *_GROUPS)
+"""The names of all commands and groups."""
+
+_known: dict[str, Command] = {"": ROOT}
+
+
+def entry(name: str) -> Command | None:
+    """Return a command or a group, or encconf itself for "".  Returns None for an unknown name."""
+    if name not in _known:
+        if name in _GROUPS:
+            _known[name] = Command(name, _GROUPS[name])
+        elif name in NAMES:
+            module = name.replace(" ", "_").replace("-", "_")
+            module = f"encconf.cli.commands.{module}{'_' * (name == 'import')}"
+            __import__(module)
+            command: Command = sys.modules[module].COMMAND
+            _known[name] = command
+    return _known.get(name)
+
+
+def command(name: str) -> Command:
+    """Return a command or a group that is known."""
+    found = entry(name)
+    assert found is not None
+    return found
+
+
+def commands() -> list[Command]:
+    """Return all commands, in the order of the help."""
+    return list(map(command, NAMES))

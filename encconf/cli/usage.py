@@ -1,4 +1,4 @@
-"""The help, and the completion of shells: click, built from the table.
+"""The help, and the completion of shells: click, built from the declarations of the commands.
 
 click parses no command line (see `encconf.cli.parser`), except to complete a word of it.
 """
@@ -9,10 +9,9 @@ from typing import Any
 
 import click
 
-from encconf.cli.console import Console
-from encconf.cli.grammar import Argument, Command
-from encconf.cli.options import Option
-from encconf.cli.table import COMMANDS, ENTRIES, HELP, ROOT, ROOT_OPTIONS, VERSION
+from encconf.cli import table
+from encconf.cli.command import HELP, VERSION, Argument, Command, Option
+from encconf.cli.table import ROOT, ROOT_OPTIONS
 from encconf.errors import EncconfError, UsageError
 
 _PROGRAM = "encconf"
@@ -35,8 +34,8 @@ def complete() -> None:
     _root().main([], prog_name=_PROGRAM)
 
 
-def completion(console: Console, *, shell: str) -> None:
-    """``encconf completion``: print the script for a shell.  The script runs encconf to complete a word."""
+def script(shell: str) -> str:
+    """Return the completion script for a shell.  The script runs encconf to complete a word."""
     from click.shell_completion import ShellComplete, get_completion_class
 
     kind = get_completion_class(shell)
@@ -47,17 +46,17 @@ def completion(console: Console, *, shell: str) -> None:
     script = ShellComplete.source(kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE"))
     # click's script for fish would cut a description at its first comma.
     script = script.replace('string split ","', 'string split --max 1 ","')
-    console.data(script.strip("\n") + "\n")
+    return script.strip("\n") + "\n"
 
 
 def _root() -> click.Group:
     root = _Group(ROOT, _PROGRAM, params=list(map(_option, (*ROOT_OPTIONS, VERSION))))
     root.context_settings = {"help_option_names": HELP.names[::-1], "max_content_width": 100}
     groups = {"": root}
-    for command in COMMANDS:
+    for command in table.commands():
         group, _, name = command.name.rpartition(" ")
         if group not in groups:
-            groups[group] = _Group(ENTRIES[group], group)
+            groups[group] = _Group(table.command(group), group)
             root.add_command(groups[group])
         params = [*map(_argument, command.arguments), *map(_option, command.options)]
         groups[group].add_command(_Command(command, name, params=params))
@@ -91,8 +90,7 @@ class _Command(click.Command):
         self.entry = entry
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        rest = {"argv": ["-- PROGRAM", "[ARGUMENTS]..."], "paths": ["[-- PATH...]"]}
-        return [*super().collect_usage_pieces(ctx), *rest.get(self.entry.rest, ())]
+        return [*super().collect_usage_pieces(ctx), *self.entry.rest_usage]
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.indentation():
@@ -130,7 +128,7 @@ def _option(option: Option) -> click.Option:
     if option.is_switch:
         return click.Option(option.names, is_flag=True, help=help)
     return click.Option(
-        option.names, metavar=option.metavar, help=help, multiple=option.kind == "*", type=_type(option)
+        option.names, metavar=option.metavar, help=help, multiple=option.many, type=_type(option)
     )
 
 

@@ -131,3 +131,8 @@ def reason(error: OSError) -> str:
     """Return the system's text for an error, which contains neither the file's name nor its content."""
     reason = error.strerror or type(error).__name__
     return reason[:1].lower() + reason[1:]
+
+
+def is_terminal(descriptor: int) -> bool:
+    """Whether a descriptor is open on a terminal."""
+    return os.isatty(descriptor)

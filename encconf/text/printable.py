@@ -39,3 +39,21 @@ def escaped(text: str, allowed: str = "") -> str:
         return text
     shown = (c if c.isprintable() or c in allowed else c.encode("unicode_escape").decode() for c in text)
     return "".join(shown)
+
+
+def visible(text: str) -> str:
+    """Escape the control characters of a text, which may contain names from an untrusted file."""
+    return escaped(text, "\n\t")
+
+
+def no_command(line: str) -> str:
+    """Escape the first character of a line that a CI system would obey: ``::error::…``, ``##[error]…``."""
+    body = line.lstrip()
+    if not body.startswith(("::", "##")):
+        return line
+    return f"{line[: len(line) - len(body)]}\\x{ord(body[0]):02x}{body[1:]}"
+
+
+def one_line(text: str) -> str:
+    """Escape a name, so that it cannot end its line or give commands to a CI system."""
+    return no_command(visible(text).replace("\n", "\\n").replace("\t", "\\t"))

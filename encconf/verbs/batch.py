@@ -8,40 +8,35 @@ each file is either unchanged or complete, and another run does the rest.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 
-from encconf.cli import files, plan_text
-from encconf.cli.console import Console, one_line
-from encconf.cli.options import Value, flag
-from encconf.errors import (
-    EncconfError,
-    NoConfigError,
-    NoMatchingRuleError,
-    exit_code_of,
-)
-from encconf.io import replace, signals
-from encconf.io.side_by_side import side_by_side
-from encconf.text.printable import counted, listed, quoted
+from encconf.errors import EncconfError, NoConfigError, NoMatchingRuleError, exit_code_of
+from encconf.text.printable import counted, listed, one_line, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.verbs.front import Front
 
 
 class Batch:
     """A command and its files.  A subclass defines the methods `work` and `settle`.
 
     It keeps only the name and the state or error of each file.  ``doing`` is the text of the progress bar.
-    ``options`` are those of the command line.  ``resume`` is the option that makes another run start at a
-    later file.  Commands without this option skip the files that are done already.
+    With ``dry_run`` it changes nothing, and with ``fail_fast`` it stops at the first error.  ``resume`` is
+    the option that makes another run start at a later file.  Commands without this option skip the files
+    that are done already.
     """
 
     resume = ""
 
-    def __init__(self, console: Console, doing: str, options: Mapping[str, Value]) -> None:
-        self.console = console
+    def __init__(
+        self, front: Front, doing: str, *, dry_run: bool = False, fail_fast: bool = False
+    ) -> None:
+        self.front = front
         self.doing = doing
-        self.options = options
-        self.dry_run = flag(options, "dry_run")
-        self.fail_fast = flag(options, "fail_fast")
-        self.credentials = files.credentials(console)
+        self.dry_run = dry_run
+        self.fail_fast = fail_fast
+        self.credentials = front.credentials()
         self.alone = True
         self.notices: dict[str, list[tuple[str, str | None]]] = {}  # warnings and their hints, by file
         self.plans: dict[tuple[str, ...], list[str]] = {}  # in a dry run: files by their plan
@@ -73,12 +68,16 @@ class Batch:
     def report(self) -> None:
         """Print the results, also after an error or a signal."""
         if self.plans:
-            self.console.data(plan_text.of_plans(self.plans))
+            from encconf.verbs import plan_text
+
+            self.front.data(plan_text.of_plans(self.plans))
 
     # --- running -----------------------------------------------------------------------------
 
     def run(self, paths: Sequence[str]) -> None:
         """Process the files.  Raises the error of a single file, or one that says how many failed."""
+        from encconf.io import signals
+
         self.alone = len(paths) == 1
         if len(paths) > 1:
             from encconf.envelope.cache import DataKeyCache
@@ -125,8 +124,12 @@ class Batch:
 
         If ``settle`` returns "", the file gets no state.
         """
+        from contextlib import closing
+
+        from encconf.io.side_by_side import side_by_side
+
         paths = self.left
-        with self.console.progress(len(paths), doing) as step, closing(side_by_side(work, paths)) as results:
+        with self.front.progress(len(paths), doing) as step, closing(side_by_side(work, paths)) as results:
             for file, done in results:
                 if begin is not None and not isinstance(done, EncconfError):
                     begin()
@@ -151,10 +154,12 @@ class Batch:
 
     def sweep(self, paths: Sequence[str]) -> None:
         """Remove temporary files that killed commands left behind."""
+        from encconf.io import replace
+
         for folder in dict.fromkeys(os.path.dirname(os.path.realpath(path)) for path in paths):
             for name in replace.sweep(folder):
                 path = one_line(os.path.join(folder, name))
-                self.console.note(f"removed {path}, left by a killed command")
+                self.front.note(f"removed {path}, left by a killed command")
 
     # --- messages ----------------------------------------------------------------------------
 
@@ -167,7 +172,7 @@ class Batch:
         """Print the warnings of a file, except those that were printed for an earlier file."""
         for text, hint in self.notices.pop(file, ()):
             if text not in self._printed_warnings:
-                self.console.warn(text, hint)
+                self.front.warn(text, hint)
             self._printed_warnings.add(text)
 
     def fail(self, file: str, error: EncconfError) -> None:
@@ -181,7 +186,7 @@ class Batch:
             cause = cause.partition("\n")[2]  # without the first line, which names the file
         alike = self._causes.setdefault((error.slug, cause), [])
         if not self.alone and not alike:
-            self.console.error(error)
+            self.front.error(error)
         alike.append(file)
         self.errors[file] = error.with_traceback(None)  # its frames would keep the text of the file in memory
         self.states[file] = "failed"
@@ -192,7 +197,7 @@ class Batch:
             first, *others = map(one_line, alike)
             if others:
                 count = counted(len(others), "other file")
-                self.console.note(f"{first}: the same for {count}: {listed(others, 3)}")
+                self.front.note(f"{first}: the same for {count}: {listed(others, 3)}")
 
     def _failure(self) -> EncconfError:
         if self.alone:
@@ -210,10 +215,10 @@ class Batch:
         done = sum(status in ("changed", "unchanged") for status in self.states.values())
         count = f"{done} of {len(self.paths)} files are done"
         failed = f", {len(self.errors)} failed" if self.errors else ""
-        self.console.warn(f"{why}: {count}{failed}; the others were not changed")
+        self.front.warn(f"{why}: {count}{failed}; the others were not changed")
         # After --fail-fast, the files before the one that failed may only be planned.
         again = self.errors if self.stopped else ()
         first = next((path for path in self.paths if path not in self.states or path in again), "")
         if first:
             start = f", with {self.resume} {quoted(first)}" if self.resume else ""
-            self.console.hint(f"to continue, repeat the command{start}")
+            self.front.hint(f"to continue, repeat the command{start}")

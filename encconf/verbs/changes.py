@@ -36,7 +36,7 @@ from encconf.text import tree as tree_of_text
 from encconf.text.document import Document, Leaf, content_of
 from encconf.text.path import Path, spell
 from encconf.text.printable import listed
-from encconf.verbs.encrypt import encrypt_again
+from encconf.verbs.reencrypt import encrypt_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,42 +1,122 @@
-"""``encconf decrypt`` for several files, folders and patterns."""
+"""Decrypt one file or many: to stdout, to another file, to a folder, or in place.
+
+New files have mode 0600.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from encconf.cli import files, targets
-from encconf.cli.batch import Batch
-from encconf.cli.console import Console, one_line
-from encconf.cli.options import Value, exclude, flag, text
 from encconf.engine.metadata import metadata_of
-from encconf.errors import OutputError, UsageError, about
+from encconf.errors import ConflictError, OutputError, UsageError, about, exclude
 from encconf.io import fileio
+from encconf.record import Options as Base
 from encconf.rules.names import plain_name
+from encconf.text.printable import one_line
+from encconf.verbs import files
+from encconf.verbs.batch import Batch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.identities.credentials import Credentials
+    from encconf.verbs.front import Front
 
 
-def decrypt_many(console: Console, words: Sequence[str], options: Mapping[str, Value]) -> None:
-    """Decrypt files in place or to a folder.
+class Options(Base):
+    """What to decrypt, and where to.  ``file`` is empty for stdin."""
+
+    file: Sequence[str] = ()
+    output: str | None = None
+    in_place: bool = False
+    force: bool = False
+    recursive: bool = False
+    dry_run: bool = False
+    fail_fast: bool = False
+    extract: str | None = None
+    ignore_mac: bool = False
+    input_type: str | None = None
+    output_type: str | None = None
+    filename_override: str | None = None
+    config: str | None = None
+
+
+def run(options: Options, front: Front) -> list[str]:
+    """Decrypt a file, or several.  Returns the names of the files with plaintext that were written."""
+    if options.dry_run or files.are_many(options.file, recursive=options.recursive):
+        return _run_many(options, front)
+    in_place, output = options.in_place, options.output
+    exclude(in_place=in_place, output=output)
+    source = _read(options, options.file[0] if options.file else None)
+    to_file = output is not None and output not in fileio.STDOUT
+    replaces = in_place or (to_file and fileio.resolve(str(output)) == source.path)
+    if replaces and options.extract:
+        raise ConflictError(
+            "--extract would replace the whole file with one value",
+            hint="the other values would be lost; to write this one to another file, use -o",
+        )
+    plain = _decrypted(options, source, front.credentials(), front.warn)
+    written = files.write(front, plain, source if in_place else None, output, mode=fileio.PRIVATE)
+    if written is None:
+        return []
+    files.warn_if_exposed(front, [written])
+    return [written]
+
+
+def _read(options: Options, file: str | None) -> files.Source:
+    return files.read(
+        file,
+        input_type=options.input_type,
+        filename_override=options.filename_override,
+        in_place=options.in_place,
+    )
+
+
+def _decrypted(
+    options: Options, source: files.Source, credentials: Credentials, warn: Callable[..., None]
+) -> str:
+    return source.decrypted(
+        credentials,
+        warn,
+        ignore_mac=options.ignore_mac,
+        extract=options.extract,
+        output_type=options.output_type,
+        config=options.config,
+    )
+
+
+def _run_many(options: Options, front: Front) -> list[str]:
+    """Decrypt files in place or to a folder.  Returns the names of the files that were written.
 
     Raises the error of a single file, or one that says how many failed.
     """
-    paths = targets.files(console, words, options)
-    output = text(options, "output")
+    from encconf.verbs import targets
+
+    paths = targets.files(front, options.file, recursive=options.recursive)
+    output = options.output
     if output in fileio.STDOUT:
         output = None
-    if files.are_many(words, options):
-        files.refuse_for_many(paths, options, ["extract", "output_type", "filename_override"])
-        exclude(options, "in_place", "output")
-        if not flag(options, "in_place") and output is None:
+    if files.are_many(options.file, recursive=options.recursive):
+        files.refuse_for_many(
+            paths,
+            extract=options.extract,
+            output_type=options.output_type,
+            filename_override=options.filename_override,
+        )
+        exclude(in_place=options.in_place, output=options.output)
+        if not options.in_place and output is None:
             raise UsageError(
                 "several files need an output folder",
                 hint="use -i to decrypt each in place, or -o FOLDER",
             )
         found = _targets(paths, output)
     else:  # a dry run
-        files.refuse_for_many(paths, options, [])
-        found = {paths[0]: paths[0] if flag(options, "in_place") else output or "stdout"}
-    Decrypting(console, options, found).run(paths)
+        files.refuse_for_many(paths)
+        exclude(in_place=options.in_place, output=options.output)
+        found = {paths[0]: paths[0] if options.in_place else output or "stdout"}
+    work = Decrypting(front, options, found)
+    work.run(paths)
+    return work.written
 
 
 def _targets(paths: Sequence[str], folder: str | None) -> dict[str, str]:
@@ -66,19 +146,20 @@ def _targets(paths: Sequence[str], folder: str | None) -> dict[str, str]:
 class Decrypting(Batch):
     """The run of ``encconf decrypt`` on several files."""
 
-    def __init__(self, console: Console, options: Mapping[str, Value], targets: dict[str, str]) -> None:
-        super().__init__(console, "decrypting", options)
+    def __init__(self, front: Front, options: Options, targets: dict[str, str]) -> None:
+        super().__init__(front, "decrypting", dry_run=options.dry_run, fail_fast=options.fail_fast)
+        self._options = options
         self._targets = targets
-        self._in_place = flag(options, "in_place")
-        self._written: list[str] = []
+        self._in_place = options.in_place
+        self.written: list[str] = []
 
     def work(self, file: str) -> tuple[files.Source, str]:
         """Read and decrypt one file."""
-        source = files.read(file, self.options)
+        source = _read(self._options, file)
         if self.dry_run:
             metadata_of(source.text, source.format)
             return source, ""
-        return source, source.decrypted(self.credentials, self.warner(file))
+        return source, _decrypted(self._options, source, self.credentials, self.warner(file))
 
     def settle(self, file: str, done: object) -> str:
         """Write and report one decrypted file."""
@@ -90,11 +171,11 @@ class Decrypting(Batch):
             self.plans.setdefault((), []).append(file if self._in_place else f"{file} -> {target}{exists}")
             return "would-change"
         if self._in_place:
-            files.write(self.console, plain, source, None, mode=fileio.PRIVATE)
+            files.write(self.front, plain, source, None, mode=fileio.PRIVATE)
         else:
             self._write(target, plain)
-        self.console.note(f"wrote {one_line(target)}")
-        self._written.append(target)
+        self.front.note(f"wrote {one_line(target)}")
+        self.written.append(target)
         return "changed"
 
     def _write(self, target: str, plain: str) -> None:
@@ -104,7 +185,7 @@ class Decrypting(Batch):
             fileio.make_folders(os.path.dirname(target), 0o700)
         path = fileio.resolve(target)
         with about(target, instead=path):
-            if not flag(self.options, "force"):
+            if not self._options.force:
                 replacing = fileio.read_text(path, binary=True) if os.path.lexists(path) else None
                 if replacing not in (None, plain):
                     raise OutputError("this file already exists", hint="overwrite it with --force")
@@ -113,5 +194,5 @@ class Decrypting(Batch):
     def report(self) -> None:
         """Print the plan of a dry run; otherwise warn about decrypted files that git does not ignore."""
         super().report()
-        if self._written:
-            files.warn_if_exposed(self.console, self._written)
+        if self.written:
+            files.warn_if_exposed(self.front, self.written)

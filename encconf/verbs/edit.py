@@ -16,7 +16,7 @@ from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import splice
-from encconf.verbs.encrypt import encrypt_again, plain_as
+from encconf.verbs.reencrypt import encrypt_again, plain_as
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,98 +1,313 @@
-"""Encrypt a plaintext by a rule or with the keys of an encrypted text, in its own or another format."""
+"""Encrypt one file or many: to the file next to it, in place, to another file, or to stdout."""
 
 from __future__ import annotations
 
-from encconf import formats
+import os
+from collections.abc import Callable, Sequence
+
 from encconf.engine import sealing
-from encconf.engine.admission import Admission, rule_of
-from encconf.errors import AlreadyEncryptedError, LostBlockError
+from encconf.errors import (
+    EmptyDocumentError,
+    InputError,
+    MissingFileError,
+    OutputError,
+    UsageError,
+    about,
+    exclude,
+)
 from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
-from encconf.rules.config import Rule
+from encconf.io import fileio
+from encconf.rules.config import Config
+from encconf.rules.names import encrypted_name
 from encconf.text.document import Document
+from encconf.text.printable import counted, one_line, quoted
+from encconf.verbs import files
+from encconf.verbs.batch import Batch
+from encconf.verbs.reencrypt import plain_as, refuse_encrypted
+from encconf.verbs.rule import Selecting, find_rule, is_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.engine.opening import Notify, Opened
+    from encconf.verbs.front import Front
 
 
-def refuse_encrypted(text: str, name: str, format: str) -> None:
-    """Raise AlreadyEncryptedError if a text is a SOPS file of a format other than ``format``.
+class Options(Selecting):
+    """What to encrypt, by which rule, and where to.  ``file`` is empty for stdin."""
 
-    Raises LostBlockError for a file of an unknown name that was one.
+    file: Sequence[str] = ()
+    output: str | None = None
+    in_place: bool = False
+    force: bool = False
+    recursive: bool = False
+    dry_run: bool = False
+    fail_fast: bool = False
+    input_type: str | None = None
+    output_type: str | None = None
+    filename_override: str | None = None
 
-    `encconf.engine.sealing.encrypt` itself refuses a SOPS file of the same format.
-    """
-    if (found := sniff.find(text, name)) not in (None, format):
-        raise AlreadyEncryptedError(
-            f"this is already a SOPS file, in {found} format",
-            hint="to change it: encconf edit FILE; to encrypt it again as a whole: --input-type binary",
-        )
-    if found is None and format == "binary" and sniff.has_ciphertext(text):
-        raise LostBlockError("a value in it")
+
+def run(options: Options, front: Front) -> Job | None:
+    """Encrypt a file, or several.  Returns the job of one file, and None for several or a dry run."""
+    if options.dry_run or files.are_many(options.file, recursive=options.recursive):
+        _run_many(options, front)
+        return None
+    exclude(in_place=options.in_place, output=options.output)
+    job = Job(_read(options, options.file[0] if options.file else None), options, front.warn)
+    job.encrypt(front.credentials())
+    job.write(front)
+    return job
 
 
-def encrypt_again(
-    opened: Opened,
-    plain: str | Document,
-    rule: Rule | None = None,
-    *,
-    target: str | None = None,
-    new_data_key: bool = False,
-    admission: Admission | None = None,
-    edits: bool = True,
-    credentials: Credentials | None = None,
-    notify: Notify | None = None,
-) -> str:
-    """Return the encrypted text of an opened file, with another plaintext, rule, data key or format.
-
-    Without a ``rule``, the file keeps its keys and its selection.  If a data key must be wrapped, the
-    ``admission`` decides for whom.  Unchanged values keep their ciphertexts, unless the file gets a new data
-    key.  It always gets one if ``target`` is another format, and if the plaintext does not come from the file
-    (``edits`` is False) and the file may be a stranger's.
-    """
-    format = opened.document.format
-    twin: Opened | None = opened
-    admission = admission or Admission.of(rule)
-    if target not in (None, format):
-        plain = plain_as(plain, format, target)
-        twin, new_data_key, format = None, False, target
-    if twin is None or new_data_key:
-        rule = rule or rule_of(opened.metadata)
-    return sealing.encrypt(
-        plain,
-        rule,
-        format=format,
-        twin=twin,
-        new_data_key=new_data_key,
-        admission=admission,
-        edits_twin=edits,
-        credentials=credentials,
-        notify=notify,
+def _read(options: Options, file: str | None) -> files.Source:
+    return files.read(
+        file,
+        input_type=options.input_type,
+        filename_override=options.filename_override,
+        in_place=options.in_place,
+        plain=True,
     )
 
 
-def plain_as(
-    plain: str | Document,
-    format: str,
-    target: str,
-    *,
-    indent: int | None = None,
-    rewrite: bool = False,
-    whole: bool = False,
-) -> str | Document:
-    """Convert a plaintext to another format, or with ``rewrite`` rewrite it in its own format.
+class Job:
+    """One file to encrypt: its plaintext, the file to write, and the rule to encrypt it by.
 
-    Unless it is to be ``whole``, a format that holds one document gets the first one, as in sops.
-    Raises AlreadyEncryptedError, and what reading and writing the text raise.
+    ``warn`` is called with warnings and their hints.  The caller prints ``hint`` after the file is written.
+    ``read`` caches .sops.yaml files.  Raises UsageError, OutputError, and the errors of finding the rule.
     """
-    if format == target and not (rewrite and formats.ROWS[format].indent is not None):
-        return plain
-    from encconf.formats import emit
 
-    # The trees lack a sops block, so it would be lost: `scan_plain` refuses one.
-    document = sealing.scan_plain(plain, format) if isinstance(plain, str) else plain
-    trees, notes = emit.trees_of(document)
-    if whole:
-        emit.refuse_several(trees, target)
-    return emit.render(trees, target, notes, indent=indent)
+    def __init__(
+        self,
+        source: files.Source,
+        options: Options,
+        warn: Callable[..., None],
+        read: dict[str, Config] | None = None,
+    ) -> None:
+        self.source, self.in_place = source, options.in_place
+        self._force, self._warn, self.hint = options.force, warn, ""
+        # A selection of the command line is meant, also if it leaves more values in plaintext.
+        self._may_expose = self._force or bool(options.selections)
+        self._input_type, output_type = options.input_type, options.output_type
+        self.format = source.format
+        self.written = self.format if output_type is None else files.format_by_name(source.name, output_type)
+        self.target = target = _target(source, options.output, in_place=self.in_place)
+        self.rule = find_rule(
+            options.filename_override or target or encrypted_name(source.name) or source.name,
+            options,
+            also=[source.name],
+            read=read,
+            notify=warn,
+        )
+        self.enc = ""
+        self.twin: str | None = None
+        self._replacing: str | fileio.Anything | None = source.text
+        if target is not None and not self.in_place:
+            self._replacing = self._existing(target)
+
+    def _existing(self, target: str) -> str | fileio.Anything | None:
+        """Return the text that may be replaced.  If it is encrypted, it is the ``twin``.
+
+        Raises OutputError, unless --force was given, if it is not encrypted, or encrypted in another format,
+        so it cannot be an old version.
+        """
+        if fileio.is_special(target):
+            return fileio.ANYTHING
+        try:
+            there = fileio.read_existing(fileio.resolve(target))
+        except InputError:  # such as a program, which is not text
+            there = ""
+        if there is None:
+            return None
+        found, wrong = sniff.find(there, target), ""
+        if found is None:
+            wrong = "exists and is not encrypted"
+        elif self._is_other_format(found):
+            wrong = f"is encrypted {found}, and it would be replaced by encrypted {self.written}"
+        if wrong and not self._force:
+            hint = "choose another file with -o FILE, or overwrite it with --force"
+            raise OutputError(f"this file {wrong}", hint=hint).about(target)
+        if found is None:
+            return fileio.ANYTHING
+        self.twin = there
+        return there
+
+    def _is_other_format(self, format: str | None) -> bool:
+        """Whether a format differs from the one that is written.  YAML and JSON count as the same."""
+        return format != self.written and {format, self.written} != {"yaml", "json"}
+
+    def plain(self) -> Document:
+        """Scan the plaintext.  Raises AlreadyEncryptedError, ParseError, and EmptyDocumentError.
+
+        An empty text replaces no encrypted file without --force: often, the program that writes it failed.
+        """
+        with about(self.source.label):
+            if self._input_type != "binary":
+                refuse_encrypted(self.source.text, self.source.name, self.format)
+            plain = sealing.scan_plain(self.source.text, self.format)
+            if self.twin is not None and not self._force and not self.source.text.strip():
+                raise EmptyDocumentError(
+                    f"the plaintext is empty, and would replace {self.target}",
+                    hint="to replace the file anyway, use --force",
+                )
+            return plain
+
+    def encrypt(self, credentials: Credentials) -> None:
+        """Set ``enc`` to the encrypted text.  Raises as `plain`, and the errors of encrypting."""
+        plain, warn = self.plain(), self._warn
+        with about(self.source.label):
+            text = plain_as(plain, self.format, self.written, whole=True)
+            twin = sealing.opened_twin(self.twin, self.rule, self.written, credentials, warn)
+            if self.twin is not None and not self._may_expose:
+                from encconf.verbs.checks import refuse_exposed
+
+                refuse_exposed(twin.document if twin else self.twin, text, self.written, self.rule.selection)
+            self.enc = sealing.encrypt(
+                text, self.rule, format=self.written, twin=twin, credentials=credentials, notify=warn
+            )
+
+    def write(self, front: Front) -> bool:
+        """Write the encrypted text to ``target`` or stdout.  Returns False if ``target`` is up to date."""
+        if self.target is None:
+            front.data(self.enc)
+            return True
+        if self.enc == self.twin:
+            front.note(f"{one_line(self.target)} is up to date")
+            return False
+        path = self.source.path if self.in_place else fileio.resolve(self.target)
+        assert path is not None
+        with about(self.target, instead=path):
+            fileio.write_atomic(path, self.enc, replacing=self._replacing)
+        found = sniff.find(self.enc, self.target)
+        if self._is_other_format(found):
+            self._warn(
+                f"the name {self.target} means {found or 'text'}, but the content is {self.written}",
+                f"choose another name, or open the file with --input-type {self.written}",
+            )
+        if self.written == "dotenv" and os.path.basename(self.target)[:1] == ".":  # such as .env.production
+            self.hint = "encconf import FILE creates YAML instead"
+        front.note(f"wrote {one_line(self.target)}")
+        return True
+
+
+def _target(source: files.Source, output: str | None, *, in_place: bool) -> str | None:
+    """Return the name of the file to write, or None for stdout."""
+    file = source.label
+    if in_place:
+        return file
+    if output is not None:
+        return None if output in fileio.STDOUT else output
+    if source.path is None:
+        return None
+    name = encrypted_name(file)
+    if not name:
+        word = quoted(file)
+        raise UsageError(
+            "this is already the name of an encrypted file",
+            hint=f"to change it: encconf edit {word}; to encrypt it in place: encconf encrypt -i {word}",
+        ).about(file)
+    return name
+
+
+def _run_many(options: Options, front: Front) -> None:
+    """Encrypt several files.  In folders and patterns, only files that are not encrypted yet count.
+
+    Raises the error of a single file, or one that says how many failed.
+    """
+    from encconf.git.worktree import Known
+    from encconf.verbs import targets
+
+    configs: dict[str, Config] = {}
+    config = options.config
+    known = Known()
+    left_alone: list[str] = []
+
+    def is_meant(name: str) -> bool:
+        """Whether a rule is meant for a file, by its own name or by that of the encrypted file next to it.
+
+        A rule for ``.enc.json`` matches the second name of every JSON file.  But it is not meant for a file
+        that git tracks as plaintext, such as package.json, unless the file was encrypted before.
+        """
+        if is_named(name, name, config=config, read=configs):
+            return True
+        target = "" if options.in_place else encrypted_name(name)
+        if not target or not is_named(target, name, config=config, read=configs):
+            return False
+        meant = os.path.lexists(target) or not known.tracked(name)
+        if not meant:
+            left_alone.append(name)
+        return meant
+
+    try:
+        paths = targets.files(front, options.file, recursive=options.recursive, plain=is_meant)
+    except MissingFileError as error:
+        if left_alone:
+            error.hint = (
+                f"git tracks {counted(len(left_alone), 'file')} there as plaintext, such as "
+                f"{one_line(left_alone[0])}; "
+                "to encrypt them, name them, or use a quoted pattern: encconf encrypt 'FOLDER/*'"
+            )
+        raise
+    if len(paths) > 1 and options.output is not None:
+        raise UsageError(
+            "--output takes the result of one file",
+            hint="without it, each result is written next to its file",
+        )
+    files.refuse_for_many(paths, filename_override=options.filename_override if len(paths) > 1 else None)
+    exclude(in_place=options.in_place, output=options.output)
+    Encrypting(front, options, configs).run(paths)
+
+
+class Encrypting(Batch):
+    """The run of ``encconf encrypt`` on several files."""
+
+    def __init__(self, front: Front, options: Options, configs: dict[str, Config]) -> None:
+        super().__init__(front, "encrypting", dry_run=options.dry_run, fail_fast=options.fail_fast)
+        self._options = options
+        self._configs = configs
+        self._hint = ""
+        self._plain: list[str] = []  # the plaintext files that still exist
+
+    def work(self, file: str) -> Job | None:
+        """Encrypt one file.  Returns None if it is encrypted already."""
+        source = _read(self._options, file)
+        if source.found and not self.alone and self._options.input_type != "binary":
+            return None
+        job = Job(source, self._options, self.warner(file), self._configs)
+        if self.dry_run:
+            job.plain()
+        else:
+            job.encrypt(self.credentials)
+        return job
+
+    def settle(self, file: str, done: object) -> str:
+        """Write and report one encrypted file."""
+        if not isinstance(done, Job):
+            self.front.note(f"{one_line(file)} is encrypted already")
+            return "unchanged"
+        if self.dry_run:
+            self._plan(file, done)
+            return "would-change"
+        written = done.write(self.front)
+        self._hint = done.hint or self._hint
+        if not done.in_place:
+            self._plain.append(file)
+        return "changed" if written else "unchanged"
+
+    def _plan(self, file: str, job: Job) -> None:
+        from encconf.envelope.groups import quorum
+
+        groups = job.rule.groups
+        keys = ", ".join(dict.fromkeys(one_line(key.name) for group in groups for key in group))
+        needed = quorum(job.rule.threshold, groups)
+        which = f" ({needed} of {len(groups)} groups)" if len(groups) > 1 else ""
+        change = "" if job.in_place else f" -> {job.target or 'stdout'}"
+        update = ", which exists: only what changed" if job.twin is not None else ""
+        self.plans.setdefault((f"{job.rule.name}: {keys}{which}",), []).append(f"{file}{change}{update}")
+
+    def report(self) -> None:
+        """Print the plan of a dry run; otherwise warn about plaintext files that git does not ignore."""
+        super().report()
+        if self._hint:
+            self.front.hint(self._hint)
+        if self._plain:
+            files.warn_if_exposed(self.front, self._plain)

@@ -1,6 +1,6 @@
-"""``encconf exec``, and sops's ``exec-env`` and ``exec-file``: run programs with the values of files.
+"""Run programs with the values of files: as ``encconf exec`` does, and as sops's exec-env and exec-file.
 
-`exec` replaces this process with the program (execve), so signals and the exit code are the program's own.
+`run` replaces this process with the program (execve), so signals and the exit code are the program's own.
 The others run ``/bin/sh -c`` as sops 3.13.3 does (cmd/sops/subcommand/exec).  exec-env also replaces this
 process.
 """
@@ -9,18 +9,48 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from encconf.cli import files, flat
-from encconf.cli.console import Console
-from encconf.cli.options import Value, flag, text
 from encconf.engine import opening
-from encconf.errors import EncconfError, OutputError, SourceError, UsageError, about
+from encconf.errors import EncconfError, OutputError, SourceError, UsageError
 from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import fileio, private, programs
-from encconf.verbs import changes
+from encconf.record import Options as Base
+from encconf.verbs import changes, files, flat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.verbs.front import Front
+
+
+class Options(flat.Naming):
+    """The files, the program with its arguments, and its environment."""
+
+    file: Sequence[str]
+    argv: Sequence[str] = ()
+    override: bool = False
+    pristine: bool = False
+    keep_keys: bool = False
+    print_sources: bool = False
+    resolve: bool = False
+    input_type: str | None = None
+
+
+class Shell(Base):
+    """The options that `with_variables` and `on_file` share."""
+
+    pristine: bool = False
+    user: str | None = None
+    background: bool = False
+
+
+class ShellOnFile(Shell):
+    """The options of `on_file`.  ``filename`` is the name of the file for the command."""
+
+    no_fifo: bool = False
+    filename: str | None = None
 
 
 class CommandError(EncconfError):
@@ -30,27 +60,29 @@ class CommandError(EncconfError):
     slug = "no-program"
 
 
-def execute(console: Console, *, file: list[str], argv: list[str], **options: Value) -> None:
+def run(options: Options, front: Front) -> NoReturn:
     """Replace this process with a program that has the values of files in its environment."""
+    argv = list(options.argv)
     if not argv or not argv[0]:
         raise UsageError("no program was given", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
-    found = flat.values(console, [files.read(each, options) for each in file], options)
+    sources = [files.read(each, input_type=options.input_type) for each in options.file]
+    found = flat.values(front, sources, options, resolve=options.resolve)
     # Hide the variables that open files: the program gets the values, so it does not need them.
-    hidden = () if flag(options, "keep_keys") else (*KEY_VARIABLES, *_named_keys(console))
-    before = {name: value for name, value in console.environ.items() if name not in hidden}
-    environ = {} if flag(options, "pristine") else dict(before)
+    hidden = () if options.keep_keys else (*KEY_VARIABLES, *_named_keys(front))
+    before = {name: value for name, value in front.environ.items() if name not in hidden}
+    environ = {} if options.pristine else dict(before)
     for name, value in found.items():
-        there = name in environ and not flag(options, "override")
-        if flag(options, "print_sources"):
-            console.note(f"{name}: {'the environment' if there else value.file}")
+        there = name in environ and not options.override
+        if options.print_sources:
+            front.note(f"{name}: {'the environment' if there else value.file}")
         if not there:
             environ[name] = _variable(value.text)
-    _become(argv, environ, console.environ.get("PATH", os.defpath))
+    _become(argv, environ, front.environ.get("PATH", os.defpath))
 
 
-def _named_keys(console: Console) -> list[str]:
+def _named_keys(front: Front) -> list[str]:
     """Return the variables that have keys or passphrases according to ENCCONF_IDENTITY and similar."""
-    credentials = files.credentials(console)
+    credentials = front.credentials()
     addresses = [address for setting in SETTINGS for address in credentials.named(setting)[1]]
     if not any("env" in address.lower() for address in addresses):  # also envsubst: and ?token_env=
         return []
@@ -74,18 +106,7 @@ def _variable(text: str) -> str:
     return os.fsdecode(fileio.encode(text))
 
 
-def exec_env(console: Console, *, file: str, command: str, **options: Value) -> None:
-    """Replace this process with a shell command that has the top-level values of a file as variables.
-
-    They override other variables.
-    """
-    source = files.read(file, options)
-    opened = source.open(files.credentials(console), console.warn)
-    with about(source.label):
-        shell_with(console, opened, command, options)
-
-
-def shell_with(console: Console, opened: opening.Opened, command: str, options: Mapping[str, Value]) -> None:
+def with_variables(options: Shell, front: Front, opened: opening.Opened, command: str) -> None:
     """Replace this process with a shell that runs a command with the top-level values of an opened file."""
     given: dict[str, str] = {}
     for key, node in changes.tree(opened.document).items():
@@ -98,25 +119,20 @@ def shell_with(console: Console, opened: opening.Opened, command: str, options: 
             raise EncconfError(f"cannot use keys with '=' in environment: {key}")
         if key:  # sops sets a variable without a name, which no shell can read
             given[_variable(key)] = _variable(emit.text(node))
-    environ = {**_environ(console, options), **given}
-    if flag(options, "background"):
+    environ = {**_environ(options, front), **given}
+    if options.background:
         _spawn(command, environ, detached=True)
         return
     _become(["/bin/sh", "-c", command], environ, os.defpath)
 
 
-def exec_file(console: Console, *, file: str, command: str, **options: Value) -> None:
-    """Run a shell command on the decrypted file, whose path replaces ``{}``.  Exits with the command's code.
+def on_file(options: ShellOnFile, front: Front, plain: str, command: str) -> None:
+    """Run a shell command on a plaintext, whose path replaces ``{}``.
 
-    The plaintext is in a private folder, by default in a pipe, which the command can read once.
+    The plaintext is in a private folder, by default in a pipe, which the command can read once.  Raises
+    SystemExit if the exit code of the command is not 0.
     """
-    plain = files.read(file, options).decrypted(files.credentials(console), console.warn)
-    run_on(console, plain, command, options)
-
-
-def run_on(console: Console, plain: str, command: str, options: Mapping[str, Value]) -> None:
-    """Run a shell command on a plaintext.  Raises SystemExit if its exit code is not 0."""
-    name = os.path.normpath(text(options, "filename") or "tmp-file")
+    name = os.path.normpath(options.filename or "tmp-file")
     if os.path.dirname(name) or name in (os.curdir, os.pardir):
         raise EncconfError("the provided filename is not a local path", hint="give a name without a folder")
     if any(sign in name for sign in _SHELL):
@@ -124,22 +140,22 @@ def run_on(console: Console, plain: str, command: str, options: Mapping[str, Val
             "the provided filename has characters that mean something to the shell",
             hint=f"the name becomes part of the command, so it must not contain any of {_SHELL.strip()}",
         )
-    environ = _environ(console, options)
-    with private.PrivateFolder(console.environ) as folder:
+    environ = _environ(options, front)
+    with private.PrivateFolder(front.environ) as folder:
         path = os.path.join(folder, name)
-        if flag(options, "no_fifo") or not hasattr(os, "mkfifo"):
+        if options.no_fifo or not hasattr(os, "mkfifo"):
             private.write_private(path, plain)
         else:
             _feed(path, plain)
-        code = _spawn(command.replace("{}", path), environ, detached=flag(options, "background"))
+        code = _spawn(command.replace("{}", path), environ, detached=options.background)
     if code:
         raise SystemExit(code)
 
 
-def _environ(console: Console, options: Mapping[str, Value]) -> dict[str, str]:
+def _environ(options: Shell, front: Front) -> dict[str, str]:
     """Return the environment for a command.  With --user, this process becomes that user."""
-    environ = {} if flag(options, "pristine") else dict(console.environ)
-    if user := text(options, "user"):
+    environ = {} if options.pristine else dict(front.environ)
+    if user := options.user:
         environ.update(_switch(user))
     return environ
 
@@ -221,7 +237,7 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
     import signal
     import subprocess
 
-    from encconf.cli.process import pause
+    from encconf.verbs.process import pause
 
     if os.name == "nt":  # a bare name would be looked up in the current folder first
         system = os.path.join(os.environ.get("SYSTEMROOT", "C:\\Windows"), "System32")
@@ -265,7 +281,7 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
 def _switch(user: str) -> dict[str, str]:
     """Become another user permanently.  Returns that user's variables."""
     # The other user may not be able to read these modules, which are used after the switch.
-    for name in ("fcntl", "select", "signal", "subprocess", "threading", "time", "encconf.cli.process"):
+    for name in ("fcntl", "select", "signal", "subprocess", "threading", "time", "encconf.verbs.process"):
         __import__(name)
     try:
         import pwd

@@ -1,11 +1,9 @@
-"""Handle the FILE of a command: read it, find its format, write it, and warn about plaintext in git."""
+"""Handle the FILE of a verb: read it, find its format, write it, and warn about plaintext in git."""
 
 from __future__ import annotations
 
 import os
 
-from encconf.cli.console import Console, is_terminal
-from encconf.cli.options import exclude, flag, text
 from encconf.errors import (
     ChangedError,
     ConflictError,
@@ -22,14 +20,14 @@ from encconf.text.printable import listed, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from typing import TypeVar
 
     T = TypeVar("T")
 
-    from encconf.cli.options import Value
     from encconf.engine.opening import Notify, Opened
     from encconf.identities.credentials import Credentials
+    from encconf.verbs.front import Front
 
 STDIN_NAME = "stdin"
 
@@ -39,7 +37,7 @@ class Source(Record):
 
     ``path`` is its file with links followed, or None for stdin.  ``label`` is its name in messages, and
     ``name`` is the name that decides its rule.  ``found`` is the format of a SOPS file, or None for any other
-    text (`encconf.formats.sniff`).  ``options`` are those of the command.
+    text (`encconf.formats.sniff`).  ``input_type`` is the format that the user named.
     """
 
     label: str
@@ -47,7 +45,7 @@ class Source(Record):
     path: str | None
     text: str
     found: str | None
-    options: Mapping[str, Value]
+    input_type: str | None = None
 
     @property
     def format(self) -> str:
@@ -55,30 +53,39 @@ class Source(Record):
 
         Raises UsageError for an unknown format, and for stdin without a name, which could be a binary file.
         """
-        input_type = text(self.options, "input_type")
-        if not input_type and self.found is not None:
+        if not self.input_type and self.found is not None:
             return self.found
-        return format_by_name(self.name, input_type)
+        return format_by_name(self.name, self.input_type)
 
-    def open(self, credentials: Credentials, notify: Notify | None = None) -> Opened:
+    def open(
+        self, credentials: Credentials, notify: Notify | None = None, *, ignore_mac: bool = False
+    ) -> Opened:
         """Open the encrypted text.  Raises as `format` and `encconf.engine.opening.open_text`."""
         from encconf.engine import opening
 
-        format, ignore_mac = self.format, flag(self.options, "ignore_mac")
+        format = self.format
         with about(self.label):
             return opening.open_text(
                 self.text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
             )
 
-    def decrypted(self, credentials: Credentials, notify: Notify) -> str:
-        """Return the plaintext, or the part that --extract names, in the format of --output-type."""
+    def decrypted(
+        self,
+        credentials: Credentials,
+        notify: Notify,
+        *,
+        ignore_mac: bool = False,
+        extract: str | None = None,
+        output_type: str | None = None,
+        config: str | None = None,
+    ) -> str:
+        """Return the plaintext, or the part at the path ``extract``, in the format ``output_type``."""
         from encconf.engine import plaintext
         from encconf.text.path import parse
 
-        output_type = text(self.options, "output_type")
         target = format_by_name(self.name, output_type) if output_type else None
-        path = parse(text(self.options, "extract") or "")
-        opened = self.open(credentials, notify)
+        path = parse(extract or "")
+        opened = self.open(credentials, notify, ignore_mac=ignore_mac)
         from encconf.engine.opening import still_sealed
 
         if (error := still_sealed(opened)) is not None:
@@ -89,46 +96,52 @@ class Source(Record):
 
                 target = target or opened.document.format
                 name = None if self.path is None else self.name
-                indent = stores_indent(target, config=text(self.options, "config"), target=name)
+                indent = stores_indent(target, config=config, target=name)
                 return converted(opened, target, path=path, indent=indent, requested=output_type is not None)
             return plaintext.plain_text(opened)
 
 
-def read(file: str | None, options: Mapping[str, Value], *, plain: bool = False) -> Source:
+def read(
+    file: str | None,
+    *,
+    input_type: str | None = None,
+    filename_override: str | None = None,
+    in_place: bool = False,
+    plain: bool = False,
+) -> Source:
     """Read FILE, or stdin if no file is named and stdin is not a terminal.
 
     If ``plain`` is set, a file whose format is binary may contain any bytes.  All others must be UTF-8.
 
-    Raises ConflictError for --in-place with --output or stdin.  Raises MissingFileError if no file is named
-    and stdin is a terminal.
+    Raises ConflictError for stdin if the result is to be written ``in_place``.  Raises MissingFileError if no
+    file is named and stdin is a terminal.
     """
     from encconf import formats
     from encconf.formats import sniff
 
-    exclude(options, "in_place", "output")
     stdin = file is None or file in fileio.STDIN
-    if flag(options, "in_place") and stdin:
+    if in_place and stdin:
         raise ConflictError("--in-place needs a file, not stdin")
-    if file is None and is_terminal(0):
+    if file is None and os.isatty(0):
         raise MissingFileError("no file was given", hint="give a file, or - for stdin")
     label, path = (STDIN_NAME, None) if file is None or stdin else (file, fileio.resolve(file))
-    name = text(options, "filename_override") or label
+    name = filename_override or label
     with about(label, instead=path):
         data = fileio.stdin_bytes() if path is None else fileio.read_bytes(path)
         found = sniff.find(data, name)
-        format = text(options, "input_type") or found
+        format = input_type or found
         format = format or ("" if name == STDIN_NAME else formats.of_path(name))
         binary = plain and format == "binary"
         said = (
             fileio.decode(data, binary=binary) if path is None else fileio.text_of(path, data, binary=binary)
         )
-    return Source(label, name, path, said, found, options)
+    return Source(label, name, path, said, found, input_type)
 
 
-def are_many(words: Sequence[str], options: Mapping[str, Value]) -> bool:
+def are_many(words: Sequence[str], *, recursive: bool) -> bool:
     """Whether the words mean several files: more than one word, a pattern, or a folder."""
     return (
-        options.get("recursive") is True
+        recursive
         or len(words) > 1
         or any(os.path.isdir(word) for word in words)
         or any(map(is_pattern, words))
@@ -140,10 +153,10 @@ def is_pattern(word: str) -> bool:
     return any(sign in word for sign in "*?[") and not os.path.lexists(word)
 
 
-def refuse_for_many(paths: Sequence[str], options: Mapping[str, Value], names: Sequence[str]) -> None:
-    """Raise UsageError for stdin among several files, and for the options ``names``, which need one file."""
-    for name in names:
-        if options.get(name) is not None:
+def refuse_for_many(paths: Sequence[str], **given: str | None) -> None:
+    """Raise UsageError for stdin among several files, and for ``given`` options that need one file."""
+    for name, value in given.items():
+        if value is not None:
             raise UsageError(f"--{name.replace('_', '-')} is for one file")
     if any(path in fileio.STDIN for path in paths):
         raise UsageError("stdin cannot be one of several files, or part of a dry run")
@@ -175,22 +188,8 @@ def format_of(text: str | None, name: str, input_type: str | None) -> str:
     return found or format_by_name(name, input_type)
 
 
-def credentials(console: Console) -> Credentials:
-    """Return the credentials to open files with.  Their warnings are printed."""
-    from encconf.identities.credentials import Credentials
-
-    environ = {**console.environ, **console.keys} if console.keys else console.environ
-    found = Credentials.from_env(environ, notify=console.warn)
-    status = console.status()
-    if status is not None:
-        found.watch = status.watch
-        if found.prompt is not None:
-            found.prompt = status.quietly(found.prompt)
-    return found
-
-
 def write(
-    console: Console, text: str, source: Source | None, output: str | None, *, mode: int | None = None
+    front: Front, text: str, source: Source | None, output: str | None, *, mode: int | None = None
 ) -> str | None:
     """Write a result to its source, or without it to a file or to stdout.
 
@@ -202,7 +201,7 @@ def write(
             fileio.write_atomic(source.path, text, mode=mode, replacing=source.text)
         return source.label
     if output is None or output in fileio.STDOUT:
-        console.data(text)
+        front.data(text)
         return None
     path = fileio.resolve(output)
     with about(output, instead=path):
@@ -229,7 +228,7 @@ def in_turn(path: str, change: Callable[[], T]) -> T:
 ATTEMPTS = 20
 
 
-def warn_if_exposed(console: Console, paths: Sequence[str]) -> None:
+def warn_if_exposed(front: Front, paths: Sequence[str]) -> None:
     """Warn about plaintext files that git tracks, and about those that git does not ignore."""
     from encconf.git import exposures
 
@@ -245,7 +244,7 @@ def warn_if_exposed(console: Console, paths: Sequence[str]) -> None:
         names = [path for path in paths if states[path] == state]
         if names:
             hint = _ignoring(names, tracked=state == "tracked")
-            console.warn(f"{listed(names, 3)}: plaintext {what}", hint=hint + then)
+            front.warn(f"{listed(names, 3)}: plaintext {what}", hint=hint + then)
 
 
 def _ignoring(names: Sequence[str], *, tracked: bool) -> str:
@@ -263,14 +262,14 @@ def _ignoring(names: Sequence[str], *, tracked: bool) -> str:
     return f"{remove}echo {quoted(f'/{name}')} >> {quoted(config)}"
 
 
-def warn_if_readable(console: Console, path: str) -> None:
+def warn_if_readable(front: Front, path: str) -> None:
     """Warn about a file with secrets that other users of this machine can read."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
         return
     if os.name == "posix" and mode & 0o077:
-        console.warn(f"others on this machine can read {path}", hint=f"chmod 600 {quoted(path)}")
+        front.warn(f"others on this machine can read {path}", hint=f"chmod 600 {quoted(path)}")
 
 
 def write_own(name: str, text: str, mark: str, *, mode: int | None = None) -> None:

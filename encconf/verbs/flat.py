@@ -6,35 +6,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from encconf import formats
-from encconf.cli import files
-from encconf.cli.console import Console
-from encconf.cli.options import Value, flag, text
 from encconf.engine import loading, opening
 from encconf.errors import EmitError, NotEncryptedError, about
 from encconf.formats import emit
 from encconf.formats.plain import text_of
+from encconf.record import Options
 from encconf.text.document import Document, Leaf
 from encconf.text.path import Path, parse, spell
-from encconf.verbs import changes
+from encconf.verbs import changes, files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.verbs.front import Front
 
 _ODD = re.compile(r"[^A-Za-z0-9_]")
 
 
-class Naming:
-    """How values are named, and which are used, according to the options FLAT of the table.
+class Naming(Options):
+    """The options that say how values are named, and which are used."""
 
-    Raises PathSyntaxError for a ``section`` that is not a path.
-    """
+    prefix: str | None = None
+    nested_separator: str | None = None
+    section: str | None = None
+    keep_case: bool = False
 
-    def __init__(self, options: Mapping[str, Value]) -> None:
-        self.section = parse(text(options, "section") or "")
-        self._prefix = text(options, "prefix") or ""
-        self._separator = text(options, "nested_separator") or "_"
-        self._keep_case = flag(options, "keep_case")
+    @property
+    def path(self) -> Path:
+        """The path of the section.  Raises PathSyntaxError."""
+        return parse(self.section or "")
 
     def leaves(self, document: Document) -> dict[str, tuple[Path, Leaf]]:
         """Return the paths and leaves of the section by name, without null values.
@@ -42,20 +45,21 @@ class Naming:
         Raises PathNotFoundError or EmitError if the section is not a mapping, and EmitError if two values get
         the same name, or if there are several documents.
         """
+        section = self.path
         trees, _ = emit.trees_of(document)
         if any(trees[1:]):  # the others have values, too
             raise EmitError(
                 f"the file has {len(trees)} documents, not one",
                 hint="write the values into one document, or each document into a file of its own",
             )
-        tree = changes.find(trees[0], self.section)
+        tree = changes.find(trees[0], section)
         if not isinstance(tree, dict):
-            raise EmitError(f"{spell(self.section)} is not a mapping", hint="choose one with --section PATH")
+            raise EmitError(f"{spell(section)} is not a mapping", hint="choose one with --section PATH")
         found: dict[str, tuple[Path, Leaf]] = {}
         for below, leaf in emit.flat(tree):
             if leaf.data is None:
                 continue
-            name, path = self._name(below), (*self.section, *below)
+            name, path = self._name(below), (*section, *below)
             if not name:
                 raise EmitError(
                     f"{spell(path)} has an empty key, which cannot be the name of a variable",
@@ -70,8 +74,8 @@ class Naming:
         return found
 
     def _name(self, path: Path) -> str:
-        name = self._prefix + self._separator.join(map(str, path))
-        name = _ODD.sub("_", name if self._keep_case else name.upper())
+        name = (self.prefix or "") + (self.nested_separator or "_").join(map(str, path))
+        name = _ODD.sub("_", name if self.keep_case else name.upper())
         return f"_{name}" if name[:1].isdigit() else name
 
 
@@ -84,20 +88,20 @@ class Flat(NamedTuple):
 
 
 def values(
-    console: Console, sources: Iterable[files.Source], options: Mapping[str, Value]
+    front: Front, sources: Iterable[files.Source], naming: Naming, *, resolve: bool
 ) -> dict[str, Flat]:
     """Return the values of files by name.  Later files override earlier ones.
 
-    With ``--resolve``, references are replaced with the values that they refer to
+    With ``resolve``, references are replaced with the values that they refer to
     (`encconf.sources.references`).  Raises EmitError also for a value that cannot be in an environment.
     """
-    naming = Naming(options)
+    section = naming.path
     found: dict[str, Flat] = {}
-    credentials = files.credentials(console)
-    opened_files = [(source.label, source.open(credentials, console.warn)) for source in sources]
+    credentials = front.credentials()
+    opened_files = [(source.label, source.open(credentials, front.warn)) for source in sources]
     fetched: set[int] = set()  # the ids of the leaves that were references
-    if flag(options, "resolve"):
-        texts = loading.resolved(opened_files, True, credentials, naming.section)
+    if resolve:
+        texts = loading.resolved(opened_files, True, credentials, section)
         for (_, opened), own_texts in zip(opened_files, texts, strict=True):
             for index, fetched_text in own_texts.items():
                 opened.document.leaves[index].data = fetched_text.encode()
@@ -115,11 +119,11 @@ def values(
     return found
 
 
-def documents(paths: Iterable[str], options: Mapping[str, Value]) -> dict[str, Document]:
+def documents(paths: Iterable[str], input_type: str | None) -> dict[str, Document]:
     """Return the documents of encrypted files by their names.  This needs no key."""
     found: dict[str, Document] = {}
     for path in paths:
-        source = files.read(path, options)
+        source = files.read(path, input_type=input_type)
         with about(source.label):
             document = formats.module(source.format).scan(source.text)
             if document.block is None:

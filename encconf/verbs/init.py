@@ -1,4 +1,4 @@
-"""``encconf init`` and ``encconf keygen``: create an age key and a .sops.yaml, and set up git.
+"""Create an age key and a .sops.yaml, and set up git: ``encconf init`` and ``encconf keygen``.
 
 A key has the form that age-keygen writes, and is stored where sops 3.13.3 looks for it.  It is appended to
 the key file, so no key is overwritten.  A key for a source (a keyring, a Vault …) is stored only there, never
@@ -12,8 +12,6 @@ import time
 
 from encconf import formats, sources
 from encconf.audit.survey import Survey, rules, survey
-from encconf.cli import files
-from encconf.cli.console import Console
 from encconf.errors import BadKeyError, ConflictError, OutputError, SourceError, about
 from encconf.git import repository
 from encconf.git.install import install
@@ -23,8 +21,16 @@ from encconf.identities.home import expanded
 from encconf.identities.places import AgeSource
 from encconf.io import fileio
 from encconf.keys.age_identity import is_locked, recipient_in
+from encconf.record import Options as Base
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.text.printable import counted, printable, quoted
+from encconf.verbs import files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from encconf.verbs.front import Front
 
 KEYRING = "keyring:encconf/identity"
 """Where ``init --keyring`` stores the key."""
@@ -39,9 +45,17 @@ creation_rules:
 """
 
 
-def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
+class Options(Base):
+    """The key to set up."""
+
+    keyring: bool = False
+    ssh_to_age: Sequence[str] = ()
+
+
+def run(options: Options, front: Front) -> None:
     """Create the key, the .sops.yaml and the git settings that are missing.  Changes nothing that exists."""
-    credentials = files.credentials(console)
+    keyring, ssh_to_age = options.keyring, options.ssh_to_age
+    credentials = front.credentials()
     root = repository(os.getcwd())
     found = _survey(root)
     if found is not None and found.ignored:
@@ -50,32 +64,42 @@ def init(console: Console, *, keyring: bool, ssh_to_age: list[str]) -> None:
             hint=f"rename it with git mv {IGNORED} .sops.yaml, then run encconf init again",
         )
     if keyring:
-        recipient: str | None = _keyring_recipient(console, credentials)
+        recipient: str | None = _keyring_recipient(front, credentials)
     else:
-        recipient = _own_recipient(console, credentials, make=found is None and not ssh_to_age)
+        recipient = _own_recipient(front, credentials, make=found is None and not ssh_to_age)
     of_ssh = dict(map(_recipient_of_ssh, ssh_to_age))
     if found is not None:
-        _set_up_existing(console, found, recipient)
+        _set_up_existing(front, found, recipient)
         for age, name in of_ssh.items():
-            console.hint(f"the age recipient of {name}, for .sops.yaml: {age}")
+            front.hint(f"the age recipient of {name}, for .sops.yaml: {age}")
     else:
         own = {recipient: "you"} if recipient is not None else {}
-        _make_config(console, root or os.getcwd(), {**own, **of_ssh})
+        _make_config(front, root or os.getcwd(), {**own, **of_ssh})
     if root is not None:
-        for line in install(root, environ=console.environ) or ["git is set up already"]:
-            console.note(line)
+        for line in install(root, environ=front.environ) or ["git is set up already"]:
+            front.note(line)
     else:
-        console.note("this is not a git repository; when it is, run: encconf git install")
+        front.note("this is not a git repository; when it is, run: encconf git install")
     if found is not None:
-        console.note("next: encconf check, then encconf access")
+        front.note("next: encconf check, then encconf access")
     elif os.path.isfile(".env"):
-        console.note("next: encconf import .env, then encconf edit secrets.enc.yaml")
+        front.note("next: encconf import .env, then encconf edit secrets.enc.yaml")
     else:
-        console.note("next: encconf encrypt secrets.yaml, then encconf edit secrets.enc.yaml")
+        front.note("next: encconf encrypt secrets.yaml, then encconf edit secrets.enc.yaml")
 
 
-def keygen(console: Console, *, output: str | None, to: str | None, use: bool, pq: bool) -> None:
+class KeyOptions(Base):
+    """The key to create, and where to store it."""
+
+    output: str | None = None
+    to: str | None = None
+    use: bool = False
+    pq: bool = False
+
+
+def create_key(options: KeyOptions, front: Front) -> None:
     """Create an age key, and print its recipient, or with ``-o -`` the key itself."""
+    output, to, use, pq = options.output, options.to, options.use, options.pq
     if to is not None and output is not None:
         raise ConflictError("--to and --output exclude each other")
     if use and to is None:
@@ -83,37 +107,37 @@ def keygen(console: Console, *, output: str | None, to: str | None, use: bool, p
             "--use needs --to", hint="encconf finds a key in your own key file without an address"
         )
     if to is not None:
-        credentials = files.credentials(console)
+        credentials = front.credentials()
         if use:
             credentials.named("identity")  # a broken configuration file has to fail before there is a key
         to = _absolute(to)
-        console.data(_generate_to(console, credentials, to, pq=pq) + "\n")
+        front.data(_generate_to(front, credentials, to, pq=pq) + "\n")
         if use:
-            _configure(console, credentials, to)
+            _configure(front, credentials, to)
         else:
             named = quoted(to.replace(" ", "%20"))  # ENCCONF_IDENTITY separates addresses with spaces
-            console.hint(f"to open files with it, set ENCCONF_IDENTITY={named}")
+            front.hint(f"to open files with it, set ENCCONF_IDENTITY={named}")
         return
     recipient, _, text = _new_key(pq)
     if output == "-":
-        console.data(text)
+        front.data(text)
         return
     if output is None:
-        _add_key(console, files.credentials(console), text)
+        _add_key(front, front.credentials(), text)
     else:
         path = fileio.resolve(output)
         if os.path.lexists(output) and not fileio.is_special(output):
             raise OutputError("this file exists, and encconf never overwrites a key").about(output)
         with about(output, instead=path):
             fileio.write_atomic(path, text, mode=0o600, replacing=None)
-        console.note(f"wrote an age key to {output}; keep it private")
-    console.data(recipient + "\n")
+        front.note(f"wrote an age key to {output}; keep it private")
+    front.data(recipient + "\n")
 
 
 # --- the key -------------------------------------------------------------------------------
 
 
-def _own_recipient(console: Console, credentials: Credentials, *, make: bool) -> str | None:
+def _own_recipient(front: Front, credentials: Credentials, *, make: bool) -> str | None:
     """Return the recipient of the user's first age key.
 
     If the user has no key, ``make`` decides whether to create one, or to return None.  Raises the error of a
@@ -125,9 +149,9 @@ def _own_recipient(console: Console, credentials: Credentials, *, make: bool) ->
         data = source.read("", credentials)
         recipient = _recipient_in(data, source) if data is not None else None
         if recipient is not None:
-            console.note(f"your age key: {recipient} ({source.place(credentials.home)})")
+            front.note(f"your age key: {recipient} ({source.place(credentials.home)})")
             if source.how == "file":
-                files.warn_if_readable(console, expanded(source.where, credentials.home))
+                files.warn_if_readable(front, expanded(source.where, credentials.home))
             return recipient
         if source.how == "source" and source.variable is not None:
             hint = source.hint or f"encconf keygen --to {source.where} creates one there"
@@ -135,12 +159,12 @@ def _own_recipient(console: Console, credentials: Credentials, *, make: bool) ->
     if not make:
         return None
     recipient, _, text = _new_key()
-    _add_key(console, credentials, text)
-    console.note(f"your age key: {recipient}")
+    _add_key(front, credentials, text)
+    front.note(f"your age key: {recipient}")
     return recipient
 
 
-def _keyring_recipient(console: Console, credentials: Credentials) -> str:
+def _keyring_recipient(front: Front, credentials: Credentials) -> str:
     """Return the recipient of the key in the keyring.  Creates and configures the key if it is missing."""
     try:
         recipient = recipient_in(sources.fetch(KEYRING, credentials))
@@ -150,17 +174,17 @@ def _keyring_recipient(console: Console, credentials: Credentials) -> str:
     else:
         if recipient is None:
             raise BadKeyError("this is not an age key", hint="move it away and try again").about(KEYRING)
-        console.note(f"your age key: {recipient} ({KEYRING})")
-        _configure(console, credentials, KEYRING)
+        front.note(f"your age key: {recipient} ({KEYRING})")
+        _configure(front, credentials, KEYRING)
         return recipient
     credentials.named("identity")  # a broken configuration file has to fail before there is a key
-    recipient = _generate_to(console, credentials, KEYRING)
-    console.note(f"your age key: {recipient}")
-    _configure(console, credentials, KEYRING)
+    recipient = _generate_to(front, credentials, KEYRING)
+    front.note(f"your age key: {recipient}")
+    _configure(front, credentials, KEYRING)
     return recipient
 
 
-def _generate_to(console: Console, credentials: Credentials, to: str, *, pq: bool = False) -> str:
+def _generate_to(front: Front, credentials: Credentials, to: str, *, pq: bool = False) -> str:
     """Create a key, store it at an address, and read it back.  Returns its recipient.
 
     Only the line of the key is stored, because some stores hold at most 2560 bytes.  Raises SourceError, also
@@ -170,13 +194,13 @@ def _generate_to(console: Console, credentials: Credentials, to: str, *, pq: boo
     recipient, secret, _ = _new_key(pq)
     sources.store(address, secret.encode(), credentials)
     # The new credentials have no cached copy of the key.
-    again = Credentials.from_env(console.environ)
+    again = Credentials.from_env(front.environ)
     try:
         if sources.fetch(address, again).strip() != secret.encode():
             raise BadKeyError("the stored key reads back differently: do not use it").about(address.label)
     except SourceError as error:  # some logins have permission to write but not to read
-        console.warn(f"it was stored, but could not be read back: {error}", hint=error.hint)
-    console.note(f"stored a new age key in {address.label} only")
+        front.warn(f"it was stored, but could not be read back: {error}", hint=error.hint)
+    front.note(f"stored a new age key in {address.label} only")
     return recipient
 
 
@@ -191,7 +215,7 @@ def _absolute(address: str) -> str:
     return f"file:{here}/{address[address.index(uri.body) :]}"
 
 
-def _configure(console: Console, credentials: Credentials, address: str) -> None:
+def _configure(front: Front, credentials: Credentials, address: str) -> None:
     """Add a source of identities to the user's configuration file."""
     path = credentials.config_file
     if path is None:
@@ -202,12 +226,12 @@ def _configure(console: Console, credentials: Credentials, address: str) -> None
     with about(path):
         named = userconfig.add_identity(path, address, SETTINGS)
     if named:
-        console.note(f"added its address to {path}")
+        front.note(f"added its address to {path}")
     else:
-        console.warn(f"{path} names another identity and was not changed", hint=f"add {address} to its list")
+        front.warn(f"{path} names another identity and was not changed", hint=f"add {address} to its list")
     by, addresses = credentials.named("identity")
     if by == SETTINGS["identity"] and address not in addresses:
-        console.warn(f"{by} is set and takes precedence", hint=f"unset it, or add {address}")
+        front.warn(f"{by} is set and takes precedence", hint=f"unset it, or add {address}")
 
 
 def _new_key(pq: bool = False) -> tuple[str, str, str]:
@@ -249,7 +273,7 @@ def _recipient_in(data: bytes, source: AgeSource) -> str | None:
     return recipient_in(data)
 
 
-def _add_key(console: Console, credentials: Credentials, text: str) -> None:
+def _add_key(front: Front, credentials: Credentials, text: str) -> None:
     """Append lines to the key file.  A new file gets mode 0600, and new folders get mode 0700."""
     name = _key_file(credentials)
     path = fileio.resolve(name)
@@ -262,8 +286,8 @@ def _add_key(console: Console, credentials: Credentials, text: str) -> None:
     fileio.make_folders(os.path.dirname(path), 0o700)
     gap = "" if not old or old.endswith("\n") else "\n"
     fileio.write_atomic(path, f"{old or ''}{gap}{text}", mode=0o600, replacing=old)
-    console.note(f"added an age key to {name}; keep a backup that only you can read")
-    files.warn_if_readable(console, name)
+    front.note(f"added an age key to {name}; keep a backup that only you can read")
+    files.warn_if_readable(front, name)
 
 
 # --- files that exist --------------------------------------------------------------------
@@ -275,28 +299,28 @@ def _survey(root: str | None) -> Survey | None:
     return found if found is not None and (found.metadata or found.ignored) else None
 
 
-def _set_up_existing(console: Console, found: Survey, recipient: str | None) -> None:
+def _set_up_existing(front: Front, found: Survey, recipient: str | None) -> None:
     """Write a .sops.yaml for files that are encrypted already, with rules made from their metadata."""
     number = len(found.metadata)
     count = f"{counted(number, 'file')} {'are' if number > 1 else 'is'} already encrypted here"
     path = os.path.join(found.root, NAME)
     if found.has_config:
-        console.note(f"{count}; {path} exists and was not changed")
+        front.note(f"{count}; {path} exists and was not changed")
     elif (text := rules(found)) is None:
-        console.warn(
+        front.warn(
             f"{count}, for keys that encconf cannot write into a .sops.yaml: write the file yourself"
         )
     else:
         fileio.write_atomic(path, text, replacing=None)
-        console.note(f"{count}: wrote {path} with rules that match {'them' if number > 1 else 'it'}")
+        front.note(f"{count}: wrote {path} with rules that match {'them' if number > 1 else 'it'}")
     if recipient is None:
-        console.note("you have no age key, and none was created")
-        console.hint(
+        front.note("you have no age key, and none was created")
+        front.hint(
             "create one with encconf keygen, then ask somebody who can open the files to add it to .sops.yaml"
         )
     elif not any(key.name == recipient for key in found.keys):
-        console.note(f"your key opens none of them: {recipient}")
-        console.hint(
+        front.note(f"your key opens none of them: {recipient}")
+        front.hint(
             "ask somebody who can open them to add it to .sops.yaml and run: encconf updatekeys -r ."
         )
 
@@ -317,7 +341,7 @@ def _recipient_of_ssh(given: str) -> tuple[str, str]:
     return found, " ".join(line.split()[2:]) or os.path.basename(given)
 
 
-def _make_config(console: Console, folder: str, recipients: dict[str, str]) -> None:
+def _make_config(front: Front, folder: str, recipients: dict[str, str]) -> None:
     found = find_config(None, os.getcwd())
     if found is None:
         path = os.path.join(folder, NAME)
@@ -328,13 +352,13 @@ def _make_config(console: Console, folder: str, recipients: dict[str, str]) -> N
         text = _CONFIG.format(paths=_PATHS, recipient=listed).replace("age: \n", "age:\n")
         fileio.write_atomic(path, text, replacing=None)
         who = ", ".join(printable(name) for name in recipients.values())
-        console.note(f"wrote {path}: *.enc.yaml, *.enc.env and similar files are encrypted for {who}")
+        front.note(f"wrote {path}: *.enc.yaml, *.enc.env and similar files are encrypted for {who}")
         return
     text = fileio.read_text(found)
     missing = [age for age in recipients if age not in text]
     if not missing:
-        console.note(f"{found} already names your key")
+        front.note(f"{found} already names your key")
         return
-    console.note(f"{found} exists and was not changed; it does not name your recipient")
+    front.note(f"{found} exists and was not changed; it does not name your recipient")
     for recipient in missing:
-        console.hint(f"add {recipient} to the age recipients of its rules")
+        front.hint(f"add {recipient} to the age recipients of its rules")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.cli.console import one_line
+from encconf.text.printable import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,19 +1,15 @@
 """Change the recipients of files: make a plan, show it, carry it out, and report.
 
-Making a plan needs no key.  `encconf.cli.batch` runs the work.
+Making a plan needs no key.  `encconf.verbs.batch` runs the work.
 """
 
 from __future__ import annotations
 
 from _thread import allocate_lock
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from encconf.audit.names import Names
-from encconf.cli import checklist, files, plan_text
-from encconf.cli.batch import Batch
-from encconf.cli.console import Console, one_line
-from encconf.cli.options import Value, flag, text
 from encconf.engine.admission import Admission, in_full
 from encconf.engine.plan import Plan, Seen
 from encconf.errors import (
@@ -26,13 +22,29 @@ from encconf.errors import (
 )
 from encconf.io import fileio
 from encconf.keys import MasterKey
+from encconf.record import Options
 from encconf.rules.config import Config, Rule, find_rule
 from encconf.text.path import spell
-from encconf.text.printable import counted
-from encconf.verbs import rekey
+from encconf.text.printable import counted, one_line
+from encconf.verbs import checklist, files, plan_text, rekey
+from encconf.verbs.batch import Batch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.verbs.front import Front
 
 Planner = Callable[["Change"], Plan]
 Row = dict[str, object]
+
+
+class Changing(Options):
+    """The options that all verbs for the recipients of files have."""
+
+    dry_run: bool = False
+    fail_fast: bool = False
+    json: bool = False
+    input_type: str | None = None
+    config: str | None = None
 
 
 class Change:
@@ -45,10 +57,10 @@ class Change:
     plan: Plan
 
     def __init__(
-        self, file: str, options: Mapping[str, Value], warn: Callable[..., None], rule: Callable[[], Rule]
+        self, file: str, input_type: str | None, warn: Callable[..., None], rule: Callable[[], Rule]
     ) -> None:
         self.file = file
-        self.source = files.read(file, options)
+        self.source = files.read(file, input_type=input_type)
         self.format = self.source.format
         self.warn = warn
         self.rule = rule
@@ -79,28 +91,48 @@ class Change:
 class Rekeying(Batch):
     """A command that changes the keys of files.
 
-    ``planner`` makes the plan for a file, possibly in another thread.  The option ``output`` is the file for
-    a result that does not replace its source.  If the command has an option ``yes`` and it is not given, the
-    user must confirm the plans.  The option ``checklist`` names a file.  The values that removed recipients
-    could read are added to it before the first file is written, so that a crash cannot lose them.
+    ``planner`` makes the plan for a file, possibly in another thread.  ``output`` is the file for a result
+    that does not replace its source.  If it ``asks``, the user must confirm the plans, and if it ``shows``,
+    the plan of a single file is shown.  ``checklist`` names a file.  The values that removed recipients could
+    read are added to it before the first file is written, so that a crash cannot lose them.  ``rotate`` is as
+    for `rekey.carry_out`.
     """
 
     def __init__(
-        self, console: Console, command: str, options: Mapping[str, Value], planner: Planner
+        self,
+        front: Front,
+        command: str,
+        options: Changing,
+        planner: Planner,
+        *,
+        output: str | None = None,
+        asks: bool = False,
+        shows: bool = False,
+        checklist: str | None = None,
+        rotate: bool = True,
+        ignore_mac: bool = False,
     ) -> None:
         rotates = command == "rotate"
-        super().__init__(console, "rotating" if rotates else "updating", options)
+        super().__init__(
+            front,
+            "rotating" if rotates else "updating",
+            dry_run=options.dry_run,
+            fail_fast=options.fail_fast,
+        )
         self.resume = "--resume-at" if rotates else ""
         if self.dry_run:
             self.doing = "planning"
         self._command = command
         self._planner = planner
-        self.config = text(options, "config")
-        self.json = flag(options, "json")
-        self.output = text(options, "output")
-        self.rotate = not flag(options, "keep_data_key")
-        self.asks = options.get("yes") is False and not self.dry_run
-        self.checklist = text(options, "checklist") if not self.dry_run else None
+        self.config = options.config
+        self.json = options.json
+        self.output = output
+        self.rotate = rotate
+        self.asks = asks and not self.dry_run
+        self.checklist = checklist if not self.dry_run else None
+        self._shows = shows
+        self._input_type = options.input_type
+        self._ignore_mac = ignore_mac
         self._hashes: dict[str, int] | None = None  # by file, the hash of its text, once planned
         self._configs: dict[str, Config] = {}
         self._reading = allocate_lock()
@@ -124,7 +156,7 @@ class Rekeying(Batch):
         if self.json and self.checklist in fileio.STDOUT:
             raise ConflictError("the report of --json and the checklist would both be written to stdout")
         if not paths:
-            self.console.note("no encrypted file has changed")
+            self.front.note("no encrypted file has changed")
         super().run(paths)
 
     def prepare(self) -> None:
@@ -134,7 +166,7 @@ class Rekeying(Batch):
             self.go("planning", self._plan, self._collect)
             if self.asks and self._hashes and not self.stopped and not self._is_confirmed():
                 for file in self.left:
-                    self.console.note(f"{one_line(file)} was not changed")
+                    self.front.note(f"{one_line(file)} was not changed")
                 self.states |= dict.fromkeys(self.left, "left")
         if not self.dry_run and self.output is None and not self.stopped:
             self.sweep(self.left)
@@ -146,7 +178,7 @@ class Rekeying(Batch):
             with self._reading:
                 return find_rule(file, config=self.config, read=self._configs, notify=warn)
 
-        change = Change(file, self.options, warn, rule)
+        change = Change(file, self._input_type, warn, rule)
         change.plan = self._planner(change)
         rekey.refuse_strangers(change.plan, self.credentials, rotate=self.rotate)
         return change
@@ -161,7 +193,7 @@ class Rekeying(Batch):
                 change.plan,
                 rotate=self.rotate,
                 credentials=self.credentials,
-                ignore_mac=flag(self.options, "ignore_mac"),
+                ignore_mac=self._ignore_mac,
                 notify=change.warn,
             )
         return change
@@ -173,18 +205,18 @@ class Rekeying(Batch):
         wanted = done.plan
         if not wanted.changes:
             if not (self.dry_run and self.json):
-                self.console.note(f"{one_line(file)} is up to date")
+                self.front.note(f"{one_line(file)} is up to date")
             return self._record(done, "unchanged")
         if self.dry_run:
             self.plans.setdefault(tuple(self._lines(wanted)), []).append(file)
             return self._record(done, "would-change")
-        if self.alone and flag(self.options, "yes"):
+        if self.alone and self._shows:
             self._show(one_line(file), self._lines(wanted))
         assert done.enc is not None
         source = done.source if self.output is None else None
-        written = files.write(self.console, done.enc, source, self.output)
+        written = files.write(self.front, done.enc, source, self.output)
         if written is not None:
-            self.console.note(f"wrote {one_line(written)}{self._brief(wanted)}")
+            self.front.note(f"wrote {one_line(written)}{self._brief(wanted)}")
         return self._record(done, "changed")
 
     def fail(self, file: str, error: EncconfError) -> None:
@@ -225,7 +257,7 @@ class Rekeying(Batch):
         for said, names in self._to_confirm.items():
             self._show(", ".join(map(one_line, names)), said)
         count = len(self.left)
-        return self.console.confirm(f"go on with {count} files?" if count > 1 else "go on?")
+        return self.front.confirm(f"go on with {count} files?" if count > 1 else "go on?")
 
     def begin(self) -> None:
         """Write the checklist.  Secrets come first."""
@@ -235,17 +267,17 @@ class Rekeying(Batch):
         items = [item for _, item in sorted(self._items, key=lambda item: item[0])]
         self._items.clear()
         if not items:
-            self.console.note("no recipient is removed, so the checklist has no items")
+            self.front.note("no recipient is removed, so the checklist has no items")
             return
         added = checklist.write(path, items)
         values = f"{counted(len(items), 'value')} to change"
         known = f", {len(items) - added} of them known" if added < len(items) else ""
-        self.console.note(f"wrote {one_line(path)}: {values}{known}")
+        self.front.note(f"wrote {one_line(path)}: {values}{known}")
 
     # --- messages ----------------------------------------------------------------------------
 
     def _show(self, names: str, said: Sequence[str]) -> None:
-        self.console.note("\n".join([f"{names}: these keys change", *(f"  {line}" for line in said)]))
+        self.front.note("\n".join([f"{names}: these keys change", *(f"  {line}" for line in said)]))
 
     def _brief(self, wanted: Plan) -> str:
         before, after = wanted.thresholds
@@ -276,7 +308,7 @@ class Rekeying(Batch):
         try:
             return Names.for_files(self.paths, self.config, ())
         except EncconfError as error:
-            self.console.warn(f"{error}; keys are shown without names")
+            self.front.warn(f"{error}; keys are shown without names")
             return Names()
 
     # --- the report ----------------------------------------------------------------------------
@@ -318,10 +350,10 @@ class Rekeying(Batch):
 
     def report(self) -> None:
         """Print the plans or the results, and the values that removed recipients could read."""
-        say = self.console.note if self._to_stdout and not self.dry_run else self.console.data
+        say = self.front.note if self._to_stdout and not self.dry_run else self.front.data
         if self.json:
             counts = list(self.states.values())
-            self.console.json(
+            self.front.json(
                 {
                     "command": self._command,
                     "dry_run": self.dry_run,
@@ -338,7 +370,7 @@ class Rekeying(Batch):
             if texts:
                 say("\n".join(texts))
         if self._seen and not self.dry_run:
-            self.console.warn(
+            self.front.warn(
                 "removed recipients may have kept the values: change the secrets at their source as well"
             )
 

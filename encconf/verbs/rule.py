@@ -1,20 +1,54 @@
-"""Find the rule for a file, in .sops.yaml, in the command line, or in both."""
+"""Find the rule for a file, in .sops.yaml, in the options of a verb, or in both."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from encconf.cli.options import Value, exclude, text
-from encconf.errors import BadKeyError, ConfigError, NoConfigError, NoMatchingRuleError
+from encconf.errors import BadKeyError, ConfigError, NoConfigError, NoMatchingRuleError, exclude
 from encconf.keys import TABLE, MasterKey, master_key, parse_list
+from encconf.record import Options
 from encconf.rules import config as configs
-from encconf.rules.selection import DEFAULT, KINDS, Selection
+from encconf.rules.selection import DEFAULT, Selection
+
+Keys = Mapping[str, Sequence[str]]
+"""The master keys that a user named, by type.  Each text is a comma-separated list."""
+NO_KEYS: Keys = {}
+
+
+class Selecting(Options):
+    """The options of a verb that encrypts by a rule.
+
+    ``keys`` replace those of .sops.yaml, so no rule is needed then.  A selection replaces that of the rule.
+    """
+
+    keys: Keys = NO_KEYS
+    encrypted_regex: str | None = None
+    unencrypted_regex: str | None = None
+    encrypted_suffix: str | None = None
+    unencrypted_suffix: str | None = None
+    encrypted_comment_regex: str | None = None
+    unencrypted_comment_regex: str | None = None
+    mac_only_encrypted: bool = False
+    config: str | None = None
+
+    @property
+    def selections(self) -> dict[str, str]:
+        """The selections that are given, by their kinds."""
+        given = {
+            "unencrypted_suffix": self.unencrypted_suffix,
+            "encrypted_suffix": self.encrypted_suffix,
+            "unencrypted_regex": self.unencrypted_regex,
+            "encrypted_regex": self.encrypted_regex,
+            "unencrypted_comment_regex": self.unencrypted_comment_regex,
+            "encrypted_comment_regex": self.encrypted_comment_regex,
+        }
+        return {kind: pattern for kind, pattern in given.items() if pattern}
 
 
 def find_rule(
     target: str,
-    options: Mapping[str, Value],
+    options: Selecting,
     *,
     also: Sequence[str] = (),
     read: dict[str, configs.Config] | None = None,
@@ -22,29 +56,26 @@ def find_rule(
 ) -> configs.Rule:
     """Return the rule to encrypt ``target`` by.
 
-    ``options`` are KEYS, SELECTION and CONFIG of the table.  Keys of the command line replace those of
-    .sops.yaml, so no rule is needed then.  A selection of the command line replaces that of the rule.
-
     Raises ConflictError for two selections.  Raises NoConfigError, NoMatchingRuleError and other errors of
     .sops.yaml if it is needed.
     """
-    keys = named_keys(options)
-    kinds = [kind for kind in KINDS if options.get(kind)]
-    exclude(options, *KINDS)
+    keys = named_keys(options.keys)
+    selections = options.selections
+    exclude(**selections)
     rule: configs.Rule | None = None
     try:
-        rule = configs.find_rule(target, also=also, config=text(options, "config"), read=read, notify=notify)
+        rule = configs.find_rule(target, also=also, config=options.config, read=read, notify=notify)
     except (NoConfigError, NoMatchingRuleError) as error:
         if not keys:
             if error.hint:
                 error.hint += "; or name recipients with --age, --pgp or similar"
             raise
     except (ConfigError, BadKeyError):
-        if not (keys and kinds):
+        if not (keys and selections):
             raise
     selection = rule.selection if rule is not None else DEFAULT
-    mac_only = bool(options.get("mac_only_encrypted")) or selection.mac_only_encrypted
-    kind, pattern = (kinds[0], str(options[kinds[0]])) if kinds else (selection.kind, selection.pattern)
+    mac_only = options.mac_only_encrypted or selection.mac_only_encrypted
+    kind, pattern = next(iter(selections.items()), (selection.kind, selection.pattern))
     selection = Selection(kind, pattern, mac_only)
     if rule is None:
         return configs.Rule([keys], None, selection, "the command line")
@@ -69,19 +100,14 @@ def is_named(target: str, source: str, *, config: str | None, read: dict[str, co
     return number is not None and bool(loaded.patterns[number])
 
 
-KEY_OPTIONS = {row.option.replace("-", "_"): type for type, row in TABLE.items()}
-"""The type of key of each option, by the option's keyword without ``add_`` or ``rm_``."""
-
-
-def named_keys(options: Mapping[str, Value], prefix: str = "", **about: object) -> list[MasterKey]:
-    """Return the master keys that options name.  Each value is a comma-separated list.
+def named_keys(keys: Keys, **about: object) -> list[MasterKey]:
+    """Return the master keys that a user named.
 
     ``about`` has settings for the types of keys that have them.  Raises BadKeyError.
     """
-    found: list[MasterKey] = []
-    for option, type in KEY_OPTIONS.items():
-        given = options.get(prefix + option)
-        for words in given if isinstance(given, list) else [given] if isinstance(given, str) else []:
-            for value in parse_list(words):
-                found.append(master_key(type, TABLE[type].with_settings(value, about)))
-    return found
+    return [
+        master_key(type, row.with_settings(value, about))
+        for type, row in TABLE.items()
+        for words in keys.get(type, ())
+        for value in parse_list(words)
+    ]

@@ -1,4 +1,4 @@
-"""``encconf edit``: decrypt a file, open it in the user's editor, and encrypt what changed.
+"""Edit an encrypted file: decrypt it, open it in the user's editor, and encrypt what changed.
 
 The plaintext is written only to a private folder, in memory if possible.  If the edited text cannot be saved,
 the error is printed, and on a terminal the user can open the editor again.
@@ -11,13 +11,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from encconf import formats
-from encconf.cli import files
-from encconf.cli.console import Console
-from encconf.cli.editor import editor_command, run_editor
-from encconf.cli.options import Value, flag, text
 from encconf.engine import opening
 from encconf.engine.admission import Admission, rule_of
 from encconf.engine.metadata import CONFLICT, metadata_of
@@ -36,44 +32,56 @@ from encconf.record import Record
 from encconf.rules import config as configs
 from encconf.text.path import Path, spell
 from encconf.text.printable import counted, listed, quoted
-from encconf.verbs import checks
+from encconf.verbs import checks, files
 from encconf.verbs.edit import Draft
+from encconf.verbs.editor import editor_command, run_editor
+from encconf.verbs.rule import Selecting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.git.conflict import Conflict
+    from encconf.verbs.front import Front
 
 _WAIT = "if the editor is still open, use its option to wait: EDITOR='code --wait'"
 
 
-def edit(console: Console, *, file: str, **options: Value) -> None:
+class Options(Selecting):
+    """The file.  The rule is for a new one."""
+
+    file: str
+    ignore_mac: bool = False
+    allow_plaintext: bool = False
+    input_type: str | None = None
+
+
+def run(options: Options, front: Front) -> None:
     """Edit one encrypted file.  A new file starts from an example."""
-    config, ignore_mac = text(options, "config"), flag(options, "ignore_mac")
+    file, config, ignore_mac = options.file, options.config, options.ignore_mac
     if file in fileio.STDIN:
-        _edit_stdin(console, files.read(file, options))
+        _edit_stdin(front, files.read(file, input_type=options.input_type), ignore_mac=ignore_mac)
         return
     path = fileio.resolve(file)
     with about(file, instead=path):
         enc = fileio.read_existing(path)
-    format = files.format_of(enc, file, text(options, "input_type"))
+    format = files.format_of(enc, file, options.input_type)
     unfinished = False
     if enc is None:
-        from encconf.cli.rule import find_rule
+        from encconf.verbs.rule import find_rule
 
-        rule = find_rule(file, options, notify=console.warn)
+        rule = find_rule(file, options, notify=front.warn)
         draft = Draft(formats.module(format).EXAMPLE, format, rule=rule)
     else:
         plain: list[Path] = []
         with about(file):
             try:
-                found = _open(console, enc, path, format, options)
+                found = _open(front, enc, path, format, config, ignore_mac=ignore_mac)
             except PlainValueError:
-                found, plain = _open_plain(console, file, enc, format, ignore_mac)
+                found, plain = _open_plain(front, file, enc, format, ignore_mac)
         if isinstance(found, str):
-            _warn_of_parents(console, file, path, enc, format)
+            _warn_of_parents(front, file, path, enc, format)
             with about(file, instead=path):
                 fileio.write_atomic(path, found, replacing=enc)
-            console.note(f"wrote {file}: merged again from its parents, now with a MAC")
+            front.note(f"wrote {file}: merged again from its parents, now with a MAC")
             return
         draft = Draft.of(found) if isinstance(found, opening.Opened) else Resolution(found)
         assert draft.opened is not None
@@ -82,25 +90,25 @@ def edit(console: Console, *, file: str, **options: Value) -> None:
         if ignore_mac:  # without its MAC, its data key cannot be trusted: the file gets a new one
             draft.rule = rule_of(metadata)
         draft.admission = Admission(lambda: configs.find_rule(file, config=config), file=file)
-        draft.admission.check(metadata, None, files.credentials(console), new_data_key=ignore_mac)
-        allowed = flag(options, "allow_plaintext")
+        draft.admission.check(metadata, None, front.credentials(), new_data_key=ignore_mac)
+        allowed = options.allow_plaintext
         if not allowed:  # fail before the user types anything
-            checks.rule_to_follow(file, config, warn=console.warn)
-        draft.check = checks.refuse_plaintext(file, config, allowed=allowed, warn=console.warn)
+            checks.rule_to_follow(file, config, warn=front.warn)
+        draft.check = checks.refuse_plaintext(file, config, allowed=allowed, warn=front.warn)
     with about(file, instead=path):
         fileio.check_writable(path)
-    Session(console, file, path, draft, enc, unfinished=unfinished).run()
-    console.note(f"wrote {file}")
+    Session(front, file, path, draft, enc, unfinished=unfinished).run()
+    front.note(f"wrote {file}")
 
 
 def _open(
-    console: Console, enc: str, path: str, format: str, options: Mapping[str, Value]
+    front: Front, enc: str, path: str, format: str, config: str | None, *, ignore_mac: bool
 ) -> opening.Opened | Conflict | str:
     """Open the file, or its conflict.  A file that was merged without a key gives the new text to write."""
-    credentials, ignore_mac = files.credentials(console), flag(options, "ignore_mac")
+    credentials = front.credentials()
     try:
         return opening.open_text(
-            enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=console.warn
+            enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=front.warn
         )
     except UnmergedError:
         from encconf.git import version
@@ -109,33 +117,32 @@ def _open(
         from encconf.git.ours import Repository
 
         if CONFLICT in metadata_of(enc, format).unknown:
-            return open_conflict(enc, format=format, credentials=credentials, notify=console.warn)
+            return open_conflict(enc, format=format, credentials=credentials, notify=front.warn)
         folder = os.path.dirname(os.path.abspath(path))
-        config = text(options, "config")
         here = Repository(
             rule=lambda: checks.known_rule(path, config), version=lambda id: version(id, folder)
         )
-        return reseal(enc, format=format, repository=here, credentials=credentials, notify=console.warn)
+        return reseal(enc, format=format, repository=here, credentials=credentials, notify=front.warn)
 
 
 def _open_plain(
-    console: Console, file: str, enc: str, format: str, ignore_mac: bool
+    front: Front, file: str, enc: str, format: str, ignore_mac: bool
 ) -> tuple[opening.Opened, list[Path]]:
     """Open a file that has plaintext values, and warn about them.  They are encrypted when it is saved."""
     from encconf.verbs.changes import open_with_plain_values
 
-    credentials = files.credentials(console)
+    credentials = front.credentials()
     opened, paths = open_with_plain_values(
-        enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=console.warn
+        enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=front.warn
     )
-    console.warn(
+    front.warn(
         f"{file} has {counted(len(paths), 'value')} in plaintext: {listed(map(spell, paths), 20)}",
         hint="saving encrypts them; anyone who saw the file knows them, so change them at their source",
     )
     return opened, paths
 
 
-def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: str) -> None:
+def _warn_of_parents(front: Front, file: str, path: str, enc: str, format: str) -> None:
     """Warn if our side of a merge without a key is not the version that git had before the file.
 
     All three parents have valid MACs, but the person who merged without a key chose them, and may have
@@ -146,7 +153,7 @@ def _warn_of_parents(console: Console, file: str, path: str, enc: str, format: s
 
     ours = parents_of(enc, format)[1]
     if before(path, enc) != ours:
-        console.warn(
+        front.warn(
             f"{file} {misplaced(ours)}",
             hint=f"compare all values with older versions: git log -p {quoted(file)}",
         )
@@ -159,7 +166,7 @@ class Session(Record):
     the user changed nothing.
     """
 
-    console: Console
+    front: Front
     file: str
     path: str | None
     draft: Draft
@@ -171,13 +178,13 @@ class Session(Record):
 
         Raises NotModifiedError, EditorError, and the errors of encrypting and writing.
         """
-        command = editor_command(self.console.environ)
-        with private.PrivateFolder(self.console.environ) as folder:
+        command = editor_command(self.front.environ)
+        with private.PrivateFolder(self.front.environ) as folder:
             path = os.path.join(folder, os.path.basename(self.file))
             private.write_private(path, self.draft.text)
             while True:
                 started = time.monotonic()
-                run_editor(command, path, self.console.environ)
+                run_editor(command, path, self.front.environ)
                 if os.path.isdir(folder):
                     os.chmod(folder, 0o700)  # the editor may have changed the mode
                 if not os.path.exists(path):
@@ -185,7 +192,7 @@ class Session(Record):
                 try:
                     edited = fileio.read_text(path, binary=self.draft.format == "binary")
                     if edited == self.draft.text and not self.unfinished:
-                        at_once = time.monotonic() - started < 1 and self.console.can_ask()
+                        at_once = time.monotonic() - started < 1 and self.front.can_ask()
                         raise NotModifiedError("nothing was changed", hint=_WAIT if at_once else None)
                     return self._written(edited)
                 except NotModifiedError as error:
@@ -197,17 +204,17 @@ class Session(Record):
 
     def _written(self, edited: str) -> str:
         while True:
-            enc = self.draft.encrypted(edited, files.credentials(self.console), self.console.warn)
+            enc = self.draft.encrypted(edited, self.front.credentials(), self.front.warn)
             try:
                 if self.path is not None:
                     fileio.write_atomic(self.path, enc, replacing=self.enc)
                 return enc
             except ChangedError as error:
-                if not self.console.can_ask():
+                if not self.front.can_ask():
                     raise
                 error.hint = None
-                self.console.error(error.about(self.file))
-                if not self.console.confirm("overwrite the file with your text?"):
+                self.front.error(error.about(self.file))
+                if not self.front.confirm("overwrite the file with your text?"):
                     raise ChangedError("the file was not overwritten", hint=None) from None
                 self._open_again()
 
@@ -217,7 +224,7 @@ class Session(Record):
         self.enc = fileio.read_text(self.path)
         try:
             self.draft.opened = opening.open_text(
-                self.enc, format=self.draft.format, credentials=files.credentials(self.console)
+                self.enc, format=self.draft.format, credentials=self.front.credentials()
             )
             self.draft.edits = False
         except EncconfError:
@@ -228,13 +235,13 @@ class Session(Record):
     def _offer_again(self, error: EncconfError, path: str) -> None:
         """Ask whether to open the editor again.  Raises the error if the user quits or cannot be asked."""
         untouched = f"{self.file} was not changed" if self.enc is not None else f"{self.file} was not created"
-        if not self.console.can_ask():
+        if not self.front.can_ask():
             saved = self._saved(path)
             error.hint = saved if isinstance(error, ChangedError) else f"{untouched}; {saved}"
             raise error
-        self.console.error(error)
+        self.front.error(error)
         try:
-            answer = self.console.ask(
+            answer = self.front.ask(
                 "press Enter to open the editor again, or q to quit and lose your changes:"
             )
         except EOFError:
@@ -250,30 +257,30 @@ class Session(Record):
             text = fileio.read_text(edited, binary=True)  # it may be any bytes, not only UTF-8
         except EncconfError:
             return failed
-        enc = self.draft.rescued(text, files.credentials(self.console))
+        enc = self.draft.rescued(text, self.front.credentials())
         if enc is None:
             return failed
         beside = self.path or ""
         name = f"{os.path.basename(beside)[:200]}.unsaved-{os.urandom(4).hex()}"
-        for folder in (os.path.dirname(beside), self.console.environ.get("TMPDIR") or "/tmp", "/tmp"):
+        for folder in (os.path.dirname(beside), self.front.environ.get("TMPDIR") or "/tmp", "/tmp"):
             path = os.path.join(folder, name)
             try:
                 fileio.write_atomic(path, enc, mode=fileio.PRIVATE, replacing=None)
             except EncconfError:
                 continue
-            show = f"{self.console.PROGRAM} decrypt --input-type binary {quoted(os.path.relpath(path))}"
+            show = f"{self.front.PROGRAM} decrypt --input-type binary {quoted(os.path.relpath(path))}"
             return f"your changes are saved, encrypted: {show}"
         return failed
 
 
-def _edit_stdin(console: Console, source: files.Source) -> None:
+def _edit_stdin(front: Front, source: files.Source, *, ignore_mac: bool) -> None:
     """Edit the text from stdin, and print the result, even if the user changed nothing."""
-    opened = source.open(files.credentials(console), console.warn)
-    draft = Draft.of(opened, unchecked=flag(source.options, "ignore_mac"))
+    opened = source.open(front.credentials(), front.warn, ignore_mac=ignore_mac)
+    draft = Draft.of(opened, unchecked=ignore_mac)
     draft.admission = Admission()
     with _Terminal():
-        enc = Session(console, f"stdin.{draft.format}", None, draft, source.text, unfinished=True).run()
-    console.data(enc)
+        enc = Session(front, f"stdin.{draft.format}", None, draft, source.text, unfinished=True).run()
+    front.data(enc)
 
 
 class _Terminal:

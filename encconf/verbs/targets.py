@@ -11,17 +11,19 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from encconf import formats
-from encconf.cli.console import Console
-from encconf.cli.files import is_pattern
-from encconf.cli.options import Value, flag
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.git import need_files, repository, worktree
 from encconf.io import fileio, replace
 from encconf.rules.config import NAME as CONFIG_NAME
+from encconf.verbs.files import is_pattern
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.verbs.front import Front
 
 _MAGIC = re.compile(r"[*?[]")
 _SKIPPED = frozenset(
@@ -30,18 +32,19 @@ _SKIPPED = frozenset(
 
 
 def files(
-    console: Console,
+    front: Front,
     paths: Sequence[str],
-    options: Mapping[str, Value],
     *,
+    recursive: bool = False,
+    changed: bool = False,
     encrypted: bool = True,
     plain: Callable[[str], bool] | None = None,
 ) -> list[str]:
     """Return the files that ``paths`` name, in their order and each once.  A folder is sorted by name.
 
-    - A folder needs the option ``recursive``.
+    - A folder needs ``recursive``.
     - A word with ``*``, ``?`` or ``[…]`` is a pattern, unless a file has that name.  ``**`` is any folders.
-    - The option ``changed`` keeps only files that are new or differ from the last commit, staged or not.  It
+    - ``changed`` keeps only files that are new or differ from the last commit, staged or not.  It
       needs no ``recursive``.  Without paths, it means the whole repository.
     - Without ``encrypted``, all files of a folder count.
     - With ``plain``, a pattern means files that are not encrypted, and a folder means those of them for which
@@ -51,11 +54,10 @@ def files(
     pattern has none.  Raises UsageError for a folder without ``recursive``, for ``changed`` outside a
     repository, and for a bare repository.
     """
-    recursive, changed = flag(options, "recursive"), flag(options, "changed")
     if not paths and not changed:
         raise MissingFileError("no file was given", hint="give files, patterns, or a folder with -r")
     need_files(paths or ["."])
-    wanted = _Wanted(console, encrypted, plain)
+    wanted = _Wanted(front, encrypted, plain)
     if changed:
         found = wanted.among(_changed(paths))
     else:
@@ -80,8 +82,8 @@ def _identity(name: str) -> object:
 class _Wanted:
     """The choice of the files in a folder that count."""
 
-    def __init__(self, console: Console, encrypted: bool, plain: Callable[[str], bool] | None) -> None:
-        self.console = console
+    def __init__(self, front: Front, encrypted: bool, plain: Callable[[str], bool] | None) -> None:
+        self.front = front
         self.encrypted = encrypted
         self.plain = plain
         self.listing = _walked if plain else below
@@ -113,9 +115,9 @@ class _Wanted:
         except OSError as error:
             if formats.of_path(name) != "binary":
                 return True  # reading it later raises the error
-            self.console.warn(f"{name} cannot be read and is skipped: {(error.strerror or '').lower()}")
+            self.front.warn(f"{name} cannot be read and is skipped: {(error.strerror or '').lower()}")
         except InputError as error:
-            self.console.warn(f"{error} (skipped)")
+            self.front.warn(f"{error} (skipped)")
         return False
 
 

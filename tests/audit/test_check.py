@@ -31,7 +31,7 @@ from encconf.audit import explain as explaining
 from encconf.audit.check import ALL, FOLDERS, Report, check
 from encconf.audit.findings import Finding
 from encconf.cli import check_report as reports
-from encconf.cli.explain import text
+from encconf.cli.commands.explain import text
 from encconf.git.merge import merge
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio

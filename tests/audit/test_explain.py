@@ -13,7 +13,7 @@ from project import PLAIN, ROOT, Project
 from encconf import api, formats
 from encconf.audit import explain as explaining
 from encconf.audit.explain import Explanation, explain
-from encconf.cli import explain as printing
+from encconf.cli.commands import explain as printing
 from encconf.rules.config import find_rule
 from encconf.rules.selection import Selection
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from encconf.cli.grammar import Command
-from encconf.cli.options import Option
-from encconf.cli.table import COMMANDS, ENTRIES, ROOT_OPTIONS
+from encconf.cli.command import Command, Option
+from encconf.cli.table import ALL, ROOT_OPTIONS, commands
 
 WORDS = st.sampled_from(
     ["secrets.yaml", "-", "a b", "ä.json", "--", "", "-x", "--nope", "x=y", "=", "git", "help"]
@@ -14,7 +13,7 @@ WORDS = st.sampled_from(
 
 VALUES = st.sampled_from(["x", "always", "never", "out.yaml", "-", "", "-i", "--force", "a=b", "age1a,age1b"])
 
-NAMES = [*ENTRIES]
+NAMES = ["", *ALL]
 
 
 def option_words(option: Option) -> st.SearchStrategy[list[str]]:
@@ -43,6 +42,6 @@ def lines(command: Command) -> st.SearchStrategy[list[str]]:
 
 
 ARGV = st.one_of(
-    *map(lines, COMMANDS),
+    *map(lines, commands()),
     st.lists(st.one_of(WORDS, st.sampled_from(NAMES)), max_size=4),
 )

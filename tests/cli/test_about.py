@@ -6,12 +6,12 @@ import pytest
 from audit.repo import ALICE, BOB, DATABASE, Repo, rule, seal
 from project import Project
 
-from encconf.cli.table import COMMANDS
+from encconf.cli.table import commands
 from encconf.errors import EncconfError
 
 
 class TestHelp:
-    @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+    @pytest.mark.parametrize("command", commands(), ids=lambda command: command.name)
     def test_every_command_explains_itself(self, project: Project, command: object) -> None:
         name = command.name.split()  # type: ignore[attr-defined]
         done = project.run(*name, "--help")
@@ -25,14 +25,14 @@ class TestHelp:
 
     def test_the_commands_are_listed(self, project: Project) -> None:
         done = project.run("--help")
-        for command in COMMANDS:
+        for command in commands():
             assert command.name.split()[0] in done.out
         assert project.run("help").out == done.out
         assert project.run("-h").out == done.out
 
     def test_topics(self, project: Project) -> None:
         variables = project.run("help", "environment").out
-        for command in COMMANDS:
+        for command in commands():
             for option in command.options:
                 assert (option.env or "") in variables
         codes = project.run("help", "exit-codes").out

@@ -64,9 +64,8 @@ class TestStart:
     def test_the_version_loads_next_to_nothing(self, project: Project, args: list[str]) -> None:
         modules = self.loaded(project, *args)
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
-        own = {"cli", "cli.about", "cli.console", "cli.parser", "cli.table", "errors", "io", "io.fileio"}
-        own |= {"cli.options", "cli.grammar"}
-        own |= {"cli.version", "io.packaged"}
+        own = {"cli", "cli.console", "cli.command", "cli.parser", "cli.table", "errors", "io", "io.fileio"}
+        own |= {"cli.commands", "cli.commands.help", "cli.commands.version", "io.packaged"}
         own |= {"io.descriptors", "identities", "identities.stored", "keys", "record"}
         own |= {"text", "text.printable", "text.words"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}

@@ -12,8 +12,8 @@ import pytest
 from oracle import Sops
 from project import Project
 
-from encconf.cli import editor
 from encconf.errors import EditorError
+from encconf.verbs import editor
 
 pytestmark = pytest.mark.usefixtures("runtime")
 

@@ -7,7 +7,7 @@ from oracle import AgeKey
 from project import Project
 
 from encconf.audit.explain import Explanation, Fate
-from encconf.cli.explain import text
+from encconf.cli.commands.explain import text
 from encconf.errors import ParseError
 from encconf.keys import master_key
 from encconf.rules.config import Rule

@@ -211,9 +211,9 @@ def test_mistakes(awkward: Project) -> None:
 
 
 def test_the_formats_are_those_of_the_table() -> None:
-    from encconf.cli.table import COMMANDS
+    from encconf.cli import table
 
-    command = next(command for command in COMMANDS if command.name == "export")
+    command = table.command("export")
     option = next(option for option in command.options if "--format" in option.names)
     assert option.choices == export.FORMATS
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
-
 import pytest
 from cli.argv import ARGV
 from hypothesis import example, given, settings
 from project import Project
 
-from encconf.cli import parser
-from encconf.cli.grammar import Command
-from encconf.cli.options import Values
-from encconf.cli.table import COMMANDS, ENTRIES
+from encconf.cli import parser, table
+from encconf.cli.command import Command, Values
 from encconf.errors import EncconfError, UsageError
 
 
@@ -25,13 +20,14 @@ from encconf.errors import EncconfError, UsageError
 @example(["-"])
 def test_a_line_is_a_command_or_a_mistake(argv: list[str]) -> None:
     failed: EncconfError | None = None
-    command, values = ENTRIES["version"], ENTRIES["version"].defaults()
+    command = table.command("version")
+    values = command.defaults()
     try:
         command, values = parser.parse(list(argv))
     except EncconfError as error:
         failed = error
     if failed is not None:
-        named = [row for row in COMMANDS if f" {row.name} " in f" {' '.join(argv)} "]
+        named = [row for row in table.commands() if f" {row.name} " in f" {' '.join(argv)} "]
         assert failed.exit_code in {row.failure for row in named} | {1, 100}
         assert failed.hint
     assert values.keys() == command.defaults().keys()
@@ -76,21 +72,21 @@ def test_a_line_is_a_command_or_a_mistake(argv: list[str]) -> None:
 def test_the_forms_of_options(argv: list[str], wanted: Values | list[str]) -> None:
     command, values = parser.parse(argv)
     if isinstance(wanted, list):
-        assert command is ENTRIES["help"]
+        assert command is table.command("help")
         wanted = {"words": wanted}
     assert values == {**command.defaults(), **wanted}
 
 
 @pytest.mark.parametrize("argv", [[], ["--quiet"], ["git"], ["--color", "never", "groups"]])
 def test_without_a_command_the_help_says_which_there_are(project: Project, argv: list[str]) -> None:
-    name = " ".join(each for each in argv if each in ENTRIES)
-    assert parser.parse(argv)[0] is ENTRIES[name]
+    name = " ".join(each for each in argv if each in table.ALL)
+    assert parser.parse(argv)[0] is table.entry(name)
     assert project.run(*argv, code=1).err == project.run(*argv, "--help").out
 
 
 @pytest.mark.parametrize("argv", [["--version"], ["-v"], ["--color", "never", "-v"], ["-v", "decrypt", "f"]])
 def test_the_version(argv: list[str]) -> None:
-    assert parser.parse(argv)[0] is ENTRIES["version"]
+    assert parser.parse(argv)[0] is table.command("version")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +132,7 @@ def test_a_flag_of_sops_with_one_dash_is_not_a_short_option(project: Project) ->
     assert said.startswith("sops metadata not found")
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", table.commands(), ids=lambda command: command.name)
 def test_every_option_is_read(command: Command) -> None:
     argv = command.name.split()
     argv += [argument.dest for argument in command.arguments]
@@ -154,18 +150,20 @@ def test_every_option_is_read(command: Command) -> None:
         assert values[command.rest] == ["program", "--", "-x", "--help"]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_a_target_takes_what_the_table_gives(command: Command) -> None:
-    module, _, name = command.target.partition(":")
-    __import__(module)
-    function = getattr(sys.modules[module], name)
+@pytest.mark.parametrize("command", table.commands(), ids=lambda command: command.name)
+def test_each_option_changes_its_field(command: Command) -> None:
+    """Without options, the fields have their defaults."""
     values = command.defaults()
-    for name in ("color", "quiet", "keyservice", "aws_profile"):  # which main takes out
-        values.pop(name, None)
-    inspect.signature(function).bind(None, **values)
-    explicit = {
-        parameter.name
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty
-    }
-    assert explicit <= set(values)
+    for argument in command.arguments:
+        if not argument.many:
+            values[argument.dest] = "x"
+    before = vars(command.options_of(values))
+    for option in command.options:
+        if not option.field:
+            continue
+        value: object = True if option.is_switch else ["x"] if option.many else "x"
+        after = vars(command.options_of({**values, option.dest: value}))
+        assert {name for name in after if after[name] != before[name]} == {option.field}
+        if option.key:
+            value = {**before[option.field], option.key: value}
+        assert after[option.field] == value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from project import PLAIN, Project
 
-from encconf.cli.table import COMMANDS
+from encconf.cli.table import commands
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -30,5 +30,5 @@ def test_warnings_and_errors_stay(sealed: Project) -> None:
 
 
 def test_every_command_has_it() -> None:
-    for command in COMMANDS:
+    for command in commands():
         assert [name for option in command.options for name in option.names].count("--quiet") == 1

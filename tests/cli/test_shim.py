@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from project import ROOT, Project
 
-from encconf.cli import shim
+from encconf.cli.commands import shim
 from encconf.cli.console import Console
 
 FILE = "app.enc.yaml"
@@ -64,12 +64,12 @@ class TestShim:
         python.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(python))
         for _ in range(2):
-            shim.shim(Console(environ={}), folder=str(tmp_path))
+            shim.shim(shim.Options(folder=str(tmp_path)), Console(environ={}))
         done = subprocess.run([tmp_path / "sops", "--version"], capture_output=True, check=True)
         assert done.stdout.startswith(b"sops ")
 
     def test_c3_packages_of_the_user_are_found(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(site, "ENABLE_USER_SITE", True)
         monkeypatch.setattr(site, "getusersitepackages", lambda: str(ROOT))
-        shim.shim(Console(environ={}), folder=str(tmp_path))
+        shim.shim(shim.Options(folder=str(tmp_path)), Console(environ={}))
         assert (tmp_path / "sops").read_text().split("\n")[0].endswith(" -EP")

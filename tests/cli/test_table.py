@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from encconf.cli.table import COMMANDS, ENTRIES, ROOT, SHARED
+from pathlib import Path
+
+from encconf.cli import commands, shared, table
+from encconf.cli.command import Option
 
 
 def test_the_table_is_sound() -> None:
-    names = [command.name for command in COMMANDS]
+    names = [command.name for command in table.commands()]
+    assert names == list(table.NAMES)
     assert len(set(names)) == len(names)
-    assert {*ENTRIES} == {"", "git", "groups", "keys", "systemd", *names}
-    for command in COMMANDS:
+    assert set(table.ALL) == {"git", "groups", "keys", "systemd", *names}
+    for command in table.commands():
         options = [name for option in command.options for name in option.names]
         assert len(set(options)) == len(options), command.name
         assert all(name.startswith("--") for option in command.options for name in option.names[:1])
@@ -19,9 +23,16 @@ def test_the_table_is_sound() -> None:
             assert not argument.many
 
 
+def test_each_command_has_a_file_and_each_file_a_command() -> None:
+    files = {path.stem for path in Path(commands.__path__[0]).glob("*.py")} - {"__init__"}
+    named = {name.replace(" ", "_").replace("-", "_") for name in table.NAMES}
+    assert {name.removesuffix("_") for name in files} == named
+
+
 def test_every_command_has_an_example() -> None:
-    assert all(command.examples for command in COMMANDS if command.name != "version")
-    for entry in ENTRIES.values():
+    assert all(command.examples for command in table.commands() if command.name != "version")
+    for name in ("", *table.ALL):
+        entry = table.command(name)
         assert entry.summary.endswith(".")
         texts = [option.help for option in entry.options]
         for block in entry.details:
@@ -30,13 +41,27 @@ def test_every_command_has_an_example() -> None:
         assert not any("\n" in text or "  " in text or "{plural}" in text for text in texts)
 
 
-def test_every_option_is_explained_and_every_explanation_is_of_an_option() -> None:
-    used = {option for command in COMMANDS for option in command.options}
-    assert {*SHARED.values()} <= used
+def test_every_option_is_explained_and_every_shared_option_is_used() -> None:
+    used = {option for command in table.commands() for option in command.options}
+    for value in vars(shared).values():
+        for option in value if isinstance(value, list) else [value]:
+            assert not isinstance(option, Option) or option in used, option.names
     for option in used:
-        assert option.help.endswith((".", "…")), option.words
-    texts = {option.words[0]: option.help for option in ENTRIES["keys add"].options}
-    assert texts["pgp"] == "Add these PGP fingerprints to the group (comma-separated)."
-    assert SHARED["rm-pgp"].help == "Remove these PGP fingerprints (comma-separated)."
-    assert SHARED["pgp"].env == "SOPS_PGP_FP"
-    assert ROOT.summary
+        assert option.help.endswith((".", "…")), option.names
+    texts = {option.names[0]: option for option in table.command("keys add").options}
+    assert texts["--pgp"].help == "Add these PGP fingerprints to the group (comma-separated)."
+    texts = {option.names[0]: option for option in table.command("rotate").options}
+    assert texts["--rm-pgp"].help == "Remove these PGP fingerprints (comma-separated)."
+    texts = {option.names[0]: option for option in table.command("encrypt").options}
+    assert texts["--pgp"].env == "SOPS_PGP_FP"
+    assert texts["--pgp"].names == ("--pgp", "-p")
+
+
+def test_the_same_name_takes_the_same_words() -> None:
+    """An option may have several helps, but it is a switch everywhere or nowhere."""
+    found: dict[str, set[bool]] = {}
+    for command in table.commands():
+        for option in command.options:
+            found.setdefault(option.names[0], set()).add(option.is_switch)
+    unlike = {name for name, kinds in found.items() if len(kinds) > 1}
+    assert unlike == {"--ssh-to-age", "--user"}

@@ -12,13 +12,13 @@ import pytest
 from oracle import AgeKey, Sops
 
 from encconf import api
-from encconf.cli import targets
 from encconf.cli.console import Console
 from encconf.errors import EncconfError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
+from encconf.verbs import targets
 
 WEIRD = ["a b.yaml", "new\nline.yaml", "[x].yaml", os.fsdecode(b"\xff.yaml"), "-n.yaml", ".env"]
 
@@ -78,8 +78,9 @@ def folder(tmp_path: Path, texts: dict[str, str], monkeypatch: pytest.MonkeyPatc
 
 
 def found(*paths: str, recursive: bool = False, changed: bool = False, encrypted: bool = True) -> list[str]:
-    options = {"recursive": recursive, "changed": changed}
-    return targets.files(Console("never"), paths, options, encrypted=encrypted)
+    return targets.files(
+        Console("never"), paths, recursive=recursive, changed=changed, encrypted=encrypted
+    )
 
 
 class TestFiles:

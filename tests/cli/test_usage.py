@@ -8,11 +8,11 @@ import pytest
 from project import Project
 
 from encconf.cli import usage
-from encconf.cli.table import COMMANDS
+from encconf.cli.table import commands
 
 
 def test_no_line_of_the_help_ends_within_a_word() -> None:
-    for entry in COMMANDS:
+    for entry in commands():
         said = {word for line in usage.text_of(entry).split("\n") for word in line.split()}
         words = {
             word

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from project import PLAIN, Project
 
-from encconf.cli import files
 from encconf.errors import ChangedError
 from encconf.io import fileio
+from encconf.verbs import files
 
 from .terminal import Terminal
 

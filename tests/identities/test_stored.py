@@ -27,7 +27,7 @@ from project import PLAIN, Project, Result
 
 import encconf
 from encconf import api
-from encconf.cli import about
+from encconf.cli.commands import help as about
 from encconf.errors import KeyAccessError, MasterKeyError
 from encconf.identities.credentials import SETTINGS, Credentials
 from encconf.identities.places import UNIT_IDENTITY, AgeSource

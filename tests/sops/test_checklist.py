@@ -21,13 +21,13 @@ import yaml
 from doubles.recording_keyservice import RecordingKeyservice, by_itself
 from oracle import FIXTURES, AgeKey, gpg_home, sops_binary
 
-from encconf.cli.sops_line import COMMANDS, ENTRIES
+from encconf.cli.sops_table import COMMANDS, ENTRIES
 
 from .conftest import ROOT, Box, boxes
 
 pytestmark = pytest.mark.services
 
-TABLE = [name for name, entry in ENTRIES.items() if entry.target]
+TABLE = [name for name, entry in ENTRIES.items() if not entry.is_group]
 
 # Flags of the drop-in that the binary has not.
 MORE = {
@@ -73,8 +73,8 @@ def of_help(*command: str) -> dict[str, tuple[set[str], bool, str]]:
 
 
 def of_table(command: str) -> dict[str, tuple[set[str], bool, str]]:
-    flags = ENTRIES[command].options
-    return {flag.words[0]: (set(flag.words), not flag.is_switch, flag.env) for flag in flags}
+    flags = ENTRIES[command].flags
+    return {flag.names[0]: (set(flag.names), not flag.is_switch, flag.env) for flag in flags}
 
 
 def test_the_commands() -> None:

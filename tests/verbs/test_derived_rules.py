@@ -11,12 +11,12 @@ from oracle import AgeKey
 
 import encconf
 from encconf import Rule
-from encconf.cli.rule import find_rule
 from encconf.engine.plan import Plan
 from encconf.keys.age import AgeKey as Recipient
 from encconf.rules import config
 from encconf.rules.selection import Selection
 from encconf.verbs import rekey
+from encconf.verbs.rule import Selecting, find_rule
 
 ONE, TWO = (Recipient.from_config(AgeKey.generate().recipient) for _ in range(2))
 
@@ -46,15 +46,17 @@ def test_derived_rules_keep_every_field(derive: Callable[[Rule], Rule]) -> None:
     assert vars(original) == vars(rule())
 
 
-@pytest.mark.parametrize("options", [{}, {"encrypted_suffix": "_s"}, {"age": [ONE.name]}])
-def test_options_of_the_command_line_replace_only_what_they_say(
-    options: dict[str, str | list[str]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "options", [Selecting(), Selecting(encrypted_suffix="_s"), Selecting(keys={"age": [ONE.name]})]
+)
+def test_options_replace_only_what_they_say(
+    options: Selecting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(config, "find_rule", lambda *_, **__: rule())
     derived = find_rule("x.yaml", options, notify=print)
     assert vars(derived)["later"] == vars(rule())["later"]
-    assert (derived.groups == rule().groups) == ("age" not in options)
-    assert (derived.selection == rule().selection) == ("encrypted_suffix" not in options)
+    assert (derived.groups == rule().groups) == (not options.keys)
+    assert (derived.selection == rule().selection) == (not options.selections)
 
 
 def test_a_plan_for_other_recipients_keeps_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,5 +80,5 @@ def test_rules_are_built_from_parts_only_where_they_begin() -> None:
     }
     assert found == {
         *("rules/config.py", "engine/admission.py", "testing/contracts/format.py", "testing/key.py"),
-        *("cli/rule.py", "cli/sops_run.py"),  # a rule that only the command line makes
+        *("verbs/rule.py", "cli/sops_run.py"),  # a rule that only the command line makes
     }

@@ -14,7 +14,7 @@ from encconf.engine import sealing
 from encconf.engine.opening import Opened, open_text
 from encconf.errors import AlreadyEncryptedError, EmitError, EmptyDocumentError, EncconfError, KeyAccessError
 from encconf.rules.selection import Selection
-from encconf.verbs.encrypt import encrypt_again, plain_as, refuse_encrypted
+from encconf.verbs.reencrypt import encrypt_again, plain_as, refuse_encrypted
 
 TEXT = "# the database\nhost: localhost\npassword: 'hunter2'\nports: [1, 2]\n"
 

@@ -11,13 +11,16 @@ from encconf.audit import access
 from encconf.audit.names import Names, kind
 from encconf.audit.readers import STATES, FileAccess, Person, Reader, Report, alike, folder_of
 from encconf.audit.ssh_origins import origins
-from encconf.cli import files, targets
-from encconf.cli.console import Console, Paper, display_width, is_terminal, one_line, width_of
-from encconf.cli.options import Value, exclude, flag, text, texts
-from encconf.errors import ConflictError, MissingFileError
+from encconf.cli.command import CONFIG, Argument, Command, Option
+from encconf.cli.console import Console, Paper, display_width, width_of
+from encconf.cli.shared import JSON, RECIPIENTS
+from encconf.errors import ConflictError, MissingFileError, exclude
 from encconf.io import fileio
+from encconf.io.descriptors import is_terminal
 from encconf.keys import MasterKey
-from encconf.text.printable import counted, quoted
+from encconf.record import Options as Base
+from encconf.text.printable import counted, one_line, quoted
+from encconf.verbs import files, targets
 
 _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "·"}
 _COLORS = {"reads": "32", "part": "33", "exposed": "1;31", "former": "2", "": "2"}
@@ -27,25 +30,36 @@ _NAMES = 3  # the most files that a row names; the others are counted
 _MANY = 40  # with more files, a terminal shows one row for all that have the same readers
 
 
-def report(console: Console, *, file: list[str], **options: Value) -> None:
+class Options(Base):
+    file: Sequence[str] = ()
+    people: Sequence[str] = ()
+    recipients: Sequence[str] = ()
+    html: str | None = None
+    no_history: bool = False
+    verbose: bool = False
+    json: bool = False
+    config: str | None = None
+
+
+def report(options: Options, console: Console) -> None:
     """Report who can read which files."""
-    html, json = text(options, "html"), flag(options, "json")
+    file, html, json = options.file, options.html, options.json
     if json and html in fileio.STDOUT:
         raise ConflictError("--json and --html - both write to stdout")
-    exclude(options, "people", "html", hint="in the page, you select the people yourself")
+    exclude(people=options.people, html=html, hint="in the page, you select the people yourself")
     try:
-        paths = targets.files(console, file or ["."], {"recursive": True})
+        paths = targets.files(console, file or ["."], recursive=True)
     except MissingFileError:
         if file or json or html is not None:
             raise
         console.note("no encrypted files found here")
         return
-    names = Names.for_files(paths, text(options, "config"), texts(options, "recipients"))
+    names = Names.for_files(paths, options.config, options.recipients)
     names.origins = origins(os.getcwd())
     now = int(time.time())
     with console.progress(len(paths), "reading") as step:
-        found = access.report(paths, names, history=not flag(options, "no_history"), now=now, step=step)
-    words = (word for words in texts(options, "people") for word in words.split(",") if word.strip())
+        found = access.report(paths, names, history=not options.no_history, now=now, step=step)
+    words = (word for words in options.people for word in words.split(",") if word.strip())
     asked = list(dict.fromkeys(person for word in words for person in found.called(word)))
     if html is not None:
         _write_page(console, found, html)
@@ -53,13 +67,55 @@ def report(console: Console, *, file: list[str], **options: Value) -> None:
         console.json(access.to_json(found, asked))
     elif html is None:
         one = len(file) == 1 and not os.path.isdir(file[0]) and len(paths) == 1
-        lines = _Screen(console).report(found, asked, one=one, verbose=flag(options, "verbose"))
+        lines = _Screen(console).report(found, asked, one=one, verbose=options.verbose)
         console.lines("".join(f"{line.rstrip()}\n" for line in lines))
     _warn(console, found)
     for problem in found.problems:
         console.error(problem)
     if found.problems:
         raise SystemExit(1)
+
+
+COMMAND = Command(
+    "access",
+    """List who can read which files, alone or together, and since when; needs no key.
+
+    Without FILE, or for a folder, lists every encrypted file there. For one FILE, shows every detail. The
+    dates come from git's history.
+
+    The names of keys come from:
+
+    - .sops.yaml: a comment after a key (age1… # alice), or an anchor before it (&alice age1…)
+    - .sops.recipients: a file next to .sops.yaml that has names of keys
+    - --recipients FILE: a file that you name
+
+    A file with names of keys has lines NAME KEY, age recipients below a line # NAME, or SSH public keys. It
+    may also be the output of github.com/USER.keys, saved as USER.keys.
+
+    Exit code 1: a file could not be read.
+    """,
+    Options,
+    report,
+    arguments=[Argument("file")],
+    options=[
+        Option(
+            "--people", "-p", metavar="NAMES",
+            help="List what these names or keys can open together (comma-separated).",
+        ),
+        RECIPIENTS,
+        Option("--html", metavar="FILE", help="Write an HTML report to this file (-: stdout)."),
+        Option("--no-history", help="Do not read dates from git's history."),
+        Option("--verbose", help="List every set of readers."),
+        JSON,
+        CONFIG,
+    ],
+    examples=[
+        "encconf access",
+        "encconf access deploy/prod/db.enc.yaml",
+        "encconf access --people alice,bob deploy/",
+        "encconf access --recipients team/ --html access.html",
+    ],
+)
 
 
 def _write_page(console: Console, found: Report, output: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Literal
 
+from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import Console
-from encconf.cli.options import Value, flag, text, texts
+from encconf.cli.shared import JSON
 from encconf.errors import ConflictError, EncconfError, MissingFileError
+from encconf.record import Options as Base
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,13 +30,27 @@ class UncheckedError(EncconfError):
     slug = "unchecked"
 
 
-def check(console: Console, *, path: list[str], **options: Value) -> None:
+class Options(Base):
+    path: Sequence[str] = ()
+    verify: bool = False
+    changed: bool = False
+    recursive: bool = False
+    strict: bool = False
+    verbose: bool = False
+    min_severity: Literal["note", "warning", "error"] | None = None
+    ignore: Sequence[str] = ()
+    format: Literal["text", "json", "sarif", "github"] | None = None
+    json: bool = False
+    config: str | None = None
+
+
+def check(options: Options, console: Console) -> None:
     """Check files.  Raises FoundError or UncheckedError for findings that make the check fail."""
     from encconf.git import need_files, repository
     from encconf.git.worktree import Known
 
+    path, json, format, changed = options.path, options.json, options.format, options.changed
     need_files(path or ["."])
-    json, format, changed = flag(options, "json"), text(options, "format"), flag(options, "changed")
     if json and format not in (None, "json"):
         raise ConflictError(f"--json and --format {format} exclude each other")
     shape = "json" if json else format or "text"
@@ -44,10 +61,9 @@ def check(console: Console, *, path: list[str], **options: Value) -> None:
     everything = known.everything(cwd, root) if whole else None  # git runs during the imports
     from encconf.audit.check import ALL, FILES, FOLDERS, check
     from encconf.cli import check_report as reports
-    from encconf.cli import files
 
     if everything is None:
-        names = _named(console, path, options)
+        names = _named(console, path, changed=changed)
     elif (tracked := everything()) is not None:
         names = tracked
     else:
@@ -55,14 +71,14 @@ def check(console: Console, *, path: list[str], **options: Value) -> None:
     report = check(
         names,
         cwd=cwd,
-        config=text(options, "config"),
+        config=options.config,
         scope=ALL if whole else FOLDERS if not changed and any(map(os.path.isdir, path)) else FILES,
         known=known,
-        ignored=texts(options, "ignore"),
-        verify=files.credentials(console) if flag(options, "verify") else None,
+        ignored=options.ignore,
+        verify=console.credentials() if options.verify else None,
         progress=console.progress,
     )
-    report.show(text(options, "min_severity") or "warning")
+    report.show(options.min_severity or "warning")
 
     def rename(name: str) -> str:
         return os.path.relpath(os.path.join(cwd, name), root or cwd)
@@ -74,15 +90,78 @@ def check(console: Console, *, path: list[str], **options: Value) -> None:
     elif shape == "github":
         console.data(reports.github(report, rename))
     else:
-        console.lines(reports.text(report, verbose=flag(options, "verbose")))
+        console.lines(reports.text(report, verbose=options.verbose))
     if report.shallow:
         console.note(
             "this clone has only part of the history, so check may not know every removed recipient "
             "(git fetch --unshallow gets the rest)"
         )
-    _end(console, report, flag(options, "strict"))
+    _end(console, report, options.strict)
     if whole and not report.files and root is not None:
         console.hint("git tracks no files here; to check new files as well: encconf check .")
+
+
+COMMAND = Command(
+    "check",
+    """Check that files are encrypted as .sops.yaml says; needs no key.
+
+    Without PATH, checks every file that git tracks. PATH may be a file, a folder or a pattern.
+
+    The questions are:
+
+    - values: are they encrypted, and with the selection of the rule?
+    - recipients: is the file encrypted for those of its rule?
+    - copies: does git track a plaintext copy?
+    - leaks: does anything in a file reveal its values?
+
+    To accept a kind of finding permanently, write # encconf: ignore SLUG=GLOB in .sops.yaml.
+
+    Exit codes:
+
+    - 0: no errors
+    - 1: errors; with --strict, also warnings
+    - 2: something could not be checked, and nothing else is wrong
+    """,
+    Options,
+    check,
+    arguments=[Argument("path", named=True)],
+    options=[
+        Option("--verify", help="Also decrypt the files you have keys for, and check their MAC."),
+        Option(
+            "--changed",
+            help=(
+                "Only files that are new, changed since the last commit, or below a .sops.yaml that "
+                "changed."
+            ),
+        ),
+        Option(
+            "--recursive", "-r",
+            help="Accepted for consistency: check always includes the files in folders.",
+        ),
+        Option("--strict", help="Fail on warnings as well."),
+        Option("--verbose", help="List every finding, including those with the same cause."),
+        Option(
+            "--min-severity", metavar="SEVERITY",
+            help="Hide findings below this severity (by default, notes are hidden).",
+        ),
+        Option(
+            "--ignore", metavar="SLUG",
+            help="Ignore findings of this kind (SLUG=GLOB: only in files that match).",
+        ),
+        Option(
+            "--format", metavar="FORMAT",
+            help="Output format (by default, text). github prints annotations; sarif is for code scanning.",
+        ),
+        JSON,
+        CONFIG,
+    ],
+    examples=[
+        "encconf check",
+        "encconf check --strict --min-severity note deploy/",
+        "encconf check --verify --changed",
+        "encconf check --format github --ignore plain-twin='examples/*'",
+    ],
+)
 
 
 def _end(console: Console, report: Report, strict: bool) -> None:
@@ -104,7 +183,7 @@ def _end(console: Console, report: Report, strict: bool) -> None:
 
 def _below(console: Console, root: str | None) -> list[str]:
     """Return all files in this folder, because git cannot list those of the repository."""
-    from encconf.cli import targets
+    from encconf.verbs import targets
 
     if root is not None:
         console.warn(
@@ -114,12 +193,12 @@ def _below(console: Console, root: str | None) -> list[str]:
     return targets.below(".")
 
 
-def _named(console: Console, paths: list[str], options: Mapping[str, Value]) -> list[str]:
-    from encconf.cli import targets
+def _named(console: Console, paths: Sequence[str], *, changed: bool) -> list[str]:
     from encconf.rules.config import NAME
+    from encconf.verbs import targets
 
-    names = targets.files(console, paths, {**options, "recursive": True}, encrypted=False)
-    if flag(options, "changed"):  # a changed rule also affects files that did not change
+    names = targets.files(console, paths, recursive=True, changed=changed, encrypted=False)
+    if changed:  # a changed rule also affects files that did not change
         for config in [name for name in names if os.path.basename(name) == NAME]:
             names += targets.below(os.path.dirname(config) or ".")
         names = list(dict.fromkeys(names))

@@ -2,30 +2,72 @@
 
 from __future__ import annotations
 
-from encconf.cli import files
-from encconf.cli.console import Console
-from encconf.cli.options import Value, flag, text
-from encconf.errors import ConflictError
-from encconf.io import fileio
+from encconf.cli.command import CONFIG, Argument, Command, Option
+from encconf.cli.shared import (
+    CREDENTIALS,
+    DRY_RUN,
+    FAIL_FAST,
+    FILENAME_OVERRIDE,
+    IGNORE_MAC,
+    IN_PLACE,
+    INPUT_TYPE,
+    RECURSIVE,
+)
+from encconf.verbs.decrypt import Options, run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.cli.console import Console
 
 
-def decrypt(console: Console, *, file: list[str], **options: Value) -> None:
-    """Decrypt a file to stdout, to another file or in place, or several files.  New files have mode 0600."""
-    if flag(options, "dry_run") or files.are_many(file, options):
-        from encconf.cli.decrypt_many import decrypt_many
+def decrypt(options: Options, console: Console) -> None:
+    """Decrypt a file, or several."""
+    run(options, console)
 
-        decrypt_many(console, file, options)
-        return
-    in_place, output = flag(options, "in_place"), text(options, "output")
-    source = files.read(file[0] if file else None, options)
-    to_file = output is not None and output not in fileio.STDOUT
-    replaces = in_place or (to_file and fileio.resolve(str(output)) == source.path)
-    if replaces and text(options, "extract"):
-        raise ConflictError(
-            "--extract would replace the whole file with one value",
-            hint="the other values would be lost; to write this one to another file, use -o",
-        )
-    plain = source.decrypted(files.credentials(console), console.warn)
-    written = files.write(console, plain, source if in_place else None, output, mode=fileio.PRIVATE)
-    if written is not None:
-        files.warn_if_exposed(console, [written])
+
+COMMAND = Command(
+    "decrypt",
+    """Decrypt a file to stdout, or several in place or to a folder.
+
+    Prints the original text, byte for byte. Without FILE, or with -, reads stdin.
+
+    FILE is a file, a quoted pattern ('deploy/**/*.yaml') or, with -r, a folder. Several files are decrypted
+    with -i in place, or with -o to a folder: deploy/db.enc.yaml is written to FOLDER/deploy/db.yaml. If one
+    of them fails, the others are still done.
+    """,
+    Options,
+    decrypt,
+    arguments=[Argument("file")],
+    options=[
+        Option(
+            "--output", "-o", metavar="FILE",
+            help=(
+                "Write the result to this file (-: stdout), or the results of several files to this "
+                "folder. Only you can read the files."
+            ),
+        ),
+        IN_PLACE,
+        Option("--force", "-f", help="Overwrite other files in the folder that --output names."),
+        RECURSIVE,
+        DRY_RUN,
+        FAIL_FAST,
+        Option(
+            "--extract", metavar="PATH", empty=True, utf8=True,
+            help="Print only the value at this path: a.b[0], or [\"a\"][\"b\"][0].",
+        ),
+        IGNORE_MAC,
+        INPUT_TYPE,
+        Option(
+            "--output-type", metavar="FORMAT",
+            help="Write this format: yaml, json, dotenv, ini, toml, binary.",
+        ),
+        FILENAME_OVERRIDE,
+        *CREDENTIALS,
+        CONFIG,
+    ],
+    examples=[
+        "encconf decrypt secrets.enc.yaml",
+        "encconf decrypt -o secrets.yaml secrets.enc.yaml",
+        "encconf decrypt -r -o /run/app deploy",
+    ],
+)

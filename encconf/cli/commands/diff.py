@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from encconf.audit import diff, revisions
 from encconf.audit.diff import Difference
 from encconf.audit.history import name_former
 from encconf.audit.names import Names
 from encconf.audit.pairing import Change
-from encconf.cli import files
-from encconf.cli.console import Console, Paper, one_line
-from encconf.cli.options import Value, exclude, flag, text, texts
+from encconf.cli.command import CONFIG, Argument, Command, Option
+from encconf.cli.console import Console, Paper
+from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, JSON, RECIPIENTS
 from encconf.envelope.cache import DataKeyCache
-from encconf.errors import ConflictError, EncconfError, as_data
+from encconf.errors import ConflictError, EncconfError, as_data, exclude
 from encconf.keys import MasterKey
+from encconf.record import Options as Base
 from encconf.rules.config import NAME
 from encconf.text.path import spell
-from encconf.text.printable import counted
+from encconf.text.printable import counted, one_line
 
 _RED, _GREEN, _YELLOW, _BOLD, _DIM = "31", "32", "33", "1", "2"
 _SIGNS = {
@@ -36,14 +37,26 @@ _SIGNS = {
 _UNKNOWN = "cannot be compared without a key"
 
 
-def compare(console: Console, *, file: list[str], paths: list[str], **options: Value) -> None:
+class Options(Base):
+    file: Sequence[str] = ()
+    paths: Sequence[str] = ()
+    show_values: bool = False
+    staged: bool = False
+    keyless: bool = False
+    recipients: Sequence[str] = ()
+    json: bool = False
+    input_type: str | None = None
+    config: str | None = None
+
+
+def compare(options: Options, console: Console) -> None:
     """Print the differences.  Raises SystemExit(1) if files differ, SystemExit(2) if that is not certain."""
-    json, quiet = flag(options, "json"), console.quiet
-    keyless, show_values = flag(options, "keyless"), flag(options, "show_values")
+    json, quiet = options.json, console.quiet
+    keyless, show_values = options.keyless, options.show_values
     if json and quiet:
         raise ConflictError("--json and --quiet exclude each other")
-    exclude(options, "show_values", "keyless")
-    results = list(_differences(console, file, paths, options))
+    exclude(show_values=show_values, keyless=keyless)
+    results = list(_differences(options, console))
     failed = [each for each in results if isinstance(each, EncconfError)]
     found = [each for each in results if not isinstance(each, EncconfError)]
     differing = [each for each in found if each.differs]
@@ -73,6 +86,59 @@ def compare(console: Console, *, file: list[str], paths: list[str], **options: V
         raise SystemExit(1)
 
 
+COMMAND = Command(
+    "diff",
+    """Show what changed between versions of files, without showing values.
+
+    What you name decides what is compared:
+
+    - no argument: the last commit with your files
+    - FILE: the last commit's version of FILE with FILE
+    - REV FILE, REV:FILE: that revision's version of FILE with FILE
+    - FILE FILE: the first file with the second
+    - REV: that revision with your files
+    - REV REV, REV..REV: the first revision with the second
+    - REV...REV: the commit where the two diverged with the second
+
+    Without FILE, every encrypted file and .sops.yaml that differs is compared. To limit this to some files
+    or folders, name them after --.
+
+    A plaintext file is compared with an encrypted one by its values. Without a key, encconf compares
+    structure and ciphertexts.
+
+    Exit codes:
+
+    - 0: no differences
+    - 1: differences
+    - 2: something could not be compared
+    """,
+    Options,
+    compare,
+    arguments=[Argument("file")],
+    options=[
+        Option("--show-values", help="Show the values as well."),
+        Option("--staged", "--cached", help="Compare the staged files instead of those in the work tree."),
+        Option("--keyless", help="Compare structure and ciphertexts, without using a key."),
+        Option("--quiet", "-q", type="bool", field="", help="Print nothing; use the exit code."),
+        RECIPIENTS,
+        JSON,
+        INPUT_TYPE,
+        *CREDENTIALS,
+        CONFIG,
+    ],
+    rest="paths",
+    rest_usage=["[-- PATH...]"],
+    failure=2,
+    examples=[
+        "encconf diff secrets.enc.yaml",
+        "encconf diff HEAD~1 -- deploy/",
+        "encconf diff main...",
+        "encconf diff --show-values v1.0:db.enc.yaml db.enc.yaml",
+        "encconf diff staging.enc.yaml prod.enc.yaml",
+    ],
+)
+
+
 def _all_decided(console: Console, differing: list[Difference]) -> bool:
     """Whether it is certain that all of these files differ.  Warns about those that are not certain."""
     unknown = [each for each in differing if not each.decided]
@@ -84,16 +150,14 @@ def _all_decided(console: Console, differing: list[Difference]) -> bool:
     return not unknown
 
 
-def _differences(
-    console: Console, words: list[str], paths: list[str], options: Mapping[str, Value]
-) -> Iterator[Difference | EncconfError]:
+def _differences(options: Options, console: Console) -> Iterator[Difference | EncconfError]:
     """Yield the difference of each pair of files, or an error of one of them."""
     credentials = None
-    if not flag(options, "keyless"):
-        credentials = files.credentials(console)
+    if not options.keyless:
+        credentials = console.credentials()
         credentials.cache = credentials.cache or DataKeyCache()
     for pair in revisions.pairs(
-        words, paths, staged=flag(options, "staged"), format=text(options, "input_type")
+        list(options.file), list(options.paths), staged=options.staged, format=options.input_type
     ):
         if isinstance(pair, EncconfError):
             yield pair
@@ -105,12 +169,12 @@ def _differences(
             yield error
 
 
-def _names(found: Iterable[Difference], options: Mapping[str, Value]) -> Names:
+def _names(found: Iterable[Difference], options: Options) -> Names:
     """Return the names of keys, from the .sops.yaml of each file."""
     keys = [key for each in found for key in each.recipients]
     needed = keys or any(os.path.basename(each.new.path) == NAME for each in found)
     paths = [each.new.path for each in found] if needed else []
-    names = Names.for_files(paths, text(options, "config"), texts(options, "recipients"))
+    names = Names.for_files(paths, options.config, options.recipients)
     name_former(names, keys)
     return names
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from encconf.audit import survey
-from encconf.cli import files, targets
-from encconf.cli.console import Console, visible
+from encconf.cli.command import Argument, Command
+from encconf.cli.console import Console
+from encconf.cli.shared import CREDENTIALS, JSON
 from encconf.errors import EncconfError, UsageError
 from encconf.git import attributes, repository
 from encconf.io import fileio
 from encconf.migration import ways
 from encconf.migration.callers import Caller, search
 from encconf.migration.ways import Found
+from encconf.record import Options as Base
 from encconf.sources import Probe
-from encconf.text.printable import listed, printable
+from encconf.text.printable import listed, printable, visible
+from encconf.verbs import targets
 
 
 class UnusableError(EncconfError):
@@ -25,11 +28,17 @@ class UnusableError(EncconfError):
     slug = "unusable"
 
 
-def doctor(console: Console, *, way: list[str], json: bool) -> None:
+class Options(Base):
+    way: Sequence[str] = ()
+    json: bool = False
+
+
+def doctor(options: Options, console: Console) -> None:
     """Print which of the seven ways work here.  Raises UnusableError if one of those in ``way`` does not.
 
     If ``way`` has paths of source code instead, list the places that run sops.
     """
+    way, json = list(options.way), options.json
     known = {each.name: each for each in ways.WAYS}
     if paths := [name for name in way if name not in known and os.path.exists(name)]:
         if paths != way:
@@ -39,7 +48,7 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
     for name in way:
         if name not in known:
             raise UsageError(f"unknown way: {name}", hint=f"the ways are: {', '.join(known)}")
-    found = ways.look([known[name] for name in way or known], files.credentials(console), os.getcwd())
+    found = ways.look([known[name] for name in way or known], console.credentials(), os.getcwd())
     if json:
         console.json({"user": ways.user(), "ways": list(map(_way_report, found))})
     else:
@@ -48,6 +57,31 @@ def doctor(console: Console, *, way: list[str], json: bool) -> None:
     unusable = [each.way.name for each in found if not each.usable]
     if way and unusable:
         raise UnusableError(f"not usable here: {', '.join(unusable)}")
+
+
+COMMAND = Command(
+    "doctor",
+    """Show which ways to keep secrets work on this machine.
+
+    For each of the seven ways, shows the login it would use, and what is missing. WAY is environment,
+    systemd, keyring, cyberark, vault, cloud or sops; by default, all of them. Each check takes two seconds
+    at most. The only secrets fetched are the identities you configured for opening files; none is printed.
+
+    With the path of a file or a folder instead, lists what runs sops, in Python and in files for make,
+    direnv, mise and the like, with the line that replaces each.
+
+    Exit code 1: a way that you named does not work.
+    """,
+    Options,
+    doctor,
+    arguments=[Argument("way")],
+    options=[JSON, *CREDENTIALS],
+    examples=[
+        "encconf doctor",
+        "encconf doctor vault cloud",
+        "encconf doctor src/",
+    ],
+)
 
 
 def _warn_of_drivers(console: Console) -> None:

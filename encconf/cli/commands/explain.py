@@ -7,22 +7,58 @@ import os
 from encconf.audit import explain as explaining
 from encconf.audit.explain import Explanation, matches, opens
 from encconf.audit.findings import leading, printable
+from encconf.cli.command import CONFIG, Argument, Command
 from encconf.cli.console import Console
+from encconf.cli.shared import INPUT_TYPE, JSON
+from encconf.record import Options as Base
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
 
 
-def explain(console: Console, *, file: str, input_type: str | None, json: bool, config: str | None) -> None:
+class Options(Base):
+    file: str
+    input_type: str | None = None
+    json: bool = False
+    config: str | None = None
+
+
+def explain(options: Options, console: Console) -> None:
     """Print which rule applies to a file and what it means.  Raises EncconfError if no rule can be used."""
     cwd = os.getcwd()
-    found = explaining.explain(file, cwd=cwd, config=config, input_type=input_type)
-    if json:
+    found = explaining.explain(
+        options.file, cwd=cwd, config=options.config, input_type=options.input_type
+    )
+    if options.json:
         console.json(explaining.to_json(found))
     else:
         console.lines(text(found, cwd))
     for error in (found.error, found.problem):
         if error is not None:
-            raise error.about(file)
+            raise error.about(options.file)
+
+
+COMMAND = Command(
+    "explain",
+    """Explain which rule applies to a file, who can decrypt it, and why each value is encrypted or not.
+
+    FILE may be plain or encrypted, or may not exist yet; you need no key. Shows where encconf looked for
+    .sops.yaml, every rule and why it matches or not, and where an encrypted file differs from its rule.
+
+    Exit codes:
+
+    - 0: a rule applies
+    - 1: no rule applies
+    - 2: the file cannot be read
+    """,
+    Options,
+    explain,
+    arguments=[Argument("file", named=True)],
+    options=[INPUT_TYPE, JSON, CONFIG],
+    examples=[
+        "encconf explain secrets.enc.yaml",
+        "encconf explain --json deploy/new.enc.yaml",
+    ],
+)
 
 
 def text(found: Explanation, cwd: str) -> str:

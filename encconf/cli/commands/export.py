@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from encconf.cli import files, flat
-from encconf.cli.console import Console, is_terminal
-from encconf.cli.options import Value, flag, text
+from encconf.cli.command import Argument, Command, Option
+from encconf.cli.console import Console
+from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, NAMING, RESOLVE
 from encconf.errors import ConflictError, UsageError
 from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
 from encconf.io import fileio
+from encconf.io.descriptors import is_terminal
+from encconf.verbs import files, flat
 
 
-def export(console: Console, *, file: list[str], **options: Value) -> None:
+class Options(flat.Naming):
+    file: Sequence[str] = ()
+    format: (
+        Literal["dotenv", "shell", "fish", "json", "github", "k8s", "env-file", "systemd-creds"] | None
+    ) = None
+    output: str | None = None
+    name: str | None = None
+    with_key: Literal["auto", "host", "tpm2", "host+tpm2"] | None = None
+    plaintext: bool = False
+    resolve: bool = False
+    input_type: str | None = None
+
+
+def export(options: Options, console: Console) -> None:
     """Print the values in a format, write them to a file, or set them in a GitHub workflow."""
-    format, output, name = text(options, "format"), text(options, "output"), text(options, "name")
-    with_key = text(options, "with_key")
+    file, format, output, name = options.file, options.format, options.output, options.name
+    with_key = options.with_key
     if format is None:
         raise UsageError("no format was given", hint=f"choose one: --format {'|'.join(FORMATS)}")
     if output in fileio.STDOUT:
@@ -29,18 +45,18 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
     if format == "github" and output is not None:
         raise ConflictError("--format github does not take --output: it writes to $GITHUB_ENV")
     shown = output is None and format not in ("github", "systemd-creds")
-    if shown and is_terminal(1) and not flag(options, "plaintext"):
+    if shown and is_terminal(1) and not options.plaintext:
         raise UsageError(
             "stdout is a terminal, and the values are secret", hint="to print them anyway, use --plaintext"
         )
-    sources = [files.read(each, options) for each in file]
+    sources = [files.read(each, input_type=options.input_type) for each in file]
     into = None if output is None or format == "systemd-creds" else fileio.resolve(output)
     if into in [source.path for source in sources if source.path is not None]:
         raise ConflictError("--output names a file to export, which would be lost")
     if format == "k8s" and len(file) == 1 and sources[0].format == "binary":
-        _write(console, _k8s_binary(console, sources[0]), output)
+        _write(console, _k8s_binary(console, sources[0], name), output)
         return
-    found = flat.values(console, sources, options)
+    found = flat.values(console, sources, options, resolve=options.resolve)
     texts = {each: value.text for each, value in found.items()}
     if format == "github":
         _github(console, texts, [each for each, value in found.items() if value.secret])
@@ -50,6 +66,55 @@ def export(console: Console, *, file: list[str], **options: Value) -> None:
         _write(console, kubernetes(texts, name or _secret_name(file[0])), output)
     else:
         _write(console, WRITERS[format](texts), output)
+
+
+COMMAND = Command(
+    "export",
+    """Print the values of files for other programs.
+
+    The formats are:
+
+    - dotenv: lines that a shell can source, and that python-dotenv, uv, node and systemd read the same way,
+      but for carriage returns
+    - shell, fish: commands for eval
+    - json: one flat object
+    - github: sets variables for the next steps of a GitHub workflow, and masks the encrypted ones in its
+      log
+    - k8s: a Kubernetes Secret
+    - env-file: for EnvironmentFile= of systemd; fails for values that systemd would not accept
+    - systemd-creds: lines for a unit, each value encrypted for this machine; with -o FOLDER, one file per
+      value
+
+    A new file has mode 0600, and so has one that everyone could read or write.
+    """,
+    Options,
+    export,
+    arguments=[Argument("file", required=True)],
+    options=[
+        Option("--format", metavar="FORMAT", help="The output format."),
+        Option(
+            "--output", "-o", metavar="FILE",
+            help="Write to this file (systemd-creds: into this folder).",
+        ),
+        *NAMING,
+        Option("--name", metavar="NAME", help="The name of the Secret (k8s)."),
+        Option(
+            "--with-key", metavar="KEY",
+            help="The key to encrypt with (systemd-creds; by default, one that this machine has).",
+        ),
+        Option("--plaintext", help="Allow printing values to a terminal."),
+        RESOLVE,
+        INPUT_TYPE,
+        *CREDENTIALS,
+    ],
+    examples=[
+        'eval "$(encconf export --format shell secrets.enc.yaml)"',
+        "uv run --env-file <(encconf export --format dotenv secrets.enc.yaml) app.py",
+        "encconf export --format k8s secrets.enc.yaml | kubectl apply -f -",
+        "encconf export --format env-file -o /etc/app.env secrets.enc.yaml",
+        "encconf export --format systemd-creds -o /etc/credstore.encrypted secrets.enc.yaml",
+    ],
+)
 
 
 def _write(console: Console, content: str, output: str | None) -> None:
@@ -99,10 +164,10 @@ def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | Non
     console.data("".join(lines))
 
 
-def _k8s_binary(console: Console, source: files.Source) -> str:
-    plain = source.decrypted(files.credentials(console), console.warn)
+def _k8s_binary(console: Console, source: files.Source, name: str | None) -> str:
+    plain = source.decrypted(console.credentials(), console.warn)
     key = re.sub(r"[^-._a-zA-Z0-9]", "_", os.path.basename(source.label).removesuffix(".enc"))
-    name = text(source.options, "name") or _secret_name(source.label)
+    name = name or _secret_name(source.label)
     return kubernetes_binary(plain.encode("utf-8", "surrogateescape"), key, name)
 
 

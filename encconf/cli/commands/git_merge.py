@@ -1,236 +1,37 @@
-"""``encconf git``: set git up, and the programs that git calls for diffs and merges."""
+"""``encconf git merge``."""
 
 from __future__ import annotations
 
-import os
+from encconf.cli.command import Argument, Command, Option
+from encconf.verbs.merge import Options, run
 
-from encconf.cli.console import Console
-from encconf.cli.options import Value, flag, text
-from encconf.errors import (
-    EncconfError,
-    LimitError,
-    MissingFileError,
-    OutputError,
-    StrangerError,
-    UndecidedError,
-    UsageError,
+COMMAND = Command(
+    "git merge",
+    """Merge two versions of an encrypted file, as git's merge driver.
+
+    Writes the result to OURS; PATH is the file's path in the repository.
+
+    With a key, merges values; both sides of a conflict stay encrypted until encconf edit shows them.
+    Without a key, merges ciphertexts; encconf edit then adds the MAC.
+
+    Exit codes:
+
+    - 0: merged
+    - 1: both sides changed the same value
+    - 129: the merge failed; OURS has both versions between conflict markers, if it can be written
+    """,
+    Options,
+    run,
+    arguments=[Argument("base"), Argument("ours"), Argument("theirs"), Argument("path")],
+    options=[
+        Option(
+            "--marker-size", metavar="NUMBER", empty=True,
+            help="The length of conflict markers in a plaintext file.",
+        ),
+        Option("--base-label", metavar="TEXT", empty=True, help="The label of the common ancestor."),
+        Option("--ours-label", metavar="TEXT", empty=True, help="The label of OURS."),
+        Option("--theirs-label", metavar="TEXT", empty=True, help="The label of THEIRS."),
+    ],
+    failure=129,
+    examples=['git config merge.encconf.driver "encconf git merge %O %A %B ./%P"'],
 )
-from encconf.io import fileio
-from encconf.text.printable import quoted
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from encconf.git.conflict import Labels
-    from encconf.git.outcome import Outcome
-
-_CONFLICT = 1  # git treats this exit code as a conflict; a code above 128 aborts the whole merge
-
-
-def textconv(console: Console, *, file: str) -> None:
-    """Print the plaintext of a file.  If that fails, print it unchanged, and one line on stderr says why."""
-    from encconf.git import companion
-    from encconf.git.textconv import textconv
-
-    keys = companion.KnownKeys()
-    try:
-        data = fileio.read_bytes(file)
-    except LimitError:
-        with open(file, "rb") as whole:
-            console.data(whole.read())
-        return
-    shown, reason = textconv(data, file, keys)
-    console.data(shown)
-    if reason is not None:
-        console.note(reason)
-    else:
-        companion.keep(keys)
-
-
-def install(console: Console, *, pattern: list[str], **options: Value) -> None:
-    """Set git up to compare and merge by value in this repository, or in all repositories of the user."""
-    from encconf.git.install import install
-
-    done = install(os.getcwd(), pattern, everywhere=flag(options, "global"), environ=console.environ)
-    for line in done or ["git is set up already"]:
-        console.note(line)
-
-
-def uninstall(console: Console, **options: Value) -> None:
-    """Remove from git's settings what `install` added."""
-    from encconf.git.install import uninstall
-
-    done = uninstall(os.getcwd(), everywhere=flag(options, "global"), environ=console.environ)
-    for line in done or ["nothing to do"]:
-        console.note(line)
-
-
-# --- merging -------------------------------------------------------------------------------------
-
-
-def merge(console: Console, *, base: str, ours: str, theirs: str, path: str, **options: Value) -> None:
-    """Merge two versions into the file ``ours``.  If that fails, write both into it, between markers.
-
-    Raises SystemExit(1) for a conflict, and an error if git must abort the merge.
-    """
-    file = os.path.normpath(path)
-    labels = _labels(options, console.environ)
-    merged, marker_size = False, _marker_size(text(options, "marker_size"))
-    try:
-        names = base, ours, theirs
-        _, outcome = _merged(console, file, names, labels)
-        if outcome is None:
-            clean = _merge_plain(names, labels, marker_size)
-            merged = True
-            if not clean:
-                raise UndecidedError("both sides changed the same lines; the file is not encrypted")
-        else:
-            fileio.write_atomic(ours, outcome.text)
-            merged = True
-            # git runs this at the top of the work tree.  GIT_PREFIX is the folder where the user called git.
-            _report(console, os.path.relpath(file, console.environ.get("GIT_PREFIX") or "."), outcome)
-    except Exception as error:
-        both = merged or _leave_both(ours, theirs, labels, marker_size)
-        if not isinstance(error, EncconfError):
-            raise
-        if not both or isinstance(error, (MissingFileError, OutputError, StrangerError)):
-            raise error.about(file) from None  # the exit code makes git abort the merge
-        console.error(error.about(file))
-        raise SystemExit(_CONFLICT) from None
-
-
-def _marker_size(given: str | None) -> int:
-    """Return the length of conflict markers.  One that git's attributes set to a huge number is not used."""
-    from encconf.merge import MARKER_SIZE
-
-    usable = given is not None and given.isdecimal() and len(given) < 4
-    return (int(given or "") if usable else 0) or MARKER_SIZE
-
-
-def _leave_both(ours: str, theirs: str, labels: Labels, size: int) -> bool:
-    """Write both versions into our file, between markers, as git does without a driver.
-
-    Otherwise ``git add`` would add our version, and theirs would be lost.  git before 2.42 treats every
-    failure as a conflict.  Since 2.42, it aborts the merge after exit code 129 and does not use this file.
-    Returns False if the file cannot be written.
-    """
-    try:
-        sides = []
-        for name in (ours, theirs):
-            with open(name, "rb") as file:
-                sides.append(file.read())
-        first, second = (side if side.endswith(b"\n") or not side else side + b"\n" for side in sides)
-        lines = (f"{sign * size} {label}\n" for sign, label in (("<", labels[0]), (">", labels[2])))
-        start, end = map(os.fsencode, lines)  # the name of a branch may be any bytes, not only UTF-8
-        fileio.write_atomic(ours, start + first + b"=" * size + b"\n" + second + end)
-    except (OSError, EncconfError, MemoryError):
-        return False  # the caller reports the error of the merge, which is the cause
-    return True
-
-
-def mergetool(console: Console, *, base: str, ours: str, theirs: str, merged: str) -> None:
-    """Merge two versions into a file, and open an editor for the conflicts."""
-    path = fileio.resolve(merged)
-    now = fileio.read_text(path, binary=True)
-    names = base if os.path.lexists(base) else os.devnull, ours, theirs
-    labels = "LOCAL", "BASE", "REMOTE"
-    try:
-        format, outcome = _merged(console, merged, names, labels)
-    except EncconfError as error:
-        raise error.about(merged) from error.__cause__
-    if outcome is None:
-        raise UsageError("neither side is encrypted", hint="use any other merge tool").about(merged)
-    if not outcome.conflicts:
-        fileio.write_atomic(path, outcome.text, replacing=now)
-        _report(console, merged, outcome)
-        return
-    from encconf.cli import files
-    from encconf.cli.edit import Resolution, Session
-    from encconf.engine.admission import Admission
-    from encconf.git.conflict import open_conflict
-    from encconf.git.ours import our_rule
-
-    conflict = open_conflict(outcome.text, format=format, credentials=files.credentials(console))
-    draft = Resolution(conflict)
-    draft.admission = Admission(lambda: our_rule(merged), file=merged)
-    Session(console, merged, path, draft, now, unfinished=True).run()
-    console.note(f"wrote {merged}")
-
-
-def _labels(options: Mapping[str, Value], environ: Mapping[str, str]) -> Labels:
-    """Return the labels of ours, base and theirs, each on one line.
-
-    git before 2.44 does not replace the placeholders ``%S``, ``%X`` and ``%Y``.  `git merge` also sets
-    variables ``GITHEAD_…``, which have the names of what it merges.
-    """
-    from encconf.merge import LABELS
-
-    merged = [label for name, label in environ.items() if name.startswith("GITHEAD_")]
-    defaults = ("HEAD", "base", merged[0]) if len(merged) == 1 else LABELS
-    given = (text(options, f"{side}_label") for side in ("ours", "base", "theirs"))
-    labels = (" ".join((label or "").split()) for label in given)
-    first, second, third = (
-        default if not label or label in ("%S", "%X", "%Y") else label[:80]
-        for label, default in zip(labels, defaults, strict=True)
-    )
-    return first, second, third
-
-
-def _merged(
-    console: Console, file: str, names: tuple[str, str, str], labels: Labels
-) -> tuple[str, Outcome | None]:
-    """Merge files.  Returns their format, and the outcome, which is None if neither side is encrypted.
-
-    An encrypted text decides the format: ours, theirs or base.
-    """
-    from encconf import formats
-    from encconf.cli import files
-    from encconf.formats import sniff
-    from encconf.git.merge import is_encrypted, merge
-    from encconf.git.ours import of_merge
-
-    base, ours, theirs = contents = [fileio.read_bytes(name) for name in names]
-    found = (sniff.find(data, file) for data in (ours, theirs, base))
-    format = next(filter(None, found), None) or formats.of_path(file)
-    binary = format == "binary"
-    texts = [fileio.text_of(name, data, binary=binary) for name, data in zip(names, contents, strict=True)]
-    if not any(is_encrypted(side, format) for side in texts[1:]):
-        return format, None
-    return format, merge(
-        *texts,
-        format=format,
-        credentials=files.credentials(console),
-        labels=labels,
-        repository=of_merge(file, names),
-        notify=lambda notice: console.warn(f"{file}: {notice}"),
-    )
-
-
-def _report(console: Console, file: str, outcome: Outcome) -> None:
-    """Print what the user still has to do.  Raises UndecidedError for a conflict."""
-    if outcome.conflicts:
-        paths = ", ".join(outcome.conflicts[:5]) + (", …" if len(outcome.conflicts) > 5 else "")
-        what = "it" if paths == "." else paths
-        name = quoted(file)
-        reason = outcome.reason or f"both sides changed {what}"
-        raise UndecidedError(reason, hint=f"encconf edit {name} && git add {name}")
-    if not outcome.sealed:
-        console.warn(
-            f"{file} was merged without a key: it has no MAC yet, so it cannot be opened",
-            hint=f"anyone with a key can finish the merge: encconf edit {quoted(file)}",
-        )
-
-
-def _merge_plain(names: tuple[str, str, str], labels: Labels, marker_size: int) -> bool:
-    """Merge two plaintexts as git does.  Returns whether the merge has no conflict."""
-    from encconf.git import run
-
-    options = [word for label in labels for word in ("-L", label)]
-    base, ours, theirs = names
-    code, _ = run(
-        ["merge-file", "--quiet", f"--marker-size={marker_size}", *options, "--", ours, base, theirs]
-    )
-    if code > 126:
-        raise OutputError(f"git merge-file failed with exit code {code}")
-    return code == 0

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from encconf.cli.command import Argument, Command
 from encconf.cli.console import Console
+from encconf.record import Options as Base
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import NoReturn
 
-    from encconf.cli.grammar import Command
+
+class Options(Base):
+    """A command or a topic."""
+
+    words: Sequence[str] = ()
 
 
 def show_overview(console: Console) -> None:
@@ -48,8 +55,9 @@ def topic(name: str) -> str:
     return packaged("encconf.cli", f"help/{name}.txt").replace("{keys}", "\n".join(rows))
 
 
-def show_help(console: Console, *, words: list[str]) -> None:
+def show_help(options: Options, console: Console) -> None:
     """Print the help of a command, or a topic."""
+    words = list(options.words)
     if words in (["environment"], ["exit-codes"]):
         console.lines(topic(words[0]))
         return
@@ -62,3 +70,24 @@ def show_help(console: Console, *, words: list[str]) -> None:
     from encconf.cli.usage import text_of
 
     console.data(text_of(find(words)))
+
+
+COMMAND = Command(
+    "help",
+    """Explain a command or a topic.
+
+    The topics are:
+
+    - environment: the variables that encconf reads
+    - exit-codes: what the exit codes mean
+    - error SLUG: what an error or a finding means, and what to do
+    """,
+    Options,
+    show_help,
+    arguments=[Argument("words")],
+    examples=[
+        "encconf help edit",
+        "encconf help environment",
+        "encconf help error no-rule",
+    ],
+)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from encconf import api, formats
-from encconf.cli import files
-from encconf.cli.console import Console, visible
-from encconf.cli.options import Value, flag, text
-from encconf.cli.rule import find_rule
+from encconf.cli.command import CONFIG, Argument, Command, Option
+from encconf.cli.console import Console
+from encconf.cli.shared import CREDENTIALS, DRY_RUN, JSON, KEYS, SELECTION
 from encconf.engine.cipher import is_ciphertext
 from encconf.errors import (
     AlreadyEncryptedError,
@@ -34,23 +34,37 @@ from encconf.migration.history import Past
 from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.text.document import position
-from encconf.text.printable import counted, listed, quoted
+from encconf.text.printable import counted, listed, quoted, visible
+from encconf.verbs import files
+from encconf.verbs.rule import Selecting, find_rule
 
 _BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)
 
 
-def import_(console: Console, *, file: str, **options: Value) -> None:
+class Options(Selecting):
+    file: str
+    output: str | None = None
+    dialect: Literal["dotenv", "systemd", "shell", "docker"] | None = None
+    literal: bool = False
+    cast: bool = False
+    delete: bool = False
+    force: bool = False
+    dry_run: bool = False
+    json: bool = False
+
+
+def import_(options: Options, console: Console) -> None:
     """Make an encrypted file from a plaintext file, and report on the old file and on the next steps."""
-    cast, delete, dry_run = (flag(options, name) for name in ("cast", "delete", "dry_run"))
-    output = text(options, "output")
+    file, output = options.file, options.output
+    cast, delete, dry_run = options.cast, options.delete, options.dry_run
     if file in fileio.STDIN:
         file = "/dev/stdin"
     if output is None and fileio.is_special(file):
         raise UsageError("the new file needs a name", hint="name it: -o FILE")
     path, old = _plain_file(file, delete)
-    dialect = text(options, "dialect") or dialects.guess(os.path.abspath(file))
+    dialect = options.dialect or dialects.guess(os.path.abspath(file))
     reading = dialects.read(old, dialect)
-    texts = _values(file, reading, flag(options, "literal"))
+    texts = _values(file, reading, options.literal)
     _refuse_unquoted_keys(file, old, reading)
     _warn_of_reading(console, file, old, reading)
     target = output or _default_target(file)
@@ -71,7 +85,7 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
     if clear:
         console.warn(f"{listed(clear)} will be readable in {target}, because {rule.name} does not encrypt it")
     made = _Target(console, target, format, values)
-    written = made.write(body, rule, force=flag(options, "force"), dry_run=dry_run)
+    written = made.write(body, rule, force=options.force, dry_run=dry_run)
     state = exposures([file])[file]
     if delete and not dry_run:
         _delete(console, file, path, old, reading, made)
@@ -90,10 +104,57 @@ def import_(console: Console, *, file: str, **options: Value) -> None:
         "git": _history(console, file, texts, dialect, state),
         "next": steps,
     }
-    if flag(options, "json"):
+    if options.json:
         console.json(report)
     elif written or dry_run or not delete:  # otherwise, the first run printed the steps
         console.data(_next_text(steps, target))
+
+
+COMMAND = Command(
+    "import",
+    """Create an encrypted file from a .env or another file of variables.
+
+    .env becomes secrets.enc.yaml next to it, encrypted by the rule in .sops.yaml for that name. The
+    extension of the new file sets its format. Values are parsed the way the program that used FILE parsed
+    them:
+
+    - dotenv: python-dotenv
+    - systemd: EnvironmentFile=
+    - shell: a shell that sources it
+    - docker: --env-file
+
+    encconf then checks that git ignores FILE and that it was never committed, and prints the next steps for
+    each of seven ways to keep secrets. FILE is kept unless you use --delete.
+    """,
+    Options,
+    import_,
+    arguments=[Argument("file")],
+    options=[
+        Option("--output", "-o", metavar="FILE", help="The file to create: .yaml, .json, .toml or .env."),
+        Option(
+            "--dialect", metavar="DIALECT",
+            help=(
+                "The program that reads FILE today (by default, dotenv; systemd for /etc/default and "
+                "similar)."
+            ),
+        ),
+        Option("--literal", help="Do not expand ${NAME} and similar."),
+        Option("--cast", help="Convert values like true, False and 5432 to booleans and integers."),
+        Option("--delete", help="Delete FILE after verifying the new one."),
+        Option("--force", "-f", help="Replace an existing output file whose values differ."),
+        DRY_RUN,
+        JSON,
+        *KEYS,
+        *SELECTION,
+        *CREDENTIALS,
+        CONFIG,
+    ],
+    examples=[
+        "encconf import .env",
+        "encconf import --delete -o prod.enc.yaml .env.production",
+        "encconf import --dialect systemd -o app.enc.yaml /etc/default/app",
+    ],
+)
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -239,7 +300,7 @@ class _Target(Record):
                 rule,
                 format=self.format,
                 twin=there if sniff.find(there or "", self.name) is not None else None,
-                credentials=files.credentials(self.console),
+                credentials=self.console.credentials(),
                 notify=self.console.warn,
             )
             fileio.write_atomic(path, enc, replacing=there)
@@ -269,7 +330,7 @@ class _Target(Record):
         return [name for name in {**self.values, **found} if found.get(name) != self.values.get(name)]
 
     def _values_in(self, text: str) -> dict[str, object]:
-        return api.loads(text, format=self.format, credentials=files.credentials(self.console))
+        return api.loads(text, format=self.format, credentials=self.console.credentials())
 
 
 def _delete(console: Console, file: str, path: str, text: str, reading: Reading, target: _Target) -> None:

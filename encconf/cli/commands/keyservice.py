@@ -6,20 +6,30 @@ import os
 import signal
 from collections.abc import Callable
 from threading import Event
+from typing import Literal
 
+from encconf.cli.command import Command, Option
 from encconf.cli.console import Console, collect_garbage
-from encconf.cli.options import Value, flag, text
 from encconf.errors import UsageError
+from encconf.record import Options as Base
 
 
-def keyservice(console: Console, **options: Value) -> None:
+class Options(Base):
+    network: Literal["tcp", "unix"] | None = None
+    address: str | None = None
+    prompt: bool = False
+    verbose: bool = False
+    insecure_remote: bool = False
+
+
+def keyservice(options: Options, console: Console) -> None:
     """Serve until SIGTERM, SIGHUP or Ctrl-C, which end it without an error."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # encconf reports the errors itself
     from encconf.keyservice import server as keyservice
 
     collect_garbage()
-    network, address = text(options, "network") or "tcp", text(options, "address")
-    prompt, insecure_remote = flag(options, "prompt"), flag(options, "insecure_remote")
+    network, address = options.network or "tcp", options.address
+    prompt, insecure_remote = options.prompt, options.insecure_remote
     if not address and network == "unix":
         raise UsageError("no socket was given", hint="name one: --address $XDG_RUNTIME_DIR/encconf.sock")
     if prompt and not console.can_ask():
@@ -32,7 +42,7 @@ def keyservice(console: Console, **options: Value) -> None:
         network,
         address or keyservice.DEFAULT_ADDRESS,
         approve=_asking(console) if prompt else None,
-        log=console.note if flag(options, "verbose") else None,
+        log=console.note if options.verbose else None,
         insecure_remote=insecure_remote,
     ) as uri:
         if network == "tcp":
@@ -42,6 +52,38 @@ def keyservice(console: Console, **options: Value) -> None:
         while not ended.wait(0.5):
             pass  # without the timeout, a signal to another thread or just before the wait would not end it
     console.note("stopped")
+
+
+COMMAND = Command(
+    "keyservice",
+    """Let other processes use your master keys.
+
+    Speaks sops's key service protocol, for encconf and sops with --keyservice or SOPS_KEYSERVICE. Stop it
+    with SIGTERM or Ctrl-C.
+
+    Anyone who can connect can use the keys: a unix socket admits only you, a TCP port every user of this
+    machine.
+    """,
+    Options,
+    keyservice,
+    options=[
+        Option("--network", "--net", metavar="NETWORK", help="The kind of socket (by default, tcp)."),
+        Option(
+            "--address", "--addr", metavar="ADDRESS",
+            help="HOST:PORT (by default, 127.0.0.1:5000), or the path of the unix socket.",
+        ),
+        Option("--prompt", help="Ask on the terminal before using a key."),
+        Option("--verbose", help="Log every request."),
+        Option(
+            "--insecure-remote",
+            help="Accept connections from other machines, unencrypted and without a password.",
+        ),
+    ],
+    examples=[
+        "encconf keyservice --network unix --address $XDG_RUNTIME_DIR/encconf.sock --prompt",
+        "SOPS_KEYSERVICE=unix://$XDG_RUNTIME_DIR/encconf.sock encconf decrypt secrets.enc.yaml",
+    ],
+)
 
 
 def _asking(console: Console) -> Callable[[str], bool]:

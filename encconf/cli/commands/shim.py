@@ -12,16 +12,23 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf.cli import files
+from encconf.cli.command import Argument, Command
 from encconf.cli.console import Console
 from encconf.errors import OutputError
+from encconf.record import Options as Base
 from encconf.text.printable import quoted
+from encconf.verbs import files
 
 _MARK = "from encconf.cli import run"
 
 
-def shim(console: Console, *, folder: str) -> None:
+class Options(Base):
+    folder: str
+
+
+def shim(options: Options, console: Console) -> None:
     """Write the program into a folder.  Raises OutputError if the folder has a sops that is not encconf's."""
+    folder = options.folder
     if not os.path.isdir(folder):
         raise OutputError("this folder does not exist").about(folder)
     windows = os.name == "nt"
@@ -30,6 +37,20 @@ def shim(console: Console, *, folder: str) -> None:
     files.write_own(path, text, _MARK, mode=0o755)
     os.chmod(path, 0o755)
     console.note(f"wrote {path}")
+
+
+COMMAND = Command(
+    "shim",
+    """Install encconf under the name sops.
+
+    Writes a launcher named sops to FOLDER, for programs that call sops: a drop-in replacement with the same
+    arguments and exit codes.
+    """,
+    Options,
+    shim,
+    arguments=[Argument("folder")],
+    examples=["encconf shim ~/bin"],
+)
 
 
 def _options() -> str:

@@ -1,33 +1,40 @@
-"""``encconf systemd serve`` and ``encconf systemd unit``: give values to systemd units as credentials."""
+"""``encconf systemd serve``: give values to systemd units as credentials."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 
-from encconf.cli import files, flat
+from encconf.cli.command import Argument, Command, Option
 from encconf.cli.console import Console, collect_garbage
-from encconf.cli.options import Value, flag, text, texts
-from encconf.errors import PathNotFoundError, UsageError, about
+from encconf.cli.shared import INPUT_TYPE
+from encconf.errors import UsageError
 from encconf.identities.credentials import Credentials
-from encconf.io import fileio, programs
 from encconf.io.memory import stay_in_memory
-from encconf.systemd import rules, server, units
+from encconf.record import Options as Base
+from encconf.systemd import rules, server
 from encconf.systemd.values import Values
-from encconf.text.document import Document
-from encconf.text.path import Path
-from encconf.verbs import changes
 
 
-def serve(console: Console, *, file: list[str], **options: Value) -> None:
+class Options(Base):
+    file: Sequence[str] = ()
+    socket: str | None = None
+    allow: Sequence[str] = ()
+    allow_from: str | None = None
+    reload: bool = False
+    idle: str | None = None
+    input_type: str | None = None
+
+
+def serve(options: Options, console: Console) -> None:
     """Serve values to units until SIGTERM or Ctrl-C.  SIGHUP reloads the files."""
     if not hasattr(signal, "pidfd_send_signal"):
         raise UsageError("this system has no systemd")
-    seconds = _seconds(text(options, "idle"))
-    allowed, listed = list(map(rules.read, texts(options, "allow"))), text(options, "allow_from")
+    seconds = _seconds(options.idle)
+    allowed, listed = list(map(rules.read, options.allow)), options.allow_from
     if listed is not None:
         allowed += rules.read_file(listed)
     if not allowed:
@@ -38,17 +45,17 @@ def serve(console: Console, *, file: list[str], **options: Value) -> None:
     collect_garbage()
     stay_in_memory()
     values = Values(
-        file,
+        list(options.file),
         allowed,
         lambda: Credentials.from_env(console.environ, notify=console.warn),
-        input_type=text(options, "input_type"),
+        input_type=options.input_type,
     )
     given = server.activated(console.environ)
     values.load()
-    path = text(options, "socket") or _default_socket(console) if given is None else str(given.getsockname())
+    path = options.socket or _default_socket(console) if given is None else str(given.getsockname())
     with nullcontext(given) if given is not None else server.listening(path) as listener:
         desk = server.CredentialServer(
-            listener, values, allowed, log=console.note, watch=flag(options, "reload"), idle=seconds
+            listener, values, allowed, log=console.note, watch=options.reload, idle=seconds
         )
         _obey_signals(console, desk)
         console.note(f"listening on {path}")
@@ -56,6 +63,44 @@ def serve(console: Console, *, file: list[str], **options: Value) -> None:
         desk.run()
         server.notify(console.environ, "STOPPING=1")
     console.note("stopped")
+
+
+COMMAND = Command(
+    "systemd serve",
+    """Serve single values to systemd units.
+
+    A unit with LoadCredential=NAME:SOCKET gets the value that a rule UNIT:NAME=PATH allows; without a rule,
+    the unit fails to start. UNIT may contain *, and %i in PATH is the unit's instance. Values stay in
+    memory; only names are logged.
+
+    Run it as the user of the service manager, or with a socket passed by systemd: encconf systemd unit
+    writes both units. SIGHUP reloads the files. Stop it with SIGTERM or Ctrl-C.
+    """,
+    Options,
+    serve,
+    arguments=[Argument("file", required=True)],
+    options=[
+        Option(
+            "--socket", "-s", metavar="PATH", empty=True,
+            help="The socket's path (by default, encconf/credentials.sock in /run or $XDG_RUNTIME_DIR).",
+        ),
+        Option(
+            "--allow", "-a", metavar="RULE",
+            help="Allow a unit a value: UNIT:CREDENTIAL=PATH. Repeatable.",
+        ),
+        Option(
+            "--allow-from", metavar="FILE",
+            help="Read rules like those of --allow from a file, one per line.",
+        ),
+        Option("--reload", help="Reload a file when it changes."),
+        Option("--idle", metavar="SECONDS", help="Exit after this many seconds without a request."),
+        INPUT_TYPE,
+    ],
+    examples=[
+        "encconf systemd serve secrets.enc.yaml --allow app.service:db_password=db.password",
+        "encconf systemd serve secrets.enc.yaml --allow 'app@*.service:token=tenants.%i.token'",
+    ],
+)
 
 
 def _obey_signals(console: Console, desk: server.CredentialServer) -> None:
@@ -90,87 +135,3 @@ def _default_socket(console: Console) -> str:
             raise UsageError("no socket was given", hint="name one: --socket PATH")
         folder = os.path.join(base, "encconf")
     return os.path.join(folder, "credentials.sock")
-
-
-def unit(console: Console, *, file: list[str], unit: str | None, **options: Value) -> None:
-    """Print the unit files that give a unit its values, or write them into a folder."""
-    socket, identity, output = text(options, "socket"), text(options, "identity"), text(options, "output")
-    input_type, user = text(options, "input_type"), flag(options, "user")
-    if unit is None:
-        raise UsageError("no unit was given", hint="name one: --unit app.service")
-    if "." not in unit:
-        unit += ".service"
-    chosen = _rules_for(unit, file, options)
-    names = [rule.credential for rule in chosen]
-    if socket is not None and not os.path.isabs(socket):
-        raise UsageError("the path of the socket must be absolute")
-    made = [
-        units.drop_in(unit, names, socket=socket, variables=flag(options, "env")),
-        units.socket_unit(unit, socket=socket),
-        units.service_unit(
-            unit,
-            programs.own_command(),
-            [os.path.abspath(each) for each in file],
-            chosen,
-            identity=os.path.abspath(identity) if identity is not None else None,
-            user=user,
-            options=["--input-type", input_type] if input_type else [],
-        ),
-    ]
-    folder = output or (
-        os.path.join(console.environ.get("XDG_CONFIG_HOME") or "~/.config", "systemd/user")
-        if user
-        else "/etc/systemd/system"
-    )
-    if output is None:
-        console.data("\n".join(f"# {os.path.join(folder, each.path)}\n{each.text}" for each in made))
-        return
-    _write(console, output, made)
-    systemctl = "systemctl --user" if user else "systemctl"
-    name = units.name_of(unit)
-    console.hint(f"{systemctl} daemon-reload && {systemctl} enable --now {name}.socket")
-
-
-def _rules_for(unit: str, file: list[str], options: Mapping[str, Value]) -> list[rules.Rule]:
-    """Return rules that allow a unit the values of --allow, or else all values of the files.
-
-    For a template, the rules allow all of its instances.  Raises PathNotFoundError if no file has a value of
-    --allow.
-    """
-    pattern = unit.replace("@.", "@*.")
-    documents = flat.documents(file, options)
-    chosen = [rules.read(f"{pattern}:{each}") for each in texts(options, "allow")]
-    for rule in chosen:
-        _refuse_missing(rule, documents)
-    if not chosen:
-        naming = flat.Naming(options)
-        named: dict[str, Path] = {}
-        for label, document in documents.items():
-            with about(label):
-                named.update((name, path) for name, (path, _) in naming.leaves(document).items())
-        chosen = [rules.Rule(pattern, name, path) for name, path in named.items()]
-    return chosen
-
-
-def _refuse_missing(rule: rules.Rule, documents: Mapping[str, Document]) -> None:
-    """Raise PathNotFoundError, which names the files, if none of them has the rule's value."""
-    failed: PathNotFoundError | None = None
-    for document in documents.values() if rules.INSTANCE not in rule.path else ():
-        try:
-            changes.find(changes.tree(document), rule.path)
-            return
-        except PathNotFoundError as error:
-            failed = error
-    if failed is not None:
-        raise failed.about(", ".join(documents))
-
-
-def _write(console: Console, folder: str, made: Sequence[units.Unit]) -> None:
-    for each in made:
-        path = fileio.resolve(os.path.join(folder, each.path))
-        if fileio.read_existing(path) == each.text:
-            console.note(f"{path} is up to date")
-            continue
-        fileio.make_folders(os.path.dirname(path))
-        files.write_own(path, each.text, units.HEADER, mode=0o644)
-        console.note(f"wrote {path}")

@@ -1,0 +1,1 @@
+"""The commands, one in each file.  `encconf.cli.table` has their order."""

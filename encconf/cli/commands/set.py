@@ -1,0 +1,86 @@
+"""``encconf set``."""
+
+from __future__ import annotations
+
+from encconf.cli.command import CONFIG, Argument, Command, Option
+from encconf.cli.shared import (
+    ALLOW_PLAINTEXT,
+    CREDENTIALS,
+    IGNORE_MAC,
+    INPUT_TYPE,
+    KEYS,
+    SELECTION,
+)
+from encconf.errors import UsageError
+from encconf.io import fileio
+from encconf.io.descriptors import is_terminal
+from encconf.verbs.set import Options, run
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.cli.console import Console
+
+
+def set_value(options: Options, console: Console) -> None:
+    """Set one value, which the user is asked for if the command line does not have it."""
+    run(options, console, _ask_for)
+
+
+COMMAND = Command(
+    "set",
+    """Set one value of a file.
+
+    Without VALUE, encconf prompts for it (hidden) or reads it from stdin, so it stays out of your shell
+    history. Empty input is an error; for an empty value, pass ''.
+
+    VALUE is stored as a string. But if it looks like a number or a boolean and replaces one, it stays one.
+    The path users[] appends an item to a list. If FILE does not exist, it is created for the keys in
+    .sops.yaml or in the options.
+    """,
+    Options,
+    set_value,
+    arguments=[
+        Argument("file", named=True),
+        Argument("path", utf8=True),
+        Argument("value", utf8=True, secret=True),
+    ],
+    options=[
+        Option("--json", help="Parse VALUE as JSON: a number, a list, a mapping …"),
+        Option("--string", help="Treat VALUE as a string, whatever it looks like."),
+        ALLOW_PLAINTEXT,
+        IGNORE_MAC,
+        INPUT_TYPE,
+        *KEYS,
+        *SELECTION,
+        *CREDENTIALS,
+        CONFIG,
+    ],
+    examples=[
+        "encconf set secrets.enc.yaml database.password",
+        "encconf set secrets.enc.yaml database.port 5433",
+        "pwgen 30 1 | encconf set secrets.enc.yaml api.token",
+        'encconf set --json secrets.enc.yaml users[] \'{"name": "carol"}\'',
+    ],
+)
+
+
+def _ask_for(path: str) -> str:
+    """Ask for a value without showing it, or read all of stdin without its last line break.
+
+    Raises UsageError if the text is empty, which usually means that a variable is not set.
+    """
+    if is_terminal(0):
+        import getpass
+
+        try:
+            text = getpass.getpass(f"encconf: value of {path} (hidden): ")
+        except EOFError:
+            raise KeyboardInterrupt from None
+    else:
+        text = fileio.read_stdin().removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise UsageError(
+            f"no value was given for {path}; nothing was changed",
+            hint="to store an empty value, give it as an argument: ''",
+        )
+    return text

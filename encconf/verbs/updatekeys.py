@@ -1,0 +1,103 @@
+"""Give files the recipients that their rules name now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from encconf.audit.names import identity
+from encconf.engine.metadata import metadata_of
+from encconf.engine.plan import Outcome, Plan
+from encconf.errors import ConflictError
+from encconf.io import fileio
+from encconf.io.once import Once
+from encconf.rules.config import Rule
+from encconf.text.printable import counted, quoted
+from encconf.verbs import rekey, targets
+from encconf.verbs.rekeying import Change, Changing, Rekeying
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.keys import MasterKey
+    from encconf.verbs.front import Front
+
+
+class Options(Changing):
+    """The files, and what to update besides their recipients."""
+
+    file: Sequence[str] = ()
+    recursive: bool = False
+    changed: bool = False
+    yes: bool = False
+    checklist: str | None = None
+    selection: bool = False
+    allow_plaintext: bool = False
+    keep_data_key: bool = False
+    ssh_to_age: bool = False
+
+
+def run(options: Options, front: Front) -> None:
+    """Give files the recipients that their rules name now."""
+    selection = options.selection
+    if options.allow_plaintext and not selection:
+        raise ConflictError("--allow-plaintext needs --selection")
+    paths = targets.files(
+        front, options.file, recursive=options.recursive, changed=options.changed
+    )
+
+    from encconf.audit.history import Leavers
+    from encconf.keys.ssh_to_age import as_age
+
+    history = Once()
+
+    def leavers_of(file: str, rule: Rule) -> tuple[MasterKey, ...]:
+        """The keys that know the data key of a file, and that its rule does not name."""
+        known = history.get(lambda: Leavers(path for path in paths if path not in fileio.STDIN))
+        named = {identity(key) for group in rule.groups for key in group}
+        return tuple(key for key in known.of.get(file, ()) if identity(key) not in named)
+
+    def plan(change: Change) -> Plan:
+        rule = change.rule()
+        own = metadata_of(change.source.text, change.format).selection
+        by_rule = rule.selection_for(own)
+        wanted = rekey.plan(
+            change.source.text,
+            [[as_age(key) for key in group] for group in rule.groups]
+            if options.ssh_to_age
+            else rule.groups,
+            rule.threshold,
+            format=change.format,
+            selection=by_rule if selection else None,
+            allow_plaintext=options.allow_plaintext,
+        )
+        if not selection and change.format != "binary" and own != by_rule:
+            _warn_of_selection(change, Outcome(wanted.document, own, by_rule), rule.name)
+        if wanted.renews():
+            return wanted
+        leavers = leavers_of(change.file, wanted.rule)
+        if leavers and options.keep_data_key:
+            change.warn(f"{change.file}: the data key is kept, although removed recipients know it")
+            return wanted
+        return Plan(wanted.document, wanted.metadata, wanted.rule, wanted.selects, leavers=leavers)
+
+    work = Rekeying(
+        front,
+        "updatekeys",
+        options,
+        plan,
+        asks=not options.yes,
+        shows=options.yes,
+        checklist=options.checklist,
+        rotate=not options.keep_data_key,
+    )
+    work.run(paths)
+
+
+def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
+    """Warn that the rule would encrypt more of a file than the file's own selection does."""
+    if not found.sealed and not found.stronger:
+        return
+    what = f"{counted(len(found.sealed), 'value')} more" if found.sealed else "the MAC over all values"
+    hint = f"encconf updatekeys --selection {quoted(change.file)} makes it follow the rule"
+    if found.exposed or found.comments:
+        hint = "that would also decrypt values in the file; encconf check says what to change"
+    change.warn(f"{change.file} has another selection than {rule}, which encrypts {what}", hint=hint)
