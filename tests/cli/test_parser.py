@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from project import Project
 
 from encconf.cli import parser, table
-from encconf.cli.command import Command, Values
+from encconf.cli.command import Command
 from encconf.errors import EncconfError, UsageError
 
 
@@ -69,7 +69,7 @@ def test_a_line_is_a_command_or_a_mistake(argv: list[str]) -> None:
         (["--help"], []),
     ],
 )  # fmt: skip
-def test_the_forms_of_options(argv: list[str], wanted: Values | list[str]) -> None:
+def test_the_forms_of_options(argv: list[str], wanted: dict[str, object] | list[str]) -> None:
     command, values = parser.parse(argv)
     if isinstance(wanted, list):
         assert command is table.command("help")
