@@ -221,7 +221,9 @@ QUIET = Option(
 )
 
 CONFIG = Option(
-    "--config", metavar="FILE", env="SOPS_CONFIG",
+    "--config",
+    metavar="FILE",
+    env="SOPS_CONFIG",
     type="str | None",
     help="Use this file instead of looking for .sops.yaml.",
 )

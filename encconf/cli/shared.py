@@ -7,17 +7,20 @@ from encconf.cli.command import Option, key_options
 OUTPUT = Option("--output", "-o", metavar="FILE", help="Write the result to this file (-: stdout).")
 IN_PLACE = Option("--in-place", "-i", help="Write the result back to FILE.")
 RECURSIVE = Option(
-    "--recursive", "-r",
+    "--recursive",
+    "-r",
     help="Include the files in folders: every encrypted file that git does not ignore.",
 )
 DRY_RUN = Option("--dry-run", "-n", help="Show what would be done, without doing it.")
 FAIL_FAST = Option("--fail-fast", help="Stop at the first file that fails.")
 INPUT_TYPE = Option(
-    "--input-type", metavar="FORMAT",
+    "--input-type",
+    metavar="FORMAT",
     help="The file's format (by default, detected from its content and name).",
 )
 FILENAME_OVERRIDE = Option(
-    "--filename-override", metavar="NAME",
+    "--filename-override",
+    metavar="NAME",
     help="Use this name to choose the format and the creation rule.",
 )
 IGNORE_MAC = Option(
@@ -38,7 +41,8 @@ RESOLVE = Option(
 )
 CHANGED = Option("--changed", help="Only files that are new or changed since the last git commit.")
 CHECKLIST = Option(
-    "--checklist", metavar="FILE",
+    "--checklist",
+    metavar="FILE",
     help=(
         "Before changing anything, add the values that removed recipients could read to this Markdown "
         "file (-: stdout)."
@@ -46,12 +50,16 @@ CHECKLIST = Option(
 )
 YES = Option("--yes", "-y", help="Do not ask for confirmation.")
 RECIPIENTS = Option(
-    "--recipients", metavar="FILE",
+    "--recipients",
+    metavar="FILE",
     help="Read names of keys from this file, or from the files in this folder.",
 )
 FILE = Option("--file", "-f", metavar="FILE", help="The file to change.")
 THRESHOLD = Option(
-    "--threshold", "--shamir-secret-sharing-threshold", metavar="NUMBER", empty=True,
+    "--threshold",
+    "--shamir-secret-sharing-threshold",
+    metavar="NUMBER",
+    empty=True,
     help="How many key groups are needed to open the file (by default, all).",
 )
 USER = Option("--user", metavar="NAME", help="Run the command as this user.")
@@ -59,27 +67,45 @@ GLOBAL = Option("--global", field="everywhere", help="For all your repositories.
 
 SELECTION = [
     Option(
-        "--encrypted-regex", metavar="REGEX", empty=True, utf8=True,
+        "--encrypted-regex",
+        metavar="REGEX",
+        empty=True,
+        utf8=True,
         help="Encrypt only values whose key matches REGEX.",
     ),
     Option(
-        "--unencrypted-regex", metavar="REGEX", empty=True, utf8=True,
+        "--unencrypted-regex",
+        metavar="REGEX",
+        empty=True,
+        utf8=True,
         help="Encrypt all values except those whose key matches REGEX.",
     ),
     Option(
-        "--encrypted-suffix", metavar="SUFFIX", empty=True, utf8=True,
+        "--encrypted-suffix",
+        metavar="SUFFIX",
+        empty=True,
+        utf8=True,
         help="Encrypt only values whose key ends with SUFFIX.",
     ),
     Option(
-        "--unencrypted-suffix", metavar="SUFFIX", empty=True, utf8=True,
+        "--unencrypted-suffix",
+        metavar="SUFFIX",
+        empty=True,
+        utf8=True,
         help="Encrypt all values except those whose key ends with SUFFIX.",
     ),
     Option(
-        "--encrypted-comment-regex", metavar="REGEX", empty=True, utf8=True,
+        "--encrypted-comment-regex",
+        metavar="REGEX",
+        empty=True,
+        utf8=True,
         help="Encrypt only values whose comment matches REGEX.",
     ),
     Option(
-        "--unencrypted-comment-regex", metavar="REGEX", empty=True, utf8=True,
+        "--unencrypted-comment-regex",
+        metavar="REGEX",
+        empty=True,
+        utf8=True,
         help="Encrypt all values except those whose comment matches REGEX.",
     ),
     Option("--mac-only-encrypted", help="Compute the MAC over encrypted values only."),
@@ -88,11 +114,17 @@ SELECTION = [
 
 CREDENTIALS = [
     Option(
-        "--keyservice", metavar="URI", type="Sequence[str]", field="",
+        "--keyservice",
+        metavar="URI",
+        type="Sequence[str]",
+        field="",
         help="Also use this key service: unix:///PATH or tcp://HOST:PORT. Repeatable.",
     ),
     Option(
-        "--aws-profile", metavar="NAME", type="str | None", field="",
+        "--aws-profile",
+        metavar="NAME",
+        type="str | None",
+        field="",
         help="Use this AWS profile instead of the one a file names.",
     ),
 ]
@@ -101,7 +133,11 @@ CREDENTIALS = [
 NAMING = [
     Option("--prefix", metavar="TEXT", empty=True, utf8=True, help="Prefix every name with this."),
     Option(
-        "--nested-separator", "--separator", metavar="TEXT", empty=True, utf8=True,
+        "--nested-separator",
+        "--separator",
+        metavar="TEXT",
+        empty=True,
+        utf8=True,
         help="Join the keys of nested values with this (by default, _).",
     ),
     Option("--section", metavar="PATH", empty=True, utf8=True, help="Use only the values below this path."),

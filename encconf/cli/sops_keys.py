@@ -134,9 +134,7 @@ def delete_group(run: Run) -> None:
     _regroup(run, lambda rule, threshold: rekey.without_group(rule, int(args[0]), threshold))
 
 
-def _regroup(
-    run: Run, change: Callable[[Rule, int | None], Rule], named: Sequence[MasterKey] = ()
-) -> None:
+def _regroup(run: Run, change: Callable[[Rule, int | None], Rule], named: Sequence[MasterKey] = ()) -> None:
     """Change the key groups of a file.  ``change`` gets its rule and the threshold that the flags set."""
     file = run.flags.file
     source, _ = run.formats(file)

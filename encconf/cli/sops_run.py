@@ -167,9 +167,7 @@ class Run:
         if not source.text.strip() and source.format != "binary":
             raise NotEncryptedError
         with exits(1, InputError):
-            opened = source.open(
-                self.credentials(), self.console.warn, ignore_mac=self.flags.ignore_mac
-            )
+            opened = source.open(self.credentials(), self.console.warn, ignore_mac=self.flags.ignore_mac)
         self.console.note("Data key recovered successfully")
         return opened
 
@@ -203,9 +201,7 @@ class Run:
             unencrypted_comment_regex=flags.unencrypted_comment_regex,
         )
 
-    def admission(
-        self, file: str, *, named: Sequence[MasterKey] = (), regroups: bool = False
-    ) -> Admission:
+    def admission(self, file: str, *, named: Sequence[MasterKey] = (), regroups: bool = False) -> Admission:
         """Return who may get the data key of a file: unlike in sops, no one whom only the file names."""
         from encconf.engine.admission import Admission
         from encconf.rules.config import find_rule

@@ -199,9 +199,7 @@ ENTRIES = {
             *_flags("aws-profile encryption-context in-place shamir-secret-sharing-threshold"),
             *_SERVICES,
         ),
-        Entry(
-            "groups delete", _GROUPS, *_flags("file in-place shamir-secret-sharing-threshold"), *_SERVICES
-        ),
+        Entry("groups delete", _GROUPS, *_flags("file in-place shamir-secret-sharing-threshold"), *_SERVICES),
         Entry(
             "updatekeys",
             "give files the keys of the config file",

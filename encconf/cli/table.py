@@ -59,6 +59,14 @@ def entry(name: str) -> Command | None:
     return _known.get(name)
 
 
+def within(group: str) -> list[str]:
+    """Return the names in a group, or in encconf itself for "", in the order of the help."""
+    start = f"{group} " if group else ""
+    return list(
+        dict.fromkeys(name.removeprefix(start).partition(" ")[0] for name in NAMES if name.startswith(start))
+    )
+
+
 def command(name: str) -> Command:
     """Return a command or a group that is known."""
     found = entry(name)

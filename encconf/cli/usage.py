@@ -24,8 +24,9 @@ def text_of(entry: Command) -> str:
     context = click.Context(found, info_name=_PROGRAM, **found.context_settings)
     for word in entry.name.split():
         assert isinstance(found, click.Group)
-        found = found.commands[word]
-        context = click.Context(found, parent=context, info_name=word)
+        below = found.get_command(context, word)
+        assert below is not None
+        found, context = below, click.Context(below, parent=context, info_name=word)
     return found.get_help(context) + "\n"
 
 
@@ -52,14 +53,6 @@ def script(shell: str) -> str:
 def _root() -> click.Group:
     root = _Group(ROOT, _PROGRAM, params=list(map(_option, (*ROOT_OPTIONS, VERSION))))
     root.context_settings = {"help_option_names": HELP.names[::-1], "max_content_width": 100}
-    groups = {"": root}
-    for command in table.commands():
-        group, _, name = command.name.rpartition(" ")
-        if group not in groups:
-            groups[group] = _Group(table.command(group), group)
-            root.add_command(groups[group])
-        params = [*map(_argument, command.arguments), *map(_option, command.options)]
-        groups[group].add_command(_Command(command, name, params=params))
     return root
 
 
@@ -108,10 +101,19 @@ class _Command(click.Command):
 
 
 class _Group(_Command, click.Group):
-    """A group that keeps the order of the table."""
+    """A group that has the commands of the table in their order.  It imports one when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return table.within(self.entry.name)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = table.entry(f"{self.entry.name} {cmd_name}".strip())
+        if entry is None or not cmd_name:
+            return None
+        if entry.is_group:
+            return _Group(entry, cmd_name)
+        params = [*map(_argument, entry.arguments), *map(_option, entry.options)]
+        return _Command(entry, cmd_name, params=params)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for topics in ROOT.details if self.entry is ROOT else ():

@@ -29,9 +29,7 @@ class Batch:
 
     resume = ""
 
-    def __init__(
-        self, front: Front, doing: str, *, dry_run: bool = False, fail_fast: bool = False
-    ) -> None:
+    def __init__(self, front: Front, doing: str, *, dry_run: bool = False, fail_fast: bool = False) -> None:
         self.front = front
         self.doing = doing
         self.dry_run = dry_run

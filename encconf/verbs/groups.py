@@ -51,9 +51,7 @@ def delete(options: Deleting, front: Front) -> None:
     """Remove a key group from a file, which gives the file a new data key."""
     needed = _threshold(options)
     which = _number(options.index, "INDEX must be a number: 0 is the first group")
-    _regroup(
-        options, front, "groups delete", lambda rule: rekey.without_group(rule, which, needed), needed
-    )
+    _regroup(options, front, "groups delete", lambda rule: rekey.without_group(rule, which, needed), needed)
 
 
 def _regroup(

@@ -307,9 +307,7 @@ def _set_up_existing(front: Front, found: Survey, recipient: str | None) -> None
     if found.has_config:
         front.note(f"{count}; {path} exists and was not changed")
     elif (text := rules(found)) is None:
-        front.warn(
-            f"{count}, for keys that encconf cannot write into a .sops.yaml: write the file yourself"
-        )
+        front.warn(f"{count}, for keys that encconf cannot write into a .sops.yaml: write the file yourself")
     else:
         fileio.write_atomic(path, text, replacing=None)
         front.note(f"{count}: wrote {path} with rules that match {'them' if number > 1 else 'it'}")
@@ -320,9 +318,7 @@ def _set_up_existing(front: Front, found: Survey, recipient: str | None) -> None
         )
     elif not any(key.name == recipient for key in found.keys):
         front.note(f"your key opens none of them: {recipient}")
-        front.hint(
-            "ask somebody who can open them to add it to .sops.yaml and run: encconf updatekeys -r ."
-        )
+        front.hint("ask somebody who can open them to add it to .sops.yaml and run: encconf updatekeys -r .")
 
 
 # --- .sops.yaml ----------------------------------------------------------------------------

@@ -29,9 +29,7 @@ def run(options: Options, front: Front) -> None:
     add = named_keys(options.keys)
     if not add:
         raise UsageError("no key was given", hint="name one: --age age1…")
-    paths = targets.files(
-        front, options.file, recursive=options.recursive, changed=options.changed
-    )
+    paths = targets.files(front, options.file, recursive=options.recursive, changed=options.changed)
 
     def plan(change: Change) -> Plan:
         return change.planned(lambda rule: rekey.with_keys(rule, add), named=add)

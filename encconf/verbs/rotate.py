@@ -33,9 +33,7 @@ class Options(Changing):
 def run(options: Options, front: Front) -> None:
     """Give files new data keys, and add or remove master keys if any are named."""
     add, remove = named_keys(options.add), named_keys(options.remove)
-    paths = targets.files(
-        front, options.file, recursive=options.recursive, changed=options.changed
-    )
+    paths = targets.files(front, options.file, recursive=options.recursive, changed=options.changed)
     if options.output is not None and len(paths) > 1:
         raise UsageError("--output takes the result of one file")
 

@@ -65,9 +65,7 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
 
         rule = rule_for(file, options, notify=front.warn)
         plain = changes.put(formats.module(format).EMPTY, where, new, format=format)
-        return api.encrypt(
-            plain, rule, format=format, credentials=front.credentials(), notify=front.warn
-        )
+        return api.encrypt(plain, rule, format=format, credentials=front.credentials(), notify=front.warn)
 
     change_value(
         front,
@@ -142,5 +140,3 @@ def write_changed(front: Front, file: str, target: str, old: str | None, enc: st
     with about(file, instead=target):
         fileio.write_atomic(target, enc, replacing=old)
     front.note(f"wrote {file}")
-
-

@@ -40,9 +40,7 @@ def run(options: Options, front: Front) -> None:
     selection = options.selection
     if options.allow_plaintext and not selection:
         raise ConflictError("--allow-plaintext needs --selection")
-    paths = targets.files(
-        front, options.file, recursive=options.recursive, changed=options.changed
-    )
+    paths = targets.files(front, options.file, recursive=options.recursive, changed=options.changed)
 
     from encconf.audit.history import Leavers
     from encconf.keys.ssh_to_age import as_age
@@ -61,9 +59,7 @@ def run(options: Options, front: Front) -> None:
         by_rule = rule.selection_for(own)
         wanted = rekey.plan(
             change.source.text,
-            [[as_age(key) for key in group] for group in rule.groups]
-            if options.ssh_to_age
-            else rule.groups,
+            [[as_age(key) for key in group] for group in rule.groups] if options.ssh_to_age else rule.groups,
             rule.threshold,
             format=change.format,
             selection=by_rule if selection else None,

@@ -49,9 +49,7 @@ def test_derived_rules_keep_every_field(derive: Callable[[Rule], Rule]) -> None:
 @pytest.mark.parametrize(
     "options", [Selecting(), Selecting(encrypted_suffix="_s"), Selecting(keys={"age": [ONE.name]})]
 )
-def test_options_replace_only_what_they_say(
-    options: Selecting, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_options_replace_only_what_they_say(options: Selecting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "find_rule", lambda *_, **__: rule())
     derived = find_rule("x.yaml", options, notify=print)
     assert vars(derived)["later"] == vars(rule())["later"]

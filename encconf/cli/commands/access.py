@@ -99,7 +99,9 @@ COMMAND = Command(
     arguments=[Argument("file")],
     options=[
         Option(
-            "--people", "-p", metavar="NAMES",
+            "--people",
+            "-p",
+            metavar="NAMES",
             help="List what these names or keys can open together (comma-separated).",
         ),
         RECIPIENTS,

@@ -130,26 +130,29 @@ COMMAND = Command(
         Option(
             "--changed",
             help=(
-                "Only files that are new, changed since the last commit, or below a .sops.yaml that "
-                "changed."
+                "Only files that are new, changed since the last commit, or below a .sops.yaml that changed."
             ),
         ),
         Option(
-            "--recursive", "-r",
+            "--recursive",
+            "-r",
             help="Accepted for consistency: check always includes the files in folders.",
         ),
         Option("--strict", help="Fail on warnings as well."),
         Option("--verbose", help="List every finding, including those with the same cause."),
         Option(
-            "--min-severity", metavar="SEVERITY",
+            "--min-severity",
+            metavar="SEVERITY",
             help="Hide findings below this severity (by default, notes are hidden).",
         ),
         Option(
-            "--ignore", metavar="SLUG",
+            "--ignore",
+            metavar="SLUG",
             help="Ignore findings of this kind (SLUG=GLOB: only in files that match).",
         ),
         Option(
-            "--format", metavar="FORMAT",
+            "--format",
+            metavar="FORMAT",
             help="Output format (by default, text). github prints annotations; sarif is for code scanning.",
         ),
         JSON,

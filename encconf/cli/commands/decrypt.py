@@ -40,7 +40,9 @@ COMMAND = Command(
     arguments=[Argument("file")],
     options=[
         Option(
-            "--output", "-o", metavar="FILE",
+            "--output",
+            "-o",
+            metavar="FILE",
             help=(
                 "Write the result to this file (-: stdout), or the results of several files to this "
                 "folder. Only you can read the files."
@@ -52,13 +54,17 @@ COMMAND = Command(
         DRY_RUN,
         FAIL_FAST,
         Option(
-            "--extract", metavar="PATH", empty=True, utf8=True,
-            help="Print only the value at this path: a.b[0], or [\"a\"][\"b\"][0].",
+            "--extract",
+            metavar="PATH",
+            empty=True,
+            utf8=True,
+            help='Print only the value at this path: a.b[0], or ["a"]["b"][0].',
         ),
         IGNORE_MAC,
         INPUT_TYPE,
         Option(
-            "--output-type", metavar="FORMAT",
+            "--output-type",
+            metavar="FORMAT",
             help="Write this format: yaml, json, dotenv, ini, toml, binary.",
         ),
         FILENAME_OVERRIDE,

@@ -61,14 +61,16 @@ COMMAND = Command(
         OUTPUT,
         IN_PLACE,
         Option(
-            "--force", "-f",
+            "--force",
+            "-f",
             help=(
                 "Overwrite the output file even if it is not encrypted, if the plaintext is empty, or if "
                 "values that the file encrypts become plaintext."
             ),
         ),
         Option(
-            "--recursive", "-r",
+            "--recursive",
+            "-r",
             help="Include the files in folders that a path_regex in .sops.yaml matches.",
         ),
         DRY_RUN,

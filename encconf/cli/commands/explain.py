@@ -25,9 +25,7 @@ class Options(Base):
 def explain(options: Options, console: Console) -> None:
     """Print which rule applies to a file and what it means.  Raises EncconfError if no rule can be used."""
     cwd = os.getcwd()
-    found = explaining.explain(
-        options.file, cwd=cwd, config=options.config, input_type=options.input_type
-    )
+    found = explaining.explain(options.file, cwd=cwd, config=options.config, input_type=options.input_type)
     if options.json:
         console.json(explaining.to_json(found))
     else:

@@ -93,13 +93,16 @@ COMMAND = Command(
     options=[
         Option("--format", metavar="FORMAT", help="The output format."),
         Option(
-            "--output", "-o", metavar="FILE",
+            "--output",
+            "-o",
+            metavar="FILE",
             help="Write to this file (systemd-creds: into this folder).",
         ),
         *NAMING,
         Option("--name", metavar="NAME", help="The name of the Secret (k8s)."),
         Option(
-            "--with-key", metavar="KEY",
+            "--with-key",
+            metavar="KEY",
             help="The key to encrypt with (systemd-creds; by default, one that this machine has).",
         ),
         Option("--plaintext", help="Allow printing values to a terminal."),

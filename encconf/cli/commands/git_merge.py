@@ -25,7 +25,9 @@ COMMAND = Command(
     arguments=[Argument("base"), Argument("ours"), Argument("theirs"), Argument("path")],
     options=[
         Option(
-            "--marker-size", metavar="NUMBER", empty=True,
+            "--marker-size",
+            metavar="NUMBER",
+            empty=True,
             help="The length of conflict markers in a plaintext file.",
         ),
         Option("--base-label", metavar="TEXT", empty=True, help="The label of the common ancestor."),

@@ -132,7 +132,8 @@ COMMAND = Command(
     options=[
         Option("--output", "-o", metavar="FILE", help="The file to create: .yaml, .json, .toml or .env."),
         Option(
-            "--dialect", metavar="DIALECT",
+            "--dialect",
+            metavar="DIALECT",
             help=(
                 "The program that reads FILE today (by default, dotenv; systemd for /etc/default and "
                 "similar)."

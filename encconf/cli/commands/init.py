@@ -20,7 +20,8 @@ COMMAND = Command(
     options=[
         Option("--keyring", help="Store the key in the system keyring, and use it from there."),
         Option(
-            "--ssh-to-age", metavar="PUB",
+            "--ssh-to-age",
+            metavar="PUB",
             help=(
                 "Encrypt for the age recipient of this ssh-ed25519 key (a .pub file, or its line). "
                 "Repeatable. With this option, no key is created."

@@ -69,7 +69,9 @@ COMMAND = Command(
     options=[
         Option("--network", "--net", metavar="NETWORK", help="The kind of socket (by default, tcp)."),
         Option(
-            "--address", "--addr", metavar="ADDRESS",
+            "--address",
+            "--addr",
+            metavar="ADDRESS",
             help="HOST:PORT (by default, 127.0.0.1:5000), or the path of the unix socket.",
         ),
         Option("--prompt", help="Ask on the terminal before using a key."),

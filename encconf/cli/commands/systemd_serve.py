@@ -81,15 +81,21 @@ COMMAND = Command(
     arguments=[Argument("file", required=True)],
     options=[
         Option(
-            "--socket", "-s", metavar="PATH", empty=True,
+            "--socket",
+            "-s",
+            metavar="PATH",
+            empty=True,
             help="The socket's path (by default, encconf/credentials.sock in /run or $XDG_RUNTIME_DIR).",
         ),
         Option(
-            "--allow", "-a", metavar="RULE",
+            "--allow",
+            "-a",
+            metavar="RULE",
             help="Allow a unit a value: UNIT:CREDENTIAL=PATH. Repeatable.",
         ),
         Option(
-            "--allow-from", metavar="FILE",
+            "--allow-from",
+            metavar="FILE",
             help="Read rules like those of --allow from a file, one per line.",
         ),
         Option("--reload", help="Reload a file when it changes."),

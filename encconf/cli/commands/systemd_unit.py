@@ -84,21 +84,29 @@ COMMAND = Command(
     arguments=[Argument("file", required=True)],
     options=[
         Option(
-            "--unit", "-u", metavar="UNIT",
+            "--unit",
+            "-u",
+            metavar="UNIT",
             help="The unit that gets the values; app@.service for all instances.",
         ),
         Option(
-            "--allow", "-a", metavar="RULE",
+            "--allow",
+            "-a",
+            metavar="RULE",
             help="Include only this value, under this name: CREDENTIAL=PATH. Repeatable.",
         ),
         Option(
-            "--identity", metavar="FILE",
+            "--identity",
+            metavar="FILE",
             help="The age identity the service opens FILE with (NAME.cred: an encrypted credential).",
         ),
         Option("--env", help="Also set NAME_FILE=… to the path of each value."),
         Option("--user", help="Write units for the user's service manager, not the system's."),
         Option(
-            "--socket", "-s", metavar="PATH", empty=True,
+            "--socket",
+            "-s",
+            metavar="PATH",
+            empty=True,
             help="The socket's path (by default, /run/UNIT-credentials/…).",
         ),
         Option("--output", "-o", metavar="FOLDER", help="Write the unit files into this folder."),
