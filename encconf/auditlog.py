@@ -62,7 +62,7 @@ class AuditLog:
 
 def _databases(path: str) -> list[str]:
     """Return the connection strings in a configuration, in libpq's syntax."""
-    from encconf.formats import module
+    from encconf import formats
 
     wrong = AuditError(
         f"{path} is not an audit log configuration",
@@ -70,7 +70,7 @@ def _databases(path: str) -> list[str]:
     )
     wrong.exit_code = 2
     try:
-        tree: Any = module("yaml").load_plain(fileio.read_bytes(path).decode())[0]
+        tree: Any = formats.get("yaml").load_plain(fileio.read_bytes(path).decode())[0]
     except EmptyDocumentError:
         return []
     except EncconfError as error:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from oracle import AgeKey
 
+from encconf import formats
 from encconf.engine.opening import open_encrypted
-from encconf.formats import module
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
@@ -37,7 +37,7 @@ def credentials(*keys: AgeKey) -> Credentials:
 
 def with_members(text: str, format: str, changes: Mapping[str, object]) -> str:
     """Return an encrypted text whose block has other members.  None removes one."""
-    handler = module(format)
+    handler = formats.get(format)
     document = handler.scan(text)
     members = {**(document.block or {}), **changes}
     block = handler.render_block({name: value for name, value in members.items() if value is not None})
@@ -46,7 +46,7 @@ def with_members(text: str, format: str, changes: Mapping[str, object]) -> str:
 
 def opened(text: str, format: str, key: AgeKey) -> tuple[Document, bytes, bytearray]:
     """Decrypt a text.  Returns the document, its data key, and which of the leaves were encrypted."""
-    found = open_encrypted(text, module(format), credentials(key), comments=True)
+    found = open_encrypted(text, formats.get(format), credentials(key), comments=True)
     return found.document, found.data_key, found.chosen.leaves
 
 
@@ -72,7 +72,7 @@ def rotated(
 
 def sealed_leaves(text: str, format: str) -> list[Leaf]:
     """Return the encrypted leaves of a text, without decrypting them."""
-    leaves = module(format).scan(text).leaves
+    leaves = formats.get(format).scan(text).leaves
     return [leaf for leaf in leaves if leaf.type == "str" and leaf.data and leaf.data.startswith(b"ENC[")]
 
 

@@ -130,7 +130,7 @@ def merged(text: str, format: str, seed: int) -> str:
     from encconf.merge import merge
 
     draw = random.Random(seed)
-    module = formats.module(format)
+    module = formats.get(format)
 
     def reads(text: str) -> bool:
         try:

@@ -12,7 +12,7 @@ import yaml as pyyaml
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from encconf.formats import module
+from encconf import formats
 from encconf.formats.yaml_words import double
 
 _SIGNS = "0123456789____::::....,,--++eExXoObBTtZz aAfFnNyYiIlLrRuUsS~=<"
@@ -93,7 +93,7 @@ def readings(text: str) -> dict[str, Any]:
         ("ruamel.yaml 1.2", YAML(typ="safe", pure=True).load),
         ("ruamel.yaml 1.1", _ruamel_1_1().load),
         ("ruamel.yaml with libyaml", YAML(typ="safe").load),
-        ("go-yaml", lambda text: module("yaml").load_plain(text)[0]),
+        ("go-yaml", lambda text: formats.get("yaml").load_plain(text)[0]),
     ):
         try:
             found[name] = read(text)

@@ -28,9 +28,8 @@ from generate import dotenv_text, ini_text, json_text, toml_text, yaml_text
 from oracle import AgeKey, Sops, clean_environ
 
 import encconf
-from encconf import api
+from encconf import api, formats
 from encconf.errors import EncconfError
-from encconf.formats import module
 from encconf.text.path import spell
 
 MAKE = {"yaml": yaml_text, "json": json_text, "dotenv": dotenv_text, "ini": ini_text, "toml": toml_text}
@@ -134,7 +133,7 @@ class Relay:
         return done.stdout.decode()
 
     def loaded(self, text: str) -> list[Any]:
-        return module(self.format).load_plain(text)
+        return formats.get(self.format).load_plain(text)
 
     def read(self) -> list[Any]:
         """Return the values that all programs read.  Raises AssertionError if they differ."""
@@ -178,7 +177,7 @@ class Relay:
 
     def sealed(self) -> Counter[bytes]:
         """Return the ciphertexts of values."""
-        leaves = module(self.format).scan(self.file.read_bytes().decode()).leaves
+        leaves = formats.get(self.format).scan(self.file.read_bytes().decode()).leaves
         return Counter(leaf.data for leaf in leaves if leaf.data and leaf.data.startswith(b"ENC[AES"))
 
     def path(self, *, new: bool) -> tuple[str | int, ...]:
@@ -330,7 +329,7 @@ class Relay:
 
     def lost(self, olds: Counter[bytes], before: bytes) -> Counter[bytes]:
         """Return the ciphertexts that a change should have kept."""
-        leaves = module(self.format).scan(before.decode()).leaves
+        leaves = formats.get(self.format).scan(before.decode()).leaves
         assert self.at is not None
         names = [step for step in self.at if isinstance(step, str)]
         changed = {

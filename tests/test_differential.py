@@ -14,9 +14,9 @@ from generate import dotenv_text, ini_text, json_text, toml_text, yaml_text
 from oracle import AgeKey, Sops, SopsError
 from readers import random_strings, readings, yaml_of
 
-from encconf import api
+from encconf import api, formats
 from encconf.errors import EmitError, EncconfError
-from encconf.formats import emit, module
+from encconf.formats import emit
 from encconf.rules.selection import Selection
 from encconf.text.document import Document
 from encconf.verbs import changes
@@ -43,20 +43,20 @@ def both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
         return "a number that this sops reads as another"
     assert api.decrypt(ours, format=format, credentials=creds, notify=told.append) == text
     assert told == []
-    plain = values(module(format).load_plain(text))
+    plain = values(formats.get(format).load_plain(text))
     assert values(api.loads_all(ours, format=format, credentials=creds)) == plain
-    assert values(module(format).load_plain(sops.decrypt(ours, format))) == plain
+    assert values(formats.get(format).load_plain(sops.decrypt(ours, format))) == plain
 
     theirs = sops.encrypt(text, format, age=age_key.recipient)
     try:
         by_sops = sops.decrypt(theirs, format)
     except SopsError:
         return "sops cannot read its own"  # for example, an unencrypted -0.0
-    if values(module(format).load_plain(by_sops)) != plain:
+    if values(formats.get(format).load_plain(by_sops)) != plain:
         return "sops changes the data"  # a bare `#` in a list becomes an item
     assert values(api.loads_all(theirs, format=format, credentials=creds)) == plain
     decrypted = api.decrypt(theirs, format=format, credentials=creds)
-    assert values(module(format).load_plain(decrypted)) == plain
+    assert values(formats.get(format).load_plain(decrypted)) == plain
     again = api.encrypt(decrypted, format=format, twin=theirs, credentials=creds)
     assert api.decrypt(again, format=format, credentials=creds) == decrypted
     sops.decrypt(again, format)
@@ -78,8 +78,8 @@ def strings_both_ways(seed: int, age_key: AgeKey, sops: Sops) -> str:
     ours = api.encrypt(text, rule(age_key), credentials=creds)
     assert api.decrypt(ours, credentials=creds) == text
     changed = changes.change(theirs, "yaml", (("k0",), two), credentials=creds)
-    written = emit.render(emit.trees_of(module("yaml").scan(text))[0], "yaml")
-    assert module("yaml").load_plain(written) == [with_keys]
+    written = emit.render(emit.trees_of(formats.get("yaml").scan(text))[0], "yaml")
+    assert formats.get("yaml").load_plain(written) == [with_keys]
     for sealed, expected in ((theirs, meant), (ours, with_keys), (changed, {**meant, "k0": two})):
         for reader, found in readings(api.decrypt(sealed, credentials=creds)).items():
             assert found == expected, (reader, sealed)
@@ -119,7 +119,7 @@ def test_documents_with_nothing_but_the_block(text: str, age_key: AgeKey, sops: 
     assert both_ways(text, "yaml", age_key, sops) == "ok"
     theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
     decrypted = api.decrypt(theirs, credentials=credentials(age_key))
-    assert values(module("yaml").load_plain(decrypted)) == values(module("yaml").load_plain(text))
+    assert values(formats.get("yaml").load_plain(decrypted)) == values(formats.get("yaml").load_plain(text))
 
 
 def test_comments_reach_sops(age_key: AgeKey, sops: Sops, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_comments_reach_sops(age_key: AgeKey, sops: Sops, tmp_path: Path) -> Non
 def lines_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
     """Check one dotenv or INI text in both directions.  Returns what happened."""
     creds = credentials(age_key)
-    load = module(format).load_plain
+    load = formats.get(format).load_plain
     told: list[str] = []
     try:
         ours = api.encrypt(text, rule(age_key), format=format, credentials=creds, notify=told.append)
@@ -192,7 +192,7 @@ def comment_words(document: Document) -> Counter[str]:
 def comments_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
     """Check that sops decrypts the comments of our file that it decrypts in its own.  Returns the outcome."""
     creds = credentials(age_key)
-    scan = module(format).scan
+    scan = formats.get(format).scan
     try:
         ours = api.encrypt(text, rule(age_key), format=format, credentials=creds)
     except EncconfError:

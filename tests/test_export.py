@@ -9,9 +9,8 @@ import shlex
 import pytest
 import yaml
 
-from encconf import export
+from encconf import export, formats
 from encconf.errors import EmitError
-from encconf.formats import module
 
 TEXTS = {"A": "plain", "B": "it's $HOME # `x`", "C": "two\nlines", "D": "back\\", "E": ""}
 
@@ -62,12 +61,12 @@ def test_kubernetes_secrets() -> None:
         "NULL": "d",
     }  # to YAML 1.1, and so to kubectl, no strings
     secret = export.kubernetes(texts, "app.db")
-    (tree,) = module("yaml").load_plain(secret)
+    (tree,) = formats.get("yaml").load_plain(secret)
     assert tree["stringData"] == yaml.safe_load(secret)["stringData"] == texts
     assert '"Y": "c"' in secret
     assert (tree["kind"], tree["metadata"], tree["type"]) == ("Secret", {"name": "app.db"}, "Opaque")
     assert export.kubernetes({}, "x").endswith("stringData: {}\n")
-    (tree,) = module("yaml").load_plain(export.kubernetes_binary(b"\xff\0", "key.bin", "x"))
+    (tree,) = formats.get("yaml").load_plain(export.kubernetes_binary(b"\xff\0", "key.bin", "x"))
     assert tree["data"] == {"key.bin": base64.b64encode(b"\xff\0").decode()}
 
 

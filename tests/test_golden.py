@@ -48,7 +48,7 @@ def test_it_opens(path: Path) -> None:
     assert api.decrypt(text, format=format, credentials=CREDENTIALS) == plain
     if format != "binary":
         loaded = encconf.loads_all(text, format=format, credentials=CREDENTIALS)
-        assert repr(loaded) == repr(formats.module(format).load_plain(plain))
+        assert repr(loaded) == repr(formats.get(format).load_plain(plain))
 
 
 @by_file

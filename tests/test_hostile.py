@@ -20,7 +20,7 @@ from oracle import AgeKey
 from pace import at_most
 from project import Project
 
-from encconf import api, cli, sources
+from encconf import api, cli, formats, sources
 from encconf.cli import table
 from encconf.cli.console import Console
 from encconf.engine.metadata import MAX_KEYS
@@ -33,16 +33,14 @@ from encconf.errors import (
     NotMyKeyError,
     ParseError,
 )
-from encconf.formats import module
-from encconf.formats.yaml_text import content_end
-from encconf.formats.yaml_words import line_start
+from encconf.formats.yaml_words import content_end, line_start
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import LINE_LIMIT, LINES_LIMIT, STANZA_LIMIT
 from encconf.keys.age import AgeKey as AgeRecipient
 from encconf.rules.selection import Selection
 from encconf.verbs import changes
 
-yaml = module("yaml")
+yaml = formats.get("yaml")
 
 _LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
@@ -309,8 +307,8 @@ def test_b1_long_paths_are_limited(format: str) -> None:
     else:
         text = f"[{key}]\n" + "".join(f"b{n} = 1\n" for n in range(count))
     with at_most(3), pytest.raises(LimitError, match="too long altogether"):
-        module(format).scan(text)
-    module(format).scan(text.replace(key, "k" * 1000))
+        formats.get(format).scan(text)
+    formats.get(format).scan(text.replace(key, "k" * 1000))
 
 
 @pytest.mark.parametrize("error", [MemoryError, RecursionError])
@@ -550,9 +548,9 @@ def test_half_a_character_is_an_error_of_its_own(format: str, age_key: AgeKey) -
 )
 def test_what_is_slow_to_read_is_limited_by_the_size_of_the_text(format: str, text: str) -> None:
     with at_most(2), pytest.raises(LimitError):
-        module(format).scan(text, comments=True)
+        formats.get(format).scan(text, comments=True)
     # A tenth of it is read.
-    whole = module(format).scan(_tenth_of(text), comments=True)
+    whole = formats.get(format).scan(_tenth_of(text), comments=True)
     assert len(whole.shape) + len(whole.comments) > 10_000
 
 

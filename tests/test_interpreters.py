@@ -16,16 +16,16 @@ from pathlib import Path
 import pytest
 from oracle import FIXTURES
 
-from encconf.formats import module
+from encconf import formats
 
 ROOT = Path(__file__).resolve().parent.parent
 
 SCRIPT = """\
 import json, sys
-from encconf.formats import module
+from encconf import formats
 
 def facts(format, text):
-    document = module(format).scan(text)
+    document = formats.get(format).scan(text)
     return [[leaf.start, leaf.end, leaf.type, str(leaf.data)] for leaf in document.leaves]
 
 def result(format, text):
@@ -96,4 +96,4 @@ def test_f1_the_fixtures() -> None:
 
 @pytest.mark.parametrize(("format", "text"), [(format, text) for format, text, _ in SAID if format == "yaml"])
 def test_f1_here(format: str, text: str) -> None:
-    assert [leaf.data for leaf in module(format).scan(text).leaves] == [b"secret", b"5432"]
+    assert [leaf.data for leaf in formats.get(format).scan(text).leaves] == [b"secret", b"5432"]

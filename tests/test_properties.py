@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey
 
-from encconf import api
+from encconf import api, formats
 from encconf.errors import EncconfError
-from encconf.formats import module
 from encconf.text.document import splice
 
 KEY = AgeKey.generate()
@@ -46,7 +45,7 @@ def there_and_back(text: str, format: str) -> str | None:
     except EncconfError:
         return None
     assert api.decrypt(encrypted, format=format, credentials=CREDENTIALS) == text
-    plain = module(format).load_plain(text)
+    plain = formats.get(format).load_plain(text)
     assert repr(api.loads_all(encrypted, format=format, credentials=CREDENTIALS)) == repr(plain)  # types, too
     return encrypted
 
@@ -79,7 +78,11 @@ def test_any_string_as_a_value(value: str) -> None:
     except UnicodeEncodeError:
         return
     there_and_back(json.dumps({"a": value, "l": [value]}, ensure_ascii=False), "json")
-    text = module("yaml").render_block({"a": value, "l": [value], "m": {"n": value}}).removeprefix("sops:\n")
+    text = (
+        formats.get("yaml")
+        .render_block({"a": value, "l": [value], "m": {"n": value}})
+        .removeprefix("sops:\n")
+    )
     there_and_back("top:\n" + text, "yaml")
 
 
@@ -89,7 +92,7 @@ def test_spans_are_exact(seed: int, as_json: bool) -> None:
     """Replacing every leaf with its own text changes nothing."""
     text = json_text(seed) if as_json else yaml_text(seed)
     try:
-        document = module("json" if as_json else "yaml").scan(text, comments=True)
+        document = formats.get("json" if as_json else "yaml").scan(text, comments=True)
     except EncconfError:
         return
     unfolded = {(leaf.start, leaf.end): leaf for leaf in document.leaves}

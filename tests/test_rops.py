@@ -37,13 +37,13 @@ def test_h5_no_rule_and_no_version_means_everything(format: str) -> None:
     text = as_rops(format)
     assert "unencrypted_suffix" not in text
     assert api.decrypt(text, format=format, credentials=CREDENTIALS) == PLAIN[format]
-    assert Metadata.of(formats.module(format).scan(text)).selection == EVERYTHING
+    assert Metadata.of(formats.get(format).scan(text)).selection == EVERYTHING
 
 
 @pytest.mark.parametrize("format", PLAIN)
 def test_h5_no_rule_and_a_version_is_sops_s_default(format: str) -> None:
     text = with_members(as_rops(format), format, {"version": "3.9.0"})
-    assert Metadata.of(formats.module(format).scan(text)).selection == DEFAULT
+    assert Metadata.of(formats.get(format).scan(text)).selection == DEFAULT
 
 
 @pytest.mark.parametrize("format", PLAIN)
@@ -57,7 +57,7 @@ def test_h8_any_write_adds_the_version(format: str) -> None:
         rotated(text, format=format, credentials=CREDENTIALS),
         rekey.carry_out(plan, rotate=False, credentials=CREDENTIALS),
     ):
-        metadata = Metadata.of(formats.module(format).scan(new))
+        metadata = Metadata.of(formats.get(format).scan(new))
         assert (metadata.version, metadata.selection) == (SOPS_VERSION, EVERYTHING)
         if format != "toml":
             assert "x" in Sops(ALICE.environ()).decrypt(new, format)

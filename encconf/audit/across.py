@@ -110,7 +110,7 @@ def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
         return int(bool(data)), int(len(data) == size)
     shared = same = 0
     with suppress(EncconfError):
-        document = formats.module(format).scan(fileio.decode(data))
+        document = formats.get(format).scan(fileio.decode(data))
         for leaf in document.leaves if document.block is None else ():
             size = sealed.lengths.get(leaf.path, -1)
             if size >= 0 and leaf.data and not leaf.data.startswith(PREFIX.encode()):

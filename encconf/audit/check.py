@@ -269,7 +269,7 @@ class _Check:
             return
         block = None
         try:
-            document = formats.module(format or file.format).scan(text, comments=True)
+            document = formats.get(format or file.format).scan(text, comments=True)
             block = document.parts[0].block if document.parts else None
             metadata = Metadata.of(document)
             chosen = metadata.selection.choose(document)
@@ -333,14 +333,14 @@ class _Check:
             if self.known.exposed(file.name):
                 self.found.append(Finding("private-key", file.name, f"{sort} in plaintext"))
             return
-        objects = formats.ROWS[format].objects
+        objects = formats.get(format).objects
         if not file.meant and not (objects and meant.holds_object_secret(data)):
             return
         if objects and meant.only_other_objects(data):
             return
         try:
             text = fileio.decode(data, binary=format == "binary")
-            document = formats.module(format).scan(text, comments=True)
+            document = formats.get(format).scan(text, comments=True)
         except EmptyDocumentError:
             return
         except EncconfError as error:

@@ -123,7 +123,7 @@ def _read(found: Explanation, path: str, input_type: str | None) -> tuple[Docume
             found.format = sniff.find(data, path) or found.format
         text = fileio.decode(data, binary=found.format == "binary")
         found.state = "plain"
-        document = formats.module(found.format).scan(text, comments=True)
+        document = formats.get(found.format).scan(text, comments=True)
         metadata = Metadata.of(document)
     except (MissingFileError, NotEncryptedError, EmptyDocumentError):
         return document, None

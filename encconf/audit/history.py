@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from encconf import formats
 from encconf.audit.names import Names, identity
 from encconf.engine.metadata import metadata_of
 from encconf.errors import EncconfError, NotEncryptedError
@@ -177,7 +178,7 @@ class _Reader:
         return Version(keys, wrapped | frozenset(_TAG.findall(data)))
 
     def _block(self, data: bytes, format: str) -> _Block:
-        block = sniff.from_block(data, format)
+        block = formats.get(format).from_entry(data)
         if block is not None:
             about = _MEMBER.sub(b"", block)
             with suppress(EncconfError):

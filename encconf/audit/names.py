@@ -357,9 +357,9 @@ _PROSE = re.compile(rf"[-!]|{DIRECTIVE}|.*:\Z")
 
 def _of_config(text: str) -> Iterator[tuple[str, str]]:
     """Yield the keys and names in any members of a configuration, the best names first."""
-    from encconf.formats.yaml import scan
+    from encconf.formats.yaml import Yaml
 
-    document = scan(text, any_keys=True)
+    document = Yaml().scan(text, any_keys=True)
     texts = (leaf for leaf in document.leaves if leaf.type == "str" and leaf.data)
     leaves = [leaf for leaf in texts if text[leaf.start] != "*"]
     members: dict[int, list[Leaf]] = {}

@@ -79,7 +79,7 @@ class Pairing:
         self.old = before.items
         self.new = after.items
         self.by_value = by_value
-        self.typed = not any(formats.ROWS[each.side.format].flat for each in (before, after))
+        self.typed = not any(formats.get(each.side.format).flat for each in (before, after))
         self.both_encrypted = before.metadata is not None and after.metadata is not None
         self.left_old = dict.fromkeys(range(len(self.old)))
         self.left_new = dict.fromkeys(range(len(self.new)))

@@ -95,7 +95,7 @@ class Content:
 
     def _read(self, text: str, credentials: Credentials | None) -> None:
         try:
-            document = formats.module(self.side.format).scan(text, comments=True)
+            document = formats.get(self.side.format).scan(text, comments=True)
         except EmptyDocumentError:
             return
         with suppress(NotEncryptedError):

@@ -267,8 +267,7 @@ def format_of(path: str, type: str) -> str:
     """Return the format as sops finds it: ``type`` if it is a format of sops, or else by the file name."""
     from encconf import formats
 
-    row = formats.ROWS.get(type)
-    return type if row is not None and row.sops else formats.of_path_as_sops(path)
+    return type if type in formats.ROWS and formats.get(type).sops else formats.of_path_as_sops(path)
 
 
 def envelope(source: str, target: str) -> str:

@@ -142,7 +142,7 @@ def _edit(run: Run, file: str) -> None:
         draft.check = refuse_plaintext(file, run.config, allowed=True, warn=run.console.warn)
     else:
         text = None
-        draft = Draft(formats.module(source).EXAMPLE, source, rule=run.rule(file, source))
+        draft = Draft(formats.get(source).example, source, rule=run.rule(file, source))
     draft.target = envelope(source, target)
     try:
         Session(run.console, file, path, draft, text).run()

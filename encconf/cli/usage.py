@@ -160,7 +160,7 @@ def _paths_inside(context: click.Context, _: click.Parameter, incomplete: str) -
     try:
         file = str(context.params["file"])
         text = fileio.read_text(file)
-        document = formats.module(context.params.get("input_type") or sniff.format_of(text, file)).scan(text)
+        document = formats.get(context.params.get("input_type") or sniff.format_of(text, file)).scan(text)
     except (EncconfError, KeyError, OSError):
         return []
     paths: dict[str, None] = {}

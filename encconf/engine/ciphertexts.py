@@ -61,9 +61,9 @@ class Ciphertexts:
         # If the replaced file gets a new data key, its lines stay as they were.
         before = self._paired([self._replaced] if self._replaced and not self._sources else [], plain)
         for index, (leaf, is_chosen, was) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
-            if not is_chosen or leaf.data is None or (not leaf.data and not self._module.SEALS_EMPTY):
+            if not is_chosen or leaf.data is None or (not leaf.data and not self._module.seals_empty):
                 continue
-            if leaf.data == self._module.NULL and was is not None and was.sealed is None:
+            if leaf.data == self._module.null and was is not None and was.sealed is None:
                 continue  # rops left it as plaintext, and would do so again
             if (
                 was is not None

@@ -1,6 +1,6 @@
 """Comments and their ciphertexts: what sops stores for a comment, and under which keys.
 
-`encconf.formats.comments` decides which values a comment belongs to.
+`encconf.formats.yaml_comments` decides which values a comment belongs to.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def open_comments(opened: Opened, notify: Notify | None = None) -> list[Edit]:
     a ciphertext to a place that is not encrypted, the next edit would write it as plaintext.
     """
     document = opened.document
-    module = formats.module(document.format)
+    module = formats.get(document.format)
     # sops puts any bytes into dotenv and INI files, as lone surrogates here.
-    errors = "surrogateescape" if formats.ROWS[document.format].flat else "replace"
+    errors = "surrogateescape" if formats.get(document.format).flat else "replace"
     edits: list[Edit] = []
     lost = 0
     key = aes_gcm(opened.data_key)
@@ -61,7 +61,7 @@ def _of_items(document: Document) -> list[Edit]:
     counts: dict[int, int] = {}
     for leaf in items:
         counts[id(leaf.scope)] = counts.get(id(leaf.scope), 0) + 1
-    comment = formats.module(document.format).comment
+    comment = formats.get(document.format).comment
     return [comment(document, leaf, alone=counts[id(leaf.scope)] == len(leaf.scope.node)) for leaf in items]
 
 

@@ -66,6 +66,6 @@ def _type_of(leaf: Leaf) -> str:
 @bounded
 def inspect(text: str, format: str) -> Inspection:
     """See `encconf.inspect`."""
-    document = formats.module(format).scan(text, comments=True)
+    document = formats.get(format).scan(text, comments=True)
     metadata = Metadata.of(document)
     return Inspection(document, metadata, metadata.selection.choose(document).leaves)

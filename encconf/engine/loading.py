@@ -64,7 +64,7 @@ def load_file(
 ) -> Any:
     """See `encconf.load_config`."""
     tree, format = tree_of(path, masker, **options)
-    return shaped(tree, section, schema, name=source_of(path)[0], lax=formats.ROWS[format].flat)
+    return shaped(tree, section, schema, name=source_of(path)[0], lax=formats.get(format).flat)
 
 
 def tree_of(
@@ -198,7 +198,7 @@ def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, 
     if sniff.find(text, name) is not None:
         raise PlaintextError("the file is encrypted", hint="pass the path without plain()")
     format = format or formats.of_path(name)
-    module = formats.module(format)
+    module = formats.get(format)
     document = module.scan(text, comments=True)
     if (place := ciphertext_in(document)) is not None:
         raise LostBlockError(place)
@@ -222,12 +222,12 @@ def open_values(
     inner = formats.of_inner(name) if format == "binary" and not given else ""
     if format == "binary" and inner in ("", "binary"):
         raise _no_values()
-    opened = open_encrypted(text, formats.module(format), credentials, comments=False, cache=cache)
+    opened = open_encrypted(text, formats.get(format), credentials, comments=False, cache=cache)
     if format != "binary":
         return opened
     from encconf.engine.plaintext import plain_text
 
-    document = formats.module(inner).scan(plain_text(opened))
+    document = formats.get(inner).scan(plain_text(opened))
     if document.block is not None:
         raise InputError("it was encrypted twice", hint="decrypt it once, then load the result")
     for leaf in document.leaves:
@@ -245,7 +245,7 @@ def open_to_edit(
         raise _no_values()
     opened = open_text(text, format=format, credentials=credentials)
     # The values are filled into the trees of a document, and those of the opened one are still needed.
-    document = formats.module(format).scan(text)
+    document = formats.get(format).scan(text)
     for leaf, known in zip(document.leaves, opened.document.leaves, strict=True):
         leaf.type, leaf.data, leaf.sealed = known.type, known.data, known.sealed
     copy = Opened(document, opened.metadata, opened.chosen, opened.data_key)
@@ -280,7 +280,7 @@ def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -
     """Return the values, with ``texts`` in place of some leaves.  ``masker`` is as for `tree_of`."""
     document = opened.document
     refuse_ciphertexts(opened)
-    module = formats.module(document.format)
+    module = formats.get(document.format)
     if not module.shows_types(document):
         from encconf.engine.plaintext import plain_text
 
@@ -310,7 +310,7 @@ def _node(tree: Any, leaf: Leaf) -> Any:
 def _values(document: Document, masker: Masker | None = None) -> list[dict[str, Any]]:
     """Fill the trees of a decrypted document with Python values."""
     parse = goyaml.parse
-    module = formats.module(document.format)
+    module = formats.get(document.format)
     integral = not module.tells_integers(document)  # whether floats may be integers
     comments: list[Leaf] = []
     for leaf in document.leaves:

@@ -89,7 +89,7 @@ class Metadata(Record):
             if any(part.block for part in document.parts[:1]):
                 raise MetadataError("the sops entry is not a mapping", hint="is this file encrypted?")
             if PREFIX in document.text:
-                document = formats.module(document.format).scan(document.text, comments=True)
+                document = formats.get(document.format).scan(document.text, comments=True)
                 if (place := ciphertext_in(document)) is not None:
                     raise LostBlockError(place)
             raise NotEncryptedError
@@ -188,7 +188,7 @@ def rewritten(block_text: str, old: Metadata, new: Metadata) -> str | None:
 
 def metadata_of(text: str, format: str) -> Metadata:
     """The metadata of an encrypted text.  Raises NotEncryptedError, ParseError, MetadataError."""
-    return Metadata.of(formats.scan_encrypted(text, formats.module(format)))
+    return Metadata.of(formats.scan_encrypted(text, formats.get(format)))
 
 
 def _before_3_3(version: str) -> bool:

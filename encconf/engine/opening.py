@@ -150,8 +150,8 @@ def open_encrypted(
 
 
 def without_nulls(document: Document) -> None:
-    """Make strings of what another program takes for a null (`Format.NULL`).  The MAC is checked by now."""
-    if (null := formats.module(document.format).NULL) is not None:
+    """Make strings of what another program takes for a null (`Format.null`).  The MAC is checked by now."""
+    if (null := formats.get(document.format).null) is not None:
         for leaf in document.leaves:
             if leaf.data is None:
                 leaf.type, leaf.data = "str", null
@@ -181,7 +181,7 @@ def open_text(
     The data key is unwrapped once, even if the file is written again.  With ``accept_plain``, values that
     are plaintext but should be encrypted stay as they are.  Raises what `encconf.decrypt` raises.
     """
-    module = formats.module(format)
+    module = formats.get(format)
     opened = open_encrypted(
         text, module, credentials, comments=True, ignore_mac=ignore_mac, accept_plain=accept_plain
     )

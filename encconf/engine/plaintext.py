@@ -29,7 +29,7 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
     """
     document = opened.document
     text = document.text
-    module = formats.module(document.format)
+    module = formats.get(document.format)
     comments = opened.comments or []
     literals = _literals(module, document)
     detach = module.detach(document)
@@ -62,7 +62,7 @@ def moved_document(opened: Opened) -> Document | None:
     document = opened.document
     if opened.metadata.layout is not None or _is_special(document):
         return None
-    module = formats.module(document.format)
+    module = formats.get(document.format)
     literals = _literals(module, document)
     edits = sorted([*filter(None, literals), *(opened.comments or []), *module.detach(document)])
     if overlap(edits):
@@ -105,7 +105,7 @@ def text_to_change(opened: Opened) -> str:
     from encconf.engine.torn_quotes import quoted, refuse_torn
 
     if before := quoted(opened.document):
-        refuse_torn(formats.module(opened.document.format).scan(text), before)
+        refuse_torn(formats.get(opened.document.format).scan(text), before)
     return text
 
 

@@ -153,7 +153,7 @@ def _chosen(document: Document, selection: Selection) -> Chosen:
     if selection.needs_comments and not document.comments:
         from encconf import formats
 
-        document = formats.module(document.format).scan(document.text, comments=True)
+        document = formats.get(document.format).scan(document.text, comments=True)
     return selection.choose(document)
 
 

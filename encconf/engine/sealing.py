@@ -177,7 +177,7 @@ def _known(replaced: Opened, plain: Document, notify: Notify | None) -> Opened |
 @bounded
 def scan_plain(text: str, format: str) -> Document:
     """Scan a text to encrypt.  Raises AlreadyEncryptedError and ParseError."""
-    return _refuse_block(formats.module(format).scan(text, comments=True))
+    return _refuse_block(formats.get(format).scan(text, comments=True))
 
 
 def _refuse_block(plain: Document) -> Document:
@@ -220,7 +220,7 @@ class Sealing:
         replaced: Opened | None,
         notify: Notify | None,
     ) -> None:
-        self.module = formats.module(given.format)
+        self.module = formats.get(given.format)
         self.given = given
         self.original = given.text
         self.metadata = metadata
@@ -244,9 +244,9 @@ class Sealing:
             retypes=self._keeps_block(),
             integers=self.twin is not None and module.tells_integers(self.twin.document),
         )
-        if module.NULL is not None:
+        if module.null is not None:
             for leaf, enc in zip(plain.leaves, encs, strict=True):
-                if enc is None and leaf.data == module.NULL:
+                if enc is None and leaf.data == module.null:
                     leaf.type, leaf.data = "null", None  # as in the finished text
         edits = [
             module.sealed(plain, leaf, enc, was_plain=bool(was_plain))

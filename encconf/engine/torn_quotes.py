@@ -25,7 +25,7 @@ def refuse_torn(plain: Document, before: set[tuple[Path, bytes]]) -> None:
     """Raise EmitError if one of the `quoted` values extends over other values in a plaintext."""
     if not before:
         return
-    unclosed = formats.module(plain.format).unclosed
+    unclosed = formats.get(plain.format).unclosed
     for leaf in plain.leaves:
         first = unclosed(plain, leaf)
         if first is not None and (leaf.path, first) in before:

@@ -1,13 +1,13 @@
-"""The file formats: each has a row in `ROWS`, and modules with the functions of `Format` and `Writing`.
+"""The file formats: `ROWS` has each one's class, which derives from `Format`, and the suffixes of its files.
 
-`of_path` returns the format for a file's name.  `encconf.formats.sniff` finds the format of an existing
-SOPS file by its content.
+`get` returns a format, `of_path` the name of the format for a file's name, and `encconf.formats.sniff` finds
+the format of an existing SOPS file by its content.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
-from types import SimpleNamespace
 
 from encconf.errors import EmitError, EmptyDocumentError, InputError, ParseError, UsageError
 from encconf.record import Record
@@ -15,47 +15,88 @@ from encconf.text.document import Document, Edit, Leaf, position, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any, Protocol
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
 
+    from encconf.formats.emit import Notes
+    from encconf.formats.writing import Writing
     from encconf.text.path import Path
-    from encconf.text.tree import Entry, Plain, Spelling, Tree
-
-    class Writing(Spelling, Protocol):
-        """How a format makes trees and writes values into them."""
-
-        def tree(self, document: Document) -> Tree:
-            """Return the tree of a scanned text."""
-
-        def root(self, whole: Tree) -> Entry:
-            """Return the entry of the first document, which is the one that values are written into."""
-
-        def drop_plain(self, tree: Any, path: Path) -> None:
-            """Remove the value at a path, which must exist, from plain values."""
-else:
-    Protocol = object  # only type checkers need it, and importing typing takes time
+    from encconf.text.tree import Plain
 
 
-class Format(Protocol):
-    """What a format defines.  It may leave out the functions that have a body here: that is their default."""
+class Format:
+    """A file format.  What a format does not define is as here; `scan` and the like it must define.
 
-    SEALS_EMPTY: bool = False
+    A format has no state: `get` makes one object of each class.
+    """
+
+    name: str
+
+    # --- what sops and other programs know of it -----------------------------------------------
+
+    sops = True
+    """Whether sops knows the format."""
+
+    single_value = False
+    """Whether a text is one value of any bytes, which has no key."""
+
+    flat = False
+    """Whether every value is text, in any encoding."""
+
+    objects = False
+    """Whether Kubernetes and other tools keep their objects in it."""
+
+    indent: int | None = None
+    """sops's default indentation, or None if ``stores`` in .sops.yaml cannot change the indentation."""
+
+    seals_empty = False
     """Whether empty strings are encrypted.  sops leaves them as they are."""
 
-    NULL: bytes | None = None
+    null: bytes | None = None
     """A string that another program takes for a null, so that it is not in the MAC unless it is encrypted.
 
     In an encrypted text, a leaf with this string is a null until the text is opened.
     """
 
-    EMPTY: str = ""
+    empty = ""
     """A text without values."""
 
-    EXAMPLE: str
+    example: str
     """The text that the editor shows for a new file.  Its comment says that the file is encrypted."""
+
+    # --- how to recognize it -------------------------------------------------------------------
+
+    entry: bytes | None = None
+    """A pattern for the start of a line that has the ``sops`` entry or begins it."""
+
+    foreign: bytes | None = None
+    """A pattern for a line that the format cannot have: a text with one only quotes a SOPS file."""
+
+    only_entry: bytes | None = None
+    """A pattern for the ``sops`` entry as nearly every file has it, after which nothing else follows."""
+
+    def has_entry(self, data: bytes) -> bool:
+        """Whether a text has a ``sops`` entry as this format spells it.  Does not parse the text."""
+        return self.entry is not None and any(self.entries(data))
+
+    def entries(self, data: bytes) -> Iterator[re.Match[bytes]]:
+        """Return a match of `entry` for each line that has one."""
+        return re.finditer(b"\n" + (self.entry or b""), b"\n" + data)  # much faster than with (?m)^
+
+    def from_entry(self, data: bytes) -> bytes | None:
+        """Return a SOPS file from its ``sops`` entry on, as a text of this format, which is faster to read.
+
+        Returns None if the place of the entry is not certain.  The text may be invalid; then `scan` refuses
+        it.
+        """
+        found = list(re.finditer(self.only_entry, data)) if self.only_entry else []
+        return data[found[0].start() :] if len(found) == 1 else None
+
+    # --- reading -------------------------------------------------------------------------------
 
     def scan(self, text: str, *, comments: bool = False) -> Document:
         """Parse a text into leaves with spans.  With ``comments``, the document has its comments, too."""
+        raise NotImplementedError
 
     def prepare(self, document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
         """Respell what sops could not read back.  Returns None if the text can stay as it is.
@@ -66,9 +107,11 @@ class Format(Protocol):
 
     def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
         """Return the edit that replaces a leaf with an ``ENC[…]`` text in the same style."""
+        raise NotImplementedError
 
     def literal(self, document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
         """Return the edit that replaces an encrypted leaf with its plaintext."""
+        raise NotImplementedError
 
     def comment(self, document: Document, leaf: Leaf, *, alone: bool) -> Edit:
         """Return the edit that replaces a sequence item that sops stored for a comment, or removes it.
@@ -120,12 +163,15 @@ class Format(Protocol):
 
     def render_block(self, block: Mapping[str, object]) -> str:
         """Return the text of a ``sops`` block."""
+        raise NotImplementedError
 
     def attach(self, document: Document, block_text: str) -> list[Edit]:
         """Return the edits that add the block to every document of the text."""
+        raise NotImplementedError
 
     def detach(self, document: Document) -> list[Edit]:
         """Return the edits that remove the block from every document of the text."""
+        raise NotImplementedError
 
     def load_plain(self, text: str) -> list[dict[str, object]]:
         """Return the values of a plaintext, including a ``sops`` entry if it has one."""
@@ -134,8 +180,7 @@ class Format(Protocol):
         document = self.scan(text)
         fill(document.leaves)
         self.settle(document)
-        # In dotenv, each member of the block is a name at the top level, and none is called sops.
-        if document.block is not None and document.format != "dotenv":
+        if document.block is not None:
             document.trees[0]["sops"] = document.block
         return document.trees
 
@@ -153,48 +198,95 @@ class Format(Protocol):
         """
         return value
 
+    # --- writing -------------------------------------------------------------------------------
+
+    holds_documents = False
+    """Whether `render` writes more than one document, or refuses them."""
+
+    def check_indent(self, indent: int) -> None:
+        """Raise EmitError for an indentation that is not accepted: no program reads a negative one."""
+
+    def render(self, trees: Sequence[Any], notes: Notes, indent: int | None) -> str:
+        """Return documents as a text, as sops writes it.  See `encconf.formats.emit.render`."""
+        raise EmitError(f"values cannot be written as {self.name}")
+
+    def render_value(self, node: Any, notes: Notes, indent: int | None) -> str:
+        """Return a list, or a single value that is not a string.  See `encconf.formats.emit.value`."""
+        kind = "a list" if isinstance(node, list) else f"a value of type {node.type}"
+        raise EmitError(
+            f"{self.name} files hold strings, not {kind}", hint="choose a format: --output-type json or yaml"
+        )
+
+
+_QUOTED_MAC = (
+    rb"""mac(?<=\bmac)["']?[ \t]*=[ \t]*["']""",
+    rb"""lastmodified(?<=\blastmodified)["']?[ \t]*=[ \t]*["']""",
+)  # each begins with a literal word, which re finds fast
+
+
+def has_quoted_mac(data: bytes) -> bool:
+    """Whether a text has a MAC or its date in quotes after ``=``, as in TOML and not in INI."""
+    return any(re.search(pattern, data) for pattern in _QUOTED_MAC)
+
 
 class Row(Record):
-    """One format: its name, its suffixes, and its modules, which are imported when they are needed.
+    """Where a format's class is, and the suffixes of its files, known without importing the class.
 
-    The public names of ``modules`` are its `Format`, and those of ``trees`` its `Writing`.  ``trees`` is ""
-    if a text is one value.  ``sops`` says that sops knows the format, ``flat`` that every value is text in
-    any encoding, and ``objects`` that Kubernetes and other tools keep their objects in it.  ``indent`` is
-    sops's default indentation, or None if ``stores`` in .sops.yaml cannot change the indentation.
+    ``writing`` is where the class is that writes values into its trees, or "" if a text is one value.
     """
 
-    name: str
-    suffixes: tuple[str, ...]
-    modules: tuple[str, ...]
-    trees: str = ""
-    sops: bool = True
-    flat: bool = False
-    objects: bool = False
-    indent: int | None = None
+    place: str
+    suffixes: tuple[str, ...] = ()
+    writing: str = ""
 
 
-def _row(name: str, modules: str, *suffixes: str, **options: Any) -> Row:
-    names = tuple(f"encconf.formats.{module}" for module in modules.split())
-    return Row(name, suffixes, names, f"encconf.formats.{name}_tree" if suffixes else "", **options)
+def _row(name: str, *suffixes: str) -> Row:
+    own = f"encconf.formats.{name}"
+    return Row(f"{own}.{name.title()}", suffixes, f"{own}_tree.{name.title()}Writing" if suffixes else "")
 
 
 ROWS = {
-    row.name: row
-    for row in (
-        _row("yaml", "yaml yaml_text yaml_block", ".yaml", ".yml", objects=True, indent=0),
-        _row("json", "json json_text", ".json", indent=-1),
-        _row("dotenv", "dotenv", ".env", flat=True),
-        _row("ini", "ini ini_text", ".ini", flat=True),
-        _row("toml", "toml toml_text toml_block", ".toml", sops=False),
-        _row("binary", "binary"),
-    )
+    "yaml": _row("yaml", ".yaml", ".yml"),
+    "json": _row("json", ".json"),
+    "dotenv": _row("dotenv", ".env"),
+    "ini": _row("ini", ".ini"),
+    "toml": _row("toml", ".toml"),
+    "binary": _row("binary"),
 }
-"""The formats.  To add one, write its modules and add a row."""
+"""The formats.  To add one, write its classes and add a row."""
 NAMES = tuple(ROWS)
 
 
+@cache
+def _made(place: str) -> Any:
+    """Return an object of the class at a place."""
+    module, _, own = place.rpartition(".")
+    return getattr(__import__(module, fromlist=[own]), own)()
+
+
+def get(name: str) -> Format:
+    """Return a format, whose module is imported when it is first needed.  Raises UsageError."""
+    row = ROWS.get(name)
+    if row is None:
+        raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(ROWS)}")
+    found: Format = _made(row.place)
+    return found
+
+
+def writing_of(name: str) -> Writing:
+    """Return what makes a format's trees and writes into them.
+
+    Raises EmitError for a format whose texts are one value.
+    """
+    place = ROWS[name].writing
+    if not place:
+        raise EmitError(f"single values of {name} files cannot be changed")
+    found: Writing = _made(place)
+    return found
+
+
 def _by_suffix(suffix: str) -> str:
-    return next((row.name for row in ROWS.values() if suffix in row.suffixes), "binary")
+    return next((name for name, row in ROWS.items() if suffix in row.suffixes), "binary")
 
 
 class Prepared(Record):
@@ -247,38 +339,7 @@ def of_inner(path: str) -> str:
 def of_path_as_sops(path: str) -> str:
     """Return the format that sops picks for a name.  sops is case-sensitive and does not know TOML."""
     found = _by_suffix(path[path.rfind(".") :])
-    return found if ROWS[found].sops else "binary"
-
-
-@cache
-def _functions(base: Any, *modules: str) -> Any:
-    """Return an object of ``base`` with the public names of modules.  Later modules replace names."""
-    made = base()
-    for module in modules:
-        found = vars(__import__(module, fromlist=["scan"]))
-        vars(made).update({name: found[name] for name in found if name[0] != "_"})
-    return made
-
-
-def module(name: str) -> Format:
-    """Return the functions of a format.  Raises UsageError for an unknown name."""
-    row = ROWS.get(name)
-    if row is None:
-        raise UsageError(f"unknown format {name!r}", hint=f"formats are: {', '.join(ROWS)}")
-    found: Format = _functions(Format, *row.modules)
-    return found
-
-
-def writing(name: str) -> Writing:
-    """Return the functions that make a format's trees and write into them.
-
-    `encconf.formats.plain` has the defaults.  Raises EmitError for a format whose texts are one value.
-    """
-    row = ROWS[name]
-    if not row.trees:
-        raise EmitError(f"single values of {name} files cannot be changed")
-    found: Writing = _functions(SimpleNamespace, "encconf.formats.plain", row.trees)
-    return found
+    return found if get(found).sops else "binary"
 
 
 def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Document:
@@ -286,8 +347,6 @@ def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Docu
     try:
         return format.scan(text, comments=comments)
     except InputError:
-        import re
-
         found = re.search(r"(?m)^<{7} ", text)
         if found is None or re.compile(r"(?m)^>{7}(?: |\r?$)").search(text, found.end()) is None:
             raise
@@ -301,7 +360,7 @@ def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Docu
 def scan_any(text: str, format: str, *, comments: bool = False) -> Document:
     """Scan a text.  A text without values, such as an empty one, is a document without trees."""
     try:
-        return module(format).scan(text, comments=comments)
+        return get(format).scan(text, comments=comments)
     except EmptyDocumentError:
         return Document(text, format)
     except ParseError:

@@ -20,6 +20,8 @@ file means.  ``$NAME`` is never expanded.  `caveat` says which values sops reads
 encconf refuses ``NAME`` without ``=``.  Quotes around a name are part of the name, and quotes with other text
 after them are part of the value, as in sops.  If a name appears twice, both lines stay, and the last one
 counts.
+
+A block's text is its lines, each with its line break.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, ParseError
-from encconf.formats import Prepared, flat
+from encconf.formats import Format, Prepared, flat, goyaml
 from encconf.text.document import (
     Comment,
     Document,
@@ -42,16 +44,200 @@ from encconf.text.document import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
+    from encconf.formats.emit import Notes
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 
-EXAMPLE = """\
+
+class Dotenv(Format):
+    """See the module's docstring."""
+
+    name = "dotenv"
+    flat = True
+    example = """\
 # This file is encrypted when you leave the editor. Names stay readable.
 DATABASE_HOST=db.example.com
 DATABASE_PASSWORD=change me
 """
+    entry = rb"[ \t]*(?:export[ \t]+)?sops_\w+="
+    foreign = rb"(?m)^(?!\s|#|[^\s=]+(?:[ \t]+[^\s=]+)?=|\Z)"
+
+    def from_entry(self, data: bytes) -> bytes | None:
+        return b"".join(re.findall(rb"(?m)^sops_.*\n?", data)) or None
+
+    def scan(self, text: str, *, comments: bool = False) -> Document:
+        """Parse lines into leaves with spans.
+
+        A text with a ``sops`` block is read exactly as sops reads it, after ``\\r\\n`` at the end of all
+        lines is replaced with ``\\n``.  A text without a block may also have what the module's docstring
+        lists.  Raises ParseError for a line without ``=``, and MetadataError for a block whose names
+        contradict each other.
+        """
+        limit_lines(text)
+        exact = text.startswith(_PREFIX) or f"\n{_PREFIX}" in text
+        if not exact:
+            flat.check(text)
+        crlf = has_crlf(text)  # if only some lines end with `\r\n`, `\r` is part of the values, as in sops
+        if exact and crlf:
+            text, crlf = (
+                text.replace("\r\n", "\n"),
+                False,
+            )  # git made these line breaks; sops cannot read them
+        document, root = whole_document(text, "dotenv")
+        block = _read(document, root, exact=exact, crlf=crlf, comments=comments)
+        if block:
+            document.parts[0].block = (block[0][0], block[-1][1])
+            document.parts[0].pieces = block
+            _take_block(document, block)
+        return document
+
+    def load_plain(self, text: str) -> list[dict[str, object]]:
+        # Each member of a block is a name at the top level, and none is called sops.
+        document = self.scan(text)
+        goyaml.fill(document.leaves)
+        self.settle(document)
+        return document.trees
+
+    def settle(self, document: Document) -> None:
+        """Replace names and values in the tree by what dotenv readers read (see the module's docstring)."""
+        tree = document.trees[0]
+        values = dict(tree)
+        tree.clear()
+        for leaf in document.leaves:
+            name = str(leaf.step)
+            value = values[name]
+            if leaf.type != "str":
+                assert leaf.data is not None
+                value = flat.word(leaf.type, leaf.data)
+            elif isinstance(value, str) and (meant := _meant(name, value)) is not None:
+                value = type(value)(meant)  # a masked value keeps its class
+            tree[_read_name(name)] = value
+
+    def located(self, document: Document, path: Path) -> list[Path]:
+        """Return the paths of all lines that readers read under a name: ``export A`` and ``A `` for ``A``."""
+        names = [str(leaf.step) for leaf in document.leaves]
+        return [(name, *path[1:]) for name in names if path and _read_name(name) == path[0]] or [path]
+
+    def unsettled(self, path: Path, seen: Path, value: Plain) -> Plain:
+        """Return a value in quotes if readers would otherwise take off its own quotes or blanks."""
+        name = str(path[0])
+        if path == seen and _read_name(name) != name:
+            raise EmitError(f"dotenv readers would read another name: {_read_name(name)}")
+        if not isinstance(value, str) or _meant(name, value) in (None, value):
+            return value
+        return _in_quotes(value)
+
+    def comment_text(self, plain: str) -> str | None:
+        """Return a decrypted comment with ``#`` before each further line.  Only a line feed ends a line."""
+        return re.sub(r"\n(?!#)", "\n# ", plain)
+
+    def token(self, leaf: Leaf) -> tuple[str, bytes | None]:
+        """Return type and bytes.  The format has no types, so the type is always str."""
+        return "str", flat.spelled(leaf, "dotenv")
+
+    def unclosed(self, document: Document, leaf: Leaf) -> bytes | None:
+        """Return the first line of a quoted value of several lines: sops ends a value at the line break."""
+        if leaf.note is None:
+            return None
+        first = document.text[leaf.start : leaf.end].partition("\n")[0].removesuffix("\r")
+        return first.replace("\\n", "\n").encode()
+
+    def caveat(self, leaf: Leaf) -> str | None:
+        """Return why sops or other readers read a value differently from `settle`, or None."""
+        if leaf.style:
+            return _QUOTES
+        data = leaf.data or b""
+        if _ODD.search(data) is None:
+            return None
+        line = data.decode("utf-8", "replace").replace("\n", "\\n")
+        if "\\n" in line and not line.startswith("-----BEGIN "):
+            return _BREAK
+        return _HASH if re.search(r"[ \t]\#", line) else None
+
+    def prepare(self, document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
+        """Respell what sops cannot read: ``\\r\\n``, blanks, indented comments, values of several lines."""
+        text = document.text
+        edits = [(leaf.start, leaf.end, leaf.note) for leaf in document.leaves if isinstance(leaf.note, str)]
+        if not edits and text[:1] not in " \t\r\ufeff" and not _INDENTED.search(text) and "\r\n" not in text:
+            return None
+        crlf = has_crlf(text)
+        between = re.compile(_BETWEEN + (r"|\r(?=\n)" if crlf else ""))
+        others: list[Edit] = []
+        at = 0
+        for start, end in [*((leaf.start, leaf.end) for leaf in document.leaves), (len(text), 0)]:
+            others += [
+                (at + found.start(), at + found.end(), "") for found in between.finditer(text[at:start])
+            ]
+            at = end
+        if not edits and not others:
+            return None
+        prepared = Prepared.edited(text, edits, others)
+        if crlf:
+            originals = prepared.originals
+            prepared.originals = {at: value.replace("\r\n", "\n") for at, value in originals.items()}
+        return prepared
+
+    def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
+        """Return the edit that replaces a leaf with an ``ENC[…]`` text.
+
+        sops accepts no quotes around that.
+        """
+        return leaf.start, leaf.end, enc
+
+    def literal(self, document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
+        """Return the edit that replaces an ``ENC[…]`` text with its plaintext, on one line as in sops."""
+        text = data.decode("utf-8", "surrogateescape") if type == "str" else flat.word(type, data)
+        return leaf.start, leaf.end, text.replace("\n", "\\n")
+
+    def render_block(self, block: Mapping[str, object]) -> str:
+        """Return the block as sops writes it: a line for each of its strings.  Raises EmitError."""
+        lines = []
+        for name, value in flat.flatten(block):
+            if "=" in name:
+                raise EmitError(
+                    "the sops block has a name with = in it, which dotenv cannot hold",
+                    hint="a YAML or JSON file can hold it",
+                )
+            one_line = value.replace("\n", "\\n")
+            lines.append(f"{_PREFIX}{name}={one_line}\n")
+        return "".join(lines)
+
+    def attach(self, document: Document, block_text: str) -> list[Edit]:
+        """Return the edits that add the block as the last lines and remove the old block."""
+        text = document.text
+        edits = self.detach(document)
+        end = len(text)
+        for start, stop, _ in reversed(edits):
+            if stop != end:
+                break
+            end = start
+        broken = not end or text[end - 1] == "\n"
+        return [*edits, (len(text), len(text), block_text if broken else "\n" + block_text)]
+
+    def detach(self, document: Document) -> list[Edit]:
+        """Return the edits that remove every line of the block."""
+        return [(start, end, "") for start, end in document.parts[0].pieces]
+
+    def render(self, trees: Sequence[Any], notes: Notes, indent: int | None) -> str:
+        from encconf.formats.emit import comment_lines, items_of
+        from encconf.formats.emit import text as text_of_leaf
+
+        out = []
+        for key, item, comments in items_of(trees[0], notes):
+            out += [f"{line}\n" for comment, _ in comments for line in comment_lines(comment)]
+            if key is None:
+                continue
+            if not isinstance(item, Leaf):
+                raise EmitError(f"cannot use complex value in dotenv file; offending key {key}")
+            if "\n" in key or "\r" in key:
+                raise EmitError("a key contains a line break, which a dotenv file cannot hold")
+            said = text_of_leaf(item)
+            out.append(f"{key}={said.replace(chr(10), chr(92) + 'n') if item.type == 'str' else said}\n")
+        return "".join(out)
+
 
 _PREFIX = "sops_"
 # Most lines: a name and a value.  `_holds_more` says whether there may be more in the value.
@@ -76,32 +262,6 @@ _ODD = re.compile(rb"[\n\\#]")  # characters that readers may read differently
 _QUOTES = "sops takes the quotes as part of the value; load_config and other dotenv readers do not"
 _BREAK = "\\n is a line break to sops and encconf; if you do not mean one, put the value in single quotes"
 _HASH = "sops and encconf take the # as part of the value; other dotenv readers see a comment"
-
-
-# --- reading -------------------------------------------------------------------------------------
-
-
-def scan(text: str, *, comments: bool = False) -> Document:
-    """Parse lines into leaves with spans.
-
-    A text with a ``sops`` block is read exactly as sops reads it, after ``\\r\\n`` at the end of all lines is
-    replaced with ``\\n``.  A text without a block may also have what the module's docstring lists.  Raises
-    ParseError for a line without ``=``, and MetadataError for a block whose names contradict each other.
-    """
-    limit_lines(text)
-    exact = text.startswith(_PREFIX) or f"\n{_PREFIX}" in text
-    if not exact:
-        flat.check(text)
-    crlf = has_crlf(text)  # if only some lines end with `\r\n`, `\r` is part of the values, as in sops
-    if exact and crlf:
-        text, crlf = text.replace("\r\n", "\n"), False  # git made these line breaks; sops cannot read them
-    document, root = whole_document(text, "dotenv")
-    block = _read(document, root, exact=exact, crlf=crlf, comments=comments)
-    if block:
-        document.parts[0].block = (block[0][0], block[-1][1])
-        document.parts[0].pieces = block
-        _take_block(document, block)
-    return document
 
 
 def _read(
@@ -236,38 +396,6 @@ def _unquoted(line: str) -> str | None:
     return re.sub(r"\\([\\'])", r"\1", single) if single is not None else literal
 
 
-def settle(document: Document) -> None:
-    """Replace names and values in the tree by what dotenv readers read (see the module's docstring)."""
-    tree = document.trees[0]
-    values = dict(tree)
-    tree.clear()
-    for leaf in document.leaves:
-        name = str(leaf.step)
-        value = values[name]
-        if leaf.type != "str":
-            assert leaf.data is not None
-            value = flat.word(leaf.type, leaf.data)
-        elif isinstance(value, str) and (meant := _meant(name, value)) is not None:
-            value = type(value)(meant)  # a masked value keeps its class
-        tree[_read_name(name)] = value
-
-
-def located(document: Document, path: Path) -> list[Path]:
-    """Return the paths of the lines that readers read under a name: of ``export A`` and ``A `` for ``A``."""
-    names = [str(leaf.step) for leaf in document.leaves]
-    return [(name, *path[1:]) for name in names if path and _read_name(name) == path[0]] or [path]
-
-
-def unsettled(path: Path, seen: Path, value: Plain) -> Plain:
-    """Return a value in quotes if readers would otherwise take off its own quotes or blanks."""
-    name = str(path[0])
-    if path == seen and _read_name(name) != name:
-        raise EmitError(f"dotenv readers would read another name: {_read_name(name)}")
-    if not isinstance(value, str) or _meant(name, value) in (None, value):
-        return value
-    return _in_quotes(value)
-
-
 def _read_name(name: str) -> str:
     return name if name.isidentifier() else _NAME.sub(r"\1", name)
 
@@ -282,107 +410,3 @@ def _meant(name: str, value: str) -> str | None:
     if value[:1] in " \t\"'" and _QUOTE.match(value):
         return _unquoted(value.replace("\n", "\\n"))
     return value.lstrip(" \t") if name[-1:] in (" ", "\t") else None  # `NAME = value`
-
-
-def comment_text(plain: str) -> str | None:
-    """Return a decrypted comment with ``#`` before each further line.  Only a line feed ends a line."""
-    return re.sub(r"\n(?!#)", "\n# ", plain)
-
-
-def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """Return type and bytes.  The format has no types, so the type is always str."""
-    return "str", flat.spelled(leaf, "dotenv")
-
-
-def unclosed(document: Document, leaf: Leaf) -> bytes | None:
-    """Return the first line of a quoted value of several lines: sops ends a value at the line break."""
-    if leaf.note is None:
-        return None
-    first = document.text[leaf.start : leaf.end].partition("\n")[0].removesuffix("\r")
-    return first.replace("\\n", "\n").encode()
-
-
-def caveat(leaf: Leaf) -> str | None:
-    """Return why sops or other readers read a value differently from `settle`, or None."""
-    if leaf.style:
-        return _QUOTES
-    data = leaf.data or b""
-    if _ODD.search(data) is None:
-        return None
-    line = data.decode("utf-8", "replace").replace("\n", "\\n")
-    if "\\n" in line and not line.startswith("-----BEGIN "):
-        return _BREAK
-    return _HASH if re.search(r"[ \t]\#", line) else None
-
-
-# --- spelling ------------------------------------------------------------------------------------
-
-
-def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
-    """Respell what sops cannot read: ``\\r\\n``, blanks, indented comments, values of several lines."""
-    text = document.text
-    edits = [(leaf.start, leaf.end, leaf.note) for leaf in document.leaves if isinstance(leaf.note, str)]
-    if not edits and text[:1] not in " \t\r\ufeff" and not _INDENTED.search(text) and "\r\n" not in text:
-        return None
-    crlf = has_crlf(text)
-    between = re.compile(_BETWEEN + (r"|\r(?=\n)" if crlf else ""))
-    others: list[Edit] = []
-    at = 0
-    for start, end in [*((leaf.start, leaf.end) for leaf in document.leaves), (len(text), 0)]:
-        others += [(at + found.start(), at + found.end(), "") for found in between.finditer(text[at:start])]
-        at = end
-    if not edits and not others:
-        return None
-    prepared = Prepared.edited(text, edits, others)
-    if crlf:
-        originals = prepared.originals
-        prepared.originals = {at: value.replace("\r\n", "\n") for at, value in originals.items()}
-    return prepared
-
-
-def sealed(document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
-    """Return the edit that replaces a leaf with an ``ENC[…]`` text.  sops accepts no quotes around that."""
-    return leaf.start, leaf.end, enc
-
-
-def literal(document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
-    """Return the edit that replaces an ``ENC[…]`` text with its plaintext, on one line as in sops."""
-    text = data.decode("utf-8", "surrogateescape") if type == "str" else flat.word(type, data)
-    return leaf.start, leaf.end, text.replace("\n", "\\n")
-
-
-# --- the sops block ------------------------------------------------------------------------------
-
-# A block's text is its lines, each with its line break.
-
-
-def render_block(block: Mapping[str, object]) -> str:
-    """Return the block as sops writes it: a line for each of its strings.  Raises EmitError."""
-    lines = []
-    for name, value in flat.flatten(block):
-        if "=" in name:
-            raise EmitError(
-                "the sops block has a name with = in it, which dotenv cannot hold",
-                hint="a YAML or JSON file can hold it",
-            )
-        one_line = value.replace("\n", "\\n")
-        lines.append(f"{_PREFIX}{name}={one_line}\n")
-    return "".join(lines)
-
-
-def attach(document: Document, block_text: str) -> list[Edit]:
-    """Return the edits that add the block as the last lines and remove the old block."""
-    text = document.text
-    edits = detach(document)
-    end = len(text)
-    for start, stop, _ in reversed(edits):
-        if stop != end:
-            break
-        end = start
-    broken = not end or text[end - 1] == "\n"
-    return [*edits, (len(text), len(text), block_text if broken else "\n" + block_text)]
-
-
-def detach(document: Document) -> list[Edit]:
-    """Return the edits that remove every line of the block."""
-    return [(start, end, "") for start, end in document.parts[0].pieces]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encconf.errors import EmitError
-from encconf.formats.plain import stored_text, string_of
+from encconf.formats.writing import StringWriting, string_of
 from encconf.text.document import Document, has_crlf
 from encconf.text.tree import Entry, Single, Tree, line_after, line_bounds, lines
 
@@ -13,59 +13,55 @@ if TYPE_CHECKING:
     from encconf.text.tree import Plain
 
 
-stored = stored_text
+class DotenvWriting(StringWriting):
+    """See the module's docstring."""
 
+    def tree(self, document: Document) -> Tree:
+        """Return the tree of a scanned text: other lines, and values by name.  A name may appear twice."""
+        text = document.text
+        tree = Tree("map", {})
+        at = 0
+        seen: dict[str, int] = {}
+        for leaf in document.leaves:
+            start, end = line_bounds(text, leaf.start, leaf.end)
+            tree.entries += lines(text, at, start)
+            name = str(leaf.step)
+            seen[name] = seen.get(name, 0) + 1
+            value = Single(text[leaf.start : leaf.end], (leaf.type, leaf.data), leaf)
+            head, post = text[start : leaf.start], text[leaf.end : end]
+            tree.entries.append(Entry((name,), "", head, value, post, key=(name, seen[name]), sign=len(head)))
+            at = end
+        tree.entries += lines(text, at, len(text))
+        tree.data = {f"{entry.key}": entry.data for entry in tree.members}
+        tree.fuller = True
+        return tree
 
-def tree(document: Document) -> Tree:
-    """Return the tree of a scanned text: other lines, and values by name.  A name may appear twice."""
-    text = document.text
-    tree = Tree("map", {})
-    at = 0
-    seen: dict[str, int] = {}
-    for leaf in document.leaves:
-        start, end = line_bounds(text, leaf.start, leaf.end)
-        tree.entries += lines(text, at, start)
-        name = str(leaf.step)
-        seen[name] = seen.get(name, 0) + 1
-        value = Single(text[leaf.start : leaf.end], (leaf.type, leaf.data), leaf)
-        head, post = text[start : leaf.start], text[leaf.end : end]
-        tree.entries.append(Entry((name,), "", head, value, post, key=(name, seen[name]), sign=len(head)))
-        at = end
-    tree.entries += lines(text, at, len(text))
-    tree.data = {f"{entry.key}": entry.data for entry in tree.members}
-    tree.fuller = True
-    return tree
+    def check(self, path: Path, value: Plain) -> None:
+        """Raise EmitError unless dotenv can hold the value: a single value, at a path of one key."""
+        if isinstance(value, (dict, list)):
+            raise EmitError("dotenv has single values, not mappings or lists")
+        if len(path) != 1 or not isinstance(path[0], str) or not path[0]:
+            raise EmitError("a path in a dotenv file is one key")
+        if "\\n" in string_of(value):
+            raise EmitError(
+                "a dotenv file cannot hold a backslash followed by an n: sops reads a line break there",
+                hint="write / for \\ in a path, or keep the value in a YAML, JSON or TOML file",
+            )
 
+    def replace(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Replace a value.  The new value is on one line and without quotes, as in sops."""
+        chain[-1].value = Single(_spelled(value), {})
 
-def check(path: Path, value: Plain) -> None:
-    """Raise EmitError unless dotenv can hold the value: a single value, at a path of one key."""
-    if isinstance(value, (dict, list)):
-        raise EmitError("dotenv has single values, not mappings or lists")
-    if len(path) != 1 or not isinstance(path[0], str) or not path[0]:
-        raise EmitError("a path in a dotenv file is one key")
-    if "\\n" in string_of(value):
-        raise EmitError(
-            "a dotenv file cannot hold a backslash followed by an n: sops reads a line break there",
-            hint="write / for \\ in a path, or keep the value in a YAML, JSON or TOML file",
-        )
+    def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Add a value in a new last line."""
+        tree = chain[-1].tree
+        text = tree.text
+        newline = "\r\n" if has_crlf(text) else "\n"  # otherwise, `\r` would be part of the value
+        tree.entries.append(line_after(text, path, f"{path[0]}=", _spelled(value), newline))
 
-
-def replace(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Replace a value.  The new value is on one line and without quotes, as in sops."""
-    chain[-1].value = Single(_spelled(value), {})
-
-
-def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Add a value in a new last line."""
-    tree = chain[-1].tree
-    text = tree.text
-    newline = "\r\n" if has_crlf(text) else "\n"  # otherwise, `\r` would be part of the value
-    tree.entries.append(line_after(text, path, f"{path[0]}=", _spelled(value), newline))
-
-
-def remove(chain: list[Entry], path: Path) -> None:
-    """Remove a value with its line."""
-    chain[-2].tree.entries.remove(chain[-1])
+    def remove(self, chain: list[Entry], path: Path) -> None:
+        """Remove a value with its line."""
+        chain[-2].tree.entries.remove(chain[-1])
 
 
 def _spelled(value: Plain) -> str:

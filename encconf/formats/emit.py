@@ -10,11 +10,12 @@ Values are those of `encconf.verbs.changes.tree`: dicts, lists, and a `Leaf` for
 from __future__ import annotations
 
 import re
+from math import isfinite
 
+from encconf import formats
 from encconf.errors import EmitError
-from encconf.formats import NAMES, emit_yaml, goyaml
-from encconf.formats.emit_parts import comment_lines, items_of
-from encconf.formats.plain import text_of
+from encconf.formats import goyaml
+from encconf.formats.writing import text_of
 from encconf.text.document import Document, Leaf, copies, mapped
 from encconf.text.words import bool_word
 
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from encconf.formats.emit_parts import Notes
+    from encconf.formats import Format
     from encconf.text.path import Path
+
+    Notes = dict[int, dict[str | int | None, list[tuple[str, bool]]]]
+    """For the id of a dict or list and each of its items, the comments: their text, and whether inline."""
 
 
 def render(
@@ -35,26 +39,12 @@ def render(
     ``indent`` is in characters, or None for sops's default (YAML 4, JSON a tab).  Raises EmitError for what
     the format cannot hold.
     """
-    _check_indent(format, indent)
-    if format == "yaml":
-        step = indent or 4
-        return "---\n".join(emit_yaml.document(tree, notes or {}, step) for tree in trees)
-    if format == "json":
-        return _json(trees[0], indent) + "\n"
-    if format == "dotenv":
-        return _dotenv(trees[0], notes or {})
-    if format == "ini":
-        return _ini(trees, notes or {})
-    if format == "toml":
-        return _toml(trees[0], notes or {})
-    if format == "binary":
-        return _binary(trees)
-    raise EmitError(f"values cannot be written as {format}", hint=f"possible formats: {', '.join(NAMES)}")
+    return _checked(format, indent).render(trees, notes or {}, indent)
 
 
 def refuse_several(trees: Sequence[Any], format: str) -> None:
     """Raise EmitError if `render` would leave out documents with values: this format has only one."""
-    if any(trees[1:]) and format in ("json", "dotenv", "toml"):
+    if any(trees[1:]) and not formats.get(format).holds_documents:
         raise EmitError(
             f"{format} holds one document, but this file has {len(trees)}",
             hint="yaml can hold several documents",
@@ -65,17 +55,18 @@ MAX_INDENT = 100
 """How many characters a text may be indented by: the .sops.yaml of a branch may request any number."""
 
 
-def _check_indent(format: str, indent: int | None) -> None:
-    if indent is None or 0 <= indent <= MAX_INDENT:
-        return
-    if indent > MAX_INDENT:
-        raise EmitError(f"an indentation of more than {MAX_INDENT} characters")
-    if format == "yaml":
-        raise EmitError("YAML Negative indentation not accepted")
-    if format == "json" and indent < -1:
+def _checked(name: str, indent: int | None) -> Format:
+    """Return a format.  Raises EmitError if it does not accept the indentation."""
+    if name not in formats.ROWS:
         raise EmitError(
-            "Error marshaling to json: JSON Indentation parameter smaller than -1 is not accepted"
+            f"values cannot be written as {name}", hint=f"possible formats: {', '.join(formats.NAMES)}"
         )
+    format = formats.get(name)
+    if indent is not None and indent > MAX_INDENT:
+        raise EmitError(f"an indentation of more than {MAX_INDENT} characters")
+    if indent is not None:
+        format.check_indent(indent)
+    return format
 
 
 def value(node: Any, format: str, notes: Notes | None = None, *, indent: int | None = None) -> str:
@@ -84,20 +75,7 @@ def value(node: Any, format: str, notes: Notes | None = None, *, indent: int | N
         return render([node], format, notes, indent=indent)
     if isinstance(node, Leaf) and node.type == "str":
         return text(node)
-    _check_indent(format, indent)
-    if format == "yaml":
-        if isinstance(node, Leaf):
-            return emit_yaml.scalar(node) + "\n"
-        style = emit_yaml.GoYaml(notes or {}, indent or 4)
-        return "\n".join(style.entries(node, 0)) + "\n" if node else "[]\n"
-    if format in ("json", "ini"):
-        return _json(node, indent if format == "json" else None)
-    if format == "toml":
-        return _toml_word(node) + "\n"
-    kind = "a list" if isinstance(node, list) else f"a value of type {node.type}"
-    raise EmitError(
-        f"{format} files hold strings, not {kind}", hint="choose a format: --output-type json or yaml"
-    )
+    return _checked(format, indent).render_value(node, notes or {}, indent)
 
 
 def trees_of(document: Document) -> tuple[list[Any], Notes]:
@@ -156,118 +134,34 @@ def text(leaf: Leaf) -> str:
     return text_of(leaf.type, data)
 
 
-# --- JSON, binary, dotenv, INI ---------------------------------------------------------------
+# --- for the formats: items with their comments --------------------------------------------------
 
 
-def _json(node: Any, indent: int | None) -> str:
-    from encconf.formats.json_text import compact, laid_out
-
-    def word(item: Any) -> str:
-        return _json_string(item) if isinstance(item, str) else json_word(item)
-
-    unit = "\t" if indent is None or indent < 0 else " " * indent
-    return laid_out(compact(node, word), "\n", unit, "")
+def items_of(node: Any, notes: Notes) -> list[tuple[Any, Any, list[tuple[str, bool]]]]:
+    """Return key or index, item, and its comments.  Comments at the end come last, with None for the item."""
+    about = notes.get(id(node), {})
+    pairs = node.items() if isinstance(node, dict) else enumerate(node)
+    items = [(key, item, about.get(key, [])) for key, item in pairs]
+    return [*items, (None, None, about[None])] if None in about else items
 
 
-def json_word(leaf: Leaf) -> str:
-    """Return a single value as Go's encoding/json writes it.  Raises EmitError for NaN and infinity."""
-    data = leaf.data
-    if data is None:
-        return "null"
-    if leaf.type == "bool":
-        return bool_word(data)
-    if leaf.type == "int":
-        return data.decode()
-    if leaf.type == "float":
-        number = float(data)
-        if number - number != 0:
-            raise EmitError("a number is infinite or NaN: JSON cannot hold it")
-        if number and not 1e-6 <= abs(number) < 1e21:
-            return goyaml.exponent_form(number, "e").replace("e-0", "e-")
-        return goyaml.format_float(number).decode()
-    return _json_string(data.decode("utf-8", "surrogateescape"))
+def lines_above(comments: list[tuple[str, bool]], key: Any) -> list[str]:
+    """Return the lines of the comments above an item.  At the end of a collection, those are all comments."""
+    return [line for text, inline in comments if not inline or key is None for line in comment_lines(text)]
 
 
-def _json_string(value: str) -> str:
-    """Return a string as Go writes it: Go also escapes ``<``, ``>`` and ``&``, for HTML."""
-    from encconf.formats.json_text import quote
-
-    return re.sub("[<>&]", lambda at: f"\\u{ord(at[0]):04x}", quote(value))
+def text_after(comments: list[tuple[str, bool]]) -> str:
+    """Return the comments after an item, on its line."""
+    return "".join(f" {line}" for text, inline in comments if inline for line in comment_lines(text))
 
 
-def _binary(trees: Sequence[Any]) -> str:
-    data = trees[0].get("data") if len(trees) == 1 else None
-    if isinstance(data, Leaf) and data.type == "str":
-        return text(data)
-    raise EmitError(
-        'error emitting binary store: no binary data found in tree: there is no string called "data"',
-        hint="this is likely not an encrypted binary file: give the format with --output-type",
-    )
+def comment_lines(comment: str) -> list[str]:
+    """Return a comment as go-yaml writes it, with a sign before each line: comments of INI have several."""
+    first, *others = re.split("\r\n|[\n\r\x85\u2028\u2029]", comment)
+    return [f"#{first}", *(line if line[0] == "#" else f"# {line}" for line in others if line)]
 
 
-def _dotenv(tree: Any, notes: Notes) -> str:
-    out = []
-    for key, item, comments in items_of(tree, notes):
-        out += [f"{line}\n" for comment, _ in comments for line in comment_lines(comment)]
-        if key is None:
-            continue
-        if not isinstance(item, Leaf):
-            raise EmitError(f"cannot use complex value in dotenv file; offending key {key}")
-        if "\n" in key or "\r" in key:
-            raise EmitError("a key contains a line break, which a dotenv file cannot hold")
-        said = text(item)
-        out.append(f"{key}={said.replace(chr(10), chr(92) + 'n') if item.type == 'str' else said}\n")
-    return "".join(out)
-
-
-def _ini(trees: Sequence[Any], notes: Notes) -> str:
-    from encconf.formats.ini_text import as_sops, spell_key
-
-    sections = []
-    for tree in trees:
-        for name, section in tree.items():
-            if not isinstance(section, dict) or not all(isinstance(item, Leaf) for item in section.values()):
-                raise EmitError("Error encoding section: section values should always be TreeBranches")
-            width = max((len(spell_key(key)) for key in section), default=0)
-            title, lines = f"[{name}]\n", list[str]()
-            for key, item, comments in items_of(section, notes):
-                # sops puts the first comment above the section, and others above the key before them
-                for at, (comment, _) in enumerate(comments):
-                    if not lines and not at:
-                        title = f"; {comment}\n{title}"
-                    elif lines:
-                        lines[-1] = f"; {comment.strip()}\n{lines[-1]}"
-                if key is not None:
-                    lines.append(f"{spell_key(key):{width}} = {as_sops(text(item))}\n")
-            sections.append(title + "".join(lines))
-    return "\n".join(sections)
-
-
-# --- TOML ------------------------------------------------------------------------------------
-
-
-def _toml_word(node: Any) -> str:
-    """Return a value as it is written after ``=``.  Raises EmitError for null, which TOML does not have."""
-    from encconf.formats.toml_text import spell
-
-    def word(leaf: Leaf) -> str:
-        data = leaf.data
-        if data is None:
-            return spell(None)  # raises
-        if leaf.type in ("int", "time"):
-            return data.decode()
-        if leaf.type == "bool":
-            return bool_word(data)
-        return repr(float(data)) if leaf.type == "float" else spell(text(leaf))
-
-    return spell(node, word)
-
-
-def _toml(tree: Any, notes: Notes) -> str:
-    """Return a tree in TOML: first what is not a table, then the tables in the order of the tree."""
-    from encconf.formats.toml_text import lay_out
-
-    return "\n".join(lay_out("", tree, _toml_word, notes)).lstrip("\n") + "\n"
+# --- for programs --------------------------------------------------------------------------------
 
 
 def plain_of(node: Any) -> Any:
@@ -286,7 +180,7 @@ def plain_value(leaf: Leaf) -> object:
         return int(data)
     if leaf.type == "float":
         number = float(data)
-        if number - number != 0:
+        if not isfinite(number):
             raise EmitError("a number is infinite or NaN: JSON cannot hold it")
         return number
     return text_of(leaf.type, data)

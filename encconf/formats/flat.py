@@ -10,6 +10,7 @@ are spelled as sops spells them (stores.ValToString).
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 from encconf.errors import EmitError, MetadataError, ParseError
 from encconf.formats import goyaml
@@ -148,7 +149,7 @@ def word(type: str, data: bytes) -> str:
     if type != "float":
         return text
     number = float(text)
-    return goyaml.short_float(number, "E") if number - number == 0 else text  # rops spells infinity otherwise
+    return goyaml.short_float(number, "E") if isfinite(number) else text  # rops spells infinity otherwise
 
 
 def spelled(leaf: Leaf, format: str) -> bytes | None:

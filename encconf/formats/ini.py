@@ -25,18 +25,22 @@ after a value, and first lines without words, on which sops crashes.
 
 encconf refuses a key that appears twice in a section (sops keeps only the last value; a section may appear
 twice), a key ``-`` (the library numbers it, and then loses it), and a key without a value.
+
+The text of a block is the section ``[sops]``: its header and one line for each member.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from encconf.errors import ParseError
-from encconf.formats import Prepared, flat
+from encconf.errors import EmitError, ParseError
+from encconf.formats import Format, Prepared, flat, has_quoted_mac
 from encconf.formats.ini_scan import (
     COMMENT_SIGN,
+    DELIMITER,
+    EMPTY_LINE,
     LINE,
     PLAIN,
     QUOTES,
@@ -52,7 +56,6 @@ from encconf.formats.ini_scan import (
     skip_blanks,
     value_at,
 )
-from encconf.formats.ini_text import as_sops, read_back, rest_of_line, spell
 from encconf.text.document import (
     Comment,
     Document,
@@ -67,15 +70,182 @@ from encconf.text.document import (
     whole_document,
 )
 
-EXAMPLE = """\
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from encconf.formats.emit import Notes
+
+
+class Ini(Format):
+    """See the module's docstring."""
+
+    name = "ini"
+    flat = True
+    example = """\
 [database]
 host = db.example.com
 password = change me
 """
+    entry = rb"[ \t]*\[sops\]"
+    only_entry = rb"(?m)^\[sops\]"
+    foreign = rb"(?m)^(?![\s#;\[]|[^\n]+[=:]|\Z)"
+
+    def has_entry(self, data: bytes) -> bool:
+        # The section looks the same in TOML, where strings have quotes.
+        return super().has_entry(data) and not has_quoted_mac(data)
+
+    def scan(self, text: str, *, comments: bool = False) -> Document:
+        """Parse sections into leaves with spans.
+
+        A text with a ``[sops]`` section is read exactly as sops reads it, and any other text as the module's
+        docstring describes.  Raises ParseError, and MetadataError for a block whose names contradict each
+        other.
+        """
+        limit_lines(text, signs="#;")
+        if _has_block(text):
+            return _document(text, read_lines(text, exact=True), comments)
+        flat.check(text)
+        try:
+            return _document(text, read_lines(text, exact=False), comments)
+        except NoDelimiterError as error:
+            try:
+                document = _document(text, read_indented(text), comments)
+            except NoDelimiterError:
+                raise error from None
+            document.parts[0].indent = 1
+            return document
+
+    def settle(self, document: Document) -> None:
+        """Convert every value in the filled trees to a string: the format has no other types."""
+        for leaf in document.leaves:
+            if leaf.type != "str" and leaf.data is not None:
+                leaf.scope.node[leaf.step] = flat.word(leaf.type, leaf.data)
+
+    def comment_text(self, plain: str) -> str | None:
+        """Return a decrypted comment with a sign before each further line.  Only a line feed ends a line."""
+        return re.sub(r"\n(?!\s*[#;])", "\n# ", plain)
+
+    def token(self, leaf: Leaf) -> tuple[str, bytes | None]:
+        """Return type and bytes.  The format has no types, so the type is always str."""
+        return "str", flat.spelled(leaf, "ini")
+
+    def caveat(self, leaf: Leaf) -> str | None:
+        """Return why sops or configparser reads a value differently, or None."""
+        value = (leaf.data or b"").decode("utf-8", "replace")
+        if leaf.style == PLAIN and leaf.note is None and SIMPLE_VALUE.fullmatch(value):
+            return None
+        if read_back(as_sops(value), exact=True) != value:
+            return _UNPRINTABLE
+        if leaf.style in QUOTES:
+            return _QUOTED
+        return _INLINE if leaf.note is _INLINE else None
+
+    def prepare(self, document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
+        """Respell values that the library would read differently, and comments that sops cannot store."""
+        text = document.text
+        indented = document.parts[0].indent > 0
+        edits: list[Edit] = []
+        others: list[Edit] = []
+        if indented or _has_other_comments(text):
+            others = _other_comments(
+                text, read_indented(text) if indented else read_entries(text, exact=False)
+            )
+        moved = {start for start, _, new in others if not new}
+        for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
+            assert leaf.data is not None
+            slash = leaf.data.endswith(b"\\")
+            if is_chosen and leaf.data and not indented and not slash:
+                continue
+            value = leaf.data.decode()
+            fits = (is_chosen and value != "") or _stands(text, leaf, value, exact=True)
+            rest = rest_of_line(text, leaf)
+            if slash and skip_blanks(text, leaf.end, leaf.end + len(rest)) in moved:
+                rest, fits = "", False  # when the comment is moved, the value would continue in the next line
+            if indented and fits:
+                fits = leaf.style == PLAIN and _stands(text, leaf, value, exact=False)
+            if not fits:
+                edits.append((leaf.start, leaf.end, spell(value, rest)))
+        return Prepared.edited(text, edits, others) if edits or others else None
+
+    def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
+        """Return the edit that replaces a leaf with an ``ENC[…]`` text in the same quotes; sops uses none."""
+        quote = leaf.style if leaf.style in QUOTES and not was_plain else ""
+        if quote in ("`", '"""') and quote in rest_of_line(document.text, leaf):
+            quote = ""  # the library would end the value at the last quotes in the line
+        return leaf.start, leaf.end, f"{quote}{enc}{quote}"
+
+    def literal(self, document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
+        """Return the edit that replaces an ``ENC[…]`` text with its plaintext.
+
+        The plaintext has the same quotes if they can hold it.  Raises EmitError if no quotes can hold it.
+        """
+        value = data.decode("utf-8", "surrogateescape") if type == "str" else flat.word(type, data)
+        spelled = value if not leaf.style and SIMPLE_VALUE.fullmatch(value) else spelled_as(leaf.style, value)
+        if leaf.start == leaf.end and document.text[leaf.end : leaf.end + 1] not in ("", "\r", "\n"):
+            spelled += " "  # a comment follows
+        return leaf.start, leaf.end, spelled
+
+    def render_block(self, block: Mapping[str, object]) -> str:
+        """Return the block as a section ``[sops]``, with ``\\n`` for line breaks in values.
+
+        Raises EmitError.
+        """
+        members = flat.flatten(block)
+        lines = [(name, value.replace("\n", "\\n")) for name, value in members]
+        text = f"[{SOPS}]\n" + "".join(
+            f"{spell_key(name)} = {spell(value, exact_only=True)}\n" for name, value in lines
+        )
+        found = [
+            (entry.name, entry.value.replace("\\n", "\n"))
+            for entry in read_entries(text, exact=True)
+            if entry.kind == "key"
+        ]
+        if found != members:
+            raise EmitError(
+                "the sops block has a name or value that INI cannot hold",
+                hint="a YAML or JSON file can hold it",
+            )
+        return text
+
+    def attach(self, document: Document, block_text: str) -> list[Edit]:
+        """Return the edits that replace the old block, or add it as the last section after an empty line."""
+        text = document.text
+        newline = newline_of(text)
+        block = block_text.replace("\n", newline)
+        part = document.parts[0]
+        if part.block is not None:
+            return [(*part.block, block)]
+        if text:
+            block = newline + block
+            if not text.endswith("\n"):
+                block = newline + block
+        return [(len(text), len(text), block)]
+
+    def detach(self, document: Document) -> list[Edit]:
+        """Return the edit that removes the block and the empty line before it."""
+        block = document.parts[0].block
+        if block is None:
+            return []
+        start, end = block
+        blank = EMPTY_LINE.search(document.text, max(0, start - 3), start)
+        return [(blank.start() if blank else start, end, "")]
+
+    holds_documents = True  # each one's sections
+
+    def render(self, trees: Sequence[Any], notes: Notes, indent: int | None) -> str:
+        sections = [section for tree in trees for section in tree.items()]
+        return "\n".join(_section_as_sops(name, members, notes) for name, members in sections)
+
+    def render_value(self, node: Any, notes: Notes, indent: int | None) -> str:
+        from encconf.formats.json import as_go
+
+        return as_go(node, None)
+
 
 DEFAULT = "DEFAULT"
 """The section of the keys before the first header."""
-
 
 _PLAIN_COMMENT = r"""\n(?:#[# ]*|;[; ]*)\w[^\n"`]*(?=\n[#;\w\[])"""
 # A comment sign at the start of a line, after a blank or a delimiter, or anywhere after quotes or a bracket.
@@ -83,27 +253,6 @@ _OTHER_COMMENTS = (r"[#;](?<=[\s=:\ufeff].)", r"""["'`\]][^\n"'`\]#;]*+[#;]""")
 _INLINE = "Python's configparser takes the text after the comment sign as part of the value"
 _QUOTED = "Python's configparser takes the quotes as part of the value"
 _UNPRINTABLE = "sops -d prints the value so that it reads differently"
-
-
-def scan(text: str, *, comments: bool = False) -> Document:
-    """Parse sections into leaves with spans.
-
-    A text with a ``[sops]`` section is read exactly as sops reads it, and any other text as the module's
-    docstring describes.  Raises ParseError, and MetadataError for a block whose names contradict each other.
-    """
-    limit_lines(text, signs="#;")
-    if _has_block(text):
-        return _document(text, read_lines(text, exact=True), comments)
-    flat.check(text)
-    try:
-        return _document(text, read_lines(text, exact=False), comments)
-    except NoDelimiterError as error:
-        try:
-            document = _document(text, read_indented(text), comments)
-        except NoDelimiterError:
-            raise error from None
-        document.parts[0].indent = 1
-        return document
 
 
 def _has_block(text: str) -> bool:
@@ -252,61 +401,6 @@ def entries_of(document: Document) -> Iterator[Entry]:
     return read_entries(document.text, exact=document.block is not None)
 
 
-def settle(document: Document) -> None:
-    """Convert every value in the filled trees to a string: the format has no other types."""
-    for leaf in document.leaves:
-        if leaf.type != "str" and leaf.data is not None:
-            leaf.scope.node[leaf.step] = flat.word(leaf.type, leaf.data)
-
-
-def comment_text(plain: str) -> str | None:
-    """Return a decrypted comment with a sign before each further line.  Only a line feed ends a line."""
-    return re.sub(r"\n(?!\s*[#;])", "\n# ", plain)
-
-
-def token(leaf: Leaf) -> tuple[str, bytes | None]:
-    """Return type and bytes.  The format has no types, so the type is always str."""
-    return "str", flat.spelled(leaf, "ini")
-
-
-def caveat(leaf: Leaf) -> str | None:
-    """Return why sops or configparser reads a value differently, or None."""
-    value = (leaf.data or b"").decode("utf-8", "replace")
-    if leaf.style == PLAIN and leaf.note is None and SIMPLE_VALUE.fullmatch(value):
-        return None
-    if read_back(as_sops(value), exact=True) != value:
-        return _UNPRINTABLE
-    if leaf.style in QUOTES:
-        return _QUOTED
-    return _INLINE if leaf.note is _INLINE else None
-
-
-def prepare(document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
-    """Respell values that the library would read differently, and comments that sops cannot store."""
-    text = document.text
-    indented = document.parts[0].indent > 0
-    edits: list[Edit] = []
-    others: list[Edit] = []
-    if indented or _has_other_comments(text):
-        others = _other_comments(text, read_indented(text) if indented else read_entries(text, exact=False))
-    moved = {start for start, _, new in others if not new}
-    for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
-        assert leaf.data is not None
-        slash = leaf.data.endswith(b"\\")
-        if is_chosen and leaf.data and not indented and not slash:
-            continue
-        value = leaf.data.decode()
-        fits = (is_chosen and value != "") or _stands(text, leaf, value, exact=True)
-        rest = rest_of_line(text, leaf)
-        if slash and skip_blanks(text, leaf.end, leaf.end + len(rest)) in moved:
-            rest, fits = "", False  # when the comment is moved, the value would continue in the next line
-        if indented and fits:
-            fits = leaf.style == PLAIN and _stands(text, leaf, value, exact=False)
-        if not fits:
-            edits.append((leaf.start, leaf.end, spell(value, rest)))
-    return Prepared.edited(text, edits, others) if edits or others else None
-
-
 def _stands(text: str, leaf: Leaf, value: str, *, exact: bool) -> bool:
     """Whether the library reads exactly this value at its place."""
     try:
@@ -375,3 +469,83 @@ def _in_one(text: str, group: list[Entry], entry: Entry | None) -> list[Edit]:
         above = lines[-1].end() if lines else entry.line
         edits += [(above, entry.line, text[sign:end] + newline_of(text)), (sign, end, "")]
     return edits
+
+
+def rest_of_line(text: str, leaf: Leaf) -> str:
+    """Return the text after a value, in its last line."""
+    return text[leaf.end : line_end(text, leaf.end)[0]]
+
+
+def spelled_as(quote: str, value: str) -> str:
+    """Return a value in the given quotes if they can hold it, else as `spell` does.  Raises EmitError."""
+    spelled = f"{quote}{value}{quote}"
+    fits = quote in QUOTES and read_back(spelled, exact=True) == value == read_back(spelled, exact=False)
+    return spelled if fits else spell(value)
+
+
+def spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
+    """Return a value without quotes, or in the first quotes with which it is read back unchanged.
+
+    ``rest`` is the text after it in its line.  Raises EmitError if INI cannot hold the value.
+    """
+    if not rest and SIMPLE_VALUE.fullmatch(value):
+        return value
+    for quote in ("", '"', "`", '"""', "'"):
+        spelled = f"{quote}{value}{quote}"
+        if read_back(spelled, rest, exact=True) == value and (
+            exact_only or read_back(spelled, rest, exact=False) == value
+        ):
+            return spelled
+    raise EmitError(
+        "a value has line breaks, blanks or comment signs, and quotes of every kind, which INI cannot hold",
+        hint="a YAML or JSON file can hold it",
+    )
+
+
+def read_back(spelled: str, rest: str = "", *, exact: bool) -> str | None:
+    """Return what a spelled value is read as before the rest of a line, or None if it ends elsewhere."""
+    if not spelled:
+        return ""
+    text = f"{spelled}{rest}\n"
+    try:
+        found, _ = value_at(text, 0, text.index("\n"), exact)
+    except ParseError:
+        return None
+    return found.value if found.end == len(spelled) else None
+
+
+def spell_key(name: str) -> str:
+    """Return a key as it is written, in quotes if it needs them."""
+    if DELIMITER.search(name) or '"' in name:
+        return f"`{name}`"
+    return f'"""{name}"""' if "`" in name else name
+
+
+def as_sops(value: str) -> str:
+    """Return a value as sops (the library's File.writeToBuffer) spells it."""
+    if "\n" in value or "`" in value:
+        return f'"""{value}"""'
+    if "#" in value or ";" in value:
+        return f"`{value}`"
+    return f'"{value}"' if value.strip(SPACE) != value else value
+
+
+def _section_as_sops(name: str, section: Any, notes: Notes) -> str:
+    """Return a section of leaves as sops writes it.  Raises EmitError if it is not one."""
+    from encconf.formats.emit import items_of
+    from encconf.formats.emit import text as text_of_leaf
+
+    if not isinstance(section, dict) or not all(isinstance(item, Leaf) for item in section.values()):
+        raise EmitError("Error encoding section: section values should always be TreeBranches")
+    width = max((len(spell_key(key)) for key in section), default=0)
+    title, lines = f"[{name}]\n", list[str]()
+    for key, item, comments in items_of(section, notes):
+        # sops puts the first comment above the section, and others above the key before them
+        for at, (comment, _) in enumerate(comments):
+            if not lines and not at:
+                title = f"; {comment}\n{title}"
+            elif lines:
+                lines[-1] = f"; {comment.strip()}\n{lines[-1]}"
+        if key is not None:
+            lines.append(f"{spell_key(key):{width}} = {as_sops(text_of_leaf(item))}\n")
+    return title + "".join(lines)

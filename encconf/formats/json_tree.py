@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from json import loads
 
-from encconf.formats.json_text import STRING, WS, compact, laid_out, quote
+from encconf.formats.json import STRING, WS, compact, laid_out, quote
+from encconf.formats.writing import Writing
 from encconf.text.document import Document, newline_of
 from encconf.text.tree import Entry, Single, Tree, append, data_of, nested, take
 
@@ -14,78 +15,80 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 
+
+class JsonWriting(Writing):
+    """See the module's docstring."""
+
+    def tree(self, document: Document) -> Tree:
+        """Return the tree of a scanned text: a stream of one document."""
+        text = document.text
+        leaves = {leaf.start: leaf for leaf in document.leaves}
+        inside = stream = Tree("stream", [])
+        stack: list[Tree] = []  # the collections around ``inside``
+        at = 0
+        while found := _ENTRY.match(text, at) or _BETWEEN.match(text, at):
+            at = found.end()
+            if found.re is _BETWEEN:
+                blanks, sign = found.groups()
+                if sign == ",":
+                    inside.entries[-1].post = blanks
+                else:
+                    inside.tail = blanks
+                    inside.data = data_of(inside)
+                    inside = stack.pop()
+                continue
+            lead, head, gap, single, bracket = found.groups()
+            key = loads(head[:-1]) if head else None
+            steps: Path = () if inside is stream else (len(inside.entries) if key is None else key,)
+            value: Tree | Single
+            if bracket is None:
+                leaf = leaves.get(at - len(single))
+                value = Single(single, (leaf.type, leaf.data) if leaf else ("", single.encode()), leaf)
+            else:
+                value = Tree(
+                    "map" if bracket == "{" else "seq", {}, brackets="{}" if bracket == "{" else "[]"
+                )
+            entry = Entry(steps, lead, head + gap, value, key=key, sign=len(head), listed=key is None)
+            inside.entries.append(entry)
+            if isinstance(value, Tree):
+                stack.append(inside)
+                inside = value
+        if stream.entries:
+            stream.entries[0].post = text[at:]
+        else:
+            stream.tail = text
+        stream.data = data_of(stream)
+        return stream
+
+    def root(self, whole: Tree) -> Entry:
+        """Return the entry of the document."""
+        return whole.entries[0]
+
+    def replace(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Replace a value."""
+        chain[-1].value = Single(_lay(nested(path, value), *_layout(chain, chain[:-1])), {})
+
+    def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Add a value as the last member of a collection."""
+        here = chain[-1].tree
+        if not here.entries:
+            self.replace(chain, path, value)
+            return
+        member = _lay(nested(path[1:], value), *_layout(chain, chain))
+        read = [entry for entry in here.entries if entry.steps]  # without those that were just added
+        colon = read[-1].head[read[-1].sign :] if read else " "
+        if isinstance(path[0], str):
+            member = f"{quote(path[0])}:{colon if colon in ('', ' ') else ' '}{member}"
+        append(here, member, colon[:1] if colon[:1] == " " else "")
+
+    def remove(self, chain: list[Entry], path: Path) -> None:
+        """Remove a member with its comma."""
+        take(chain[-2].tree, chain[-1])
+
+
 # A member or item up to its value or opening bracket, and what may come between two of these.
 _ENTRY = re.compile(rf'({WS})({STRING}{WS}:|)({WS})(?:({STRING}|[^ \t\r\n"{{}}\[\],:]++)|([{{\[]))')
 _BETWEEN = re.compile(rf"({WS})([,}}\]])")
-
-
-def tree(document: Document) -> Tree:
-    """Return the tree of a scanned text: a stream of one document."""
-    text = document.text
-    leaves = {leaf.start: leaf for leaf in document.leaves}
-    inside = stream = Tree("stream", [])
-    stack: list[Tree] = []  # the collections around ``inside``
-    at = 0
-    while found := _ENTRY.match(text, at) or _BETWEEN.match(text, at):
-        at = found.end()
-        if found.re is _BETWEEN:
-            blanks, sign = found.groups()
-            if sign == ",":
-                inside.entries[-1].post = blanks
-            else:
-                inside.tail = blanks
-                inside.data = data_of(inside)
-                inside = stack.pop()
-            continue
-        lead, head, gap, single, bracket = found.groups()
-        key = loads(head[:-1]) if head else None
-        steps: Path = () if inside is stream else (len(inside.entries) if key is None else key,)
-        value: Tree | Single
-        if bracket is None:
-            leaf = leaves.get(at - len(single))
-            value = Single(single, (leaf.type, leaf.data) if leaf else ("", single.encode()), leaf)
-        else:
-            value = Tree("map" if bracket == "{" else "seq", {}, brackets="{}" if bracket == "{" else "[]")
-        entry = Entry(steps, lead, head + gap, value, key=key, sign=len(head), listed=key is None)
-        inside.entries.append(entry)
-        if isinstance(value, Tree):
-            stack.append(inside)
-            inside = value
-    if stream.entries:
-        stream.entries[0].post = text[at:]
-    else:
-        stream.tail = text
-    stream.data = data_of(stream)
-    return stream
-
-
-def root(whole: Tree) -> Entry:
-    """Return the entry of the document."""
-    return whole.entries[0]
-
-
-def replace(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Replace a value."""
-    chain[-1].value = Single(_lay(nested(path, value), *_layout(chain, chain[:-1])), {})
-
-
-def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Add a value as the last member of a collection."""
-    here = chain[-1].tree
-    if not here.entries:
-        replace(chain, path, value)
-        return
-    member = _lay(nested(path[1:], value), *_layout(chain, chain))
-    read = [entry for entry in here.entries if entry.steps]  # without those that were just added
-    colon = read[-1].head[read[-1].sign :] if read else " "
-    if isinstance(path[0], str):
-        member = f"{quote(path[0])}:{colon if colon in ('', ' ') else ' '}{member}"
-    append(here, member, colon[:1] if colon[:1] == " " else "")
-
-
-def remove(chain: list[Entry], path: Path) -> None:
-    """Remove a member with its comma."""
-    take(chain[-2].tree, chain[-1])
 
 
 def _layout(chain: list[Entry], inside: list[Entry]) -> tuple[str, str, str]:

@@ -18,7 +18,6 @@ from encconf import formats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Final
 
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
@@ -34,45 +33,18 @@ _OWN_JSON = ("yaml", "json")  # if a file's name says one of these, sops reads J
 _JSON = rb'"sops"\s*:'
 _ENVELOPE = rb'\s*\{\s*"data"\s*:\s*"(?:ENC\[[^"]*)?"\s*,\s*"sops"\s*:\s*\{'
 _ENVELOPE_END = rb"\}\s*\}\s*\Z"
-_FLOW = rb"""[{,\s]["']?sops["']?\s*:"""
-_FLOW_ROOT = rb"(?>(?:[ \t]*(?:#.*|%.*|---(?:[ \t]+[!&#].*)?)?\r?\n)*)(?:---[ \t]+)?[ \t]*\{"
-# The start of a line that has the entry or begins it.
-_BLOCK = {
-    "yaml": rb"""( *)["']?sops["']?[ \t]*:""",
-    "dotenv": rb"[ \t]*(?:export[ \t]+)?sops_\w+=",
-    "ini": rb"[ \t]*\[sops\]",
-    "toml": rb"""[ \t]*+\[{0,2}+[ \t]*+["']?sops["']?[ \t]*[.\]=]""",
-}
-_PLAIN_BLOCK = {
-    "yaml": rb"(?m)^sops:",
-    "json": rb'"sops"[ \t]*:',
-    "ini": rb"(?m)^\[sops\]",
-    "toml": rb"(?m)^\[sops\]",
-}
-_BLOCK_LINE = rb"(?m)^sops_.*\n?"
 _MARKERS = rb"(?m)^(?:<{7}|\|{7}|={7}|>{7})(?:[ \t].*)?\r?(?:\n|\Z)"  # git's conflict markers
-_CONTENT = rb"(?m)^ *(?!\Z|[\s#%]|---|\.\.\.)"
 # Each pattern begins with a literal word, which re finds fast; the lookbehind comes after it.
 _MAC = (
     rb"""mac(?:(?<=\bmac)|(?<=\bsops_mac))["']?[ \t]*[:=]""",
     rb"""lastmodified(?:(?<=\blastmodified)|(?<=\bsops_lastmodified))["']?[ \t]*[:=]""",
 )
-_QUOTED_MAC = (
-    rb"""mac(?<=\bmac)["']?[ \t]*=[ \t]*["']""",
-    rb"""lastmodified(?<=\blastmodified)["']?[ \t]*=[ \t]*["']""",
-)
+
 # A line with a value that is a ciphertext, and with nothing after it.
 _CIPHERTEXT = (
     rb"""(?m)(?:^|[\s:=#;"'\[,-])ENC\[AES256_GCM,data:[^,\s]*,iv:[^,\s]+,tag:[^,\s]+,type:[a-z]+\]"""
     rb"""["'\]},\s]*$"""
 )
-# A line that the format cannot have.  A text with such a line only quotes a SOPS file.
-_FOREIGN = {
-    "yaml": rb"""(?m)^(?![\s#%\-.{}\[\],'"&!*|>?]|[^\s:#`][^:\n]*:(?:\s|\Z)|\Z)""",
-    "dotenv": rb"(?m)^(?!\s|#|[^\s=]+(?:[ \t]+[^\s=]+)?=|\Z)",
-    "ini": rb"(?m)^(?![\s#;\[]|[^\n]+[=:]|\Z)",
-    "toml": rb"""(?m)^(?![\s#\[\]}"'-]|[\w.-]+[ \t]*[=.]|[\w+/=]+\s*$|\Z)""",
-}
 
 
 def glance(path: str) -> bool:
@@ -112,13 +84,14 @@ def find(content: bytes | str, name: str = "") -> str | None:
     named = formats.of_path(name)
     if data.lstrip()[:1] == b"{":
         return _of_braces(data, name, named)
-    if _has_entry(data, named):
+    if formats.get(named).has_entry(data):
         return named
-    if not _has(_MAC, data):
+    if not _has_mac(data):
         return None
-    for format, foreign in _FOREIGN.items():
-        if _has_entry(data, format) and re.search(foreign, data) is None:
-            return format
+    for name in formats.NAMES:
+        format = formats.get(name)
+        if format.foreign and format.has_entry(data) and re.search(format.foreign, data) is None:
+            return name
     return None
 
 
@@ -127,7 +100,8 @@ def has_ciphertext(content: bytes | str) -> bool:
     data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     if b"ENC[AES256_GCM," not in data or re.search(_CIPHERTEXT, data) is None:
         return False
-    return any(re.search(foreign, data) is None for foreign in _FOREIGN.values())
+    patterns = [formats.get(name).foreign for name in formats.NAMES]
+    return any(pattern and re.search(pattern, data) is None for pattern in patterns)
 
 
 def format_of(content: bytes | str, name: str = "") -> str:
@@ -135,56 +109,19 @@ def format_of(content: bytes | str, name: str = "") -> str:
     return find(content, name) or formats.of_path(name)
 
 
-def from_block(data: bytes, format: str) -> bytes | None:
-    """Return a SOPS file from its ``sops`` block on, as a text of its format, which is faster to read.
-
-    Returns None if the block's place is not certain.  The text may be invalid; then its parser refuses it.
-    """
-    if format == "dotenv":
-        return b"".join(re.findall(_BLOCK_LINE, data)) or None
-    found = list(re.finditer(_PLAIN_BLOCK[format], data)) if format in _PLAIN_BLOCK else []
-    if len(found) != 1:
-        return None
-    block = data[found[0].start() :]
-    return b"{" + block if format == "json" else block
-
-
 def _of_braces(data: bytes, name: str, named: str) -> str | None:
     """Return the format of a text that begins with a brace: JSON, YAML in flow style, or an envelope."""
     if re.search(_JSON, data) is None:
-        return "yaml" if named == "yaml" and re.search(_FLOW, data) else None
+        return "yaml" if named == "yaml" and formats.get(named).has_entry(data) else None
     if formats.of_path_as_sops(name) in _OWN_JSON:
         return named
-    if named not in _OWN_JSON and not _has(_MAC, data):
+    if named not in _OWN_JSON and not _has_mac(data):
         return None
     if re.match(_ENVELOPE, data) and re.search(_ENVELOPE_END, data[-256:]):
         return "binary"
     return "yaml" if named == "yaml" else "json"
 
 
-def _has_entry(data: bytes, format: str) -> bool:
-    """Whether a text has a ``sops`` entry as a format spells it."""
-    if format not in _BLOCK:
-        return False
-    if format == "yaml":
-        if not data[:1].isalpha() and b"{" in data and re.match(_FLOW_ROOT, data):
-            return re.search(_FLOW, data) is not None
-        if data.rfind(b"\nsops:") >= 0:
-            return True
-        indents = [len(found[1]) for found in _entries(data, format)]
-        # The root mapping has the indentation of the least indented line.
-        return bool(indents) and (0 in indents or min(indents) <= min(map(len, re.findall(_CONTENT, data))))
-    # The section looks the same in INI and TOML, but strings have quotes in TOML.
-    return any(_entries(data, format)) and (
-        format not in ("ini", "toml") or format == ("toml" if _has(_QUOTED_MAC, data) else "ini")
-    )
-
-
-def _entries(data: bytes, format: str) -> Iterator[re.Match[bytes]]:
-    """Return a match for each line that has the entry as a format spells it."""
-    return re.finditer(b"\n" + _BLOCK[format], b"\n" + data)  # much faster than with (?m)^
-
-
-def _has(patterns: tuple[bytes, ...], data: bytes) -> bool:
-    """Whether a text has a match of any of the patterns."""
-    return any(re.search(pattern, data) for pattern in patterns)
+def _has_mac(data: bytes) -> bool:
+    """Whether a text has a MAC or its date."""
+    return any(re.search(pattern, data) for pattern in _MAC)

@@ -1,23 +1,23 @@
-"""The tokenizer of TOML: one pass over a text that keeps the span of every value and comment."""
+"""The tokens of TOML, and one pass over a text that keeps the span of every value and comment."""
 
 from __future__ import annotations
 
 import re
+from math import isfinite, isinf, isnan
 
 from encconf.errors import LimitError, ParseError
-from encconf.formats.toml_text import (
-    BARE,
-    BASIC,
-    BASIC_STRING,
-    COMMENT,
-    CONTROL,
-    LITERAL,
-    LITERAL_STRING,
-    bare_value,
-    string_end,
-    unescape,
+from encconf.formats import goyaml
+from encconf.text.document import (
+    Comment,
+    Leaf,
+    Scope,
+    add_path,
+    error_at,
+    limit_digits,
+    limit_lines,
+    most_items,
+    too_many,
 )
-from encconf.text.document import Comment, Leaf, Scope, add_path, error_at, limit_lines, most_items, too_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,127 @@ if TYPE_CHECKING:
 MAX_DEPTH = 78
 """How deep tables and arrays may nest: as deep as toml-rs reads in the worst case, which is dotted keys."""
 
+# --- tokens --------------------------------------------------------------------------------------
+
+BASIC, LITERAL, LONG_BASIC, LONG_LITERAL, BARE = '"', "'", '"""', "'''", ""
+CONTROL = r"\x00-\x08\x0a-\x1f\x7f"
+LONG_CONTROL = r"\x00-\x08\x0b-\x1f\x7f"  # control characters except tabs and line feeds
+# Possessive, so that the match of a string without an end fails at once, without backtracking.
+BASIC_STRING = rf'"[^"\\{CONTROL}]*+(?>(?:\\[^{CONTROL}][^"\\{CONTROL}]*+)*)"'
+LITERAL_STRING = rf"'[^'{CONTROL}]*+'"
+_CLOCK = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?>(?:\.([0-9]++))?)"
+_ZONE = "(?>([Zz]|[+-][0-9]{2}:[0-9]{2})?)"
+TIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[Tt ]{_CLOCK}{_ZONE})?|{_CLOCK}")
+COMMENT = re.compile(rf"#[^{CONTROL}]*+")
+
+
+def string_end(text: str, at: int, style: str) -> int:
+    """Return where the string at an offset ends, or -1 if it has no end or has a control character."""
+    if len(style) == 1:
+        found = re.compile(BASIC_STRING if style == BASIC else LITERAL_STRING).match(text, at)
+        return found.end() if found else -1
+    # A single pattern for the whole string would take memory for each quote in it.
+    ends = re.compile(r'"""|\\.' if style == LONG_BASIC else style, re.S).finditer(text, at + 3)
+    end = next((found.end() for found in ends if found[0] == style), -1)
+    if end < 0 or re.compile(rf"(?!\r\n)[{LONG_CONTROL}]").search(text, at, end):
+        return -1
+    # Up to two more quotes belong to the string, before the three that end it.
+    for _ in range(2):
+        end += text.startswith(style[0], end)
+    return end
+
+
+_NAMED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
+_ESCAPE = r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|[ \t]*+\n[ \t\n]*+|(.))"
+
+
+def unescape(text: str, at: int, value: str) -> str:
+    """Return the value of a basic string that has escapes.  ``at`` is the place for errors."""
+
+    def character(found: re.Match[str]) -> str:
+        code, named = found[1] or found[2], found[3]
+        if code:
+            number = int(code, 16)
+            if number > 0x10FFFF or 0xD800 <= number < 0xE000:
+                raise error_at(text, at, "a string has an escape that is not a character")
+            return chr(number)
+        if named is None:
+            return ""  # a backslash at the end of a line: the line break is not part of the string
+        if named not in _NAMED:
+            raise error_at(text, at, "TOML has no such escape", hint="write a backslash as \\\\")
+        return _NAMED[named]
+
+    return re.sub(_ESCAPE, character, value)
+
+
+_WORD = re.compile(r"[A-Za-z0-9_.+-]++")
+_DECIMAL = re.compile(r"true|false|[+-]?(?:0|[1-9][0-9]*+)(?>(?:\.[0-9]++)?)(?>(?:[eE][+-]?[0-9]++)?)")
+
+
+def bare_value(text: str, at: int) -> tuple[int, str, bytes, bool] | None:
+    """Read a value without quotes.
+
+    Returns its end, type and data, and whether it is a decimal number or a boolean; or None if no value
+    starts there.  Raises ParseError for a word that is not a TOML value.
+    """
+    found = TIME.match(text, at)
+    if found is not None:
+        return found.end(), "str", _time_text(found), False
+    found = _WORD.match(text, at)
+    if found is None:
+        return None
+    end, word = found.end(), found[0]
+    limit_digits(text, at, end)
+    decimal = _DECIMAL.fullmatch(word) is not None
+    if word in ("true", "false"):
+        return end, "bool", word.capitalize().encode(), decimal
+    digits = word.replace("_", "")
+    number: int | float
+    try:
+        if digits[:2] in ("0x", "0o", "0b") or digits.lstrip("+-").isdigit():
+            number = int(digits, 0)
+        else:
+            number = float(digits)
+    except ValueError:
+        hint = None
+        if word.lower() in ("true", "false"):
+            hint = "true and false are lower case in TOML"
+        elif not re.match("[0-9+-]", word):
+            hint = "put a string in quotes"
+        raise error_at(text, at, "this is not a TOML value", hint=hint) from None
+    if isinstance(number, int):
+        if not -(1 << 63) <= number < 1 << 63:
+            raise error_at(text, at, "an integer does not fit into 64 bits", hint="put it in quotes")
+        return end, "int", b"%d" % number, decimal
+    if not isfinite(number) and digits.lstrip("+-")[:1].isdigit():
+        raise error_at(text, at, "a number is too large for a float", hint="put it in quotes")
+    return end, "float", float_text(number), decimal
+
+
+def _time_text(found: re.Match[str]) -> bytes:
+    """Return a date or time as toml-rs spells it."""
+    date, clock, fraction, zone, alone, its_fraction = found.groups()
+    clock = clock or alone
+    decimals = (fraction or its_fraction or "")[:9].rstrip("0")
+    if decimals:
+        clock += "." + decimals
+    if zone is not None:
+        zone = "+00:00" if zone == "-00:00" else zone.upper()
+    if date is not None:
+        clock = f"{date}T{clock}{zone or ''}" if clock else date
+    return str(clock).encode()
+
+
+def float_text(number: float) -> bytes:
+    """Return a float as Rust spells it: like Go, except infinity."""
+    if isnan(number):
+        return b"NaN"
+    if isinf(number):
+        return b"inf" if number > 0 else b"-inf"
+    return goyaml.format_float(number)
+
+
+# --- statements ----------------------------------------------------------------------------------
 
 _PART = re.compile(rf"[ \t]*+(?:([A-Za-z0-9_-]++)|({BASIC_STRING})|({LITERAL_STRING}))[ \t]*+([.=\]]?)")
 # Most statements: a bare key and a string on one line.  It does not match `"""`, the start of a long string.
@@ -366,7 +487,7 @@ class Scanner:
                 raise error_at(text, at, "a string does not end, or holds a control character", hint=hint)
             start = at + len(style)
             if len(style) == 3:
-                note = "\n" if text.startswith("\n", start) else "\r\n" * text.startswith("\r\n", start)
+                note = next((sign for sign in ("\n", "\r\n") if text.startswith(sign, start)), "")
                 start += len(note)
             value = text[start : end - len(style)]
             if len(style) == 3:

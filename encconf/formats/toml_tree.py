@@ -10,9 +10,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 from encconf.errors import EmitError, EncconfError
-from encconf.formats import toml, toml_text, writing
-from encconf.formats.toml_scan import GAP, Scanner
-from encconf.formats.toml_text import BARE
+from encconf.formats import toml
+from encconf.formats.toml_scan import BARE, GAP, Scanner
+from encconf.formats.writing import Writing
 from encconf.text.document import Document, Leaf, Scope, mapped, newline_of
 from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
 
@@ -24,44 +24,149 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 
-_HINT = "change it with: encconf edit FILE"
 
+class TomlWriting(Writing):
+    """See the module's docstring."""
 
-def tree(document: Document) -> Tree:
-    """Return the tree of a scanned text."""
-    text = document.text
-    scanner = Scanner(text, places=True)
-    scanner.run()
-    data = mapped(scanner.root.node, lambda leaf: (leaf.type, leaf.data))  # including the sops block
-    whole = Tree("map", data)
-    # The paths and trees around a statement: the whole text, and elements of arrays of tables.
-    inside: list[tuple[Path, Tree]] = [((), whole)]
-    table, here, at = scanner.root, whole, 0
-    for line in scanner.block:
-        path = (*line.scope.path, line.step)
-        if not line.header:
-            here.entries += lines(text, at, line.start)
-            steps = path[len(table.path) :]
-            value, start, end = _value(scanner, (line.scope, line.step), _at(here.data, steps))
-            head, post = text[line.start : start], text[end : line.end]
-            here.entries.append(Entry(steps, "", head, value, post, key=steps))
+    def tree(self, document: Document) -> Tree:
+        """Return the tree of a scanned text."""
+        text = document.text
+        scanner = Scanner(text, places=True)
+        scanner.run()
+        data = mapped(scanner.root.node, lambda leaf: (leaf.type, leaf.data))  # including the sops block
+        whole = Tree("map", data)
+        # The paths and trees around a statement: the whole text, and elements of arrays of tables.
+        inside: list[tuple[Path, Tree]] = [((), whole)]
+        table, here, at = scanner.root, whole, 0
+        for line in scanner.block:
+            path = (*line.scope.path, line.step)
+            if not line.header:
+                here.entries += lines(text, at, line.start)
+                steps = path[len(table.path) :]
+                value, start, end = _value(scanner, (line.scope, line.step), _at(here.data, steps))
+                head, post = text[line.start : start], text[end : line.end]
+                here.entries.append(Entry(steps, "", head, value, post, key=steps))
+            else:
+                while inside[-1][0] != path[: len(inside[-1][0])]:
+                    inside.pop()
+                above, outer = inside[-1]
+                outer.entries += lines(text, at, line.start)
+                table = scanner.inner[line.scope, line.step]
+                here = Tree("map", _at(data, path))
+                steps = path[len(above) :]
+                listed = isinstance(line.step, int)
+                key = ("array", *steps[:-1]) if listed else ("table", *steps)
+                head = text[line.start : line.end]
+                outer.entries.append(Entry(steps, "", head, here, key=key, listed=listed))
+                if listed:
+                    inside.append((path, here))
+            at = line.end
+        whole.entries += lines(text, at, len(text))
+        return whole
+
+    def replace(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Replace a value.  Strings keep their quotes, and dates stay dates."""
+        old = chain[-1].value
+        if isinstance(old, Tree) and not old.flow:
+            self._replace_table(chain, (), value)
+            return
+        value = nested(path, value)
+        newline = _newline(chain)
+        spelled = None
+        leaf = old.leaf if isinstance(old, Single) else None
+        if isinstance(value, str) and leaf is not None:
+            if leaf.style != BARE:
+                spelled = toml.string(leaf.style, str(leaf.note or ""), newline, value)
+            elif leaf.type == "str" and _is_time(value):
+                spelled = value
+        chain[-1].value = Single(_spell(value, newline) if spelled is None else spelled, {})
+
+    def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Add a value, with the part of its path that the table or array does not have yet."""
+        here = chain[-1].tree
+        newline = _newline(chain)
+        there, outer = _existing(here.data, path)
+        if there == len(path):
+            self._replace_table(chain, path, value)
+            return
+        if here.flow:
+            key = _dotted(path[: there + 1]) if here.kind == "map" else ""
+            member = _spell(nested(path[there + 1 :], value), newline)
+            _append(here, f"{key} = {member}" if key else member)
+            return
+        names = [step for step in chain_path(chain) + path[:there] if isinstance(step, str)]
+        if isinstance(outer, list):
+            _add_table(chain, names, nested(path[there + 1 :], value), array=True)
+            return
+        new = next((at for at in range(there, len(path)) if isinstance(path[at], int)), len(path))
+        value = nested(path[new:], value)
+        steps = path[:new]
+        if len(chain) == 1 and not there and (len(steps) > 1 or (isinstance(value, dict) and value)):
+            if isinstance(value, dict):
+                _add_table(chain, list(map(str, steps)), value)
+            else:
+                _add_table(chain, list(map(str, steps[:-1])), {str(steps[-1]): value})
+            return
+        known = [
+            entry for entry in here.members if entry.steps[:there] == path[:there] and not _is_table(entry)
+        ]
+        if known or not there:
+            last = known[-1] if known else None
+            before = last.text if last is not None else chain[-1].head
+            broken = not before or before.endswith("\n")
+            new_entry = Entry(
+                steps, "" if broken else newline, f"{_dotted(steps)} = ", Single(_spell(value, newline), {}),
+                newline if broken else "",
+            )  # fmt: skip
+            here.entries.insert(here.entries.index(last) + 1 if last is not None else 0, new_entry)
+        else:  # only tables inside this one have a header
+            _add_table(chain, names, nested(path[there:new], value))
+
+    def remove(self, chain: list[Entry], path: Path) -> None:
+        """Remove a value with its line, an item with its comma, or a table with its contents."""
+        outer = chain[-2 if not path else -1].tree
+        whole = (*chain_path(chain), *path)
+        parent = whole[:-1]
+        data = _at(chain[0].data, parent)
+        if outer.flow:
+            if path:
+                raise EmitError(
+                    "a part of a dotted key cannot be removed", hint="do it with: encconf edit FILE"
+                )
+            take(outer, chain[-1])
+            return
+        outer.entries = _without(outer.entries, path or chain[-1].steps)
+        root = chain[0].tree
+        root.entries = _without(root.entries, whole)  # tables inside that have headers of their own
+        del data[whole[-1]]
+        if not _has_entry(chain[0].value, parent):
+            empty: Plain = [] if isinstance(data, list) else {}
+            del _at(chain[0].data, parent[:-1])[parent[-1]]
+            put(chain[0], parent, empty, self)
+
+    def _replace_table(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Replace a table that has a header, or that is written in several places."""
+        whole = (*chain_path(chain), *path)
+        here = chain[-1].value
+        if whole and not isinstance(whole[-1], int):
+            self.remove(chain, path)
+            put(chain[0], whole, value, self)
+        elif not path and isinstance(here, Tree) and isinstance(value, dict):  # the header stays
+            newline = _newline(chain)
+            before = "" if len(chain) == 1 or chain[-1].head.endswith("\n") else newline
+            members = before + "".join(f"{line}{newline}" for line in _members_of(value, newline))
+            here.entries = [Entry((), members), *_without(here.entries, ())]
+            if whole:  # tables inside may come after another table
+                root = chain[0].tree
+                at = root.entries.index(chain[1])
+                root.entries[at + 1 :] = _without(root.entries[at + 1 :], whole)
+        elif not whole:
+            raise EmitError("the top level must be a table", hint="name a key to put the value under")
         else:
-            while inside[-1][0] != path[: len(inside[-1][0])]:
-                inside.pop()
-            above, outer = inside[-1]
-            outer.entries += lines(text, at, line.start)
-            table = scanner.inner[line.scope, line.step]
-            here = Tree("map", _at(data, path))
-            steps = path[len(above) :]
-            listed = isinstance(line.step, int)
-            key = ("array", *steps[:-1]) if listed else ("table", *steps)
-            head = text[line.start : line.end]
-            outer.entries.append(Entry(steps, "", head, here, key=key, listed=listed))
-            if listed:
-                inside.append((path, here))
-        at = line.end
-    whole.entries += lines(text, at, len(text))
-    return whole
+            raise EmitError("a table of an array cannot be replaced", hint=_HINT)
+
+
+_HINT = "change it with: encconf edit FILE"
 
 
 def _value(scanner: Scanner, item: Item, data: Any) -> tuple[Tree | Single, int, int]:
@@ -98,110 +203,9 @@ def _members(scanner: Scanner, scope: Scope, before: Path) -> list[tuple[Path, I
     return found
 
 
-def replace(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Replace a value.  Strings keep their quotes, and dates stay dates."""
-    old = chain[-1].value
-    if isinstance(old, Tree) and not old.flow:
-        _replace_table(chain, (), value)
-        return
-    value = nested(path, value)
-    newline = _newline(chain)
-    spelled = None
-    leaf = old.leaf if isinstance(old, Single) else None
-    if isinstance(value, str) and leaf is not None:
-        if leaf.style != BARE:
-            spelled = toml_text.string(leaf.style, str(leaf.note or ""), newline, value)
-        elif leaf.type == "str" and _is_time(value):
-            spelled = value
-    chain[-1].value = Single(_spell(value, newline) if spelled is None else spelled, {})
-
-
-def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Add a value, with the part of its path that the table or array does not have yet."""
-    here = chain[-1].tree
-    newline = _newline(chain)
-    there, outer = _existing(here.data, path)
-    if there == len(path):
-        _replace_table(chain, path, value)
-        return
-    if here.flow:
-        key = _dotted(path[: there + 1]) if here.kind == "map" else ""
-        member = _spell(nested(path[there + 1 :], value), newline)
-        _append(here, f"{key} = {member}" if key else member)
-        return
-    names = [step for step in chain_path(chain) + path[:there] if isinstance(step, str)]
-    if isinstance(outer, list):
-        _add_table(chain, names, nested(path[there + 1 :], value), array=True)
-        return
-    new = next((at for at in range(there, len(path)) if isinstance(path[at], int)), len(path))
-    value = nested(path[new:], value)
-    steps = path[:new]
-    if len(chain) == 1 and not there and (len(steps) > 1 or (isinstance(value, dict) and value)):
-        if isinstance(value, dict):
-            _add_table(chain, list(map(str, steps)), value)
-        else:
-            _add_table(chain, list(map(str, steps[:-1])), {str(steps[-1]): value})
-        return
-    known = [entry for entry in here.members if entry.steps[:there] == path[:there] and not _is_table(entry)]
-    if known or not there:
-        last = known[-1] if known else None
-        before = last.text if last is not None else chain[-1].head
-        broken = not before or before.endswith("\n")
-        new_entry = Entry(
-            steps, "" if broken else newline, f"{_dotted(steps)} = ", Single(_spell(value, newline), {}),
-            newline if broken else "",
-        )  # fmt: skip
-        here.entries.insert(here.entries.index(last) + 1 if last is not None else 0, new_entry)
-    else:  # only tables inside this one have a header
-        _add_table(chain, names, nested(path[there:new], value))
-
-
-def remove(chain: list[Entry], path: Path) -> None:
-    """Remove a value with its line, an item with its comma, or a table with its contents."""
-    outer = chain[-2 if not path else -1].tree
-    whole = (*chain_path(chain), *path)
-    parent = whole[:-1]
-    data = _at(chain[0].data, parent)
-    if outer.flow:
-        if path:
-            raise EmitError("a part of a dotted key cannot be removed", hint="do it with: encconf edit FILE")
-        take(outer, chain[-1])
-        return
-    outer.entries = _without(outer.entries, path or chain[-1].steps)
-    root = chain[0].tree
-    root.entries = _without(root.entries, whole)  # tables inside that have headers of their own
-    del data[whole[-1]]
-    if not _has_entry(chain[0].value, parent):
-        empty: Plain = [] if isinstance(data, list) else {}
-        del _at(chain[0].data, parent[:-1])[parent[-1]]
-        put(chain[0], parent, empty, writing("toml"))
-
-
 def chain_path(chain: list[Entry]) -> Path:
     """Return the path of the last entry."""
     return tuple(step for entry in chain for step in entry.steps)
-
-
-def _replace_table(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Replace a table that has a header, or that is written in several places."""
-    whole = (*chain_path(chain), *path)
-    here = chain[-1].value
-    if whole and not isinstance(whole[-1], int):
-        remove(chain, path)
-        put(chain[0], whole, value, writing("toml"))
-    elif not path and isinstance(here, Tree) and isinstance(value, dict):  # the header stays
-        newline = _newline(chain)
-        before = "" if len(chain) == 1 or chain[-1].head.endswith("\n") else newline
-        members = before + "".join(f"{line}{newline}" for line in _members_of(value, newline))
-        here.entries = [Entry((), members), *_without(here.entries, ())]
-        if whole:  # tables inside may come after another table
-            root = chain[0].tree
-            at = root.entries.index(chain[1])
-            root.entries[at + 1 :] = _without(root.entries[at + 1 :], whole)
-    elif not whole:
-        raise EmitError("the top level must be a table", hint="name a key to put the value under")
-    else:
-        raise EmitError("a table of an array cannot be replaced", hint=_HINT)
 
 
 def _append(here: Tree, member: str) -> None:
@@ -237,7 +241,7 @@ def _add_table(chain: list[Entry], names: list[str], members: Plain, *, array: b
 
 def _members_of(table: dict[str, Plain], newline: str) -> list[str]:
     """Return a line for each member of a table."""
-    return [f"{toml_text.spell_key(key)} = {_spell(item, newline)}" for key, item in table.items()]
+    return [f"{toml.spell_key(key)} = {_spell(item, newline)}" for key, item in table.items()]
 
 
 def _without(entries: list[Entry], steps: Path) -> list[Entry]:
@@ -290,24 +294,21 @@ def _existing(data: Any, path: Path) -> tuple[int, Any]:
     return len(path), data
 
 
-# --- spelling ------------------------------------------------------------------------------------
-
-
 def _newline(chain: list[Entry]) -> str:
     return newline_of(chain[0].tree.text)
 
 
 def _dotted(names: list[str] | Path) -> str:
-    return ".".join(toml_text.spell_key(str(name)) for name in names)
+    return ".".join(toml.spell_key(str(name)) for name in names)
 
 
 def _spell(value: Plain, newline: str) -> str:
-    return toml_text.spell(value).replace("\n", newline)
+    return toml.spell(value).replace("\n", newline)
 
 
 def _is_time(value: str) -> bool:
     try:
-        (leaf,) = toml.scan(f"k = {value}").leaves
+        (leaf,) = toml.Toml().scan(f"k = {value}").leaves
     except (EncconfError, ValueError):
         return False
     return leaf.style == BARE and leaf.type == "str" and leaf.data == value.encode()

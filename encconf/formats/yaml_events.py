@@ -2,18 +2,18 @@
 
 sops reads YAML with go-yaml v3, a port of libyaml, so libyaml accepts and rejects nearly the same texts.
 What sops (3.13.3, stores/yaml/store.go) cannot store is refused here.  `goyaml` resolves scalars, and
-`comments` places comments.
+`yaml_comments` places comments.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from itertools import accumulate
 
 from encconf.errors import EmptyDocumentError, LimitError, ParseError
-from encconf.formats import goyaml, lines
-from encconf.formats.yaml_anchors import Aliases, Anchor
-from encconf.formats.yaml_entry import close_block
-from encconf.formats.yaml_parser import events_of
+from encconf.formats import goyaml
+from encconf.formats.yaml_lines import MAX_DOCUMENTS, add_leaf, close_block, open_scope
 from encconf.formats.yaml_words import (
     ALIAS,
     DOUBLE,
@@ -25,6 +25,7 @@ from encconf.formats.yaml_words import (
     properties,
 )
 from encconf.text.document import (
+    MAX_DENSE,
     MAX_DEPTH,
     Comment,
     Document,
@@ -39,8 +40,213 @@ from encconf.text.document import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
+
+
+MAX_TAG_DIRECTIVES = 1_000
+"""How many ``%TAG`` directives a stream may have: the parsers compare each with all others."""
+
+
+class TooNewError(Exception):
+    """The text uses syntax that the parser in C is too old for."""
+
+
+def parse(text: str, pure: bool) -> Iterator[Any]:
+    """Yield the events of a stream, from libyaml or, if ``pure``, from the parser in Python.
+
+    Raises ParseError, or TooNewError if the parser in Python may be able to read the text.
+    """
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        yield from _parsed(text, pure)
+    except MarkedYAMLError as error:
+        if not pure and error.problem == "found unexpected ':'":
+            # ruamel.yaml.clib has libyaml 0.1.7, which refuses `[http://host]`; other parsers accept it.
+            raise TooNewError from None
+        mark = error.problem_mark or error.context_mark
+        # The parser's messages name tokens and characters.  They quote only the handle of a tag, which may be
+        # the beginning of a password without quotes: `!word!word`.
+        words = ", ".join(part for part in (error.context, error.problem) if part)
+        head, handle, _ = words.partition("tag handle")
+        words = head + handle
+        raise ParseError(
+            f"not valid YAML: {words}",
+            line=mark.line + 1 if mark else None,
+            column=mark.column + 1 if mark else None,
+        ) from None
+    except YAMLError as error:
+        reason = getattr(error, "reason", "it cannot be read")
+        place = f" at position {error.position}" if hasattr(error, "position") else ""
+        raise ParseError(f"not valid YAML: {reason}{place}") from None
+    except UnicodeEncodeError:
+        raise ParseError("not valid YAML: it holds a lone surrogate") from None
+
+
+def _parsed(text: str, pure: bool) -> Iterator[Any]:
+    cyaml: Any = None
+    if not pure:
+        with suppress(ImportError):  # ruamel.yaml.clib is not installed
+            from ruamel.yaml import cyaml
+    if cyaml is not None:
+        # Not YAML(), whose loader refers to itself: 150 kB of garbage for each text.
+        parser = cyaml.CParser(text)
+        while parser.check_event():
+            yield parser.get_event()
+        return
+    from ruamel.yaml import YAML
+
+    class Parser(YAML):
+        def official_plug_ins(self) -> list[str]:
+            return []  # it would search its own folder for plug-ins each time
+
+    yield from Parser(typ="safe", pure=True).parse(text)
+
+
+def events_of(text: str, pure: bool) -> Iterator[Any]:
+    """Return the events of a stream in which a byte order mark is an ordinary character, as in go-yaml.
+
+    The parsers themselves drop a byte order mark at the start of a line.  ``text`` is without the one that
+    may begin a file.  To go-yaml, a second one indents the first key.
+    """
+    if text.count("%TAG") > MAX_TAG_DIRECTIVES < len(re.findall(r"(?m)(?:^|[\r\x85\u2028\u2029])%TAG", text)):
+        raise LimitError(f"the stream has more than {MAX_TAG_DIRECTIVES:,} %TAG directives")
+    if text.startswith("\ufeff"):
+        raise ParseError(
+            "the file begins with two byte order marks", line=1, hint="remove at least one of them"
+        )
+    if "\n\ufeff" not in text and "\r\ufeff" not in text:
+        return parse(text, pure)
+    other = next(sign for sign in map(chr, range(0xE000, 0xF8FF)) if sign not in text)
+
+    def restored(event: Any) -> Any:
+        value = getattr(event, "value", None)
+        if value is not None and other in value:
+            event.value = value.replace(other, "\ufeff")
+        return event
+
+    return map(restored, parse(text.replace("\ufeff", other), pure))
+
+
+MAX_ALIASED_SIZE = 16 << 20
+"""How many bytes of values and keys all aliases may add (16 MiB): a long value can have many aliases."""
+
+
+class Unfolded:
+    """The note of a leaf that an alias to a collection adds.
+
+    ``source`` is the leaf that it copies, and ``root`` the copy of the whole collection.
+    """
+
+    __slots__ = ("root", "source")
+
+    def __init__(self, source: Leaf, root: Scope) -> None:
+        self.source = source
+        self.root = root
+
+
+class Anchor:
+    """What an anchor names: one leaf, or a collection with everything inside it.
+
+    ``lists`` are the leaves, shape, scopes and merge keys that the reader collects.  Those of the collection
+    are ``list[start:end]`` of each.  A collection is ``open`` until its end has been read.
+    """
+
+    __slots__ = ("_size", "ends", "leaf", "lists", "open", "scope", "starts")
+
+    def __init__(self, leaf: Leaf | None, scope: Scope | None = None, *lists: list[Any]) -> None:
+        self.leaf = leaf
+        self.scope = scope
+        self.open = scope is not None
+        self.lists = lists
+        self.starts = self.ends = [len(each) for each in lists]
+        self._size = -1
+
+    def close(self) -> None:
+        """Record that the collection ends here."""
+        self.open = False
+        self.ends = [len(each) for each in self.lists]
+
+    @property
+    def inside(self) -> list[list[Any]]:
+        """Return the leaves, shape, scopes and merge keys inside the collection."""
+        return [each[at:end] for each, at, end in zip(self.lists, self.starts, self.ends, strict=True)]
+
+    @property
+    def height(self) -> int:
+        """Return how many levels the collection has."""
+        signs = [token[0] for token in self.inside[1] if token[0] in "{[}"]
+        return 1 + max(accumulate(-1 if sign == "}" else 1 for sign in signs), default=0)
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes of values and characters of keys an alias adds."""
+        if self._size < 0:
+            leaves, shape = self.inside[:2] if self.leaf is None else ([self.leaf], [])
+            self._size = sum(len(leaf.data) for leaf in leaves if leaf.data) + sum(map(len, shape))
+        return self._size
+
+
+class Aliases:
+    """Totals of what all aliases of a text have added so far, to be compared with the limits."""
+
+    __slots__ = ("count", "paths", "size")
+
+    def __init__(self) -> None:
+        self.count = self.size = 0
+        self.paths = 0  # characters of the paths of all collections
+
+    def add(self, target: Anchor) -> None:
+        """Count an alias.  Raises LimitError."""
+        self.size += target.size
+        if self.size > MAX_ALIASED_SIZE:
+            raise LimitError(f"aliases expand to more than {MAX_ALIASED_SIZE >> 20} MiB of values")
+
+    def unfold(
+        self, document: Document, target: Anchor, alias: Leaf, lists: tuple[list[Any], ...], depth: int
+    ) -> None:
+        """Add a copy of an aliased collection, under the alias's own path.
+
+        ``lists`` are those that the leaf ``alias`` belongs to.  They may differ from the anchor's lists: one
+        of the two may be in the sops block.  Raises LimitError.
+        """
+        assert target.scope is not None
+        old_leaves, old_shape, old_scopes, old_merges = target.inside
+        self.count += len(old_leaves) + len(old_scopes) + 1
+        if self.count > MAX_DENSE:  # checked before anything is added: the limit for "billion laughs"
+            raise LimitError(f"aliases expand to more than {MAX_DENSE} values")
+        if depth + target.height > MAX_DEPTH:
+            raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels through its aliases")
+        leaves, shape, scopes, _ = lists
+        sign = "{" if isinstance(target.scope.node, dict) else "["
+        shape.append(sign + alias.step if isinstance(alias.step, str) else sign)
+        root = self._copy(target.scope, alias.scope, alias.step)
+        copies = {id(target.scope): root}
+        for old in old_scopes:
+            copies[id(old)] = self._copy(old, copies[id(old.parent)], old.step)
+        scopes.extend(copies.values())
+        for old in old_leaves:
+            scope = copies[id(old.scope)]
+            leaf = Leaf(scope, old.step, alias.start, alias.end, alias.style, old.type, old.data)
+            leaf.note = Unfolded(old, root)
+            leaves.append(leaf)
+        shape.extend(old_shape)
+        shape.append("}")
+        document.merges.extend(copies[id(old)] for old in old_merges)
+
+    def _copy(self, old: Scope, parent: Scope, step: str | int) -> Scope:
+        """Return the scope of an empty copy of a collection, inside another one."""
+        new: dict[str, object] | list[object]
+        new = dict.fromkeys(old.node) if isinstance(old.node, dict) else [None] * len(old.node)
+        if isinstance(step, str) or step < len(parent.node):
+            parent.node[step] = new
+        else:
+            parent.node.append(new)
+        scope = parent.inside(step, new)
+        if isinstance(step, str):
+            self.paths = add_path(self.paths, scope)
+        return scope
 
 
 def is_of_sops(document: Document) -> bool:
@@ -153,7 +359,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             if flow and style == PLAIN:
                 style = FLOW_PLAIN
             leaf = Leaf(scope, step, start, end, style, type, data, note)
-            lines.add_leaf(leaf, leaves, shape)
+            add_leaf(leaf, leaves, shape)
             key = None
             if event.anchor is not None:
                 anchors[event.anchor] = Anchor(leaf)
@@ -164,7 +370,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             if len(stack) >= MAX_DEPTH:
                 raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
             if scope is not None:
-                inner = lines.open_scope(scope, step, mapping, shape)
+                inner = open_scope(scope, step, mapping, shape)
                 if in_map:
                     aliases.paths = add_path(aliases.paths, inner)
             elif mapping:
@@ -225,7 +431,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             alias = Leaf(scope, step, start, end, FLOW_ALIAS if flow else ALIAS, "", None)
             if target.leaf is not None:
                 alias.type, alias.data, alias.note = target.leaf.type, target.leaf.data, target.leaf
-                lines.add_leaf(alias, leaves, shape)
+                add_leaf(alias, leaves, shape)
             else:
                 aliases.unfold(document, target, alias, (leaves, shape, scopes, document.merges), len(stack))
             key = None
@@ -237,8 +443,8 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     "the directive is not %YAML 1.1",
                     hint="remove the %YAML line: sops accepts only version 1.1",
                 )
-            if len(document.parts) >= lines.MAX_DOCUMENTS:
-                raise LimitError(f"the stream has more than {lines.MAX_DOCUMENTS} documents")
+            if len(document.parts) >= MAX_DOCUMENTS:
+                raise LimitError(f"the stream has more than {MAX_DOCUMENTS} documents")
             part = Part(start)
             document.parts.append(part)
             anchors = {}
@@ -331,7 +537,7 @@ def _article(type: str) -> str:
 def _place_comments(
     document: Document, events: list[Any], scope_at: Mapping[int, Scope], step_at: Mapping[int, str | int]
 ) -> None:
-    from encconf.formats.comments import place
+    from encconf.formats.yaml_comments import place
 
     text = document.text
     roots: dict[int, Scope] = {}

@@ -9,9 +9,18 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmptyDocumentError
-from encconf.formats.yaml_parser import TooNewError, events_of
-from encconf.formats.yaml_text import content_end
-from encconf.formats.yaml_words import ALIAS, DOUBLE, FOLDED, LITERAL, SINGLE, SKIP, line_start, properties
+from encconf.formats.yaml_events import TooNewError, events_of
+from encconf.formats.yaml_words import (
+    ALIAS,
+    DOUBLE,
+    FOLDED,
+    LITERAL,
+    SINGLE,
+    SKIP,
+    content_end,
+    line_start,
+    properties,
+)
 from encconf.text.document import Document, Leaf, Scope
 
 TYPE_CHECKING = False

@@ -15,9 +15,7 @@ import re
 from itertools import groupby
 
 from encconf.formats import Prepared
-from encconf.formats.yaml_anchors import Unfolded
-from encconf.formats.yaml_events import refuse_slash
-from encconf.formats.yaml_text import block_header, region
+from encconf.formats.yaml_events import Unfolded, refuse_slash
 from encconf.formats.yaml_words import (
     ALIAS,
     BREAK,
@@ -26,6 +24,8 @@ from encconf.formats.yaml_words import (
     FOLDED,
     LITERAL,
     NEWLINE,
+    Properties,
+    block_header,
     double,
     error_at,
     line_start,
@@ -93,7 +93,7 @@ def _with_break(document: Document) -> tuple[list[Edit], str]:
         # The text ends with blanks.  With a line break after them, they would become a line of the value.
         return [(last.end, len(text), "")], ""
     # The added break must not become part of the value.
-    start = region(document, last)[0]
+    start = last.note.start if isinstance(last.note, Properties) else last.start
     header = block_header(text, last)[0]
     chomped = header.group(2).strip("+-") + "-"
     respelled = text[start : header.start(2)] + chomped + text[header.end(2) :]

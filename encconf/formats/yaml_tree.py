@@ -11,9 +11,9 @@ import re
 from itertools import pairwise
 
 from encconf.errors import EmitError
-from encconf.formats.yaml_layout import Style, in_flow
+from encconf.formats.writing import Writing
+from encconf.formats.yaml_layout import TextStyle, in_flow, is_full, word
 from encconf.formats.yaml_places import Node, compose, walk
-from encconf.formats.yaml_text import is_full, word
 from encconf.formats.yaml_words import ALIAS, DOUBLE, FOLDED, LITERAL, line_end, line_start, newline_of, plain
 from encconf.text.tree import LINE, Entry, Single, Tree, append, data_of, fill, lines, nested, take
 
@@ -23,36 +23,166 @@ if TYPE_CHECKING:
     from encconf.text.path import Path
     from encconf.text.tree import Data, Plain
 
+
+class YamlWriting(Writing):
+    """See the module's docstring."""
+
+    def tree(self, document: Document) -> Tree:
+        """Return the tree of a scanned text: a stream of documents, each with its directives and markers."""
+        text = document.text
+        stream = Tree("stream", [])
+        if not document.parts:  # the text has comments at most
+            if text.strip("\ufeff \t\r\n"):
+                stream.entries.append(_bare(text, 0, len(text)))
+            else:
+                stream.tail = text
+            return stream
+        starts = [line_start(text, part.start) for part in document.parts]
+        starts[0] = 0
+        leaves = [leaf for leaf in document.leaves if "*" not in leaf.style]
+        datas: dict[int, Data] = {leaf.start: (leaf.type, leaf.data) for leaf in leaves}
+        walked = walk(document, starts)
+        for number, (start, end) in enumerate(pairwise([*starts, len(text)])):
+            reader = _Reader(text[start:end], start, datas)
+            stream.entries.append(reader.document(walked[number] if walked else compose(reader.text)))
+            stream.unclear = stream.unclear or reader.unclear
+        stream.data = data_of(stream)
+        stream.fuller = bool(document.merges) or len(leaves) < len(document.leaves)
+        return stream
+
+    def root(self, whole: Tree) -> Entry:
+        """Return the entry that values are written into: the first document."""
+        if not whole.entries:
+            whole.entries.append(Entry((), whole.tail, value=Single("", {})))
+            whole.tail = ""
+        return whole.entries[0]
+
+    def replace(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Replace a value."""
+        entry, old = chain[-1], chain[-1].value
+        if isinstance(old, Single) and old.style == ALIAS and path:
+            raise _alias_error()
+        value = nested(path, value)
+        if len(chain) == 1:
+            self._replace_root(entry, value)
+            return
+        outer = chain[-2].tree
+        _refuse_unclear(entry)
+        kept = old.style if isinstance(old, Single) else ""
+        anchored = ""
+        if isinstance(old, Single) and old.shared:
+            anchored = old.text[: old.at]
+        elif isinstance(old, Tree) and old.shared and old.flow:
+            anchored = old.open[:-1]
+        if outer.flow:
+            new = in_flow(value) if is_full(value) else word(value, kept, True)
+            is_bare = isinstance(entry.steps[0], str) and entry.head[: entry.sign][-1:] != ":"  # `{key}`
+            is_empty = isinstance(old, Single) and not old.text and not is_bare  # `{key:}`
+            entry.value = Single(f": {new}" if is_bare else f" {new}" if is_empty else anchored + new, {})
+        elif not is_full(value) and isinstance(old, Single) and old.text[old.at :] and kept not in _BLOCKS:
+            entry.value = Single(anchored + word(value, kept, False), {})
+        else:
+            quotes = kept if isinstance(value, str) else ""
+            if (
+                isinstance(value, str)
+                and "\n" in value
+                and ("#" in _text_after(entry) or _comments_below(entry, outer))
+            ):
+                quotes = DOUBLE  # a block scalar would include the comments
+            style = TextStyle(chain[0], quotes)
+            head = entry.head[: entry.sign]
+            if head.startswith("? ") and head[-1] != ":":  # a key without a value
+                head = head[1:].strip() + ":"
+            laid = style.item(head, value, outer.column or 0)
+            laid[0] += _beside(entry)
+            newline = style.newline if _ends_a_line(old) and not (isinstance(old, Tree) and old.flow) else ""
+            entry.post = _text_after(entry)
+            entry.value = Single(style.newline.join(laid)[outer.column or 0 :] + newline, {})
+            entry.head, entry.sign = "", None
+
+    def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Add a value as the last entry of a collection."""
+        here = chain[-1].tree
+        inner = nested(path[1:], value)
+        members = here.members
+        if not members:
+            self.replace(chain, (), nested(path, value))
+        elif here.flow:
+            member = in_flow(inner)
+            if isinstance(path[0], str):
+                member = f"{plain(path[0], flow=True)}: {member}"
+            last = members[-1]
+            append(here, member, " " if last.head[last.sign or 0 :][:1] == " " else "")
+        else:
+            has_lines = isinstance(inner, str) and "\n" in inner
+            style = TextStyle(chain[0], DOUBLE if has_lines and _comments_below(members[-1], here) else "")
+            head = "-" if isinstance(path[0], int) else f"{plain(path[0])}:"
+            laid = style.newline.join(style.item(head, inner, here.column or 0))
+            ended = (members[-1].text or chain[-1].head)[-1:] in ("\r", "\n")
+            laid = laid + style.newline if ended else style.newline + laid
+            here.entries.insert(
+                here.entries.index(members[-1]) + 1, Entry(path[:1], laid, value=Single("", {}))
+            )
+
+    def remove(self, chain: list[Entry], path: Path) -> None:
+        """Remove an entry.  A comment above it stays."""
+        entry, last = chain[-1], chain[-1].value
+        if path and isinstance(last, Single) and last.style == ALIAS:
+            raise _alias_error()
+        if path or len(chain) < 2:
+            raise _layout_error()
+        outer = chain[-2].tree
+        if outer.flow:
+            take(outer, entry)
+            return
+        _refuse_unclear(entry)
+        if entry.lead.strip():  # the anchor or tag of the collection
+            raise _layout_error()
+        members = outer.members
+        at = outer.entries.index(entry)
+        if len(members) == 1:
+            _keep_comments(entry, outer.entries[:at] if len(chain) > 2 else [], newline_of(chain[0].text))
+            self.replace(chain[:-1], (), {} if outer.kind == "map" else [])
+        elif outer.inline and entry is members[0]:  # the first member is on the line of a dash
+            members[1].lead = ""
+            del outer.entries[: outer.entries.index(members[1])]
+        else:
+            outer.entries[at : at + 1] = _comments_after(entry)
+
+    def _replace_root(self, entry: Entry, value: Plain) -> None:
+        """Replace the mapping of the whole document."""
+        if not isinstance(value, dict):
+            raise EmitError("the top level must be a mapping", hint="name a key to put the value under")
+        style = TextStyle(entry)
+        old = entry.value
+        flow = isinstance(old, Tree) and old.flow
+        before, after = entry.lead + entry.head, entry.post
+        ended = False
+        if isinstance(old, Tree) and not flow:
+            members = old.members
+            first = old.entries.index(members[0]) if members else len(old.entries) if not entry.head else 0
+            before += "".join(line.text for line in old.entries[:first])
+            if members:
+                before += members[0].lead
+                after = _text_after(entry)
+                ended = _ends_a_line(old)
+            else:
+                after = "".join(line.text for line in old.entries[first:]) + after
+        alone = not before[line_start(before, len(before)) :].strip("\ufeff")
+        if not value or (flow and ((isinstance(old, Tree) and old.entries) or not alone)):
+            laid = in_flow(value)
+        else:
+            laid = style.newline.join(style.entries(value, 0))
+        if before and before[-1] not in "\r\n\ufeff \t":
+            laid = style.newline + laid
+        if ended or (not after.startswith(("\r", "\n")) and not flow):
+            laid += style.newline
+        entry.lead, entry.head, entry.value, entry.post = "", before, Single(laid, {}), after
+
+
 _MARKER = re.compile(r"(?m)^---(?=[ \r\n]|\Z)")
 _END = re.compile(r"(?m)^\.\.\.(?=[ \r\n]|\Z)")
 _GAP = re.compile(r"(?>(?:[ \t\r\n]++|(?<=[ \t\n])#[^\n]*|\A#[^\n]*)*)")
-
-
-# --- the tree ------------------------------------------------------------------------------------
-
-
-def tree(document: Document) -> Tree:
-    """Return the tree of a scanned text: a stream of documents, each with its directives and markers."""
-    text = document.text
-    stream = Tree("stream", [])
-    if not document.parts:  # the text has comments at most
-        if text.strip("\ufeff \t\r\n"):
-            stream.entries.append(_bare(text, 0, len(text)))
-        else:
-            stream.tail = text
-        return stream
-    starts = [line_start(text, part.start) for part in document.parts]
-    starts[0] = 0
-    leaves = [leaf for leaf in document.leaves if "*" not in leaf.style]
-    datas: dict[int, Data] = {leaf.start: (leaf.type, leaf.data) for leaf in leaves}
-    walked = walk(document, starts)
-    for number, (start, end) in enumerate(pairwise([*starts, len(text)])):
-        reader = _Reader(text[start:end], start, datas)
-        stream.entries.append(reader.document(walked[number] if walked else compose(reader.text)))
-        stream.unclear = stream.unclear or reader.unclear
-    stream.data = data_of(stream)
-    stream.fuller = bool(document.merges) or len(leaves) < len(document.leaves)
-    return stream
 
 
 def _bare(text: str, head: int, stop: int) -> Entry:
@@ -210,141 +340,6 @@ class _Reader:
         if node.kind == "map":
             return {str(item.key): self._content(item) for item in node.items}
         return [self._content(item) for item in node.items]
-
-
-# --- writing -------------------------------------------------------------------------------------
-
-
-def root(whole: Tree) -> Entry:
-    """Return the entry that values are written into: the first document."""
-    if not whole.entries:
-        whole.entries.append(Entry((), whole.tail, value=Single("", {})))
-        whole.tail = ""
-    return whole.entries[0]
-
-
-def replace(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Replace a value."""
-    entry, old = chain[-1], chain[-1].value
-    if isinstance(old, Single) and old.style == ALIAS and path:
-        raise _alias_error()
-    value = nested(path, value)
-    if len(chain) == 1:
-        _replace_root(entry, value)
-        return
-    outer = chain[-2].tree
-    _refuse_unclear(entry)
-    kept = old.style if isinstance(old, Single) else ""
-    anchored = ""
-    if isinstance(old, Single) and old.shared:
-        anchored = old.text[: old.at]
-    elif isinstance(old, Tree) and old.shared and old.flow:
-        anchored = old.open[:-1]
-    if outer.flow:
-        new = in_flow(value) if is_full(value) else word(value, kept, True)
-        is_bare = isinstance(entry.steps[0], str) and entry.head[: entry.sign][-1:] != ":"  # `{key}`
-        is_empty = isinstance(old, Single) and not old.text and not is_bare  # `{key:}`
-        entry.value = Single(f": {new}" if is_bare else f" {new}" if is_empty else anchored + new, {})
-    elif not is_full(value) and isinstance(old, Single) and old.text[old.at :] and kept not in _BLOCKS:
-        entry.value = Single(anchored + word(value, kept, False), {})
-    else:
-        quotes = kept if isinstance(value, str) else ""
-        if (
-            isinstance(value, str)
-            and "\n" in value
-            and ("#" in _text_after(entry) or _comments_below(entry, outer))
-        ):
-            quotes = DOUBLE  # a block scalar would include the comments
-        style = Style(chain[0], quotes)
-        head = entry.head[: entry.sign]
-        if head.startswith("? ") and head[-1] != ":":  # a key without a value
-            head = head[1:].strip() + ":"
-        laid = style.item(head, value, outer.column or 0)
-        laid[0] += _beside(entry)
-        newline = style.newline if _ends_a_line(old) and not (isinstance(old, Tree) and old.flow) else ""
-        entry.post = _text_after(entry)
-        entry.value = Single(style.newline.join(laid)[outer.column or 0 :] + newline, {})
-        entry.head, entry.sign = "", None
-
-
-def add(chain: list[Entry], path: Path, value: Plain) -> None:
-    """Add a value as the last entry of a collection."""
-    here = chain[-1].tree
-    inner = nested(path[1:], value)
-    members = here.members
-    if not members:
-        replace(chain, (), nested(path, value))
-    elif here.flow:
-        member = in_flow(inner)
-        if isinstance(path[0], str):
-            member = f"{plain(path[0], flow=True)}: {member}"
-        last = members[-1]
-        append(here, member, " " if last.head[last.sign or 0 :][:1] == " " else "")
-    else:
-        has_lines = isinstance(inner, str) and "\n" in inner
-        style = Style(chain[0], DOUBLE if has_lines and _comments_below(members[-1], here) else "")
-        head = "-" if isinstance(path[0], int) else f"{plain(path[0])}:"
-        laid = style.newline.join(style.item(head, inner, here.column or 0))
-        ended = (members[-1].text or chain[-1].head)[-1:] in ("\r", "\n")
-        laid = laid + style.newline if ended else style.newline + laid
-        here.entries.insert(here.entries.index(members[-1]) + 1, Entry(path[:1], laid, value=Single("", {})))
-
-
-def remove(chain: list[Entry], path: Path) -> None:
-    """Remove an entry.  A comment above it stays."""
-    entry, last = chain[-1], chain[-1].value
-    if path and isinstance(last, Single) and last.style == ALIAS:
-        raise _alias_error()
-    if path or len(chain) < 2:
-        raise _layout_error()
-    outer = chain[-2].tree
-    if outer.flow:
-        take(outer, entry)
-        return
-    _refuse_unclear(entry)
-    if entry.lead.strip():  # the anchor or tag of the collection
-        raise _layout_error()
-    members = outer.members
-    at = outer.entries.index(entry)
-    if len(members) == 1:
-        _keep_comments(entry, outer.entries[:at] if len(chain) > 2 else [], newline_of(chain[0].text))
-        replace(chain[:-1], (), {} if outer.kind == "map" else [])
-    elif outer.inline and entry is members[0]:  # the first member is on the line of a dash
-        members[1].lead = ""
-        del outer.entries[: outer.entries.index(members[1])]
-    else:
-        outer.entries[at : at + 1] = _comments_after(entry)
-
-
-def _replace_root(entry: Entry, value: Plain) -> None:
-    """Replace the mapping of the whole document."""
-    if not isinstance(value, dict):
-        raise EmitError("the top level must be a mapping", hint="name a key to put the value under")
-    style = Style(entry)
-    old = entry.value
-    flow = isinstance(old, Tree) and old.flow
-    before, after = entry.lead + entry.head, entry.post
-    ended = False
-    if isinstance(old, Tree) and not flow:
-        members = old.members
-        first = old.entries.index(members[0]) if members else len(old.entries) if not entry.head else 0
-        before += "".join(line.text for line in old.entries[:first])
-        if members:
-            before += members[0].lead
-            after = _text_after(entry)
-            ended = _ends_a_line(old)
-        else:
-            after = "".join(line.text for line in old.entries[first:]) + after
-    alone = not before[line_start(before, len(before)) :].strip("\ufeff")
-    if not value or (flow and ((isinstance(old, Tree) and old.entries) or not alone)):
-        laid = in_flow(value)
-    else:
-        laid = style.newline.join(style.entries(value, 0))
-    if before and before[-1] not in "\r\n\ufeff \t":
-        laid = style.newline + laid
-    if ended or (not after.startswith(("\r", "\n")) and not flow):
-        laid += style.newline
-    entry.lead, entry.head, entry.value, entry.post = "", before, Single(laid, {}), after
 
 
 def _comments_after(entry: Entry) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""The tokens of YAML texts: line breaks, styles, anchors and tags, and scalars on one line.
+"""The tokens of YAML texts: line breaks, styles, anchors and tags, scalars on one line, and block scalars.
 
 A scalar is written plain if every reader then reads the same value, else in quotes.
 """
@@ -11,6 +11,10 @@ from binascii import b2a_base64
 from encconf.errors import DecryptError, ParseError
 from encconf.formats import goyaml
 from encconf.text.words import bool_word, is_usual_date
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.text.document import Leaf
 
 BREAK = "\r\n\x85\u2028\u2029"
 # Compiled when first used: git starts encconf for each version of a file, so start-up time counts.
@@ -254,3 +258,77 @@ def escaped(found: str | re.Match[str]) -> str:
     code = ord(char)
     width, sign = (2, "x") if code < 0x100 else (4, "u") if code < 0x10000 else (8, "U")
     return _ESCAPES.get(char) or f"\\{sign}{code:0{width}X}"
+
+
+# --- block scalars -------------------------------------------------------------------------------
+
+_BLOCK_HEADER = rf"([|>])([-+0-9]*)[ \t]*(#[^{BREAK}]*)?"
+
+
+def block_header(text: str, leaf: Leaf) -> tuple[re.Match[str], int, str]:
+    """Return a block scalar's header, the offset of its first content line, and its line break."""
+    header = re.compile(_BLOCK_HEADER).match(text, leaf.start)
+    assert header is not None
+    newline = re.compile(NEWLINE).search(text, header.end())
+    if newline is None or newline.start() > leaf.end:
+        return header, leaf.end, "\n"
+    return header, newline.end(), newline.group()
+
+
+def content_indent(text: str, leaf: Leaf, header: re.Match[str], content: int) -> int | None:
+    """Return the indentation of a block scalar's content, or None if all its lines are blank."""
+    for line in re.compile(NEWLINE).split(text[content : leaf.end]):
+        stripped = line.lstrip(" ")
+        if stripped.strip(" \t"):
+            indent = len(line) - len(stripped)
+            if any(char.isdigit() for char in header.group(2)):
+                # With an indentation indicator, the value's first line may begin with blanks.
+                if leaf.sealed is not None or leaf.data is None:
+                    return indent  # the line is an `ENC[…]` text, which does not begin with blanks
+                for value_line in leaf.data.decode("utf-8", "replace").split("\n"):
+                    if value_line.strip(" \t"):
+                        return indent - (len(value_line) - len(value_line.lstrip(" ")))
+            return indent
+    return None
+
+
+def content_end(text: str, leaf: Leaf) -> int:
+    """Return where a block scalar's lines end, without the blank lines that chomping drops."""
+    header, content, _ = block_header(text, leaf)
+    end = leaf.end
+    if "+" in header.group(2):
+        return end
+    indent = content_indent(text, leaf, header, content)
+    if indent is None:
+        return content if not (leaf.data or b"").strip(b"\n") else end
+    tail = content + len(text[content:end].rstrip(BREAK + " "))
+    # The starts of the blank lines.
+    starts = [match.end() for match in re.compile(NEWLINE).finditer(text, tail, end)]
+    if starts and starts[-1] == end:
+        starts.pop()
+    while starts:
+        if len(text[starts[-1] : end].rstrip(BREAK)) > indent:
+            break
+        end = starts.pop()
+    return end
+
+
+def fits_block(value: str, *, indicated: bool = False) -> bool:
+    """Whether a block scalar can hold the string as it is.  ``indicated``: its header has the indentation."""
+    lines = value.strip("\n")
+    is_text = lines.replace("\n", "").replace("\t", "").isprintable()
+    return lines != "" and is_text and (indicated or lines[0] not in " \t")
+
+
+def chomping(value: str) -> str:
+    """Return the chomping indicator of a block scalar that holds the string."""
+    if not value.endswith("\n"):
+        return "-"
+    return "+" if value.endswith("\n\n") or value == "\n" else ""
+
+
+def block_lines(value: str, indent: int, newline: str) -> str:
+    """Return the lines of a literal block scalar."""
+    body = value[:-1] if value.endswith("\n") else value
+    pad = " " * indent
+    return newline.join(pad + line if line else "" for line in body.split("\n")) + newline

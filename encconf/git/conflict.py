@@ -45,7 +45,7 @@ class Conflict(Record):
 
 def with_conflict(text: str, merged: Merged, labels: Labels, format: str, credentials: Credentials) -> str:
     """Add the other versions to an encrypted text with our values, and bind its MAC to them."""
-    module = formats.module(format)
+    module = formats.get(format)
     try:
         opened = opening.open_text(text, format=format, credentials=credentials)
     except KeyAccessError:

@@ -79,11 +79,11 @@ def _same_data_key(here: Metadata, there: Metadata) -> bool:
 def _detached(text: str, document: Document) -> str:
     if document.block is None or document.format == "binary":
         return text
-    return splice(text, formats.module(document.format).detach(document))
+    return splice(text, formats.get(document.format).detach(document))
 
 
 def _attached(text: str, block: Metadata, format: str) -> str:
-    module = formats.module(format)
+    module = formats.get(format)
     return splice(text, module.attach(module.scan(text), module.render_block(block.to_block())))
 
 
@@ -92,7 +92,7 @@ def parents_of(text: str, format: str) -> list[str]:
 
     Raises UnmergedError if the file does not name them.
     """
-    ids = str(Metadata.of(formats.module(format).scan(text)).unknown.get(PARENTS, "")).split()
+    ids = str(Metadata.of(formats.get(format).scan(text)).unknown.get(PARENTS, "")).split()
     if len(ids) != 3 or not all(_ID.match(each) for each in ids):
         raise UnmergedError("the file does not record which versions it was merged from", hint=LOOK)
     return ids

@@ -83,14 +83,14 @@ def render(reading: Reading, values: Mapping[str, Value], format: str) -> str:
 def _word(value: str) -> str:
     """Return a value without quotes if sops reads it back as it is, or else in double quotes."""
     line = value.replace("\n", "\\n")
-    if "\\n" not in value and formats.module("dotenv").load_plain(f"A={line}\n")[0].get("A") == value:
+    if "\\n" not in value and formats.get("dotenv").load_plain(f"A={line}\n")[0].get("A") == value:
         return line
     signs = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
     return f'"{"".join(signs.get(sign, sign) for sign in value)}"'
 
 
 def _check(text: str, values: Mapping[str, Value], format: str) -> None:
-    read = formats.module(format).load_plain(text)[0] if values else {}
+    read = formats.get(format).load_plain(text)[0] if values else {}
     wrong = [name for name in {**values, **read} if read.get(name) != values.get(name)]
     if wrong:
         raise EmitError(

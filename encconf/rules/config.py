@@ -22,7 +22,6 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from types import ModuleType
 
-from encconf import formats
 from encconf.errors import (
     ConfigError,
     EmptyGroupError,
@@ -54,6 +53,7 @@ MAX_SIZE = 1 << 20
 MAX_RULES = 1000
 """The most creation rules.  This is limited because a hostile pattern takes milliseconds to compile."""
 
+_WITHOUT_SETTINGS = ("dotenv", "ini")  # names that sops knows in ``stores``, and that have no settings
 _INDENTS = {"yaml": 0, "json": -1, "json_binary": -1}
 
 
@@ -403,9 +403,8 @@ def _load(path: str, text: str, paths: ModuleType) -> Config:
         store.report(notices)
         if indent < default:
             notices.append(f"{store.place}.indent is {indent}, which sops refuses")
-    for row in formats.ROWS.values():
-        if row.flat:
-            stores.section(row.name).report(notices)
+    for name in _WITHOUT_SETTINGS:
+        stores.section(name).report(notices)
     stores.report(notices)
     root.report(notices)
     folder = paths.dirname(paths.abspath(path))

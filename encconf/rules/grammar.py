@@ -37,10 +37,12 @@ def tree(text: str, leaves: list[Leaf]) -> object:
 
     The leaves of all documents are added to ``leaves``.
     """
-    from encconf.formats.yaml import scan, settle
+    from encconf.formats.yaml import Yaml
+
+    yaml = Yaml()
 
     try:
-        document = scan(text, any_keys=True)  # sops ignores keys of other types, so they are no error
+        document = yaml.scan(text, any_keys=True)  # sops ignores keys of other types, so they are no error
     except EmptyDocumentError:
         return None
     for leaf in document.leaves:
@@ -49,7 +51,7 @@ def tree(text: str, leaves: list[Leaf]) -> object:
             said = leaf.data.decode("utf-8", "replace") if leaf.type == "str" else _spelling(text, leaf)
             value = Scalar(leaf.type, said, leaf.data)
         leaf.scope.node[leaf.step] = value
-    settle(document)
+    yaml.settle(document)
     leaves += document.leaves
     return document.trees[0]
 

@@ -104,7 +104,7 @@ def _stored(document: Document, seen: Path, value: Any) -> tuple[Path, Any]:
     path = changes.place(document, seen)
     if value is changes.REMOVED:
         return path, value
-    return path, formats.module(document.format).unsettled(path, seen, value)
+    return path, formats.get(document.format).unsettled(path, seen, value)
 
 
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

@@ -187,7 +187,7 @@ def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
     except NotEncryptedError as error:
         error.hint = "if the file is meant to be readable, use plain(path)"
         raise
-    return values, not formats.ROWS[format].flat
+    return values, not formats.get(format).flat
 
 
 def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
@@ -203,7 +203,7 @@ def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
                 "plain() is for readable files, but .sops.yaml says that this one must be encrypted",
                 hint=f"encrypt it: encconf encrypt {quoted(name)}",
             )
-    return values, not formats.ROWS[format].flat
+    return values, not formats.get(format).flat
 
 
 def _rule(name: str) -> Any:

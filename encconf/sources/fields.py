@@ -100,10 +100,10 @@ def _tree(data: bytes) -> Any:
         return json.loads(data, parse_float=_Written, parse_int=_Written)
     except (ValueError, RecursionError):
         pass
-    from encconf.formats import module
+    from encconf import formats
 
     try:
-        trees = module("yaml").load_plain(data.decode())
+        trees = formats.get("yaml").load_plain(data.decode())
     except (EncconfError, UnicodeDecodeError, RecursionError):  # their texts may quote the secret
         trees = []
     if len(trees) != 1:

@@ -12,7 +12,7 @@ from typing import Any
 from encconf.engine import opening, plaintext
 from encconf.errors import EmitError, LimitError, PathNotFoundError, about
 from encconf.formats import emit, sniff
-from encconf.formats.plain import text_of
+from encconf.formats.writing import text_of
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.record import Record

@@ -83,7 +83,7 @@ class TestKey:
 
 
 def _text(data: Mapping[str, Any], format: str) -> str:
-    text = formats.module(format).EMPTY
+    text = formats.get(format).empty
     for key, value in data.items():
         path = (plain_key(key, ()),)
         text = changes.put(text, path, plain(value, path), format=format)

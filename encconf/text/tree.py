@@ -1,7 +1,7 @@
 """A text as a tree of entries, each with all the characters that spell it, and changes to trees.
 
 The concatenated pieces of a tree are the text, with its comments, blank lines, commas and indentation.
-A format makes the tree of a scanned text (`encconf.formats.Writing`).  `put` and `drop` change a tree
+A format makes the tree of a scanned text (`encconf.formats.writing`).  `put` and `drop` change a tree
 in place.  A format's `Spelling` writes the keys and values.  Nothing here reads a text: the caller
 checks that the result has the intended content.
 """
@@ -13,7 +13,6 @@ import re
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-    from typing import Protocol
 
     from encconf.text.document import Leaf
     from encconf.text.path import Path
@@ -22,27 +21,6 @@ if TYPE_CHECKING:
     """The content of a text.  A single value is a tuple of its type and its bytes."""
     Plain = dict[str, "Plain"] | list["Plain"] | str | int | float | bool | None
     """A value as Python's json module represents it."""
-
-    class Spelling(Protocol):
-        """How a format writes values.  ``chain`` holds the entries that lead to the place, the root first."""
-
-        def check(self, path: Path, value: Plain) -> None:
-            """Raise EmitError if the format cannot hold a value at a path."""
-
-        def stored(self, value: Plain) -> tuple[str, bytes | None]:
-            """Return the type and the bytes that sops stores for a single value."""
-
-        def replace(self, chain: list[Entry], path: Path, value: Plain) -> None:
-            """Replace the last entry's value by the new one, inside new collections for ``path``."""
-
-        def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
-            """Add a value at a path that does not exist yet, below the last entry."""
-
-        def remove(self, chain: list[Entry], path: Path) -> None:
-            """Remove the last entry from the collection that the entry before it holds.
-
-            With a path, remove everything at that path below the last entry.  That may be several entries.
-            """
 
 
 class Single:
@@ -236,6 +214,33 @@ def data_of(tree: Tree) -> Data:
 
 
 # --- changes -------------------------------------------------------------------------------------
+
+
+class Spelling:
+    """How a format writes values.  ``chain`` holds the entries that lead to the place, the root first."""
+
+    def check(self, path: Path, value: Plain) -> None:
+        """Raise EmitError if the format cannot hold a value at a path."""
+        raise NotImplementedError
+
+    def stored(self, value: Plain) -> tuple[str, bytes | None]:
+        """Return the type and the bytes that sops stores for a single value."""
+        raise NotImplementedError
+
+    def replace(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Replace the last entry's value by the new one, inside new collections for ``path``."""
+        raise NotImplementedError
+
+    def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Add a value at a path that does not exist yet, below the last entry."""
+        raise NotImplementedError
+
+    def remove(self, chain: list[Entry], path: Path) -> None:
+        """Remove the last entry from the collection that the entry before it holds.
+
+        With a path, remove everything at that path below the last entry.  That may be several entries.
+        """
+        raise NotImplementedError
 
 
 def put(root: Entry, path: Path, value: Plain, spelling: Spelling) -> None:

@@ -29,7 +29,7 @@ from encconf.errors import (
     PlainValueError,
 )
 from encconf.formats import goyaml
-from encconf.formats.plain import missing, put_plain, settled
+from encconf.formats.writing import missing, put_plain, settled
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
 from encconf.text import tree as tree_of_text
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.engine.admission import Admission
-    from encconf.formats import Writing
+    from encconf.formats.writing import Writing
     from encconf.text.tree import Plain
 
     Notify = Callable[[str], None]
@@ -213,7 +213,7 @@ def place(document: Document, path: Path) -> Path:
 
     Raises EmitError if it is there more than once.
     """
-    found = formats.module(document.format).located(document, path)
+    found = formats.get(document.format).located(document, path)
     if len(found) > 1:
         raise EmitError(
             f"the file has {spell(path)} on {len(found)} lines",
@@ -262,7 +262,7 @@ def drop(text: str, *paths: Path, format: str) -> str:
 def _with(document: Document, *edits: tuple[Path, Any]) -> Document:
     """Return the document after edits, whose values may be `REMOVED`.  Raises what `change` raises."""
     meant = _values(document)
-    writing = formats.writing(document.format)
+    writing = formats.writing_of(document.format)
     whole = writing.tree(document)
     root = writing.root(whole)
     made: set[Path] = set()
@@ -381,7 +381,7 @@ def open_with_plain_values(
 
 def _plain_paths(text: str, format: str, *, with_tops: bool) -> tuple[list[Path], list[Path]]:
     """Return the paths of the values in plaintext that the selection encrypts, and perhaps their `_tops`."""
-    document = formats.module(format).scan(text, comments=True)
+    document = formats.get(format).scan(text, comments=True)
     chosen = Metadata.of(document).selection.choose(document).leaves
     paths = dict.fromkeys(
         leaf.path

@@ -53,7 +53,7 @@ def refuse_exposed(
     """
     try:
         if isinstance(replaced, str):
-            replaced = formats.scan_encrypted(replaced, formats.module(format))
+            replaced = formats.scan_encrypted(replaced, formats.get(format))
         own_selection = Metadata.of(replaced).selection
     except EncconfError:
         return  # a damaged file: nothing of it is kept
@@ -169,7 +169,7 @@ def left_plaintext(before: str, after: str, *, format: str, file: Selection, rul
     """
     if file.kind == rule.kind and file.pattern == rule.pattern:
         return []
-    module = formats.module(format)
+    module = formats.get(format)
     document = module.scan(after, comments=file.needs_comments or rule.needs_comments)
     known = {(leaf.path, leaf.data) for leaf in module.scan(before).leaves} if before.strip() else set()
     chosen = zip(document.leaves, file.choose(document).leaves, rule.choose(document).leaves, strict=True)
@@ -190,7 +190,7 @@ def revealed(before: str, after: str, *, format: str, selection: Selection) -> l
 
 def _by_fate(text: str, format: str, selection: Selection) -> dict[bool, dict[object, Path]]:
     """Return values with their keys, and the path of each, by whether they are encrypted."""
-    document = formats.module(format).scan(text, comments=True)
+    document = formats.get(format).scan(text, comments=True)
     found: dict[bool, dict[object, Path]] = {True: {}, False: {}}
     for leaf, is_chosen in zip(document.leaves, selection.choose(document).leaves, strict=True):
         if leaf.data:  # an item's index may change

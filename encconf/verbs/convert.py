@@ -38,7 +38,7 @@ def converted(
     document = opened.document
     if requested and format == "yaml":
         rewrite = rewrite or any(part.close is not None for part in document.parts)
-    if not path and format == document.format and not (rewrite and formats.ROWS[format].indent is not None):
+    if not path and format == document.format and not (rewrite and formats.get(format).indent is not None):
         return plaintext.plain_text(opened, layout=layout)
     from encconf.formats import emit
     from encconf.verbs import changes
@@ -57,7 +57,7 @@ def stores_indent(format: str, *, config: str | None, target: str | None = None)
     The .sops.yaml is that of the file ``target``, or else that of the current folder.  If it cannot be read,
     it is ignored, since the caller needs nothing else from it.
     """
-    default = formats.ROWS[format].indent
+    default = formats.get(format).indent
     if default is None:
         return None
 

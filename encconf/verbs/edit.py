@@ -56,7 +56,7 @@ class Draft(Record):
     def show_block(self) -> None:
         """Show the sops block below the values, so that the user can change the keys there."""
         assert self.opened is not None
-        module = formats.module(self.format)
+        module = formats.get(self.format)
         block = module.render_block(self.opened.metadata.to_block())
         self.text = splice(self.text, module.attach(module.scan(self.text), block))
         self.shows_block = True
@@ -64,7 +64,7 @@ class Draft(Record):
     def encrypted(self, edited: str, credentials: Credentials, notify: Notify) -> str:
         """Encrypt the text that the editor saved.  Raises what checking and encrypting raise."""
         if self.shows_block:
-            module = formats.module(self.format)
+            module = formats.get(self.format)
             document = module.scan(edited)
             metadata = Metadata.of(document)
             self.rule = rule_of(metadata)

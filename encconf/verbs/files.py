@@ -173,7 +173,7 @@ def format_by_name(name: str, type: str | None) -> str:
                 hint=f"use --input-type {'|'.join(formats.NAMES)}",
             )
         return formats.of_path(name)
-    formats.module(type)
+    formats.get(type)
     return type
 
 

@@ -13,7 +13,7 @@ from encconf import formats
 from encconf.engine import loading, opening
 from encconf.errors import EmitError, NotEncryptedError, about
 from encconf.formats import emit
-from encconf.formats.plain import text_of
+from encconf.formats.writing import text_of
 from encconf.record import Options
 from encconf.text.document import Document, Leaf
 from encconf.text.path import Path, parse, spell
@@ -125,7 +125,7 @@ def documents(paths: Iterable[str], input_type: str | None) -> dict[str, Documen
     for path in paths:
         source = files.read(path, input_type=input_type)
         with about(source.label):
-            document = formats.module(source.format).scan(source.text)
+            document = formats.get(source.format).scan(source.text)
             if document.block is None:
                 raise NotEncryptedError
         found[source.label] = document

@@ -5,7 +5,7 @@ from __future__ import annotations
 from encconf import formats
 from encconf.engine import loading, opening, plaintext
 from encconf.errors import about, exclude
-from encconf.formats.plain import text_of
+from encconf.formats.writing import text_of
 from encconf.record import Options as Base
 from encconf.text.document import Leaf
 from encconf.text.path import parse
@@ -31,6 +31,7 @@ class Options(Base):
 def run(options: Options, front: Front) -> str:
     """Return one value of a file without quotes, or a mapping or list in the file's format."""
     from encconf.formats import emit
+    from encconf.formats.json import word_of_leaf
 
     resolve, json = options.resolve, options.json
     source = files.read(options.file, input_type=options.input_type)
@@ -40,7 +41,7 @@ def run(options: Options, front: Front) -> str:
     credentials = front.credentials()
     opened = source.open(credentials, ignore_mac=options.ignore_mac)
     format = opened.document.format
-    where = formats.module(format).located(opened.document, where)[-1]
+    where = formats.get(format).located(opened.document, where)[-1]
     with about(source.label):
         if where or json or resolve:
             opening.refuse_ciphertexts(opened)
@@ -53,7 +54,7 @@ def run(options: Options, front: Front) -> str:
         if json and not where:
             emit.refuse_several(trees, "json")
         if json:
-            said = emit.value(node, "json") if not isinstance(node, Leaf) else emit.json_word(node)
+            said = emit.value(node, "json") if not isinstance(node, Leaf) else word_of_leaf(node)
         elif isinstance(node, Leaf):
             said = text_of(node.type, node.data)
         elif not where and not resolve:

@@ -86,7 +86,7 @@ def plain_as(
     Unless it is to be ``whole``, a format that holds one document gets the first one, as in sops.
     Raises AlreadyEncryptedError, and what reading and writing the text raise.
     """
-    if format == target and not (rewrite and formats.ROWS[format].indent is not None):
+    if format == target and not (rewrite and formats.get(format).indent is not None):
         return plain
     from encconf.formats import emit
 

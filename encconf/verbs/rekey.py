@@ -42,7 +42,7 @@ def plan(
     Raises NotEncryptedError, MetadataError, ParseError, or EmptyGroupError for an empty group.  Raises
     PlaintextError for a selection that would decrypt values in the file, unless ``allow_plaintext`` is set.
     """
-    document = formats.scan_encrypted(text, formats.module(format), comments=selection is not None)
+    document = formats.scan_encrypted(text, formats.get(format), comments=selection is not None)
     metadata = Metadata.of(document)
     for group in groups:
         if not group:
@@ -85,7 +85,7 @@ def plan_change(
     ``admission`` decides who may get the data key; by default the keys that ``change`` adds, and your own.
     Raises what they raise, and NotEncryptedError, MetadataError and ParseError.
     """
-    document = formats.scan_encrypted(text, formats.module(format))
+    document = formats.scan_encrypted(text, formats.get(format))
     metadata = Metadata.of(document)
     return Plan(document, metadata, change(rule_of(metadata)), new_data_key=new_data_key, admission=admission)
 
@@ -139,7 +139,7 @@ def carry_out(
     if metadata.unmerged is not None:  # the record of the merge is bound to the recipients at the merge
         raise UnmergedError(metadata.unmerged, hint="resolve it with: encconf edit FILE")
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
-    module = formats.module(document.format)
+    module = formats.get(document.format)
     groups, threshold = wrap_again(
         data_key, metadata, wanted.rule, admission, credentials, sealing.lastmodified()
     )

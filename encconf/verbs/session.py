@@ -69,7 +69,7 @@ def run(options: Options, front: Front) -> None:
         from encconf.verbs.rule import find_rule
 
         rule = find_rule(file, options, notify=front.warn)
-        draft = Draft(formats.module(format).EXAMPLE, format, rule=rule)
+        draft = Draft(formats.get(format).example, format, rule=rule)
     else:
         plain: list[Path] = []
         with about(file):

@@ -64,7 +64,7 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
         from encconf.verbs.rule import find_rule as rule_for
 
         rule = rule_for(file, options, notify=front.warn)
-        plain = changes.put(formats.module(format).EMPTY, where, new, format=format)
+        plain = changes.put(formats.get(format).empty, where, new, format=format)
         return api.encrypt(plain, rule, format=format, credentials=front.credentials(), notify=front.warn)
 
     change_value(
@@ -126,7 +126,7 @@ def scan_to_change(
 
     Raises StrangerError if someone else would get it.
     """
-    document = formats.scan_encrypted(enc, formats.module(format), comments=True)
+    document = formats.scan_encrypted(enc, formats.get(format), comments=True)
     admission = Admission(lambda: find_rule(file, config=config), file=file)
     admission.check(Metadata.of(document), None, front.credentials(), new_data_key=ignore_mac)
     return document, admission

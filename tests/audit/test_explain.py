@@ -237,7 +237,7 @@ def test_the_explanation_matches_what_encrypting_does(
     after = explain(name, cwd=str(project.folder))
     assert after.state == "encrypted"
     assert after.differences == []
-    leaves = formats.module(format).scan(enc).leaves
+    leaves = formats.get(format).scan(enc).leaves
     really = [bool(leaf.data and leaf.data.startswith(b"ENC[AES256_GCM,")) for leaf in leaves]
     assert [fate.encrypted for fate in before.fates] == really
     assert [fate.now for fate in after.fates] == really

@@ -52,7 +52,7 @@ def _first_line(plain: str, format: str) -> int:
     """The line of the first value."""
     if format == "binary":
         return 1
-    leaf = formats.module(format).scan(plain).leaves[0]
+    leaf = formats.get(format).scan(plain).leaves[0]
     return plain.count("\n", 0, leaf.start) + 1
 
 

@@ -41,7 +41,7 @@ COUNT = 24
 
 def enc(text: str) -> str:
     """The wrapped data key of the first recipient."""
-    return Metadata.of(formats.module("yaml").scan(text)).groups[0][0].enc
+    return Metadata.of(formats.get("yaml").scan(text)).groups[0][0].enc
 
 
 # --- side by side ----------------------------------------------------------------------------------

@@ -10,11 +10,10 @@ import pytest
 from oracle import AgeKey, Sops
 from project import Project
 
-from encconf import api, keys
+from encconf import api, formats, keys
 from encconf.engine.metadata import Metadata
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import EncconfError
-from encconf.formats import module
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
 from encconf.text.document import splice
@@ -30,7 +29,7 @@ def stranger() -> AgeKey:
 
 def listing(text: str, *entries: WrappedKey, version: str = "3.13.3") -> str:
     """The file as somebody without a key writes it: with these entries in each of its groups."""
-    yaml = module("yaml")
+    yaml = formats.get("yaml")
     document = yaml.scan(text)
     metadata = Metadata.of(document)
     groups = [[*group, *entries] for group in metadata.groups]
@@ -187,7 +186,7 @@ def planted(project: Project, stranger: AgeKey, text: str) -> str:
     """A file for our recipients, under a data key that the stranger knows.  Also returns nothing else."""
     ours, theirs = (keys.master_key("age", key.recipient) for key in (project.key, stranger))
     full = api.encrypt(text, Rule([[ours, theirs]]), credentials=Credentials(project.key.environ()))
-    yaml = module("yaml")
+    yaml = formats.get("yaml")
     document = yaml.scan(full)
     metadata = Metadata.of(document)
     kept = metadata.replace(groups=[[each for each in metadata.groups[0] if each.key == ours]])
@@ -197,7 +196,7 @@ def planted(project: Project, stranger: AgeKey, text: str) -> str:
 
 def knows(project: Project, stranger: AgeKey) -> bool:
     """Whether the stranger opens the file with the data key of the planted one."""
-    yaml = module("yaml")
+    yaml = formats.get("yaml")
     text, full = project.read(FILE), project.read("planted.full")
     document = yaml.scan(text)
     theirs = Metadata.of(yaml.scan(full)).groups

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from encconf import formats
 from encconf.engine.cipher import split, unlock
 from encconf.engine.ciphertexts import Ciphertexts
 from encconf.errors import ConfigError
-from encconf.formats import module
 from encconf.rules.selection import DEFAULT, Selection
 
 KEY = bytes(range(32))
@@ -24,7 +24,7 @@ b_unencrypted: plain
 
 
 def test_new_ciphertexts_are_those_of_the_values_in_their_places() -> None:
-    yaml = module("yaml")
+    yaml = formats.get("yaml")
     document = yaml.scan(TEXT, comments=True)
     made = Ciphertexts(yaml, KEY, (), None)
     kept = made.kept(document)
@@ -47,7 +47,7 @@ def test_new_ciphertexts_are_those_of_the_values_in_their_places() -> None:
 
 
 def test_comments_and_a_rule_that_an_encrypted_one_would_match() -> None:
-    yaml = module("yaml")
+    yaml = formats.get("yaml")
     document = yaml.scan(TEXT, comments=True)
     made = Ciphertexts(yaml, KEY, (), None)
     ((start, end, enc),) = made.of_comments(document, document, DEFAULT.choose(document), DEFAULT)

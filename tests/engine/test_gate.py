@@ -12,7 +12,7 @@ from engine import credentials, rule
 from oracle import AgeKey
 
 import encconf
-from encconf import api, keys
+from encconf import api, formats, keys
 from encconf.engine import admission as gate
 from encconf.engine import sealing
 from encconf.engine.admission import CALLER, YOURSELF, Admission, rule_of
@@ -20,7 +20,6 @@ from encconf.engine.metadata import Metadata
 from encconf.envelope.wrap import Admitted, wrap_for
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import ConfigError, NoConfigError, StrangerError
-from encconf.formats import module
 from encconf.keys import MasterKey, master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
@@ -149,7 +148,7 @@ def test_a_key_that_opens_an_entry_is_not_therefore_its_recipient(age_key: AgeKe
     opens = credentials(age_key)
     assert api.decrypt(forged, credentials=opens) == "a: 1\n"
     with pytest.raises(StrangerError):
-        Admission().admit(rule_of(Metadata.of(module("yaml").scan(forged))), opens)
+        Admission().admit(rule_of(Metadata.of(formats.get("yaml").scan(forged))), opens)
 
 
 def test_the_rule_is_looked_up_once_and_only_if_somebody_needs_the_data_key() -> None:
@@ -221,7 +220,7 @@ def test_where_the_file_s_own_entries_are_wrapped_again_strangers_are_refused(
 
 def test_a_new_data_key_for_a_rule_made_from_a_file_needs_an_admission(age_key: AgeKey) -> None:
     text = api.encrypt("a: 1\n", rule(age_key, BOB), credentials=credentials(age_key))
-    own = rule_of(Metadata.of(module("yaml").scan(text)))
+    own = rule_of(Metadata.of(formats.get("yaml").scan(text)))
     opens = credentials(age_key)
     with pytest.raises(StrangerError, match=BOB.recipient):
         sealing.encrypt("a: 2\n", own, format="yaml", credentials=opens)

@@ -11,13 +11,12 @@ import pytest
 from engine import credentials, opened, rule, values
 from oracle import AgeKey, Sops
 
-from encconf import api
+from encconf import api, formats
 from encconf.engine import opening, plaintext
 from encconf.engine.layout import Layout
 from encconf.engine.metadata import LAYOUT_AAD
 from encconf.engine.seal import Encryptor
 from encconf.errors import EmitError
-from encconf.formats import module
 from encconf.rules.selection import Selection
 from encconf.verbs import changes
 
@@ -50,9 +49,9 @@ def test_comes_back(name: str, age_key: AgeKey, sops: Sops) -> None:
     encrypted = api.encrypt(text, rule(age_key), credentials=creds)
     assert "encconf_layout" in encrypted
     assert api.decrypt(encrypted, credentials=creds) == text
-    plain = module("yaml").load_plain(text)
+    plain = formats.get("yaml").load_plain(text)
     assert api.loads(encrypted, credentials=creds) == plain[0]
-    assert values(module("yaml").load_plain(sops.decrypt(encrypted, "yaml"))) == values(plain)
+    assert values(formats.get("yaml").load_plain(sops.decrypt(encrypted, "yaml"))) == values(plain)
 
 
 def test_not_written_where_it_isnt_needed(age_key: AgeKey) -> None:
@@ -99,8 +98,10 @@ def test_a_stale_record_is_ignored(swapped: str, age_key: AgeKey) -> None:
     without = re.sub("    encconf_layout: .*\n", "", new)
     stale = without.replace("    lastmodified", record.group() + "    lastmodified", 1)
     decrypted = api.decrypt(stale, credentials=creds)
-    assert values(module("yaml").load_plain(decrypted)) == values(module("yaml").load_plain(swapped))
-    assert values(api.loads(stale, credentials=creds)) == values(module("yaml").load_plain(swapped)[0])
+    assert values(formats.get("yaml").load_plain(decrypted)) == values(
+        formats.get("yaml").load_plain(swapped)
+    )
+    assert values(api.loads(stale, credentials=creds)) == values(formats.get("yaml").load_plain(swapped)[0])
 
 
 def test_a_forged_record_is_ignored(age_key: AgeKey) -> None:

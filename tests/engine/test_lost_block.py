@@ -9,9 +9,9 @@ from engine import credentials, rule
 from oracle import AgeKey, Sops
 
 import encconf
-from encconf import api
+from encconf import api, formats
 from encconf.errors import DecryptError, LostBlockError, NotEncryptedError
-from encconf.formats import module, sniff
+from encconf.formats import sniff
 from encconf.text.document import splice
 from encconf.verbs import changes
 
@@ -28,7 +28,7 @@ SUFFIX = {"dotenv": "env"}
 def lost(key: AgeKey, format: str, plain: str = "") -> str:
     """Return an encrypted text without its block."""
     text = api.encrypt(plain or PLAIN[format], rule(key), format=format, credentials=credentials(key))
-    handler = module(format)
+    handler = formats.get(format)
     document = handler.scan(text, comments=True)
     return splice(text, handler.detach(document))
 

@@ -11,9 +11,10 @@ from encconf import formats
 from encconf.engine import metadata
 from encconf.engine.metadata import Metadata, rewritten
 from encconf.errors import MetadataError, NotEncryptedError
-from encconf.formats import yaml_block as yaml
 from encconf.rules.selection import DEFAULT, EVERYTHING
 from encconf.text.document import Document
+
+yaml = formats.get("yaml")
 
 AGE = {"recipient": "age1x", "enc": "wrapped"}
 BLOCK: dict[str, object] = {
@@ -220,7 +221,7 @@ NEW = OLD.replace(mac="ENC[new]", lastmodified="2026-01-02T03:04:06Z", layout="E
 
 @pytest.mark.parametrize("format", formats.ROWS)
 def test_a_rewritten_block_changes_in_three_places(format: str) -> None:
-    handler = formats.module(format)
+    handler = formats.get(format)
     before, after = (handler.render_block(each.to_block()) for each in (OLD, NEW))
     assert rewritten(before, OLD, NEW) == after
     crlf = before.replace("\n", "\r\n")

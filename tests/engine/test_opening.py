@@ -8,7 +8,7 @@ import pytest
 from engine import credentials, rule
 from oracle import AgeKey
 
-from encconf import api
+from encconf import api, formats
 from encconf.engine import opening, seal
 from encconf.engine.mac import digest
 from encconf.engine.opening import Opened, as_text, bounded, open_encrypted, open_text
@@ -26,11 +26,10 @@ from encconf.errors import (
     UnmergedError,
     WrongTypeError,
 )
-from encconf.formats import module
 from encconf.identities import credentials as identities
 from encconf.rules.selection import Selection
 
-YAML = module("yaml")
+YAML = formats.get("yaml")
 PLAIN = "a: 1\nb_unencrypted: 2\n"
 
 

@@ -36,7 +36,7 @@ def test_g_the_moved_document_is_what_a_scan_finds(format: str, age_key: AgeKey)
         moved = plaintext.moved_document(opened)
         if moved is None:
             continue
-        found = formats.module(format).scan(text)
+        found = formats.get(format).scan(text)
         assert moved.text == text
         assert [(leaf.start, leaf.end) for leaf in moved.leaves] == [
             (leaf.start, leaf.end) for leaf in found.leaves
@@ -100,7 +100,7 @@ def test_a_file_with_comments_among_the_items_of_a_list_is_scanned() -> None:
     creds = credentials(AgeKey.load(FIXTURES / "keys" / "alice.txt"))
     sealed = (FIXTURES / "sops" / "comments.enc.yaml").read_text()
     plain = api.decrypt(sealed, credentials=creds)
-    path = next(leaf.path for leaf in formats.module("yaml").scan(plain).leaves if leaf.type == "str")
+    path = next(leaf.path for leaf in formats.get("yaml").scan(plain).leaves if leaf.type == "str")
     assert plaintext.moved_document(opening.open_text(sealed, format="yaml", credentials=creds)) is None
     done = changes.change(sealed, "yaml", (path, "new"), credentials=creds)
     assert api.decrypt(done, credentials=creds) == changes.put(plain, path, "new", format="yaml")

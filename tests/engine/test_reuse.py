@@ -9,14 +9,13 @@ from engine import changed_lines, credentials, rule, sealed_leaves
 from generate import yaml_text
 from oracle import FIXTURES, AgeKey, Sops
 
-from encconf import api
+from encconf import api, formats
 from encconf.engine import opening, reuse, sealing
 from encconf.engine.opening import Opened
 from encconf.errors import EncconfError
-from encconf.formats import module
 from encconf.identities.credentials import Credentials
 
-yaml = module("yaml")
+yaml = formats.get("yaml")
 
 TEXT = """\
 # who we are

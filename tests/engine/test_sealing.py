@@ -9,12 +9,12 @@ import pytest
 from engine import credentials, rule, sealed_leaves
 from oracle import AgeKey, Sops
 
-from encconf import SOPS_VERSION, api
+from encconf import SOPS_VERSION, api, formats
 from encconf.engine import opening, seal, sealing
 from encconf.engine.mac import digest
 from encconf.engine.metadata import Metadata
 from encconf.errors import AlreadyEncryptedError, ConfigError, EmitError, EncconfError, UsageError
-from encconf.formats import Prepared, module
+from encconf.formats import Prepared
 from encconf.identities import credentials as identities
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
 
@@ -32,7 +32,7 @@ def encrypt(text: str, key: AgeKey, **options: Any) -> tuple[str, list[str]]:
 
 
 def metadata(text: str, format: str = "yaml") -> Metadata:
-    return Metadata.of(module(format).scan(text))
+    return Metadata.of(formats.get(format).scan(text))
 
 
 def lines(text: str, *names: str) -> list[str]:
@@ -242,7 +242,7 @@ def test_the_marks_of_a_merge_go(age_key: AgeKey) -> None:
     twin, _ = encrypt("a: 1\n", age_key)
     there = opening.open_text(twin, format="yaml", credentials=credentials(age_key))
     marked = twin.replace("    mac:", "    encconf_merge: x\n    mac:")
-    there.document = module("yaml").scan(marked)
+    there.document = formats.get("yaml").scan(marked)
     there.metadata.unknown["encconf_merge"] = "x"
     assert "encconf_merge" not in encrypt("a: 2\n", age_key, twin=there)[0]
 
@@ -392,7 +392,7 @@ def test_a_respelled_text_must_say_the_same(age_key: AgeKey, monkeypatch: pytest
     def prepare(*_: object, **__: object) -> Prepared:
         return Prepared("a: 2\n", {})
 
-    monkeypatch.setattr(module("yaml"), "prepare", prepare)
+    monkeypatch.setattr(formats.get("yaml"), "prepare", prepare)
     with pytest.raises(EmitError, match="without changing a value"):
         api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
 

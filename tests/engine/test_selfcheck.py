@@ -46,7 +46,7 @@ def test_a6_a_comment_that_does_not_come_back_is_noticed(
     text = TEXTS[format]
     good = api.encrypt(text, rule(age_key), format=format, credentials=creds)
     opened = opening.open_text(good, format=format, credentials=creds)
-    monkeypatch.setattr(formats.module(format), "comment_text", lambda plain: None)
+    monkeypatch.setattr(formats.get(format), "comment_text", lambda plain: None)
     with pytest.raises(EmitError, match="exactly the same"):
         api.encrypt(text, rule(age_key), format=format, credentials=creds)
     with pytest.raises(EmitError, match="exactly the same"):
@@ -137,7 +137,7 @@ PLAIN = "a: one\nb_unencrypted: 2\n"
 
 def refused(key: AgeKey, change: str, by: str, *, chosen: bytes = b"\1\0") -> str:
     """What `check_finished` says of an encrypted text that was changed, "" if nothing."""
-    yaml = formats.module("yaml")
+    yaml = formats.get("yaml")
     sealed = api.encrypt(PLAIN, rule(key), credentials=credentials(key))
     meant = yaml.scan(sealed)
     encs = [str(leaf.data, "ascii") if leaf.type == "str" else None for leaf in meant.leaves if leaf.data]
@@ -200,7 +200,7 @@ def test_a_value_that_would_be_another_is_not_written(change: str, by: str, at: 
 
 def test_every_document_of_a_stream_has_the_block(age_key: AgeKey) -> None:
     """sops reads the block of one of them, and which one is its choice."""
-    yaml = formats.module("yaml")
+    yaml = formats.get("yaml")
     stream = "a: one\n---\nb: two\n"
     sealed = api.encrypt(stream, rule(age_key), credentials=credentials(age_key))
     assert sealed.count("sops:") == 2
@@ -218,7 +218,7 @@ def test_a_ciphertext_at_another_path_is_decrypted_as_a_reader_does(
     step: str | None, age_key: AgeKey
 ) -> None:
     """This run encrypted it for its own path only, so a scan that finds another path is an error."""
-    yaml = formats.module("yaml")
+    yaml = formats.get("yaml")
     sealed = api.encrypt(PLAIN, rule(age_key), credentials=credentials(age_key))
     data_key = opening.open_text(sealed, format="yaml", credentials=credentials(age_key)).data_key
     final = yaml.scan(sealed)
@@ -238,7 +238,7 @@ def test_a_text_whose_mac_does_not_fit_is_not_written(age_key: AgeKey) -> None:
     """The values are the right ones, but every reader would refuse the file."""
     sealed = api.encrypt(PLAIN, rule(age_key), credentials=credentials(age_key))
     data_key = opening.open_text(sealed, format="yaml", credentials=credentials(age_key)).data_key
-    yaml = formats.module("yaml")
+    yaml = formats.get("yaml")
     assert selfcheck.comes_back(yaml.scan(sealed), PLAIN, data_key)
     with pytest.raises(MacMismatchError):
         selfcheck.comes_back(yaml.scan(sealed + "    mac_only_encrypted: true\n"), PLAIN, data_key)
@@ -251,7 +251,7 @@ def test_a_text_may_be_just_as_large_as_encconf_reads(
     plain = "".join(f"{face}{number}_unencrypted: x\n" for number in range(30))
     sealed = api.encrypt(plain, rule(age_key), credentials=credentials(age_key))
     data_key = opening.open_text(sealed, format="yaml", credentials=credentials(age_key)).data_key
-    yaml = formats.module("yaml")
+    yaml = formats.get("yaml")
     monkeypatch.setattr(fileio, "LIMIT", len(sealed.encode()))
     assert selfcheck.comes_back(yaml.scan(sealed), plain, data_key)
     monkeypatch.setattr(fileio, "LIMIT", len(sealed.encode()) - 1)

@@ -6,10 +6,10 @@ import json
 
 from hypothesis import strategies as st
 
-from encconf.formats import module
+from encconf import formats
 from encconf.text.document import splice
 
-format = module("json")
+format = formats.get("json")
 
 
 def detach(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encconf.formats.comment_scan import FOOT, HEAD, LINE, MARK, NODE, TEXT, Scanner, count_breaks
+from encconf.formats.yaml_comments import FOOT, HEAD, LINE, MARK, NODE, TEXT, Scanner, count_breaks
 
 NAMES = {HEAD: "head", LINE: "line", FOOT: "foot"}
 

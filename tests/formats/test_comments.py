@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from oracle import SopsError
 from ruamel.yaml import YAML
 
-from encconf.formats.comments import place
+from encconf.formats.yaml_comments import place
 
 
 def parse(text, *, pure=False):

@@ -14,16 +14,15 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 from pace import at_most
 
-from encconf import api
+from encconf import api, formats
 from encconf.engine import opening, plaintext
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
-from encconf.formats import module
 from encconf.io import fileio
 from encconf.rules.selection import Selection
 from encconf.testing.contracts.format import SECRET
 from encconf.verbs import changes
 
-format = module("dotenv")
+format = formats.get("dotenv")
 
 KEY = AgeKey.generate()
 CREDENTIALS = credentials(KEY)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from encconf import formats
 from encconf.errors import EmitError
-from encconf.formats import emit, module
+from encconf.formats import emit
+from encconf.formats.json import word_of_leaf
 
 YAML = "# top\na: 1  # one\nb:\n  # in\n  c: [x, true, 1.5]\n  # end\nd: []\ne: {}\n"
 DOTENV = "# top\nA=1 # no\nB=a\\nb\n# end\n"
@@ -13,7 +15,7 @@ INI = "; s\n[s]\n; k\na = 1 ; i\nb = x y\n[t]\nlong = z\n"
 
 
 def rendered(text: str, source: str, target: str, indent: int | None = None) -> str:
-    trees, notes = emit.trees_of(module(source).scan(text, comments=True))
+    trees, notes = emit.trees_of(formats.get(source).scan(text, comments=True))
     return emit.render(trees, target, notes, indent=indent)
 
 
@@ -112,14 +114,14 @@ def test_an_indentation_below_zero(target: str, indent: int) -> None:
     ],
 )
 def test_value(key: str, format: str, expected: str) -> None:
-    tree = emit.trees_of(module("yaml").scan("s: 'a #b'\nn: 5\nl: [1, x]\ne: []\nm: {k: v}\n"))[0][0]
+    tree = emit.trees_of(formats.get("yaml").scan("s: 'a #b'\nn: 5\nl: [1, x]\ne: []\nm: {k: v}\n"))[0][0]
     said = emit.value(tree[key], format)
     assert said.removesuffix("\n") == expected.removesuffix("\n")
 
 
 @pytest.mark.parametrize("key", ["n", "l"])
 def test_only_strings_in_dotenv(key: str) -> None:
-    tree = emit.trees_of(module("yaml").scan("n: 5\nl: [1]\n"))[0][0]
+    tree = emit.trees_of(formats.get("yaml").scan("n: 5\nl: [1]\n"))[0][0]
     with pytest.raises(EmitError, match="dotenv files hold strings"):
         emit.value(tree[key], "dotenv")
 
@@ -147,13 +149,13 @@ def test_only_strings_in_dotenv(key: str) -> None:
 )
 def test_single_values(type: str, data: bytes | None, text: str, json: str, plain: object) -> None:
     leaf = emit.leaf_of(type, data)
-    assert (emit.text(leaf), emit.json_word(leaf), emit.plain_value(leaf)) == (text, json, plain)
+    assert (emit.text(leaf), word_of_leaf(leaf), emit.plain_value(leaf)) == (text, json, plain)
 
 
 def test_bytes_that_are_no_text() -> None:
     leaf = emit.leaf_of("str", b"s3cr\xff")
-    assert emit.json_word(leaf) == '"s3cr\\ufffd"'
-    assert emit.json_word(emit.leaf_of("str", b"\xe2\x82x")) == '"\\ufffd\\ufffdx"'  # as Go, for each byte
+    assert word_of_leaf(leaf) == '"s3cr\\ufffd"'
+    assert word_of_leaf(emit.leaf_of("str", b"\xe2\x82x")) == '"\\ufffd\\ufffdx"'  # as Go, for each byte
     for said in (emit.text, emit.plain_value):
         with pytest.raises(EmitError) as caught:
             said(leaf)
@@ -161,14 +163,14 @@ def test_bytes_that_are_no_text() -> None:
 
 
 def test_comments_that_sops_stores_as_items() -> None:
-    document = module("yaml").scan("l:\n- c\n- 1\n- d\n")
+    document = formats.get("yaml").scan("l:\n- c\n- 1\n- d\n")
     document.leaves[0].type = document.leaves[2].type = "comment"
     trees, notes = emit.trees_of(document)
     assert emit.render(trees, "yaml", notes) == "l:\n    #c\n    - 1\n    #d\n"
 
 
 def test_flat_and_plain() -> None:
-    tree = emit.trees_of(module("yaml").scan("a: {b: [1, x]}\nc: true\n"))[0][0]
+    tree = emit.trees_of(formats.get("yaml").scan("a: {b: [1, x]}\nc: true\n"))[0][0]
     assert [(path, emit.text(leaf)) for path, leaf in emit.flat(tree)] == [
         (("a", "b", 0), "1"),
         (("a", "b", 1), "x"),

@@ -7,7 +7,8 @@ import json
 import pytest
 from oracle import AgeKey, Sops
 
-from encconf.formats import emit, emit_yaml, goyaml, module
+from encconf import formats
+from encconf.formats import emit, goyaml, yaml_layout
 
 STRINGS = [
     ("", '""'),
@@ -51,7 +52,7 @@ STRINGS = [
 
 @pytest.mark.parametrize(("value", "word"), STRINGS)
 def test_strings(value: str, word: str) -> None:
-    assert emit_yaml.string(value, column=4) == word
+    assert yaml_layout.go_string(value, column=4) == word
 
 
 def test_strings_are_those_of_sops(sops: Sops, age_key: AgeKey) -> None:
@@ -62,17 +63,17 @@ def test_strings_are_those_of_sops(sops: Sops, age_key: AgeKey) -> None:
     by_sops = sops.decrypt(
         sops.encrypt(json.dumps(values), "json", age=age_key.recipient), "json", "--output-type", "yaml"
     )
-    trees, notes = emit.trees_of(module("json").scan(json.dumps(values)))
+    trees, notes = emit.trees_of(formats.get("json").scan(json.dumps(values)))
     assert emit.render(trees, "yaml", notes) == by_sops
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\n"])
 def test_a_key_has_one_line(value: str) -> None:
-    assert emit_yaml.string(value, simple=True) == json.dumps(value)
+    assert yaml_layout.go_string(value, simple=True) == json.dumps(value)
 
 
 def test_a_block_deeper_than_its_header_can_say_is_quoted() -> None:
-    assert emit_yaml.string(" a\nb", column=12, deeper=12) == '" a\\nb"'
+    assert yaml_layout.go_string(" a\nb", column=12, deeper=12) == '" a\\nb"'
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_a_block_deeper_than_its_header_can_say_is_quoted() -> None:
     ],
 )
 def test_floats(number: float, word: str) -> None:
-    assert emit_yaml.scalar(emit.leaf_of("float", goyaml.format_float(number))) == word
+    assert yaml_layout.go_scalar(emit.leaf_of("float", goyaml.format_float(number))) == word
 
 
 def test_other_single_values() -> None:
@@ -102,7 +103,7 @@ def test_other_single_values() -> None:
         ("time", b"2001-01-01T00:00:00Z"),
         ("str", b"\xff"),
     ]
-    words = [emit_yaml.scalar(emit.leaf_of(type, data)) for type, data in values]
+    words = [yaml_layout.go_scalar(emit.leaf_of(type, data)) for type, data in values]
     assert words == ["null", "false", "5", "2001-01-01T00:00:00Z", "!!binary /w=="]
 
 
@@ -119,7 +120,7 @@ def test_other_single_values() -> None:
     ],
 )
 def test_documents(text: str, step: int, expected: str) -> None:
-    trees, notes = emit.trees_of(module("yaml").scan(text, comments=True))
-    said = emit_yaml.document(trees[0], notes, step)
-    assert module("yaml").load_plain(said) == module("yaml").load_plain(text)
+    trees, notes = emit.trees_of(formats.get("yaml").scan(text, comments=True))
+    said = yaml_layout.go_document(trees[0], notes, step)
+    assert formats.get("yaml").load_plain(said) == formats.get("yaml").load_plain(text)
     assert said == expected

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from encconf import formats
 from encconf.errors import EmitError, EncconfError, MetadataError
-from encconf.formats import flat, module
+from encconf.formats import flat
 from encconf.text.document import Leaf, Scope
 
-dotenv, ini = module("dotenv"), module("ini")
+dotenv, ini = formats.get("dotenv"), formats.get("ini")
 
 BLOCK: dict[str, object] = {
     "mac": "m",

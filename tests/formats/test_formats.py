@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from pathlib import Path
 
@@ -17,22 +16,13 @@ from encconf.merge import merge
 from encconf.testing.contracts.format import SECRET, FormatContract
 from encconf.verbs import changes
 
+TOY = formats.Row("formats.toy_format.Toy", (".toy",), "encconf.formats.dotenv_tree.DotenvWriting")
+
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = formats.Row("toy", (".toy",), ("formats.toy_format",), "encconf.formats.dotenv_tree")
-    monkeypatch.setitem(formats.ROWS, "toy", row)
+    monkeypatch.setitem(formats.ROWS, "toy", TOY)
     monkeypatch.setattr(formats, "NAMES", (*formats.NAMES, "toy"))
-
-
-@pytest.mark.parametrize("name", formats.NAMES)
-def test_no_name_is_defined_in_two_modules_of_a_format(name: str) -> None:
-    """One of the two definitions would never be used."""
-    found: dict[str, object] = {}
-    for module in formats.ROWS[name].modules:
-        for public, value in vars(importlib.import_module(module)).items():
-            if public[0] != "_":
-                assert found.setdefault(public, value) is value, f"{public} in {module}"
 
 
 class TestToy(FormatContract):
@@ -81,11 +71,11 @@ def test_a_plaintext_that_has_a_sops_entry() -> None:
         ("ini", "[a]\nc = x\n[sops]\nb = y\n", {"a": {"c": "x"}, "sops": {"b": "y"}}),
         ("dotenv", "a=x\nsops_b=y\n", {"a": "x"}),
     ):
-        assert formats.module(name).load_plain(text) == [loaded], name
+        assert formats.get(name).load_plain(text) == [loaded], name
 
 
 def test_many_first_halves_of_conflicts_take_linear_time() -> None:
-    yaml = formats.module("yaml")
+    yaml = formats.get("yaml")
     with at_most(2), pytest.raises(ParseError, match="top level"):
         formats.scan_encrypted("<<<<<<< x\n" * 40_000, yaml)
     with pytest.raises(ParseError, match=r"conflict markers") as caught:

@@ -14,16 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf import api
+from encconf import api, formats
 from encconf.engine import opening, plaintext
 from encconf.errors import EmitError, EncconfError, ParseError
-from encconf.formats import module
 from encconf.io import fileio
 from encconf.rules.selection import Selection
 from encconf.testing.contracts.format import SECRET
 from encconf.verbs import changes
 
-format = module("ini")
+format = formats.get("ini")
 
 KEY = AgeKey.generate()
 CREDENTIALS = credentials(KEY)

@@ -11,12 +11,11 @@ from engine import credentials, rule
 from oracle import AgeKey, Sops
 from pace import at_most
 
-from encconf import api
+from encconf import api, formats
 from encconf.errors import ParseError
-from encconf.formats import module
 from encconf.rules.selection import Selection
 
-format = module("ini")
+format = formats.get("ini")
 
 KEY = AgeKey.generate()
 

@@ -11,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf import api
+from encconf import api, formats
 from encconf.errors import AlreadyEncryptedError, EmitError, ParseError
-from encconf.formats import module
-from encconf.formats.ini_text import spell
+from encconf.formats.ini import spell
 from encconf.text.document import splice
 
-format = module("ini")
+format = formats.get("ini")
 
 
 @pytest.mark.parametrize(

@@ -19,19 +19,18 @@ from hypothesis import given, settings
 from oracle import AgeKey, Sops
 from pace import at_most
 
-from encconf import api
+from encconf import api, formats
 from encconf.engine import opening, plaintext, seal
 from encconf.engine.mac import digest
 from encconf.engine.metadata import Metadata
 from encconf.envelope.open import open_data_key
 from encconf.errors import EncconfError, LimitError, ParseError
-from encconf.formats import module
 from encconf.identities.credentials import Credentials
 from encconf.testing.contracts.format import SECRET
 from encconf.text.document import MAX_DEPTH, Document, Leaf, splice
 from encconf.verbs import changes
 
-format = module("json")
+format = formats.get("json")
 
 LONE = "[\ud800-\udfff]"
 ENC = "ENC[AES256_GCM,data:{},iv:aXY=,tag:dGFn,type:{}]"

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
+from encconf import formats
 from encconf.errors import EmitError
-from encconf.formats import module
 from encconf.text.document import Leaf, splice
 
-format = module("json")
+format = formats.get("json")
 
 ENC = "ENC[AES256_GCM,data:{},iv:aXY=,tag:dGFn,type:{}]"
 

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from encconf.formats import line_values, lines
+from encconf.formats import yaml_lines
 from encconf.text.document import Scope
 
 
@@ -28,7 +28,7 @@ from encconf.text.document import Scope
     ],
 )
 def test_quoted(rest: str, found: tuple[int, bytes] | None) -> None:
-    assert line_values.quoted(rest) == found
+    assert yaml_lines.quoted(rest) == found
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_quoted(rest: str, found: tuple[int, bytes] | None) -> None:
     ],
 )
 def test_block_scalar(rest: str, data: bytes | None) -> None:
-    assert line_values.block_scalar(rest, 2) == (None if data is None else (len(rest) + 1, data))
+    assert yaml_lines.block_scalar(rest, 2) == (None if data is None else (len(rest) + 1, data))
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ def test_block_scalar(rest: str, data: bytes | None) -> None:
     ],
 )
 def test_words(rest: str, words: list[tuple[str, str, str]]) -> None:
-    flow = line_values.matched(line_values.FLOW, rest)
+    flow = yaml_lines.matched(yaml_lines.FLOW, rest)
     assert flow is not None
     scope = Scope(None, None, (), "", []).inside("l", [])
     leaves, shape = [], list[str]()
-    assert line_values.add_words(scope, 3, flow[0], leaves, shape)
+    assert yaml_lines.add_words(scope, 3, flow[0], leaves, shape)
     assert [((leaf.data or b"").decode(), leaf.type, leaf.style) for leaf in leaves] == words
     assert shape == ["-"] * len(words)
     assert scope.node == [None] * len(words)
@@ -71,12 +71,12 @@ def test_words(rest: str, words: list[tuple[str, str, str]]) -> None:
 
 def test_a_word_that_sops_refuses() -> None:
     scope = Scope(None, None, (), "", [])
-    assert not line_values.add_words(scope, 0, "[9223372036854775808]", [], [])
+    assert not yaml_lines.add_words(scope, 0, "[9223372036854775808]", [], [])
 
 
 @pytest.mark.parametrize("rest", ["[a: b]", "[[a]]", "[a,]", "[&a b]", "[a] b", "{a: b}", "[", "[a#, b"])
 def test_other_brackets(rest: str) -> None:
-    assert line_values.matched(line_values.FLOW, rest) is None
+    assert yaml_lines.matched(yaml_lines.FLOW, rest) is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_other_brackets(rest: str) -> None:
     [("a b # c", "a b"), ("a:b", "a:b"), ("a#b", "a#b"), ("a: b", None), ("a:", None), ("a  ", "a")],
 )
 def test_plain_scalars(rest: str, word: str | None) -> None:
-    found = line_values.matched(line_values.PLAIN_SCALAR, rest)
+    found = yaml_lines.matched(yaml_lines.PLAIN_SCALAR, rest)
     assert (found and found[1]) == word
 
 
@@ -102,13 +102,13 @@ def test_patterns_are_not_matched_with_long_values(value: str) -> None:
     """They would take more than a hundred bytes for each character."""
     tracemalloc.start()
     try:
-        assert lines.scan(f"a: {value}\n", True) is None
+        assert yaml_lines.scan(f"a: {value}\n", True) is None
         assert tracemalloc.get_traced_memory()[1] < 20 * LONG
     finally:
         tracemalloc.stop()
 
 
 def test_a_long_value_in_quotes_is_read() -> None:
-    document = lines.scan(f"a: '{'x' * LONG}'\nb: {'y' * LONG}\n", True)
+    document = yaml_lines.scan(f"a: '{'x' * LONG}'\nb: {'y' * LONG}\n", True)
     assert document is not None
     assert [len(leaf.data or b"") for leaf in document.leaves] == [LONG, LONG]

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from encconf.errors import EncconfError
-from encconf.formats import lines, yaml_events
-from encconf.formats.yaml_parser import TooNewError
+from encconf.formats import yaml_events, yaml_lines
+from encconf.formats.yaml_events import TooNewError
 from encconf.text.document import Comment, Document, Leaf, Scope
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +71,7 @@ def slow(text: str, comments: bool) -> Document | None:
 
 def check(text: str, comments: bool) -> bool:
     """Assert that the line scanner gives nothing, or what libyaml gives; returns which."""
-    got = lines.scan(text, comments)
+    got = yaml_lines.scan(text, comments)
     if got is None:
         return False
     expected = slow(text, comments)
@@ -383,7 +383,7 @@ def test_enough_fixtures_are_in_the_subset() -> None:
 def test_what_sops_writes_is_in_the_subset(name: str) -> None:
     text = (FIXTURES / "sops" / f"{name}.enc.yaml").read_text()
     assert check(text, False)
-    assert lines.scan(text, False).block is not None  # type: ignore[union-attr]
+    assert yaml_lines.scan(text, False).block is not None  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -417,8 +417,8 @@ def test_ordinary_texts_are_in_the_subset(text: str) -> None:
     ],
 )  # fmt: skip
 def test_all_else_is_left_to_libyaml(text: str) -> None:
-    assert lines.scan(text, False) is None
-    assert lines.scan(text, True) is None
+    assert yaml_lines.scan(text, False) is None
+    assert yaml_lines.scan(text, True) is None
 
 
 def test_hostile_texts_take_no_long_time() -> None:
@@ -436,12 +436,13 @@ def test_hostile_texts_take_no_long_time() -> None:
         ("a" * 900 + "\n") * 500,
         ("  - " + '"' * 3 + "\n") * many,
     ):
-        assert lines.scan(text, True) is None
+        assert yaml_lines.scan(text, True) is None
 
 
 def test_no_yaml_library_is_loaded() -> None:
     code = (
-        "import sys; from encconf.formats import yaml; text = open(sys.argv[1]).read()\n"
+        "import sys; from encconf import formats; yaml = formats.get('yaml')\n"
+        "text = open(sys.argv[1]).read()\n"
         "assert yaml.scan(text).block['mac']; assert not [m for m in sys.modules if 'ruamel' in m]"
     )
     path = FIXTURES / "sops" / "helm-values.enc.yaml"

@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from encconf.errors import EmitError, PathNotFoundError
-from encconf.formats import plain
+from encconf.formats import writing
 
 TREE = {"a": {"b": 1}, "l": [1, {"x": 2}, 3]}
 
@@ -25,13 +25,13 @@ TREE = {"a": {"b": 1}, "l": [1, {"x": 2}, 3]}
     ],
 )
 def test_what_sops_stores(value: bool | float | str | None, stored: tuple[str, bytes], text: str) -> None:
-    assert plain.stored(value) == stored
-    assert plain.string_of(value) == text
+    assert writing.stored(value) == stored
+    assert writing.string_of(value) == text
 
 
 def test_bytes_that_are_no_text() -> None:
     with pytest.raises(EmitError, match="not UTF-8"):
-        plain.text_of("str", b"\xff")
+        writing.text_of("str", b"\xff")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_bytes_that_are_no_text() -> None:
     ],
 )
 def test_a_value_is_put(path: tuple[str | int, ...], after: object) -> None:
-    assert plain.put_plain(copy.deepcopy(TREE), path, "new") == after
+    assert writing.put_plain(copy.deepcopy(TREE), path, "new") == after
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_value_is_put(path: tuple[str | int, ...], after: object) -> None:
 )
 def test_a_value_is_removed(path: tuple[str | int, ...], after: object) -> None:
     tree = copy.deepcopy(TREE)
-    plain.drop_plain(tree, path)
+    writing.drop_plain(tree, path)
     assert tree == after
 
 
@@ -80,7 +80,7 @@ def test_a_value_is_removed(path: tuple[str | int, ...], after: object) -> None:
     ],
 )
 def test_indexes_are_counted_from_the_start(path: tuple[str | int, ...], found: object) -> None:
-    assert plain.settled(TREE, path) == found
+    assert writing.settled(TREE, path) == found
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_indexes_are_counted_from_the_start(path: tuple[str | int, ...], found: 
 )
 def test_steps_that_cannot_be(path: tuple[str | int, ...], said: str) -> None:
     with pytest.raises(PathNotFoundError, match=said):
-        plain.settled(TREE, path)
+        writing.settled(TREE, path)
 
 
 def test_what_is_missing_is_named() -> None:
-    assert str(plain.missing(("a", "x", 0)).message) == "no value at a.x[0]"
+    assert str(writing.missing(("a", "x", 0)).message) == "no value at a.x[0]"

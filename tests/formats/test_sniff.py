@@ -166,10 +166,10 @@ def test_the_format_by_the_content_or_else_by_the_name() -> None:
 @pytest.mark.parametrize("format", [format for format in SEALED if format != "binary"])
 def test_the_block_alone_says_the_same(format: str) -> None:
     text = SEALED[format]
-    found = sniff.from_block(text.encode(), format)
+    found = formats.get(format).from_entry(text.encode())
     assert found is not None
     assert len(found) < len(text)
-    scan = formats.module(format).scan
+    scan = formats.get(format).scan
     assert scan(found.decode()).block == scan(text).block
 
 
@@ -182,8 +182,8 @@ def test_a_block_whose_place_is_not_plain() -> None:
         "toml": "[[sops]]\n",
         "binary": "sops",
     }.items():
-        assert sniff.from_block(text.encode(), format) is None
-    assert sniff.from_block(b"sops:\n  a: 1\nsops:\n  b: 1\n", "yaml") is None
+        assert formats.get(format).from_entry(text.encode()) is None
+    assert formats.get("yaml").from_entry(b"sops:\n  a: 1\nsops:\n  b: 1\n") is None
 
 
 def test_i9_utf16() -> None:

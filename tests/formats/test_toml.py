@@ -32,14 +32,14 @@ from encconf import SOPS_VERSION, api, formats
 from encconf.engine import loading, seal
 from encconf.engine.opening import open_text
 from encconf.errors import EmitError, EncconfError
-from encconf.formats import module, toml_scan
+from encconf.formats import toml_scan
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT, Selection
 from encconf.testing.contracts.format import SECRET, FormatContract
 from encconf.text.document import Leaf, splice
 from encconf.verbs import changes
 
-format = module("toml")
+format = formats.get("toml")
 
 
 def one(value: str) -> Leaf:
@@ -339,7 +339,7 @@ def test_a_changed_file_is_noticed() -> None:
 
 def test_the_format_is_told_by_the_name(tmp_path: Path) -> None:
     assert formats.of_path("a/b.toml") == "toml"
-    assert formats.module("toml") is format
+    assert formats.get("toml") is format
     file = tmp_path / "secrets.toml"
     file.write_bytes(encrypt("[a]\r\nb = 07:32:00\r\n").encode())
     loaded = api.load_config(file, credentials=CREDENTIALS)

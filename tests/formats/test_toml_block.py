@@ -7,11 +7,11 @@ import tomllib
 import pytest
 from formats.toml_files import BLOCK, ENC, attach, decrypt, encrypt
 
+from encconf import formats
 from encconf.errors import EmitError, EncconfError, MetadataError
-from encconf.formats import module
 from encconf.text.document import splice
 
-format = module("toml")
+format = formats.get("toml")
 
 
 def detach(text: str) -> str:

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from oracle import AgeKey
 from pace import at_most
 
-from encconf import api
+from encconf import api, formats
 from encconf.errors import LimitError, ParseError
-from encconf.formats import module, toml_scan
+from encconf.formats import toml_scan
 
-format = module("toml")
+format = formats.get("toml")
 
 
 @pytest.mark.parametrize(

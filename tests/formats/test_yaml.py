@@ -8,9 +8,11 @@ import pytest
 from engine import values
 from formats.of_sops import SopsFormatContract
 
+from encconf import formats
 from encconf.errors import EmptyDocumentError
-from encconf.formats import module, yaml
 from encconf.testing.contracts.format import SECRET
+
+yaml = formats.get("yaml")
 
 
 def test_no_document() -> None:
@@ -21,7 +23,7 @@ def test_no_document() -> None:
 
 def test_merges_of_aliases_stand_in_order() -> None:
     text = "a: &a {x: 1}\nb: &b\n  <<: *a\n  c: &c {<<: *a, y: 2}\nd: *b\ne: {<<: *c, z: 3}\n"
-    tree = module("yaml").load_plain(text)[0]
+    tree = formats.get("yaml").load_plain(text)[0]
     assert tree["d"] == tree["b"] == {"x": 1, "c": {"x": 1, "y": 2}}
     assert tree["e"] == {"x": 1, "y": 2, "z": 3}
     paths = [scope.path for scope in yaml.scan(text).merges]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from encconf import formats
 from encconf.errors import LimitError
-from encconf.formats import module, yaml
-from encconf.formats.yaml_anchors import MAX_ALIASED_SIZE, Aliases, Anchor, Unfolded
+from encconf.formats.yaml_events import MAX_ALIASED_SIZE, Aliases, Anchor, Unfolded
 from encconf.text.document import MAX_DENSE, MAX_DEPTH, Document, Leaf, Scope
+
+yaml = formats.get("yaml")
 
 
 def leaf(data: bytes) -> Leaf:
@@ -88,4 +90,4 @@ def test_merge_keys_and_collections_inside() -> None:
         ("f", "b", "c"), ("f", "d", "<<", "c"), ("f", "d", "e", 0),
     ]  # fmt: skip
     assert [scope.path for scope in document.merges] == [("a", "d"), ("f", "d")]
-    assert module("yaml").load_plain(text)[0]["f"] == {"b": {"c": 1}, "d": {"c": 1, "e": ["x"]}}
+    assert formats.get("yaml").load_plain(text)[0]["f"] == {"b": {"c": 1}, "d": {"c": 1, "e": ["x"]}}

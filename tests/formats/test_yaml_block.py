@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from oracle import AgeKey, Sops
 
-from encconf.formats import module
+from encconf import formats
 from encconf.formats.yaml_events import read
 from encconf.text.document import splice
 
-yaml = module("yaml")
+yaml = formats.get("yaml")
 
 BLOCK = {
     "age": [{"enc": "-----BEGIN AGE-----\nabc\n-----END AGE-----\n", "recipient": "age1x"}],

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from encconf.formats import lines, yaml
+from encconf import formats
+from encconf.formats import yaml_lines
 from encconf.formats.yaml_events import read
+
+yaml = formats.get("yaml")
 
 BLOCK = "sops:\n    mac: x\n    age: []\n"
 
@@ -33,7 +36,7 @@ BLOCK = "sops:\n    mac: x\n    age: []\n"
     ],
 )
 def test_the_text_of_a_block(text: str, block: str) -> None:
-    by_lines = lines.scan(text, False)
+    by_lines = yaml_lines.scan(text, False)
     for document in (yaml.scan(text), read(text, False, pure=False), read(text, False, pure=True), by_lines):
         if document is None:
             continue  # it takes libyaml

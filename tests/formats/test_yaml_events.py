@@ -10,11 +10,12 @@ from formats.test_lines import facts
 from generate import yaml_text
 from oracle import FIXTURES
 
+from encconf import formats
 from encconf.errors import EncconfError, LimitError, ParseError
-from encconf.formats import yaml
-from encconf.formats.yaml_events import read
-from encconf.formats.yaml_parser import TooNewError
+from encconf.formats.yaml_events import TooNewError, read
 from encconf.formats.yaml_words import Properties
+
+yaml = formats.get("yaml")
 
 HARD = sorted((FIXTURES / "hard" / "kept").glob("*.yaml"))
 

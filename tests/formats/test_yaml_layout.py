@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from encconf.formats import module, writing, yaml, yaml_layout
+from encconf import formats
+from encconf.formats import yaml_layout
+
+yaml = formats.get("yaml")
 
 if TYPE_CHECKING:
     from encconf.text.tree import Plain
 
 
-def style(text: str, quotes: str = "") -> yaml_layout.Style:
-    writer = writing("yaml")
-    return yaml_layout.Style(writer.root(writer.tree(yaml.scan(text))), quotes)
+def style(text: str, quotes: str = "") -> yaml_layout.TextStyle:
+    writer = formats.writing_of("yaml")
+    return yaml_layout.TextStyle(writer.root(writer.tree(yaml.scan(text))), quotes)
 
 
 @pytest.mark.parametrize(
@@ -60,4 +63,4 @@ def test_in_flow() -> None:
     value: Plain = {"a": [1, "b, c", {"<<": None}], "d:": {}, "e": "f"}
     said = yaml_layout.in_flow(value)
     assert said == "{a: [1, 'b, c', {\"<<\": null}], 'd:': {}, e: f}"
-    assert module("yaml").load_plain(f"x: {said}\n") == [{"x": value}]
+    assert formats.get("yaml").load_plain(f"x: {said}\n") == [{"x": value}]

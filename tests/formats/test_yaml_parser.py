@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from oracle import AgeKey, Sops, SopsError
 
+from encconf import formats
 from encconf.errors import ParseError
-from encconf.formats import module
-from encconf.formats.yaml_parser import TooNewError, events_of, parse
+from encconf.formats.yaml_events import TooNewError, events_of, parse
 
 
 def kinds(text: str, pure: bool) -> list[str]:
@@ -77,8 +77,8 @@ def test_a_byte_order_mark_is_a_character(pure: bool) -> None:
 @pytest.mark.parametrize("text", ["a: 1\nb: 2\n", "a: |\n  x\nb: 2\n", "a: [http://x]\nb: 2\n"])
 def test_two_byte_order_marks_are_refused(text: str, age_key: AgeKey, sops: Sops) -> None:
     """To go-yaml, the second one indents the first key.  The parsers drop it, and only one counts it."""
-    assert module("yaml").scan("\ufeff" + text).leaves
+    assert formats.get("yaml").scan("\ufeff" + text).leaves
     with pytest.raises(ParseError, match="begins with two byte order marks"):
-        module("yaml").scan("\ufeff\ufeff" + text)
+        formats.get("yaml").scan("\ufeff\ufeff" + text)
     with pytest.raises(SopsError):
         sops.encrypt("\ufeff\ufeff" + text, "yaml", age=age_key.recipient)

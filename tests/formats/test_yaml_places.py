@@ -13,14 +13,16 @@ from engine import credentials, rule
 from generate import yaml_text
 from oracle import FIXTURES, AgeKey
 
-from encconf import api
+from encconf import api, formats
 from encconf.engine import opening, plaintext
-from encconf.formats import lines, yaml, yaml_tree
+from encconf.formats import yaml_lines
 from encconf.formats.yaml_places import ODD, Node, compose, walk
 from encconf.formats.yaml_words import line_start
 from encconf.text.document import Document
 from encconf.text.tree import Single, Tree
 from encconf.verbs import changes
+
+yaml = formats.get("yaml")
 
 
 def said(node: Node) -> Any:
@@ -55,9 +57,9 @@ def same(document: Document) -> bool:
     ends = [*starts[1:], len(document.text)]
     composed = [compose(document.text[start:end]) for start, end in zip(starts, ends, strict=True)]
     assert [said(node) for node in walked] == [said(node) for node in composed]
-    by_lines = pieces(yaml_tree.tree(document))
+    by_lines = pieces(formats.writing_of("yaml").tree(document))
     document.regular = False
-    assert by_lines == pieces(yaml_tree.tree(document))
+    assert by_lines == pieces(formats.writing_of("yaml").tree(document))
     document.regular = True
     return True
 
@@ -111,7 +113,7 @@ def test_both_find_the_same(text: str) -> None:
 
 def test_both_find_the_same_in_the_fixtures_and_in_what_is_made_up() -> None:
     texts = [path.read_text(errors="replace") for path in sorted(FIXTURES.rglob("*.yaml"))]
-    documents = [lines.scan(text, True) for text in [*texts, *map(yaml_text, range(600))]]
+    documents = [yaml_lines.scan(text, True) for text in [*texts, *map(yaml_text, range(600))]]
     assert sum(same(document) for document in documents if document is not None) > 80
 
 
@@ -119,7 +121,7 @@ def test_both_find_the_same_in_what_is_decrypted(age_key: AgeKey) -> None:
     """Also without the layout record, as after sops has written the file."""
     creds, count = credentials(age_key), 0
     for text in [REGULAR, *map(yaml_text, range(400))]:
-        if lines.scan(text, True) is None:
+        if yaml_lines.scan(text, True) is None:
             continue
         enc = api.encrypt(text, rule(age_key), credentials=creds)
         for given in (enc, re.sub(r"\n *encconf_layout: .*", "", enc)):

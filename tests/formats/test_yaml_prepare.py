@@ -9,13 +9,13 @@ from engine import credentials, rule
 from oracle import AgeKey, Sops
 from pace import at_most
 
-from encconf import api
+from encconf import api, formats
 from encconf.errors import ParseError
-from encconf.formats import module, yaml_prepare
+from encconf.formats import yaml_prepare
 from encconf.rules.selection import Selection
 from encconf.text.document import splice
 
-yaml = module("yaml")
+yaml = formats.get("yaml")
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 from readers import WORDS, readings, strings
 
-from encconf import api
+from encconf import api, formats
 from encconf.engine import opening, seal
 from encconf.engine.mac import digest
-from encconf.formats import module, yaml
 from encconf.formats.yaml_words import double
 from encconf.verbs import changes
+
+yaml = formats.get("yaml")
 
 KEY = AgeKey.generate()
 
@@ -174,7 +175,7 @@ def test_h2_floats_of_any_writer(data: bytes, word: str) -> None:
     """Infinity as rops writes it, and whatever else Go's ParseFloat reads."""
     text = 'a: "x"\n'
     sealed = api.encrypt(text, rule(KEY), credentials=credentials(KEY))
-    opened = opening.open_encrypted(sealed, module("yaml"), credentials(KEY), comments=False)
+    opened = opening.open_encrypted(sealed, formats.get("yaml"), credentials(KEY), comments=False)
     theirs = seal.Encryptor(opened.data_key)("float", data, b"a:")
     document = yaml.scan("a: 0.5\n")
     document.leaves[0].data = data
@@ -186,7 +187,7 @@ def test_h2_floats_of_any_writer(data: bytes, word: str) -> None:
     assert api.decrypt(changed, credentials=credentials(KEY)) == f"a: {word}\n"
     value = api.loads(changed, credentials=credentials(KEY))["a"]
     assert isinstance(value, float)
-    assert repr(value) == repr(module("yaml").load_plain(f"a: {word}\n")[0]["a"])
+    assert repr(value) == repr(formats.get("yaml").load_plain(f"a: {word}\n")[0]["a"])
 
 
 def test_b11_a_folded_scalar_takes_time_that_grows_with_it() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from encconf.formats import module, yaml_text
+from encconf import formats
+from encconf.formats import yaml_layout
 from encconf.text.document import splice
 
-yaml = module("yaml")
+yaml = formats.get("yaml")
 
 
 def test_sealing_behind_an_odd_tag() -> None:
@@ -39,11 +40,11 @@ def test_sealing_behind_an_odd_tag() -> None:
     ],
 )
 def test_word(value: object, quotes: str, word: str) -> None:
-    assert yaml_text.word(value, quotes, False) == word
+    assert yaml_layout.word(value, quotes, False) == word
 
 
 def test_is_full() -> None:
-    assert [yaml_text.is_full(value) for value in ([], {}, "", None, [0], {"a": 0})] == [
+    assert [yaml_layout.is_full(value) for value in ([], {}, "", None, [0], {"a": 0})] == [
         *[False] * 4,
         True,
         True,

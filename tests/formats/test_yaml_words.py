@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from encconf import formats
 from encconf.errors import DecryptError
-from encconf.formats import goyaml, module, yaml_words
+from encconf.formats import goyaml, yaml_words
 
-scan = module("yaml").scan
+scan = formats.get("yaml").scan
 
 
 def test_lines() -> None:

@@ -10,13 +10,12 @@ from engine import credentials, rule
 from generate import toml_text
 from oracle import AgeKey
 
-from encconf import api
+from encconf import api, formats
 from encconf.errors import EncconfError, ParseError
-from encconf.formats import module
 from encconf.rules.selection import Selection
 from encconf.text.document import Document, copies, splice
 
-format = module("toml")
+format = formats.get("toml")
 
 KEY = AgeKey.generate()
 

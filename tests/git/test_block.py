@@ -74,7 +74,7 @@ def admit(block: Rule, ours: Rule | None, named: Rule | None, *, trusts_ours: bo
     from encconf.engine.metadata import Metadata
 
     def said(by: Rule) -> Metadata:
-        return Metadata.of(formats.module("yaml").scan(api.encrypt("a: 1\n", by, credentials=ALL)))
+        return Metadata.of(formats.get("yaml").scan(api.encrypt("a: 1\n", by, credentials=ALL)))
 
     blocks.admit(
         said(block),

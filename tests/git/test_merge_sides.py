@@ -10,10 +10,9 @@ from engine import rotated
 from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, A, changed, merged, repository, rule
 from oracle import AgeKey
 
-from encconf import api
+from encconf import api, formats
 from encconf.engine.metadata import Metadata
 from encconf.errors import DecryptError, MacError, UndecidedError, UnmergedError
-from encconf.formats import yaml
 from encconf.git.conflict import open_conflict
 from encconf.git.merge import is_encrypted, merge, reseal
 from encconf.git.ours import Repository
@@ -21,6 +20,8 @@ from encconf.git.outcome import Outcome
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
 from encconf.verbs import rekey
+
+yaml = formats.get("yaml")
 
 BASE, OURS, THEIRS = "a: 1\nb: 2\n", "a: 3\nb: 2\n", "a: 1\nb: 4\n"
 MERGED = "a: 3\nb: 4\n"

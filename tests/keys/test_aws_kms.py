@@ -27,13 +27,12 @@ from keys.kms import healthy as healthy
 from oracle import Sops, SopsError
 from wrapping import wrap_for
 
-from encconf import api, keys
+from encconf import api, formats, keys
 from encconf.engine.metadata import Metadata
 from encconf.envelope.cache import DataKeyCache
 from encconf.envelope.open import open_data_key
 from encconf.envelope.wrapped import WrappedKey
 from encconf.errors import BadKeyError, KeyAccessError, MasterKeyError, NotMyKeyError
-from encconf.formats import module
 from encconf.identities.credentials import Credentials
 from encconf.keys.aws_kms import AwsKmsKey
 from encconf.rules.config import Rule
@@ -161,7 +160,7 @@ class TestContract(MasterKeyContract):
 def data_keys(aws: MotoServer, text: str) -> set[bytes]:
     """What the SDK itself finds in each entry of an encrypted file."""
     found = set()
-    for wrapped in Metadata.of(module("yaml").scan(text)).groups[0]:
+    for wrapped in Metadata.of(formats.get("yaml").scan(text)).groups[0]:
         entry = wrapped.to_entry()
         arn = str(entry["arn"])
         answer = aws.client("kms", arn.split(":")[3]).decrypt(
@@ -202,7 +201,7 @@ def test_sops_and_encconf_open_each_other(aws: MotoServer, arn: str, kind: str) 
     assert sops.decrypt(ours, "yaml") == PLAIN
     assert len(data_keys(aws, theirs)) == len(data_keys(aws, ours)) == 1
     for text in (theirs, ours):  # the order of sops's entries is that of its 3.13, or of before
-        entries = [w.to_entry() for w in Metadata.of(module("yaml").scan(text)).groups[0]]
+        entries = [w.to_entry() for w in Metadata.of(formats.get("yaml").scan(text)).groups[0]]
         common = {"arn", "aws_profile", "created_at", "enc"}
         extra = {"context": {"context"}, "role": {"role"}}.get(kind, set())
         assert [set(entry) for entry in entries] == [common | extra] * len(names)

@@ -14,11 +14,10 @@ from keys.cloud_kms import healthy as healthy
 from oracle import SopsError
 from wrapping import wrap_for
 
-from encconf import api, keys
+from encconf import api, formats, keys
 from encconf.engine.metadata import Metadata
 from encconf.envelope.open import open_data_key
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
-from encconf.formats import module
 from encconf.identities.credentials import Credentials
 from encconf.keys.gcp_kms import GcpKmsKey
 from encconf.rules.config import Rule
@@ -121,7 +120,7 @@ def test_sops_and_encconf_open_each_other(google: Google, ca: TestCA, transport:
         assert sops.decrypt(ours, "yaml") == PLAIN
         assert [port for _, port in proxy.log] == [google.ports[transport]] * len(proxy.log)
     for text in (theirs, ours):
-        ((wrapped,),) = Metadata.of(module("yaml").scan(text)).groups
+        ((wrapped,),) = Metadata.of(formats.get("yaml").scan(text)).groups
         entry = wrapped.to_entry()
         assert set(entry) == {"resource_id", "created_at", "enc"}
         answer = sdk(google).decrypt(

@@ -55,7 +55,7 @@ def seal(case: Case, *keys: AgeKey) -> tuple[str, str, str]:
 
 
 def values(text: str, format: str) -> object:
-    return formats.module(format).load_plain(text)
+    return formats.get(format).load_plain(text)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
@@ -76,11 +76,11 @@ def test_encrypted(case: Case) -> None:
     outcome = merge(base, ours, theirs, format=case.format, credentials=credentials(ALICE))
     assert (outcome.conflicts, outcome.keyless, outcome.sealed) == ([], False, True)
     check(outcome.text, case, ALICE)
-    block = formats.module(case.format).scan(outcome.text).block or {}
+    block = formats.get(case.format).scan(outcome.text).block or {}
     new = sealed(outcome.text) - sealed(ours) - sealed(theirs)
     assert new <= {block["mac"], block.get("encconf_layout")}
     # The MACs of all three are the same if they were made within one second: no value's.
-    macs = {(formats.module(case.format).scan(side).block or {}).get("mac") for side in (base, ours, theirs)}
+    macs = {(formats.get(case.format).scan(side).block or {}).get("mac") for side in (base, ours, theirs)}
     unchanged = (sealed(base) & sealed(ours) & sealed(theirs)) - macs
     assert unchanged <= sealed(outcome.text)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from encconf.formats import module, writing
+from encconf import formats
 from encconf.merge import pieces
 from encconf.text.tree import Entry
 
 
 def entries(text: str, format: str = "yaml") -> list[Entry]:
     """The entries of a text's first document."""
-    block = writing(format).tree(module(format).scan(text, comments=True))
+    block = formats.writing_of(format).tree(formats.get(format).scan(text, comments=True))
     while (
         len(block.entries) == 1
         and block.entries[0].key is None

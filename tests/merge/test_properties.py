@@ -131,7 +131,7 @@ def has_any(tree: Any) -> bool:
 
 
 def values(text: str, format: str) -> Any:
-    trees = formats.module(format).load_plain(text) if text.strip() else [{}]
+    trees = formats.get(format).load_plain(text) if text.strip() else [{}]
     return json.loads(json.dumps(trees[0]))
 
 
@@ -201,7 +201,7 @@ def test_nothing_is_raised(format: str, texts: list[str]) -> None:
 
 def _reads(text: str, format: str) -> bool:
     try:
-        formats.module(format).scan(text)
+        formats.get(format).scan(text)
     except EmptyDocumentError:
         pass
     except EncconfError:
@@ -231,7 +231,7 @@ def test_it_is_the_merge_of_the_plain_texts_encrypted(format: str, versions: tup
     try:
         outcome = merge_files(base, *sides, format=format, credentials=MINE, repository=asked)
     except EmptyDocumentError:
-        assert not formats.module(format).scan(wanted.text).leaves
+        assert not formats.get(format).scan(wanted.text).leaves
         return
     assert outcome.conflicts == wanted.conflicts
     if outcome.conflicts:

@@ -17,8 +17,8 @@ def test_it_loads_as_the_same_values(format: str) -> None:
     reading = read(TEXT, "dotenv")
     values = {name: each.value for name, each in reading.variables.items()}
     text = render(reading, values, format)
-    assert formats.module(format).load_plain(text) == [values]
-    assert list(formats.module(format).load_plain(text)[0]) == ["DB", "DEBUG", "EMPTY", "KEY"]
+    assert formats.get(format).load_plain(text) == [values]
+    assert list(formats.get(format).load_plain(text)[0]) == ["DB", "DEBUG", "EMPTY", "KEY"]
     comments = ["# the database", "# the end"] if format != "json" else []
     assert [line for line in text.splitlines() if line.startswith("#")] == comments
 
@@ -27,7 +27,7 @@ def test_types_that_were_cast_stay() -> None:
     reading = read("A=true\nB=7\nC=text\n", "dotenv")
     values = cast({name: each.value for name, each in reading.variables.items()})
     for format in ("yaml", "json", "toml"):
-        assert formats.module(format).load_plain(render(reading, values, format)) == [
+        assert formats.get(format).load_plain(render(reading, values, format)) == [
             {"A": True, "B": 7, "C": "text"}
         ]
     with pytest.raises(EmitError, match="A, B cannot be stored exactly in dotenv"):

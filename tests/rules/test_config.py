@@ -12,6 +12,7 @@ import pytest
 from oracle import FIXTURES, PGP_FINGERPRINT, AgeKey, Sops, SopsError, gpg_home, scratch
 from pace import at_most
 
+from encconf import formats
 from encconf.errors import (
     BadKeyError,
     ConfigError,
@@ -21,7 +22,6 @@ from encconf.errors import (
     NoMatchingRuleError,
     PatternError,
 )
-from encconf.formats.yaml import scan
 from encconf.publish import find_destination
 from encconf.rules import config
 from encconf.rules.selection import DEFAULT, Selection
@@ -241,7 +241,7 @@ def of_sops(sops: Sops, folder: Path, file: str) -> Outcome | str:
         out = sops.run("encrypt", "--input-type", "yaml", "--output-type", "yaml", file, cwd=folder)
     except SopsError as error:
         return error.stderr
-    block = scan(out.stdout.decode()).block
+    block = formats.get("yaml").scan(out.stdout.decode()).block
     assert block is not None
     groups = block.get("key_groups", [block])
     assert isinstance(groups, list)

@@ -14,9 +14,8 @@ import yaml
 from oracle import AgeKey, Sops, SopsError, scratch
 from pace import at_most
 
+from encconf import formats
 from encconf.errors import MetadataError, PatternError
-from encconf.formats import json as json_format
-from encconf.formats import yaml as yaml_format
 from encconf.rules.selection import DEFAULT, EVERYTHING, KINDS, Selection
 from encconf.text.document import Comment, Document, Leaf, Scope
 
@@ -57,10 +56,10 @@ def pairs(items: list[T], flags: bytearray) -> list[tuple[T, int]]:
 
 
 def agree(sops: Sops, recipient: str, selection: Selection, text: str) -> None:
-    plain = yaml_format.scan(text, comments=True)
+    plain = formats.get("yaml").scan(text, comments=True)
     chosen = selection.choose(plain)
     out = of_sops(sops, recipient, selection, text)
-    theirs = yaml_format.scan(out, comments=True)
+    theirs = formats.get("yaml").scan(out, comments=True)
     leaves, comments = seen(theirs)
 
     assert [bool(flag and leaf.data) for leaf, flag in pairs(plain.leaves, chosen.leaves)] == leaves
@@ -268,9 +267,9 @@ def test_json_as_sops(sops: Sops, age_key: AgeKey) -> None:
     for selection in BY_KEY:
         flag = f"--{selection.kind.replace('_', '-')}"
         out = sops.encrypt(text, "json", flag, selection.pattern, age=age_key.recipient)
-        chosen = selection.choose(json_format.scan(text)).leaves
-        theirs = [(leaf.data or b"").startswith(b"ENC[") for leaf in json_format.scan(out).leaves]
-        plain = json_format.scan(text).leaves
+        chosen = selection.choose(formats.get("json").scan(text)).leaves
+        theirs = [(leaf.data or b"").startswith(b"ENC[") for leaf in formats.get("json").scan(out).leaves]
+        plain = formats.get("json").scan(text).leaves
         assert [bool(flag and leaf.data) for leaf, flag in pairs(plain, chosen)] == theirs, selection
 
 

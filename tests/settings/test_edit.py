@@ -250,7 +250,7 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.sampled_from("abcd"), VALUES), st.dictionaries(st.sampled_from("abcd"), VALUES))
 def test_the_differences_make_the_new_value(old: dict[str, Any], new: dict[str, Any]) -> None:
-    from encconf.formats.plain import drop_plain, put_plain
+    from encconf.formats.writing import drop_plain, put_plain
 
     tree: Any = copy.deepcopy(old)
     operations = list(differences(old, new))

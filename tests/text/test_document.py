@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from encconf import formats
 from encconf.errors import LimitError
-from encconf.formats import module
 from encconf.text import document as model
 from encconf.text.document import Document, Leaf, Scope, has_crlf, position, splice
 
@@ -147,13 +147,13 @@ def test_lines_of_one_value_do_not_count(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_a_value_of_many_lines_is_read(format: str, text: str) -> None:
-    assert len(module(format).scan(text, comments=True).leaves) == 1
+    assert len(formats.get(format).scan(text, comments=True).leaves) == 1
 
 
 def test_sections_and_keys_of_ini_are_limited() -> None:
     for text in ("[s]\na=1\n" * 90_000, "[s]\n" + "".join(f"{n}=\n" for n in range(200_000))):
         with pytest.raises(LimitError, match="values and collections"):
-            module("ini").scan(text)
+            formats.get("ini").scan(text)
 
 
 def test_a_function_of_each_single_value() -> None:

@@ -24,7 +24,7 @@ TEXTS = {
 @pytest.fixture
 def scans(monkeypatch: pytest.MonkeyPatch, format: str) -> Callable[[Callable[[], object]], int]:
     count = [0]
-    module = formats.module(format)
+    module = formats.get(format)
     scan = module.scan
 
     def counted(*args: object, **options: object) -> object:

@@ -23,10 +23,10 @@ FORMATS = {
 
 def check(text: str, format: str) -> bool:
     try:
-        document = formats.module(format).scan(text)
+        document = formats.get(format).scan(text)
     except EncconfError:
         return False
-    assert formats.writing(format).tree(document).text == document.text
+    assert formats.writing_of(format).tree(document).text == document.text
     return True
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf import api
+from encconf import api, formats
 from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,
@@ -24,7 +24,6 @@ from encconf.errors import (
     PathNotFoundError,
     PlaintextError,
 )
-from encconf.formats import module
 from encconf.rules.selection import Selection
 from encconf.text.path import Path, parse
 from encconf.verbs import changes
@@ -208,19 +207,20 @@ def test_whatever_is_put_is_there(
         text = changes.put(text or ("{}" if format == "json" else ""), (key,), item, format=format)  # type: ignore[arg-type]
     if not text:
         text = "{}"
-    assert module(format).load_plain(text) == [json.loads(json.dumps(tree))]
+    assert formats.get(format).load_plain(text) == [json.loads(json.dumps(tree))]
     try:
         after = changes.put(text, tuple(path), value, format=format)  # type: ignore[arg-type]
     except PathNotFoundError:
         return
     found = changes.find(
-        changes.tree(module(format).scan(after)), _existing(module(format).load_plain(after)[0], path)
+        changes.tree(formats.get(format).scan(after)),
+        _existing(formats.get(format).load_plain(after)[0], path),
     )
     assert _plain(found) == json.loads(json.dumps(value))
     if isinstance(path[0], str) and len(path) == 1:
         dropped = changes.drop(after, (path[0],), format=format)
         left = {key: item for key, item in tree.items() if key != path[0]}
-        assert module(format).load_plain(dropped) == [json.loads(json.dumps(left))]
+        assert formats.get(format).load_plain(dropped) == [json.loads(json.dumps(left))]
 
 
 def _existing(tree: object, path: list[str | int]) -> tuple[str | int, ...]:
@@ -410,9 +410,9 @@ def test_h12_a_rendered_block_is_laid_out_as_sops_does(sops: Sops, age_key: AgeK
         "creation_rules:\n  - shamir_threshold: 2\n    key_groups:\n"
         f"      - age: [{age_key.recipient}]\n      - age: [{age_key.recipient}]\n"
     )
-    theirs = module("yaml").scan(sops.encrypt("a: b\n", "yaml", config=config))
+    theirs = formats.get("yaml").scan(sops.encrypt("a: b\n", "yaml", config=config))
     assert theirs.block is not None
-    assert module("yaml").render_block(theirs.block) == theirs.block_text
+    assert formats.get("yaml").render_block(theirs.block) == theirs.block_text
 
 
 class TestG:

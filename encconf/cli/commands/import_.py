@@ -71,7 +71,7 @@ def import_(options: Options, console: Console) -> None:
     if target in fileio.STDOUT:
         raise UsageError("import writes to a file, not to stdout", hint="name one: -o FILE")
     format = files.format_by_name(target, None)
-    flat = formats.ROWS[format].flat
+    flat = formats.get(format).flat
     if cast and flat:
         raise UsageError(f"{format} has no booleans or numbers", hint="write YAML instead: -o NAME.enc.yaml")
     values: Mapping[str, plain.Value] = plain.cast(texts) if cast else texts
@@ -256,7 +256,7 @@ def _default_target(file: str) -> str:
 
 def _left_plaintext(text: str, format: str, rule: Rule) -> list[str]:
     """Return the names whose values the rule does not encrypt."""
-    document = formats.module(format).scan(text, comments=True)
+    document = formats.get(format).scan(text, comments=True)
     chosen = rule.selection.choose(document).leaves
     return [
         str(leaf.step)

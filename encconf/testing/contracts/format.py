@@ -64,7 +64,7 @@ class FormatContract:
 
     @pytest.fixture
     def format(self) -> Format:
-        return formats.module(self.name)
+        return formats.get(self.name)
 
     @pytest.fixture
     def own_key(self) -> TestKey:

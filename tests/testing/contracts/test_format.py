@@ -17,7 +17,7 @@ from .flawed import holds, names_in
 
 TEXT = f"# a comment\nA=1\nB={SECRET}\n"
 BROKEN = f"A=1\n{SECRET}\n"
-DOTENV: Any = formats.module("dotenv")
+DOTENV: Any = formats.get("dotenv")
 
 
 class Contract(FormatContract):

@@ -18,13 +18,15 @@ from itertools import repeat
 
 from encconf.errors import LimitError, ParseError
 from encconf.formats import goyaml
-from encconf.formats.line_values import FLOW, PLAIN_SCALAR, add_words, block_scalar, matched, quoted
-from encconf.formats.yaml_entry import close_block
+from encconf.formats.yaml_words import BREAK, FOLDED, LITERAL, NEWLINE, content_end, line_start
 from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope, too_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from encconf.text.document import Document, Leaf, Part
+
 
 _DEPTH = 100  # the most levels that are read here; libyaml's events may have MAX_DEPTH
 _NEVER = "\n"  # a `pad` that equals the start of no line
@@ -443,3 +445,163 @@ def _place(
                 return False
             document.comments.append(Comment(scope, text[start:end], start, end, before))
     return True
+
+
+# Values on one line.  `_REST` is what may follow: blanks and a comment.  All are compiled when first needed.
+_REST = r"(?=\ *+(?:(?<=\ )\#.*+)?\Z)"
+PLAIN_SCALAR = r"((?>(?:[^\ :]++|:(?!\ |\Z)|\ ++(?![\ #]|\Z))+))" + _REST
+_SINGLE_SCALAR = r"'((?>(?:[^']|'')*))'" + _REST
+_DOUBLE_SCALAR = r'"((?>(?:[^"\\]|\\["\\nrt])*))"' + _REST
+_ESCAPED = {'"': '"', "\\": "\\", "n": "\n", "r": "\r", "t": "\t"}
+_WORD = r"-?[A-Za-z0-9_./][A-Za-z0-9_./+=@$*-]*+(?>(?:\ [A-Za-z0-9_./+=@$*-]++)*)"
+_ITEM = rf""""[^"\\]*+"|'[^']*+'|{_WORD}"""
+FLOW = rf"(?:\{{\}}|\[\]|\[\ *+(?:{_ITEM})\ *+(?>(?:,\ *+(?:{_ITEM})\ *+)*)\])" + _REST
+
+_LONGEST = 100_000  # characters: a pattern's repetitions take up to 16 MB of memory for that many
+
+
+def matched(pattern: str, rest: str) -> re.Match[str] | None:
+    """Match a pattern at the start of a value.  Returns None if the value is too long: libyaml reads it."""
+    return re.match(pattern, rest) if len(rest) <= _LONGEST else None
+
+
+def quoted(rest: str) -> tuple[int, bytes] | None:
+    """Return length and data of a quoted scalar, or None if it needs libyaml."""
+    quote = rest[0]
+    if quote not in "\"'":
+        return None
+    if rest.find(quote, 1) == len(rest) - 1 and "\\" not in rest:
+        return len(rest), rest[1:-1].encode()
+    found = matched(_SINGLE_SCALAR if quote == "'" else _DOUBLE_SCALAR, rest)
+    if found is None:
+        return None
+    value = found.group(1)
+    if quote == "'":
+        value = value.replace("''", "'")
+    elif "\\" in value:
+        value = re.sub(r"\\(.)", lambda escape: _ESCAPED[escape.group(1)], value)
+    return found.end(), value.encode()
+
+
+def block_scalar(rest: str, indent: int) -> tuple[int, bytes] | None:
+    """Return length and data of a block scalar whose lines are indented by ``indent``.
+
+    Returns None if it needs libyaml.
+    """
+    header, _, body = rest.partition("\n")
+    lines = [line[indent:] for line in body.split("\n")]
+    value = "\n".join(lines)
+    content = value.rstrip("\n")
+    breaks = value[len(content) :] + "\n"
+    if header[0] == ">":
+        if any(line[:1] == " " for line in lines):
+            return None
+        content = re.sub(r"\n+", lambda found: found.group()[1:] or " ", content)
+    chomping = header[1:2]
+    value = content if chomping == "-" else content + (breaks if chomping == "+" else "\n")
+    return len(rest) + 1, value.encode()
+
+
+def add_words(scope: Scope, start: int, flow: str, leaves: list[Leaf], shape: list[str]) -> bool:
+    """Add the items of a flow sequence as leaves.  Returns False if sops refuses one of them."""
+    node = scope.node
+    assert isinstance(node, list)
+    for found in re.finditer(_ITEM, flow):
+        word = found.group()
+        style, type = word[0], "str"
+        data: bytes | None
+        if style in "\"'":
+            data = word[1:-1].encode()
+        else:
+            style = ","
+            try:
+                type, data = goyaml.resolve(word, None, True)
+            except ParseError:
+                return False
+        at = start + found.start()
+        leaves.append(Leaf(scope, len(node), at, at + len(word), style, type, data))
+        node.append(None)
+        shape.append("-")
+    return True
+
+
+def close_block(
+    document: Document, part: Part, leaves: list[Leaf], root: Any, *, flow_end: int = 0, in_flow: bool = False
+) -> None:
+    """Move the ``sops`` entry, which has ended, from the tree ``root`` to the document's block.
+
+    Sets the block's span.  Only the block of the first document is stored.  ``flow_end`` is where the last
+    flow collection in the entry ends.  ``in_flow`` says that the entry's value is a flow mapping.
+    """
+    text = document.text
+    assert part.block is not None
+    start = part.block[0]
+    tree = root.pop("sops", None)
+    end = max(start + len("sops:"), flow_end)
+    if leaves and not in_flow:
+        end = max(end, _value_end(text, leaves[-1], start))
+    pad = start - line_start(text, start)
+    if start < 8 and text[:1] == "\ufeff":
+        pad = max(pad - 1, 0)
+    if not in_flow:
+        end = _comments_end(text, end, pad)
+    part.block = (start, end)
+    if part is not document.parts[0]:
+        return
+    for leaf in leaves:
+        leaf.scope.node[leaf.step] = _member(text, leaf)
+    document.block = tree if isinstance(tree, dict) else None
+    # An entry that begins with `? sops` or an anchor has no block text, so it is written again as a whole.
+    if text.startswith("sops:", start) or re.compile(r"""["']?sops["']?[ \t]*:""").match(text, start):
+        document.block_text = _block_text(text[start:end], pad, in_flow)
+
+
+def _value_end(text: str, leaf: Leaf, start: int) -> int:
+    """Return where the last value of a block that starts at ``start`` ends."""
+    if leaf.style in (LITERAL, FOLDED):
+        return content_end(text, leaf)
+    if leaf.start == leaf.end:  # parsers disagree about the place of an empty value; use the end of its key
+        return text.rfind(":", start, leaf.end) + 1
+    return leaf.end
+
+
+def _comments_end(text: str, end: int, pad: int) -> int:
+    """Return where the block ends, including the comments below it that are indented deeper than its key."""
+    tail = end - 1 if text[end - 1] in BREAK else end
+    if _ends_here(text, tail):
+        return end
+    comment = rf"(?: {{{pad + 1},}}#[^{BREAK}]*(?:\r\n|[{BREAK}]|\Z))"
+    comments = re.compile(rf"[^{BREAK}]*(?:\r\n|[{BREAK}]){comment}+").match(text, tail)
+    return comments.end() if comments else end
+
+
+def _ends_here(text: str, at: int) -> bool:
+    """Whether the next line certainly begins without a blank.  False if that is not clear.
+
+    Compiling the pattern that is always clear would take 0.4 ms of every start.
+    """
+    line_end = text.find("\n", at)
+    line = text[at:line_end] if line_end >= 0 else text[at:]
+    return line.isprintable() and (line_end < 0 or text[line_end + 1 : line_end + 2] != " ")
+
+
+def _member(text: str, leaf: Leaf) -> object:
+    """Return the plain value of a leaf in the block.  Dates and floats stay text."""
+    if leaf.type in ("int", "bool", "null"):
+        return goyaml.parse(leaf.type, leaf.data)
+    if leaf.type in ("time", "float"):
+        return text[leaf.start : leaf.end]
+    assert leaf.data is not None
+    return leaf.data.decode("utf-8", "replace")
+
+
+def _block_text(text: str, pad: int, in_flow: bool) -> str:
+    """Return the block's text without its indentation, and with ``\\n`` as its line break."""
+    if "\n" in text or "\r" in text:
+        if pad or not text.replace("\n", "").isprintable():
+            rows = re.compile(NEWLINE).split(text)
+            blank = " " * pad
+            text = "\n".join(row[pad:] if row.startswith(blank) else row for row in rows)
+        if not in_flow and not text.endswith("\n"):
+            text += "\n"
+    return text

@@ -1,14 +1,11 @@
-"""Plain values, as Python's json module returns them: what sops stores for them, and changes in nested ones.
-
-The public names are also the defaults of `encconf.formats.Writing`.
-"""
+"""How values are written into the tree of a text, and plain values, as Python's json module returns them."""
 
 from __future__ import annotations
 
 from encconf.errors import EmitError, PathNotFoundError
 from encconf.formats.goyaml import stored
 from encconf.text.path import Path, spell
-from encconf.text.tree import Entry, nested
+from encconf.text.tree import Entry, Spelling, nested
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
@@ -16,16 +13,39 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from encconf.text.document import Document
     from encconf.text.tree import Plain, Tree
 
 
-def root(whole: Tree) -> Entry:
-    """Return the entry of the whole text, for formats whose texts are one document."""
-    return Entry((), "", value=whole)
+class Writing(Spelling):
+    """How a format makes trees of texts, and writes values into them."""
+
+    def tree(self, document: Document) -> Tree:
+        """Return the tree of a scanned text."""
+        raise NotImplementedError
+
+    def root(self, whole: Tree) -> Entry:
+        """Return the entry of the first document, which is the one that values are written into."""
+        return Entry((), "", value=whole)
+
+    def check(self, path: Path, value: Plain) -> None:
+        """Accept any value at any path."""
+
+    def stored(self, value: Plain) -> tuple[str, bytes | None]:
+        """Return the type and the bytes that sops stores for a single value."""
+        return stored(value)
+
+    def drop_plain(self, tree: Any, path: Path) -> None:
+        """Remove the value at a path, which must exist, from plain values."""
+        drop_plain(tree, path)
 
 
-def check(path: Path, value: Plain) -> None:
-    """Accept any value at any path."""
+class StringWriting(Writing):
+    """How a format that has only strings writes values."""
+
+    def stored(self, value: Plain) -> tuple[str, bytes | None]:
+        """Return the text of a single value."""
+        return "str", string_of(value).encode()
 
 
 def text_of(type: str, data: bytes | None) -> str:
@@ -46,11 +66,6 @@ def text_of(type: str, data: bytes | None) -> str:
 def string_of(value: Plain) -> str:
     """Return a single value as text."""
     return text_of(*stored(value))
-
-
-def stored_text(value: Plain) -> tuple[str, bytes | None]:
-    """Return what sops stores for a value in a format that has only strings."""
-    return "str", string_of(value).encode()
 
 
 def put_plain(tree: Any, path: Path, value: Plain) -> Any:
