@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from encconf.errors import UsageError
+from encconf.errors import LimitError, UsageError
 from encconf.record import Record
 from encconf.systemd import envfile
 
@@ -82,7 +82,10 @@ def differences(text: str, reading: Reading) -> dict[str, list[str]]:
     for dialect in DIALECTS:
         if dialect == reading.dialect:
             continue
-        other = read(text, dialect).variables
+        try:
+            other = read(text, dialect).variables
+        except LimitError:  # of a dialect that expands more
+            other = {}
         for name in {**reading.variables, **other}:
             ours, theirs = reading.variables.get(name), other.get(name)
             if ours is None or theirs is None or (ours.value, ours.needs) != (theirs.value, theirs.needs):
@@ -110,7 +113,7 @@ _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v
 _INTERPOLATED = re.compile(r"\$\{([^}:]*)(?::-([^}]*))?\}")
 
 # shells
-_BETWEEN = re.compile(r"[ \t\n;]*")
+_BETWEEN = re.compile(r"[ \t\n]*")
 _BLANKS = re.compile(r"[ \t]*")
 _REST = re.compile(r"[^\n]*")
 _EXPORTED = re.compile(r"(?:export[ \t]+)?")
@@ -121,9 +124,9 @@ _QUIET = re.compile(  # commands that change no value
 _WORD = re.compile(
     r"""
     '(?P<single>[^']*)'
-    | \\(?P<escaped>.)
+    | \\(?P<escaped>[^\n])
     | "(?P<double>(?:\\.|[^"\\])*)"
-    | (?P<plain>[^ \t\n'"\\;&|<>()]+)
+    | (?P<plain>(?:[^ \t\n'"\\;&|<>()]|\\\n)+)
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -134,6 +137,9 @@ _MEANT = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 
+
+EXPANDED_LIMIT = 16 << 20
+"""How many characters the variables of a text may add to other values.  An environment holds less."""
 
 _ANY_LINE_BREAKS = ("dotenv",)
 """The dialects that read each line break as a line feed, even in a value, as python-dotenv and node do."""
@@ -147,12 +153,15 @@ class _Reader:
         self.reading = Reading(dialect, {}, [], [], [])
         self.bare: set[str] = set()
         self._counted = (0, 1)  # an offset and its line, to continue counting from
+        self._expanded = 0
+        self._line: list[tuple[str, Variable | None]] = []  # what a line of a shell has changed, from what
 
     def add(self, name: str, written: str, value: str | None = None, needs: list[str] | None = None) -> None:
         """Add a variable.  Its value is expanded only if ``needs`` is empty."""
         variables = self.reading.variables
         if name in variables:
             self.reading.twice.append(name)
+        self._line.append((name, variables.get(name)))
         value = written if value is None or needs else value
         variables[name] = Variable(name, written, value, needs or [], self.reading.trailing)
         self.reading.trailing = []
@@ -160,7 +169,17 @@ class _Reader:
     def known(self, name: str) -> str | None:
         """Return the value of an earlier variable, or None if it is not known."""
         variable = self.reading.variables.get(name)
-        return variable.value if variable is not None and not variable.needs else None
+        return self.counted(variable.value) if variable is not None and not variable.needs else None
+
+    def counted(self, value: str) -> str:
+        """Count a value that becomes part of another.  Raises LimitError if they get too long together."""
+        self._expanded += len(value)
+        if self._expanded > EXPANDED_LIMIT:
+            raise LimitError(
+                f"its variables expand to more than {EXPANDED_LIMIT >> 20} MiB",
+                hint="write the final values into the file",
+            )
+        return value
 
     def lose(self, at: int) -> None:
         """Note the line of an offset, which is after the previous one, as one that cannot be read."""
@@ -211,15 +230,33 @@ class _Reader:
 
     def shell(self) -> None:
         at = 0
-        while (at := _end_of(_BETWEEN, self.text, at)) < len(self.text):
+        while (start := _end_of(_BETWEEN, self.text, at)) < len(self.text):
+            if "\n" in self.text[at:start]:
+                self._line.clear()
+            at = start
             if self.text[at] == "#":
                 end = _end_of(_REST, self.text, at)
                 self.reading.trailing.append(self.text[at + 1 : end].removesuffix("\r"))
                 at = end
-            elif quiet := _QUIET.match(self.text, at):
-                at = quiet.end()
+                continue
+            quiet = _QUIET.match(self.text, at)
+            end = quiet.end() if quiet is not None else self._shell_line(at)
+            sign = self.text[end : end + 2]
+            if end == at or sign in (";;", ";&"):
+                self._syntax_error(at)
+                return
+            at = end + (sign[:1] == ";")
+
+    def _syntax_error(self, at: int) -> None:
+        """Note a line that a shell cannot read: it reads nothing of this line and of those below it."""
+        for name, before in reversed(self._line):
+            if before is None:
+                del self.reading.variables[name]
             else:
-                at = self._shell_line(at)
+                self.reading.variables[name] = before
+        while at < len(self.text):
+            self.lose(at)
+            at = _end_of(_BETWEEN, self.text, _end_of(_REST, self.text, at))
 
     def _shell_line(self, at: int) -> int:
         """Read the assignments of one command, and return its end.  Any other command counts as lost."""
@@ -229,7 +266,7 @@ class _Reader:
         values: dict[str, str] = {}
 
         def known(name: str) -> str | None:
-            return values[name] if name in values else self.known(name)
+            return self.counted(values[name]) if name in values else self.known(name)
 
         while assignment := _ASSIGNMENT.match(self.text, at):
             name = assignment[1]
@@ -300,15 +337,20 @@ def _shell_word(
         if single is not None:
             parts.append(single)
         elif escaped is not None:
-            parts.append(escaped.replace("\n", ""))
-        else:
+            parts.append(escaped)
+        elif said := _joined(plain if plain is not None else double):
             if known is not None and plain is not None:
-                if re.search(r":~" if parts else r"(?:\A|:)~", plain):
+                if re.search(r":~" if parts else r"(?:\A|:)~", said):
                     needs.append("~")
-                if plain.endswith("$") and text[at : at + 1] in ("'", '"'):
+                if said.endswith("$") and text[at : at + 1] in ("'", '"'):
                     needs.append("$" + text[at])
-            parts.append(_MEANT.sub(meant, double if double is not None else plain))
+            parts.append(_MEANT.sub(meant, said))
     return "".join(parts), at
+
+
+def _joined(part: str) -> str:
+    """Return a part of a word without the ends of continued lines: a shell removes them first of all."""
+    return re.sub(r"\\(.)", lambda sign: "" if sign[1] == "\n" else sign[0], part, flags=re.S)
 
 
 def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from encconf.errors import LimitError
 from encconf.git import question, repository, run
 from encconf.git.log import COMMIT, LOG, contents, entries
 from encconf.migration import dialects
@@ -67,7 +68,11 @@ def past(path: str, values: Mapping[str, str], dialect: str, environ: Mapping[st
         if data is None:
             complete = False  # a partial clone does not have it
             continue
-        plain = _plain_values(data.decode(errors="surrogateescape"), dialect)
+        try:
+            plain = _plain_values(data.decode(errors="surrogateescape"), dialect)
+        except LimitError:
+            complete = False
+            continue
         if plain:
             commits |= versions[blob]
             pairs |= set(plain)

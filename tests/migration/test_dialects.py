@@ -6,13 +6,14 @@ import io
 import random
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
 from pace import at_most
 
-from encconf.errors import UsageError
+from encconf.errors import LimitError, UsageError
 from encconf.migration import dialects
 
 HARD = [
@@ -104,6 +105,52 @@ def test_shell(shell: str, tmp_path: Path) -> None:
     assert wrong == []
     assert compared > 200
     assert expanded > 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A=1\nB=$A\\\nEND=1\n",
+        "A=1\nAX=2\nB=$A\\\nX\n",
+        'A=1\nAX=2\nB="$A\\\nX"\n',
+        "A=1\nB='$A\\\nX'\n",
+        "A=1\\\n# c\n",
+        "A=1\nB=\\$\\\nA\n",
+        "A=\\\n~\n",
+        "A=1\nA=;;\nB=2\n",
+        "A=1; B=2;;\n",
+        "A=1\nA=2; B=3 ; ; A=4\nB=5\n",
+        "A=1\n; B=2\nA=3\n",
+        ";\nA=1\n",
+        "A=1;\nB=2;\n",
+        "A=1 ;# c\nB=2 ;\n\n",
+        "A=1\nB=2;&\n",
+        "export A=1;\nset -a; B=2;; \n",
+    ],
+)
+def test_continued_lines_and_semicolons(text: str, tmp_path: Path) -> None:
+    """bash reads nothing of a line with a syntax error, and of the lines after it."""
+    ours = dialects.read(text, "shell")
+    (tmp_path / "f").write_text(text)
+    script = '. ./f 2>&-; for n in A B AX; do eval "v=\\${$n-unset}"; printf "%s\\0" "$v"; done'
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, check=False, text=True)
+    theirs = done.stdout.split("\0")[:-1]
+    for name, value in zip(("A", "B", "AX"), theirs, strict=True):
+        variable = ours.variables.get(name)
+        if variable is None or not variable.needs:
+            assert ours.values.get(name, "unset") == value, (text, name, ours)
+
+
+@pytest.mark.parametrize("dialect", ["dotenv", "shell"])
+@pytest.mark.parametrize("line", ["{new}=${{{old}}}${{{old}}}\n", "{new}=" + "${{{old}}}" * 400 + "\n"])
+def test_what_doubles_with_each_line_is_limited(dialect: str, line: str) -> None:
+    text = f"K0={'x' * 64}\n" + "".join(line.format(new=f"K{n + 1}", old=f"K{n}") for n in range(40))
+    started = time.monotonic()
+    with pytest.raises(LimitError, match="expand to more than 16 MiB"):
+        dialects.read(text, dialect)
+    assert time.monotonic() - started < 5
+    reading = dialects.read(text, "docker")
+    assert set(dialects.differences(text, reading)["K3"]) >= {"dotenv", "shell"}
 
 
 @pytest.mark.parametrize("text", ["A=`id`", "A=~/x", "A=a:~", "A=${N}", "A=$N", "A=${A:-b}", "A=$1"])

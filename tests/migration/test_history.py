@@ -247,3 +247,14 @@ def test_many_commits_are_quick(repository: Project) -> None:
     text = "".join(lines).encode()
     subprocess.run(command, cwd=repository.folder, input=text, check=True, env=repository.environ, timeout=60)
     assert report(repository)["commits"] == []
+
+
+def test_a_version_whose_variables_explode_is_left_out(repository: Project) -> None:
+    first = commit(repository)
+    commit(
+        repository, "A=" + "x" * 64 + "\n" + "".join(f"K{n}=${{A}}${{A}}\nA=${{K{n}}}\n" for n in range(40))
+    )
+    repository.write(".env", "A=first-value-1\nB=b\n")
+    found = report(repository)
+    assert found["commits"] == [first]
+    assert found["complete"] is False
