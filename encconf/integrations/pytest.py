@@ -6,10 +6,12 @@ pytest loads the plugin by itself (entry point ``pytest11``).  encconf is import
 - ``encconf_file(name, data)``: writes an encrypted file into the test's temporary folder.
 - ``encconf_guard = true`` in the ini file: no test can use a real key, even without a fixture.
 - ``@pytest.mark.encconf_real_keys``: this test can use real keys.
+- A failed assertion shows no masked value.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +33,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Add the marker ``encconf_real_keys``."""
     config.addinivalue_line("markers", f"{_MARK}: this test may use your real keys to open encrypted files")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Explain a failed comparison of masked values without showing them: pytest would show the difference."""
+    if "encconf.shape.mask" not in sys.modules:
+        return None  # no value is masked, and nothing has to be imported
+    from encconf.testing.compare import compared
+
+    return compared(op, left, right)
 
 
 @pytest.fixture(autouse=True)

@@ -179,3 +179,85 @@ def test_the_plugin_costs_nothing_until_it_is_used(suite: Suite) -> None:
         """
     )
     suite.run(passed=1)
+
+
+def test_a_failed_comparison_shows_no_masked_value(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIDDEN", "c0rrect-h0rse")
+    suite.write(
+        conftest="""
+        import os, pytest, encconf
+
+        @pytest.fixture
+        def cfg(encconf_file):
+            path = encconf_file("s.enc.yaml", {"db": {"password": os.environ["HIDDEN"], "port": 5432}})
+            return encconf.load_config(path, mask=True)
+
+        @pytest.fixture
+        def plain(cfg):
+            return {"db": {"password": str(cfg["db"]["password"]), "port": 1}}
+        """,
+        test_app="""
+        import dataclasses, unittest
+
+        @dataclasses.dataclass
+        class Db:
+            password: str
+            port: int
+
+        def test_text(cfg):
+            assert cfg["db"]["password"] == "x"
+
+        def test_several_lines(cfg):
+            assert cfg["db"]["password"] == "x\\ny"
+
+        def test_in(cfg):
+            assert "x" in cfg["db"]["password"]
+
+        def test_not_in(cfg):
+            assert cfg["db"]["password"][:4] not in cfg["db"]["password"]
+
+        def test_unlike(cfg):
+            assert cfg["db"]["password"] != cfg["db"]["password"]
+
+        def test_tree(cfg):
+            assert cfg == {"db": {"password": "x", "port": 5433}}
+
+        def test_list(cfg):
+            assert [cfg["db"]["password"]] == ["x"]
+
+        def test_object(cfg):
+            assert Db(**cfg["db"]) == Db("x", 5432)
+
+        def test_the_other_side_has_it(cfg, plain):
+            assert cfg == plain
+
+        def test_keys(cfg):
+            assert cfg["db"] == {"port": 5432, "user": "u"}
+
+        class TestUnit(unittest.TestCase):
+            def test_equal(self):
+                from encconf.shape.mask import MaskedStr
+                import os
+                self.assertEqual(MaskedStr(os.environ["HIDDEN"]), "x")
+                # the rest is not reached
+
+            def test_dicts(self):
+                from encconf.shape.mask import MaskedStr
+                import os
+                self.assertEqual({"a": MaskedStr(os.environ["HIDDEN"])}, {"a": "x"})
+
+        def test_ordinary(cfg):
+            assert "one" == "two"
+
+        def test_that_passes(cfg):
+            assert cfg["db"]["password"] == cfg["db"]["password"]
+        """,
+    )
+    for options, failed in (((), 13), (("-vv",), 13), (("-l", "-k", "not other_side"), 12)):
+        said = suite.run(*options, passed=1, failed=failed)
+        for part in ("c0rr", "h0rse"):
+            assert part not in said, said
+        assert "'**********' == 'x'" in said
+        assert "['db']['port']: 5432 != 5433" in said
+        assert "['user']: only on the right" in said
+        assert "- two" in said
