@@ -191,10 +191,6 @@ def test_a_failed_comparison_shows_no_masked_value(suite: Suite, monkeypatch: py
         def cfg(encconf_file):
             path = encconf_file("s.enc.yaml", {"db": {"password": os.environ["HIDDEN"], "port": 5432}})
             return encconf.load_config(path, mask=True)
-
-        @pytest.fixture
-        def plain(cfg):
-            return {"db": {"password": str(cfg["db"]["password"]), "port": 1}}
         """,
         test_app="""
         import dataclasses, unittest
@@ -228,8 +224,8 @@ def test_a_failed_comparison_shows_no_masked_value(suite: Suite, monkeypatch: py
         def test_object(cfg):
             assert Db(**cfg["db"]) == Db("x", 5432)
 
-        def test_the_other_side_has_it(cfg, plain):
-            assert cfg == plain
+        def test_the_other_side_has_it(cfg):
+            assert cfg == {"db": {"password": str(cfg["db"]["password"]), "port": 1}}
 
         def test_keys(cfg):
             assert cfg["db"] == {"port": 5432, "user": "u"}
@@ -253,8 +249,8 @@ def test_a_failed_comparison_shows_no_masked_value(suite: Suite, monkeypatch: py
             assert cfg["db"]["password"] == cfg["db"]["password"]
         """,
     )
-    for options, failed in (((), 13), (("-vv",), 13), (("-l", "-k", "not other_side"), 12)):
-        said = suite.run(*options, passed=1, failed=failed)
+    for options in ((), ("-vv",), ("-l",)):
+        said = suite.run(*options, passed=1, failed=13)
         for part in ("c0rr", "h0rse"):
             assert part not in said, said
         assert "'**********' == 'x'" in said
