@@ -143,8 +143,12 @@ def open_encrypted(
             if metadata.unmerged is not None:
                 hint = "resolve it with: encconf edit FILE"
                 raise UnmergedError(metadata.unmerged, hint=hint) from None
-            _as_older_sops(format, opened)
-            opened.check_mac()
+            _as_spelled_by_sops(opened)
+            try:
+                opened.check_mac()
+            except MacMismatchError:
+                _as_older_sops(format, opened)
+                opened.check_mac()
     without_nulls(document)
     return opened
 
@@ -155,6 +159,19 @@ def without_nulls(document: Document) -> None:
         for leaf in document.leaves:
             if leaf.data is None:
                 leaf.type, leaf.data = "str", null
+
+
+def _as_spelled_by_sops(opened: Opened) -> None:
+    """Count encrypted booleans and floats in sops's spelling.
+
+    sops also reads others, such as ``true`` and ``1e3``.  rops counts floats as they are spelled.
+    """
+    for leaf in opened.document.leaves:
+        if leaf.sealed is None or leaf.type not in ("bool", "float"):
+            continue
+        value = goyaml.parse(leaf.type, leaf.data)
+        if isinstance(value, (bool, float)):
+            leaf.data = goyaml.stored(value)[1]
 
 
 def _as_older_sops(format: Format, opened: Opened) -> None:

@@ -114,7 +114,10 @@ def _type(leaf: Leaf, type: str) -> str:
 # Compiled when first used.
 _FORMS = {
     # Go writes infinity as +Inf, Rust as inf.
-    "float": rb"[-+]?[0-9]{1,400}(?:\.[0-9]{0,400})?(?:[eE][-+]?[0-9]{1,4})?\Z|(?:[-+]?[iI]nf|[nN]a[nN])\Z",
+    "float": (
+        rb"[-+]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][-+]?[0-9]{1,4})?\Z"
+        rb"|(?:[-+]?[iI]nf|[nN]a[nN])\Z"
+    ),
     "time": (
         rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?"
         rb"(?:Z|[-+]([0-9]{2}):([0-9]{2}))\Z"
@@ -125,15 +128,21 @@ _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def _is_of(leaf: Leaf, type: str) -> bool:
-    """Whether decrypted bytes have the form that sops writes for a type.  Only list items can be comments."""
+    """Whether decrypted bytes have a form that sops reads for a type.  Only list items can be comments.
+
+    An integer gets the form that sops writes.
+    """
     if type == "comment":
         return isinstance(leaf.step, int)
     data = leaf.data or b""
     if type == "bool":
         return data in _BOOLS
     if type == "int":
-        digits = data.removeprefix(b"-")
-        return digits.isdigit() and len(digits) < 20 and (digits[:1] != b"0" or digits == b"0")
+        digits = data[1:] if data[:1] in (b"-", b"+") else data
+        if digits[:1] == b"0" or data[:1] == b"+":  # another program wrote it; to YAML, 010 would be octal
+            digits = digits.lstrip(b"0") or b"0"
+            leaf.data = digits if data[:1] != b"-" or digits == b"0" else b"-" + digits
+        return digits.isdigit() and len(digits) < 20
     match = re.match(_FORMS[type], data)
     if match is None:
         return False

@@ -90,6 +90,7 @@ class AgeKey(MasterKey):
         """
         from encconf.keys.age_search import Search
 
+        enc = f"{enc.strip()}\n"  # age allows blank lines around its armor, and pyrage does not
         return Search(self.recipient, enc, _stanzas(enc), credentials).run()
 
     def is_own(self, credentials: Credentials) -> bool:

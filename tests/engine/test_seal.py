@@ -131,7 +131,7 @@ LAST_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
             for month, day in enumerate(LAST_DAYS, 1)
         ),
         ("int", b"10000000000000000000", "does not have the type it is marked with (int)"),
-        ("int", b"05", "does not have the type it is marked with (int)"),
+        ("int", b"+-5", "does not have the type it is marked with (int)"),
         ("bool", b"yes", "does not have the type it is marked with (bool)"),
         ("float", b"1e", "does not have the type it is marked with (float)"),
         ("time", b"2024-01-02", "does not have the type it is marked with (time)"),
