@@ -4,7 +4,7 @@
 # make test-lowest   keys, sources and services with the oldest packages that pyproject.toml allows
 # make bench   side by side with sops; prints the table that docs/benchmark.md quotes
 # make fuzz    documents that no test has seen, both ways with sops; then mutated files under limits of
-#              memory and time (ARGS='--minutes 30' for each)
+#              memory and time (ARGS='--minutes 30' for each); then games against a stranger who has no key
 # make mutants   small faults put into the modules that make decisions: how many do the tests find?
 #                (ARGS='--sample 0 merge/weave.py' for all of one module)
 # make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)
@@ -94,7 +94,9 @@ reference: $(STAMP)
 fuzz: $(STAMP)
 	@failed=0; \
 	$(BIN)/python -m pytest -q -m hypothesis --hypothesis-profile=new || failed=1; \
-	$(BIN)/python tests/fuzz.py $(ARGS) || failed=1; exit $$failed
+	$(BIN)/python tests/fuzz.py $(ARGS) || failed=1; \
+	$(BIN)/python tests/game.py --checks $(ARGS) || failed=1; \
+	$(BIN)/python tests/game.py --games 1000000 --minutes 5 $(ARGS) || failed=1; exit $$failed
 
 mutants: $(STAMP)
 	$(BIN)/python tests/mutants.py $(ARGS)

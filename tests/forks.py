@@ -160,7 +160,7 @@ def _server() -> socket.socket:
 
 def _serve(control: socket.socket) -> None:
     """Fork for each message on ``control``.  This returns in the forks, and never in the server."""
-    _load()
+    load()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no process waits for these forks
     while True:
         data, descriptors, _, _ = socket.recv_fds(control, 1, 4)
@@ -168,13 +168,14 @@ def _serve(control: socket.socket) -> None:
             os._exit(0)
         if os.fork() == 0:
             control.detach()
-            _wait_for_command(*descriptors)
+            wait_for_command(*descriptors)
             return
         for each in descriptors:
             os.close(each)
 
 
-def _load() -> None:
+def load() -> None:
+    """Import what a command may need, so that its fork does not have to."""
     import gc
     import importlib
     import threading
@@ -189,7 +190,7 @@ def _load() -> None:
     gc.freeze()  # so that forks share the memory of the server
 
 
-def _wait_for_command(channel: int, *streams: int) -> None:
+def wait_for_command(channel: int, *streams: int) -> None:
     """Fork again, and return in the new fork, to run the command.
 
     This fork waits for it, reports its exit code, and ends.
@@ -209,6 +210,11 @@ def _wait_for_command(channel: int, *streams: int) -> None:
         finally:
             os._exit(0)
     connection.close()
+    become(request, *streams)
+
+
+def become(request: dict[str, Any], *streams: int) -> None:
+    """Make this process, a fork, one that is about to run a command line of encconf."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.closerange(3, 1024)

@@ -1,0 +1,127 @@
+"""The checks that keep strangers out, as a table: the stranger game must notice if one of them is removed.
+
+    .venv/bin/python tests/game.py --checks             # remove each of them, and play until it is noticed
+    .venv/bin/python tests/game.py --without renews     # only this one
+
+A check is removed by a small change of the source, in a copy of the package.  The text to change is looked
+for in all modules, so that it may move; tests/test_game.py says if it has changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check, and the part of the game that notices soon if it is gone."""
+
+    what: str
+    changes: dict[str, str]
+    """Texts, each of which must be in the package once, and what they become."""
+    tricks: str
+    moves: str
+    kinds: str = ""
+    """The kinds of openings to play, by default all."""
+    games: int = 100
+    """How many games are enough, with a margin."""
+
+
+CHECKS: dict[str, Check] = {}
+
+
+def sources(package: Path) -> list[Path]:
+    return sorted((package / "encconf").rglob("*.py"))
+
+
+def places(package: Path, text: str) -> list[Path]:
+    """The modules that contain a text, once for each time."""
+    return [path for path in sources(package) for _ in range(path.read_text().count(text))]
+
+
+def without(check: Check, package: Path, copy: Path) -> None:
+    """Copy a package, and remove a check from the copy."""
+    shutil.copytree(package / "encconf", copy / "encconf")  # with its bytecode, which is faster
+    for text, new in check.changes.items():
+        (path,) = places(copy, text)
+        path.write_text(path.read_text().replace(text, new))
+
+
+CHECKS["strangers"] = Check(
+    "a data key is wrapped only for those whom the command line or our .sops.yaml names",
+    {
+        "if objections:\n            message, hint =": "if False:\n            message, hint =",
+        "_admitted(*keys[key]) for key": "_admitted(*keys.get(key, (key, ''))) for key",
+    },
+    "entries spoiled",
+    "keys_add merge update rotate",
+)
+CHECKS["own key"] = Check(
+    "without a rule, only your own key is admitted",
+    {"_flat(left)) if key.is_own(credentials)}": "_flat(left))}"},
+    "entries spoiled",
+    "keys_add update rotate",
+)
+CHECKS["number of groups"] = Check(
+    "a file may not have fewer key groups than its rule, nor be opened by fewer",
+    {
+        "if trusted and not fitting:": "if False:",
+        "elif needed < least:": "if False:",
+    },
+    "replaced",
+    "update rotate",
+    "groups three",
+)
+CHECKS["group by group"] = Check(
+    "a recipient is admitted to the key group in which the rule names it",
+    {"return rule.groups[at] if len(rule.groups) == count else": "return"},
+    "replaced",
+    "update rotate",
+    "groups three",
+)
+CHECKS["author"] = Check(
+    "a data key is reused only if the file's author knew our secrets",
+    {"return 0 < len(hard) <= same * 2": "return True"},
+    "replaced",
+    "encrypt update",
+)
+CHECKS["guesses"] = Check(
+    "values that anyone could guess prove nothing about the author",
+    {
+        "leaf in plain.leaves if is_hard_to_guess(leaf)]": "leaf in plain.leaves if leaf.data]",
+    },
+    "replaced",
+    "encrypt update",
+)
+CHECKS["data keys of a merge"] = Check(
+    "sides with different data keys get a new one, since a stranger may know that of ours in a rebase",
+    {"return removes or differ": "return removes"},
+    "replaced",
+    "rebase set_value",
+)
+CHECKS["plaintext in a merge"] = Check(
+    "values of a side that is not encrypted are a conflict",
+    {'in ((ours, theirs, "our"), (theirs, ours, "their"))': "in ()"},
+    "replaced_by_plaintext",
+    "install merge cherry_pick",
+)
+CHECKS["current folder"] = Check(
+    "programs are not looked for in relative folders of PATH",
+    {"isabs(folder):\n        return False": "isabs(folder):\n        return True"},
+    "programs plugin",
+    "set_value rotate keys_add encrypt",
+)
+CHECKS["work tree"] = Check(
+    "programs are not looked for in the work tree",
+    {"return not inside or real ==": "return True or real =="},
+    "programs plugin",
+    "set_value rotate keys_add encrypt",
+)
+CHECKS["modules"] = Check(
+    "git starts a Python that imports nothing from the work tree",
+    {'[sys.executable, "-P", "-m", "encconf"]': '[sys.executable, "-m", "encconf"]'},
+    "package",
+    "install git_shows",
+)
