@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from encconf.engine.metadata import Metadata, metadata_of
+from encconf.envelope.groups import quorum
 from encconf.errors import EncconfError
 from encconf.formats import sniff
 from encconf.git import attributes
@@ -20,7 +21,7 @@ from encconf.keys import TABLE, MasterKey
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import mapped
-from encconf.text.printable import counted, listed
+from encconf.text.printable import counted, listed, printable
 
 SCRIPTS = (
     ".pre-commit-config.yaml", "lefthook.yml", ".envrc", "Makefile", "GNUmakefile", "justfile", ".justfile",
@@ -99,12 +100,51 @@ def _calls_sops(path: str) -> bool:
 
 
 # --- a configuration for the existing files ------------------------------------------------------
+#
+# Nothing authenticates the keys and settings of a file: whoever can write to it can add some.  So a person
+# has to confirm what `taken` lists, before `rules` makes them the rules for everyone.
+
+
+def taken(found: Survey) -> list[str]:
+    """Return what `rules` would take from the files, and from which: every key in full, and every setting."""
+    keys: dict[str, list[str]] = {}
+    settings: dict[str, list[str]] = {}
+    for name, metadata in found.metadata.items():
+        for key in dict.fromkeys(wrapped.key for group in metadata.groups for wrapped in group):
+            keys.setdefault(f"{key.TYPE} {printable(key.name)}", []).append(name)
+        said = list(metadata.selection.as_written()) if metadata.selection != DEFAULT else []
+        if len(metadata.groups) > 1:
+            said.append(f"{quorum(metadata.threshold, metadata.groups)} of {len(metadata.groups)} key groups")
+        for each in said:
+            settings.setdefault(printable(each), []).append(name)
+    return [
+        f"{what}, from {listed(map(printable, names), 3)}"
+        for each in (keys, settings)
+        for what, names in each.items()
+    ]
+
+
+def is_own(found: Survey, recipient: str | None) -> bool:
+    """Whether the files have no key but this age recipient, and no setting."""
+    return all(
+        metadata.selection == DEFAULT
+        and [[each.key.name for each in group] for group in metadata.groups] == [[recipient]]
+        for metadata in found.metadata.values()
+    )
+
+
+def own_rule(found: Survey, recipient: str | None) -> str | None:
+    """Return the text of a ``.sops.yaml`` with one age recipient for the files that it opens, or None."""
+    names = [
+        name
+        for name, metadata in found.metadata.items()
+        if any(wrapped.key.name == recipient for group in metadata.groups for wrapped in group)
+    ]
+    return _config([{"path_regex": _regex(found, names), "age": recipient}]) if names else None
 
 
 def rules(found: Survey) -> str | None:
     """Return the text of a ``.sops.yaml`` that fits each file, or None if it cannot name the keys."""
-    from encconf.formats import emit
-
     alike: dict[object, list[str]] = {}
     for name, metadata in found.metadata.items():
         groups = tuple(frozenset(wrapped.key for wrapped in group) for group in metadata.groups)
@@ -124,8 +164,14 @@ def rules(found: Survey) -> str | None:
         if None in key_groups:
             return None
         made.append({**rule, "key_groups": key_groups})
+    return _config(made)
+
+
+def _config(rules: list[dict[str, object]]) -> str:
+    from encconf.formats import emit
+
     tree = mapped(
-        {"creation_rules": made}, lambda value: emit.leaf_of(type(value).__name__, str(value).encode())
+        {"creation_rules": rules}, lambda value: emit.leaf_of(type(value).__name__, str(value).encode())
     )
     return f"{_HEAD}{emit.render([tree], 'yaml', indent=2)}"
 
@@ -182,7 +228,7 @@ def describe(found: Survey) -> list[str]:
         lines.append(f"{IGNORED} is ignored, by sops too: git mv {IGNORED} {NAME}")
     elif lacking := sum(found.configs[os.path.dirname(name)] is None for name in found.metadata):
         where = "no" if lacking == count else f"{lacking} of these files have no"
-        lines.append(f"{where} {NAME}: encconf init writes one that matches the files")
+        lines.append(f"{where} {NAME}: encconf init writes one, with the keys that you confirm")
     if found.callers:
         lines.append(f"sops is called in: {listed(found.callers, 5)} (encconf doctor . shows replacements)")
     lines.append("next: encconf check, encconf access, encconf git install (help: encconf --help)")

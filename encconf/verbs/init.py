@@ -11,7 +11,7 @@ import os
 import time
 
 from encconf import formats, sources
-from encconf.audit.survey import Survey, rules, survey
+from encconf.audit.survey import Survey, is_own, own_rule, rules, survey, taken
 from encconf.errors import BadKeyError, ConflictError, OutputError, SourceError, about
 from encconf.git import repository
 from encconf.git.install import install
@@ -46,9 +46,10 @@ creation_rules:
 
 
 class Options(Base):
-    """The key to set up."""
+    """The key to set up.  ``yes`` takes the keys and settings of files that are encrypted already."""
 
     keyring: bool = False
+    yes: bool = False
     ssh_to_age: Sequence[str] = ()
 
 
@@ -69,7 +70,7 @@ def run(options: Options, front: Front) -> None:
         recipient = _own_recipient(front, credentials, make=found is None and not ssh_to_age)
     of_ssh = dict(map(_recipient_of_ssh, ssh_to_age))
     if found is not None:
-        _set_up_existing(front, found, recipient)
+        _set_up_existing(front, found, recipient, yes=options.yes)
         for age, name in of_ssh.items():
             front.hint(f"the age recipient of {name}, for .sops.yaml: {age}")
     else:
@@ -299,8 +300,12 @@ def _survey(root: str | None) -> Survey | None:
     return found if found is not None and (found.metadata or found.ignored) else None
 
 
-def _set_up_existing(front: Front, found: Survey, recipient: str | None) -> None:
-    """Write a .sops.yaml for files that are encrypted already, with rules made from their metadata."""
+def _set_up_existing(front: Front, found: Survey, recipient: str | None, *, yes: bool) -> None:
+    """Write a .sops.yaml for files that are encrypted already, with rules made from their metadata.
+
+    Anyone who can write to the files can have added keys or settings, and .sops.yaml says whom to trust.  So
+    the user confirms them: with ``yes``, or on a terminal.  Otherwise it names only the user's own key.
+    """
     number = len(found.metadata)
     count = f"{counted(number, 'file')} {'are' if number > 1 else 'is'} already encrypted here"
     path = os.path.join(found.root, NAME)
@@ -308,9 +313,19 @@ def _set_up_existing(front: Front, found: Survey, recipient: str | None) -> None
         front.note(f"{count}; {path} exists and was not changed")
     elif (text := rules(found)) is None:
         front.warn(f"{count}, for keys that encconf cannot write into a .sops.yaml: write the file yourself")
-    else:
+    elif is_own(found, recipient) or _are_confirmed(front, found, count, yes=yes):
         fileio.write_atomic(path, text, replacing=None)
         front.note(f"{count}: wrote {path} with rules that match {'them' if number > 1 else 'it'}")
+    elif (text := own_rule(found, recipient)) is not None:
+        fileio.write_atomic(path, text, replacing=None)
+        front.note(f"wrote {path} with your own key only, for the files that it opens")
+        front.hint(
+            "add the recipients that you know before you run encconf updatekeys, which removes all others; "
+            "or remove .sops.yaml and run encconf init --yes, which takes all of them"
+        )
+    else:
+        front.note(f"wrote no {NAME}: no age key of yours opens the files")
+        front.hint("if you know all of these keys and settings: encconf init --yes")
     if recipient is None:
         front.note("you have no age key, and none was created")
         front.hint(
@@ -319,6 +334,15 @@ def _set_up_existing(front: Front, found: Survey, recipient: str | None) -> None
     elif not any(key.name == recipient for key in found.keys):
         front.note(f"your key opens none of them: {recipient}")
         front.hint("ask somebody who can open them to add it to .sops.yaml and run: encconf updatekeys -r .")
+
+
+def _are_confirmed(front: Front, found: Survey, count: str, *, yes: bool) -> bool:
+    """Show what the files would bring into .sops.yaml, and return whether the user takes it."""
+    lines = "\n".join(f"  {each}" for each in taken(found))
+    front.note(
+        f"{count}. Anyone who can write to a file can add keys and settings to it, so check these:\n{lines}"
+    )
+    return yes or (front.can_ask() and front.confirm(f"write all of them to {NAME}?"))
 
 
 # --- .sops.yaml ----------------------------------------------------------------------------

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
+from audit.checked import CAROL
 from audit.repo import ALICE, BOB, DATABASE, Repo, rule, seal
 from project import Project
 
 from encconf.audit.survey import calls, rules, survey
 from encconf.rules.config import find_rule
 from encconf.rules.selection import Selection
+
+from ..cli.terminal import Terminal
 
 ONLY_PASSWORD = Selection("encrypted_regex", "^password$")
 
@@ -28,8 +32,8 @@ def test_init_writes_what_the_files_say(repo: Repo, project: Project) -> None:
     )
     repo.write("deploy/web.yaml", "replicas: 3\n")
     repo.write(".env.sops", seal("A=correct horse\n", rule(ALICE), format="dotenv"))
-    done = project.run("init")
-    assert "6 files are already encrypted here" in done.err
+    done = project.run("init", "--yes")
+    assert "6 files are already encrypted here: wrote" in done.err
     assert "your key opens none of them" in done.err
     assert r"path_regex: ^secrets/[^/]+\.yaml$" in repo.read(".sops.yaml").replace("'", "")
     project.git("add", "-A")
@@ -37,6 +41,70 @@ def test_init_writes_what_the_files_say(repo: Repo, project: Project) -> None:
     assert (said["encrypted"], said["findings"]) == (6, [])
     found = find_rule("deploy/db.yaml", cwd=str(repo.folder))
     assert ([key.name for key in found.groups[0]], found.selection) == ([BOB.recipient], ONLY_PASSWORD)
+
+
+class TestStrangersInFiles:
+    """Whoever can write to a file can add keys and settings to it, and .sops.yaml says whom to trust."""
+
+    @pytest.fixture
+    def added(self, repo: Repo, project: Project) -> Repo:
+        """Alice's files; somebody added Carol's key to one of them, and a selection to another."""
+        project.environ["SOPS_AGE_KEY"] = ALICE.identity
+        for name in ("a.yaml", "b.yaml"):
+            repo.write(name, seal(DATABASE))
+        text = seal(DATABASE).replace("unencrypted_suffix: _unencrypted", "encrypted_regex: ^x$")
+        repo.write("c.yaml", text)
+        block = seal(DATABASE, rule(CAROL))
+        entry = block[block.index("    age:\n") + len("    age:\n") : block.index("    lastmodified")]
+        repo.edit("b.yaml", "    lastmodified", entry + "    lastmodified")
+        return repo
+
+    def test_without_a_terminal_only_the_own_key_is_written(self, added: Repo, project: Project) -> None:
+        done = project.run("init")
+        assert yaml.safe_load(added.read(".sops.yaml")) == {
+            "creation_rules": [{"path_regex": r"^(a\.yaml|b\.yaml|c\.yaml)$", "age": ALICE.recipient}]
+        }
+        assert f"  age {CAROL.recipient}, from b.yaml\n" in done.err
+        assert f"  age {ALICE.recipient}, from a.yaml, b.yaml, c.yaml\n" in done.err
+        assert "  encrypted_regex: ^x$, from c.yaml\n" in done.err
+        hints = [line for line in done.err.splitlines() if "hint:" in line]
+        assert not any(CAROL.recipient in line for line in hints)
+        project.git("add", "-A")
+        assert "[keys-differ]" in project.run("check", code=1).out
+
+    def test_for_people_who_know_all_of_them(self, added: Repo, project: Project) -> None:
+        done = project.run("init", "--yes")
+        assert f"  age {CAROL.recipient}, from b.yaml\n" in done.err
+        assert CAROL.recipient in added.read(".sops.yaml")
+        assert "encrypted_regex: ^x$" in added.read(".sops.yaml").replace("'", "")
+
+    @pytest.mark.parametrize("answer", ["y", "n", ""])
+    def test_on_a_terminal_it_asks(self, added: Repo, project: Project, answer: str) -> None:
+        terminal = Terminal(project, "init", environ={"TERM": "dumb", "COLUMNS": "200"})
+        terminal.wait_for(f"age {CAROL.recipient}, from b.yaml")
+        terminal.wait_for("write all of them to .sops.yaml? [y/N]")
+        terminal.type(f"{answer}\n")
+        assert terminal.end() == 0
+        assert (CAROL.recipient in added.read(".sops.yaml")) is (answer == "y")
+        assert ALICE.recipient in added.read(".sops.yaml")
+
+    def test_somebody_who_opens_none_of_the_files(self, added: Repo, project: Project) -> None:
+        project.environ["SOPS_AGE_KEY"] = BOB.identity
+        done = project.run("init")
+        assert "wrote no .sops.yaml: no age key of yours opens the files" in done.err
+        assert not (added.folder / ".sops.yaml").exists()
+
+    def test_the_own_key_alone_needs_no_question(self, repo: Repo, project: Project) -> None:
+        project.environ["SOPS_AGE_KEY"] = ALICE.identity
+        repo.write("a.yaml", seal(DATABASE))
+        done = project.run("init")
+        assert "1 file is already encrypted here: wrote" in done.err
+        assert ALICE.recipient in repo.read(".sops.yaml")
+
+    def test_a_name_cannot_write_to_the_terminal(self, repo: Repo, project: Project) -> None:
+        text = seal(DATABASE).replace("unencrypted_suffix: _unencrypted", 'encrypted_regex: "\\e]0;x"')
+        repo.write("a.yaml", text)
+        assert "\x1b" not in project.run("init").err
 
 
 def test_init_makes_no_key_where_files_are(repo: Repo, project: Project) -> None:

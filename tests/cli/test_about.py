@@ -97,7 +97,8 @@ def test_a_configuration_in_the_folder_of_the_files_counts(repo: Repo, project: 
     assert lines[2].startswith("next: encconf check")
     repo.write("other/a.yaml", seal(DATABASE, rule(BOB)))
     lines = project.run().out.splitlines()
-    assert lines[2] == ("1 of these files have no .sops.yaml: encconf init writes one that matches the files")
+    said = "1 of these files have no .sops.yaml: encconf init writes one, with the keys that you confirm"
+    assert lines[2] == said
 
 
 def test_encconf_alone_elsewhere_is_the_help(repo: Repo, project: Project) -> None:

@@ -12,12 +12,20 @@ COMMAND = Command(
     Creates what is missing and changes nothing that exists:
 
     - a key: an age key in your key file, unless you have one
-    - .sops.yaml: a rule that names this key as a recipient
+    - .sops.yaml: a rule that names this key as a recipient. If files are encrypted here already, it shows
+      their keys and settings, which anyone could have added, and asks whether to take them
     - git: the drivers that diff and merge encrypted files by value
     """,
     Options,
     run,
     options=[
+        Option(
+            "--yes",
+            help=(
+                "Take the keys and settings of files that are encrypted already, without asking. Without it "
+                "and without a terminal, .sops.yaml names only your own key."
+            ),
+        ),
         Option("--keyring", help="Store the key in the system keyring, and use it from there."),
         Option(
             "--ssh-to-age",
