@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from encconf import formats
 from encconf.audit import names as naming
 from encconf.audit import readers
 from encconf.audit.names import Names
 from encconf.audit.readers import FileAccess, Person, Reader, Report
-from encconf.engine.metadata import metadata_of
+from encconf.audit.sealed import has_ciphertext, is_bare
+from encconf.engine.metadata import Metadata
 from encconf.errors import EncconfError, as_data
 from encconf.formats import sniff
 from encconf.io import fileio
@@ -48,12 +50,14 @@ def report(
         try:
             data = fileio.read_bytes(path)
             format = sniff.format_of(data, path)
-            metadata = metadata_of(fileio.decode(data), format)
+            document = formats.scan_encrypted(fileio.decode(data), formats.get(format))
+            metadata = Metadata.of(document)
+            bare = not has_ciphertext(document) and _is_bare(document.text, format, metadata)
         except EncconfError as error:
             found.problems.append(error.about(path))
             continue
         contents[path] = data
-        found.files.append(FileAccess(path, format, metadata))
+        found.files.append(FileAccess(path, format, metadata, bare=bare))
     if history:
         from encconf.audit.history import asking_former, name_former
 
@@ -74,6 +78,11 @@ def report(
         key=lambda person: (person.service, not person.name, not person.former, person.label.casefold()),
     )
     return found
+
+
+def _is_bare(text: str, format: str, metadata: Metadata) -> bool:
+    document = formats.get(format).scan(text, comments=True)
+    return is_bare(document, metadata.selection.choose(document))
 
 
 def _add_readers(file: FileAccess, people: _People) -> None:
@@ -220,6 +229,7 @@ def _file_json(file: FileAccess) -> Json:
         "file": file.path,
         "format": file.format,
         "lastmodified": file.metadata.lastmodified,
+        "nothing_encrypted": file.bare,
         "groups": [[person.label for person in group] for group in file.groups],
         "threshold": file.quorum,
         "readers": [

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from encconf import formats
 from encconf.audit.findings import Lines, printable
 from encconf.audit.names import Names
-from encconf.audit.sealed import Sealed, compare_with_rule
+from encconf.audit.sealed import Sealed, compare_with_rule, is_bare
 from encconf.audit.ssh_origins import origins
 from encconf.engine.admission import rule_of
 from encconf.engine.cipher import PREFIX
@@ -69,6 +69,7 @@ class Explanation:
     one, with the number ``number``.
     ``own`` is the rule that an encrypted file itself records.  ``fates`` follow the chosen rule, or else
     ``own``.  ``comments`` says whether comments are encrypted (None: only some).
+    ``is_bare`` says that the file has a ``sops`` block, but no encrypted value.
     ``error`` says why there is no rule, ``problem`` why the file cannot be read.  ``given_names`` are the
     names of keys.
     """
@@ -85,6 +86,7 @@ class Explanation:
     own: Rule | None = None
     fates: list[Fate] = field(default_factory=list)
     comments: bool | None = None
+    is_bare: bool = False
     differences: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     error: EncconfError | None = None
@@ -152,6 +154,9 @@ def _judge(found: Explanation, document: Document, metadata: Metadata | None) ->
         sealed = Sealed(found.file, document, metadata, metadata.selection.choose(document), [])
         compare_with_rule(sealed, found.rule, found.rule.name, found.who)
         found.differences = [each.message for each in sealed.findings]
+    if metadata is not None and is_bare(document, metadata.selection.choose(document)):
+        found.is_bare = True
+        found.differences.append("the file has a sops block, but none of its values is encrypted")
 
 
 def _rules(found: Explanation, cwd: str, config: str | None) -> None:

@@ -106,7 +106,7 @@ def _others(files: list[FileAccess]) -> str:
 
 def _notes(file: FileAccess) -> list[str]:
     """Return what needs attention: removed people who still know the data key, and plaintext in git."""
-    notes = []
+    notes = ["None of its values is encrypted, so anyone can read it."] if file.bare else []
     for reader in file.readers:
         if reader.exposed:
             date = access.day(reader.last.end if reader.last else None)

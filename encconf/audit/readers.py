@@ -137,13 +137,17 @@ class Reader:
 
 @dataclass(slots=True, eq=False)
 class FileAccess:
-    """One file: its key groups, how many of them are needed, and its readers, former readers last."""
+    """One file: its key groups, how many of them are needed, and its readers, former readers last.
+
+    ``bare`` says that none of its values is encrypted, so everyone can read it.
+    """
 
     path: str
     format: str
     metadata: Metadata
     groups: list[list[Person]] = field(default_factory=list)
     history: FileHistory | None = None
+    bare: bool = False
     _by_person: dict[Person, Reader] = field(default_factory=dict)
 
     @property
@@ -237,7 +241,7 @@ def alike(files: Sequence[FileAccess]) -> list[list[FileAccess]]:
     for file in files:
         states = frozenset((id(reader.person), reader.state) for reader in file.readers)
         groups = tuple(tuple(map(id, group)) for group in file.groups)
-        found.setdefault((file.quorum, groups, states), []).append(file)
+        found.setdefault((file.bare, file.quorum, groups, states), []).append(file)
     return list(found.values())
 
 

@@ -42,6 +42,8 @@ _LOOKS = (
     rb"|\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@]*:[^/\s:@${<]{3,}@"
 )
 """Private keys, tokens of well-known services, and addresses with a password."""
+_EMPTY = r"""([^\s"':,{\[]+)["']?[ \t]*:\s{0,20}[{\[]\s{0,20}[}\]]"""
+"""A key with an empty collection."""
 _REFERENCE = rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)"
 
 
@@ -140,12 +142,36 @@ def label(key: MasterKey) -> str:
     return f"{key.TYPE} {key.label}"
 
 
+def is_bare(document: Document, chosen: Chosen) -> bool:
+    """Whether a document has values, but none is encrypted, and its selection chooses none.
+
+    A file has nothing to encrypt yet if the values that it chooses are all empty, or null, or ``data: {}``.
+    """
+    leaves = document.leaves
+    if any(chosen.leaves) or not any(leaf.data for leaf in leaves) or has_ciphertext(document):
+        return False
+    if any(comment.text.strip().startswith(cipher.PREFIX) for comment in document.comments):
+        return False
+    selection = Metadata.of(document).selection
+    match = selection.matcher() if selection.by_match and not selection.needs_comments else None
+    return match is None or not any(match(found[1]) for found in re.finditer(_EMPTY, document.text))
+
+
+def has_ciphertext(document: Document) -> bool:
+    """Whether any value of a document is a ciphertext."""
+    prefix = cipher.PREFIX.encode()
+    return any(leaf.data is not None and leaf.data.startswith(prefix) for leaf in document.leaves)
+
+
 def check_sealed(sealed: Sealed, rule: Rule | None, place: str, who: Who = label) -> None:
     """Check an encrypted file by itself, and against its rule if there is a usable one.
 
     ``place`` is the rule's name in messages, and ``who`` returns that of a key.
     """
     _block(sealed)
+    if is_bare(sealed.document, sealed.chosen):
+        said = f"no value is encrypted, because its selection chooses none: {sealed.metadata.selection}"
+        sealed.find("nothing-encrypted", said)
     found = None
     if rule is not None:
         try:

@@ -82,6 +82,17 @@ def test_a_file_that_does_not_exist_yet(project: Project) -> None:
     assert not project.path("prod").exists()
 
 
+def test_a_file_in_which_nothing_is_encrypted(project: Project) -> None:
+    """It has the keys and the selection of its rule, but that does not make it encrypted."""
+    project.write(".sops.yaml", ONE + "    encrypted_regex: ^(data|stringData)$\n")
+    project.write("a.enc.yaml", api.encrypt("host: x\n", find_rule("a.enc.yaml", cwd=str(project.folder))))
+    out = project.run("explain", "a.enc.yaml").out
+    assert out.startswith("a.enc.yaml: has a sops block, but no encrypted value (yaml)\n")
+    assert "the file and the rule differ:\n  the file has a sops block, but none of its values is" in out
+    assert "agree" not in out
+    assert len(explained(project, "a.enc.yaml")["differences"]) == 1  # type: ignore[arg-type]
+
+
 def test_why_a_rule_cannot_be_used(project: Project) -> None:
     project.write(".sops.yaml", RULES)
     said = explained(project, "dev/new.yaml", code=1)
@@ -236,7 +247,9 @@ def test_the_explanation_matches_what_encrypting_does(
     project.write(name, enc)
     after = explain(name, cwd=str(project.folder))
     assert after.state == "encrypted"
-    assert after.differences == []
+    bare = "the file has a sops block, but none of its values is encrypted"
+    nothing = ("encrypted_comment_regex", "json"), ("unencrypted_regex", "ini")
+    assert after.differences == ([bare] if (selection.kind, format) in nothing else [])
     leaves = formats.get(format).scan(enc).leaves
     really = [bool(leaf.data and leaf.data.startswith(b"ENC[AES256_GCM,")) for leaf in leaves]
     assert [fate.encrypted for fate in before.fates] == really

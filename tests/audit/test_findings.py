@@ -26,6 +26,7 @@ from project import ROOT
 
 from encconf.audit.findings import KINDS, SEVERITIES, Ignored
 from encconf.git.merge import merge
+from encconf.rules.selection import Selection
 from encconf.verbs import rekey
 
 PAGE = ROOT / "docs" / "reference" / "errors.md"
@@ -271,6 +272,24 @@ def driven(repo: Repo) -> None:
     repo.write(".gitattributes", "*.enc* diff=encconf merge=encconf\n")
 
 
+BARE = Selection("encrypted_regex", "^(data|stringData)$")
+
+
+def bare(repo: Repo) -> None:
+    """The selection matches no key, so the values are plaintext beside a sops block."""
+    repo.rules("encrypted_regex: ^(data|stringData)$")
+    repo.write("a.enc.yaml", seal("db: {host: example}\n", rule(selection=BARE)))
+
+
+def nothing_to_encrypt(repo: Repo) -> None:
+    """The values that the selection chooses are empty, or null, or there are none yet."""
+    repo.rules("encrypted_regex: ^(data|stringData)$")
+    for name, data in (("a", "{password: ''}"), ("b", "{password: null}"), ("c", "{}"), ("d", "[ ]")):
+        repo.write(f"{name}.enc.yaml", seal(f"kind: Secret\ndata: {data}\n", rule(selection=BARE)))
+    repo.write("e.enc.yaml", seal("a: null\nb: ''\n", rule()))
+    repo.write("f.enc.json", seal('{"kind": "Secret", "data": {}}\n', rule(selection=BARE), format="json"))
+
+
 def left(repo: Repo, *, rotate: bool = False) -> None:
     """Bob was removed, in git's history, and the file has the same data key as before."""
 
@@ -294,6 +313,7 @@ def left_with_a_new_data_key(repo: Repo) -> None:
 CASES: dict[str, tuple[Make, Make]] = {
     "not-encrypted": (plain_file, plain_file_without_secrets),
     "plain-value": (plain_value, plain_null),
+    "nothing-encrypted": (bare, nothing_to_encrypt),
     "plain-by-rule": (newer_rule, same_rule),
     "plain-comment": (plain_comment, sound),
     "never-decrypted": (other_selection, same_rule),

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from audit.team import Team
 
+from encconf import api
 from encconf.audit import readers
+from encconf.rules.selection import Selection
 
 from ..cli.terminal import Terminal
 
@@ -108,6 +110,19 @@ class TestCommand:
         assert (people["alice"]["former"], people["alice"]["reads"]) == (False, ["a.yaml", "b.yaml"])
         page = run("access", "--html", "-").out
         assert f"{label} was removed" in page
+
+    def test_a_file_in_which_nothing_is_encrypted(self, team: Team) -> None:
+        rule = team.rule(["alice"]).replace(selection=Selection("encrypted_regex", "^data$"))
+        team.write("s.yaml", api.encrypt("a: value\n", rule, credentials=team.credentials()))
+        team.seal("t.yaml", ["alice"])
+        run = team.project().run
+        done = run("access")
+        assert done.out == "s.yaml: nothing encrypted\nt.yaml: alice\n"
+        assert "s.yaml: nothing encrypted, so anyone with the file can read it" in done.err
+        assert "nothing encrypted: anyone with the file can read it\n" in run("access", "s.yaml").out
+        files = json.loads(run("access", "--json").out)["files"]
+        assert [file["nothing_encrypted"] for file in files] == [True, False]
+        assert "None of its values is encrypted, so anyone can read it." in run("access", "--html", "-").out
 
     def test_a_file_that_still_has_a_replaced_key(self, team: Team) -> None:
         team.seal("s.yaml", ["alice", "bob"])

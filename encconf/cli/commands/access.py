@@ -22,6 +22,7 @@ from encconf.record import Options as Base
 from encconf.text.printable import counted, one_line, quoted
 from encconf.verbs import files, targets
 
+_BARE = "nothing encrypted"
 _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "·"}
 _COLORS = {"reads": "32", "part": "33", "exposed": "1;31", "former": "2", "": "2"}
 _ROWS = 12  # the most rows without --verbose; the files of a row have the same readers
@@ -153,6 +154,11 @@ def _warn(console: Console, found: Report) -> None:
             f"{_named(same)}: still encrypted for keys that .sops.yaml no longer contains: {', '.join(who)}",
             hint=f"encconf updatekeys {_command_names(same)}; then change the secrets as well",
         )
+    if bare := [file for file in found.files if file.bare]:
+        console.warn(
+            f"{_named(bare)}: {_BARE}, so anyone with the file can read it",
+            hint=f"encconf explain {_command_names(bare[:1])} says why",
+        )
     if found.shallow:
         console.note(
             "this clone has only part of the history: people may have been able to read files for longer"
@@ -223,6 +229,7 @@ class _Screen(Paper):
                 for state, width in zip(states, widths, strict=True)
             ]
             note = f"  {file.quorum} of {len(file.groups)} groups" if len(file.groups) > 1 else ""
+            note = f"  {_BARE}" if file.bare else note
             if name + sum(widths) + len(note) > self._width:
                 note = ""
             label = one_line(_label(files_alike))
@@ -249,6 +256,8 @@ class _Screen(Paper):
             if len(groups) > 1:
                 line += f"{file.quorum} of {len(groups)} groups: "
             line += " | ".join(groups)
+            if file.bare:
+                line = f"{_named(files_alike)}: {_BARE}"
             for state, words in (("exposed", "removed, but still knows the data key"), ("former", "once")):
                 gone = [one_line(reader.person.short) for reader in file.readers if reader.state == state]
                 if gone:
@@ -265,6 +274,8 @@ class _Screen(Paper):
         several = f", needs {file.quorum} of its {len(file.groups)} key groups"
         changed = f", changed {file.metadata.lastmodified[:10]}" if file.metadata.lastmodified else ""
         self.say(f"{one_line(file.path)}{self._dim(changed + (several if len(file.groups) > 1 else ''))}")
+        if file.bare:
+            self.say(f"  {self.paint('33', _BARE)}: anyone with the file can read it")
         readers = [reader for reader in file.readers if not reader.former]
         former = [reader for reader in file.readers if reader.former]
         for number in range(len(file.groups)):

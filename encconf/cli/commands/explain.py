@@ -61,7 +61,8 @@ COMMAND = Command(
 
 def text(found: Explanation, cwd: str) -> str:
     """Return the explanation as text."""
-    out = [f"{leading(found.file)}: {_STATES[found.state]} ({found.format})"]
+    state = "has a sops block, but no encrypted value" if found.is_bare else _STATES[found.state]
+    out = [f"{leading(found.file)}: {state} ({found.format})"]
     if found.problem is not None:
         out.append(f"  {printable(found.problem.message, 400)}")
     out.append("")
