@@ -13,11 +13,16 @@ SOPS_VERSION = "3.13.3"
 _HOMES = {
     "Live": "settings.watch",
     "MaskedStr": "shape.mask",
+    "RedactFilter": "shape.redact",
+    "dotenv_values": "settings.dotenv",
     "edit": "settings.edit",
+    "find_dotenv": "settings.dotenv",
     "load": "api",
+    "load_dotenv": "settings.dotenv",
     "load_layers": "settings.layers",
     "optional": "settings.layers",
     "plain": "settings.layers",
+    "redact": "shape.redact",
     "watch": "settings.watch",
     "Credentials": "identities.credentials",
     "DataKeyCache": "envelope.cache",
@@ -42,22 +47,27 @@ __all__ = [
     "Inspection",
     "Live",
     "MaskedStr",
+    "RedactFilter",
     "Resolve",
     "Rule",
     "__version__",
     "decrypt",
+    "dotenv_values",
     "edit",
     "encrypt",
+    "find_dotenv",
     "find_rule",
     "inspect",
     "load",
     "load_config",
     "load_configs",
+    "load_dotenv",
     "load_layers",
     "loads",
     "loads_all",
     "optional",
     "plain",
+    "redact",
     "watch",
 ]
 
@@ -78,10 +88,12 @@ if TYPE_CHECKING:
     from encconf.errors import EncconfError
     from encconf.identities.credentials import Credentials
     from encconf.rules.config import Rule, find_rule
+    from encconf.settings.dotenv import dotenv_values, find_dotenv, load_dotenv
     from encconf.settings.edit import edit
     from encconf.settings.layers import load_layers, optional, plain
     from encconf.settings.watch import Live, watch
     from encconf.shape.mask import MaskedStr
+    from encconf.shape.redact import RedactFilter, redact
     from encconf.sources.references import Resolve
 
 

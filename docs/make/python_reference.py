@@ -19,9 +19,10 @@ PAGE = Path(__file__).resolve().parents[1] / "python" / "reference.md"
 GROUPS = {
     "Reading": ("load_config", "load_configs", "load", "loads", "loads_all"),
     "Layers": ("load_layers", "plain", "optional"),
+    "As python-dotenv": ("load_dotenv", "dotenv_values", "find_dotenv"),
     "Following and changing files": ("watch", "Live", "edit"),
     "Texts": ("encrypt", "decrypt", "find_rule", "Rule", "inspect", "Inspection"),
-    "Keys and values": ("Credentials", "DataKeyCache", "Resolve", "MaskedStr"),
+    "Keys and values": ("Credentials", "DataKeyCache", "Resolve", "MaskedStr", "redact", "RedactFilter"),
     "Errors": ("EncconfError",),
 }
 MODULES = {
@@ -30,8 +31,9 @@ MODULES = {
 }
 TYPES = """\
 In signatures, `Input` is a path, an open file or a resource of a package; `Readable` is an open file or such
-a resource; `Section` is `str | tuple[str, ...]`; `Layer` is an `Input`, `plain(…)`, `optional(…)` or a
-mapping; `Notify` is a function that takes a sentence; `T` is the class that you give as `schema`.
+a resource; `StrPath` is a path; `Section` is `str | tuple[str, ...]`; `Layer` is an `Input`, `plain(…)`,
+`optional(…)` or a mapping; `Notify` is a function that takes a sentence; `T` is the class that you give as
+`schema`.
 """
 
 

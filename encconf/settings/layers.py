@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from encconf.identities.credentials import Credentials
     from encconf.shape.section import Section
     from encconf.sources.references import Resolve
+    from encconf.text.document import Document
 
     T = TypeVar("T")
     Layer: TypeAlias = "Input | Plain | Optional | Mapping[str, Any]"
@@ -194,16 +195,27 @@ def _load_plain(layer: Plain) -> tuple[dict[str, Any], bool]:
     name = layer.path
     with about(name):
         format, document, values = loading.read_plain(name, layer.format)
-        rule = _rule(name)
-        if rule is not None and any(
+        refuse_plaintext(name, document)
+    return values, not formats.get(format).flat
+
+
+def refuse_plaintext(name: str, document: Document | None) -> None:
+    """Raise PlaintextError if a rule of ``.sops.yaml`` says to encrypt values of a plaintext file.
+
+    Without ``document``, the text cannot be read in its format, and any rule counts.
+    """
+    rule = _rule(name)
+    if rule is not None and (
+        document is None
+        or any(
             chosen and leaf.data
             for leaf, chosen in zip(document.leaves, rule.selection.choose(document).leaves, strict=True)
-        ):
-            raise PlaintextError(
-                "plain() is for readable files, but .sops.yaml says that this one must be encrypted",
-                hint=f"encrypt it: encconf encrypt {quoted(name)}",
-            )
-    return values, not formats.get(format).flat
+        )
+    ):
+        raise PlaintextError(
+            "the file is plaintext, but .sops.yaml says that it must be encrypted",
+            hint=f"encrypt it: encconf encrypt {quoted(name)}",
+        )
 
 
 def _rule(name: str) -> Any:

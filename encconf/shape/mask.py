@@ -76,13 +76,19 @@ _TEXTS: dict[type, type] = {str: MaskedStr, bytes: MaskedBytes}
 _VALUES = {**_TEXTS, int: MaskedInt, float: MaskedFloat}
 
 
+LOADED: dict[str | bytes, None] = {}
+"""The texts that were masked when files were loaded, for `encconf.shape.redact`."""
+
+
 def masked(value: object) -> object:
-    """Return the value, masked if it is a str or bytes."""
+    """Return the value of a file, masked if it is a str or bytes."""
+    if isinstance(value, (str, bytes)) and len(value) > 3:
+        LOADED[value] = None
     mask = _TEXTS.get(type(value))
     return value if mask is None else mask(value)
 
 
 def masked_number(value: object) -> object:
-    """Return the value, masked if it is a str, bytes, int or float."""
+    """Return the value of a file, masked if it is a str, bytes, int or float."""
     mask = _VALUES.get(type(value))
-    return value if mask is None else mask(value)
+    return masked(value) if type(value) in _TEXTS or mask is None else mask(value)

@@ -1,0 +1,165 @@
+"""`encconf.load_dotenv` and its siblings do with encrypted files what python-dotenv does with a ``.env``."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+import dotenv
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import encconf
+from encconf.errors import KeyAccessError, LimitError, PlaintextError
+from encconf.testing import TestKey
+
+LINES = st.lists(
+    st.one_of(
+        st.text("AB=#'\"\\ ${}:-nx\r\n\t", max_size=20),
+        st.builds(
+            "{}{}={}".format,
+            st.sampled_from(["", "export ", "  "]),
+            st.sampled_from(["A", "B", "'C D'", "A"]),
+            st.sampled_from(
+                ["1", "a # b", "a#b", "'x\ny'", '"t\\tb\\n"', "${A}", "${B:-d}", "${NONE}-", "'${A}'", ""]
+            ),
+        ),
+    ),
+    max_size=6,
+).map("\n".join)
+
+
+@pytest.fixture
+def key() -> TestKey:
+    return TestKey.generate()
+
+
+@pytest.fixture(autouse=True)
+def _environment(key: TestKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    with patch.dict(os.environ, {"SOPS_AGE_KEY": key.identity}):
+        for name in ("A", "B"):
+            os.environ.pop(name, None)
+        yield
+
+
+@given(LINES, st.booleans())
+def test_a_stream_is_read_as_by_python_dotenv(text: str, interpolate: bool) -> None:
+    with patch.dict(os.environ, {"B": "of the environment"}):
+        ours = encconf.dotenv_values(stream=io.StringIO(text, newline=None), interpolate=interpolate)
+        theirs = dotenv.dotenv_values(stream=io.StringIO(text, newline=None), interpolate=interpolate)
+        assert list(ours.items()) == list(theirs.items())
+
+
+@pytest.mark.parametrize("override", [False, True])
+@pytest.mark.parametrize("interpolate", [False, True])
+def test_an_encrypted_copy_sets_the_same_variables(
+    key: TestKey, tmp_path: Path, override: bool, interpolate: bool
+) -> None:
+    text = "A=1\nB='x y' # a comment\nexport C=\"${A}\\n${B:-d}\"\nB=a # b\nD=${NONE:-none}\nE=\n"
+    (tmp_path / ".env").write_text(text)
+    key.write(".env.enc", text, format="dotenv")
+    found = []
+    for load, path in ((dotenv.load_dotenv, ".env"), (encconf.load_dotenv, ".env.enc")):
+        with patch.dict(os.environ, {"B": "before", "A": "of the environment"}):
+            assert load(path, override=override, interpolate=interpolate) is True
+            found.append({name: os.environ.get(name) for name in "ABCDE"})
+    assert found[0] == found[1]
+
+
+def test_a_file_that_sops_stored_as_binary(key: TestKey) -> None:
+    key.write("prod.env.enc", "A='1'\n", format="binary")
+    assert encconf.dotenv_values("prod.env.enc") == {"A": "1"}
+
+
+def test_other_formats_have_the_names_of_exec(key: TestKey) -> None:
+    key.write("s.enc.yaml", {"db": {"password": "x", "port": 1}, "debug": True, "none": None})
+    assert encconf.load_dotenv("s.enc.yaml")
+    assert [os.environ[name] for name in ("DB_PASSWORD", "DB_PORT", "DEBUG")] == ["x", "1", "true"]
+
+
+def test_a_missing_file_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert encconf.load_dotenv("none.env") is False
+    assert caplog.messages == []
+    assert encconf.load_dotenv("none.env", verbose=True) is False
+    assert caplog.messages == ["encconf could not find configuration file none.env."]
+
+
+def test_it_can_be_switched_off(key: TestKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    key.write(".env.enc", "A=1\n", format="dotenv")
+    monkeypatch.setenv("PYTHON_DOTENV_DISABLED", "True")
+    assert encconf.load_dotenv(".env.enc") is False
+    assert "A" not in os.environ
+
+
+def test_without_a_key_it_fails(key: TestKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    key.write(".env.enc", "A=1\n", format="dotenv")
+    monkeypatch.delenv("SOPS_AGE_KEY")
+    with pytest.raises(KeyAccessError, match=r"\.env\.enc"):
+        encconf.load_dotenv(".env.enc")
+
+
+@pytest.mark.parametrize("text", ["A=1\n", "A\n"])
+def test_plaintext_is_refused_where_a_rule_covers_it(key: TestKey, tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.env").write_text(text)
+    assert encconf.dotenv_values("a.env") == dotenv.dotenv_values("a.env")
+    (tmp_path / ".sops.yaml").write_text(f"creation_rules:\n  - age: {key.recipient}\n")
+    with pytest.raises(PlaintextError, match="says that it must be encrypted"):
+        encconf.load_dotenv("a.env")
+
+
+def test_lines_that_double_each_other_have_a_limit() -> None:
+    text = "A0=0123456789\n" + "".join(f"A{at}=${{A{at - 1}}}${{A{at - 1}}}\n" for at in range(1, 40))
+    with pytest.raises(LimitError, match="longer than 16 MiB"):
+        encconf.dotenv_values(stream=io.StringIO(text))
+
+
+@pytest.mark.parametrize("name", [".env", ".env.enc", ".env.sops", ".enc.env"])
+def test_the_file_is_found_above_the_calling_module(key: TestKey, tmp_path: Path, name: str) -> None:
+    key.write(name, "A=found\n", format="dotenv")
+    program = tmp_path / "src" / "app" / "main.py"
+    program.parent.mkdir(parents=True)
+    program.write_text("from encconf import load_dotenv\nimport os\nload_dotenv()\nprint(os.environ['A'])\n")
+    done = subprocess.run(
+        [sys.executable, str(program)], cwd="/", capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "found\n"
+
+
+def test_an_encrypted_file_comes_before_plaintext_and_before_foreign_files(
+    key: TestKey, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("A=plain\n")
+    (tmp_path / ".env.enc").write_bytes(b"U2FsdGVkX1\n")  # openssl enc writes this name, too
+    assert encconf.find_dotenv(usecwd=True) == str(tmp_path / ".env")
+    key.write(".env.sops", "A=1\n", format="dotenv")
+    assert encconf.find_dotenv(usecwd=True) == str(tmp_path / ".env.sops")
+    assert encconf.find_dotenv("none.env", usecwd=True) == ""
+    with pytest.raises(OSError, match="File not found"):
+        encconf.find_dotenv("none.env", raise_error_if_not_found=True, usecwd=True)
+
+
+def test_decouple_takes_the_values(key: TestKey) -> None:
+    import decouple
+
+    key.write(".env.enc", "DEBUG=on\nPORT=8000\n", format="dotenv")
+    config = decouple.Config(encconf.dotenv_values(".env.enc"))
+    assert config("DEBUG", cast=bool) is True
+    assert config("PORT", cast=int) == 8000
+
+
+def test_environs_and_django_environ_read_what_is_set(key: TestKey) -> None:
+    import environ
+    import environs
+
+    key.write(".env.enc", "DEBUG=on\nPORT=8000\n", format="dotenv")
+    encconf.load_dotenv(".env.enc")
+    assert environs.Env().int("PORT") == 8000
+    assert environ.Env(DEBUG=(bool, False))("DEBUG") is True

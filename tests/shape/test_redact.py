@@ -1,0 +1,162 @@
+"""Secrets do not get through `encconf.redact`, its log filter and its streams, in any form that it knows."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import logging
+import random
+import re
+import string
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import encconf
+from encconf.shape import mask
+from encconf.shape.redact import MARK, Redactor, Stream
+from encconf.testing import TestKey
+
+SECRET = "p/ss+w0rd \"ä\" & <more>'x'"
+FORMS: dict[str, Callable[[str], str]] = {
+    "raw": str,
+    "json": lambda text: json.dumps({"password": text}),
+    "json of other languages": lambda text: json.dumps(text, ensure_ascii=False).replace("/", "\\/"),
+    "repr": repr,
+    "html": html.escape,
+    "url": lambda text: quote(text, safe=""),
+    "url, spaces as plus signs": quote_plus,
+    "url, lower case": lambda text: re.sub("%..", lambda sign: sign[0].lower(), quote(text, safe="")),
+    "hex": lambda text: text.encode().hex(),
+    "HEX": lambda text: text.encode().hex().upper(),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "base64 of a login": lambda text: base64.b64encode(f"shop:{text}".encode()).decode(),
+    "base64 of more": lambda text: base64.b64encode(f"ab{text}, and so on".encode()).decode(),
+    "base64 for urls": lambda text: base64.urlsafe_b64encode(text.encode()).decode(),
+    "base64 of mails": lambda text: base64.encodebytes((text * 4).encode()).decode(),
+    "wrapped": lambda text: "\n".join(text[at : at + 5] for at in range(0, len(text), 5)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_form_gets_through(form: str) -> None:
+    written = FORMS[form](SECRET)
+    found = Redactor([SECRET]).redact(f"before {written} after")
+    assert found.startswith("before ")
+    assert found.endswith(" after")
+    assert MARK in found
+    core = Redactor([SECRET]).redact(written)
+    assert len(core.replace(MARK, "")) < 30  # the text around it, and the signs of base64 that it shares
+
+
+def test_what_it_is_not_about_stays() -> None:
+    text = "a" * 100 + "\r\n\n pass p/ss+w0rd \0"
+    assert Redactor([SECRET]).redact(text) is text
+    assert Redactor([]).redact(text) == text
+    assert Redactor(["short", ""]).redact("a short text") == "a short text"
+
+
+def test_secrets_that_overlap_leave_no_rest() -> None:
+    redactor = Redactor(["abcdefgh", "efghijkl", "secret1", "secret12"])
+    assert redactor.redact("-abcdefghijkl-secret12-secret1-") == f"-{MARK}-{MARK}-{MARK}-"
+
+
+def test_each_long_line_of_a_certificate_is_a_secret() -> None:
+    lines = ["-----BEGIN PRIVATE KEY-----", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", "BKcwggSjAgEAAoIBAQ"]
+    assert Redactor(["\n".join(lines)]).redact(f"key: {lines[1]}!") == f"key: {MARK}!"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_split_lets_it_through(form: str) -> None:
+    written = f"x {FORMS[form](SECRET)} y".encode()
+    redactor = Redactor([SECRET])
+    expected = redactor.replace(written)
+    for at in range(len(written)):
+        stream = Stream(redactor)
+        assert stream.feed(written[:at]) + stream.feed(written[at:]) + stream.flush() == expected
+
+
+@given(st.data())
+@settings(max_examples=200)
+def test_pieces_are_redacted_like_the_whole(data: st.DataObject) -> None:
+    secrets = data.draw(st.lists(st.text("ab\n", min_size=6, max_size=9), min_size=1, max_size=3))
+    redactor = Redactor(secrets)
+    parts = data.draw(st.lists(st.sampled_from([*secrets, "a", "b", "\n", "c"]), max_size=20))
+    whole = "".join(parts).encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=5)))
+    stream, out = Stream(redactor), b""
+    for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
+        out += stream.feed(whole[start:end])
+    out += stream.flush()
+    joined = out.replace(b"\n", b"")
+    for secret in secrets:
+        if len(plain := secret.replace("\n", "").encode()) >= 6:
+            assert plain not in joined
+    assert out.replace(MARK.encode(), b"") == redactor.replace(whole).replace(MARK.encode(), b"")
+
+
+def test_a_stream_holds_back_only_what_may_begin_a_secret() -> None:
+    stream = Stream(Redactor(["hunter2-and-more"]))
+    assert stream.feed(b"no secret here\n") == b"no secret here\n"
+    assert stream.feed(b"password: hunt") == b"password: "
+    assert stream.held == b"hunt"
+    assert stream.flush() == b"hunt"
+    for _ in range(100_000):  # it begins again and again, and never ends
+        stream.feed(b"hunter2-and-m")
+    assert len(stream.held) < 100
+
+
+@pytest.fixture
+def loaded() -> Iterator[None]:
+    before = dict(mask.LOADED)
+    mask.LOADED.clear()
+    yield
+    mask.LOADED.clear()
+    mask.LOADED.update(before)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_what_was_loaded_with_a_mask_is_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    key = TestKey.generate()
+    values = {"password": "hunter2-of-shop", "host_unencrypted": "db.internal"}
+    path = key.write(tmp_path / "s.enc.yaml", values)
+    assert encconf.redact("hunter2-of-shop") == "hunter2-of-shop"
+    encconf.load_config(path, credentials=key.credentials())
+    assert encconf.redact("hunter2-of-shop") == "hunter2-of-shop"
+    config = encconf.load_config(path, mask=True, credentials=key.credentials())
+    assert encconf.redact(f"{config['password']} at db.internal") == f"{MARK} at db.internal"
+    del config
+    caplog.handler.addFilter(encconf.RedactFilter())
+    logger = logging.getLogger("shop")
+    logger.error("login %s failed", "hunter2-of-shop")
+    try:
+        raise ValueError("hunter2-of-shop")
+    except ValueError:
+        logger.exception("oops", stack_info=True)
+    assert "hunter2" not in caplog.text
+    assert caplog.messages == [f"login {MARK} failed", "oops"]
+    assert f"ValueError: {MARK}" in caplog.text
+
+
+def test_a_thousand_random_secrets_in_random_forms_and_pieces() -> None:
+    dice = random.Random(7)
+    signs = string.ascii_letters + string.digits + string.punctuation + " äß"
+    for _ in range(50):
+        secrets = ["".join(dice.choices(signs, k=dice.randint(8, 60))) for _ in range(20)]
+        redactor = Redactor(secrets)
+        written = b""
+        for secret in secrets:
+            written += f"line {FORMS[dice.choice(list(FORMS))](secret)}\n".encode()
+        stream, out, at = Stream(redactor), b"", 0
+        while at < len(written):
+            size = dice.choice([1, 2, 7, 100])
+            out += stream.feed(written[at : at + size])
+            at += size
+        out += stream.flush()
+        assert out.count(MARK.encode()) >= 20
+        assert redactor.replace(out) == out
