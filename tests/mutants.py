@@ -66,7 +66,10 @@ GROUPS = {
     ],
     "rules/test_selection.py": ["rules/selection.py"],
     "merge": [f"merge/{name}.py" for name in ("__init__", "pieces", "reading", "three", "values", "weave")],
-    "merge git engine/test_admission.py engine/test_objections.py": ["git/merge.py", "engine/admission.py"],
+    "merge git engine/test_admission.py engine/test_gate.py engine/test_objections.py envelope": [
+        "git/merge.py",
+        "engine/admission.py",
+    ],
     "git/test_ours.py": ["git/ours.py"],
     "rules": [f"rules/{name}.py" for name in ("config", "creation", "grammar", "pattern")],
     "sources": ["sources/reference_rules.py", "sources/references.py"],

@@ -12,13 +12,16 @@ from oracle import AgeKey
 
 from encconf import api, formats
 from encconf.engine.metadata import Metadata
-from encconf.errors import DecryptError, MacError, UndecidedError, UnmergedError
+from encconf.envelope.wrapped import WrappedKey
+from encconf.errors import DecryptError, MacError, StrangerError, UndecidedError, UnmergedError
 from encconf.git.conflict import open_conflict
 from encconf.git.merge import is_encrypted, merge, reseal
 from encconf.git.ours import Repository
 from encconf.git.outcome import Outcome
 from encconf.identities.credentials import Credentials
+from encconf.keys import master_key
 from encconf.rules.config import Rule
+from encconf.text.document import splice
 from encconf.verbs import rekey
 
 yaml = formats.get("yaml")
@@ -289,6 +292,27 @@ def test_both_sides_add_somebody() -> None:
     assert wraps(outcome.text) == wraps(ours) | wraps(theirs)
     for key in (ALICE, BOB, CAROL):
         assert opened(outcome.text, key) == MERGED
+
+
+def test_new_shares_are_not_for_strangers_in_our_version() -> None:
+    """Our version lists a stranger in each group; theirs adds Carol, whom our rule names."""
+    both = holder(ALICE, BOB)
+    base = api.encrypt(BASE, rule([ALICE], [BOB], threshold=2), credentials=both)
+    theirs = changed(base, THEIRS, rule([ALICE, CAROL], [BOB], threshold=2), credentials=both)
+    names_all = rule([ALICE, CAROL], [BOB], threshold=2)
+    evil = AgeKey.generate()
+    document = yaml.scan(base)
+    block = Metadata.of(document)
+    entry = WrappedKey(master_key("age", evil.recipient), "garbage")
+    listed = block.replace(groups=[[*group, entry] for group in block.groups]).to_block()
+    ours = splice(base, yaml.attach(document, yaml.render_block(listed)))
+    for rebased in (False, True):
+        sides = (theirs, ours) if rebased else (ours, theirs)
+        with pytest.raises(StrangerError, match=evil.recipient) as caught:
+            joined(base, *sides, by=names_all, credentials=both)
+        assert evil.recipient not in str(caught.value.hint)
+    merged_text = joined(base, base, theirs, by=names_all, credentials=both)[0].text
+    assert opened(merged_text, BOB, CAROL) == THEIRS
 
 
 @pytest.mark.parametrize("turned", [False, True])
