@@ -60,10 +60,7 @@ GROUPS = {
             "selfcheck",
         )
     ],
-    "envelope": [
-        f"envelope/{name}.py"
-        for name in (*("cache", "calls", "groups", "open", "opening", "report", "shamir", "wrap", "wrapped"),)
-    ],
+    "envelope": [f"envelope/{name}.py" for name in (*("cache", "groups", "shamir", "unwrap", "wrap"),)],
     "rules/test_selection.py": ["rules/selection.py"],
     "merge": [f"merge/{name}.py" for name in ("__init__", "pieces", "reading", "three", "values", "weave")],
     "merge git engine/test_admission.py engine/test_gate.py engine/test_objections.py envelope": [

@@ -47,7 +47,7 @@ NOT_TO_ENCRYPT = {
         "encconf.engine.reuse",
         "encconf.engine.torn_quotes",
     ),
-    *("encconf.envelope.open", "encconf.envelope.report", "encconf.envelope.shamir", "encconf.text.align"),
+    *("encconf.envelope.unwrap", "encconf.envelope.shamir", "encconf.text.align"),
 }
 
 

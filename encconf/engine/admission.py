@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from encconf.engine.metadata import Metadata
-    from encconf.envelope.wrapped import WrappedKey
+    from encconf.envelope.groups import WrappedKey
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
 

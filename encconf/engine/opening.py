@@ -130,7 +130,7 @@ def open_encrypted(
         document = format.scan(document.text, comments=True)
     chosen = metadata.selection.choose(document)
     credentials = credentials or Credentials.from_env()
-    from encconf.envelope.open import open_data_key  # encrypting needs none of what opens
+    from encconf.envelope.unwrap import open_data_key  # encrypting needs none of what opens
 
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials, cache)
     credentials.audit("decrypt", document.text)

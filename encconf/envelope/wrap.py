@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from encconf.envelope import calls
-from encconf.envelope.calls import Failure, answer_of, is_remote
-from encconf.envelope.wrapped import DATA_KEY_SIZE, WrappedKey
+from encconf.envelope.groups import DATA_KEY_SIZE, WrappedKey
 from encconf.errors import ConfigError, EmptyGroupError, MasterKeyError, WrapError, is_temporary
 from encconf.identities.credentials import Credentials
-from encconf.keys import MasterKey
+from encconf.keys import MasterKey, is_remote
 
 
 class Admitted:
@@ -77,14 +75,14 @@ def wrap_for(
 
     encs = _wrapped(members, credentials)
     wrapped: list[WrappedKey] = []
-    failures: list[Failure] = []
+    failures: list[tuple[MasterKey, MasterKeyError]] = []
     for (key, _), enc in zip(members, encs, strict=True):
         if isinstance(enc, str):
             wrapped.append(WrappedKey(key, enc, now if key.DATED else None))
         else:
             failures.append((key, enc))
     if failures:
-        from encconf.envelope.report import lines_of
+        from encconf.envelope.unwrap import lines_of
 
         total = len(members)
         which = "its only master key" if total == 1 else f"{len(failures)} of its {total} master keys"
@@ -100,18 +98,35 @@ def _wrapped(
 ) -> list[str | MasterKeyError]:
     """Return each key's wrapped part, or why it failed.  Services are called at the same time."""
 
-    def wrap(at: int) -> str:
-        key, part = members[at]
-        return calls.wrap(key, part, credentials)
+    def wrap(member: tuple[MasterKey, bytes]) -> str:
+        key, part = member
+        if credentials.asks_key_services:
+            from encconf.keys import service
 
-    remote = [at for at, (key, _) in enumerate(members) if is_remote(key, credentials)]
-    encs = {at: answer_of(wrap, at) for at in range(len(members)) if at not in remote}
+            return service.wrap(key, part, credentials)
+        return key.wrap(part, credentials)
+
+    encs: list[str | MasterKeyError] = []
+    remote: list[int] = []
+    for at, member in enumerate(members):
+        if is_remote(member[0], credentials):
+            remote.append(at)
+            encs.append("")
+            continue
+        try:
+            encs.append(wrap(member))
+        except MasterKeyError as error:
+            encs.append(error.with_traceback(None))  # its frames hold the data key
     if remote:
         from encconf.io import race
 
-        for at, (enc,) in zip(
-            remote, race.run(wrap, [[at] for at in remote], credentials.key_limit), strict=True
-        ):
-            assert enc is not None  # a race of one item has an answer
-            encs[at] = enc
-    return [encs[at] for at in range(len(members))]
+        answers = race.run(
+            wrap,
+            [[members[at]] for at in remote],
+            credentials.key_limit,
+            watch=credentials.watch and (lambda member: credentials.watch(member[0].label)),
+        )
+        for at, (answer,) in zip(remote, answers, strict=True):
+            assert answer is not None  # a race of one item has an answer
+            encs[at] = answer
+    return encs

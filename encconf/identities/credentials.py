@@ -102,6 +102,7 @@ class Credentials:
         self.key_services = list(key_services)
         self.local_key_service = local_key_service
         self.insecure_remote = insecure_remote
+        self.using_local_keys = Lock()  # held while this process uses a master key itself
         self._age_sources: list[AgeSource] | None = None
         self._clients: dict[Hashable, Any] = {}
         self._config: dict[str, list[str]] | None = None
@@ -161,6 +162,11 @@ class Credentials:
             timeout=timeout,
             notify=notify,
         )
+
+    @property
+    def asks_key_services(self) -> bool:
+        """Whether other processes are asked to use master keys."""
+        return bool(self.key_services) or not self.local_key_service
 
     @property
     def call_limit(self) -> float:

@@ -30,11 +30,13 @@ def run(
     limit: float,
     total: float | None = None,
     width: int = WIDTH,
+    watch: Callable[[S], Callable[[], None]] | None = None,
 ) -> list[list[T | MasterKeyError | None]]:
     """Return an answer for each item of each race, or None for an item that was not needed.
 
     A call may take ``limit`` seconds, and all calls together ``total`` seconds, if that is given.  At most
-    ``width`` calls run at a time.
+    ``width`` calls run at a time.  ``watch`` is called in the thread of each call, with its item, and returns
+    a function to call after the answer.
     """
     answers: list[list[T | MasterKeyError | None]] = [[None] * len(race) for race in races]
     rest = [(race, at) for race, items in enumerate(races) for at in range(len(items))]
@@ -64,7 +66,8 @@ def run(
                 running[race, at] = now + limit
                 if at == 0:
                     alone[race] = now + PATIENCE
-                Thread(target=_work, args=(call, races[race][at], race, at, done), daemon=True).start()
+                work = (call, races[race][at], race, at, done, watch)
+                Thread(target=_work, args=work, daemon=True).start()
         wake = min([*running.values(), *alone.values(), end])
         with suppress(Empty):
             answered(*done.get(timeout=max(wake - now, 0)))
@@ -77,9 +80,20 @@ def run(
 
 
 def _work(
-    call: Callable[[S], T], item: S, race: int, at: int, done: SimpleQueue[tuple[int, int, T | BaseException]]
+    call: Callable[[S], T],
+    item: S,
+    race: int,
+    at: int,
+    done: SimpleQueue[tuple[int, int, T | BaseException]],
+    watch: Callable[[S], Callable[[], None]] | None,
 ) -> None:
     try:
-        done.put((race, at, call(item)))
+        ended = watch(item) if watch is not None else None
+        try:
+            answer = call(item)
+        finally:
+            if ended is not None:
+                ended()
+        done.put((race, at, answer))
     except BaseException as error:  # the waiting thread raises it
         done.put((race, at, error))

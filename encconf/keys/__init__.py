@@ -1,6 +1,6 @@
 """Master keys, which wrap and unwrap data keys.  Each type has its own file, and a row in `TABLE`.
 
-A master key only identifies a key.  It has neither a ciphertext (see `encconf.envelope.wrapped`) nor a
+A master key only identifies a key.  It has neither a ciphertext (see `encconf.envelope.groups`) nor a
 client.  Key types are named and ordered as in the metadata of sops 3.13.3 (stores/stores.go).  Other types
 come from plug-ins (`row_of`).  Entries of a type that neither has are kept as they are, so that no recipient
 is lost.
@@ -18,7 +18,7 @@ from encconf.text.words import weak_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import ModuleType
     from typing import Any, Self
 
@@ -64,6 +64,13 @@ class MasterKey(Record):
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Decrypt an ``enc``.  Raises NotMyKeyError, or MasterKeyError if it should have worked."""
         raise NotImplementedError
+
+    def unwrap_spoiled(self, ask: Callable[[MasterKey], bytes], credentials: Credentials) -> bytes:
+        """Unwrap a data key that an old sops wrapped with other settings than the entry names.
+
+        ``ask`` unwraps it with a key.  Raises what ``ask`` raises for this key.
+        """
+        return ask(self)
 
     def is_own(self, credentials: Credentials) -> bool:
         """Whether its private key is yours.  False if that is not known."""
@@ -360,6 +367,12 @@ def master_key(type: str, value: object) -> MasterKey:
     if isinstance(value, dict) and len(row.settings) == 1:
         value = value.get(*row.settings, "")
     return key_class(type).from_config(value)
+
+
+def is_remote(key: MasterKey, credentials: Credentials) -> bool:
+    """Whether using a key calls a service, so that other keys can be used at the same time."""
+    row = TABLE.get(key.TYPE)
+    return row is not None and not (row.personal and credentials.local_key_service)
 
 
 WRAPPED_LIMIT = 16 << 10

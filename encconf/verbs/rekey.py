@@ -13,7 +13,7 @@ from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import Admission, in_full, rule_of, wrap_again
 from encconf.engine.metadata import Metadata
 from encconf.engine.plan import Plan
-from encconf.envelope.open import open_data_key
+from encconf.envelope.unwrap import open_data_key
 from encconf.errors import ConfigError, EmitError, EmptyGroupError, PlaintextError, UnmergedError
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule

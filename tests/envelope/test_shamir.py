@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf.envelope import shamir
-from encconf.envelope.open import open_data_key
-from encconf.envelope.wrapped import WrappedKey
+from encconf.envelope.groups import WrappedKey
+from encconf.envelope.unwrap import open_data_key
 from encconf.identities.credentials import Credentials
 from encconf.keys import age
 

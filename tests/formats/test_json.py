@@ -23,7 +23,7 @@ from encconf import api, formats
 from encconf.engine import opening, plaintext, seal
 from encconf.engine.mac import digest
 from encconf.engine.metadata import Metadata
-from encconf.envelope.open import open_data_key
+from encconf.envelope.unwrap import open_data_key
 from encconf.errors import EncconfError, LimitError, ParseError
 from encconf.identities.credentials import Credentials
 from encconf.testing.contracts.format import SECRET

@@ -16,7 +16,7 @@ from wrapping import wrap_for
 
 from encconf import api, formats, keys
 from encconf.engine.metadata import Metadata
-from encconf.envelope.open import open_data_key
+from encconf.envelope.unwrap import open_data_key
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys.gcp_kms import GcpKmsKey

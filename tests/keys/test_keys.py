@@ -123,7 +123,7 @@ def test_a_member_that_is_no_text_is_refused(value: object) -> None:
 STARTS = """
 import collections.abc, os, sys  # the formats load collections in any case, with re
 before = set(sys.modules)
-import encconf.identities.credentials, encconf.envelope.open
+import encconf.identities.credentials, encconf.envelope.unwrap
 import encconf.keys.age
 foreign = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(*sorted(foreign - {"encconf", "__future__", "binascii"}))

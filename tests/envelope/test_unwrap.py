@@ -18,10 +18,8 @@ from wrapping import wrap_again, wrap_for
 from encconf import keys
 from encconf.envelope import shamir
 from encconf.envelope.cache import DataKeyCache
-from encconf.envelope.groups import are_spoiled
-from encconf.envelope.open import open_data_key
-from encconf.envelope.opening import UNREACHED_LIMIT, Opening
-from encconf.envelope.wrapped import WrappedKey
+from encconf.envelope.groups import WrappedKey, are_spoiled
+from encconf.envelope.unwrap import UNREACHED_LIMIT, Group, open_data_key
 from encconf.errors import (
     ConfigError,
     DuplicateKeyTypeError,
@@ -204,7 +202,7 @@ def test_every_key_that_cannot_be_wrapped_for_is_named(recipients: list[AgeKey],
         f"  age   age1broken{' ' * (len(ARN) - 10)}  failed: age1broken is not an age recipient: "
         "invalid Bech32 encoding\n"
         f"  kms2  {ARN}  failed: kms2 keys are not supported by this version of encconf\n"
-        "        hint: try a newer version, or the sops that wrote the file"
+        "        hint: try a newer version, the sops that wrote the file, or the plug-in for such keys"
     )
 
 
@@ -315,7 +313,7 @@ def test_services_are_not_asked_after_many_that_cannot_be_reached() -> None:
     own = Remote("own", type="pgp")  # gpg runs on this machine
     kms_first = holds(SOPS_DECRYPTION_ORDER="kms,pgp")
     assert open_data_key([[key.wrapped() for key in (*group, own)]], 0, kms_first) == DATA_KEY
-    opening = Opening([], 32, holds(), None)
+    opening = Group([], 32, holds(), None)
     for error in [gone] * (UNREACHED_LIMIT - 1) + [denied] + [gone] * (UNREACHED_LIMIT - 1):
         with pytest.raises(MasterKeyError, match=error.message):
             opening.unwrap(Remote("x", error=error).wrapped())
@@ -362,9 +360,9 @@ LIGHT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from encconf.identities.credentials import Credentials
-from encconf.envelope.open import open_data_key
-from encconf.envelope.opening import UNREACHED_LIMIT, Opening
-from encconf.envelope.wrapped import WrappedKey
+from encconf.envelope.unwrap import open_data_key
+from encconf.envelope.unwrap import UNREACHED_LIMIT, Group
+from encconf.envelope.groups import WrappedKey
 class Key:
     TYPE, DATED, name, label = "age", False, "k", "k"
     def unwrap(self, enc, credentials): return bytes(32)

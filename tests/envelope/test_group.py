@@ -8,8 +8,8 @@ import pytest
 from oracle import AgeKey
 
 from encconf.envelope.cache import DataKeyCache
-from encconf.envelope.opening import Opening
-from encconf.envelope.wrapped import WrappedKey
+from encconf.envelope.groups import WrappedKey
+from encconf.envelope.unwrap import Group
 from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
@@ -32,19 +32,21 @@ def wrapped(pair: AgeKey, data: bytes = DATA_KEY) -> WrappedKey:
     return WrappedKey(key, key.wrap(data, CREDENTIALS))
 
 
-def opening(*group: WrappedKey, cache: DataKeyCache | None = None) -> Opening:
-    return Opening(group, 32, CREDENTIALS, cache)
+def opening(*group: WrappedKey, cache: DataKeyCache | None = None) -> Group:
+    return Group(group, 32, CREDENTIALS, cache)
 
 
 def test_keys_have_their_turn_in_order_and_by_kind() -> None:
     first, second = wrapped(MINE), wrapped(THEIRS)
-    group = opening(first, KMS, second)
-    assert group.take(remote=True) is None
-    assert group.take(remote=False) is first
-    assert group.take(remote=False) is None  # KMS's turn
-    assert group.take(remote=True) is KMS
-    assert group.take(remote=False) is second
-    assert group.take(remote=False) is None
+    group = opening(first, KMS, KMS, second)
+    assert group.take_services() == []
+    group.open_here()
+    assert group.part == DATA_KEY
+    group = opening(second, KMS, KMS, first)
+    group.open_here()
+    assert group.rest == [KMS, KMS, first]
+    assert group.take_services() == [(group, KMS), (group, KMS)]
+    assert group.rest == [first]
 
 
 def test_once_it_is_open_nobody_has_a_turn() -> None:
@@ -52,8 +54,9 @@ def test_once_it_is_open_nobody_has_a_turn() -> None:
     group = opening(first, second)
     group.note(first, group.unwrap(first))
     assert (group.part, group.by) == (DATA_KEY, first.key)
-    assert group.take(remote=False) is None
-    assert group.failures == []
+    group.open_here()
+    assert group.take_services() == []
+    assert (group.rest, group.failures) == ([first, second], [])
 
 
 def test_failures_are_kept_in_order() -> None:

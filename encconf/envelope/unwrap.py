@@ -1,0 +1,242 @@
+"""Open a data key, as in sops 3.13.3 (sops.go: GetDataKey), or say why that is not possible.
+
+Unlike sops, encconf opens no further groups after the quorum.  It asks key services at the same time if it
+needs several answers or if one service is slow, and each has a time limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from encconf import keys
+from encconf.envelope.groups import DATA_KEY_SIZE, WrappedKey, quorum
+from encconf.errors import KeyAccessError, MasterKeyError, MetadataError, NotMyKeyError, is_temporary
+from encconf.identities.credentials import Credentials
+from encconf.keys import MasterKey, is_remote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.envelope.cache import DataKeyCache  # most files are opened without one
+
+Failure = tuple[MasterKey, MasterKeyError]
+
+UNREACHED_LIMIT = 64
+"""After so many services of a group in a row that cannot be reached, its other services are not asked."""
+
+
+def open_data_key(
+    groups: Sequence[Sequence[WrappedKey]],
+    threshold: int,
+    credentials: Credentials,
+    cache: DataKeyCache | None = None,
+) -> bytes:
+    """Return the data key (32 bytes), from the first master key that opens it, or from a quorum of groups.
+
+    The types in SOPS_DECRYPTION_ORDER (by default age, pgp) are tried first, then the others in the file's
+    order.  If a key service fails or is slow, all later ones are asked at once.  ``threshold`` is that of the
+    file.  Keys in the ``cache`` are not unwrapped again.  Raises KeyAccessError, whose message reports what
+    was tried, DuplicateKeyTypeError, and MetadataError if the shares do not fit together.
+    """
+    cache = cache if cache is not None else credentials.cache
+    order = credentials.key_order()
+    shared = len(groups) > 1
+    needed = quorum(threshold, groups)
+    size = DATA_KEY_SIZE + 1 if shared else DATA_KEY_SIZE  # a share ends with its number
+
+    def rank(wrapped: WrappedKey) -> int:
+        return order.index(wrapped.key.TYPE) if wrapped.key.TYPE in order else len(order)
+
+    tried = [Group(sorted(group, key=rank), size, credentials, cache) for group in groups]
+    while (opened := sum(group.part is not None for group in tried)) < needed:
+        # Try only as many groups at a time as are needed: each may ask a person, or cost a call.
+        wave = [group for group in tried if group.part is None and group.rest][: needed - opened]
+        if not wave:
+            raise _no_access(tried, needed)
+        for group in wave:
+            group.open_here()
+        races = [turns for group in wave if (turns := group.take_services())]
+        if races:
+            _ask_services(races, credentials)
+    parts = [group.part for group in tried if group.part is not None][:needed]
+    if not shared:
+        return parts[0]
+    from encconf.envelope import shamir
+
+    try:
+        return shamir.combine(parts)
+    except ValueError as error:
+        raise MetadataError(f"the shares of the data key do not match: {error}") from None
+
+
+class Group:
+    """A key group while it is being opened.
+
+    ``rest`` are the keys that were not tried yet, in order.  ``part`` is the unwrapped key or share, and
+    ``by`` the master key that opened it.  ``failures`` say why other keys did not open it.
+    """
+
+    part: bytes | None = None
+    by: MasterKey | None = None
+
+    def __init__(
+        self,
+        held: Sequence[WrappedKey],
+        size: int,
+        credentials: Credentials,
+        cache: DataKeyCache | None,
+    ) -> None:
+        self.rest = list(held)
+        self.failures: list[Failure] = []
+        self._unreached = 0  # how many of the last services could not be reached
+        self._size = size
+        self._credentials = credentials
+        self._cache = cache
+        if cache is not None:
+            for wrapped in held:
+                if (part := cache.get(wrapped, size)) is not None:
+                    self.note(wrapped, part)
+                    break
+
+    def note(self, wrapped: WrappedKey, answer: bytes | MasterKeyError) -> None:
+        """Store the result of trying a key."""
+        if isinstance(answer, bytes):
+            self.part, self.by = answer, wrapped.key
+        else:
+            self.failures.append((wrapped.key, answer.with_traceback(None)))  # its frames hold keys
+
+    def open_here(self) -> None:
+        """Try the next keys that this process uses itself, one after another, until one opens the group."""
+        credentials = self._credentials
+        while self.part is None and self.rest and not is_remote(self.rest[0].key, credentials):
+            wrapped = self.rest.pop(0)
+            # One after another, even if many files are opened at a time.  So a passphrase is asked for only
+            # once, and gpg-agent does not run out of memory, which is enough for only a few decryptions.
+            with credentials.using_local_keys:
+                try:
+                    self.note(wrapped, self.unwrap(wrapped))
+                except MasterKeyError as error:
+                    self.note(wrapped, error)
+
+    def take_services(self) -> list[tuple[Group, WrappedKey]]:
+        """Return the next keys of services, whose turns come at the same time."""
+        turns: list[tuple[Group, WrappedKey]] = []
+        while self.part is None and self.rest and is_remote(self.rest[0].key, self._credentials):
+            turns.append((self, self.rest.pop(0)))
+        return turns
+
+    def unwrap(self, wrapped: WrappedKey, *, cached: bool = True) -> bytes:
+        """Return the key or share that was wrapped.  Raises MasterKeyError.
+
+        ``cached`` is whether the cache may have it.
+        """
+        key, credentials = wrapped.key, self._credentials
+        if not wrapped.enc:
+            raise MasterKeyError("its entry has no wrapped data key")
+        keys.check_enc(wrapped.enc)
+        if cached and self._cache is not None:
+            return self._cache.fetch(wrapped, self._size, lambda: self.unwrap(wrapped, cached=False))
+        if self._unreached >= UNREACHED_LIMIT and is_remote(key, credentials):
+            raise MasterKeyError("not asked, since no other service can be reached", reason="unreachable")
+        if wrapped.spoiled:  # by an old sops, which used other settings of the key than the entry names
+            return key.unwrap_spoiled(
+                lambda other: self.unwrap(WrappedKey(other, wrapped.enc), cached=False), credentials
+            )
+        try:
+            if credentials.asks_key_services:
+                from encconf.keys import service
+
+                part = service.unwrap(key, wrapped.enc, credentials)
+            else:
+                part = key.unwrap(wrapped.enc, credentials)
+        except MasterKeyError as error:
+            self._unreached = self._unreached + 1 if error.reason in ("unreachable", "slow") else 0
+            raise
+        if len(part) != self._size:
+            what = f"a data key of {self._size} bytes"
+            raise MasterKeyError(f"it was decrypted, but the content is not {what}")
+        return part
+
+
+def _ask_services(races: Sequence[Sequence[tuple[Group, WrappedKey]]], credentials: Credentials) -> None:
+    """Let services open groups, each of which needs one answer."""
+    from encconf.io import race
+
+    answers = race.run(
+        lambda turn: turn[0].unwrap(turn[1]),
+        races,
+        credentials.key_limit,
+        watch=credentials.watch and (lambda turn: credentials.watch(turn[1].key.label)),
+    )
+    for turns, found in zip(races, answers, strict=True):
+        for (group, wrapped), answer in zip(turns, found, strict=True):
+            if answer is not None:
+                group.note(wrapped, answer)
+
+
+# --- the report ----------------------------------------------------------------------------------
+
+_ASK = (
+    "ask someone who can open the file to add your recipient to .sops.yaml and run: encconf updatekeys FILE"
+)
+
+
+def _no_access(groups: Sequence[Group], quorum: int) -> KeyAccessError:
+    """Return the error for a file of which fewer than ``quorum`` groups could be opened."""
+    failed = [failure for group in groups for failure in group.failures]
+    if not failed:
+        why, lines = "the file has no master keys", []
+    elif quorum == 1:
+        why = f"none of its {len(failed)} master keys could be used"
+        if len(failed) == 1:
+            why = "its only master key could not be used"
+        lines = lines_of(failed, "  ")
+    else:
+        opened = sum(group.by is not None for group in groups)
+        why = f"it needs {quorum} of its {len(groups)} key groups, and {opened} could be opened"
+        lines = []
+        for number, group in enumerate(groups, 1):
+            if group.by is None:
+                lines += [f"  group {number}: not opened", *lines_of(group.failures, "    ")]
+            else:
+                lines.append(f"  group {number}: opened by {group.by.TYPE} {group.by.label}")
+    hint = _ASK
+    causes = {
+        error.message.split("\n")[0]: error for _, error in failed if not isinstance(error, NotMyKeyError)
+    }
+    temporary = bool(causes) and all(map(is_temporary, causes.values()))
+    if temporary:
+        hint = "try again when the service can be reached"
+    elif causes:
+        hint = f"fix what failed above, or {_ASK}"
+    if len(causes) == 1:  # people read only the first line, so it repeats the cause
+        why = f"{next(iter(causes))} ({why})"
+    error = KeyAccessError("\n".join([f"cannot get the data key: {why}", *lines]), hint=hint)
+    error.temporary, error.unexpected = temporary, bool(causes)
+    return error
+
+
+def lines_of(failures: Sequence[Failure], indent: str) -> list[str]:
+    """Return lines with type, name and reason in columns, and further lines (hints, places) below the name.
+
+    A key that should have worked is marked as failed, but not a key that belongs to someone else.  If
+    adjacent keys have the same further lines, these are shown once.
+    """
+    if not failures:
+        return []
+    types = max(len(key.TYPE) for key, _ in failures)
+    labels = max(len(key.label) for key, _ in failures)
+    below = " " * (len(indent) + types + 2)
+    lines: list[str] = []
+    details: list[list[str]] = []
+    for _, error in failures:
+        more = error.message.split("\n")[1:]
+        if error.hint and not isinstance(error, NotMyKeyError):
+            more.insert(0, f"hint: {error.hint}")
+        details.append(more)
+    for at, (key, error) in enumerate(failures):
+        reason = error.message.split("\n")[0]
+        mark = "" if isinstance(error, NotMyKeyError) else "failed: "
+        lines.append(f"{indent}{key.TYPE:{types}}  {key.label:{labels}}  {mark}{reason}")
+        if at + 1 == len(failures) or details[at + 1] != details[at]:
+            lines += [below + line for line in details[at]]
+    return lines
