@@ -134,8 +134,28 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_merge::test_b3_a_branch_lets_nobody_in",
         "test_merge::test_b3_a_branch_does_not_choose_what_is_encrypted",
     ),
-    "wrap no data key for a recipient": ("test_differences::test_stranger",),
-    "the result gets a new one": ("test_merge::test_b3_a_data_key_of_their_making_is_not_used",),
+    "never wraps a data key for it": (
+        "test_strangers::test_new_shares_are_not_for_entries_of_a_stranger",
+        "test_strangers::test_a_spoiled_entry_of_a_stranger_is_not_wrapped_again",
+        "test_merge_sides::test_new_shares_are_not_for_strangers_in_our_version",
+        "test_gate::test_an_entry_in_a_block_admits_no_one",
+    ),
+    "for the file of an edit that could not be saved": (
+        "test_strangers::test_an_unsaved_edit_is_not_for_a_stranger",
+    ),
+    "over this file make a new data key and say so": (
+        "test_strangers::test_a_data_key_that_a_stranger_knows_is_not_reused",
+        "test_hard_to_guess::test_the_secrets_of_most_places_show_the_author",
+    ),
+    "A merge makes a new data key if the sides have different ones": (
+        "test_merge::test_b3_a_data_key_of_their_making_is_not_used",
+    ),
+    "Their values get a MAC only after you have seen them": (
+        "test_merge_sides::test_one_side_is_not_encrypted",
+    ),
+    "Our own version of the file admits no one either": (
+        "test_merge_sides::test_new_shares_are_not_for_strangers_in_our_version",
+    ),
     "It unwraps no data key, prompts for nothing": (
         "test_companion::test_data_keys_of_several_files",
         "test_companion::test_later_runs_of_one_git_need_no_key",

@@ -7,8 +7,6 @@ for one, or for an age recipient that may be derived from one.
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from encconf.errors import NO_IDENTITY, BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.identities.places import AgeSource
@@ -186,9 +184,11 @@ def is_own(recipient: str, credentials: Credentials) -> bool:
             if public.startswith("ssh-ed25519 ") and _is_x25519(recipient):
                 from encconf.keys import ssh_to_age
 
-                with suppress(BadKeyError):
+                try:
                     if ssh_to_age.recipient(public) == recipient:
                         return True
+                except BadKeyError:  # a damaged key
+                    pass
     return False
 
 
