@@ -1,6 +1,7 @@
 """Run programs with the values of files: as ``encconf exec`` does, and as sops's exec-env and exec-file.
 
 `run` replaces this process with the program (execve), so signals and the exit code are the program's own.
+With ``redact``, this process stays, and removes the values from what the program prints.
 The others run ``/bin/sh -c`` as sops 3.13.3 does (cmd/sops/subcommand/exec).  exec-env also replaces this
 process.
 """
@@ -9,7 +10,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from encconf.engine import opening
@@ -18,11 +20,17 @@ from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import fileio, private, programs
 from encconf.record import Options as Base
+from encconf.text.printable import listed
 from encconf.verbs import changes, files, flat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from subprocess import Popen
+    from typing import TypeVar
+
     from encconf.verbs.front import Front
+
+    T = TypeVar("T")
 
 
 class Options(flat.Naming):
@@ -34,6 +42,7 @@ class Options(flat.Naming):
     pristine: bool = False
     keep_keys: bool = False
     print_sources: bool = False
+    redact: bool = False
     resolve: bool = False
     input_type: str | None = None
 
@@ -77,7 +86,39 @@ def run(options: Options, front: Front) -> NoReturn:
             front.note(f"{name}: {'the environment' if there else value.file}")
         if not there:
             environ[name] = _variable(value.text)
-    _become(argv, environ, front.environ.get("PATH", os.defpath))
+    path = front.environ.get("PATH", os.defpath)
+    if options.redact:
+        secrets = {name: each.text for name, each in found.items() if each.secret}
+        _redacted(argv, environ, path, secrets, front)
+    _become(argv, environ, path)
+
+
+def _redacted(
+    argv: list[str], environ: Mapping[str, str], path: str, secrets: Mapping[str, str], front: Front
+) -> NoReturn:
+    """Run a program, and remove secrets from what it prints.  Raises SystemExit with its exit code."""
+    import subprocess
+
+    from encconf.io.relay import Relay
+    from encconf.shape.redact import SHORTEST, Redactor, Stream
+
+    sizes = {name: len(fileio.encode(text)) for name, text in secrets.items()}
+    short = [name for name, size in sizes.items() if 0 < size < SHORTEST]
+    if short:
+        front.warn(f"not redacted, because they are shorter than {SHORTEST} characters: {listed(short, 20)}")
+    redactor = Redactor(secrets.values())
+    _flush()
+    relay = Relay(lambda: Stream(redactor))
+
+    def start(program: str) -> subprocess.Popen[bytes]:
+        stdout, stderr = relay.outputs
+        return subprocess.Popen([program, *argv[1:]], env=dict(environ), stdout=stdout, stderr=stderr)
+
+    with _forwarding(relay.resize) as begun:
+        process = begun(_tried(argv[0], path, start))
+        relay.started()
+        code = relay.run(process.poll)
+    raise SystemExit(code if code >= 0 else 128 - code)
 
 
 def _named_keys(front: Front) -> list[str]:
@@ -170,14 +211,23 @@ def _become(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
     """
     import signal
 
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+    _flush()
     if os.name != "posix":
         _run_portably(argv, environ, path)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these
         signal.signal(number, signal.SIG_DFL)
-    program = argv[0]
+    _tried(argv[0], path, lambda program: os.execve(program, argv, environ))
+    raise AssertionError("execve returned")
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+def _tried(program: str, path: str, start: Callable[[str], T]) -> T:
+    """Start a program from the first place in ``path`` where that works.  Raises CommandError."""
     if os.path.dirname(program):
         candidates = [program]
     else:
@@ -185,7 +235,7 @@ def _become(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
     failed: OSError | None = None
     for candidate in candidates:
         try:
-            os.execve(candidate, argv, environ)
+            return start(candidate)
         except OSError as error:
             if failed is None or not isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 failed = error
@@ -234,7 +284,6 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
 
     A ``detached`` command runs in the background, and the result is 0.
     """
-    import signal
     import subprocess
 
     from encconf.verbs.process import pause
@@ -248,8 +297,31 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
         nothing = subprocess.DEVNULL
         subprocess.Popen(shell, env=dict(environ), stdin=nothing, stdout=nothing, stderr=nothing)
         return 0
-    started: list[subprocess.Popen[bytes]] = []
+    with _forwarding() as begun:
+        process = begun(subprocess.Popen(shell, env=dict(environ)))
+        while (code := process.poll()) is None:
+            pause(process.pid)
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _forwarding(
+    resized: Callable[[], None] | None = None,
+) -> Iterator[Callable[[Popen[bytes]], Popen[bytes]]]:
+    """Forward signals to the process that the caller gives the function: also those that came before.
+
+    ``resized`` is called when the terminal has another size.
+    """
+    import signal
+
+    started: list[Popen[bytes]] = []
     early: list[int] = []
+
+    def begun(process: Popen[bytes]) -> Popen[bytes]:
+        started.append(process)
+        for number in early:
+            process.send_signal(number)
+        return process
 
     def pass_on(number: int, _: object) -> None:
         if not started:
@@ -266,16 +338,13 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
         if kind is not None:  # a handler, because the command would inherit SIG_IGN
             keys = name in ("SIGINT", "SIGQUIT") and os.isatty(0)
             before[kind] = signal.signal(kind, leave_alone if keys else pass_on)
+    if resized is not None and hasattr(signal, "SIGWINCH"):
+        before[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, lambda *_: resized())
     try:
-        started.append(subprocess.Popen(shell, env=dict(environ)))
-        for number in early:
-            started[0].send_signal(number)
-        while (code := started[0].poll()) is None:
-            pause(started[0].pid)
+        yield begun
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
-    return code if code >= 0 else 128 - code
 
 
 def _switch(user: str) -> dict[str, str]:
