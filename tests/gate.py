@@ -60,7 +60,7 @@ CHECKS["strangers"] = Check(
 )
 CHECKS["own key"] = Check(
     "without a rule, only your own key is admitted",
-    {"_flat(left)) if key.is_own(credentials)}": "_flat(left))}"},
+    {"for key in unnamed if key.is_own(credentials)}": "for key in unnamed}"},
     "entries spoiled",
     "keys_add update rotate",
 )

@@ -141,9 +141,13 @@ def _regroup(run: Run, change: Callable[[Rule, int | None], Rule], named: Sequen
     read = run.read(file, source)
     threshold = run.flags.shamir_secret_sharing_threshold or None
     with about(file), exits(1, InputError, KeyAccessError):
-        admission = run.admission(file, named=named, regroups=True)
+        admission = run.admission(file, named=named)
         wanted = rekey.plan_change(
-            read.text, lambda rule: change(rule, threshold), format=source, admission=admission
+            read.text,
+            lambda rule: change(rule, threshold),
+            format=source,
+            admission=admission,
+            regroups=True,
         )
         enc = rekey.carry_out(wanted, rotate=False, credentials=run.credentials(), notify=run.console.warn)
     run.put(enc, read)

@@ -54,8 +54,7 @@ class Admission:
     """Who may get the data key of a ``file``.
 
     ``find`` returns the file's rule in our ``.sops.yaml``, or None, or raises.  It is called once, and only
-    if someone needs the data key.  ``named`` are the recipients that the call names.  With ``regroups``, the
-    user moves keys between groups, so the groups may differ from those of the rule.  ``refusal`` gets the
+    if someone needs the data key.  ``named`` are the recipients that the call names.  ``refusal`` gets the
     rule, and returns another message and another hint for strangers.
     """
 
@@ -65,17 +64,16 @@ class Admission:
         *,
         file: str = "",
         named: Sequence[MasterKey] = (),
-        regroups: bool = False,
         refusal: Callable[[Rule | None], tuple[str, str]] | None = None,
     ) -> None:
         self._find = find
         self._named = dict.fromkeys(key for key in named if not key.listed)
-        self._regroups = regroups
         self._file = file
         self._refusal = refusal or self._ordinary_refusal
         self._looked = False
         self._rule: Rule | None = None
         self._missing: EncconfError | None = None
+        self._before: Groups | None = None
 
     @classmethod
     def of(cls, rule: Rule | None) -> Admission:
@@ -88,9 +86,18 @@ class Admission:
 
     def naming(self, keys: Sequence[MasterKey]) -> Admission:
         """Return this admission with more recipients that the call names."""
-        more = Admission(self._find, file=self._file, named=[*self._named, *keys], regroups=self._regroups)
-        more._refusal = self._refusal
+        more = Admission(self._find, file=self._file, named=[*self._named, *keys])
+        more._refusal, more._before = self._refusal, self._before
         return more
+
+    def regrouping(self, before: Groups) -> Admission:
+        """Return this admission for a user who moves keys between the groups of a file.
+
+        ``before`` are its groups, to which the rule may still apply, instead of to the new ones.
+        """
+        moved = self.naming(())
+        moved._before = before
+        return moved
 
     @property
     def rule(self) -> Rule | None:
@@ -123,30 +130,34 @@ class Admission:
         self, groups: Groups, threshold: int | None, credentials: Credentials, *, is_part: bool = False
     ) -> list[list[Admitted]]:
         """Admit the keys in these groups.  If they are a part of one group, those of a rule do not matter."""
-        regroups = is_part or self._regroups
         # The keys of the call and of the rule are used, not the equal ones of the file.
         keys = {key: (key, CALLER) for key in self._named}
-        left = [[key for key in group if key not in keys] for group in groups]
-        rule = self.rule if any(left) or not regroups else None
+        rule = self.rule if not is_part or any(key not in keys for key in _flat(groups)) else None
         if rule is not None:  # without those of a block
             rule = rule.replace(groups=[[key for key in group if not key.listed] for group in rule.groups])
-            for key in (key for group in rule.groups for key in group):
+            for key in _flat(rule.groups):
                 keys.setdefault(key, (key, rule.name or CALLER))
-            if regroups:
+            if is_part:
                 rule = rule.replace(groups=[_flat(rule.groups)])
         else:
-            own = {key: (key, YOURSELF) for key in dict.fromkeys(_flat(left)) if key.is_own(credentials)}
-            keys |= own
-            left = [[key for key in group if key not in own] for group in left]
-        objections = Objections(
-            Rule([_flat(left)] if regroups else left, threshold), [rule] if rule is not None else []
-        )
+            unnamed = dict.fromkeys(key for key in _flat(groups) if key not in keys)
+            keys |= {key: (key, YOURSELF) for key in unnamed if key.is_own(credentials)}
+        free = keys.keys() if rule is None else self._named.keys()  # for any group
+        trusted = [rule] if rule is not None else []
+
+        def objections_to(groups: Groups, threshold: int | None) -> Objections:
+            return Objections(
+                Rule([[key for key in group if key not in free] for group in groups], threshold), trusted
+            )
+
+        objections = objections_to(groups, threshold)
+        if objections and self._before is not None and keys.keys() >= {*_flat(groups)}:
+            objections = objections_to(self._before, None)
         if objections:
             message, hint = self._refusal(rule)
             error = objections.error(message, hint)
             raise (error.about(self._file) if self._file else error) from self._missing
         return [[_admitted(*keys[key]) for key in group] for group in groups]
-
 
     def _ordinary_refusal(self, rule: Rule | None) -> tuple[str, str]:
         """Return the message and the hint for strangers.  A hint has no key that is ready to paste."""

@@ -72,7 +72,7 @@ class Metadata(Record):
     def unmerged(self) -> str | None:
         """Why a merge of this file is unfinished, or None.  This is what the file claims, unauthenticated."""
         if CONFLICT in self.unknown:
-            return "both sides of a merge changed the same value, and the conflict is not resolved yet"
+            return "a merge left a conflict in the file, which is not resolved yet"
         if PARENTS in self.unknown:
             return "the file was merged without a key, so it has no MAC yet"
         return None

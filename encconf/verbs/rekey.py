@@ -78,16 +78,21 @@ def plan_change(
     format: str,
     new_data_key: bool = False,
     admission: Admission | None = None,
+    regroups: bool = False,
 ) -> Plan:
     """Return the plan for a change of the rule that a file was encrypted by.
 
     ``change`` gets the rule and returns the new one with `with_keys`, `with_group` or `without_group`.  The
     ``admission`` decides who may get the data key; by default the keys that ``change`` adds, and your own.
+    With ``regroups``, the user moves keys between groups, so that these may differ from those of .sops.yaml.
     Raises what they raise, and NotEncryptedError, MetadataError and ParseError.
     """
     document = formats.scan_encrypted(text, formats.get(format))
     metadata = Metadata.of(document)
-    return Plan(document, metadata, change(rule_of(metadata)), new_data_key=new_data_key, admission=admission)
+    own = rule_of(metadata)
+    if regroups:
+        admission = (admission or Admission()).regrouping(own.groups)
+    return Plan(document, metadata, change(own), new_data_key=new_data_key, admission=admission)
 
 
 def refuse_strangers(wanted: Plan, credentials: Credentials, *, rotate: bool = True) -> None:

@@ -78,13 +78,14 @@ class Change:
 
         The data key is only for the recipients ``named`` on the command line and for those of .sops.yaml.
         """
-        admission = Admission(self.rule, file=self.file, named=named, regroups=regroups)
+        admission = Admission(self.rule, file=self.file, named=named)
         return rekey.plan_change(
             self.source.text,
             change,
             format=self.format,
             new_data_key=new_data_key,
             admission=admission,
+            regroups=regroups,
         )
 
 

@@ -91,7 +91,7 @@ def test_every_caller_goes_through_the_gate() -> None:
     assert _uses("Admitted") == {"engine/admission.py", "envelope/wrap.py"}
     assert _uses("_admitted") == {"engine/admission.py"}
     # Those that wrap with one key are the gate's own way, the key services, and the tests for key types.
-    ways = {"envelope/wrap.py", "envelope/calls.py", "keys/service.py", "keyservice/server.py"}
+    ways = {"envelope/wrap.py", "keys/service.py", "keyservice/server.py"}
     others = {"testing/contracts/master_key.py", "cli/console.py"}  # the latter breaks lines
     assert _uses("wrap") - others <= ways | {"engine/admission.py"}
 
@@ -166,6 +166,37 @@ def test_the_rule_is_looked_up_once_and_only_if_somebody_needs_the_data_key() ->
     admission.check(held, Rule([[listed(STRANGER), named(BOB)]]), MINE)
     admission.check(held, Rule([[named(BOB)]]), MINE, new_data_key=True)
     assert asked == [1]
+
+
+A, B, C = named(ME), named(BOB), named(STRANGER)
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "ours", "said"),
+    [
+        ([[A]], [[A], [C]], [[A, B]], None),  # a rule without groups names keys for all of them
+        ([[A], [B]], [[A], [B], [C]], [[A], [B]], None),  # the rule is that of the groups before
+        ([[A], [B]], [[A], [B], [C]], [[A], [B], [C]], None),  # it is that of the new ones
+        ([[A], [B], [C]], [[A], [C]], [[A], [C]], None),
+        ([[A], [B]], [[B]], [[A], [B]], None),
+        ([[A, B], [B]], [[A, B], [B], [C]], [[A], [B]], f"age {BOB.recipient}"),  # one who could open both
+        ([[A], [B]], [[A], [B], [C]], [[A]], f"age {BOB.recipient}"),
+    ],
+    ids=map(str, range(7)),
+)
+def test_a_user_may_move_keys_between_groups(
+    before: list[list[MasterKey]],
+    wanted: list[list[MasterKey]],
+    ours: list[list[MasterKey]],
+    said: str | None,
+) -> None:
+    """The groups that the file had, or those that it gets, are those of the rule."""
+    admission = Admission(lambda: Rule(ours, 2 if len(ours) > 1 else None), named=[C]).regrouping(before)
+    if said is None:
+        admission.admit(Rule(wanted, 1), MINE)
+        return
+    with pytest.raises(StrangerError, match=said):
+        admission.admit(Rule(wanted), MINE)
 
 
 # --- for whom a data key is wrapped --------------------------------------------------------------

@@ -100,7 +100,7 @@ def test_a_conflict(team: Project, command: str) -> None:
         ["exec-env", FILE, "true"],
     ):
         done = team.run(*args, code=51)
-        assert "both sides of a merge changed the same value" in done.err
+        assert "a merge left a conflict in the file" in done.err
         assert "encconf edit" in done.err
     with pytest.raises(UnmergedError):
         encconf.load_config(team.path(FILE), credentials=encconf.Credentials(team.environ))

@@ -17,7 +17,7 @@ COMMAND = Command(
     Exit codes:
 
     - 0: merged
-    - 1: both sides changed the same value
+    - 1: both sides changed the same value, or a side is not encrypted
     - 129: the merge failed; OURS has both versions between conflict markers, if it can be written
     """,
     Options,
