@@ -46,10 +46,18 @@ def open_data_key(
     def rank(wrapped: WrappedKey) -> int:
         return order.index(wrapped.key.TYPE) if wrapped.key.TYPE in order else len(order)
 
+    again = False  # whether commands were run for each recipient, because their first output opened nothing
+    if credentials.commands_once is None:
+        credentials.commands_once = True
     tried = [Group(sorted(group, key=rank), size, credentials, cache) for group in groups]
     while (opened := sum(group.part is not None for group in tried)) < needed:
         # Try only as many groups at a time as are needed: each may ask a person, or cost a call.
         wave = [group for group in tried if group.part is None and group.rest][: needed - opened]
+        if not wave and not again and credentials.run_commands_again():
+            again = True
+            for group in tried:
+                group.retry_age()
+            continue
         if not wave:
             raise _no_access(tried, needed)
         for group in wave:
@@ -85,6 +93,7 @@ class Group:
         credentials: Credentials,
         cache: DataKeyCache | None,
     ) -> None:
+        self._held = held
         self.rest = list(held)
         self.failures: list[Failure] = []
         self._unreached = 0  # how many of the last services could not be reached
@@ -96,6 +105,12 @@ class Group:
                 if (part := cache.get(wrapped, size)) is not None:
                     self.note(wrapped, part)
                     break
+
+    def retry_age(self) -> None:
+        """Try the age keys again, unless one has opened the group."""
+        if self.part is None:
+            self.rest = [wrapped for wrapped in self._held if wrapped.key.TYPE == "age"]
+            self.failures = [(key, error) for key, error in self.failures if key.TYPE != "age"]
 
     def note(self, wrapped: WrappedKey, answer: bytes | MasterKeyError) -> None:
         """Store the result of trying a key."""

@@ -104,6 +104,7 @@ class Credentials:
         self.insecure_remote = insecure_remote
         self.using_local_keys = Lock()  # held while this process uses a master key itself
         self._age_sources: list[AgeSource] | None = None
+        self.commands_once: bool | None = None  # as `open_data_key` decides
         self._clients: dict[Hashable, Any] = {}
         self._config: dict[str, list[str]] | None = None
         self._lock = Lock(RLock)
@@ -291,6 +292,11 @@ class Credentials:
             if self._age_sources is None:
                 self._age_sources = places(self.environ, self.home, self.config_home, by, addresses)
             return self._age_sources
+
+    def run_commands_again(self) -> bool:
+        """Run commands for each recipient from now on.  Returns whether one's output was used for others."""
+        self.commands_once = False
+        return any(source.reused for source in self._age_sources or ())
 
 
 def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:

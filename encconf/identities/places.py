@@ -35,10 +35,12 @@ class AgeSource:
     identities, a path or a command line, so it may be secret), the path, or the address of a source.  After
     `read`, ``found`` says why the place cannot be used ("unset", "not there", …) or is "".  ``hint`` is what
     to do about it, and ``broken`` is whether the user should fix it.  ``parsed`` has the identities, by
-    recipient for a command and by "" otherwise; a reader uses it while it holds ``lock``.
+    recipient for a command and by "" otherwise; a reader uses it while it holds ``lock``.  ``reused`` says
+    that identities that a command printed for one recipient were tried for another.
     """
 
     found = ""
+    reused = False
     hint: str | None = None
     broken = False
 

@@ -282,10 +282,17 @@ class Conversation:
 
 
 def identities_in(source: AgeSource, recipient: str, credentials: Credentials) -> Sequence[Identity | Locked]:
-    """Return the identities in a place.  It is read once, or a command once for each recipient."""
+    """Return the identities in a place.  It is read once.
+
+    sops runs a command once for each recipient.  With `Credentials.commands_once`, the first identities that
+    it prints count for all: most commands print the same every time, and some are slow or ask a person.
+    """
     asked_for = recipient if source.how == "command" else ""
     with source.lock:
         found: list[Identity | Locked] | None = source.parsed.get(asked_for)
+        if found is None and source.how == "command" and credentials.commands_once:
+            found = next(filter(None, source.parsed.values()), None)
+            source.reused = source.reused or found is not None
         if found is None:
             found = source.parsed[asked_for] = _read(source, recipient, credentials)
     return found

@@ -141,7 +141,10 @@ class Search:
         """Return a place for the report, such as ``SOPS_AGE_KEY_FILE=~/k.txt (2 keys: age1…, age1…)``."""
         notes = []
         keys: list[str] = []
-        for identity in source.parsed.get(self._recipient if source.how == "command" else "") or ():
+        used = source.parsed.get(self._recipient if source.how == "command" else "")
+        if used is None and source.reused:
+            used = next(filter(None, source.parsed.values()))
+        for identity in used or ():
             if isinstance(identity, Identity):
                 keys.append(label_of(identity.public()) or "an SSH key")
             elif (unlocked := identity.unlocked()) is not None:

@@ -993,6 +993,27 @@ def test_context_bug(sides: Sides) -> None:
 
 
 @pytest.mark.services
+def test_age_command(sides: Sides) -> None:
+    others = [AgeKey.generate() for _ in range(6)]
+    rules = f"creation_rules:\n  - age: {','.join(key.recipient for key in (*others, sides.key))}\n"
+    sides.real.write(".sops.yaml", rules)
+    sides.encrypt("x.yaml", YAML)
+    print_it = f"echo run >> runs; echo {sides.key.identity}"
+    depends = (
+        f'echo run >> runs; [ "$SOPS_AGE_RECIPIENT" = {sides.key.recipient} ] && echo {sides.key.identity}'
+    )
+    stranger = AgeKey.generate()
+    # A command with a default, which is another identity.
+    fallback = f"{depends} || echo {stranger.identity}"
+    for script, runs in ((print_it, (7, 1, 1)), (depends, (7, 7, 7)), (fallback, (7, 7, 7))):
+        for box, wanted in zip(sides.all, runs, strict=True):
+            box.write("keys.sh", script + "\n")
+            box.write("runs", "")
+            environ = {"SOPS_AGE_KEY": "-", "SOPS_AGE_KEY_CMD": "sh keys.sh"}
+            assert box.run("decrypt", "x.yaml", environ=environ, code=0).out == YAML
+            assert box.read("runs").count("run") == wanted, (script, box.program)
+
+
 def test_unreached(sides: Sides) -> None:
     with OpenBao() as bao:
         bao.root.sys.enable_secrets_engine("transit")
