@@ -16,6 +16,7 @@ from encconf.record import Record
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
 from encconf.text.document import LAYOUT, Document, position
 from encconf.text.path import spell
+from encconf.text.printable import escaped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -228,10 +229,10 @@ def _group(members: Mapping[str, object], where: str) -> list[WrappedKey]:
         if entries is None or entries == "":
             continue
         if not isinstance(entries, list):
-            raise MetadataError(f"{name} in {where} is not a list of keys")
+            raise MetadataError(f"{escaped(name)} in {where} is not a list of keys")
         for number, entry in enumerate(entries):
             if not isinstance(entry, dict):
-                raise MetadataError(f"{where}.{name}[{number}] is not a mapping")
+                raise MetadataError(f"{where}.{escaped(name)}[{number}] is not a mapping")
             group.append(WrappedKey.from_entry(name, entry))
     return group
 

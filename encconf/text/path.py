@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import PathSyntaxError
+from encconf.text.printable import escaped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +86,10 @@ def _limited(path: list[str | int]) -> Path:
 
 
 def spell(path: Sequence[str | int]) -> str:
-    """Return the shorter spelling of a path, which `parse` reads."""
+    """Return the shorter spelling of a path, on one line: control characters in keys are escaped.
+
+    `parse` reads it, except for those escapes.
+    """
     out = ""
     for step in path:
         if isinstance(step, int):
@@ -94,4 +98,4 @@ def spell(path: Sequence[str | int]) -> str:
             out += f".{step}" if out else step
         else:
             out += f'["{step}"]' if '"' not in step else f"['{step}']"
-    return out or "."
+    return escaped(out) or "."

@@ -22,10 +22,10 @@ def quoted(word: str) -> str:
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:
-    """Return a list of names as ``a, b and 3 more``."""
+    """Return a list of names as ``a, b and 3 more``, on one line."""
     known = list(names)
     more = f" and {len(known) - most} more" if len(known) > most else ""
-    return ", ".join(known[:most]) + more
+    return ", ".join(map(escaped, known[:most])) + more
 
 
 def counted(count: int, one: str, many: str = "") -> str:

@@ -20,7 +20,7 @@ from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import fileio, private, programs
 from encconf.record import Options as Base
-from encconf.text.printable import listed
+from encconf.text.printable import listed, one_line
 from encconf.verbs import changes, files, flat
 
 TYPE_CHECKING = False
@@ -153,11 +153,11 @@ def with_variables(options: Shell, front: Front, opened: opening.Opened, command
     for key, node in changes.tree(opened.document).items():
         if isinstance(node, (dict, list)):
             raise EncconfError(
-                f"cannot use complex value in environment; offending key {key}",
+                f"cannot use complex value in environment; offending key {one_line(key)}",
                 hint="encconf exec FILE -- COMMAND flattens nested values",
             )
         if "=" in key:
-            raise EncconfError(f"cannot use keys with '=' in environment: {key}")
+            raise EncconfError(f"cannot use keys with '=' in environment: {one_line(key)}")
         if key:  # sops sets a variable without a name, which no shell can read
             given[_variable(key)] = _variable(emit.text(node))
     environ = {**_environ(options, front), **given}
