@@ -74,6 +74,10 @@ class Console:
 
         write_stdout(data)
 
+    def content(self, text: str) -> None:
+        """Write the text of a file, or a value, to stdout.  A terminal would obey its control characters."""
+        self.data(visible(text.replace("\r\n", "\n")) if is_terminal(1) else text)
+
     def json(self, value: object) -> None:
         """Write a value as JSON to stdout."""
         from json import dumps

@@ -168,7 +168,7 @@ class Job:
     def write(self, front: Front) -> bool:
         """Write the encrypted text to ``target`` or stdout.  Returns False if ``target`` is up to date."""
         if self.target is None:
-            front.data(self.enc)
+            front.content(self.enc)
             return True
         if self.enc == self.twin:
             front.note(f"{one_line(self.target)} is up to date")

@@ -201,7 +201,7 @@ def write(
             fileio.write_atomic(source.path, text, mode=mode, replacing=source.text)
         return source.label
     if output is None or output in fileio.STDOUT:
-        front.data(text)
+        front.content(text)
         return None
     path = fileio.resolve(output)
     with about(output, instead=path):

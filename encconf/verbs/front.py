@@ -34,6 +34,9 @@ class Front(Protocol):
     def data(self, data: str | bytes) -> None:
         """Take a result."""
 
+    def content(self, text: str) -> None:
+        """Take a result that may hold any characters: the text of a file, or a value."""
+
     def json(self, value: object) -> None:
         """Take a result as JSON."""
 

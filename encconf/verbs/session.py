@@ -280,7 +280,7 @@ def _edit_stdin(front: Front, source: files.Source, *, ignore_mac: bool) -> None
     draft.admission = Admission()
     with _Terminal():
         enc = Session(front, f"stdin.{draft.format}", None, draft, source.text, unfinished=True).run()
-    front.data(enc)
+    front.content(enc)
 
 
 class _Terminal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -48,6 +49,33 @@ class TestGet:
     )
     def test_json(self, sealed: Project, path: str, value: object) -> None:
         assert json.loads(sealed.run("get", "--json", FILE, path).out) == value
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "get x.enc.json a",
+            "get x.enc.json",
+            "get --json x.enc.json a",
+            "decrypt x.enc.json",
+            "decrypt --output-type yaml x.enc.json",
+            "export --format json --plaintext x.enc.json",
+            "export --format shell --plaintext x.enc.json",
+            "encrypt x.json -o -",
+        ],
+    )
+    def test_a_terminal_obeys_no_value(self, project: Project, words: str) -> None:
+        value = "\x1b[2J\x9b31m\u202e\x07\r\x7f"
+        project.rules()
+        project.write("x.json", json.dumps({"a": value, "b_unencrypted": value}, ensure_ascii=False))
+        project.run("encrypt", "x.json", "-o", "x.enc.json")
+        terminal = Terminal(project, *words.split(), environ={"TERM": "xterm", "NO_COLOR": "1"})
+        assert terminal.end() == 0
+        for sign in "\x1b\x9b\u202e\x07\x7f":
+            assert sign not in terminal.seen
+        assert not re.search("\r(?!\n)", terminal.seen)
+        if words == "get x.enc.json a":
+            assert r"\x1b[2J" in terminal.seen
+            assert project.run(*words.split()).out == value
 
     def test_what_is_not_there(self, sealed: Project) -> None:
         done = sealed.run("get", FILE, "db.pasword", code=1)

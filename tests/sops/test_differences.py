@@ -1279,6 +1279,25 @@ def test_key_comma(sides: Sides) -> None:
     assert sides.ours.read("out.yaml").count("recipient:") == 1
 
 
+def test_terminal(sides: Sides) -> None:
+    import pty
+
+    sides.encrypt("x.yaml", 'a: "\\e]0;title\\a\\e[2Jx\\ty"\n')
+    for box, wanted in zip(
+        sides.all, ("\x1b]0;title\x07\x1b[2Jx\ty", *[r"\x1b]0;title\x07\x1b[2Jx" + "\ty"] * 2), strict=True
+    ):
+        command = ["decrypt", "--extract", '["a"]', "x.yaml"]
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            [box.program, *command], cwd=box.folder, env=box.environ, stdin=subprocess.DEVNULL, stdout=slave
+        )
+        assert process.wait(60) == 0
+        os.close(slave)
+        assert wanted.expandtabs() in os.read(master, 4096).decode().expandtabs()
+        os.close(master)
+        assert box.run(*command).out == "\x1b]0;title\x07\x1b[2Jx\ty"
+
+
 def test_closed_stdout(sides: Sides) -> None:
     codes = []
     for box in sides.all:

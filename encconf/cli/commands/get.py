@@ -17,7 +17,7 @@ def get(options: Options, console: Console) -> None:
     said = run(options, console)
     if options.json or is_terminal(1):
         said = said if said.endswith("\n") else said + "\n"
-    console.data(said)
+    console.content(said)
 
 
 COMMAND = Command(
