@@ -35,6 +35,7 @@ import shlex
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -688,6 +689,8 @@ class Game:
         after = self.witness.outside()
         changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
         changed = [path for path in changed if not self._is_cache(path)]
+        if not stat.S_ISCHR(os.stat(os.devnull).st_mode):
+            raise FoundError("outside", f"{os.devnull} was replaced")
         if changed:
             raise FoundError("outside", f"{os.path.relpath(changed[0], self.folder)} was written")
         if _CRASH.search(done.err) or done.code < 0 or done.code == 99:
