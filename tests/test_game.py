@@ -18,9 +18,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-OPEN = "link fixed completes"
-"""Tricks and moves that still find something: links in place of files with fixed names, and keys that shells
-complete.  This must become empty."""
+OPEN = "link fixed parent completes"
+"""Tricks and moves that still find something: links in place of files with fixed names, a ``.sops.yaml`` of
+another user, and keys that shells complete.  This must become empty."""
 
 
 def _game(*arguments: str) -> subprocess.CompletedProcess[str]:
