@@ -440,6 +440,7 @@ class Stranger:
         names = [
             *("gpg", "gpg2", "git", "age-plugin-evil", "age-plugin-yubikey", "sops", "ssh-keygen", "vim"),
             *("nano", "vi", "editor", "op", "systemd-creds", "pass", "less", "age", "python3"),
+            *("gcc", "cc", "ld", "objdump", "ldconfig", "systemctl", "az", "gcloud"),
         ]
         for name in names:
             path = folder / name

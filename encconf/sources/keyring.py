@@ -81,11 +81,16 @@ def _backend() -> Any:
     """Return the keyring that the library chooses.  Raises MissingExtraError, and SourceError if none."""
     import os
 
-    with needing("the keyring", "keyring", "keyring"):
-        import keyring
-        from keyring.backends import chainer, fail, null
+    from encconf.identities.credentials import KEY_VARIABLES
+    from encconf.io import programs
 
-    found: Any = keyring.get_keyring()
+    with needing("the keyring", "keyring", "keyring"):
+        # The library imports the backends of all systems, and some look for C libraries with gcc and ld.
+        with programs.for_libraries(os.environ, without=KEY_VARIABLES, python=True):
+            import keyring
+            from keyring.backends import chainer, fail, null
+
+            found: Any = keyring.get_keyring()
     chosen = bool(os.environ.get("PYTHON_KEYRING_BACKEND")) or keyring.core.load_config() is not None
     if isinstance(found, chainer.ChainerBackend):
         safe = [backend for backend in found.backends if not _in_files(backend)]
