@@ -176,14 +176,11 @@ def _words(root: str, *question_words: str) -> Iterator[str]:
 
     The output of a long history is never in memory as a whole.
     """
-    import subprocess
+    from subprocess import DEVNULL, PIPE
 
     arguments, environ = question(root, *question_words)
     try:
-        git = subprocess.Popen(
-            ["git", *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ,
-        )  # fmt: skip
+        git = programs.start(["git", *arguments], environ, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
     except OSError:
         return
     with git:
