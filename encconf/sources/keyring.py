@@ -84,13 +84,13 @@ def _backend() -> Any:
     from encconf.identities.credentials import KEY_VARIABLES
     from encconf.io import programs
 
-    with needing("the keyring", "keyring", "keyring"):
-        # The library imports the backends of all systems, and some look for C libraries with gcc and ld.
-        with programs.for_libraries(os.environ, without=KEY_VARIABLES, python=True):
-            import keyring
-            from keyring.backends import chainer, fail, null
+    # The library imports the backends of all systems, and some look for C libraries with gcc and ld.
+    trusted = programs.for_libraries(os.environ, without=KEY_VARIABLES, python=True)
+    with needing("the keyring", "keyring", "keyring"), trusted:
+        import keyring
+        from keyring.backends import chainer, fail, null
 
-            found: Any = keyring.get_keyring()
+        found: Any = keyring.get_keyring()
     chosen = bool(os.environ.get("PYTHON_KEYRING_BACKEND")) or keyring.core.load_config() is not None
     if isinstance(found, chainer.ChainerBackend):
         safe = [backend for backend in found.backends if not _in_files(backend)]
