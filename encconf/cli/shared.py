@@ -116,19 +116,17 @@ CREDENTIALS = [
     Option(
         "--keyservice",
         metavar="URI",
-        type="Sequence[str]",
-        field="",
+        common=True,
         help="Also use this key service: unix:///PATH or tcp://HOST:PORT. Repeatable.",
     ),
     Option(
         "--aws-profile",
         metavar="NAME",
-        type="str | None",
-        field="",
+        common=True,
         help="Use this AWS profile instead of the one a file names.",
     ),
 ]
-"""Options that choose the keys to open files with.  The command line gives them to the credentials."""
+"""The options of `encconf.cli.command.Common` that choose the keys to open files with."""
 
 NAMING = [
     Option("--prefix", metavar="TEXT", empty=True, utf8=True, help="Prefix every name with this."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from encconf.cli.command import Argument, Command, Option
 from encconf.cli.console import Console
@@ -15,6 +14,10 @@ from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kube
 from encconf.io import fileio
 from encconf.io.descriptors import is_terminal
 from encconf.verbs import files, flat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
 
 
 class Options(flat.Naming):
