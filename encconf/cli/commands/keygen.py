@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encconf.cli.command import Command, Option
-from encconf.verbs.init import KeyOptions, create_key
+from encconf.verbs.keygen import Options, run
 
 COMMAND = Command(
     "keygen",
@@ -13,8 +13,8 @@ COMMAND = Command(
     instead; ENCCONF_IDENTITY (or --use) then tells encconf where to look. An existing secret is never
     overwritten.
     """,
-    KeyOptions,
-    create_key,
+    Options,
+    run,
     options=[
         Option("--output", "-o", metavar="FILE", help="Write the key to this new file instead (-: stdout)."),
         Option("--to", metavar="ADDRESS", help="Store the key here instead: keyring:…, vault:…, awssm:… …"),
