@@ -241,7 +241,7 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
 
 def filestatus(run: Run) -> None:
     """``sops filestatus FILE``."""
-    from encconf.cli.commands.filestatus import is_encrypted
+    from encconf.verbs.filestatus import is_encrypted
 
     args = run.line.args
     if not args:
