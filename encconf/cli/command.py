@@ -85,10 +85,11 @@ class Option:
         if self.type:
             assert self.type == type, f"{self.names[0]} is both {self.type} and {type}"
             return
+        assert type.startswith(("bool", "str", "Sequence[str]", "Keys", "Literal[")), type
         self.type = type
         self.is_switch = type == "bool"
         self.many = type.startswith(("Sequence[", "Keys"))
-        if "Literal[" in type:
+        if type.startswith("Literal["):
             words = type.partition("Literal[")[2].partition("]")[0].split(",")
             self.choices = tuple(word.strip(" \"'") for word in words)
 
