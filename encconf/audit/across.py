@@ -17,6 +17,7 @@ from encconf.git import attributes, repository
 from encconf.io import fileio
 from encconf.text.path import Path, spell
 
+_LONG = 8  # bytes of a value that hardly has the length of another by chance
 _PLAIN_WORDS = ("dec", "decrypted", "plain", "clear")
 
 
@@ -31,16 +32,48 @@ class Across:
         self._is_tracked = is_tracked
         self._values: dict[bytes, tuple[str, Path, int]] = {}
         self._keys: dict[tuple[str, str, str], Sealed] = {}
+        self._twins: set[str] = set()
+        self._folder: str | None = None
+        self._beside: dict[str, list[tuple[str, int]]] = {}
 
     def add(self, sealed: Sealed) -> None:
         """Add the findings about a file and those before it."""
-        sealed.findings += _twins(sealed, self._cwd, self._is_tracked)
+        for finder in (_twins(sealed, self._cwd, self._is_tracked), self._other_twins(sealed)):
+            for found in finder:
+                self._twins.add(found.file)
+                sealed.findings.append(found)
         _shared(sealed, self._keys)
         for iv, leaf in sealed.ivs.items():
             mine = (sealed.file, leaf.path, hash(ciphertext(leaf)))
             file, path, other = self._values.setdefault(iv, mine)
             if other != mine[2]:  # else the file is a copy
                 sealed.find_nonce(leaf, f"{file}: {spell(path)}")
+
+
+    def _other_twins(self, sealed: Sealed) -> Iterator[Finding]:
+        """Yield findings about plaintext with the same keys under any name, such as an imported ``.env``."""
+        folder = os.path.dirname(sealed.file)
+        if folder != self._folder:
+            self._folder, self._beside = folder, self._values_in(folder)
+        sizes = {name: size for path, size in sealed.lengths.items() for name in _spellings(path)}
+        for name, values in self._beside.items():
+            shared = [(size, sizes[key]) for key, size in values if key in sizes]
+            same = [size for size, other in shared if size == other]
+            # One short value is no evidence.
+            if name in self._twins or (len(shared) < 2 and not any(size >= _LONG for size in same)):
+                continue
+            if 2 * len(shared) >= min(len(values), len(sealed.lengths)):
+                yield _twin(name, sealed, is_copy=2 * len(same) >= len(shared))
+
+    def _values_in(self, folder: str) -> dict[str, list[tuple[str, int]]]:
+        """Return the keys and the lengths of values of each tracked file that may hold plaintext secrets."""
+        try:
+            bases = sorted(os.listdir(os.path.join(self._cwd, folder)))
+        except OSError:
+            return {}
+        likely = (base for base in bases if _holds_variables(base) or meant.is_secrets(base))
+        names = (os.path.join(folder, base) for base in likely if not meant.is_public(base))
+        return {name: _sizes(os.path.join(self._cwd, name)) for name in filter(self._is_tracked, names)}
 
 
 def without_drivers(encrypted: Sequence[Sealed], cwd: str) -> Iterator[Finding]:
@@ -81,12 +114,42 @@ def _twins(sealed: Sealed, cwd: str, is_tracked: Callable[[str], bool]) -> Itera
         shared, same = _compare(sealed, data)
         if 2 * shared < len(sealed.lengths):
             continue
-        file, severity = printable(sealed.file), None
+        yield _twin(name, sealed, is_copy=2 * same >= shared)
+
+
+def _twin(name: str, sealed: Sealed, *, is_copy: bool) -> Finding:
+    file = printable(sealed.file)
+    if is_copy:
         said = f"decrypted copy of {file}: it has the same keys, and values of the same length"
-        if 2 * same < shared:
-            said = f"plaintext with the same keys as {file}, perhaps an earlier version"
-            severity = "warning"
-        yield Finding("plain-twin", name, said, severity=severity)
+        return Finding("plain-twin", name, said)
+    said = f"plaintext with the same keys as {file}, perhaps an earlier version"
+    return Finding("plain-twin", name, said, severity="warning")
+
+
+def _holds_variables(base: str) -> bool:
+    """Whether a name is that of a dotenv file: ``.env``, ``.env.production``, ``secrets.env``."""
+    return base == ".env" or base.startswith(".env.") or formats.of_path(base) == "dotenv"
+
+
+def _sizes(path: str) -> list[tuple[str, int]]:
+    """Return the keys of a plaintext file, and the lengths of its values that are no placeholders."""
+    format = "dotenv" if _holds_variables(os.path.basename(path)) else formats.of_path(path)
+    try:
+        data = fileio.read_bytes(path, regular=True)
+        if format == "binary" or sniff.find(data, path) is not None:
+            return []
+        document = formats.get(format).scan(fileio.decode(data))
+    except EncconfError:
+        return []
+    leaves = meant.hidden(document, document.leaves)
+    return [(_spellings(leaf.path)[0], len(leaf.data or b"")) for leaf in leaves]
+
+
+def _spellings(path: Path) -> list[str]:
+    """Return a path as names of variables: of all its keys, and of the last one."""
+    keys = [step for step in path if isinstance(step, str)]
+    names = ["_".join(keys), *keys[-1:]]
+    return [name.upper().replace("-", "_").replace("__", "_") for name in names]
 
 
 def plain_names(name: str) -> list[str]:

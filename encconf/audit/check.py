@@ -21,7 +21,7 @@ from encconf.audit import glance, meant
 from encconf.audit.across import Across, without_drivers
 from encconf.audit.findings import SEVERITIES, Finding, Ignored, Lines, printable, quoted
 from encconf.audit.folders import Folder, Named, by_folder
-from encconf.audit.plain import Plain, private_key
+from encconf.audit.plain import Plain, PrivateKey, private_key
 from encconf.audit.rulebook import Rulebook, Rules
 from encconf.audit.rulecheck import of_rules
 from encconf.audit.sealed import Sealed, check_sealed, label
@@ -154,6 +154,7 @@ class _Check:
         self.found: list[Finding] = []
         self.sealed: list[Sealed] = []
         self.missing: dict[str, Named] = {}  # by path
+        self.keys: list[tuple[str, tuple[int, int], PrivateKey]] = []
         self.plains: list[Plain] = []
 
     # --- one file by itself ----------------------------------------------------------------------
@@ -329,9 +330,10 @@ class _Check:
 
     def _plain(self, file: Named, data: bytes, format: str, *, telling: bool = False) -> None:
         """Check a file without a sops block.  If it may need encryption, `Plain.finding` decides later."""
-        if sort := private_key(data):
+        if (key := private_key(data, whole=meant.is_public(file.base))) is not None:
             if self.known.exposed(file.name):
-                self.found.append(Finding("private-key", file.name, f"{sort} in plaintext"))
+                place = Lines(data[: key.at + 1].decode("latin-1"))(key.at)
+                self.keys.append((file.name, place, key))
             return
         objects = formats.get(format).objects
         if not file.meant and not (objects and meant.holds_object_secret(data)):
@@ -370,6 +372,24 @@ class _Check:
         found = [plain.finding(self.known.exposed, uses_sops=uses_sops) for plain in self.plains]
         self.found += [each for each in found if each is not None and each.file not in twins]
         self.found += without_drivers(self.sealed, self.cwd)
+        self.found += (self._private_key(*each) for each in self.keys)
+
+    def _private_key(self, name: str, place: tuple[int, int], key: PrivateKey) -> Finding:
+        """Return the finding about a private key, which is as dangerous as what it opens."""
+        opens = [
+            each.file
+            for each in (self.sealed if key.recipients else ())
+            # An SSH key may have a comment.
+            if any(" ".join(name.split()[:2]) in key.recipients for _, name, _ in each.data_keys)
+        ]
+        said, severity = f"{key.sort} in plaintext", "warning" if meant.is_local(name) else None
+        if opens:
+            said += f", which opens {listed(map(printable, opens), 3)}"
+            severity = "note" if all(map(meant.is_local, opens)) else None
+        elif key.recipients and self.sealed:
+            said += ", which opens no file here"
+            severity = "note" if meant.is_public(name) else "warning"
+        return Finding("private-key", name, said, place=place, severity=severity)
 
     def leavers(self) -> None:
         """Add the findings about recipients who were removed but know the data key, according to git."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from encconf import formats
-from encconf.audit.findings import Lines, printable
+from encconf.audit.findings import Lines, printable, quoted
 from encconf.audit.names import Names
 from encconf.audit.sealed import Sealed, compare_with_rule, is_bare
 from encconf.audit.ssh_origins import origins
@@ -170,10 +170,13 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
         found.config = configs.find_config(target, cwd, notify=found.notices.append)
         found.looked = places[: places.index(found.config) + 1] if found.config else places
     if found.config is None:
-        found.error = NoConfigError(
-            "no .sops.yaml was found, so no rule applies to this file",
-            hint="encconf init creates one",
-        )
+        hint = "encconf init creates one"
+        for folder in map(os.path.dirname, found.looked):
+            if os.path.isfile(other := os.path.join(folder, configs.IGNORED)):
+                rename = f"git mv {quoted(other)} {quoted(os.path.join(folder, configs.NAME))}"
+                hint = f"sops and encconf ignore {configs.IGNORED}: {rename}"
+                break
+        found.error = NoConfigError("no .sops.yaml was found, so no rule applies to this file", hint=hint)
         return
     try:
         loaded = configs.load_file(found.config)

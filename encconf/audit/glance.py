@@ -13,7 +13,7 @@ from encconf.audit import meant
 from encconf.formats import sniff
 
 _AT_ONCE = 64  # heads
-_WORDS = (b"ENC[", b"PRIVATE KEY-----", b"AGE-SECRET-KEY-", b"Secret")
+_WORDS = (b"ENC[", b" PRIVATE KEY", b"AGE-SECRET-KEY-", b"Secret")
 """A head of interest has one of these words, if it is shorter than `sniff.GLANCE` and not UTF-16."""
 
 
@@ -53,4 +53,4 @@ def all_of_interest(paths: Iterable[str], step: Callable[[], None] = lambda: Non
 def _is_of_interest(head: bytes) -> bool:
     if sniff.may_be(head) or meant.holds_object_secret(head):
         return True
-    return b"KEY-" in head and (b"PRIVATE KEY-----" in head or b"AGE-SECRET-KEY-" in head)
+    return b"KEY" in head and (b"-----BEGIN " in head or b"AGE-SECRET-KEY-" in head)

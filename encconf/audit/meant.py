@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 
+from encconf.engine.plan import called_a_secret
 from encconf.text.document import Document, Leaf
 
 MARKS = frozenset(("enc", "sops", "encrypted"))
@@ -37,6 +38,10 @@ _MADE_UP = (
     r"(?i)(?:\A|/)(?:tests?|test[-_]?data|test[-_][\w-]+|[\w-]+[-_]tests?|(?:\w+[-_])?fixtures?|examples?|samples?|demos?|mocks?"
     r"|__tests__|spec|specs)/"
 )
+_LOCAL = (
+    r"(?i)(?:\A|[/._-])(?:local|localhost|tests?|testing|ci|sandbox|examples?|samples?|demo|dummy|fixtures?)"
+    r"(?=[/._-]|\Z)"
+)
 _LEFT = r"(?i)(?:\A|/)(?:[._](?:archived?|trash|old)|archived?|trash|deprecated|graveyard)/"
 _OTHERWISE = (
     b"\0GITCRYPT\0", b"$ANSIBLE_VAULT;", b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----",
@@ -45,9 +50,17 @@ _OTHERWISE = (
 _PLACEHOLDER = (
     rb"(?i)\$\{|\$\(|\{\{|\A\s*<[^<>\n]+>\s*\Z|(?-i:<[A-Z][A-Z0-9_ -]+>)|<your[^<>\n]*>"
     rb"|\A\s*(?:\$\w+|ref\+\S+|op://\S+|vault:\S+|arn:\S+|/run/\S+)\s*\Z"
-    rb"|\A\W*(?:change[-_ ]?me|replace[-_ ]?(?:me|this)?|your?[-_ ][\w-]*|example|placeholder|todo|fixme"
-    rb"|dummy|redacted|insert[-_ ]\w*|x{3,}|\*{3,}|\.{3,}|null|none)\b"
+    rb"|\A\W*(?:change[-_ ]?(?:me|this|it)[\w-]*|replace[-_ ]?(?:me|this|with[\w-]*)?|your?[-_ ][\w-]*"
+    rb"|(?:add|fill|set|put|enter|paste)[-_ ](?:me|it|in|this|here|your?|the|a)[\w-]*|insert[-_ ]\w*|example"
+    rb"|placeholder|(?:todo|fixme)[-_\w]*|dummy|redacted|x{3,}|\*{3,}|\.{3,}|null|none)\b"
 )
+_DEFAULT_NAME = rb"(?i)\s*(?:admin(?:istrator)?|root|user(?:name)?|postgres|default)\s*"
+"""A name that programs have by default.  As a password, it is a secret all the same."""
+_HARMLESS = (
+    rb"\s*(?:\d{1,5}|[a-z]{1,12}|(?:[a-z+]{2,12}://)?(?:[a-z0-9-]{1,40}\.)+(?:[a-z]{2,24}|\d{1,3})(?::\d{1,5})?"
+    rb"(?:/[a-z0-9._-]{1,40})*/?(?::[a-z0-9._-]{1,40})?)\s*"
+)
+"""A port, a word, an address without a password, or the name of an image."""
 _KINDS = (b"Secret", b"SopsSecret")
 _KIND = rb"""(?m)^["']?kind["']?:[ \t]*["']?(\w+)"""
 _VERSION = rb"""(?m)^["']?apiVersion["']?:"""
@@ -97,6 +110,11 @@ def is_example(name: str) -> bool:
     return re.search(_MADE_UP, name) is not None
 
 
+def is_local(name: str) -> bool:
+    """Whether a file is for tests, or for a developer's own machine: ``local.yaml``, ``.env.test``."""
+    return is_example(name) or re.search(_LOCAL, name) is not None
+
+
 def is_archived(name: str) -> bool:
     """Whether a file is in a folder for files that are no longer used."""
     return re.search(_LEFT, name) is not None
@@ -136,15 +154,29 @@ def hidden(document: Document, leaves: Iterable[Leaf]) -> list[Leaf]:
             continue
         if leaf.type in ("bool", "time") or not leaf.data or not leaf.data.strip():
             continue
-        if not _is_placeholder(leaf.data, kind is not None and leaf.path[0] == "data"):
+        in_base64 = kind is not None and leaf.path[0] == "data"
+        if _is_placeholder(leaf.data, in_base64):
+            continue
+        if called_a_secret(leaf.path) or not re.fullmatch(_DEFAULT_NAME, leaf.data):
             found.append(leaf)
     return found
 
 
 def object_secrets(document: Document) -> list[Leaf]:
-    """Return the values of the Kubernetes Secrets in a document that are worth hiding."""
+    """Return the values of the Kubernetes Secrets in a document that are worth hiding.
+
+    These are not addresses, names of images, words and small numbers under keys that call them no secret.
+    """
     values = [leaf for leaf in document.leaves if leaf.path[:1] in (("data",), ("stringData",))]
-    return [leaf for leaf in hidden(document, values) if leaf.type == "str"]
+    found = [leaf for leaf in hidden(document, values) if leaf.type == "str"]
+    return [leaf for leaf in found if called_a_secret(leaf.path) or not _is_harmless(leaf)]
+
+
+def _is_harmless(leaf: Leaf) -> bool:
+    data = leaf.data or b""
+    if leaf.path[0] == "data":
+        data = _from_base64(data)
+    return re.fullmatch(_HARMLESS, data) is not None
 
 
 def _objects(document: Document) -> dict[int, bytes]:
@@ -153,16 +185,26 @@ def _objects(document: Document) -> dict[int, bytes]:
     for leaf in document.leaves:
         if leaf.scope.parent is None and leaf.step in ("apiVersion", "kind") and leaf.type == "str":
             said.setdefault(id(leaf.scope), {})[leaf.step] = leaf.data or b""
-    return {root: about["kind"] for root, about in said.items() if len(about) == 2}
+    return {
+        root: about["kind"]
+        for root, about in said.items()
+        if len(about) == 2 or about.get("kind") in _KINDS  # a template may lack the apiVersion
+    }
 
 
 def _is_placeholder(data: bytes, in_base64: bool) -> bool:
     if in_base64:
-        from binascii import Error, a2b_base64
-
-        with suppress(Error):
-            data = a2b_base64(b"".join(data.split()), strict_mode=True)
+        data = _from_base64(data)
     return not data.strip() or re.search(_PLACEHOLDER, data) is not None or _is_empty(data)
+
+
+def _from_base64(data: bytes) -> bytes:
+    """Return what is encoded in base64, or the data itself if it is no base64."""
+    from binascii import Error, a2b_base64
+
+    with suppress(Error):
+        return a2b_base64(b"".join(data.split()), strict_mode=True)
+    return data
 
 
 def _is_empty(data: bytes) -> bool:

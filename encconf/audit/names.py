@@ -213,11 +213,30 @@ def kind(key: MasterKey) -> str:
 
 
 def short(key: MasterKey) -> str:
-    """Return a key's label.  For a long one, this is its kind and its end, since all keys begin alike."""
-    if len(key.label) <= _SHORT:
-        return key.label
-    end = key.label.rstrip("/").rpartition("/")[2]
-    return f"{kind(key)} {end if len(end) <= _SHORT else '…' + key.label[-6:]}"
+    """Return a key's label.  For a long one, this is its kind and its id, since all keys begin alike."""
+    return key.label if len(key.label) <= _SHORT else f"{kind(key)} {key_id(key)}"
+
+
+def key_id(key: MasterKey) -> str:
+    """Return the part of a long key that tells it apart from others of its type."""
+    name = _forms(key)[0]
+    if key.TYPE == "pgp":
+        return printable(name[-16:])  # gpg's long key id
+    if name.startswith("arn:") and name.count(":") >= 5:
+        _, _, _, region, account, resource = name.split(":", 5)
+        place = region if resource.startswith("key/") else f"{region}, {account}"
+        return f"{_abridged(resource.removeprefix('key/'))} ({printable(place)[:40]})"
+    steps = name.rstrip("/").split("/")
+    if key.TYPE == "azure_kv" and len(steps) >= 5:
+        return _abridged(f"{steps[2].partition('.')[0]}/{steps[4]}")
+    if key.TYPE == "gcp_kms" and len(steps) >= 8:
+        return _abridged(f"{steps[5]}/{steps[7]}")
+    return _abridged(steps[-1])
+
+
+def _abridged(text: str) -> str:
+    text = printable(text)
+    return text if len(text) <= _SHORT else f"{text[:12]}…{text[-6:]}"
 
 
 def is_service(key: MasterKey) -> bool:

@@ -14,41 +14,98 @@ from encconf.audit import meant
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.audit.folders import Named
 from encconf.audit.sealed import is_named_like_a_secret, looks_like_a_secret
-from encconf.errors import PatternError
+from encconf.engine.plan import called_a_secret
+from encconf.errors import EncconfError, PatternError
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import Document, Leaf
 from encconf.text.path import spell
 from encconf.text.printable import listed
 
-_IDENTITY = rb"(?m)^[ \t]*((AGE-SECRET-KEY-(?:PQ-)?1)[0-9A-Z]{58})[ \t]*\r?$"
+_IDENTITY = rb"(?<![0-9A-Za-z-])((AGE-SECRET-KEY-(?:PQ-)?1)[0-9A-Z]{58})(?![0-9A-Za-z])"
+_BREAK = rb"(?:\r?\n[ \t]*|\\r\\n|\\n)"
 _PEM = (
-    rb"\A\s*-----BEGIN ((?:RSA |EC |DSA |OPENSSH )?PRIVATE KEY)-----\r?\n"
-    rb"((?:[A-Za-z0-9+/=]{16,}\r?\n){2,}[A-Za-z0-9+/=]*\r?\n?)-----END \1-----"
-)
+    rb"-----BEGIN ((?:RSA |EC |DSA |OPENSSH )?PRIVATE KEY)-----" + _BREAK
+    + rb"((?:[A-Za-z0-9+/=]{16,}" + _BREAK + rb"){2,}[A-Za-z0-9+/=]*" + _BREAK + rb"?)-----END \1-----"
+)  # fmt: skip
+"""A key in PEM, also in an indented block or with line breaks that are escaped, as in JSON."""
+_PGP = (
+    rb"-----BEGIN (PGP PRIVATE KEY BLOCK)-----" + _BREAK + rb"(?:[A-Za-z]+: [^\r\n\\]*" + _BREAK + rb")*"
+    + rb"(?:" + _BREAK + rb")?((?:[A-Za-z0-9+/=]{16,}" + _BREAK + rb"){2})"
+)  # fmt: skip
+_RANDOM = rb"[A-Za-z0-9+/=_-]{16}"
 _COMMITTED = "If it has been committed or sent, change its secrets as well."
 
 
-def private_key(data: bytes) -> str:
-    """Return the kind of private key in a file, or "".  A key with a passphrase is ignored."""
-    if b"AGE-SECRET-KEY-" in data:
-        from encconf.keys import bech32
+class PrivateKey:
+    """A private key in a plaintext file: what ``sort`` it is, and ``at`` which offset.
 
-        for found in re.finditer(_IDENTITY, data):
-            try:
-                bech32.decode(found[1].decode(), found[2].decode(), 32)
-            except ValueError:
-                continue  # it is not valid, so it is an invented example
-            return "an age identity"
-    if (pem := re.match(_PEM, data)) is not None and not _is_locked(pem[2]):
-        return "an SSH private key" if b"OPENSSH" in pem[1] else "a private key"
-    return ""
+    ``recipients`` are those whose files it opens, as far as that is known.
+    """
+
+    __slots__ = ("at", "recipients", "sort")
+
+    def __init__(self, sort: str, at: int, recipients: set[str]) -> None:
+        self.sort = sort
+        self.at = at
+        self.recipients = recipients
+
+
+def private_key(data: bytes, *, whole: bool = False) -> PrivateKey | None:
+    """Return the first private key in a file, or None.  A key with a passphrase is ignored.
+
+    With ``whole``, a key in PEM or of PGP counts only if it is all that the file contains, because source
+    code and documentation quote them.
+    """
+    if b"AGE-SECRET-KEY-" in data and (found := _identities(data)) is not None:
+        return found
+    match = re.match if whole else re.search
+    if b"PRIVATE KEY" not in data:
+        return None
+    if (pem := match(rb"\s*" * whole + _PEM, data)) is not None and not _is_locked(pem[2]):
+        openssh = b"OPENSSH" in pem[1]
+        recipients = _of_ssh(data[pem.start() : pem.end()].strip()) if openssh else set()
+        return PrivateKey("an SSH private key" if openssh else "a private key", pem.start(1), recipients)
+    if (pgp := match(rb"\s*" * whole + _PGP, data)) is not None:
+        return PrivateKey("a PGP private key", pgp.start(1), set())
+    return None
+
+
+def _identities(data: bytes) -> PrivateKey | None:
+    """Return the age identities in a file, as one key."""
+    from encconf.keys import bech32
+
+    found: PrivateKey | None = None
+    for match in re.finditer(_IDENTITY, data):
+        try:
+            bech32.decode(match[1].decode(), match[2].decode(), 32)
+        except ValueError:
+            continue  # it is not valid, so it is an invented example
+        found = found or PrivateKey("an age identity", match.start(1), set())
+        from encconf.keys.age_identity import recipient_in
+
+        with suppress(EncconfError):
+            found.recipients.add(recipient_in(match[1]) or "")
+    return found
+
+
+def _of_ssh(pem: bytes) -> set[str]:
+    """Return the recipients of an SSH private key: its public key, and its age recipient."""
+    from encconf.keys import ssh_to_age
+    from encconf.keys.age_identity import recipient_in
+
+    found: set[str] = set()
+    with suppress(EncconfError, ValueError):
+        if public := recipient_in(pem):
+            found.add(" ".join(public.split()[:2]))
+            found.add(ssh_to_age.recipient(public))
+    return found
 
 
 def _is_locked(text: bytes) -> bool:
     """Whether the base64 text of a private key begins as that of an OpenSSH key with a passphrase."""
     with suppress(ValueError):
-        return b"bcrypt" in a2b_base64(b"".join(text.split())[:88])
+        return b"bcrypt" in a2b_base64(b"".join(text.replace(b"\\n", b"").split())[:88])
     return False
 
 
@@ -79,7 +136,11 @@ class Plain:
         if not file.meant:
             said = cause = "a Kubernetes Secret in plaintext that no creation rule covers"
         at = Lines(document.text)(leaves[0].start if leaves else 0)
-        hint = f"{self._hint(rule)} {_COMMITTED}"
+        hint = self._hint(rule, where)
+        if not leaves or self._is_object or meant.is_secrets(file.base) or any(map(_may_be_secret, leaves)):
+            hint = f"{hint} {_COMMITTED}"
+        else:
+            hint = f"{hint} If nothing in it is secret, make the rule's path_regex leave it out."
         self._found = Finding("not-encrypted", file.name, said, place=at, hint=hint, cause=cause)
 
     def finding(self, exposed: Callable[[str], bool], *, uses_sops: bool) -> Finding | None:
@@ -100,7 +161,9 @@ class Plain:
             found.severity = "warning" if self._is_object else "note"
         return found
 
-    def _hint(self, rule: Rule | None) -> str:
+    def _hint(self, rule: Rule | None, where: str) -> str:
+        if rule is None and where:
+            return "Correct that rule, then encrypt the file (encconf encrypt -i FILE)."
         if rule is None:
             return "Add a creation rule for it, then encrypt it."
         if not rule.groups:
@@ -126,6 +189,12 @@ def _hidden(file: Named, document: Document, rule: Rule | None, *, telling: bool
     leaves = [leaf for leaf, is_chosen in zip(document.leaves, chosen, strict=True) if is_chosen]
     leaves = meant.hidden(document, leaves)
     return [leaf for leaf in leaves if _tells(leaf, document.format)] if telling else leaves
+
+
+def _may_be_secret(leaf: Leaf) -> bool:
+    if looks_like_a_secret(leaf) or called_a_secret(leaf.path):
+        return True
+    return leaf.type == "str" and re.search(_RANDOM, leaf.data or b"") is not None
 
 
 def _tells(leaf: Leaf, format: str) -> bool:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from encconf.audit.findings import Ignored, Lines, printable
+from encconf.audit.names import key_id
 from encconf.errors import EncconfError, PatternError, UsageError
 from encconf.io import fileio
 from encconf.rules import config as configs
@@ -34,7 +35,6 @@ _ANY_NAMES = ("\x1f", "a/b/c/d.e/f-g.yaml", "x" * 255, "ä", *"azAZ09._-+@~")
 _WILD = r"(?<!\\)[*+?\[|]|\\[wWdDsS]"
 _FILE = r"\w\\\.\w+\$?\Z"
 _LONG = 32  # characters shown of a key without a name
-_END = 16  # characters: a long key id of PGP
 _WHOLE_TEXT = re.compile(r"\\[Az]|\(\?[A-Za-z]*-")  # \A, \z, and groups that switch flags off
 
 
@@ -177,11 +177,11 @@ class Rules:
     def who(self, key: MasterKey) -> str:
         """Return a key with its type, and its name in the configuration or a recipients file.
 
-        For a long key without a name, only the end is shown; `encconf explain` shows the whole key.
+        For a long key without a name, only its id is shown; `encconf explain` shows the whole key.
         """
         said = self.names.full(key)
         unnamed = said == key.label and len(said) > _LONG
-        return f"{key.TYPE} {'…' + said[-_END:] if unnamed else said}"
+        return f"{key.TYPE} {key_id(key) if unnamed else said}"
 
     @cached_property
     def _lines(self) -> dict[str, tuple[int, int]]:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 from encconf.audit.findings import Finding, printable
 from encconf.audit.rulebook import Rulebook, Rules
 from encconf.errors import EncconfError
 from encconf.text.printable import counted, listed
+
+_FORMAT = (
+    "The format of a file comes from its name and content; no setting changes it. "
+    "To give another one, use --input-type and --output-type."
+)
 
 
 def of_rules(book: Rulebook, *, whole: bool) -> Iterator[Finding]:
@@ -28,7 +34,8 @@ def of_rules(book: Rulebook, *, whole: bool) -> Iterator[Finding]:
         yield from _unselected(rules, name)
         for notice in list(rules.config.notices):
             place = rules.place(notice.partition(" ")[0])
-            yield Finding("config-notice", name, notice, place=place)
+            hint = _FORMAT if re.search(r"\b(?:in|out)put_type\b", notice) else None
+            yield Finding("config-notice", name, notice, place=place, hint=hint)
         yield from _each(rules, name, whole=whole)
 
 
@@ -38,7 +45,9 @@ def _each(rules: Rules, name: str, *, whole: bool) -> Iterator[Finding]:
     for use in rules.uses:
         at, rule = rules.place(use.name), use.rule
         if isinstance(rule, EncconfError):
-            yield Finding("bad-config", name, rule.message, place=at, hint=rule.hint, severity="warning")
+            # Something else fills in a template before sops reads it.
+            severity = "note" if _is_template(rules, use.number) else "warning"
+            yield Finding("bad-config", name, rule.message, place=at, hint=rule.hint, severity=severity)
             sound = False
             continue
         if not rule.groups:
@@ -51,6 +60,13 @@ def _each(rules: Rules, name: str, *, whole: bool) -> Iterator[Finding]:
         if whole and sound and not use.used:
             said = f"path_regex {printable(use.regex)}," if use.regex else "which has no path_regex,"
             yield Finding("unused-rule", name, f"{rule.name}, {said} applies to no file", place=at)
+
+
+def _is_template(rules: Rules, number: int) -> bool:
+    """Whether a rule has a variable to be filled in, such as ``${AGE_KEY}`` or ``{{ age_key }}``."""
+    leaves = rules.config.leaves if rules.config is not None else ()
+    own = (leaf.data or b"" for leaf in leaves if leaf.path[:2] == ("creation_rules", number))
+    return any(re.search(rb"\$\{\w+\}|\{\{.*\}\}|\A\s*<[^<>]+>\s*\Z", data) for data in own)
 
 
 def _unselected(rules: Rules, name: str) -> Iterator[Finding]:

@@ -220,7 +220,8 @@ def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) 
     wanted = Plan(sealed.document, sealed.metadata, rule, True)
     old, new = wanted.old, wanted.new
     if new and wanted.regroups and _readers(old) != _readers(new):
-        sealed.find("keys-differ", f"{_difference(wanted, who)} ({place})")
+        hint = _EXTRA if wanted.removed else None
+        sealed.find("keys-differ", f"{_difference(wanted, who)} ({place})", hint=hint)
     before, after = wanted.thresholds
     if new and before != after:
         sealed.find(
@@ -353,6 +354,10 @@ def is_named_like_a_secret(leaf: Leaf) -> bool:
     return called and re.match(_REFERENCE, leaf.data or b"") is None
 
 
+_EXTRA = (
+    "encconf updatekeys FILE updates the file to match the rule, which removes the others. "
+    "To keep somebody, name their key in the rule first."
+)
 _EMPTY_HINT = "sops and encconf never encrypt an empty value; ignore this if that is not a secret"
 
 

@@ -56,10 +56,9 @@ class TestFound:
         team.seal(FILE, ["alice", "bob"], plain="a: first\n")
         team.commit()
         removes_himself(team)
-        team.edit(FILE, "first", "second")
-        team.commit()
-        team.edit(FILE, "second", "third")
-        team.commit()
+        for value in ("second", "third"):
+            team.project("alice").run("set", FILE, "a", value)
+            team.commit()
         assert leavers(team) == {FILE: ["bob"]}
 
     def test_every_data_key_was_wrapped_again(self, team: Team) -> None:

@@ -112,7 +112,7 @@ class TestInTheBrowser:
         browser.open(file)
         assert browser.run("document.documentElement.dataset.ready") == "yes"
         assert rows(browser) == ALL
-        assert heads(browser) == ["alice", "bob", "carol", "dave", "AWS KMS …abcdef"]
+        assert heads(browser) == ["alice", "bob", "carol", "dave", "AWS KMS 11111111-222…abcdef (eu-west-1)"]
         for _ in range(2):
             browser.click("#theme")
         browser.run("localStorage.clear()")

@@ -51,10 +51,12 @@ def report(options: Options, console: Console) -> None:
     try:
         paths = targets.files(console, file or ["."], recursive=True)
     except MissingFileError:
-        if file or json or html is not None:
+        if file:
             raise
+        paths = []
         console.note("no encrypted files found here")
-        return
+        if not json and html is None:
+            return
     names = Names.for_files(paths, options.config, options.recipients)
     names.origins = origins(os.getcwd())
     now = int(time.time())
