@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import forks
 import pytest
+import testkit_mutants
 from oracle import sops_binary
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,3 +152,28 @@ def test_the_command_line_prints_a_table(tmp_path: Path) -> None:
     assert {row["result"] for row in json.loads(done.stdout)["results"]} == {"fail"}
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "not encrypted" in done.stdout
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+UNTESTABLE = {"8.9": "what an error shows", "16.9": "it needs AWS KMS: tests/sops/test_differences.py"}
+
+
+def test_every_statement_of_the_page_has_a_vector() -> None:
+    page = (ROOT / "docs" / "file-format.md").read_text(encoding="utf-8")
+    statements = set(re.findall(r"\*\*((?:[0-9]+|A)\.[0-9]+)\*\*", page))
+    tested = {statement for vector in INDEX["vectors"] for statement in vector["statements"]}
+    assert tested <= statements
+    assert statements - tested == UNTESTABLE.keys()
+
+
+# --- faults ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", testkit_mutants.FAULTS, ids=lambda fault: fault.what)
+def test_the_kit_detects_a_fault(fault: testkit_mutants.Fault, tmp_path: Path) -> None:
+    assert testkit_mutants.detected(fault, tmp_path) != ""
+
+
+def test_without_a_fault_nothing_is_detected(tmp_path: Path) -> None:
+    assert testkit_mutants.detected(None, tmp_path) == ""
