@@ -55,9 +55,12 @@ class DotenvWriting(StringWriting):
     def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
         """Add a value in a new last line."""
         tree = chain[-1].tree
-        text = tree.text
-        newline = "\r\n" if has_crlf(text) else "\n"  # otherwise, `\r` would be part of the value
-        tree.entries.append(line_after(text, path, f"{path[0]}=", _spelled(value), newline))
+        if tree.habits is None:
+            tree.habits = (
+                "\r\n" if has_crlf(tree.text) else "\n"
+            )  # otherwise, `\r` would be part of the value
+        newline = str(tree.habits)
+        tree.entries.append(line_after(tree.ending(), path, f"{path[0]}=", _spelled(value), newline))
 
     def remove(self, chain: list[Entry], path: Path) -> None:
         """Remove a value with its line."""

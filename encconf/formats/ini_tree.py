@@ -71,7 +71,7 @@ class IniWriting(StringWriting):
             return
         old = chain[-1].value
         assert isinstance(old, Single)
-        spelled = _spelled(old.style, string_of(value), newline_of(chain[0].tree.text))
+        spelled = _spelled(old.style, string_of(value), _habits(chain[0].tree)[0])
         if not old.text and chain[-1].post[:1] not in ("", "\r", "\n"):
             spelled += " "  # a comment follows
         chain[-1].value = Single(spelled, {})
@@ -82,9 +82,8 @@ class IniWriting(StringWriting):
         if isinstance(value, dict):
             self._put_section(chain[0], path, value)
             return
-        text = whole.text
-        newline = newline_of(text)
-        spelled = _spelled(INDENTED if _is_indented(whole) else "", string_of(value), newline)
+        newline, indented = _habits(whole)
+        spelled = _spelled(INDENTED if indented else "", string_of(value), newline)
         siblings = [entry for entry in here.members if entry.steps[:-1] == path[:-1]]
         head = f"{path[-1]} = "
         if siblings and (here is not whole or len(path) == len(siblings[-1].steps)):
@@ -97,6 +96,7 @@ class IniWriting(StringWriting):
         else:
             section = Tree("map", {})
             section.entries.append(line_after("", path[1:], head, spelled, newline))
+            text = whole.ending()
             before = newline * ((text[-1:] not in ("", "\n")) + bool(text.strip()))
             whole.entries.append(Entry(path[:1], before, f"[{path[0]}]{newline}", section))
 
@@ -106,7 +106,8 @@ class IniWriting(StringWriting):
         entry = chain[-1]
         if isinstance(entry.value, Single):
             outer.entries.remove(entry)
-            _drop_default(chain[0].tree)
+            if ini.DEFAULT in (chain[1].steps[0], entry.steps[0]):
+                _drop_default(chain[0].tree)
             whole = tuple(step for each in chain for step in each.steps)
             chain, rest = descend(chain[0], whole)
             if not rest:  # another section of the same name has the key, too
@@ -128,6 +129,14 @@ class IniWriting(StringWriting):
         for name in data.get(path[0], {}):
             if name not in values:
                 drop(root, (*path, name), self)
+
+
+def _habits(whole: Tree) -> tuple[str, bool]:
+    """Return the line break of a text, and whether it has the rules of configparser."""
+    if whole.habits is None:
+        whole.habits = newline_of(whole.text), _is_indented(whole)
+    newline, indented = whole.habits
+    return str(newline), bool(indented)
 
 
 def _is_indented(whole: Tree) -> bool:

@@ -104,8 +104,12 @@ def _layout(chain: list[Entry], inside: list[Entry]) -> tuple[str, str, str]:
     if not inside:
         empty = isinstance(whole, Single) or not whole.entries
         return "\n" if leads[0] or empty else "", unit, " "
-    text = whole.text
-    return leads[-1], unit, "" if '":' in text and '": ' not in text else " "
+    if not isinstance(whole, Tree):
+        return leads[-1], unit, " "
+    if whole.habits is None:
+        text = whole.text
+        whole.habits = "" if '":' in text and '": ' not in text else " "
+    return leads[-1], unit, whole.habits
 
 
 def _lead(node: Tree | Single | None) -> str:

@@ -233,7 +233,7 @@ def _add_table(chain: list[Entry], names: list[str], members: Plain, *, array: b
             before = newline if siblings[at - 1].text.strip() else ""
             siblings.insert(at, Entry((), before + laid + newline * 2))
             return
-    text = whole.text
+    text = whole.ending()
     before = newline * (bool(text) and not text.endswith("\n")) + newline * bool(text.strip())
     after = newline if not text or text.endswith("\n") else ""
     whole.entries.append(Entry((), before + laid + after))
@@ -295,7 +295,10 @@ def _existing(data: Any, path: Path) -> tuple[int, Any]:
 
 
 def _newline(chain: list[Entry]) -> str:
-    return newline_of(chain[0].tree.text)
+    tree = chain[0].tree
+    if tree.habits is None:
+        tree.habits = newline_of(tree.text)
+    return str(tree.habits)
 
 
 def _dotted(names: list[str] | Path) -> str:

@@ -127,11 +127,18 @@ class TextStyle(Style):
     """
 
     def __init__(self, document: Entry, quotes: str = "") -> None:
-        text = document.text
-        self.newline = newline_of(text)
-        self.step = step_of(text)
-        dashes = _dashes(document.value)
-        self.dashes = dashes if dashes is not None else self.step
+        tree = document.value
+        habits = tree.habits if isinstance(tree, Tree) else None
+        if habits is None:
+            text = document.text
+            step = step_of(text)
+            dashes = _dashes(tree)
+            habits = newline_of(text), step, dashes if dashes is not None else step
+            if isinstance(tree, Tree):
+                tree.habits = habits
+        self.newline: str = habits[0]
+        self.step: int = habits[1]
+        self.dashes: int = habits[2]
         self.quotes = quotes
 
 

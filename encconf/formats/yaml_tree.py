@@ -104,25 +104,25 @@ class YamlWriting(Writing):
         """Add a value as the last entry of a collection."""
         here = chain[-1].tree
         inner = nested(path[1:], value)
-        members = here.members
-        if not members:
+        last = here.last
+        if last is None:
             self.replace(chain, (), nested(path, value))
         elif here.flow:
             member = in_flow(inner)
             if isinstance(path[0], str):
                 member = f"{plain(path[0], flow=True)}: {member}"
-            last = members[-1]
             append(here, member, " " if last.head[last.sign or 0 :][:1] == " " else "")
         else:
             has_lines = isinstance(inner, str) and "\n" in inner
-            style = TextStyle(chain[0], DOUBLE if has_lines and _comments_below(members[-1], here) else "")
+            style = TextStyle(chain[0], DOUBLE if has_lines and _comments_below(last, here) else "")
             head = "-" if isinstance(path[0], int) else f"{plain(path[0])}:"
             laid = style.newline.join(style.item(head, inner, here.column or 0))
-            ended = (members[-1].text or chain[-1].head)[-1:] in ("\r", "\n")
+            ended = (last.text or chain[-1].head)[-1:] in ("\r", "\n")
             laid = laid + style.newline if ended else style.newline + laid
-            here.entries.insert(
-                here.entries.index(members[-1]) + 1, Entry(path[:1], laid, value=Single("", {}))
-            )
+            at = len(here.entries)
+            while here.entries[at - 1] is not last:
+                at -= 1
+            here.entries.insert(at, Entry(path[:1], laid, value=Single("", {})))
 
     def remove(self, chain: list[Entry], path: Path) -> None:
         """Remove an entry.  A comment above it stays."""

@@ -13,6 +13,7 @@ import re
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
+    from typing import Any
 
     from encconf.text.document import Leaf
     from encconf.text.path import Path
@@ -116,11 +117,13 @@ class Tree:
     ``inline`` says that the first entry follows something else on its line.  ``bare`` marks a document of
     only comments, and ``unclear`` a text that cannot be divided into separate lines everywhere.
     ``fuller`` marks a tree whose ``data`` has more than the scanned trees, such as which values are aliases.
+    ``habits`` caches what a format looked up in the whole text to spell new values: reading it again for each
+    of many changes would take quadratic time.
     """
 
     __slots__ = (
-        "bare", "close", "column", "comma", "data", "entries", "fuller", "inline", "kind", "open", "shared",
-        "tail", "unclear",
+        "_counted", "_places", "bare", "close", "column", "comma", "data", "entries", "fuller", "habits",
+        "inline", "kind", "open", "shared", "tail", "unclear",
     )  # fmt: skip
 
     def __init__(self, kind: str, data: Data, *, column: int | None = None, brackets: str = "") -> None:
@@ -136,6 +139,9 @@ class Tree:
         self.bare = False
         self.unclear = False
         self.fuller = False
+        self.habits: Any = None
+        self._places: dict[Path, int] = {}
+        self._counted = 0  # how many entries `_places` knows
 
     @property
     def flow(self) -> bool:
@@ -157,6 +163,42 @@ class Tree:
     def members(self) -> list[Entry]:
         """The entries that have values, without comments and empty lines."""
         return [entry for entry in self.entries if entry.value is not None]
+
+    @property
+    def last(self) -> Entry | None:
+        """The last of the `members`."""
+        return next((entry for entry in reversed(self.entries) if entry.value is not None), None)
+
+    def ending(self) -> str:
+        """Return the end of the text: the texts of the last entries, back to one that is not blank."""
+        end = ""
+        for entry in reversed(self.entries):
+            end = entry.text + end
+            if end.strip():
+                break
+        return end
+
+    def on(self, path: Path) -> list[Entry]:
+        """Return the members on a path, in order: those whose steps are the path's first ones."""
+        entries = self.entries
+        if self._counted != len(entries):  # an entry was added or removed
+            self._counted = len(entries)
+            self._places = {}
+            for number, entry in enumerate(entries):
+                if entry.value is not None and entry.steps:
+                    self._places[entry.steps] = -1 if entry.steps in self._places else number
+        found = [self._places.get(path[:size]) for size in range(1, len(path) + 1)]
+        numbers = sorted(number for number in found if number is not None)
+        if all(
+            number >= 0 and entries[number].steps == path[: len(entries[number].steps)] for number in numbers
+        ):
+            return [entries[number] for number in numbers]
+        # Several members have the same steps, or changes have moved some.
+        return [
+            entry
+            for entry in entries
+            if entry.value is not None and entry.steps and entry.steps == path[: len(entry.steps)]
+        ]
 
 
 def lines(text: str, start: int, end: int) -> list[Entry]:
@@ -267,14 +309,12 @@ def descend(root: Entry, path: Path) -> tuple[list[Entry], Path]:
     Of several entries with the same path, it is the last one, which counts for readers.
     """
     chain, rest = [root], path
-    for entry in reversed(root.value.entries) if path and isinstance(root.value, Tree) else ():
-        size = len(entry.steps)
-        if size and entry.value is not None and entry.steps == path[:size]:
-            inner, missing = descend(entry, path[size:])
-            if len(missing) < len(rest):
-                chain, rest = [root, *inner], missing
-            if not missing:
-                break
+    for entry in reversed(root.value.on(path)) if path and isinstance(root.value, Tree) else ():
+        inner, missing = descend(entry, path[len(entry.steps) :])
+        if len(missing) < len(rest):
+            chain, rest = [root, *inner], missing
+        if not missing:
+            break
     return chain, rest
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pace import at_most
 
 import encconf
 from encconf import decrypt, edit, load_config
@@ -359,3 +360,25 @@ def test_a_number_of_another_type_in_json(write: Callable[..., Path], old: float
         doc["n"] = new
     assert repr(load_config(path)) == repr({"n": new, "other": 2.0})
     assert json.loads(path.read_text())["other"] == kept
+
+
+@pytest.mark.parametrize("format", ["yaml", "json", "toml", "ini"])
+def test_many_changes_take_linear_time(format: str, tmp_path: Path) -> None:
+    """Each change looked for its place, and for the layout around it, in the whole text."""
+    count = 2000
+    texts = {
+        "yaml": "l:\n" + "".join(f"  - a: {n}\n    b:\n      c: x\n" for n in range(count)),
+        "json": json.dumps({"l": [{"a": n, "b": {"c": "x"}} for n in range(count)]}, indent=1),
+        "toml": "".join(f"[[l]]\na = {n}\n[l.b]\nc = 'x'\n" for n in range(count)),
+        "ini": "".join(f"[s{n}]\na = {n}\n" for n in range(count)),
+    }
+    path = tmp_path / f"x.{format}"
+    key = TestKey.generate()
+    key.write(path, texts[format])
+    with at_most(6), edit(path, credentials=key.credentials()) as doc:
+        items = list(doc.values()) if format == "ini" else doc["l"]
+        for item in items[::2]:
+            item["new"] = "x" if format == "ini" else {"x": 1}
+    after = load_config(path, credentials=key.credentials())
+    items = list(after.values()) if format == "ini" else after["l"]
+    assert sum("new" in item for item in items) == count // 2
