@@ -246,6 +246,18 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_differences::test_aws_profile",
     ),
     "is isolated from": ("test_shim::test_c3_it_is_isolated_and_its_children_are_not",),
+    "a `.sops.yaml` that it finds must be yours": (
+        "test_config::test_one_of_another_user_is_refused",
+        "test_config::test_no_command_encrypts_by_it",
+        "test_config::test_a_link_of_another_user_or_to_another_user_s_file",
+    ),
+    "the user who called `sudo`": ("test_config::test_those_of_the_user_who_called_sudo_are_yours",),
+    "is used if git accepts the repository": (
+        "test_config::test_one_of_a_repository_that_git_accepts_is_used",
+    ),
+    "A file that you name (`--config FILE`, `SOPS_CONFIG`) is always used": (
+        "test_config::test_one_that_you_name_is_used",
+    ),
     "and other relative entries of PATH are skipped": (
         "test_editor::test_b12_no_editor_of_the_current_folder",
         "test_programs::test_b12_no_git_of_the_current_folder",

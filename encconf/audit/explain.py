@@ -167,7 +167,7 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
         found.config = found.looked[0]
     else:
         places = configs.places(target, cwd)
-        found.config = configs.find_config(target, cwd, notify=found.notices.append)
+        found.config = configs.find_config(target, cwd, notify=found.notices.append, foreign=True)
         found.looked = places[: places.index(found.config) + 1] if found.config else places
     if found.config is None:
         hint = "encconf init creates one"
@@ -179,6 +179,8 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
         found.error = NoConfigError("no .sops.yaml was found, so no rule applies to this file", hint=hint)
         return
     try:
+        if config is None:
+            configs.refuse_foreign(found.config)
         loaded = configs.load_file(found.config)
     except EncconfError as error:
         found.error = error

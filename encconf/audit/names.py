@@ -76,7 +76,8 @@ class Names:
         for path in recipients:
             names.add_recipients(path)
         folders = sorted({os.path.dirname(path) for path in paths})
-        found = {config or find_config(os.path.join(folder, "x"), os.getcwd()) for folder in folders}
+        here = os.getcwd()
+        found = {config or find_config(os.path.join(each, "x"), here, foreign=True) for each in folders}
         for each in sorted(filter(None, found), key=lambda each: (len(each), each)):
             names.add_config(each)
         return names

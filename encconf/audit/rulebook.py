@@ -258,7 +258,7 @@ class Rulebook:
             below.append(folder)
             parent = os.path.dirname(folder)
             if parent == folder:
-                last = configs.find_config(None, self.cwd)
+                last = configs.find_config(None, self.cwd, foreign=True)
                 known[folder] = self._load(last) if last is not None else None
             folder = parent
         rules = known[folder]

@@ -67,10 +67,15 @@ def our_rule(path: str) -> Rule | None:
 
 def _ours(place: str, root: str | None) -> str | None:
     """Return the text of a configuration: of our last commit, or from the disk outside the repository."""
+    from encconf.rules.config import refuse_foreign
+
     inside = os.path.relpath(place, root) if root is not None else ".."
     if inside.partition(os.sep)[0] != "..":
         return version(f"HEAD:{inside.replace(os.sep, '/')}")
-    return fileio.read_text(place) if os.path.exists(place) else None
+    if not os.path.exists(place):
+        return None
+    refuse_foreign(place)
+    return fileio.read_text(place)
 
 
 def follows(path: str, id: str, text: str, ours: bool) -> bool:

@@ -256,6 +256,45 @@ def _refuse_foreign(state: os.stat_result) -> None:
         raise InputError("others can write to it, so it is not used", hint="fix the permissions: chmod go-w")
 
 
+def is_foreign(path: str) -> bool:
+    """Whether a file, or the link to it, belongs to another user, who could have written anything into it.
+
+    Yours are your own files, those of root, and for root those of the user who called sudo.  The file of
+    another user is accepted only in that user's git repository, if git accepts it (``safe.directory``).
+    """
+    if not hasattr(os, "geteuid"):
+        return False
+    me = os.geteuid()
+    yours = {me, 0}
+    if me == 0 and (caller := os.environ.get("SUDO_UID", "")).isdecimal():
+        yours.add(int(caller))
+    owners = set()
+    for look in (os.lstat, os.stat):
+        try:
+            owners.add(look(path).st_uid)
+        except (OSError, ValueError):
+            continue  # the code that reads the file reports this
+    return not owners <= yours and not (len(owners) == 1 and _git_accepts(path, owners.pop()))
+
+
+def _git_accepts(path: str, owner: int) -> bool:
+    """Whether git works in the repository that a file is in, though both belong to this other user."""
+    for place in upwards(os.path.dirname(os.path.abspath(path))):
+        if os.path.lexists(os.path.join(place, ".git")):
+            break
+    else:
+        return False
+    from encconf.io import programs
+
+    bound = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")  # set in hooks, for whatever folder
+    environ = {name: value for name, value in os.environ.items() if name not in bound}
+    try:
+        asked = programs.run(["git", "-C", place, "rev-parse", "--git-dir"], environ)
+        return asked.returncode == 0 and os.stat(place).st_uid == owner
+    except OSError:
+        return False
+
+
 def encode(text: str) -> bytes:
     """Encode a text as UTF-8.  The lone surrogates of a text that `decode` read become the original bytes."""
     return text.encode("utf-8", "surrogateescape")

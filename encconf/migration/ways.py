@@ -248,7 +248,7 @@ def _pgp(credentials: Credentials) -> Probe:
 def _rules(cwd: str) -> Probe:
     from encconf.rules.config import find_config
 
-    path = find_config(None, cwd)
+    path = find_config(None, cwd, foreign=True)
     if path is None:
         return Probe(False, missing=[".sops.yaml (encconf init creates one)"])
     return Probe(True, note=printable(os.path.relpath(path, cwd)))

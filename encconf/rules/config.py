@@ -32,7 +32,7 @@ from encconf.errors import (
     PatternError,
     about,
 )
-from encconf.io.fileio import read_text, upwards
+from encconf.io.fileio import is_foreign, read_text, upwards
 from encconf.keys import MasterKey
 from encconf.record import Record
 from encconf.rules.creation import Creation, settings
@@ -107,8 +107,12 @@ class Rule:
 # --- finding -------------------------------------------------------------------------------------
 
 
-def find_config(target: str | None, cwd: str, *, notify: Notify | None = None) -> str | None:
+def find_config(
+    target: str | None, cwd: str, *, notify: Notify | None = None, foreign: bool = False
+) -> str | None:
     """Return the path of the ``.sops.yaml`` for a file, or None.
+
+    Raises ConfigError if it belongs to another user, unless ``foreign`` (for reports, which encrypt nothing).
 
     encconf looks in the target's folder and its parents, then in ``cwd`` and its parents; sops looks only in
     the latter.  ``notify`` gets a warning about a ``.sops.yml`` in one of these folders: sops ignores it.
@@ -124,7 +128,19 @@ def find_config(target: str | None, cwd: str, *, notify: Notify | None = None) -
             ignored = other
     if ignored is not None and notify is not None:
         notify(f"{ignored} is ignored: the file must be called {NAME}")
+    if found is not None and not foreign:
+        refuse_foreign(found)
     return found
+
+
+def refuse_foreign(path: str) -> None:
+    """Raise ConfigError for a configuration that was found, but belongs to another user."""
+    if is_foreign(path):
+        hint = (
+            "its owner would choose who can decrypt your files; if you trust it, name it (--config FILE or "
+            "SOPS_CONFIG), or let git accept its repository: git config --global --add safe.directory FOLDER"
+        )
+        raise ConfigError("it belongs to another user and is not used", hint=hint).about(path)
 
 
 def places(target: str | None, cwd: str) -> list[str]:
@@ -149,7 +165,7 @@ def find_rule(
 
     ``also`` are other names of the file, which a rule may match too.  ``read`` is a cache: it keeps each
     configuration that was read, by path.  ``notify`` gets warnings about the configuration.  Raises
-    NoConfigError, NoMatchingRuleError or ConfigError.
+    NoConfigError, NoMatchingRuleError or ConfigError, also for a ``.sops.yaml`` of another user.
     """
     cwd = cwd or os.getcwd()
     target = os.fspath(path)

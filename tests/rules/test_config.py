@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from oracle import FIXTURES, PGP_FINGERPRINT, AgeKey, Sops, SopsError, gpg_home, scratch
 from pace import at_most
+from project import Project
 
 from encconf import formats
 from encconf.errors import (
@@ -951,3 +952,73 @@ def test_i19_a_configuration_in_utf16(age_key: AgeKey, tmp_path: Path) -> None:
     (tmp_path / ".sops.yaml").write_bytes(rules.encode("utf-16"))
     rule = config.find_rule(tmp_path / "a.yaml", cwd=str(tmp_path))
     assert rule.groups[0][0].name == age_key.recipient
+
+
+class TestOwner:
+    """A stranger's .sops.yaml would choose who can decrypt what you encrypt."""
+
+    @pytest.fixture
+    def foreign(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+        """A project with a .sops.yaml of another user."""
+        project.rules()
+        project.write("secrets.yaml", "a: 1\n")
+        if os.geteuid() == 0:
+            os.chown(project.path(".sops.yaml"), 65534, -1)
+        else:
+            real = os.geteuid() + 1
+            monkeypatch.setattr(os, "geteuid", lambda: real)
+        return project
+
+    def test_one_of_another_user_is_refused(self, foreign: Project) -> None:
+        for target in ("secrets.yaml", "below/secrets.yaml"):
+            with pytest.raises(ConfigError, match="belongs to another user and is not used") as caught:
+                config.find_rule(foreign.path(target), cwd=str(foreign.folder))
+            assert "safe.directory" in (caught.value.hint or "")
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+    def test_no_command_encrypts_by_it(self, foreign: Project) -> None:
+        foreign.write(".env", "A=1\n")
+        for words in (["encrypt", "secrets.yaml"], ["import", ".env"]):
+            said = foreign.run(*words, code=1).err
+            assert "error[config]" in said
+            assert "belongs to another user" in said
+        for words in (["set", "new.enc.yaml", "a", "1"], ["publish", "secrets.yaml"]):
+            assert "belongs to another user" in foreign.run(*words, code=1).err
+        assert foreign.names() == [".env", ".sops.yaml", "secrets.yaml"]
+        said = foreign.run("explain", "secrets.yaml", code=1)
+        assert "belongs to another user" in said.out + said.err
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+    def test_one_that_you_name_is_used(self, foreign: Project) -> None:
+        foreign.run("encrypt", "--config", ".sops.yaml", "secrets.yaml")
+        foreign.run("encrypt", "-o", "b.enc.yaml", "secrets.yaml", environ={"SOPS_CONFIG": ".sops.yaml"})
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+    def test_one_of_a_repository_that_git_accepts_is_used(self, foreign: Project) -> None:
+        """As in a container, where root works in a checkout of the user outside."""
+        foreign.git("init", "-q")
+        foreign.run("encrypt", "secrets.yaml", code=1)  # the repository is ours, and only the file is not
+        for folder, _, names in os.walk(foreign.folder):
+            for path in (folder, *(os.path.join(folder, name) for name in names)):
+                os.chown(path, 65534, -1)
+        foreign.run("encrypt", "secrets.yaml", code=1)  # git: detected dubious ownership
+        foreign.git("config", "--global", "--add", "safe.directory", str(foreign.folder))
+        foreign.run("encrypt", "secrets.yaml")
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+    def test_those_of_the_user_who_called_sudo_are_yours(self, foreign: Project) -> None:
+        foreign.run("encrypt", "secrets.yaml", environ={"SUDO_UID": "65534"})
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+    def test_a_link_of_another_user_or_to_another_user_s_file(self, project: Project) -> None:
+        project.rules()
+        mine = project.path(".sops.yaml").rename(project.home / "rules.yaml")
+        project.path(".sops.yaml").symlink_to(mine)
+        assert config.find_rule(project.path("x.yaml"), cwd=str(project.folder)).groups
+        os.chown(project.path(".sops.yaml"), 65534, -1, follow_symlinks=False)
+        with pytest.raises(ConfigError, match="belongs to another user"):
+            config.find_rule(project.path("x.yaml"), cwd=str(project.folder))
+        os.chown(project.path(".sops.yaml"), 0, -1, follow_symlinks=False)
+        os.chown(mine, 65534, -1)
+        with pytest.raises(ConfigError, match="belongs to another user"):
+            config.find_rule(project.path("x.yaml"), cwd=str(project.folder))

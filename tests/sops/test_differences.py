@@ -695,6 +695,16 @@ def test_config_place(sides: Sides) -> None:
     assert (real.code, ours.code, own.code) == (1, 0, 0)
 
 
+def test_config_foreign(sides: Sides) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("gives files to another user")
+    sides.write("p.yaml", "a: 1\n")
+    for box in sides.all:
+        os.chown(box.folder / ".sops.yaml", 65534, -1)
+    real, ours, own = sides.run("encrypt", "p.yaml")
+    assert (real.code, ours.code, own.code) == (0, 1, 1)
+
+
 def test_config_broken(sides: Sides) -> None:
     sides.write(".sops.yaml", "creation_rules: [")
     sides.write("p.yaml", "a: 1\n")
