@@ -246,6 +246,24 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_differences::test_aws_profile",
     ),
     "is isolated from": ("test_shim::test_c3_it_is_isolated_and_its_children_are_not",),
+    "What is inserted never runs, and never breaks the line": (
+        "test_completion::test_no_key_of_a_file_runs_a_program",
+        "test_completion::test_powershell_gets_words_in_quotes_or_not_at_all",
+    ),
+    "are never links": (
+        "test_links::test_gitattributes",
+        "test_links::test_sops_yaml",
+        "test_links::test_shim",
+        "test_links::test_units",
+        "test_links::test_a_name_that_encconf_makes",
+        "test_links::test_a_tree_that_decrypt_makes",
+    ),
+    "Such a file must not belong to another user either": ("test_links::test_gitattributes_of_another_user",),
+    "**A link that leads nowhere**": ("test_links::test_a_name_that_you_type",),
+    "Other links that you type are followed": (
+        "test_links::test_a_link_to_a_file_that_exists_is_followed_where_you_type_it",
+    ),
+    "may be links, as in a repository of dotfiles": ("test_links::test_your_own_attributes_may_be_a_link",),
     "a `.sops.yaml` that it finds must be yours": (
         "test_config::test_one_of_another_user_is_refused",
         "test_config::test_no_command_encrypts_by_it",

@@ -5,9 +5,12 @@ click parses no command line (see `encconf.cli.parser`), except to complete a wo
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Any
 
 import click
+from click import shell_completion
 
 from encconf.cli import table
 from encconf.cli.command import HELP, VERSION, Argument, Command, Option
@@ -31,23 +34,88 @@ def text_of(entry: Command) -> str:
 
 
 def complete() -> None:
-    """Print the completions of the command line in the variables of click's scripts.  Raises SystemExit."""
+    """Print the completions of the command line in the variables of the scripts.  Raises SystemExit."""
+    _add_shells()
     _root().main([], prog_name=_PROGRAM)
 
 
 def script(shell: str) -> str:
     """Return the completion script for a shell.  The script runs encconf to complete a word."""
-    from click.shell_completion import ShellComplete, get_completion_class
-
-    kind = get_completion_class(shell)
+    _add_shells()
+    find = shell_completion.get_completion_class
+    kind = find(shell)
     if kind is None:
-        known = [name for name in _SHELLS if get_completion_class(name) is not None]
+        known = [name for name in _SHELLS if find(name) is not None]
         hint = "update click to 8.5" if shell in _SHELLS else f"supported: {', '.join(known)}"
         raise UsageError(f"completion for {shell} is not supported", hint=hint)
-    script = ShellComplete.source(kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE"))
+    made = kind(_root(), {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE")
+    script = shell_completion.ShellComplete.source(made)
     # click's script for fish would cut a description at its first comma.
     script = script.replace('string split ","', 'string split --max 1 ","')
     return script.strip("\n") + "\n"
+
+
+# A key of a file can be any text, such as `$(touch x)`.  zsh and fish quote what they insert; bash and
+# PowerShell insert it as it is.
+
+_PLAIN = r"[\w./:@%+,=^-]*"
+"""A text that no shell changes."""
+
+
+class _Bash(shell_completion.BashComplete):
+    """Completion for bash.  Unlike click's, it quotes words, and its script splits and expands none."""
+
+    source_template = """\
+%(complete_func)s() {
+    local response completion type value
+    response=$(IFS=$'\\n'; env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD="$COMP_CWORD" \
+%(complete_var)s=bash_complete "$1")
+    while IFS= read -r completion; do
+        type=${completion%%%%,*}
+        value=${completion#*,}
+        if [[ $type == dir ]]; then
+            COMPREPLY=()
+            compopt -o dirnames
+        elif [[ $type == file ]]; then
+            COMPREPLY=()
+            compopt -o default
+        elif [[ $type == plain ]]; then
+            COMPREPLY+=("$value")
+        fi
+    done <<< "$response"
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s 2> /dev/null ||
+    complete -F %(complete_func)s %(prog_name)s
+"""
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[shell_completion.CompletionItem[str]]:
+        """Return the completions, quoted.  After an open quote, only words that need no quotes count."""
+        found = super().get_completions(args, incomplete)
+        words = os.environ["COMP_WORDS"].split("\n")
+        typed = words[min(int(os.environ["COMP_CWORD"]), len(words) - 1)]
+        for item in found:
+            plain = re.sub(r"[^\w./:@%+,=^-]", r"\\\g<0>", item.value)
+            item.type = item.type if plain == item.value or not re.search("[\"']", typed) else "none"
+            item.value = plain
+        return found
+
+
+def _add_shells() -> None:
+    shell_completion.add_completion_class(_Bash)
+    if usual := shell_completion.get_completion_class("powershell"):
+
+        class PowerShell(usual):  # type: ignore[valid-type,misc]  # click has it from 8.5 on
+            """Completion for PowerShell, which quotes words."""
+
+            def format_completion(self, item: shell_completion.CompletionItem[str]) -> str:
+                if not re.fullmatch(_PLAIN, item.value, re.ASCII):
+                    # To PowerShell, some other characters are quotes, too.
+                    if not re.fullmatch("[ !#-&(-~]*", item.value):
+                        return "none\n_\n_"
+                    item.value = f"'{item.value}'"
+                return str(super().format_completion(item))
+
+        shell_completion.add_completion_class(PowerShell)
 
 
 def _root() -> click.Group:
@@ -151,7 +219,10 @@ def _argument(argument: Argument) -> click.Argument:
 
 
 def _paths_inside(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Return completions of a path, from the named file.  Its paths are readable without a key."""
+    """Return completions of a path, from the named file.  Its paths are readable without a key.
+
+    Paths with line breaks and other invisible characters are left out: no shell could show them.
+    """
     from encconf import formats
     from encconf.formats import sniff
     from encconf.io import fileio
@@ -168,7 +239,7 @@ def _paths_inside(context: click.Context, _: click.Parameter, incomplete: str) -
         if leaf.type != "comment":
             for end in range(1, len(leaf.path) + 1):
                 paths[spell(leaf.path[:end])] = None
-    return [path for path in paths if path.startswith(incomplete)]
+    return [path for path in paths if path.startswith(incomplete) and path.isprintable()]
 
 
 def _shells(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:

@@ -14,7 +14,7 @@ from encconf.errors import EncconfError, UsageError
 from encconf.git import attributes, repository, run
 from encconf.git.attributes import ATTRIBUTES
 from encconf.identities.credentials import KEY_VARIABLES
-from encconf.io import fileio, programs
+from encconf.io import fileio, programs, trust
 from encconf.text.printable import listed
 
 PATTERNS = tuple(f"*.enc{suffix}" for row in formats.ROWS.values() for suffix in row.suffixes)
@@ -106,8 +106,7 @@ def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, st
     for section in SECTIONS:
         if run([*config, "--remove-section", section], environ)[0] == 0:
             done.append(f"removed {section} from git's configuration")
-    path = fileio.resolve(file)
-    old = fileio.read_existing(path)
+    old = fileio.read_existing(file)
     if old is None:
         return done
     lines = []
@@ -120,9 +119,9 @@ def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, st
     new = "".join(lines)
     if new != old:
         if new:
-            fileio.write_atomic(path, new, replacing=old)
+            fileio.write_atomic(file, new, replacing=old)
         else:
-            os.unlink(path)
+            os.unlink(file)
         done.append(f"removed the drivers from {file}")
     return done
 
@@ -153,16 +152,19 @@ def _quoted(word: str) -> str:
 
 
 def _places(folder: str, everywhere: bool, environ: Mapping[str, str]) -> tuple[list[str], str]:
-    """Return the arguments with which git reads and writes its settings, and the file of attributes."""
+    """Return the arguments with which git reads and writes its settings, and the file of attributes.
+
+    git follows a link of your own attributes, but not that of a repository's.
+    """
     if everywhere:
-        return ["config", "--global"], _user_attributes(environ)
+        return ["config", "--global"], fileio.resolve(_user_attributes(environ))
     root = repository(folder)
     if root is None:
         raise UsageError(
             "this is not a git repository",
             hint="create one with git init, or use --global for all your repositories",
         )
-    return ["-C", root, "config", "--local"], os.path.join(root, ".gitattributes")
+    return ["-C", root, "config", "--local"], trust.fixed(root, ".gitattributes")
 
 
 def _get(config: list[str], name: str, environ: Mapping[str, str]) -> str:
@@ -181,7 +183,6 @@ def _add_attributes(path: str, patterns: Sequence[str]) -> list[str]:
 
     A pattern that has another driver keeps it.
     """
-    path = fileio.resolve(path)
     old = fileio.read_existing(path)
     lines = (old or "").splitlines(keepends=True)
     at = {words[0]: number for number, line in enumerate(lines) if (words := line.split())}

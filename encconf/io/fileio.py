@@ -113,7 +113,10 @@ def resolve(path: str) -> str:
 
     Call it once, and use the result for reading and writing.  Then a link that changes in between cannot make
     you overwrite another file.  The path of an open descriptor (`descriptor_of`) is returned as it is, since
-    its file may have no name.  Raises InputDeniedError for a link that is planted (`descriptors.is_planted`).
+    its file may have no name.  For a name that no user has typed, use `trust.fixed`.
+
+    Raises InputDeniedError for a link that is planted (`descriptors.is_planted`), and MissingFileError if it
+    leads to no file: to write through it would create a file wherever its author wanted one.
     """
     if descriptor_of(path) is not None:
         return path
@@ -133,6 +136,16 @@ def resolve(path: str) -> str:
             hint = "use the path that it leads to, if you trust it"
             raise InputDeniedError(f"cannot be used: a link {PLANTED}", hint=hint).about(path)
         link = os.path.join(os.path.dirname(link), target)
+    if link != path:
+        try:
+            os.stat(path)
+        except FileNotFoundError:
+            raise MissingFileError(
+                "no such file: this is a link to a file that does not exist",
+                hint="create that file first, or remove the link",
+            ).about(path) from None
+        except (OSError, ValueError):
+            pass  # the code that opens the file reports this
     return os.path.realpath(path)
 
 
@@ -256,45 +269,6 @@ def _refuse_foreign(state: os.stat_result) -> None:
         raise InputError("others can write to it, so it is not used", hint="fix the permissions: chmod go-w")
 
 
-def is_foreign(path: str) -> bool:
-    """Whether a file, or the link to it, belongs to another user, who could have written anything into it.
-
-    Yours are your own files, those of root, and for root those of the user who called sudo.  The file of
-    another user is accepted only in that user's git repository, if git accepts it (``safe.directory``).
-    """
-    if not hasattr(os, "geteuid"):
-        return False
-    me = os.geteuid()
-    yours = {me, 0}
-    if me == 0 and (caller := os.environ.get("SUDO_UID", "")).isdecimal():
-        yours.add(int(caller))
-    owners = set()
-    for look in (os.lstat, os.stat):
-        try:
-            owners.add(look(path).st_uid)
-        except (OSError, ValueError):
-            continue  # the code that reads the file reports this
-    return not owners <= yours and not (len(owners) == 1 and _git_accepts(path, owners.pop()))
-
-
-def _git_accepts(path: str, owner: int) -> bool:
-    """Whether git works in the repository that a file is in, though both belong to this other user."""
-    for place in upwards(os.path.dirname(os.path.abspath(path))):
-        if os.path.lexists(os.path.join(place, ".git")):
-            break
-    else:
-        return False
-    from encconf.io import programs
-
-    bound = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")  # set in hooks, for whatever folder
-    environ = {name: value for name, value in os.environ.items() if name not in bound}
-    try:
-        asked = programs.run(["git", "-C", place, "rev-parse", "--git-dir"], environ)
-        return asked.returncode == 0 and os.stat(place).st_uid == owner
-    except OSError:
-        return False
-
-
 def encode(text: str) -> bytes:
     """Encode a text as UTF-8.  The lone surrogates of a text that `decode` read become the original bytes."""
     return text.encode("utf-8", "surrogateescape")
@@ -407,6 +381,9 @@ def check_writable(path: str) -> None:
 def make_folders(path: str, mode: int = 0o777) -> None:
     """Make a folder and the missing folders above it, each with this mode.  Raises OutputError."""
     missing: list[str] = []
+    for place in upwards(path):
+        if os.path.islink(place) and not os.path.exists(place):
+            raise OutputError("cannot be used: it is a link to a folder that does not exist").about(place)
     path = os.path.realpath(path)
     while not os.path.isdir(path) and path not in missing:  # a drive that is missing has no folder above
         missing.append(path)

@@ -32,7 +32,7 @@ from encconf.errors import (
     PatternError,
     about,
 )
-from encconf.io.fileio import is_foreign, read_text, upwards
+from encconf.io.fileio import read_text, upwards
 from encconf.keys import MasterKey
 from encconf.record import Record
 from encconf.rules.creation import Creation, settings
@@ -135,6 +135,8 @@ def find_config(
 
 def refuse_foreign(path: str) -> None:
     """Raise ConfigError for a configuration that was found, but belongs to another user."""
+    from encconf.io.trust import is_foreign
+
     if is_foreign(path):
         hint = (
             "its owner would choose who can decrypt your files; if you trust it, name it (--config FILE or "

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from encconf.engine.metadata import metadata_of
 from encconf.errors import ConflictError, OutputError, UsageError, about, exclude
-from encconf.io import fileio
+from encconf.io import fileio, trust
 from encconf.record import Options as Base
 from encconf.rules.names import plain_name
 from encconf.text.printable import one_line
@@ -181,9 +181,12 @@ class Decrypting(Batch):
     def _write(self, target: str, plain: str) -> None:
         """Write a file that only its owner can read, and create its parent folders."""
         replacing: str | fileio.Anything | None = fileio.ANYTHING
+        folder = self._options.output or ""
         with about(target):
-            fileio.make_folders(os.path.dirname(target), 0o700)
-        path = fileio.resolve(target)
+            fileio.make_folders(folder, 0o700)
+        path = trust.fixed(folder, os.path.relpath(target, folder))
+        with about(target):
+            fileio.make_folders(os.path.dirname(path), 0o700)
         with about(target, instead=path):
             if not self._options.force:
                 replacing = fileio.read_text(path, binary=True) if os.path.lexists(path) else None

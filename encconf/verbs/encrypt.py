@@ -91,6 +91,9 @@ class Job:
         self.format = source.format
         self.written = self.format if output_type is None else files.format_by_name(source.name, output_type)
         self.target = target = _target(source, options.output, in_place=self.in_place)
+        self.path = source.path if self.in_place else None
+        if target is not None and not self.in_place:
+            self.path = files.target_path(target, named=options.output is not None)
         self.rule = find_rule(
             options.filename_override or target or encrypted_name(source.name) or source.name,
             options,
@@ -101,19 +104,19 @@ class Job:
         self.enc = ""
         self.twin: str | None = None
         self._replacing: str | fileio.Anything | None = source.text
-        if target is not None and not self.in_place:
-            self._replacing = self._existing(target)
+        if target is not None and self.path is not None and not self.in_place:
+            self._replacing = self._existing(target, self.path)
 
-    def _existing(self, target: str) -> str | fileio.Anything | None:
+    def _existing(self, target: str, path: str) -> str | fileio.Anything | None:
         """Return the text that may be replaced.  If it is encrypted, it is the ``twin``.
 
         Raises OutputError, unless --force was given, if it is not encrypted, or encrypted in another format,
         so it cannot be an old version.
         """
-        if fileio.is_special(target):
+        if fileio.is_special(path):
             return fileio.ANYTHING
         try:
-            there = fileio.read_existing(fileio.resolve(target))
+            there = fileio.read_existing(path)
         except InputError:  # such as a program, which is not text
             there = ""
         if there is None:
@@ -173,10 +176,9 @@ class Job:
         if self.enc == self.twin:
             front.note(f"{one_line(self.target)} is up to date")
             return False
-        path = self.source.path if self.in_place else fileio.resolve(self.target)
-        assert path is not None
-        with about(self.target, instead=path):
-            fileio.write_atomic(path, self.enc, replacing=self._replacing)
+        assert self.path is not None
+        with about(self.target, instead=self.path):
+            fileio.write_atomic(self.path, self.enc, replacing=self._replacing)
         found = sniff.find(self.enc, self.target)
         if self._is_other_format(found):
             self._warn(

@@ -14,7 +14,7 @@ from encconf.errors import (
     UsageError,
     about,
 )
-from encconf.io import fileio
+from encconf.io import fileio, trust
 from encconf.record import Record
 from encconf.text.printable import listed, quoted
 
@@ -272,10 +272,17 @@ def warn_if_readable(front: Front, path: str) -> None:
         front.warn(f"others on this machine can read {path}", hint=f"chmod 600 {quoted(path)}")
 
 
-def write_own(name: str, text: str, mark: str, *, mode: int | None = None) -> None:
-    """Write a file that only encconf writes.  Raises OutputError if another one without ``mark`` is there."""
-    path = fileio.resolve(name)
-    with about(name, instead=path):
+def target_path(name: str, *, named: bool) -> str:
+    """Return the path of a file to write.  If the user has not ``named`` it, it may not be a link."""
+    return fileio.resolve(name) if named else trust.fixed(os.path.dirname(name), os.path.basename(name))
+
+
+def write_own(path: str, text: str, mark: str, *, mode: int | None = None) -> None:
+    """Write a file that only encconf writes.  ``path`` comes from `trust.fixed` or `fileio.resolve`.
+
+    Raises OutputError if another one without ``mark`` is there.
+    """
+    with about(path):
         old: str | fileio.Anything | None = fileio.ANYTHING
         if not fileio.is_special(path):
             try:

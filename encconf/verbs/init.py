@@ -12,7 +12,7 @@ from encconf.git.install import install
 from encconf.identities.credentials import Credentials
 from encconf.identities.home import expanded
 from encconf.identities.places import AgeSource
-from encconf.io import fileio
+from encconf.io import fileio, trust
 from encconf.keys.age_identity import is_locked, recipient_in
 from encconf.record import Options as Base
 from encconf.rules.config import IGNORED, NAME, find_config
@@ -166,10 +166,10 @@ def _set_up_existing(front: Front, found: Survey, recipient: str | None, *, yes:
     elif (text := rules(found)) is None:
         front.warn(f"{count}, for keys that encconf cannot write into a .sops.yaml: write the file yourself")
     elif is_own(found, recipient) or _are_confirmed(front, found, count, yes=yes):
-        fileio.write_atomic(path, text, replacing=None)
+        fileio.write_atomic(trust.fixed(found.root, NAME), text, replacing=None)
         front.note(f"{count}: wrote {path} with rules that match {'them' if number > 1 else 'it'}")
     elif (text := own_rule(found, recipient)) is not None:
-        fileio.write_atomic(path, text, replacing=None)
+        fileio.write_atomic(trust.fixed(found.root, NAME), text, replacing=None)
         front.note(f"wrote {path} with your own key only, for the files that it opens")
         front.hint(
             "add the recipients that you know before you run encconf updatekeys, which removes all others; "
@@ -222,7 +222,7 @@ def _make_config(front: Front, folder: str, recipients: dict[str, str]) -> None:
             lines = (f"      - {age}  # {printable(name)}" for age, name in recipients.items())
             listed = "\n" + "\n".join(lines)
         text = _CONFIG.format(paths=_PATHS, recipient=listed).replace("age: \n", "age:\n")
-        fileio.write_atomic(path, text, replacing=None)
+        fileio.write_atomic(trust.fixed(folder, NAME), text, replacing=None)
         who = ", ".join(printable(name) for name in recipients.values())
         front.note(f"wrote {path}: *.enc.yaml, *.enc.env and similar files are encrypted for {who}")
         return

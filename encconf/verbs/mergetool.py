@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from encconf.errors import EncconfError, UsageError
-from encconf.io import fileio
+from encconf.io import fileio, trust
 from encconf.record import Options as Base
 from encconf.verbs.merge import merged_by_value, report
 
@@ -26,7 +26,7 @@ class Options(Base):
 def run(options: Options, front: Front) -> None:
     """Merge two versions into a file, and open an editor for the conflicts."""
     base, merged = options.base, options.merged
-    path = fileio.resolve(merged)
+    path = trust.fixed(os.path.dirname(merged), os.path.basename(merged))
     now = fileio.read_text(path, binary=True)
     names = base if os.path.lexists(base) else os.devnull, options.ours, options.theirs
     labels = "LOCAL", "BASE", "REMOTE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import pty
 import re
@@ -13,7 +14,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.shell_completion import get_completion_class
 from project import Project
+
+from encconf.text.path import spell
 
 _ON_TERMINAL = """\
 import fcntl, os, sys, termios
@@ -145,3 +149,105 @@ def test_e7_fish_shows_whole_descriptions(project: Project, tmp_path: Path) -> N
         check=True,
     )
     assert "--keyservice\tAlso use this key service: unix:///PATH or tcp://HOST:PORT." in done.stdout
+
+
+HOSTILE = {
+    "a$(touch X)": "1a",
+    "b`touch X`": "2b",
+    "c'$(touch X)'": "3c",
+    'd"$(touch X)"': "4d",
+    "e;touch X;": "5e",
+    "f&touch X&": "6f",
+    "g|touch X": "7g",
+    "h>X": "8h",
+    "i two words": "9i",
+    "j\\$(touch X)": "10j",
+    "k$HOME": "11k",
+    "l*": "12l",
+    "m{1,2}": "13m",
+    "n!!": "14n",
+    "o~#%": "15o",
+    "p<(touch X)": "16p",
+    "q$((X=1))": "17q",
+    "r\n$(touch X)\n": "18r",
+    "s\rplain,$(touch X)": "19s",
+    "t\tz$(touch X)": "20t",
+    "u\x1b]0;X\x07": "21u",
+    "v’;touch X;’": "22v",
+}
+"""Keys that run a program, or break the line, if a shell inserts them as they are."""
+UNSEEN = "rstu"
+
+
+@pytest.fixture
+def hostile(sealed: Project) -> Project:
+    """A file with such keys, and files with names that its answers would match."""
+    content = {key[0]: {key: value} for key, value in HOSTILE.items()}
+    sealed.write("h.json", json.dumps({**content, "list": ["zero", "one"]}))
+    sealed.run("encrypt", "-o", "h.enc.json", "h.json")
+    for name in ("plain,a$(touch X)", "plain,l$(touch X)", "list0", "l$(touch X)"):
+        sealed.write(name, "")
+    return sealed
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("quote", ["", '"', "'"], ids=["bare", "double", "single"])
+def test_no_key_of_a_file_runs_a_program(hostile: Project, bin: Path, shell: str, quote: str) -> None:
+    """Tab completes the word, and Enter runs the line, which prints the value."""
+    driven = Shell(shell, "encconf", hostile, bin)
+    try:
+        for key, value in list(HOSTILE.items())[: 5 if quote else None]:
+            sign = spell(("a", key))[1]  # a bracket or a dot
+            typed = f"{key[0]}{sign}" if quote or sign == "." else f"{key[0]}\\{sign}"
+            driven.type(f"encconf get h.enc.json {quote}{typed}\t")
+            if quote or key[0] in UNSEEN:
+                time.sleep(1)  # perhaps the word stays as it is
+                driven.type("\n")
+                time.sleep(0.5)
+                driven.type("\x03")  # the quote may still be open, or a list of words be shown
+                time.sleep(0.3)
+                driven.type("\x15")
+            else:
+                driven.type("\n")
+                driven.wait_for(value)
+            driven.type("echo en''d\n")
+            driven.wait_for("end\n")
+    finally:
+        driven.ends()
+    assert "X" not in hostile.names()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_words_that_a_shell_expands_are_completed(hostile: Project, bin: Path, shell: str) -> None:
+    driven = Shell(shell, "encconf", hostile, bin)
+    try:
+        for keys, printed in (
+            ("encconf get h.enc.json 'list[1\t\n", "one"),
+            ("encconf get h.enc.json k.\t\n", "11k"),
+            ("encconf get h.enc.json list\\[0\t\n", "zero"),
+        ):
+            if keys.startswith("encconf get h.enc.json '") and shell == "bash":
+                continue  # after an open quote, bash is offered no word that it would change
+            driven.type(keys)
+            driven.wait_for(printed)
+    finally:
+        driven.ends()
+    assert "X" not in hostile.names()
+
+
+def test_powershell_gets_words_in_quotes_or_not_at_all(hostile: Project) -> None:
+    """PowerShell is not installed here: these are the lines that its script reads."""
+    environ = {
+        "_ENCCONF_COMPLETE": "powershell_complete",
+        "COMP_WORDS": "encconf get h.enc.json",
+        "COMP_CWORD": "3",
+    }
+    if get_completion_class("powershell") is None:
+        pytest.skip("this click has no PowerShell")
+    lines = hostile.run(environ=environ).out.splitlines()
+    assert len(lines) % 3 == 0
+    offered = {value for kind, value in zip(lines[::3], lines[1::3], strict=True) if kind == "plain"}
+    assert {"'m.m{1,2}'", "'n.n!!'", "'list[0]'"} <= offered
+    assert "list" in offered
+    for value in offered:
+        assert re.fullmatch(r"[\w./:@%+,=^-]*|'[^'‘’‚‛]*'", value), value

@@ -35,7 +35,7 @@ class TestShim:
 
     def test_a_folder_in_its_place(self, app: Project, tmp_path: Path) -> None:
         (tmp_path / "sops").mkdir()
-        assert "cannot be read: it is a folder" in app.run("shim", str(tmp_path), code=2).err
+        assert "cannot be written: it is a folder" in app.run("shim", str(tmp_path), code=3).err
 
     def test_c3_it_is_isolated_and_its_children_are_not(self, app: Project, tmp_path: Path) -> None:
         folder, evil = tmp_path / "bin", tmp_path / "evil"

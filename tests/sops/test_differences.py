@@ -695,6 +695,19 @@ def test_config_place(sides: Sides) -> None:
     assert (real.code, ours.code, own.code) == (1, 0, 0)
 
 
+def test_dangling_link(sides: Sides) -> None:
+    sides.write("p.yaml", "a: 1\n")
+    for box in sides.all:
+        (box.folder / "link.yaml").symlink_to(box.folder / "new.yaml")
+    real, ours, own = sides.run("encrypt", "--output", "link.yaml", "p.yaml")
+    assert (real.code, ours.code, own.code) == (0, 100, 100)
+    assert [(box.folder / "new.yaml").exists() for box in (sides.real, sides.ours, sides.own)] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_config_foreign(sides: Sides) -> None:
     if os.geteuid() != 0:
         pytest.skip("gives files to another user")

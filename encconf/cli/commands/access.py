@@ -14,7 +14,7 @@ from encconf.audit.ssh_origins import origins
 from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import Console, Paper, display_width, width_of
 from encconf.cli.shared import JSON, RECIPIENTS
-from encconf.errors import ConflictError, MissingFileError, exclude
+from encconf.errors import ConflictError, MissingFileError, about, exclude
 from encconf.io import fileio
 from encconf.io.descriptors import is_terminal
 from encconf.keys import MasterKey
@@ -130,7 +130,9 @@ def _write_page(console: Console, found: Report, output: str) -> None:
     if output in fileio.STDOUT:
         console.data(whole)
     else:
-        files.write_own(output, whole, GENERATOR)
+        path = fileio.resolve(output)
+        with about(output, instead=path):
+            files.write_own(path, whole, GENERATOR)
         console.note(f"wrote {output}: {_count(found)}")
 
 

@@ -11,7 +11,7 @@ from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, NAMING, RESOLVE
 from encconf.errors import ConflictError, UsageError
 from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
-from encconf.io import fileio
+from encconf.io import fileio, trust
 from encconf.io.descriptors import is_terminal
 from encconf.verbs import files, flat
 
@@ -159,11 +159,10 @@ def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | Non
     if output is None:
         console.data("[Service]\n" + "".join(creds.setting(name, text) for name, text in sealed.items()))
         return
-    folder = os.path.realpath(output)
-    fileio.make_folders(folder, 0o700)
+    fileio.make_folders(output, 0o700)
     lines = ["[Service]\n"]
     for name, credential in sealed.items():
-        path = os.path.join(folder, f"{name}.cred")
+        path = trust.fixed(output, f"{name}.cred")
         fileio.write_atomic(path, credential, mode=fileio.PRIVATE)
         lines.append(units.load_encrypted(name, path))
     console.note(f"wrote {len(sealed)} credentials to {output}; add the lines on stdout to the unit")

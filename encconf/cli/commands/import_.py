@@ -87,7 +87,7 @@ def import_(options: Options, console: Console) -> None:
     clear = _left_plaintext(body, format, rule)
     if clear:
         console.warn(f"{listed(clear)} will be readable in {target}, because {rule.name} does not encrypt it")
-    made = _Target(console, target, format, values)
+    made = _Target(console, target, files.target_path(target, named=output is not None), format, values)
     written = made.write(body, rule, force=options.force, dry_run=dry_run)
     state = exposures([file])[file]
     if delete and not dry_run:
@@ -273,6 +273,7 @@ class _Target(Record):
 
     console: Console
     name: str
+    path: str
     format: str
     values: Mapping[str, plain.Value]
 
@@ -281,9 +282,8 @@ class _Target(Record):
 
         Raises OutputError if it has different values, unless ``force`` is set.
         """
-        path = fileio.resolve(self.name)
-        with about(self.name, instead=path):
-            there = fileio.read_existing(path)
+        with about(self.name, instead=self.path):
+            there = fileio.read_existing(self.path)
         if there is not None:
             differing = self._differing(there, force)
             if not differing:
@@ -298,7 +298,7 @@ class _Target(Record):
         if dry_run:
             self.console.note(f"would write {self.name}: {count}")
             return False
-        with about(self.name, instead=path):
+        with about(self.name, instead=self.path):
             enc = api.encrypt(
                 plain,
                 rule,
@@ -307,7 +307,7 @@ class _Target(Record):
                 credentials=self.console.credentials(),
                 notify=self.console.warn,
             )
-            fileio.write_atomic(path, enc, replacing=there)
+            fileio.write_atomic(self.path, enc, replacing=there)
         try:
             self.verify()
             self.console.note(f"wrote {self.name}: {count}, verified")
@@ -318,7 +318,7 @@ class _Target(Record):
     def verify(self) -> None:
         """Open the new file.  Raises OutputError if its values differ, and the errors of opening."""
         with about(self.name):
-            if self._values_in(fileio.read_text(fileio.resolve(self.name))) != self.values:
+            if self._values_in(fileio.read_text(self.path)) != self.values:
                 raise OutputError("the file reads back differently")
 
     def _differing(self, text: str, force: bool) -> list[str]:

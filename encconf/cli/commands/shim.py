@@ -15,6 +15,7 @@ import sys
 from encconf.cli.command import Argument, Command
 from encconf.cli.console import Console
 from encconf.errors import OutputError
+from encconf.io import trust
 from encconf.record import Options as Base
 from encconf.text.printable import quoted
 from encconf.verbs import files
@@ -32,7 +33,7 @@ def shim(options: Options, console: Console) -> None:
     if not os.path.isdir(folder):
         raise OutputError("this folder does not exist").about(folder)
     windows = os.name == "nt"
-    path = os.path.join(os.path.realpath(folder), "sops.cmd" if windows else "sops")
+    path = trust.fixed(folder, "sops.cmd" if windows else "sops")
     text = _batch() if windows else f"{_start()}{_MARK}\n\nrun()\n"
     files.write_own(path, text, _MARK, mode=0o755)
     os.chmod(path, 0o755)

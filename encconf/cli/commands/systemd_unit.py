@@ -9,7 +9,7 @@ from encconf.cli.command import Argument, Command, Option
 from encconf.cli.console import Console
 from encconf.cli.shared import INPUT_TYPE, NAMING
 from encconf.errors import PathNotFoundError, UsageError, about
-from encconf.io import fileio, programs
+from encconf.io import fileio, programs, trust
 from encconf.systemd import rules, units
 from encconf.text.document import Document
 from encconf.text.path import Path
@@ -156,7 +156,7 @@ def _refuse_missing(rule: rules.Rule, documents: Mapping[str, Document]) -> None
 
 def _write(console: Console, folder: str, made: Sequence[units.Unit]) -> None:
     for each in made:
-        path = fileio.resolve(os.path.join(folder, each.path))
+        path = trust.fixed(folder, each.path)
         if fileio.read_existing(path) == each.text:
             console.note(f"{path} is up to date")
             continue
