@@ -250,6 +250,10 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_completion::test_no_key_of_a_file_runs_a_program",
         "test_completion::test_powershell_gets_words_in_quotes_or_not_at_all",
     ),
+    "a user who may not write there holds the lock": (
+        "test_locks::test_a_user_who_may_not_write_there_stops_no_writer_for_long",
+        "test_locks::test_users_who_may_write_there_wait_for_each_other",
+    ),
     "are never links": (
         "test_links::test_gitattributes",
         "test_links::test_sops_yaml",

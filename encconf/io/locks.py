@@ -73,24 +73,73 @@ class LockedFolder:
 def lock(descriptor: int, patience: float) -> bool:
     """Lock an open file or folder.  Returns False if the file system has no locks (some NFS).
 
-    Raises OutputError after ``patience`` seconds.
+    Raises OutputError after ``patience`` seconds, and soon if the lock is held by a user who may not write
+    there: whoever can read a folder can lock it, and would otherwise stop all writers.
     """
     import fcntl
     import time
 
-    deadline = time.monotonic() + patience
+    begin = time.monotonic()
+    deadline, look = begin + patience, begin + _LOOK
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise OutputError(
-                    f"cannot be written: its folder is locked by another process ({patience:g} s)"
-                ) from None
+            now = time.monotonic()
+            if now > look:
+                _refuse_intruder(descriptor)
+                look = now + 10 * _LOOK
+            if now > deadline:
+                pid, uid = _holder(descriptor) or (0, 0)
+                by = f"process {pid} of {_user(uid)}" if pid else "another process"
+                said = f"cannot be written: its folder is locked by {by} ({patience:g} s)"
+                raise OutputError(said) from None
             time.sleep(0.01)
         except OSError:
             return False
+
+
+_LOOK = 0.1
+"""After how many seconds a writer looks who holds the lock."""
+
+
+def _refuse_intruder(descriptor: int) -> None:
+    """Raise OutputError if the lock is held by a process whose user may not write there."""
+    state = os.fstat(descriptor)
+    holder = _holder(descriptor)
+    if holder is None or state.st_mode & 0o022 or holder[1] in (0, os.geteuid(), state.st_uid):
+        return
+    raise OutputError(
+        f"cannot be written: its folder is locked by process {holder[0]} of {_user(holder[1])}, who may not "
+        "write there",
+        hint=f"end the process (kill {holder[0]}), and do not let that user read the folder",
+    )
+
+
+def _holder(descriptor: int) -> tuple[int, int] | None:
+    """Return the process that holds a lock, and its user, as far as Linux shows them."""
+    state = os.fstat(descriptor)
+    place = f"{os.major(state.st_dev):02x}:{os.minor(state.st_dev):02x}:{state.st_ino}"
+    try:
+        with open("/proc/locks", encoding="ascii", errors="replace") as locks:
+            found = [words for words in map(str.split, locks) if words[1] == "FLOCK" and words[5] == place]
+        pid = int(found[0][4])
+        # The owner of /proc/PID is root if the process wants that.
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
+            uid = next(line.split()[2] for line in status if line.startswith("Uid:"))
+        return pid, int(uid)
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+
+
+def _user(uid: int) -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(uid).pw_name
+    except (ImportError, KeyError):
+        return f"user {uid}"
 
 
 class Turn:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from project import Project
 
+from encconf.errors import OutputError
 from encconf.io import locks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,3 +61,82 @@ def test_an_interrupted_turn_leaves_no_descriptor(tmp_path: Path, monkeypatch: p
     with pytest.raises(KeyboardInterrupt):
         turn.__enter__()
     assert os.listdir("/dev/fd") == before
+
+
+_HOLD = """\
+import fcntl, os, sys, time
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setresgid(*[int(sys.argv[2])] * 3)
+    os.setresuid(*[int(sys.argv[2])] * 3)
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(100)
+"""
+
+
+@contextmanager
+def _held(path: Path, user: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of a user that has locked a file or folder."""
+    words = [sys.executable, "-c", _HOLD, path, str(user)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        try:
+            yield holder
+        finally:
+            holder.kill()
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder that every user can reach."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+class TestHolder:
+    @pytest.mark.skipif(os.geteuid() != 0, reason="starts a process of another user")
+    def test_a_user_who_may_not_write_there_stops_no_writer_for_long(
+        self, shared: Path, sealed: Project
+    ) -> None:
+        file = shared / "s.enc.yaml"
+        file.write_text(sealed.read("secrets.enc.yaml"))
+        with _held(file, 65534), _held(shared, 65534) as holder:
+            started = time.monotonic()
+            said = sealed.run("set", str(file), "db.port", "1", code=3).err
+            assert time.monotonic() - started < 10
+        assert f"is locked by process {holder.pid} of nobody, who may not write there" in said
+        assert f"kill {holder.pid}" in said
+        with _held(file, 65534):  # the file alone stops nothing
+            started = time.monotonic()
+            sealed.run("set", str(file), "db.port", "1")
+            assert time.monotonic() - started < 10
+        assert [path.name for path in shared.iterdir()] == ["s.enc.yaml"]
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="starts a process of another user")
+    def test_users_who_may_write_there_wait_for_each_other(
+        self, shared: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.5)
+        for mode, owner in ((0o775, 0), (0o777, 0), (0o755, 65534)):
+            shared.chmod(mode)
+            os.chown(shared, owner, -1)
+            with (
+                _held(shared, 65534) as holder,
+                pytest.raises(OutputError) as caught,
+                locks.LockedFolder(str(shared)),
+            ):
+                pass
+            assert f"locked by process {holder.pid} of nobody (0.5 s)" in caught.value.message
+
+    def test_your_own_process_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.5)
+        with (
+            _held(tmp_path, os.geteuid()) as holder,
+            pytest.raises(OutputError) as caught,
+            locks.LockedFolder(str(tmp_path)),
+        ):
+            pass
+        assert f"is locked by process {holder.pid} of " in caught.value.message
