@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,13 @@ db:
 users: [alice, bob]
 note_unencrypted: free to read
 """
+
+
+def needs(program: str) -> str:
+    """Return the path of a program that a test runs.  If it is not installed, the test fails and says so."""
+    found = shutil.which(program)
+    assert found is not None, f"this test needs {program}, which is not installed: .ci/run installs it"
+    return found
 
 
 def signal_another_thread(process: int, number: signal.Signals) -> None:

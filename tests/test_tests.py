@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from project import needs
 
 HERE = Path(__file__).resolve().parent
 
@@ -63,3 +64,9 @@ def test_what_counts_as_a_private_name(text: str, found: list[str]) -> None:
 def test_only_public_names(path: Path) -> None:
     if path != Path(__file__) and path.name != "test_architecture.py":  # their examples
         assert private_names(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_missing_program_fails_a_test_and_is_named() -> None:
+    assert Path(needs("sh")).is_absolute()
+    with pytest.raises(AssertionError, match=r"this test needs no-such-program.*\.ci/run installs it"):
+        needs("no-such-program")

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from project import needs
+
 _FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -41,8 +43,7 @@ class Browser:
     """One browser with one page; ``console`` are its messages and errors, ``requests`` what it asked for."""
 
     def __init__(self) -> None:
-        program = shutil.which("chromium")
-        assert program, "chromium is missing: .ci/run installs it"
+        program = needs("chromium")
         self._folder = tempfile.mkdtemp(prefix="ec-chromium-")
         commands, self._out = os.pipe()
         self._in, answers = os.pipe()

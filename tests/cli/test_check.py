@@ -14,7 +14,7 @@ import pytest
 from audit.repo import BOB, DATABASE, SECRET, Repo, seal
 from audit.repo import project as project
 from oracle import AgeKey
-from project import PLAIN, ROOT, Project, Result
+from project import PLAIN, ROOT, Project, Result, needs
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_changed_value_is_found_with_a_key(project: Project) -> None:
 
 
 def test_git_is_called_once(project: Project, tmp_path: Path) -> None:
-    real = shutil.which("git")
+    real = needs("git")
     log = tmp_path / "calls"
     programs = tmp_path / "bin"
     programs.mkdir()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from click.shell_completion import get_completion_class
-from project import Project
+from project import Project, needs
 
 from encconf.text.path import spell
 
@@ -36,6 +36,7 @@ class Shell:
     """A shell with the completion of a program, on a terminal of its own."""
 
     def __init__(self, shell: str, program: str, project: Project, bin: Path) -> None:
+        needs(shell)
         self.master, slave = pty.openpty()
         self.seen = ""
         self._text = codecs.getincrementaldecoder("utf-8")().decode  # a read may end within a character
@@ -141,7 +142,7 @@ def test_e7_fish_shows_whole_descriptions(project: Project, tmp_path: Path) -> N
     (bin / "encconf").chmod(0o755)
     script = 'encconf completion fish | source; complete -C "encconf decrypt --keys"'
     done = subprocess.run(
-        ["fish", "--no-config", "-c", script],
+        [needs("fish"), "--no-config", "-c", script],
         env={**project.environ, "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}"},
         cwd=project.folder,
         capture_output=True,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from oracle import Sops
-from project import Project
+from project import Project, needs
 
 from encconf.errors import EditorError
 from encconf.verbs import editor
@@ -123,9 +122,7 @@ def test_an_editor_is_found_when_none_is_named(sealed: Project, name: str) -> No
     folder = sealed.path("bin")
     folder.mkdir()
     for program in ("sh", "echo"):
-        found = shutil.which(program)
-        assert found is not None
-        (folder / program).symlink_to(found)
+        (folder / program).symlink_to(needs(program))
     editor = folder / name
     editor.write_text('#!/bin/sh\nfor last; do :; done; echo "more: 1" >> "$last"\n')
     editor.chmod(0o755)

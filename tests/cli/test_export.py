@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import os
-import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 from oracle import AgeKey
-from project import Project
+from project import Project, needs
 from ruamel.yaml import YAML
 
 from encconf import export
@@ -56,27 +55,21 @@ def said_by(shell: list[str], folder: Path) -> list[str]:
     return [pairs.get(name, "") for name in NAMES]
 
 
-def program(name: str) -> str:
-    found = shutil.which(name)
-    assert found, f"{name} is missing (see .ci/run)"
-    return found
-
-
 @pytest.mark.parametrize("shell", ["bash", "dash"])
 @pytest.mark.parametrize("dialect", ["shell", "dotenv", "env-file"])
 def test_shells(awkward: Project, shell: str, dialect: str) -> None:
     awkward.write("out", printed(awkward, dialect))
-    assert said_by([program(shell), "-c", "set -a; . ./out; exec env -0"], awkward.folder) == AWKWARD
+    assert said_by([needs(shell), "-c", "set -a; . ./out; exec env -0"], awkward.folder) == AWKWARD
 
 
 def test_eval(awkward: Project) -> None:
     awkward.write("out", printed(awkward, "shell"))
-    assert said_by([program("bash"), "-c", 'eval "$(cat out)"; exec env -0'], awkward.folder) == AWKWARD
+    assert said_by([needs("bash"), "-c", 'eval "$(cat out)"; exec env -0'], awkward.folder) == AWKWARD
 
 
 def test_fish(awkward: Project) -> None:
     awkward.write("out", printed(awkward, "fish"))
-    assert said_by([program("fish"), "-c", "source out; exec env -0"], awkward.folder) == AWKWARD
+    assert said_by([needs("fish"), "-c", "source out; exec env -0"], awkward.folder) == AWKWARD
 
 
 def test_python_dotenv(awkward: Project) -> None:
@@ -92,7 +85,7 @@ def test_node(awkward: Project) -> None:
     awkward.write("out.env", printed(awkward, "dotenv"))
     script = "console.log(JSON.stringify(process.env))"
     done = subprocess.run(
-        [program("node"), f"--env-file={awkward.path('out.env')}", "-e", script],
+        [needs("node"), f"--env-file={awkward.path('out.env')}", "-e", script],
         capture_output=True, check=True, env={"PATH": os.environ["PATH"]},
     )  # fmt: skip
     given = json.loads(done.stdout)

@@ -9,7 +9,6 @@ It needs gnome-keyring-daemon and dbus-daemon, and is not skipped without: Runti
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from doubles.serving import Closing
+from project import needs
 
 PASSWORD = "pa55-of-a-desktop"
 _PATIENCE = 30  # seconds
@@ -28,10 +28,7 @@ class GnomeKeyring(Closing):
 
     def __init__(self, password: str = PASSWORD, home: Path | None = None) -> None:
         for program in ("dbus-daemon", "gnome-keyring-daemon"):
-            if shutil.which(program) is None:
-                raise RuntimeError(
-                    f"{program} is missing: apt-get install gnome-keyring dbus libsecret-tools"
-                )
+            needs(program)
         # Short: it holds sockets.  A program that the daemon started may still write there at the end.
         self._folder = tempfile.TemporaryDirectory(prefix="gk-", ignore_cleanup_errors=True)
         folder = Path(self._folder.name)

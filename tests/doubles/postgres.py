@@ -9,7 +9,6 @@ from __future__ import annotations
 import glob
 import os
 import pwd
-import shutil
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import psycopg
+from project import needs
 
 _PATIENCE = 30  # seconds
 
@@ -85,10 +85,7 @@ class Postgres:
 def program(name: str) -> str:
     """A program of PostgreSQL, which Debian keeps away from PATH."""
     found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"))
-    path = found[-1] if found else shutil.which(name)
-    if path is None:
-        raise RuntimeError(f"PostgreSQL's {name} is missing: install postgresql (.ci/run does)")
-    return path
+    return found[-1] if found else needs(name)
 
 
 def _environ(folder: str) -> dict[str, str]:

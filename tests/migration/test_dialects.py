@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import random
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 from pace import at_most
+from project import needs
 
 from encconf.errors import LimitError, UsageError
 from encconf.migration import dialects
@@ -85,8 +85,7 @@ def test_dotenv() -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "dash"])
 def test_shell(shell: str, tmp_path: Path) -> None:
-    program = shutil.which(shell)
-    assert program
+    program = needs(shell)
     script = '. ./f; for n in A B; do eval "v=\\${$n-unset}"; printf "%s\\0" "$v"; done'
     wrong, compared, expanded = [], 0, 0
     for text in texts(1500, 2):

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from project import Project
+from project import Project, needs
 
 from encconf.migration import history
 
@@ -222,9 +222,9 @@ def test_no_git(repository: Project) -> None:
 def test_values_are_no_arguments(repository: Project) -> None:
     """Nothing that git is called with holds a value."""
     commit(repository)
-    folder = repository.path("bin")
+    folder = repository.home / "bin"  # in the work tree, it would not run
     folder.mkdir()
-    real = shutil.which("git")
+    real = needs("git")
     spy = folder / "git"
     spy.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> "{repository.path("calls")}"\nexec {real} "$@"\n')
     spy.chmod(0o755)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from oracle import clean_environ
+from project import needs
 
 from encconf import sources
 from encconf.identities.credentials import Credentials
@@ -86,8 +86,7 @@ class TestSystemd(SourceContract):
 
 def test_by_systemd_s_own_word(unit: Path) -> None:
     """The program that comes with systemd gives the same bytes."""
-    program = shutil.which("systemd-creds")
-    assert program, "systemd-creds is missing: apt-get install systemd"
+    program = needs("systemd-creds")
     environ = clean_environ({"CREDENTIALS_DIRECTORY": str(unit)})
     for name in ("db", "dir_sub_x", "tree"):
         command = [program, "cat", "--newline=no", name]

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from project import needs
+
 _OUTER = """\
 set -e
 mount --make-rprivate /; mount --make-rshared /
@@ -67,8 +69,9 @@ class Manager:
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         places = ("/lib/systemd/systemd", "/usr/lib/systemd/systemd")
         program = next(filter(os.path.exists, places), "")
-        if not program or not shutil.which("systemctl") or not shutil.which("systemd-creds"):
-            raise RuntimeError("systemd is not installed here: apt-get install systemd (see .ci/run)")
+        program = program or needs("systemd")
+        needs("systemctl")
+        needs("systemd-creds")
         if os.geteuid() != 0:
             raise RuntimeError("a systemd of one's own needs namespaces, and those need root")
         # Short, and in /tmp: the path of a socket has at most 107 bytes, and /run is hidden from units.
