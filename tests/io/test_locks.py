@@ -97,7 +97,7 @@ def shared() -> Iterator[Path]:
 
 
 class TestHolder:
-    @pytest.mark.skipif(os.geteuid() != 0, reason="starts a process of another user")
+    @pytest.mark.services  # as root: starts a process of another user
     def test_a_user_who_may_not_write_there_stops_no_writer_for_long(
         self, shared: Path, sealed: Project
     ) -> None:
@@ -115,7 +115,7 @@ class TestHolder:
             assert time.monotonic() - started < 10
         assert [path.name for path in shared.iterdir()] == ["s.enc.yaml"]
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="starts a process of another user")
+    @pytest.mark.services  # as root: starts a process of another user
     def test_users_who_may_write_there_wait_for_each_other(
         self, shared: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

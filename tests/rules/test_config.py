@@ -975,7 +975,7 @@ class TestOwner:
                 config.find_rule(foreign.path(target), cwd=str(foreign.folder))
             assert "safe.directory" in (caught.value.hint or "")
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+    @pytest.mark.services  # as root: gives files to another user
     def test_no_command_encrypts_by_it(self, foreign: Project) -> None:
         foreign.write(".env", "A=1\n")
         for words in (["encrypt", "secrets.yaml"], ["import", ".env"]):
@@ -988,12 +988,12 @@ class TestOwner:
         said = foreign.run("explain", "secrets.yaml", code=1)
         assert "belongs to another user" in said.out + said.err
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+    @pytest.mark.services  # as root: gives files to another user
     def test_one_that_you_name_is_used(self, foreign: Project) -> None:
         foreign.run("encrypt", "--config", ".sops.yaml", "secrets.yaml")
         foreign.run("encrypt", "-o", "b.enc.yaml", "secrets.yaml", environ={"SOPS_CONFIG": ".sops.yaml"})
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+    @pytest.mark.services  # as root: gives files to another user
     def test_one_of_a_repository_that_git_accepts_is_used(self, foreign: Project) -> None:
         """As in a container, where root works in a checkout of the user outside."""
         foreign.git("init", "-q")
@@ -1005,11 +1005,11 @@ class TestOwner:
         foreign.git("config", "--global", "--add", "safe.directory", str(foreign.folder))
         foreign.run("encrypt", "secrets.yaml")
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+    @pytest.mark.services  # as root: gives files to another user
     def test_those_of_the_user_who_called_sudo_are_yours(self, foreign: Project) -> None:
         foreign.run("encrypt", "secrets.yaml", environ={"SUDO_UID": "65534"})
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+    @pytest.mark.services  # as root: gives files to another user
     def test_a_link_of_another_user_or_to_another_user_s_file(self, project: Project) -> None:
         project.rules()
         mine = project.path(".sops.yaml").rename(project.home / "rules.yaml")
