@@ -56,11 +56,11 @@ def _search(name: str, environ: Mapping[str, str], *, anywhere: bool = False) ->
     if os.path.dirname(name):
         found = next(filter(_is_program, _names(os.path.abspath(name), environ)), None)
         return found, ""
-    refused = ""
+    refused, tree = "", _work_tree(environ)
     for folder in _folders(environ):
         for path in _names(os.path.join(folder, name), environ):
             if _is_program(path):
-                if _is_trusted(folder, environ) or (anywhere and os.path.isabs(folder)):
+                if _is_trusted(folder, tree) or (anywhere and os.path.isabs(folder)):
                     return path, ""
                 refused = refused or (path if os.path.dirname(path) else os.path.join(os.curdir, path))
     return None, refused
@@ -88,11 +88,10 @@ def _is_program(path: str) -> bool:
     return os.access(path, os.X_OK) and not os.path.isdir(path)
 
 
-def _is_trusted(folder: str, environ: Mapping[str, str]) -> bool:
-    """Whether programs of a folder on PATH may run."""
+def _is_trusted(folder: str, tree: str | None) -> bool:
+    """Whether programs of a folder on PATH may run.  ``tree`` is the work tree of the current folder."""
     if not os.path.isabs(folder):
         return False
-    tree = _work_tree(environ)
     if tree is None:
         return True
     real = os.path.realpath(folder)
@@ -131,7 +130,8 @@ def environment(environ: Mapping[str, str], *, without: Collection[str] = ()) ->
     """Return the environment for a program: without some variables, and PATH with trusted folders only."""
     kept = {name: value for name, value in environ.items() if name not in without}
     if "PATH" in kept:
-        folders = [folder for folder in _folders(kept) if _is_trusted(folder, environ)]
+        tree = _work_tree(environ)
+        folders = [folder for folder in _folders(kept) if _is_trusted(folder, tree)]
         kept["PATH"] = os.pathsep.join(folders) or _NOWHERE  # an empty PATH is the current folder
     return kept
 
