@@ -74,7 +74,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "A pipe that no program opens for writing is refused": (
         "test_hostile::test_b7_no_command_waits_for_a_file_that_is_a_pipe",
     ),
-    "its control characters are escaped": (
+    "control characters of texts and values are escaped": (
         "test_decrypt::test_control_characters_of_a_name_are_escaped",
         "test_printable::test_text_from_a_foreign_file_cannot_move_the_cursor",
     ),
