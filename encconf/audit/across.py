@@ -40,8 +40,9 @@ class Across:
         """Add the findings about a file and those before it."""
         for finder in (_twins(sealed, self._cwd, self._is_tracked), self._other_twins(sealed)):
             for found in finder:
-                self._twins.add(found.file)
-                sealed.findings.append(found)
+                if found.file not in self._twins:
+                    self._twins.add(found.file)
+                    sealed.findings.append(found)
         _shared(sealed, self._keys)
         for iv, leaf in sealed.ivs.items():
             mine = (sealed.file, leaf.path, hash(ciphertext(leaf)))
@@ -71,7 +72,8 @@ class Across:
             bases = sorted(os.listdir(os.path.join(self._cwd, folder)))
         except OSError:
             return {}
-        likely = (base for base in bases if _holds_variables(base) or meant.is_secrets(base))
+        named = (base for base in bases if set(_PLAIN_WORDS).isdisjoint(base.split(".")))  # see `plain_names`
+        likely = (base for base in named if _holds_variables(base) or meant.is_secrets(base))
         names = (os.path.join(folder, base) for base in likely if not meant.is_public(base))
         return {name: _sizes(os.path.join(self._cwd, name)) for name in filter(self._is_tracked, names)}
 

@@ -8,6 +8,7 @@ block says who could read a version, and a ciphertext that stayed the same shows
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -54,11 +55,13 @@ class Span:
 class Version:
     """One version of a file: its keys by identity, and what it has in common with others of its data key.
 
-    ``tags`` are the tags of its ciphertexts, and the wrapped data keys.
+    ``tags`` are the tags of its ciphertexts, and the wrapped data keys.  ``subkeys`` has the key id in the
+    message of each PGP key that is named otherwise there.
     """
 
     keys: dict[str, MasterKey] = field(default_factory=dict)
     tags: frozenset[bytes] = frozenset()
+    subkeys: dict[str, str] = field(default_factory=dict)
     encrypted: bool = True
 
 
@@ -169,13 +172,13 @@ class _Reader:
         try:
             if data[:2] in sniff.UTF16:
                 data = fileio.encode(fileio.decode(data))
-            keys, wrapped = self._block(data, "json" if found == "binary" else found)
+            keys, wrapped, subkeys = self._block(data, "json" if found == "binary" else found)
         except (NotEncryptedError, UnicodeDecodeError):
             return Version(encrypted=False)
         except EncconfError:
             # Conflict markers, for example: the readers are unknown, so no reader counts as removed.
             return _NOTHING
-        return Version(keys, wrapped | frozenset(_TAG.findall(data)))
+        return Version(keys, wrapped | frozenset(_TAG.findall(data)), subkeys)
 
     def _block(self, data: bytes, format: str) -> _Block:
         block = formats.get(format).from_entry(data)
@@ -190,15 +193,42 @@ class _Reader:
         return _block(data, format)
 
 
-_Block = tuple[dict[str, MasterKey], frozenset[bytes]]
+_Block = tuple[dict[str, MasterKey], frozenset[bytes], dict[str, str]]
 
 
 def _block(data: bytes, format: str) -> _Block:
-    """Return the keys of a block, and a hash of each wrapped data key."""
-    groups = metadata_of(data.decode(), format).groups
-    keys = {identity(wrapped.key): wrapped.key for group in groups for wrapped in group}
-    texts = (wrapped.enc.strip().encode() for group in groups for wrapped in group)
-    return keys, frozenset(sha256(text).digest() for text in texts if text)
+    """Return the keys of a block, a hash of each wrapped data key, and the subkeys of PGP."""
+    entries = [wrapped for group in metadata_of(data.decode(), format).groups for wrapped in group]
+    names = [identity(wrapped.key) for wrapped in entries]
+    texts = (wrapped.enc.strip().encode() for wrapped in entries)
+    subkeys: dict[str, str] = {}
+    for name, wrapped in zip(names, entries, strict=True):
+        # Of two entries for one key, one may be of somebody else.
+        if wrapped.key.TYPE == "pgp" and names.count(name) == 1:
+            id = message_key_id(wrapped.enc)
+            subkeys |= {name: id} if id and not name.endswith(id) else {}
+    keys = dict(zip(names, (wrapped.key for wrapped in entries), strict=True))
+    return keys, frozenset(sha256(text).digest() for text in texts if text), subkeys
+
+
+def message_key_id(enc: str) -> str:
+    """Return the id of the key that a PGP message is encrypted for, which is often a subkey, or "".
+
+    It is in the first packet, as 16 hexadecimal digits (RFC 4880, section 5.1).
+    """
+    body = "".join(line for line in enc.split("\n\n", 1)[-1].splitlines() if not line.startswith("-"))
+    try:
+        data = a2b_base64(body[:64])
+    except ValueError:
+        return ""
+    if len(data) < 16 or not data[0] & 0x80:
+        return ""
+    if data[0] & 0x40:
+        tag, size = data[0] & 0x3F, 1 if data[1] < 192 else 2 if data[1] < 224 else 5
+    else:
+        tag, size = data[0] >> 2 & 0xF, (1, 2, 4, 0)[data[0] & 3]
+    packet = data[1 + size :]
+    return packet[1:9].hex().upper() if tag == 1 and packet[0] == 3 and any(packet[1:9]) else ""
 
 
 # --- what happened -------------------------------------------------------------------------------
@@ -218,6 +248,7 @@ class FileHistory:
         self.plain: list[Span] = []
         self.leavers: list[MasterKey] = []
         self._last = UNCOMMITTED  # the newest commit so far
+        self._subkeys: dict[str, set[str]] = {}
         self._gone: list[Version] = []  # what was last deleted, or replaced by plaintext
         self._data_keys: dict[Version, int] = {}  # the number of each version's data key
 
@@ -231,6 +262,7 @@ class FileHistory:
         before: set[str] = set().union(*(old.keys for old in olds))
         after = new.keys if new is not None else {}
         self.keys.update(after)
+        self._learn_subkeys(new)
         for key in before - set(after):
             _note(self.spans.get(key, []), False, moment)
         for key in after:
@@ -257,6 +289,7 @@ class FileHistory:
     def end(self, head: Version | None, now: Version) -> None:
         """Apply what is not committed, and find out until when each key knew the data key."""
         self.keys.update(now.keys)
+        self._learn_subkeys(now)
         for key in {**self.spans, **now.keys}:
             _note(self.spans.setdefault(key, []), key in now.keys, UNCOMMITTED)
         number = self._data_key(now, [head] if head is not None and head.tags else self._gone)
@@ -266,10 +299,26 @@ class FileHistory:
                     span.until = None
                 elif span.end and not span.until:
                     span.until = UNCOMMITTED
+        self._join_subkeys(now)
         gone = (key for key in self.spans if now.keys and key not in now.keys)
         self.leavers = [self.keys[key] for key in gone if any(span.known for span in self.spans[key])]
         self._data_keys.clear()  # it holds every version, and there may be thousands of files
         self._gone = []
+
+    def _learn_subkeys(self, version: Version | None) -> None:
+        for key, id in version.subkeys.items() if version is not None else ():
+            self._subkeys.setdefault(key, set()).add(id)
+
+    def _join_subkeys(self, now: Version) -> None:
+        """Join the spans of a PGP key and those of its subkey, since a file may name either."""
+        pgp = [key for key in self.spans if key.startswith("pgp:")]
+        ids = {key: {key[-16:], *self._subkeys.get(key, ())} for key in pgp}
+        current = {id: key for key in pgp if key in now.keys for id in ids[key]}
+        for key in [key for key in pgp if key not in now.keys]:
+            if (same := next((current[id] for id in ids[key] if id in current), None)) is not None:
+                earlier = self.spans.pop(key)
+                first = min(earlier[0].start, self.spans[same][0].start, key=lambda moment: moment.time)
+                self.spans[same][0].start = first
 
     def _data_key(self, version: Version, olds: Sequence[Version]) -> int:
         """Return the number of a version's data key.

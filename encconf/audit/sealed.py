@@ -168,7 +168,7 @@ def check_sealed(sealed: Sealed, rule: Rule | None, place: str, who: Who = label
 
     ``place`` is the rule's name in messages, and ``who`` returns that of a key.
     """
-    _block(sealed)
+    _block(sealed, rule)
     if is_bare(sealed.document, sealed.chosen):
         said = f"no value is encrypted, because its selection chooses none: {sealed.metadata.selection}"
         sealed.find("nothing-encrypted", said)
@@ -182,7 +182,7 @@ def check_sealed(sealed: Sealed, rule: Rule | None, place: str, who: Who = label
     _comments(sealed)
 
 
-def _block(sealed: Sealed) -> None:
+def _block(sealed: Sealed, rule: Rule | None) -> None:
     metadata = sealed.metadata
     groups = metadata.groups
     if not groups or not all(groups):
@@ -209,7 +209,11 @@ def _block(sealed: Sealed) -> None:
             what = "has something that is not a data key" if enc else "has no data key"
             sealed.find("bad-block", f"the entry of {label(wrapped.key)} in the sops block {what}")
         if wrapped.entry.get("aws_profile"):
-            sealed.find("aws-profile", f"the key {label(wrapped.key)} has an aws_profile")
+            named = rule is None or any(
+                key.to_entry().get("aws_profile") for group in rule.groups for key in group
+            )
+            hint = None if named else _NO_PROFILE
+            sealed.find("aws-profile", f"the key {label(wrapped.key)} has an aws_profile", hint=hint)
 
 
 def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome | None:
@@ -354,6 +358,7 @@ def is_named_like_a_secret(leaf: Leaf) -> bool:
     return called and re.match(_REFERENCE, leaf.data or b"") is None
 
 
+_NO_PROFILE = "The rule names none: encconf updatekeys FILE removes it. Set AWS_PROFILE instead."
 _EXTRA = (
     "encconf updatekeys FILE updates the file to match the rule, which removes the others. "
     "To keep somebody, name their key in the rule first."

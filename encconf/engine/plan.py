@@ -44,6 +44,7 @@ class Plan(Record):
     selects: bool = False
     new_data_key: bool = False
     leavers: tuple[MasterKey, ...] = ()
+    locks_out: bool = False
     admission: Admission | None = None
 
     @property

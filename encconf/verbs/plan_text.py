@@ -40,6 +40,8 @@ def lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str
     said: list[str] = []
     if wanted.regroups or wanted.thresholds[0] != wanted.thresholds[1]:
         said += [*of_threshold(*wanted.thresholds), *of_groups(wanted, names)]
+    if wanted.locks_out:
+        said.append("your own key is removed, and you cannot open the file any more")
     if wanted.reselects:
         before, after = wanted.metadata.selection, wanted.rule.selection
         said.append(f"what is encrypted: {after}; until now {before}")

@@ -67,13 +67,16 @@ def run(options: Options, front: Front) -> None:
         )
         if not selection and change.format != "binary" and own != by_rule:
             _warn_of_selection(change, Outcome(wanted.document, own, by_rule), rule.name)
-        if wanted.renews():
-            return wanted
-        leavers = leavers_of(change.file, wanted.rule)
+        leavers = () if wanted.renews() else leavers_of(change.file, wanted.rule)
         if leavers and options.keep_data_key:
             change.warn(f"{change.file}: the data key is kept, although removed recipients know it")
-            return wanted
-        return Plan(wanted.document, wanted.metadata, wanted.rule, wanted.selects, leavers=leavers)
+            leavers = ()
+        locks_out = _locks_out(wanted, front)
+        if locks_out and options.yes:
+            change.warn(f"{change.file}: your own key is removed, and you cannot open the file any more")
+        return Plan(
+            wanted.document, wanted.metadata, wanted.rule, wanted.selects, leavers=leavers, locks_out=locks_out
+        )
 
     work = Rekeying(
         front,
@@ -86,6 +89,15 @@ def run(options: Options, front: Front) -> None:
         rotate=not options.keep_data_key,
     )
     work.run(paths)
+
+
+def _locks_out(wanted: Plan, front: Front) -> bool:
+    """Whether a plan removes the last key of the user who runs it."""
+    if not wanted.removed:
+        return False
+    credentials = front.credentials()
+    mine = [key for key in wanted.removed if key.is_own(credentials)]
+    return bool(mine) and not any(key.is_own(credentials) for group in wanted.new for key in group)
 
 
 def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
 
 import pytest
-from audit.committed import FILE
+from audit.committed import FILE, report
 
 from encconf.audit.history import Leavers
 
@@ -144,6 +145,39 @@ class TestNotFound:
         team = Team(tmp_path / "elsewhere", home)
         team.seal(FILE, ["alice"])
         assert leavers(team) == {}
+
+
+class TestSubkeys:
+    """A file names a PGP key by its fingerprint, or by that of the subkey that the message is for."""
+
+    PRIMARY = "FBC7B9E2A4F9289AC0C1D4843D16CEE4A27381B4"
+    SUBKEY, OTHER = "2EADAD900956A2CB", "19FE2D1A2C3B4D5E"
+
+    def seal(self, team: Team, fingerprint: str, id: str) -> None:
+        text = team.read(FILE) if (team.folder / FILE).exists() else team.seal(FILE, ["alice"]).read_text()
+        text = re.sub(r"(?m)^    pgp:\n(?:     .*\n|\n)*", "", text)
+        packet = b"\x85\x01\x0c\x03" + bytes.fromhex(id) + b"\x01" * 40
+        body = base64.b64encode(packet).decode()
+        entry = (
+            f"    pgp:\n        - created_at: '2025-01-01T00:00:00Z'\n          fp: {fingerprint}\n"
+            f"          enc: |-\n            -----BEGIN PGP MESSAGE-----\n\n            {body}\n"
+            "            -----END PGP MESSAGE-----\n"
+        )
+        team.write(FILE, text.replace("    lastmodified", f"{entry}    lastmodified"))
+        team.commit()
+
+    @pytest.mark.parametrize("names", [(SUBKEY, PRIMARY), (PRIMARY, SUBKEY)])
+    def test_both_names_are_one_key(self, team: Team, names: tuple[str, str]) -> None:
+        for name in names:
+            self.seal(team, name, self.SUBKEY)
+        assert leavers(team) == {}
+        assert [reader.state for reader in report(team).files[0].readers] == ["reads", "reads"]
+
+    def test_another_key_is_another_person(self, team: Team) -> None:
+        self.seal(team, self.SUBKEY, self.SUBKEY)
+        self.seal(team, self.PRIMARY, self.OTHER)
+        found = Leavers([str(team.folder / FILE)])
+        assert [key.name for keys in found.of.values() for key in keys] == [self.SUBKEY]
 
 
 class TestCheck:
