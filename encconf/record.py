@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, ClassVar, dataclass_transform
+    from typing import Any, ClassVar, Self, dataclass_transform
 else:
 
     def dataclass_transform(**_):
@@ -45,6 +45,12 @@ class Record(_Fields):
         if len(named) < count or self.__dict__.keys() != self._fields.keys():
             wanted, given = ", ".join(self._fields), ", ".join(named) or "nothing"
             raise TypeError(f"{type(self).__name__} takes {wanted}, not {count} values for {given}")
+
+    def replace(self, **changes: object) -> Self:
+        """Return a copy with other values for the named fields.  Derive records with it: no field is lost."""
+        derived = type(self).__new__(type(self))
+        derived.__dict__ = {**vars(self), **changes}
+        return derived
 
 
 @dataclass_transform(kw_only_default=True)

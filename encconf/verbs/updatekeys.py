@@ -74,9 +74,7 @@ def run(options: Options, front: Front) -> None:
         locks_out = _locks_out(wanted, front)
         if locks_out and options.yes:
             change.warn(f"{change.file}: your own key is removed, and you cannot open the file any more")
-        return Plan(
-            wanted.document, wanted.metadata, wanted.rule, wanted.selects, leavers=leavers, locks_out=locks_out
-        )
+        return wanted.replace(leavers=leavers, locks_out=locks_out)
 
     work = Rekeying(
         front,

@@ -31,6 +31,16 @@ class TestSomebodyLeaves:
         assert done.err == "encconf: other.enc.env is up to date\n"
         assert project.read("f0.yaml") == before
 
+    def test_whoever_removes_their_own_key_is_told(self, team: tuple[Project, AgeKey]) -> None:
+        project, bob = team
+        rules(project, bob)
+        said = "your own key is removed, and you cannot open the file any more"
+        assert f"  {said}\n" in project.run("updatekeys", "-n", "f0.yaml").out
+        assert f"warning: f0.yaml: {said}" in project.run("updatekeys", "-y", "f0.yaml").err
+        project.run("decrypt", "f0.yaml", code=128)
+        rules(project, project.key)
+        assert said not in project.run("updatekeys", "-n", "f1.yaml").out
+
     def test_the_report(self, team: tuple[Project, AgeKey]) -> None:
         project, bob = team
         done = project.run("updatekeys", "-r", "-y", ".")
