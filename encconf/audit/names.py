@@ -104,7 +104,7 @@ class Names:
             self.add_recipients(beside)
         self.files.append(path)
         with suppress(EncconfError):
-            self._take_config(fileio.read_text(path))
+            self.add_text(fileio.read_text(path))
 
     def add_old(self, path: str, text: str) -> None:
         """Add the former names in an older version of one of ``files``, as far as it can be read."""
@@ -113,6 +113,11 @@ class Names:
                 _take(self._former, _named_in(text))
             else:
                 _take(self._former, _of_recipients(text, os.path.basename(path)))
+
+    def add_text(self, text: str) -> None:
+        """Add the names in the text of a ``.sops.yaml``."""
+        with suppress(EncconfError):
+            self._take_config(text)
 
     def _take_config(self, text: str) -> None:
         self._configs.append(text)

@@ -12,7 +12,8 @@ from encconf.cli.command import COLOR, CONFIG, QUIET, Command
 
 NAMES = (
     *("init", "encrypt", "decrypt", "edit", "get", "set", "unset", "update", "rotate", "updatekeys"),
-    *("check", "explain", "access", "diff", "keys add", "groups add", "groups delete", "exec", "exec-env"),
+    *("check", "explain", "access", "diff", "whoami", "keys add", "keys remove", "keys list"),
+    *("groups add", "groups delete", "exec", "exec-env"),
     *("exec-file", "export", "publish", "filestatus", "completion", "keygen", "git install", "git uninstall"),
     *("git textconv", "git merge", "git mergetool", "keyservice", "import", "doctor", "systemd serve"),
     *("systemd unit", "shim", "help", "version"),
@@ -34,7 +35,7 @@ ROOT_OPTIONS = (COLOR, CONFIG, QUIET)
 """Options that may also come before the command."""
 
 _GROUPS = {
-    "keys": "Add recipients to files.",
+    "keys": "Add people, remove them, and list them.",
     "groups": "Require several people to open a file (key groups).",
     "git": "Let git diff and merge encrypted files by their values.",
     "systemd": "Serve values to systemd units.",

@@ -132,6 +132,15 @@ class PgpKey(MasterKey):
             return MasterKeyError("its enc is not a PGP message")
         return MasterKeyError(f"gpg: {_last_words(result)}")
 
+    def is_own(self, credentials: Credentials) -> bool:
+        """Whether gpg has the secret key, or a stub for one on a smart card."""
+        try:
+            _check(self.fingerprint)
+            found = _run(lambda gpg: gpg.list_keys(True, keys=self.fingerprint), credentials)
+        except (FileNotFoundError, MasterKeyError):
+            return False
+        return found.returncode == 0
+
     @classmethod
     def from_config(cls, value: str) -> PgpKey:
         """Read a fingerprint, with or without spaces.  Raises BadKeyError."""

@@ -6,7 +6,7 @@ Making a plan needs no key.  `encconf.verbs.batch` runs the work.
 from __future__ import annotations
 
 from _thread import allocate_lock
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from encconf.audit.names import Names
@@ -96,7 +96,7 @@ class Rekeying(Batch):
     that does not replace its source.  If it ``asks``, the user must confirm the plans, and if it ``shows``,
     the plan of a single file is shown.  ``checklist`` names a file.  The values that removed recipients could
     read are added to it before the first file is written, so that a crash cannot lose them.  ``rotate`` is as
-    for `rekey.carry_out`.
+    for `rekey.carry_out`.  ``configs`` are configurations, by path, that are used instead of the files.
     """
 
     def __init__(
@@ -112,6 +112,7 @@ class Rekeying(Batch):
         checklist: str | None = None,
         rotate: bool = True,
         ignore_mac: bool = False,
+        configs: Mapping[str, Config] | None = None,
     ) -> None:
         rotates = command == "rotate"
         super().__init__(
@@ -135,7 +136,7 @@ class Rekeying(Batch):
         self._input_type = options.input_type
         self._ignore_mac = ignore_mac
         self._hashes: dict[str, int] | None = None  # by file, the hash of its text, once planned
-        self._configs: dict[str, Config] = {}
+        self._configs = {} if configs is None else dict(configs)
         self._reading = allocate_lock()
         self._unnamed: set[MasterKey] = set()
         self._to_stdout = False
@@ -143,6 +144,7 @@ class Rekeying(Batch):
         self._to_confirm: dict[tuple[str, ...], list[str]] = {}  # like ``plans``
         self._seen: dict[str, dict[tuple[str, ...], list[str]]] = {}  # files by recipient and paths
         self._items: list[tuple[int, str]] = []  # of the checklist, with their ranks
+        self._current: list[str] = []  # the files that stay as they are
 
     # --- running -----------------------------------------------------------------------------
 
@@ -205,8 +207,7 @@ class Rekeying(Batch):
         self._find_names(done.plan.gone)
         wanted = done.plan
         if not wanted.changes:
-            if not (self.dry_run and self.json):
-                self.front.note(f"{one_line(file)} is up to date")
+            self._current.append(file)
             return self._record(done, "unchanged")
         if self.dry_run:
             self.plans.setdefault(tuple(self._lines(wanted)), []).append(file)
@@ -352,6 +353,13 @@ class Rekeying(Batch):
     def report(self) -> None:
         """Print the plans or the results, and the values that removed recipients could read."""
         say = self.front.note if self._to_stdout and not self.dry_run else self.front.data
+        if self._current and not (self.dry_run and self.json):
+            count = len(self._current)
+            self.front.note(
+                f"{counted(count, 'file')} are up to date"
+                if count > 1
+                else f"{one_line(self._current[0])} is up to date"
+            )
         if self.json:
             counts = list(self.states.values())
             self.front.json(

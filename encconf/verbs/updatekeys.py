@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from encconf.audit.names import identity
 from encconf.engine.metadata import metadata_of
@@ -10,7 +10,7 @@ from encconf.engine.plan import Outcome, Plan
 from encconf.errors import ConflictError
 from encconf.io import fileio
 from encconf.io.once import Once
-from encconf.rules.config import Rule
+from encconf.rules.config import Config, Rule
 from encconf.text.printable import counted, quoted
 from encconf.verbs import rekey, targets
 from encconf.verbs.rekeying import Change, Changing, Rekeying
@@ -40,7 +40,26 @@ def run(options: Options, front: Front) -> None:
     selection = options.selection
     if options.allow_plaintext and not selection:
         raise ConflictError("--allow-plaintext needs --selection")
-    paths = targets.files(front, options.file, recursive=options.recursive, changed=options.changed)
+    update(
+        options,
+        front,
+        targets.files(front, options.file, recursive=options.recursive, changed=options.changed),
+    )
+
+
+def update(
+    options: Options,
+    front: Front,
+    paths: Sequence[str],
+    *,
+    command: str = "updatekeys",
+    configs: Mapping[str, Config] | None = None,
+) -> int:
+    """Give files the recipients that their rules name, and return how many files change.
+
+    ``configs`` are configurations, by path, that are used instead of the files.
+    """
+    selection = options.selection
 
     from encconf.audit.history import Leavers
     from encconf.keys.ssh_to_age import as_age
@@ -78,15 +97,17 @@ def run(options: Options, front: Front) -> None:
 
     work = Rekeying(
         front,
-        "updatekeys",
+        command,
         options,
         plan,
         asks=not options.yes,
         shows=options.yes,
         checklist=options.checklist,
         rotate=not options.keep_data_key,
+        configs=configs,
     )
     work.run(paths)
+    return sum(state in ("changed", "would-change") for state in work.states.values())
 
 
 def _locks_out(wanted: Plan, front: Front) -> bool:

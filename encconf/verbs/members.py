@@ -1,0 +1,414 @@
+"""Add a key to the rules of a ``.sops.yaml``, and remove it, in the style of the file.
+
+Text in, text out: only the intended lines change.  A key is written like the ones beside it: as an item of a
+list, with an anchor and an alias, between commas, or in a key group.  Its name becomes its anchor, or the
+comment after it.  The result is read again, and exactly the intended recipients of exactly the intended rules
+must have changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from encconf.audit.names import identity
+from encconf.errors import BadKeyError, ConfigError, ConflictError, EncconfError
+from encconf.formats.yaml import Yaml
+from encconf.keys import CONTEXT, TABLE, MasterKey, master_key
+from encconf.rules import config
+from encconf.text.document import Leaf
+from encconf.text.path import Path, spell
+from encconf.text.printable import printable
+from encconf.verbs import changes
+
+RULES = "creation_rules"
+_ANCHOR = re.compile(r"&([^\s,\[\]{}&]+)[ \t]+\Z")
+_DASHES = re.compile(r"[ \t]*(?:-[ \t]+)+\Z")
+_BLOCK = re.compile(r"[|>][-+0-9]*[ \t]*(?:#[^\n]*)?\n")
+
+
+def key_of(word: str) -> MasterKey:
+    """Return the master key that a word names, by its form.  Raises BadKeyError.
+
+    >>> key_of("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p").TYPE
+    'age'
+    """
+    word = word.strip()
+    for pattern, type in _FORMS:
+        if re.match(pattern, word):
+            return master_key(type, word)
+    raise BadKeyError(
+        f"{printable(word)[:60]} is not a key of a known form",
+        hint="an age recipient begins with age1, an SSH key with ssh-; a PGP key is its fingerprint",
+    )
+
+
+_FORMS = (
+    (r"age1|ssh-", "age"),
+    (r"arn:", "kms"),
+    (r"projects/", "gcp_kms"),
+    (r"https://[^/]*\.vault\.|https://[^/]+/keys/", "azure_kv"),
+    (r"https?://", "hc_vault"),
+    (r"[a-z0-9-]+:[0-9a-fA-F-]{36}\Z", "hckms"),
+    (r"(?:0x)?[0-9A-Fa-f ]{16,}!?\Z", "pgp"),
+)
+
+
+def groups_of(text: str, path: str = config.NAME) -> list[list[list[MasterKey]]]:
+    """Return the key groups of each creation rule."""
+    loaded = config.load(path, text)
+    return [loaded.rule(number).groups for number in range(len(loaded.patterns))]
+
+
+# --- adding --------------------------------------------------------------------------------------
+
+
+def add(text: str, key: MasterKey, name: str, rules: Collection[int], *, group: int | None = None) -> str:
+    """Return the configuration with a key in some of its creation rules.
+
+    ``group`` is the number of the key group, counted from 0, for rules with several.  Rules that have the key
+    already stay as they are.  Raises ConflictError if a rule has several groups and ``group`` is None, and
+    ConfigError if the key cannot be added to these rules only.
+    """
+    before = groups_of(text)
+    wanted = [[list(each) for each in groups] for groups in before]
+    result = text
+    for number in sorted(rules):
+        if any(same(key, other) for each in wanted[number] for other in each):
+            continue
+        at = group
+        if at is None:
+            if len(wanted[number]) > 1:
+                raise ConflictError(
+                    f"{RULES}[{number}] has {len(wanted[number])} key groups", hint="choose one: --group 1"
+                )
+            at = 0
+        if not 0 <= at < len(wanted[number]):
+            raise ConfigError(f"{RULES}[{number}] has no key group {at + 1}")
+        wanted[number][at].append(key)
+        if not any(key in each for each in groups_of(result)[number]):  # else a shared list has it by now
+            result = _added(result, key, name, number, at)
+    return _checked(text, result, wanted, f"{name}'s key cannot be added to these rules only")
+
+
+def _added(text: str, key: MasterKey, name: str, number: int, group: int) -> str:
+    row = TABLE[key.TYPE]
+    leaves = _leaves(text)
+    grouped = any(leaf.path[:3] == (RULES, number, "key_groups") for leaf in leaves)
+    place: Path = (RULES, number, row.member)
+    if grouped:
+        place = (RULES, number, "key_groups", group, row.name_in_group)
+    inside = [leaf for leaf in leaves if leaf.path[: len(place)] == place]
+    written = _written(key)
+    if not inside:
+        value: object = [_as_item(key)] if grouped or row.only_list else written
+        return changes.put(text, place, value, format="yaml")  # type: ignore[arg-type]
+    last = inside[-1]
+    if last.path == place:
+        return _with_part(text, last, written)
+    if text[last.start] == "*" and len({leaf.start for leaf in inside}) == 1 and not _is_item(text, last):
+        # An alias of the whole list: its definition changes, and with it all that share it.
+        source = _definition(text, text[last.start + 1 : last.end])
+        items = [leaf for leaf in _leaves(text) if leaf.path[:-1] == source]
+        if source is None or not items or not isinstance(items[-1].path[-1], int):
+            raise ConfigError(
+                f"the list {text[last.start : last.end]} has a form that cannot be changed here"
+            )
+        return _with_item(text, items[-1], written, name)
+    if grouped and row.settings and len(last.path) > len(place) + 1:
+        return changes.put(text, (*place, _size(inside, place)), _as_item(key), format="yaml")  # type: ignore[arg-type]
+    return _with_item(text, last, written, name)
+
+
+def _with_part(text: str, leaf: Leaf, written: str) -> str:
+    """Add a key to a text of keys between commas."""
+    raw = text[leaf.start : leaf.end]
+    if raw.startswith("*"):
+        source = _anchored(text, raw[1:])
+        if source is None:
+            raise ConfigError(f"{raw} has a form that cannot be changed here")
+        return _with_part(text, source, written)
+    head = _BLOCK.match(raw)
+    body = raw[head.end() :] if head else raw
+    end = leaf.start + (head.end() if head else 0) + len(body.rstrip())
+    if raw[:1] in "\"'":
+        end -= 1
+    gaps = re.findall(r",(\s*)", body)
+    gap = gaps[-1] if gaps else ""
+    if head and not gaps:
+        indent = re.match(r"[ \t]*", body)
+        gap = "\n" + (indent[0] if indent else "")
+    comma = "" if text[:end].endswith(",") else ","
+    return f"{text[:end]}{comma}{gap}{written}{text[end:]}"
+
+
+def _with_item(text: str, last: Leaf, written: str, name: str) -> str:
+    """Add a key after the last item of a list: with an anchor and an alias if that item has an alias."""
+    if text[last.start] == "*":
+        source = _anchored(text, text[last.start + 1 : last.end])
+        if existing := _anchor_of(text, written):
+            return _item_after(text, last, f"*{existing}", "")
+        anchor = _anchor_name(text, name)
+        defined = _defined(text, source, anchor, written) if source is not None else None
+        if defined is not None:
+            at, line = defined
+            # The definition comes before the alias, so the alias is written first.
+            return _spliced(_item_after(text, last, f"*{anchor}", ""), at, line)
+    comment = _comment(name)
+    siblings = [each for each in _leaves(text) if each.path[:-1] == last.path[:-1]]
+    if all(_comment_above(text, each) is not None for each in siblings):
+        return _item_after(text, last, written, "", above=f"# {comment}")
+    return _item_after(text, last, written, f" # {comment}" if comment else "")
+
+
+def _comment_above(text: str, leaf: Leaf) -> int | None:
+    """Return the start of the comment line above an item's line, or None without one."""
+    start = text.rfind("\n", 0, leaf.start) + 1
+    above = text.rfind("\n", 0, max(start - 1, 0)) + 1
+    return above if above < start and re.match(r"[ \t]*#", text[above:start]) else None
+
+
+def _anchor_of(text: str, written: str) -> str | None:
+    """Return an anchor of a key."""
+    for leaf in _leaves(text):
+        found = _ANCHOR.search(text, max(leaf.start - 300, 0), leaf.start)
+        if found and leaf.data == written.encode():
+            return found[1]
+    return None
+
+
+def _item_after(text: str, last: Leaf, item: str, comment: str, *, above: str = "") -> str:
+    line = text.rfind("\n", 0, last.start) + 1
+    before = text[line : last.start]
+    anchor = _ANCHOR.search(before)
+    dash = _DASHES.match(before[: anchor.start()] if anchor else before)
+    if dash is None and not re.search(r"-[ \t]+\Z", before):  # in brackets
+        if "[" not in text[: last.start]:
+            raise ConfigError("the list has a form that cannot be changed here")
+        return f"{text[: last.end]}, {item}{text[last.end :]}"
+    column = before.rindex("-", 0, anchor.start() if anchor else None)
+    end = text.find("\n", last.end)
+    end = len(text) if end < 0 else end
+    newline = "\r\n" if text[end - 1 : end] == "\r" else "\n"
+    end -= len(newline) - 1
+    lead = f"{newline}{' ' * column}"
+    return f"{text[:end]}{lead + above if above else ''}{lead}- {item}{comment}{text[end:]}"
+
+
+def _defined(text: str, source: Leaf, anchor: str, written: str) -> tuple[int, str] | None:
+    """Return where to define a new anchor, after the line of another one, and the line.  None if unclear."""
+    start = text.rfind("\n", 0, source.start) + 1
+    end = text.find("\n", source.end)
+    end = len(text) if end < 0 else end
+    before = re.fullmatch(
+        r"([ \t]*(?:-[ \t]+|[^\s:#&-][^\n:#&]*:[ \t]+))&\S+[ \t]+", text[start : source.start]
+    )
+    if before is None or not re.fullmatch(r"[ \t]*(?:#[^\n]*|\r)?", text[source.end : end]):
+        return None
+    lead = before[1]
+    if ":" in lead:
+        lead = re.match(r"[ \t]*", lead)[0] + f"{anchor}: "  # type: ignore[index]
+    newline = "\r\n" if text[end - 1 : end] == "\r" else "\n"
+    end -= len(newline) - 1
+    return end, f"{newline}{lead}&{anchor} {written}"
+
+
+def _spliced(text: str, at: int, new: str) -> str:
+    return text[:at] + new + text[at:]
+
+
+def _anchor_name(text: str, name: str) -> str:
+    base = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_") or "key"
+    anchor, number = base, 2
+    while re.search(rf"[&*]{re.escape(anchor)}(?![\w-])", text):
+        anchor, number = f"{base}{number}", number + 1
+    return anchor
+
+
+def _comment(name: str) -> str:
+    return " ".join(printable(name).split())
+
+
+# --- removing ------------------------------------------------------------------------------------
+
+
+def remove(text: str, key: MasterKey) -> str:
+    """Return the configuration without a key: without its items, aliases, anchor and comment.
+
+    Raises ConfigError if a rule or a key group would have no key left.
+    """
+    before = groups_of(text)
+    wanted = [[[each for each in group if not same(each, key)] for group in groups] for groups in before]
+    for number, groups in enumerate(wanted):
+        if before[number] != groups and not all(groups):
+            without = "a key group without" if len(groups) > 1 else "no"
+            raise ConfigError(
+                f"{spelled(number)} would have {without} recipient",
+                hint="add another recipient first, or remove the rule",
+            )
+    result = text
+    for _ in range(10_000):  # each round removes one place
+        leaves = _leaves(result)
+        places = [leaf for leaf in leaves if leaf.type == "str" and _has(result, leaf, key, leaves)]
+        if not places:
+            break
+        # Aliases come before what they stand for, and later places before earlier ones.
+        places.sort(key=lambda leaf: (result[leaf.start] != "*", -leaf.start))
+        result = _without(result, places[0], key)
+    else:
+        raise ConfigError("the key is in too many places")
+    return _checked(text, result, wanted, "the key cannot be removed without changing something else")
+
+
+def same(one: MasterKey, other: MasterKey) -> bool:
+    """Whether two keys are the same, whatever their comments."""
+    return one == other or identity(one) == identity(other)
+
+
+def _without(text: str, leaf: Leaf, key: MasterKey) -> str:
+    raw = text[leaf.start : leaf.end]
+    parts = _parts(leaf)
+    if len(parts) > 1:
+        if raw.startswith("*"):
+            source = _anchored(text, raw[1:])
+            if source is None:
+                raise ConfigError(f"{raw} has a form that cannot be changed here")
+            leaf, raw = source, text[source.start : source.end]
+        return (
+            text[: leaf.start]
+            + _part_removed(raw, next(each for each in parts if _is(each, key)))
+            + text[leaf.end :]
+        )
+    step = leaf.path[-1]
+    if isinstance(step, int):
+        return _item_removed(text, leaf)
+    path = leaf.path
+    if len(path) > 1 and isinstance(path[-2], int) and path[-3:-2] != (RULES,):  # ``- arn: …``
+        path = path[:-1]
+    return changes.drop(text, path, format="yaml")
+
+
+def _part_removed(raw: str, part: str) -> str:
+    found = re.search(rf",\s*{re.escape(part)}(?=\s*(?:,|[\"']?\Z))", raw) or re.search(
+        rf"{re.escape(part)}\s*,\s*", raw
+    )
+    if found is None:
+        raise ConfigError("the key cannot be removed from its list")
+    return raw[: found.start()] + raw[found.end() :]
+
+
+def _item_removed(text: str, leaf: Leaf) -> str:
+    """Remove the line of an item with its comment, also one above that is only for it; or from brackets."""
+    start = text.rfind("\n", 0, leaf.start) + 1
+    end = text.find("\n", leaf.end) + 1 or len(text)
+    before = text[start : leaf.start]
+    if not re.fullmatch(r"[ \t]*-[ \t]+(?:&\S+[ \t]+)?", before) or not re.fullmatch(
+        r"[ \t]*(?:#[^\n]*)?\r?\n?", text[leaf.end : end]
+    ):
+        return changes.drop(text, leaf.path, format="yaml")
+    siblings = [each for each in _leaves(text) if each.path[:-1] == leaf.path[:-1]]
+    if len(siblings) == 1:
+        return changes.drop(text, leaf.path[:-1], format="yaml")
+    above = _comment_above(text, leaf)
+    if above is not None and all(_comment_above(text, each) is not None for each in siblings):
+        start = above
+    return text[:start] + text[end:]
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def _checked(text: str, result: str, wanted: list[list[list[MasterKey]]], complaint: str) -> str:
+    """Return the result if its rules have exactly the wanted recipients.  Raises ConfigError."""
+    try:
+        found = groups_of(result)
+    except EncconfError:
+        found = []
+    if [[set(group) for group in groups] for groups in found] != [
+        [set(group) for group in groups] for groups in wanted
+    ]:
+        raise ConfigError(
+            f"{complaint}: rules share a list, or it has an unusual form",
+            hint="change .sops.yaml in an editor, then run: encconf updatekeys -r .",
+        )
+    return result
+
+
+def _leaves(text: str) -> Sequence[Leaf]:
+    return Yaml().scan(text, any_keys=True).leaves
+
+
+def _parts(leaf: Leaf) -> list[str]:
+    said = leaf.data.decode("utf-8", "replace") if leaf.data else ""
+    return [part for part in (part.strip() for part in said.split(",")) if part]
+
+
+def _has(text: str, leaf: Leaf, key: MasterKey, leaves: Sequence[Leaf]) -> bool:
+    if text[leaf.start] == "*" and _anchored(text, text[leaf.start + 1 : leaf.end]) is None:
+        return False  # an alias of a collection, whose own items count
+    settings = TABLE[key.TYPE].settings
+    if key.TYPE != "kms" and len(settings) > 1 and leaf.path[-1] == settings[0]:  # a mapping of several
+        beside = {each.path[-1]: each for each in leaves if each.path[:-1] == leaf.path[:-1]}
+        given = {name: beside[name].data or b"" for name in settings if name in beside}
+        try:
+            return same(master_key(key.TYPE, {name: data.decode() for name, data in given.items()}), key)
+        except (EncconfError, UnicodeDecodeError):
+            return False
+    return any(_is(part, key) for part in _parts(leaf))
+
+
+def _is(part: str, key: MasterKey) -> bool:
+    if part == key.name:
+        return True
+    try:
+        return same(key_of(part), key)
+    except EncconfError:
+        return False
+
+
+def _written(key: MasterKey) -> str:
+    """Return a key as the text of a rule's member."""
+    return key.name
+
+
+def _as_item(key: MasterKey) -> object:
+    """Return a key as an item of a key group: a text, or a mapping of settings."""
+    row = TABLE[key.TYPE]
+    if not row.settings:
+        return key.name
+    entry = key.to_entry()
+    pairs = zip(row.settings, row.fields, strict=False)
+    return {setting: entry[field] for setting, field in pairs if field != CONTEXT and entry.get(field)}
+
+
+def _anchored(text: str, anchor: str) -> Leaf | None:
+    """Return the value with an anchor."""
+    for leaf in _leaves(text):
+        found = _ANCHOR.search(text, max(leaf.start - 300, 0), leaf.start)
+        if found and found[1] == anchor:
+            return leaf
+    return None
+
+
+def _definition(text: str, anchor: str) -> Path | None:
+    """Return the path of the collection with an anchor."""
+    found = re.search(rf"&{re.escape(anchor)}(?=\s)", text)
+    if found is None:
+        return None
+    after = next((leaf for leaf in _leaves(text) if leaf.start > found.end()), None)
+    return after.path[:-1] if after is not None else None
+
+
+def _is_item(text: str, leaf: Leaf) -> bool:
+    """Whether an alias is an item of a block list, and not the whole member."""
+    line = text.rfind("\n", 0, leaf.start) + 1
+    return _DASHES.match(text[line : leaf.start]) is not None or "[" in text[line : leaf.start]
+
+
+def _size(inside: Sequence[Leaf], place: Path) -> int:
+    return 1 + max(step for leaf in inside if isinstance(step := leaf.path[len(place)], int))
+
+
+def spelled(number: int) -> str:
+    """Return the name of a rule in messages."""
+    return spell((RULES, number))

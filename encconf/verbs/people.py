@@ -1,0 +1,367 @@
+"""Add people to a repository, remove them, and list them: `.sops.yaml` and its files in one step.
+
+Each verb shows what it changes in ``.sops.yaml`` and in the files, asks, writes ``.sops.yaml``, and then does
+what updatekeys does.  If a file fails, ``.sops.yaml`` is right already, and ``updatekeys`` does the rest.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Sequence
+
+from encconf.audit.names import RECIPIENTS, Names, identity
+from encconf.engine.metadata import metadata_of
+from encconf.errors import (
+    ConfigError,
+    ConflictError,
+    EncconfError,
+    MissingFileError,
+    NoConfigError,
+    UsageError,
+)
+from encconf.git import repository
+from encconf.io import fileio
+from encconf.keys import MasterKey
+from encconf.keys.age import AgeKey
+from encconf.keys.age_identity import Locked, identities_in
+from encconf.record import Options as Base
+from encconf.rules.config import NAME, Config, find_config, load
+from encconf.text.printable import counted, listed, one_line, printable, quoted
+from encconf.verbs import files, members, targets, updatekeys
+from encconf.verbs.rekeying import Changing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.verbs.front import Front
+
+
+class Options(Changing):
+    """What `add` and `remove` share."""
+
+    yes: bool = False
+    checklist: str | None = None
+
+
+class Adding(Options):
+    """A person's name and keys, and the files for them: all, or those that ``for_files`` names."""
+
+    name: str
+    keys: Sequence[str] = ()
+    for_files: Sequence[str] = ()
+    group: str | None = None
+
+
+class Removing(Options):
+    """The names or keys of those who leave."""
+
+    who: Sequence[str]
+
+
+class Listing(Base):
+    """The options of `list_all`."""
+
+    json: bool = False
+    config: str | None = None
+
+
+class _Project:
+    """The ``.sops.yaml`` of a project."""
+
+    def __init__(self, front: Front, config: str | None) -> None:
+        found = config or find_config(None, os.getcwd())
+        if found is None:
+            raise NoConfigError("no .sops.yaml was found", hint="create one: encconf init")
+        self.front = front
+        self.path = found
+        self.shown = one_line(os.path.relpath(found) if config is None else found)
+        self.folder = os.path.dirname(os.path.abspath(found))
+        self.text = fileio.read_text(found)
+        self.config: Config = load(found, self.text)
+        self.names = Names.of_config(found)
+        self.count = len(self.config.patterns)
+        if not self.count:
+            raise ConfigError("it has no creation rules", hint="add one, or run: encconf init").about(found)
+
+    def files(self) -> list[str]:
+        """Return the encrypted files of the project, by their paths from the current folder."""
+        try:
+            return targets.files(self.front, [os.path.relpath(self.folder)], recursive=True)
+        except MissingFileError:
+            return []
+
+    def rules_for(self, files: Sequence[str]) -> set[int]:
+        """Return the numbers of the rules that apply to files, or of all rules without files."""
+        if not files:
+            return set(range(self.count))
+        found: set[int] = set()
+        for path in targets.files(self.front, files, recursive=True):
+            number = self.config.first(self.config.names(os.path.abspath(path)))
+            if number is None:
+                raise ConfigError(f"no creation rule applies to {one_line(path)}").about(self.path)
+            found.add(number)
+        return found
+
+
+def add(options: Adding, front: Front) -> None:
+    """Add a person to the rules, and update the files."""
+    name = " ".join(options.name.split())
+    if not name or any(sign in name for sign in "#:"):
+        raise UsageError("a name is one line without # and :", hint="--name bob")
+    if not options.keys:
+        raise UsageError(f"no key of {name} was given", hint=f"encconf keys add --name {quoted(name)} age1…")
+    project = _Project(front, options.config)
+    group = _number(options.group)
+    rules = project.rules_for(options.for_files)
+    text = project.text
+    added = [members.key_of(word) for word in options.keys]
+    for key in added:
+        text = members.add(text, key, name, rules, group=group)
+    beside = _named(project, text, added, name)
+    if text == project.text and beside is None:
+        where = "these rules" if options.for_files else f"all rules of {project.shown}"
+        front.note(f"{where} have {'this key' if len(added) == 1 else 'these keys'} already")
+    _carry_out(options, project, text, beside)
+
+
+def remove(options: Removing, front: Front) -> None:
+    """Remove people from the rules, give the files new data keys, and list what they could read."""
+    project = _Project(front, options.config)
+    text = project.text
+    gone: list[MasterKey] = []
+    for who in options.who:
+        found = _keys_of(project, who)
+        gone += found
+        for key in found:
+            text = members.remove(text, key)
+    beside = _without_lines(project, gone)
+    _carry_out(options, project, text, beside)
+
+
+def list_all(options: Listing, front: Front) -> None:
+    """Print who is in which rule."""
+    project = _Project(front, options.config)
+    rows: dict[str, tuple[MasterKey, list[int]]] = {}
+    for number in range(project.count):
+        for key in (key for group in project.config.rule(number).groups for key in group):
+            rows.setdefault(identity(key), (key, []))[1].append(number)
+    if options.json:
+        front.json(
+            {
+                "config": project.path,
+                "rules": [
+                    {"place": members.spelled(number), "path_regex": pattern}
+                    for number, pattern in enumerate(project.config.patterns)
+                ],
+                "keys": [{**project.names.to_json(key), "rules": numbers} for key, numbers in rows.values()],
+            }
+        )
+        return
+    lines = []
+    for key, numbers in rows.values():
+        which = "all rules" if len(numbers) == project.count else ", ".join(map(members.spelled, numbers))
+        lines.append((project.names.given(key) or "(no name)", key.label, which))
+    widths = [max(len(line[at]) for line in lines) for at in (0, 1)] if lines else [0, 0]
+    front.data("".join(f"{who:{widths[0]}}  {key:{widths[1]}}  {which}\n" for who, key, which in lines))
+
+
+def _number(group: str | None) -> int | None:
+    if group is None:
+        return None
+    if not group.isdecimal() or int(group) < 1:
+        raise UsageError("--group is the number of a key group, from 1 on")
+    return int(group) - 1
+
+
+def _keys_of(project: _Project, who: str) -> list[MasterKey]:
+    """Return the keys of a person in the rules, or the key that a word is."""
+    known: dict[str, MasterKey] = {}
+    for number in range(project.count):
+        for key in (key for group in project.config.rule(number).groups for key in group):
+            known.setdefault(identity(key), key)
+    wanted = " ".join(who.split()).lower()
+    found = [key for key in known.values() if (project.names.given(key) or "").lower() == wanted]
+    if not found:
+        found = [key for key in known.values() if who.strip() in (key.name, key.label)]
+    if not found:
+        names = sorted({name for key in known.values() if (name := project.names.given(key))})
+        raise ConfigError(
+            f"no key in the rules has the name {printable(who)[:80]}",
+            hint=f"the names are: {listed(names, 20)}" if names else "name the key itself: encconf keys list",
+        ).about(project.path)
+    return found
+
+
+# --- names that have no place in .sops.yaml ------------------------------------------------------
+
+
+def _named(project: _Project, text: str, keys: Sequence[MasterKey], name: str) -> str | None:
+    """Return the recipients file with names for keys that have none in the text, or None if all have one."""
+    names = Names()
+    names.add_text(text)
+    nameless = [key for key in keys if names.given(key) is None and project.names.given(key) is None]
+    if not nameless:
+        return None
+    old = _beside(project)
+    gap = "" if not old or old.endswith("\n") else "\n"
+    return old + gap + "".join(f"{name} {key.name}\n" for key in nameless)
+
+
+def _without_lines(project: _Project, keys: Sequence[MasterKey]) -> str | None:
+    """Return the recipients file without lines for keys, or None if it has none of them."""
+    old = _beside(project)
+    new = "".join(line for line in old.splitlines(keepends=True) if not any(key.name in line for key in keys))
+    return new if new != old else None
+
+
+def _beside(project: _Project) -> str:
+    path = os.path.join(project.folder, RECIPIENTS)
+    return fileio.read_text(path) if os.path.isfile(path) else ""
+
+
+# --- carrying it out -----------------------------------------------------------------------------
+
+
+def _carry_out(options: Options, project: _Project, text: str, beside: str | None) -> None:
+    front = project.front
+    if options.json and not (options.yes or options.dry_run):
+        raise ConflictError("--json asks no questions", hint="add -y, or -n to see the plan only")
+    paths = project.files()
+    config = load(project.path, text)
+    changed = text != project.text
+    if changed:
+        front.note(f"{project.shown} changes:\n{_difference(project.text, text)}")
+    if beside is not None:
+        front.note(f"{RECIPIENTS} changes:\n{_difference(_beside(project), beside)}")
+    if not options.yes and (paths or changed or beside is not None):
+        planned = _update(options, project, paths, config, dry_run=True)
+        if options.dry_run or not (changed or beside is not None or planned):
+            return
+        what = f"{NAME} and {counted(planned, 'file')}" if planned else NAME
+        if not front.confirm(f"change {what}?"):
+            front.note("nothing was changed")
+            return
+    if options.dry_run:
+        return
+    if changed:
+        fileio.write_atomic(fileio.resolve(project.path), text)
+        front.note(f"wrote {project.shown}")
+    if beside is not None:
+        path = os.path.join(project.folder, RECIPIENTS)
+        fileio.write_atomic(fileio.resolve(path), beside)
+        front.note(f"wrote {one_line(os.path.relpath(path))}")
+    if paths:
+        _update(options, project, paths, config, dry_run=False)
+    if changed:
+        front.hint(f"commit {NAME} and the files together, and let a colleague review the change")
+
+
+def _update(
+    options: Options, project: _Project, paths: Sequence[str], config: Config, *, dry_run: bool
+) -> int:
+    """Update the files to the new rules, or say what that would change.  Returns the number of changes."""
+    wanted = updatekeys.Options(
+        file=paths,
+        yes=True,
+        dry_run=dry_run,
+        json=options.json,
+        checklist=options.checklist,
+        fail_fast=options.fail_fast,
+        config=options.config,
+    )
+    return updatekeys.update(wanted, project.front, paths, configs={project.path: config})
+
+
+def _difference(old: str, new: str) -> str:
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm="")
+    return "\n".join(f"  {printable(line)}" for line in lines if not re.match(r"---|\+\+\+|@@", line))
+
+
+# --- yourself ------------------------------------------------------------------------------------
+
+
+class Asking(Base):
+    """The options of `whoami`."""
+
+    json: bool = False
+
+
+class _Own:
+    """A key of the user: its ``recipient``, where it is, and how many files of the repository it opens."""
+
+    def __init__(self, recipient: str, place: str) -> None:
+        self.recipient = recipient
+        self.place = place
+        self.files: list[str] = []
+
+
+def whoami(options: Asking, front: Front) -> None:
+    """Print the user's recipients, and which files of this repository they open."""
+    credentials = front.credentials()
+    own: dict[str, _Own] = {}
+    locked: list[str] = []
+    for origin in credentials.age_sources():
+        place = origin.place(credentials.home)
+        for found in identities_in(origin, "", credentials):
+            for each in (found.unlocked() or ()) if isinstance(found, Locked) else (found,):
+                own.setdefault(each.public(), _Own(each.public(), place))
+            if isinstance(found, Locked) and found.public:
+                own.setdefault(found.public, _Own(found.public, place))
+            elif isinstance(found, Locked) and not found.unlocked():
+                locked.append(place)
+    top = repository(os.getcwd())
+    try:
+        paths = targets.files(front, [os.path.relpath(top) if top else os.curdir], recursive=True)
+    except MissingFileError:
+        paths = []
+    for path in paths:
+        try:
+            source = files.read(path)
+            groups = metadata_of(source.text, source.format).groups
+        except EncconfError:  # check reports it
+            continue
+        for master in {wrapped.key for group in groups for wrapped in group}:
+            if master.TYPE == "pgp" and master.name not in own and master.is_own(credentials):
+                own[master.name] = _Own(master.name, "gpg")
+            for mine in own.values():
+                if master.name == mine.recipient or (
+                    mine.recipient.startswith("ssh-") and identity(AgeKey(mine.recipient)) == identity(master)
+                ):
+                    mine.files.append(path)
+    if options.json:
+        front.json(
+            {
+                "keys": [
+                    {"recipient": mine.recipient, "place": mine.place, "files": mine.files}
+                    for mine in own.values()
+                ],
+                "locked": locked,
+                "encrypted_files": len(paths),
+            }
+        )
+        return
+    for mine in own.values():
+        front.data(f"{mine.recipient}\n")
+        opens = f"opens {len(mine.files)} of {counted(len(paths), 'encrypted file')} here" if paths else ""
+        front.note(f"{mine.place}{f': {opens}' if opens else ''}")
+    for place in locked:
+        front.note(f"{place}: protected by a passphrase, so its recipient is not known here")
+    if not own and not locked:
+        front.note("you have no key on this machine")
+        front.hint(f"create one with encconf keygen, and send the line that it prints to {_who(front)}")
+    elif paths and own and not any(mine.files for mine in own.values()):
+        key = next(iter(own))
+        front.hint(f"send this line to {_who(front)}: encconf keys add --name YOUR-NAME {quoted(key)}")
+
+
+def _who(front: Front) -> str:
+    """Return the people who can add somebody, by the names in .sops.yaml."""
+    try:
+        project = _Project(front, None)
+        groups = [group for number in range(project.count) for group in project.config.rule(number).groups]
+        keys = [key for group in groups for key in group]
+    except EncconfError:
+        return "somebody who can open the files"
+    names = list(dict.fromkeys(name for key in keys if (name := project.names.given(key))))
+    return " or ".join(names[:3]) if names else "somebody who can open the files"

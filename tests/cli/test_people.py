@@ -1,0 +1,113 @@
+"""People join and leave: `keys add --name`, `keys remove`, `keys list` and `whoami`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cli.terminal import Terminal
+from oracle import AgeKey
+from project import Project
+
+FILES = ("a.enc.yaml", "deep/b.enc.yaml")
+
+
+@pytest.fixture
+def team(project: Project) -> Project:
+    """Two files under one rule with a list, and one file under another rule."""
+    project.write(
+        ".sops.yaml",
+        "creation_rules:\n"
+        f"  - path_regex: ^prod/\n    age: {project.key.recipient}\n"
+        f"  - age:\n      - {project.key.recipient} # alice\n",
+    )
+    for name in (*FILES, "prod/c.enc.yaml"):
+        project.write(name, f"password: of-{name}\n")
+        project.run("encrypt", "-i", name)
+    project.git("init", "-q")
+    project.git("add", ".")
+    project.git("commit", "-qm", "x")
+    return project
+
+
+@pytest.fixture
+def bob() -> AgeKey:
+    return AgeKey.generate()
+
+
+def may_open(project: Project, key: AgeKey, *names: str) -> None:
+    """Check that a key opens these files of the team, and no other."""
+    for name in (*FILES, "prod/c.enc.yaml"):
+        code = 0 if name in names else 128
+        project.run("decrypt", name, environ={"SOPS_AGE_KEY": key.identity}, code=code)
+
+
+def test_somebody_joins_and_leaves(team: Project, bob: AgeKey) -> None:
+    before = team.read(".sops.yaml")
+    done = team.run("keys", "add", "--name", "bob", "-y", "--for", "deep", bob.recipient)
+    assert f"      - {bob.recipient} # bob\n" in team.read(".sops.yaml")
+    assert "+bob" in done.err
+    may_open(team, bob, *FILES)
+    assert team.run("check", "--strict").code == 0
+    team.git("commit", "-qam", "bob")
+    done = team.run("keys", "remove", "-y", "bob")
+    assert "could read these values" in done.out
+    assert "password" in done.out
+    assert team.read(".sops.yaml") == before
+    may_open(team, bob)
+    assert team.run("check", "--strict").code == 0
+
+
+def test_a_plan_changes_nothing(team: Project, bob: AgeKey) -> None:
+    before = {name: team.read(name) for name in (".sops.yaml", *FILES)}
+    done = team.run("keys", "add", "--name", "bob", "-n", bob.recipient)
+    assert bob.recipient in done.out + done.err
+    assert ".sops.yaml changes" in done.err
+    done = team.run("keys", "add", "--name", "bob", bob.recipient, code=1)
+    assert "cannot ask for confirmation" in done.err
+    assert {name: team.read(name) for name in before} == before
+
+
+def test_it_asks_on_a_terminal(team: Project, bob: AgeKey) -> None:
+    terminal = Terminal(team, "keys", "add", "--name", "bob", bob.recipient, environ={})
+    terminal.wait_for("change .sops.yaml and 3 files?")
+    terminal.type("n\n")
+    assert terminal.end() == 0
+    assert "nothing was changed" in terminal.seen
+    assert bob.recipient not in team.read(".sops.yaml")
+
+
+def test_a_name_without_a_place_goes_into_the_recipients_file(team: Project, bob: AgeKey) -> None:
+    team.run("keys", "add", "--name", "bob", "-y", bob.recipient)
+    assert f"age: {team.key.recipient},{bob.recipient}\n" in team.read(".sops.yaml")
+    listed = team.run("keys", "list").out
+    assert "alice" in listed
+    assert "bob" in listed
+    assert "all rules" in listed
+    data = json.loads(team.run("keys", "list", "--json").out)
+    assert {each["name"]: each["rules"] for each in data["keys"]} == {"alice": [0, 1], "bob": [0, 1]}
+
+
+def test_who_is_not_there(team: Project) -> None:
+    done = team.run("keys", "remove", "-y", "carol", code=1)
+    assert "no key in the rules has the name carol" in done.err
+    assert "the names are: alice" in done.err
+    done = team.run("keys", "remove", "-y", "alice", code=1)
+    assert "would have no recipient" in done.err
+    done = team.run("keys", "add", "--name", "dave", "-y", "dave", code=1)
+    assert "dave is not a key of a known form" in done.err
+
+
+def test_whoami(team: Project, bob: AgeKey) -> None:
+    done = team.run("whoami")
+    assert done.out == f"{team.key.recipient}\n"
+    assert "opens 3 of 3 encrypted files here" in done.err
+    data = json.loads(team.run("whoami", "--json").out)
+    assert [(each["recipient"], len(each["files"])) for each in data["keys"]] == [(team.key.recipient, 3)]
+    done = team.run("whoami", environ={"SOPS_AGE_KEY": bob.identity})
+    assert done.out == f"{bob.recipient}\n"
+    assert f"send this line to alice: encconf keys add --name YOUR-NAME {bob.recipient}" in done.err
+    done = team.run("whoami", environ={"SOPS_AGE_KEY": ""})
+    assert done.out == ""
+    assert "you have no key on this machine" in done.err
+    assert "encconf keygen" in done.err
