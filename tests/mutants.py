@@ -63,9 +63,9 @@ GROUPS = {
     "envelope": [f"envelope/{name}.py" for name in (*("cache", "groups", "shamir", "unwrap", "wrap"),)],
     "rules/test_selection.py": ["rules/selection.py"],
     "merge": [f"merge/{name}.py" for name in ("__init__", "pieces", "reading", "three", "values", "weave")],
-    "merge git engine/test_admission.py engine/test_gate.py engine/test_objections.py envelope": [
-        "git/merge.py",
-        "engine/admission.py",
+    "merge git": ["git/merge.py"],
+    "engine/test_admission.py engine/test_gate.py engine/test_objections.py envelope/test_wrap.py": [
+        "engine/admission.py"
     ],
     "git/test_ours.py": ["git/ours.py"],
     "rules": [f"rules/{name}.py" for name in ("config", "creation", "grammar", "pattern")],

@@ -253,10 +253,10 @@ def wrap_again(
     made: list[list[WrappedKey]] = [[]]
     if any(groups) or not is_part:
         admitted = admission._admit(groups, wanted.threshold, credentials, is_part=is_part)
-        made = wrap_for(data_key, admitted, None if is_part else wanted.threshold, credentials, now)
+        made = wrap_for(data_key, admitted, wanted.threshold, credentials, now)
     if held is None or not is_part:
         return made, quorum(wanted.threshold, groups) if len(groups) > 1 else 0
-    if not any(groups) and (keeps or _keys(held) == wanted.groups):
+    if not any(groups) and _keys(held) == wanted.groups:
         return held.groups, held.threshold
     known = {wrapped.key: wrapped for wrapped in (*held.groups[0], *made[0])}
     return [[known[key] for key in wanted.groups[0]]], 0

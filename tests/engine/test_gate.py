@@ -168,6 +168,71 @@ def test_the_rule_is_looked_up_once_and_only_if_somebody_needs_the_data_key() ->
     assert asked == [1]
 
 
+def test_what_is_said_to_a_stranger() -> None:
+    wanted = Rule([[listed(STRANGER)]])
+    for admission, message, hint in (
+        (
+            Admission(lambda: Rule([[named(ME)]]), file="s.yaml"),
+            "that .sops.yaml does not name",
+            "encconf updatekeys s.yaml",
+        ),
+        (Admission(file="s.yaml"), "only the file names its recipients", "write a .sops.yaml"),
+        (Admission(refusal=lambda rule: ("not in a merge", "abort it")), "not in a merge", "abort it"),
+        (
+            Admission(refusal=lambda rule: ("not in a merge", "abort it")).naming([named(ME)]),
+            "not in a merge",
+            "abort",
+        ),
+    ):
+        with pytest.raises(StrangerError) as caught:
+            admission.admit(wanted, MINE)
+        assert message in caught.value.message
+        assert hint in str(caught.value.hint)
+        assert caught.value.file in ("s.yaml", None)
+
+
+def test_a_rule_of_a_file_names_those_who_were_added_to_it_and_yourself() -> None:
+    """As of `keys add` in Python: the rule has keys of the block and new ones."""
+    mixed = Rule([[listed(ME), named(BOB)]])
+    ((me, bob),) = Admission.of(mixed).admit(mixed, MINE)
+    assert (me.by, bob.by) == (YOURSELF, CALLER)
+    # Where nothing in it is from a block, its key groups count, and your own key alone does not.
+    ours = Rule([[named(BOB)], [named(STRANGER)]], 2)
+    ((bob,), (other,)) = Admission.of(ours).admit(ours, MINE)
+    assert bob.by == other.by == CALLER
+    for wanted in (Rule([[named(BOB)]]), Rule([[named(ME)], [named(STRANGER)]], 2)):
+        with pytest.raises(StrangerError):
+            Admission.of(ours).admit(wanted, MINE)
+
+
+def test_a_check_is_for_the_keys_that_the_file_will_have() -> None:
+    held = metadata([listed(ME), listed(STRANGER)])
+    own = Admission(lambda: Rule([[named(ME)]]))
+    own.check(held, None, MINE)
+    own.check(held, Rule([[listed(ME)]]), MINE, new_data_key=True)
+    with pytest.raises(StrangerError):
+        own.check(held, Rule([[listed(ME), listed(STRANGER)]]), MINE, new_data_key=True)
+    with pytest.raises(StrangerError):
+        own.check(held, None, MINE, new_data_key=True)
+    with pytest.raises(StrangerError):
+        own.check(held, Rule([[listed(ME), named(BOB)]]), MINE)
+
+
+def test_a_file_that_keeps_its_groups_keeps_a_threshold_that_it_does_not_state() -> None:
+    held = metadata([listed(ME)], [listed(STRANGER)])
+    assert gate.wrap_again(bytes(32), held, None, Admission(), MINE, NOW) == (held.groups, 0)
+    with pytest.raises(StrangerError):  # a rule says 2, so there are new shares
+        gate.wrap_again(bytes(32), held, rule_of(held), Admission(), MINE, NOW)
+    ours = Admission(named=[named(ME), named(BOB)])
+    twice = metadata([listed(ME), listed(ME)])
+    assert gate.wrap_again(bytes(32), twice, None, ours, MINE, NOW)[0] is twice.groups
+    two = Rule([[named(ME)], [named(BOB)]], 2)
+    groups, threshold = gate.wrap_again(bytes(32), None, two, ours, MINE, NOW)
+    assert ([[each.key for each in group] for group in groups], threshold) == (two.groups, 2)
+    one, threshold = gate.wrap_again(bytes(32), None, Rule([[named(ME)]], 3), ours, MINE, NOW)
+    assert (len(one), threshold) == (1, 0)
+
+
 A, B, C = named(ME), named(BOB), named(STRANGER)
 
 
@@ -197,6 +262,26 @@ def test_a_user_may_move_keys_between_groups(
         return
     with pytest.raises(StrangerError, match=said):
         admission.admit(Rule(wanted), MINE)
+
+
+def test_that_every_key_is_named_does_not_replace_the_groups_of_a_rule() -> None:
+    two = Admission(lambda: Rule([[A], [B], [C]], 3), named=[A, B, C])
+    with pytest.raises(StrangerError, match="1 key groups instead of 3"):
+        two.admit(Rule([[A, B]]), MINE)
+    held = metadata([A], [B], [C], threshold=3)
+    two.check(held, Rule([[A], [B], [C]], 3), MINE)
+    with pytest.raises(StrangerError, match="2 key groups are enough"):
+        two.check(held, Rule([[A], [B], [C]], 2), MINE)
+    ((admitted,),) = Admission(named=[A]).admit(Rule([[A]]), MINE)
+    assert admitted.by == CALLER, "also if it is your own"
+
+
+def test_who_moves_keys_brings_no_stranger() -> None:
+    admission = Admission(lambda: Rule([[A], [B]], 2)).regrouping([[A], [B]])
+    with pytest.raises(StrangerError, match=STRANGER.recipient):
+        admission.admit(Rule([[A], [B], [listed(STRANGER)]]), MINE)
+    with pytest.raises(StrangerError, match="3 key groups"):  # nobody moves keys here
+        Admission(lambda: Rule([[A], [B]], 2)).admit(Rule([[A], [B], [A]]), MINE)
 
 
 # --- for whom a data key is wrapped --------------------------------------------------------------
