@@ -102,7 +102,7 @@ class _Word:
                 )
             self.kind = "blob"
             self.name = _path_of(text)
-        elif said(".", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}"):
+        elif _is_revision(text):
             self.kind = "revision"
         else:
             raise MissingFileError(
@@ -123,6 +123,10 @@ class _Word:
         return _side(self.text, self.name, data, format)
 
 
+def _is_revision(text: str) -> bool:
+    return bool(said(".", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}"))
+
+
 def _is_range(word: str) -> bool:
     """Whether a word is a range of revisions, and not the name of a file, such as one that was deleted."""
     return ".." in word and ":" not in word and ".." not in word.split("/") and not os.path.lexists(word)
@@ -133,6 +137,9 @@ def _range(word: str) -> list[str]:
     first, dots, second = word.partition("..." if "..." in word else "..")
     first, second = first or "HEAD", second or "HEAD"
     if dots == "...":
+        for each in (first, second):
+            if not _is_revision(each):
+                raise MissingFileError(f"{each!r} is not a revision of git", hint="git log lists the commits")
         base = said(".", "merge-base", "--end-of-options", first, second).strip()
         if not base:
             raise UsageError(
@@ -241,7 +248,10 @@ def _entries(top: str, revisions: Sequence[str], names: Iterable[str], *, staged
     environ = without_filters(top)
     output = ask(top, *command, *options, *revisions, "--", *names, environ=environ)
     if output is None:
-        raise InputError(f"git cannot compare with {revisions[0]}", hint="there may be no commit yet")
+        hint = "an object may be missing or damaged: git fsck finds it"
+        if not _is_revision("HEAD"):
+            hint = "there is no commit yet"
+        raise InputError(f"git cannot compare with {revisions[0]}", hint=hint)
     for entry in entries(output):
         if not {*entry.modes} & {_LINK, _MODULE} and (staged or entry.status != "U"):
             yield entry

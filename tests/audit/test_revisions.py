@@ -102,3 +102,23 @@ def test_what_is_no_file_says_what_to_do(project: Project) -> None:
     assert "  - the file: gone, encrypted" in lines(below.run("diff", "--", "../s.yaml", code=1))
     done = project.run("diff", "HEAD:inner", code=2)
     assert "error[usage]: HEAD:inner is not a file" in done.err
+
+
+def test_a_revision_that_does_not_exist(project: Project) -> None:
+    """It is not taken for one that has no commit in common with the other."""
+    for words in ("HEAD~20...HEAD", "HEAD...missing"):
+        err = project.run("diff", words, code=2).err
+        assert "is not a revision of git" in err
+        assert "in common" not in err
+
+
+def test_a_missing_object_and_a_missing_commit(project: Project, tmp_path: Path, home: Path) -> None:
+    tree = project.git("rev-parse", "HEAD^{tree}").strip()
+    object = project.path(f".git/objects/{tree[:2]}/{tree[2:]}")
+    object.chmod(0o644)
+    object.unlink()
+    assert "git fsck finds it" in project.run("diff", code=2).err
+    fresh = Project(tmp_path / "fresh", home, ALICE)
+    fresh.folder.mkdir()
+    fresh.git("init", "-q")
+    assert "there is no commit yet" in fresh.run("diff", code=2).err
