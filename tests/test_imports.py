@@ -129,6 +129,8 @@ def test_the_command_line_decrypts_without_click(monkeypatch: pytest.MonkeyPatch
     code = "from encconf.cli import main; assert main(sys.argv[1:]) in (0, None); sys.stdout.flush()"
     modules = loaded(code, "decrypt", str(FIXTURES / "sops" / "helm-values.enc.yaml"))
     assert within(modules, NOT_TO_DECRYPT) == set()
+    commands = {module for module in modules if module.startswith("encconf.cli.commands.")}
+    assert commands == {"encconf.cli.commands.decrypt"}
 
 
 def test_encrypting_loads_nothing_that_opens_files_or_compares_them(

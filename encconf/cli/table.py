@@ -52,8 +52,8 @@ def entry(name: str) -> Command | None:
         if name in _GROUPS:
             _known[name] = Command(name, _GROUPS[name])
         elif name in NAMES:
-            module = name.replace(" ", "_").replace("-", "_")
-            module = f"encconf.cli.commands.{module}{'_' * (name == 'import')}"
+            file = "import_" if name == "import" else name.replace(" ", "_").replace("-", "_")
+            module = f"encconf.cli.commands.{file}"
             __import__(module)
             command: Command = sys.modules[module].COMMAND
             _known[name] = command
