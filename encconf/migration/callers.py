@@ -11,10 +11,12 @@ from __future__ import annotations
 import ast
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from encconf.record import Record
+from encconf.text.printable import quoted
 
 _RUNNERS = {
     *("subprocess.run", "subprocess.check_output", "subprocess.check_call", "subprocess.call"),
@@ -41,13 +43,18 @@ class Caller(Record):
 
 
 def search(file: str) -> list[Caller]:
-    """Return the callers in a Python file, or none if it cannot be read."""
+    """Return the callers in a Python file, or none if it is not Python.
+
+    A file that names sops, but is nested too deeply for Python's parser, is one of them.
+    """
     try:
         with open(file, "rb") as source:
             text = source.read(LIMIT + 1)
         return callers(text.decode(), file) if len(text) <= LIMIT and b"sops" in text else []
-    except (OSError, ValueError, SyntaxError, RecursionError):
+    except (OSError, ValueError, SyntaxError):
         return []  # the file is not Python, or is for another version of Python
+    except (MemoryError, RecursionError):  # what the parser raises depends on the version of Python
+        return [Caller(file, 1, "cannot be read: it is nested too deeply", f"grep -n sops {quoted(file)}")]
 
 
 def callers(text: str, file: str) -> list[Caller]:
@@ -61,20 +68,30 @@ class _Reader:
     def __init__(self, text: str, file: str) -> None:
         self.text = text
         self.file = file
+        self.lines = re.split(rb"\r\n|\r|\n", text.encode())
         self.tree = ast.parse(text)
         self.names: dict[str, str] = {}
-        self.functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []  # outer ones before inner ones
+        self.scopes: dict[ast.Call, ast.AST] = {}  # the function that each call is in, or the whole text
+        self.called: dict[ast.AST, set[str]] = {}  # what is called in a function
         self.assigned: dict[str, list[tuple[int, ast.expr | None]]] = {}  # None for arguments
         self.methods: dict[ast.expr, str] = {}  # what follows a dot after an expression
 
     def run(self) -> Iterator[Caller]:
-        for node in ast.walk(self.tree):
+        inside: list[tuple[ast.AST, ast.AST]] = [(self.tree, self.tree)]
+        while inside:
+            node, scope = inside.pop()
             self._note(node)
-        for node in ast.walk(self.tree):
             if isinstance(node, ast.Call):
-                found = self._library(node) or self._command(node)
-                if found is not None:
-                    yield Caller(self.file, node.lineno, *found)
+                self.scopes[node] = scope
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                scope = node
+            inside += [(child, scope) for child in ast.iter_child_nodes(node)]
+        for values in self.assigned.values():
+            values.sort(key=_line)
+        for call in self.scopes:
+            found = self._library(call) or self._command(call)
+            if found is not None:
+                yield Caller(self.file, call.lineno, *found)
 
     def _note(self, node: ast.AST) -> None:
         match node:
@@ -87,7 +104,6 @@ class _Reader:
                     if isinstance(target, ast.Name):
                         self.assigned.setdefault(target.id, []).append((node.lineno, value))
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                self.functions.append(node)
                 for argument in node.args.args:
                     self.assigned.setdefault(argument.arg, []).append((node.lineno, None))
             case ast.Attribute(value=value, attr=method):
@@ -130,8 +146,9 @@ class _Reader:
         """Return what a name was last assigned above, or the node itself."""
         if not isinstance(node, ast.Name):
             return node
-        above = [each for each in self.assigned.get(node.id, ()) if each[0] < node.lineno]
-        return max(above, key=lambda each: each[0], default=(0, None))[1] or node
+        values = self.assigned.get(node.id, [])
+        above = bisect_left(values, node.lineno, key=_line)
+        return (values[above - 1][1] if above else None) or node
 
     def _words(self, nodes: Sequence[ast.expr]) -> list[tuple[str | None, str]]:
         """Return the words of a command: the text of each (None if it is computed) and its source."""
@@ -160,8 +177,12 @@ class _Reader:
         return found
 
     def _source(self, node: ast.expr) -> str:
-        text = ast.get_source_segment(self.text, node) or "PATH"
-        return text if "\n" not in text and len(text) <= 60 else "PATH"
+        # As ast.get_source_segment, which splits the whole text into lines each time.
+        if node.end_lineno != node.lineno or not 0 < node.lineno <= len(self.lines):
+            return "PATH"
+        line = self.lines[node.lineno - 1]
+        text = line[node.col_offset : node.end_col_offset].decode(errors="replace")
+        return text if 0 < len(text) <= 60 else "PATH"
 
     def _meaning(self, node: ast.Call, words: list[tuple[str | None, str]]) -> tuple[str, str] | None:
         flags = {word for word, _ in words if word}
@@ -189,11 +210,16 @@ class _Reader:
 
     def _parser(self, node: ast.Call) -> str:
         """Return how the output is parsed, if the same function parses it, or ""."""
-        inside = [each for each in self.functions if each.lineno <= node.lineno <= (each.end_lineno or 0)]
-        scope = inside[-1] if inside else self.tree
-        calls = {self._called(each.func) for each in ast.walk(scope) if isinstance(each, ast.Call)}
-        parser = next((parser for name, parser in _PARSERS.items() if name in calls), "")
+        scope = self.scopes[node]
+        if scope not in self.called:
+            calls = (each for each in ast.walk(scope) if isinstance(each, ast.Call))
+            self.called[scope] = {self._called(each.func) for each in calls}
+        parser = next((parser for name, parser in _PARSERS.items() if name in self.called[scope]), "")
         return f" and parses it as {parser}" if parser else ""
+
+
+def _line(assigned: tuple[int, ast.expr | None]) -> int:
+    return assigned[0]
 
 
 def _may_be_path(word: str | None, source: str) -> bool:

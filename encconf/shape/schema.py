@@ -14,7 +14,7 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence, Set
     from typing import Any, TypeVar
 
     T = TypeVar("T")
@@ -51,12 +51,30 @@ def _by_pydantic(value: Any, schema: type[T], at: Sequence[str]) -> T:
     try:
         return TypeAdapter(schema).validate_python(value)
     except ValidationError as error:
-        for each in error.errors(include_input=False, include_url=False, include_context=False):
+        texts = set(_texts(value))
+        for each in error.errors(include_input=False):
             kind = each["type"]
-            shown = kind in known and kind not in _QUOTING
+            # A validator can raise an error of its own with a known type, but then it has no URL, or a known
+            # error with the value in its context.
+            shown = kind in known and kind not in _QUOTING and "url" in each
+            shown = shown and not any(_tells(str(part), texts) for part in each.get("ctx", {}).values())
             what = each["msg"] if shown else f"the value is not accepted ({kind})"
             problems.append(_problem(_spelled([*at, *each["loc"]]), what))
     raise _refused(problems)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the single values below a value, as texts."""
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+    else:
+        yield str(value)
+
+
+def _tells(text: str, values: Set[str]) -> bool:
+    """Whether a text is one of the values, or contains one that is not too short to be there by chance."""
+    return text in values or any(len(value) > 3 and value in text for value in values)
 
 
 def _by_msgspec(value: Any, schema: type[T], at: Sequence[str], lax: bool) -> T:

@@ -6,6 +6,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from pace import at_most
+from project import Project
 
 from encconf.migration.callers import callers, search
 
@@ -184,3 +186,30 @@ def test_files(tmp_path: Path) -> None:
         }
     ]
     assert [search(str(tmp_path / name)) for name in ("broken.py", "old.py", "missing.py")] == [[], [], []]
+
+
+def test_a_large_program_is_quick(tmp_path: Path) -> None:
+    calls = "".join(f"subprocess.run(['sops', '-d', 'f{n}.yaml'])\n" for n in range(20_000))
+    one_line = "import subprocess\n" + calls.replace("\n", "; ") + "pass\n"
+    names = "import subprocess\n" + "f = 'a'\nsubprocess.run(['sops', '-d', f])\n" * 10_000
+    functions = "import subprocess\n" + "".join(
+        f"def f{n}():\n  subprocess.run(['sops', '-d', 'a'])\n" for n in range(10_000)
+    )
+    for text, count in (
+        ("import subprocess\n" + calls, 20_000),
+        (one_line, 20_000),
+        (names, 10_000),
+        (functions, 10_000),
+    ):
+        (tmp_path / "a.py").write_text(text)
+        with at_most(8):
+            assert len(search(str(tmp_path / "a.py"))) == count
+
+
+@pytest.mark.parametrize("text", ["x = " + "-" * 100_000 + "1", "x = " + "+".join(["1"] * 100_000)])
+def test_a_program_that_python_cannot_parse_is_named(text: str, project: Project) -> None:
+    project.write("deep.py", f"# sops\n{text}\n")
+    project.write("other.py", "import os\nos.system('sops -d f.yaml')\n")
+    said = project.run("doctor", ".").out
+    assert said.count("other.py") == 1
+    assert "deep.py:1: cannot be read: it is nested too deeply" in said

@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from encconf import load_config
 from encconf.errors import ConfigTypeError, MissingExtraError
+from encconf.shape.schema import convert
 
 SECRET = "hunter2-of-the-database"
 TEXT = f"db:\n  host: h\n  port: 5432\n  password: {SECRET}\n"
@@ -220,3 +221,37 @@ def test_the_message_names_the_place_of_a_key(write: Callable[..., Path], schema
     with pytest.raises(ConfigTypeError, match=message) as caught:
         load_config(path, section="db", schema=schema)
     assert SECRET not in str(caught.value)
+
+
+def test_a_validator_cannot_put_the_value_into_a_known_error() -> None:
+    from pydantic import BaseModel, Field, field_validator
+    from pydantic_core import PydanticCustomError, PydanticKnownError
+
+    class Config(BaseModel):
+        a: str = "x"
+        b: str = "x"
+        c: str = "x"
+        port: int = Field(default=1, le=65535)
+
+        @field_validator("a")
+        @classmethod
+        def custom(cls, value: str) -> str:
+            raise PydanticCustomError("int_parsing", "wrong: {x}", {"x": value})
+
+        @field_validator("b")
+        @classmethod
+        def known(cls, value: str) -> str:
+            raise PydanticKnownError("string_pattern_mismatch", {"pattern": f"not {value}"})
+
+        @field_validator("c")
+        @classmethod
+        def short(cls, value: str) -> str:
+            raise PydanticKnownError("string_pattern_mismatch", {"pattern": value})
+
+    with pytest.raises(ConfigTypeError) as caught:
+        convert({"a": "hunter2", "b": "hunter3", "c": "q7", "port": 70000}, Config)
+    said = str(caught.value)
+    for secret in ("hunter2", "hunter3", "q7", "70000"):
+        assert secret not in said
+    assert "port: input should be less than or equal to 65535" in said
+    assert "a: the value is not accepted (int_parsing)" in said
