@@ -237,6 +237,10 @@ class Sealing:
         plain, prepared = self._prepared(chosen)
         kept = self.ciphertexts.kept(plain)
         self._warn(chosen, kept)
+        bare = not any(chosen) and not any(choice.comments) and any(leaf.data for leaf in plain.leaves)
+        if self.notify and bare:
+            matches = "matches nothing in it" if self.selection.by_match else "matches all of it"
+            self.notify(f"nothing in the file is encrypted: {self.selection.as_written()[0]} {matches}")
         encs, were_plain = self.ciphertexts.of_leaves(
             plain,
             chosen,

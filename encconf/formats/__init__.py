@@ -191,6 +191,13 @@ class Format:
         """Return the paths of the values that readers see at a path.  The last one counts."""
         return [path]
 
+    def inherited(self, document: Document) -> dict[Path, set[str]]:
+        """Return the keys that mappings of the first document have from elsewhere, by the mappings' paths.
+
+        If such a key of the mapping itself is removed, readers see the value from elsewhere.
+        """
+        return {}
+
     def unsettled(self, path: Path, seen: Path, value: Plain) -> Plain:
         """Return what to store at a path, so that readers see this value at ``seen``.
 

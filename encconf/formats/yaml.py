@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from encconf.formats.emit import Notes
     from encconf.text.document import Document, Edit, Flow, Leaf, Part
+    from encconf.text.path import Path
 
 # A comment line above a dash, and a comment after the dash, or a dash with nothing after it, which may have
 # a comment below: sops may lose one of the two comments.
@@ -132,6 +133,11 @@ debug: false
         if not plain.isprintable() and re.search("[\r\x85\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", plain):
             return None
         return re.sub(r"\n(?!#)", "\n# ", plain) if "\n" in plain else plain
+
+    def inherited(self, document: Document) -> dict[Path, set[str]]:
+        """Return the keys that mappings have from merge keys (``<<``)."""
+        first = [scope for scope in document.merges if scope.root.node is document.trees[0]]
+        return {scope.path: _merged_keys(scope.node.get("<<")) for scope in first}
 
     def settle(self, document: Document) -> None:
         """Apply YAML merge keys (``<<``) to the filled trees.  A mapping's own keys win."""
@@ -538,3 +544,20 @@ def _last_end(document: Document, part: Part, before: int) -> int:
     ends = [leaf.end for leaf in document.leaves[inside(document.leaves)]]
     ends += [flow.end for flow in document.flows[inside(document.flows)] if flow.end <= before]
     return max(ends, default=part.start)
+
+
+def _merged_keys(merged: object) -> set[str]:
+    """Return the keys of what is merged, a mapping or a list of mappings, which may have merge keys, too."""
+    found: set[str] = set()
+    todo, seen = [merged], set()
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, dict):
+            found.update(node)
+            todo.append(node.get("<<"))
+        elif isinstance(node, list):
+            todo += node
+    return found

@@ -12,19 +12,19 @@ from contextlib import contextmanager
 from encconf import formats
 from encconf.engine import loading, opening
 from encconf.engine.admission import Admission
-from encconf.errors import about
+from encconf.errors import EmitError, about
 from encconf.formats import sniff
 from encconf.io import fileio, locks
 from encconf.rules.config import find_rule
 from encconf.shape.arguments import check, path_of
 from encconf.shape.values import plain, plain_key, same
-from encconf.text.path import Path
+from encconf.text.path import Path, spell
 from encconf.verbs import changes, checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator, Mapping
     from typing import Any
 
     from encconf.engine.opening import Opened
@@ -86,11 +86,12 @@ def _save(
     if not edits:
         return
     document = opened.document
+    inherited = formats.get(document.format).inherited(document)
     saves = any(value is not changes.REMOVED for _, value in edits)
     after = changes.change(
         opened,
         document.format,
-        *[_stored(document, *edit) for edit in edits],
+        *[_stored(document, inherited, *edit) for edit in edits],
         credentials=credentials,
         admission=Admission(lambda: find_rule(name), file=name),
         check=checks.of_edits(name, None, saves=saves),
@@ -99,10 +100,17 @@ def _save(
         fileio.write_atomic(target, after, replacing=document.text)
 
 
-def _stored(document: Document, seen: Path, value: Any) -> tuple[Path, Any]:
+def _stored(
+    document: Document, inherited: Mapping[Path, Container[object]], seen: Path, value: Any
+) -> tuple[Path, Any]:
     """Return the edit of the file that makes an edit of what `load_config` returns."""
     path = changes.place(document, seen)
     if value is changes.REMOVED:
+        if path[-1] in inherited.get(path[:-1], ()):
+            raise EmitError(
+                f"{spell(path)} cannot be removed: the merge key << would give it another value",
+                hint="set it to None, or remove it from the mapping that is merged, too",
+            )
         return path, value
     return path, formats.get(document.format).unsettled(path, seen, value)
 

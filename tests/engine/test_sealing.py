@@ -410,3 +410,23 @@ def test_a_value_that_is_the_date_of_the_file_may_change(
     assert api.encrypt(text, twin=old, credentials=creds) == old
     new = api.encrypt(text.replace(first, second), twin=old, credentials=creds)
     assert api.decrypt(new, credentials=creds) == text.replace(first, second)
+
+
+@pytest.mark.parametrize(
+    ("selection", "said"),
+    [
+        (Selection("encrypted_regex", "^secret$"), "encrypted_regex: ^secret$ matches nothing in it"),
+        (Selection("unencrypted_regex", "^[ab]$"), "unencrypted_regex: ^[ab]$ matches all of it"),
+        (DEFAULT, ""),
+    ],
+)
+def test_a_warning_if_nothing_is_encrypted(selection: Selection, said: str, age_key: AgeKey) -> None:
+    notices: list[str] = []
+    text = api.encrypt(
+        "a: 1\nb: {a: 2}\n",
+        rule(age_key, selection=selection),
+        credentials=credentials(age_key),
+        notify=notices.append,
+    )
+    assert notices == ([f"nothing in the file is encrypted: {said}"] if said else [])
+    assert ("ENC[AES256_GCM,data" in text.partition("sops:")[0]) is not bool(said)

@@ -382,3 +382,26 @@ def test_many_changes_take_linear_time(format: str, tmp_path: Path) -> None:
     after = load_config(path, credentials=key.credentials())
     items = list(after.values()) if format == "ini" else after["l"]
     assert sum("new" in item for item in items) == count // 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "base: &b {pw: default, host: h}\nprod:\n  <<: *b\n  pw: own\n",
+        "one: &a {pw: default}\ntwo: &b {<<: *a}\nprod:\n  <<: [*b]\n  pw: own\n",
+    ],
+)
+def test_a_key_over_a_merge_key_is_not_removed(text: str, tmp_path: Path) -> None:
+    """The value that is merged would take its place."""
+    key = TestKey.generate()
+    path = tmp_path / "x.yaml"
+    key.write(path, text)
+    who = key.credentials()
+    before = path.read_text()
+    refused = pytest.raises(EmitError, match=r"prod\.pw cannot be removed: the merge key <<")
+    with refused, edit(path, credentials=who) as doc:
+        del doc["prod"]["pw"]
+    assert path.read_text() == before
+    with edit(path, credentials=who) as doc:
+        doc["prod"]["pw"] = None
+    assert load_config(path, credentials=who)["prod"]["pw"] is None
