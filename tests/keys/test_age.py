@@ -144,6 +144,25 @@ class TestPlugin(MasterKeyContract):
                 AgeKey(pair[0]).unwrap(enc, credentials(SOPS_AGE_KEY=pair[1]))
         assert not ran.exists()
 
+    @pytest.mark.parametrize("name", ["x/evil", "/evil", "x\\evil"])
+    def test_its_name_is_no_path(self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A recipient is text of a file, and could name a program of the work tree."""
+        monkeypatch.setattr(plugin, "NAME", name)
+        recipient, identity = plugin.generate()
+        (tmp_path / "age-plugin-x").mkdir()
+        program = tmp_path / "age-plugin-x" / "evil"
+        program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        program.chmod(0o755)
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(MasterKeyError):
+            AgeKey(recipient).wrap(DATA_KEY, credentials())
+        with pytest.raises(MasterKeyError):
+            AgeKey(recipient).unwrap(
+                AgeKey(Pair.generate().recipient).wrap(DATA_KEY, credentials()),
+                credentials(SOPS_AGE_KEY=identity),
+            )
+        assert not (tmp_path / "ran").exists()
+
     def test_it_gets_no_key_in_its_environment(
         self, pair: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
