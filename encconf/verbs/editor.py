@@ -37,7 +37,9 @@ def editor_command(environ: Mapping[str, str]) -> list[str]:
         program = programs.find(words[0], environ)
         if program is None:
             message, hint = programs.missing(words[0], environ)
-            raise EditorError(f"the editor {message}", hint=f"correct ${variable}: {hint}")
+            correct = f"correct ${variable}"
+            hint = correct if os.path.dirname(words[0]) else f"{hint}, or {correct}"
+            raise EditorError(f"the editor {message}", hint=hint)
         return [*_private(program), *words[1:]]
     for name in DEFAULTS:
         program = programs.find(name, environ)
