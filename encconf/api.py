@@ -7,7 +7,8 @@ encconf also has ``toml``.  `encconf.engine` does the work.
 
 from __future__ import annotations
 
-from encconf.engine import loading
+from encconf import formats
+from encconf.engine import loading, opening
 from encconf.engine.opening import Opened, as_text, bounded, open_text
 from encconf.errors import about
 from encconf.shape.arguments import check
@@ -161,7 +162,7 @@ def loads_all(
     """
     check(mask=mask, format=format, credentials=credentials, cache=cache, resolve=resolve)
     with about("", frames=False):
-        opened = loading.open_values(as_text(text), format, credentials, cache)
+        opened = opening.open_values(as_text(text), format, credentials, cache)
         texts = loading.resolved([("", opened)], resolve, credentials)[0]
         return loading.values_of(opened, texts, loading.masker_for(mask))
 
@@ -228,7 +229,7 @@ def encrypt(
     check(rule=rule, format=format, credentials=credentials)
     with about("", frames=False):
         return sealing.encrypt(
-            as_text(text, binary=format == "binary"),
+            as_text(text, binary=formats.get(format).single_value),
             rule,
             format=format,
             twin=twin,

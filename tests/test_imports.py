@@ -45,7 +45,6 @@ NOT_TO_ENCRYPT = {
     *(
         "encconf.engine.layout",
         "encconf.engine.reuse",
-        "encconf.engine.torn_quotes",
     ),
     *("encconf.envelope.unwrap", "encconf.envelope.shamir", "encconf.text.align"),
 }

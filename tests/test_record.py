@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encconf.record import Options, Record
+from encconf.record import Record
 
 
 class Point(Record):
@@ -58,30 +58,3 @@ def test_records_are_the_same_only_if_they_are_one() -> None:
     point = Point(1)
     assert point == point
     assert point != Point(1)
-
-
-class First(Options):
-    file: str
-    force: bool = False
-
-
-class Second(Options):
-    output: str | None = None
-
-
-class Both(First, Second):
-    mine: int = 3
-
-
-def test_options_are_given_by_name() -> None:
-    assert vars(First(file="x")) == {"file": "x", "force": False}
-    with pytest.raises(TypeError, match=r"First takes file, force, not force$"):
-        First(**{"force": True})
-    with pytest.raises(TypeError, match=r"First takes file, force, not file, other$"):
-        First(**{"file": "x", "other": 1})
-
-
-def test_options_of_several_classes_can_be_combined() -> None:
-    assert vars(Both(file="x", output="y")) == {"file": "x", "force": False, "output": "y", "mine": 3}
-    assert Both.fields() == {"output": "str | None", "file": "str", "force": "bool", "mine": "int"}
-    assert Both.defaults() == {"output": None, "force": False, "mine": 3}

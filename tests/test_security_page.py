@@ -14,9 +14,8 @@ from engine import credentials, opened, rule
 from oracle import AgeKey
 
 from encconf import api
-from encconf.engine.cipher import aes_gcm, split
+from encconf.engine.cipher import Encryptor, aes_gcm, split
 from encconf.engine.metadata import LAYOUT_AAD
-from encconf.engine.seal import Encryptor
 from encconf.errors import EncconfError
 
 HERE = Path(__file__).resolve().parent

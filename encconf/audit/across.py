@@ -170,7 +170,7 @@ def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
     format = sealed.format
     if sniff.find(data) is not None:
         return 0, 0  # it is encrypted, too
-    if format == "binary":
+    if formats.get(format).single_value:
         size = next(iter(sealed.lengths.values()))
         return int(bool(data)), int(len(data) == size)
     shared = same = 0

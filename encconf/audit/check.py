@@ -184,7 +184,7 @@ class _Check:
             for base in folder.bases if folder.rules is not None and folder.rules.rest is not None else ():
                 # For sops and for `encconf encrypt`, `.env.local` is a binary file.
                 format = "dotenv" if base.startswith(".env") else formats.of_path(base)
-                if base in _NEVER or format == "binary" or meant.is_public(base):
+                if base in _NEVER or formats.get(format).single_value or meant.is_public(base):
                     continue
                 file = Named(folder, base)
                 if file.chosen is None or file.name in known or os.path.islink(file.whole):
@@ -250,7 +250,8 @@ class _Check:
         format = sniff.find(data, file.base)
         named = file.meant or meant.has_encrypted_name(file.base)
         if format is not None or (
-            _CIPHERTEXT in data and (file.format != "binary" or (named and sniff.has_ciphertext(data)))
+            _CIPHERTEXT in data
+            and (not formats.get(file.format).single_value or (named and sniff.has_ciphertext(data)))
         ):
             self._encrypted(file, data, format)
         elif data:
@@ -302,7 +303,7 @@ class _Check:
             file.chosen.sealed += 1
             own = found.metadata.selection
             leaves_open = rule is not None and not rule.selects and own != rule.selection_for(DEFAULT)
-            if leaves_open and found.document.format != "binary":
+            if leaves_open and not formats.get(found.document.format).single_value:
                 file.chosen.selections[own].append(found.file)
         check_sealed(found, rule, place, file.rules.who if file.rules is not None else label)
         if file.chosen is None and not file.unsure:
@@ -341,12 +342,12 @@ class _Check:
         if objects and meant.only_other_objects(data):
             return
         try:
-            text = fileio.decode(data, binary=format == "binary")
+            text = fileio.decode(data, binary=formats.get(format).single_value)
             document = formats.get(format).scan(text, comments=True)
         except EmptyDocumentError:
             return
         except EncconfError as error:
-            if format == "binary":
+            if formats.get(format).single_value:
                 return
             if file.meant and meant.has_encrypted_name(file.name) and not meant.is_public(file.name):
                 # A template or a list may be a file of another tool, since sops cannot encrypt it.

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from encconf import formats
 from encconf.audit.names import Names, identity
 from encconf.audit.pairing import Change, Pairing
 from encconf.audit.sides import Content, Side
@@ -143,7 +144,7 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
 
 def _agree(side: Side, other: Side) -> None:
     """Give a plaintext side the format of the other side, if its own name does not say the format."""
-    if side.text is None or side.format != "binary" or side.found or other.found is None:
+    if side.text is None or not formats.get(side.format).single_value or side.found or other.found is None:
         return
     with suppress(UnicodeEncodeError):
         side.text.encode()

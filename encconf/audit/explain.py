@@ -123,7 +123,7 @@ def _read(found: Explanation, path: str, input_type: str | None) -> tuple[Docume
         data = fileio.read_bytes(path)
         if input_type is None:
             found.format = sniff.find(data, path) or found.format
-        text = fileio.decode(data, binary=found.format == "binary")
+        text = fileio.decode(data, binary=formats.get(found.format).single_value)
         found.state = "plain"
         document = formats.get(found.format).scan(text, comments=True)
         metadata = Metadata.of(document)
@@ -131,7 +131,7 @@ def _read(found: Explanation, path: str, input_type: str | None) -> tuple[Docume
         return document, None
     except EncconfError as error:
         is_encrypted = isinstance(error, MetadataError)
-        if is_encrypted or found.state == "missing" or found.format != "binary":
+        if is_encrypted or found.state == "missing" or not formats.get(found.format).single_value:
             error.file = None
             found.state, found.problem = "encrypted" if is_encrypted else "unreadable", error
         return document, None
@@ -215,7 +215,7 @@ def _fates(
     lines = Lines(document.text)
     why = _by_comment(document, selection) if selection.needs_comments else _by_key(selection)
     for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
-        if document.format == "binary":
+        if formats.get(document.format).single_value:
             encrypted, reason = True, "a binary file is encrypted as a whole"
         elif leaf.data is None:
             encrypted, reason = False, "null is never encrypted"

@@ -102,13 +102,13 @@ class Named:
         self.meant = ""
         if self.is_covered if self.chosen is not None else self.has_encrypted_name:
             self.meant = "error"
-        elif self.chosen is not None and self.format != "binary" and meant.is_secrets(base):
+        elif self.chosen is not None and not formats.get(self.format).single_value and meant.is_secrets(base):
             self.meant = "warning"
 
     @property
     def has_encrypted_name(self) -> bool:
         """Whether its name says that it is an encrypted file of a format."""
-        return self.format != "binary" and meant.has_encrypted_name(self.base)
+        return not formats.get(self.format).single_value and meant.has_encrypted_name(self.base)
 
     @property
     def is_covered(self) -> bool:

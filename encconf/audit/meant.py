@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 
-from encconf.engine.plan import called_a_secret
 from encconf.text.document import Document, Leaf
+from encconf.text.path import called_a_secret
 
 MARKS = frozenset(("enc", "sops", "encrypted"))
 """One of these words between dots in a name says that the file is meant to be encrypted."""

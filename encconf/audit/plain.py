@@ -10,16 +10,16 @@ from binascii import a2b_base64
 from collections.abc import Callable
 from contextlib import suppress
 
+from encconf import formats
 from encconf.audit import meant
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.audit.folders import Named
 from encconf.audit.sealed import is_named_like_a_secret, looks_like_a_secret
-from encconf.engine.plan import called_a_secret
 from encconf.errors import EncconfError, PatternError
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import Document, Leaf
-from encconf.text.path import spell
+from encconf.text.path import called_a_secret, spell
 from encconf.text.printable import listed
 
 _IDENTITY = rb"(?<![0-9A-Za-z-])((AGE-SECRET-KEY-(?:PQ-)?1)[0-9A-Z]{58})(?![0-9A-Za-z])"
@@ -127,7 +127,7 @@ class Plain:
         if meant.is_public(file.name) or meant.is_encrypted_otherwise(data):
             return
         leaves = _hidden(file, document, rule, telling=telling)
-        if not (document.text.strip() if document.format == "binary" else leaves):
+        if not (document.text.strip() if formats.get(document.format).single_value else leaves):
             return
         paths = [printable(spell(leaf.path)) for leaf in leaves]
         what = f"{listed(paths, 3)} in plaintext" if paths else "plaintext"
@@ -178,7 +178,7 @@ class Plain:
 
 def _hidden(file: Named, document: Document, rule: Rule | None, *, telling: bool) -> list[Leaf]:
     """Return the values that a file's rule would encrypt and that are worth hiding."""
-    if document.format == "binary":
+    if formats.get(document.format).single_value:
         return []
     if not file.meant:
         return meant.object_secrets(document)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 
+from encconf import formats
 from encconf.audit.sides import Side
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
@@ -268,7 +269,7 @@ def _concerns(data: bytes | None, name: str) -> bool:
 def _side(label: str, name: str, data: bytes | None, format: str | None) -> Side:
     if data is None:
         return Side(label, name, None, format)
-    binary = (format or sniff.format_of(data, name)) == "binary"
+    binary = formats.get(format or sniff.format_of(data, name)).single_value
     try:
         return Side(label, name, fileio.decode(data, binary=binary), format)
     except InputError as error:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from encconf import formats
 from encconf.audit import DIRECTIVE
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.engine import cipher
 from encconf.engine.metadata import Metadata
-from encconf.engine.plan import Outcome, Plan, called_a_secret
+from encconf.engine.plan import Outcome, Plan
 from encconf.errors import EncconfError
 from encconf.rules.config import Rule
 from encconf.rules.selection import Chosen, Selection
 from encconf.text.document import Document, Leaf
-from encconf.text.path import spell
+from encconf.text.path import called_a_secret, spell
 from encconf.text.printable import counted, listed
 
 TYPE_CHECKING = False
@@ -233,7 +234,7 @@ def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) 
             f"the file {_takes(before, len(old))}; {place} says that it {_takes(after, len(new))}",
         )
     mine, theirs = sealed.metadata.selection, rule.selection_for(sealed.metadata.selection)
-    if mine == theirs or sealed.document.format == "binary":
+    if mine == theirs or formats.get(sealed.document.format).single_value:
         return None
     found = Outcome(sealed.document, mine, theirs)
     said = f"the file has {mine}; {place} has {theirs}"

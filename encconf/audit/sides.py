@@ -18,8 +18,12 @@ from encconf.errors import (
 )
 from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
-from encconf.text.document import Leaf
+from encconf.text.document import Comment, Leaf, Value
 from encconf.text.path import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Side:
@@ -42,16 +46,16 @@ class Item:
 
     __slots__ = ("aad", "data", "document", "enc", "path", "readable", "type")
 
-    def __init__(self, document: int, leaf: Leaf, *, opened: bool) -> None:
+    def __init__(self, document: int, leaf: Leaf, value: Value, *, opened: bool) -> None:
         self.document = document
         self.path: Path = leaf.path
         self.aad = leaf.aad
-        self.data = leaf.data
-        self.type = leaf.type
-        self.enc = leaf.sealed
+        self.data = value.data
+        self.type = value.type
+        self.enc = value.sealed
         self.readable = True
-        if not opened and leaf.data is not None and (parts := cipher.split(leaf.data)) is not None:
-            self.enc = leaf.data.decode().rstrip()
+        if not opened and value.data is not None and (parts := cipher.split(value.data)) is not None:
+            self.enc = value.data.decode().rstrip()
             self.type = parts[2]
             self.readable = False
 
@@ -104,18 +108,21 @@ class Content:
             if credentials is not None:
                 self._open(text, credentials)
             self.readable = self.opened is not None
-            document = self.opened.document if self.opened is not None else document
+        values: Sequence[Value] = document.leaves
+        comments: Sequence[Comment] = document.comments
+        if self.opened is not None:
+            document, values, comments = self.opened.document, self.opened.values, self.opened.comments
         self.shape = document.shape
         numbers = {id(tree): number for number, tree in enumerate(document.trees)}
         opened = self.opened is not None or self.metadata is None
-        for leaf in document.leaves:
+        for leaf, value in zip(document.leaves, values, strict=True):
             number = numbers.get(id(leaf.scope.root.node), 0)
-            item = Item(number, leaf, opened=opened)
+            item = Item(number, leaf, value, opened=opened)
             if item.type == "comment":
                 self.comments.append((leaf.scope.aad, item.value or "", item.enc))
             else:
                 self.items.append(item)
-        for comment in document.comments:
+        for comment in comments:
             enc = comment.text if comment.text.startswith(cipher.PREFIX) else comment.sealed
             self.comments.append((comment.scope.aad, comment.text, enc))
 

@@ -20,7 +20,7 @@ from encconf.io import fileio
 from encconf.keys import TABLE, MasterKey
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.rules.selection import DEFAULT
-from encconf.text.document import mapped
+from encconf.text.document import Value, mapped
 from encconf.text.printable import counted, listed, printable
 
 SCRIPTS = (
@@ -171,7 +171,7 @@ def _config(rules: list[dict[str, object]]) -> str:
     from encconf.formats import emit
 
     tree = mapped(
-        {"creation_rules": rules}, lambda value: emit.leaf_of(type(value).__name__, str(value).encode())
+        {"creation_rules": rules}, lambda value: Value(type(value).__name__, str(value).encode())
     )
     return f"{_HEAD}{emit.render([tree], 'yaml', indent=2)}"
 

@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from encconf.cli.command import Command, Common, Value, Values
+    from encconf.cli.command import Command, Value, Values
 
 
 AUDIT = "/etc/sops/audit.yaml"
@@ -134,11 +134,10 @@ class _Call:
         _refuse_wrong(command, values)
         _set_from_environment(command, values)
         _as_texts(command, values)
-        common = command.common_of(values)
-        if common.color is not None:
-            self.console = Console(common.color)
-        self.console.quiet = common.quiet
-        self.console.keys = _key_variables(common)
+        if (color := values["color"]) is not None:
+            self.console = Console(str(color))
+        self.console.quiet = values["quiet"] is True
+        self.console.keys = _key_variables(values)
         command.run(self.console, values)
         return 0
 
@@ -236,13 +235,14 @@ def _as_texts(command: Command, values: Values) -> None:
             values[dest] = [as_text(word) for word in value]
 
 
-def _key_variables(common: Common) -> dict[str, str]:
+def _key_variables(values: Values) -> dict[str, str]:
     """Return the options that choose the keys to open files with, as variables."""
+    services, profile = values.get("keyservice"), values.get("aws_profile")
     found: dict[str, str] = {}
-    if common.keyservice:
-        found["SOPS_KEYSERVICE"] = ",".join(common.keyservice)
-    if common.aws_profile:
-        found["ENCCONF_AWS_PROFILE"] = common.aws_profile
+    if isinstance(services, list) and services:
+        found["SOPS_KEYSERVICE"] = ",".join(services)
+    if profile:
+        found["ENCCONF_AWS_PROFILE"] = str(profile)
     return found
 
 

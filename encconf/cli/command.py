@@ -13,14 +13,13 @@ Every start imports this module, so it imports little else.
 
 from __future__ import annotations
 
-from encconf.record import Options
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, Literal, TypeVar
+    from typing import Any, TypeVar
 
     from encconf.cli.console import Console
+    from encconf.record import Options
 
     T = TypeVar("T", bound=Options)
 
@@ -28,21 +27,12 @@ if TYPE_CHECKING:
     Values = dict[str, Value]
 
 
-class Common(Options):
-    """The options that the command line itself reads, for the console and for the keys to open files with."""
-
-    color: Literal["auto", "always", "never"] | None = None
-    quiet: bool = False
-    keyservice: Sequence[str] = ()
-    aws_profile: str | None = None
-
-
 class Option:
     """An option: its names, and its text in the help.
 
     ``metavar`` is the name of its value in the help.  ``env`` is a variable that is read if the option is not
-    given.  ``field`` is the field of the options class, by default the first name.  If ``common``, it is a
-    field of `Common`.  ``key`` is a type of key, for a field that has the keys of each type.
+    given.  ``field`` is the field of the options class, by default the first name.  It is "" for an option
+    that the command line itself reads.  ``key`` is a type of key, for a field that has the keys of each type.
 
     The value of an option may be ``empty`` only if that means something.  Of others, an empty value would be
     ignored: ``rotate --rm-age ""``.  A value is ``utf8`` if it is text.  The name of a file may be any bytes.
@@ -59,8 +49,7 @@ class Option:
         metavar: str = "",
         env: str = "",
         type: str = "",
-        field: str = "",
-        common: bool = False,
+        field: str | None = None,
         key: str = "",
         empty: bool = False,
         utf8: bool = False,
@@ -73,10 +62,7 @@ class Option:
         self.empty = empty
         self.utf8 = utf8
         self.dest = names[0].lstrip("-").replace("-", "_")
-        self.field = field or self.dest
-        self.common = common
-        if common:
-            type = Common.fields()[self.field]
+        self.field = self.dest if field is None else field
         if type:
             self.take(type)
 
@@ -85,11 +71,10 @@ class Option:
         if self.type:
             assert self.type == type, f"{self.names[0]} is both {self.type} and {type}"
             return
-        assert type.startswith(("bool", "str", "Sequence[str]", "Keys", "Literal[")), type
         self.type = type
         self.is_switch = type == "bool"
         self.many = type.startswith(("Sequence[", "Keys"))
-        if type.startswith("Literal["):
+        if "Literal[" in type:
             words = type.partition("Literal[")[2].partition("]")[0].split(",")
             self.choices = tuple(word.strip(" \"'") for word in words)
 
@@ -171,7 +156,7 @@ class Command:
             for argument in arguments:
                 argument.take(fields[argument.dest])
             for option in self.options:
-                if not option.common:
+                if option.field:
                     option.take(fields[option.field])
 
     @property
@@ -194,19 +179,12 @@ class Command:
         for option in self.options:
             if option.key:
                 named.setdefault(option.field, {})[option.key] = values[option.dest]
-            elif not option.common:
+            elif option.field:
                 named[option.field] = values[option.dest]
         if self.rest:
             named[self.rest] = values[self.rest]
         assert self._type is not None
         return self._type(**named)
-
-    def common_of(self, values: Mapping[str, Value]) -> Common:
-        """Return the values of the options that the command line itself reads."""
-        named: dict[str, Any] = {
-            option.field: values[option.dest] for option in self.options if option.common
-        }
-        return Common(**named)
 
     def run(self, console: Console, values: Mapping[str, Value]) -> None:
         """Run the command with the values of a command line."""
@@ -235,9 +213,13 @@ COLOR = Option(
     metavar="WHEN",
     env="ENCCONF_COLOR",
     help="When to color messages (auto: on a terminal).",
-    common=True,
+    type="Literal['auto', 'always', 'never'] | None",
+    field="",
 )
-QUIET = Option("--quiet", help="Do not report what was done; show only warnings and errors.", common=True)
+QUIET = Option(
+    "--quiet", help="Do not report what was done; show only warnings and errors.", type="bool", field=""
+)
+
 CONFIG = Option(
     "--config",
     metavar="FILE",

@@ -116,17 +116,19 @@ CREDENTIALS = [
     Option(
         "--keyservice",
         metavar="URI",
-        common=True,
+        type="Sequence[str]",
+        field="",
         help="Also use this key service: unix:///PATH or tcp://HOST:PORT. Repeatable.",
     ),
     Option(
         "--aws-profile",
         metavar="NAME",
-        common=True,
+        type="str | None",
+        field="",
         help="Use this AWS profile instead of the one a file names.",
     ),
 ]
-"""The options of `encconf.cli.command.Common` that choose the keys to open files with."""
+"""Options that choose the keys to open files with.  The command line gives them to the credentials."""
 
 NAMING = [
     Option("--prefix", metavar="TEXT", empty=True, utf8=True, help="Prefix every name with this."),

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
+from encconf import formats
 from encconf.cli.sops_run import Run, envelope, exists, exits, fail
 from encconf.engine import plaintext
 from encconf.engine.admission import rule_of
@@ -210,7 +211,7 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
     )
     source, _ = run.formats(file)
     text = run.read(file, source).text
-    if not text.strip() and source != "binary":
+    if not text.strip() and not formats.get(source).single_value:
         raise NotEncryptedError
     rule = destination.rule
     if rule is not None and not rule.selection.kind.endswith("suffix"):

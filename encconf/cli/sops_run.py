@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from encconf import formats
 from encconf.errors import (
     EmptyGroupError,
     EncconfError,
@@ -152,7 +153,7 @@ class Run:
         from encconf.verbs.files import Source
 
         self.check_order()
-        binary = format == "binary"
+        binary = formats.get(format).single_value
         try:
             with about(file):
                 stdin = file == STDIN
@@ -164,7 +165,7 @@ class Run:
 
     def open(self, source: Source) -> Opened:
         """Open an encrypted file.  A syntax error has exit code 1, as in sops."""
-        if not source.text.strip() and source.format != "binary":
+        if not source.text.strip() and not formats.get(source.format).single_value:
             raise NotEncryptedError
         with exits(1, InputError):
             opened = source.open(self.credentials(), self.console.warn, ignore_mac=self.flags.ignore_mac)
@@ -231,7 +232,7 @@ class Run:
         given = self._selecting().selections
         kinds = list(given)
         from_rule = (selection.kind, selection.pattern) != (DEFAULT.kind, DEFAULT.pattern)
-        if format == "binary":
+        if formats.get(format).single_value:
             for kind in dict.fromkeys([*kinds, *([selection.kind] if from_rule else [])]):
                 what = kind.replace("_", " ")
                 self.console.warn(
@@ -249,7 +250,7 @@ class Run:
             selection = Selection(kinds[0], given[kinds[0]], selection.mac_only_encrypted)
         if missing is not None and not keys:
             raise missing
-        if self.root.mac_only_encrypted and format != "binary":
+        if self.root.mac_only_encrypted and not formats.get(format).single_value:
             selection = Selection(selection.kind, selection.pattern, True)
         groups = [keys] if keys else rule.groups
         threshold = self.flags.shamir_secret_sharing_threshold or rule.threshold
@@ -263,14 +264,12 @@ class Run:
 
 def format_of(path: str, type: str) -> str:
     """Return the format as sops finds it: ``type`` if it is a format of sops, or else by the file name."""
-    from encconf import formats
-
     return type if type in formats.ROWS and formats.get(type).sops else formats.of_path_as_sops(path)
 
 
 def envelope(source: str, target: str) -> str:
     """Return the format of the encrypted file: ``target``, or JSON if only the target is binary."""
-    return "json" if target == "binary" and source != "binary" else target
+    return "json" if formats.get(target).single_value and not formats.get(source).single_value else target
 
 
 def exists(file: str) -> bool:

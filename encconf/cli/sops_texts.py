@@ -125,7 +125,8 @@ def edit(run: Run) -> None:
 
 def _edit(run: Run, file: str) -> None:
     from encconf.verbs.checks import refuse_plaintext
-    from encconf.verbs.edit import Draft, Session
+    from encconf.verbs.edit import Draft
+    from encconf.verbs.session import Session
 
     source, target = run.formats(run.flags.filename_override or file)
     path = fileio.resolve(file)
@@ -241,7 +242,7 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
 
 def filestatus(run: Run) -> None:
     """``sops filestatus FILE``."""
-    from encconf.verbs.filestatus import is_encrypted
+    from encconf.cli.commands.filestatus import is_encrypted
 
     args = run.line.args
     if not args:

@@ -1,13 +1,20 @@
-"""One value and its ``ENC[AES256_GCM,…]`` text.
+"""Values and their ``ENC[AES256_GCM,…]`` texts.
 
 The form is that of sops 3.13.3 (aes/cipher.go): AES-256 in GCM with a 32-byte nonce, all parts in standard
-base64, and the value's place as additional data.  This module knows nothing about files.
+base64, and the value's place as additional data.  This module knows nothing about files or their MAC.
 """
 
 from __future__ import annotations
 
 import binascii
+import os
 import re
+import sys
+from collections.abc import Iterator, Sequence
+
+from encconf.errors import DecryptError, PlainValueError
+from encconf.text.document import Document, Leaf, Unsealed, Value, aads
+from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,3 +96,170 @@ def is_refusal(error: Exception) -> bool:
     from cryptography.exceptions import InvalidTag
 
     return isinstance(error, (InvalidTag, ValueError))
+
+
+# --- the values of a document --------------------------------------------------------------------
+
+_ENC_START = PREFIX.encode()
+_TYPES = frozenset(["int", "float", "bool", "time", "comment"])  # and str
+
+
+class Encryptor:
+    """Encrypts values under one data key."""
+
+    __slots__ = ("_gcm", "_nonces")
+
+    def __init__(self, data_key: bytes) -> None:
+        self._gcm = aes_gcm(data_key)
+        self._nonces = _nonces()
+
+    def __call__(self, type: str, data: bytes, aad: bytes, nonce: bytes | None = None) -> str:
+        """Return the ``ENC[…]`` text of a value.  The nonce is fresh unless one is given."""
+        nonce = nonce or next(self._nonces)
+        return encode(self._gcm.encrypt(nonce, data, aad), nonce, type)
+
+    def leaves(self, leaves: Sequence[Leaf]) -> list[str]:
+        """Return the ``ENC[…]`` texts of a plaintext's leaves, with fresh nonces."""
+        # As `self(leaf.type, leaf.data, leaf.aad)`, with one call of ours for each leaf instead of three.
+        encrypt = self._gcm.encrypt
+        encs: list[str] = []
+        for leaf, aad, nonce in zip(leaves, aads(leaves), self._nonces, strict=False):  # nonces never end
+            assert leaf.data is not None
+            encs.append(encode(encrypt(nonce, leaf.data, aad), nonce, leaf.type))
+        return encs
+
+
+def _nonces() -> Iterator[bytes]:
+    size = NONCE_SIZE
+    while True:  # one system call for many nonces
+        pool = os.urandom(size * 256)
+        for at in range(0, len(pool), size):
+            yield pool[at : at + size]
+
+
+def unseal(
+    document: Document, chosen: bytearray, data_key: bytes, *, accept_plain: bool = False
+) -> list[Value]:
+    """Return the value of each leaf: of every chosen one, what its ciphertext holds, else the leaf itself.
+
+    With ``accept_plain``, values that somebody wrote in plaintext stay as they are.  Raises PlainValueError
+    for such a value otherwise, and DecryptError for a ciphertext that was changed or moved.
+    """
+    # This loop is most of the time that opening a large file takes, hence no calls of ours in it.
+    decrypt = aes_gcm(data_key).decrypt
+    match = ENC.match
+    decode = b64decode
+    scope = None
+    around = ""
+    values: list[Value] = []
+    add, new = values.append, object.__new__
+    for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
+        data = leaf.data
+        if not is_chosen or not data:
+            add(leaf)  # null and the empty string are never encrypted
+            continue
+        parts = match(data)
+        if parts is None:
+            if data.startswith(_ENC_START):
+                raise DecryptError(
+                    f"the ciphertext at {spell(leaf.path)} is cut off or damaged",
+                    hint="restore the value from an older version of the file",
+                )
+            if accept_plain:
+                add(leaf)
+                continue
+            raise PlainValueError(
+                f"the value at {spell(leaf.path)} is plaintext, but the file's selection encrypts it",
+                hint="encconf edit FILE opens the file and encrypts the value when you save",
+            )
+        ciphertext, nonce, tag, kind = parts.groups()
+        if leaf.scope is not scope:
+            scope = leaf.scope
+            around = scope.aad
+        step = leaf.step
+        aad = around if type(step) is int else f"{around}{step}:"  # as `Leaf.aad`
+        try:
+            plain = decrypt(
+                decode(nonce), decode(ciphertext) + decode(tag), aad.encode("utf-8", "surrogateescape")
+            )
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            raise DecryptError(
+                f"the value at {spell(leaf.path)} cannot be decrypted: it was changed or moved",
+                hint="restore the value from an older version of the file",
+            ) from None
+        value = new(Unsealed)  # as `Unsealed(…)` does, in half of the time
+        value.enc = data
+        if kind == b"str":
+            value.type = "str"
+            value.data = plain
+        else:
+            value.type, value.data = _typed(leaf, kind.decode(), plain)
+        add(value)
+    return values
+
+
+def _typed(leaf: Leaf, type: str, data: bytes) -> tuple[str, bytes]:
+    """Return the type that a leaf's ciphertext states, and its plaintext, an integer as sops writes it.
+
+    Raises DecryptError if the plaintext has another type.
+    """
+    if type not in _TYPES:
+        raise DecryptError(f"the value at {spell(leaf.path)} has an unknown type")
+    if not _is_of(leaf, type, data):
+        # sops does not authenticate the type, and another type would give another spelling.
+        raise DecryptError(
+            f"the value at {spell(leaf.path)} does not have the type it is marked with ({type})"
+        )
+    digits = data[1:] if data[:1] in (b"-", b"+") else data
+    if type == "int" and (digits[:1] == b"0" or data[:1] == b"+"):
+        # Another program wrote it; to YAML, 010 would be octal.
+        digits = digits.lstrip(b"0") or b"0"
+        data = digits if data[:1] != b"-" or digits == b"0" else b"-" + digits
+    return type, data
+
+
+# Compiled when first used.
+_FORMS = {
+    # Go writes infinity as +Inf, Rust as inf.
+    "float": (
+        rb"[-+]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][-+]?[0-9]{1,4})?\Z"
+        rb"|(?:[-+]?[iI]nf|[nN]a[nN])\Z"
+    ),
+    "time": (
+        rb"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]{1,9})?"
+        rb"(?:Z|[-+]([0-9]{2}):([0-9]{2}))\Z"
+    ),
+}
+_BOOLS = frozenset(b"true True TRUE false False FALSE t T f F 0 1".split())
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def _is_of(leaf: Leaf, type: str, data: bytes) -> bool:
+    """Whether decrypted bytes have a form that sops reads for a type.  Only list items can be comments."""
+    if type == "comment":
+        return isinstance(leaf.step, int)
+    if type == "bool":
+        return data in _BOOLS
+    if type == "int":
+        digits = data[1:] if data[:1] in (b"-", b"+") else data
+        return digits.isdigit() and len(digits.lstrip(b"0")) < 20
+    match = re.match(_FORMS[type], data)
+    if match is None:
+        return False
+    if type == "time":
+        return _exists(*(int(part or 0) for part in match.groups()))
+    # Only infinity and NaN end in a letter; a finite number must fit a float.
+    return match[0][-1:].isalpha() or abs(float(match[0])) <= sys.float_info.max
+
+
+def _exists(
+    year: int, month: int, day: int, hour: int, minute: int, second: int, zone_hour: int, zone_minute: int
+) -> bool:
+    """Whether a date and time exists.  Go has a year 0."""
+    if not (1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
+        return False
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    days = 28 if month == 2 and not leap else _DAYS[month - 1]
+    return 1 <= day <= days and zone_hour < 24 and zone_minute < 60

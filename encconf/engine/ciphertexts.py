@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.engine import seal
+from encconf.engine import cipher
 from encconf.engine.cipher import split
 from encconf.engine.comments import comment_aad, stored
 from encconf.errors import ConfigError
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from encconf.engine.opening import Opened
+    from encconf.engine.reuse import Old
     from encconf.formats import Format
     from encconf.rules.selection import Chosen, Selection
-    from encconf.text.document import Document, Edit, Leaf
+    from encconf.text.document import Document, Edit, Value
 
 _NUMBERS = {"int", "float"}
 
@@ -34,35 +35,38 @@ class Ciphertexts:
         self._module = module
         self._sources = sources
         self._replaced = replaced
-        self.encrypt = seal.Encryptor(data_key)
+        self.encrypt = cipher.Encryptor(data_key)
 
-    def kept(self, plain: Document) -> list[Leaf | None]:
-        """For each leaf of a plaintext, the old leaf whose ciphertext it keeps, or None for a new value."""
+    def kept(self, plain: Document) -> list[Old | None]:
+        """For each leaf of a plaintext, what has the ciphertext that it keeps, or None for a new value."""
         return self._paired(self._sources, plain)
 
     def of_leaves(
         self,
         plain: Document,
         chosen: bytearray,
-        kept: list[Leaf | None],
+        kept: list[Old | None],
         *,
         retypes: bool,
         integers: bool = False,
-    ) -> tuple[list[str | None], bytearray]:
-        """Return the ciphertext of each leaf (None for a plaintext leaf), and whether it was a plain scalar.
+    ) -> tuple[list[Value], list[str | None], bytearray]:
+        """Return each leaf's value, its ciphertext (None for plaintext), and if that was a plain scalar.
 
         If ``retypes`` is True, a leaf takes the type of the ciphertext that it keeps, since an old sops may
-        have stored an integer as a float (see formats.json.token).  Otherwise, a leaf keeps only a ciphertext
-        of its own type.  If ``integers`` is True, an integer never becomes a float, nor a float an integer.
+        have stored an integer as a float (see `formats.json.Json.token`).  Otherwise, a leaf keeps only a
+        ciphertext of its own type.  If ``integers`` is True, an integer never becomes a float, nor a float an
+        integer.
         """
+        values: list[Value] = list(plain.leaves)
         encs: list[str | None] = [None] * len(plain.leaves)
         were_plain = bytearray(len(plain.leaves))
         new: list[int] = []
         # If the replaced file gets a new data key, its lines stay as they were.
         before = self._paired([self._replaced] if self._replaced and not self._sources else [], plain)
-        for index, (leaf, is_chosen, was) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
+        for index, (leaf, is_chosen, old) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
             if not is_chosen or leaf.data is None or (not leaf.data and not self._module.seals_empty):
                 continue
+            was = old[1] if old is not None else None
             if leaf.data == self._module.null and was is not None and was.sealed is None:
                 continue  # rops left it as plaintext, and would do so again
             if (
@@ -73,19 +77,19 @@ class Ciphertexts:
                     or (retypes and not (integers and {was.type, leaf.type} == _NUMBERS))
                 )
             ):
-                leaf.type, leaf.data = was.type, was.data
+                values[index] = was
                 encs[index] = was.sealed
             else:
                 new.append(index)
-                was = before[index]
-            were_plain[index] = was is not None and was.style == ""
+                old = before[index]
+            were_plain[index] = old is not None and old[0].style == ""
         made = self.encrypt.leaves([plain.leaves[index] for index in new])
         for index, enc in zip(new, made, strict=True):
             encs[index] = enc
-        return encs, were_plain
+        return values, encs, were_plain
 
-    def _paired(self, sources: Sequence[Opened], plain: Document) -> list[Leaf | None]:
-        """For each leaf, its old leaf in one of the sources, or None."""
+    def _paired(self, sources: Sequence[Opened], plain: Document) -> list[Old | None]:
+        """For each leaf, its old leaf in one of the sources with its value, or None."""
         if not sources:
             return [None] * len(plain.leaves)
         from encconf.engine.reuse import reused_leaves

@@ -6,7 +6,15 @@ import os
 
 from encconf import formats
 from encconf.engine.metadata import ciphertext_in
-from encconf.engine.opening import Opened, as_text, bounded, open_encrypted, open_text, refuse_ciphertexts
+from encconf.engine.opening import (
+    Opened,
+    as_text,
+    bounded,
+    no_values,
+    open_text,
+    open_values,
+    refuse_ciphertexts,
+)
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
     ConfigTypeError,
@@ -16,13 +24,12 @@ from encconf.errors import (
     LostBlockError,
     MissingFileError,
     PlaintextError,
-    UsageError,
     WrongTypeError,
     about,
 )
 from encconf.formats import goyaml, sniff
 from encconf.identities.credentials import Credentials
-from encconf.rules.selection import DEFAULT
+from encconf.text.document import OMITTED
 from encconf.text.path import Path, spell
 
 TYPE_CHECKING = False
@@ -206,55 +213,14 @@ def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, 
 
 
 @bounded
-def open_values(
-    text: str,
-    format: str | None,
-    credentials: Credentials | None,
-    cache: DataKeyCache | None,
-    name: str = "",
-) -> Opened:
-    """Open a text for its values.  Without ``format``, its content decides the format.
-
-    If sops stored a ``.toml`` or ``.env.sops`` as a binary file, the values are those of the text inside.
-    """
-    given = format
-    format = format or sniff.format_of(text, name)
-    inner = formats.of_inner(name) if format == "binary" and not given else ""
-    if format == "binary" and inner in ("", "binary"):
-        raise _no_values()
-    opened = open_encrypted(text, formats.get(format), credentials, comments=False, cache=cache)
-    if format != "binary":
-        return opened
-    from encconf.engine.plaintext import plain_text
-
-    document = formats.get(inner).scan(plain_text(opened))
-    if document.block is not None:
-        raise InputError("it was encrypted twice", hint="decrypt it once, then load the result")
-    for leaf in document.leaves:
-        leaf.sealed = ""  # all of the file was encrypted
-    metadata = opened.metadata.renewed(selection=DEFAULT)
-    return Opened(document, metadata, DEFAULT.choose(document), opened.data_key)
-
-
-@bounded
 def open_to_edit(
     text: str, format: str, masker: Masker | None, credentials: Credentials | None
 ) -> tuple[Opened, dict[str, Any]]:
     """Open a text with its comments, for `encconf.verbs.changes`, and return its values, too."""
-    if format == "binary":
-        raise _no_values()
+    if formats.get(format).single_value:
+        raise no_values()
     opened = open_text(text, format=format, credentials=credentials)
-    # The values are filled into the trees of a document, and those of the opened one are still needed.
-    document = formats.get(format).scan(text)
-    for leaf, known in zip(document.leaves, opened.document.leaves, strict=True):
-        leaf.type, leaf.data, leaf.sealed = known.type, known.data, known.sealed
-    copy = Opened(document, opened.metadata, opened.chosen, opened.data_key)
-    return opened, only(values_of(copy, {}, masker))
-
-
-def _no_values() -> UsageError:
-    hint = "get them with decrypt; if it has another format, give it: format='yaml'"
-    return UsageError("a binary file has bytes, not values", hint=hint)
+    return opened, only(values_of(opened, {}, masker))
 
 
 def resolved(
@@ -271,7 +237,7 @@ def resolved(
         return [{} for _ in files]
     from encconf.sources import references
 
-    places = [(name, opened.document, opened.covered) for name, opened in files]
+    places = [(name, opened.document, opened.values, opened.covered) for name, opened in files]
     return references.resolve(places, resolve, credentials or Credentials.from_env(), under)
 
 
@@ -281,7 +247,7 @@ def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -
     document = opened.document
     refuse_ciphertexts(opened)
     module = formats.get(document.format)
-    if not module.shows_types(document):
+    if not module.shows_types(document, opened.values):
         from encconf.engine.plaintext import plain_text
 
         trees = module.load_plain(plain_text(opened))
@@ -289,15 +255,11 @@ def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -
             _node(trees[0], document.leaves[index])[document.leaves[index].step] = text
         if masker is not None:
             for index, leaf in enumerate(document.leaves):
-                if leaf.sealed is not None or index in texts:
+                if opened.values[index].sealed is not None or index in texts:
                     node = _node(trees[0], leaf)
                     node[leaf.step] = masker(node[leaf.step])
         return trees
-    for index, text in texts.items():
-        leaf = document.leaves[index]
-        leaf.data = text.encode()
-        leaf.sealed = leaf.sealed or ""  # a secret from elsewhere is one
-    return _values(document, masker)
+    return _values(opened.with_texts(texts) if texts else opened, masker)
 
 
 def _node(tree: Any, leaf: Leaf) -> Any:
@@ -307,15 +269,16 @@ def _node(tree: Any, leaf: Leaf) -> Any:
     return tree
 
 
-def _values(document: Document, masker: Masker | None = None) -> list[dict[str, Any]]:
-    """Fill the trees of a decrypted document with Python values."""
+def _values(opened: Opened, masker: Masker | None = None) -> list[dict[str, Any]]:
+    """Return the trees of an opened document with Python values."""
     parse = goyaml.parse
+    document = opened.document
     module = formats.get(document.format)
     integral = not module.tells_integers(document)  # whether floats may be integers
-    comments: list[Leaf] = []
-    for leaf in document.leaves:
-        kind = leaf.type
-        data = leaf.data
+    values: list[object] = []
+    for index, found in enumerate(opened.values):
+        kind = found.type
+        data = found.data
         value: object
         if data is None:
             value = None
@@ -325,21 +288,23 @@ def _values(document: Document, masker: Masker | None = None) -> list[dict[str, 
             except UnicodeDecodeError:
                 value = data
         elif kind == "comment":
-            comments.append(leaf)
+            values.append(OMITTED)
             continue
+        elif module.flat:
+            from encconf.formats.flat import word
+
+            value = word(kind, data)
         else:
             if integral and kind == "float" and len(data) < 16 and data.lstrip(b"-").isdigit():
                 kind = "int"
             try:
                 value = parse(kind, data)
             except ValueError:
+                path = spell(document.leaves[index].path)
                 raise DecryptError(
-                    f"the value at {spell(leaf.path)} does not have the type it is marked with ({kind})"
+                    f"the value at {path} does not have the type it is marked with ({kind})"
                 ) from None
-        if masker is not None and leaf.sealed is not None:
+        if masker is not None and found.sealed is not None:
             value = masker(value)
-        leaf.scope.node[leaf.step] = value
-    for leaf in reversed(comments):
-        del leaf.scope.node[leaf.step]
-    module.settle(document)
-    return document.trees
+        values.append(value)
+    return module.loaded(document, values)

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 import struct
+from itertools import compress
 
 from encconf.engine import cipher
 from encconf.engine.sha2 import compare_digest, hmac_sha256, sha256, sha512
@@ -29,10 +30,12 @@ from encconf.text.words import is_usual_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import TypeVar
 
-    from encconf.text.document import Document, Leaf, Scope
+    from encconf.text.document import Document, Leaf, Scope, Value
 
+    T = TypeVar("T")
     Settings = Mapping[str, str | bool]
 
 _MARK, _STRICT_LABEL = b"ENCCONF2", b"encconf strict v2"
@@ -46,50 +49,55 @@ _ONLY_ENCRYPTED = sha256(b"sops").digest()
 _TYPE_CODES = {"str": 1, "int": 2, "float": 3, "bool": 4, "time": 5, "null": 6, "comment": 7}
 
 
-def _counted(document: Document, chosen: bytearray, only_encrypted: bool) -> Iterable[Leaf]:
-    if only_encrypted:
-        return [leaf for leaf, is_chosen in zip(document.leaves, chosen, strict=True) if is_chosen]
-    return document.leaves
+def _counted(values: Sequence[T], chosen: bytearray, only_encrypted: bool) -> Sequence[T]:
+    return list(compress(values, chosen)) if only_encrypted else values
 
 
-def digest(document: Document, chosen: bytearray, only_encrypted: bool) -> str:
-    """The hash that sops stores as the MAC: SHA-512 over the leaves' bytes, in upper-case hexadecimal."""
+def digest(values: Sequence[Value], chosen: bytearray, only_encrypted: bool) -> str:
+    """The hash that sops stores as the MAC: SHA-512 over the values' bytes, in upper-case hexadecimal."""
     found = sha512(_ONLY_ENCRYPTED if only_encrypted else b"")
-    leaves = _counted(document, chosen, only_encrypted)
-    found.update(b"".join([leaf.data for leaf in leaves if leaf.data and leaf.type != "comment"]))
+    counted = _counted(values, chosen, only_encrypted)
+    found.update(b"".join([value.data for value in counted if value.data and value.type != "comment"]))
     return found.hexdigest().upper()
 
 
-def _structure(document: Document, chosen: bytearray, settings: Settings, *, exact: bool = False) -> bytes:
+def _structure(
+    document: Document,
+    values: Sequence[Value],
+    chosen: bytearray,
+    settings: Settings,
+    *,
+    exact: bool = False,
+) -> bytes:
     """Return the hash of the rule, the shape, the types and the values.
 
     ``exact`` distinguishes unencrypted floats such as ``1.0`` from integers, as in files of older versions.
     """
     only_encrypted = bool(settings.get("mac_only_encrypted"))
-    leaves = list(_counted(document, chosen, only_encrypted))
+    counted = _counted(values, chosen, only_encrypted)
     # With only_encrypted, plaintext values may be added and removed: only places of encrypted ones count.
-    shape = _places(leaves) if only_encrypted else document.shape
-    values = [leaf.data or b"" for leaf in leaves]
+    shape = _places(_counted(document.leaves, chosen, True)) if only_encrypted else document.shape
+    datas = [value.data or b"" for value in counted]
     rule = [f"{name}={value}" for name, value in sorted(settings.items())]
-    found = sha256(b"%d %d %d;" % (len(rule), len(shape), len(leaves)))
+    found = sha256(b"%d %d %d;" % (len(rule), len(shape), len(datas)))
     found.update(_lengths(rule))
     found.update(_bytes(rule))
     if not only_encrypted:
         found.update(chosen)
     found.update(_lengths(shape))
     found.update(_bytes(shape))
-    types = bytearray(map(_TYPE_CODES.__getitem__, [leaf.type for leaf in leaves]))
+    types = bytearray(map(_TYPE_CODES.__getitem__, [value.type for value in counted]))
     if _TYPE_CODES["float"] in types and not exact and not only_encrypted:
-        for at, leaf in enumerate(leaves):
-            if leaf.type == "float" and not chosen[at] and values[at].removeprefix(b"-").isdigit():
+        for at, value in enumerate(counted):
+            if value.type == "float" and not chosen[at] and datas[at].removeprefix(b"-").isdigit():
                 types[at] = _TYPE_CODES["int"]
     found.update(types)
-    found.update(_lengths(values))
-    found.update(b"".join(values))
+    found.update(_lengths(datas))
+    found.update(b"".join(datas))
     return found.digest()
 
 
-def _places(leaves: list[Leaf]) -> list[str]:
+def _places(leaves: Sequence[Leaf]) -> list[str]:
     """The places of leaves, as tokens.  Collections are numbered in order; list items are not."""
     numbers: dict[int, int] = {}
     tokens: list[str] = []
@@ -134,13 +142,14 @@ def _nonce_before(data_key: bytes, salt: bytes, date: bytes, structure: bytes) -
 
 def seal_mac(
     document: Document,
+    values: Sequence[Value],
     chosen: bytearray,
     settings: Settings,
     data_key: bytes,
     lastmodified: str,
     purpose: bytes = ORDINARY,
 ) -> str:
-    """Return the ``ENC[…]`` text of the document's MAC, with the strict check in its nonce.
+    """Return the ``ENC[…]`` text of the MAC of a document's values, with the strict check in its nonce.
 
     ``settings`` are the members of the ``sops`` block that say what is encrypted.  ``purpose`` is the
     additional data of the MAC, with ``%b`` in place of the date.  With any purpose other than `ORDINARY`,
@@ -148,8 +157,8 @@ def seal_mac(
     """
     only_encrypted = bool(settings.get("mac_only_encrypted"))
     date = purpose % lastmodified.encode()
-    nonce = _nonce(data_key, date, _structure(document, chosen, settings))
-    value = digest(document, chosen, only_encrypted).encode()
+    nonce = _nonce(data_key, date, _structure(document, values, chosen, settings))
+    value = digest(values, chosen, only_encrypted).encode()
     return cipher.encode(cipher.aes_gcm(data_key).encrypt(nonce, value, date), nonce, "str")
 
 
@@ -159,6 +168,7 @@ def _is_date(text: str) -> bool:
 
 def check_mac(
     document: Document,
+    values: Sequence[Value],
     chosen: bytearray,
     settings: Settings,
     data_key: bytes,
@@ -166,7 +176,7 @@ def check_mac(
     mac: str | None,
     purpose: bytes = ORDINARY,
 ) -> None:
-    """Check a decrypted document against its stored MAC.  ``purpose`` is as for `seal_mac`.
+    """Check the values of a document against its stored MAC.  ``purpose`` is as for `seal_mac`.
 
     Raises MacMissingError or MacMismatchError.  Neither shows the MAC, which is a hash of the plaintexts.
     """
@@ -184,14 +194,14 @@ def check_mac(
     if stored is None or parts is None:
         what = "the file's MAC cannot be decrypted: it or lastmodified was changed"
         raise MacMismatchError(what, hint=hint)
-    if not compare_digest(stored, digest(document, chosen, only_encrypted).encode()):
+    if not compare_digest(stored, digest(values, chosen, only_encrypted).encode()):
         raise MacMismatchError("MAC mismatch: a value was changed, added, moved or removed", hint=hint)
     nonce = parts[1]
     if nonce[:8] not in (_MARK, _OLD_MARK):
         return  # another program's
 
     def wanted(*, exact: bool) -> bytes:
-        structure = _structure(document, chosen, settings, exact=exact)
+        structure = _structure(document, values, chosen, settings, exact=exact)
         if nonce[:8] == _OLD_MARK:
             return _nonce_before(data_key, nonce[8:16], date, structure)
         return _nonce(data_key, date, structure)

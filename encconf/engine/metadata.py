@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from encconf.engine.opening import Opened
+
 
 LAYOUT_AAD = b"encconf layout 1"
 """Additional data of the layout record's ciphertext.  That of a value always ends with a colon."""
@@ -145,7 +147,7 @@ class Metadata(Record):
         return dict(sorted(block.items()))
 
 
-def ciphertext_in(document: Document, known: Document | None = None) -> str | None:
+def ciphertext_in(document: Document, known: Opened | None = None) -> str | None:
     """Return where a text without a block has a ciphertext, or None if it is plaintext.
 
     A ciphertext is a whole value, or a whole comment as sops writes it.  A text that only quotes one is
@@ -153,9 +155,9 @@ def ciphertext_in(document: Document, known: Document | None = None) -> str | No
     """
     if PREFIX not in document.text:
         return None
-    if document.format == "binary":
+    if formats.get(document.format).single_value:
         return "a value in it" if sniff.has_ciphertext(document.text) else None
-    values = {leaf.data for leaf in known.leaves} if known is not None else ()
+    values = {value.data for value in known.values} if known is not None else ()
     for leaf in document.leaves:
         if is_ciphertext(leaf.data) and leaf.data not in values:
             return f"the value at {spell(leaf.path)}"

@@ -8,30 +8,35 @@ from __future__ import annotations
 from functools import wraps
 
 from encconf import formats
-from encconf.engine import mac, seal
+from encconf.engine import cipher, mac
 from encconf.engine.cipher import PREFIX, is_ciphertext
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     DecryptError,
+    InputError,
     LimitError,
     MacMismatchError,
     ParseError,
     UnmergedError,
+    UsageError,
     WrongTypeError,
 )
-from encconf.formats import Format, goyaml
+from encconf.formats import Format, goyaml, sniff
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
+from encconf.rules.selection import DEFAULT
+from encconf.text.document import Unsealed, Value
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import ParamSpec, TypeVar
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, ParamSpec, TypeVar
 
     from encconf.envelope.cache import DataKeyCache
+    from encconf.formats.emit import Notes
     from encconf.rules.selection import Chosen
-    from encconf.text.document import Document, Edit
+    from encconf.text.document import Comment, Document, Edit
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -81,16 +86,38 @@ def as_text(given: object, *, binary: bool = False) -> str:
 
 
 class Opened(Record):
-    """An encrypted document whose leaves are decrypted, with its metadata and data key.
+    """An encrypted document, its metadata and data key, and beside it what its ciphertexts hold.
 
-    ``comments`` are the edits that decrypt its comments, or None if they were not requested.
+    ``values`` has the value of each leaf, and ``comments`` the document's comments, those that are encrypted
+    with their plaintexts, if they were requested; ``comment_edits`` decrypt them.  If the document's block
+    does not say what ``metadata`` does, it is not ``current``, and must be written again.
     """
 
     document: Document
     metadata: Metadata
     chosen: Chosen
     data_key: bytes
-    comments: list[Edit] | None = None
+    values: list[Value]
+    comments: Sequence[Comment] = ()
+    comment_edits: Sequence[Edit] = ()
+    current: bool = True
+
+    def replace(self, **changes: Any) -> Opened:
+        """Return this with other values for the named fields."""
+        return Opened(**{**vars(self), **changes})
+
+    def with_texts(self, texts: Mapping[int, str]) -> Opened:
+        """Return this with secrets from elsewhere in place of some values, by the number of their leaf."""
+        values = list(self.values)
+        for index, text in texts.items():
+            values[index] = Unsealed("str", text.encode(), (values[index].sealed or "").encode())
+        return self.replace(values=values)
+
+    def trees(self) -> tuple[list[Any], Notes]:
+        """Return the values as trees, and the comments in them.  See `encconf.formats.emit.trees_of`."""
+        from encconf.formats.emit import trees_of
+
+        return trees_of(self.document, self.values, self.comments)
 
     @property
     def covered(self) -> bytearray | None:
@@ -101,6 +128,7 @@ class Opened(Record):
         """Raise MacMissingError or MacMismatchError.  ``purpose`` is as for `mac.check_mac`."""
         mac.check_mac(
             self.document,
+            self.values,
             self.chosen.leaves,
             self.metadata.selection.to_entries(),
             self.data_key,
@@ -134,8 +162,8 @@ def open_encrypted(
 
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials, cache)
     credentials.audit("decrypt", document.text)
-    seal.unseal(document, chosen.leaves, data_key, accept_plain=accept_plain)
-    opened = Opened(document, metadata, chosen, data_key)
+    values = cipher.unseal(document, chosen.leaves, data_key, accept_plain=accept_plain)
+    opened = Opened(document, metadata, chosen, data_key, values)
     if not ignore_mac:
         try:
             opened.check_mac()
@@ -143,44 +171,86 @@ def open_encrypted(
             if metadata.unmerged is not None:
                 hint = "resolve it with: encconf edit FILE"
                 raise UnmergedError(metadata.unmerged, hint=hint) from None
-            _as_spelled_by_sops(opened)
+            opened = _as_spelled_by_sops(opened)
             try:
                 opened.check_mac()
             except MacMismatchError:
-                _as_older_sops(format, opened)
+                opened = _as_older_sops(format, opened)
                 opened.check_mac()
-    without_nulls(document)
-    return opened
+    return opened if format.null is None else opened.replace(values=without_nulls(document, opened.values))
 
 
-def without_nulls(document: Document) -> None:
-    """Make strings of what another program takes for a null (`Format.null`).  The MAC is checked by now."""
-    if (null := formats.get(document.format).null) is not None:
-        for leaf in document.leaves:
-            if leaf.data is None:
-                leaf.type, leaf.data = "str", null
+def without_nulls(document: Document, values: list[Value]) -> list[Value]:
+    """Return the values with strings for what another program takes for a null (`Format.null`).
+
+    The MAC must be checked before, since it leaves out nulls.
+    """
+    if (null := formats.get(document.format).null) is None:
+        return values
+    return [Value("str", null) if value.data is None else value for value in values]
 
 
-def _as_spelled_by_sops(opened: Opened) -> None:
-    """Count encrypted booleans and floats in sops's spelling.
+def _as_spelled_by_sops(opened: Opened) -> Opened:
+    """Return the opened document with encrypted booleans and floats in sops's spelling.
 
     sops also reads others, such as ``true`` and ``1e3``.  rops counts floats as they are spelled.
     """
-    for leaf in opened.document.leaves:
-        if leaf.sealed is None or leaf.type not in ("bool", "float"):
+    values = list(opened.values)
+    for index, value in enumerate(values):
+        if value.sealed is None or value.type not in ("bool", "float"):
             continue
-        value = goyaml.parse(leaf.type, leaf.data)
-        if isinstance(value, (bool, float)):
-            leaf.data = goyaml.stored(value)[1]
+        number = goyaml.parse(value.type, value.data)
+        if isinstance(number, (bool, float)):
+            values[index] = Unsealed(value.type, goyaml.stored(number)[1], value.sealed.encode())
+    return opened.replace(values=values)
 
 
-def _as_older_sops(format: Format, opened: Opened) -> None:
-    """Read plaintext numbers as floats, as sops before 3.13.2 did."""
-    for leaf, is_chosen in zip(opened.document.leaves, opened.chosen.leaves, strict=True):
-        if not is_chosen and format.fragile(leaf):
+def _as_older_sops(format: Format, opened: Opened) -> Opened:
+    """Return the opened document with plaintext numbers as floats, as sops before 3.13.2 reads them."""
+    values = list(opened.values)
+    for index, leaf in enumerate(opened.document.leaves):
+        if not opened.chosen.leaves[index] and format.fragile(leaf):
             assert leaf.data is not None
             number = float(leaf.data) or -0.0  # a zero is fragile when it is spelled -0
-            leaf.type, leaf.data = "float", goyaml.format_float(number)
+            values[index] = Value("float", goyaml.format_float(number))
+    return opened.replace(values=values)
+
+
+@bounded
+def open_values(
+    text: str,
+    format: str | None,
+    credentials: Credentials | None,
+    cache: DataKeyCache | None,
+    name: str = "",
+) -> Opened:
+    """Open a text for its values.  Without ``format``, its content decides the format.
+
+    If sops stored a ``.toml`` or ``.env.sops`` as a binary file, the values are those of the text inside.
+    """
+    given = format
+    format = format or sniff.format_of(text, name)
+    single = formats.get(format).single_value
+    inner = formats.of_inner(name) if single and not given else format
+    if formats.get(inner).single_value:
+        raise no_values()
+    opened = open_encrypted(text, formats.get(format), credentials, comments=False, cache=cache)
+    if not single:
+        return opened
+    from encconf.engine.plaintext import plain_text
+
+    document = formats.get(inner).scan(plain_text(opened))
+    if document.block is not None:
+        raise InputError("it was encrypted twice", hint="decrypt it once, then load the result")
+    # All of it was encrypted.
+    values: list[Value] = [Unsealed(leaf.type, leaf.data, b"") for leaf in document.leaves]
+    metadata = opened.metadata.renewed(selection=DEFAULT)
+    return Opened(document, metadata, DEFAULT.choose(document), opened.data_key, values)
+
+
+def no_values() -> UsageError:
+    hint = "get them with decrypt; if it has another format, give it: format='yaml'"
+    return UsageError("a binary file has bytes, not values", hint=hint)
 
 
 @bounded
@@ -204,21 +274,21 @@ def open_text(
     )
     from encconf.engine.comments import open_comments
 
-    opened.comments = open_comments(opened, notify)
-    return opened
+    return open_comments(opened, notify)
 
 
 def still_sealed(opened: Opened) -> DecryptError | None:
     """Return the error for a value that is still a ciphertext after decryption, or None."""
-    for leaf in opened.document.leaves:
-        if leaf.data and leaf.data.startswith(_CIPHERTEXT) and is_ciphertext(leaf.data):
-            if leaf.sealed is None:
+    for index, value in enumerate(opened.values):
+        if value.data and value.data.startswith(_CIPHERTEXT) and is_ciphertext(value.data):
+            if value.sealed is None:
                 what = "is encrypted, but the file's selection leaves it out, so it is not decrypted"
                 hint = "restore the file's selection, or an older version of the file"
             else:
                 what = "was encrypted twice: the file had lost its sops block before"
                 hint = "decrypt the file once (encconf decrypt), then put back the block that it had before"
-            return DecryptError(f"the value at {spell(leaf.path)} {what}", hint=hint)
+            path = spell(opened.document.leaves[index].path)
+            return DecryptError(f"the value at {path} {what}", hint=hint)
     return None
 
 

@@ -11,8 +11,9 @@ from itertools import accumulate
 from encconf import formats
 from encconf.engine.cipher import split, unlock
 from encconf.engine.metadata import LAYOUT_AAD
-from encconf.errors import EncconfError
+from encconf.errors import EmitError, EncconfError
 from encconf.text.document import Document, Edit, Leaf, Part, overlap, splice
+from encconf.text.path import Path, spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
     document = opened.document
     text = document.text
     module = formats.get(document.format)
-    comments = opened.comments or []
-    literals = _literals(module, document)
+    comments = opened.comment_edits
+    literals = _literals(module, opened)
     detach = module.detach(document)
     canonical = splice(text, _around(literals, comments, text) + detach)
     packed = open_layout(opened)
@@ -50,7 +51,7 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
     if record.whole is None and (edits := layouts.apply(record, module, document, literals)) is not None:
         result = layouts.finish(record, module, splice(text, _around(edits, comments, text) + detach))
     # A record that is older than the file can give a text with other values.
-    return result if result is not None and _says(module, result, document) else canonical
+    return result if result is not None and _says(module, result, opened) else canonical
 
 
 def moved_document(opened: Opened) -> Document | None:
@@ -60,11 +61,11 @@ def moved_document(opened: Opened) -> Document | None:
     caller checks that the format reads every value as it was encrypted.
     """
     document = opened.document
-    if opened.metadata.layout is not None or _is_special(document):
+    if opened.metadata.layout is not None or _is_special(opened):
         return None
     module = formats.get(document.format)
-    literals = _literals(module, document)
-    edits = sorted([*filter(None, literals), *(opened.comments or []), *module.detach(document)])
+    literals = _literals(module, opened)
+    edits = sorted([*filter(None, literals), *opened.comment_edits, *module.detach(document)])
     if overlap(edits):
         return None
     from bisect import bisect_left
@@ -78,22 +79,20 @@ def moved_document(opened: Opened) -> Document | None:
     moved = Document(splice(document.text, edits), document.format)
     moved.trees, moved.shape, moved.merges = document.trees, document.shape, document.merges
     moved.regular = document.regular
-    for leaf, edit in zip(document.leaves, literals, strict=True):
+    for leaf, value, edit in zip(document.leaves, opened.values, literals, strict=True):
         start = now(leaf.start)
         end = now(edit[0]) + len(edit[2]) if edit is not None else now(leaf.end)
         moved.leaves.append(
-            Leaf(leaf.scope, leaf.step, start, end, leaf.style, leaf.type, leaf.data, leaf.note)
+            Leaf(leaf.scope, leaf.step, start, end, leaf.style, value.type, value.data, leaf.note)
         )
     for part in document.parts:
         moved.parts.append(Part(now(part.start)))
     return moved
 
 
-def _is_special(document: Document) -> bool:
-    """Whether a document has comments among its leaves, or values that may extend over the lines below."""
-    from encconf.engine.torn_quotes import quoted
-
-    return any(leaf.type == "comment" for leaf in document.leaves) or bool(quoted(document))
+def _is_special(opened: Opened) -> bool:
+    """Whether a document has comments among its values, or values that may extend over the lines below."""
+    return any(value.type == "comment" for value in opened.values) or bool(quoted(opened))
 
 
 def text_to_change(opened: Opened) -> str:
@@ -102,24 +101,22 @@ def text_to_change(opened: Opened) -> str:
     Raises EmitError where a value cannot be separated from the lines below it.
     """
     text = plain_text(opened)
-    from encconf.engine.torn_quotes import quoted, refuse_torn
-
-    if before := quoted(opened.document):
+    if before := quoted(opened):
         refuse_torn(formats.get(opened.document.format).scan(text), before)
     return text
 
 
-def _literals(module: Format, document: Document) -> list[Edit | None]:
-    literal = module.literal
+def _literals(module: Format, opened: Opened) -> list[Edit | None]:
+    literal, document = module.literal, opened.document
     return [
-        literal(document, leaf, leaf.type, leaf.data)
-        if leaf.sealed is not None and leaf.data is not None and leaf.type != "comment"
+        literal(document, leaf, value.type, value.data)
+        if value.sealed is not None and value.data is not None and value.type != "comment"
         else None
-        for leaf in document.leaves
+        for leaf, value in zip(document.leaves, opened.values, strict=True)
     ]
 
 
-def _around(literals: Sequence[Edit | None], comments: list[Edit], text: str) -> list[Edit]:
+def _around(literals: Sequence[Edit | None], comments: Sequence[Edit], text: str) -> list[Edit]:
     """Combine the edits of values and comments.  The header of a block scalar may contain a comment."""
     edits = sorted(filter(None, literals))
     apart: list[Edit] = []
@@ -144,13 +141,46 @@ def open_layout(opened: Opened) -> bytes | None:
     return unlock(opened.data_key, parts[0], parts[1], LAYOUT_AAD)
 
 
-def _says(module: Format, text: str, document: Document) -> bool:
-    """Whether a plaintext holds exactly the values of a decrypted document."""
+def _says(module: Format, text: str, opened: Opened) -> bool:
+    """Whether a plaintext holds exactly the values of an opened document."""
     try:
         found = module.scan(text)
     except EncconfError:
         return False
-    wanted = [leaf for leaf in document.leaves if leaf.type != "comment"]
+    pairs = zip(opened.document.leaves, opened.values, strict=True)
+    wanted = [(leaf, value) for leaf, value in pairs if value.type != "comment"]
     from encconf.engine.reuse import tokens
 
-    return found.shape == document.shape and tokens(found.leaves, module) == tokens(wanted, module)
+    return found.shape == opened.document.shape and tokens(found.leaves, found.leaves, module) == tokens(
+        [leaf for leaf, _ in wanted], [value for _, value in wanted], module
+    )
+
+
+# --- values that begin with a quote --------------------------------------------------------------
+#
+# In a dotenv file that sops wrote, a value may begin with a quote and not end with one.  In the plaintext,
+# such a value extends to the next quote of its kind, and the lines in between, which held other values,
+# become part of it.
+
+
+def quoted(opened: Opened) -> set[tuple[Path, bytes]]:
+    """Return the paths and bytes of the values that begin with a quote.  Few files have any."""
+    return {
+        (leaf.path, value.data)
+        for leaf, value in zip(opened.document.leaves, opened.values, strict=True)
+        if value.data and value.data.lstrip(b" \t").startswith((b'"', b"'"))
+    }
+
+
+def refuse_torn(plain: Document, before: set[tuple[Path, bytes]]) -> None:
+    """Raise EmitError if one of the `quoted` values extends over other values in a plaintext."""
+    if not before:
+        return
+    unclosed = formats.get(plain.format).unclosed
+    for leaf in plain.leaves:
+        first = unclosed(plain, leaf)
+        if first is not None and (leaf.path, first) in before:
+            raise EmitError(
+                f"the value at {spell(leaf.path)} begins with a quote that ends several lines later",
+                hint="put the whole value in the other kind of quotes, with: encconf edit FILE",
+            )

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import re
-
+from encconf import formats
 from encconf.engine.cipher import PREFIX, split
 from encconf.envelope.groups import only_in, quorum, removes_access
 from encconf.record import Record
+from encconf.text.path import called_a_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from encconf.rules.selection import Chosen, Selection
     from encconf.text.document import Document, Leaf
     from encconf.text.path import Path
-
-
-_SECRET = (
-    r"(?:^|[^a-z]|(?<=[a-z])(?=[A-Z]))"
-    r"(?i:passw(?:or)?d|passwd|pwd|passphrase|secret|token|credentials?|dsn"
-    r"|(?:api|private|secret|access|signing|encryption|master|shared|ssh|auth)[-_. ]?key)s?\Z"
-)
 
 
 class Plan(Record):
@@ -98,7 +91,7 @@ class Plan(Record):
     @property
     def reselects(self) -> bool:
         """Whether the selection changes.  A binary file is one value, which is always encrypted."""
-        selects = self.selects and self.document.format != "binary"
+        selects = self.selects and not formats.get(self.document.format).single_value
         return selects and self.metadata.selection != self.rule.selection
 
     @property
@@ -152,8 +145,6 @@ class Outcome:
 
 def _chosen(document: Document, selection: Selection) -> Chosen:
     if selection.needs_comments and not document.comments:
-        from encconf import formats
-
         document = formats.get(document.format).scan(document.text, comments=True)
     return selection.choose(document)
 
@@ -172,9 +163,3 @@ class Seen:
             for path, type in types.items()
         ]
         self.alone = alone
-
-
-def called_a_secret(path: Path) -> bool:
-    """Whether the last key of a path names a secret."""
-    step = next((step for step in reversed(path) if isinstance(step, str)), "")
-    return re.search(_SECRET, step) is not None

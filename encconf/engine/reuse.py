@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 
 from encconf.engine.comments import comment_aad, stored
-from encconf.engine.plan import called_a_secret
 from encconf.text.align import align
-from encconf.text.document import Document, Leaf, aads
+from encconf.text.document import aads
+from encconf.text.path import called_a_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
     from encconf.engine.opening import Opened
     from encconf.formats import Format
+    from encconf.text.document import Comment, Document, Leaf, Value
 
     Token = tuple[bytes, tuple[str, bytes | None]]
+    Old = tuple[Leaf, Value]
+    """A leaf of an encrypted text, and its value."""
 
 
 # --- the data key --------------------------------------------------------------------------------
@@ -46,7 +49,8 @@ def author_knew(old: Opened, plain: Document) -> bool:
     not know our secrets.  So the file must have at least half of the plaintext's values that are hard to
     guess, encrypted and at the same places, and at least one of them.
     """
-    known = {(leaf.path, leaf.type, leaf.data) for leaf in old.document.leaves if leaf.sealed is not None}
+    pairs = zip(old.document.leaves, old.values, strict=True)
+    known = {(leaf.path, value.type, value.data) for leaf, value in pairs if value.sealed is not None}
     hard = [leaf for leaf in plain.leaves if is_hard_to_guess(leaf)]
     same = sum((leaf.path, leaf.type, leaf.data) in known for leaf in hard)
     return 0 < len(hard) <= same * 2
@@ -74,48 +78,48 @@ def is_hard_to_guess(leaf: Leaf) -> bool:
 # --- ciphertexts ---------------------------------------------------------------------------------
 
 
-def tokens(leaves: list[Leaf], module: Format) -> list[Token]:
+def tokens(leaves: Sequence[Leaf], values: Sequence[Value], format: Format) -> list[Token]:
     """What must be equal for a ciphertext to be reused: place, type and bytes."""
-    return list(zip(aads(leaves), map(module.token, leaves), strict=True))
+    return list(zip(aads(leaves), map(format.token, values), strict=True))
 
 
-def reused_leaves(sources: Sequence[Opened], plain: Document, module: Format) -> list[Leaf | None]:
+def reused_leaves(sources: Sequence[Opened], plain: Document, format: Format) -> list[Old | None]:
     """For each leaf of a plaintext, the old leaf whose ciphertext it keeps, or None for a new value."""
-    reused: list[Leaf | None] = [None] * len(plain.leaves)
-    now = tokens(plain.leaves, module)
+    reused: list[Old | None] = [None] * len(plain.leaves)
+    now = tokens(plain.leaves, plain.leaves, format)
     for source in sources:
-        old = source.document.leaves
+        leaves, values = source.document.leaves, source.values
         # Two branches may share a ciphertext from their common past: it is reused once.
-        used = {leaf.sealed for leaf in filter(None, reused) if leaf.sealed is not None}
-        for at, index in enumerate(align(tokens(old, module), now)):
-            if index is not None and reused[at] is None and old[index].sealed not in used:
-                reused[at] = old[index]
+        used = {value.sealed for _, value in filter(None, reused) if value.sealed is not None}
+        for at, index in enumerate(align(tokens(leaves, values, format), now)):
+            if index is not None and reused[at] is None and values[index].sealed not in used:
+                reused[at] = leaves[index], values[index]
     return reused
 
 
 def reused_comments(
-    sources: Sequence[Opened], plain: Document, final: Document, module: Format
+    sources: Sequence[Opened], plain: Document, final: Document, format: Format
 ) -> dict[int, str]:
     """Return the ciphertexts that comments of the ``final`` text keep, by the comment's number."""
     reused: dict[int, str] = {}
-    now = _with_comments(plain.leaves, final, module)
+    now = _with_comments(plain.leaves, final.leaves, final.comments, format)
     for opened in sources:
-        before = _with_comments(opened.document.leaves, opened.document, module)
+        before = _with_comments(opened.values, opened.document.leaves, opened.comments, format)
         taken = align([token for token, _, _ in before], [token for token, _, _ in now])
         used = set(reused.values())
         for (_, index, _), source in zip(now, taken, strict=True):
             enc = before[source][2] if source is not None else None
             if index is not None and enc is not None and index not in reused and enc not in used:
                 reused[index] = enc
-        _add_misplaced(reused, opened.document, final)
+        _add_misplaced(reused, opened.comments, final)
     return reused
 
 
-def _add_misplaced(reused: dict[int, str], old: Document, final: Document) -> None:
+def _add_misplaced(reused: dict[int, str], old: Sequence[Comment], final: Document) -> None:
     """Keep the ciphertexts of comments that sops encrypted for another place as well."""
     used = set(reused.values())
     astray: dict[bytes, list[str]] = {}
-    for comment in reversed(old.comments):
+    for comment in reversed(old):
         if comment.misplaced and comment.sealed and comment.sealed not in used:
             astray.setdefault(stored(comment), []).append(comment.sealed)
     if not astray:
@@ -127,17 +131,17 @@ def _add_misplaced(reused: dict[int, str], old: Document, final: Document) -> No
 
 
 def _with_comments(
-    leaves: list[Leaf], document: Document, module: Format
+    values: Sequence[Value], leaves: Sequence[Leaf], comments: Sequence[Comment], format: Format
 ) -> list[tuple[Token, int | None, str | None]]:
-    """Return the tokens of leaves and comments in text order, with each comment's number and ciphertext.
+    """Return the tokens of values and comments in text order, with each comment's number and ciphertext.
 
-    ``leaves`` have the plaintexts.  ``document``, with as many leaves, has the places and comments.
+    ``leaves`` have the places of the values.
     """
     items: list[tuple[int, tuple[Token, int | None, str | None]]] = [
-        (place.start, (token, None, leaf.sealed))
-        for leaf, place, token in zip(leaves, document.leaves, tokens(leaves, module), strict=True)
+        (leaf.start, (token, None, value.sealed))
+        for value, leaf, token in zip(values, leaves, tokens(leaves, values, format), strict=True)
     ]
-    for index, comment in enumerate(document.comments):
+    for index, comment in enumerate(comments):
         token = (comment_aad(comment.scope.aad), ("comment", stored(comment)))
         items.append((comment.start, (token, index, comment.sealed)))
     items.sort(key=lambda item: item[0])

@@ -28,8 +28,9 @@ from encconf.errors import (
     UsageError,
 )
 from encconf.identities.credentials import Credentials
+from encconf.record import Record
 from encconf.rules.selection import DEFAULT, Chosen, Selection
-from encconf.text.document import Document, Edit, Leaf, overlap, splice
+from encconf.text.document import Document, Edit, Value, overlap, splice
 from encconf.text.path import spell
 from encconf.text.printable import listed
 
@@ -38,8 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from encconf.engine.opening import Notify
+    from encconf.engine.reuse import Old
     from encconf.formats import Prepared
     from encconf.rules.config import Rule
+
+    Final = tuple[Document, list[Edit], list[Value | None]]
+    """A text with encrypted values, the edits that encrypt its comments, and values for `comes_back`."""
 
 
 @bounded
@@ -67,11 +72,11 @@ def encrypt(
     selection = _selection(rule, replaced, format, notify)
     plain = scan_plain(text, format) if isinstance(text, str) else _refuse_block(text)
     if replaced is not None:
-        from encconf.engine.torn_quotes import quoted, refuse_torn
+        from encconf.engine.plaintext import quoted, refuse_torn
 
-        refuse_torn(plain, quoted(replaced.document))
-    if format != "binary":
-        place = ciphertext_in(plain, replaced.document if replaced is not None else None)
+        refuse_torn(plain, quoted(replaced))
+    if not formats.get(format).single_value:
+        place = ciphertext_in(plain, replaced)
         if place is not None:
             raise LostBlockError(place)
     chosen = selection.choose(plain)
@@ -137,7 +142,7 @@ def _selection(rule: Rule | None, replaced: Opened | None, format: str, notify: 
         selection = replaced.metadata.selection
     else:
         raise UsageError("no recipients were given", hint="give a rule or an encrypted twin")
-    if format == "binary" and selection != DEFAULT:
+    if formats.get(format).single_value and selection != DEFAULT:
         if notify and rule is not None:
             notify(f"{selection.kind} is ignored: a binary file is a single value, which is always encrypted")
         return DEFAULT
@@ -203,6 +208,21 @@ def lastmodified() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 1))
 
 
+class Draft(Record):
+    """A plaintext and the ciphertexts of its values, on the way to the encrypted text.
+
+    ``edits`` write the ciphertexts and the block.  ``final`` is what `Sealing` has made of them.
+    """
+
+    plain: Document
+    prepared: Prepared | None
+    chosen: bytearray
+    values: list[Value]
+    sealed: list[str | None]
+    edits: list[Edit]
+    final: Final | None = None
+
+
 class Sealing:
     """One run of `encrypt`: makes the encrypted text of a plaintext.
 
@@ -231,7 +251,22 @@ class Sealing:
         self.ciphertexts = Ciphertexts(self.module, data_key, sources, replaced)
 
     def run(self, choice: Chosen) -> str:
-        """Return the encrypted text.  ``choice`` says which leaves and comments to encrypt."""
+        """Return the encrypted text.  ``choice`` says which leaves and comments to encrypt.
+
+        There are three ways to write it.  The result of each is read again, and must give the original text.
+        """
+        draft = self._draft(choice)
+        result = None
+        if draft.prepared is None:
+            result, moved = self._at_once(draft, choice)
+            if moved:
+                result = self._comments_last(draft)
+        if result is None:
+            result = self._with_layout(draft)
+        return self._finished(result, len(draft.plain.parts))
+
+    def _draft(self, choice: Chosen) -> Draft:
+        """Return the plaintext with the ciphertexts of its values, and the edits that write them."""
         module = self.module
         chosen = choice.leaves
         plain, prepared = self._prepared(chosen)
@@ -241,7 +276,7 @@ class Sealing:
         if self.notify and bare:
             matches = "matches nothing in it" if self.selection.by_match else "matches all of it"
             self.notify(f"nothing in the file is encrypted: {self.selection.as_written()[0]} {matches}")
-        encs, were_plain = self.ciphertexts.of_leaves(
+        values, encs, were_plain = self.ciphertexts.of_leaves(
             plain,
             chosen,
             kept,
@@ -249,9 +284,9 @@ class Sealing:
             integers=self.twin is not None and module.tells_integers(self.twin.document),
         )
         if module.null is not None:
-            for leaf, enc in zip(plain.leaves, encs, strict=True):
-                if enc is None and leaf.data == module.null:
-                    leaf.type, leaf.data = "null", None  # as in the finished text
+            for index, enc in enumerate(encs):
+                if enc is None and values[index].data == module.null:
+                    values[index] = Value("null", None)  # as in the finished text
         edits = [
             module.sealed(plain, leaf, enc, was_plain=bool(was_plain))
             for leaf, enc, was_plain in zip(plain.leaves, encs, were_plain, strict=True)
@@ -259,34 +294,52 @@ class Sealing:
         ]
         metadata = self.metadata
         metadata.mac = seal_mac(
-            plain, chosen, self.selection.to_entries(), self.data_key, metadata.lastmodified
+            plain, values, chosen, self.selection.to_entries(), self.data_key, metadata.lastmodified
         )
-        attached = edits + module.attach(plain, self._block())
-        # Comments mostly belong to the same items as in the plaintext.  Then one scan is enough.
-        seal_comments = self.ciphertexts.of_comments
-        comment_edits = seal_comments(plain, plain, choice, self.selection) if prepared is None else []
-        all_edits = sorted(attached + comment_edits)
-        stay = prepared is None and not overlap(all_edits)
-        if stay:
-            final, now_chosen = self._scan_finished(plain, all_edits, chosen, encs)
-            stay = now_chosen.comments == choice.comments and _places(final) == _places(plain)
-            if stay and self._comes_back(final, now_chosen):
-                return self._finished(final.text, len(final.parts))
-        if comment_edits or not stay:
-            # What a comment belongs to may depend on what follows it, so scan with the block in place.
-            final, now_chosen = self._scan_finished(plain, attached, chosen, encs)
-            comment_edits = seal_comments(plain, final, now_chosen, self.selection)
-        if prepared is None and not stay:
-            result = splice(final.text, comment_edits)
-            if self._comes_back(module.scan(result, comments=True) if comment_edits else final):
-                return self._finished(result, len(final.parts))
-        result = self._with_layout(plain, final, encs, prepared, comment_edits)
-        if not self._comes_back(module.scan(result, comments=True)):
-            raise EmitError(
-                "the text would not decrypt to exactly the same text and comments",
-                hint="please report the layout or comment that causes this; nothing was written",
-            )
-        return self._finished(result, len(final.parts))
+        edits += module.attach(plain, self._block())
+        return Draft(plain, prepared, chosen, values, encs, edits)
+
+    def _at_once(self, draft: Draft, choice: Chosen) -> tuple[str | None, bool]:
+        """Write the encrypted comments together with the values: this needs one scan.
+
+        Returns the text, or None if it does not give the original one.  Also returns whether comments belong
+        to other items than in the plaintext, or are in the place of values.
+        """
+        plain = draft.plain
+        comments = self.ciphertexts.of_comments(plain, plain, choice, self.selection)
+        edits = sorted(draft.edits + comments)
+        if overlap(edits):
+            return None, True
+        final, now_chosen, known = self._scan_finished(draft, edits)
+        if now_chosen.comments != choice.comments or _places(final) != _places(plain):
+            return None, True
+        if self._comes_back(final, now_chosen, known):
+            return final.text, False
+        if not comments:
+            draft.final = final, comments, known
+        return None, False
+
+    def _comments_last(self, draft: Draft) -> str | None:
+        """Encrypt the comments that the text has after its values are written.
+
+        Returns None if the result does not give the original text.
+        """
+        final, comments, known = self._values_first(draft)
+        if not comments:
+            return final.text if self._comes_back(final, known=known) else None
+        result = splice(final.text, comments)
+        return result if self._comes_back(self.module.scan(result, comments=True)) else None
+
+    def _values_first(self, draft: Draft) -> Final:
+        """Return the text with encrypted values and the block, and the edits that encrypt its comments.
+
+        What a comment belongs to may depend on what follows it, so the block must be in place.
+        """
+        if draft.final is None:
+            final, now_chosen, known = self._scan_finished(draft, draft.edits)
+            comments = self.ciphertexts.of_comments(draft.plain, final, now_chosen, self.selection)
+            draft.final = final, comments, known
+        return draft.final
 
     def _prepared(self, chosen: bytearray) -> tuple[Document, Prepared | None]:
         """Return the document in a form that sops can read, and what was respelled for that."""
@@ -311,16 +364,23 @@ class Sealing:
         return plain, prepared
 
     def _scan_finished(
-        self, plain: Document, edits: list[Edit], chosen: bytearray, sealed: list[str | None]
-    ) -> tuple[Document, Chosen]:
-        """Apply the edits to the plaintext, scan the result, and check that it holds what it should."""
-        final = self.module.scan(splice(plain.text, edits), comments=True)
-        now_chosen = self.selection.choose(final)
-        selfcheck.check_finished(plain, chosen, final, now_chosen.leaves, sealed, self.metadata)
-        return final, now_chosen
+        self, draft: Draft, edits: list[Edit]
+    ) -> tuple[Document, Chosen, list[Value | None]]:
+        """Apply edits to the plaintext, scan the result, and check that it holds what it should.
 
-    def _comes_back(self, document: Document, chosen: Chosen | None = None) -> bool:
-        return selfcheck.comes_back(document, self.original, self.data_key, chosen)
+        Also returns the values that need not be decrypted to check the rest.
+        """
+        final = self.module.scan(splice(draft.plain.text, edits), comments=True)
+        now_chosen = self.selection.choose(final)
+        known = selfcheck.check_finished(
+            draft.plain, draft.chosen, final, now_chosen.leaves, draft.sealed, draft.values, self.metadata
+        )
+        return final, now_chosen, known
+
+    def _comes_back(
+        self, document: Document, chosen: Chosen | None = None, known: Sequence[Value | None] = ()
+    ) -> bool:
+        return selfcheck.comes_back(document, self.original, self.data_key, chosen, known)
 
     def _finished(self, result: str, parts: int) -> str:
         """Return the twin if only the MAC and its date differ from it."""
@@ -333,7 +393,7 @@ class Sealing:
             again = again.replace(now, before)
         return again if again == old.document.text else result
 
-    def _warn(self, chosen: bytearray, kept: list[Leaf | None]) -> None:
+    def _warn(self, chosen: bytearray, kept: list[Old | None]) -> None:
         """Warn about values that other programs read differently: one line for each reason."""
         if self.notify is None:
             return
@@ -352,6 +412,7 @@ class Sealing:
         metadata, old = self.metadata, self.twin
         return (
             old is not None
+            and old.current
             and old.document.block_text is not None
             and not self.renders
             and old.metadata.groups is metadata.groups
@@ -367,33 +428,41 @@ class Sealing:
             kept = rewritten(old.document.block_text, old.metadata, metadata)
         return kept or self.module.render_block(metadata.to_block())
 
-    def _with_layout(
-        self,
-        plain: Document,
-        final: Document,
-        sealed: list[str | None],
-        prepared: Prepared | None,
-        comment_edits: list[Edit],
-    ) -> str:
-        """Add the encrypted comments, and a layout record if decrypting would not give the original text."""
+    def _with_layout(self, draft: Draft) -> str:
+        """Write the text, with a layout record if decrypting would not give the original text otherwise."""
         module = self.module
+        final, comments, _ = self._values_first(draft)
         literals: list[Edit | None] = []
-        for leaf, found, enc in zip(plain.leaves, final.leaves, sealed, strict=True):
-            if enc is None or leaf.data is None:
+        for value, found, enc in zip(draft.values, final.leaves, draft.sealed, strict=True):
+            if enc is None or value.data is None:
                 literals.append(None)
             else:
-                literals.append(module.literal(final, found, leaf.type, leaf.data))
+                literals.append(module.literal(final, found, value.type, value.data))
         detach = module.detach(final)
         canonical = splice(final.text, [edit for edit in literals if edit is not None] + detach)
         if canonical == self.original:
-            return splice(final.text, comment_edits)
+            result = splice(final.text, comments)
+        else:
+            layout = self._layout(draft, final, literals, canonical)
+            result = splice(final.text, comments + module.attach(final, self._block(layout)))
+        if not self._comes_back(module.scan(result, comments=True)):
+            raise EmitError(
+                "the text would not decrypt to exactly the same text and comments",
+                hint="please report the layout or comment that causes this; nothing was written",
+            )
+        return result
+
+    def _layout(
+        self, draft: Draft, final: Document, literals: list[Edit | None], canonical: str
+    ) -> str | None:
+        """Return the ciphertext of the layout record: the twin's, if it says the same."""
         from encconf.engine import layout as layouts
 
-        layout = layouts.record(module, self.original, plain, final, literals, canonical, prepared)
-        packed = layout.pack()
+        record = layouts.record(
+            self.module, self.original, draft.plain, final, literals, canonical, draft.prepared
+        )
+        packed = record.pack()
         old = self.twin
         if old is not None and old.metadata.layout is not None and open_layout(old) == packed:
-            enc_layout = old.metadata.layout
-        else:
-            enc_layout = self.ciphertexts.encrypt("bytes", packed, LAYOUT_AAD)
-        return splice(final.text, comment_edits + module.attach(final, self._block(enc_layout)))
+            return old.metadata.layout
+        return self.ciphertexts.encrypt("bytes", packed, LAYOUT_AAD)

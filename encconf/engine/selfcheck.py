@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from operator import and_
 
+from encconf.engine.cipher import unseal
 from encconf.engine.comments import open_comments
 from encconf.engine.metadata import Metadata
 from encconf.engine.opening import Opened, without_nulls
 from encconf.engine.plaintext import plain_text
-from encconf.engine.seal import unseal
 from encconf.errors import EmitError, LimitError
 from encconf.rules.selection import Chosen
-from encconf.text.document import Document
+from encconf.text.document import Document, Unsealed, Value
 from encconf.text.path import spell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def check_finished(
@@ -26,13 +30,16 @@ def check_finished(
     final: Document,
     now_chosen: bytearray,
     sealed: list[str | None],
+    values: Sequence[Value],
     metadata: Metadata,
-) -> None:
+) -> list[Value | None]:
     """Raise EmitError unless a finished text holds exactly what it should.
 
-    It should have the leaves of the plaintext, with the ``chosen`` ones replaced by the ciphertexts in
-    ``sealed``, and the block.  A string gets its plaintext back: this run has encrypted or decrypted its
-    ciphertext, with the same data key and for the same path, so decrypting it once more would show nothing.
+    It should have the leaves of the plaintext with their ``values``, with the ``chosen`` ones replaced by the
+    ciphertexts in ``sealed``, and the block.
+
+    Returns the values that `comes_back` need not decrypt: strings whose ciphertexts this run has encrypted or
+    decrypted, with the same data key and for the same path, so decrypting them again would show nothing.
     """
     fits = final.shape == plain.shape and chosen == now_chosen
     # A file without its block is lost: the block holds the only copy of the data key.
@@ -47,26 +54,37 @@ def check_finished(
             "the text cannot be encrypted without changing its structure",
             hint="please report the layout that causes this; nothing was written",
         )
-    for leaf, found, enc in zip(plain.leaves, final.leaves, sealed, strict=True):
+    known: list[Value | None] = []
+    for leaf, value, found, enc in zip(plain.leaves, values, final.leaves, sealed, strict=True):
         if enc is None:
-            fits = found.type == leaf.type and found.data == leaf.data
+            fits = found.type == value.type and found.data == value.data
+            known.append(None)
         else:
-            fits = found.type == "str" and found.data == enc.encode()
+            data = enc.encode()
+            fits = found.type == "str" and found.data == data
             # A ciphertext does not authenticate its type: a reader checks values of other types.
-            if leaf.type == "str" and leaf.scope.aad == found.scope.aad:
-                found.data, found.sealed = leaf.data, enc
+            certain = value.type == "str" and leaf.scope.aad == found.scope.aad
+            known.append(Unsealed("str", value.data, data) if certain else None)
         if not fits:
             raise EmitError(
                 f"the value at {spell(leaf.path)} cannot be encrypted in its place",
                 hint="write the value differently, for example in double quotes on one line",
             )
+    return known
 
 
-def comes_back(document: Document, original: str, data_key: bytes, chosen: Chosen | None = None) -> bool:
+def comes_back(
+    document: Document,
+    original: str,
+    data_key: bytes,
+    chosen: Chosen | None = None,
+    known: Sequence[Value | None] = (),
+) -> bool:
     """Whether a finished document, opened as a reader opens it, gives the original text to the byte.
 
-    ``chosen`` is what its selection chooses, if the caller knows.  Raises LimitError for a text that is too
-    large to be read, and MacMismatchError if its block has another selection than its MAC.
+    ``chosen`` is what its selection chooses, and ``known`` has values, if the caller knows them.  Raises
+    LimitError for a text that is too large to be read, and MacMismatchError if its block has another
+    selection than its MAC.
     """
     from encconf.io import fileio
 
@@ -76,13 +94,15 @@ def comes_back(document: Document, original: str, data_key: bytes, chosen: Chose
             hint="split the file; for large binary data, encrypt it with age and keep only its key here",
         )
     metadata = Metadata.of(document)
-    opened = Opened(document, metadata, chosen or metadata.selection.choose(document), data_key)
-    closed = [leaf.sealed is None for leaf in document.leaves]
-    unseal(document, bytearray(map(and_, opened.chosen.leaves, closed)), data_key)
+    chosen = chosen or metadata.selection.choose(document)
+    known = known or [None] * len(document.leaves)
+    closed = bytearray(map(and_, chosen.leaves, [value is None for value in known]))
+    values = unseal(document, closed, data_key)
+    values = [value if value is not None else found for value, found in zip(known, values, strict=True)]
+    opened = Opened(document, metadata, chosen, data_key, values)
     opened.check_mac()
-    without_nulls(document)
-    opened.comments = open_comments(opened)
-    return plain_text(opened) == original
+    opened = opened.replace(values=without_nulls(document, values))
+    return plain_text(open_comments(opened)) == original
 
 
 def _wraps(metadata: Metadata) -> list[list[str]]:

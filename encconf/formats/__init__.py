@@ -11,7 +11,7 @@ from functools import cache
 
 from encconf.errors import EmitError, EmptyDocumentError, InputError, ParseError, UsageError
 from encconf.record import Record
-from encconf.text.document import Document, Edit, Leaf, position, splice
+from encconf.text.document import Document, Edit, Leaf, Value, filled, position, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,9 +113,10 @@ class Format:
         """Return the edit that replaces an encrypted leaf with its plaintext."""
         raise NotImplementedError
 
-    def comment(self, document: Document, leaf: Leaf, *, alone: bool) -> Edit:
-        """Return the edit that replaces a sequence item that sops stored for a comment, or removes it.
+    def comment(self, document: Document, leaf: Leaf, data: bytes, *, alone: bool) -> Edit:
+        """Return the edit that writes a comment instead of the item that sops stored for it, or removes it.
 
+        ``data`` is the comment that the item holds.
         ``alone`` says that the sequence has no other items than comments.
         """
         return leaf.start, leaf.end, ""
@@ -124,15 +125,15 @@ class Format:
         """Return a decrypted comment as it is written, or None if part of it would not be a comment."""
         return None
 
-    def token(self, leaf: Leaf) -> tuple[str, bytes | None]:
+    def token(self, value: Value) -> tuple[str, bytes | None]:
         """Return type and bytes of a value, as far as this format can distinguish them.
 
         A leaf keeps its old ciphertext if its place and its token are the same.
         """
-        return leaf.type, leaf.data
+        return value.type, value.data
 
-    def shows_types(self, document: Document) -> bool:
-        """Whether the leaves of an opened document have the types that its values are loaded with.
+    def shows_types(self, document: Document, values: Sequence[Value]) -> bool:
+        """Whether the values of an opened document have the types that they are loaded with.
 
         Otherwise only the decrypted text shows them.
         """
@@ -175,17 +176,20 @@ class Format:
 
     def load_plain(self, text: str) -> list[dict[str, object]]:
         """Return the values of a plaintext, including a ``sops`` entry if it has one."""
-        from encconf.formats.goyaml import fill
+        from encconf.formats.goyaml import parse
 
         document = self.scan(text)
-        fill(document.leaves)
-        self.settle(document)
-        if document.block is not None:
-            document.trees[0]["sops"] = document.block
-        return document.trees
+        trees = self.loaded(document, [parse(leaf.type, leaf.data) for leaf in document.leaves])
+        if document.block is not None and self.block_is_entry:
+            trees[0]["sops"] = document.block
+        return trees
 
-    def settle(self, document: Document) -> None:
-        """Replace the values that sops stores, in an opened document's trees, with what readers see."""
+    block_is_entry = True
+    """Whether the ``sops`` block is one entry, so that no other entry can have this name."""
+
+    def loaded(self, document: Document, values: Sequence[object]) -> list[dict[str, object]]:
+        """Return the trees of a document with a value for each leaf, as readers of the format see them."""
+        return filled(document, values)[0]
 
     def located(self, document: Document, path: Path) -> list[Path]:
         """Return the paths of the values that readers see at a path.  The last one counts."""

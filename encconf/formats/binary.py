@@ -15,7 +15,7 @@ import re
 from encconf.errors import EmitError, LimitError, ParseError
 from encconf.formats import Format
 from encconf.formats.json import Json
-from encconf.text.document import Document, Edit, Leaf, splice, whole_document
+from encconf.text.document import Document, Edit, Leaf, Value, splice, whole_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from encconf.formats.emit import Notes
 
 _KEY = "data"
-_json = Json()
+
+
+class _Envelope(Json):
+    """JSON whose documents are those of a binary file."""
+
+    name = "binary"
+
+
+_json = _Envelope()
 
 
 class Binary(Format):
@@ -47,7 +55,6 @@ class Binary(Format):
                 pass  # it is another text that begins with a brace
             else:
                 if document.block is not None and "lastmodified" in document.block:
-                    document.format = "binary"
                     return document
         document, root = whole_document(text, "binary")
         root.node[_KEY] = None
@@ -122,7 +129,7 @@ class Binary(Format):
         from encconf.formats.emit import text as text_of_leaf
 
         data = trees[0].get(_KEY) if len(trees) == 1 else None
-        if isinstance(data, Leaf) and data.type == "str":
+        if isinstance(data, Value) and data.type == "str":
             return text_of_leaf(data)
         raise EmitError(
             'error emitting binary store: no binary data found in tree: there is no string called "data"',
@@ -136,7 +143,7 @@ _BRACE = re.compile(r"[ \t\r\n]*\{")
 
 
 def _is_sealed(leaf: Leaf) -> bool:
-    return leaf.sealed is not None or bool(leaf.data and leaf.data.startswith(_ENC))
+    return bool(leaf.data and leaf.data.startswith(_ENC))
 
 
 def _no_data() -> EmitError:

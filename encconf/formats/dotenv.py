@@ -29,13 +29,14 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, ParseError
-from encconf.formats import Format, Prepared, flat, goyaml
+from encconf.formats import Format, Prepared, flat
 from encconf.text.document import (
     Comment,
     Document,
     Edit,
     Leaf,
     Scope,
+    Value,
     has_crlf,
     limit_lines,
     position,
@@ -86,7 +87,7 @@ DATABASE_PASSWORD=change me
                 text.replace("\r\n", "\n"),
                 False,
             )  # git made these line breaks; sops cannot read them
-        document, root = whole_document(text, "dotenv")
+        document, root = whole_document(text, self.name)
         block = _read(document, root, exact=exact, crlf=crlf, comments=comments)
         if block:
             document.parts[0].block = (block[0][0], block[-1][1])
@@ -94,27 +95,17 @@ DATABASE_PASSWORD=change me
             _take_block(document, block)
         return document
 
-    def load_plain(self, text: str) -> list[dict[str, object]]:
-        # Each member of a block is a name at the top level, and none is called sops.
-        document = self.scan(text)
-        goyaml.fill(document.leaves)
-        self.settle(document)
-        return document.trees
+    block_is_entry = False  # each of its members is a name at the top level, and none is called sops
 
-    def settle(self, document: Document) -> None:
-        """Replace names and values in the tree by what dotenv readers read (see the module's docstring)."""
-        tree = document.trees[0]
-        values = dict(tree)
-        tree.clear()
-        for leaf in document.leaves:
+    def loaded(self, document: Document, values: Sequence[object]) -> list[dict[str, object]]:
+        # With the names and values that dotenv readers read (see the module's docstring).
+        tree: dict[str, object] = {}
+        for leaf, value in zip(document.leaves, values, strict=True):
             name = str(leaf.step)
-            value = values[name]
-            if leaf.type != "str":
-                assert leaf.data is not None
-                value = flat.word(leaf.type, leaf.data)
-            elif isinstance(value, str) and (meant := _meant(name, value)) is not None:
+            if isinstance(value, str) and leaf.type == "str" and (meant := _meant(name, value)) is not None:
                 value = type(value)(meant)  # a masked value keeps its class
             tree[_read_name(name)] = value
+        return [tree]
 
     def located(self, document: Document, path: Path) -> list[Path]:
         """Return the paths of all lines that readers read under a name: ``export A`` and ``A `` for ``A``."""
@@ -134,9 +125,9 @@ DATABASE_PASSWORD=change me
         """Return a decrypted comment with ``#`` before each further line.  Only a line feed ends a line."""
         return re.sub(r"\n(?!#)", "\n# ", plain)
 
-    def token(self, leaf: Leaf) -> tuple[str, bytes | None]:
+    def token(self, value: Value) -> tuple[str, bytes | None]:
         """Return type and bytes.  The format has no types, so the type is always str."""
-        return "str", flat.spelled(leaf, "dotenv")
+        return "str", flat.spelled(value, "dotenv")
 
     def unclosed(self, document: Document, leaf: Leaf) -> bytes | None:
         """Return the first line of a quoted value of several lines: sops ends a value at the line break."""
@@ -230,7 +221,7 @@ DATABASE_PASSWORD=change me
             out += [f"{line}\n" for comment, _ in comments for line in comment_lines(comment)]
             if key is None:
                 continue
-            if not isinstance(item, Leaf):
+            if not isinstance(item, Value):
                 raise EmitError(f"cannot use complex value in dotenv file; offending key {key}")
             if "\n" in key or "\r" in key:
                 raise EmitError("a key contains a line break, which a dotenv file cannot hold")

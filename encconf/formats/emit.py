@@ -4,7 +4,7 @@ This is what ``--output-type`` and ``--extract`` print.  The spelling is that of
 (stores/*/store.go: EmitPlainFile, EmitValue), which uses go-yaml 3, encoding/json and go-ini.  A whole
 document in its own format is never rewritten: see `encconf.api.decrypt`.
 
-Values are those of `encconf.verbs.changes.tree`: dicts, lists, and a `Leaf` for each single value.
+Values are those of `trees_of`: dicts, lists, and a `Value` for each single value.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from encconf import formats
 from encconf.errors import EmitError
 from encconf.formats import goyaml
 from encconf.formats.writing import text_of
-from encconf.text.document import Document, Leaf, copies, mapped
+from encconf.text.document import Comment, Document, Value, filled, mapped
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
@@ -73,31 +73,40 @@ def value(node: Any, format: str, notes: Notes | None = None, *, indent: int | N
     """Return what ``--extract`` prints: strings as they are, mappings as documents, others in the format."""
     if isinstance(node, dict):
         return render([node], format, notes, indent=indent)
-    if isinstance(node, Leaf) and node.type == "str":
+    if isinstance(node, Value) and node.type == "str":
         return text(node)
     return _checked(format, indent).render_value(node, notes or {}, indent)
 
 
-def trees_of(document: Document) -> tuple[list[Any], Notes]:
-    """Return an opened document's values, with a `Leaf` for each single value, and its comments.
+def trees_of(
+    document: Document,
+    values: Sequence[Value] | None = None,
+    comments: Sequence[Comment] | None = None,
+) -> tuple[list[Any], Notes]:
+    """Return a document's trees, with a `Value` for each single value, and its comments.
 
-    Comments that sops stores as items of a sequence are comments here, not items.
+    ``values`` and ``comments`` are those of an opened document.  Comments that sops stores as items of a
+    sequence are comments here, not items.
     """
+    values = document.leaves if values is None else values
+    comments = document.comments if comments is None else comments
     notes: Notes = {}
-    trees, nodes = copies(document)
+    trees, nodes = filled(document, values)
     lists: dict[int, list[Any]] = {}
-    for leaf in document.leaves:
-        node = nodes[id(leaf.scope.node)]
-        node[leaf.step] = leaf
-        if leaf.type == "comment" and isinstance(node, list):
-            lists[id(node)] = node
+    starts: dict[int, int] = {}  # where each value is, by its id
+    for leaf, value in zip(document.leaves, values, strict=True):
+        starts[id(value)] = leaf.start
+        if value.type == "comment":
+            node = nodes[id(leaf.scope.node)]
+            if isinstance(node, list):
+                lists[id(node)] = node
     moved: dict[int, dict[int, int]] = {}
     for name, items in lists.items():
         about = notes.setdefault(name, {})
         places = moved[name] = {}
         kept: list[Any] = []
         for at, item in enumerate(items):
-            if isinstance(item, Leaf) and item.type == "comment":
+            if isinstance(item, Value) and item.type == "comment":
                 said = (item.data or b"").decode("utf-8", "replace")
                 about.setdefault(len(kept), []).append((said, False))
             else:
@@ -106,7 +115,7 @@ def trees_of(document: Document) -> tuple[list[Any], Notes]:
         if len(kept) in about:
             about[None] = about.pop(len(kept))
         items[:] = kept
-    for comment in document.comments:
+    for comment in comments:
         node, before = nodes[id(comment.scope.node)], comment.before
         if isinstance(before, int):
             before = moved.get(id(node), {}).get(before, before)
@@ -114,24 +123,24 @@ def trees_of(document: Document) -> tuple[list[Any], Notes]:
             item = node[before] if before is not None else None
         except (KeyError, IndexError):
             item = before = None  # the item is the sops block
-        inline = isinstance(item, Leaf) and comment.start > item.start
+        inline = isinstance(item, Value) and comment.start > starts[id(item)]
         notes.setdefault(id(node), {}).setdefault(before, []).append((comment.text, inline))
     return trees or [{}], notes
 
 
-def text(leaf: Leaf) -> str:
+def text(value: Value) -> str:
     """Return a single value as text, as sops writes it into dotenv and INI files and environments.
 
     Raises EmitError for bytes that are not UTF-8.
     """
-    data = leaf.data
+    data = value.data
     if data is None:
         return "<nil>"
-    if leaf.type == "float":
+    if value.type == "float":
         return goyaml.short_float(float(data), "E")
-    if leaf.type == "time":
+    if value.type == "time":
         data = re.sub(rb"\.[0-9]+", b"", data)
-    return text_of(leaf.type, data)
+    return text_of(value.type, data)
 
 
 # --- for the formats: items with their comments --------------------------------------------------
@@ -165,37 +174,30 @@ def comment_lines(comment: str) -> list[str]:
 
 
 def plain_of(node: Any) -> Any:
-    """Return the values with the `plain_value` of each `Leaf`."""
+    """Return the values with the `plain_value` of each `Value`."""
     return mapped(node, plain_value)
 
 
-def plain_value(leaf: Leaf) -> object:
+def plain_value(value: Value) -> object:
     """Return the Python value for JSON: a date is text.  Raises EmitError for what JSON cannot hold."""
-    data = leaf.data
+    data = value.data
     if data is None:
         return None
-    if leaf.type == "bool":
+    if value.type == "bool":
         return bool_word(data) == "true"
-    if leaf.type == "int":
+    if value.type == "int":
         return int(data)
-    if leaf.type == "float":
+    if value.type == "float":
         number = float(data)
         if not isfinite(number):
             raise EmitError("a number is infinite or NaN: JSON cannot hold it")
         return number
-    return text_of(leaf.type, data)
+    return text_of(value.type, data)
 
 
-def leaf_of(type: str, data: bytes | None) -> Leaf:
-    """Return a single value that belongs to no document."""
-    from encconf.text.document import Scope
-
-    return Leaf(Scope(None, None, (), "", {}), "", 0, 0, "", type, data)
-
-
-def flat(node: Any, path: Path = ()) -> Iterator[tuple[Path, Leaf]]:
+def flat(node: Any, path: Path = ()) -> Iterator[tuple[Path, Value]]:
     """Yield every single value with its path."""
-    if isinstance(node, Leaf):
+    if isinstance(node, Value):
         yield path, node
         return
     for step, item in node.items() if isinstance(node, dict) else enumerate(node):

@@ -14,7 +14,7 @@ from math import isfinite
 
 from encconf.errors import EmitError, MetadataError, ParseError
 from encconf.formats import goyaml
-from encconf.text.document import Leaf, position
+from encconf.text.document import position
 from encconf.text.printable import printable
 from encconf.text.words import bool_word
 
@@ -22,6 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
+
+    from encconf.text.document import Value
 
 
 _STEP = re.compile("__(map|list)_")
@@ -152,11 +154,11 @@ def word(type: str, data: bytes) -> str:
     return goyaml.short_float(number, "E") if isfinite(number) else text  # rops spells infinity otherwise
 
 
-def spelled(leaf: Leaf, format: str) -> bytes | None:
+def spelled(value: Value, format: str) -> bytes | None:
     """Return a value's bytes as the format can express them: dotenv has ``\\n`` for a line break."""
-    data = leaf.data
-    if data is None or leaf.type == "comment":
+    data = value.data
+    if data is None or value.type == "comment":
         return data
-    if leaf.type != "str":
-        data = word(leaf.type, data).encode("utf-8", "surrogateescape")
+    if value.type != "str":
+        data = word(value.type, data).encode("utf-8", "surrogateescape")
     return data.replace(b"\n", b"\\n") if format == "dotenv" else data

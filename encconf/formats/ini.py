@@ -62,6 +62,7 @@ from encconf.text.document import (
     Edit,
     Leaf,
     Scope,
+    Value,
     error_at,
     limit_lines,
     limit_paths,
@@ -117,19 +118,13 @@ password = change me
             document.parts[0].indent = 1
             return document
 
-    def settle(self, document: Document) -> None:
-        """Convert every value in the filled trees to a string: the format has no other types."""
-        for leaf in document.leaves:
-            if leaf.type != "str" and leaf.data is not None:
-                leaf.scope.node[leaf.step] = flat.word(leaf.type, leaf.data)
-
     def comment_text(self, plain: str) -> str | None:
         """Return a decrypted comment with a sign before each further line.  Only a line feed ends a line."""
         return re.sub(r"\n(?!\s*[#;])", "\n# ", plain)
 
-    def token(self, leaf: Leaf) -> tuple[str, bytes | None]:
+    def token(self, value: Value) -> tuple[str, bytes | None]:
         """Return type and bytes.  The format has no types, so the type is always str."""
-        return "str", flat.spelled(leaf, "ini")
+        return "str", flat.spelled(value, "ini")
 
     def caveat(self, leaf: Leaf) -> str | None:
         """Return why sops or configparser reads a value differently, or None."""
@@ -535,7 +530,7 @@ def _section_as_sops(name: str, section: Any, notes: Notes) -> str:
     from encconf.formats.emit import items_of
     from encconf.formats.emit import text as text_of_leaf
 
-    if not isinstance(section, dict) or not all(isinstance(item, Leaf) for item in section.values()):
+    if not isinstance(section, dict) or not all(isinstance(item, Value) for item in section.values()):
         raise EmitError("Error encoding section: section values should always be TreeBranches")
     width = max((len(spell_key(key)) for key in section), default=0)
     title, lines = f"[{name}]\n", list[str]()

@@ -24,6 +24,7 @@ from encconf.text.document import (
     Document,
     Edit,
     Leaf,
+    Value,
     add_path,
     detach_lost,
     error_at,
@@ -90,7 +91,7 @@ class Json(Format):
         for text that is larger or deeper than any real file.
         """
         at = _open(text)
-        document, root = whole_document(text, "json", at - 1)
+        document, root = whole_document(text, self.name, at - 1)
         part, leaves, shape, most = document.parts[0], document.leaves, document.shape, document.most
         scope, node = root, root.node
         in_map = True
@@ -212,12 +213,12 @@ class Json(Format):
         )
         return found is None or tuple(int(part or 0) for part in found.groups()) >= (3, 13, 2)
 
-    def token(self, leaf: Leaf) -> tuple[str, bytes | None]:
+    def token(self, value: Value) -> tuple[str, bytes | None]:
         """Return type and bytes.
 
         Integers and floats are one type: sops before 3.13.2 stores both as floats.
         """
-        return "number" if leaf.type in ("int", "float") else leaf.type, leaf.data
+        return "number" if value.type in ("int", "float") else value.type, value.data
 
     def fragile(self, leaf: Leaf) -> bool:
         """Whether releases of sops read an unencrypted number differently, so that the MAC fails in some.
@@ -246,7 +247,7 @@ class Json(Format):
             word += ".0"
         return leaf.start, leaf.end, word
 
-    def comment(self, document: Document, leaf: Leaf, *, alone: bool) -> Edit:
+    def comment(self, document: Document, leaf: Leaf, data: bytes, *, alone: bool) -> Edit:
         """Return the edit that removes an array item that sops stored for a comment: JSON has no comments."""
         return without(document.text, leaf.start, leaf.end, first=leaf.note is True)
 
@@ -530,7 +531,7 @@ def as_go(node: Any, indent: int | None) -> str:
     return laid_out(compact(node, word), "\n", unit, "")
 
 
-def word_of_leaf(leaf: Leaf) -> str:
+def word_of_leaf(leaf: Value) -> str:
     """Return a single value as Go writes it.  Raises EmitError for NaN and infinity."""
     data = leaf.data
     if data is None:

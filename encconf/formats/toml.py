@@ -45,6 +45,7 @@ from encconf.text.document import (
     Document,
     Edit,
     Leaf,
+    Value,
     limit_paths,
     mapped,
     newline_of,
@@ -120,19 +121,19 @@ password = "change me"
         """Return the values of a plaintext as tomllib reads them, as a list of the one table."""
         return [_load(text)]
 
-    def shows_types(self, document: Document) -> bool:
+    def shows_types(self, document: Document, values: Sequence[Value]) -> bool:
         """Whether tomllib would read the types of the leaves in the decrypted text.
 
         It would not if some leaves are dates, and only the layout record says which strings are dates.
         """
         if not document.regular or LAYOUT in (document.block or {}):
             return False
-        sealed = [leaf for leaf in document.leaves if leaf.sealed is not None]
+        sealed = [value for value in values if value.sealed is not None]
         try:
-            b"\n".join(leaf.data or b"" for leaf in sealed).decode()
+            b"\n".join(value.data or b"" for value in sealed).decode()
         except UnicodeDecodeError:
             return False
-        return all(leaf.type not in ("time", "comment") for leaf in sealed)
+        return all(value.type not in ("time", "comment") for value in sealed)
 
     def prepare(self, document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
         """Respell unencrypted values that toml-rs 0.8 (rops 0.1.7) and 1.1 read differently.
@@ -188,7 +189,7 @@ password = "change me"
             word = string(leaf.style, str(leaf.note or ""), document.habits[0], word)
         return leaf.start, leaf.end, word
 
-    def comment(self, document: Document, leaf: Leaf, *, alone: bool) -> Edit:
+    def comment(self, document: Document, leaf: Leaf, data: bytes, *, alone: bool) -> Edit:
         """Return the edit that removes an array item that stores a comment, as in sops.  rops stores none."""
         found = re.compile(r"[ \t]*+(?>(?:,[ \t]*+)?)").match(document.text, leaf.end)
         return leaf.start, found.end() if found else leaf.end, ""
@@ -430,7 +431,7 @@ def _word_of_tree(node: Any) -> str:
     """
     from encconf.formats.emit import text as text_of_leaf
 
-    def word(leaf: Leaf) -> str:
+    def word(leaf: Value) -> str:
         data = leaf.data
         if data is None:
             return spell(None)  # raises

@@ -40,7 +40,7 @@ from encconf.formats.yaml_words import (
     single,
     step_of,
 )
-from encconf.text.document import LAYOUT, Document, limit_lines, limit_paths, too_many
+from encconf.text.document import LAYOUT, Document, filled, limit_lines, limit_paths, too_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,11 +139,11 @@ debug: false
         first = [scope for scope in document.merges if scope.root.node is document.trees[0]]
         return {scope.path: _merged_keys(scope.node.get("<<")) for scope in first}
 
-    def settle(self, document: Document) -> None:
-        """Apply YAML merge keys (``<<``) to the filled trees.  A mapping's own keys win."""
+    def loaded(self, document: Document, values: Sequence[object]) -> list[dict[str, object]]:
+        # With merge keys (``<<``) applied.  A mapping's own keys win.
+        trees, nodes = filled(document, values)
         for scope in reversed(document.merges):
-            node = scope.node
-            assert isinstance(node, dict)
+            node = nodes[id(scope.node)]
             if "<<" not in node:
                 continue
             value = node["<<"]
@@ -161,6 +161,7 @@ debug: false
                     node.update({name: found for name, found in merged.items() if name not in own})
                 else:
                     node[key] = item
+        return trees
 
     def region(self, document: Document, leaf: Leaf) -> tuple[int, int]:
         """Return the span of a leaf, including its anchor and tag."""
@@ -250,14 +251,13 @@ debug: false
                 return start, end, _as_block(document, leaf, value)
         return start, end, plain(value, flow=style != PLAIN, tagged=tagged)
 
-    def comment(self, document: Document, leaf: Leaf, *, alone: bool) -> Edit:
+    def comment(self, document: Document, leaf: Leaf, data: bytes, *, alone: bool) -> Edit:
         """Return the edit that writes a comment instead of the sequence item that sops stored for it."""
-        assert leaf.data is not None
         dash = document.text.rfind("-", 0, leaf.start)
         if document.text[dash + 1 : leaf.start].strip():
             raise DecryptError("a comment is where only a value can be", hint="sops never writes one there")
         sign = "[] #" if alone and leaf.step == 0 else "#"  # without items, a sequence must be written as []
-        text = leaf.data.decode("utf-8", "replace")
+        text = data.decode("utf-8", "replace")
         return dash, leaf.end, sign + (text if text.strip(" ") else text[1:])
 
     def render_block(self, block: Mapping[str, object]) -> str:

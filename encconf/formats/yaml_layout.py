@@ -23,7 +23,7 @@ from encconf.formats.yaml_words import (
     single,
     step_of,
 )
-from encconf.text.document import Leaf
+from encconf.text.document import Value
 from encconf.text.tree import Entry, Single, Tree
 from encconf.text.words import bool_word, in_brackets
 
@@ -162,7 +162,7 @@ def in_flow(value: Plain) -> str:
 
 
 class GoYaml(Style):
-    """The layout of go-yaml, with comments.  Each single value is a `Leaf`."""
+    """The layout of go-yaml, with comments.  Each single value is a `Value`."""
 
     def __init__(self, notes: Notes, step: int) -> None:
         self.notes = notes
@@ -179,7 +179,7 @@ class GoYaml(Style):
 
     def word(self, value: Any, column: int, head: str) -> str:
         """Return a single value or an empty collection as it is written."""
-        if not isinstance(value, Leaf):
+        if not isinstance(value, Value):
             return super().word(value, column, head)
         inner = column + 2 if head == "-" else self.deeper(column, value)
         return go_scalar(value, inner, inner - column)
@@ -193,22 +193,22 @@ def go_document(tree: Any, notes: Notes, step: int) -> str:
     return "\n".join(GoYaml(notes, step).entries(tree, 0)) + "\n"
 
 
-def go_scalar(leaf: Leaf, column: int = 4, deeper: int = 4) -> str:
+def go_scalar(value: Value, column: int = 4, deeper: int = 4) -> str:
     """Return a single value as it is written.
 
     The lines of a block scalar are indented to ``column``, which is ``deeper`` than its collection.
     """
-    data = leaf.data
+    data = value.data
     if data is None:
         return "null"
-    if leaf.type == "bool":
+    if value.type == "bool":
         return bool_word(data)
-    if leaf.type == "float":
+    if value.type == "float":
         number = float(data)
         if not isfinite(number):
             return ".nan" if isnan(number) else ".inf" if number > 0 else "-.inf"
         return goyaml.short_float(number, "e", plain=True)
-    if leaf.type != "str":
+    if value.type != "str":
         return data.decode()
     try:
         return go_string(data.decode(), column=column, deeper=deeper)

@@ -335,7 +335,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
         leaf.style = style
         leaf.type = type
         leaf.data = data
-        leaf.note = leaf.sealed = None
+        leaf.note = None
         leaves.append(leaf)
 
     if scope is None:

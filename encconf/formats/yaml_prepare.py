@@ -32,7 +32,7 @@ from encconf.formats.yaml_words import (
     newline_of,
     scalar,
 )
-from encconf.text.document import Comment, Document, Edit, Leaf, Scope
+from encconf.text.document import Comment, Document, Edit, Leaf, Scope, filled_at
 from encconf.text.words import in_brackets
 
 
@@ -122,9 +122,8 @@ def _word(leaf: Leaf) -> str:
 def _flow_text(copies: list[Leaf]) -> str:
     """Return an aliased collection in flow style on one line, with strings in double quotes."""
     assert isinstance(copies[0].note, Unfolded)
-    for leaf in copies:
-        leaf.scope.node[leaf.step] = _word(leaf)
-    return in_brackets(copies[0].note.root.node, str, _key)
+    words = filled_at(copies[0].note.root, [(leaf, _word(leaf)) for leaf in copies])
+    return in_brackets(words, str, _key)
 
 
 def _key(key: str) -> str:

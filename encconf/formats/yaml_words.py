@@ -283,9 +283,7 @@ def content_indent(text: str, leaf: Leaf, header: re.Match[str], content: int) -
             indent = len(line) - len(stripped)
             if any(char.isdigit() for char in header.group(2)):
                 # With an indentation indicator, the value's first line may begin with blanks.
-                if leaf.sealed is not None or leaf.data is None:
-                    return indent  # the line is an `ENC[…]` text, which does not begin with blanks
-                for value_line in leaf.data.decode("utf-8", "replace").split("\n"):
+                for value_line in (leaf.data or b"").decode("utf-8", "replace").split("\n"):
                     if value_line.strip(" \t"):
                         return indent - (len(value_line) - len(value_line.lstrip(" ")))
             return indent

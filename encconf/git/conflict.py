@@ -11,7 +11,7 @@ import json
 import zlib
 
 from encconf import formats
-from encconf.engine import opening, plaintext, seal
+from encconf.engine import cipher, opening, plaintext
 from encconf.engine.cipher import split, unlock
 from encconf.engine.mac import seal_mac
 from encconf.engine.metadata import CONFLICT
@@ -56,7 +56,7 @@ def with_conflict(text: str, merged: Merged, labels: Labels, format: str, creden
     document, data_key = opened.document, opened.data_key
     settings = opened.metadata.selection.to_entries()
     date = opened.metadata.lastmodified
-    mac = seal_mac(document, opened.chosen.leaves, settings, data_key, date, _PURPOSE)
+    mac = seal_mac(document, opened.values, opened.chosen.leaves, settings, data_key, date, _PURPOSE)
 
     record = {
         "base": merged.base,
@@ -66,7 +66,7 @@ def with_conflict(text: str, merged: Merged, labels: Labels, format: str, creden
         "whole": merged.whole,
     }
     packed = zlib.compress(json.dumps(record).encode(), 9)
-    enc = seal.Encryptor(data_key)("bytes", packed, f"{_PLACE} {mac}".encode())
+    enc = cipher.Encryptor(data_key)("bytes", packed, f"{_PLACE} {mac}".encode())
     unknown = {**opened.metadata.unknown, CONFLICT: enc}
     block = opened.metadata.replace(mac=mac, unknown=unknown).to_block()
     return splice(text, module.attach(document, module.render_block(block)))

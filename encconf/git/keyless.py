@@ -77,7 +77,7 @@ def _same_data_key(here: Metadata, there: Metadata) -> bool:
 
 
 def _detached(text: str, document: Document) -> str:
-    if document.block is None or document.format == "binary":
+    if document.block is None or formats.get(document.format).single_value:
         return text
     return splice(text, formats.get(document.format).detach(document))
 
@@ -114,14 +114,18 @@ def differences(one: opening.Opened, other: opening.Opened) -> list[str]:
     if one.metadata.selection != other.metadata.selection:
         found.append("which values are encrypted")
     here, there = (
-        {leaf.path: (leaf.type, leaf.data) for leaf in each.document.leaves} for each in (one, other)
+        {
+            leaf.path: (value.type, value.data)
+            for leaf, value in zip(each.document.leaves, each.values, strict=True)
+        }
+        for each in (one, other)
     )
     for path in {**here, **there}:
         if here.get(path) != there.get(path):
             found.append(spell(path))
     if not found and one.document.shape != other.document.shape:
         found.append("its structure")
-    comments = [[comment.text for comment in each.document.comments] for each in (one, other)]
+    comments = [[comment.text for comment in each.comments] for each in (one, other)]
     if not found and comments[0] != comments[1]:
         found.append("its comments")
     return found

@@ -319,13 +319,9 @@ def _source(twin: opening.Opened, block: Metadata, known: list[list[list[Wrapped
         group = [wraps[wrapped.key] for wrapped in block.groups[0] if wrapped.key in wraps]
         if [group] != held:
             held = [group]
-    document = twin.document
-    if held is not own.groups or block.unknown != own.unknown:
-        document.block_text = None  # so that the block is rewritten
     metadata = own.replace(groups=held, unknown=block.unknown)
-    source = opening.Opened(document, metadata, twin.chosen, twin.data_key)
-    source.comments = twin.comments
-    return source
+    current = held is own.groups and block.unknown == own.unknown
+    return twin.replace(metadata=metadata, current=twin.current and current)
 
 
 def reseal(

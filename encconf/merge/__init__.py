@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 
+from encconf import formats
 from encconf.errors import EncconfError
 from encconf.record import Record
 from encconf.text.document import Document, has_crlf, newline_of, position
@@ -54,7 +55,7 @@ def merge(base: str, ours: str, theirs: str, *, format: str) -> Merged:
         return _alike(ours)
     if ours == base:
         return _alike(theirs)
-    if format != "binary":
+    if not formats.get(format).single_value:
         texts = _structured(base, ours, theirs, format)
         if texts is not None:
             return texts

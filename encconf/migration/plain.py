@@ -13,6 +13,7 @@ from encconf import formats
 from encconf.errors import EmitError, UsageError
 from encconf.formats import emit
 from encconf.migration.dialects import Reading
+from encconf.text import document
 
 Value = str | bool | int
 
@@ -68,7 +69,7 @@ def render(reading: Reading, values: Mapping[str, Value], format: str) -> str:
         text = "".join(f"{line}\n" for line in [*lines, *(f"#{comment}" for comment in reading.trailing)])
     else:
         tree = {
-            name: emit.leaf_of(type(value).__name__, str(value).encode()) for name, value in values.items()
+            name: document.Value(type(value).__name__, str(value).encode()) for name, value in values.items()
         }
         notes: dict[str | int | None, list[tuple[str, bool]]] = {
             name: [(comment, False) for comment in comments] for name, comments in before.items() if comments

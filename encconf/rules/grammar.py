@@ -45,15 +45,15 @@ def tree(text: str, leaves: list[Leaf]) -> object:
         document = yaml.scan(text, any_keys=True)  # sops ignores keys of other types, so they are no error
     except EmptyDocumentError:
         return None
+    values: list[Scalar | None] = []
     for leaf in document.leaves:
         value = None
         if leaf.data is not None:
             said = leaf.data.decode("utf-8", "replace") if leaf.type == "str" else _spelling(text, leaf)
             value = Scalar(leaf.type, said, leaf.data)
-        leaf.scope.node[leaf.step] = value
-    yaml.settle(document)
+        values.append(value)
     leaves += document.leaves
-    return document.trees[0]
+    return yaml.loaded(document, values)[0]
 
 
 def _spelling(text: str, leaf: Leaf) -> str:

@@ -21,6 +21,7 @@ from encconf.engine.opening import as_text, bounded, open_text
 from encconf.engine.plaintext import plain_text
 from encconf.errors import EmitError, InputError, LimitError, about
 from encconf.formats import pydotenv, sniff
+from encconf.formats.emit import trees_of
 from encconf.formats.writing import text_of
 from encconf.settings.layers import refuse_plaintext
 from encconf.text.printable import printable
@@ -28,11 +29,10 @@ from encconf.verbs.flat import Naming
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import IO
+    from collections.abc import Iterator, Sequence
+    from typing import IO, Any
 
     from encconf.identities.credentials import Credentials
-    from encconf.text.document import Document
 
     StrPath = str | os.PathLike[str]
 
@@ -208,13 +208,13 @@ def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple
         return _lines(text)
     format = sniff.format_of(text, name)
     opened = open_text(text, format=format, credentials=credentials)
-    if format == "binary":
+    if formats.get(format).single_value:
         format = formats.of_inner(name)
         plain = plain_text(opened)
         if format in ("binary", "dotenv"):
             return _lines(plain)
-        return _named(formats.get(format).scan(plain))
-    return _lines(plain_text(opened)) if format == "dotenv" else _named(opened.document)
+        return _named(trees_of(formats.get(format).scan(plain))[0])
+    return _lines(plain_text(opened)) if format == "dotenv" else _named(opened.trees()[0])
 
 
 def _lines(text: str) -> list[tuple[str, str | None]]:
@@ -225,8 +225,8 @@ def _lines(text: str) -> list[tuple[str, str | None]]:
     ]
 
 
-def _named(document: Document) -> list[tuple[str, str | None]]:
-    return [(name, text_of(leaf.type, leaf.data)) for name, (_, leaf) in Naming().leaves(document).items()]
+def _named(trees: Sequence[Any]) -> list[tuple[str, str | None]]:
+    return [(name, text_of(value.type, value.data)) for name, (_, value) in Naming().values(trees).items()]
 
 
 def _expanded(found: list[tuple[str, str | None]], override: bool) -> dict[str, str | None]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from encconf import sources
 from encconf.errors import SourceError
-from encconf.text.document import Leaf
+from encconf.text.document import Leaf, Value
 from encconf.text.path import Path
 
 _REFERENCE = re.compile(r'(?:secret)?ref\+([A-Za-z][A-Za-z0-9.-]*://[^+\n ]*[^+\n ",])\+?', re.ASCII)
@@ -25,12 +25,12 @@ def _below(path: Sequence[str | int], under: Path) -> bool:
     )
 
 
-def pieces_of(leaf: Leaf, under: Path) -> list[tuple[str, str | None]]:
-    """Return the `pieces` of a value with references, or none for another value."""
-    if leaf.type != "str" or not leaf.data or b"ref+" not in leaf.data or not _below(leaf.path, under):
+def pieces_of(leaf: Leaf, value: Value, under: Path) -> list[tuple[str, str | None]]:
+    """Return the `pieces` of a leaf's value if it has references ``under`` a path, and none otherwise."""
+    if value.type != "str" or not value.data or b"ref+" not in value.data or not _below(leaf.path, under):
         return []
     try:
-        found = pieces(leaf.data.decode())
+        found = pieces(value.data.decode())
     except UnicodeDecodeError:
         return []
     return found if any(address is not None for _, address in found) else []

@@ -32,11 +32,11 @@ from encconf.sources import Uri
 from encconf.sources.reference_rules import Resolve as Resolve
 from encconf.sources.reference_rules import checked, key_addresses, key_error, uncovered_error, widened
 from encconf.sources.reference_text import pieces_of
-from encconf.text.document import Document
+from encconf.text.document import Document, Value
 from encconf.text.path import Path, spell
 
-Place = tuple[str, Document, bytearray | None]
-"""A file's name (or ""), its document, and which leaves its MAC covers (None means all)."""
+Place = tuple[str, Document, Sequence[Value], bytearray | None]
+"""A file's name (or ""), its document, its values, and which of them its MAC covers (None means all)."""
 
 LIMIT: Final = 1000
 """How many references one call resolves."""
@@ -72,10 +72,10 @@ def resolve(
     keys: set[tuple[str, str]] = set()
     found: list[_Found] = []
     texts: list[tuple[int, int, list[str | _Found]]] = []  # the place, the leaf, and the leaf's pieces
-    for number, (file, document, covered) in enumerate(places):
+    for number, (file, document, values, covered) in enumerate(places):
         for index, leaf in enumerate(document.leaves):
             made: list[str | _Found] = []
-            for literal, address in pieces_of(leaf, under):
+            for literal, address in pieces_of(leaf, values[index], under):
                 if address is None:
                     made.append(literal)
                     continue

@@ -17,7 +17,7 @@ from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.record import Record
 from encconf.systemd.rules import INSTANCE, SIZE_LIMIT, Rule
-from encconf.text.document import Leaf
+from encconf.text.document import Value
 from encconf.text.path import Path, spell
 from encconf.verbs import changes
 
@@ -72,7 +72,7 @@ class Values(Record):
             opened = opening.open_text(text, format=format, credentials=self.credentials())
             opening.refuse_ciphertexts(opened)
             whole = any(not rule.path for rule in self.rules)
-            return _Open(changes.tree(opened.document), plaintext.plain_text(opened) if whole else "")
+            return _Open(changes.tree(opened), plaintext.plain_text(opened) if whole else "")
 
 
 class _Open(Record):
@@ -106,7 +106,7 @@ def _value(rule: Rule, path: Path, opened: Sequence[_Open]) -> bytes:
     node, file = _find(rule, path, opened)
     if not path:
         value = file.text.encode("utf-8", "surrogateescape")
-    elif not isinstance(node, Leaf):
+    elif not isinstance(node, Value):
         import json
 
         value = json.dumps(emit.plain_of(node), ensure_ascii=False).encode()

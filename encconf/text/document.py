@@ -25,7 +25,7 @@ LAYOUT = "encconf_layout"
 class Scope:
     """One mapping or sequence.
 
-    ``node`` is its plain dict or list, which has None for each leaf until a value is put there.
+    ``node`` is its plain dict or list, which has None for each leaf: see `filled`.
     ``keys`` are the mapping keys that lead to it.  As in sops, sequences add none.  ``aad`` has those keys
     as sops authenticates them: each followed by ``:``.
     """
@@ -72,17 +72,50 @@ class Scope:
         return scope
 
 
-class Leaf:
-    """One value: where it is in the text, and what sops stores for it.
+class Value:
+    """A single value as sops stores it.
 
     ``type`` is one of sops's types: str, int, float, bool, time, null, or comment (for a comment that
     sops stores as a sequence item).  ``data`` holds the bytes that sops hashes and encrypts, or None for
-    null.  In an encrypted text, ``type`` and ``data`` describe the ciphertext until the document is
-    decrypted; then ``sealed`` holds the ``ENC[…]`` text.  ``style`` is the format's name for the
-    spelling, and ``note`` holds what else the format needs to spell the value again.
+    null.
     """
 
-    __slots__ = ("data", "end", "note", "scope", "sealed", "start", "step", "style", "type")
+    __slots__ = ("data", "type")
+
+    def __init__(self, type: str, data: bytes | None) -> None:
+        self.type = type
+        self.data = data
+
+    @property
+    def sealed(self) -> str | None:
+        """The ``ENC[…]`` text that the value was decrypted from, or "" for a secret from elsewhere."""
+        return None
+
+
+class Unsealed(Value):
+    """A value that was decrypted, or that is a secret from elsewhere."""
+
+    __slots__ = ("enc",)
+
+    def __init__(self, type: str, data: bytes | None, enc: bytes) -> None:
+        self.type = type
+        self.data = data
+        self.enc = enc
+
+    @property
+    def sealed(self) -> str:
+        """See `Value.sealed`."""
+        return self.enc.decode().rstrip()  # without the line break of a block scalar
+
+
+class Leaf(Value):
+    """One value in a text: where it is, and what it is there.
+
+    In an encrypted text, that is a str: the ciphertext.  ``style`` is the format's name for the spelling, and
+    ``note`` holds what else the format needs to spell the value again.
+    """
+
+    __slots__ = ("end", "note", "scope", "start", "step", "style")
 
     def __init__(
         self,
@@ -103,7 +136,6 @@ class Leaf:
         self.type = type
         self.data = data
         self.note = note
-        self.sealed: str | None = None
 
     @property
     def path(self) -> tuple[str | int, ...]:
@@ -134,11 +166,14 @@ class Comment:
     """One comment line: its span in the document, which begins after the comment sign.
 
     ``scope`` is where sops (go-yaml) stores it, and ``before`` is the step of the item that it precedes
-    there, or None for a comment after the last item.  After decryption, ``text`` is the plaintext,
-    ``sealed`` the ``ENC[…]`` text, and ``misplaced`` says whether it was encrypted for another scope.
+    there, or None for a comment after the last item.
     """
 
-    __slots__ = ("before", "end", "misplaced", "scope", "sealed", "start", "text")
+    __slots__ = ("before", "end", "scope", "start", "text")
+    sealed: str | None = None
+    """The ``ENC[…]`` text that the comment was decrypted from."""
+    misplaced = False
+    """Whether it was encrypted for another scope."""
 
     def __init__(self, scope: Scope, text: str, start: int, end: int, before: str | int | None) -> None:
         self.scope = scope
@@ -146,8 +181,17 @@ class Comment:
         self.start = start
         self.end = end
         self.before = before
-        self.sealed: str | None = None
-        self.misplaced = False
+
+
+class UnsealedComment(Comment):
+    """A comment that was decrypted.  ``text`` is its plaintext."""
+
+    __slots__ = ("misplaced", "sealed")
+
+    def __init__(self, comment: Comment, text: str, *, misplaced: bool) -> None:
+        super().__init__(comment.scope, text, comment.start, comment.end, comment.before)
+        self.sealed = comment.text
+        self.misplaced = misplaced
 
 
 class Flow:
@@ -183,16 +227,16 @@ class Part:
 
 
 class Document:
-    """One file's text, its leaves, and the plain trees they belong to.
+    """One file's text, its leaves, and the trees they belong to.  A scan makes it, and nothing changes it.
 
-    ``trees`` has one dict for each (YAML) document, with None where a leaf's value belongs.  Set values
-    through ``leaf.scope.node[leaf.step]``.  ``shape`` is a list of tokens that describes the trees
+    ``trees`` has one dict for each (YAML) document, with None in place of each leaf's value: `filled` returns
+    copies that have values.  ``shape`` is a list of tokens that describes the trees
     except for the values: ``%`` starts a document, ``.key`` is a leaf in a mapping, ``-`` one in a
     sequence, ``{key``/``[key`` and ``{``/``[`` open collections in a mapping and in a sequence, and
     ``}`` closes one.  ``block`` is the first document's ``sops`` mapping as plain values, and
     ``block_text`` its text; the leaves, trees and shape do not contain it.  ``merges`` lists the scopes
     with a YAML merge key (``<<``).  ``alias_keys`` lists the keys that are YAML aliases: the key, its span,
-    and the leaf that it refers to.  ``habits`` caches the text's line break and indentation.  A YAML text
+    and the leaf that it refers to.  ``habits`` remembers the text's line break and indentation.  A YAML text
     is ``regular`` if it was read line by line; then the places of the values determine those of the keys.
     ``most`` is how many values and collections it may have (see `most_items`).
     """
@@ -220,24 +264,52 @@ class Document:
         self.regular = False
 
 
-def copies(document: Document) -> tuple[list[Any], dict[int, Any]]:
-    """Return copies of a document's trees, and each collection's copy by the id of the original.
+OMITTED = object()
+"""A value for `filled` that removes the leaf from its list: sops stores some comments as items."""
+
+
+def filled(document: Document, values: Iterable[object]) -> tuple[list[Any], dict[int, Any]]:
+    """Return the trees of a document with a value for each leaf, and each collection by the id of its node.
 
     If a JSON object has a key twice, the last one counts.  A collection under the first one is in no tree,
-    and its copy is empty.
+    and it is empty.
     """
-    found: dict[int, Any] = defaultdict(dict)
-    return [_copy(tree, found) for tree in document.trees], found
+    nodes: dict[int, Any] = defaultdict(dict)
+    trees = [_copy(tree, nodes) for tree in document.trees]
+    omitted: list[Leaf] = []
+    inside: Scope | None = None
+    node: Any = None
+    for leaf, value in zip(document.leaves, values, strict=True):
+        if leaf.scope is not inside:
+            inside = leaf.scope
+            node = nodes[id(inside.node)]
+        if value is OMITTED:
+            omitted.append(leaf)
+        else:
+            node[leaf.step] = value
+    for leaf in reversed(omitted):
+        del nodes[id(leaf.scope.node)][leaf.step]
+    return trees, nodes
 
 
-def _copy(node: Any, found: dict[int, Any]) -> Any:
+def filled_at(scope: Scope, values: Iterable[tuple[Leaf, object]]) -> Any:
+    """Return a collection of a document with values for its leaves."""
+    nodes: dict[int, Any] = {}
+    found = _copy(scope.node, nodes)
+    for leaf, value in values:
+        nodes[id(leaf.scope.node)][leaf.step] = value
+    return found
+
+
+def _copy(node: Any, nodes: dict[int, Any]) -> Any:
+    new: Any
     if isinstance(node, dict):
-        new: Any = {key: _copy(item, found) for key, item in node.items()}
-    elif isinstance(node, list):
-        new = [_copy(item, found) for item in node]
+        nodes[id(node)] = new = dict(node)
+        for key, item in node.items():
+            if item is not None:
+                new[key] = _copy(item, nodes)
     else:
-        return None
-    found[id(node)] = new
+        nodes[id(node)] = new = [None if item is None else _copy(item, nodes) for item in node]
     return new
 
 
@@ -258,10 +330,7 @@ def mapped(node: Any, single: Callable[[Any], Any]) -> Any:
 
 def content_of(document: Document) -> list[Any]:
     """Return the content of a document: its trees, with the type and the bytes of each value."""
-    trees, nodes = copies(document)
-    for leaf in document.leaves:
-        nodes[id(leaf.scope.node)][leaf.step] = (leaf.type, leaf.data)
-    return trees
+    return filled(document, [(leaf.type, leaf.data) for leaf in document.leaves])[0]
 
 
 Edit = tuple[int, int, str]

@@ -99,3 +99,17 @@ def spell(path: Sequence[str | int]) -> str:
         else:
             out += f'["{step}"]' if '"' not in step else f"['{step}']"
     return escaped(out) or "."
+
+
+# Compiled when first used.
+_SECRET = (
+    r"(?:^|[^a-z]|(?<=[a-z])(?=[A-Z]))"
+    r"(?i:passw(?:or)?d|passwd|pwd|passphrase|secret|token|credentials?|dsn"
+    r"|(?:api|private|secret|access|signing|encryption|master|shared|ssh|auth)[-_. ]?key)s?\Z"
+)
+
+
+def called_a_secret(path: Path) -> bool:
+    """Whether the last key of a path names a secret."""
+    step = next((step for step in reversed(path) if isinstance(step, str)), "")
+    return re.search(_SECRET, step) is not None

@@ -33,7 +33,7 @@ from encconf.formats.writing import missing, put_plain, settled
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
 from encconf.text import tree as tree_of_text
-from encconf.text.document import Document, Leaf, content_of
+from encconf.text.document import Document, Value, content_of
 from encconf.text.path import Path, spell
 from encconf.text.printable import listed
 from encconf.verbs.reencrypt import encrypt_again
@@ -65,11 +65,9 @@ class AsBefore(Record):
 # --- values --------------------------------------------------------------------------------------
 
 
-def tree(document: Document) -> Any:
-    """Return the first document as dicts and lists, with a `Leaf` for each single value."""
-    from encconf.formats.emit import trees_of
-
-    return trees_of(document)[0][0]
+def tree(opened: Opened) -> Any:
+    """Return the first document as dicts and lists, with a `Value` for each single value."""
+    return opened.trees()[0][0]
 
 
 def find(node: Any, path: Path) -> Any:
@@ -328,10 +326,10 @@ def _stored(value: Plain, writing: Writing) -> Any:
 def _as_before(opened: Opened, path: Path, value: str) -> Plain:
     """Return the value, as a number or boolean if it looks like the one that it replaces."""
     try:
-        old = find(tree(opened.document), path)
+        old = find(tree(opened), path)
     except PathNotFoundError:
         return value
-    if not isinstance(old, Leaf):
+    if not isinstance(old, Value):
         return value
     try:
         type, data = goyaml.resolve(value, None, True)

@@ -57,13 +57,11 @@ def refuse_exposed(
         own_selection = Metadata.of(replaced).selection
     except EncconfError:
         return  # a damaged file: nothing of it is kept
-    if format == "binary" or own_selection == selection:
+    if formats.get(format).single_value or own_selection == selection:
         return
     document = scan_plain(plain, format) if isinstance(plain, str) else plain
     sealed = {
-        leaf.path
-        for leaf in replaced.leaves
-        if leaf.sealed is not None or (leaf.data or b"").startswith(PREFIX.encode())
+        leaf.path for leaf in replaced.leaves if (leaf.data or b"").startswith(PREFIX.encode())
     }
     leaves = zip(document.leaves, selection.choose(document).leaves, strict=True)
     exposed = dict.fromkeys(

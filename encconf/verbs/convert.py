@@ -43,7 +43,7 @@ def converted(
     from encconf.formats import emit
     from encconf.verbs import changes
 
-    trees, notes = emit.trees_of(document)
+    trees, notes = opened.trees()
     if not path:
         if whole:
             emit.refuse_several(trees, format)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from encconf.engine import opening
-from encconf.errors import EncconfError, OutputError, SourceError, UsageError, about
+from encconf.errors import EncconfError, OutputError, SourceError, UsageError
 from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import fileio, private, programs
@@ -60,23 +60,6 @@ class ShellOnFile(Shell):
 
     no_fifo: bool = False
     filename: str | None = None
-
-
-class EnvOptions(Shell):
-    """The file, and the command."""
-
-    file: str
-    command: str
-    input_type: str | None = None
-
-
-class FileOptions(ShellOnFile):
-    """The file, and the command."""
-
-    file: str
-    command: str
-    input_type: str | None = None
-    output_type: str | None = None
 
 
 class CommandError(EncconfError):
@@ -164,21 +147,10 @@ def _variable(text: str) -> str:
     return os.fsdecode(fileio.encode(text))
 
 
-def run_env(options: EnvOptions, front: Front) -> None:
-    """Replace this process with a shell command that has the top-level values of a file as variables.
-
-    They override other variables.
-    """
-    source = files.read(options.file, input_type=options.input_type)
-    opened = source.open(front.credentials(), front.warn)
-    with about(source.label):
-        with_variables(options, front, opened, options.command)
-
-
 def with_variables(options: Shell, front: Front, opened: opening.Opened, command: str) -> None:
     """Replace this process with a shell that runs a command with the top-level values of an opened file."""
     given: dict[str, str] = {}
-    for key, node in changes.tree(opened.document).items():
+    for key, node in changes.tree(opened).items():
         if isinstance(node, (dict, list)):
             raise EncconfError(
                 f"cannot use complex value in environment; offending key {one_line(key)}",
@@ -193,13 +165,6 @@ def with_variables(options: Shell, front: Front, opened: opening.Opened, command
         _spawn(command, environ, detached=True)
         return
     _become(["/bin/sh", "-c", command], environ, os.defpath)
-
-
-def run_file(options: FileOptions, front: Front) -> None:
-    """Run a shell command on the decrypted file.  Exits with the command's code."""
-    source = files.read(options.file, input_type=options.input_type)
-    plain = source.decrypted(front.credentials(), front.warn, output_type=options.output_type)
-    on_file(options, front, plain, options.command)
 
 
 def on_file(options: ShellOnFile, front: Front, plain: str, command: str) -> None:

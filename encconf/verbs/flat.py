@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from encconf import formats
 from encconf.engine import loading, opening
@@ -15,7 +15,7 @@ from encconf.errors import EmitError, NotEncryptedError, about
 from encconf.formats import emit
 from encconf.formats.writing import text_of
 from encconf.record import Options
-from encconf.text.document import Document, Leaf
+from encconf.text.document import Document, Value
 from encconf.text.path import Path, parse, spell
 from encconf.verbs import changes, files
 
@@ -39,14 +39,13 @@ class Naming(Options):
         """The path of the section.  Raises PathSyntaxError."""
         return parse(self.section or "")
 
-    def leaves(self, document: Document) -> dict[str, tuple[Path, Leaf]]:
-        """Return the paths and leaves of the section by name, without null values.
+    def values(self, trees: Sequence[Any]) -> dict[str, tuple[Path, Value]]:
+        """Return the paths and values of the section of a file's trees by name, without null values.
 
         Raises PathNotFoundError or EmitError if the section is not a mapping, and EmitError if two values get
         the same name, or if there are several documents.
         """
         section = self.path
-        trees, _ = emit.trees_of(document)
         if any(trees[1:]):  # the others have values, too
             raise EmitError(
                 f"the file has {len(trees)} documents, not one",
@@ -55,9 +54,9 @@ class Naming(Options):
         tree = changes.find(trees[0], section)
         if not isinstance(tree, dict):
             raise EmitError(f"{spell(section)} is not a mapping", hint="choose one with --section PATH")
-        found: dict[str, tuple[Path, Leaf]] = {}
-        for below, leaf in emit.flat(tree):
-            if leaf.data is None:
+        found: dict[str, tuple[Path, Value]] = {}
+        for below, value in emit.flat(tree):
+            if value.data is None:
                 continue
             name, path = self._name(below), (*section, *below)
             if not name:
@@ -70,7 +69,7 @@ class Naming(Options):
                     f"{spell(found[name][0])} and {spell(path)} would both be named {name}",
                     hint="use another separator: --nested-separator __",
                 )
-            found[name] = path, leaf
+            found[name] = path, value
         return found
 
     def _name(self, path: Path) -> str:
@@ -99,23 +98,21 @@ def values(
     found: dict[str, Flat] = {}
     credentials = front.credentials()
     opened_files = [(source.label, source.open(credentials, front.warn)) for source in sources]
-    fetched: set[int] = set()  # the ids of the leaves that were references
     if resolve:
         texts = loading.resolved(opened_files, True, credentials, section)
-        for (_, opened), own_texts in zip(opened_files, texts, strict=True):
-            for index, fetched_text in own_texts.items():
-                opened.document.leaves[index].data = fetched_text.encode()
-                fetched.add(id(opened.document.leaves[index]))
+        opened_files = [
+            (label, opened.with_texts(own)) for (label, opened), own in zip(opened_files, texts, strict=True)
+        ]
     for label, opened in opened_files:
         with about(label):
             opening.refuse_ciphertexts(opened)
-            for name, (place, leaf) in naming.leaves(opened.document).items():
-                said = text_of(leaf.type, leaf.data)
+            for name, (place, value) in naming.values(opened.trees()[0]).items():
+                said = text_of(value.type, value.data)
                 if "\0" in said:
                     raise EmitError(
                         f"{spell(place)} contains a NUL character, which an environment cannot hold"
                     )
-                found[name] = Flat(said, label, leaf.sealed is not None or id(leaf) in fetched)
+                found[name] = Flat(said, label, value.sealed is not None)
     return found
 
 

@@ -7,7 +7,7 @@ from encconf.engine import loading, opening, plaintext
 from encconf.errors import about, exclude
 from encconf.formats.writing import text_of
 from encconf.record import Options as Base
-from encconf.text.document import Leaf
+from encconf.text.document import Value
 from encconf.text.path import parse
 from encconf.verbs import changes, files
 
@@ -47,18 +47,17 @@ def run(options: Options, front: Front) -> str:
             opening.refuse_ciphertexts(opened)
         if resolve:
             (texts,) = loading.resolved([("", opened)], True, credentials, where)
-            for index, fetched in texts.items():
-                opened.document.leaves[index].data = fetched.encode()
-        trees, notes = emit.trees_of(opened.document)
+            opened = opened.with_texts(texts)
+        trees, notes = opened.trees()
         node = changes.find(trees[0], where)
         if json and not where:
             emit.refuse_several(trees, "json")
         if json:
-            said = emit.value(node, "json") if not isinstance(node, Leaf) else word_of_leaf(node)
-        elif isinstance(node, Leaf):
+            said = emit.value(node, "json") if not isinstance(node, Value) else word_of_leaf(node)
+        elif isinstance(node, Value):
             said = text_of(node.type, node.data)
         elif not where and not resolve:
             said = plaintext.plain_text(opened)
         else:
-            said = emit.value(node, "json" if format == "binary" else format, notes)
+            said = emit.value(node, "json" if formats.get(format).single_value else format, notes)
     return said

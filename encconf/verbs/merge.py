@@ -133,7 +133,7 @@ def merged_by_value(
     base, ours, theirs = contents = [fileio.read_bytes(name) for name in names]
     found = (sniff.find(data, file) for data in (ours, theirs, base))
     format = next(filter(None, found), None) or formats.of_path(file)
-    binary = format == "binary"
+    binary = formats.get(format).single_value
     texts = [fileio.text_of(name, data, binary=binary) for name, data in zip(names, contents, strict=True)]
     if not any(is_encrypted(side, format) for side in texts[1:]):
         return format, None

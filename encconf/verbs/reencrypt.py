@@ -28,7 +28,7 @@ def refuse_encrypted(text: str, name: str, format: str) -> None:
             f"this is already a SOPS file, in {found} format",
             hint="to change it: encconf edit FILE; to encrypt it again as a whole: --input-type binary",
         )
-    if found is None and format == "binary" and sniff.has_ciphertext(text):
+    if found is None and formats.get(format).single_value and sniff.has_ciphertext(text):
         raise LostBlockError("a value in it")
 
 

@@ -113,7 +113,7 @@ class _Wanted:
         except (FileNotFoundError, NotADirectoryError, MissingFileError):
             return False
         except OSError as error:
-            if formats.of_path(name) != "binary":
+            if not formats.get(formats.of_path(name)).single_value:
                 return True  # reading it later raises the error
             self.front.warn(f"{name} cannot be read and is skipped: {(error.strerror or '').lower()}")
         except InputError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from encconf import formats
 from encconf.audit.names import identity
 from encconf.engine.metadata import metadata_of
 from encconf.engine.plan import Outcome, Plan
@@ -84,7 +85,7 @@ def update(
             selection=by_rule if selection else None,
             allow_plaintext=options.allow_plaintext,
         )
-        if not selection and change.format != "binary" and own != by_rule:
+        if not selection and not formats.get(change.format).single_value and own != by_rule:
             _warn_of_selection(change, Outcome(wanted.document, own, by_rule), rule.name)
         leavers = () if wanted.renews() else leavers_of(change.file, wanted.rule)
         if leavers and options.keep_data_key:

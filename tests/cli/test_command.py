@@ -96,11 +96,6 @@ def test_an_option_has_one_type() -> None:
         Command("x", "X.", Mine, run, options=[shared])
 
 
-def test_an_option_has_a_type_that_the_parser_knows() -> None:
-    with pytest.raises(AssertionError, match="float"):
-        Option("--share", type="float | None")
-
-
 def test_an_option_needs_its_field() -> None:
     with pytest.raises(KeyError, match="nothing"):
         Command("x", "X.", Mine, run, options=[Option("--nothing")])

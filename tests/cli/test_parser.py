@@ -159,7 +159,7 @@ def test_each_option_changes_its_field(command: Command) -> None:
             values[argument.dest] = "x"
     before = vars(command.options_of(values))
     for option in command.options:
-        if option.common:
+        if not option.field:
             continue
         value: object = True if option.is_switch else ["x"] if option.many else "x"
         after = vars(command.options_of({**values, option.dest: value}))

@@ -29,7 +29,7 @@ def test_new_ciphertexts_are_those_of_the_values_in_their_places() -> None:
     made = Ciphertexts(yaml, KEY, (), None)
     kept = made.kept(document)
     assert kept == [None] * 6
-    encs, were_plain = made.of_leaves(document, DEFAULT.choose(document).leaves, kept, retypes=False)
+    _, encs, were_plain = made.of_leaves(document, DEFAULT.choose(document).leaves, kept, retypes=False)
     assert not any(were_plain)
     found = {}
     nonces = set()

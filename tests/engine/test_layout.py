@@ -13,9 +13,9 @@ from oracle import AgeKey, Sops
 
 from encconf import api, formats
 from encconf.engine import opening, plaintext
+from encconf.engine.cipher import Encryptor
 from encconf.engine.layout import Layout
 from encconf.engine.metadata import LAYOUT_AAD
-from encconf.engine.seal import Encryptor
 from encconf.errors import EmitError
 from encconf.rules.selection import Selection
 from encconf.verbs import changes

@@ -11,10 +11,9 @@ from engine import KEY, by_hand, credentials, opened, rule
 from oracle import FIXTURES, AgeKey, Sops
 
 from encconf import api, formats
-from encconf.engine.cipher import aes_gcm, split
+from encconf.engine.cipher import Encryptor, aes_gcm, split
 from encconf.engine.mac import ORDINARY, check_mac, digest, seal_mac
 from encconf.engine.metadata import Metadata
-from encconf.engine.seal import Encryptor
 from encconf.errors import EncconfError, MacError, MacMissingError
 from encconf.rules.selection import Selection
 
@@ -325,7 +324,8 @@ def test_h4_no_two_macs_share_a_nonce(age_key: AgeKey, monkeypatch: pytest.Monke
         for date in ("2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"):
             document = yaml.scan(text)
             for purpose in (ORDINARY, b"\xff %b"):
-                mac = seal_mac(document, bytearray(len(document.leaves)), {}, data_key, date, purpose)
+                none = bytearray(len(document.leaves))
+                mac = seal_mac(document, document.leaves, none, {}, data_key, date, purpose)
                 parts = split(mac.encode())
                 assert parts is not None
                 assert nonces.setdefault(parts[1], mac) == mac
@@ -363,9 +363,9 @@ def test_a_comment_of_a_list_is_in_no_digest() -> None:
     everything = bytearray(b"\1\1\1")
     expected = hashlib.sha512(b"ab").hexdigest().upper()
     for document in (with_comment, without):
-        assert digest(document, everything, False) == expected
+        assert digest(document.leaves, everything, False) == expected
     only = hashlib.sha512(hashlib.sha256(b"sops").digest() + b"b").hexdigest().upper()
-    assert digest(with_comment, bytearray(b"\0\1\1"), True) == only
+    assert digest(with_comment.leaves, bytearray(b"\0\1\1"), True) == only
 
 
 def test_many_values_have_nonces_of_their_own() -> None:
@@ -380,7 +380,7 @@ def test_many_values_have_nonces_of_their_own() -> None:
 def test_the_mac_is_of_all_values(count: int) -> None:
     document = by_hand(*(("str", b"%d" % number) for number in range(count)))
     expected = hashlib.sha512(b"".join(b"%d" % number for number in range(count))).hexdigest().upper()
-    assert digest(document, bytearray(b"\1" * count), False) == expected
+    assert digest(document.leaves, bytearray(b"\1" * count), False) == expected
 
 
 DATE = "2026-01-02T03:04:05Z"
@@ -395,7 +395,7 @@ def test_the_strict_check_is_the_same_forever(settings: dict[str, str | bool]) -
         "454e43434f4e463296934fa7497454b185a54d4545724dbd299437d40faac36c",
         "454e43434f4e463296934fa7497454b126647dd140f05c96e395d1865b019b32",
     )
-    mac = seal_mac(document, bytearray(b"\1" * 7), settings, KEY, DATE)
+    mac = seal_mac(document, document.leaves, bytearray(b"\1" * 7), settings, KEY, DATE)
     parts = split(mac.encode())
     assert parts is not None
     assert parts[1].hex() == nonces[bool(settings)]
@@ -410,24 +410,32 @@ def test_a_mac_that_distinguishes_plain_floats_from_integers() -> None:
     )
     document = by_hand(("float", b"1"), ("str", b"x"))
     chosen = bytearray(b"\0\1")
-    check_mac(document, chosen, {}, KEY, DATE, mac)
-    assert seal_mac(document, chosen, {}, KEY, DATE) != mac
+    check_mac(document, document.leaves, chosen, {}, KEY, DATE, mac)
+    assert seal_mac(document, document.leaves, chosen, {}, KEY, DATE) != mac
     document.leaves[0].type = "int"
     with pytest.raises(MacError, match="a key, a type or the structure"):
-        check_mac(document, chosen, {}, KEY, DATE, mac)
-    check_mac(document, chosen, {}, KEY, DATE, seal_mac(document, chosen, {}, KEY, DATE))
+        check_mac(document, document.leaves, chosen, {}, KEY, DATE, mac)
+    check_mac(
+        document,
+        document.leaves,
+        chosen,
+        {},
+        KEY,
+        DATE,
+        seal_mac(document, document.leaves, chosen, {}, KEY, DATE),
+    )
 
 
 def test_the_mac_by_hand() -> None:
     document = by_hand(("str", b"a"), ("int", b"5"), ("bool", b"True"), ("null", None))
     chosen = bytearray(b"\1\1\0\0")
-    mac = seal_mac(document, chosen, SETTINGS, KEY, DATE)
-    check_mac(document, chosen, SETTINGS, KEY, DATE, mac)
-    check_mac(document, chosen, SETTINGS, KEY, DATE, mac + "\n")
+    mac = seal_mac(document, document.leaves, chosen, SETTINGS, KEY, DATE)
+    check_mac(document, document.leaves, chosen, SETTINGS, KEY, DATE, mac)
+    check_mac(document, document.leaves, chosen, SETTINGS, KEY, DATE, mac + "\n")
 
     def refused(said: str, *, mac: str | None = mac, date: str = DATE, chosen: bytearray = chosen) -> None:
         with pytest.raises((MacError, MacMissingError), match=said):
-            check_mac(document, chosen, SETTINGS, KEY, date, mac)
+            check_mac(document, document.leaves, chosen, SETTINGS, KEY, date, mac)
 
     refused("has no MAC", mac=None)
     refused("has no MAC", mac="")
@@ -440,6 +448,6 @@ def test_the_mac_by_hand() -> None:
     document.leaves[1].data = b"6"
     refused("a value was changed")
     # The MAC of a sops: a nonce without the mark is read by sops's rules.
-    theirs = Encryptor(KEY)("str", digest(document, chosen, False).encode(), DATE.encode())
+    theirs = Encryptor(KEY)("str", digest(document.leaves, chosen, False).encode(), DATE.encode())
     document.leaves[1].type = "float"
-    check_mac(document, chosen, SETTINGS, KEY, DATE, theirs)
+    check_mac(document, document.leaves, chosen, SETTINGS, KEY, DATE, theirs)

@@ -9,7 +9,7 @@ from engine import credentials, rule
 from oracle import AgeKey
 
 from encconf import api, formats
-from encconf.engine import opening, seal
+from encconf.engine import cipher, opening
 from encconf.engine.mac import digest
 from encconf.engine.opening import Opened, as_text, bounded, open_encrypted, open_text
 from encconf.envelope.cache import DataKeyCache
@@ -28,6 +28,7 @@ from encconf.errors import (
 )
 from encconf.identities import credentials as identities
 from encconf.rules.selection import Selection
+from encconf.text.document import Value
 
 YAML = formats.get("yaml")
 PLAIN = "a: 1\nb_unencrypted: 2\n"
@@ -92,7 +93,7 @@ def test_a_text_that_is_too_much_for_the_machine(age_key: AgeKey, monkeypatch: p
         raise MemoryError
 
     text = encrypt(age_key)
-    monkeypatch.setattr(opening.seal, "unseal", fail)
+    monkeypatch.setattr(opening.cipher, "unseal", fail)
     with pytest.raises(LimitError):
         opened(age_key, text)
 
@@ -107,7 +108,7 @@ def test_a_changed_value_is_opened_only_if_the_mac_is_ignored(age_key: AgeKey) -
     with pytest.raises(MacMismatchError):
         open_encrypted(changed, YAML, credentials(age_key), comments=False)
     found = opened(age_key, changed, ignore_mac=True)
-    assert [leaf.data for leaf in found.document.leaves] == [b"1", b"3"]
+    assert [value.data for value in found.values] == [b"1", b"3"]
 
 
 def test_which_values_the_mac_covers(age_key: AgeKey) -> None:
@@ -146,19 +147,21 @@ def by_an_older_sops(key: AgeKey, **plain: bytes) -> str:
     text = encrypt(key, OLDER, "json")
     found = opened(key, text, "json")
     mac = found.metadata.mac
-    for leaf in found.document.leaves:
-        leaf.data = plain.get(str(leaf.step)[0], leaf.data)
-    hashed = digest(found.document, found.chosen.leaves, False).encode()
+    values = [
+        Value(value.type, plain.get(str(leaf.step)[0], value.data))
+        for leaf, value in zip(found.document.leaves, found.values, strict=True)
+    ]
+    hashed = digest(values, found.chosen.leaves, False).encode()
     date = found.metadata.lastmodified.encode()
     assert mac is not None
-    return text.replace(mac, seal.Encryptor(found.data_key)("str", hashed, date))
+    return text.replace(mac, cipher.Encryptor(found.data_key)("str", hashed, date))
 
 
 def test_plain_numbers_that_an_older_sops_took_for_floats(age_key: AgeKey) -> None:
     """sops before 3.13.3 did so, and its MAC covers what they were to it."""
     text = by_an_older_sops(age_key, b=b"-0", c=b"9007199254740992")
     found = opened(age_key, text, "json")
-    assert [(leaf.type, leaf.data) for leaf in found.document.leaves] == [
+    assert [(value.type, value.data) for value in found.values] == [
         ("int", b"9007199254740993"),
         ("float", b"-0"),
         ("float", b"9007199254740992"),
@@ -187,22 +190,22 @@ def test_a_value_that_somebody_wrote_in_plaintext(age_key: AgeKey) -> None:
     with pytest.raises(PlainValueError, match="the value at a is plaintext"):
         open_encrypted(text, YAML, credentials(age_key), comments=False, ignore_mac=True)
     found = opened(age_key, text, ignore_mac=True, accept_plain=True)
-    assert found.document.leaves[0].data == b"5"
+    assert found.values[0].data == b"5"
 
 
 def test_comments_are_decrypted_where_they_are_wanted(age_key: AgeKey) -> None:
     text = encrypt(age_key, "# note\na: 1\n")
     with_them = opened(age_key, text)
-    assert [edit[2] for edit in with_them.comments or []] == [" note"]
+    assert [edit[2] for edit in with_them.comment_edits] == [" note"]
     without = open_encrypted(text, YAML, credentials(age_key), comments=False)
-    assert without.comments is None
+    assert not without.comment_edits
     assert without.document.comments == []
 
 
 def test_comments_that_decide_what_is_encrypted_are_always_read(age_key: AgeKey) -> None:
     text = encrypt(age_key, "# enc\na: 1\nb: 2\n", selection=Selection("encrypted_comment_regex", "enc"))
     found = open_encrypted(text, YAML, credentials(age_key), comments=False)
-    assert [leaf.data for leaf in found.document.leaves] == [b"1", b"2"]
+    assert [value.data for value in found.values] == [b"1", b"2"]
     assert found.chosen.leaves == bytearray([1, 0])
 
 
@@ -212,7 +215,7 @@ def test_a_comment_that_cannot_be_decrypted_is_told_of(age_key: AgeKey) -> None:
     said: list[str] = []
     found = open_text(mixed, format="yaml", credentials=credentials(age_key), notify=said.append)
     assert said == ["could not decrypt 1 encrypted comment: left unchanged"]
-    assert found.comments == []
+    assert found.comment_edits == []
 
 
 @pytest.mark.parametrize("kind", ["unencrypted_suffix", "encrypted_comment_regex"])
@@ -224,7 +227,7 @@ def test_a_text_that_was_read_already_is_not_read_again(
     monkeypatch.setattr(opening.formats, "scan_encrypted", None)
     found = open_text(document, format="yaml", credentials=credentials(age_key))
     assert found.document is document
-    assert [leaf.data for leaf in document.leaves] == [b"1"]
+    assert [value.data for value in found.values] == [b"1"]
 
 
 def test_a_cache_takes_the_place_of_the_keys(age_key: AgeKey) -> None:
@@ -243,7 +246,7 @@ def test_the_keys_of_this_machine_are_asked_where_none_are_given(
     with pytest.raises(KeyAccessError):
         open_text(text, format="yaml")
     monkeypatch.setenv("SOPS_AGE_KEY", age_key.identity)
-    assert open_text(text, format="yaml").document.leaves[0].data == b"1"
+    assert open_text(text, format="yaml").values[0].data == b"1"
 
 
 def test_who_gets_the_data_key_is_in_the_audit_log(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:

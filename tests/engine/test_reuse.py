@@ -208,7 +208,7 @@ def test_where_values_were(age_key: AgeKey) -> None:
         api.encrypt("a: 1\nb: 2\n", rule(age_key), credentials=creds), format="yaml", credentials=creds
     )
     plain = yaml.scan("new: 0\nb: 2\na: 1\nb2: 2\n")
-    first, second = old.document.leaves
+    first, second = zip(old.document.leaves, old.values, strict=True)
     assert reuse.reused_leaves([old], plain, yaml) == [None, second, first, None]
     assert reuse.reused_leaves([old], yaml.scan("a: 1\nb: 3\n"), yaml) == [first, None]
 
@@ -263,7 +263,7 @@ def test_no_ciphertext_is_in_a_file_twice(age_key: AgeKey) -> None:
     new = sealing.encrypt(merged, None, format="yaml", twin=ours, donors=[theirs], credentials=creds)
     found = [leaf.data for leaf in sealed_leaves(new, "yaml")]
     assert len(set(found)) == 4
-    known = {leaf.sealed for each in (ours, theirs) for leaf in each.document.leaves}
+    known = {value.sealed for each in (ours, theirs) for value in each.values}
     assert sum(str(data, "ascii") in known for data in found if data) == 3
 
 
@@ -274,7 +274,7 @@ def test_no_ciphertext_of_a_comment_is_in_a_file_twice(age_key: AgeKey) -> None:
     merged = "# same\na: 1\nb: 2\nc: 3\n# x\n# same\nd: 4\n"
     new = sealing.encrypt(merged, None, format="yaml", twin=ours, donors=[theirs], credentials=creds)
     first, other, second = re.findall("(?m)^#(ENC.*)$", new)
-    known = [comment.sealed for each in (ours, theirs) for comment in each.document.comments]
+    known = [comment.sealed for each in (ours, theirs) for comment in each.comments]
     assert known.count(first) == 2
     assert known.count(other) == 1
     assert second not in known

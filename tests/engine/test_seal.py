@@ -11,9 +11,9 @@ from generate import yaml_text
 from oracle import AgeKey, Sops, SopsError
 
 from encconf import api
-from encconf.engine import seal
-from encconf.engine.cipher import split
-from encconf.engine.seal import Encryptor
+from encconf.engine import cipher
+from encconf.engine.cipher import Encryptor, split
+from encconf.engine.opening import open_text
 from encconf.errors import DecryptError, EncconfError
 
 
@@ -39,16 +39,16 @@ def test_byte_parity(name: str, age_key: AgeKey, sops: Sops) -> None:
             text = yaml_text(seed) if format == "yaml" else json_text(seed)
             try:
                 theirs = sops.encrypt(text, format, age=age_key.recipient)
-                document, data_key, _ = opened(theirs, format, age_key)
+                found = open_text(theirs, format=format, credentials=credentials(age_key))
             except (SopsError, EncconfError):
                 continue
-            encrypt = Encryptor(data_key)
-            for leaf in document.leaves:
-                if leaf.sealed is None or leaf.data is None:
+            encrypt = Encryptor(found.data_key)
+            for leaf, value in zip(found.document.leaves, found.values, strict=True):
+                if value.sealed is None or value.data is None:
                     continue
-                parts = split(leaf.sealed.encode())
+                parts = split(value.sealed.encode())
                 assert parts is not None
-                assert encrypt(leaf.type, leaf.data, leaf.aad, parts[1]) == leaf.sealed
+                assert encrypt(value.type, value.data, leaf.aad, parts[1]) == value.sealed
                 compared += 1
     assert compared > 500
 
@@ -112,7 +112,7 @@ def test_b11_the_command_line_and_the_library_refuse_the_same(
 )
 def test_errors_say_where(type: str, data: bytes, said: str) -> None:
     with pytest.raises(DecryptError) as caught:
-        seal.unseal(by_hand(("null", None), ("str", b""), (type, data)), bytearray(b"\1\1\1"), KEY)
+        cipher.unseal(by_hand(("null", None), ("str", b""), (type, data)), bytearray(b"\1\1\1"), KEY)
     assert re.match(rf"the (value|ciphertext) at l\[2\] {said}", caught.value.message)
 
 
@@ -159,7 +159,7 @@ LAST_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 def test_types_that_do_not_fit(type: str, data: bytes, said: str) -> None:
     enc = Encryptor(KEY)(type, data, b"l:").encode()
     with pytest.raises(DecryptError) as caught:
-        seal.unseal(by_hand(("str", enc)), bytearray(b"\1"), KEY)
+        cipher.unseal(by_hand(("str", enc)), bytearray(b"\1"), KEY)
     assert caught.value.message == f"the value at l[0] {said}"
 
 
@@ -184,9 +184,8 @@ def test_types_that_do_not_fit(type: str, data: bytes, said: str) -> None:
 def test_types_that_fit(type: str, data: bytes) -> None:
     enc = Encryptor(KEY)(type, data, b"l:")
     document = by_hand(("str", enc.encode() + b"\n"))
-    seal.unseal(document, bytearray(b"\1"), KEY)
-    (leaf,) = document.leaves
-    assert (leaf.type, leaf.data, leaf.sealed) == (type, data, enc)
+    (value,) = cipher.unseal(document, bytearray(b"\1"), KEY)
+    assert (value.type, value.data, value.sealed) == (type, data, enc)
 
 
 def test_a_plaintext_is_taken_as_one_where_that_is_asked_for() -> None:
@@ -194,9 +193,10 @@ def test_a_plaintext_is_taken_as_one_where_that_is_asked_for() -> None:
     sealed = Encryptor(KEY)("int", b"5", b"l:").encode()
     document = by_hand(("str", b"plain"), ("int", b"7"), ("str", sealed), ("str", sealed[:-1]))
     with pytest.raises(DecryptError, match=r"the ciphertext at l\[3\] is cut off"):
-        seal.unseal(document, bytearray(b"\1\1\1\1"), KEY, accept_plain=True)
-    found = [(leaf.type, leaf.data) for leaf in document.leaves]
-    assert found[:3] == [("str", b"plain"), ("int", b"7"), ("int", b"5")]
+        cipher.unseal(document, bytearray(b"\1\1\1\1"), KEY, accept_plain=True)
+    document.leaves.pop()
+    found = cipher.unseal(document, bytearray(b"\1\1\1"), KEY, accept_plain=True)
+    assert [(value.type, value.data) for value in found] == [("str", b"plain"), ("int", b"7"), ("int", b"5")]
 
 
 def test_lack_of_memory_is_not_damage(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +205,6 @@ def test_lack_of_memory_is_not_damage(monkeypatch: pytest.MonkeyPatch) -> None:
             raise MemoryError
 
     document = by_hand(("str", Encryptor(KEY)("str", b"x", b"l:").encode()))
-    monkeypatch.setattr(seal.cipher, "aes_gcm", lambda _: Small())
+    monkeypatch.setattr(cipher, "aes_gcm", lambda _: Small())
     with pytest.raises(MemoryError):
-        seal.unseal(document, bytearray(b"\1"), KEY)
+        cipher.unseal(document, bytearray(b"\1"), KEY)

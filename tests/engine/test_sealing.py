@@ -10,7 +10,7 @@ from engine import credentials, rule, sealed_leaves
 from oracle import AgeKey, Sops
 
 from encconf import SOPS_VERSION, api, formats
-from encconf.engine import opening, seal, sealing
+from encconf.engine import cipher, opening, sealing
 from encconf.engine.mac import digest
 from encconf.engine.metadata import Metadata
 from encconf.errors import AlreadyEncryptedError, ConfigError, EmitError, EncconfError, UsageError
@@ -302,9 +302,9 @@ def test_an_integer_that_was_stored_as_a_float(age_key: AgeKey) -> None:
     """sops before 3.13.2 stored those of JSON so: it stays until the block says another version."""
     first, _ = encrypt('{"a": 1, "b": 2}\n', age_key, format="json")
     there = opening.open_text(first, format="json", credentials=credentials(age_key))
-    encryptor, date = seal.Encryptor(there.data_key), there.metadata.lastmodified.encode()
-    twin = first.replace(there.document.leaves[0].sealed or "", encryptor("float", b"1", b"a:"))
-    by_sops = digest(there.document, there.chosen.leaves, False).encode()
+    encryptor, date = cipher.Encryptor(there.data_key), there.metadata.lastmodified.encode()
+    twin = first.replace(there.values[0].sealed or "", encryptor("float", b"1", b"a:"))
+    by_sops = digest(there.values, there.chosen.leaves, False).encode()
     twin = twin.replace(there.metadata.mac or "", encryptor("str", by_sops, date))
     assert twin.count("type:float") == 1
     text, _ = encrypt('{"a": 1, "b": 3}\n', age_key, format="json", twin=twin)

@@ -8,6 +8,7 @@ from encconf import formats
 from encconf.errors import EmitError
 from encconf.formats import emit
 from encconf.formats.json import word_of_leaf
+from encconf.text.document import Value
 
 YAML = "# top\na: 1  # one\nb:\n  # in\n  c: [x, true, 1.5]\n  # end\nd: []\ne: {}\n"
 DOTENV = "# top\nA=1 # no\nB=a\\nb\n# end\n"
@@ -148,14 +149,14 @@ def test_only_strings_in_dotenv(key: str) -> None:
     ],
 )
 def test_single_values(type: str, data: bytes | None, text: str, json: str, plain: object) -> None:
-    leaf = emit.leaf_of(type, data)
+    leaf = Value(type, data)
     assert (emit.text(leaf), word_of_leaf(leaf), emit.plain_value(leaf)) == (text, json, plain)
 
 
 def test_bytes_that_are_no_text() -> None:
-    leaf = emit.leaf_of("str", b"s3cr\xff")
+    leaf = Value("str", b"s3cr\xff")
     assert word_of_leaf(leaf) == '"s3cr\\ufffd"'
-    assert word_of_leaf(emit.leaf_of("str", b"\xe2\x82x")) == '"\\ufffd\\ufffdx"'  # as Go, for each byte
+    assert word_of_leaf(Value("str", b"\xe2\x82x")) == '"\\ufffd\\ufffdx"'  # as Go, for each byte
     for said in (emit.text, emit.plain_value):
         with pytest.raises(EmitError) as caught:
             said(leaf)

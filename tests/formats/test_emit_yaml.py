@@ -9,6 +9,7 @@ from oracle import AgeKey, Sops
 
 from encconf import formats
 from encconf.formats import emit, goyaml, yaml_layout
+from encconf.text.document import Value
 
 STRINGS = [
     ("", '""'),
@@ -92,7 +93,7 @@ def test_a_block_deeper_than_its_header_can_say_is_quoted() -> None:
     ],
 )
 def test_floats(number: float, word: str) -> None:
-    assert yaml_layout.go_scalar(emit.leaf_of("float", goyaml.format_float(number))) == word
+    assert yaml_layout.go_scalar(Value("float", goyaml.format_float(number))) == word
 
 
 def test_other_single_values() -> None:
@@ -103,7 +104,7 @@ def test_other_single_values() -> None:
         ("time", b"2001-01-01T00:00:00Z"),
         ("str", b"\xff"),
     ]
-    words = [yaml_layout.go_scalar(emit.leaf_of(type, data)) for type, data in values]
+    words = [yaml_layout.go_scalar(Value(type, data)) for type, data in values]
     assert words == ["null", "false", "5", "2001-01-01T00:00:00Z", "!!binary /w=="]
 
 

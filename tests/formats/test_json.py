@@ -20,7 +20,7 @@ from oracle import AgeKey, Sops
 from pace import at_most
 
 from encconf import api, formats
-from encconf.engine import opening, plaintext, seal
+from encconf.engine import cipher, opening, plaintext
 from encconf.engine.mac import digest
 from encconf.engine.metadata import Metadata
 from encconf.envelope.unwrap import open_data_key
@@ -561,7 +561,7 @@ def test_comments_that_sops_made_list_items(sops: Sops, age_key: AgeKey) -> None
     document = format.scan(encrypted)
     comments = [leaf for leaf in document.leaves if leaf.data and leaf.data.endswith(b",type:comment]")]
     assert comments
-    plain = splice(encrypted, [format.comment(document, leaf, alone=False) for leaf in comments])
+    plain = splice(encrypted, [format.comment(document, leaf, b"", alone=False) for leaf in comments])
     assert len(json.loads(plain)["a"]) == 2
 
 
@@ -613,8 +613,10 @@ def _as_stored_before(data: str, age_key: AgeKey, creds: Credentials) -> str:
         leaf.type = "float"
     metadata = Metadata.of(format.scan(sealed(data, age_key)))
     data_key = open_data_key(metadata.groups, metadata.threshold, creds)
-    encryptor = seal.Encryptor(data_key)
-    mac = encryptor("str", digest(document, bytearray(), False).encode(), metadata.lastmodified.encode())
+    encryptor = cipher.Encryptor(data_key)
+    mac = encryptor(
+        "str", digest(document.leaves, bytearray(), False).encode(), metadata.lastmodified.encode()
+    )
     block = {**metadata.to_block(), "mac": mac, "version": "3.11.0"}
     edits = [
         format.sealed(document, leaf, encryptor("float", leaf.data or b"", leaf.aad))

@@ -29,7 +29,7 @@ from generate import toml_text
 from oracle import AgeKey, clean_environ
 
 from encconf import SOPS_VERSION, api, formats
-from encconf.engine import loading, seal
+from encconf.engine import cipher, loading
 from encconf.engine.opening import open_text
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import toml_scan
@@ -187,7 +187,7 @@ def test_a_null_of_rops_loads_and_stays() -> None:
     opener = rops_credentials()
     assert 'null_key = "null"' in ROPS_FILE
     opened = open_text(ROPS_FILE, format="toml", credentials=opener)
-    assert [(leaf.type, leaf.data) for leaf in opened.document.leaves][1] == ("str", b"null")
+    assert [(value.type, value.data) for value in opened.values][1] == ("str", b"null")
     changed = changes.change(ROPS_FILE, "toml", (("hello",), "x"), credentials=opener)
     assert 'null_key = "null"' in changed
     changed = changes.change(changed, "toml", (("nested_map", "null_key"), "nil"), credentials=opener)
@@ -311,7 +311,7 @@ def test_comment_rules_choose_by_table_and_item() -> None:
 
 def test_an_array_item_that_is_a_comment_to_sops_is_taken_out() -> None:
     document = format.scan(f'a = [ "{ENC}", 1 , "{ENC}" ]\n')
-    edits = [format.comment(document, document.leaves[at], alone=False) for at in (0, 2)]
+    edits = [format.comment(document, document.leaves[at], b"", alone=False) for at in (0, 2)]
     assert tomllib.loads(splice(document.text, edits)) == {"a": [1]}
 
 
@@ -594,7 +594,7 @@ def test_values_that_are_not_in_the_text_of_a_regular_one() -> None:
 
     def with_a(type: str, data: bytes) -> str:
         document = format.scan(encrypted)
-        sealed = seal.Encryptor(data_key)(type, data, b"a:")
+        sealed = cipher.Encryptor(data_key)(type, data, b"a:")
         return splice(encrypted, [format.sealed(document, document.leaves[0], sealed)])
 
     def loaded(text: str) -> object:

@@ -14,7 +14,7 @@ from oracle import AgeKey, Sops
 from readers import WORDS, readings, strings
 
 from encconf import api, formats
-from encconf.engine import opening, seal
+from encconf.engine import cipher, opening
 from encconf.engine.mac import digest
 from encconf.formats.yaml_words import double
 from encconf.verbs import changes
@@ -176,13 +176,13 @@ def test_h2_floats_of_any_writer(data: bytes, word: str) -> None:
     text = 'a: "x"\n'
     sealed = api.encrypt(text, rule(KEY), credentials=credentials(KEY))
     opened = opening.open_encrypted(sealed, formats.get("yaml"), credentials(KEY), comments=False)
-    theirs = seal.Encryptor(opened.data_key)("float", data, b"a:")
+    theirs = cipher.Encryptor(opened.data_key)("float", data, b"a:")
     document = yaml.scan("a: 0.5\n")
     document.leaves[0].data = data
-    hashed = digest(document, bytearray(1), False).encode()
-    mac = seal.Encryptor(opened.data_key)("str", hashed, opened.metadata.lastmodified.encode())
+    hashed = digest(document.leaves, bytearray(1), False).encode()
+    mac = cipher.Encryptor(opened.data_key)("str", hashed, opened.metadata.lastmodified.encode())
     changed = sealed.replace(str(opened.metadata.mac), mac).replace(
-        f'"{opened.document.leaves[0].sealed}"', theirs
+        f'"{opened.values[0].sealed}"', theirs
     )
     assert api.decrypt(changed, credentials=credentials(KEY)) == f"a: {word}\n"
     value = api.loads(changed, credentials=credentials(KEY))["a"]

@@ -13,7 +13,7 @@ from oracle import AgeKey
 from encconf import api, formats
 from encconf.errors import EncconfError, ParseError
 from encconf.rules.selection import Selection
-from encconf.text.document import Document, copies, splice
+from encconf.text.document import Document, filled, splice
 
 format = formats.get("toml")
 
@@ -199,7 +199,5 @@ def statements(seed: int) -> str:
 def _values(document: Document) -> object:
     """The values of a scanned text without tomllib."""
     read = {"str": bytes.decode, "int": int, "float": float, "bool": b"True".__eq__}
-    trees, nodes = copies(document)
-    for leaf in document.leaves:
-        nodes[id(leaf.scope.node)][leaf.step] = "null" if leaf.data is None else read[leaf.type](leaf.data)
-    return trees[0]
+    values = ["null" if leaf.data is None else read[leaf.type](leaf.data) for leaf in document.leaves]
+    return filled(document, values)[0][0]

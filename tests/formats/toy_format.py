@@ -16,5 +16,4 @@ class Toy(Dotenv):
             if "\n" in text[leaf.start : leaf.end]:
                 line = text.count("\n", 0, leaf.start) + 1
                 raise ParseError("a value goes on in the next line", line=line)
-        document.format = "toy"
         return document

@@ -24,6 +24,7 @@ from encconf.errors import (
     PathNotFoundError,
     PlaintextError,
 )
+from encconf.formats import emit
 from encconf.rules.selection import Selection
 from encconf.text.path import Path, parse
 from encconf.verbs import changes
@@ -213,7 +214,7 @@ def test_whatever_is_put_is_there(
     except PathNotFoundError:
         return
     found = changes.find(
-        changes.tree(formats.get(format).scan(after)),
+        emit.trees_of(formats.get(format).scan(after))[0][0],
         _existing(formats.get(format).load_plain(after)[0], path),
     )
     assert _plain(found) == json.loads(json.dumps(value))
@@ -481,7 +482,8 @@ class TestPlainValues:
         text = self.sealed(age_key).replace("sops:\n", f"{added}sops:\n")
         opened, found = changes.open_with_plain_values(text, format="yaml", credentials=credentials(age_key))
         assert found == paths
-        values = {leaf.path: leaf.data for leaf in opened.document.leaves}
+        pairs = zip(opened.document.leaves, opened.values, strict=True)
+        values = {leaf.path: value.data for leaf, value in pairs}
         assert values[("a",)] == b"x"
         assert values[("m", "n")] == b"y"
         assert set(paths) <= {*values}

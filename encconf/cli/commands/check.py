@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Literal
 
 from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import Console
@@ -13,8 +14,6 @@ from encconf.record import Options as Base
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
-
     from encconf.audit.check import Report
 
 

@@ -119,7 +119,7 @@ COMMAND = Command(
         Option("--show-values", help="Show the values as well."),
         Option("--staged", "--cached", help="Compare the staged files instead of those in the work tree."),
         Option("--keyless", help="Compare structure and ciphertexts, without using a key."),
-        Option("--quiet", "-q", common=True, help="Print nothing; use the exit code."),
+        Option("--quiet", "-q", type="bool", field="", help="Print nothing; use the exit code."),
         RECIPIENTS,
         JSON,
         INPUT_TYPE,

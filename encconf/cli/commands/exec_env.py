@@ -4,7 +4,33 @@ from __future__ import annotations
 
 from encconf.cli.command import Argument, Command, Option
 from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, USER
-from encconf.verbs.execute import EnvOptions, run_env
+from encconf.errors import about
+from encconf.verbs import files
+from encconf.verbs.execute import Shell, with_variables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.cli.console import Console
+
+
+class Options(Shell):
+    """The file, and the command."""
+
+    file: str
+    command: str
+    input_type: str | None = None
+
+
+def exec_env(options: Options, console: Console) -> None:
+    """Replace this process with a shell command that has the top-level values of a file as variables.
+
+    They override other variables.
+    """
+    source = files.read(options.file, input_type=options.input_type)
+    opened = source.open(console.credentials(), console.warn)
+    with about(source.label):
+        with_variables(options, console, opened, options.command)
+
 
 COMMAND = Command(
     "exec-env",
@@ -13,8 +39,8 @@ COMMAND = Command(
     The file's values override existing variables, names are used unchanged, and nested values are not
     allowed.
     """,
-    EnvOptions,
-    run_env,
+    Options,
+    exec_env,
     arguments=[Argument("file"), Argument("command")],
     options=[
         Option("--pristine", help="Start the command with only the values in its environment."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from encconf import formats
 from encconf.audit import explain as explaining
 from encconf.audit.explain import Explanation, matches, opens
 from encconf.audit.findings import leading, printable
@@ -106,7 +107,7 @@ def _keys(found: Explanation, rule: Rule) -> list[str]:
     for number, group in enumerate(rule.groups):
         lines += [f"  group {number + 1}"] if several else []
         lines += [f"  {'  ' if several else ''}{found.who(key)}" for key in group]
-    if found.format == "binary":
+    if formats.get(found.format).single_value:
         return [*lines, "values: the file is one value, which is encrypted"]
     own = found.own.selection if found.own is not None else rule.selection
     return [*lines, f"values: {_selected(rule.selection_for(own))}"]

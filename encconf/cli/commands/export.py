@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
+from encconf import formats
 from encconf.cli.command import Argument, Command, Option
 from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, NAMING, RESOLVE
@@ -14,10 +16,6 @@ from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kube
 from encconf.io import fileio, trust
 from encconf.io.descriptors import is_terminal
 from encconf.verbs import files, flat
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Literal
 
 
 class Options(flat.Naming):
@@ -56,7 +54,7 @@ def export(options: Options, console: Console) -> None:
     into = None if output is None or format == "systemd-creds" else fileio.resolve(output)
     if into in [source.path for source in sources if source.path is not None]:
         raise ConflictError("--output names a file to export, which would be lost")
-    if format == "k8s" and len(file) == 1 and sources[0].format == "binary":
+    if format == "k8s" and len(file) == 1 and formats.get(sources[0].format).single_value:
         _write(console, _k8s_binary(console, sources[0], name), output)
         return
     found = flat.values(console, sources, options, resolve=options.resolve)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from encconf import api, formats
 from encconf.cli.command import CONFIG, Argument, Command, Option
@@ -38,10 +39,6 @@ from encconf.verbs import files
 from encconf.verbs.rule import Selecting, find_rule
 
 _BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Literal
 
 
 class Options(Selecting):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encconf.cli.command import Command, Option
-from encconf.verbs.keygen import Options, run
+from encconf.verbs.init import KeyOptions, create_key
 
 COMMAND = Command(
     "keygen",
@@ -13,8 +13,8 @@ COMMAND = Command(
     instead; ENCCONF_IDENTITY (or --use) then tells encconf where to look. An existing secret is never
     overwritten.
     """,
-    Options,
-    run,
+    KeyOptions,
+    create_key,
     options=[
         Option("--output", "-o", metavar="FILE", help="Write the key to this new file instead (-: stdout)."),
         Option("--to", metavar="ADDRESS", help="Store the key here instead: keyring:…, vault:…, awssm:… …"),

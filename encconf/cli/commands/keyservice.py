@@ -6,15 +6,12 @@ import os
 import signal
 from collections.abc import Callable
 from threading import Event
+from typing import Literal
 
 from encconf.cli.command import Command, Option
 from encconf.cli.console import Console, collect_garbage
 from encconf.errors import UsageError
 from encconf.record import Options as Base
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Literal
 
 
 class Options(Base):

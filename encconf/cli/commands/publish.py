@@ -1,10 +1,46 @@
-"""``encconf publish``."""
+"""``encconf publish``: send files to S3, Google Cloud Storage and Vault."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+
+from encconf import publish as publishing
 from encconf.cli.command import CONFIG, Argument, Command, Option
+from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, DRY_RUN, INPUT_TYPE, JSON, YES
-from encconf.verbs.publish import Options, run
+from encconf.errors import NoConfigError, as_data
+from encconf.record import Options as Base
+from encconf.rules.config import NAME, Config, find_config, load_file
+from encconf.rules.destination import Destination
+from encconf.verbs import files, targets
+from encconf.verbs.batch import Batch
+
+
+class Options(Base):
+    file: Sequence[str] = ()
+    yes: bool = False
+    dry_run: bool = False
+    recursive: bool = False
+    omit_extensions: bool = False
+    json: bool = False
+    input_type: str | None = None
+    config: str | None = None
+
+
+def publish(options: Options, console: Console) -> None:
+    """Send files to the destinations that .sops.yaml has for them.
+
+    A file of a folder is published under its path in the folder.
+    """
+    work = Publishing(console, options)
+    for path in options.file:
+        root = path if os.path.isdir(path) else None
+        for each in targets.files(console, [path], recursive=options.recursive):
+            if each not in work.places:
+                work.add(each, root)
+    work.run(list(work.places))
+
 
 COMMAND = Command(
     "publish",
@@ -24,7 +60,7 @@ COMMAND = Command(
     - 128: a file could not be decrypted
     """,
     Options,
-    run,
+    publish,
     arguments=[Argument("file", required=True, named=True)],
     options=[
         YES,
@@ -42,3 +78,95 @@ COMMAND = Command(
         "encconf publish --json -y secrets.enc.yaml",
     ],
 )
+
+
+class Publishing(Batch):
+    """The files to publish.  They are prepared at the same time, and sent in order."""
+
+    def __init__(self, console: Console, options: Options) -> None:
+        super().__init__(console, "publishing", dry_run=options.dry_run)
+        self._options = options
+        self._configs: dict[str, Config] = {}
+        # By file, its name at the destination, the destination, and the address.
+        self.places: dict[str, tuple[str, Destination, str]] = {}
+
+    def add(self, file: str, root: str | None) -> None:
+        """Find the destination of a file.  Raises an error if it has none."""
+        found = self._options.config or find_config(file, os.getcwd(), notify=self.front.warn)
+        if found is None:
+            raise NoConfigError(
+                f"no {NAME} was found, so {file} has no destination",
+                hint="create one with destination_rules: see docs/publish.md",
+            )
+        if found not in self._configs:
+            self._configs[found] = load_file(found)
+            for notice in self._configs[found].notices:
+                self.front.warn(f"{found}: {notice}")
+        destination = publishing.find_destination(self._configs[found], file)
+        name = publishing.name_there(
+            file, root, omit_extensions=self._options.omit_extensions or destination.omit_extensions
+        )
+        address = publishing.address(destination, name, self.front.environ)
+        self.places[file] = name, destination, address
+
+    def prepare(self) -> None:
+        """Show where each file goes, and ask for confirmation."""
+        if self.dry_run or self._options.yes:
+            return
+        for file in self.left:
+            self.front.note(f"{file} → {self._where(file)}")
+        if not self.front.confirm("publish?"):
+            self.front.note("nothing was published")
+            self.states = dict.fromkeys(self.left, "left")
+
+    def work(self, file: str) -> publishing.Prepared | None:
+        """Prepare the content to send.  Returns None for a dry run."""
+        source = files.read(file, input_type=self._options.input_type)
+        if self.dry_run:
+            publishing.refuse_unmerged(source.text, source.format)
+            return None
+        _, destination, _ = self.places[file]
+        return publishing.prepare(
+            source.text, source.format, destination, self.credentials, notify=self.warner(file)
+        )
+
+    def settle(self, file: str, done: object) -> str:
+        """Send and report one file."""
+        if not isinstance(done, publishing.Prepared):
+            self.front.note(f"{file} would go to {self._where(file)}")
+            return "would-change"
+        name, destination, address = self.places[file]
+        if publishing.put(destination, name, done.content, self.credentials):
+            self.front.note(f"published {file} to {self._where(file)}")
+            return "changed"
+        self.front.note(f"{address} is up to date")
+        return "unchanged"
+
+    def _where(self, file: str) -> str:
+        _, destination, address = self.places[file]
+        how = _how(destination)
+        return f"{address} ({'encrypted as it is' if how == 'encrypted' else how})"
+
+    def report(self) -> None:
+        """Print the results as JSON, if the user asked for it."""
+        if self._options.json:
+            words = {"changed": "published", "would-change": "would-publish"}
+            rows = []
+            for file, (_, destination, address) in self.places.items():
+                state, error = self.states.get(file, "left"), self.errors.get(file)
+                rows.append(
+                    {
+                        "file": file,
+                        "to": address,
+                        "how": _how(destination),
+                        "status": words.get(state, state),
+                        "error": as_data(error, file) if error is not None else None,
+                    }
+                )
+            self.front.json({"dry_run": self.dry_run, "files": rows})
+
+
+def _how(destination: Destination) -> str:
+    if destination.kind == "vault":
+        return "decrypted"
+    return "encrypted" if destination.rule is None else "re-encrypted"

@@ -9,6 +9,7 @@ from encconf.cli.command import Argument, Command, Option
 from encconf.cli.console import Console
 from encconf.cli.shared import INPUT_TYPE, NAMING
 from encconf.errors import PathNotFoundError, UsageError, about
+from encconf.formats import emit
 from encconf.io import fileio, programs, trust
 from encconf.systemd import rules, units
 from encconf.text.document import Document
@@ -136,7 +137,8 @@ def _rules_for(unit: str, options: Options) -> list[rules.Rule]:
         named: dict[str, Path] = {}
         for label, document in documents.items():
             with about(label):
-                named.update((name, path) for name, (path, _) in options.leaves(document).items())
+                found = options.values(emit.trees_of(document)[0])
+                named.update((name, path) for name, (path, _) in found.items())
         chosen = [rules.Rule(pattern, name, path) for name, path in named.items()]
     return chosen
 
@@ -146,7 +148,7 @@ def _refuse_missing(rule: rules.Rule, documents: Mapping[str, Document]) -> None
     failed: PathNotFoundError | None = None
     for document in documents.values() if rules.INSTANCE not in rule.path else ():
         try:
-            changes.find(changes.tree(document), rule.path)
+            changes.find(emit.trees_of(document)[0][0], rule.path)
             return
         except PathNotFoundError as error:
             failed = error

@@ -125,7 +125,6 @@ class FormatContract:
             found = sealed.leaves[index]
             assert found.data is not None
             assert found.data.strip() == ENC.encode()
-            found.sealed = ENC
             back = [format.literal(sealed, found, "str", leaf.data), *format.detach(sealed)]
             again = format.scan(splice(sealed.text, back))
             assert again.leaves[index].data == leaf.data

@@ -1,0 +1,329 @@
+"""Edit an encrypted file: decrypt it, open it in the user's editor, and encrypt what changed.
+
+The plaintext is written only to a private folder, in memory if possible.  If the edited text cannot be saved,
+the error is printed, and on a terminal the user can open the editor again.
+
+If git left a conflict in the file, the editor shows both sides between the usual markers.  A file that git
+merged without a key is merged again (see `encconf.git.merge`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from encconf import formats
+from encconf.engine import opening
+from encconf.engine.admission import Admission, rule_of
+from encconf.engine.metadata import CONFLICT, metadata_of
+from encconf.errors import (
+    ChangedError,
+    EditorError,
+    EncconfError,
+    NotModifiedError,
+    PlainValueError,
+    UnmergedError,
+    about,
+)
+from encconf.identities.credentials import Credentials
+from encconf.io import fileio, private
+from encconf.record import Record
+from encconf.rules import config as configs
+from encconf.text.path import Path, spell
+from encconf.text.printable import counted, listed, quoted
+from encconf.verbs import checks, files
+from encconf.verbs.edit import Draft
+from encconf.verbs.editor import editor_command, run_editor
+from encconf.verbs.rule import Selecting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.git.conflict import Conflict
+    from encconf.verbs.front import Front
+
+_WAIT = "if the editor is still open, use its option to wait: EDITOR='code --wait'"
+
+
+class Options(Selecting):
+    """The file.  The rule is for a new one."""
+
+    file: str
+    ignore_mac: bool = False
+    allow_plaintext: bool = False
+    input_type: str | None = None
+
+
+def run(options: Options, front: Front) -> None:
+    """Edit one encrypted file.  A new file starts from an example."""
+    file, config, ignore_mac = options.file, options.config, options.ignore_mac
+    if file in fileio.STDIN:
+        _edit_stdin(front, files.read(file, input_type=options.input_type), ignore_mac=ignore_mac)
+        return
+    path = fileio.resolve(file)
+    with about(file, instead=path):
+        enc = fileio.read_existing(path)
+    format = files.format_of(enc, file, options.input_type)
+    unfinished = False
+    if enc is None:
+        from encconf.verbs.rule import find_rule
+
+        rule = find_rule(file, options, notify=front.warn)
+        draft = Draft(formats.get(format).example, format, rule=rule)
+    else:
+        plain: list[Path] = []
+        with about(file):
+            try:
+                found = _open(front, enc, path, format, config, ignore_mac=ignore_mac)
+            except PlainValueError:
+                found, plain = _open_plain(front, file, enc, format, ignore_mac)
+        if isinstance(found, str):
+            _warn_of_parents(front, file, path, enc, format)
+            with about(file, instead=path):
+                fileio.write_atomic(path, found, replacing=enc)
+            front.note(f"wrote {file}: merged again from its parents, now with a MAC")
+            return
+        draft = Draft.of(found) if isinstance(found, opening.Opened) else Resolution(found)
+        assert draft.opened is not None
+        metadata = draft.opened.metadata
+        unfinished = isinstance(draft, Resolution) or metadata.unmerged is not None or bool(plain)
+        if ignore_mac:  # without its MAC, its data key cannot be trusted: the file gets a new one
+            draft.rule = rule_of(metadata)
+        draft.admission = Admission(lambda: configs.find_rule(file, config=config), file=file)
+        draft.admission.check(metadata, None, front.credentials(), new_data_key=ignore_mac)
+        allowed = options.allow_plaintext
+        if not allowed:  # fail before the user types anything
+            checks.rule_to_follow(file, config, warn=front.warn)
+        draft.check = checks.refuse_plaintext(file, config, allowed=allowed, warn=front.warn)
+    with about(file, instead=path):
+        fileio.check_writable(path)
+    Session(front, file, path, draft, enc, unfinished=unfinished).run()
+    front.note(f"wrote {file}")
+
+
+def _open(
+    front: Front, enc: str, path: str, format: str, config: str | None, *, ignore_mac: bool
+) -> opening.Opened | Conflict | str:
+    """Open the file, or its conflict.  A file that was merged without a key gives the new text to write."""
+    credentials = front.credentials()
+    try:
+        return opening.open_text(
+            enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=front.warn
+        )
+    except UnmergedError:
+        from encconf.git import version
+        from encconf.git.conflict import open_conflict
+        from encconf.git.merge import reseal
+        from encconf.git.ours import Repository
+
+        if CONFLICT in metadata_of(enc, format).unknown:
+            return open_conflict(enc, format=format, credentials=credentials, notify=front.warn)
+        folder = os.path.dirname(os.path.abspath(path))
+        here = Repository(
+            rule=lambda: checks.known_rule(path, config), version=lambda id: version(id, folder)
+        )
+        return reseal(enc, format=format, repository=here, credentials=credentials, notify=front.warn)
+
+
+def _open_plain(
+    front: Front, file: str, enc: str, format: str, ignore_mac: bool
+) -> tuple[opening.Opened, list[Path]]:
+    """Open a file that has plaintext values, and warn about them.  They are encrypted when it is saved."""
+    from encconf.verbs.changes import open_with_plain_values
+
+    credentials = front.credentials()
+    opened, paths = open_with_plain_values(
+        enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=front.warn
+    )
+    front.warn(
+        f"{file} has {counted(len(paths), 'value')} in plaintext: {listed(map(spell, paths), 20)}",
+        hint="saving encrypts them; anyone who saw the file knows them, so change them at their source",
+    )
+    return opened, paths
+
+
+def _warn_of_parents(front: Front, file: str, path: str, enc: str, format: str) -> None:
+    """Warn if our side of a merge without a key is not the version that git had before the file.
+
+    All three parents have valid MACs, but the person who merged without a key chose them, and may have
+    chosen old versions.
+    """
+    from encconf.git import before
+    from encconf.git.keyless import misplaced, parents_of
+
+    ours = parents_of(enc, format)[1]
+    if before(path, enc) != ours:
+        front.warn(
+            f"{file} {misplaced(ours)}",
+            hint=f"compare all values with older versions: git log -p {quoted(file)}",
+        )
+
+
+class Session(Record):
+    """One session in the editor: a draft, until it is written.
+
+    ``enc`` is the text of the file now, None if there is no file.  An ``unfinished`` file is written even if
+    the user changed nothing.
+    """
+
+    front: Front
+    file: str
+    path: str | None
+    draft: Draft
+    enc: str | None = None
+    unfinished: bool = False
+
+    def run(self) -> str:
+        """Run the editor until its text can be encrypted, write the result if ``path`` is set, and return it.
+
+        Raises NotModifiedError, EditorError, and the errors of encrypting and writing.
+        """
+        command = editor_command(self.front.environ)
+        with private.PrivateFolder(self.front.environ) as folder:
+            path = os.path.join(folder, os.path.basename(self.file))
+            private.write_private(path, self.draft.text)
+            while True:
+                started = time.monotonic()
+                run_editor(command, path, self.front.environ)
+                if os.path.isdir(folder):
+                    os.chmod(folder, 0o700)  # the editor may have changed the mode
+                if not os.path.exists(path):
+                    raise EditorError("the editor removed the text; nothing was changed").about(self.file)
+                try:
+                    edited = fileio.read_text(path, binary=formats.get(self.draft.format).single_value)
+                    if edited == self.draft.text and not self.unfinished:
+                        at_once = time.monotonic() - started < 1 and self.front.can_ask()
+                        raise NotModifiedError("nothing was changed", hint=_WAIT if at_once else None)
+                    return self._written(edited)
+                except NotModifiedError as error:
+                    raise error.about(self.file) from None
+                except EncconfError as error:
+                    if error.file in (None, path, self.path):  # but not if the error is about .sops.yaml
+                        error.file = self.file
+                    self._offer_again(error, path)
+
+    def _written(self, edited: str) -> str:
+        while True:
+            enc = self.draft.encrypted(edited, self.front.credentials(), self.front.warn)
+            try:
+                if self.path is not None:
+                    fileio.write_atomic(self.path, enc, replacing=self.enc)
+                return enc
+            except ChangedError as error:
+                if not self.front.can_ask():
+                    raise
+                error.hint = None
+                self.front.error(error.about(self.file))
+                if not self.front.confirm("overwrite the file with your text?"):
+                    raise ChangedError("the file was not overwritten", hint=None) from None
+                self._open_again()
+
+    def _open_again(self) -> None:
+        """Open the file that another program wrote in the meantime, which the draft will overwrite."""
+        assert self.path is not None
+        self.enc = fileio.read_text(self.path)
+        try:
+            self.draft.opened = opening.open_text(
+                self.enc, format=self.draft.format, credentials=self.front.credentials()
+            )
+            self.draft.edits = False
+        except EncconfError:
+            if self.draft.rule is None:
+                raise
+            self.draft.opened = None
+
+    def _offer_again(self, error: EncconfError, path: str) -> None:
+        """Ask whether to open the editor again.  Raises the error if the user quits or cannot be asked."""
+        untouched = f"{self.file} was not changed" if self.enc is not None else f"{self.file} was not created"
+        if not self.front.can_ask():
+            saved = self._saved(path)
+            error.hint = saved if isinstance(error, ChangedError) else f"{untouched}; {saved}"
+            raise error
+        self.front.error(error)
+        try:
+            answer = self.front.ask(
+                "press Enter to open the editor again, or q to quit and lose your changes:"
+            )
+        except EOFError:
+            answer = "q"
+        if answer.lower().startswith("q"):
+            error.hint = untouched
+            raise error
+
+    def _saved(self, edited: str) -> str:
+        """Save the edited text encrypted, for the same recipients.  Returns a message about it."""
+        failed = "your changes could not be saved; run this in a terminal to decide what to do"
+        try:
+            text = fileio.read_text(edited, binary=True)  # it may be any bytes, not only UTF-8
+        except EncconfError:
+            return failed
+        enc = self.draft.rescued(text, self.front.credentials())
+        if enc is None:
+            return failed
+        beside = self.path or ""
+        name = f"{os.path.basename(beside)[:200]}.unsaved-{os.urandom(4).hex()}"
+        for folder in (os.path.dirname(beside), self.front.environ.get("TMPDIR") or "/tmp", "/tmp"):
+            path = os.path.join(folder, name)
+            try:
+                fileio.write_atomic(path, enc, mode=fileio.PRIVATE, replacing=None)
+            except EncconfError:
+                continue
+            show = f"{self.front.PROGRAM} decrypt --input-type binary {quoted(os.path.relpath(path))}"
+            return f"your changes are saved, encrypted: {show}"
+        return failed
+
+
+def _edit_stdin(front: Front, source: files.Source, *, ignore_mac: bool) -> None:
+    """Edit the text from stdin, and print the result, even if the user changed nothing."""
+    opened = source.open(front.credentials(), front.warn, ignore_mac=ignore_mac)
+    draft = Draft.of(opened, unchecked=ignore_mac)
+    draft.admission = Admission()
+    with _Terminal():
+        enc = Session(front, f"stdin.{draft.format}", None, draft, source.text, unfinished=True).run()
+    front.content(enc)
+
+
+class _Terminal:
+    """A context in which stdin and stdout are the terminal, for the editor.
+
+    If the process has no terminal, stdout is stderr.
+    """
+
+    def __enter__(self) -> None:
+        self._stdout = os.dup(1)
+        try:
+            terminal = os.open("/dev/tty", os.O_RDWR)
+        except OSError:
+            terminal = os.open(os.devnull, os.O_RDWR)
+            os.dup2(2, 1)
+        else:
+            os.dup2(terminal, 1)
+        os.dup2(terminal, 0)
+        os.close(terminal)
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self._stdout, 1)
+        os.close(self._stdout)
+
+
+class Resolution(Draft):
+    """A draft with both sides of a merge between conflict markers, which the user has to remove."""
+
+    def __init__(self, conflict: Conflict) -> None:
+        from encconf.merge import mark
+
+        text, size = mark(conflict.merged, conflict.labels)
+        super().__init__(text, conflict.opened.document.format, opened=conflict.opened)
+        self.size, self.ours = size, conflict.merged.text  # after the constructor, which sets all fields
+
+    def encrypted(self, edited: str, credentials: Credentials, notify: Callable[[str], None]) -> str:
+        """Encrypt the edited text.  Raises UnmergedError if a marker is left."""
+        from encconf.merge import marked
+
+        line = marked(edited, self.size)
+        if line:
+            raise UnmergedError(
+                f"line {line} is a conflict marker: keep the value you want and remove the markers"
+            )
+        self.text = self.ours  # so that no warning is repeated for values that were plaintext before
+        return super().encrypted(edited, credentials, notify)
