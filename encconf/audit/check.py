@@ -61,6 +61,8 @@ ALL = "all"
 _NEVER = frozenset({NAME, IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
 _MARKER = r"(?m)^(?:<{7}|>{7})(?:[ \t].*)?\r?$"
 _CIPHERTEXT = PREFIX.encode()
+_PATIENCE = 20.0
+"""How many seconds git may take to list the changes of a long history."""
 _ROTATE = "The removed key still opens the file. Run encconf rotate FILE, then change its secrets as well."
 
 
@@ -69,7 +71,7 @@ class Report:
 
     ``findings`` are sorted by file and line.  ``files``, ``encrypted`` and ``verified`` are the numbers of
     all files, encrypted files and opened files.  ``hidden`` is the number of findings that are less severe
-    than ``shown``, and therefore left out.  ``shallow`` says that the clone lacks a part of the history.
+    than ``shown``, and therefore left out.  ``shallow`` says that a part of the history is missing.
     """
 
     def __init__(self) -> None:
@@ -400,7 +402,7 @@ class _Check:
         from encconf.audit.history import Leavers, name_former
         from encconf.audit.names import identity
 
-        left = Leavers(sealed)
+        left = Leavers(sealed, _PATIENCE)
         self.report.shallow = left.shallow
         gone: dict[Rules | None, list[tuple[Sealed, list[MasterKey]]]] = {}
         for path, keys in left.of.items():

@@ -69,7 +69,10 @@ _NOTHING = Version()
 
 
 def histories(
-    root: str, paths: Collection[str], read: Callable[[str], bytes]
+    root: str,
+    paths: Collection[str],
+    read: Callable[[str], bytes],
+    patience: log.Patience | None = None,
 ) -> Iterator[tuple[str, FileHistory]]:
     """Yield the path and the history of each file.
 
@@ -82,7 +85,7 @@ def histories(
         for path in paths:
             yield path, _reported((), {}, None, reader.version(path, read(path)))
         return
-    changes, heads = log.changes_of(root, paths), log.heads_of(root, set(paths))
+    changes, heads = log.changes_of(root, paths, patience), log.heads_of(root, set(paths))
     wanted: dict[str, dict[str, str]] = {}  # for each file, its blobs with their names at that time
     for path in paths:
         names = ((blob, change.path) for change in changes[path] for blob in (*change.old, change.new))
@@ -101,11 +104,13 @@ class Leavers:
 
     Somebody may remove their own entry from a file before anyone else removes them: then the file has the
     recipients of its rule, and the data key that they know.  ``of`` has the keys by file, and ``shallow``
-    says that a part of the history is missing.  Whoever has a data key can encrypt everything again with
-    another one that they know, and no history shows that.
+    says that a part of the history is missing.  With ``seconds``, older history is left out if git takes
+    longer.  Whoever has a data key can encrypt everything again with another one that they know, and no
+    history shows that.
     """
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    def __init__(self, paths: Iterable[str], seconds: float | None = None) -> None:
+        patience = log.Patience(seconds) if seconds is not None else None
         self.of: dict[str, list[MasterKey]] = {}
         self.shallow = False
         for root, inside in by_repository(paths).items():
@@ -117,9 +122,10 @@ class Leavers:
                 except EncconfError:
                     return b""
 
-            for name, history in histories(root, inside, read):
+            for name, history in histories(root, inside, read, patience):
                 if found := history.leavers:
                     self.of[inside[name]] = found
+        self.shallow = self.shallow or (patience is not None and patience.over)
 
 
 def name_former(names: Names, keys: Iterable[MasterKey]) -> None:

@@ -17,6 +17,7 @@ from encconf.io.fileio import LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
     from typing import IO, Final
 
@@ -94,13 +95,23 @@ def heads_of(root: str, paths: Collection[str]) -> dict[str, str]:
     return heads
 
 
-def changes_of(root: str, paths: Iterable[str]) -> dict[str, list[Entry]]:
+class Patience:
+    """How many ``seconds`` git may take to list changes.  ``over`` says that it took longer.
+
+    Then older changes are missing, as in a shallow clone.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.over = False
+
+
+def changes_of(root: str, paths: Iterable[str], patience: Patience | None = None) -> dict[str, list[Entry]]:
     """Return the changes to each path, also under earlier names, oldest first."""
     names = {path: path for path in paths}
-    if len(names) > _FEW:
-        found = _read_log(_words(root, *LOG, *_MERGED, "HEAD", "--"), names)
-    else:
-        found = _read_log(_words(root, *LOG, *_MERGED, "--full-history", "HEAD", "--", *names), names)
+    which = ("HEAD", "--") if len(names) > _FEW else ("--full-history", "HEAD", "--", *names)
+    found = _read_log(_words(root, *LOG, *_MERGED, *which, patience=patience), names)
+    if len(names) <= _FEW and not (patience is not None and patience.over):
         for name in names:
             found[name] = _with_earlier_names(root, name, found[name])
     return {name: list(reversed(changes)) for name, changes in found.items()}
@@ -155,14 +166,14 @@ def _parsed(output: Iterable[str], paths: Collection[str] | None) -> Iterator[En
     moment = Moment(0, "")
     for word in words:
         if word.startswith("\x01"):
-            seconds = next(words)
+            seconds = next(words, "")
             moment = Moment(int(seconds) if seconds.isdecimal() else 0, word[1:])
         elif (about := word.lstrip("\n")).startswith(":"):
             parents = len(about) - len(about.lstrip(":"))
             status = about[about.rindex(" ") + 1]
-            before = path = next(words)
+            before = path = next(words, "")
             if parents == 1 and status in "RC":
-                path = next(words)
+                path = next(words, "")
             if paths is not None and path not in paths:
                 continue
             fields = about.lstrip(":").split(" ")[:-1]
@@ -171,27 +182,41 @@ def _parsed(output: Iterable[str], paths: Collection[str] | None) -> Iterator[En
             yield Entry(moment, known[: parents + 1], known[parents + 1 :], kind, before, path)
 
 
-def _words(root: str, *question_words: str) -> Iterator[str]:
-    """Yield the words that git prints with ``-z``.  If it fails, they end.
+def _words(root: str, *question_words: str, patience: Patience | None = None) -> Iterator[str]:
+    """Yield the words that git prints with ``-z``.  If it fails, or takes too long, they end.
 
     The output of a long history is never in memory as a whole.
     """
     from subprocess import DEVNULL, PIPE
+    from threading import Timer
 
     arguments, environ = question(root, *question_words)
     try:
         git = programs.start(["git", *arguments], environ, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
     except OSError:
         return
+    timer = Timer(patience.seconds, _end, (git, patience)) if patience is not None else None
     with git:
         assert git.stdout is not None
-        rest = b""
-        while part := git.stdout.read(_PART):
-            *whole, rest = (rest + part).split(b"\0")
-            for word in whole:
-                yield word.decode(errors="surrogateescape")
-        if rest:
-            yield rest.decode(errors="surrogateescape")
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
+        try:
+            rest = b""
+            while part := git.stdout.read(_PART):
+                *whole, rest = (rest + part).split(b"\0")
+                for word in whole:
+                    yield word.decode(errors="surrogateescape")
+            if rest:
+                yield rest.decode(errors="surrogateescape")
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+
+def _end(git: subprocess.Popen[bytes], patience: Patience) -> None:
+    patience.over = True
+    git.kill()
 
 
 def is_shallow(root: str) -> bool:

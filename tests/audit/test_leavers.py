@@ -224,7 +224,7 @@ class TestCheck:
         done = left.project().run("check", "--json")
         data = json.loads(done.out)
         assert (data["shallow"], data["findings"]) == (True, [])
-        assert "this clone has only part of the history" in done.err
+        assert "only a part of the history was read" in done.err
 
 
 class TestUpdatekeys:
@@ -265,3 +265,10 @@ class TestUpdatekeys:
         project = team.project("alice")
         project.run("updatekeys", "-y", FILE)
         assert leavers(team) == {}
+
+
+def test_a_history_that_takes_git_too_long_is_cut_off(left: Team) -> None:
+    """A repository may have a million commits, and a check has to end."""
+    found = Leavers([str(left.folder / FILE)], seconds=0)
+    assert found.shallow
+    assert not Leavers([str(left.folder / FILE)], seconds=60).shallow

@@ -93,8 +93,8 @@ def check(options: Options, console: Console) -> None:
         console.lines(reports.text(report, verbose=options.verbose))
     if report.shallow:
         console.note(
-            "this clone has only part of the history, so check may not know every removed recipient "
-            "(git fetch --unshallow gets the rest)"
+            "only a part of the history was read, so check may not know every removed recipient "
+            "(in a shallow clone, git fetch --unshallow gets the rest)"
         )
     _end(console, report, options.strict)
     if whole and not report.files and root is not None:
