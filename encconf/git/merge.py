@@ -227,6 +227,9 @@ class _Merge(Record):
         admission.check(source.metadata, wanted, self.credentials, new_data_key=renews)
         _notify_recipients(self.notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
+        left = merged.document.leaves if merged.document is not None else merged.text.strip()
+        if not left and ours.plain.strip() and theirs.plain.strip():
+            self.notify("no value is left in the merged file: each side removed what the other kept")
         merged, reason = self._undecided(merged, ours, theirs)
         text = sealing.encrypt(
             merged.document or merged.text,

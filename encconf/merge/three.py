@@ -120,10 +120,10 @@ class Merge:
     def _items(self, key: Hashable, sides: Sides, path: Steps, *, stream: bool) -> dict[Hashable, Triple]:
         """As `_members`, for the items of a list."""
         was, here, there = sides
-        if stream and len(here) == len(there) == 1 and len(was) < 2:
-            slots: list[Slot] = [(0 if was else None, 0, 0)]
+        before, mine, others = ([entry.data for entry in side] for side in sides)
+        if stream and values.are_paired(before, mine, others):
+            slots: list[Slot] = [(at if at < len(was) else None, at, at) for at in range(len(here))]
         else:
-            before, mine, others = ([entry.data for entry in side] for side in sides)
             slots, clash = values.lists(before, mine, others, self.prefer)
             if clash:
                 self.conflicts.append((*path, *(*here, *there)[0].steps[:-1]))

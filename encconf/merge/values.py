@@ -62,12 +62,27 @@ def merge(base: Data | None, ours: Data | None, theirs: Data | None, prefer: Sid
 
 def documents(base: list[Data], ours: list[Data], theirs: list[Data], prefer: Side) -> list[Data]:
     """Return the merged content of a stream of documents."""
-    if len(ours) == len(theirs) == 1 and len(base) < 2:
-        one = merge(base[0] if base else None, ours[0], theirs[0], prefer)
-        return [one] if one is not None else []
+    if are_paired(base, ours, theirs):
+        was = [*base, *[None] * (len(ours) - len(base))]
+        found = [merge(*each, prefer) for each in zip(was, ours, theirs, strict=True)]
+        return [each for each in found if each is not None]
     merged = merge(base, ours, theirs, prefer)
     assert isinstance(merged, list)
     return merged
+
+
+def are_paired(base: Sequence[Data], ours: Sequence[Data], theirs: Sequence[Data]) -> bool:
+    """Whether the documents of three streams belong together by their numbers.
+
+    They do if there is only one, or if no two sides changed the same document or added different ones.
+    """
+    if len(ours) != len(theirs) or len(base) > len(ours):
+        return False
+    changed = [
+        here != there and was not in (here, there)
+        for was, here, there in zip(base, ours, theirs, strict=False)
+    ]
+    return len(ours) == 1 or (not any(changed) and ours[len(base) :] == theirs[len(base) :])
 
 
 def at(items: Sequence[Data], index: int | None) -> Data | None:

@@ -22,7 +22,7 @@ from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.text.document import splice
-from encconf.verbs import rekey
+from encconf.verbs import changes, rekey
 
 yaml = formats.get("yaml")
 
@@ -445,3 +445,17 @@ def test_b3_who_goes_by_their_side_is_told_in_full(side: str) -> None:
     merged(base, *((removed, other) if side == "our" else (other, removed)), by=AB, notify=notes.append)
     told = [f"their side removes age {BOB.recipient}"] if side == "their" else []
     assert notes == ["a recipient was removed: every value is re-encrypted with a new data key", *told]
+
+
+@pytest.mark.parametrize("format", ["dotenv", "yaml"])
+def test_a_merge_that_leaves_no_value_says_so(format: str) -> None:
+    """Each side removed what the other kept.  git would have a conflict for two neighbouring lines."""
+    who, sign = holder(ALICE), "=" if format == "dotenv" else ": "
+    lines = [f"{name}{sign}1\n" for name in "AB"]
+    base = api.encrypt("".join(lines), rule([ALICE]), format=format, credentials=who)
+    sides = [changes.change(base, format, ((name,), changes.REMOVED), credentials=who) for name in "AB"]
+    notes: list[str] = []
+    options = {"credentials": who, "repository": repository({}, A), "notify": notes.append}
+    outcome = merge(base, *sides, format=format, **options)
+    assert api.loads(outcome.text, format=format, credentials=who) == {}
+    assert notes == ["no value is left in the merged file: each side removed what the other kept"]

@@ -113,3 +113,25 @@ def test_the_merged_text_is_there_as_it_was_read_with_its_comments() -> None:
         assert found.document is not None
         assert found.document.text == found.text
         assert [comment.text for comment in found.document.comments] == [" c"]
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "merged"),
+    [
+        ("a: 1\n", "a: 2\n---\nb: 1\n", "a: 1\n---\nb: 1\n", "a: 2\n---\nb: 1\n"),
+        ("a: 1\n", "a: 1\n---\nb: 1\n", "a: 2\n---\nb: 1\n", "a: 2\n---\nb: 1\n"),
+        ("a: 1\n---\nb: 1\n", "a: 2\n---\nb: 1\n", "a: 1\n---\nb: 2\n", "a: 2\n---\nb: 2\n"),
+    ],
+)
+def test_a_document_that_one_side_changed(base: str, ours: str, theirs: str, merged: str) -> None:
+    found = merge(base, ours, theirs, format="yaml")
+    assert (found.text, found.conflicts) == (merged, [])
+
+
+def test_documents_that_both_sides_changed() -> None:
+    for ours, theirs in (
+        ("a: 2\n---\nb: 1\n", "a: 3\n---\nb: 1\n"),
+        ("a: 1\n---\nb: 1\n", "a: 1\n---\nb: 2\n"),
+        ("x: 1\n---\na: 1\n", "y: 1\n---\na: 1\n"),
+    ):
+        assert merge("a: 1\n", ours, theirs, format="yaml").conflicts

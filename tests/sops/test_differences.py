@@ -194,6 +194,33 @@ def test_block_scalar(sides: Sides) -> None:
         assert sides.real.run("decrypt", "x.yaml").out == "k: |\n    a\n    b\n"
 
 
+def test_yaml_escape(sides: Sides) -> None:
+    text = 'a: "x \\\' y"\n'
+    sides.write("x.yaml", text)
+    assert [each.code for each in sides.run("encrypt", "-i", "x.yaml")] == [0, 2, 2]
+    assert sides.real.run("decrypt", "x.yaml").out == "a: x ' y\n"
+    assert sides.ours.read("x.yaml") == sides.own.read("x.yaml") == text
+
+
+def test_yaml_cr(sides: Sides) -> None:
+    text = "a: 1\r\nb: 2\r\n"
+    sides.write("x.yaml", text)
+    sides.run("encrypt", "-i", "x.yaml")
+    said = [box.run("decrypt", "x.yaml", code=0).out for box in sides.all]
+    assert said == [text.replace("\r", ""), text, text]
+    assert ["\r\n" in box.read("x.yaml") for box in sides.all] == [False, True, True]
+
+
+def test_record(sides: Sides) -> None:
+    sides.mine("x.yaml", "a: 0x1F\nb: 1\n")
+    assert "encconf_layout: ENC[" in sides.ours.read("x.yaml")
+    for box, stays in ((sides.real, False), (sides.ours, True)):
+        box.run("set", "x.yaml", '["b"]', "2", code=0)
+        assert ("encconf_layout" in box.read("x.yaml")) is stays
+    assert sides.real.run("decrypt", "x.yaml").out == "a: 31\nb: 2\n"
+    assert sides.own.run("decrypt", "x.yaml").out == "a: 0x1F\nb: 1\n"
+
+
 def test_flow_root(sides: Sides) -> None:
     sides.encrypt("x.json", '{"a": {"b": "c"}}')
     sides.write("x.yaml", sides.real.read("x.json"))
@@ -419,6 +446,14 @@ def test_ini_nested(sides: Sides) -> None:
         ended = box.run("encrypt", *flags, *more, "n.json")
         assert (ended.code, ended.out) == (4, "")
         assert box.run("decrypt", "n.ini").code
+
+
+def test_json_cut(sides: Sides) -> None:
+    for text in ('{"a": 1, "b"', '{"a": 1, "b":', '{"a": 1, "b": [1'):
+        sides.write("x.json", text)
+        assert [each.code for each in sides.run("encrypt", "-i", "x.json")] == [0, 2, 2], text
+        assert json.loads(sides.real.run("decrypt", "x.json").out) == {"a": 1}
+        assert sides.ours.read("x.json") == sides.own.read("x.json") == text
 
 
 def test_json_twice(sides: Sides) -> None:
@@ -965,6 +1000,8 @@ def test_set_sops(sides: Sides) -> None:
 def test_extract_panic(sides: Sides) -> None:
     real, ours, own = sides.run("decrypt", "--extract", '["l"]["x"]', "e.yaml")
     assert (real.code, ours.code, own.code) == (2, 1, 1)
+    real, ours, own = sides.run("decrypt", "--extract", '["a"]["b"]["c"]', "e.yaml")
+    assert (real.code, ours.code, own.code) == (2, 1, 1)
     real, ours, own = sides.run("decrypt", "--extract", '["a"][0]', "e.yaml")
     assert real.out == "key: b\nvalue: hello\n"
     assert (ours.code, own.code) == (1, 1)
@@ -1074,6 +1111,27 @@ def test_threshold(sides: Sides) -> None:
     for box, threshold in ((sides.real, 3), (sides.ours, 3), (sides.own, 2)):
         box.run("updatekeys", "-y", "x.yaml", environ=everyone, code=0)
         assert f"shamir_threshold: {threshold}" in box.read("x.yaml")
+
+
+def test_one_group(sides: Sides) -> None:
+    for box, words in (
+        (sides.real, ["--shamir-secret-sharing-threshold", "2", "new.json"]),
+        (sides.ours, ["--shamir-secret-sharing-threshold", "2", "new.json"]),
+    ):
+        box.write("text", '{"a": 1}\n')
+        box.run(*words, environ=box.editor('cp text "$1"'), code=0)
+        assert ("shamir_threshold" in box.read("new.json")) is (box is sides.real)
+        assert json.loads(box.run("decrypt", "new.json", code=0).out) == {"a": 1}
+    other = AgeKey.generate()
+    groups = "".join(f"      - age: [{key.recipient}]\n" for key in (sides.key, other))
+    sides.write(".sops.yaml", f"creation_rules:\n  - key_groups:\n{groups}")
+    sides.encrypt("x.yaml", YAML)
+    sides.write(".sops.yaml", f"creation_rules:\n  - age: {sides.key.recipient}\n")
+    both = {"SOPS_AGE_KEY": f"{sides.key.identity}\n{other.identity}"}
+    for box in sides.all:
+        box.run("updatekeys", "-y", "x.yaml", environ=both, code=0)
+        assert ("shamir_threshold: 1" in box.read("x.yaml")) is (box is sides.real)
+        assert box.run("decrypt", "x.yaml", code=0).out == YAML
 
 
 def test_stranger(sides: Sides) -> None:
