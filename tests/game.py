@@ -424,6 +424,10 @@ class Table:
             encconf("encrypt", *by_hand, name)
         git("add", "-A")
         git("commit", "-qm", "secrets")
+        if draw.random() < 0.6:
+            encconf("git", "install")
+            git("add", "-A")
+            git("commit", "-qm", "drivers")
         git("branch", "evil")
         if kind == "growing":
             (repository / ".sops.yaml").write_text(rule([["victim", "new"]]))
@@ -536,7 +540,7 @@ class Game:
         keys = "\n".join(identities)
         if self.draw.random() < 0.25:
             keys = f"AGE-PLUGIN-YUBIKEY-1QYPQXPQPQGPSGXASZ5N\n{keys}"
-        self.keeps_script = self.draw.random() < 0.85
+        self.keeps_script = self.draw.random() < 0.93
         self.environ = environment(self.folder, table, path, "" if in_file else keys)
         if not self.keeps_script:
             self.environ["PATH"] = self.environ["PATH"].replace(f"{table.machine.tools}:", "")
@@ -785,7 +789,7 @@ class Game:
         try:
             for _ in range(self.draw.choice([1, 1, 2, 3])):
                 self.stranger_plays(start=True)
-            if self.draw.random() < 0.6:
+            if self.draw.random() < 0.2:
                 self._move("install")
             names = _chosen(MOVES, self.options.moves, self.options.skip)
             weights = [MOVES[name][1] for name in names]
@@ -1151,7 +1155,7 @@ def python_encrypt(game: Game) -> None:
         "import encconf, sys\nfrom encconf.errors import EncconfError\n"
         f"try:\n    text = encconf.encrypt({plain.rendered(pairs)!r}, encconf.find_rule({file!r}), "
         f"format={plain.format!r}, twin=open({file!r}).read())\n"
-        "except EncconfError as error:\n    print(error, file=sys.stderr)\n    sys.exit(1)\n"
+        "except UnicodeDecodeError:\n    sys.exit(5)\nexcept EncconfError as error:\n    print(error, file=sys.stderr)\n    sys.exit(1)\n"
         f"open({file!r}, 'w').write(text)\n"
     )
     game.encconf(code=code)
