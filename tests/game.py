@@ -1155,7 +1155,8 @@ def python_encrypt(game: Game) -> None:
         "import encconf, sys\nfrom encconf.errors import EncconfError\n"
         f"try:\n    text = encconf.encrypt({plain.rendered(pairs)!r}, encconf.find_rule({file!r}), "
         f"format={plain.format!r}, twin=open({file!r}).read())\n"
-        "except UnicodeDecodeError:\n    sys.exit(5)\nexcept EncconfError as error:\n    print(error, file=sys.stderr)\n    sys.exit(1)\n"
+        "except UnicodeDecodeError:\n    sys.exit(5)\n"
+        "except EncconfError as error:\n    print(error, file=sys.stderr)\n    sys.exit(1)\n"
         f"open({file!r}, 'w').write(text)\n"
     )
     game.encconf(code=code)

@@ -125,3 +125,39 @@ CHECKS["modules"] = Check(
     "package",
     "install git_shows",
 )
+CHECKS["keys of a new .sops.yaml"] = Check(
+    "init without a terminal takes no keys from the blocks of files",
+    {
+        "return yes or (front.can_ask() and front.confirm(": "return True or (front.can_ask() and front.confirm("
+    },
+    "entries regrouped",
+    "init",
+)
+CHECKS["links at fixed names"] = Check(
+    "a file that is written by a name which no user typed is not a link",
+    {
+        "if stat.S_ISLNK(kind):\n            hint": "if False:\n            hint",
+        "    return path\n\n\ndef is_foreign": "    return os.path.realpath(path)\n\n\ndef is_foreign",
+    },
+    "fixed",
+    "install init",
+)
+CHECKS["links that lead nowhere"] = Check(
+    "no file is created through a link to a file that does not exist",
+    {"if link != path:\n        try:": "if False:\n        try:"},
+    "link",
+    "set_value set_new edit edit_new encrypt import_env",
+)
+CHECKS["rules of others"] = Check(
+    "a .sops.yaml of another user is not used",
+    {"if is_foreign(path):\n        hint = (": "if False:\n        hint = ("},
+    "parent",
+    "encrypt set_new updatekeys",
+    "none",
+)
+CHECKS["completion"] = Check(
+    "what a shell completes is quoted",
+    {r"""plain = re.sub(r"[^\w./:@%+,=^-]", r"\\\g<0>", item.value)""": "plain = item.value"},
+    "keys",
+    "completes",
+)
