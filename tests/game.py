@@ -643,11 +643,18 @@ class Game:
         ``plain`` is a file whose plaintext the command replaces.  ``prints`` is whether its output may have
         secrets.
         """
+        folder = self.repository
+        if code is None and self.draw.random() < 0.1 and (folder / "conf").is_dir():
+            folder = folder / "conf"
+            inside = [each for each in arguments if not each.startswith(("-", "/"))]
+            names = {each for each in inside if each == "." or ("." in each and not each.startswith("db."))}
+            arguments = tuple(f"../{each}" if each in names else each for each in arguments)
+            self.say("# in the folder conf:")
         shown = code if code is not None else f"encconf {shlex.join(arguments)}"
         return self.watched(
             shown + (f" <<< {shlex.quote(input)}" if input else ""),
             lambda: self.machine.run(
-                arguments, cwd=self.repository, environ=self.environ, input=input.encode(), code=code,
+                arguments, cwd=folder, environ=self.environ, input=input.encode(), code=code,
                 python=not self.keeps_script,
             ),
             plain=plain, prints=prints,

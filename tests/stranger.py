@@ -273,13 +273,25 @@ class Stranger:
         path = self.draw.choice(files)
         return self.forge(path)
 
-    def forge(self, path: Path) -> str | None:
+    @trick(2)
+    def disguised(self, folder: Path) -> str | None:
+        """A file of the stranger's in another format than its name says."""
+        files = self.files(folder)
+        if not files:
+            return None
+        return self.forge(
+            self.draw.choice(files), self.draw.choice(["yaml", "json", "dotenv", "ini", "toml"])
+        )
+
+    def forge(self, path: Path, format: str | None = None) -> str | None:
         game = self.game
-        format = game.format_of(path)
         plain = game.plain_of(path)
         if plain is None:
             return None
-        old = Text.read(format, path.read_text(errors="replace"))
+        old = Text.read(game.format_of(path), path.read_text(errors="replace"))
+        format = format or game.format_of(path)
+        if format != plain.format:
+            plain = type(plain)(format, plain.pairs)
         groups = (
             [[str(entry.get("recipient")) for entry in group.get("age") or ()] for group in old.groups()]
             if old
@@ -442,8 +454,9 @@ class Stranger:
             *("nano", "vi", "editor", "op", "systemd-creds", "pass", "less", "age", "python3"),
             *("gcc", "cc", "ld", "objdump", "ldconfig", "systemctl", "az", "gcloud"),
         ]
+        place = folder / "conf" if (folder / "conf").is_dir() and self.draw.random() < 0.3 else folder
         for name in names:
-            path = folder / name
+            path = place / name
             path.write_text(f"#!/bin/sh\n: > {game.mark(name)}\nexit 1\n")
             path.chmod(0o755)
         return "puts programs named git, gpg, age-plugin-yubikey … into the work tree"
