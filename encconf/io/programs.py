@@ -178,29 +178,19 @@ def run(
 
 
 @contextmanager
-def for_libraries(
-    environ: Mapping[str, str], *, without: Collection[str] = (), python: bool = False
-) -> Iterator[None]:
-    """Give a library that finds and starts programs itself an `environment` for them.
+def for_libraries(environ: Mapping[str, str], *, without: Collection[str] = ()) -> Iterator[None]:
+    """Give a library in C or Rust, which finds and starts programs itself, an `environment` for them.
 
-    Only the C library's environment changes, so Python's `os.environ` stays, also for other threads.  A
-    library in ``python`` looks for programs in the PATH of `os.environ`, so this changes there as well.
+    Only the C library's environment changes, so Python's `os.environ` stays, also for other threads.
     """
     wanted = environment({"PATH": os.defpath, **environ}, without=without)
     names = {"PATH", *without}
-    before = os.environ.get("PATH")
-    if python:
-        os.environ["PATH"] = wanted["PATH"]
     changed = {name for name in names if os.environ.get(name) != wanted.get(name)}
     try:
         for name in changed:
             _put(name, wanted.get(name))
         yield
     finally:
-        if python and before is not None:
-            os.environ["PATH"] = before
-        elif python:
-            del os.environ["PATH"]
         for name in changed:
             _put(name, os.environ.get(name))
 

@@ -80,17 +80,17 @@ def _ask(question: Callable[[Any], T], limit: float) -> T:
 def _backend() -> Any:
     """Return the keyring that the library chooses.  Raises MissingExtraError, and SourceError if none."""
     import os
+    import sys
 
-    from encconf.identities.credentials import KEY_VARIABLES
-    from encconf.io import programs
-
-    # The library imports the backends of all systems, and some look for C libraries with gcc and ld.
-    trusted = programs.for_libraries(os.environ, without=KEY_VARIABLES, python=True)
-    with needing("the keyring", "keyring", "keyring"), trusted:
+    with needing("the keyring", "keyring", "keyring"):
+        if sys.platform != "darwin":
+            # The library imports the backends of all systems.  That of macOS would look for frameworks with
+            # gcc and ld, from the current folder if PATH has it.
+            sys.modules.setdefault("keyring.backends.macOS.api", None)  # type: ignore[arg-type]
         import keyring
         from keyring.backends import chainer, fail, null
 
-        found: Any = keyring.get_keyring()
+    found: Any = keyring.get_keyring()
     chosen = bool(os.environ.get("PYTHON_KEYRING_BACKEND")) or keyring.core.load_config() is not None
     if isinstance(found, chainer.ChainerBackend):
         safe = [backend for backend in found.backends if not _in_files(backend)]
