@@ -55,14 +55,21 @@ def without_drivers(root: str, names: Iterable[str]) -> list[str]:
 
     A file with a driver other than encconf's is not among them.
     """
+    values = _values(root, names, "diff", "merge")
+    return list(dict.fromkeys(name for name, value in values if value == "unspecified"))
+
+
+def with_other_diffs(root: str, names: Iterable[str]) -> list[str]:
+    """Return those files for which git's attributes name another way to show diffs than encconf."""
+    return [name for name, value in _values(root, names, "diff") if value not in ("unspecified", "encconf")]
+
+
+def _values(root: str, names: Iterable[str], *which: str) -> Iterator[tuple[str, str]]:
+    """Yield each name with the value of each attribute."""
     wanted = list(names)
-    left: dict[str, None] = {}
     for at in range(0, len(wanted), AT_ONCE):
-        part = wanted[at : at + AT_ONCE]
-        words = said(root, "check-attr", "-z", "diff", "merge", "--", *part).split("\0")
-        values = zip(words[::3], words[2::3], strict=False)  # each name with the value of an attribute
-        left |= {name: None for name, value in values if value == "unspecified"}
-    return list(left)
+        words = said(root, "check-attr", "-z", *which, "--", *wanted[at : at + AT_ONCE]).split("\0")
+        yield from zip(words[::3], words[2::3], strict=False)
 
 
 def are_used(root: str) -> bool:

@@ -83,6 +83,11 @@ def install(
         left = attributes.without_drivers(root, there)
     if added:
         done.append(f"added {listed(added, _NAMED)} to {file}")
+    if not everywhere and (other := attributes.with_other_diffs(root, there)):
+        done.append(
+            f"git diff does not decrypt {listed(other, 5)}, since another diff attribute stays: "
+            "git check-attr diff FILE shows it"
+        )
     if left:
         done.append(f"git still merges {listed(left, 5)} line by line: git check-attr merge FILE shows why")
     return done

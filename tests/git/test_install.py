@@ -27,6 +27,11 @@ class TestInstall:
         assert repository.read(".gitattributes") == attributes
         assert repository.read(".git/config") == config
 
+    def test_another_diff_attribute_stays_and_is_named(self, repository: Project) -> None:
+        repository.write(".gitattributes", "*.enc.yaml diff=sopsdiffer\n")
+        done = repository.run("git", "install")
+        assert "git diff does not decrypt secrets.enc.yaml, since another diff attribute stays" in done.err
+
     def test_attributes_that_are_there_stay(self, repository: Project) -> None:
         repository.write(
             ".gitattributes",
