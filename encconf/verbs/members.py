@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from encconf.audit.names import identity
-from encconf.errors import BadKeyError, ConfigError, ConflictError, EncconfError
+from encconf.errors import BadKeyError, ConfigError, ConflictError, EmitError, EncconfError, ParseError
 from encconf.formats.yaml import Yaml
 from encconf.keys import CONTEXT, TABLE, MasterKey, master_key
 from encconf.rules import config
@@ -22,6 +22,7 @@ from encconf.text.printable import printable
 from encconf.verbs import changes
 
 RULES = "creation_rules"
+_EDIT = "change .sops.yaml in an editor, then run: encconf updatekeys -r ."
 _ANCHOR = re.compile(r"&([^\s,\[\]{}&]+)[ \t]+\Z")
 _DASHES = re.compile(r"[ \t]*(?:-[ \t]+)+\Z")
 _BLOCK = re.compile(r"[|>][-+0-9]*[ \t]*(?:#[^\n]*)?\n")
@@ -254,7 +255,10 @@ def remove(text: str, key: MasterKey) -> str:
             break
         # Aliases come before what they stand for, and later places before earlier ones.
         places.sort(key=lambda leaf: (result[leaf.start] != "*", -leaf.start))
-        result = _without(result, places[0], key)
+        try:
+            result = _without(result, places[0], key)
+        except (EmitError, ParseError) as error:
+            raise ConfigError(f"the key cannot be removed: {error.message}", hint=_EDIT) from None
     else:
         raise ConfigError("the key is in too many places")
     return _checked(text, result, wanted, "the key cannot be removed without changing something else")
@@ -312,6 +316,8 @@ def _item_removed(text: str, leaf: Leaf) -> str:
     above = _comment_above(text, leaf)
     if above is not None and all(_comment_above(text, each) is not None for each in siblings):
         start = above
+    if end == len(text) and not text.endswith("\n"):  # the line break before it goes, too
+        return re.sub(r"\r?\n\Z", "", text[:start])
     return text[:start] + text[end:]
 
 
@@ -329,7 +335,7 @@ def _checked(text: str, result: str, wanted: list[list[list[MasterKey]]], compla
     ]:
         raise ConfigError(
             f"{complaint}: rules share a list, or it has an unusual form",
-            hint="change .sops.yaml in an editor, then run: encconf updatekeys -r .",
+            hint=_EDIT,
         )
     return result
 

@@ -126,6 +126,7 @@ creation_rules:
       - {FINGERPRINT}
 """,
 }
+STYLES["no line break at the end"] = STYLES["anchors in groups"].rstrip()
 STYLES |= {f"{name}, CRLF": text.replace("\n", "\r\n") for name, text in STYLES.items() if "list" in name}
 
 
