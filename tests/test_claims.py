@@ -51,8 +51,12 @@ BACKED: dict[str, tuple[str, ...]] = {
     "The first rule whose `path_regex` matches a file applies": (
         "test_pages::test_the_example_configuration_is_the_one_in_this_repository",
     ),
-    "re-encrypts the files with a new data key and lists the values they could read": (
+    "re-encrypts the files with a new data key, and lists the values that Bob could read": (
+        "test_people::test_somebody_joins_and_leaves",
         "test_journeys::test_a_journey",
+    ),
+    "it edits this file and updates the encrypted ones": (
+        "test_members::test_a_key_is_added_in_the_style_of_the_file_and_removed_without_a_trace",
     ),
     "`encconf check` finds values that the rules encrypt but that are still plaintext": (
         "test_claims::test_reports_need_no_key",

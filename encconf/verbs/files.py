@@ -131,7 +131,7 @@ def read(
         found = sniff.find(data, name)
         format = input_type or found
         format = format or ("" if name == STDIN_NAME else formats.of_path(name))
-        binary = plain and formats.get(format).single_value
+        binary = plain and format != "" and formats.get(format).single_value
         said = (
             fileio.decode(data, binary=binary) if path is None else fileio.text_of(path, data, binary=binary)
         )
