@@ -258,7 +258,7 @@ def test_only_these_modules_start_programs() -> None:
     """Others call `programs`.  The editor needs signals, and `exec` runs your program as a shell does."""
     package = Path(programs.__file__).parents[1]
     starts = re.compile(
-        r"subprocess\.(run|Popen|call|check_|getoutput)|os\.(posix_spawn|exec|spawn|system|popen)"
+        r"subprocess\.(run|Popen|call|check_\w+|getoutput)\(|os\.(posix_spawn|exec|spawn|system|popen)\w*\("
     )
     found = {
         str(file.relative_to(package))
