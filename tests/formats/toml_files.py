@@ -11,6 +11,7 @@ from generate import toml_text
 from oracle import AgeKey
 
 from encconf import api, formats
+from encconf.engine import sealing
 from encconf.errors import EncconfError, ParseError
 from encconf.rules.selection import Selection
 from encconf.text.document import Document, filled, splice
@@ -41,8 +42,13 @@ def attach(text: str, block_text: str) -> str:
 
 
 def encrypt(text: str, *, selection: Selection | None = None, twin: str | None = None) -> str:
-    return api.encrypt(
-        text, rule(KEY, selection=selection), format="toml", twin=twin, credentials=CREDENTIALS
+    return sealing.encrypt(
+        text,
+        rule(KEY, selection=selection),
+        format="toml",
+        twin=twin,
+        edits_twin=True,
+        credentials=CREDENTIALS,
     )
 
 

@@ -47,7 +47,8 @@ class Service:
     def write(self, number: int, name: str = "s.enc.yaml", *, new_data_key: bool = True) -> Path:
         path = self.folder / name
         twin = path.read_text() if path.exists() and not new_data_key else None
-        text = encconf.encrypt(f"n: {number}\n", self.rule, twin=twin, credentials=self.credentials)
+        rule = self.rule if twin is None else None  # without a rule, it is a change of the twin
+        text = encconf.encrypt(f"n: {number}\n", rule, twin=twin, credentials=self.credentials)
         (self.folder / "new").write_text(text)
         os.replace(self.folder / "new", path)
         self.recorder.requests.clear()
