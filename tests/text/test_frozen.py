@@ -135,7 +135,7 @@ def test_public_functions(format: str, age_key: AgeKey, tmp_path: File) -> None:
     assert api.decrypt(sealed, format=format, credentials=creds) == text
     api.inspect(sealed, format=format)
     again = text.replace("one", "two").replace("1.50", "2.50").replace('"x"', '"y"')
-    api.encrypt(again, rule(age_key), format=format, twin=sealed, credentials=creds)
+    api.encrypt(again, format=format, twin=sealed, credentials=creds)
     if format != "binary":
         api.loads_all(sealed, format=format, credentials=creds)
         api.loads_all(sealed, format=format, credentials=creds, mask=True)
