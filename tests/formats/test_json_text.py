@@ -91,7 +91,7 @@ def test_comment_items_of_lists_go(items: str, expected: str) -> None:
     document = format.scan(text)
     comments = [leaf for leaf in document.leaves if leaf.data and b"type:comment" in leaf.data]
     assert len(comments) == items.count("C")
-    plain = splice(text, [format.comment(document, leaf, alone=False) for leaf in comments])
+    plain = splice(text, [format.comment(document, leaf, leaf.data or b"", alone=False) for leaf in comments])
     assert json.loads(plain) == {"k": json.loads(expected)}
     assert plain.replace("[ ", "[").replace(" ]", "]") == f'{{"k": {expected}}}'
 
