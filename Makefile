@@ -7,6 +7,7 @@
 #              memory and time (ARGS='--minutes 30' for each); then games against a stranger who has no key
 # make mutants   small faults put into the modules that make decisions: how many do the tests find?
 #                (ARGS='--sample 0 merge/weave.py' for all of one module)
+# make testkit   the test kit of the SOPS format, with encconf and other programs: docs/testkit.md
 # make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)
 # make reference   docs/python/reference.md, from the docstrings; docs/reference/, from the tables of the
 #              command line; the diagram of docs/architecture.md, from the imports
@@ -26,7 +27,7 @@ TESTS := $(BIN)/python -m pytest -q -n 3 --dist worksteal
 LOWEST := build/lowest
 LACKS := --disable-error-code attr-defined --disable-error-code no-any-return --no-warn-unused-ignores
 
-.PHONY: demo test tests test-fast test-lowest lint types types-here types-darwin types-win32 bench fuzz mutants functional reference docs man pictures lint-workflows release-check clean
+.PHONY: demo test tests test-fast test-lowest lint types types-here types-darwin types-win32 bench fuzz mutants testkit functional reference docs man pictures lint-workflows release-check clean
 
 demo:
 	@PYTHON="$(PYTHON)" bash fixtures/demo/run.sh
@@ -100,6 +101,9 @@ fuzz: $(STAMP)
 
 mutants: $(STAMP)
 	$(BIN)/python tests/mutants.py $(ARGS)
+
+testkit: $(STAMP)
+	$(BIN)/python tests/testkit.py $(ARGS)
 
 functional: $(STAMP)
 	$(BIN)/python tests/functional/run.py $(SOPS) $(ARGS)

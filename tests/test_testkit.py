@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import forks
 import pytest
+import testkit
 import testkit_mutants
 from oracle import sops_binary
+from testkit import runner
 
 ROOT = Path(__file__).resolve().parents[1]
 KIT = ROOT / "fixtures" / "testkit"
 INDEX = json.loads((KIT / "vectors.json").read_text())
 
 
-def _module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"testkit_{name}", KIT / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-runner = _module("run")
-
-
-class Forked(runner.Desk):  # type: ignore[name-defined, misc]
+class Forked(runner.Desk):
     """Runs encconf as a fork, which takes less time than a program."""
 
     def start(
         self, argv: list[str], folder: Path, environ: dict[str, str]
     ) -> subprocess.CompletedProcess[bytes]:
         if argv[0] != "sops":
-            return super().start(argv, folder, environ)  # type: ignore[no-any-return]
+            return super().start(argv, folder, environ)
         # Under the name sops, TOML is binary, as to sops.
         program = "encconf" if any(word.endswith(".toml") for word in argv) else "sops"
         return forks.run(program, argv[1:], cwd=folder, environ=environ)
@@ -50,7 +37,7 @@ class Forked(runner.Desk):  # type: ignore[name-defined, misc]
 
 def _report(*arguments: str, desk: Any = Forked) -> dict[str, Any]:
     options = runner.parser().parse_args(arguments)
-    return runner.run(INDEX, options, desk)  # type: ignore[no-any-return]
+    return runner.run(INDEX, options, desk)
 
 
 def _failed(report: dict[str, Any]) -> list[str]:
@@ -156,6 +143,8 @@ def test_the_command_line_prints_a_table(tmp_path: Path) -> None:
 
 # --- the page -------------------------------------------------------------------------------------
 
+WRITERS = 2000
+"""The numbers of writers begin here."""
 UNTESTABLE = {"8.9": "what an error shows", "16.9": "it needs AWS KMS: tests/sops/test_differences.py"}
 
 
@@ -165,6 +154,17 @@ def test_every_statement_of_the_page_has_a_vector() -> None:
     tested = {statement for vector in INDEX["vectors"] for statement in vector["statements"]}
     assert tested <= statements
     assert statements - tested == UNTESTABLE.keys()
+
+
+def test_the_table_is_of_this_kit() -> None:
+    results = json.loads((ROOT / "docs" / "make" / "testkit.json").read_text())
+    assert {result["kit"] for result in results.values()} == {INDEX["version"]}
+    everything = [vector["number"] for vector in INDEX["vectors"]]
+    for name in ("encconf", "sops"):
+        rows = results[name]["results"]
+        assert [row["number"] for row in rows if row["number"] < WRITERS] == everything
+    assert [row for row in results["encconf"]["results"] if row["result"] != "pass"] == []
+    assert (ROOT / "docs" / "testkit.md").read_text() == testkit.page(results)
 
 
 # --- faults ---------------------------------------------------------------------------------------
