@@ -37,6 +37,7 @@ def both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
                 sops.encrypt(text, format, age=age_key.recipient)
         return "refused"
 
+    told = [line for line in told if "nothing in the file is encrypted" not in line]
     if told:
         assert all("before 3.13.2" in line for line in told)
         assert api.decrypt(ours, format=format, credentials=creds) == text
