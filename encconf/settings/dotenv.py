@@ -95,7 +95,7 @@ def dotenv_values(
 ) -> dict[str, str | None]:
     """Return the variables that `load_dotenv` would set with ``override``, as a dict of texts.
 
-    A name without a value, which only plaintext files can have, is None.
+    A name without a value, which only plaintext files can have, is None.  Raises what `load_dotenv` raises.
 
     >>> config = {**dotenv_values(".env.enc"), **os.environ}  # doctest: +SKIP
     """

@@ -206,7 +206,7 @@ def redact(text: str) -> str:
     """Return a text with ``**********`` in place of the secrets that this program has loaded with a mask.
 
     These are the encrypted values of files that were loaded with ``mask=True`` or a ``schema``, from the
-    beginning of the program, so a former password is removed, too.
+    beginning of the program, so a former password is removed, too.  Raises nothing.
 
     >>> config = load_config("secrets.enc.yaml", mask=True)  # doctest: +SKIP
     >>> redact("login as shop:pa55-w0rd failed")  # doctest: +SKIP
