@@ -233,9 +233,9 @@ def key_id(key: MasterKey) -> str:
         place = region if resource.startswith("key/") else f"{region}, {account}"
         return f"{_abridged(resource.removeprefix('key/'))} ({printable(place)[:40]})"
     steps = name.rstrip("/").split("/")
-    if key.TYPE == "azure_kv" and len(steps) >= 5:
+    if len(steps) >= 5 and steps[0] == "https:" and steps[3] == "keys":
         return _abridged(f"{steps[2].partition('.')[0]}/{steps[4]}")
-    if key.TYPE == "gcp_kms" and len(steps) >= 8:
+    if len(steps) >= 8 and steps[0] == "projects":
         return _abridged(f"{steps[5]}/{steps[7]}")
     return _abridged(steps[-1])
 

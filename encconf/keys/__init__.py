@@ -160,6 +160,8 @@ class KeyType(Record):
 
     ``sops`` is whether sops has the type.  It ignores keys of other types, and loses them when it writes.
 
+    ``form`` is a pattern for the beginning of a text that names such a key; the first type that fits counts.
+
     ``since`` is the version of sops that added the type, if people may still use an older sops.
 
     ``personal`` is whether using a key may ask a person.  Keys of these types are used one after the other.
@@ -180,6 +182,7 @@ class KeyType(Record):
     group_member: str = ""
     settings: tuple[str, ...] = ()
     short: str = ""
+    form: str = ""
     commas: bool = False
     only_list: bool = False
     personal: bool = False
@@ -206,6 +209,7 @@ TABLE: dict[str, KeyType] = {
         "encconf.keys.aws_kms:AwsKmsKey",
         "AWS KMS",
         "AWS KMS keys",
+        form=r"arn:",
         option="kms",
         short="-k",
         metavar="ARNS",
@@ -220,6 +224,7 @@ TABLE: dict[str, KeyType] = {
         "encconf.keys.gcp_kms:GcpKmsKey",
         "Google Cloud KMS",
         "Google Cloud KMS keys",
+        form=r"projects/",
         option="gcp-kms",
         metavar="IDS",
         variable="SOPS_GCP_KMS_IDS",
@@ -233,6 +238,7 @@ TABLE: dict[str, KeyType] = {
         "encconf.keys.huawei_kms:HuaweiKey",
         "Huawei Cloud KMS",
         "Huawei Cloud KMS keys",
+        form=r"[a-z0-9-]+:[0-9a-fA-F-]{36}\Z",
         option="hckms",
         metavar="IDS",
         variable="SOPS_HUAWEICLOUD_KMS_IDS",
@@ -248,6 +254,7 @@ TABLE: dict[str, KeyType] = {
         "encconf.keys.azure_kv:AzureKey",
         "Azure Key Vault",
         "Azure Key Vault keys",
+        form=r"https://[^/]*\.vault\.|https://[^/]+/keys/",
         option="azure-kv",
         metavar="URLS",
         variable="SOPS_AZURE_KEYVAULT_URLS",
@@ -261,6 +268,7 @@ TABLE: dict[str, KeyType] = {
         "encconf.keys.hc_vault:VaultKey",
         "Vault transit",
         "Vault or OpenBao transit keys",
+        form=r"https?://",
         option="hc-vault-transit",
         metavar="URIS",
         variable="SOPS_VAULT_URIS",
@@ -274,6 +282,7 @@ TABLE: dict[str, KeyType] = {
         "encconf.keys.pgp:PgpKey",
         "PGP",
         "PGP fingerprints",
+        form=r"(?:0x)?[0-9A-Fa-f ]{16,}!?\Z",
         option="pgp",
         short="-p",
         metavar="FINGERPRINTS",
@@ -287,6 +296,7 @@ TABLE: dict[str, KeyType] = {
         "encconf.keys.age:AgeKey",
         "age",
         "age recipients",
+        form=r"age1|ssh-",
         option="age",
         short="-a",
         metavar="RECIPIENTS",

@@ -35,24 +35,13 @@ def key_of(word: str) -> MasterKey:
     'age'
     """
     word = word.strip()
-    for pattern, type in _FORMS:
-        if re.match(pattern, word):
+    for type, row in TABLE.items():
+        if row.form and re.match(row.form, word):
             return master_key(type, word)
     raise BadKeyError(
         f"{printable(word)[:60]} is not a key of a known form",
         hint="an age recipient begins with age1, an SSH key with ssh-; a PGP key is its fingerprint",
     )
-
-
-_FORMS = (
-    (r"age1|ssh-", "age"),
-    (r"arn:", "kms"),
-    (r"projects/", "gcp_kms"),
-    (r"https://[^/]*\.vault\.|https://[^/]+/keys/", "azure_kv"),
-    (r"https?://", "hc_vault"),
-    (r"[a-z0-9-]+:[0-9a-fA-F-]{36}\Z", "hckms"),
-    (r"(?:0x)?[0-9A-Fa-f ]{16,}!?\Z", "pgp"),
-)
 
 
 def groups_of(text: str, path: str = config.NAME) -> list[list[list[MasterKey]]]:

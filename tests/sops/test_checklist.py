@@ -510,6 +510,20 @@ class Bench:
         }.items():
             made.write(name, DOC if name != "kms.yaml" else "a:\n    b: hello\n")
             made.run("encrypt", "-i", *flags, name, environ=remote, code=0)
+        # encconf wraps a new data key only for recipients that a rule names (row `stranger`).
+        members = {
+            "azure-kv": "azure_keyvault",
+            "hc-vault-transit": "hc_vault_transit_uri",
+            "gcp-kms": "gcp_kms",
+        }
+        lines = [
+            f"    {members.get(flag, flag)}: {f'[{key}]' if flag == 'hckms' else key}\n".replace(
+                "{R}", self.key.recipient
+            )
+            for flag, (_, key, _) in KEYS.items()
+        ]
+        self.rules = "creation_rules:\n" + "".join([r"  - path_regex: ^all\.yaml$", "\n", *lines])
+        self.rules += "\n".join([r"  - path_regex: ^kms\.yaml$", f"    kms: {ARN}\n"])
         made.write("two.yaml", DOC)
         made.run("--config", "rules/two", "encrypt", "-i", "two.yaml", code=0)
         made.write("three.yaml", made.read("two.yaml"))
@@ -527,13 +541,15 @@ class Bench:
         made.write("kms2.yaml", made.read("kms.yaml"))
         made.run("groups", "add", "-i", "-f", "kms2.yaml", "--age", "{R}", environ=remote, code=0)
 
-    def sides(self, folder: Path) -> tuple[Side, Side]:
+    def sides(self, folder: Path, row: Row | None = None) -> tuple[Side, Side]:
         real, ours = boxes(folder, self.key, {})
         for box in (real, ours):
             box.environ["SOPS_AGE_KEY"] += "\n" + AGE2.identity
             for path in self.made.folder.rglob("*"):
                 if path.is_file():
                     box.write(str(path.relative_to(self.made.folder)), path.read_text())
+            if row is not None and {"all.yaml", "kms.yaml"} & {*row.base}:
+                box.write(".sops.yaml", self.rules)
         return Side(real, self.service), Side(ours, self.service)
 
 
@@ -553,17 +569,17 @@ def test_a_flag(bench: Bench, tmp_path: Path, command: str, flag: str) -> None:
     row = ROWS[command][flag]
     at = len(command.split())
     with_it = [*row.base[:at], *row.words, *row.base[at:]]
-    real, ours = bench.sides(tmp_path / "with")
+    real, ours = bench.sides(tmp_path / "with", row)
     mine = ours.end(row, with_it, {})
     if not row.other:
         assert unlike(mine, real.end(row, with_it, {})) == {}
     if not row.same:
-        _, ours = bench.sides(tmp_path / "without")
+        _, ours = bench.sides(tmp_path / "without", row)
         assert unlike(mine, ours.end(row, row.base, {})) != {}
     variable = of_table(command)[flag][2]
     if variable and not row.same and not row.other:
         value = with_it[at + 1] if len(row.words) > 1 else row.words[0].partition("=")[2]
-        _, ours = bench.sides(tmp_path / "variable")
+        _, ours = bench.sides(tmp_path / "variable", row)
         value = value.replace("{R}", bench.key.recipient).replace("{KS}", bench.service.uri)
         assert unlike(mine, ours.end(row, row.base, {variable: value})) == {}
 

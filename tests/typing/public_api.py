@@ -6,6 +6,8 @@ A line here that has to change is a change for every caller: say it in CHANGELOG
 from __future__ import annotations
 
 import dataclasses
+import io
+import logging
 import os
 from collections.abc import Callable
 from importlib import resources
@@ -21,21 +23,26 @@ from encconf import (
     Inspection,
     Live,
     MaskedStr,
+    RedactFilter,
     Resolve,
     Rule,
     decrypt,
+    dotenv_values,
     edit,
     encrypt,
+    find_dotenv,
     find_rule,
     inspect,
     load,
     load_config,
     load_configs,
+    load_dotenv,
     load_layers,
     loads,
     loads_all,
     optional,
     plain,
+    redact,
     watch,
 )
 from encconf.errors import KeyAccessError, MacError, NotEncryptedError
@@ -148,6 +155,11 @@ assert_type(watch(lambda: Database("h", 1), "x.yaml")(), Database)
 with edit("x.yaml", mask=True, format="yaml", credentials=credentials) as document:
     assert_type(document, dict[str, Any])
 assert_type(MaskedStr("x").upper(), str)
+assert_type(redact("x"), str)
+logging.StreamHandler().addFilter(RedactFilter())
+assert_type(load_dotenv(".env.enc", override=True, interpolate=False, credentials=credentials), bool)
+assert_type(dotenv_values(stream=io.StringIO("A=1")), dict[str, str | None])
+assert_type(find_dotenv(usecwd=True), str)
 assert_type(inspection.leaves[0].path, tuple[str | int, ...])
 assert_type(inspection.leaves[0].encrypted, bool)
 
