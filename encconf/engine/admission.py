@@ -69,7 +69,7 @@ class Admission:
         self._find = find
         self._named = dict.fromkeys(key for key in named if not key.listed)
         self._file = file
-        self._refusal = refusal or self._ordinary_refusal
+        self._refusal = refusal
         self._looked = False
         self._rule: Rule | None = None
         self._missing: EncconfError | None = None
@@ -154,7 +154,7 @@ class Admission:
         if objections and self._before is not None and keys.keys() >= {*_flat(groups)}:
             objections = objections_to(self._before, None)
         if objections:
-            message, hint = self._refusal(rule)
+            message, hint = (self._refusal or self._ordinary_refusal)(rule)
             error = objections.error(message, hint)
             raise (error.about(self._file) if self._file else error) from self._missing
         return [[_admitted(*keys[key]) for key in group] for group in groups]
