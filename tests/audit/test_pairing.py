@@ -53,9 +53,11 @@ class TestValues:
             assert sorted(told(compare(old, new))) == ["added b", "removed a"]
 
     def test_without_a_key(self) -> None:
-        sealed = seal()
+        # A secret that stays: without one, the file would get a new data key.
+        before = PLAIN + "api_key: k9Vq2mXw7RtY4bZd\n"
+        sealed = seal(before)
         plain = (
-            PLAIN.replace("hunter2", "hunter3")
+            before.replace("hunter2", "hunter3")
             .replace("15432", "115432")
             .replace("db.internal", "dc.internal")
         )

@@ -158,7 +158,9 @@ def test_contexts_that_an_old_sops_mixed_up(version: str, context: object, spoil
 
 def test_why_a_merge_is_not_finished() -> None:
     assert read().unmerged is None
-    assert "both sides" in str(read(encconf_conflict="x").unmerged)
+    conflict = "a merge left a conflict in the file, which is not resolved yet"
+    assert read(encconf_conflict="x").unmerged == conflict
+    assert read(encconf_conflict="x", encconf_merge="x").unmerged == conflict
     assert "without a key" in str(read(encconf_merge="x").unmerged)
 
 

@@ -13,8 +13,9 @@ from oracle import AgeKey, Sops
 from pace import at_most
 
 from encconf import api, formats
-from encconf.errors import KeyAccessError, UndecidedError
+from encconf.errors import KeyAccessError, UndecidedError, UnmergedError
 from encconf.git import merge as merging
+from encconf.git.conflict import open_conflict
 from encconf.git.ours import Repository
 from encconf.git.outcome import Outcome
 from encconf.identities.credentials import Credentials
@@ -162,15 +163,20 @@ def test_a_new_data_key_on_one_side(case: Case, side: str) -> None:
 @by_format
 @pytest.mark.parametrize("side", [1, 2])
 def test_one_side_is_not_encrypted(case: Case, side: int) -> None:
+    """Anyone could have written its values, so a person decides, who sees what the merge would be."""
     versions = list(seal(case, ALICE))
     versions[side] = (case.base, case.ours, case.theirs)[side]
-    notes: list[str] = []
     base, ours, theirs = versions
-    outcome = merge(
-        base, ours, theirs, format=case.format, credentials=credentials(ALICE), notify=notes.append
+    mine = credentials(ALICE)
+    outcome = merge(base, ours, theirs, format=case.format, credentials=mine)
+    assert outcome.conflicts == ["."]
+    assert "side is not encrypted, so anyone could have written its values" in outcome.reason
+    with pytest.raises(UnmergedError):
+        api.decrypt(outcome.text, format=case.format, credentials=mine)
+    found = open_conflict(outcome.text, format=case.format, credentials=mine).merged
+    assert (found.text, found.base, found.theirs) == (
+        (case.merged, case.theirs, case.theirs) if side == 1 else (case.ours, case.ours, case.merged)
     )
-    check(outcome.text, case, ALICE)
-    assert "not encrypted" in notes[0]
     with pytest.raises(UndecidedError):
         merge(base, ours, theirs, format=case.format, credentials=credentials(BOB))
 

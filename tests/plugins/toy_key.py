@@ -6,7 +6,6 @@ import os
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Mapping
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
@@ -15,19 +14,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from encconf import keys
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.text.printable import printable
 
 
-class ToyKey:
+class ToyKey(keys.MasterKey):
     TYPE = "toy"
-    DATED = True
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    @property
-    def label(self) -> str:
-        return printable(self.name)
+    toy_name: str
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:
         nonce = os.urandom(12)
@@ -51,13 +43,6 @@ class ToyKey:
             raise NotMyKeyError("its secret is not in TOY_SECRETS")
         return AESGCM(sha256(secrets[self.name].encode()).digest())
 
-    def to_entry(self) -> dict[str, object]:
-        return {"toy_name": self.name}
-
-    @classmethod
-    def from_entry(cls, entry: Mapping[str, object]) -> ToyKey:
-        return cls(keys.member(entry, "toy_name"))
-
     @classmethod
     def from_config(cls, value: object) -> ToyKey:
         if isinstance(value, dict):
@@ -65,15 +50,6 @@ class ToyKey:
         if not isinstance(value, str) or not re.fullmatch(r"toy-[a-z]{1,20}", value.strip()):
             raise BadKeyError("a toy key is toy- and a word")
         return cls(value.strip())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ToyKey) and self.name == other.name
-
-    def __hash__(self) -> int:
-        return hash((self.TYPE, self.name))
-
-    def __repr__(self) -> str:
-        return f"ToyKey({self.name!r})"
 
 
 ROW = keys.KeyType(

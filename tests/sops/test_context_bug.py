@@ -39,6 +39,9 @@ def old(tmp_path: Path, aws: MotoServer) -> tuple[Box, Box]:
     for box in (real, ours):
         box.write("old.yaml", made_by("3.2.0", bent))
         box.write("new.yaml", made_by("3.3.0", bent))
+    # Ours wraps only for recipients that a rule names.
+    key = f"{{arn: '{arn}', context: {{one: x, two: last, three: y}}}}"
+    ours.write(".sops.yaml", f"creation_rules: [{{key_groups: [{{kms: [{key}]}}]}}]\n")
     return real, ours
 
 
