@@ -11,7 +11,7 @@ from functools import cache
 
 from encconf.errors import EmitError, EmptyDocumentError, InputError, ParseError, UsageError
 from encconf.record import Record
-from encconf.text.document import Document, Edit, Leaf, Value, filled, position, splice
+from encconf.text.document import OMITTED, Document, Edit, Leaf, Value, filled, position, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -180,8 +180,9 @@ class Format:
 
         document = self.scan(text)
         trees = self.loaded(document, [parse(leaf.type, leaf.data) for leaf in document.leaves])
-        if document.block is not None and self.block_is_entry:
-            trees[0]["sops"] = document.block
+        entry = document.not_block if document.block is None else document.block
+        if entry is not OMITTED and self.block_is_entry:
+            trees[0]["sops"] = entry
         return trees
 
     block_is_entry = True

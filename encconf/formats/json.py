@@ -325,7 +325,10 @@ def _take_block(document: Document, end: int, start: int, leaves: int, shape: in
     document.block_text = document.text[start:end]
     goyaml.fill(document.leaves[leaves:])
     block = document.trees[0].pop("sops")
-    document.block = block if isinstance(block, dict) else None
+    if isinstance(block, dict):
+        document.block = block
+    else:
+        document.not_block = block
     del document.leaves[leaves:], document.shape[shape:]
 
 

@@ -536,6 +536,10 @@ def close_block(
     text = document.text
     assert part.block is not None
     start = part.block[0]
+    first = part is document.parts[0]
+    if first:
+        for leaf in leaves:  # if the entry is a single value, this puts it into the root
+            leaf.scope.node[leaf.step] = _member(text, leaf)
     tree = root.pop("sops", None)
     end = max(start + len("sops:"), flow_end)
     if leaves and not in_flow:
@@ -546,11 +550,12 @@ def close_block(
     if not in_flow:
         end = _comments_end(text, end, pad)
     part.block = (start, end)
-    if part is not document.parts[0]:
+    if not first:
         return
-    for leaf in leaves:
-        leaf.scope.node[leaf.step] = _member(text, leaf)
-    document.block = tree if isinstance(tree, dict) else None
+    if isinstance(tree, dict):
+        document.block = tree
+    else:
+        document.not_block = tree
     # An entry that begins with `? sops` or an anchor has no block text, so it is written again as a whole.
     if text.startswith("sops:", start) or re.compile(r"""["']?sops["']?[ \t]*:""").match(text, start):
         document.block_text = _block_text(text[start:end], pad, in_flow)

@@ -229,21 +229,22 @@ class Part:
 class Document:
     """One file's text, its leaves, and the trees they belong to.  A scan makes it, and nothing changes it.
 
-    ``trees`` has one dict for each (YAML) document, with None in place of each leaf's value: `filled` returns
-    copies that have values.  ``shape`` is a list of tokens that describes the trees
-    except for the values: ``%`` starts a document, ``.key`` is a leaf in a mapping, ``-`` one in a
-    sequence, ``{key``/``[key`` and ``{``/``[`` open collections in a mapping and in a sequence, and
-    ``}`` closes one.  ``block`` is the first document's ``sops`` mapping as plain values, and
-    ``block_text`` its text; the leaves, trees and shape do not contain it.  ``merges`` lists the scopes
-    with a YAML merge key (``<<``).  ``alias_keys`` lists the keys that are YAML aliases: the key, its span,
-    and the leaf that it refers to.  ``habits`` remembers the text's line break and indentation.  A YAML text
-    is ``regular`` if it was read line by line; then the places of the values determine those of the keys.
+    ``trees`` has one dict for each (YAML) document, with None in place of each leaf's value: `filled`
+    returns copies that have values.  ``shape`` is a list of tokens that describes the trees except for the
+    values: ``%`` starts a document, ``.key`` is a leaf in a mapping, ``-`` one in a sequence,
+    ``{key``/``[key`` and ``{``/``[`` open collections in a mapping and in a sequence, and ``}`` closes one.
+    ``block`` is the first document's ``sops`` mapping as plain values, and ``block_text`` its text; the
+    leaves, trees and shape do not contain it. In YAML and JSON, ``not_block`` is the value of a ``sops``
+    entry that is not a mapping, and they do not contain it either.  ``merges`` lists the scopes with a YAML
+    merge key (``<<``).  ``alias_keys`` lists the keys that are YAML aliases: the key, its span, and the
+    leaf that it refers to.  ``habits`` remembers the text's line break and indentation.  A YAML text is
+    ``regular`` if it was read line by line; then the places of the values determine those of the keys.
     ``most`` is how many values and collections it may have (see `most_items`).
     """
 
     __slots__ = (
         "alias_keys", "block", "block_text", "comments", "flows", "format", "habits", "leaves", "merges",
-        "most", "parts", "regular", "shape", "text", "trees",
+        "most", "not_block", "parts", "regular", "shape", "text", "trees",
     )  # fmt: skip
 
     def __init__(self, text: str, format: str) -> None:
@@ -256,6 +257,7 @@ class Document:
         self.shape: list[str] = []
         self.block: dict[str, object] | None = None
         self.block_text: str | None = None
+        self.not_block: object = OMITTED
         self.parts: list[Part] = []
         self.flows: list[Flow] = []
         self.merges: list[Scope] = []

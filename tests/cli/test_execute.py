@@ -195,7 +195,7 @@ class TestCompletion:
         """Names are readable: no key is needed, and none is asked."""
         app.environ.pop("SOPS_AGE_KEY")
         assert self.complete(app, f"encconf get {FILE} db.p") == ["db.port", "db.password"]
-        assert self.complete(app, f"encconf set {FILE} us") == ["users", "users[0]", "users[1]"]
+        assert self.complete(app, f"encconf set {FILE} us") == ["users", r"users\[0\]", r"users\[1\]"]
         assert self.complete(app, "encconf get none.yaml d") == []
         assert self.complete(app, "encconf completion f") == ["fish"]
         assert "--format" in self.complete(app, "encconf export --f")

@@ -297,6 +297,7 @@ class TestMistakes:
             ("A=b\n", ["-o", "no/such/s.yaml"], 3, "no/such/s.yaml"),
             ("A=b\n", ["--dialect", "fish"], 1, "dotenv"),
             ("sops=b\n", [], 203, "sops"),
+            ("A=b\nsops=b\n", ["-o", "s.json"], 203, "sops"),
         ],
     )  # fmt: skip
     def test_mistakes(self, project: Project, text: str, args: list[str], code: int, said: str) -> None:

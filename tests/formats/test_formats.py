@@ -70,6 +70,16 @@ def test_a_plaintext_that_has_a_sops_entry() -> None:
         ("toml", "a = 'x'\n[sops]\nb = 'y'\n", {"a": "x", "sops": {"b": "y"}}),
         ("ini", "[a]\nc = x\n[sops]\nb = y\n", {"a": {"c": "x"}, "sops": {"b": "y"}}),
         ("dotenv", "a=x\nsops_b=y\n", {"a": "x"}),
+        ("yaml", "sops: b\n", {"sops": "b"}),
+        ("yaml", "a: x\nsops: 'b'  # c\n", {"a": "x", "sops": "b"}),
+        ("yaml", "a: x\nsops: [b, {c: d}]\n", {"a": "x", "sops": ["b", {"c": "d"}]}),
+        ("yaml", "a: x\nsops:\n- b\n", {"a": "x", "sops": ["b"]}),
+        ("yaml", "a: x\nsops:\n", {"a": "x", "sops": None}),
+        ("yaml", "a: &b x\nsops: *b\n", {"a": "x", "sops": "x"}),
+        ("json", '{"sops": "b", "a": "x"}', {"a": "x", "sops": "b"}),
+        ("json", '{"sops": ["b", 1], "a": "x"}', {"a": "x", "sops": ["b", 1]}),
+        ("json", '{"sops": null}', {"sops": None}),
+        ("toml", "a = 'x'\nsops = 'b'\n", {"a": "x", "sops": "b"}),
     ):
         assert formats.get(name).load_plain(text) == [loaded], name
 

@@ -190,7 +190,7 @@ def test_settings_that_are_made_again(path: Path, monkeypatch: pytest.MonkeyPatc
         settings_customise_sources = encrypted("s.enc.yaml", section="app")
 
     opened: list[object] = []
-    monkeypatch.setattr(loading, "open_encrypted", counted(loading.open_encrypted, opened))
+    monkeypatch.setattr(loading, "open_values", counted(loading.open_values, opened))
     first = Again()
     first.db["password"] = "changed by a caller"
     second = Again()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from encconf.errors import ChangedError, InputDeniedError, OutputDeniedError, OutputError
+from encconf.errors import ChangedError, InputDeniedError, MissingFileError, OutputDeniedError, OutputError
 from encconf.io import fileio, locks, replace
 
 from .processes import _SLOW_WRITE, leftovers, mounted, python
@@ -234,7 +234,11 @@ class TestWriting:
         assert own.read_text() == "own"
         assert os.listdir(tmp_path / "shared") == ["x"]
         shared.chmod(0o777)
-        if kind != "pipe":
+        if kind == "link to nothing":  # docs/security.md: to every command, there is no such file
+            with pytest.raises(MissingFileError, match="a link to a file that does not exist"):
+                fileio.resolve(str(path))
+            assert sorted(os.listdir(tmp_path)) == ["own", "shared"]
+        elif kind != "pipe":
             fileio.write_atomic(fileio.resolve(str(path)), "new")
             assert path.read_text() == "new"
 
