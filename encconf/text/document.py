@@ -234,7 +234,7 @@ class Document:
     values: ``%`` starts a document, ``.key`` is a leaf in a mapping, ``-`` one in a sequence,
     ``{key``/``[key`` and ``{``/``[`` open collections in a mapping and in a sequence, and ``}`` closes one.
     ``block`` is the first document's ``sops`` mapping as plain values, and ``block_text`` its text; the
-    leaves, trees and shape do not contain it. In YAML and JSON, ``not_block`` is the value of a ``sops``
+    leaves, trees and shape do not contain it.  In YAML and JSON, ``not_block`` is the value of a ``sops``
     entry that is not a mapping, and they do not contain it either.  ``merges`` lists the scopes with a YAML
     merge key (``<<``).  ``alias_keys`` lists the keys that are YAML aliases: the key, its span, and the
     leaf that it refers to.  ``habits`` remembers the text's line break and indentation.  A YAML text is
