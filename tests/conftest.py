@@ -36,9 +36,6 @@ def _clean_session() -> Iterator[None]:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual.get(number, signal.SIG_DFL))
     with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith(_FOREIGN) or name in _FOREIGN_NAMES:
-                patch.delenv(name)
         _live_in(scratch(), patch)
         yield
 
@@ -65,6 +62,9 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFacto
 
 
 def _live_in(home: Path, patch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):  # your own settings, or what an earlier test left behind
+        if name.startswith(_FOREIGN) or name in _FOREIGN_NAMES:
+            patch.delenv(name)
     patch.setenv("HOME", str(home))
     patch.setenv("USERPROFILE", str(home))
     patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))

@@ -43,7 +43,8 @@ def key() -> TestKey:
 @pytest.fixture(autouse=True)
 def _environment(key: TestKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
-    with patch.dict(os.environ, {"SOPS_AGE_KEY": key.identity}):
+    monkeypatch.setenv("SOPS_AGE_KEY", key.identity)  # not below, or a delenv of a test would be undone last
+    with patch.dict(os.environ):
         for name in ("A", "B"):
             os.environ.pop(name, None)
         yield
