@@ -313,9 +313,10 @@ def _set_up_existing(front: Front, found: Survey, recipient: str | None, *, yes:
         front.note(f"{count}; {path} exists and was not changed")
     elif (text := rules(found)) is None:
         front.warn(f"{count}, for keys that encconf cannot write into a .sops.yaml: write the file yourself")
-    elif is_own(found, recipient) or _are_confirmed(front, found, count, yes=yes):
+    elif (own := is_own(found, recipient)) or _are_confirmed(front, found, count, yes=yes):
         fileio.write_atomic(trust.fixed(found.root, NAME), text, replacing=None)
-        front.note(f"{count}: wrote {path} with rules that match {'them' if number > 1 else 'it'}")
+        wrote = f"wrote {path} with rules that match {'them' if number > 1 else 'it'}"
+        front.note(f"{count}: {wrote}" if own else wrote)  # the question has the count already
     elif (text := own_rule(found, recipient)) is not None:
         fileio.write_atomic(trust.fixed(found.root, NAME), text, replacing=None)
         front.note(f"wrote {path} with your own key only, for the files that it opens")

@@ -33,7 +33,8 @@ def test_init_writes_what_the_files_say(repo: Repo, project: Project) -> None:
     repo.write("deploy/web.yaml", "replicas: 3\n")
     repo.write(".env.sops", seal("A=correct horse\n", rule(ALICE), format="dotenv"))
     done = project.run("init", "--yes")
-    assert "6 files are already encrypted here: wrote" in done.err
+    assert done.err.count("6 files are already encrypted here") == 1
+    assert f"wrote {repo.folder / '.sops.yaml'} with rules that match them" in done.err
     assert "your key opens none of them" in done.err
     assert r"path_regex: ^secrets/[^/]+\.yaml$" in repo.read(".sops.yaml").replace("'", "")
     project.git("add", "-A")
