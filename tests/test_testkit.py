@@ -108,10 +108,14 @@ def test_a_program_that_reads_nothing_passes_nothing(command: str) -> None:
 
 
 def test_a_program_that_ignores_the_mac_is_noticed() -> None:
-    report = _report("--command", "sops decrypt --ignore-mac --output-type json {file}", "--only", "MAC")
-    wrong = [row for row in report["results"] if row["result"] == "fail"]
-    vectors = {vector["number"]: vector for vector in INDEX["vectors"]}
-    assert {vectors[row["number"]]["expect"] for row in wrong} == {"mac"}
+    """Every vector with a wrong MAC, so each has nothing else that is wrong."""
+    wanted = [vector["number"] for vector in INDEX["vectors"] if vector["expect"] == "mac"]
+    report = _report(
+        *("--command", "sops decrypt --ignore-mac --output-type json {file}"),
+        *("--only", ",".join(map(str, wanted))),
+    )
+    wrong = [row["number"] for row in report["results"] if row["result"] == "fail"]
+    assert wrong == wanted
     assert len(wrong) > 15
 
 
