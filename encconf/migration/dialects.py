@@ -1,9 +1,6 @@
 """Read files with ``NAME=value`` lines as python-dotenv, systemd, shells or docker read them.
 
-- ``dotenv`` is python-dotenv 1.2 (parser.py, variables.py).  It knows ``export`` and names in single quotes.
-  Values are in single quotes (a backslash escapes ``'`` and itself), in double quotes (with ``\\n`` and
-  similar escapes) or without quotes, up to a ``#`` after a blank.  Quoted values may have several lines.
-  ``${NAME}`` is expanded in all values.
+- ``dotenv`` is python-dotenv 1.2: see `encconf.formats.pydotenv`.
 - ``systemd`` is ``EnvironmentFile=``: see `encconf.systemd.envfile`.
 - ``shell`` is how ``. ./file`` reads it, with POSIX's words and quotes; ``$`` and backquotes are expanded.
 - ``docker`` is ``docker run --env-file`` (docker/cli, pkg/kvfile): everything after the first ``=`` is the
@@ -19,6 +16,7 @@ import re
 from collections.abc import Callable
 
 from encconf.errors import LimitError, UsageError
+from encconf.formats import pydotenv
 from encconf.record import Record
 from encconf.systemd import envfile
 
@@ -93,23 +91,6 @@ def differences(text: str, reading: Reading) -> dict[str, list[str]]:
     return found
 
 
-# A line of python-dotenv.  It has no ``end`` if it is malformed.
-_LINE = re.compile(
-    r"""
-    (?:export[^\S\r\n]+)?
-    (?:
-        (?:'(?P<quoted>[^']+)' | (?P<name>[^=\#'\s][^=\#\s]*)) [^\S\r\n]*
-        (?:= (?: [^\S\r\n]* (?:'(?P<single>(?:\\.|[^'\\])*)' | "(?P<double>(?:\\.|[^"\\])*)")
-            | (?P<plain>[^\S\r\n]*+(?!['"])[^\r\n]*)
-            | ) )?
-    )?
-    (?P<end>[^\S\r\n]* (?:\#(?P<comment>[^\r\n]*))? (?:\r\n|\n|\r|\Z))?
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_REST_OF_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
-_SPACE = re.compile(r"\s*")
-_ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _INTERPOLATED = re.compile(r"\$\{([^}:]*)(?::-([^}]*))?\}")
 
 # shells
@@ -188,23 +169,17 @@ class _Reader:
         self.reading.lost.append(self._counted[1])
 
     def dotenv(self) -> None:
-        at = 0
-        while (start := _end_of(_SPACE, self.text, at)) < len(self.text):
-            found = _LINE.match(self.text, start)
-            assert found is not None  # every part may be missing
-            at = found.end()
-            name, value = found["quoted"] or found["name"], _dotenv_value(found)
-            if found["end"] is None:
-                at = _end_of(_REST_OF_LINE, self.text, at)
-                self.lose(start)
-            elif name is None and found["comment"] is not None:
-                self.reading.trailing.append(found["comment"])
-            elif name is None or value is None:
-                self.lose(start)  # a name without a value; it loses an earlier value
-                self.reading.variables.pop(name, None)
-                self.bare.add(name)
+        for line in pydotenv.bindings(self.text):
+            if line.comment is not None:
+                self.reading.trailing.append(line.comment)
+            elif line.name is None:
+                self.lose(line.start)
+            elif line.value is None:
+                self.lose(line.start)  # a name without a value; it loses an earlier value
+                self.reading.variables.pop(line.name, None)
+                self.bare.add(line.name)
             else:
-                self.add(name, value, *self._interpolated(value))
+                self.add(line.name, line.value, *self._interpolated(line.value))
 
     def _interpolated(self, written: str) -> tuple[str, list[str]]:
         needs: list[str] = []
@@ -303,15 +278,6 @@ _READERS = {
     "docker": _Reader.docker,
 }
 DIALECTS = tuple(_READERS)
-
-
-def _dotenv_value(found: re.Match[str]) -> str | None:
-    single, double, plain = found.group("single", "double", "plain")
-    if single is not None:
-        return re.sub(r"\\([\\'])", r"\1", single)
-    if double is not None:
-        return re.sub(r"\\([\\'\"abfnrtv])", lambda sign: _ESCAPED.get(sign[1], sign[1]), double)
-    return re.sub(r"\s+#.*", "", plain).strip() if plain is not None else None
 
 
 def _shell_word(
