@@ -13,45 +13,50 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from itertools import islice
 
 from encconf import formats
-from encconf.audit import glance, meant
-from encconf.audit.across import Across, without_drivers
+from encconf.audit import guesses
 from encconf.audit.findings import SEVERITIES, Finding, Ignored, Lines, printable, quoted
-from encconf.audit.folders import Folder, Named, by_folder
 from encconf.audit.plain import Plain, PrivateKey, private_key
-from encconf.audit.rulebook import Rulebook, Rules
-from encconf.audit.rulecheck import of_rules
-from encconf.audit.sealed import Sealed, check_sealed, label
-from encconf.audit.sops_version import too_old
+from encconf.audit.rulebook import Folder, Named, Rulebook, Rules, by_folder
+from encconf.audit.sealed import Sealed, check_sealed, ciphertext, label
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
+    DecryptError,
     EmptyDocumentError,
     EncconfError,
     InputError,
+    KeyAccessError,
     LostBlockError,
+    MacError,
+    MacMissingError,
     MetadataError,
     MissingFileError,
     NotEncryptedError,
     ParseError,
     PatternError,
+    UnmergedError,
 )
 from encconf.formats import sniff
-from encconf.git import repository
+from encconf.git import attributes, repository
 from encconf.git.worktree import Known
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio, inplace, replace
+from encconf.keys import TABLE
 from encconf.rules.config import IGNORED, NAME
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import Document
-from encconf.text.printable import listed
+from encconf.text.path import Path, spell
+from encconf.text.printable import counted, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.keys import MasterKey
+
 
 Progress = Callable[[int, str], AbstractContextManager[Callable[[], None]]]
 
@@ -129,10 +134,8 @@ def check(
     run.together()
     run.leavers()
     if verify is not None:
-        from encconf.audit.verified import verify as opened
-
         with progress(len(run.sealed), "opening") as step:
-            run.report.verified = opened(run.sealed, verify, step)
+            run.report.verified = open_all(run.sealed, verify, step)
     run.found += of_rules(run.book, whole=whole)
     if whole:
         run.found += too_old(run.book.read, run.sealed, repository(cwd) or cwd, cwd)
@@ -165,7 +168,7 @@ class _Check:
         """Check each file.  With ``skip_links``, links are skipped, since their targets are checked, too."""
         folders = by_folder(names, self.cwd, self.book)
         dull = (f"{folder.place}{base}" for folder in folders if folder.dull for base in folder.bases)
-        interesting = set(glance.all_of_interest(dull, step))
+        interesting = set(all_of_interest(dull, step))
         for folder in folders:
             self.report.files += len(folder.bases)
             for base in folder.bases:
@@ -186,7 +189,7 @@ class _Check:
             for base in folder.bases if folder.rules is not None and folder.rules.rest is not None else ():
                 # For sops and for `encconf encrypt`, `.env.local` is a binary file.
                 format = "dotenv" if base.startswith(".env") else formats.of_path(base)
-                if base in _NEVER or formats.get(format).single_value or meant.is_public(base):
+                if base in _NEVER or formats.get(format).single_value or guesses.is_public(base):
                     continue
                 file = Named(folder, base)
                 if file.chosen is None or file.name in known or os.path.islink(file.whole):
@@ -217,9 +220,9 @@ class _Check:
             self.found.append(Finding("config-notice", file.name, said, hint=hint))
         if file.base in _NEVER:
             return
-        if file.chosen is not None and file.is_covered and not meant.is_public(file.base):
+        if file.chosen is not None and file.is_covered and not guesses.is_public(file.base):
             file.chosen.covered += 1
-        looks = file.meant or meant.has_encrypted_name(file.base) or glance.of_interest(file.whole)
+        looks = file.meant or guesses.has_encrypted_name(file.base) or of_interest(file.whole)
         if not looks and not self._is_closed(file.whole):
             return
         try:
@@ -250,7 +253,7 @@ class _Check:
 
     def _content(self, file: Named, data: bytes) -> None:
         format = sniff.find(data, file.base)
-        named = file.meant or meant.has_encrypted_name(file.base)
+        named = file.meant or guesses.has_encrypted_name(file.base)
         if format is not None or (
             _CIPHERTEXT in data
             and (not formats.get(file.format).single_value or (named and sniff.has_ciphertext(data)))
@@ -321,8 +324,8 @@ class _Check:
             return
         what = f"no creation rule of {printable(os.path.relpath(rules.path, self.cwd))} covers this file"
         hint = None
-        severity = "note" if meant.is_archived(found.file) else None
-        plain = meant.plain_name(file.base)
+        severity = "note" if guesses.is_archived(found.file) else None
+        plain = guesses.plain_name(file.base)
         if plain and (use := rules.find(f"{file.whole.removesuffix(file.base)}{plain}")) is not None:
             severity = "note"
             what = f"{use.where(self.cwd)} covers the name of its plaintext, but not its own"
@@ -333,15 +336,15 @@ class _Check:
 
     def _plain(self, file: Named, data: bytes, format: str, *, telling: bool = False) -> None:
         """Check a file without a sops block.  If it may need encryption, `Plain.finding` decides later."""
-        if (key := private_key(data, whole=meant.is_public(file.base))) is not None:
+        if (key := private_key(data, whole=guesses.is_public(file.base))) is not None:
             if self.known.exposed(file.name):
                 place = Lines(data[: key.at + 1].decode("latin-1"))(key.at)
                 self.keys.append((file.name, place, key))
             return
         objects = formats.get(format).objects
-        if not file.meant and not (objects and meant.holds_object_secret(data)):
+        if not file.meant and not (objects and guesses.holds_object_secret(data)):
             return
-        if objects and meant.only_other_objects(data):
+        if objects and guesses.only_other_objects(data):
             return
         try:
             text = fileio.decode(data, binary=formats.get(format).single_value)
@@ -351,7 +354,7 @@ class _Check:
         except EncconfError as error:
             if formats.get(format).single_value:
                 return
-            if file.meant and meant.has_encrypted_name(file.name) and not meant.is_public(file.name):
+            if file.meant and guesses.has_encrypted_name(file.name) and not guesses.is_public(file.name):
                 # A template or a list may be a file of another tool, since sops cannot encrypt it.
                 odd = b"{{" in data or b"{%" in data or data.lstrip()[:1] in (b"-", b"[")
                 self._unreadable(file.name, error, severity="warning" if odd else None)
@@ -385,13 +388,13 @@ class _Check:
             # An SSH key may have a comment.
             if any(" ".join(name.split()[:2]) in key.recipients for _, name, _ in each.data_keys)
         ]
-        said, severity = f"{key.sort} in plaintext", "warning" if meant.is_local(name) else None
+        said, severity = f"{key.sort} in plaintext", "warning" if guesses.is_local(name) else None
         if opens:
             said += f", which opens {listed(map(printable, opens), 3)}"
-            severity = "note" if all(map(meant.is_local, opens)) else None
+            severity = "note" if all(map(guesses.is_local, opens)) else None
         elif key.recipients and self.sealed:
             said += ", which opens no file here"
-            severity = "note" if meant.is_public(name) else "warning"
+            severity = "note" if guesses.is_public(name) else "warning"
         return Finding("private-key", name, said, place=place, severity=severity)
 
     def leavers(self) -> None:
@@ -450,10 +453,468 @@ _WARNINGS_IN_ARCHIVES = {"keys-differ", "threshold-differs", "selection-differs"
 def _soften(found: Finding) -> None:
     """Lower the severity for files of tests and examples, and for files that are no longer used."""
     name = found.file.replace(os.sep, "/")
-    if meant.is_example(name):
+    if guesses.is_example(name):
         if found.slug in _NOTES_IN_EXAMPLES:
             found.severity = "note"
         elif found.severity == "error":
             found.severity = "warning"
-    elif meant.is_archived(name) and found.slug in _WARNINGS_IN_ARCHIVES:
+    elif guesses.is_archived(name) and found.slug in _WARNINGS_IN_ARCHIVES:
         found.severity = "warning"
+
+
+# --- which of very many files to read as a whole, by their first bytes ------------------------------
+# Most files of a repository are not relevant to the check.  So the first bytes of many files are joined, and
+# searched together for the words that every relevant file has.
+
+_AT_ONCE = 64  # heads
+_WORDS = (b"ENC[", b" PRIVATE KEY", b"AGE-SECRET-KEY-", b"Secret")
+"""A head of interest has one of these words, if it is shorter than `sniff.GLANCE` and not UTF-16."""
+
+
+def of_interest(path: str) -> bool:
+    """Whether a file may be encrypted, or may be a private key or a Kubernetes Secret."""
+    try:
+        return _is_of_interest(sniff.head_of(path))
+    except OSError:
+        return False
+
+
+def all_of_interest(paths: Iterable[str], step: Callable[[], None] = lambda: None) -> Iterator[str]:
+    """Yield the files for which `of_interest` is true.  ``step`` is called for each file."""
+    import re2
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    # RE2 takes a tenth of the time of ``bytes.find``.
+    searches = [re2.compile(re2.escape(word), options).search for word in _WORDS]
+    names = iter(paths)
+    while some := list(islice(names, _AT_ONCE)):
+        heads: dict[str, bytes] = {}
+        for path in some:
+            step()
+            try:
+                heads[path] = sniff.head_of(path)
+            except OSError:
+                continue
+        # If a file is longer than its head, or its first byte is not ASCII, the head may lack the words.
+        odd = {path: head for path, head in heads.items() if len(head) == sniff.GLANCE or head[:1] > b"\x7f"}
+        short = b"\n".join(head for path, head in heads.items() if path not in odd)
+        for path, head in (heads if any(search(short) for search in searches) else odd).items():
+            if _is_of_interest(head):
+                yield path
+
+
+def _is_of_interest(head: bytes) -> bool:
+    if sniff.may_be(head) or guesses.holds_object_secret(head):
+        return True
+    return b"KEY" in head and (b"-----BEGIN " in head or b"AGE-SECRET-KEY-" in head)
+
+
+# --- several files: decrypted copies, and a nonce or a data key that is used twice ------------------
+
+_LONG = 8  # bytes of a value that hardly has the length of another by chance
+_PLAIN_WORDS = ("dec", "decrypted", "plain", "clear")
+
+
+class Across:
+    """Compares each encrypted file with those before it.  ``is_tracked``: whether git tracks a file.
+
+    Of a file, it keeps only the wrapped data keys, and of each value its nonce, path and hash.
+    """
+
+    def __init__(self, cwd: str, is_tracked: Callable[[str], bool]) -> None:
+        self._cwd = cwd
+        self._is_tracked = is_tracked
+        self._values: dict[bytes, tuple[str, Path, int]] = {}
+        self._keys: dict[tuple[str, str, str], Sealed] = {}
+        self._twins: set[str] = set()
+        self._folder: str | None = None
+        self._beside: dict[str, list[tuple[str, int]]] = {}
+
+    def add(self, sealed: Sealed) -> None:
+        """Add the findings about a file and those before it."""
+        for finder in (_twins(sealed, self._cwd, self._is_tracked), self._other_twins(sealed)):
+            for found in finder:
+                if found.file not in self._twins:
+                    self._twins.add(found.file)
+                    sealed.findings.append(found)
+        _shared(sealed, self._keys)
+        for iv, leaf in sealed.ivs.items():
+            mine = (sealed.file, leaf.path, hash(ciphertext(leaf)))
+            file, path, other = self._values.setdefault(iv, mine)
+            if other != mine[2]:  # else the file is a copy
+                sealed.find_nonce(leaf, f"{file}: {spell(path)}")
+
+    def _other_twins(self, sealed: Sealed) -> Iterator[Finding]:
+        """Yield findings about plaintext with the same keys under any name, such as an imported ``.env``."""
+        folder = os.path.dirname(sealed.file)
+        if folder != self._folder:
+            self._folder, self._beside = folder, self._values_in(folder)
+        sizes = {name: size for path, size in sealed.lengths.items() for name in _spellings(path)}
+        for name, values in self._beside.items():
+            shared = [(size, sizes[key]) for key, size in values if key in sizes]
+            same = [size for size, other in shared if size == other]
+            # One short value is no evidence.
+            if name in self._twins or (len(shared) < 2 and not any(size >= _LONG for size in same)):
+                continue
+            if 2 * len(shared) >= min(len(values), len(sealed.lengths)):
+                yield _twin(name, sealed, is_copy=2 * len(same) >= len(shared))
+
+    def _values_in(self, folder: str) -> dict[str, list[tuple[str, int]]]:
+        """Return the keys and the lengths of values of each tracked file that may hold plaintext secrets."""
+        try:
+            bases = sorted(os.listdir(os.path.join(self._cwd, folder)))
+        except OSError:
+            return {}
+        named = (base for base in bases if set(_PLAIN_WORDS).isdisjoint(base.split(".")))  # see `plain_names`
+        likely = (base for base in named if _holds_variables(base) or guesses.is_secrets(base))
+        names = (os.path.join(folder, base) for base in likely if not guesses.is_public(base))
+        return {name: _sizes(os.path.join(self._cwd, name)) for name in filter(self._is_tracked, names)}
+
+
+def without_drivers(encrypted: Sequence[Sealed], cwd: str) -> Iterator[Finding]:
+    """Yield a finding for each encrypted file without git's drivers, if the repository uses the drivers."""
+    root = repository(cwd)
+    if root is None or not encrypted or not attributes.are_used(root):
+        return
+    inside = {os.path.relpath(os.path.join(cwd, each.file), root): each for each in encrypted}
+    names = [name for name in inside if not name.startswith(os.pardir + os.sep)]
+    for name in attributes.without_drivers(root, names):
+        said = ".gitattributes does not set the encconf driver for this file"
+        yield Finding("no-driver", inside[name].file, said)
+
+
+def _shared(sealed: Sealed, keys: dict[tuple[str, str, str], Sealed]) -> None:
+    mine = sealed.data_keys
+    for key in mine:
+        other = keys.setdefault(key, sealed)
+        if other is sealed:
+            continue
+        people, others = ({key[:2] for key in each.data_keys} for each in (sealed, other))
+        if people != others:
+            sealed.find(
+                "shared-data-key",
+                f"{printable(other.file)} has the same data key but other recipients",
+            )
+        return
+
+
+def _twins(sealed: Sealed, cwd: str, is_tracked: Callable[[str], bool]) -> Iterator[Finding]:
+    if not sealed.lengths:
+        return
+    for name in filter(is_tracked, plain_names(sealed.file)):
+        try:
+            data = fileio.read_bytes(os.path.join(cwd, name), regular=True)
+        except InputError:
+            continue
+        shared, same = _compare(sealed, data)
+        if 2 * shared < len(sealed.lengths):
+            continue
+        yield _twin(name, sealed, is_copy=2 * same >= shared)
+
+
+def _twin(name: str, sealed: Sealed, *, is_copy: bool) -> Finding:
+    file = printable(sealed.file)
+    if is_copy:
+        said = f"decrypted copy of {file}: it has the same keys, and values of the same length"
+        return Finding("plain-twin", name, said)
+    said = f"plaintext with the same keys as {file}, perhaps an earlier version"
+    return Finding("plain-twin", name, said, severity="warning")
+
+
+def _holds_variables(base: str) -> bool:
+    """Whether a name is that of a dotenv file: ``.env``, ``.env.production``, ``secrets.env``."""
+    return base == ".env" or base.startswith(".env.") or formats.of_path(base) == "dotenv"
+
+
+def _sizes(path: str) -> list[tuple[str, int]]:
+    """Return the keys of a plaintext file, and the lengths of its values that are no placeholders."""
+    format = "dotenv" if _holds_variables(os.path.basename(path)) else formats.of_path(path)
+    try:
+        data = fileio.read_bytes(path, regular=True)
+        if format == "binary" or sniff.find(data, path) is not None:
+            return []
+        document = formats.get(format).scan(fileio.decode(data))
+    except EncconfError:
+        return []
+    leaves = guesses.hidden(document, document.leaves)
+    return [(_spellings(leaf.path)[0], len(leaf.data or b"")) for leaf in leaves]
+
+
+def _spellings(path: Path) -> list[str]:
+    """Return a path as names of variables: of all its keys, and of the last one."""
+    keys = [step for step in path if isinstance(step, str)]
+    names = ["_".join(keys), *keys[-1:]]
+    return [name.upper().replace("-", "_").replace("__", "_") for name in names]
+
+
+def plain_names(name: str) -> list[str]:
+    """Return likely names for the plaintext of an encrypted file, such as ``x.yaml`` for ``x.enc.yaml``."""
+    folder, base = os.path.split(name)
+    found = [guesses.plain_name(base)]
+    stem, _, suffix = base.rpartition(".")
+    for word in _PLAIN_WORDS:
+        found.append(f"{base}.{word}")
+        found += [f"{each}.{word}.{suffix}" for each in (stem, guesses.plain_name(stem)) if each]
+    return [os.path.join(folder, each) for each in dict.fromkeys(found) if each]
+
+
+def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
+    """Return how many encrypted values ``data`` has in plaintext, and how many of the same length."""
+    format = sealed.format
+    if sniff.find(data) is not None:
+        return 0, 0  # it is encrypted, too
+    if formats.get(format).single_value:
+        size = next(iter(sealed.lengths.values()))
+        return int(bool(data)), int(len(data) == size)
+    shared = same = 0
+    with suppress(EncconfError):
+        document = formats.get(format).scan(fileio.decode(data))
+        for leaf in document.leaves if document.block is None else ():
+            size = sealed.lengths.get(leaf.path, -1)
+            if size >= 0 and leaf.data and not leaf.data.startswith(PREFIX.encode()):
+                shared += 1
+                same += len(leaf.data) == size
+    return shared, same
+
+
+# --- mistakes in the rules themselves ---------------------------------------------------------------
+
+_FORMAT = (
+    "The format of a file comes from its name and content; no setting changes it. "
+    "To give another one, use --input-type and --output-type."
+)
+
+
+def of_rules(book: Rulebook, *, whole: bool) -> Iterator[Finding]:
+    """Yield the findings about the .sops.yaml files that were read.
+
+    ``whole`` says that all files of the repository were checked, so that unused rules can be reported.
+    """
+    for rules in book.read:
+        name = os.path.relpath(rules.path, book.cwd)
+        for place, said in rules.read_ignored():
+            yield Finding("config-notice", name, f"encconf: ignore …: {said}", place=place)
+        if rules.error is not None:
+            error = rules.error
+            yield Finding("bad-config", name, error.message, place=(1, 1), hint=error.hint)
+            continue
+        assert rules.config is not None
+        yield from _unselected(rules, name)
+        for notice in list(rules.config.notices):
+            place = rules.place(notice.partition(" ")[0])
+            hint = _FORMAT if re.search(r"\b(?:in|out)put_type\b", notice) else None
+            yield Finding("config-notice", name, notice, place=place, hint=hint)
+        yield from _each(rules, name, whole=whole)
+
+
+def _each(rules: Rules, name: str, *, whole: bool) -> Iterator[Finding]:
+    """Yield the findings about each rule."""
+    sound = True
+    for use in rules.uses:
+        at, rule = rules.place(use.name), use.rule
+        if isinstance(rule, EncconfError):
+            # Something else fills in a template before sops reads it.
+            severity = "note" if _is_template(rules, use.number) else "warning"
+            yield Finding("bad-config", name, rule.message, place=at, hint=rule.hint, severity=severity)
+            sound = False
+            continue
+        if not rule.groups:
+            said = f"{rule.name} names no key: name one on the command line or in the environment"
+            yield Finding("config-notice", name, said, place=at, severity="note", hint="")
+        if len(rule.groups) > 1 and not rule.threshold:
+            said = f"{rule.name} has {len(rule.groups)} key groups and no shamir_threshold: to open a file,"
+            said += " you need a key of every group"
+            yield Finding("accidental-quorum", name, said, place=at)
+        if whole and sound and not use.used:
+            said = f"path_regex {printable(use.regex)}," if use.regex else "which has no path_regex,"
+            yield Finding("unused-rule", name, f"{rule.name}, {said} applies to no file", place=at)
+
+
+def _is_template(rules: Rules, number: int) -> bool:
+    """Whether a rule has a variable to be filled in, such as ``${AGE_KEY}`` or ``{{ age_key }}``."""
+    leaves = rules.config.leaves if rules.config is not None else ()
+    own = (leaf.data or b"" for leaf in leaves if leaf.path[:2] == ("creation_rules", number))
+    return any(re.search(rb"\$\{\w+\}|\{\{.*\}\}|\A\s*<[^<>]+>\s*\Z", data) for data in own)
+
+
+def _unselected(rules: Rules, name: str) -> Iterator[Finding]:
+    """Yield a finding for each selection that files have, but that their rule does not say."""
+    for use in rules.uses:
+        for selection, files in use.selections.items():
+            entry = " and ".join(selection.as_written())
+            count = counted(len(files), "file has", "files have")
+            yield Finding(
+                "rule-without-selection",
+                name,
+                f"{use.name} does not say which values are encrypted, and {count} {entry}: "
+                f"{listed(map(printable, files), 3)}",
+                place=rules.place(use.name),
+                hint=f"In new files, every value is encrypted. To make them match, add {entry} to the rule.",
+            )
+
+
+# --- settings that need a newer sops than the version that a repository names -----------------------
+# The version is the lowest one that a file at the top names exactly: the one that mise or asdf installs, or
+# that a Dockerfile or workflow downloads.  A sops that does not know a setting ignores it or fails.
+
+Version = tuple[int, ...]
+
+# From CHANGELOG.md of getsops/sops.  The quoted words are those of the version's section.
+_RULE = {
+    "encrypted_regex": (3, 4, 0),  # "`encrypted_regex` option to the sops config file"
+    "unencrypted_regex": (3, 6, 1),  # "Add support for --unencrypted-regex"
+    "mac_only_encrypted": (3, 9, 0),  # "Add `--mac-only-encrypted`"
+    "encrypted_comment_regex": (3, 9, 0),  # "Support using comments to select parts to encrypt"
+    "unencrypted_comment_regex": (3, 9, 0),
+    **{row.member: row.since for row in TABLE.values() if row.since},
+}
+_GROUP = {
+    "merge": (3, 9, 0),
+    **{row.name_in_group: row.since for row in TABLE.values() if row.since},
+}
+"""The same for key_groups.  For merge: "Merge key for key groups and make keys unique"."""
+_STORES = (3, 9, 0)  # "Allow configuration of indentation for YAML and JSON stores"
+_LIST = (3, 11, 0)  # "Allow to provide keys as YAML lists instead of comma-separated strings"
+_SSH = (3, 10, 0)  # "Add SSH support for Age"
+_PLUGIN = (3, 10, 0)  # "Add Age plugin support"
+_POST_QUANTUM = (3, 12, 0)  # "Age: support hybrid post-quantum identities"
+_FILE = ("mac_only_encrypted", "encrypted_comment_regex", "unencrypted_comment_regex")
+"""The settings of a rule that are also in a file's block, and decide what its MAC covers."""
+
+_PLACES = (
+    ".tool-versions", ".mise.toml", "mise.toml", ".mise/config.toml", ".config/mise.toml",
+    ".config/mise/config.toml", "Dockerfile", ".devcontainer/Dockerfile", ".gitlab-ci.yml", "Makefile",
+)  # fmt: skip
+_WORKFLOWS = ".github/workflows"
+_NUMBER = r"v?(\d+\.\d+\.\d+)(?![\w.-])"
+_NAMED = (
+    rf"(?m)^sops[ \t]+{_NUMBER}",  # asdf
+    rf"""(?m)^[ \t]*["']?(?:[\w-]+:)?(?:(?:getsops|mozilla)/)?sops["']?[ \t]*=[ \t]*["']{_NUMBER}""",  # mise
+    rf"""(?m)^[^#\n]*\bSOPS_VERSION["']?[ \t]*[:?]?[:=][ \t]*["']?{_NUMBER}""",
+    r"(?m)^[^#\n]*\bsops/releases/download/v(\d+\.\d+\.\d+)/",
+    rf"(?m)^[^#\n]*\b(?:getsops|mozilla)/sops:{_NUMBER}",
+    rf"""(?m)^[^#\n]*\buses:[^\n]*sops[^\n]*\n(?:[^\n]*\n){{0,3}}?[ \t]+version:[ \t]*["']?{_NUMBER}""",
+)
+
+
+def too_old(read: Sequence[Rules], encrypted: Sequence[Sealed], root: str, cwd: str) -> Iterator[Finding]:
+    """Yield a finding for each setting that the version of sops that the repository names does not know."""
+    found = named(root) if read or encrypted else None
+    if found is None:
+        return
+    version, place = found
+    said: set[tuple[str, str]] = set()
+    for file, what, least, at in _settings(read, encrypted, cwd):
+        if version < least and (file, what) not in said:
+            said.add((file, what))
+            needs = f"{what} needs sops {_dotted(least)}, and {printable(place)} names {_dotted(version)}"
+            yield Finding("sops-too-old", file, needs, place=at)
+
+
+def named(root: str) -> tuple[Version, str] | None:
+    """Return the lowest version of sops that a repository names, and the file that names it, or None."""
+    places = [*_PLACES]
+    with suppress(OSError):
+        workflows = sorted(os.listdir(os.path.join(root, _WORKFLOWS)))
+        places += [f"{_WORKFLOWS}/{name}" for name in workflows if name.endswith((".yml", ".yaml"))]
+    found: list[tuple[Version, str]] = []
+    for place in places:
+        with suppress(EncconfError):
+            text = fileio.read_text(os.path.join(root, place))
+            if "sops" in text.lower():
+                numbers = (number for pattern in _NAMED for number in re.findall(pattern, text))
+                found += [(tuple(map(int, number.split("."))), place) for number in numbers]
+    return min(found, default=None)
+
+
+def _dotted(version: Version) -> str:
+    return ".".join(map(str, version))
+
+
+def _settings(
+    read: Sequence[Rules], encrypted: Sequence[Sealed], cwd: str
+) -> Iterator[tuple[str, str, Version, tuple[int, int]]]:
+    """Yield the settings that need a certain version: file, setting, version, line and column."""
+    for rules in read:
+        name = os.path.relpath(rules.path, cwd)
+        for leaf in rules.config.leaves if rules.config is not None else ():
+            text = leaf.data.decode("utf-8", "replace") if leaf.data else ""
+            for what, least in _of_leaf(leaf.path, text):
+                yield name, what, least, rules.place(spell(leaf.path))
+    for sealed in encrypted:
+        for what in sealed.metadata.selection.to_entries():
+            if what in _FILE:
+                yield sealed.file, what, _RULE[what], (0, 0)
+
+
+def _of_leaf(path: Path, text: str) -> Iterator[tuple[str, Version]]:
+    if path[0] == "stores":
+        yield "stores", _STORES
+    if path[0] != "creation_rules" or len(path) < 3:
+        return
+    setting, rest = str(path[2]), path[3:]
+    table = _RULE
+    if setting == "key_groups":
+        if len(rest) < 2:
+            return
+        setting, rest, table = str(rest[1]), (), _GROUP
+    if setting in table:
+        yield setting, table[setting]
+    if rest and isinstance(rest[0], int):
+        yield f"a list of keys ({setting})", _LIST
+    if setting == "age":
+        for recipient in map(str.strip, text.split(",")):
+            if recipient.startswith("ssh-"):
+                yield "an SSH key as an age recipient", _SSH
+            elif recipient.startswith("age1pq1"):
+                yield "a post-quantum age recipient", _POST_QUANTUM
+            elif recipient.startswith("age1") and recipient.count("1") > 1:
+                yield "an age recipient of a plugin", _PLUGIN
+
+
+# --- --verify: findings that require opening the files ---------------------------------------------
+
+
+def open_all(encrypted: Sequence[Sealed], credentials: Credentials, step: Callable[[], None]) -> int:
+    """Open the files that can be opened, and return their number.
+
+    Several files are opened at a time, but each wrapped data key is unwrapped only once.  Findings are added,
+    and ``step`` is called after each.
+    """
+    from encconf.engine import opening  # only --verify needs these
+    from encconf.envelope.cache import DataKeyCache
+    from encconf.io.side_by_side import side_by_side
+
+    credentials.cache = credentials.cache or DataKeyCache()
+
+    def open(sealed: Sealed) -> None:
+        opening.open_text(
+            sealed.text,
+            format=sealed.format,
+            credentials=credentials,
+            notify=lambda text: sealed.find("damaged-comment", text),
+        )
+
+    opened = 0
+    for sealed, error in side_by_side(open, encrypted):
+        if error is None:
+            opened += 1
+        else:
+            _not_opened(sealed, error)
+        step()
+    return opened
+
+
+def _not_opened(sealed: Sealed, error: EncconfError) -> None:
+    """Add a finding that says why a file did not open, unless an earlier finding already says so."""
+    if isinstance(error, KeyAccessError):
+        sealed.find("not-verified", error.message.partition("\n")[0])
+    elif isinstance(error, (MacMissingError, UnmergedError)):
+        pass  # the findings no-mac and unmerged already say so
+    elif isinstance(error, MacError):
+        sealed.find("mac-mismatch", error.message, hint=error.hint)
+    elif not isinstance(error, DecryptError):
+        sealed.find("not-verified", error.message, hint=error.hint)
+    elif sealed.counts.keys().isdisjoint(("plain-value", "bad-value")):
+        sealed.find("damaged-value", error.message, hint=error.hint)

@@ -7,19 +7,33 @@ equal values, unless their types or lengths differ.  Either side may be plaintex
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 from encconf import formats
 from encconf.audit.names import Names, identity
-from encconf.audit.pairing import Change, Pairing
-from encconf.audit.sides import Content, Side
+from encconf.engine import cipher, opening, plaintext
 from encconf.engine.metadata import Metadata
 from encconf.envelope.groups import quorum
+from encconf.errors import (
+    DecryptError,
+    EmptyDocumentError,
+    EncconfError,
+    KeyAccessError,
+    MacError,
+    MetadataError,
+    NotEncryptedError,
+)
+from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import Selection
+from encconf.text.align import align, in_order
+from encconf.text.document import Comment, Leaf, Value
+from encconf.text.path import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -279,3 +293,302 @@ def to_json(found: Difference, names: Names, *, values: bool) -> Json:
 
 def _old_and_new(pair: Sequence[object]) -> Json | None:
     return dict(zip(("old", "new"), pair, strict=True)) if pair else None
+
+
+# --- the two sides that are compared: the text, values and sops block of each -----------------------
+
+
+class Side:
+    """One side.  ``label`` is its name in messages; ``text`` is None if the file does not exist there.
+
+    ``found`` is the given format, or that of a SOPS file according to its content, or None.  ``format`` is
+    ``found``, or else the format that the ``path`` says.
+    """
+
+    def __init__(self, label: str, path: str, text: str | None, format: str | None = None) -> None:
+        self.label = label
+        self.path = path
+        self.text = text
+        self.found = format or sniff.find(text or "", path)
+        self.format = self.found or formats.of_path(path)
+
+
+class Item:
+    """One value of a side.  ``enc`` is its ciphertext, or None if it is plaintext."""
+
+    __slots__ = ("aad", "data", "document", "enc", "path", "readable", "type")
+
+    def __init__(self, document: int, leaf: Leaf, value: Value, *, opened: bool) -> None:
+        self.document = document
+        self.path: Path = leaf.path
+        self.aad = leaf.aad
+        self.data = value.data
+        self.type = value.type
+        self.enc = value.sealed
+        self.readable = True
+        if not opened and value.data is not None and (parts := cipher.split(value.data)) is not None:
+            self.enc = value.data.decode().rstrip()
+            self.type = parts[2]
+            self.readable = False
+
+    @property
+    def value(self) -> str | None:
+        """The value as text."""
+        return None if self.data is None else self.data.decode("utf-8", "backslashreplace")
+
+    @property
+    def size(self) -> int:
+        """The length of the value in bytes."""
+        if self.readable or self.enc is None:
+            return len(self.data or b"")
+        parts = cipher.split(self.enc)
+        return len(parts[0]) - cipher.TAG_SIZE if parts else 0
+
+
+class Content:
+    """The content of a side, decrypted if that is possible."""
+
+    def __init__(self, side: Side, credentials: Credentials | None) -> None:
+        self.side = side
+        self.metadata: Metadata | None = None
+        self.opened: opening.Opened | None = None
+        self.readable = True
+        self.reasons: list[str] = []
+        self.notes: list[str] = []
+        self.items: list[Item] = []
+        self.comments: list[tuple[str, str, str | None]] = []  # place, text, ciphertext
+        self.shape: list[str] = []
+        if side.text is None:
+            return
+        try:
+            self._read(side.text, credentials)
+        except EncconfError as error:
+            raise error.about(side.label) from None
+
+    def plain(self) -> str | None:
+        """Return the plaintext."""
+        return plaintext.plain_text(self.opened) if self.opened is not None else self.side.text
+
+    def _read(self, text: str, credentials: Credentials | None) -> None:
+        try:
+            document = formats.get(self.side.format).scan(text, comments=True)
+        except EmptyDocumentError:
+            return
+        with suppress(NotEncryptedError):
+            self.metadata = Metadata.of(document)
+        if self.metadata is not None:
+            if credentials is not None:
+                self._open(text, credentials)
+            self.readable = self.opened is not None
+        values: Sequence[Value] = document.leaves
+        comments: Sequence[Comment] = document.comments
+        if self.opened is not None:
+            document, values, comments = self.opened.document, self.opened.values, self.opened.comments
+        self.shape = document.shape
+        numbers = {id(tree): number for number, tree in enumerate(document.trees)}
+        opened = self.opened is not None or self.metadata is None
+        for leaf, value in zip(document.leaves, values, strict=True):
+            number = numbers.get(id(leaf.scope.root.node), 0)
+            item = Item(number, leaf, value, opened=opened)
+            if item.type == "comment":
+                self.comments.append((leaf.scope.aad, item.value or "", item.enc))
+            else:
+                self.items.append(item)
+        for comment in comments:
+            enc = comment.text if comment.text.startswith(cipher.PREFIX) else comment.sealed
+            self.comments.append((comment.scope.aad, comment.text, enc))
+
+    def _open(self, text: str, credentials: Credentials) -> None:
+        format = self.side.format
+        try:
+            try:
+                self.opened = opening.open_text(text, format=format, credentials=credentials)
+            except MacError as error:
+                self.notes.append(f"{self.side.label}: {error.message}")
+                self.opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
+        except KeyAccessError as error:
+            self.reasons.append(f"{self.side.label}: {error.message.partition(chr(10))[0]}")
+        except (DecryptError, MetadataError) as error:
+            self.notes.append(f"{self.side.label}: {error.message}")
+
+
+# --- pairs of values, and how each changed ----------------------------------------------------------
+# If an item is inserted into a list, the items after it do not count as moved.  A `Change` holds a value only
+# if its side could be opened.
+
+_TYPES = {
+    "str": "string", "int": "number", "float": "number", "bool": "boolean", "time": "date", "null": "null",
+    "bytes": "bytes", "comment": "comment",
+}  # fmt: skip
+_WEIGHTY = 6
+"""How many bytes a value must have to be recognized at another path.  ``true`` could be any value."""
+_MAX_RENAMED = 50
+"""How many renamed mappings are considered."""
+
+
+class Change:
+    """How one value changed.
+
+    ``kind`` is ``added``, ``removed``, ``changed``, ``moved``, ``cleared`` (it was encrypted, and is
+    plaintext now) or ``sealed`` (the other way round).  ``certain`` is False if only the ciphertext is known
+    to differ.  ``old`` and ``new`` are its paths, or None on a side without the value.  ``document`` is the
+    number (from 0) of the YAML document.  ``types`` are the types before and after, or "".
+    ``same`` says that the value itself is known to be unchanged.  ``lost`` says that a ciphertext was moved
+    to a place where it cannot be decrypted.
+    """
+
+    __slots__ = (
+        "certain", "document", "kind", "lost", "new", "new_value", "old", "old_value", "same", "types",
+    )  # fmt: skip
+
+    def __init__(self, kind: str, old: Item | None, new: Item | None, *, same: bool = False) -> None:
+        self.kind = kind
+        self.same = same
+        self.certain = True
+        self.lost = False
+        if old and new:
+            differ = old.type != new.type or old.size != new.size or (old.readable and new.readable)
+            self.certain = same or differ
+            kept = old.enc is not None and old.enc == new.enc
+            self.lost = kind == "moved" and kept and old.aad != new.aad
+        self.old = old.path if old else None
+        self.new = new.path if new else None
+        self.document = (new or old).document  # type: ignore[union-attr]
+        self.types = (_type(old), _type(new))
+        self.old_value = old.value if old and old.readable else None
+        self.new_value = new.value if new and new.readable else None
+
+    @property
+    def path(self) -> Path:
+        """The path of the value now, or its former path if it was removed."""
+        return self.new or self.old or ()
+
+    @property
+    def retyped(self) -> bool:
+        """Whether the value has another type now."""
+        return self.types[0] != self.types[1] and all(self.types)
+
+
+def _type(item: Item | None) -> str:
+    return _TYPES.get(item.type, item.type) if item else ""
+
+
+class Pairing:
+    """Pairs the values of two sides.  Without ``by_value``, it compares ciphertexts instead of values."""
+
+    def __init__(self, before: Content, after: Content, *, by_value: bool) -> None:
+        self.old = before.items
+        self.new = after.items
+        self.by_value = by_value
+        self.typed = not any(formats.get(each.side.format).flat for each in (before, after))
+        self.both_encrypted = before.metadata is not None and after.metadata is not None
+        self.left_old = dict.fromkeys(range(len(self.old)))
+        self.left_new = dict.fromkeys(range(len(self.new)))
+        self.changes: list[tuple[int, Change]] = []  # with the position in the report
+
+    def run(self) -> list[Change]:
+        """Return how each value changed, in the order of the second text."""
+        taken = align(
+            [(item.document, item.aad, self._value(item)) for item in self.old],
+            [(item.document, item.aad, self._value(item)) for item in self.new],
+        )
+        pairs = [(i, j) for j, i in enumerate(taken) if i is not None]
+        steady = set(in_order(pairs))  # the rest has moved
+        for i, j in pairs:
+            old, new = self.old[i].path, self.new[j].path
+            stays = old == new or ((i, j) in steady and _shape(old) == _shape(new))
+            self._pair(i, j, same=True, moved=not stays)
+        self._change_between(sorted(steady))
+        self._change_at({(self.old[i].document, self.old[i].path): i for i in self.left_old})
+        self._move()
+        if self.left_old:
+            last = {(item.document, item.path[:-1]): j for j, item in enumerate(self.new)}
+        for i in self.left_old:  # each comes after what is left of its collection
+            item = self.old[i]
+            place = last.get((item.document, item.path[:-1]), min(i, len(self.new)))
+            self.changes.append((2 * place + 2, Change("removed", item, None)))
+        for j in self.left_new:
+            self.changes.append((2 * j + 1, Change("added", None, self.new[j])))
+        return [change for _, change in sorted(self.changes, key=lambda entry: entry[0])]
+
+    def _value(self, item: Item) -> object:
+        """Return a key that is the same for equal values."""
+        if not self.by_value and item.enc is not None:
+            return item.enc
+        return (_type(item) if self.typed else "", item.data)
+
+    def _pair(self, i: int, j: int, *, same: bool = False, moved: bool = False) -> None:
+        """Note that two values belong together; ``same`` says that they are equal."""
+        del self.left_old[i], self.left_new[j]
+        old, new = self.old[i], self.new[j]
+        kind = "moved" if moved else self._crossed(old, new) or ("" if same else "changed")
+        if kind:
+            self.changes.append((2 * j + 1, Change(kind, old, new, same=same)))
+
+    def _crossed(self, old: Item, new: Item) -> str:
+        """Return ``cleared`` or ``sealed`` if only one of two values is encrypted, or ""."""
+        if not self.both_encrypted or not old.data or not new.data or (old.enc is None) == (new.enc is None):
+            return ""
+        return "cleared" if new.enc is None else "sealed"
+
+    def _change_between(self, steady: list[tuple[int, int]]) -> None:
+        """Pair values with the same keys between the same pairs of unchanged values."""
+        olds, news = [i for i, _ in steady], [j for _, j in steady]
+        gaps: dict[tuple[int, int, bytes], list[int]] = {}
+        for i in self.left_old:
+            item = self.old[i]
+            gaps.setdefault((bisect_left(olds, i), item.document, item.aad), []).append(i)
+        for j in list(self.left_new):
+            item = self.new[j]
+            waiting = gaps.get((bisect_left(news, j), item.document, item.aad))
+            if waiting:
+                self._pair(waiting.pop(0), j)
+
+    def _change_at(self, places: dict[tuple[int, Path], int]) -> None:
+        """Pair values with the same path."""
+        for j in list(self.left_new):
+            i = places.get((self.new[j].document, self.new[j].path))
+            if i is not None:
+                self._pair(i, j)
+
+    def _move(self) -> None:
+        """Pair values that moved to another path, and the values of mappings that were renamed."""
+        places = {(self.new[j].document, self.new[j].path): j for j in self.left_new}
+        renamed: dict[tuple[Path, Path], None] = {}
+        once_old, once_new = self._once(self.old, self.left_old), self._once(self.new, self.left_new)
+        for value, i in once_old.items():
+            j = once_new.get(value)
+            if j is not None:
+                renamed.setdefault(_prefixes(self.old[i].path, self.new[j].path))
+                self._pair(i, j, same=True, moved=True)
+        for i in list(self.left_old):
+            old = self.old[i]
+            for before, after in islice(renamed, _MAX_RENAMED):
+                if not before or not after or old.path[: len(before)] != before:
+                    continue
+                j = places.get((old.document, (*after, *old.path[len(before) :])))
+                if j in self.left_new and self._value(old) == self._value(self.new[j]):
+                    self._pair(i, j, same=True, moved=True)
+                    break
+
+    def _once(self, items: Sequence[Item], left: Iterable[int]) -> dict[object, int]:
+        """Return the values that can be recognized elsewhere: those that are long enough and occur once."""
+        found: dict[object, int] = {}
+        for at in left:
+            if items[at].size >= _WEIGHTY or (not self.by_value and items[at].enc is not None):
+                value = self._value(items[at])
+                found[value] = -1 if value in found else at
+        return {value: at for value, at in found.items() if at >= 0 and items[at].size}
+
+
+def _shape(path: Path) -> list[str | None]:
+    """Return a path without the numbers of list items, which change if another item is inserted."""
+    return [step if isinstance(step, str) else None for step in path]
+
+
+def _prefixes(old: Path, new: Path) -> tuple[Path, Path]:
+    """Return two paths without their common end."""
+    same = 0
+    while same < min(len(old), len(new)) and old[-1 - same] == new[-1 - same]:
+        same += 1
+    return old[: len(old) - same], new[: len(new) - same]

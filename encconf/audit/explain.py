@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 
 from encconf import formats
 from encconf.audit.findings import Lines, printable, quoted
-from encconf.audit.names import Names
+from encconf.audit.names import Names, origins
 from encconf.audit.sealed import Sealed, compare_with_rule, is_bare
-from encconf.audit.ssh_origins import origins
 from encconf.engine.admission import rule_of
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata

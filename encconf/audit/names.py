@@ -23,13 +23,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from encconf.audit import DIRECTIVE
 from encconf.errors import ConfigError, EncconfError
 from encconf.io import fileio
-from encconf.keys import TABLE, MasterKey
+from encconf.keys import TABLE, MasterKey, ssh_to_age
 from encconf.rules.config import MAX_SIZE, NAME, find_config
 from encconf.text.document import Leaf, Scope
 from encconf.text.printable import printable
@@ -45,7 +45,7 @@ class Names:
     """The names of keys, by the identities of the keys.  If a key has several names, the first one counts.
 
     ``files`` are the files that the names were read from.  ``origins`` says from which SSH keys age
-    recipients were made (`encconf.audit.ssh_origins`).
+    recipients were made (`encconf.audit.names`).
     """
 
     def __init__(self) -> None:
@@ -481,3 +481,36 @@ def _line_start(text: str, at: int) -> int:
     """Return the start of the line that contains an offset, or -1 if it is too far away."""
     near = max(at - _NEAR, 0)
     return -1 if (found := text.rfind("\n", near, at)) < 0 < near else found + 1
+
+
+# --- the SSH public key from which ssh-to-age made an age recipient ---------------------------------
+# The keys that are tried are ``~/.ssh/*.pub`` and the ``.pub`` files that git tracks in the repository.
+
+_MANY = 500  # files
+
+
+def origins(cwd: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return for each age recipient of a known SSH public key the key's file and comment."""
+    found: dict[str, str] = {}
+    for shown, path in _files(environ.get("HOME") or os.path.expanduser("~"), cwd):
+        with suppress(EncconfError):
+            for line in fileio.read_text(path).splitlines():
+                words = line.split()
+                if len(words) > 1 and words[0] == ssh_to_age.KIND:
+                    with suppress(EncconfError):
+                        comment = f" ({' '.join(words[2:])})" if words[2:] else ""
+                        found.setdefault(ssh_to_age.recipient(line.strip()), f"{shown}{comment}")
+    return found
+
+
+def _files(home: str, cwd: str) -> Iterator[tuple[str, str]]:
+    """Yield each file's name in messages, and its path."""
+    from encconf.git.worktree import tracked
+
+    folder = os.path.join(home, ".ssh")
+    if os.path.isdir(folder):
+        for name in sorted(os.listdir(folder))[:_MANY]:
+            if name.endswith(".pub"):
+                yield f"~/.ssh/{name}", os.path.join(folder, name)
+    for path in [each for each in tracked(cwd) or () if each.endswith(".pub")][:_MANY]:
+        yield os.path.relpath(path, cwd), path

@@ -13,9 +13,9 @@ import hashlib
 import html
 import time
 
-from encconf.audit import access, readers
+from encconf.audit import access
+from encconf.audit.access import STATES, FileAccess, Person, Report
 from encconf.audit.names import kind
-from encconf.audit.readers import STATES, FileAccess, Person, Report
 from encconf.io.packaged import packaged
 from encconf.text.printable import counted, escaped
 
@@ -141,7 +141,7 @@ def _heads(people: list[Person]) -> str:
 def _rows(found: Report) -> str:
     place = {person: at for at, person in enumerate(found.people)}
     numbers = {id(file): at for at, file in enumerate(found.files)}
-    grouped = readers.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
+    grouped = access.alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
     return "\n".join(_row([numbers[id(file)] for file in files], files, place) for files in grouped)
 
 
@@ -165,7 +165,7 @@ def _row(numbers: list[int], files: list[FileAccess], place: dict[Person, int]) 
         paths = "\n".join(_text(each.path) for each in files)
         head = (
             f'<tr data-files="{" ".join(map(str, numbers))}"><th scope="row" class="name"><details>'
-            f"<summary><small>{_text(readers.folder_of(files))}</small><b>{len(files)} files</b></summary>"
+            f"<summary><small>{_text(access.folder_of(files))}</small><b>{len(files)} files</b></summary>"
             f"<pre>{paths}</pre></details>{quorum}</th>"
         )
     return f'{head}<td class="number">{number}</td>{"".join(cells)}</tr>'

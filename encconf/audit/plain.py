@@ -11,9 +11,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from encconf import formats
-from encconf.audit import meant
+from encconf.audit import guesses
 from encconf.audit.findings import Finding, Lines, printable
-from encconf.audit.folders import Named
+from encconf.audit.rulebook import Named
 from encconf.audit.sealed import is_named_like_a_secret, looks_like_a_secret
 from encconf.errors import EncconfError, PatternError
 from encconf.rules.config import Rule
@@ -122,9 +122,9 @@ class Plain:
         self, file: Named, data: bytes, document: Document, rule: Rule | None, where: str, *, telling: bool
     ) -> None:
         self.file = file
-        self._is_object = meant.holds_object_secret(data)
+        self._is_object = guesses.holds_object_secret(data)
         self._found: Finding | None = None
-        if meant.is_public(file.name) or meant.is_encrypted_otherwise(data):
+        if guesses.is_public(file.name) or guesses.is_encrypted_otherwise(data):
             return
         leaves = _hidden(file, document, rule, telling=telling)
         if not (document.text.strip() if formats.get(document.format).single_value else leaves):
@@ -137,7 +137,7 @@ class Plain:
             said = cause = "a Kubernetes Secret in plaintext that no creation rule covers"
         at = Lines(document.text)(leaves[0].start if leaves else 0)
         hint = self._hint(rule, where)
-        if not leaves or self._is_object or meant.is_secrets(file.base) or any(map(_may_be_secret, leaves)):
+        if not leaves or self._is_object or guesses.is_secrets(file.base) or any(map(_may_be_secret, leaves)):
             hint = f"{hint} {_COMMITTED}"
         else:
             hint = f"{hint} If nothing in it is secret, make the rule's path_regex leave it out."
@@ -155,7 +155,7 @@ class Plain:
             found.severity = "warning"
         elif file.chosen is None:
             found.severity = "error" if uses_sops else "warning"
-        elif file.meant != "error" or meant.says_secret(file.name) or file.chosen.is_narrow:
+        elif file.meant != "error" or guesses.says_secret(file.name) or file.chosen.is_narrow:
             found.severity = file.meant
         else:
             found.severity = "warning" if self._is_object else "note"
@@ -181,13 +181,13 @@ def _hidden(file: Named, document: Document, rule: Rule | None, *, telling: bool
     if formats.get(document.format).single_value:
         return []
     if not file.meant:
-        return meant.object_secrets(document)
+        return guesses.object_secrets(document)
     try:
         chosen = (rule.selection if rule is not None else DEFAULT).choose(document).leaves
     except PatternError:
-        return []  # `encconf.audit.rulecheck` reports it
+        return []  # `encconf.audit.check` reports it
     leaves = [leaf for leaf, is_chosen in zip(document.leaves, chosen, strict=True) if is_chosen]
-    leaves = meant.hidden(document, leaves)
+    leaves = guesses.hidden(document, leaves)
     return [leaf for leaf in leaves if _tells(leaf, document.format)] if telling else leaves
 
 

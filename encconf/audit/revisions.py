@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 
 from encconf import formats
-from encconf.audit.sides import Side
+from encconf.audit.diff import Side
 from encconf.errors import InputError, MissingFileError, UsageError
 from encconf.formats import sniff
 from encconf.git import ask, is_bare, repository, said, version, without_filters

@@ -170,9 +170,7 @@ def rules(found: Survey) -> str | None:
 def _config(rules: list[dict[str, object]]) -> str:
     from encconf.formats import emit
 
-    tree = mapped(
-        {"creation_rules": rules}, lambda value: Value(type(value).__name__, str(value).encode())
-    )
+    tree = mapped({"creation_rules": rules}, lambda value: Value(type(value).__name__, str(value).encode()))
     return f"{_HEAD}{emit.render([tree], 'yaml', indent=2)}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.audit import access, history, readers
+from encconf.audit import access, history
 from encconf.audit.names import Names
 
 from .team import Team
@@ -18,7 +18,7 @@ def told(team: Team, path: str = FILE) -> history.FileHistory:
     return found
 
 
-def report(team: Team, *paths: str) -> readers.Report:
+def report(team: Team, *paths: str) -> access.Report:
     names = Names.of_config(str(team.folder / ".sops.yaml"))
     return access.report([str(team.folder / path) for path in paths or (FILE,)], names, now=NOW)
 

@@ -11,7 +11,7 @@ from pace import at_most
 from project import Project
 
 from encconf import api
-from encconf.audit import access, readers
+from encconf.audit import access
 from encconf.audit.names import Names
 from encconf.errors import UsageError
 
@@ -27,12 +27,12 @@ def team(tmp_path: Path, home: Path) -> Team:
     return team
 
 
-def report(team: Team, *paths: str, history: bool = False) -> readers.Report:
+def report(team: Team, *paths: str, history: bool = False) -> access.Report:
     names = Names.of_config(str(team.folder / ".sops.yaml"))
     return access.report([str(team.folder / path) for path in paths], names, history=history, now=NOW)
 
 
-def people(found: readers.Report, *labels: str) -> list[readers.Person]:
+def people(found: access.Report, *labels: str) -> list[access.Person]:
     return [person for label in labels for person in found.called(label)]
 
 
@@ -91,7 +91,7 @@ class TestTogether:
         with at_most(5):
             sets, complete = file.quorums()
             assert not complete
-            assert len(sets) == readers.MAX_SETS
+            assert len(sets) == access.MAX_SETS
 
     def test_of_a_file_that_the_real_sops_made(self, team: Team, sops: Sops) -> None:
         alice, bob = team.key("alice").recipient, team.key("bob").recipient

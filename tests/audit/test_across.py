@@ -7,7 +7,7 @@ import re
 from audit.checked import sound
 from audit.repo import DATABASE, Repo, seal
 
-from encconf.audit.across import plain_names
+from encconf.audit.check import plain_names
 
 
 def test_a_nonce_of_another_file(repo: Repo) -> None:

@@ -1,4 +1,4 @@
-"""`encconf.audit.glance`: reading many heads at once gives what reading each by itself gives."""
+"""`encconf.audit.check`: reading many heads at once gives what reading each by itself gives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from encconf.audit import glance
+from encconf.audit import check
 from encconf.formats import sniff
 
 SECRET = b"apiVersion: v1\nkind: Secret\nstringData:\n  a: b\n"
@@ -50,12 +50,12 @@ def test_the_same_as_one_by_one(tmp_path: Path, seed: int) -> None:
     contents = [draw.choice(OF_INTEREST if draw.randrange(40) < few else NOT) for _ in range(300)]
     paths = _made(tmp_path, contents)
     expected = {path for path, content in zip(paths, contents, strict=True) if content in OF_INTEREST}
-    assert {path for path in paths if glance.of_interest(path)} == expected
-    assert set(glance.all_of_interest(paths)) == expected
+    assert {path for path in paths if check.of_interest(path)} == expected
+    assert set(check.all_of_interest(paths)) == expected
 
 
 def test_a_word_that_two_files_make_together(tmp_path: Path) -> None:
-    assert not list(glance.all_of_interest(_made(tmp_path, [b"ENC", b"[x", b"kind: ", b"Secret", b"x"])))
+    assert not list(check.all_of_interest(_made(tmp_path, [b"ENC", b"[x", b"kind: ", b"Secret", b"x"])))
 
 
 def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
@@ -63,11 +63,11 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "secret.yaml").write_bytes(SECRET)
     paths = [str(tmp_path / name) for name in ("missing", "folder", "pipe", "secret.yaml")]
-    assert list(glance.all_of_interest(iter(paths))) == [paths[-1]]
+    assert list(check.all_of_interest(iter(paths))) == [paths[-1]]
 
 
 def test_each_file_counts_as_a_step(tmp_path: Path) -> None:
     steps: list[None] = []
     paths = [*_made(tmp_path, [b"a: 1\n", SECRET]), str(tmp_path / "missing")]
-    assert list(glance.all_of_interest(paths, lambda: steps.append(None))) == [paths[1]]
+    assert list(check.all_of_interest(paths, lambda: steps.append(None))) == [paths[1]]
     assert len(steps) == 3

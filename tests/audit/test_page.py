@@ -15,7 +15,7 @@ import pytest
 from oracle import AgeKey
 from project import ROOT
 
-from encconf.audit import access, readers
+from encconf.audit import access
 from encconf.audit.names import Names
 from encconf.audit.page import page
 
@@ -390,7 +390,7 @@ _CONTRAST = """
 
 
 class TestHostileNames:
-    def found(self, tmp_path: Path, home: Path) -> readers.Report:
+    def found(self, tmp_path: Path, home: Path) -> access.Report:
         team = Team(tmp_path / "team", home)
         recipients = {f"h{number}": name for number, name in enumerate(HOSTILE_NAMES)}
         lines = json.dumps({name: [team.key(key).recipient] for key, name in recipients.items()})

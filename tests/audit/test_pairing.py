@@ -10,7 +10,7 @@ from oracle import AgeKey, Sops
 
 from encconf import formats
 from encconf.audit import diff
-from encconf.audit.sides import Side
+from encconf.audit.diff import Side
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import Selection
 from encconf.text.path import spell

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from audit.committed import FILE, report, states, times
 
+from encconf.audit.access import Person, Reader
 from encconf.audit.history import Span
-from encconf.audit.readers import Person, Reader
 from encconf.git.log import UNCOMMITTED, Moment
 from encconf.keys import ssh_to_age
 from encconf.keys.age import AgeKey

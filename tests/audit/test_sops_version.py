@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from audit.repo import DATABASE, Repo, rule, seal
 
-from encconf.audit.sops_version import named
+from encconf.audit.check import named
 from encconf.rules.selection import Selection
 
 AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"

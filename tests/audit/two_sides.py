@@ -5,8 +5,7 @@ from __future__ import annotations
 from oracle import FIXTURES, AgeKey
 
 from encconf.audit import diff
-from encconf.audit.diff import Difference
-from encconf.audit.sides import Side
+from encconf.audit.diff import Difference, Side
 from encconf.identities.credentials import Credentials
 from encconf.text.path import spell
 

@@ -10,7 +10,7 @@ import pytest
 from audit.team import Team
 
 from encconf import api
-from encconf.audit import readers
+from encconf.audit import access
 from encconf.rules.selection import Selection
 
 from ..cli.terminal import Terminal
@@ -25,7 +25,7 @@ def team(tmp_path: Path, home: Path) -> Team:
     return team
 
 
-def people(found: readers.Report, *labels: str) -> list[readers.Person]:
+def people(found: access.Report, *labels: str) -> list[access.Person]:
     return [person for label in labels for person in found.called(label)]
 
 

@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from encconf.audit import access
-from encconf.audit.names import Names, kind
-from encconf.audit.readers import STATES, FileAccess, Person, Reader, Report, alike, folder_of
-from encconf.audit.ssh_origins import origins
+from encconf.audit.access import STATES, FileAccess, Person, Reader, Report, alike, folder_of
+from encconf.audit.names import Names, kind, origins
 from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import Console, Paper, display_width, width_of
 from encconf.cli.shared import JSON, RECIPIENTS

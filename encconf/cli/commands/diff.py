@@ -10,10 +10,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from encconf.audit import diff, revisions
-from encconf.audit.diff import Difference
+from encconf.audit.diff import Change, Difference
 from encconf.audit.history import name_former
 from encconf.audit.names import Names
-from encconf.audit.pairing import Change
 from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import Console, Paper
 from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, JSON, RECIPIENTS

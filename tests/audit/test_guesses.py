@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from audit.repo import BOB, DATABASE, Repo, rule, seal
 
-from encconf.audit import meant
+from encconf.audit import guesses
 from encconf.keys import agepq
 
 
@@ -37,7 +37,7 @@ def test_folders_of_tests_and_what_was_left_behind(repo: Repo) -> None:
     ],
 )
 def test_what_names_say(name: str, says: bool, read: bool) -> None:
-    assert (meant.says_secret(name), meant.is_public(name)) == (says, read)
+    assert (guesses.says_secret(name), guesses.is_public(name)) == (says, read)
 
 
 def test_an_ssh_key_and_its_passphrase(repo: Repo) -> None:
@@ -65,8 +65,8 @@ def test_i21_comments_for_programs(repo: Repo) -> None:
 
 def test_objects_are_told_apart_without_parsing() -> None:
     one = b"apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\n"
-    assert meant.only_other_objects(one)
-    assert meant.only_other_objects(b"---\n" + one + b"---\n" + one)
-    assert not meant.only_other_objects(one + b"---\n" + one.replace(b"ConfigMap", b"Secret"))
-    assert not meant.only_other_objects(one + b"---\npassword: x\n")
-    assert not meant.only_other_objects(b"password: x\n")
+    assert guesses.only_other_objects(one)
+    assert guesses.only_other_objects(b"---\n" + one + b"---\n" + one)
+    assert not guesses.only_other_objects(one + b"---\n" + one.replace(b"ConfigMap", b"Secret"))
+    assert not guesses.only_other_objects(one + b"---\npassword: x\n")
+    assert not guesses.only_other_objects(b"password: x\n")
