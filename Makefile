@@ -1,5 +1,6 @@
 # make demo    the main job, from nothing to a dict, with no service needed
-# make test    lint, types and tests (make tests: only these; ARGS=… are pytest's arguments)
+# make test    lint, types and tests (make tests: only these; ARGS=… are pytest's arguments); as root, it
+#              installs the programs that are missing, otherwise it prints the command that does
 # make test-fast   the tests that need only Python and git, in about a minute
 # make test-lowest   keys, sources and services with the oldest packages that pyproject.toml allows
 # make bench   side by side with sops; prints the table that docs/benchmark.md quotes
@@ -27,13 +28,19 @@ TESTS := $(BIN)/python -m pytest -q -n 3 --dist worksteal
 LOWEST := build/lowest
 LACKS := --disable-error-code attr-defined --disable-error-code no-any-return --no-warn-unused-ignores
 
-.PHONY: demo test tests test-fast test-lowest lint types types-here types-darwin types-win32 bench fuzz mutants testkit functional reference docs man pictures lint-workflows release-check clean
+.PHONY: demo test programs tests test-fast test-lowest lint types types-here types-darwin types-win32 bench fuzz mutants testkit functional reference docs man pictures lint-workflows release-check clean
 
 demo:
+	@PYTHON="$(PYTHON)" bash .ci/install basics
 	@PYTHON="$(PYTHON)" bash fixtures/demo/run.sh
 
-test: lint types
+# Programs first: two calls of apt-get at once would stop each other.
+test: programs
+	@$(MAKE) --no-print-directory lint types
 	$(TESTS) $(ARGS)
+
+programs:
+	@PYTHON="$(PYTHON)" bash .ci/install
 
 tests: $(STAMP)
 	$(TESTS) $(ARGS)
@@ -110,6 +117,7 @@ functional: $(STAMP)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "encconf needs Python 3.11 or newer; say which with: make PYTHON=python3.12 …")'
+	@PYTHON="$(PYTHON)" bash .ci/install basics
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --no-compile --editable . --group dev

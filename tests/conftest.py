@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from oracle import AgeKey, Sops, gpg_home, scratch
-from project import PLAIN, Project
+from project import PLAIN, Project, needs
 
 # Every run tries the same examples; `make fuzz` looks for others.
 # Examples have no time limit, because the machine may be busy.
@@ -25,6 +26,21 @@ _FOREIGN = (
     *("CYBERARK_", "GIT_", "XDG_"),
 )
 _FOREIGN_NAMES = ("GNUPGHOME", "GPG_AGENT_INFO", "EDITOR", "VISUAL", "NO_COLOR", "FORCE_COLOR")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """A test that starts a program which is not installed fails with the message of `needs`."""
+    if call.excinfo is not None and isinstance(error := call.excinfo.value, FileNotFoundError):
+        in_subprocess = Path(call.excinfo.traceback[-1].path).name == "subprocess.py"
+        if in_subprocess and isinstance(error.filename, str) and not os.path.dirname(error.filename):
+            try:
+                needs(error.filename)
+            except AssertionError as missing:
+                call.excinfo = pytest.ExceptionInfo.from_exception(
+                    missing.with_traceback(error.__traceback__)
+                )
+    return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)

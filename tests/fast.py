@@ -3,7 +3,7 @@
     .venv/bin/python tests/fast.py [pytest's arguments]
 
 It takes about a minute.  The other programs that tests use are hidden, so a test here that calls one fails.
-`make test` runs all tests, and needs the programs that `.ci/run` installs.
+`make test` runs all tests, and needs the programs that `.ci/install` installs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MODULES = [
 HIDDEN = [
     *("age", "age-keygen", "gpg", "gpg-agent", "gpgconf", "gpg-connect-agent", "ssh-keygen", "ssh-agent"),
     *("openssl", "systemctl", "systemd-creds", "systemd-run", "unshare", "nsenter", "dbus-daemon"),
-    *("dbus-run-session", "gnome-keyring-daemon", "secret-tool", "fish", "zsh", "direnv"),
+    *("dbus-run-session", "gnome-keyring-daemon", "secret-tool", "fish", "zsh", "direnv", "mandoc"),
     *("node", "npm", "npx", "chromium"),
     *("initdb", "postgres", "go", "cargo", "rops", "sops", "docker", "ansible", "mise"),
 ]

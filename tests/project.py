@@ -35,7 +35,7 @@ note_unencrypted: free to read
 def needs(program: str) -> str:
     """Return the path of a program that a test runs.  If it is not installed, the test fails and says so."""
     found = shutil.which(program)
-    assert found is not None, f"this test needs {program}, which is not installed: .ci/run installs it"
+    assert found is not None, f"this test needs {program}, which is not installed: .ci/install installs it"
     return found
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import fast
 import pytest
 from project import needs
 
@@ -66,7 +70,80 @@ def test_only_public_names(path: Path) -> None:
         assert private_names(path.read_text(encoding="utf-8")) == []
 
 
-def test_a_missing_program_fails_a_test_and_is_named() -> None:
-    assert Path(needs("sh")).is_absolute()
-    with pytest.raises(AssertionError, match=r"this test needs no-such-program.*\.ci/run installs it"):
-        needs("no-such-program")
+class TestMissingPrograms:
+    """All are reported in one form, which names the script that installs them."""
+
+    def test_a_program_that_a_test_asks_for(self) -> None:
+        assert Path(needs("sh")).is_absolute()
+        with pytest.raises(
+            AssertionError, match=r"this test needs no-such-program.*\.ci/install installs it"
+        ):
+            needs("no-such-program")
+
+    def test_a_program_that_a_test_starts(self, tmp_path: Path) -> None:
+        starts = "import subprocess\n\n\ndef test_it():\n    subprocess.run(['no-such-program'])\n"
+        opens = "\n\ndef test_other():\n    open('no-such-file')\n"
+        (tmp_path / "test_it.py").write_text(starts + opens)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "conftest",
+                "-p",
+                "no:cacheprovider",
+                "--rootdir",
+                ".",
+            ],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "needs no-such-program, which is not installed: .ci/install installs it" in done.stdout
+        assert "FileNotFoundError: [Errno 2] No such file or directory: 'no-such-file'" in done.stdout
+        assert "2 failed" in done.stdout
+
+    def script(self, folder: Path, user: int, *words: str) -> tuple[int, str, list[str]]:
+        """Run .ci/install with only these programs.  Returns its code and output, and apt-get's calls."""
+        log = folder / "log"
+        log.write_text("")
+        for name, text in {"id": f"echo {user}", "apt-get": f'echo "$*" >> {log}'}.items():
+            (folder / name).write_text(f"#!{needs('sh')}\n{text}\n")
+            (folder / name).chmod(0o755)
+        done = subprocess.run(
+            [needs("bash"), str(HERE.parent / ".ci" / "install"), *words],
+            env={"PATH": str(folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr, log.read_text().splitlines()
+
+    def test_without_root_the_script_prints_one_command(self, tmp_path: Path) -> None:
+        code, said, calls = self.script(tmp_path, 1000)
+        assert (code, calls) == (1, [])
+        assert (
+            "sudo apt-get update && sudo apt-get install --no-install-recommends git python3-venv make"
+            in said
+        )
+
+    def test_as_root_it_installs_what_is_missing_and_no_more(self, tmp_path: Path) -> None:
+        (tmp_path / "git").symlink_to(needs("git"))
+        (tmp_path / "python3").write_text(f'#!{needs("sh")}\nexec {sys.executable} "$@"\n')
+        (tmp_path / "python3").chmod(0o755)
+        assert self.script(tmp_path, 0, "basics")[::2] == (0, [])
+        code, _, calls = self.script(tmp_path, 0)
+        assert (code, calls[0]) == (0, "update -qq")
+        assert re.match(r"install -y .* make age gnupg openssh-client .* chromium", calls[1])
+        assert "git" not in calls[1].split()
+
+    def test_what_it_installs_is_hidden_from_the_fast_tests(self) -> None:
+        programs = re.findall(
+            r"need ([a-z-]+) ", (HERE.parent / ".ci" / "install").read_text(encoding="utf-8")
+        )
+        assert len(programs) > 15
+        assert set(programs) <= {*fast.HIDDEN, "git", "make"}
