@@ -45,7 +45,7 @@ from encconf.formats import sniff
 from encconf.git import attributes, repository
 from encconf.git.worktree import Known
 from encconf.identities.credentials import Credentials
-from encconf.io import fileio, inplace, replace
+from encconf.io import fileio, replace
 from encconf.keys import TABLE
 from encconf.rules.config import IGNORED, NAME
 from encconf.rules.selection import DEFAULT
@@ -207,7 +207,7 @@ class _Check:
             return
         if data and sniff.find(data) is None:
             self.found.append(Finding("leftover", name, "plaintext left by a killed command"))
-        elif inplace.is_saved(os.path.basename(name)):
+        elif replace.is_saved(os.path.basename(name)):
             said = (
                 "the old content of a file that was being overwritten: compare the two, then remove this one"
             )
@@ -884,7 +884,7 @@ def open_all(encrypted: Sequence[Sealed], credentials: Credentials, step: Callab
     """
     from encconf.engine import opening  # only --verify needs these
     from encconf.envelope.cache import DataKeyCache
-    from encconf.io.side_by_side import side_by_side
+    from encconf.io.threads import side_by_side
 
     credentials.cache = credentials.cache or DataKeyCache()
 

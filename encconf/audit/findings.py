@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from encconf.errors import UsageError
-from encconf.io.packaged import packaged
+from encconf.io.fileio import packaged
 from encconf.record import Record
 from encconf.text.printable import printable as made_printable
 from encconf.text.printable import quoted as made_quoted

@@ -16,7 +16,7 @@ import time
 from encconf.audit import access
 from encconf.audit.access import STATES, FileAccess, Person, Report
 from encconf.audit.names import kind
-from encconf.io.packaged import packaged
+from encconf.io.fileio import packaged
 from encconf.text.printable import counted, escaped
 
 _HEADS = {"reads": "Reads", "part": "Part", "former": "Once", "exposed": "Still open"}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from encconf.audit.findings import KINDS, entries
 from encconf.cli.console import Console
 from encconf.errors import UsageError
-from encconf.io.packaged import packaged
+from encconf.io.fileio import packaged
 from encconf.text.words import did_you_mean
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from encconf.cli.sops_line import Line, no_topic
 from encconf.cli.sops_table import COMMANDS, ENTRIES, Entry
-from encconf.io.packaged import packaged
+from encconf.io.fileio import packaged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

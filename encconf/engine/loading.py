@@ -157,7 +157,7 @@ def load_many(
     paths: Iterable[Input], masker: Masker | None, resolve: bool | Resolve, **options: Any
 ) -> list[dict[str, Any]]:
     """See `encconf.load_configs`."""
-    from encconf.io.side_by_side import side_by_side
+    from encconf.io.threads import side_by_side
 
     paths = list(paths)
     credentials = options["credentials"] or Credentials.from_env()

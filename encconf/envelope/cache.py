@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Hashable
 
 from encconf.envelope.groups import WrappedKey
-from encconf.io.once import Lock, Once
+from encconf.io.threads import Lock, Once
 
 
 class DataKeyCache:

@@ -174,9 +174,9 @@ class Group:
 
 def _ask_services(races: Sequence[Sequence[tuple[Group, WrappedKey]]], credentials: Credentials) -> None:
     """Let services open groups, each of which needs one answer."""
-    from encconf.io import race
+    from encconf.io import threads
 
-    answers = race.run(
+    answers = threads.race(
         lambda turn: turn[0].unwrap(turn[1]),
         races,
         credentials.key_limit,

@@ -118,9 +118,9 @@ def _wrapped(
         except MasterKeyError as error:
             encs.append(error.with_traceback(None))  # its frames hold the data key
     if remote:
-        from encconf.io import race
+        from encconf.io import threads
 
-        answers = race.run(
+        answers = threads.race(
             wrap,
             [[members[at]] for at in remote],
             credentials.key_limit,

@@ -20,7 +20,7 @@ import time
 from encconf import __version__
 from encconf.errors import EncconfError
 from encconf.io import fileio
-from encconf.io.peer import peer_of
+from encconf.io.sockets import peer_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def _serve(git: tuple[int, int], life: int, listening: int, path: str, keys: Kno
         import select
         import socket
 
-        from encconf.io.memory import stay_in_memory
+        from encconf.io.process import stay_in_memory
 
         stay_in_memory()
         gc.freeze()

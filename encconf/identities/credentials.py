@@ -15,7 +15,7 @@ from encconf.errors import DuplicateKeyTypeError, MasterKeyError, UsageError
 from encconf.identities import stored
 from encconf.identities.home import config_home, tilde
 from encconf.identities.places import AgeSource, places
-from encconf.io.once import Lock
+from encconf.io.threads import Lock
 from encconf.text.printable import printable
 from encconf.text.words import FALSE, TRUE
 
@@ -277,7 +277,7 @@ class Credentials:
         by, addresses = self.named(setting)
         if not addresses:
             return None
-        from encconf.io.once import Once
+        from encconf.io.threads import Once
 
         once = self.client(("passphrase", setting), lambda: Once(final=True))
         return once.get(lambda: stored.passphrase(by, addresses, self))

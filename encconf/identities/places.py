@@ -12,7 +12,7 @@ import os
 from encconf.errors import InputError, LimitError, MissingFileError, SourceError
 from encconf.identities import stored
 from encconf.identities.home import expanded, tilde
-from encconf.io.once import Lock
+from encconf.io.threads import Lock
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False

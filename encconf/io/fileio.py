@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 from encconf.errors import (
     ChangedError,
@@ -44,6 +45,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Final
+
 
 LIMIT = 64 << 20
 """The largest file that is read, in bytes (64 MiB)."""
@@ -457,3 +459,17 @@ def _write_through(path: str, data: bytes) -> None:
         write_all(descriptor, data)
     finally:
         os.close(descriptor)
+
+
+# --- texts that are installed with encconf, in files beside its modules ---------------------------
+
+
+def packaged(package: str, name: str) -> str:
+    """Return the text of a file in the folder of a loaded package, or in a folder below it.
+
+    `importlib.resources` does the same, but to load it takes longer than most commands do.
+    """
+    module = sys.modules[package]
+    path = os.path.join(os.path.dirname(module.__file__ or ""), *name.split("/"))
+    data: bytes = module.__loader__.get_data(path)  # type: ignore[union-attr]
+    return data.decode().replace("\r\n", "\n")  # git for Windows may have written \r\n

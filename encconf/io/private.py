@@ -19,7 +19,7 @@ from encconf.io.descriptors import (
     write_all,
 )
 from encconf.io.fileio import upwards
-from encconf.io.signals import SignalGuard
+from encconf.io.process import SignalGuard
 
 
 class PrivateFolder:

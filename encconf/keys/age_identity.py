@@ -112,7 +112,7 @@ class Locked:
     """An identity file or an SSH private key with a passphrase, which is asked for once."""
 
     def __init__(self, data: bytes, place: str, public: str = "") -> None:
-        from encconf.io.once import Once
+        from encconf.io.threads import Once
 
         self._once = Once(final=True)
         self.data = data

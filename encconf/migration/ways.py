@@ -106,7 +106,7 @@ def steps(way: Way, file: str, names: Sequence[str]) -> list[str]:
 
 def look(ways: Sequence[Way], credentials: Credentials, cwd: str) -> list[Found]:
     """Find out whether ways can be used on this machine.  All parts are asked at the same time."""
-    from encconf.io.side_by_side import side_by_side
+    from encconf.io.threads import side_by_side
 
     parts = [(way, label, work) for way in ways for label, work in _parts(way, cwd).items()]
 

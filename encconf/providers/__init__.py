@@ -15,7 +15,7 @@ from time import monotonic
 from encconf.errors import InputError, MasterKeyError, MissingExtraError, UnavailableError
 from encconf.identities.stored import PRIVATE
 from encconf.io import fileio
-from encconf.io.once import Lock
+from encconf.io.threads import Lock
 from encconf.text.printable import printable
 
 TYPE_CHECKING = False
@@ -124,9 +124,9 @@ def within(server: str, limit: float, call: Callable[[], T], hint: str | None = 
     This is for SDKs that limit each wait, but not the whole call.  The thread of a call that took too long
     runs on in the background.
     """
-    from encconf.io import race
+    from encconf.io import threads
 
-    ((answer,),) = race.run(lambda _: (call(),), [[None]], float("inf"), limit)
+    ((answer,),) = threads.race(lambda _: (call(),), [[None]], float("inf"), limit)
     if answer is None:
         raise late(server, limit, hint)
     if isinstance(answer, Exception):

@@ -19,7 +19,7 @@ from operator import attrgetter
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.io.once import Once
+from encconf.io.threads import Once
 from encconf.providers import ODD_ANSWER, late, one_line, text_in, unheard
 from encconf.providers.https import as_it_is, redirect_error
 from encconf.text.printable import printable

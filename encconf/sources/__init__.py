@@ -29,7 +29,7 @@ from encconf.errors import (
     SourceExtraError,
     UnavailableError,
 )
-from encconf.io.once import Once
+from encconf.io.threads import Once
 from encconf.record import Record
 from encconf.sources.address import GENERAL, command_of, query_of
 from encconf.sources.address import Uri as Uri

@@ -26,7 +26,7 @@ from typing import Final
 from encconf import sources
 from encconf.errors import SourceError, UnresolvedError, is_temporary
 from encconf.identities.credentials import Credentials
-from encconf.io import race
+from encconf.io import threads
 from encconf.record import Record
 from encconf.sources import Uri
 from encconf.sources.reference_rules import Resolve as Resolve
@@ -138,7 +138,7 @@ def _fetch(found: Sequence[_Found], rules: Resolve, credentials: Credentials) ->
         return {uri: _answer(uri, credentials) for uri in uris}
 
     jobs = [[uris] for uris in by_secret.values()]
-    given = race.run(ask, jobs, rules.call_timeout, rules.timeout, _WIDTH)
+    given = threads.race(ask, jobs, rules.call_timeout, rules.timeout, _WIDTH)
     total = 0
     for (uris,), (answers,) in zip(jobs, given, strict=True):
         if not isinstance(answers, dict):

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from encconf.errors import ExistsError, MasterKeyError, SourceError
 from encconf.identities.credentials import Credentials
-from encconf.io.once import Lock
+from encconf.io.threads import Lock
 from encconf.providers import vault
 from encconf.providers.https import is_path, origin
 from encconf.providers.vault_identity import identity, settings

@@ -23,8 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from encconf.errors import EncconfError, OutputError, UsageError
-from encconf.io.peer import peer_of
-from encconf.io.sockets import OwnSocket
+from encconf.io.sockets import OwnSocket, peer_of
 from encconf.systemd.rules import SIZE_LIMIT, Request, Rule, find
 from encconf.systemd.values import Values
 

@@ -1,6 +1,6 @@
 """Run one command on many files: report each result and each cause of failure, and how to resume.
 
-Threads read and encrypt or decrypt several files at the same time (`encconf.io.side_by_side`).  The results
+Threads read and encrypt or decrypt several files at the same time (`encconf.io.threads`).  The results
 are written one by one, in the order of the command line.  If a signal or a full disk interrupts the command,
 each file is either unchanged or complete, and another run does the rest.
 """
@@ -74,7 +74,7 @@ class Batch:
 
     def run(self, paths: Sequence[str]) -> None:
         """Process the files.  Raises the error of a single file, or one that says how many failed."""
-        from encconf.io import signals
+        from encconf.io import process
 
         self.alone = len(paths) == 1
         if len(paths) > 1:
@@ -83,7 +83,7 @@ class Batch:
             self.credentials.cache = DataKeyCache()
         self.paths = paths
         try:
-            with signals.SignalGuard():
+            with process.SignalGuard():
                 self.prepare()
                 if not self.stopped:
                     self.go(self.doing, self.work, self.settle, self.begin)
@@ -124,7 +124,7 @@ class Batch:
         """
         from contextlib import closing
 
-        from encconf.io.side_by_side import side_by_side
+        from encconf.io.threads import side_by_side
 
         paths = self.left
         with self.front.progress(len(paths), doing) as step, closing(side_by_side(work, paths)) as results:

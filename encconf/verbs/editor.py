@@ -112,7 +112,7 @@ def _keys_left_to_the_editor() -> Iterator[None]:
 
 
 def _wait(process: int) -> int:
-    from encconf.verbs.process import pause
+    from encconf.io.process import pause
 
     while True:
         found, status = os.waitpid(process, os.WNOHANG)

@@ -286,7 +286,7 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
     """
     import subprocess
 
-    from encconf.verbs.process import pause
+    from encconf.io.process import pause
 
     if os.name == "nt":  # a bare name would be looked up in the current folder first
         system = os.path.join(os.environ.get("SYSTEMROOT", "C:\\Windows"), "System32")
@@ -350,7 +350,7 @@ def _forwarding(
 def _switch(user: str) -> dict[str, str]:
     """Become another user permanently.  Returns that user's variables."""
     # The other user may not be able to read these modules, which are used after the switch.
-    for name in ("fcntl", "select", "signal", "subprocess", "threading", "time", "encconf.verbs.process"):
+    for name in ("fcntl", "select", "signal", "subprocess", "threading", "time", "encconf.io.process"):
         __import__(name)
     try:
         import pwd

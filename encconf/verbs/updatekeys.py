@@ -10,7 +10,7 @@ from encconf.engine.metadata import metadata_of
 from encconf.engine.plan import Outcome, Plan
 from encconf.errors import ConflictError
 from encconf.io import fileio
-from encconf.io.once import Once
+from encconf.io.threads import Once
 from encconf.rules.config import Config, Rule
 from encconf.text.printable import counted, quoted
 from encconf.verbs import rekey, targets

@@ -30,7 +30,7 @@ from encconf.errors import (
     WrapError,
 )
 from encconf.identities.credentials import Credentials
-from encconf.io import race
+from encconf.io import threads
 from encconf.keys.age import AgeKey
 from encconf.keys.pgp import PgpKey
 
@@ -255,7 +255,7 @@ def test_services_are_asked_in_parallel_and_answer_in_order(load: Load) -> None:
 def test_no_more_than_so_many_at_a_time(load: Load) -> None:
     keys = [Remote(f"k{at}", 0.02) for at in range(100)]
     wrap_for(DATA_KEY, [keys], None, holds(), NOW)  # type: ignore[list-item]
-    assert 2 < load.most <= race.WIDTH
+    assert 2 < load.most <= threads.RACE_WIDTH
 
 
 def test_groups_of_services_and_others_keep_their_places(pairs: list[Pair], recipients: list[AgeKey]) -> None:
@@ -296,7 +296,7 @@ def test_the_others_are_asked_at_once_when_the_first_fails() -> None:
 
 
 def test_a_slow_service_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(race, "PATIENCE", 0.1)
+    monkeypatch.setattr(threads, "RACE_PATIENCE", 0.1)
     slow, other = Remote("slow", 20), Remote("other")
     began = time.monotonic()
     assert open_data_key([[slow.wrapped(), other.wrapped()]], 0, holds()) == DATA_KEY

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from encconf.errors import OutputError
-from encconf.io import fileio, inplace, replace
-from encconf.io.signals import SignalGuard
+from encconf.io import fileio, replace
+from encconf.io.process import SignalGuard
 
 from .processes import leftovers, mounted, python
 
@@ -156,7 +156,7 @@ class TestOverwriting:
         self.refuse(monkeypatch, "ftruncate", errno.EIO)
         with pytest.raises(OutputError, match="damaged") as caught:
             fileio.write_atomic(str(path), "new")
-        (saved,) = [tmp_path / name for name in os.listdir(tmp_path) if inplace.is_saved(name)]
+        (saved,) = [tmp_path / name for name in os.listdir(tmp_path) if replace.is_saved(name)]
         assert str(saved) in (caught.value.hint or "")
         assert saved.read_text() == "old"
         assert stat.S_IMODE(saved.stat().st_mode) == 0o600
@@ -185,7 +185,7 @@ class TestOverwriting:
         )
         assert python(code, path).returncode == -signal.SIGKILL
         assert path.read_text() == "nld"
-        (saved,) = [tmp_path / name for name in os.listdir(tmp_path) if inplace.is_saved(name)]
+        (saved,) = [tmp_path / name for name in os.listdir(tmp_path) if replace.is_saved(name)]
         assert saved.read_text() == "old"
 
     @pytest.mark.parametrize(

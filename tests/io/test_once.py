@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from encconf.errors import EncconfError
-from encconf.io.once import Lock, Once
+from encconf.io.threads import Lock, Once
 
 
 class Maker:
@@ -99,7 +99,7 @@ def test_a_value_may_be_forgotten_and_may_be_nothing() -> None:
 _FORK = """
 import os, sys, threading
 from _thread import RLock
-from encconf.io.once import Lock, Once
+from encconf.io.threads import Lock, Once
 
 inside, end = threading.Event(), threading.Event()
 once, locks = Once(), [Lock(), Lock(RLock)]

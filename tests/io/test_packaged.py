@@ -10,7 +10,7 @@ import pytest
 
 import encconf.audit
 import encconf.cli  # noqa: F401 - both packages must be loaded
-from encconf.io.packaged import packaged
+from encconf.io.fileio import packaged
 
 
 def test_a_file_beside_a_module_and_one_in_a_folder_below_it() -> None:

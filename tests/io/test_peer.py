@@ -6,7 +6,7 @@ import os
 import socket
 from pathlib import Path
 
-from encconf.io.peer import peer_of
+from encconf.io.sockets import peer_of
 
 
 def test_the_process_that_connected(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from encconf.errors import InputError
-from encconf.io.side_by_side import AT_ONCE, side_by_side
+from encconf.io.threads import AT_ONCE, side_by_side
 
 
 def test_in_order_whatever_is_ready_first() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from project import after
 
-from encconf.io import fileio, signals
+from encconf.io import fileio, process
 
 from .processes import _SLOW_WRITE
 
@@ -59,7 +59,7 @@ class TestSignals:
 
         before = signal.signal(signal.SIGTERM, handler)
         try:
-            with signals.SignalGuard():
+            with process.SignalGuard():
                 assert signal.getsignal(signal.SIGTERM) is handler
                 assert signal.getsignal(signal.SIGHUP) not in (handler, signal.SIG_DFL)
             assert signal.getsignal(signal.SIGTERM) is handler
@@ -93,7 +93,7 @@ class TestSignals:
             return found
 
         monkeypatch.setattr(_signal, "signal", change)
-        with pytest.raises(KeyboardInterrupt), signals.SignalGuard():
+        with pytest.raises(KeyboardInterrupt), process.SignalGuard():
             pass
         monkeypatch.undo()
         after_it = [_signal.getsignal(number) for number in numbers]
@@ -108,7 +108,7 @@ class TestSignals:
         async def run() -> None:
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGUSR1, calls.append, 1)
-            with signals.SignalGuard() as guard:
+            with process.SignalGuard() as guard:
                 guard.hold()
                 signal.raise_signal(signal.SIGUSR1)
             for _ in range(10):

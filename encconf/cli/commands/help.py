@@ -48,7 +48,7 @@ def show_usage(console: Console, entry: Command) -> NoReturn:
 
 def topic(name: str) -> str:
     """Return the text of a topic.  ``environment`` lists a variable for each type of key."""
-    from encconf.io.packaged import packaged
+    from encconf.io.fileio import packaged
     from encconf.keys import in_config_order
 
     rows = (f"  {row.variable:31} {row.plural}, comma-separated" for _, row in in_config_order())

@@ -13,7 +13,7 @@ from encconf.cli.console import Console, collect_garbage
 from encconf.cli.shared import INPUT_TYPE
 from encconf.errors import UsageError
 from encconf.identities.credentials import Credentials
-from encconf.io.memory import stay_in_memory
+from encconf.io.process import stay_in_memory
 from encconf.record import Options as Base
 from encconf.systemd import rules, server
 from encconf.systemd.values import Values

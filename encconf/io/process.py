@@ -1,6 +1,8 @@
-"""Turn signals that would end the process at once into exceptions, so that cleanups run."""
+"""This process and its children: its signals as exceptions, waiting for a child, and protected memory."""
 
 from __future__ import annotations
+
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,3 +86,49 @@ class SignalGuard:
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + number)
+
+
+# --- waiting for a child process without missing a signal -----------------------------------------
+# Python runs signal handlers only between two instructions of the program.  A signal just before a wait, or
+# to another thread, does not end the wait.  Without a timeout, its handler would run only after the child
+# ends.
+
+_LIMIT = 0.25  # seconds
+
+
+def pause(process: int) -> None:
+    """Return when a child has ended, or after a quarter of a second.
+
+    The child is not reaped: check whether it has ended, and call this again if not.
+    """
+    try:
+        ending = os.pidfd_open(process)
+    except (AttributeError, OSError):  # not Linux, an old Linux, or the child has been reaped
+        import time
+
+        time.sleep(0.01)
+        return
+    try:
+        import select
+
+        poll = select.poll()
+        poll.register(ending, select.POLLIN)
+        poll.poll(_LIMIT * 1000)
+    finally:
+        os.close(ending)
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+def stay_in_memory() -> None:
+    """Protect memory from core dumps, swapping and the user's other processes, as far as possible."""
+    import ctypes
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None)
+    libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
+        # If locked memory is limited, later allocations would fail.
+        libc.mlockall(1 | 2 | 4)  # MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT
