@@ -14,7 +14,7 @@ from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
 
 if TYPE_CHECKING:
-    from encconf.envelope.groups import WrappedKey
+    from encconf.envelope import WrappedKey
     from encconf.identities.credentials import Credentials
 
 

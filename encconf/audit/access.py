@@ -20,7 +20,7 @@ from encconf.audit import names as naming
 from encconf.audit.names import Names
 from encconf.audit.sealed import has_ciphertext, is_bare
 from encconf.engine.metadata import Metadata
-from encconf.envelope.groups import quorum
+from encconf.envelope import quorum
 from encconf.errors import EncconfError, UsageError, as_data
 from encconf.formats import sniff
 from encconf.io import fileio

@@ -18,7 +18,7 @@ from encconf import formats
 from encconf.audit.names import Names, identity
 from encconf.engine import cipher, opening, plaintext
 from encconf.engine.metadata import Metadata
-from encconf.envelope.groups import quorum
+from encconf.envelope import quorum
 from encconf.errors import (
     DecryptError,
     EmptyDocumentError,

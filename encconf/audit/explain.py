@@ -18,7 +18,7 @@ from encconf.audit.sealed import Sealed, compare_with_rule, is_bare
 from encconf.engine.admission import rule_of
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
-from encconf.envelope.groups import quorum
+from encconf.envelope import quorum
 from encconf.errors import (
     BadKeyError,
     ConfigError,

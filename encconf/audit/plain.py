@@ -82,7 +82,7 @@ def _identities(data: bytes) -> PrivateKey | None:
         except ValueError:
             continue  # it is not valid, so it is an invented example
         found = found or PrivateKey("an age identity", match.start(1), set())
-        from encconf.keys.age_identity import recipient_in
+        from encconf.keys.age import recipient_in
 
         with suppress(EncconfError):
             found.recipients.add(recipient_in(match[1]) or "")
@@ -92,7 +92,7 @@ def _identities(data: bytes) -> PrivateKey | None:
 def _of_ssh(pem: bytes) -> set[str]:
     """Return the recipients of an SSH private key: its public key, and its age recipient."""
     from encconf.keys import ssh_to_age
-    from encconf.keys.age_identity import recipient_in
+    from encconf.keys.age import recipient_in
 
     found: set[str] = set()
     with suppress(EncconfError, ValueError):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from encconf.engine.metadata import Metadata, metadata_of
-from encconf.envelope.groups import quorum
+from encconf.envelope import quorum
 from encconf.errors import EncconfError
 from encconf.formats import sniff
 from encconf.git import attributes

@@ -14,7 +14,7 @@ passes the rules; of the disk, only your own keys are read.
 
 from __future__ import annotations
 
-from encconf.envelope.groups import are_spoiled, quorum
+from encconf.envelope import are_spoiled, quorum
 from encconf.envelope.wrap import Admitted, wrap_for
 from encconf.errors import EncconfError, StrangerError
 from encconf.rules.config import Rule
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from encconf.engine.metadata import Metadata
-    from encconf.envelope.groups import WrappedKey
+    from encconf.envelope import WrappedKey
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
 

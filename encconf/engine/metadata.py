@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from encconf import SOPS_VERSION, formats, keys
 from encconf.engine.cipher import PREFIX, is_ciphertext
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey
 from encconf.errors import LostBlockError, MetadataError, NotEncryptedError
 from encconf.formats import sniff
 from encconf.record import Record

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine.cipher import PREFIX, split
-from encconf.envelope.groups import only_in, quorum, removes_access
+from encconf.envelope import only_in, quorum, removes_access
 from encconf.record import Record
 from encconf.text.path import called_a_secret
 

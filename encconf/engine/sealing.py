@@ -19,7 +19,7 @@ from encconf.engine.mac import seal_mac
 from encconf.engine.metadata import LAYOUT_AAD, Metadata, ciphertext_in, rewritten
 from encconf.engine.opening import Opened, bounded, open_text
 from encconf.engine.plaintext import open_layout
-from encconf.envelope.groups import removes_access
+from encconf.envelope import removes_access
 from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,
@@ -363,9 +363,7 @@ class Sealing:
             )
         return plain, prepared
 
-    def _scan_finished(
-        self, draft: Draft, edits: list[Edit]
-    ) -> tuple[Document, Chosen, list[Value | None]]:
+    def _scan_finished(self, draft: Draft, edits: list[Edit]) -> tuple[Document, Chosen, list[Value | None]]:
         """Apply edits to the plaintext, scan the result, and check that it holds what it should.
 
         Also returns the values that need not be decrypted to check the rest.

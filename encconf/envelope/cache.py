@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable
 
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey
 from encconf.io.threads import Lock, Once
 
 

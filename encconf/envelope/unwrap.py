@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from encconf import keys
-from encconf.envelope.groups import DATA_KEY_SIZE, WrappedKey, quorum
+from encconf.envelope import DATA_KEY_SIZE, WrappedKey, quorum
 from encconf.errors import KeyAccessError, MasterKeyError, MetadataError, NotMyKeyError, is_temporary
 from encconf.identities.credentials import Credentials
 from encconf.keys import MasterKey, is_remote

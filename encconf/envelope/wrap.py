@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from encconf.envelope.groups import DATA_KEY_SIZE, WrappedKey
+from encconf.envelope import DATA_KEY_SIZE, WrappedKey
 from encconf.errors import ConfigError, EmptyGroupError, MasterKeyError, WrapError, is_temporary
 from encconf.identities.credentials import Credentials
 from encconf.keys import MasterKey, is_remote

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from encconf.engine.admission import Admission
-    from encconf.envelope.groups import WrappedKey
+    from encconf.envelope import WrappedKey
     from encconf.keys import MasterKey
     from encconf.rules.config import Rule
 

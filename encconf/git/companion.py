@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from socket import socket
     from typing import NoReturn
 
-    from encconf.envelope.groups import WrappedKey
+    from encconf.envelope import WrappedKey
 
 PATIENCE = 5
 """How many seconds a companion waits for a run, and a run for its answer."""

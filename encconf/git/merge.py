@@ -16,8 +16,8 @@ from encconf import formats
 from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import Admission, in_full, rule_of
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata, ciphertext_in
+from encconf.envelope import DATA_KEY_SIZE, WrappedKey, removes_access
 from encconf.envelope.cache import DataKeyCache
-from encconf.envelope.groups import DATA_KEY_SIZE, WrappedKey, removes_access
 from encconf.errors import (
     DecryptError,
     KeyAccessError,

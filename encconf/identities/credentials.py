@@ -1,8 +1,10 @@
 """What encconf uses to open a file: the environment, a terminal to ask on, open clients, time limits.
 
 Only `Credentials.from_env` reads ``SOPS_*`` variables.  Nothing else is read before a key needs it.
-`encconf.identities.places` lists the places of age identities, and `encconf.identities.stored` reads
-identities and passphrases that are kept in a source.
+
+An `AgeSource` is a place of age identities.  First come the places that ENCCONF_IDENTITY or the user's
+configuration file names, then the systemd credential ``encconf-identity``, then the places of sops 3.13.3, in
+its order (age/keysource.go).  `encconf.keys.age` reads the identities in them.
 """
 
 from __future__ import annotations
@@ -11,10 +13,15 @@ import os
 import sys
 from _thread import RLock
 
-from encconf.errors import DuplicateKeyTypeError, MasterKeyError, UsageError
-from encconf.identities import stored
-from encconf.identities.home import config_home, tilde
-from encconf.identities.places import AgeSource, places
+from encconf.errors import (
+    DuplicateKeyTypeError,
+    InputError,
+    LimitError,
+    MasterKeyError,
+    MissingFileError,
+    SourceError,
+    UsageError,
+)
 from encconf.io.threads import Lock
 from encconf.text.printable import printable
 from encconf.text.words import FALSE, TRUE
@@ -22,6 +29,7 @@ from encconf.text.words import FALSE, TRUE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
+    from types import ModuleType
     from typing import Any, Final, TypeVar
 
     T = TypeVar("T")
@@ -252,7 +260,7 @@ class Credentials:
         variable = SETTINGS[setting]
         value = self.environ.get(variable, "")
         if value.strip():
-            return variable, stored.addresses_in(value)
+            return variable, addresses_in(value)
         path = self.config_file
         with self._lock:
             if self._config is None:
@@ -280,7 +288,7 @@ class Credentials:
         from encconf.io.threads import Once
 
         once = self.client(("passphrase", setting), lambda: Once(final=True))
-        return once.get(lambda: stored.passphrase(by, addresses, self))
+        return once.get(lambda: _fetched_passphrase(by, addresses, self))
 
     def age_sources(self) -> list[AgeSource]:
         """Return the places of age identities, in reading order.  Every call returns the same objects.
@@ -311,3 +319,215 @@ def _ask(question: str) -> str:
     import getpass
 
     return getpass.getpass(question)
+
+
+# --- the places of age identities --------------------------------------------------------------------
+
+IDENTITY_LIMIT = 1 << 24
+"""The largest identity file that is read, in bytes (16 MiB, as in sops)."""
+
+UNIT_IDENTITY = "systemd:encconf-identity"
+"""The age identity of a unit with ``LoadCredential=encconf-identity:…``."""
+
+
+class AgeSource:
+    """One place of age identities, or (with ``ssh``) of an SSH private key.
+
+    ``variable`` is the environment variable (or the configuration file) that names it, or None for a default
+    place.  ``how`` is "text", "file", "command" or "source".  ``where`` is the value of the variable (the
+    identities, a path or a command line, so it may be secret), the path, or the address of a source.  After
+    `read`, ``found`` says why the place cannot be used ("unset", "not there", …) or is "".  ``hint`` is what
+    to do about it, and ``broken`` is whether the user should fix it.  ``parsed`` has the identities, by
+    recipient for a command and by "" otherwise; a reader uses it while it holds ``lock``.  ``reused`` says
+    that identities that a command printed for one recipient were tried for another.
+    """
+
+    found = ""
+    reused = False
+    hint: str | None = None
+    broken = False
+
+    def __init__(self, variable: str | None, how: str, where: str | None, *, ssh: bool = False) -> None:
+        self.variable = variable
+        self.how = how
+        self.where = where
+        self.ssh = ssh
+        self.lock = Lock()
+        self.parsed: dict[str, Any] = {}
+
+    def place(self, home: str | None = None) -> str:
+        """Return the place in a form to show: a variable, a path (with ``~`` for ``home``), or both."""
+        if self.how == "source" and self.where:
+            return " ".join(filter(None, (self.variable, label_of(self.where))))
+        if self.how != "file" or not self.where or self._misused():
+            return self.variable or ""
+        path = tilde(self.where, home)
+        return printable(f"{self.variable}={path}" if self.variable else path)
+
+    def read(self, recipient: str, credentials: Credentials) -> bytes | None:
+        """Return the bytes in the place, or None.  Then ``found`` says why.
+
+        The home folder, environment and time limit are those of ``credentials``.  A command is run without a
+        shell and gets ``recipient`` as SOPS_AGE_RECIPIENT.  Its stderr is shown.
+        """
+        self.found, self.hint, self.broken = "", None, False
+        if not self.where:
+            self.found = "unset" if self.where is None else "empty"
+            return None
+        if self.how == "text":
+            return self.where.encode(errors="surrogateescape")
+        where = self.where
+        try:
+            if self._misused():
+                named = {"file": "the name of a file", "command": "the name of a command"}.get(self.how)
+                raise SourceError(f"contains a private key instead of {named or 'the address of one'}")
+            if self.how == "source":
+                fetched: bytes = _sources().fetch(where, credentials)
+                return fetched
+            if self.how == "file":
+                from encconf.io import fileio
+
+                return fileio.read_bytes(expanded(where, credentials.home), limit=IDENTITY_LIMIT)
+            from encconf.identities.command import output_of
+
+            environ = {**credentials.environ, "SOPS_AGE_RECIPIENT": recipient}
+            return output_of(where, environ, limit=credentials.timeout)
+        except MissingFileError:
+            self.found, self.broken = "not there", self.variable is not None
+        except LimitError:
+            self.fail("too large for an identity file")
+        except InputError as error:
+            self.fail(error.message)
+        except SourceError as error:
+            self.fail(error.message)
+            if self.how == "source":
+                self.hint = error.hint
+                if self.variable is None and error.reason == "missing":
+                    self.broken = False  # a default place need not exist
+        return None
+
+    def fail(self, found: str) -> None:
+        """Set why the place cannot be used.  An SSH key in a default place may be of a kind not used here."""
+        self.found = found
+        self.broken = self.broken or self.variable is not None or not self.ssh
+
+    def _misused(self) -> bool:
+        """Whether ``where`` is the key itself instead of its place: a common mistake, and not to be shown."""
+        words = (self.where or "").upper().split()
+        return any(word.startswith(PRIVATE) for word in (words if self.how == "file" else words[:1]))
+
+
+def places(
+    environ: Mapping[str, str], home: str | None, config_home: str | None, by: str, addresses: Sequence[str]
+) -> list[AgeSource]:
+    """Return all places for a user with this environment.  ``by`` is what names the ``addresses``."""
+
+    found = [AgeSource(by, "source", address) for address in addresses]
+    if environ.get("CREDENTIALS_DIRECTORY") and UNIT_IDENTITY not in addresses:
+        found.append(AgeSource(None, "source", UNIT_IDENTITY))
+    for name, how in (("SOPS_AGE_SSH_PRIVATE_KEY_FILE", "file"), ("SOPS_AGE_SSH_PRIVATE_KEY_CMD", "command")):
+        found.append(AgeSource(name, how, environ.get(name), ssh=True))
+    if home:
+        for name in ("id_ed25519", "id_rsa"):
+            found.append(AgeSource(None, "file", os.path.join(home, ".ssh", name), ssh=True))
+    for name, how in (
+        ("SOPS_AGE_KEY", "text"),
+        ("SOPS_AGE_KEY_FILE", "file"),
+        ("SOPS_AGE_KEY_CMD", "command"),
+    ):
+        found.append(AgeSource(name, how, environ.get(name)))
+    if config_home:
+        found.append(AgeSource(None, "file", os.path.join(config_home, "sops", "age", "keys.txt")))
+    return found
+
+
+# --- identities and passphrases that are kept in a source of secrets ---------------------------------
+
+
+def _sources() -> ModuleType:
+    """Import the room above that reads the addresses of sources.  Only an address makes encconf load it."""
+    found: ModuleType = __import__("encconf.sources", fromlist=["fetch"])
+    return found
+
+
+PRIVATE = ("AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN")
+"""What private keys begin with."""
+
+
+def addresses_in(value: str) -> list[str]:
+    """Split a variable into addresses of sources.  ``cmd:`` includes the rest of its line.
+
+    If there is a private key by mistake, returns only that.
+    """
+    found: list[str] = []
+    for line in value.splitlines():
+        words = line.split()
+        while words:
+            if runs_program(words[0]):
+                found.append(line[line.index(words[0]) :].strip())
+                break
+            if words[0].upper().startswith(PRIVATE):
+                return [words[0]]
+            found.append(words.pop(0))
+    return found
+
+
+def runs_program(address: str) -> bool:
+    """Whether an address is a command line: ``cmd:``, perhaps after ``ref+``."""
+    return address.lower().removeprefix("secret").removeprefix("ref+").startswith("cmd:")
+
+
+def label_of(address: str) -> str:
+    """Return an address in a form to show, or "" for anything else, since it may be a secret."""
+    try:
+        label: str = _sources().parse(address).label
+    except SourceError:
+        return ""
+    return label
+
+
+def _fetched_passphrase(by: str, addresses: list[str], credentials: Credentials) -> str:
+    """Fetch the passphrase from the one address that ``by`` names.  Raises MasterKeyError."""
+    if len(addresses) > 1:
+        raise MasterKeyError(
+            f"{by} names {len(addresses)} sources, but a passphrase needs exactly one", hint="name one"
+        )
+    named = f"{by} {label_of(addresses[0])}".rstrip()
+    try:
+        text: str = _sources().fetch_text(addresses[0], credentials)
+    except SourceError as error:
+        raise MasterKeyError(f"{named}: {error.message}", hint=error.hint) from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text or any(break_ in text for break_ in "\n\r\0"):
+        what = "is more than one line" if text else "is empty"
+        raise MasterKeyError(
+            f"{named}: it {what}, so it cannot be a passphrase", hint="choose a part of it with #FIELD"
+        )
+    return text
+
+
+# --- the folders of a user ---------------------------------------------------------------------------
+
+
+def tilde(path: str, home: str | None) -> str:
+    """Return the path with ``~`` for the home folder."""
+    if home and path.startswith(home.rstrip(os.sep) + os.sep):
+        return "~" + path[len(home.rstrip(os.sep)) :]
+    return path
+
+
+def expanded(path: str, home: str | None) -> str:
+    """Replace a leading ``~`` by the home folder."""
+    return home + path[1:] if home and path.startswith("~/") else path
+
+
+def config_home(environ: Mapping[str, str], home: str | None, platform: str) -> str | None:
+    """Return the folder for configuration files, as sops finds it, or None."""
+    if platform == "win32":
+        return environ.get("APPDATA") or None
+    configured = environ.get("XDG_CONFIG_HOME")
+    if configured:  # on macOS, sops also accepts a relative path
+        return configured if platform == "darwin" or os.path.isabs(configured) else None
+    if home is None:
+        return None
+    return os.path.join(home, *(("Library", "Application Support") if platform == "darwin" else (".config",)))

@@ -1,6 +1,6 @@
 """Master keys, which wrap and unwrap data keys.  Each type has its own file, and a row in `TABLE`.
 
-A master key only identifies a key.  It has neither a ciphertext (see `encconf.envelope.groups`) nor a
+A master key only identifies a key.  It has neither a ciphertext (see `encconf.envelope`) nor a
 client.  Key types are named and ordered as in the metadata of sops 3.13.3 (stores/stores.go).  Other types
 come from plug-ins (`row_of`).  Entries of a type that neither has are kept as they are, so that no recipient
 is lost.
@@ -11,7 +11,6 @@ from __future__ import annotations
 from binascii import a2b_base64
 
 from encconf.errors import BadKeyError, MasterKeyError, MetadataError, PluginError
-from encconf.identities import stored
 from encconf.record import Record
 from encconf.text.printable import printable
 from encconf.text.words import weak_text
@@ -19,7 +18,6 @@ from encconf.text.words import weak_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import ModuleType
     from typing import Any, Self
 
     from encconf.identities.credentials import Credentials
@@ -28,12 +26,15 @@ if TYPE_CHECKING:
 class MasterKey(Record):
     """A master key.  Each type is a subclass.  Keys with the same type and name are equal.
 
-    The fields of a type are texts.  The ``fields`` of its row in `TABLE` are their names in an entry of the
-    metadata, in the same order.
+    The attributes of a type are texts.  They have the names of the members of its entries, which are the
+    ``fields`` of its row in `TABLE`, unless the class names its ``ATTRIBUTES``.
     """
 
     TYPE = ""
     """The name of the type's list in the metadata."""
+
+    ATTRIBUTES = tuple[str, ...]()
+    """The attribute for each of the ``fields``, if any has another name than its member."""
 
     DATED = True
     """Whether the type's entries have a ``created_at``."""
@@ -47,7 +48,8 @@ class MasterKey(Record):
     @property
     def name(self) -> str:
         """What identifies the key among those of its type, as sops's ToString returns it."""
-        return self._texts()[0]
+        text: str = getattr(self, (self.ATTRIBUTES or TABLE[self.TYPE].fields)[0])
+        return text
 
     @property
     def label(self) -> str:
@@ -78,15 +80,17 @@ class MasterKey(Record):
 
     def to_entry(self) -> dict[str, object]:
         """Return its members in the metadata, without ``created_at`` and ``enc``."""
-        return dict(zip(TABLE[self.TYPE].fields, self._texts(), strict=True))
-
-    def _texts(self) -> list[str]:
-        return [getattr(self, field) for field in type(self).__annotations__]
+        return {field: getattr(self, attribute) for field, attribute in self._attributes().items()}
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, object]) -> Self:
         """Read an entry of the metadata.  A malformed key raises an error only when it is used."""
-        return cls(*(member(entry, field) for field in TABLE[cls.TYPE].fields))
+        return cls(**{attribute: member(entry, field) for field, attribute in cls._attributes().items()})
+
+    @classmethod
+    def _attributes(cls) -> dict[str, str]:
+        fields = TABLE[cls.TYPE].fields
+        return dict(zip(fields, cls.ATTRIBUTES or fields, strict=True))
 
     @classmethod
     def from_config(cls, value: Any) -> Self:
@@ -309,15 +313,6 @@ TABLE: dict[str, KeyType] = {
         since=(3, 7, 0),  # "Add support for age"
     ),
 }
-
-
-def _sources() -> ModuleType:
-    from encconf import sources
-
-    return sources
-
-
-stored.load = _sources  # for identities and passphrases that are kept in a source
 
 
 def in_config_order() -> list[tuple[str, KeyType]]:

@@ -45,6 +45,7 @@ class AzureKey(MasterKey):
     """
 
     TYPE = "azure_kv"
+    ATTRIBUTES = ("vault_url", "key_name", "version")
     vault_url: str
     key_name: str
     version: str

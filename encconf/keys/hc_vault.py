@@ -43,6 +43,7 @@ class VaultKey(MasterKey):
     """
 
     TYPE = "hc_vault"
+    ATTRIBUTES = ("address", "engine", "key_name")
     address: str
     engine: str
     key_name: str

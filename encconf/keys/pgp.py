@@ -42,6 +42,7 @@ class PgpKey(MasterKey):
     """One key, by its fingerprint (40 hexadecimal digits) or long id, or with ``!`` after it a subkey."""
 
     TYPE = "pgp"
+    ATTRIBUTES = ("fingerprint",)
     fingerprint: str
 
     def wrap(self, data_key: bytes, credentials: Credentials) -> str:

@@ -13,9 +13,7 @@ from functools import partial
 
 from encconf import sources
 from encconf.errors import EncconfError
-from encconf.identities.credentials import KEY_VARIABLES, Credentials
-from encconf.identities.places import AgeSource
-from encconf.identities.stored import runs_program
+from encconf.identities.credentials import KEY_VARIABLES, AgeSource, Credentials, runs_program
 from encconf.io import programs
 from encconf.record import Record
 from encconf.sources import PROBE_LIMIT, Probe
@@ -221,7 +219,7 @@ def _identities(credentials: Credentials) -> Probe:
 
 
 def _recipient(source: AgeSource, credentials: Credentials) -> tuple[str | None, str]:
-    from encconf.keys.age_identity import is_locked, recipient_in
+    from encconf.keys.age import is_locked, recipient_in
 
     data = source.read("", credentials)
     if data is None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from encconf.errors import InputError, MasterKeyError, MissingExtraError, UnavailableError
-from encconf.identities.stored import PRIVATE
+from encconf.identities.credentials import PRIVATE
 from encconf.io import fileio
 from encconf.io.threads import Lock
 from encconf.text.printable import printable

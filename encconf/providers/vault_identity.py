@@ -22,8 +22,7 @@ import os
 from collections.abc import Mapping
 
 from encconf.errors import MasterKeyError
-from encconf.identities.credentials import Credentials
-from encconf.identities.home import expanded
+from encconf.identities.credentials import Credentials, expanded
 from encconf.providers import SERVICE_ACCOUNT, text_in
 from encconf.record import Record
 from encconf.text.printable import printable

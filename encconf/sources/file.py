@@ -21,8 +21,7 @@ from encconf.errors import (
     OutputError,
     SourceError,
 )
-from encconf.identities.credentials import Credentials
-from encconf.identities.home import expanded
+from encconf.identities.credentials import Credentials, expanded
 from encconf.io import fileio
 from encconf.io.descriptors import reason
 from encconf.sources import LIMIT, Probe, Uri, exists_error

@@ -13,9 +13,7 @@ from typing import Final
 
 from encconf import sources
 from encconf.errors import MasterKeyError, SourceError, UsageError
-from encconf.identities.credentials import KEY_VARIABLES, SETTINGS, Credentials
-from encconf.identities.home import expanded
-from encconf.identities.places import UNIT_IDENTITY
+from encconf.identities.credentials import KEY_VARIABLES, SETTINGS, UNIT_IDENTITY, Credentials, expanded
 from encconf.providers.https import origin, origin_and_path, permitted
 from encconf.sources import ASKED, Uri
 from encconf.text.printable import printable

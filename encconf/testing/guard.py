@@ -13,9 +13,7 @@ from contextlib import contextmanager
 
 from encconf.errors import MasterKeyError
 from encconf.identities import credentials
-from encconf.identities.credentials import GUARD, KEY_VARIABLES, SETTINGS, Credentials
-from encconf.identities.home import expanded
-from encconf.identities.places import AgeSource
+from encconf.identities.credentials import GUARD, KEY_VARIABLES, SETTINGS, AgeSource, Credentials, expanded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

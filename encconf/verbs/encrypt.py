@@ -296,7 +296,7 @@ class Encrypting(Batch):
         return "changed" if written else "unchanged"
 
     def _plan(self, file: str, job: Job) -> None:
-        from encconf.envelope.groups import quorum
+        from encconf.envelope import quorum
 
         groups = job.rule.groups
         keys = ", ".join(dict.fromkeys(one_line(key.name) for group in groups for key in group))

@@ -16,11 +16,9 @@ from encconf.errors import BadKeyError, ConflictError, OutputError, SourceError,
 from encconf.git import repository
 from encconf.git.install import install
 from encconf.identities import userconfig
-from encconf.identities.credentials import SETTINGS, Credentials
-from encconf.identities.home import expanded
-from encconf.identities.places import AgeSource
+from encconf.identities.credentials import SETTINGS, AgeSource, Credentials, expanded
 from encconf.io import fileio, trust
-from encconf.keys.age_identity import is_locked, recipient_in
+from encconf.keys.age import is_locked, recipient_in
 from encconf.record import Options as Base
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.text.printable import counted, printable, quoted

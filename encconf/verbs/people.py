@@ -24,8 +24,7 @@ from encconf.errors import (
 from encconf.git import repository
 from encconf.io import fileio
 from encconf.keys import MasterKey
-from encconf.keys.age import AgeKey
-from encconf.keys.age_identity import Locked, identities_in
+from encconf.keys.age import AgeKey, Locked, identities_in
 from encconf.record import Options as Base
 from encconf.rules.config import NAME, Config, find_config, load
 from encconf.text.printable import counted, listed, one_line, printable, quoted

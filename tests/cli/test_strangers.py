@@ -12,7 +12,7 @@ from project import Project
 
 from encconf import api, formats, keys
 from encconf.engine.metadata import Metadata
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey
 from encconf.errors import EncconfError
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule

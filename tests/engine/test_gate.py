@@ -17,7 +17,7 @@ from encconf.engine import admission as gate
 from encconf.engine import sealing
 from encconf.engine.admission import CALLER, YOURSELF, Admission, rule_of
 from encconf.engine.metadata import Metadata
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey
 from encconf.envelope.wrap import Admitted, wrap_for
 from encconf.errors import ConfigError, NoConfigError, StrangerError
 from encconf.keys import MasterKey, master_key

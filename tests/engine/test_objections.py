@@ -9,7 +9,7 @@ from oracle import AgeKey
 
 from encconf.engine.admission import Objections, in_full, rule_of
 from encconf.engine.metadata import Metadata
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey
 from encconf.errors import StrangerError
 from encconf.keys import master_key
 from encconf.rules.config import Rule

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from oracle import AgeKey as Pair
 from oracle import clean_environ
 
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey
 from encconf.identities.credentials import Credentials
 from encconf.keys import MasterKey
 

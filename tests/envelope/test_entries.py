@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from oracle import AgeKey
 
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey
 from encconf.errors import MetadataError
 
 RECIPIENT = AgeKey.generate().recipient

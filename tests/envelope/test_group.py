@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from oracle import AgeKey
 
+from encconf.envelope import WrappedKey
 from encconf.envelope.cache import DataKeyCache
-from encconf.envelope.groups import WrappedKey
 from encconf.envelope.unwrap import Group
 from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials

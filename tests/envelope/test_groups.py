@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from oracle import AgeKey
 
-from encconf.envelope.groups import WrappedKey, are_spoiled, only_in, quorum, removes_access
+from encconf.envelope import WrappedKey, are_spoiled, only_in, quorum, removes_access
 from encconf.keys import master_key
 
 if TYPE_CHECKING:

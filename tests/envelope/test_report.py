@@ -7,7 +7,7 @@ from oracle import AgeKey as Pair
 from wrapping import wrap_for
 
 from encconf import keys
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey
 from encconf.envelope.unwrap import open_data_key
 from encconf.errors import KeyAccessError, MasterKeyError, NotMyKeyError
 from encconf.keys.age import AgeKey

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
-from encconf.envelope import shamir
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey, shamir
 from encconf.envelope.unwrap import open_data_key
 from encconf.identities.credentials import Credentials
 from encconf.keys import age

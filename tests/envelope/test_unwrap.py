@@ -16,9 +16,8 @@ from oracle import AgeKey as Pair
 from wrapping import wrap_again, wrap_for
 
 from encconf import keys
-from encconf.envelope import shamir
+from encconf.envelope import WrappedKey, are_spoiled, shamir
 from encconf.envelope.cache import DataKeyCache
-from encconf.envelope.groups import WrappedKey, are_spoiled
 from encconf.envelope.unwrap import UNREACHED_LIMIT, Group, open_data_key
 from encconf.errors import (
     ConfigError,
@@ -362,7 +361,7 @@ sys.path.insert(0, sys.argv[1])
 from encconf.identities.credentials import Credentials
 from encconf.envelope.unwrap import open_data_key
 from encconf.envelope.unwrap import UNREACHED_LIMIT, Group
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey
 class Key:
     TYPE, DATED, name, label = "age", False, "k", "k"
     def unwrap(self, enc, credentials): return bytes(32)

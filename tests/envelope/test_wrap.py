@@ -9,8 +9,7 @@ import pytest
 from oracle import AgeKey
 from wrapping import wrap_again, wrap_for
 
-from encconf.envelope import shamir
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey, shamir
 from encconf.errors import ConfigError, EmptyGroupError, MasterKeyError, WrapError
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key

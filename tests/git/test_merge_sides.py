@@ -12,7 +12,7 @@ from oracle import AgeKey
 
 from encconf import api, formats
 from encconf.engine.metadata import Metadata
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey
 from encconf.errors import DecryptError, MacError, StrangerError, UndecidedError, UnmergedError
 from encconf.git.conflict import open_conflict
 from encconf.git.merge import is_encrypted, merge, reseal

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from encconf.errors import DuplicateKeyTypeError
-from encconf.identities.credentials import Credentials
-from encconf.identities.places import AgeSource
+from encconf.identities.credentials import AgeSource, Credentials
 
 
 def test_a_command_gets_the_environment_and_the_recipient_and_no_shell() -> None:

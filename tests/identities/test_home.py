@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encconf.identities.home import config_home, expanded, tilde
+from encconf.identities.credentials import config_home, expanded, tilde
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from encconf.identities.credentials import Credentials
-from encconf.identities.places import AgeSource
+from encconf.identities.credentials import AgeSource, Credentials
 
 
 def places(environ: dict[str, str], platform: str = "linux") -> list[str]:

@@ -29,8 +29,7 @@ import encconf
 from encconf import api
 from encconf.cli.commands import help as about
 from encconf.errors import KeyAccessError, MasterKeyError
-from encconf.identities.credentials import SETTINGS, Credentials
-from encconf.identities.places import UNIT_IDENTITY, AgeSource
+from encconf.identities.credentials import SETTINGS, UNIT_IDENTITY, AgeSource, Credentials
 from encconf.keys import agepq, master_key
 from encconf.keys.pgp import PgpKey
 from encconf.rules.config import Rule

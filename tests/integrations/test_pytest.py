@@ -138,7 +138,7 @@ def test_key_services_and_gpg_are_out_of_reach(suite: Suite, home: Path) -> None
         from encconf.rules.config import Rule
         from encconf.identities.credentials import Credentials
         from encconf.keys import master_key
-        from encconf.envelope.groups import WrappedKey
+        from encconf.envelope import WrappedKey
         from encconf.errors import MasterKeyError
 
         @pytest.mark.parametrize(("type", "value"), [

@@ -322,7 +322,7 @@ def test_the_fast_path_needs_pyrage_and_nothing_else(alice: Pair, tmp_path: Path
         before = set(sys.modules)
         from encconf.identities.credentials import Credentials
         from encconf.envelope.unwrap import open_data_key
-        from encconf.envelope.groups import WrappedKey
+        from encconf.envelope import WrappedKey
         key = WrappedKey.from_entry("age", {"recipient": sys.argv[1], "enc": open(sys.argv[2]).read()})
         print(open_data_key([[key]], 0, Credentials.from_env()).hex())
         print(*sorted(name for name in set(sys.modules) - before))

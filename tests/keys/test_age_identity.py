@@ -19,8 +19,7 @@ from oracle import AgeKey as Pair
 from oracle import Sops, clean_environ
 
 from encconf.errors import MasterKeyError, NotMyKeyError
-from encconf.keys.age import AgeKey
-from encconf.keys.age_identity import recipient_in
+from encconf.keys.age import AgeKey, recipient_in
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from keys.kms import healthy as healthy
 from oracle import Sops, SopsError
 
 from encconf import api
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey
 from encconf.envelope.unwrap import open_data_key
 from encconf.errors import KeyAccessError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials

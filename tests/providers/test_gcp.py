@@ -23,7 +23,7 @@ from keys.cloud_kms import google as google
 from keys.cloud_kms import healthy as healthy
 from oracle import clean_environ
 
-from encconf.envelope.groups import WrappedKey
+from encconf.envelope import WrappedKey
 from encconf.envelope.unwrap import open_data_key
 from encconf.errors import KeyAccessError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
