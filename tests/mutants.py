@@ -67,7 +67,7 @@ GROUPS = {
     "engine/test_admission.py engine/test_gate.py engine/test_objections.py envelope/test_wrap.py": [
         "engine/admission.py"
     ],
-    "git/test_ours.py": ["git/ours.py"],
+    "git/test_ours.py": ["git/merge.py"],
     "rules": [f"rules/{name}.py" for name in ("config", "creation", "grammar", "pattern")],
     "sources": ["sources/reference_rules.py", "sources/references.py"],
     "verbs/test_changes.py": ["verbs/changes.py"],

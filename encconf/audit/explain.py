@@ -36,8 +36,7 @@ from encconf.formats import sniff
 from encconf.io import fileio
 from encconf.keys import MasterKey
 from encconf.rules import config as configs
-from encconf.rules.config import Rule, Tried
-from encconf.rules.names import encrypted_name
+from encconf.rules.config import Rule, Tried, encrypted_name
 from encconf.rules.selection import Selection
 from encconf.text.document import Document, Leaf, Scope
 from encconf.text.path import spell

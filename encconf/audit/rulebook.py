@@ -23,8 +23,7 @@ from encconf.audit.names import key_id
 from encconf.errors import EncconfError, PatternError, UsageError
 from encconf.io import fileio
 from encconf.rules import config as configs
-from encconf.rules.config import Rule
-from encconf.rules.creation import compiled
+from encconf.rules.config import Rule, compiled
 from encconf.rules.selection import Selection
 
 TYPE_CHECKING = False

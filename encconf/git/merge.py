@@ -6,45 +6,170 @@ The recipients are merged, too.  If one is removed, the result gets a new data k
 
 A conflict is kept *inside* the encrypted file (`encconf.git.conflict`) until ``encconf edit`` resolves it.
 
-Without a key, the ciphertexts themselves are merged (`encconf.git.keyless`).  The result has no valid MAC.
+Without a key, the ciphertexts themselves are merged (`merge_without_key`).  The result has no valid MAC.
 ``encconf edit`` merges the same versions again with a key, and compares the results (`reseal`).
 """
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Sequence
+
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
-from encconf.engine.admission import Admission, in_full, rule_of
+from encconf.engine.admission import Admission, Objections, in_full, rule_of
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata, ciphertext_in
 from encconf.envelope import DATA_KEY_SIZE, WrappedKey, removes_access
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
     DecryptError,
+    EncconfError,
     KeyAccessError,
     LostBlockError,
     MacError,
+    StrangerError,
     UndecidedError,
     UnmergedError,
 )
-from encconf.git.block import admit, holders, merged_block, refusal
+from encconf.git import ask, before, repository, run, version
 from encconf.git.conflict import open_conflict, with_conflict
-from encconf.git.keyless import differences, merge_without_key, misplaced, parents_of
-from encconf.git.ours import NOWHERE, Repository
-from encconf.git.outcome import LOOK, TAKE_ONE, WITH_A_KEY, Outcome
 from encconf.identities.credentials import Credentials
+from encconf.io import fileio
 from encconf.merge import Merged
 from encconf.merge import merge as merge_texts
 from encconf.record import Record
+from encconf.text.document import Document, splice
+from encconf.text.path import spell
 from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from encconf.engine.opening import Notify
     from encconf.git.conflict import Labels
+    from encconf.keys import MasterKey
     from encconf.rules.config import Rule
 
     Texts = tuple[str, str, str]
     """Base, ours and theirs."""
+    T = TypeVar("T")
+
+
+# --- the result -----------------------------------------------------------------------------------
+
+WITH_A_KEY = "ask somebody who can open the file to merge; to undo this merge: git merge --abort"
+TAKE_ONE = "take one side with git checkout --ours or --theirs, and change it with encconf edit"
+LOOK = "check every value yourself and save the file with: encconf edit --ignore-mac FILE"
+ADMIT = (
+    "nothing was written; if they may read the file, run git merge --abort, add them to .sops.yaml, "
+    "commit that, and try again"
+)
+
+
+class Outcome(Record):
+    """The result of a merge: the text to write, and the paths that conflict in it.
+
+    ``reason`` is why they conflict, if not because both sides changed them.  ``keyless`` says that no key
+    opened the versions, and ``sealed`` that the file has a valid MAC.
+    """
+
+    text: str
+    conflicts: Sequence[str] = ()
+    reason: str = ""
+    keyless: bool = False
+    sealed: bool = True
+
+
+# --- our repository: the rule in our last commit, and other versions of the file ------------------
+# While git merges, the ``.sops.yaml`` in the work tree may already be theirs, since git's older strategies
+# write files early.  So it is read from ``HEAD``.  Only a ``.sops.yaml`` outside the repository is read
+# from the disk.
+
+
+class Repository(Record):
+    """What a merge needs to know about the repository.
+
+    ``rule`` returns the creation rule of our ``.sops.yaml`` for the file, or None.  ``version`` returns the
+    text of another version by its id, or None if the repository does not have it.  ``parents`` returns the
+    ids of base, ours and theirs, separated by blanks.  ``follows`` says whether the version with an
+    id came just before a text of ours or theirs.
+    """
+
+    rule: Callable[[], Rule | None] = lambda: None
+    version: Callable[[str], str | None] = lambda id: None
+    parents: Callable[[], str] = lambda: ""
+    follows: Callable[[str, str, bool], bool] = lambda id, text, ours: True
+
+
+NOWHERE = Repository()
+"""The answers outside a repository."""
+
+
+def of_merge(path: str, names: Sequence[str]) -> Repository:
+    """Return this repository for the merge of a file.  ``names`` are the files with base, ours and theirs."""
+    return Repository(
+        rule=lambda: our_rule(path),
+        version=version,
+        parents=lambda: " ".join(run(["hash-object", "--no-filters", "--", *names])[1].split()),
+        follows=lambda id, text, ours: follows(path, id, text, ours),
+    )
+
+
+def our_rule(path: str) -> Rule | None:
+    """Return the creation rule of our ``.sops.yaml`` for a file, or None if no usable rule exists."""
+    from encconf.rules import config
+
+    root = repository(os.getcwd())
+    for place in config.places(path, os.getcwd()):
+        try:
+            text = _ours(place, root)
+            if text is not None:
+                return config.load(place, text).rule_for(os.path.abspath(path))
+        except EncconfError:
+            return None
+    return None
+
+
+def _ours(place: str, root: str | None) -> str | None:
+    """Return the text of a configuration: of our last commit, or from the disk outside the repository."""
+    from encconf.rules.config import refuse_foreign
+
+    inside = os.path.relpath(place, root) if root is not None else ".."
+    if inside.partition(os.sep)[0] != "..":
+        return version(f"HEAD:{inside.replace(os.sep, '/')}")
+    if not os.path.exists(place):
+        return None
+    refuse_foreign(place)
+    return fileio.read_text(place)
+
+
+def follows(path: str, id: str, text: str, ours: bool) -> bool:
+    """Whether the version with this id is the one that came before a text of a file.
+
+    A text of ``ours`` is that of the last commit or of the work tree.  A text of theirs can be on any branch.
+    Every commit that introduced it must have replaced that version.
+    """
+    if ours:
+        return before(path, text) == id
+    import hashlib
+
+    folder, name = os.path.split(os.path.abspath(path))
+    data = text.encode()
+    made = hashlib.new("sha1" if len(id) == 40 else "sha256", b"blob %d\0" % len(data) + data).hexdigest()
+    theirs = [variable[8:] for variable in os.environ if variable.startswith("GITHEAD_")]
+    output = ask(
+        folder, "log", "--raw", "--no-abbrev", "--no-renames", "--diff-merges=first-parent", "--full-history",
+        f"--find-object={made}", "--format=", "--all", "HEAD", *theirs, "--", name,
+    )  # fmt: skip
+    changes = [line.split(" ") for line in (output or "").splitlines() if line.startswith(":")]
+    came_after = {old for _, _, old, new, *_ in changes if new == made}
+    return came_after == {id}
+
+
+# --- merging with a key ---------------------------------------------------------------------------
 
 LABELS = ("ours", "base", "theirs")
 _DEEPEST = 8  # how many merges without a key may follow each other
@@ -340,3 +465,207 @@ def reseal(
     Raises UnmergedError if the file differs, or if it cannot be checked in this way.
     """
     return _Merge(format, credentials or Credentials.from_env(), LABELS, repository, notify).reseal(text)
+
+
+# --- without a key: the ciphertexts themselves, unless both sides changed the same value ----------
+# Only a holder of the key can make a MAC for the result.  The block's member ``encconf_merge`` names the
+# versions that were merged.  Someone who can open them can then merge them again and compare the results
+# (`reseal`).
+
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
+
+
+def merge_without_key(texts: Sequence[str], format: str, repository: Repository) -> Outcome:
+    """Merge the ciphertexts of base, ours and theirs.  Raises UndecidedError if the merge needs a key."""
+    documents = [formats.scan_any(text, format) for text in texts]
+    was, here, there = (Metadata.of(each) if each.block is not None else None for each in documents)
+    if here is None or there is None:
+        raise UndecidedError(
+            "one side is encrypted and the other is not, and none of your keys opens it", hint=WITH_A_KEY
+        )
+    for metadata in (here, there):
+        if CONFLICT in metadata.unknown:
+            raise UnmergedError(f"{metadata.unmerged}", hint="resolve it first with: encconf edit FILE")
+    if not _same_data_key(here, there):
+        raise UndecidedError("one side has a new data key, so merging needs a key", hint=WITH_A_KEY)
+    block = merged_block(was, here, there)
+    if here.selection != there.selection:
+        raise UndecidedError(
+            "one side changed which values are encrypted, so merging needs a key", hint=WITH_A_KEY
+        )
+    if len(block.groups) > 1 and not (same_holders(block, here) or same_holders(block, there)):
+        raise UndecidedError("both sides changed the key groups, so merging needs a key", hint=WITH_A_KEY)
+    admit(block, Admission(repository.rule), here)
+    plain = [_detached(text, document) for text, document in zip(texts, documents, strict=True)]
+    merged = merge_texts(*plain, format=format)
+    if merged.conflicts:
+        paths = "the file" if merged.whole else listed(merged.conflicts, 5)
+        raise UndecidedError(
+            f"both sides changed {paths}, and none of your keys opens the values", hint=WITH_A_KEY
+        )
+    for at, metadata in ((1, here), (2, there)):
+        if merged.text == plain[at] and metadata.unmerged is None:  # keep its MAC: it covers no keys
+            if same_holders(block, metadata) and block.unknown == metadata.unknown:
+                return Outcome(texts[at], keyless=True)
+            kept = metadata.replace(groups=block.groups, threshold=block.threshold, unknown=block.unknown)
+            return Outcome(_attached(merged.text, kept, format), keyless=True)
+    # An old MAC is never valid with a new date.
+    block.lastmodified, block.mac = sealing.lastmodified(), here.mac
+    block.unknown = {**block.unknown, PARENTS: repository.parents()}
+    return Outcome(_attached(merged.text, block, format), keyless=True, sealed=False)
+
+
+def _same_data_key(here: Metadata, there: Metadata) -> bool:
+    """Whether any master key has the same wrapped data key in both blocks."""
+    wrapped = [{(each.key, each.enc) for group in side.groups for each in group} for side in (here, there)]
+    return bool(wrapped[0] & wrapped[1])
+
+
+def _detached(text: str, document: Document) -> str:
+    if document.block is None or formats.get(document.format).single_value:
+        return text
+    return splice(text, formats.get(document.format).detach(document))
+
+
+def _attached(text: str, block: Metadata, format: str) -> str:
+    module = formats.get(format)
+    return splice(text, module.attach(module.scan(text), module.render_block(block.to_block())))
+
+
+def parents_of(text: str, format: str) -> list[str]:
+    """Return the ids of the versions that a file was merged from without a key: base, ours, theirs.
+
+    Raises UnmergedError if the file does not name them.
+    """
+    ids = str(Metadata.of(formats.get(format).scan(text)).unknown.get(PARENTS, "")).split()
+    if len(ids) != 3 or not all(_ID.match(each) for each in ids):
+        raise UnmergedError("the file does not record which versions it was merged from", hint=LOOK)
+    return ids
+
+
+def misplaced(before: str) -> str:
+    """Return the message about a file that was not merged into the version that git had before it."""
+    return (
+        f"was not merged into the version that git had before it, but into {before[:12]}; "
+        "values may be older than they were"
+    )
+
+
+def differences(one: opening.Opened, other: opening.Opened) -> list[str]:
+    """Return the paths of the values that differ in two opened files, and the names of other differences."""
+    found: list[str] = []
+    if not same_holders(one.metadata, other.metadata):
+        found.append("who can open it")
+    if one.metadata.selection != other.metadata.selection:
+        found.append("which values are encrypted")
+    here, there = (
+        {
+            leaf.path: (value.type, value.data)
+            for leaf, value in zip(each.document.leaves, each.values, strict=True)
+        }
+        for each in (one, other)
+    )
+    for path in {**here, **there}:
+        if here.get(path) != there.get(path):
+            found.append(spell(path))
+    if not found and one.document.shape != other.document.shape:
+        found.append("its structure")
+    comments = [[comment.text for comment in each.comments] for each in (one, other)]
+    if not found and comments[0] != comments[1]:
+        found.append("its comments")
+    return found
+
+
+# --- the sops block: who can open the file, and what is encrypted ---------------------------------
+# A recipient or a selection that only their side names is refused, unless our ``.sops.yaml`` names it, too.
+# Who gets the data key if the merge wraps it, `encconf.engine.admission` decides.
+
+
+def refusal(rule: Rule | None) -> tuple[str, str]:
+    """Return the messages about strangers in a merge."""
+    where = "our .sops.yaml does not name" if rule is not None else "no .sops.yaml of ours names"
+    return f"the merged file would have recipients that {where}", ADMIT
+
+
+def admit(block: Metadata, admission: Admission, ours: Metadata | None, *, trusts_ours: bool = True) -> None:
+    """Raise StrangerError unless our rule or our version of the file allows everything that a block allows.
+
+    This decides what the merged file may list and encrypt.  Who gets the data key from us, if it is wrapped,
+    only the ``admission`` decides: an entry of our version admits no one.
+    """
+    wanted = rule_of(block)
+    own = [rule_of(ours)] if ours is not None and trusts_ours else []
+    reselects = ours is not None and wanted.selection != ours.selection
+    if own and not reselects and not Objections(wanted, own):
+        return  # no recipient is added, and every value stays encrypted: no rule is needed
+    named = admission.rule
+    found = Objections(wanted, [*own, named] if named is not None else own)
+    if found:
+        raise found.error(*refusal(named))
+    if reselects and (named is None or wanted.selection != named.selection):
+        raise StrangerError(
+            "their side changes which values are encrypted, but our .sops.yaml does not", hint=ADMIT
+        )
+
+
+def merged_block(base: Metadata | None, ours: Metadata | None, theirs: Metadata | None) -> Metadata:
+    """Merge all but the MAC: keys, selection and unknown members.  A plaintext side (None) does not count."""
+    here, there = ours or theirs, theirs or ours
+    assert here is not None
+    assert there is not None
+    was = base or (here if ours is None or theirs is None else None)
+    selection = _merged_value(
+        was.selection if was else None, here.selection, there.selection, "which values are encrypted"
+    )
+    threshold = _merged_value(
+        was.threshold if was else None, here.threshold, there.threshold, "how many key groups are needed"
+    )
+    groups = _merged_groups(was.groups if was else None, here.groups, there.groups)
+    unknown: dict[str, object] = {}
+    for name in {**here.unknown, **there.unknown}:
+        old, mine, yours = (each.unknown.get(name) if each else None for each in (was, here, there))
+        value = yours if mine == old else mine
+        if value is not None and name not in (CONFLICT, PARENTS):
+            unknown[name] = value
+    return here.renewed(groups=groups, threshold=threshold, selection=selection, unknown=unknown)
+
+
+def _merged_value(was: T | None, here: T, there: T, what: str) -> T:
+    if here == there or there == was:
+        return here
+    if here == was:
+        return there
+    raise UndecidedError(f"both sides changed {what}", hint=TAKE_ONE)
+
+
+def _merged_groups(
+    base: list[list[WrappedKey]] | None, ours: list[list[WrappedKey]], theirs: list[list[WrappedKey]]
+) -> list[list[WrappedKey]]:
+    """Merge who can open the file: return the recipients of both sides, and those that either side added."""
+    if len(ours) != len(theirs) or (base is not None and len(base) != len(ours)):
+        mine, yours = holders(ours), holders(theirs)
+        chosen = _merged_value(holders(base) if base is not None else None, mine, yours, "the key groups")
+        return ours if chosen == mine else theirs
+    groups: list[list[WrappedKey]] = []
+    for at, (here, there) in enumerate(zip(ours, theirs, strict=True)):
+        was = {wrapped.key for wrapped in base[at]} if base is not None else set()
+        ours_has, theirs_has = ({wrapped.key for wrapped in side} for side in (here, there))
+        group = [wrapped for wrapped in here if wrapped.key in theirs_has or wrapped.key not in was]
+        group += [wrapped for wrapped in there if wrapped.key not in ours_has and wrapped.key not in was]
+        if not group:
+            raise UndecidedError(
+                "each side removed the recipients of the other: nobody could open the file",
+                hint="take one side with git checkout --ours or --theirs, then run: encconf updatekeys FILE",
+            )
+        groups.append(group)
+    return groups
+
+
+def holders(groups: list[list[WrappedKey]]) -> list[set[MasterKey]]:
+    """Return the master keys of each group."""
+    return [{wrapped.key for wrapped in group} for group in groups]
+
+
+def same_holders(one: Metadata, other: Metadata) -> bool:
+    """Whether two blocks have the same master keys in the same groups."""
+    return holders(one.groups) == holders(other.groups)

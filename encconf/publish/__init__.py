@@ -21,9 +21,7 @@ from encconf.errors import ConfigError, EncconfError, MasterKeyError, PublishErr
 from encconf.formats import emit
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.rules.config import Config, Rule
-from encconf.rules.creation import compiled
-from encconf.rules.destination import Destination
+from encconf.rules.config import Config, Destination, Rule, compiled
 from encconf.text.printable import printable
 
 Content = bytes | dict[str, object]

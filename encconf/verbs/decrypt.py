@@ -12,7 +12,7 @@ from encconf.engine.metadata import metadata_of
 from encconf.errors import ConflictError, OutputError, UsageError, about, exclude
 from encconf.io import fileio, trust
 from encconf.record import Options as Base
-from encconf.rules.names import plain_name
+from encconf.rules.config import plain_name
 from encconf.text.printable import one_line
 from encconf.verbs import files
 from encconf.verbs.batch import Batch

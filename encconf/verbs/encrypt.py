@@ -18,8 +18,7 @@ from encconf.errors import (
 from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
-from encconf.rules.config import Config
-from encconf.rules.names import encrypted_name
+from encconf.rules.config import Config, encrypted_name
 from encconf.text.document import Document
 from encconf.text.printable import counted, one_line, quoted
 from encconf.verbs import files

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from encconf.git.conflict import Labels
-    from encconf.git.outcome import Outcome
+    from encconf.git.merge import Outcome
     from encconf.verbs.front import Front
 
 _CONFLICT = 1  # git treats this exit code as a conflict; a code above 128 aborts the whole merge
@@ -127,8 +127,7 @@ def merged_by_value(
     """
     from encconf import formats
     from encconf.formats import sniff
-    from encconf.git.merge import is_encrypted, merge
-    from encconf.git.ours import of_merge
+    from encconf.git.merge import is_encrypted, merge, of_merge
 
     base, ours, theirs = contents = [fileio.read_bytes(name) for name in names]
     found = (sniff.find(data, file) for data in (ours, theirs, base))

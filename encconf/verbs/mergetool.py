@@ -42,7 +42,7 @@ def run(options: Options, front: Front) -> None:
         return
     from encconf.engine.admission import Admission
     from encconf.git.conflict import open_conflict
-    from encconf.git.ours import our_rule
+    from encconf.git.merge import our_rule
     from encconf.verbs.session import Resolution, Session
 
     conflict = open_conflict(outcome.text, format=format, credentials=front.credentials())

@@ -113,8 +113,7 @@ def _open(
     except UnmergedError:
         from encconf.git import version
         from encconf.git.conflict import open_conflict
-        from encconf.git.merge import reseal
-        from encconf.git.ours import Repository
+        from encconf.git.merge import Repository, reseal
 
         if CONFLICT in metadata_of(enc, format).unknown:
             return open_conflict(enc, format=format, credentials=credentials, notify=front.warn)
@@ -149,7 +148,7 @@ def _warn_of_parents(front: Front, file: str, path: str, enc: str, format: str) 
     chosen old versions.
     """
     from encconf.git import before
-    from encconf.git.keyless import misplaced, parents_of
+    from encconf.git.merge import misplaced, parents_of
 
     ours = parents_of(enc, format)[1]
     if before(path, enc) != ours:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from audit.repo import ALICE, BOB, DATABASE, Repo, groups, opener, rule, seal
 from oracle import AgeKey
 
-from encconf.git.merge import merge
-from encconf.git.ours import Repository
+from encconf.git.merge import Repository, merge
 from encconf.rules.selection import Selection
 from encconf.verbs import changes
 

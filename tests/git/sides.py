@@ -9,8 +9,7 @@ from oracle import AgeKey
 from encconf import api
 from encconf.engine import sealing
 from encconf.git import merge as merging
-from encconf.git.ours import Repository
-from encconf.git.outcome import Outcome
+from encconf.git.merge import Outcome, Repository
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.rules.config import Rule

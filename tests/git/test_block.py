@@ -10,7 +10,7 @@ from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, DAVE, STRANGER, A, merged
 from encconf import api
 from encconf.engine.admission import Admission
 from encconf.errors import StrangerError, UndecidedError
-from encconf.git import block as blocks
+from encconf.git import merge as blocks
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
 from encconf.verbs import rekey
@@ -69,7 +69,7 @@ def test_g_each_side_removes_a_key_from_another_group() -> None:
 
 
 def admit(block: Rule, ours: Rule | None, named: Rule | None, *, trusts_ours: bool = True) -> None:
-    """What `encconf.git.block.admit` says of a merged block, as files say it."""
+    """What `encconf.git.merge.admit` says of a merged block, as files say it."""
     from encconf import formats
     from encconf.engine.metadata import Metadata
 

@@ -15,9 +15,7 @@ from encconf.engine.metadata import Metadata
 from encconf.envelope import WrappedKey
 from encconf.errors import DecryptError, MacError, StrangerError, UndecidedError, UnmergedError
 from encconf.git.conflict import open_conflict
-from encconf.git.merge import is_encrypted, merge, reseal
-from encconf.git.ours import Repository
-from encconf.git.outcome import Outcome
+from encconf.git.merge import Outcome, Repository, is_encrypted, merge, reseal
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from git.sides import AB, ALICE, BOB, A
 
-from encconf.git.ours import follows, of_merge, our_rule
+from encconf.git.merge import follows, of_merge, our_rule
 
 FILE = "secrets.enc.yaml"
 

@@ -16,8 +16,7 @@ from encconf import api, formats
 from encconf.errors import KeyAccessError, UndecidedError, UnmergedError
 from encconf.git import merge as merging
 from encconf.git.conflict import open_conflict
-from encconf.git.ours import Repository
-from encconf.git.outcome import Outcome
+from encconf.git.merge import Outcome, Repository
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import merge as merge_texts

@@ -14,9 +14,8 @@ from oracle import AgeKey
 from encconf import api, formats
 from encconf.errors import EmptyDocumentError, EncconfError, UndecidedError
 from encconf.git.conflict import open_conflict
+from encconf.git.merge import Repository, reseal
 from encconf.git.merge import merge as merge_files
-from encconf.git.merge import reseal
-from encconf.git.ours import Repository
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import Merged, mark, marked, merge

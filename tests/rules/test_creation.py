@@ -7,7 +7,7 @@ from oracle import FIXTURES, AgeKey
 
 from encconf.errors import BadKeyError, ConfigError, PatternError
 from encconf.keys import TABLE
-from encconf.rules.creation import Creation, compiled, settings
+from encconf.rules.config import Creation, compiled, settings
 from encconf.rules.grammar import Section, tree
 from encconf.rules.selection import DEFAULT, KINDS, Selection
 

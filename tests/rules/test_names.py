@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encconf.rules.names import encrypted_name, plain_name
+from encconf.rules.config import encrypted_name, plain_name
 
 
 @pytest.mark.parametrize(

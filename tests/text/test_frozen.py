@@ -16,7 +16,7 @@ from encconf.engine import layout, loading, opening, plaintext, reuse, sealing, 
 from encconf.engine.metadata import Metadata
 from encconf.errors import EmitError
 from encconf.formats import emit
-from encconf.git import keyless
+from encconf.git.merge import differences
 from encconf.merge import merge
 from encconf.rules.selection import Selection
 from encconf.text.document import Document, Scope, content_of
@@ -182,7 +182,7 @@ def test_the_engine_and_the_verbs(format: str, age_key: AgeKey) -> None:
     changes.change(sealed, format, (path, "new"), credentials=creds)
     changes.change(opened, format, (path, changes.REMOVED), credentials=creds)
     assert merge(text, text.replace("1", "3"), text, format=format).text
-    assert keyless.differences(opened, opened) == []
+    assert differences(opened, opened) == []
 
 
 def test_a_selection_that_depends_on_comments(age_key: AgeKey) -> None:

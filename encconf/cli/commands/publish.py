@@ -11,8 +11,7 @@ from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, DRY_RUN, INPUT_TYPE, JSON, YES
 from encconf.errors import NoConfigError, as_data
 from encconf.record import Options as Base
-from encconf.rules.config import NAME, Config, find_config, load_file
-from encconf.rules.destination import Destination
+from encconf.rules.config import NAME, Config, Destination, find_config, load_file
 from encconf.verbs import files, targets
 from encconf.verbs.batch import Batch
 
