@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine import loading, opening
-from encconf.engine.opening import Opened, as_text, bounded, open_text
+from encconf.engine.metadata import Opened
+from encconf.engine.opening import as_text, bounded, open_text
 from encconf.errors import about
 from encconf.shape.arguments import check
 

@@ -10,7 +10,7 @@ from encconf.audit import DIRECTIVE
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.engine import cipher
 from encconf.engine.metadata import Metadata
-from encconf.engine.plan import Outcome, Plan
+from encconf.engine.recipients import Outcome, Plan
 from encconf.errors import EncconfError
 from encconf.rules.config import Rule
 from encconf.rules.selection import Chosen, Selection

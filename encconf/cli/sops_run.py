@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from encconf.cli.sops import SopsConsole
     from encconf.cli.sops_line import Line
     from encconf.engine.admission import Admission
-    from encconf.engine.opening import Opened
+    from encconf.engine.metadata import Opened
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
     from encconf.rules.config import Rule

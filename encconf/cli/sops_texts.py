@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.engine.opening import Opened
+    from encconf.engine.metadata import Opened
 
 
 def decrypt(run: Run) -> None:

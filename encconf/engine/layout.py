@@ -16,7 +16,7 @@ import json
 import zlib
 from itertools import zip_longest
 
-from encconf.engine.sha2 import sha256
+from encconf.engine.mac import sha256
 from encconf.errors import EncconfError
 from encconf.text.document import Document, Edit, splice
 

@@ -5,16 +5,8 @@ from __future__ import annotations
 import os
 
 from encconf import formats
-from encconf.engine.metadata import ciphertext_in
-from encconf.engine.opening import (
-    Opened,
-    as_text,
-    bounded,
-    no_values,
-    open_text,
-    open_values,
-    refuse_ciphertexts,
-)
+from encconf.engine.metadata import Opened, ciphertext_in
+from encconf.engine.opening import as_text, bounded, no_values, open_text, open_values, refuse_ciphertexts
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
     ConfigTypeError,

@@ -15,28 +15,43 @@ a random nonce (sops), or keeps the nonce and writes another date, to which D do
 file is read by sops's rules.  The nonce is a function of all that the MAC says, so no two MACs share one.
 Older files have "ENCCONF1", a random salt in the place of D, and the date under the second HMAC.
 Neither check covers comments or recipients.
+
+The hashes are CPython's own, without OpenSSL: `hashlib` and `hmac` load all of it, which takes longer than
+opening a small file.  Interpreters that lack them use `hashlib`.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+import sys
+from _operator import _compare_digest as compare_digest
 from itertools import compress
 
 from encconf.engine import cipher
-from encconf.engine.sha2 import compare_digest, hmac_sha256, sha256, sha512
 from encconf.errors import MacMismatchError, MacMissingError
 from encconf.text.words import is_usual_date
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from hashlib import sha256 as sha256
+    from hashlib import sha512
     from typing import TypeVar
 
     from encconf.text.document import Document, Leaf, Scope, Value
 
     T = TypeVar("T")
     Settings = Mapping[str, str | bool]
+else:
+    try:
+        if sys.version_info >= (3, 12):
+            from _sha2 import sha256, sha512
+        else:
+            from _sha256 import sha256
+            from _sha512 import sha512
+    except ImportError:
+        from hashlib import sha256, sha512
 
 _MARK, _STRICT_LABEL = b"ENCCONF2", b"encconf strict v2"
 _OLD_MARK, _OLD_STRICT_LABEL = b"ENCCONF1", b"encconf strict v1"
@@ -47,6 +62,17 @@ _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9}
 # sops starts the hash with the SHA-256 of "sops" if the MAC covers only encrypted values.
 _ONLY_ENCRYPTED = sha256(b"sops").digest()
 _TYPE_CODES = {"str": 1, "int": 2, "float": 3, "bool": 4, "time": 5, "null": 6, "comment": 7}
+
+_BLOCK = 64
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+
+
+def hmac_sha256(key: bytes, data: bytes) -> bytes:
+    """HMAC-SHA256 (RFC 2104)."""
+    padded = (key if len(key) <= _BLOCK else sha256(key).digest()).ljust(_BLOCK, b"\0")
+    inner = sha256(padded.translate(_INNER) + data).digest()
+    return sha256(padded.translate(_OUTER) + inner).digest()
 
 
 def _counted(values: Sequence[T], chosen: bytearray, only_encrypted: bool) -> Sequence[T]:

@@ -2,28 +2,31 @@
 
 Names and meanings are those of sops 3.13.3 (stores/stores.go); older versions only order them differently.
 Members and key types that encconf does not know are kept as they are.  Nothing read here is trusted:
-encconf can authenticate a file only once it has the data key.
+encconf can authenticate a file only once it has the data key: then it is an `Opened`.
 """
 
 from __future__ import annotations
 
 from encconf import SOPS_VERSION, formats, keys
+from encconf.engine import mac
 from encconf.engine.cipher import PREFIX, is_ciphertext
 from encconf.envelope import WrappedKey
 from encconf.errors import LostBlockError, MetadataError, NotEncryptedError
 from encconf.formats import sniff
 from encconf.record import Record
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
-from encconf.text.document import LAYOUT, Document, position
+from encconf.text.document import LAYOUT, Document, Unsealed, Value, position
 from encconf.text.path import spell
 from encconf.text.printable import escaped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from encconf.engine.opening import Opened
+    from encconf.formats.emit import Notes
+    from encconf.rules.selection import Chosen
+    from encconf.text.document import Comment, Edit
 
 
 LAYOUT_AAD = b"encconf layout 1"
@@ -145,6 +148,59 @@ class Metadata(Record):
         if self.layout is not None:
             block[LAYOUT] = self.layout
         return dict(sorted(block.items()))
+
+
+class Opened(Record):
+    """An encrypted document, its metadata and data key, and beside it what its ciphertexts hold.
+
+    ``values`` has the value of each leaf, and ``comments`` the document's comments, those that are encrypted
+    with their plaintexts, if they were requested; ``comment_edits`` decrypt them.  If the document's block
+    does not say what ``metadata`` does, it is not ``current``, and must be written again.
+    """
+
+    document: Document
+    metadata: Metadata
+    chosen: Chosen
+    data_key: bytes
+    values: list[Value]
+    comments: Sequence[Comment] = ()
+    comment_edits: Sequence[Edit] = ()
+    current: bool = True
+
+    def replace(self, **changes: Any) -> Opened:
+        """Return this with other values for the named fields."""
+        return Opened(**{**vars(self), **changes})
+
+    def with_texts(self, texts: Mapping[int, str]) -> Opened:
+        """Return this with secrets from elsewhere in place of some values, by the number of their leaf."""
+        values = list(self.values)
+        for index, text in texts.items():
+            values[index] = Unsealed("str", text.encode(), (values[index].sealed or "").encode())
+        return self.replace(values=values)
+
+    def trees(self) -> tuple[list[Any], Notes]:
+        """Return the values as trees, and the comments in them.  See `encconf.formats.emit.trees_of`."""
+        from encconf.formats.emit import trees_of
+
+        return trees_of(self.document, self.values, self.comments)
+
+    @property
+    def covered(self) -> bytearray | None:
+        """Which leaves the MAC covers (1), or None for all."""
+        return self.chosen.leaves if self.metadata.selection.mac_only_encrypted else None
+
+    def check_mac(self, purpose: bytes = mac.ORDINARY) -> None:
+        """Raise MacMissingError or MacMismatchError.  ``purpose`` is as for `mac.check_mac`."""
+        mac.check_mac(
+            self.document,
+            self.values,
+            self.chosen.leaves,
+            self.metadata.selection.to_entries(),
+            self.data_key,
+            self.metadata.lastmodified,
+            self.metadata.mac,
+            purpose,
+        )
 
 
 def ciphertext_in(document: Document, known: Opened | None = None) -> str | None:

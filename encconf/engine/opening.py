@@ -8,9 +8,10 @@ from __future__ import annotations
 from functools import wraps
 
 from encconf import formats
-from encconf.engine import cipher, mac
+from encconf.engine import cipher
 from encconf.engine.cipher import PREFIX, is_ciphertext
 from encconf.engine.metadata import Metadata
+from encconf.engine.metadata import Opened as Opened
 from encconf.errors import (
     DecryptError,
     InputError,
@@ -23,20 +24,17 @@ from encconf.errors import (
 )
 from encconf.formats import Format, goyaml, sniff
 from encconf.identities.credentials import Credentials
-from encconf.record import Record
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import Unsealed, Value
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, ParamSpec, TypeVar
+    from collections.abc import Callable
+    from typing import ParamSpec, TypeVar
 
     from encconf.envelope.cache import DataKeyCache
-    from encconf.formats.emit import Notes
-    from encconf.rules.selection import Chosen
-    from encconf.text.document import Comment, Document, Edit
+    from encconf.text.document import Document
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -83,59 +81,6 @@ def as_text(given: object, *, binary: bool = False) -> str:
     if isinstance(given, (dict, list)):
         hint = "serialize it first, for example with json.dumps"
     raise WrongTypeError(f"expected str or bytes, not {type(given).__name__}", hint=hint)
-
-
-class Opened(Record):
-    """An encrypted document, its metadata and data key, and beside it what its ciphertexts hold.
-
-    ``values`` has the value of each leaf, and ``comments`` the document's comments, those that are encrypted
-    with their plaintexts, if they were requested; ``comment_edits`` decrypt them.  If the document's block
-    does not say what ``metadata`` does, it is not ``current``, and must be written again.
-    """
-
-    document: Document
-    metadata: Metadata
-    chosen: Chosen
-    data_key: bytes
-    values: list[Value]
-    comments: Sequence[Comment] = ()
-    comment_edits: Sequence[Edit] = ()
-    current: bool = True
-
-    def replace(self, **changes: Any) -> Opened:
-        """Return this with other values for the named fields."""
-        return Opened(**{**vars(self), **changes})
-
-    def with_texts(self, texts: Mapping[int, str]) -> Opened:
-        """Return this with secrets from elsewhere in place of some values, by the number of their leaf."""
-        values = list(self.values)
-        for index, text in texts.items():
-            values[index] = Unsealed("str", text.encode(), (values[index].sealed or "").encode())
-        return self.replace(values=values)
-
-    def trees(self) -> tuple[list[Any], Notes]:
-        """Return the values as trees, and the comments in them.  See `encconf.formats.emit.trees_of`."""
-        from encconf.formats.emit import trees_of
-
-        return trees_of(self.document, self.values, self.comments)
-
-    @property
-    def covered(self) -> bytearray | None:
-        """Which leaves the MAC covers (1), or None for all."""
-        return self.chosen.leaves if self.metadata.selection.mac_only_encrypted else None
-
-    def check_mac(self, purpose: bytes = mac.ORDINARY) -> None:
-        """Raise MacMissingError or MacMismatchError.  ``purpose`` is as for `mac.check_mac`."""
-        mac.check_mac(
-            self.document,
-            self.values,
-            self.chosen.leaves,
-            self.metadata.selection.to_entries(),
-            self.data_key,
-            self.metadata.lastmodified,
-            self.metadata.mac,
-            purpose,
-        )
 
 
 def open_encrypted(
@@ -272,7 +217,7 @@ def open_text(
     opened = open_encrypted(
         text, module, credentials, comments=True, ignore_mac=ignore_mac, accept_plain=accept_plain
     )
-    from encconf.engine.comments import open_comments
+    from encconf.engine.plaintext import open_comments
 
     return open_comments(opened, notify)
 

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import re
 
-from encconf.engine.comments import comment_aad, stored
+from encconf.engine.plaintext import comment_aad, comment_bytes, tokens
 from encconf.text.align import align
-from encconf.text.document import aads
 from encconf.text.path import called_a_secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from encconf.engine.opening import Opened
+    from encconf.engine.metadata import Opened
+    from encconf.engine.plaintext import Token
     from encconf.formats import Format
     from encconf.text.document import Comment, Document, Leaf, Value
 
-    Token = tuple[bytes, tuple[str, bytes | None]]
     Old = tuple[Leaf, Value]
     """A leaf of an encrypted text, and its value."""
 
@@ -78,11 +77,6 @@ def is_hard_to_guess(leaf: Leaf) -> bool:
 # --- ciphertexts ---------------------------------------------------------------------------------
 
 
-def tokens(leaves: Sequence[Leaf], values: Sequence[Value], format: Format) -> list[Token]:
-    """What must be equal for a ciphertext to be reused: place, type and bytes."""
-    return list(zip(aads(leaves), map(format.token, values), strict=True))
-
-
 def reused_leaves(sources: Sequence[Opened], plain: Document, format: Format) -> list[Old | None]:
     """For each leaf of a plaintext, the old leaf whose ciphertext it keeps, or None for a new value."""
     reused: list[Old | None] = [None] * len(plain.leaves)
@@ -121,11 +115,11 @@ def _add_misplaced(reused: dict[int, str], old: Sequence[Comment], final: Docume
     astray: dict[bytes, list[str]] = {}
     for comment in reversed(old):
         if comment.misplaced and comment.sealed and comment.sealed not in used:
-            astray.setdefault(stored(comment), []).append(comment.sealed)
+            astray.setdefault(comment_bytes(comment), []).append(comment.sealed)
     if not astray:
         return
     for index, comment in enumerate(final.comments):
-        left = astray.get(stored(comment))
+        left = astray.get(comment_bytes(comment))
         if index not in reused and left:
             reused[index] = left.pop()
 
@@ -142,7 +136,7 @@ def _with_comments(
         for value, leaf, token in zip(values, leaves, tokens(leaves, values, format), strict=True)
     ]
     for index, comment in enumerate(comments):
-        token = (comment_aad(comment.scope.aad), ("comment", stored(comment)))
+        token = (comment_aad(comment.scope.aad), ("comment", comment_bytes(comment)))
         items.append((comment.start, (token, index, comment.sealed)))
     items.sort(key=lambda item: item[0])
     return [item for _, item in items]

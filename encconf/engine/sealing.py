@@ -9,28 +9,38 @@ from __future__ import annotations
 
 import os
 import time
+from operator import and_
 
 from encconf import formats
-from encconf.engine import selfcheck
+from encconf.engine import cipher
 from encconf.engine.admission import Admission, rule_of, wrap_again
-from encconf.engine.cipher import KEY_SIZE
-from encconf.engine.ciphertexts import Ciphertexts
+from encconf.engine.cipher import KEY_SIZE, split, unseal
 from encconf.engine.mac import seal_mac
-from encconf.engine.metadata import LAYOUT_AAD, Metadata, ciphertext_in, rewritten
-from encconf.engine.opening import Opened, bounded, open_text
-from encconf.engine.plaintext import open_layout
+from encconf.engine.metadata import LAYOUT_AAD, Metadata, Opened, ciphertext_in, rewritten
+from encconf.engine.opening import bounded, open_text, without_nulls
+from encconf.engine.plaintext import (
+    comment_aad,
+    comment_bytes,
+    open_comments,
+    open_layout,
+    plain_text,
+    quoted,
+    refuse_torn,
+)
 from encconf.envelope import removes_access
 from encconf.errors import (
     AlreadyEncryptedError,
+    ConfigError,
     EmitError,
     EncconfError,
+    LimitError,
     LostBlockError,
     UsageError,
 )
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
 from encconf.rules.selection import DEFAULT, Chosen, Selection
-from encconf.text.document import Document, Edit, Value, overlap, splice
+from encconf.text.document import Document, Edit, Unsealed, Value, overlap, splice
 from encconf.text.path import spell
 from encconf.text.printable import listed
 
@@ -40,7 +50,7 @@ if TYPE_CHECKING:
 
     from encconf.engine.opening import Notify
     from encconf.engine.reuse import Old
-    from encconf.formats import Prepared
+    from encconf.formats import Format, Prepared
     from encconf.rules.config import Rule
 
     Final = tuple[Document, list[Edit], list[Value | None]]
@@ -72,8 +82,6 @@ def encrypt(
     selection = _selection(rule, replaced, format, notify)
     plain = scan_plain(text, format) if isinstance(text, str) else _refuse_block(text)
     if replaced is not None:
-        from encconf.engine.plaintext import quoted, refuse_torn
-
         refuse_torn(plain, quoted(replaced))
     if not formats.get(format).single_value:
         place = ciphertext_in(plain, replaced)
@@ -166,7 +174,6 @@ def _known(replaced: Opened, plain: Document, notify: Notify | None) -> Opened |
 
     Otherwise anyone may have made it: a stranger, with a data key that they know, for our recipients.
     """
-    from encconf.engine.plaintext import plain_text
     from encconf.engine.reuse import author_knew
 
     if author_knew(replaced, plain) or plain_text(replaced) == plain.text:  # then nothing new is encrypted
@@ -370,7 +377,7 @@ class Sealing:
         """
         final = self.module.scan(splice(draft.plain.text, edits), comments=True)
         now_chosen = self.selection.choose(final)
-        known = selfcheck.check_finished(
+        known = check_finished(
             draft.plain, draft.chosen, final, now_chosen.leaves, draft.sealed, draft.values, self.metadata
         )
         return final, now_chosen, known
@@ -378,7 +385,7 @@ class Sealing:
     def _comes_back(
         self, document: Document, chosen: Chosen | None = None, known: Sequence[Value | None] = ()
     ) -> bool:
-        return selfcheck.comes_back(document, self.original, self.data_key, chosen, known)
+        return comes_back(document, self.original, self.data_key, chosen, known)
 
     def _finished(self, result: str, parts: int) -> str:
         """Return the twin if only the MAC and its date differ from it."""
@@ -464,3 +471,206 @@ class Sealing:
         if old is not None and old.metadata.layout is not None and open_layout(old) == packed:
             return old.metadata.layout
         return self.ciphertexts.encrypt("bytes", packed, LAYOUT_AAD)
+
+
+# --- ciphertexts --------------------------------------------------------------------------------
+
+_NUMBERS = {"int", "float"}
+
+
+class Ciphertexts:
+    """The ciphertexts under one data key.
+
+    ``sources`` are files under the same data key, whose ciphertexts are reused: the twin, if its data key is
+    kept, and donors.  ``replaced`` is the twin, whatever its data key.
+    """
+
+    __slots__ = ("_module", "_replaced", "_sources", "encrypt")
+
+    def __init__(
+        self, module: Format, data_key: bytes, sources: Sequence[Opened], replaced: Opened | None
+    ) -> None:
+        self._module = module
+        self._sources = sources
+        self._replaced = replaced
+        self.encrypt = cipher.Encryptor(data_key)
+
+    def kept(self, plain: Document) -> list[Old | None]:
+        """For each leaf of a plaintext, what has the ciphertext that it keeps, or None for a new value."""
+        return self._paired(self._sources, plain)
+
+    def of_leaves(
+        self,
+        plain: Document,
+        chosen: bytearray,
+        kept: list[Old | None],
+        *,
+        retypes: bool,
+        integers: bool = False,
+    ) -> tuple[list[Value], list[str | None], bytearray]:
+        """Return each leaf's value, its ciphertext (None for plaintext), and if that was a plain scalar.
+
+        If ``retypes`` is True, a leaf takes the type of the ciphertext that it keeps, since an old sops may
+        have stored an integer as a float (see `formats.json.Json.token`).  Otherwise, a leaf keeps only a
+        ciphertext of its own type.  If ``integers`` is True, an integer never becomes a float, nor a float an
+        integer.
+        """
+        values: list[Value] = list(plain.leaves)
+        encs: list[str | None] = [None] * len(plain.leaves)
+        were_plain = bytearray(len(plain.leaves))
+        new: list[int] = []
+        # If the replaced file gets a new data key, its lines stay as they were.
+        before = self._paired([self._replaced] if self._replaced and not self._sources else [], plain)
+        for index, (leaf, is_chosen, old) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
+            if not is_chosen or leaf.data is None or (not leaf.data and not self._module.seals_empty):
+                continue
+            was = old[1] if old is not None else None
+            if leaf.data == self._module.null and was is not None and was.sealed is None:
+                continue  # rops left it as plaintext, and would do so again
+            if (
+                was is not None
+                and was.sealed is not None
+                and (
+                    was.type == leaf.type
+                    or (retypes and not (integers and {was.type, leaf.type} == _NUMBERS))
+                )
+            ):
+                values[index] = was
+                encs[index] = was.sealed
+            else:
+                new.append(index)
+                old = before[index]
+            were_plain[index] = old is not None and old[0].style == ""
+        made = self.encrypt.leaves([plain.leaves[index] for index in new])
+        for index, enc in zip(new, made, strict=True):
+            encs[index] = enc
+        return values, encs, were_plain
+
+    def _paired(self, sources: Sequence[Opened], plain: Document) -> list[Old | None]:
+        """For each leaf, its old leaf in one of the sources with its value, or None."""
+        if not sources:
+            return [None] * len(plain.leaves)
+        from encconf.engine.reuse import reused_leaves
+
+        return reused_leaves(sources, plain, self._module)
+
+    def of_comments(
+        self, plain: Document, final: Document, chosen: Chosen, selection: Selection
+    ) -> list[Edit]:
+        """Return the edits that encrypt the chosen comments of the ``final`` text.  Raises ConfigError."""
+        if not final.comments:
+            return []
+        reused: dict[int, str] = {}
+        if self._sources:
+            from encconf.engine.reuse import reused_comments
+
+            reused = reused_comments(self._sources, plain, final, self._module)
+        edits: list[Edit] = []
+        for index, comment in enumerate(final.comments):
+            if not chosen.comments[index]:
+                continue
+            data = comment_bytes(comment)
+            if not data or split(data):
+                # A comment that could not be decrypted must not be encrypted twice.
+                continue
+            enc = reused.get(index) or self.encrypt("comment", data, comment_aad(comment.scope.aad))
+            if selection.kind == "unencrypted_comment_regex" and selection.matches(enc):
+                raise ConfigError(
+                    "unencrypted_comment_regex matches an encrypted comment: the file could not be read back",
+                    hint="make the pattern more exact, for example by anchoring it with ^ and $",
+                )
+            edits.append((comment.start, comment.end, enc))
+        return edits
+
+
+# --- checks of the finished text ----------------------------------------------------------------
+#
+# The text must hold the intended ciphertexts, and decrypting it must give the original text.  These checks
+# catch values that were written wrongly, a lost block, comments that cannot be read again, and files that are
+# too large.
+
+
+def check_finished(
+    plain: Document,
+    chosen: bytearray,
+    final: Document,
+    now_chosen: bytearray,
+    sealed: list[str | None],
+    values: Sequence[Value],
+    metadata: Metadata,
+) -> list[Value | None]:
+    """Raise EmitError unless a finished text holds exactly what it should.
+
+    It should have the leaves of the plaintext with their ``values``, with the ``chosen`` ones replaced by the
+    ciphertexts in ``sealed``, and the block.
+
+    Returns the values that `comes_back` need not decrypt: strings whose ciphertexts this run has encrypted or
+    decrypted, with the same data key and for the same path, so decrypting them again would show nothing.
+    """
+    fits = final.shape == plain.shape and chosen == now_chosen
+    # A file without its block is lost: the block holds the only copy of the data key.
+    if fits and all(part.block is not None for part in final.parts):
+        there = Metadata.of(final)
+        fits = (there.mac, there.selection) == (metadata.mac, metadata.selection)
+        fits = fits and _wraps(there) == _wraps(metadata)
+    else:
+        fits = False
+    if not fits:
+        raise EmitError(
+            "the text cannot be encrypted without changing its structure",
+            hint="please report the layout that causes this; nothing was written",
+        )
+    known: list[Value | None] = []
+    for leaf, value, found, enc in zip(plain.leaves, values, final.leaves, sealed, strict=True):
+        if enc is None:
+            fits = found.type == value.type and found.data == value.data
+            known.append(None)
+        else:
+            data = enc.encode()
+            fits = found.type == "str" and found.data == data
+            # A ciphertext does not authenticate its type: a reader checks values of other types.
+            certain = value.type == "str" and leaf.scope.aad == found.scope.aad
+            known.append(Unsealed("str", value.data, data) if certain else None)
+        if not fits:
+            raise EmitError(
+                f"the value at {spell(leaf.path)} cannot be encrypted in its place",
+                hint="write the value differently, for example in double quotes on one line",
+            )
+    return known
+
+
+def comes_back(
+    document: Document,
+    original: str,
+    data_key: bytes,
+    chosen: Chosen | None = None,
+    known: Sequence[Value | None] = (),
+) -> bool:
+    """Whether a finished document, opened as a reader opens it, gives the original text to the byte.
+
+    ``chosen`` is what its selection chooses, and ``known`` has values, if the caller knows them.  Raises
+    LimitError for a text that is too large to be read, and MacMismatchError if its block has another
+    selection than its MAC.
+    """
+    from encconf.io import fileio
+
+    if len(document.text.encode("utf-8", "surrogateescape")) > fileio.LIMIT:
+        raise LimitError(
+            f"the encrypted file would be larger than {fileio.LIMIT >> 20} MiB, the most that encconf reads",
+            hint="split the file; for large binary data, encrypt it with age and keep only its key here",
+        )
+    metadata = Metadata.of(document)
+    chosen = chosen or metadata.selection.choose(document)
+    known = known or [None] * len(document.leaves)
+    closed = bytearray(map(and_, chosen.leaves, [value is None for value in known]))
+    values = unseal(document, closed, data_key)
+    values = [value if value is not None else found for value, found in zip(known, values, strict=True)]
+    opened = Opened(document, metadata, chosen, data_key, values)
+    opened.check_mac()
+    opened = opened.replace(values=without_nulls(document, values))
+    return plain_text(open_comments(opened)) == original
+
+
+def _wraps(metadata: Metadata) -> list[list[str]]:
+    """Return every wrapped data key by group, sorted: a block lists them by type."""
+    return [sorted(wrapped.enc for wrapped in group) for group in metadata.groups]

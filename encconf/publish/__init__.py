@@ -14,9 +14,8 @@ from types import ModuleType
 
 from encconf import api
 from encconf.engine import opening, plaintext
-from encconf.engine.metadata import metadata_of
-from encconf.engine.opening import Opened
-from encconf.engine.plan import Plan
+from encconf.engine.metadata import Opened, metadata_of
+from encconf.engine.recipients import Plan
 from encconf.errors import ConfigError, EncconfError, MasterKeyError, PublishError, UnmergedError, about
 from encconf.formats import emit
 from encconf.identities.credentials import Credentials

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
     from typing import Any
 
-    from encconf.engine.opening import Opened
+    from encconf.engine.metadata import Opened
     from encconf.identities.credentials import Credentials
     from encconf.text.document import Document
 

@@ -14,8 +14,7 @@ from math import isfinite
 from encconf import formats
 from encconf.engine import opening, plaintext
 from encconf.engine.cipher import PREFIX
-from encconf.engine.metadata import Metadata
-from encconf.engine.opening import Opened
+from encconf.engine.metadata import Metadata, Opened
 from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,

@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from encconf.engine.opening import Opened
+    from encconf.engine.metadata import Opened
     from encconf.text.document import Document
     from encconf.verbs.changes import Check
 

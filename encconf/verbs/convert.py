@@ -10,7 +10,7 @@ from encconf.errors import EncconfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.engine.opening import Opened
+    from encconf.engine.metadata import Opened
     from encconf.text.path import Path
 
 

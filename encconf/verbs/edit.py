@@ -20,7 +20,8 @@ from encconf.verbs.reencrypt import encrypt_again, plain_as
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.engine.opening import Notify, Opened
+    from encconf.engine.metadata import Opened
+    from encconf.engine.opening import Notify
     from encconf.verbs.changes import Check
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-    from encconf.engine.opening import Notify, Opened
+    from encconf.engine.metadata import Opened
+    from encconf.engine.opening import Notify
     from encconf.identities.credentials import Credentials
     from encconf.verbs.front import Front
 

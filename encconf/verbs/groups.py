@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from encconf.engine.plan import Plan
+from encconf.engine.recipients import Plan
 from encconf.errors import ConflictError, MissingFileError, UsageError
 from encconf.io import fileio
 from encconf.keys import MasterKey

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from encconf.engine.plan import Plan
+from encconf.engine.recipients import Plan
 from encconf.errors import UsageError
 from encconf.verbs import people, rekey, targets
 from encconf.verbs.rekeying import Change, Changing, Rekeying

@@ -7,7 +7,7 @@ from encconf.text.printable import one_line
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.audit.names import Names
-    from encconf.engine.plan import Plan
+    from encconf.engine.recipients import Plan
     from encconf.keys import MasterKey
 
 

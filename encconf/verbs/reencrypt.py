@@ -13,7 +13,8 @@ from encconf.text.document import Document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.engine.opening import Notify, Opened
+    from encconf.engine.metadata import Opened
+    from encconf.engine.opening import Notify
 
 
 def refuse_encrypted(text: str, name: str, format: str) -> None:

@@ -1,7 +1,7 @@
 """Change the recipients, the key groups or the data key of an encrypted text.
 
-Text in, text out.  A `Plan` (`encconf.engine.plan`) says what would change, and `carry_out` changes it.  The
-verbs mean what they mean in sops 3.13.3 (rotate.go, updatekeys.go, groups) unless a docstring says otherwise.
+Text in, text out.  A `Plan` (`encconf.engine.recipients`) says what would change, and `carry_out` changes it.
+The verbs mean what they mean in sops 3.13.3 (rotate.go, updatekeys.go, groups), unless a docstring differs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from encconf import formats
 from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import Admission, in_full, rule_of, wrap_again
 from encconf.engine.metadata import Metadata
-from encconf.engine.plan import Plan
+from encconf.engine.recipients import Plan
 from encconf.envelope.unwrap import open_data_key
 from encconf.errors import ConfigError, EmitError, EmptyGroupError, PlaintextError, UnmergedError
 from encconf.identities.credentials import Credentials

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from encconf.audit.names import Names
 from encconf.engine.admission import Admission, in_full
-from encconf.engine.plan import Plan, Seen
+from encconf.engine.recipients import Plan, Seen
 from encconf.errors import (
     ChangedError,
     ConflictError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from encconf.engine.plan import Plan
+from encconf.engine.recipients import Plan
 from encconf.errors import UsageError
 from encconf.verbs import rekey, targets
 from encconf.verbs.rekeying import Change, Changing, Rekeying

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from encconf import formats
 from encconf.audit.names import identity
 from encconf.engine.metadata import metadata_of
-from encconf.engine.plan import Outcome, Plan
+from encconf.engine.recipients import Outcome, Plan
 from encconf.errors import ConflictError
 from encconf.io import fileio
 from encconf.io.threads import Once

@@ -6,7 +6,7 @@ import pytest
 
 from encconf import formats
 from encconf.engine.cipher import split, unlock
-from encconf.engine.ciphertexts import Ciphertexts
+from encconf.engine.sealing import Ciphertexts
 from encconf.errors import ConfigError
 from encconf.rules.selection import DEFAULT, Selection
 

@@ -11,7 +11,8 @@ from oracle import AgeKey
 from encconf import api, formats
 from encconf.engine import cipher, opening
 from encconf.engine.mac import digest
-from encconf.engine.opening import Opened, as_text, bounded, open_encrypted, open_text
+from encconf.engine.metadata import Opened
+from encconf.engine.opening import as_text, bounded, open_encrypted, open_text
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
     EncconfError,

@@ -9,7 +9,7 @@ import pytest
 def test_d11_hmac_without_openssl_is_hmac(size: int) -> None:
     import hmac
 
-    from encconf.engine.sha2 import hmac_sha256
+    from encconf.engine.mac import hmac_sha256
 
     for key in (b"k" * size, bytes(range(size % 256))):
         for data in (b"", b"data" * size):

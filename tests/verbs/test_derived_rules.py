@@ -11,7 +11,7 @@ from oracle import AgeKey
 
 import encconf
 from encconf import Rule
-from encconf.engine.plan import Plan
+from encconf.engine.recipients import Plan
 from encconf.keys.age import AgeKey as Recipient
 from encconf.rules import config
 from encconf.rules.selection import Selection

@@ -7,7 +7,8 @@ from engine import changed_lines, credentials, rule
 from oracle import AgeKey
 
 from encconf import api
-from encconf.engine.opening import Opened, open_text
+from encconf.engine.metadata import Opened
+from encconf.engine.opening import open_text
 from encconf.errors import (
     AlreadyEncryptedError,
     EncconfError,

@@ -11,7 +11,8 @@ from oracle import AgeKey
 
 from encconf import api
 from encconf.engine import sealing
-from encconf.engine.opening import Opened, open_text
+from encconf.engine.metadata import Opened
+from encconf.engine.opening import open_text
 from encconf.errors import AlreadyEncryptedError, EmitError, EmptyDocumentError, EncconfError, KeyAccessError
 from encconf.rules.selection import Selection
 from encconf.verbs.reencrypt import encrypt_again, plain_as, refuse_encrypted

@@ -30,7 +30,7 @@ from encconf.verbs import changes, rekey
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from encconf.engine.plan import Plan
+    from encconf.engine.recipients import Plan
     from encconf.keys import MasterKey
 
 
