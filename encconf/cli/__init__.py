@@ -109,10 +109,10 @@ class _Call:
 
             show_overview(self.console)
             return 0
-        if len(argv) == 3 and argv[:2] == ["git", "textconv"]:
+        if argv[:2] == ["git", "textconv"] and len(argv) in (3, 5):  # 5: from the driver, with --
             from encconf.git import companion
 
-            plain = companion.plaintext_of(argv[2])
+            plain = companion.plaintext_of(argv[2 if len(argv) == 3 else 3])
             if plain is not None:
                 self.console.data(plain)
                 return 0

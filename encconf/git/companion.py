@@ -20,6 +20,7 @@ import time
 from encconf import __version__
 from encconf.errors import EncconfError
 from encconf.io import fileio
+from encconf.io.process import process_of
 from encconf.io.sockets import peer_of
 
 TYPE_CHECKING = False
@@ -119,23 +120,12 @@ def keep(keys: KnownKeys) -> None:
 
 def _git_above(pid: int) -> tuple[int, int] | None:
     """Return the number and start time of the git that started a process, directly or through a shell."""
-    above = _process(pid)[1]
-    name, parent, started = _process(above)
+    above = process_of(pid)[1]
+    name, parent, started = process_of(above)
     if name.endswith(b"sh"):
         above = parent
-        name, _, started = _process(above)
+        name, _, started = process_of(above)
     return (above, started) if name == b"git" else None
-
-
-def _process(pid: int) -> tuple[bytes, int, int]:
-    """Return the name of a process, its parent's number, and its start time, or (b"", 0, 0) if unknown."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            names, _, rest = file.read().rpartition(b") ")
-    except OSError:
-        return b"", 0, 0
-    fields = rest.split()
-    return names.partition(b" (")[2], int(fields[1]), int(fields[19])
 
 
 def _place(git: tuple[int, int], *, make: bool = False) -> str | None:
@@ -330,6 +320,6 @@ def _answer(connection: socket, keys: KnownKeys) -> None:
         from encconf.identities.credentials import Credentials
 
         file, _, data = content.partition(b"\0")
-        plain, reason = textconv(data, os.fsdecode(file), keys, Credentials({}))
-        if reason is None:
+        plain, error = textconv(data, os.fsdecode(file), keys, Credentials({}))
+        if error is None:
             connection.sendall(_size(plain) + plain)

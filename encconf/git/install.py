@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from encconf import formats
 from encconf.errors import EncconfError, UsageError
-from encconf.git import attributes, repository, run
+from encconf.git import attributes, repository, run, textconv
 from encconf.git.attributes import ATTRIBUTES
 from encconf.identities.credentials import KEY_VARIABLES
 from encconf.io import fileio, programs, trust
@@ -33,7 +33,7 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     driver = program.replace("%", "%%")
     labels = "--base-label=%S --ours-label=%X --theirs-label=%Y"
     return {
-        "diff.encconf.textconv": f"{program} git textconv",
+        "diff.encconf.textconv": textconv.driver(program),
         "merge.encconf.name": "encrypted files",
         "merge.encconf.driver": f"{driver} git merge %O %A %B ./%P --marker-size=%L {labels}",
         "mergetool.encconf.cmd": f'{program} git mergetool "$BASE" "$LOCAL" "$REMOTE" "$MERGED"',

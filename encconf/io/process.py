@@ -1,4 +1,4 @@
-"""This process and its children: its signals as exceptions, waiting for a child, and protected memory."""
+"""This process, its children and others: signals as exceptions, waiting, protected memory, and parents."""
 
 from __future__ import annotations
 
@@ -132,3 +132,19 @@ def stay_in_memory() -> None:
     if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
         # If locked memory is limited, later allocations would fail.
         libc.mlockall(1 | 2 | 4)  # MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT
+
+# --- other processes ------------------------------------------------------------------------------
+
+
+def process_of(pid: int) -> tuple[bytes, int, int]:
+    """Return the name of a process, its parent's number, and its start time, or (b"", 0, 0) if unknown.
+
+    They are known only on Linux.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            names, _, rest = file.read().rpartition(b") ")
+    except OSError:
+        return b"", 0, 0
+    fields = rest.split()
+    return names.partition(b" (")[2], int(fields[1]), int(fields[19])

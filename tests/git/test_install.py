@@ -19,7 +19,8 @@ class TestInstall:
         attributes = repository.read(".gitattributes")
         endings = ("yaml", "yml", "json", "env", "ini", "toml")
         assert attributes == "".join(f"*.enc.{ending} diff=encconf merge=encconf\n" for ending in endings)
-        assert repository.git("config", "--get", "diff.encconf.textconv") == "encconf git textconv\n"
+        driver = repository.git("config", "--get", "diff.encconf.textconv")
+        assert driver.endswith('exec encconf git textconv -- "$1" "$n"; }; f\n')
         assert repository.git("config", "--get", "merge.encconf.driver").startswith("encconf git merge ")
         assert "$MERGED" in repository.git("config", "--get", "mergetool.encconf.cmd")
         config = repository.read(".git/config")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import subprocess
+from pathlib import Path
+
 import pytest
 from oracle import AgeKey
 from project import PLAIN, Project
@@ -82,6 +87,119 @@ class TestDiff:
         repository.run("edit", "secrets.enc.yaml", environ=editor)
         repository.folder = repository.path("deep")
         assert "hunter3" in repository.git("diff")
+
+
+class TestWithoutAKey:
+    """git starts the driver for each version; once no key opens one, its shell answers without Python."""
+
+    @pytest.fixture
+    def counted(self, repository: Project) -> Project:
+        """Five versions of a YAML and a JSON file; each start of Python adds a line to ``starts``."""
+        program = repository.home / "bin" / "encconf"
+        program.write_text(program.read_text().replace("exec", f"echo >> {repository.home}/starts\nexec"))
+        plain = '{"a": "1", "b_unencrypted": "free to read"}\n'
+        repository.run("encrypt", "--input-type", "json", "-o", "x=1.enc.json", "-", input=plain)
+        repository.path("x=1.enc.json").rename(repository.path("-x=1.enc.json"))
+        for number in range(5):
+            for name in ("secrets.enc.yaml", "-x=1.enc.json"):
+                repository.write(name, repository.read(name).replace("free to", f"{number} free to"))
+            repository.git("add", ".")
+            repository.git("commit", "-qm", str(number))
+        return repository
+
+    def log(self, project: Project, *words: str) -> tuple[str, str, int]:
+        """Return what ``git log -p`` prints, its errors, and how often Python started."""
+        done = subprocess.run(
+            ["git", "log", "-p", *words],
+            cwd=project.folder,
+            env=project.environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        starts = project.home / "starts"
+        count = starts.read_text().count("\n") if starts.exists() else 0
+        starts.unlink(missing_ok=True)
+        return done.stdout, done.stderr, count
+
+    def test_python_starts_once_for_all_versions(self, counted: Project, tmp_path: Path) -> None:
+        counted.git("worktree", "add", "-qb", "linked", str(tmp_path / "linked tree"))
+        counted.environ["SOPS_AGE_KEY"] = AgeKey.generate().identity
+        for folder in (counted.folder, tmp_path / "linked tree"):
+            counted.folder = folder
+            shown, errors, starts = self.log(counted)
+            assert starts == 1
+            assert shown == self.log(counted, "--no-textconv")[0]
+            assert "+++ b/-x=1.enc.json" in shown
+            assert "and all other versions that no key of yours opens: shown encrypted: cannot get" in errors
+            assert errors.count("\n") == 1
+
+    def test_a_key_counts_for_the_next_git(self, counted: Project) -> None:
+        key = counted.environ.pop("SOPS_AGE_KEY")
+        assert self.log(counted, "-1")[2] == 1
+        file = counted.home / ".config/sops/age/keys.txt"
+        file.parent.mkdir(parents=True)
+        file.write_text(key)
+        assert "hunter2" in self.log(counted, "--diff-filter=A")[0]
+
+    def test_a_version_for_other_recipients_is_tried(self, repository: Project) -> None:
+        """Even if it has the same data key, wrapped for the same recipients and another one."""
+        mine = AgeKey.generate()
+        both = f"{repository.key.recipient},{mine.recipient}"
+        repository.write(".sops.yaml", f"creation_rules:\n  - age: {both}\n")
+        repository.run("updatekeys", "-y", "secrets.enc.yaml")
+        repository.git("commit", "-qam", "two")
+        repository.environ["SOPS_AGE_KEY"] = mine.identity
+        shown, errors, _ = self.log(repository, "--reverse", "--", "secrets.enc.yaml")
+        assert shown.count('+    password: "ENC[') == 1
+        assert '+    password: "hunter2"   # not this one' in shown
+        assert errors.count("\n") == 1
+
+    def test_only_a_missing_key_is_noted(self, counted: Project) -> None:
+        """A file with a wrong MAC does not say that others cannot be opened."""
+        assert self.log(counted, "-1")[2] == 4
+        assert notes(counted) == []
+
+    def test_a_note_is_private_and_the_next_one_replaces_it(self, counted: Project) -> None:
+        counted.environ["SOPS_AGE_KEY"] = AgeKey.generate().identity
+        self.log(counted, "-1")
+        (old,) = notes(counted)
+        assert stat.S_IMODE(old.stat().st_mode) == 0o600
+        assert old.read_text().splitlines()[1:] == [counted.key.recipient]
+        self.log(counted, "-1")
+        (new,) = notes(counted)
+        assert new != old
+
+    @pytest.mark.parametrize(
+        ("write", "is_believed"),
+        [
+            ('printf "%s" "$text" > "$note"', True),
+            ('printf "1%s" "$text" > "$note"', False),  # a process that started at another time
+            ('printf "%s" "$text" > "$note"; chown 12345 "$note"', False),
+        ],
+    )
+    def test_a_note_of_another_process_or_user_does_not_count(
+        self, repository: Project, write: str, is_believed: bool
+    ) -> None:
+        """A shell writes the note, and then becomes git, which keeps its process number."""
+        assert os.geteuid() == 0, "this test needs root"
+        script = (
+            'note=.git/encconf-no-key-$$; text=$(cut -d " " -f 22 /proc/$$/stat; echo "$0"); '
+            f"{write}; exec git show HEAD"
+        )
+        done = subprocess.run(
+            ["sh", "-c", script, repository.key.recipient],
+            cwd=repository.folder,
+            env=repository.environ,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ("hunter2" not in done.stdout) == is_believed
+
+
+def notes(project: Project) -> list[Path]:
+    return list(project.path(".git").glob("encconf-*"))
 
 
 class TestBare:
