@@ -261,6 +261,12 @@ class MetadataError(InputError, ValueError):
     slug = "bad-metadata"
 
 
+class ProposalError(InputError, ValueError):
+    """A proposal (``encconf propose``) that is used as a file, or that cannot be accepted."""
+
+    slug = "proposal"
+
+
 class ConfigTypeError(InputError, ValueError):
     """The file does not fit the ``schema``.  The message names places and types, never a value."""
 

@@ -89,6 +89,13 @@ def test_a_report_of_publishing(sealed: Project) -> None:
     assert check("publish", done.out)["files"][0]["to"] == "s3://shop/secrets.enc.yaml"
 
 
+def test_a_report_of_proposals(sealed: Project) -> None:
+    sealed.run("propose", "secrets.enc.yaml", "db.password", input="other")
+    sealed.run("propose", "secrets.enc.yaml", "db.password", input="another")
+    done = check("accept", sealed.run("accept", "-n", "--json", "secrets.enc.yaml").out)
+    assert [each["error"]["slug"] for each in done["proposals"]] == ["proposal", "proposal"]
+
+
 def test_reports_of_moving(project: Project) -> None:
     project.rules()
     project.write(".env", "PASSWORD=pa55-w0rd\nDEBUG=1\n")

@@ -167,13 +167,13 @@ def environment() -> str:
 
 REPORTS = (
     *("check", "explain", "access", "diff", "batch", "publish"),
-    *("import", "doctor", "callers", "filestatus"),
+    *("import", "doctor", "callers", "filestatus", "accept"),
 )
 JSON_REPORTS = """\
 # JSON reports
 
 Every report for programs is one JSON document on stdout; messages go to stderr. No report contains a value
-of a file, except that of `diff --show-values`. Dates are in RFC 3339.
+of a file, except with `--show-values` (`diff`, `accept`). Dates are in RFC 3339.
 
 The schemas are JSON Schema 2020-12. They name the members that you can rely on. A later version can add
 members, so ignore those that you don't know; [what is public](../versioning.md) says when a member can

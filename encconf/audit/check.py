@@ -25,6 +25,7 @@ from encconf.audit.rulebook import Folder, Named, Rulebook, Rules, by_folder
 from encconf.audit.sealed import Sealed, check_sealed, ciphertext, label
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
+from encconf.engine.opening import is_proposal
 from encconf.errors import (
     DecryptError,
     EmptyDocumentError,
@@ -39,6 +40,7 @@ from encconf.errors import (
     NotEncryptedError,
     ParseError,
     PatternError,
+    ProposalError,
     UnmergedError,
 )
 from encconf.formats import sniff
@@ -89,10 +91,10 @@ class Report:
         self.shown = "note"
 
     def show(self, severity: str) -> None:
-        """Remove the findings that are less severe; `hidden` counts them."""
+        """Remove the findings that are less severe, except proposals; `hidden` counts them."""
         rank = SEVERITIES.index(severity)
         self.shown = severity
-        kept = [found for found in self.findings if found.rank >= rank]
+        kept = [found for found in self.findings if found.rank >= rank or found.slug == "proposal"]
         self.hidden += len(self.findings) - len(kept)
         self.findings = kept
 
@@ -253,6 +255,10 @@ class _Check:
 
     def _content(self, file: Named, data: bytes) -> None:
         format = sniff.find(data, file.base)
+        if file.proposes_for and format is None and data:
+            said = "it has the name of a proposal, but is not encrypted"
+            self.found.append(Finding("bad-proposal", file.name, said))
+            return
         named = file.meant or guesses.has_encrypted_name(file.base)
         if format is not None or (
             _CIPHERTEXT in data
@@ -304,7 +310,10 @@ class _Check:
     def _sealed(self, found: Sealed, file: Named) -> None:
         self.report.encrypted += 1
         found.rule, place = rule, _ = file.rule(self.cwd)
-        if file.chosen is not None:
+        found.is_proposal = bool(file.proposes_for)
+        if file.proposes_for or is_proposal(found.document):
+            self._proposal(found, file)
+        elif file.chosen is not None:
             file.chosen.sealed += 1
             own = found.metadata.selection
             leaves_open = rule is not None and not rule.selects and own != rule.selection_for(DEFAULT)
@@ -316,6 +325,24 @@ class _Check:
         self.across.add(found)
         found.release(text=self.verify)
         self.sealed.append(found)
+
+    def _proposal(self, found: Sealed, file: Named) -> None:
+        """Report a value that waits to be accepted, or what is wrong with it."""
+        from encconf.audit import proposals
+
+        name = os.path.join(self.cwd, found.file)
+        try:
+            if not file.proposes_for:
+                raise ProposalError("it is a proposal under another name, so encconf accept does not find it")
+            where = proposals.place_in(found.document, name)
+        except EncconfError as error:
+            found.find("bad-proposal", error.message, hint=error.hint)
+            return
+        origin = proposals.origin(proposals.Proposal(name, found.text, found.document, where))
+        target = f"{found.file.removesuffix(file.base)}{file.proposes_for}"
+        said = f"{printable(spell(where))} is proposed for {printable(target)}, {origin}"
+        hint = f"To see it, and to accept it: encconf accept {quoted(target)}"
+        found.find("proposal", said, hint=hint, cause=said)
 
     def _no_rule(self, found: Sealed, file: Named) -> None:
         rules = file.rules
@@ -377,7 +404,8 @@ class _Check:
         uses_sops = bool(self.sealed or self.book.read)
         found = [plain.finding(self.known.exposed, uses_sops=uses_sops) for plain in self.plains]
         self.found += [each for each in found if each is not None and each.file not in twins]
-        self.found += without_drivers(self.sealed, self.cwd)
+        merged = [each for each in self.sealed if not each.is_proposal]  # git never has to merge proposals
+        self.found += without_drivers(merged, self.cwd)
         self.found += (self._private_key(*each) for each in self.keys)
 
     def _private_key(self, name: str, place: tuple[int, int], key: PrivateKey) -> Finding:

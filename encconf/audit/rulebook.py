@@ -23,7 +23,7 @@ from encconf.audit.names import key_id
 from encconf.errors import EncconfError, PatternError, UsageError
 from encconf.io import fileio
 from encconf.rules import config as configs
-from encconf.rules.config import Rule, compiled
+from encconf.rules.config import PROPOSAL, Rule, compiled, proposed_file
 from encconf.rules.selection import Selection
 
 TYPE_CHECKING = False
@@ -285,7 +285,7 @@ class Rulebook:
 # Questions with one answer for a whole folder are asked only once: which ``.sops.yaml`` applies, and whether
 # any name says that its file is encrypted.
 
-_WORDS = (*guesses.WORDS, ".encconf-")
+_WORDS = (*guesses.WORDS, ".encconf-", PROPOSAL)
 """If a name has none of these, it does not call its file encrypted, and `encconf.io` did not leave it."""
 _AT_ONCE = 64
 """How many folders are checked together, since one search in all their names often answers for all."""
@@ -336,8 +336,11 @@ def by_folder(names: Iterable[str], cwd: str, book: Rulebook) -> list[Folder]:
 
 def _look(folders: Sequence[Folder], rules: Rules | None) -> bool:
     """Set `Folder.alike` and `Folder.dull` of folders with the same rules.  Returns whether all are dull."""
-    alike = rules is None or rules.takes_none([(folder.place, folder.bases) for folder in folders])
     names = "\n".join(base for folder in folders for base in folder.bases).lower()
+    some: list[tuple[str, Sequence[str]]] = [(folder.place, folder.bases) for folder in folders]
+    if PROPOSAL in names:  # the rule of a proposal is that of the file that it is for
+        some = [(place, [proposed_file(base) or base for base in bases]) for place, bases in some]
+    alike = rules is None or rules.takes_none(some)
     dull = alike and not any(word in names for word in _WORDS)
     for folder in folders:
         folder.alike, folder.dull = alike, dull
@@ -349,10 +352,11 @@ class Named:
 
     ``chosen`` is its rule (one of ``rules``) or None.  ``unsure`` says that its rule is not
     known, because ``rules`` or one of them cannot be used.  ``meant`` is the severity of a finding that the
-    file is plaintext, or "" if it need not be encrypted.
+    file is plaintext, or "" if it need not be encrypted.  ``proposes_for`` is the base name of the file that
+    a proposal is for, whose rule applies, or "".
     """
 
-    __slots__ = ("base", "chosen", "format", "meant", "name", "rules", "unsure", "whole")
+    __slots__ = ("base", "chosen", "format", "meant", "name", "proposes_for", "rules", "unsure", "whole")
 
     def __init__(self, folder: Folder, base: str) -> None:
         self.name = f"{folder.name}{base}"
@@ -360,15 +364,17 @@ class Named:
         self.whole = f"{folder.place}{base}"
         self.rules = rules = folder.rules
         self.chosen: RuleUse | None = None
+        self.proposes_for = proposed_file(base)
         self.unsure = rules is not None and rules.config is None
         if rules is not None:
             try:
-                self.chosen = rules.rest if folder.alike else rules.find(self.whole)
+                ruled = f"{folder.place}{self.proposes_for or base}"
+                self.chosen = rules.rest if folder.alike else rules.find(ruled)
             except PatternError:
                 self.unsure = True
         self.format = formats.of_path(base)
         self.meant = ""
-        if self.is_covered if self.chosen is not None else self.has_encrypted_name:
+        if self.proposes_for or (self.is_covered if self.chosen is not None else self.has_encrypted_name):
             self.meant = "error"
         elif (
             self.chosen is not None and not formats.get(self.format).single_value and guesses.is_secrets(base)
@@ -390,4 +396,6 @@ class Named:
         if self.chosen is None:
             return None, ""
         rule = self.chosen.rule  # `encconf.audit.check` reports an error
-        return rule if isinstance(rule, Rule) else None, self.chosen.where(cwd)
+        if not isinstance(rule, Rule):
+            return None, self.chosen.where(cwd)
+        return rule.for_proposal() if self.proposes_for else rule, self.chosen.where(cwd)

@@ -49,11 +49,12 @@ _REFERENCE = rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)"
 
 
 class Sealed:
-    """An encrypted file.  Its findings are added to ``findings``, and ``counts`` has their number by kind.
+    """An encrypted file.  Its findings are added to ``findings``.
 
-    ``rule`` is its creation rule, or None.  ``block`` is the line and the column of its ``sops`` block.
-    ``lengths`` are the lengths of the encrypted values' plaintext in bytes, by path.  ``ivs`` maps each nonce
-    to the first value that has it.
+    ``rule`` is its creation rule, or None.  ``is_proposal`` is whether its name says that it is a proposal.
+    ``block`` is the line and the column of its ``sops`` block.  ``counts`` has the number of its findings by
+    kind.  ``lengths`` are the lengths of the encrypted values' plaintext in bytes, by path.  ``ivs`` maps
+    each nonce to the first value that has it.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Sealed:
         self.chosen = chosen
         self.findings = findings
         self.rule: Rule | None = None
+        self.is_proposal = False
         self.counts: dict[str, int] = {}
         self.lengths: dict[tuple[str | int, ...], int] = {}
         self.ivs: dict[bytes, Leaf] = {}
@@ -225,7 +227,7 @@ def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) 
     wanted = Plan(sealed.document, sealed.metadata, rule, True)
     old, new = wanted.old, wanted.new
     if new and wanted.regroups and _readers(old) != _readers(new):
-        hint = _EXTRA if wanted.removed else None
+        hint = (_PROPOSED if sealed.is_proposal else _EXTRA) if wanted.removed else None
         sealed.find("keys-differ", f"{_difference(wanted, who)} ({place})", hint=hint)
     before, after = wanted.thresholds
     if new and before != after:
@@ -364,6 +366,7 @@ _EXTRA = (
     "encconf updatekeys FILE updates the file to match the rule, which removes the others. "
     "To keep somebody, name their key in the rule first."
 )
+_PROPOSED = "The others know the value. Remove the file, and propose another value."
 _EMPTY_HINT = "sops and encconf never encrypt an empty value; ignore this if that is not a secret"
 
 

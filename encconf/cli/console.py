@@ -410,6 +410,27 @@ def paragraph(text: str) -> str:
     return "\n".join(map(no_command, lines))
 
 
+def ask_for_value(path: str, hint: str) -> str:
+    """Ask for the value of a path without showing it, or read all of stdin without its last line break.
+
+    Raises UsageError, with this hint, if it is empty, which usually means that a variable is not set.
+    """
+    from encconf.io import fileio
+
+    if is_terminal(0):
+        import getpass
+
+        try:
+            text = getpass.getpass(f"encconf: value of {path} (hidden): ")
+        except EOFError:
+            raise KeyboardInterrupt from None
+    else:
+        text = fileio.read_stdin().removesuffix("\n").removesuffix("\r")
+    if not text:
+        raise UsageError(f"no value was given for {path}; nothing was changed", hint=hint)
+    return text
+
+
 def as_text(word: str) -> str:
     """Decode a word of the command line as UTF-8, whatever the locale.  Raises UsageError."""
     if word.isascii():

@@ -11,7 +11,8 @@ import sys
 from encconf.cli.command import COLOR, CONFIG, QUIET, Command
 
 NAMES = (
-    *("init", "encrypt", "decrypt", "edit", "get", "set", "unset", "update", "rotate", "updatekeys"),
+    *("init", "encrypt", "decrypt", "edit", "get", "set", "unset", "propose", "accept", "update"),
+    *("rotate", "updatekeys"),
     *("check", "explain", "access", "diff", "whoami", "keys add", "keys remove", "keys list"),
     *("groups add", "groups delete", "exec", "exec-env"),
     *("exec-file", "export", "publish", "filestatus", "completion", "keygen", "git install", "git uninstall"),

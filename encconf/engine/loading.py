@@ -6,7 +6,7 @@ import os
 
 from encconf import formats
 from encconf.engine.metadata import Opened, ciphertext_in
-from encconf.engine.opening import as_text, bounded, no_values, open_text, open_values, refuse_ciphertexts
+from encconf.engine.opening import as_text, bounded, no_values, open_text, open_values, refuse_unloadable
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
     ConfigTypeError,
@@ -237,7 +237,7 @@ def resolved(
 def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -> list[dict[str, Any]]:
     """Return the values, with ``texts`` in place of some leaves.  ``masker`` is as for `tree_of`."""
     document = opened.document
-    refuse_ciphertexts(opened)
+    refuse_unloadable(opened)
     module = formats.get(document.format)
     if not module.shows_types(document, opened.values):
         from encconf.engine.plaintext import plain_text

@@ -18,6 +18,7 @@ from encconf.errors import (
     LimitError,
     MacMismatchError,
     ParseError,
+    ProposalError,
     UnmergedError,
     UsageError,
     WrongTypeError,
@@ -235,6 +236,30 @@ def still_sealed(opened: Opened) -> DecryptError | None:
             path = spell(opened.document.leaves[index].path)
             return DecryptError(f"the value at {path} {what}", hint=hint)
     return None
+
+
+PROPOSAL = "proposal_for"
+"""The first member of a proposal (`encconf.audit.proposals`)."""
+
+
+def is_proposal(document: Document) -> bool:
+    """Whether a document is a value that somebody without a key proposes for a file."""
+    return bool(document.leaves) and document.leaves[0].path == (PROPOSAL,)
+
+
+def refuse_proposal(document: Document) -> None:
+    """Raise ProposalError for a proposal.  Whatever gives values to programs calls this."""
+    if is_proposal(document):
+        raise ProposalError(
+            "the file is a proposal, whose value does not count before somebody accepts it",
+            hint="encconf accept FILE shows what is proposed for FILE",
+        )
+
+
+def refuse_unloadable(opened: Opened) -> None:
+    """Raise what `refuse_proposal` and `refuse_ciphertexts` raise."""
+    refuse_proposal(opened.document)
+    refuse_ciphertexts(opened)
 
 
 def refuse_ciphertexts(opened: Opened) -> None:

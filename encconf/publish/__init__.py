@@ -12,9 +12,9 @@ import os
 from collections.abc import Callable, Mapping
 from types import ModuleType
 
-from encconf import api
+from encconf import api, formats
 from encconf.engine import opening, plaintext
-from encconf.engine.metadata import Opened, metadata_of
+from encconf.engine.metadata import Metadata, Opened
 from encconf.engine.recipients import Plan
 from encconf.errors import ConfigError, EncconfError, MasterKeyError, PublishError, UnmergedError, about
 from encconf.formats import emit
@@ -107,9 +107,14 @@ def in_bucket(kind: str, settings: Mapping[str, str | int], name: str) -> tuple[
     return str(settings[f"{kind}_bucket"]), f"{settings.get(f'{kind}_prefix', '')}{name}"
 
 
-def refuse_unmerged(text: str, format: str) -> None:
-    """Raise UnmergedError for a file whose merge is not finished, and NotEncryptedError for plaintext."""
-    unmerged = metadata_of(text, format).unmerged
+def refuse_unready(text: str, format: str) -> None:
+    """Raise UnmergedError for a file whose merge is not finished, and ProposalError for a proposal.
+
+    Raises NotEncryptedError for plaintext.
+    """
+    document = formats.scan_encrypted(text, formats.get(format))
+    opening.refuse_proposal(document)
+    unmerged = Metadata.of(document).unmerged
     if unmerged is not None:
         raise UnmergedError(unmerged, hint="resolve it with: encconf edit FILE")
 
@@ -126,9 +131,9 @@ def prepare(
     """Return what to publish for an encrypted text.  It is decrypted only if the destination needs that.
 
     ``rule`` replaces the destination's own rule for encrypting it.  Raises NotEncryptedError,
-    UnmergedError and whatever opening and encrypting raise.
+    UnmergedError, ProposalError and whatever opening and encrypting raise.
     """
-    refuse_unmerged(text, format)
+    refuse_unready(text, format)
     decrypted = destination.kind == "vault"
     rule = None if decrypted else rule or destination.rule
     if rule is None and not decrypted:

@@ -38,7 +38,7 @@ from encconf.keys import CONTEXT, TABLE, MasterKey, in_config_order, master_key,
 from encconf.record import Record
 from encconf.rules.grammar import Section, quoted, tree
 from encconf.rules.pattern import Pattern
-from encconf.rules.selection import DEFAULT, KINDS, Selection
+from encconf.rules.selection import DEFAULT, KINDS, PROPOSED, Selection
 from encconf.text.document import Leaf
 
 Notify = Callable[[str], None]
@@ -89,6 +89,10 @@ class Rule:
         derived = Rule.__new__(Rule)
         derived.__dict__ = {**vars(self), **changes}
         return derived
+
+    def for_proposal(self) -> Rule:
+        """Return the rule for a proposal for a file of this rule."""
+        return self.replace(selection=PROPOSED, selects=True)
 
     def selection_for(self, own: Selection) -> Selection:
         """Return the selection that an encrypted file should have; ``own`` is the one that it has.
@@ -165,12 +169,17 @@ def find_rule(
 
     >>> rule = find_rule("secrets.enc.yaml")  # doctest: +SKIP
 
+    The rule of a proposal (`proposal_name`) is that of the file that it is for, but it encrypts the
+    proposed value.
+
     ``also`` are other names of the file, which a rule may match too.  ``read`` is a cache: it keeps each
     configuration that was read, by path.  ``notify`` gets warnings about the configuration.  Raises
     NoConfigError, NoMatchingRuleError or ConfigError, also for a ``.sops.yaml`` of another user.
     """
     cwd = cwd or os.getcwd()
     target = os.fspath(path)
+    if file := proposed_file(target):
+        return find_rule(file, config=config, cwd=cwd, read=read, notify=notify).for_proposal()
     found = config if config is not None else find_config(target, cwd, notify=notify)
     if found is None:
         raise NoConfigError(f"no {NAME} was found for this file", hint="create one with encconf init")
@@ -592,7 +601,7 @@ class Destination:
         section.report(notices)
 
 
-# --- the names of a plaintext file and of the encrypted file next to it ---------------------------
+# --- the names of a plaintext file, of the encrypted file next to it, and of proposals -------------
 
 
 def encrypted_name(path: str) -> str:
@@ -613,3 +622,25 @@ def plain_name(path: str) -> str:
         return os.path.join(folder, ".env")
     stem, extension = os.path.splitext(path)
     return stem.removesuffix(".enc") + extension
+
+
+PROPOSAL = ".proposal-"
+"""What the names of proposals have in them."""
+_ID = 8
+
+
+def proposal_name(path: str, id: str) -> str:
+    """Return the name of a proposal for a file.  ``id`` has eight hexadecimal digits.
+
+    sops reads the file as JSON.  Patterns such as ``*.enc.yaml``, with which programs look for their files,
+    do not match it.
+    """
+    return f"{path}{PROPOSAL}{id}.json"
+
+
+def proposed_file(path: str) -> str:
+    """Return the file that a proposal is for, according to its name; "" for any other name."""
+    file, mark, rest = path.rpartition(PROPOSAL)
+    id, dot, extension = rest.partition(".")
+    is_id = len(id) == _ID and all(digit in "0123456789abcdef" for digit in id)
+    return file if mark and is_id and dot and extension == "json" and os.path.basename(file) else ""

@@ -178,6 +178,8 @@ DEFAULT = Selection("unencrypted_suffix", "_unencrypted")
 """The selection that sops uses if none is set."""
 EVERYTHING = Selection("unencrypted_suffix", "\n")
 """A selection that encrypts every value, since no key ends with a line break."""
+PROPOSED = Selection("encrypted_regex", "^value$")
+"""The selection of a proposal, whatever the rule says: file and path are readable, the value is not."""
 
 
 def _inherited(own: Callable[[Scope], bool]) -> Callable[[Scope], bool]:

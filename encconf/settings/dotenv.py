@@ -17,7 +17,7 @@ import sys
 from collections import ChainMap
 
 from encconf import formats
-from encconf.engine.opening import as_text, bounded, open_text
+from encconf.engine.opening import as_text, bounded, open_text, refuse_unloadable
 from encconf.engine.plaintext import plain_text
 from encconf.errors import EmitError, InputError, LimitError, about
 from encconf.formats import pydotenv, sniff
@@ -208,6 +208,7 @@ def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple
         return _lines(text)
     format = sniff.format_of(text, name)
     opened = open_text(text, format=format, credentials=credentials)
+    refuse_unloadable(opened)
     if formats.get(format).single_value:
         format = formats.of_inner(name)
         plain = plain_text(opened)

@@ -70,7 +70,7 @@ class Values(Record):
             text = fileio.read_text(file)
             format = self.input_type or sniff.format_of(text, file)
             opened = opening.open_text(text, format=format, credentials=self.credentials())
-            opening.refuse_ciphertexts(opened)
+            opening.refuse_unloadable(opened)
             whole = any(not rule.path for rule in self.rules)
             return _Open(changes.tree(opened), plaintext.plain_text(opened) if whole else "")
 

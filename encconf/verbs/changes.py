@@ -278,15 +278,20 @@ def _with(document: Document, *edits: tuple[Path, Any]) -> Document:
             writing.drop_plain(meant, path)
             tree_of_text.drop(root, path, writing)
             continue
-        if path[:1] == ("sops",):
-            raise AlreadyEncryptedError(
-                'the name "sops" is reserved for the sops block', hint="choose another name"
-            )
+        refuse_reserved(path)
         writing.check(path, value)
         path = settled(meant, path)
         meant = put_plain(meant, path, _stored(value, writing))
         tree_of_text.put(root, path, value, writing)
     return _checked(whole.text, meant, document.format)
+
+
+def refuse_reserved(path: Path) -> None:
+    """Raise AlreadyEncryptedError for a path in the place of the ``sops`` block."""
+    if path[:1] == ("sops",):
+        raise AlreadyEncryptedError(
+            'the name "sops" is reserved for the sops block', hint="choose another name"
+        )
 
 
 def _checked(text: str, meant: object, format: str) -> Document:

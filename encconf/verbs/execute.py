@@ -149,6 +149,7 @@ def _variable(text: str) -> str:
 
 def with_variables(options: Shell, front: Front, opened: opening.Opened, command: str) -> None:
     """Replace this process with a shell that runs a command with the top-level values of an opened file."""
+    opening.refuse_proposal(opened.document)
     given: dict[str, str] = {}
     for key, node in changes.tree(opened).items():
         if isinstance(node, (dict, list)):

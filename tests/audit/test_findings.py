@@ -26,7 +26,7 @@ from project import ROOT
 
 from encconf.audit.findings import KINDS, SEVERITIES, Ignored
 from encconf.git.merge import merge
-from encconf.rules.selection import Selection
+from encconf.rules.selection import PROPOSED, Selection
 from encconf.verbs import rekey
 
 PAGE = ROOT / "docs" / "reference" / "errors.md"
@@ -247,6 +247,16 @@ def killed_encrypted(repo: Repo) -> None:
     repo.write(".encconf-89ab4567", "")
 
 
+def proposed(repo: Repo, said: str = "a.enc.yaml") -> None:
+    sound(repo)
+    text = f'{{"proposal_for": "{said}", "path": "db.token", "value": "{SECRET}"}}\n'
+    repo.write("a.enc.yaml.proposal-0123abcd.json", seal(text, rule(selection=PROPOSED), format="json"))
+
+
+def proposed_for_another_file(repo: Repo) -> None:
+    proposed(repo, "b.enc.yaml")
+
+
 def old_sops(repo: Repo, version: str = "3.8.1") -> None:
     repo.rules("mac_only_encrypted: true")
     repo.write(".tool-versions", f"python 3.12.1\nsops {version}\n")
@@ -327,6 +337,8 @@ CASES: dict[str, tuple[Make, Make]] = {
     "rule-without-selection": (silent_rule, same_rule),
     "no-rule": (no_rule, sound),
     "no-driver": (no_driver, driven),
+    "proposal": (proposed, sound),
+    "bad-proposal": (proposed_for_another_file, proposed),
     "plain-twin": (twin, namesake),
     "private-key": (identity, public_keys),
     "leftover": (killed, killed_encrypted),

@@ -122,7 +122,7 @@ class Publishing(Batch):
         """Prepare the content to send.  Returns None for a dry run."""
         source = files.read(file, input_type=self._options.input_type)
         if self.dry_run:
-            publishing.refuse_unmerged(source.text, source.format)
+            publishing.refuse_unready(source.text, source.format)
             return None
         _, destination, _ = self.places[file]
         return publishing.prepare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from encconf.cli.command import CONFIG, Argument, Command, Option
+from encconf.cli.console import ask_for_value
 from encconf.cli.shared import (
     ALLOW_PLAINTEXT,
     CREDENTIALS,
@@ -11,9 +12,6 @@ from encconf.cli.shared import (
     KEYS,
     SELECTION,
 )
-from encconf.errors import UsageError
-from encconf.io import fileio
-from encconf.io.descriptors import is_terminal
 from encconf.verbs.set import Options, run
 
 TYPE_CHECKING = False
@@ -23,8 +21,10 @@ if TYPE_CHECKING:
 
 def set_value(options: Options, console: Console) -> None:
     """Set one value, which the user is asked for if the command line does not have it."""
-    run(options, console, _ask_for)
+    run(options, console, lambda path: ask_for_value(path, _EMPTY))
 
+
+_EMPTY = "to store an empty value, give it as an argument: ''"
 
 COMMAND = Command(
     "set",
@@ -62,25 +62,3 @@ COMMAND = Command(
         'encconf set --json secrets.enc.yaml users[] \'{"name": "carol"}\'',
     ],
 )
-
-
-def _ask_for(path: str) -> str:
-    """Ask for a value without showing it, or read all of stdin without its last line break.
-
-    Raises UsageError if the text is empty, which usually means that a variable is not set.
-    """
-    if is_terminal(0):
-        import getpass
-
-        try:
-            text = getpass.getpass(f"encconf: value of {path} (hidden): ")
-        except EOFError:
-            raise KeyboardInterrupt from None
-    else:
-        text = fileio.read_stdin().removesuffix("\n").removesuffix("\r")
-    if not text:
-        raise UsageError(
-            f"no value was given for {path}; nothing was changed",
-            hint="to store an empty value, give it as an argument: ''",
-        )
-    return text

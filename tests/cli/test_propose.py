@@ -1,0 +1,309 @@
+"""``encconf propose`` and ``encconf accept``: values from people without a key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from oracle import AgeKey, Sops
+from project import Project
+
+import encconf
+from encconf.errors import ProposalError
+from encconf.identities.credentials import Credentials
+from encconf.rules.config import find_rule
+
+from .terminal import Terminal
+
+FILE = "deploy/app.enc.yaml"
+PLAIN = "# the database\ndb:\n  password: hunter22\n  port: 5432\nusers: [alice, bob]\n"
+
+
+@pytest.fixture
+def shop(project: Project) -> Project:
+    """A repository whose rule matches only the file itself, not a proposal for it."""
+    rule = f"creation_rules:\n  - path_regex: ^deploy/.*\\.enc\\.\\w+$\n    age: {project.key.recipient}\n"
+    project.write(".sops.yaml", rule)
+    rule = find_rule(project.path(FILE), cwd=str(project.folder))
+    project.write(FILE, encconf.encrypt(PLAIN, rule))
+    project.git("init", "-q")
+    return project
+
+
+def commit(project: Project, author: str = "Bob <bob@example.com>") -> None:
+    project.git("add", "-A")
+    project.git("commit", "-qm", "x", f"--author={author}")
+
+
+KEYLESS = {"SOPS_AGE_KEY": ""}
+
+
+def propose(project: Project, path: str, value: str, *more: str, file: str = FILE) -> str:
+    """Propose a value without a key, and return the name of the proposal."""
+    before = set(proposals(project))
+    project.run("propose", *more, file, path, input=value, environ=KEYLESS)
+    (name,) = set(proposals(project)) - before
+    return name
+
+
+def proposals(project: Project) -> list[str]:
+    found = project.folder.rglob("*.proposal-*.json")
+    return sorted(str(path.relative_to(project.folder)) for path in found)
+
+
+def proposals_of(project: Project) -> list[str]:
+    """The paths that are proposed, in the order in which they are shown."""
+    return [json.loads(project.read(name))["path"] for name in proposals(project)]
+
+
+def plain(project: Project, file: str = FILE) -> str:
+    return project.run("decrypt", file).out
+
+
+class TestPropose:
+    def test_a_value_needs_no_key_and_changes_nothing_before_it_is_accepted(self, shop: Project) -> None:
+        before = shop.read(FILE)
+        name = propose(shop, "stripe.key", "sk-live-1234\n")
+        assert shop.read(FILE) == before
+        assert "sk-live-1234" not in shop.read(name)
+        assert plain(shop) == PLAIN
+        commit(shop)
+        done = shop.run("accept", "-y", FILE)
+        assert "stripe.key = **********\n  proposed: by Bob <bob@example.com> since 20" in done.out
+        assert "sk-live-1234" not in done.out + done.err
+        assert plain(shop) == PLAIN + "stripe:\n  key: sk-live-1234\n"
+        assert proposals(shop) == []
+
+    def test_it_says_what_is_there_already(self, shop: Project) -> None:
+        done = shop.run("propose", FILE, "db.port", input="5433", environ=KEYLESS)
+        assert "db.port has a value already, which the proposed one would replace" in done.err
+        done = shop.run("propose", FILE, "db.port", input="5434", environ=KEYLESS)
+        assert "db.port is proposed already: deploy/app.enc.yaml.proposal-" in done.err
+        done = shop.run("propose", FILE, "db.prot", input="1", environ=KEYLESS)
+        assert "db.prot does not exist yet: did you mean db.port?" in done.err
+
+    def test_what_could_not_be_accepted_is_refused(self, shop: Project) -> None:
+        for path, value, code, said in (
+            ("db", "x", 2, "db is a mapping, which no proposal replaces"),
+            ("users", "x", 2, "users is a list, which no proposal replaces"),
+            ("users[7]", "x", 1, "the list has 2 items"),
+            ("db.port.x", "x", 1, "db.port is a single value"),
+            ("", "x", 91, "a proposal is for one value"),
+            ("a", "", 1, "no value was given for a"),
+            ("sops.x", "x", 203, 'the name "sops" is reserved'),
+        ):
+            done = shop.run("propose", FILE, path, input=value, environ=KEYLESS, code=code)
+            assert said in done.err
+        assert proposals(shop) == []
+
+    def test_a_proposal_is_for_the_rule_s_recipients_and_never_for_those_of_the_block(
+        self, shop: Project
+    ) -> None:
+        stranger = AgeKey.generate()
+        entry = f"        - recipient: {stranger.recipient}\n          enc: x\n"
+        shop.write(FILE, shop.read(FILE).replace("    age:\n", f"    age:\n{entry}"))
+        assert stranger.recipient in shop.read(FILE)
+        assert stranger.recipient not in shop.read(propose(shop, "a", "sk-live-1234"))
+
+    def test_two_people_who_propose_do_not_conflict_in_git(self, shop: Project) -> None:
+        commit(shop)
+        shop.git("checkout", "-qb", "bob")
+        propose(shop, "a", "bob's")
+        commit(shop)
+        shop.git("checkout", "-q", "-")
+        propose(shop, "b", "carol's")
+        commit(shop, "Carol <carol@example.com>")
+        shop.git("merge", "-q", "bob")
+        done = shop.run("accept", "-y", FILE)
+        assert "by Bob" in done.out
+        assert "by Carol" in done.out
+        assert plain(shop).endswith("\na: bob's\nb: carol's\n") or plain(shop).endswith(
+            "b: carol's\na: bob's\n"
+        )
+
+    def test_sops_reads_a_proposal_like_any_file(self, shop: Project, sops: Sops) -> None:
+        name = propose(shop, "a.b", "sk-live-1234")
+        said = {"proposal_for": FILE, "path": "a.b", "value": "sk-live-1234"}
+        sops = sops.with_environ(shop.key.environ())
+        assert json.loads(sops.run("decrypt", str(shop.path(name)), input="").stdout) == said
+
+    def test_a_new_file_and_other_formats(self, shop: Project) -> None:
+        propose(shop, "db.password", "sk-live-1234", file="deploy/new.enc.toml")
+        propose(shop, "TOKEN", "sk-live-1234", file="deploy/new.enc.env")
+        for file, text in (
+            ("new.enc.toml", '[db]\npassword = "sk-live-1234"\n'),
+            ("new.enc.env", "TOKEN=sk-live-1234\n"),
+        ):
+            shop.run("accept", "-y", f"deploy/{file}")
+            assert plain(shop, f"deploy/{file}") == text
+
+    def test_a_value_as_json(self, shop: Project) -> None:
+        propose(shop, "users[]", '{"name": "carol", "pin": 1234}', "--json")
+        propose(shop, "db.port", "5433")
+        shop.run("accept", "-y", FILE)
+        found = encconf.loads(shop.read(FILE), credentials=Credentials.from_env(shop.environ))
+        assert found["users"][2] == {"name": "carol", "pin": 1234}
+        assert found["db"]["port"] == 5433
+
+
+class TestAccept:
+    def test_it_asks_for_each_and_keeps_what_is_refused(self, shop: Project) -> None:
+        propose(shop, "a", "sk-live-1234")
+        propose(shop, "b", "sk-live-5678")
+        terminal = Terminal(shop, "accept", "--show-values", FILE, environ={})
+        first = "sk-live-1234" if proposals_of(shop)[0] == "a" else "sk-live-5678"
+        terminal.wait_for("[y/N]")
+        terminal.type("y\r")
+        terminal.wait_for("[y/N]")
+        terminal.type("n\r")
+        assert terminal.end() == 0
+        assert first in plain(shop)
+        assert len(proposals(shop)) == 1
+
+    def test_without_a_terminal_it_needs_yes(self, shop: Project) -> None:
+        propose(shop, "a", "sk-live-1234")
+        done = shop.run("accept", FILE, code=1)
+        assert "use --yes" in done.err
+        assert "a = **********" in done.out
+        assert plain(shop) == PLAIN
+
+    def test_as_json_and_without_changes(self, shop: Project) -> None:
+        name = propose(shop, "db.port", "5433")
+        done = json.loads(shop.run("accept", "-n", "--json", FILE).out)
+        assert done == {
+            "file": FILE,
+            "proposals": [{
+                "proposal": name, "path": "db.port", "state": "replaces",
+                "author": None, "since": None, "commit": None, "error": None,
+            }],
+        }  # fmt: skip
+        shown = json.loads(shop.run("accept", "-n", "--json", "--show-values", FILE).out)
+        assert shown["proposals"][0]["value"] == "5433"
+        assert json.loads(shop.run("accept", "--json", "deploy/other.enc.yaml").out)["proposals"] == []
+        assert proposals(shop) == [name]
+
+    def test_some_of_them_by_path_or_name(self, shop: Project) -> None:
+        first, second, third = (
+            propose(shop, "a", "sk-live-1"),
+            propose(shop, "a", "sk-live-2"),
+            propose(shop, "b", "x3"),
+        )
+        done = shop.run("accept", "-y", FILE, code=2)
+        assert f"{second} is for the same value" in done.out
+        assert plain(shop) == PLAIN + "b: x3\n"
+        shop.run("accept", "-y", FILE, second)
+        assert plain(shop) == PLAIN + "b: x3\na: sk-live-2\n"
+        assert proposals(shop) == [first]
+        assert third not in proposals(shop)
+        assert "nothing is proposed for nope" in shop.run("accept", "-y", FILE, "nope", code=1).err
+
+    def test_what_a_stranger_can_do_to_a_proposal(self, shop: Project) -> None:
+        """Turn it to another path or file, read along, or write a value that everybody can read."""
+        name = propose(shop, "db.test_password", "sk-live-1234")
+        text, stranger = shop.read(name), AgeKey.generate()
+        tree = json.loads(text)
+        entry = {"recipient": stranger.recipient, "enc": "x"}
+        open_block = {**tree["sops"], "encrypted_regex": "^nothing$"}
+        for said, changed in (
+            ("MAC mismatch", text.replace("db.test_password", "db.password")),
+            ("for another file: deploy/b.enc.yaml", text.replace(FILE, "deploy/b.enc.yaml")),
+            (
+                "who know the value: age " + stranger.recipient,
+                {**tree, "sops": {**tree["sops"], "age": [*tree["sops"]["age"], entry]}},
+            ),
+            ("MAC mismatch", {**tree, "value": "sk-test", "sops": open_block}),
+            ("not the content of one", {**tree, "more": "x"}),
+        ):
+            shop.write(name, changed if isinstance(changed, str) else json.dumps(changed, indent=2))
+            assert said in shop.run("accept", "-n", FILE).out
+        shop.run("accept", "-y", FILE, code=2)
+        assert plain(shop) == PLAIN
+        shop.path(name).unlink()
+        shop.path(name).symlink_to(shop.home / "elsewhere")
+        assert "it is a symbolic link" in shop.run("accept", "-y", FILE, code=3).err
+
+    def test_a_proposal_of_another_folder_is_not_accepted(self, shop: Project) -> None:
+        """Somebody copies the proposal for the test server's file to the production server's."""
+        shop.write("deploy/prod/app.enc.yaml", shop.read(FILE))
+        name = propose(shop, "db.password", "sk-live-1234")
+        there = shop.path("deploy/prod") / Path(name).name
+        there.write_text(shop.read(name))
+        done = shop.run("accept", "-y", "deploy/prod/app.enc.yaml", code=2)
+        assert "it was made for another file: deploy/app.enc.yaml" in done.err
+
+    def test_it_stays_if_the_value_would_replace_a_mapping_by_now(self, shop: Project) -> None:
+        name = propose(shop, "stripe", "sk-live-1234")
+        shop.run("set", FILE, "stripe.key", "x")
+        done = shop.run("accept", "-y", FILE, code=2)
+        assert "stripe is a mapping, which no proposal replaces" in done.err
+        assert proposals(shop) == [name]
+
+
+class TestNothingElseUsesIt:
+    def test_programs_do_not_load_it(self, shop: Project) -> None:
+        name = propose(shop, "a", "sk-live-1234")
+        shop.write(".sops.yaml", shop.read(".sops.yaml") + "destination_rules:\n  - s3_bucket: b\n")
+        for words in (
+            ["exec", name, "--", "env"],
+            ["export", "--format", "json", name],
+            ["exec-env", name, "env"],
+            ["publish", "-n", name],
+        ):
+            done = shop.run(*words, code=2)
+            assert "the file is a proposal" in done.err
+            assert "sk-live-1234" not in done.out
+        with pytest.raises(ProposalError, match="is a proposal"):
+            encconf.load_config(shop.path(name), credentials=Credentials.from_env(shop.environ))
+        assert shop.run("get", name, "value").out == "sk-live-1234"
+
+    def test_updatekeys_and_rotate_follow_the_rule_of_the_file(self, shop: Project) -> None:
+        name = propose(shop, "a", "sk-live-1234")
+        other = AgeKey.generate()
+        rules = shop.read(".sops.yaml")
+        shop.write(".sops.yaml", rules.replace("    age: ", f"    age: {other.recipient},"))
+        assert "keys-differ" in shop.run("check", ".", code=1).out
+        shop.run("updatekeys", "-y", "-r", ".")
+        shop.run("rotate", "-r", ".")
+        assert other.recipient in shop.read(name)
+        shop.run("accept", "-y", FILE)
+        assert plain(shop) == PLAIN + "a: sk-live-1234\n"
+
+
+class TestCheck:
+    def test_it_lists_proposals(self, shop: Project) -> None:
+        name = propose(shop, "a", "sk-live-1234")
+        commit(shop)
+        done = shop.run("check")
+        assert f"{name}" in done.out
+        assert "a is proposed for deploy/app.enc.yaml, by Bob <bob@example.com> since 20" in done.out
+        assert "encconf accept deploy/app.enc.yaml" in done.out
+        shop.run("check", "--strict", "--verify")
+
+    def test_wrong_recipients_are_an_error(self, shop: Project) -> None:
+        name = propose(shop, "a", "sk-live-1234")
+        stranger = AgeKey.generate()
+        tree = json.loads(shop.read(name))
+        tree["sops"]["age"].append({**tree["sops"]["age"][0], "recipient": stranger.recipient})
+        shop.write(name, json.dumps(tree, indent=2))
+        done = shop.run("check", ".", code=1)
+        assert "[keys-differ]" in done.out
+        assert "The others know the value" in done.out
+
+    def test_what_cannot_be_accepted_is_an_error(self, shop: Project) -> None:
+        name = propose(shop, "a", "sk-live-1234")
+        text = shop.read(name)
+        for said, changed in (
+            ("is not encrypted", '{"password": "x"}'),
+            ("it was made for another file", text.replace("app.enc", "b.enc")),
+            ("not the content of one", text.replace('"path"', '"paths"')),
+        ):
+            shop.write(name, changed)
+            done = shop.run("check", ".", code=1)
+            assert "[bad-proposal]" in done.out
+            assert said in done.out
+
+    def test_a_proposal_under_another_name(self, shop: Project) -> None:
+        name = propose(shop, "a", "sk-live-1234")
+        shop.path(name).rename(shop.path("deploy/extra.enc.json"))
+        assert "under another name" in shop.run("check", ".", code=1).out
