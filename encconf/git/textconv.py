@@ -82,6 +82,7 @@ def reason_of(error: Exception) -> str:
 
 def _decrypted(data: bytes, path: str, keys: KnownKeys, credentials: Credentials | None) -> bytes:
     from encconf.engine import opening, plaintext
+    from encconf.errors import UnmergedError
     from encconf.identities.credentials import Credentials
     from encconf.io import fileio
 
@@ -90,7 +91,19 @@ def _decrypted(data: bytes, path: str, keys: KnownKeys, credentials: Credentials
         credentials.prompt = None
     credentials.cache = keys
     format = sniff.format_of(data, path)
-    opened = opening.open_text(fileio.decode(data), format=format, credentials=credentials)
+    text = fileio.decode(data)
+    try:
+        opened = opening.open_text(text, format=format, credentials=credentials)
+    except UnmergedError:
+        from encconf.engine.metadata import CONFLICT, metadata_of
+
+        if CONFLICT not in metadata_of(text, format).unknown:
+            raise
+        from encconf.git.conflict import open_conflict
+        from encconf.merge import mark
+
+        conflict = open_conflict(text, format=format, credentials=credentials)
+        return fileio.encode(mark(conflict.merged, conflict.labels)[0])
     return fileio.encode(plaintext.plain_text(opened))
 
 

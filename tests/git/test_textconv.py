@@ -69,6 +69,33 @@ class TestDiff:
         repository.environ["SOPS_AGE_KEY"] = AgeKey.generate().identity
         assert '+    password: "ENC[' in repository.git("diff", "secrets.enc.yaml")
 
+    def test_a_conflict_is_plain(self, repository: Project) -> None:
+        repository.git("switch", "-qc", "other")
+        repository.run("set", "secrets.enc.yaml", "db.port", "1")
+        repository.git("commit", "-qam", "theirs")
+        repository.git("switch", "-q", "main")
+        repository.run("set", "secrets.enc.yaml", "db.port", "2")
+        repository.git("commit", "-qam", "ours")
+        repository.git("merge", "other", code=1)
+        lines = repository.git("diff").splitlines()
+        start = next(number for number, line in enumerate(lines) if line.startswith("++<"))
+        assert lines[start : start + 7] == [
+            "++<<<<<<< HEAD",
+            " +    port: 2",
+            "++||||||| base",
+            "++    port: 5432",
+            "++=======",
+            "+     port: 1",
+            "++>>>>>>> other",
+        ]
+        assert "ENC[" not in "".join(lines)
+
+    def test_a_changed_conflict_is_shown_encrypted(self, repository: Project) -> None:
+        """Anyone could have changed it, and its MAC would not say so otherwise."""
+        self.test_a_conflict_is_plain(repository)
+        repository.write("secrets.enc.yaml", repository.read("secrets.enc.yaml").replace("free", "FREE"))
+        assert '++    password: "ENC[' in repository.git("diff")
+
     def test_a_file_that_was_plain_before(self, repository: Project) -> None:
         repository.write("x.enc.yaml", PLAIN)
         repository.git("add", ".")
