@@ -432,13 +432,14 @@ class Change:
     ``kind`` is ``added``, ``removed``, ``changed``, ``moved``, ``cleared`` (it was encrypted, and is
     plaintext now) or ``sealed`` (the other way round).  ``certain`` is False if only the ciphertext is known
     to differ.  ``old`` and ``new`` are its paths, or None on a side without the value.  ``document`` is the
-    number (from 0) of the YAML document.  ``types`` are the types before and after, or "".
+    number (from 0) of the YAML document.  ``kinds`` are the types of sops before and after, or "", and
+    ``types`` are these in words.
     ``same`` says that the value itself is known to be unchanged.  ``lost`` says that a ciphertext was moved
     to a place where it cannot be decrypted.
     """
 
     __slots__ = (
-        "certain", "document", "kind", "lost", "new", "new_value", "old", "old_value", "same", "types",
+        "certain", "document", "kind", "kinds", "lost", "new", "new_value", "old", "old_value", "same",
     )  # fmt: skip
 
     def __init__(self, kind: str, old: Item | None, new: Item | None, *, same: bool = False) -> None:
@@ -454,7 +455,7 @@ class Change:
         self.old = old.path if old else None
         self.new = new.path if new else None
         self.document = (new or old).document  # type: ignore[union-attr]
-        self.types = (_type(old), _type(new))
+        self.kinds = (old.type if old else "", new.type if new else "")
         self.old_value = old.value if old and old.readable else None
         self.new_value = new.value if new and new.readable else None
 
@@ -462,6 +463,12 @@ class Change:
     def path(self) -> Path:
         """The path of the value now, or its former path if it was removed."""
         return self.new or self.old or ()
+
+    @property
+    def types(self) -> tuple[str, str]:
+        """The types before and after in words, or ""."""
+        old, new = (_TYPES.get(kind, kind) for kind in self.kinds)
+        return old, new
 
     @property
     def retyped(self) -> bool:

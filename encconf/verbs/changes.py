@@ -35,6 +35,7 @@ from encconf.text import tree as tree_of_text
 from encconf.text.document import Document, Value, content_of
 from encconf.text.path import Path, spell
 from encconf.text.printable import listed
+from encconf.verbs.effects import effect_of
 from encconf.verbs.reencrypt import encrypt_again
 
 TYPE_CHECKING = False
@@ -44,9 +45,11 @@ if TYPE_CHECKING:
     from encconf.engine.admission import Admission
     from encconf.formats.writing import Writing
     from encconf.text.tree import Plain
+    from encconf.verbs.effects import Effect
 
     Notify = Callable[[str], None]
     Check = Callable[[Opened, str, str], None]
+    Review = Callable[[Effect], None]
 
 _MOST = 2_000_000  # values to remove at once, times the values of the file: about half a second
 
@@ -115,6 +118,7 @@ def change(
     ignore_mac: bool = False,
     admission: Admission | None = None,
     check: Check | None = None,
+    review: Review | None = None,
     notify: Notify | None = None,
 ) -> str:
     """Return the encrypted text after edits, or the same text if the edits change nothing.
@@ -126,7 +130,8 @@ def change(
 
     With ``ignore_mac`` the MAC is not checked, and the file gets a new data key.  If a data key is wrapped,
     the ``admission`` decides for whom.  ``check`` is called before anything is encrypted, with the opened
-    text and the plaintext before and after, and may raise.
+    text and the plaintext before and after, and may raise.  ``review`` is called with what each edit does,
+    before it is made, and may raise.
 
     Raises PathNotFoundError for a path that cannot exist, EmitError for a value that the format cannot hold
     there, and whatever opening, checking and encrypting raise.
@@ -138,7 +143,7 @@ def change(
             text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
         )
     document = opened.document
-    before, after = _edited(opened, edits)
+    before, after = _edited(opened, edits, review)
     changes = after.text != before
     if check is not None and changes:
         check(opened, before, after.text)
@@ -178,7 +183,7 @@ def update(
     )
 
 
-def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Document]:
+def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]], review: Review | None) -> tuple[str, Document]:
     """Return the plaintext before the edits, and the document after them."""
     wanted = [
         (path, _as_before(opened, path, value.text) if isinstance(value, AsBefore) else value)
@@ -187,22 +192,22 @@ def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]]) -> tuple[str, Doc
     near = plaintext.moved_document(opened)
     if near is not None:
         try:
-            return near.text, _made(near, wanted)
+            return near.text, _made(near, wanted, review)
         except EmitError:  # the exact plaintext may spell a value differently, such as a number
             pass
     before = plaintext.text_to_change(opened)
-    return before, _made(formats.scan_any(before, opened.document.format), wanted)
+    return before, _made(formats.scan_any(before, opened.document.format), wanted, review)
 
 
-def _made(document: Document, edits: Sequence[tuple[Path, Any]]) -> Document:
+def _made(document: Document, edits: Sequence[tuple[Path, Any]], review: Review | None) -> Document:
     """Return the document after edits, made at once, or in parts if one depends on the layout of another."""
     try:
-        return _with(document, *edits)
+        return _with(document, *edits, review=review)
     except EmitError:
         half = len(edits) // 2
         if not half:
             raise
-        return _made(_made(document, edits[:half]), edits[half:])
+        return _made(_made(document, edits[:half], review), edits[half:], review)
 
 
 def place(document: Document, path: Path) -> Path:
@@ -256,7 +261,7 @@ def drop(text: str, *paths: Path, format: str) -> str:
     return _with(formats.scan_any(text, format), *((path, REMOVED) for path in paths)).text
 
 
-def _with(document: Document, *edits: tuple[Path, Any]) -> Document:
+def _with(document: Document, *edits: tuple[Path, Any], review: Review | None = None) -> Document:
     """Return the document after edits, whose values may be `REMOVED`.  Raises what `change` raises."""
     meant = _values(document)
     writing = formats.writing_of(document.format)
@@ -275,12 +280,16 @@ def _with(document: Document, *edits: tuple[Path, Any]) -> Document:
                 raise missing(())
             find(meant, path)
             path = settled(meant, path)
+            if review is not None:
+                review(effect_of(meant, path, None, removed=True))
             writing.drop_plain(meant, path)
             tree_of_text.drop(root, path, writing)
             continue
         refuse_reserved(path)
         writing.check(path, value)
-        path = settled(meant, path)
+        named, path = path, settled(meant, path)
+        if review is not None:
+            review(effect_of(meant, path, value, named=named))
         meant = put_plain(meant, path, _stored(value, writing))
         tree_of_text.put(root, path, value, writing)
     return _checked(whole.text, meant, document.format)

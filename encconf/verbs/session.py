@@ -35,6 +35,7 @@ from encconf.text.printable import counted, listed, quoted
 from encconf.verbs import checks, files
 from encconf.verbs.edit import Draft
 from encconf.verbs.editor import editor_command, run_editor
+from encconf.verbs.effects import between, report
 from encconf.verbs.rule import Selecting
 
 TYPE_CHECKING = False
@@ -97,8 +98,12 @@ def run(options: Options, front: Front) -> None:
         draft.check = checks.refuse_plaintext(file, config, allowed=allowed, warn=front.warn)
     with about(file, instead=path):
         fileio.check_writable(path)
-    Session(front, file, path, draft, enc, unfinished=unfinished).run()
-    front.note(f"wrote {file}")
+    session = Session(front, file, path, draft, enc, unfinished=unfinished)
+    session.run()
+    if enc is None:
+        front.note(f"created {file}")
+    else:
+        front.note(report(f"wrote {file}", between(file, draft.text, session.edited, draft.format)))
 
 
 def _open(
@@ -162,7 +167,7 @@ class Session(Record):
     """One session in the editor: a draft, until it is written.
 
     ``enc`` is the text of the file now, None if there is no file.  An ``unfinished`` file is written even if
-    the user changed nothing.
+    the user changed nothing.  ``edited`` is the text that was written at last.
     """
 
     front: Front
@@ -171,6 +176,7 @@ class Session(Record):
     draft: Draft
     enc: str | None = None
     unfinished: bool = False
+    edited: str = ""
 
     def run(self) -> str:
         """Run the editor until its text can be encrypted, write the result if ``path`` is set, and return it.
@@ -193,6 +199,7 @@ class Session(Record):
                     if edited == self.draft.text and not self.unfinished:
                         at_once = time.monotonic() - started < 1 and self.front.can_ask()
                         raise NotModifiedError("nothing was changed", hint=_WAIT if at_once else None)
+                    self.edited = edited
                     return self._written(edited)
                 except NotModifiedError as error:
                     raise error.about(self.file) from None

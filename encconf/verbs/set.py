@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from encconf import api, formats
 from encconf.engine.admission import Admission
@@ -14,11 +14,13 @@ from encconf.rules.config import find_rule
 from encconf.text.document import Document
 from encconf.text.path import Path, parse
 from encconf.verbs import changes, checks, files
+from encconf.verbs.effects import report
 from encconf.verbs.rule import Selecting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.text.tree import Plain
+    from encconf.verbs.effects import Effect
     from encconf.verbs.front import Front
 
 
@@ -30,6 +32,7 @@ class Options(Selecting):
     value: str | None = None
     json: bool = False
     string: bool = False
+    force: bool = False
     allow_plaintext: bool = False
     ignore_mac: bool = False
     input_type: str | None = None
@@ -75,6 +78,7 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
         config=options.config,
         allow_plaintext=options.allow_plaintext,
         ignore_mac=options.ignore_mac,
+        force=options.force,
         make=make,
     )
 
@@ -88,10 +92,20 @@ def change_value(
     config: str | None,
     allow_plaintext: bool = False,
     ignore_mac: bool,
+    force: bool = False,
     make: Callable[[str], str] | None = None,
 ) -> None:
-    """Set or remove one value.  ``make`` returns the text of a file that does not exist, given its format."""
+    """Set or remove one value.  ``make`` returns the text of a file that does not exist, given its format.
+
+    Without ``force``, raises ReplacesError if that would replace a whole mapping or list, or a value by one.
+    """
     target = fileio.resolve(file)
+    done: list[str] = []
+
+    def review(effect: Effect) -> None:
+        if not force:
+            effect.refuse_to_replace()
+        done[:] = [str(effect)]
 
     def change() -> None:
         with about(file, instead=target):
@@ -112,9 +126,10 @@ def change_value(
                     ignore_mac=ignore_mac,
                     admission=admission,
                     check=check,
+                    review=review,
                     notify=front.warn,
                 )
-        write_changed(front, file, target, old, enc)
+        write_changed(front, file, target, old, enc, done)
 
     files.in_turn(target, change)
 
@@ -132,11 +147,13 @@ def scan_to_change(
     return document, admission
 
 
-def write_changed(front: Front, file: str, target: str, old: str | None, enc: str) -> None:
-    """Write a file, unless it is up to date."""
+def write_changed(
+    front: Front, file: str, target: str, old: str | None, enc: str, done: Sequence[str] = ()
+) -> None:
+    """Write a file, unless it is up to date, and say what was ``done``."""
     if enc == old:
         front.note(f"{file} is up to date")
         return
     with about(file, instead=target):
         fileio.write_atomic(target, enc, replacing=old)
-    front.note(f"wrote {file}")
+    front.note(report(f"wrote {file}" if old is not None else f"created {file}", done))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from encconf.errors import EmptyDocumentError, MissingFileError, about
 from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
-from encconf.text.printable import counted
 from encconf.verbs import changes, checks, files
+from encconf.verbs.effects import between, report
 from encconf.verbs.set import scan_to_change, write_changed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.engine.opening import Opened
     from encconf.verbs.front import Front
 
 
@@ -38,6 +39,13 @@ def run(options: Options, front: Front) -> None:
             "the new plaintext is empty; nothing was changed",
             hint="to remove all values, use encconf edit FILE",
         ).about(file)
+    before: list[str] = []
+    refuse = checks.refuse_plaintext(file, config, allowed=allowed, warn=front.warn)
+
+    def check(opened: Opened, old: str, new: str) -> None:
+        before[:] = [old]
+        refuse(opened, old, new)
+
     with about(file):
         document, admission = scan_to_change(front, file, source.text, format, config)
         enc = changes.update(
@@ -46,12 +54,12 @@ def run(options: Options, front: Front) -> None:
             plain,
             credentials=front.credentials(),
             admission=admission,
-            check=checks.refuse_plaintext(file, config, allowed=allowed, warn=front.warn),
+            check=check,
             notify=front.warn,
         )
+    done = between(file, before[0], plain, format) if before else []
     if options.dry_run and enc != source.text:
-        changed = len(set(enc.splitlines()) - set(source.text.splitlines()))
-        front.note(f"{file}: {counted(changed, 'line')} would change")
+        front.note(report(f"would write {file}", done))
         return
     assert source.path is not None, "update takes no stdin"
-    write_changed(front, file, source.path, source.text, enc)
+    write_changed(front, file, source.path, source.text, enc, done)

@@ -28,7 +28,7 @@ class TestEditing:
         old = sealed.read("secrets.enc.yaml")
         done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor('sed -i s/hunter2/hunter3/ "$1"'))
         assert done.out == ""
-        assert done.err == "encconf: wrote secrets.enc.yaml\n"
+        assert done.err == "encconf: wrote secrets.enc.yaml: changed db.password\n"
         new = sealed.read("secrets.enc.yaml")
         assert "password" in changed_lines(old, new)
         assert set(changed_lines(old, new)) <= {"password", "mac", "lastmodified"}
@@ -169,7 +169,7 @@ class TestNewFile:
     def test_it_starts_from_an_example(self, project: Project, name: str) -> None:
         project.rules()
         done = project.run("edit", name, environ=project.editor("sed -i 's/change me/hunter2/' \"$1\""))
-        assert done.err == f"encconf: wrote {name}\n"
+        assert done.err == f"encconf: created {name}\n"
         assert "hunter2" in project.run("decrypt", name).out
         assert "hunter2" not in project.read(name)
         assert Sops(project.key.environ()).decrypt(project.read(name), name.rpartition(".")[2])

@@ -34,8 +34,9 @@ COMMAND = Command(
     history. Empty input is an error; for an empty value, pass ''.
 
     VALUE is stored as a string. But if it looks like a number or a boolean and replaces one, it stays one.
-    The path users[] appends an item to a list. If FILE does not exist, it is created for the keys in
-    .sops.yaml or in the options.
+    The path users[] appends an item to a list. To replace a whole mapping or list by a value, or a value by
+    one, use --force. encconf says what was changed or added, without values. If FILE does not exist, it is
+    created for the keys in .sops.yaml or in the options.
     """,
     Options,
     set_value,
@@ -47,6 +48,7 @@ COMMAND = Command(
     options=[
         Option("--json", help="Parse VALUE as JSON: a number, a list, a mapping …"),
         Option("--string", help="Treat VALUE as a string, whatever it looks like."),
+        Option("--force", help="Replace a whole mapping or list by a value, or a value by one."),
         ALLOW_PLAINTEXT,
         IGNORE_MAC,
         INPUT_TYPE,

@@ -1,0 +1,64 @@
+"""What a change of a file did, in words.  tests/transcripts/values.txt shows the commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from encconf.errors import ReplacesError
+from encconf.verbs.effects import between, effect_of, report
+
+STR, INT, NULL = ("str", b"x"), ("int", b"1"), ("null", None)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "format", "said"),
+    [
+        ("a: 1\nb: x\n", "b: x\n", "yaml", ["removed a"]),
+        ("a: 1\n", "a: x\n", "yaml", ["changed a (int → str)"]),
+        ("a: 1\n", "a: 1.5\n", "yaml", ["changed a (int → float)"]),
+        ("l: [one, two, three]\n", "l: [zero, one, two, three]\n", "yaml", ["added l[0]"]),
+        ("a: a-long-value\n", "b: a-long-value\n", "yaml", ["moved a to b"]),
+        ("a: 1\n", "# why\na: 1\n", "yaml", ["added 1 comment"]),
+        ("a: 1\n", "a:   1\n", "yaml", ["changed the layout only"]),
+        ("A=1\n", "A=x\nB=2\n", "dotenv", ["changed A", "added B"]),
+        ("one", "two", "binary", ["changed data"]),
+    ],
+)
+def test_two_texts(before: str, after: str, format: str, said: list[str]) -> None:
+    assert between("f", before, after, format) == said
+
+
+def test_many_changes_are_counted() -> None:
+    said = report("wrote f", [f"added k{number}" for number in range(30)])
+    assert len(said.splitlines()) == 12
+    assert said.endswith("\n  and 20 more")
+
+
+def test_keys_that_differ_in_their_number_are_not_similar() -> None:
+    assert str(effect_of({"KEY_1": STR}, ("KEY_2",), "x")) == "added KEY_2"
+    assert str(effect_of({"DB_HOST": STR}, ("DB_PORT",), "x")) == "added DB_PORT"
+    assert str(effect_of({"DB_PORT": STR}, ("DB_PROT",), "x")) == "added DB_PROT (similar: DB_PORT)"
+
+
+@pytest.mark.parametrize(
+    ("tree", "path", "value"),
+    [
+        ({"a": {"b": STR}}, ("a",), "x"),
+        ({"a": [STR]}, ("a",), {"b": 1}),
+        ({"a": STR}, ("a",), {"b": 1}),
+        ({"a": STR}, ("a", "b"), "x"),
+        ({"a": INT}, ("a", 0), "x"),
+    ],
+)
+def test_nothing_is_replaced_by_something_of_another_kind(
+    tree: object, path: tuple[str, ...], value: object
+) -> None:
+    with pytest.raises(ReplacesError):
+        effect_of(tree, path, value).refuse_to_replace()
+
+
+@pytest.mark.parametrize("old", [NULL, {}, []])
+def test_what_is_empty_can_be_replaced(old: object) -> None:
+    for path, value in ((("a", "b"), "x"), (("a",), "x"), (("a",), {"b": 1})):
+        if old == NULL or len(path) == 1:
+            effect_of({"a": old}, path, value).refuse_to_replace()
