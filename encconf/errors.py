@@ -335,6 +335,9 @@ class KeyAccessError(EncconfError):
     """Whether a key that should have worked failed."""
 
 
+SOMEBODY = "somebody who can open the files"
+"""Who can add a recipient.  The command line puts the names from ``.sops.yaml`` in its place."""
+
 NO_IDENTITY = "no matching identity"
 """What the message says about an age recipient for which this machine has no identity."""
 

@@ -51,8 +51,8 @@ class Difference:
     many of how many key groups are needed), ``selection`` (None if a side is not encrypted) and ``encrypted``
     are pairs: before and after.
     ``comments`` are the numbers of changed, added and removed comments.  ``notes`` say what could not be
-    compared, and ``reasons`` why a side was not opened.  ``keyed`` says that values were compared, not
-    ciphertexts.  ``one_file`` says that both sides are versions of the same file.
+    compared, ``reasons`` why a side was not opened, and ``advice`` what to do about it.  ``keyed`` says that
+    values were compared, not ciphertexts.  ``one_file`` says that both sides are versions of the same file.
     """
 
     old: Side
@@ -73,6 +73,7 @@ class Difference:
     resealed: bool = False
     notes: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    advice: str | None = None
 
     @property
     def differs(self) -> bool:
@@ -143,6 +144,7 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
     found.keyed = before.readable and after.readable
     for content in (before, after):
         found.reasons += content.reasons
+        found.advice = found.advice or content.advice
         found.notes += content.notes
     found.changes = Pairing(before, after, by_value=found.keyed).run()
     _compare_blocks(found, before, after)
@@ -354,6 +356,7 @@ class Content:
         self.opened: opening.Opened | None = None
         self.readable = True
         self.reasons: list[str] = []
+        self.advice: str | None = None
         self.notes: list[str] = []
         self.items: list[Item] = []
         self.comments: list[tuple[str, str, str | None]] = []  # place, text, ciphertext
@@ -408,6 +411,7 @@ class Content:
                 self.opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
         except KeyAccessError as error:
             self.reasons.append(f"{self.side.label}: {error.message.partition(chr(10))[0]}")
+            self.advice = error.hint
         except (DecryptError, MetadataError) as error:
             self.notes.append(f"{self.side.label}: {error.message}")
 

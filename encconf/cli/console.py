@@ -15,7 +15,7 @@ import os
 import sys
 import time
 
-from encconf.errors import EncconfError, UsageError
+from encconf.errors import SOMEBODY, EncconfError, UsageError
 from encconf.io.descriptors import is_terminal
 from encconf.text.printable import no_command, one_line, printable, quoted, visible
 
@@ -163,6 +163,10 @@ class Console:
 def hint_of(error: EncconfError) -> str:
     """Return the hint of an error, with the name of its file in place of FILE in encconf commands."""
     hint, file = error.hint or "", error.file
+    if SOMEBODY in hint:
+        from encconf.verbs.people import with_names
+
+        hint = with_names(hint, file)
     if " FILE" not in hint or not file or not os.path.exists(file):
         return hint
     import re

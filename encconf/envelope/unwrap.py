@@ -59,7 +59,7 @@ def open_data_key(
                 group.retry_age()
             continue
         if not wave:
-            raise _no_access(tried, needed)
+            raise _no_access(tried, needed, credentials)
         for group in wave:
             group.open_here()
         races = [turns for group in wave if (turns := group.take_services())]
@@ -190,51 +190,62 @@ def _ask_services(races: Sequence[Sequence[tuple[Group, WrappedKey]]], credentia
 
 # --- the report ----------------------------------------------------------------------------------
 
-_ASK = (
-    "ask someone who can open the file to add your recipient to .sops.yaml and run: encconf updatekeys FILE"
-)
 
+def _no_access(groups: Sequence[Group], quorum: int, credentials: Credentials) -> KeyAccessError:
+    """Return the error for a file of which fewer than ``quorum`` groups could be opened.
 
-def _no_access(groups: Sequence[Group], quorum: int) -> KeyAccessError:
-    """Return the error for a file of which fewer than ``quorum`` groups could be opened."""
+    Its hint depends on what failed: a key that should have worked, or none was a key of the user.
+    """
     failed = [failure for group in groups for failure in group.failures]
+    causes = {
+        error.message.split("\n")[0]: (key, error)
+        for key, error in failed
+        if not isinstance(error, NotMyKeyError)
+    }
+    temporary = bool(causes) and all(is_temporary(error) for _, error in causes.values())
+    why, hint = "none of your keys opens this file", credentials.advice
+    foreign = {key.TYPE for key, error in failed if isinstance(error, NotMyKeyError)}
+    own_failed = any(key.TYPE in _HELD for key, _ in causes.values())
+    if foreign & _HELD and not own_failed and not temporary and hint is None:
+        from encconf.keys.own import Own
+
+        own = Own.of(credentials, commands=False, pgp="pgp" in foreign)
+        why, hint = own.state if not causes else why, own.advice()
+    if temporary:
+        hint = "try again when the service can be reached"
+    elif causes and credentials.advice is None:
+        said = [error.hint for _, error in causes.values() if error.hint]
+        correct = said[0] if len(causes) == 1 and said else "correct what failed above"
+        hint = f"{correct}; or {hint}" if hint else correct
     if not failed:
-        why, lines = "the file has no master keys", []
+        why, lines = "the file has no master keys, so no key opens it", []
     elif quorum == 1:
-        why = f"none of its {len(failed)} master keys could be used"
-        if len(failed) == 1:
-            why = "its only master key could not be used"
-        lines = lines_of(failed, "  ")
+        lines = lines_of(failed, "  ", hints=len(causes) != 1)
     else:
         opened = sum(group.by is not None for group in groups)
-        why = f"it needs {quorum} of its {len(groups)} key groups, and {opened} could be opened"
+        why = f"your keys open {opened} of its {len(groups)} key groups, and it needs {quorum}"
         lines = []
         for number, group in enumerate(groups, 1):
             if group.by is None:
                 lines += [f"  group {number}: not opened", *lines_of(group.failures, "    ")]
             else:
                 lines.append(f"  group {number}: opened by {group.by.TYPE} {group.by.label}")
-    hint = _ASK
-    causes = {
-        error.message.split("\n")[0]: error for _, error in failed if not isinstance(error, NotMyKeyError)
-    }
-    temporary = bool(causes) and all(map(is_temporary, causes.values()))
-    if temporary:
-        hint = "try again when the service can be reached"
-    elif causes:
-        hint = f"fix what failed above, or {_ASK}"
     if len(causes) == 1:  # people read only the first line, so it repeats the cause
-        why = f"{next(iter(causes))} ({why})"
-    error = KeyAccessError("\n".join([f"cannot get the data key: {why}", *lines]), hint=hint)
+        why = f"{why}: {next(iter(causes))}"
+    error = KeyAccessError("\n".join([why, *lines]), hint=hint)
     error.temporary, error.unexpected = temporary, bool(causes)
     return error
 
 
-def lines_of(failures: Sequence[Failure], indent: str) -> list[str]:
+_HELD = {"age", "pgp"}
+"""The types of keys that a person holds.  The others belong to a service."""
+
+
+def lines_of(failures: Sequence[Failure], indent: str, *, hints: bool = True) -> list[str]:
     """Return lines with type, name and reason in columns, and further lines (hints, places) below the name.
 
     A key that should have worked is marked as failed, but not a key that belongs to someone else.  If
-    adjacent keys have the same further lines, these are shown once.
+    adjacent keys have the same further lines, these are shown once.  ``hints`` says whether to show hints.
     """
     if not failures:
         return []
@@ -245,7 +256,7 @@ def lines_of(failures: Sequence[Failure], indent: str) -> list[str]:
     details: list[list[str]] = []
     for _, error in failures:
         more = error.message.split("\n")[1:]
-        if error.hint and not isinstance(error, NotMyKeyError):
+        if hints and error.hint and not isinstance(error, NotMyKeyError):
             more.insert(0, f"hint: {error.hint}")
         details.append(more)
     for at, (key, error) in enumerate(failures):

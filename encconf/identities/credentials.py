@@ -111,6 +111,7 @@ class Credentials:
         self.local_key_service = local_key_service
         self.insecure_remote = insecure_remote
         self.using_local_keys = Lock()  # held while this process uses a master key itself
+        self.advice: str | None = None  # what to do if no key opens a file, instead of the usual advice
         self._age_sources: list[AgeSource] | None = None
         self.commands_once: bool | None = None  # as `open_data_key` decides
         self._clients: dict[Hashable, Any] = {}

@@ -554,6 +554,8 @@ def identity_of(text: str) -> Identity:
             return _PostQuantumIdentity(agepq.Identity(text))
         except ValueError:
             raise ValueError("a damaged age identity") from None
+    if text.strip("\"'") != text:
+        raise ValueError("its quotes are part of the value: remove them")
     if text.startswith("age1"):
         raise ValueError("a recipient, not an identity")
     if "/" in text or "\\" in text:
@@ -713,8 +715,9 @@ class Search:
             return MasterKeyError(f"{first.message}\nlooked in: {places}", hint=first.hint)
         broken = [source for source in self.looked if source.broken]
         if broken:
-            unfit = ", ".join(map(self._named, broken))
+            unfit = ", ".join(f"{self._named(source)} ({source.found})" for source in broken)
             hint = next((source.hint for source in broken if source.hint), None)
+            hint = hint or f"correct {' and '.join(map(self._named, broken))}"
             return MasterKeyError(f"{NO_IDENTITY}; not usable: {unfit}\nlooked in: {places}", hint=hint)
         return NotMyKeyError(f"{NO_IDENTITY}\nlooked in: {places}")
 

@@ -150,6 +150,22 @@ class PgpKey(MasterKey):
         return cls(fingerprint)
 
 
+def secret_fingerprints(credentials: Credentials) -> list[str]:
+    """Return the fingerprints of the secret keys that gpg has."""
+    try:
+        found = _run(lambda gpg: gpg.list_keys(True), credentials)
+    except (FileNotFoundError, MasterKeyError):
+        return []
+    rows = [line.split(":") for line in found.data.decode(errors="replace").splitlines()]
+    found_keys: list[str] = []
+    kind = ""
+    for row in rows:
+        if row[0] == "fpr" and kind == "sec" and len(row) > 9:
+            found_keys.append(row[9])
+        kind = row[0] if row[0] != "grp" else kind
+    return found_keys
+
+
 def _check(fingerprint: str) -> None:
     digits = fingerprint.removesuffix("!").removeprefix("0x")
     if len(digits) not in (16, 32, 40, 64) or not all(c in "0123456789abcdefABCDEF" for c in digits):

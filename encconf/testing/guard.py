@@ -31,6 +31,12 @@ _NAMES_KEYS = (
 )
 
 
+_ADVICE = (
+    "encrypt the file with the test's own key (encconf_file), "
+    "or mark the test: @pytest.mark.encconf_real_keys"
+)
+
+
 @contextmanager
 def guarded(key: TestKey, test: str) -> Iterator[None]:
     """Inside the block, encconf opens files only with ``key``.
@@ -72,6 +78,7 @@ class _Guarded(Credentials):
         self._real = real
         self._identity = identity
         self._test = test
+        self.advice = _ADVICE
 
     def age_sources(self) -> list[AgeSource]:
         """Return the test's key, and the places of real keys, which fail when they are read."""
@@ -96,8 +103,7 @@ class _Guarded(Credentials):
     def _refusal(self, what: str) -> MasterKeyError:
         return MasterKeyError(
             f"{self._test} must not use {what}",
-            hint="encrypt the file with the test's own key (encconf_file), "
-            "or mark the test: @pytest.mark.encconf_real_keys",
+            hint=_ADVICE,
         )
 
 

@@ -19,10 +19,12 @@ from encconf.identities import userconfig
 from encconf.identities.credentials import SETTINGS, AgeSource, Credentials, expanded
 from encconf.io import fileio, trust
 from encconf.keys.age import is_locked, recipient_in
+from encconf.keys.own import Own, line_to_send
 from encconf.record import Options as Base
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.text.printable import counted, printable, quoted
 from encconf.verbs import files
+from encconf.verbs.people import with_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ def run(options: Options, front: Front) -> None:
         recipient = _own_recipient(front, credentials, make=found is None and not ssh_to_age)
     of_ssh = dict(map(_recipient_of_ssh, ssh_to_age))
     if found is not None:
-        _set_up_existing(front, found, recipient, yes=options.yes)
+        _set_up_existing(front, credentials, found, recipient, yes=options.yes)
         for age, name in of_ssh.items():
             front.hint(f"the age recipient of {name}, for .sops.yaml: {age}")
     else:
@@ -120,6 +122,7 @@ def create_key(options: KeyOptions, front: Front) -> None:
     recipient, _, text = _new_key(pq)
     if output == "-":
         front.data(text)
+        _say_who_adds_it(front, recipient)
         return
     if output is None:
         _add_key(front, front.credentials(), text)
@@ -131,6 +134,14 @@ def create_key(options: KeyOptions, front: Front) -> None:
             fileio.write_atomic(path, text, mode=0o600, replacing=None)
         front.note(f"wrote an age key to {output}; keep it private")
     front.data(recipient + "\n")
+    _say_who_adds_it(front, recipient)
+
+
+def _say_who_adds_it(front: Front, recipient: str) -> None:
+    """Say who can add a new key, if the current folder has a .sops.yaml without it."""
+    found = find_config(None, os.getcwd())
+    if found is not None and recipient not in fileio.read_text(found):
+        front.hint(with_names(line_to_send(recipient)))
 
 
 # --- the key -------------------------------------------------------------------------------
@@ -298,7 +309,9 @@ def _survey(root: str | None) -> Survey | None:
     return found if found is not None and (found.metadata or found.ignored) else None
 
 
-def _set_up_existing(front: Front, found: Survey, recipient: str | None, *, yes: bool) -> None:
+def _set_up_existing(
+    front: Front, credentials: Credentials, found: Survey, recipient: str | None, *, yes: bool
+) -> None:
     """Write a .sops.yaml for files that are encrypted already, with rules made from their metadata.
 
     Anyone who can write to the files can have added keys or settings, and .sops.yaml says whom to trust.  So
@@ -327,12 +340,10 @@ def _set_up_existing(front: Front, found: Survey, recipient: str | None, *, yes:
         front.hint("if you know all of these keys and settings: encconf init --yes")
     if recipient is None:
         front.note("you have no age key, and none was created")
-        front.hint(
-            "create one with encconf keygen, then ask somebody who can open the files to add it to .sops.yaml"
-        )
+        front.hint(with_names(Own.of(credentials).advice()))
     elif not any(key.name == recipient for key in found.keys):
         front.note(f"your key opens none of them: {recipient}")
-        front.hint("ask somebody who can open them to add it to .sops.yaml and run: encconf updatekeys -r .")
+        front.hint(with_names(Own.of(credentials).advice()))
 
 
 def _are_confirmed(front: Front, found: Survey, count: str, *, yes: bool) -> bool:
@@ -380,4 +391,4 @@ def _make_config(front: Front, folder: str, recipients: dict[str, str]) -> None:
         return
     front.note(f"{found} exists and was not changed; it does not name your recipient")
     for recipient in missing:
-        front.hint(f"add {recipient} to the age recipients of its rules")
+        front.hint(with_names(line_to_send(recipient)))

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from encconf.audit.names import RECIPIENTS, Names, identity
 from encconf.engine.metadata import metadata_of
 from encconf.errors import (
+    SOMEBODY,
     ConfigError,
     ConflictError,
     EncconfError,
@@ -24,7 +25,8 @@ from encconf.errors import (
 from encconf.git import repository
 from encconf.io import fileio
 from encconf.keys import MasterKey
-from encconf.keys.age import AgeKey, Locked, identities_in
+from encconf.keys.age import AgeKey
+from encconf.keys.own import Own
 from encconf.record import Options as Base
 from encconf.rules.config import NAME, Config, find_config, load
 from encconf.text.printable import counted, listed, one_line, printable, quoted
@@ -286,34 +288,48 @@ class Asking(Base):
     json: bool = False
 
 
-class _Own:
-    """A key of the user: its ``recipient``, where it is, and how many files of the repository it opens."""
-
-    def __init__(self, recipient: str, place: str) -> None:
-        self.recipient = recipient
-        self.place = place
-        self.files: list[str] = []
-
-
 def whoami(options: Asking, front: Front) -> None:
     """Print the user's recipients, and which files of this repository they open."""
+    own = Own.of(front.credentials())
+    paths, opened = readable_files(front, own)
+    if options.json:
+        front.json(
+            {
+                "keys": [
+                    {"recipient": recipient, "place": place, "files": opened[recipient]}
+                    for recipient, place in own.places.items()
+                ],
+                "locked": own.locked,
+                "encrypted_files": len(paths),
+            }
+        )
+        return
+    for recipient, place in own.places.items():
+        front.data(f"{recipient}\n")
+        count = f": opens {len(opened[recipient])} of {counted(len(paths), 'encrypted file')} here"
+        front.note(place + (count if paths else ""))
+    for place in own.locked:
+        front.note(f"{place}: protected by a passphrase, so its recipient is not known here")
+    for place, found, _ in own.broken:
+        front.warn(f"{place}: {found}" if place else found)
+    if not own.places and not own.locked and not own.broken:
+        front.note("you have no key on this machine")
+    if own.broken or not own.places or (paths and not any(opened.values())):
+        front.hint(with_names(own.advice()))
+
+
+def readable_files(front: Front, own: Own) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the encrypted files of this repository, and which of them each own key is a recipient of.
+
+    Adds PGP keys to the own ones, if files are encrypted for them.
+    """
     credentials = front.credentials()
-    own: dict[str, _Own] = {}
-    locked: list[str] = []
-    for origin in credentials.age_sources():
-        place = origin.place(credentials.home)
-        for found in identities_in(origin, "", credentials):
-            for each in (found.unlocked() or ()) if isinstance(found, Locked) else (found,):
-                own.setdefault(each.public(), _Own(each.public(), place))
-            if isinstance(found, Locked) and found.public:
-                own.setdefault(found.public, _Own(found.public, place))
-            elif isinstance(found, Locked) and not found.unlocked():
-                locked.append(place)
     top = repository(os.getcwd())
     try:
         paths = targets.files(front, [os.path.relpath(top) if top else os.curdir], recursive=True)
     except MissingFileError:
         paths = []
+    opened: dict[str, list[str]] = {recipient: [] for recipient in own.places}
     for path in paths:
         try:
             source = files.read(path)
@@ -321,46 +337,35 @@ def whoami(options: Asking, front: Front) -> None:
         except EncconfError:  # check reports it
             continue
         for master in {wrapped.key for group in groups for wrapped in group}:
-            if master.TYPE == "pgp" and master.name not in own and master.is_own(credentials):
-                own[master.name] = _Own(master.name, "gpg")
-            for mine in own.values():
-                if master.name == mine.recipient or (
-                    mine.recipient.startswith("ssh-") and identity(AgeKey(mine.recipient)) == identity(master)
+            if master.TYPE == "pgp" and master.name not in opened and master.is_own(credentials):
+                own.places[master.name] = "gpg"
+                opened[master.name] = []
+            for recipient, files_of_it in opened.items():
+                if master.name == recipient or (
+                    recipient.startswith("ssh-") and identity(AgeKey(recipient)) == identity(master)
                 ):
-                    mine.files.append(path)
-    if options.json:
-        front.json(
-            {
-                "keys": [
-                    {"recipient": mine.recipient, "place": mine.place, "files": mine.files}
-                    for mine in own.values()
-                ],
-                "locked": locked,
-                "encrypted_files": len(paths),
-            }
-        )
-        return
-    for mine in own.values():
-        front.data(f"{mine.recipient}\n")
-        opens = f"opens {len(mine.files)} of {counted(len(paths), 'encrypted file')} here" if paths else ""
-        front.note(f"{mine.place}{f': {opens}' if opens else ''}")
-    for place in locked:
-        front.note(f"{place}: protected by a passphrase, so its recipient is not known here")
-    if not own and not locked:
-        front.note("you have no key on this machine")
-        front.hint(f"create one with encconf keygen, and send the line that it prints to {_who(front)}")
-    elif paths and own and not any(mine.files for mine in own.values()):
-        key = next(iter(own))
-        front.hint(f"send this line to {_who(front)}: encconf keys add --name YOUR-NAME {quoted(key)}")
+                    files_of_it.append(path)
+    return paths, opened
 
 
-def _who(front: Front) -> str:
-    """Return the people who can add somebody, by the names in .sops.yaml."""
+def with_names(advice: str, file: str | None = None) -> str:
+    """Return an advice with the names of those who can add a recipient, if ``.sops.yaml`` has names.
+
+    They are those in the rule for the ``file``, or else in all rules that apply here.
+    """
+    if SOMEBODY not in advice:
+        return advice
+    start = os.path.dirname(os.path.abspath(file)) if file else os.getcwd()
     try:
-        project = _Project(front, None)
-        groups = [group for number in range(project.count) for group in project.config.rule(number).groups]
-        keys = [key for group in groups for key in group]
+        found = find_config(None, start)
+        if found is None:
+            return advice
+        config = load(found, fileio.read_text(found))
+        number = config.first(config.names(os.path.abspath(file))) if file else None
+        numbers = range(len(config.patterns)) if number is None else [number]
+        keys = [key for each in numbers for group in config.rule(each).groups for key in group]
+        names = Names.of_config(found)
     except EncconfError:
-        return "somebody who can open the files"
-    names = list(dict.fromkeys(name for key in keys if (name := project.names.given(key))))
-    return " or ".join(names[:3]) if names else "somebody who can open the files"
+        return advice
+    known = list(dict.fromkeys(printable(name)[:60] for key in keys if (name := names.given(key))))
+    return advice.replace(SOMEBODY, " or ".join(known[:3])) if known else advice

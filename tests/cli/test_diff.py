@@ -104,7 +104,7 @@ class TestCommand:
         ]
         done = project.run("diff", environ=other, code=1)
         assert lines(done) == wanted
-        assert "compared without a key: HEAD:s.yaml: cannot get the data key" in done.err
+        assert "compared without a key: HEAD:s.yaml: none of your keys opens this file" in done.err
         done = project.run("diff", "--keyless", code=1)
         assert lines(done) == wanted
         assert done.err == ""

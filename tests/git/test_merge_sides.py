@@ -119,7 +119,7 @@ def test_who_should_have_a_key_hears_why_it_is_of_no_use() -> None:
     outcome, said = joined(*texts, credentials=broken)
     assert outcome.keyless
     assert len(said) == 1
-    assert "cannot get the data key" in said[0]
+    assert "of your keys opens this file" in said[0]
     assert merge(*texts, format="yaml", repository=OURS_NAMES_ALL, credentials=broken).keyless
 
 

@@ -195,7 +195,7 @@ class TestOrder:
         assert "ENCCONF_IDENTITY file:/nowhere/at/all (no such file), " in report
         assert "ENCCONF_IDENTITY cmd:false (false failed with exit code 1), " in report
         assert "s3cret" not in report
-        assert "not usable: ENCCONF_IDENTITY file:/nowhere/at/all, ENCCONF_IDENTITY cmd:false" in report
+        assert "not usable: ENCCONF_IDENTITY file:/nowhere/at/all (no such file), ENCCONF_ID" in report
         assert "hint: create it, or correct the path" in report
 
     @pytest.mark.parametrize("prefix", ["", "# created: today\n# public key: age1x\n", "  "])

@@ -145,7 +145,7 @@ def test_a_setting_that_is_not_in_order_is_reported(
     with pytest.raises(MasterKeyError) as caught:
         opens(alice, enc, made)
     assert not isinstance(caught.value, NotMyKeyError)
-    assert caught.value.message.startswith(f"no matching identity; not usable: {variable}\n")
+    assert caught.value.message.startswith(f"no matching identity; not usable: {variable} (")
     assert says in caught.value.message
     # and yet it hides nothing that works
     standard = tmp_path / ".config" / "sops" / "age" / "keys.txt"

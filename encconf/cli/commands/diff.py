@@ -23,6 +23,7 @@ from encconf.record import Options as Base
 from encconf.rules.config import NAME
 from encconf.text.path import spell
 from encconf.text.printable import counted, one_line
+from encconf.verbs.people import with_names
 
 _RED, _GREEN, _YELLOW, _BOLD, _DIM = "31", "32", "33", "1", "2"
 _SIGNS = {
@@ -186,6 +187,9 @@ def _print_unopened(console: Console, found: Iterable[Difference]) -> None:
     if reasons:
         others = f", and {counted(len(reasons) - 1, 'other')} as well" if len(reasons) > 1 else ""
         console.note(f"compared without a key: {reasons[0]}{others}")
+        advice = next((each.advice for each in found if each.advice), None)
+        if advice and not console.quiet:
+            console.hint(with_names(advice))
 
 
 def _summary(differing: list[Difference]) -> str:
