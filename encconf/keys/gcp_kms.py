@@ -89,11 +89,13 @@ class GcpKmsKey(MasterKey):
         kind = KeyManagementServiceClient
         client = partial(gcp.client, kind, credentials, endpoint=endpoint, universe=universe, rest=rest)
         answer = gcp.ask("Google Cloud KMS", client, operation, request, credentials, needs=_NEEDS)
-        wanted = "ciphertext" if operation == "encrypt" else "plaintext"
-        content = getattr(answer, wanted)
+        if operation == "encrypt":
+            content, checksum = answer.ciphertext, answer.ciphertext_crc32c
+        else:
+            content, checksum = answer.plaintext, answer.plaintext_crc32c
         if not content:
             raise MasterKeyError("the answer is not from Google Cloud KMS")
-        gcp.check_sum(content, getattr(answer, f"{wanted}_crc32c"))
+        gcp.check_sum(content, checksum)
         return answer
 
     @classmethod

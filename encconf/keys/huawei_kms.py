@@ -56,13 +56,13 @@ class HuaweiKey(MasterKey):
         Raises BadKeyError, NotMyKeyError if there is no credential, and MasterKeyError.
         """
         plain_text = b2a_base64(data_key, newline=False).decode()
-        return self._ask("encrypt", {"plain_text": plain_text}, "cipher_text", credentials)
+        return self._ask({"plain_text": plain_text}, credentials)
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Let the service decrypt.  Raises NotMyKeyError if there is no credential, and MasterKeyError."""
         if not _BASE64.fullmatch(enc):
             raise MasterKeyError("its enc is not base64")
-        plain_text = self._ask("decrypt", {"cipher_text": enc}, "plain_text", credentials)
+        plain_text = self._ask({"cipher_text": enc}, credentials)
         return base64_bytes(plain_text, "the service returned something that is not base64")
 
     @classmethod
@@ -70,8 +70,8 @@ class HuaweiKey(MasterKey):
         """Read ``REGION:KEY-UUID``.  Raises BadKeyError."""
         return cls(":".join(_parts(value)))
 
-    def _ask(self, verb: str, question: dict[str, str], wanted: str, credentials: Credentials) -> str:
-        """Return the member ``wanted`` of the answer to a call of the API."""
+    def _ask(self, question: dict[str, str], credentials: Credentials) -> str:
+        """Return the ``cipher_text`` that the API makes of a ``plain_text``, or the other way round."""
         region, key_id = _parts(self.key_id)
         identity = _identity(credentials)
         from types import SimpleNamespace
@@ -84,12 +84,14 @@ class HuaweiKey(MasterKey):
         client = credentials.client(
             ("hckms", region, identity), lambda: _client(region, identity, credentials)
         )
-        verb_data = f"{verb.capitalize()}Data"
-        body = getattr(model, f"{verb_data}RequestBody")(
-            key_id=key_id, encryption_algorithm=_ALGORITHM, **question
-        )
-        request = getattr(model, f"{verb_data}Request")(body=body)
-        call = getattr(client, f"{verb}_data_invoker")(request)
+        question = {"key_id": key_id, "encryption_algorithm": _ALGORITHM, **question}
+        encrypts = "plain_text" in question
+        if encrypts:
+            body = model.EncryptDataRequestBody(**question)
+            call = client.encrypt_data_invoker(model.EncryptDataRequest(body=body))
+        else:
+            body = model.DecryptDataRequestBody(**question)
+            call = client.decrypt_data_invoker(model.DecryptDataRequest(body=body))
         # The waits are 0.5 s and 1 s.
         backoff = SimpleNamespace(calculate_retry_delay_millis=lambda retries: 250 << retries)
 
@@ -108,7 +110,7 @@ class HuaweiKey(MasterKey):
             raise MasterKeyError(f"{server} cannot be reached: {detail}", reason="unreachable") from None
         except (*ODD_ANSWER, ValueError):
             answer = None  # the SDK expects the API's JSON
-        text = getattr(answer, wanted, None)
+        text = getattr(answer, "cipher_text" if encrypts else "plain_text", None)
         if not isinstance(text, str) or not _BASE64.fullmatch(text):
             raise MasterKeyError("the answer is not from Huawei Cloud")
         return text

@@ -263,8 +263,8 @@ def pack_request(key: MasterKey, payload: bytes) -> bytes:
     body = b""
     for at, name in enumerate(row.fields, 1):
         if name == CONTEXT:
-            context: dict[str, str] = getattr(key, CONTEXT) or {}
-            for pair, text in sorted(context.items()):
+            context = entry.get(CONTEXT)
+            for pair, text in sorted(context.items()) if isinstance(context, dict) else ():
                 body += _field(at, _text(1, pair) + _text(2, text))
         else:
             body += _text(at, member(entry, name))

@@ -11,7 +11,7 @@ from generate import dotenv_text, ini_text, toml_text, yaml_text
 from oracle import AgeKey
 
 from encconf import api, formats
-from encconf.engine import opening, plaintext, selfcheck
+from encconf.engine import opening, plaintext, sealing
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     DecryptError,
@@ -61,7 +61,7 @@ def test_a6_a_value_that_does_not_come_back_is_noticed(
     format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain_text = plaintext.plain_text
-    monkeypatch.setattr(selfcheck, "plain_text", lambda opened: plain_text(opened) + " ")
+    monkeypatch.setattr(sealing, "plain_text", lambda opened: plain_text(opened) + " ")
     with pytest.raises(EmitError, match="exactly the same"):
         api.encrypt(TEXTS[format], rule(age_key), format=format, credentials=credentials(age_key))
 
@@ -72,13 +72,13 @@ def test_a6_changes_are_read_again(format: str, age_key: AgeKey, monkeypatch: py
     text = TEXTS[format]
     good = api.encrypt(text, rule(age_key), format=format, credentials=creds)
     read: list[str] = []
-    comes_back = selfcheck.comes_back
+    comes_back = sealing.comes_back
 
     def counted(document: Document, *args: Any) -> bool:
         read.append(document.text)
         return comes_back(document, *args)
 
-    monkeypatch.setattr(selfcheck, "comes_back", counted)
+    monkeypatch.setattr(sealing, "comes_back", counted)
     assert changes.change(good, format, (CHANGED[format], "x"), credentials=creds) == read[-1]
     now = changes.change(good, format, (CHANGED[format], changes.REMOVED), credentials=creds)
     assert now == read[-1]
@@ -145,7 +145,7 @@ def refused(key: AgeKey, change: str, by: str, *, chosen: bytes = b"\1\0") -> st
     assert changed != sealed or change == "$"
     plain, final = yaml.scan(PLAIN), yaml.scan(changed)
     try:
-        selfcheck.check_finished(
+        sealing.check_finished(
             plain, bytearray(b"\1\0"), final, bytearray(chosen), encs, plain.leaves, Metadata.of(meant)
         )
     except EmitError as error:
@@ -207,10 +207,10 @@ def test_every_document_of_a_stream_has_the_block(age_key: AgeKey) -> None:
     meant, plain = yaml.scan(sealed), yaml.scan(stream)
     encs: list[str | None] = [str(leaf.data, "ascii") for leaf in meant.leaves if leaf.data]
     chosen = bytearray(b"\1\1")
-    selfcheck.check_finished(plain, chosen, meant, chosen, encs, plain.leaves, Metadata.of(meant))
+    sealing.check_finished(plain, chosen, meant, chosen, encs, plain.leaves, Metadata.of(meant))
     less = yaml.scan(sealed[: sealed.rindex("sops:")])
     with pytest.raises(EmitError, match="changing its structure"):
-        selfcheck.check_finished(plain, chosen, less, chosen, encs, plain.leaves, Metadata.of(meant))
+        sealing.check_finished(plain, chosen, less, chosen, encs, plain.leaves, Metadata.of(meant))
 
 
 @pytest.mark.parametrize("step", [None, "b_unencrypted"])
@@ -227,12 +227,12 @@ def test_a_ciphertext_at_another_path_is_decrypted_as_a_reader_does(
     if step is not None:
         final.leaves[0].scope.aad = f"{step}:"
     plain = yaml.scan(PLAIN)
-    known = selfcheck.check_finished(plain, chosen, final, chosen, encs, plain.leaves, Metadata.of(final))
+    known = sealing.check_finished(plain, chosen, final, chosen, encs, plain.leaves, Metadata.of(final))
     if step is None:
-        assert selfcheck.comes_back(final, PLAIN, data_key, known=known)
+        assert sealing.comes_back(final, PLAIN, data_key, known=known)
     else:
         with pytest.raises(DecryptError, match="it was changed or moved"):
-            selfcheck.comes_back(final, PLAIN, data_key, known=known)
+            sealing.comes_back(final, PLAIN, data_key, known=known)
 
 
 def test_a_text_whose_mac_does_not_fit_is_not_written(age_key: AgeKey) -> None:
@@ -240,9 +240,9 @@ def test_a_text_whose_mac_does_not_fit_is_not_written(age_key: AgeKey) -> None:
     sealed = api.encrypt(PLAIN, rule(age_key), credentials=credentials(age_key))
     data_key = opening.open_text(sealed, format="yaml", credentials=credentials(age_key)).data_key
     yaml = formats.get("yaml")
-    assert selfcheck.comes_back(yaml.scan(sealed), PLAIN, data_key)
+    assert sealing.comes_back(yaml.scan(sealed), PLAIN, data_key)
     with pytest.raises(MacMismatchError):
-        selfcheck.comes_back(yaml.scan(sealed + "    mac_only_encrypted: true\n"), PLAIN, data_key)
+        sealing.comes_back(yaml.scan(sealed + "    mac_only_encrypted: true\n"), PLAIN, data_key)
 
 
 def test_a_text_may_be_just_as_large_as_encconf_reads(
@@ -254,7 +254,7 @@ def test_a_text_may_be_just_as_large_as_encconf_reads(
     data_key = opening.open_text(sealed, format="yaml", credentials=credentials(age_key)).data_key
     yaml = formats.get("yaml")
     monkeypatch.setattr(fileio, "LIMIT", len(sealed.encode()))
-    assert selfcheck.comes_back(yaml.scan(sealed), plain, data_key)
+    assert sealing.comes_back(yaml.scan(sealed), plain, data_key)
     monkeypatch.setattr(fileio, "LIMIT", len(sealed.encode()) - 1)
     with pytest.raises(LimitError, match="larger than"):
-        selfcheck.comes_back(yaml.scan(sealed), plain, data_key)
+        sealing.comes_back(yaml.scan(sealed), plain, data_key)
