@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine import loading, opening
+from encconf.engine.loading import check
 from encconf.engine.metadata import Opened
 from encconf.engine.opening import as_text, bounded, open_text
 from encconf.errors import about
-from encconf.shape.arguments import check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar, Unpack, overload
 
     from encconf.engine.inspection import Inspection
-    from encconf.engine.loading import FileOptions, Input, Readable
+    from encconf.engine.loading import FileOptions, Input, Readable, Section
     from encconf.envelope.cache import DataKeyCache
     from encconf.identities.credentials import Credentials
     from encconf.rules.config import Rule
-    from encconf.shape.section import Section
     from encconf.sources.references import Resolve
 
     T = TypeVar("T")
@@ -78,9 +77,13 @@ def load_config(
     check(section=section, schema=schema, mask=mask, format=format)
     check(credentials=credentials, cache=cache, resolve=resolve)
     masker = loading.masker_for(mask, schema)
-    options = {"format": format, "credentials": credentials, "cache": cache, "resolve": resolve}
     with about("", frames=False):
-        found: dict[str, Any] | T = loading.load_file(path, section, schema, masker, **options)
+        name, tree, format = loading.tree_of(
+            path, masker, format=format, credentials=credentials, cache=cache, resolve=resolve
+        )
+        found: dict[str, Any] | T = loading.shaped(
+            tree, section, schema, name=name, lax=formats.get(format).flat
+        )
         return found
 
 

@@ -1,4 +1,9 @@
-"""The values of encrypted files as Python dicts: `encconf.load_config` and its siblings."""
+"""The values of encrypted files as Python dicts: `encconf.load_config` and its siblings.
+
+`tree_of` opens a file and returns its values, and `shaped` makes what the caller wants of them: one section,
+or an object of the caller's type.  `check` checks the types of options, so that the error names the option
+and is not one from deep inside.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +20,18 @@ from encconf.errors import (
     InputError,
     LostBlockError,
     MissingFileError,
+    PathNotFoundError,
     PlaintextError,
+    UsageError,
     WrongTypeError,
     about,
 )
 from encconf.formats import goyaml, sniff
 from encconf.identities.credentials import Credentials
+from encconf.io import fileio
 from encconf.text.document import OMITTED
 from encconf.text.path import Path, spell
+from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +41,6 @@ if TYPE_CHECKING:
 
     from _typeshed import SupportsRead
 
-    from encconf.shape.section import Section
     from encconf.sources.references import Resolve
     from encconf.text.document import Document, Leaf
 
@@ -56,14 +64,7 @@ if TYPE_CHECKING:
     Readable = SupportsRead[str | bytes] | Traversable
     Input = FilePath | Readable
     Masker = Callable[[object], object]
-
-
-def load_file(
-    path: Input, section: Section, schema: type[T] | None, masker: Masker | None, **options: Any
-) -> Any:
-    """See `encconf.load_config`."""
-    tree, format = tree_of(path, masker, **options)
-    return shaped(tree, section, schema, name=source_of(path)[0], lax=formats.get(format).flat)
+    Section = str | tuple[str, ...]
 
 
 def tree_of(
@@ -74,15 +75,15 @@ def tree_of(
     credentials: Credentials | None = None,
     cache: DataKeyCache | None = None,
     resolve: bool | Resolve = False,
-) -> tuple[dict[str, Any], str]:
-    """Return the values of an encrypted file, and its format.
+) -> tuple[str, dict[str, Any], str]:
+    """Return the name of an encrypted file, its values, and its format.
 
     ``masker`` is called with each value that was encrypted and returns the value to load.
     """
     name, opened = _opened(path, format, credentials, cache)
     with about(name, frames=False):
-        texts = resolved([(name, opened)], resolve, credentials)[0]
-        return only(values_of(opened, texts, masker)), opened.document.format
+        texts = resolved([(name, opened)], resolve, credentials)[0] if resolve else {}
+        return name, only(values_of(opened, texts, masker)), opened.document.format
 
 
 @bounded
@@ -90,9 +91,9 @@ def _opened(
     path: Input, format: str | None, credentials: Credentials | None, cache: DataKeyCache | None
 ) -> tuple[str, Opened]:
     """Open a file for its values, and return its name, too."""
-    name, read = source_of(path)
+    name, read = _source_of(path)
     with about(name, frames=False):
-        return name, open_values(as_text(read()), format, credentials, cache, name)
+        return name, open_values(read(), format, credentials, cache, name)
 
 
 def masker_for(mask: bool, schema: object = None) -> Masker | None:
@@ -110,10 +111,9 @@ def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, la
     keys: tuple[str, ...] = ()
     with about(name, frames=False):
         if section:
-            from encconf.shape.section import at
-
-            tree, keys = at(tree, section)
+            tree, keys = _at(tree, section)
         if schema is not None:
+            check(schema=schema)
             from encconf.shape.schema import convert
 
             return convert(tree, schema, at=keys, lax=lax)
@@ -122,12 +122,9 @@ def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, la
         return tree
 
 
-def source_of(path: Input) -> tuple[str, Callable[[], str | bytes]]:
+def _source_of(path: Input) -> tuple[str, Callable[[], str]]:
     """Return the name of a file to read, and a function that reads it.  Raises WrongTypeError."""
     if isinstance(path, (str, os.PathLike)):
-        from encconf.io import fileio
-        from encconf.shape.arguments import path_of
-
         name = path_of(path, "loading")
         return name, lambda: fileio.read_text(name)
     name = getattr(path, "name", "")
@@ -138,9 +135,9 @@ def source_of(path: Input) -> tuple[str, Callable[[], str | bytes]]:
     return name, lambda: _resource(read)
 
 
-def _resource(read: Callable[[], str | bytes]) -> str | bytes:
+def _resource(read: Callable[[], str | bytes]) -> str:
     try:
-        return read()
+        return as_text(read())
     except FileNotFoundError:
         raise MissingFileError("no such file") from None
 
@@ -191,8 +188,6 @@ def only(trees: list[dict[str, Any]]) -> dict[str, Any]:
 
 def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, Any]]:
     """Return format, document and values of a plaintext file.  Raises PlaintextError if it is encrypted."""
-    from encconf.io import fileio
-
     text = fileio.read_text(name)
     if sniff.find(text, name) is not None:
         raise PlaintextError("the file is encrypted", hint="pass the path without plain()")
@@ -240,32 +235,10 @@ def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -
     refuse_unloadable(opened)
     module = formats.get(document.format)
     if not module.shows_types(document, opened.values):
-        from encconf.engine.plaintext import plain_text
-
-        trees = module.load_plain(plain_text(opened))
-        for index, text in texts.items():
-            _node(trees[0], document.leaves[index])[document.leaves[index].step] = text
-        if masker is not None:
-            for index, leaf in enumerate(document.leaves):
-                if opened.values[index].sealed is not None or index in texts:
-                    node = _node(trees[0], leaf)
-                    node[leaf.step] = masker(node[leaf.step])
-        return trees
-    return _values(opened.with_texts(texts) if texts else opened, masker)
-
-
-def _node(tree: Any, leaf: Leaf) -> Any:
-    """Return the mapping or list of a tree that holds a leaf."""
-    for step in leaf.scope.path:
-        tree = tree[step]
-    return tree
-
-
-def _values(opened: Opened, masker: Masker | None = None) -> list[dict[str, Any]]:
-    """Return the trees of an opened document with Python values."""
+        return _reread(opened, texts, masker)
+    if texts:
+        opened = opened.with_texts(texts)
     parse = goyaml.parse
-    document = opened.document
-    module = formats.get(document.format)
     integral = not module.tells_integers(document)  # whether floats may be integers
     values: list[object] = []
     for index, found in enumerate(opened.values):
@@ -300,3 +273,140 @@ def _values(opened: Opened, masker: Masker | None = None) -> list[dict[str, Any]
             value = masker(value)
         values.append(value)
     return module.loaded(document, values)
+
+
+def _reread(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -> list[dict[str, Any]]:
+    """Return the values as the format reads them in the plaintext: the encrypted text does not show types."""
+    document = opened.document
+    module = formats.get(document.format)
+    from encconf.engine.plaintext import plain_text
+
+    trees = module.load_plain(plain_text(opened))
+    for index, text in texts.items():
+        _node(trees[0], document.leaves[index])[document.leaves[index].step] = text
+    if masker is not None:
+        for index, leaf in enumerate(document.leaves):
+            if opened.values[index].sealed is not None or index in texts:
+                node = _node(trees[0], leaf)
+                node[leaf.step] = masker(node[leaf.step])
+    return trees
+
+
+def _node(tree: Any, leaf: Leaf) -> Any:
+    """Return the mapping or list of a tree that holds a leaf."""
+    for step in leaf.scope.path:
+        tree = tree[step]
+    return tree
+
+
+# --- one section --------------------------------------------------------------------------------------
+
+
+def _at(tree: Any, section: Section) -> tuple[Any, tuple[str, ...]]:
+    """Return the value at a section, and the keys that lead to it.
+
+    A tuple is an exact path.  In a str, dots separate keys, but the longest key that the file has is tried
+    first: ``"app.db"`` is the key ``app.db`` if it exists, or else ``db`` inside ``app``.  Raises
+    PathNotFoundError or WrongTypeError.
+    """
+    check(section=section)
+    keys = _exact(tree, section) if isinstance(section, tuple) else _longest(tree, section.split("."))
+    if keys is None:
+        name = spell(section) if isinstance(section, tuple) else section
+        raise PathNotFoundError(f"the file has no section {name}", hint=_sections_hint(tree))
+    for key in keys:
+        tree = tree[key]
+    return tree, keys
+
+
+def _exact(tree: Any, section: tuple[str, ...]) -> tuple[str, ...] | None:
+    for key in section:
+        if not isinstance(tree, dict) or key not in tree:
+            return None
+        tree = tree[key]
+    return section
+
+
+def _longest(tree: Any, parts: list[str]) -> tuple[str, ...] | None:
+    if not parts:
+        return ()
+    if not isinstance(tree, dict):
+        return None
+    for size in range(len(parts), 0, -1):
+        key = ".".join(parts[:size])
+        if key in tree:
+            rest = _longest(tree[key], parts[size:])
+            if rest is not None:
+                return (key, *rest)
+    return None
+
+
+def _sections_hint(tree: Any) -> str | None:
+    names = [str(key) for key, value in tree.items() if isinstance(value, dict)]
+    return f"the file has these sections: {listed(names)}" if names else None
+
+
+# --- the types of options ----------------------------------------------------------------------------
+
+
+def path_of(value: Any, call: str) -> str:
+    """Return a file's name as a str.  Raises WrongTypeError, which names the call."""
+    if isinstance(value, (str, os.PathLike)):
+        name = os.fspath(value)
+        if isinstance(name, str):
+            return name
+    raise WrongTypeError(f"{call} needs a file's name (str or path), not {type(value).__name__}")
+
+
+def check(**given: Any) -> None:
+    """Check the types of options, which are given by name.  None is always accepted.
+
+    Raises WrongTypeError, and UsageError for a negative interval.
+    """
+    for name, value in given.items():
+        if value is not None and not _OPTIONS[name][0](value):
+            raise WrongTypeError(f"{name} must be {_OPTIONS[name][1]}, not {type(value).__name__}")
+    if (given.get("interval") or 0) < 0:
+        raise UsageError("interval must not be negative: it is in seconds")
+
+
+def _is_schema(value: object) -> bool:
+    """Whether it is a class or a type of `typing`: ``dict[str, int]``, ``A | B``, ``Annotated``, NewType."""
+    signs = ("__origin__", "__args__", "__supertype__", "__value__")
+    return isinstance(value, type) or any(hasattr(value, sign) for sign in signs)
+
+
+def _is_a(module: str, name: str) -> Callable[[Any], bool]:
+    """Return a test for a class that is imported only if an option is given: then it is loaded already."""
+    return lambda value: isinstance(value, getattr(__import__(module, fromlist=[name]), name))
+
+
+_OPTIONS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "cache": (lambda value: isinstance(value, DataKeyCache), "a DataKeyCache"),
+    "credentials": (lambda value: isinstance(value, Credentials), "Credentials"),
+    "resolve": (
+        lambda value: isinstance(value, bool) or _is_a("encconf.sources.references", "Resolve")(value),
+        "True, False or a Resolve",
+    ),
+    "env": (lambda value: isinstance(value, str), "a str, the prefix of the variables' names"),
+    "environ": (lambda value: hasattr(value, "keys"), "a mapping of names to texts"),
+    "format": (lambda value: isinstance(value, str), "a str: yaml, json, dotenv, ini, toml or binary"),
+    "interval": (
+        lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+        "a number of seconds",
+    ),
+    "paths": (
+        lambda value: hasattr(value, "__iter__") and not isinstance(value, (str, bytes)),
+        "a list of files",
+    ),
+    "rule": (_is_a("encconf.rules.config", "Rule"), "a Rule, which find_rule makes"),
+    "mask": (lambda value: isinstance(value, bool), "True or False"),
+    "schema": (_is_schema, "a class, not an object of it"),
+    "section": (
+        lambda value: (
+            isinstance(value, str)
+            or (isinstance(value, tuple) and all(isinstance(key, str) for key in value))
+        ),
+        "a str or a tuple of str",
+    ),
+}

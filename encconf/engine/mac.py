@@ -37,11 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from hashlib import sha256 as sha256
     from hashlib import sha512
-    from typing import TypeVar
 
     from encconf.text.document import Document, Leaf, Scope, Value
 
-    T = TypeVar("T")
     Settings = Mapping[str, str | bool]
 else:
     try:
@@ -75,14 +73,10 @@ def hmac_sha256(key: bytes, data: bytes) -> bytes:
     return sha256(padded.translate(_OUTER) + inner).digest()
 
 
-def _counted(values: Sequence[T], chosen: bytearray, only_encrypted: bool) -> Sequence[T]:
-    return list(compress(values, chosen)) if only_encrypted else values
-
-
 def digest(values: Sequence[Value], chosen: bytearray, only_encrypted: bool) -> str:
     """The hash that sops stores as the MAC: SHA-512 over the values' bytes, in upper-case hexadecimal."""
     found = sha512(_ONLY_ENCRYPTED if only_encrypted else b"")
-    counted = _counted(values, chosen, only_encrypted)
+    counted = compress(values, chosen) if only_encrypted else values
     found.update(b"".join([value.data for value in counted if value.data and value.type != "comment"]))
     return found.hexdigest().upper()
 
@@ -100,26 +94,23 @@ def _structure(
     ``exact`` distinguishes unencrypted floats such as ``1.0`` from integers, as in files of older versions.
     """
     only_encrypted = bool(settings.get("mac_only_encrypted"))
-    counted = _counted(values, chosen, only_encrypted)
+    counted = list(compress(values, chosen)) if only_encrypted else values
     # With only_encrypted, plaintext values may be added and removed: only places of encrypted ones count.
-    shape = _places(_counted(document.leaves, chosen, True)) if only_encrypted else document.shape
+    shape = _places(list(compress(document.leaves, chosen))) if only_encrypted else document.shape
     datas = [value.data or b"" for value in counted]
     rule = [f"{name}={value}" for name, value in sorted(settings.items())]
     found = sha256(b"%d %d %d;" % (len(rule), len(shape), len(datas)))
-    found.update(_lengths(rule))
-    found.update(_bytes(rule))
+    found.update(_packed(rule))
     if not only_encrypted:
         found.update(chosen)
-    found.update(_lengths(shape))
-    found.update(_bytes(shape))
+    found.update(_packed(shape))
     types = bytearray(map(_TYPE_CODES.__getitem__, [value.type for value in counted]))
     if _TYPE_CODES["float"] in types and not exact and not only_encrypted:
         for at, value in enumerate(counted):
             if value.type == "float" and not chosen[at] and datas[at].removeprefix(b"-").isdigit():
                 types[at] = _TYPE_CODES["int"]
     found.update(types)
-    found.update(_lengths(datas))
-    found.update(b"".join(datas))
+    found.update(struct.pack(f"<{len(datas)}I", *map(len, datas)) + b"".join(datas))
     return found.digest()
 
 
@@ -143,14 +134,13 @@ def _places(leaves: Sequence[Leaf]) -> list[str]:
     return tokens
 
 
-def _bytes(texts: Sequence[str]) -> bytes:
-    """Texts of a file, one after the other.  dotenv and INI files may have bytes that are not UTF-8."""
-    return "".join(texts).encode("utf-8", "surrogateescape")
+def _packed(texts: Sequence[str]) -> bytes:
+    """The lengths of texts as 4-byte little-endian numbers, which fix where each ends, and then the texts.
 
-
-def _lengths(items: Sequence[str] | Sequence[bytes]) -> bytes:
-    """The lengths of items as 4-byte little-endian numbers.  They fix where each item ends."""
-    return struct.pack(f"<{len(items)}I", *map(len, items))
+    dotenv and INI files may have bytes that are not UTF-8.
+    """
+    lengths = struct.pack(f"<{len(texts)}I", *map(len, texts))
+    return lengths + "".join(texts).encode("utf-8", "surrogateescape")
 
 
 def _nonce(data_key: bytes, date: bytes, structure: bytes) -> bytes:
@@ -188,10 +178,6 @@ def seal_mac(
     return cipher.encode(cipher.aes_gcm(data_key).encrypt(nonce, value, date), nonce, "str")
 
 
-def _is_date(text: str) -> bool:
-    return is_usual_date(text) or re.fullmatch(_DATE, text) is not None
-
-
 def check_mac(
     document: Document,
     values: Sequence[Value],
@@ -212,7 +198,7 @@ def check_mac(
         raise MacMissingError(
             "the file has no MAC, so encconf cannot verify that it was not changed", hint=hint
         )
-    if not _is_date(lastmodified):
+    if not is_usual_date(lastmodified) and re.fullmatch(_DATE, lastmodified) is None:
         raise MacMismatchError("lastmodified is not a date, so the file's MAC does not count", hint=hint)
     date = purpose % lastmodified.encode()
     parts = cipher.split(mac)

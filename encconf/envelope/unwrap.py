@@ -43,13 +43,19 @@ def open_data_key(
     needed = quorum(threshold, groups)
     size = DATA_KEY_SIZE + 1 if shared else DATA_KEY_SIZE  # a share ends with its number
 
-    def rank(wrapped: WrappedKey) -> int:
-        return order.index(wrapped.key.TYPE) if wrapped.key.TYPE in order else len(order)
-
     again = False  # whether commands were run for each recipient, because their first output opened nothing
     if credentials.commands_once is None:
         credentials.commands_once = True
-    tried = [Group(sorted(group, key=rank), size, credentials, cache) for group in groups]
+    ranks = {type: number for number, type in enumerate(order)}
+    tried = [
+        Group(
+            sorted(group, key=lambda wrapped: ranks.get(wrapped.key.TYPE, len(ranks))),
+            size,
+            credentials,
+            cache,
+        )
+        for group in groups
+    ]
     while (opened := sum(group.part is not None for group in tried)) < needed:
         # Try only as many groups at a time as are needed: each may ask a person, or cost a call.
         wave = [group for group in tried if group.part is None and group.rest][: needed - opened]

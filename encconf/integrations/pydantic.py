@@ -28,8 +28,8 @@ from encconf.shape.mask import masked_number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from encconf.engine.loading import Section
     from encconf.identities.credentials import Credentials
-    from encconf.shape.section import Section
     from encconf.sources.references import Resolve
 
 
@@ -58,7 +58,7 @@ class EncconfSettingsSource(InitSettingsSource):
         def load(file: loading.Input) -> Any:
             return loading.tree_of(
                 file, masked_number, format=format, credentials=credentials, cache=cache, resolve=resolve
-            )[0]
+            )[1]
 
         if isinstance(cache, SettingsCache):
             tree = cache.tree(self.path, load, keep=not resolve)  # references are resolved each time

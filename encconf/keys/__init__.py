@@ -80,17 +80,17 @@ class MasterKey(Record):
 
     def to_entry(self) -> dict[str, object]:
         """Return its members in the metadata, without ``created_at`` and ``enc``."""
-        return {field: getattr(self, attribute) for field, attribute in self._attributes().items()}
+        fields = TABLE[self.TYPE].fields
+        return {
+            field: getattr(self, name) for field, name in zip(fields, self.ATTRIBUTES or fields, strict=True)
+        }
 
     @classmethod
     def from_entry(cls, entry: Mapping[str, object]) -> Self:
         """Read an entry of the metadata.  A malformed key raises an error only when it is used."""
-        return cls(**{attribute: member(entry, field) for field, attribute in cls._attributes().items()})
-
-    @classmethod
-    def _attributes(cls) -> dict[str, str]:
         fields = TABLE[cls.TYPE].fields
-        return dict(zip(fields, cls.ATTRIBUTES or fields, strict=True))
+        names = zip(cls.ATTRIBUTES or fields, fields, strict=True)
+        return cls(**{name: member(entry, field) for name, field in names})
 
     @classmethod
     def from_config(cls, value: Any) -> Self:

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from encconf import formats
 from encconf.engine import loading, opening
 from encconf.engine.admission import Admission
+from encconf.engine.loading import check, path_of
 from encconf.errors import EmitError, about
 from encconf.formats import sniff
 from encconf.io import fileio, locks
 from encconf.rules.config import find_rule
-from encconf.shape.arguments import check, path_of
 from encconf.shape.values import plain, plain_key, same
 from encconf.text.path import Path, spell
 from encconf.verbs import changes, checks

@@ -11,6 +11,7 @@ import os
 
 from encconf import formats
 from encconf.engine import loading
+from encconf.engine.loading import check, path_of
 from encconf.errors import (
     ConfigTypeError,
     MissingFileError,
@@ -23,7 +24,6 @@ from encconf.errors import (
     about,
 )
 from encconf.record import Record
-from encconf.shape.arguments import check, path_of
 from encconf.shape.mask import masked
 from encconf.text.path import spell
 from encconf.text.printable import quoted
@@ -33,10 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, TypeAlias, TypeVar, Unpack, overload
 
-    from encconf.engine.loading import Input, Options
+    from encconf.engine.loading import Input, Options, Section
     from encconf.envelope.cache import DataKeyCache
     from encconf.identities.credentials import Credentials
-    from encconf.shape.section import Section
     from encconf.sources.references import Resolve
     from encconf.text.document import Document
 
@@ -184,7 +183,7 @@ def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
     if hasattr(layer, "keys") and hasattr(layer, "items"):
         return layer, True
     try:
-        values, format = loading.tree_of(layer, **options)
+        _, values, format = loading.tree_of(layer, **options)
     except NotEncryptedError as error:
         error.hint = "if the file is meant to be readable, use plain(path)"
         raise

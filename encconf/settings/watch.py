@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
 from encconf import api
+from encconf.engine.loading import check, path_of
 from encconf.errors import UsageError, WrongTypeError
 from encconf.io import fileio
-from encconf.shape.arguments import check, path_of
 from encconf.shape.values import same
 
 T = TypeVar("T")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 
 from encconf.errors import ConfigTypeError, MissingExtraError, WrongTypeError
-from encconf.shape.arguments import check
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -30,7 +29,6 @@ def convert(value: Any, schema: type[T], *, at: Sequence[str] = (), lax: bool = 
     boolean is converted, since dotenv and INI files hold only texts.  Raises ConfigTypeError,
     MissingExtraError or WrongTypeError.
     """
-    check(schema=schema)
     if hasattr(schema, "__pydantic_validator__"):
         return _by_pydantic(value, schema, at)
     return _by_msgspec(value, schema, at, lax)

@@ -9,13 +9,13 @@ from pathlib import Path
 import pyrage
 
 from encconf import api, formats
+from encconf.engine.loading import path_of
 from encconf.errors import WrongTypeError
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.keys.age import AgeKey
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, Selection
-from encconf.shape.arguments import path_of
 from encconf.shape.values import plain, plain_key
 from encconf.verbs import changes
 
