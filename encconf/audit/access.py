@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations, islice, product
@@ -50,7 +50,6 @@ def report(
     when, according to git.  ``step`` is called for each file.
     """
     found = Report(now, history, {name: f"SSH key {origin}" for name, origin in names.origins.items()})
-    contents: dict[str, bytes] = {}
     for path in paths:
         step()
         try:
@@ -62,7 +61,6 @@ def report(
         except EncconfError as error:
             found.problems.append(error.about(path))
             continue
-        contents[path] = data
         found.files.append(FileAccess(path, format, metadata, bare=bare))
     if history:
         from encconf.audit.history import asking_former, name_former
@@ -71,7 +69,7 @@ def report(
         # git looks for former names in the background, while it is also asked about the files.
         unnamed = any(names.given(key) is None for key in keys)
         learn = asking_former(names) if unnamed else partial(name_former, names)
-        _add_histories(found, contents)
+        _add_histories(found)
         former = [key for file in found.files if file.history for key in file.history.keys.values()]
         learn([*keys, *former])
     people = _People(names)
@@ -129,7 +127,7 @@ class _People:
         return person
 
 
-def _add_histories(found: Report, contents: dict[str, bytes]) -> None:
+def _add_histories(found: Report) -> None:
     """Add the history of each file, according to git."""
     from encconf.audit.history import histories
     from encconf.git import by_repository
@@ -138,8 +136,14 @@ def _add_histories(found: Report, contents: dict[str, bytes]) -> None:
     files = {file.path: file for file in found.files}
     for root, paths in by_repository(files).items():
         found.shallow = found.shallow or is_shallow(root)
-        present = {inside: contents[path] for inside, path in paths.items()}
-        for inside, history in histories(root, paths, present.__getitem__):
+
+        def read(inside: str, paths: Mapping[str, str] = paths) -> bytes:
+            try:
+                return fileio.read_bytes(paths[inside])
+            except EncconfError:  # it was removed meanwhile
+                return b""
+
+        for inside, history in histories(root, paths, read):
             files[paths[inside]].history = history
 
 

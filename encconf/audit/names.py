@@ -125,9 +125,11 @@ class Names:
 
     def is_dropped(self, key: MasterKey) -> bool:
         """Whether a key had a name in an older configuration, and no configuration contains it now."""
-        if not self._configs or self.former(key) is None:
-            return False
-        return not any(form in text for form in _forms(key) for text in self._configs)
+        return bool(self._configs) and self.former(key) is not None and not self.contain(key)
+
+    def contain(self, key: MasterKey) -> bool:
+        """Whether a configuration contains a key."""
+        return any(form in text for form in _forms(key) for text in self._configs)
 
     def given(self, key: MasterKey) -> str | None:
         """Return the name that someone gives to a key, or else its SSH key of origin, or None."""

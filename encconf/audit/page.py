@@ -3,7 +3,7 @@
 The table is plain HTML (``page.html``), so you can read it without scripts.  A script (``page.js``, with data
 about files and people in a block of JSON) adds search, order, filters and details.  The content security
 policy allows only that script and the styles (``page.css``), by their hashes.
-Names of files and people are untrusted, so each is escaped by `_text` or, in JSON, by `_json`.
+Names of files and people are untrusted, so each is escaped by `shown` or, in JSON, by `_json`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def page(found: Report, *, title: str) -> str:
     """Return the page's text.  ``title`` says what it is about, for example the folder's name."""
     style, script = packaged("encconf.audit", "page.css"), packaged("encconf.audit", "page.js")
     policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
+        f"default-src 'none'; script-src '{digest(script)}'; style-src '{digest(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
     people = found.people
@@ -40,7 +40,7 @@ def page(found: Report, *, title: str) -> str:
     return packaged("encconf.audit", "page.html").format(
         generator=GENERATOR,
         policy=policy,
-        title=_text(title),
+        title=shown(title),
         style=style,
         when=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(found.now)).lstrip("0"),
         caveat="; this clone has only a part of the history" if found.dated and found.shallow else "",
@@ -87,7 +87,7 @@ def _attention(found: Report) -> str:
     if not notes:
         return ""
     items = "".join(
-        f"<li><code>{_text(files[0].path)}</code>{_others(files)} <p>{_text(note)}</p></li>"
+        f"<li><code>{shown(files[0].path)}</code>{_others(files)} <p>{shown(note)}</p></li>"
         for note, files in notes.items()
     )
     head = f"{len(notes)} {'thing' if len(notes) == 1 else 'things'} to look at"
@@ -99,7 +99,7 @@ def _others(files: list[FileAccess]) -> str:
     """Return a foldable list of the other files with the same note."""
     if len(files) == 1:
         return ""
-    paths = "\n".join(_text(file.path) for file in files[1:])
+    paths = "\n".join(shown(file.path) for file in files[1:])
     count = counted(len(files) - 1, "other file")
     return f" <details><summary>and {count}</summary><pre>{paths}</pre></details>"
 
@@ -132,8 +132,8 @@ def _legend(found: Report) -> str:
 def _heads(people: list[Person]) -> str:
     return "".join(
         f'<th scope="col" class="who{" service" if person.service else ""}" data-sort="{at}">'
-        f'<button type="button" title="{_text(person.label)}, {_text(person.kind)}: sort">'
-        f"<span>{_text(person.short)}</span></button></th>"
+        f'<button type="button" title="{shown(person.label)}, {shown(person.kind)}: sort">'
+        f"<span>{shown(person.short)}</span></button></th>"
         for at, person in enumerate(people)
     )
 
@@ -159,13 +159,13 @@ def _row(numbers: list[int], files: list[FileAccess], place: dict[Person, int]) 
         folder, slash, name = file.path.rpartition("/")
         head = (
             f'<tr data-at="{numbers[0]}"><th scope="row" class="name"><button type="button">'
-            f"<small>{_text(folder + slash)}</small><b>{_text(name)}</b></button>{quorum}</th>"
+            f"<small>{shown(folder + slash)}</small><b>{shown(name)}</b></button>{quorum}</th>"
         )
     else:
-        paths = "\n".join(_text(each.path) for each in files)
+        paths = "\n".join(shown(each.path) for each in files)
         head = (
             f'<tr data-files="{" ".join(map(str, numbers))}"><th scope="row" class="name"><details>'
-            f"<summary><small>{_text(access.folder_of(files))}</small><b>{len(files)} files</b></summary>"
+            f"<summary><small>{shown(access.folder_of(files))}</small><b>{len(files)} files</b></summary>"
             f"<pre>{paths}</pre></details>{quorum}</th>"
         )
     return f'{head}<td class="number">{number}</td>{"".join(cells)}</tr>'
@@ -175,17 +175,17 @@ def _people(found: Report) -> str:
     rows = []
     for at, person in enumerate(found.people):
         states = [reader.state for file in found.files if (reader := file.of(person))]
-        keys = f"<code>{_text(person.key.label)}</code>"
+        keys = f"<code>{shown(person.key.label)}</code>"
         counts = "".join(
             f'<td class="count{" zero" if not states.count(state) else ""}" data-label="{name}">'
             f"{states.count(state)}</td>"
             for state, name in _HEADS.items()
         )
-        label = _text(person.label)
+        label = shown(person.label)
         pick = f'<input type="checkbox" class="pick scripted" aria-label="Count {label} in">'
         rows.append(
             f'<tr data-at="{at}"><th scope="row">{pick}<button type="button">{label}</button></th>'
-            f'<td>{_text(person.kind)}</td><td class="keys">{keys}</td>{counts}</tr>'
+            f'<td>{shown(person.kind)}</td><td class="keys">{keys}</td>{counts}</tr>'
         )
     return "\n".join(rows)
 
@@ -228,7 +228,7 @@ def _data(found: Report) -> object:
 # --- text ----------------------------------------------------------------------------------------
 
 
-def _text(text: str) -> str:
+def shown(text: str) -> str:
     """Return an untrusted text for a place between tags or in double quotes.
 
     Unprintable characters are made visible, also those that change the direction of the text.
@@ -244,5 +244,5 @@ def _json(data: object) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _hash(text: str) -> str:
+def digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -108,12 +108,16 @@ class Plan(Record):
         removed = {*self.gone}
         if not removed:
             return None
-        sealed = [(leaf.path, split(leaf.data)) for leaf in self.document.leaves if leaf.data]
-        paths = [(path, parts[2]) for path, parts in sealed if parts is not None and parts[2] != "comment"]
         theirs = sum(not removed.isdisjoint(group) for group in self.old)
         if self.leavers and len(self.old) == 1:
             theirs = 1
-        return Seen(dict(paths), theirs >= quorum(self.metadata.threshold, self.old))
+        return Seen(encrypted_values(self.document), theirs >= quorum(self.metadata.threshold, self.old))
+
+
+def encrypted_values(document: Document) -> dict[Path, str]:
+    """Return the paths of a document's encrypted values, with their types."""
+    sealed = [(leaf.path, split(leaf.data)) for leaf in document.leaves if leaf.data]
+    return {path: parts[2] for path, parts in sealed if parts is not None and parts[2] != "comment"}
 
 
 class Outcome:

@@ -68,12 +68,13 @@ class Listing(Base):
 
 
 class _Project:
-    """The ``.sops.yaml`` of a project."""
+    """The ``.sops.yaml`` of a project, which is in a folder or above it."""
 
-    def __init__(self, front: Front, config: str | None) -> None:
-        found = config or find_config(None, os.getcwd())
+    def __init__(self, front: Front, config: str | None, folder: str | None = None) -> None:
+        found = config or find_config(None, os.path.abspath(folder or os.curdir))
         if found is None:
-            raise NoConfigError("no .sops.yaml was found", hint="create one: encconf init")
+            where = f" in {one_line(folder)} or above it" if folder else ""
+            raise NoConfigError(f"no .sops.yaml was found{where}", hint="create one: encconf init")
         self.front = front
         self.path = found
         self.shown = one_line(os.path.relpath(found) if config is None else found)
@@ -84,6 +85,20 @@ class _Project:
         self.count = len(self.config.patterns)
         if not self.count:
             raise ConfigError("it has no creation rules", hint="add one, or run: encconf init").about(found)
+
+    def recipients(self) -> list[MasterKey]:
+        """Return the keys in the rules, each once."""
+        known: dict[str, MasterKey] = {}
+        for number in range(self.count):
+            for key in (key for group in self.config.rule(number).groups for key in group):
+                known.setdefault(identity(key), key)
+        return list(known.values())
+
+    def called(self, who: str) -> list[MasterKey]:
+        """Return the keys of a person in the rules, or the key that a word is, or []."""
+        wanted = " ".join(who.split()).lower()
+        found = [key for key in self.recipients() if (self.names.given(key) or "").lower() == wanted]
+        return found or [key for key in self.recipients() if who.strip() in (key.name, key.label)]
 
     def files(self) -> list[str]:
         """Return the encrypted files of the project, by their paths from the current folder."""
@@ -128,16 +143,81 @@ def add(options: Adding, front: Front) -> None:
 
 def remove(options: Removing, front: Front) -> None:
     """Remove people from the rules, give the files new data keys, and list what they could read."""
-    project = _Project(front, options.config)
+    who = [options.who[0], *(word for word in options.who[1:] if not os.path.isdir(word))]
+    folders = [word for word in options.who[1:] if os.path.isdir(word)]
+    if folders:
+        _remove_everywhere(options, front, who, folders)
+    else:
+        project = _Project(front, options.config)
+        _remove(options, project, [key for each in who for key in _keys_of(project, each)])
+
+
+def _remove(options: Removing, project: _Project, gone: Sequence[MasterKey]) -> None:
     text = project.text
-    gone: list[MasterKey] = []
-    for who in options.who:
-        found = _keys_of(project, who)
-        gone += found
-        for key in found:
-            text = members.remove(text, key)
-    beside = _without_lines(project, gone)
-    _carry_out(options, project, text, beside)
+    for key in gone:
+        text = members.remove(text, key)
+    _carry_out(options, project, text, _without_lines(project, gone))
+
+
+def _remove_everywhere(
+    options: Removing, front: Front, who: Sequence[str], folders: Sequence[str]
+) -> None:
+    """Remove people from the projects in several folders.  A project that fails does not stop the others.
+
+    A key that one project gives a name to is the same person's in every other.  But keys of different
+    projects with the same name may belong to different people.
+    """
+    if options.json:
+        raise ConflictError("--json is for one project", hint="encconf access --json --person NAME FOLDER…")
+    if options.config is not None:
+        raise ConflictError("--config is for one project")
+    failed = False
+    found: dict[str, _Project] = {}
+    for folder in folders:
+        try:
+            project = _Project(front, None, folder)
+        except NoConfigError:
+            continue
+        except EncconfError as error:
+            front.error(error)
+            failed = True
+        else:
+            found.setdefault(os.path.realpath(project.path), project)
+    keys: dict[str, MasterKey] = {}
+    known = {identity(key): key for project in found.values() for key in project.recipients()}
+    for each in who:
+        named = {identity(key): key for project in found.values() for key in project.called(each)}
+        if not named:
+            raise ConfigError(
+                f"no key in the rules of these {len(found)} projects has the name {printable(each)[:80]}",
+                hint="encconf access --person NAME FOLDER… says what a key that is in no rule opens",
+            )
+        if len(named) > 1 and options.yes:
+            raise UsageError(
+                f"{printable(each)} is the name of {len(named)} keys, maybe of different people: "
+                + listed((known[one].label for one in named), 5),
+                hint="leave out -y, or name the keys",
+            )
+        keys |= named
+    front.note("remove " + listed((f"{key.TYPE} {key.label}" for key in keys.values()), 20))
+    without = 0
+    for project in found.values():
+        gone = [key for key in project.recipients() if identity(key) in keys]
+        if not gone:
+            without += 1
+            continue
+        front.note(f"in {one_line(os.path.relpath(project.folder))}")
+        try:
+            _remove(options, project, gone)
+        except EncconfError as error:
+            front.error(error if error.file else error.about(project.path))
+            failed = True
+        except SystemExit as end:
+            failed = failed or bool(end.code)
+    if without:
+        front.note(f"no rule has these keys in {without} of {counted(len(found), 'project')}")
+    if failed:
+        raise SystemExit(1)
 
 
 def list_all(options: Listing, front: Front) -> None:
@@ -176,17 +256,10 @@ def _number(group: str | None) -> int | None:
 
 
 def _keys_of(project: _Project, who: str) -> list[MasterKey]:
-    """Return the keys of a person in the rules, or the key that a word is."""
-    known: dict[str, MasterKey] = {}
-    for number in range(project.count):
-        for key in (key for group in project.config.rule(number).groups for key in group):
-            known.setdefault(identity(key), key)
-    wanted = " ".join(who.split()).lower()
-    found = [key for key in known.values() if (project.names.given(key) or "").lower() == wanted]
+    """Return what `_Project.called` finds.  Raises ConfigError if that is nothing."""
+    found = project.called(who)
     if not found:
-        found = [key for key in known.values() if who.strip() in (key.name, key.label)]
-    if not found:
-        names = sorted({name for key in known.values() if (name := project.names.given(key))})
+        names = sorted({name for key in project.recipients() if (name := project.names.given(key))})
         raise ConfigError(
             f"no key in the rules has the name {printable(who)[:80]}",
             hint=f"the names are: {listed(names, 20)}" if names else "name the key itself: encconf keys list",

@@ -226,6 +226,68 @@ class TestCommand:
         assert "reader is called 'zed'" in done.err
         assert "the readers are: alice" in done.err
 
+    def test_what_a_leaver_reads_in_many_repositories(self, team: Team, tmp_path: Path, home: Path) -> None:
+        """One report: in each repository, the files, the values to change and the command."""
+        others = {name: Team(tmp_path / name, home) for name in ("nameless", "removed", "foreign")}
+        for other in others.values():
+            other.keys |= team.keys
+        team.seal("dev/s.env", ["alice", "bob"], plain="A=value\nPASSWORD=value\n")
+        team.seal("prod/s.yaml", ["alice"], ["bob"], threshold=2)
+        others["nameless"].write(".sops.yaml", f"creation_rules:\n  - age: {team.key('bob').recipient}\n")
+        others["nameless"].seal("s.yaml", ["bob"])
+        for path in ("kept.yaml", "rotated.yaml"):
+            others["removed"].seal(path, ["alice", "bob"])
+        others["removed"].config("alice")
+        others["removed"].commit()
+        others["removed"].share("kept.yaml", ["alice"], rotate=False)
+        others["removed"].share("rotated.yaml", ["alice"], rotate=True)
+        others["foreign"].config("alice")
+        others["foreign"].seal("s.yaml", ["alice"])
+        for each in (team, *others.values()):
+            each.commit()
+        project = team.project()
+        project.folder = tmp_path
+        folders = ("team", *others)
+        done = project.run("access", "--person", "bob", "--no-history", *folders)
+        assert "● can read: 2 files in 2 repositories\n" in done.out
+        done = project.run("access", "--person", "bob", *folders)
+        key, since = r"age1\w{4}…\w{4}", r"since 2025-01-02 \(\w{7}\)"
+        assert re.fullmatch(
+            rf"bob \({key}\)\n"
+            "  ! was removed, but knows the data key: 1 file\n"
+            "  ● can read: 2 files in 2 repositories\n"
+            "  ◐ can read with others: 1 file\n"
+            "  ○ could read in the past: 1 file\n"
+            rf"\nteam\n  ● dev/s.env    {since}\n  ◐ prod/s.yaml  {since}\n"
+            r"  change: PASSWORD, A, db.password, token, db.host\n"
+            "  run: cd team && encconf keys remove bob\n"
+            rf"\nnameless\n  ● s.yaml  {since}\n"
+            r"  change: db.password, token, db.host\n"
+            rf"  run: cd nameless && encconf keys remove {team.key('bob').recipient}\n"
+            rf"\nremoved\n  ! kept.yaml     .*; the data key is still the same\n"
+            rf"  ○ rotated.yaml  2025-01-02 to 2025-01-03 \(\w{{7}}\)\n"
+            r"  change: db.password, token, db.host\n"
+            r"  run: cd removed && encconf updatekeys -r \.\n",
+            done.out,
+        ), done.out
+        done = project.run("access", "--person", "bob", "--html", "bob.html", *folders)
+        assert done.err == "encconf: wrote bob.html: 5 files in 3 repositories\n"
+        text = project.read("bob.html")
+        assert text.count("<section") == 3
+        assert "cd removed &amp;&amp; encconf updatekeys -r ." in text
+        assert text.count("<pre>db.password\ntoken\ndb.host</pre>") == 3
+        assert "<script" not in text
+        report = json.loads(project.run("access", "--person", "bob", "--json", *folders).out)["person"]
+        assert [each["folder"] for each in report["repositories"]] == ["team", "nameless", "removed"]
+        assert report["keys"] == [team.key("bob").recipient]
+
+    def test_the_page_about_a_person_escapes_names(self, team: Team) -> None:
+        team.seal("<b>.yaml", ["alice"], plain="'<script>x</script>': value\n")
+        text = team.project().run("access", "--html", "-", "--person", "alice").out
+        assert "&lt;b&gt;.yaml" in text
+        assert "&lt;script&gt;x&lt;/script&gt;" in text
+        assert "<script" not in text
+
     def test_json_and_html_cannot_both_go_to_stdout(self, team: Team) -> None:
         team.seal("s.yaml", ["alice"])
         assert "both write to stdout" in team.project().run("access", "--json", "--html", "-", code=8).err

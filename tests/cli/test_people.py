@@ -58,6 +58,35 @@ def test_somebody_joins_and_leaves(team: Project, bob: AgeKey) -> None:
     assert team.run("check", "--strict").code == 0
 
 
+def test_a_leaver_is_removed_from_the_projects_in_several_folders(team: Project, bob: AgeKey) -> None:
+    """Also where the key has no name; a name of two people is not removed without a look."""
+    one, two, three = (team.path(f"clones/{name}") for name in ("one", "two", "three"))
+    for folder, name in ((one, " # bob"), (two, ""), (three, None)):
+        keys = f"      - {team.key.recipient} # alice\n"
+        if name is not None:
+            keys += f"      - {bob.recipient}{name}\n"
+        team.write(f"clones/{folder.name}/.sops.yaml", f"creation_rules:\n  - age:\n{keys}")
+        team.write(f"clones/{folder.name}/s.enc.yaml", "password: old\n")
+        team.run("encrypt", "-i", f"clones/{folder.name}/s.enc.yaml")
+    folders = ["clones/one", "clones/two", "clones/three"]
+    before = [team.read(f"{folder}/s.enc.yaml") for folder in folders]
+    done = team.run("keys", "remove", "-n", "bob", *folders)
+    assert done.out.count("could read these values") == 2
+    assert [team.read(f"{folder}/s.enc.yaml") for folder in folders] == before
+    done = team.run("keys", "remove", "-y", "bob", *folders)
+    assert "no rule has these keys in 1 of 3 projects" in done.err
+    assert bob.recipient not in "".join(
+        team.read(f"{folder}/{name}") for folder in folders for name in (".sops.yaml", "s.enc.yaml")
+    )
+    assert team.read("clones/three/s.enc.yaml") == before[2]
+    done = team.run("keys", "remove", "bob", *folders, code=1)
+    assert "no key in the rules of these 3 projects" in done.err
+    for folder in folders[:2]:
+        rule = team.read(f"{folder}/.sops.yaml") + f"      - {AgeKey.generate().recipient} # bob\n"
+        team.write(f"{folder}/.sops.yaml", rule)
+    assert "bob is the name of 2 keys" in team.run("keys", "remove", "-y", "bob", *folders, code=1).err
+
+
 def test_a_plan_changes_nothing(team: Project, bob: AgeKey) -> None:
     before = {name: team.read(name) for name in (".sops.yaml", *FILES)}
     done = team.run("keys", "add", "--name", "bob", "-n", bob.recipient)

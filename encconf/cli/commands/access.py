@@ -7,8 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from encconf.audit import access
+from encconf.audit import access, leaving
 from encconf.audit.access import STATES, FileAccess, Person, Reader, Report, alike, folder_of
+from encconf.audit.leaving import Place
 from encconf.audit.names import Names, kind, origins
 from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import Console, Paper, display_width, width_of
@@ -18,7 +19,7 @@ from encconf.io import fileio
 from encconf.io.descriptors import is_terminal
 from encconf.keys import MasterKey
 from encconf.record import Options as Base
-from encconf.text.printable import counted, one_line, quoted
+from encconf.text.printable import counted, listed, one_line, quoted
 from encconf.verbs import files, targets
 
 _BARE = "nothing encrypted"
@@ -26,6 +27,7 @@ _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "�
 _COLORS = {"reads": "32", "part": "33", "exposed": "1;31", "former": "2", "": "2"}
 _ROWS = 12  # the most rows without --verbose; the files of a row have the same readers
 _ALL = 1 << 30
+_VALUES = 5  # the most values that the report about a person names in a repository
 _NAMES = 3  # the most files that a row names; the others are counted
 _MANY = 40  # with more files, a terminal shows one row for all that have the same readers
 
@@ -33,6 +35,7 @@ _MANY = 40  # with more files, a terminal shows one row for all that have the sa
 class Options(Base):
     file: Sequence[str] = ()
     people: Sequence[str] = ()
+    person: str | None = None
     recipients: Sequence[str] = ()
     html: str | None = None
     no_history: bool = False
@@ -46,6 +49,7 @@ def report(options: Options, console: Console) -> None:
     file, html, json = options.file, options.html, options.json
     if json and html in fileio.STDOUT:
         raise ConflictError("--json and --html - both write to stdout")
+    exclude(people=options.people, person=options.person)
     exclude(people=options.people, html=html, hint="in the page, you select the people yourself")
     try:
         paths = targets.files(console, file or ["."], recursive=True)
@@ -63,15 +67,29 @@ def report(options: Options, console: Console) -> None:
         found = access.report(paths, names, history=not options.no_history, now=now, step=step)
     words = (word for words in options.people for word in words.split(",") if word.strip())
     asked = list(dict.fromkeys(person for word in words for person in found.called(word)))
+    who = found.called(options.person) if options.person is not None else []
+    here = leaving.places(found, who)
     if html is not None:
-        _write_page(console, found, html)
+        from encconf.audit.page import page
+
+        title = options.person or os.path.basename(os.path.abspath(os.curdir))
+        text = leaving.page(found, title, who, here) if who else page(found, title=title)
+        count = _count(found)
+        if who:
+            files_here = sum(len(place.rows) for place in here)
+            count = f"{counted(files_here, 'file')} in {counted(len(here), 'repository', 'repositories')}"
+        _write_page(console, html, text, count)
     if json:
-        console.json(access.to_json(found, asked))
+        data = access.to_json(found, asked)
+        console.json({**data, "person": leaving.to_json(who, here)} if who else data)
+    elif who and html is None:
+        console.lines("".join(f"{line.rstrip()}\n" for line in _Screen(console).person(found, who, here)))
     elif html is None:
         one = len(file) == 1 and not os.path.isdir(file[0]) and len(paths) == 1
         lines = _Screen(console).report(found, asked, one=one, verbose=options.verbose)
         console.lines("".join(f"{line.rstrip()}\n" for line in lines))
-    _warn(console, found)
+    if not who:
+        _warn(console, found)
     for problem in found.problems:
         console.error(problem)
     if found.problems:
@@ -106,6 +124,11 @@ COMMAND = Command(
             metavar="NAMES",
             help="List what these names or keys can open together (comma-separated).",
         ),
+        Option(
+            "--person",
+            metavar="NAME",
+            help="Report what a person can and could read, by repository, and what to change if they leave.",
+        ),
         RECIPIENTS,
         Option("--html", metavar="FILE", help="Write an HTML report to this file (-: stdout)."),
         Option("--no-history", help="Do not read dates from git's history."),
@@ -117,22 +140,22 @@ COMMAND = Command(
         "encconf access",
         "encconf access deploy/prod/db.enc.yaml",
         "encconf access --people alice,bob deploy/",
+        "encconf access --person bob --html bob.html ~/src/*",
         "encconf access --recipients team/ --html access.html",
     ],
 )
 
 
-def _write_page(console: Console, found: Report, output: str) -> None:
-    from encconf.audit.page import GENERATOR, page
+def _write_page(console: Console, output: str, whole: str, count: str) -> None:
+    from encconf.audit.page import GENERATOR
 
-    whole = page(found, title=os.path.basename(os.path.abspath(os.curdir)))
     if output in fileio.STDOUT:
         console.data(whole)
     else:
         path = fileio.resolve(output)
         with about(output, instead=path):
             files.write_own(path, whole, GENERATOR)
-        console.note(f"wrote {output}: {_count(found)}")
+        console.note(f"wrote {output}: {count}")
 
 
 def _warn(console: Console, found: Report) -> None:
@@ -351,6 +374,34 @@ class _Screen(Paper):
         for state, path, detail in rows:
             sign = self.paint(_COLORS[state], _SIGNS[state])
             self.say(f"  {sign} {_padded(one_line(path), width)}  {self._dim(detail)}")
+
+    # --- one person, who leaves ---
+
+    def person(self, found: Report, who: Sequence[Person], here: Sequence[Place]) -> list[str]:
+        """Return the lines about what a person can read in each repository, and what to change."""
+        called = one_line(who[0].name or who[0].former or who[0].label)
+        keys = ", ".join(one_line(each.key.label) for each in who)
+        self.say(f"{called} ({keys})" if called != keys else called)
+        for state, number in leaving.sums(found, here).items():
+            folders = sum(any(row.state == state for row in place.rows) for place in here)
+            where = f" in {counted(folders, 'repository', 'repositories')}" if folders > 1 else ""
+            self.say(f"  {self._sign(state)} {leaving.WORDS[state]}: {counted(number, 'file')}{where}")
+        for place in here:
+            self.say()
+            self.say(one_line(place.folder))
+            width = min(60, max(display_width(one_line(row.name)) for row in place.rows))
+            for row in place.rows:
+                name = _padded(one_line(row.name), width)
+                self.say(f"  {self._sign(row.state)} {name}  {self._dim(row.when)}")
+            names = list(dict.fromkeys(one_line(value) for row in place.rows for value in row.values))
+            if names:
+                self.say(f"  change: {listed(names, _VALUES)}")
+            if place.command:
+                self.say(f"  run: {place.command}")
+        return self.lines
+
+    def _sign(self, state: str) -> str:
+        return self.paint(_COLORS[state], _SIGNS[state])
 
     def _dim(self, text: str) -> str:
         return self.paint("2", text)

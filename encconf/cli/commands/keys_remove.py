@@ -13,6 +13,9 @@ COMMAND = Command(
     WHO is a name that .sops.yaml gives to a key (an anchor, a comment, or a line of .sops.recipients), or
     the key itself. The files get new data keys, and a report lists the values that the person could read:
     change these secrets at their source as well.
+
+    If folders follow WHO, the person leaves the projects in these folders, one after another; -n shows all
+    plans. A name must then be that of one key, or you confirm each project.
     """,
     Removing,
     remove,
@@ -22,5 +25,6 @@ COMMAND = Command(
         "encconf keys remove bob",
         "encconf keys remove -n bob",
         "encconf keys remove --checklist bob.md bob",
+        "encconf keys remove -n bob ~/src/*",
     ],
 )
