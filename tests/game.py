@@ -15,6 +15,7 @@ each command, the referee (`witness`) looks whether
 * the plaintext of a secret is in a file or a message where it was not asked for ("plaintext", "shown"),
 * encconf wrote the stranger's key into a .sops.yaml, or into a hint to paste ("named"),
 * a merge encrypted values that somebody without a key wrote as plaintext ("vouched"),
+* a value that the stranger proposed is in a file without an ``accept`` that showed it ("accepted"),
 * encconf failed with a traceback or an internal error ("crash").
 
 The stranger may read what the victim puts under a data key that the stranger chose, if the victim changes a
@@ -48,7 +49,7 @@ from pathlib import Path
 
 import forks
 import gate
-from witness import PLANTED, SECRET, Reader, Witness
+from witness import PLANTED, PROPOSED, SECRET, Reader, Witness
 
 HERE = Path(__file__).resolve().parent
 
@@ -568,10 +569,15 @@ class Game:
         for kind, detail in self.witness.leaks():
             raise AssertionError(f"before the game: opening {opening.number}: {kind}: {detail}")
         self.planted: set[bytes] = set()
+        self.accepting: dict[str, set[bytes]] = {}
+        """During an accept, what the stranger proposed in each of the files that it may show."""
+        self.accepted: set[bytes] = set()
+        """What the stranger proposed, and the victim accepted."""
         self.stranger = Stranger(self)
         self.branch: Path | None = None
 
     def say(self, line: str) -> None:
+        line = re.sub("proposal-[0-9a-f]{8}", "proposal-ID", line)  # the ids are random in each run
         self.script.append(line.replace(str(self.folder), "…"))
 
     def mark(self, name: str) -> Path:
@@ -584,7 +590,11 @@ class Game:
         found = []
         for place, folders, names in os.walk(folder):
             folders[:] = [name for name in folders if name != ".git"]
-            found += [Path(place, name) for name in names if ".enc." in name and "unsaved" not in name]
+            found += [
+                Path(place, name)
+                for name in names
+                if ".enc." in name and "unsaved" not in name and ".proposal-" not in name
+            ]
         return sorted(path for path in found if path.is_file() and not path.is_symlink())
 
     def format_of(self, path: Path) -> str:
@@ -720,6 +730,25 @@ class Game:
             raise FoundError("named", "encconf wrote the stranger's key into .sops.yaml")
         if merges and done.code == 0 and self.planted:
             self._look_for_planted()
+        for name, tokens in self.accepting.items():
+            if f"file: {name}" in shown_files(done.out) and done.code in (0, 2):
+                self.accepted |= tokens
+        if "proposal" in self.tricks:
+            self._look_for_proposed()
+
+    def proposals(self, folder: Path) -> list[Path]:
+        """The files in a folder that are named like proposals."""
+        return sorted(path for path in folder.rglob("*.proposal-*.json") if ".git" not in path.parts)
+
+    def _look_for_proposed(self) -> None:
+        for path in self.encrypted(self.repository):
+            content = path.read_bytes()
+            if b'"proposal_for"' in content:  # a proposal, which somebody renamed
+                continue
+            for tokens in self.victim.opened(content, PROPOSED).values():
+                if new := tokens - self.accepted:
+                    name = os.path.relpath(path, self.repository)
+                    raise FoundError("accepted", f"{name} has {min(new).decode()}, which no accept showed")
 
     def _is_cache(self, path: str) -> bool:
         """Whether gpg wrote the file, or a companion that decrypts for `git diff`."""
@@ -831,6 +860,15 @@ class Game:
             words = [GIT, "hash-object", "-w", "--", str(path)]
         done = self.machine.program(words, cwd=self.repository, environ=self.plain_environ)
         return done.out.decode().strip() if done.code == 0 else ""
+
+
+def shown_files(output: bytes) -> set[str]:
+    """The proposals that an accept showed and did not refuse, as ``file: NAME``."""
+    found = set()
+    for entry in re.split(r"(?m)^(?! )", output.decode(errors="replace")):
+        if " = " in entry.partition("\n")[0] and (line := re.search(r"(?m)^  file: (.*)$", entry)):
+            found.add(f"file: {line[1].rpartition('/')[2]}")
+    return found
 
 
 def _chosen(known: Iterable[str], wanted: Sequence[str], skipped: Sequence[str]) -> list[str]:
@@ -949,6 +987,45 @@ def set_value(game: Game) -> None:
 def set_new(game: Game) -> None:
     file = game.draw.choice(["new.enc.yaml", "new.enc.json", "new.enc.env", "new.enc.toml"])
     game.encconf("set", *_by_hand(game), file, game.place(file)[0], game.secret(file))
+
+
+@move(4)
+def propose(game: Game) -> None:
+    """A colleague without a key proposes a secret."""
+    file = game.draw.choice([game.file(), game.file(), "new.enc.yaml", "conf/new.enc.json"])
+    if file is None or file.endswith(".txt"):
+        return
+    key = game.environ.pop("SOPS_AGE_KEY", None)
+    game.encconf("propose", file, game.place(file)[0], input=game.secret())
+    if key is not None:
+        game.environ["SOPS_AGE_KEY"] = key
+
+
+@move(6)
+def accept(game: Game) -> None:
+    """The victim accepts what is proposed for a file, in which anything that is listed may be."""
+    there = [path for path in game.proposals(game.repository) if path.is_file() and not path.is_symlink()]
+    file = game.file()
+    if there and game.draw.random() < 0.9:
+        name = os.path.relpath(game.draw.choice(there), game.repository)
+        file = name.partition(".proposal-")[0]
+    if file is None or file.startswith("-"):
+        return
+    beside = [path for path in there if path.name.startswith(f"{Path(file).name}.proposal-")]
+    inside = {path.name: game.victim.opened(path.read_bytes(), PROPOSED) for path in beside}
+    path = game.repository / file
+    held = game.victim.data_keys(path.read_bytes()) if path.is_file() else set()
+    known = held & game.witness.known(path.read_bytes()) if held else set()
+    for each in beside:  # a secret that goes into a file of the stranger's
+        for tokens in game.victim.opened(each.read_bytes()).values():
+            for token in tokens:
+                game.witness.conceded.setdefault(token, set()).update(known)
+    more = game.draw.choice([["-y"], ["-y"], ["-y", "--show-values"], ["-n"], [], ["--quiet", "-y"]])
+    game.accepting = {
+        name: {token for tokens in found.values() for token in tokens} for name, found in inside.items()
+    }
+    game.encconf("accept", *more, file, prints="--show-values" in more)
+    game.accepting = {}
 
 
 @move(3)
@@ -1126,11 +1203,25 @@ def look_around(game: Game) -> None:
     inside = game.draw.choice(["db", "db.host", "secret_1"])
     words, prints = game.draw.choice([
         (["check"], False), (["access"], False), (["diff"], False), (["diff", "HEAD~1"], False),
-        (["explain", file], False), (["get", file, inside], True), (["export", file], True),
+        (["explain", file], False), (["get", file, inside], True),
+        (["export", file], True),
         (["decrypt", file], True), (["check", "--strict"], False), (["filestatus", file], False),
         (["access", file], False),
     ])  # fmt: skip
     game.encconf(*words, prints=prints)
+
+
+@move(2)
+def load(game: Game) -> None:
+    """A program gets the values of a file, or of one that is named like a proposal."""
+    files = [*game.proposals(game.repository), *game.repository.glob("extra*.enc.json")]
+    files = [path for path in files if path.is_file()] or game.encrypted(game.repository)
+    if not files:
+        return
+    name = os.path.relpath(game.draw.choice(files), game.repository)
+    done = game.encconf("export", "--format", "json", "--", name, prints=True)
+    if {*PROPOSED.findall(done.out)} - game.accepted:
+        raise FoundError("accepted", f"{name}: a program gets a value that no accept showed")
 
 
 @move(1)

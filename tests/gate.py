@@ -159,3 +159,15 @@ CHECKS["completion"] = Check(
     "keys",
     "completes",
 )
+CHECKS["proposals wait"] = Check(
+    "nothing loads a proposal",
+    {"if is_proposal(document):\n        raise ProposalError(": "if False:\n        raise ProposalError("},
+    "proposal",
+    "load propose",
+)
+CHECKS["proposals are shown"] = Check(
+    "what is accepted was shown before",
+    {"show(found)\n    if options.dry_run": "show([])\n    if options.dry_run"},
+    "proposal",
+    "accept",
+)

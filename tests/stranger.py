@@ -478,6 +478,70 @@ class Stranger:
             path.write_text(code)
         return "puts the packages encconf and pyrage into the work tree"
 
+    @trick(5)
+    def proposal(self, folder: Path) -> str | None:
+        """A value of the stranger's, proposed as anybody can, or a changed proposal."""
+        game = self.game
+        files = [path for path in self.files(folder) if path.suffix != ".txt"]
+        there = [path for path in game.proposals(folder) if path.is_file() and not path.is_symlink()]
+        if there and self.draw.random() < 0.6:
+            return self._changed_proposal(folder, self.draw.choice(there))
+        if not files:
+            return None
+        path = self.draw.choice(files)
+        where = self.draw.choice(["db.password", "db.new", "db", "sops.age", "password"])
+        if path.suffix == ".env":
+            where = where.removeprefix("db.").upper()
+        value = f"proposed{self.draw.getrandbits(64):016x}"
+        config = game.folder / "bin" / "rules.yaml"
+        people = [game.recipients["victim"], *([self.recipient] if self.draw.random() < 0.3 else ())]
+        config.write_text(f"creation_rules:\n  - age: [{', '.join(people)}]\n")
+        more = self.draw.choice([[], ["--config", str(config)]])
+        name = path.relative_to(folder)
+        words = (
+            ["propose", *more, "--", str(name), where]
+            if str(name)[:1] == "-"
+            else ["propose", *more, str(name), where]
+        )
+        game.machine.run(words, cwd=folder, environ=game.plain_environ, input=value.encode())
+        return f"proposes {where} for {name}, with their own rule: {bool(more)}"
+
+    def _changed_proposal(self, folder: Path, path: Path) -> str:
+        kind = self.draw.choice(
+            ["path", "file", "rename", "loadable", "link", "entry", "broken", "selection"]
+        )
+        text = path.read_text(errors="replace")
+        new = f"{self.draw.getrandbits(32):08x}"
+        target = path.with_name(path.name[:-13] + f"{new}.json")
+        if kind == "path":
+            path.write_text(text.replace('"path": "', '"path": "db.', 1))
+        elif kind == "file":
+            others = self.files(folder)
+            other = self.draw.choice(others) if others else path
+            there = other.with_name(f"{other.name}.proposal-{new}.json")
+            there.write_text(
+                text.replace('"proposal_for": "', f'"proposal_for": "{other.name}', 1)
+                if self.draw.random() < 0.5
+                else text
+            )
+        elif kind == "rename":
+            path.rename(target)
+        elif kind == "loadable":
+            (folder / f"extra{new}.enc.json").write_text(text)
+        elif kind == "link":
+            target.symlink_to(self.draw.choice(["../outside/other.enc.yaml", "/etc/passwd", "nowhere"]))
+        elif kind == "entry":
+            found = Text.read("json", text)
+            if found is not None:
+                for group in found.groups():
+                    group.setdefault("age", []).append(self.entry(found))
+                path.write_text(found.text())
+        elif kind == "selection":
+            path.write_text(text.replace('"^value$"', '"^nothing$"'))
+        else:
+            path.write_text(text[: self.draw.randrange(len(text) + 1)])
+        return f"changes the proposal {path.name.rpartition('.proposal-')[0]} ({kind})"
+
     @trick(3)
     def attributes(self, folder: Path) -> str | None:
         path = folder / ".gitattributes"

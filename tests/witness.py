@@ -19,6 +19,8 @@ from typing import Any
 
 SECRET = re.compile(rb"canary[0-9a-f]{16}")
 PLANTED = re.compile(rb"planted[0-9a-f]{16}")
+PROPOSED = re.compile(rb"proposed[0-9a-f]{16}")
+"""A value that the stranger proposes."""
 _VALUE = re.compile(rb"ENC\[AES256_GCM,data:([^,\]]+),iv:([^,\]]+),tag:")
 _WRAPPED = re.compile(rb"-----BEGIN AGE ENCRYPTED FILE-----(.*?)-----END AGE ENCRYPTED FILE-----", re.DOTALL)
 
