@@ -66,7 +66,7 @@ GROUPS = {
     ],
     "git/test_ours.py": ["git/merge.py"],
     "rules": [f"rules/{name}.py" for name in ("config", "creation", "grammar", "pattern")],
-    "sources": ["sources/reference_rules.py", "sources/references.py"],
+    "sources": ["sources/references.py", "sources/references.py"],
     "verbs/test_changes.py": ["verbs/changes.py"],
     "verbs/test_rekey.py": ["verbs/rekey.py"],
     "formats/test_sniff.py": ["formats/sniff.py"],

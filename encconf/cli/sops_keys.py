@@ -24,7 +24,7 @@ from encconf.io import fileio
 from encconf.keys import MasterKey
 from encconf.rules.config import Rule, find_config, find_rule, load_file
 from encconf.rules.selection import DEFAULT
-from encconf.verbs import plan_text, rekey
+from encconf.verbs import rekey
 from encconf.verbs.reencrypt import encrypt_again
 
 
@@ -101,8 +101,8 @@ def _update(run: Run, file: str, config: str) -> None:
         return
     run.console.data("The following changes will be made to the file's groups:\n")
     # Not wanted.thresholds: sops does not show a threshold that it sets only when it writes the file.
-    lines = plan_text.of_threshold(held, threshold or 0)
-    lines += plan_text.of_groups(wanted)
+    lines = rekey.threshold_lines(held, threshold or 0)
+    lines += rekey.group_lines(wanted)
     run.console.data("".join(f"{line}\n" for line in lines))
     if not run.flags.yes and not _is_confirmed(run, "Is this okay? (y/n):"):
         run.console.tell(f"File {path} left unchanged")
@@ -223,7 +223,7 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
         )
     if prepared.plan is not None and prepared.plan.regroups:
         run.console.data("The following changes will be made to the file's key groups:\n")
-        run.console.data("".join(f"{line}\n" for line in plan_text.of_groups(prepared.plan)))
+        run.console.data("".join(f"{line}\n" for line in rekey.group_lines(prepared.plan)))
     whole = os.path.abspath(file)
     if not run.flags.yes and not _is_confirmed(
         run, f"uploading {whole} to {publishing.address(destination, name, run.environ)} ? (y/n): "

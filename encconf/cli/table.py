@@ -1,7 +1,9 @@
 """The commands of encconf, for the parser, the help and the completion.
 
-Each is declared in its file in encconf/cli/commands, which is imported only when the command is needed.  If
-sops 3.13.3 has a command or option, it has the same name here.
+Each is declared in a file in encconf/cli/commands, which is imported only when the command is needed: ``set``
+as ``COMMAND`` in ``set.py``, and the commands of a family in one file, such as ``git install`` as ``INSTALL``
+in ``git.py`` and ``exec-env`` as ``ENV`` in ``exec.py``.  If sops 3.13.3 has a command or option, it has the
+same name here.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ NAMES = (
     *("git textconv", "git merge", "git mergetool", "keyservice", "import", "doctor", "systemd serve"),
     *("systemd unit", "shim", "help", "version"),
 )
-"""The commands, in the order of the help.  ``git merge`` is in encconf/cli/commands/git_merge.py."""
+"""The commands, in the order of the help.  ``git merge`` is in encconf/cli/commands/git.py."""
 
 ROOT = Command(
     "",
@@ -47,16 +49,24 @@ ALL = (*NAMES, *_GROUPS)
 _known: dict[str, Command] = {"": ROOT}
 
 
+def place(name: str) -> tuple[str, str]:
+    """Return the file of a command, without ``.py``, and its name there."""
+    family, *rest = name.replace("-", " ").split()
+    if family == "keys":
+        return "_".join((family, *rest)), "COMMAND"
+    return "import_" if name == "import" else family, rest[0].upper() if rest else "COMMAND"
+
+
 def entry(name: str) -> Command | None:
     """Return a command or a group, or encconf itself for "".  Returns None for an unknown name."""
     if name not in _known:
         if name in _GROUPS:
             _known[name] = Command(name, _GROUPS[name])
         elif name in NAMES:
-            file = "import_" if name == "import" else name.replace(" ", "_").replace("-", "_")
+            file, own = place(name)
             module = f"encconf.cli.commands.{file}"
             __import__(module)
-            command: Command = sys.modules[module].COMMAND
+            command: Command = getattr(sys.modules[module], own)
             _known[name] = command
     return _known.get(name)
 

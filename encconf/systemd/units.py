@@ -1,5 +1,7 @@
 """Write unit files: a drop-in that makes a unit load credentials, and the socket and service that send them.
 
+``systemd-creds`` makes credentials that are encrypted in the unit file or beside it.
+
 Words are escaped according to systemd.syntax(7), systemd.unit(5) (specifiers) and systemd.service(5) (command
 lines).  The caller decides where the files are written.  systemd 252 (Debian 12) must know every setting, so
 a signal reloads the service, and not ``Type=notify-reload``, which version 253 introduced.
@@ -8,11 +10,13 @@ a signal reloads the service, and not ``Type=notify-reload``, which version 253 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from encconf.errors import LimitError, UsageError
+from encconf.errors import EncconfError, LimitError, OutputError, UsageError
+from encconf.identities.credentials import KEY_VARIABLES
+from encconf.io import programs
 from encconf.record import Record
-from encconf.systemd.rules import NAMES_LIMIT, Rule
+from encconf.systemd.rules import NAMES_LIMIT, SIZE_LIMIT, Rule
 
 SOCKET = "%t/{name}/credentials.sock"
 """The path of the socket.  ``%t`` is /run, or the user's $XDG_RUNTIME_DIR."""
@@ -209,3 +213,52 @@ def _quoted(text: str) -> str:
 
 def _bytes(sign: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in sign.encode("utf-8", "surrogateescape"))
+
+
+# --- credentials that systemd-creds encrypts ------------------------------------------------------
+# The program encrypts with the key of this host, of its TPM, or both.  Only this machine's systemd can open
+# the result, and only under the same name.  Values are passed through stdin and stdout.
+
+
+class CredsError(EncconfError):
+    """systemd-creds is missing, or could not encrypt."""
+
+    slug = "systemd-creds"
+
+
+def encrypt(name: str, value: bytes, environ: Mapping[str, str], *, key: str = "auto") -> str:
+    """Return an encrypted credential, as base64 lines.
+
+    It is decrypted again, since some keys can only encrypt.  Raises CredsError, LimitError or OutputError.
+    """
+    if len(value) + len(name) > SIZE_LIMIT:
+        raise LimitError(f"{name} has {len(value)} bytes, and systemd takes 1 MiB in all")
+    sealed = _run(["encrypt", f"--with-key={key}", f"--name={name}", "-", "-"], value, environ)
+    if _run(["decrypt", f"--name={name}", "-", "-"], sealed, environ) != value:
+        raise OutputError(f"the output of systemd-creds for {name} cannot be opened")
+    return sealed.decode("ascii")
+
+
+def setting(name: str, sealed: str) -> str:
+    """Return the lines of a unit file that contain a credential."""
+    return (
+        f"SetCredentialEncrypted={name}: \\\n"
+        + " \\\n".join(f"        {line}" for line in sealed.split())
+        + "\n"
+    )
+
+
+def _run(words: list[str], data: bytes, environ: Mapping[str, str]) -> bytes:
+    from subprocess import TimeoutExpired
+
+    try:
+        done = programs.run(["systemd-creds", *words], environ, without=KEY_VARIABLES, data=data, timeout=60)
+    except FileNotFoundError:
+        message, hint = programs.missing("systemd-creds", environ)
+        raise CredsError(message, hint=f"it comes with systemd 250 or newer; {hint}") from None
+    except TimeoutExpired:
+        raise CredsError("systemd-creds did not finish in time") from None
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise CredsError(f"systemd-creds {words[0]}: {said[-1] if said else 'failed'}")
+    return done.stdout

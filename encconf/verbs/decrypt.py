@@ -15,7 +15,7 @@ from encconf.record import Options as Base
 from encconf.rules.config import plain_name
 from encconf.text.printable import one_line
 from encconf.verbs import files
-from encconf.verbs.batch import Batch
+from encconf.verbs.targets import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from encconf.rules.config import Config, encrypted_name
 from encconf.text.document import Document
 from encconf.text.printable import counted, one_line, quoted
 from encconf.verbs import files
-from encconf.verbs.batch import Batch
 from encconf.verbs.reencrypt import plain_as, refuse_encrypted
 from encconf.verbs.rule import Selecting, find_rule, is_named
+from encconf.verbs.targets import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from encconf.io import fileio
 from encconf.keys import MasterKey
 from encconf.rules.config import Rule
 from encconf.verbs import rekey
-from encconf.verbs.rekeying import Change, Changing, Rekeying
+from encconf.verbs.recipients import Change, Changing, Rekeying
 from encconf.verbs.rule import NO_KEYS, Keys, named_keys
 
 TYPE_CHECKING = False

@@ -1,4 +1,4 @@
-"""Merge two versions of an encrypted file, as git's merge driver."""
+"""Merge two versions of an encrypted file, as git's merge driver or in your editor."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from encconf.errors import (
     OutputError,
     StrangerError,
     UndecidedError,
+    UsageError,
 )
 from encconf.io import fileio
 from encconf.record import Options as Base
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from encconf.git.conflict import Labels
     from encconf.git.merge import Outcome
     from encconf.verbs.front import Front
+
 
 _CONFLICT = 1  # git treats this exit code as a conflict; a code above 128 aborts the whole merge
 
@@ -173,3 +175,46 @@ def _merge_plain(names: tuple[str, str, str], labels: Labels, marker_size: int) 
     if code > 126:
         raise OutputError(f"git merge-file failed with exit code {code}")
     return code == 0
+
+
+# --- in the editor --------------------------------------------------------------------------------
+
+
+class ToolOptions(Base):
+    """The files of the versions, and of the result."""
+
+    base: str
+    ours: str
+    theirs: str
+    merged: str
+
+
+def run_tool(options: ToolOptions, front: Front) -> None:
+    """Merge two versions into a file, and open an editor for the conflicts."""
+    from encconf.io import trust
+
+    base, merged = options.base, options.merged
+    path = trust.fixed(os.path.dirname(merged), os.path.basename(merged))
+    now = fileio.read_text(path, binary=True)
+    names = base if os.path.lexists(base) else os.devnull, options.ours, options.theirs
+    labels = "LOCAL", "BASE", "REMOTE"
+    try:
+        format, outcome = merged_by_value(front, merged, names, labels)
+    except EncconfError as error:
+        raise error.about(merged) from error.__cause__
+    if outcome is None:
+        raise UsageError("neither side is encrypted", hint="use any other merge tool").about(merged)
+    if not outcome.conflicts:
+        fileio.write_atomic(path, outcome.text, replacing=now)
+        report(front, merged, outcome)
+        return
+    from encconf.engine.admission import Admission
+    from encconf.git.conflict import open_conflict
+    from encconf.git.merge import our_rule
+    from encconf.verbs.session import Resolution, Session
+
+    conflict = open_conflict(outcome.text, format=format, credentials=front.credentials())
+    draft = Resolution(conflict)
+    draft.admission = Admission(lambda: our_rule(merged), file=merged)
+    Session(front, merged, path, draft, now, unfinished=True).run()
+    front.note(f"wrote {merged}")

@@ -31,7 +31,7 @@ from encconf.record import Options as Base
 from encconf.rules.config import NAME, Config, find_config, load
 from encconf.text.printable import counted, listed, one_line, printable, quoted
 from encconf.verbs import files, members, targets, updatekeys
-from encconf.verbs.rekeying import Changing
+from encconf.verbs.recipients import Changing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from encconf.engine.recipients import Plan
 from encconf.errors import UsageError
 from encconf.verbs import rekey, targets
-from encconf.verbs.rekeying import Change, Changing, Rekeying
+from encconf.verbs.recipients import Change, Changing, Rekeying
 from encconf.verbs.rule import NO_KEYS, Keys, named_keys
 
 TYPE_CHECKING = False

@@ -14,7 +14,7 @@ from encconf.io.threads import Once
 from encconf.rules.config import Config, Rule
 from encconf.text.printable import counted, quoted
 from encconf.verbs import rekey, targets
-from encconf.verbs.rekeying import Change, Changing, Rekeying
+from encconf.verbs.recipients import Change, Changing, Rekeying
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

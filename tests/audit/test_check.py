@@ -30,7 +30,7 @@ from project import ROOT, Project
 from encconf.audit import explain as explaining
 from encconf.audit.check import ALL, FOLDERS, Report, check
 from encconf.audit.findings import Finding
-from encconf.cli import check_report as reports
+from encconf.cli.commands import check as reports
 from encconf.cli.commands.explain import text
 from encconf.git.merge import merge
 from encconf.identities.credentials import Credentials

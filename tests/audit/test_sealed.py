@@ -10,7 +10,7 @@ from audit.checked import A, same_threshold
 from audit.repo import ALICE, DATABASE, SECRET, Repo, rule, seal
 
 from encconf import formats
-from encconf.cli import check_report as reports
+from encconf.cli.commands import check as reports
 from encconf.rules.selection import Selection
 
 

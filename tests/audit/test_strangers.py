@@ -11,7 +11,7 @@ from cli.terminal import Terminal, screen
 from oracle import AgeKey
 from project import Project
 
-from encconf.cli import check_report as reports
+from encconf.cli.commands import check as reports
 from encconf.rules.selection import Selection
 
 KUBERNETES = Selection("encrypted_regex", "^(data|stringData)$")

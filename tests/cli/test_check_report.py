@@ -12,7 +12,7 @@ from audit.repo import SECRET, Repo, rule, seal
 
 from encconf.audit.check import Report
 from encconf.audit.findings import KINDS, Finding
-from encconf.cli import check_report as reports
+from encconf.cli.commands import check as reports
 from encconf.rules.selection import Selection
 
 

@@ -17,7 +17,7 @@ from project import Project
 
 from encconf import load_config, sources
 from encconf.errors import EmitError, UsageError
-from encconf.migration import dialects, plain, ways
+from encconf.migration import dialects, ways
 
 ENV = """\
 # the database
@@ -77,14 +77,14 @@ def test_sops_reads_it(env: Project) -> None:
     assert json.loads(done.stdout) == dotenv_values(stream=io.StringIO(ENV))
 
 
-@pytest.mark.parametrize("format", plain.FORMATS)
+@pytest.mark.parametrize("format", dialects.FORMATS)
 def test_any_value(format: str, project: Project) -> None:
     """Every value comes back as it was, or is refused by name; so far none is refused."""
     values = {f"V{number:02}": value for number, value in enumerate(AWKWARD)}
     reading = dialects.Reading("dotenv", {}, [], [], [])
     for name, value in values.items():
         reading.variables[name] = dialects.Variable(name, value, value, [], [f" {name}", "  - x: 'y'"])
-    text = plain.render(reading, values, format)
+    text = dialects.render(reading, values, format)
     path = project.write(f"s.enc.{'env' if format == 'dotenv' else format}", text)
     project.run("encrypt", "-i", path.name)
     out = json.loads(project.run("decrypt", "--output-type", "json", path.name).out)
@@ -98,10 +98,10 @@ def test_any_value(format: str, project: Project) -> None:
 def test_what_a_format_cannot_hold() -> None:
     reading = dialects.read("sops_x=1\n", "dotenv")
     with pytest.raises(EmitError, match="sops_x cannot be stored exactly in dotenv"):
-        plain.render(reading, reading.values, "dotenv")
+        dialects.render(reading, reading.values, "dotenv")
     for format in ("ini", "binary"):
         with pytest.raises(UsageError, match=f"cannot be stored as {format}"):
-            plain.render(reading, reading.values, format)
+            dialects.render(reading, reading.values, format)
 
 
 @pytest.mark.parametrize("shell", ["bash", "dash"])

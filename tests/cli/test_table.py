@@ -25,8 +25,7 @@ def test_the_table_is_sound() -> None:
 
 def test_each_command_has_a_file_and_each_file_a_command() -> None:
     files = {path.stem for path in Path(commands.__path__[0]).glob("*.py")} - {"__init__"}
-    named = {name.replace(" ", "_").replace("-", "_") for name in table.NAMES}
-    assert {name.removesuffix("_") for name in files} == named
+    assert files == {table.place(name)[0] for name in table.NAMES}
 
 
 def test_every_command_has_an_example() -> None:

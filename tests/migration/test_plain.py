@@ -6,8 +6,7 @@ import pytest
 
 from encconf import formats
 from encconf.errors import EmitError, UsageError
-from encconf.migration.dialects import read
-from encconf.migration.plain import FORMATS, cast, misread, render
+from encconf.migration.dialects import FORMATS, cast, misread, read, render
 
 TEXT = "# the database\nDB=postgres://x\nDEBUG=false\nEMPTY=\nKEY='a\n\\b\"'\n# the end\n"
 

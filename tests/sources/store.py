@@ -10,7 +10,7 @@ from collections.abc import Callable
 from encconf.errors import SourceError
 from encconf.identities.credentials import Credentials
 from encconf.sources import Uri
-from encconf.sources.reference_rules import Resolve
+from encconf.sources.references import Resolve
 
 ENV = Resolve(schemes=["env"])
 

@@ -13,8 +13,8 @@ from encconf import api, sources
 from encconf.errors import MacMismatchError, SourceError, UnresolvedError, UsageError
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import Selection
-from encconf.sources import reference_rules
-from encconf.sources.reference_rules import Resolve
+from encconf.sources import references
+from encconf.sources.references import Resolve
 
 
 class TestAllowed:
@@ -148,11 +148,11 @@ class TestAllowed:
             VAULT_TOKEN_FILE=f"{home}/token",
         )
         rules = Resolve(schemes=["vault", "file"])
-        keys = reference_rules.key_addresses(made)
+        keys = references.key_addresses(made)
         with pytest.raises(SourceError, match="it is a key that opens files"):
-            reference_rules.checked(address.replace("HOME", str(home)), rules, made, keys)
+            references.checked(address.replace("HOME", str(home)), rules, made, keys)
         for other in ("vault:secret/me/ages#key", "vault:secret/you/age#key", f"file:{home}/keys"):
-            reference_rules.checked(other, rules, made, keys)
+            references.checked(other, rules, made, keys)
 
     @pytest.mark.parametrize(
         "text", ["AGE-SECRET-KEY-1XYZ", "# mine\nage-secret-key-pq-1x\n", "AGE-PLUGIN-TPM-1Q"]
@@ -192,7 +192,7 @@ class TestAllowed:
     ) -> None:
         def check(choice: str, *schemes: str) -> None:
             made = credentials(**{variable: "mine"})
-            reference_rules.checked(address.replace("CHOICE", choice), Resolve(schemes=schemes), made, set())
+            references.checked(address.replace("CHOICE", choice), Resolve(schemes=schemes), made, set())
 
         scheme = sources.parse(address).scheme
         name = address.partition("?")[2].partition("=")[0]
@@ -235,22 +235,22 @@ class TestAllowed:
     def test_a_conjur_that_a_file_names(self, credentials: Callable[..., Credentials]) -> None:
         address = "conjur:x?address=https://c.example.com/conjur"
         with pytest.raises(SourceError, match="references may not name the server"):
-            reference_rules.checked(address, Resolve(), credentials(), set())
+            references.checked(address, Resolve(), credentials(), set())
         made = credentials(CONJUR_APPLIANCE_URL="https://c.example.com/conjur")
-        reference_rules.checked(address, Resolve(), made, set())
+        references.checked(address, Resolve(), made, set())
         address = "conjur:x?address=https://d.example.com"
         with pytest.raises(SourceError, match=r"references may not name the server https://d\.example\.com"):
-            reference_rules.checked(
+            references.checked(
                 address, Resolve(), credentials(SOPS_HC_VAULT_ALLOWLIST="https://d.example.com"), set()
             )
         made = credentials(ENCCONF_CONJUR_ALLOWLIST="https://d.example.com")
-        reference_rules.checked(address, Resolve(), made, set())
+        references.checked(address, Resolve(), made, set())
 
     def test_the_address_of_an_account_of_cyberark_is_no_server(
         self, credentials: Callable[..., Credentials]
     ) -> None:
         address = "cyberark:SAFE?username=app&address=db.example.com"
-        assert reference_rules.checked(address, Resolve(), credentials(), set()).query["address"]
+        assert references.checked(address, Resolve(), credentials(), set()).query["address"]
 
     def test_servers_that_a_file_names(
         self, seal: Callable[..., str], credentials: Callable[..., Credentials], store: Store
@@ -289,7 +289,7 @@ class TestAllowed:
     def test_hosts_of_the_rules_are_added_to_the_environment_s(
         self, credentials: Callable[..., Credentials], now: str, then: str
     ) -> None:
-        made = reference_rules.widened(credentials(SOPS_HC_VAULT_ALLOWLIST=now), Resolve(hosts=["h"]))
+        made = references.widened(credentials(SOPS_HC_VAULT_ALLOWLIST=now), Resolve(hosts=["h"]))
         assert made.environ["SOPS_HC_VAULT_ALLOWLIST"] == then
 
     def test_what_a_file_may_say_of_the_login(

@@ -10,8 +10,8 @@ from sources.store import DOUBLE, ENV, Store
 from encconf import api, sources
 from encconf.errors import UnresolvedError
 from encconf.identities.credentials import Credentials
-from encconf.sources import reference_text
-from encconf.sources.reference_rules import Resolve
+from encconf.sources import references
+from encconf.sources.references import Resolve
 
 
 class TestSyntax:
@@ -75,7 +75,7 @@ class TestSyntax:
     def test_what_vals_says_of_vaults_is_read(self, scheme: str, method: str) -> None:
         """The forms of its README."""
         text = f"ref+{scheme}://kv/x?address=https://v.example.com:8200&{method}&namespace=ns1#/bar"
-        ((literal, address),) = reference_text.pieces(text)
+        ((literal, address),) = references.pieces(text)
         assert literal == text
         uri = sources.parse(address or "")
         assert (uri.scheme, uri.path, uri.field) == ("vault", "kv/x", "bar")
@@ -107,7 +107,7 @@ class TestSyntax:
     ) -> None:
         for prefix in ("ref+", "secretref+"):
             for end in ("", "+"):
-                ((_, address),) = reference_text.pieces(f"{prefix}{text}{end}")
+                ((_, address),) = references.pieces(f"{prefix}{text}{end}")
                 uri = sources.parse(address or "")
                 assert (uri.scheme, uri.path, uri.field) == (scheme, path, field)
 

@@ -21,8 +21,8 @@ import encconf
 from encconf import api
 from encconf.errors import SourceError, UnresolvedError, is_temporary
 from encconf.identities.credentials import Credentials
-from encconf.sources import reference_text, references
-from encconf.sources.reference_rules import Resolve
+from encconf.sources import references
+from encconf.sources.references import Resolve
 
 
 class TestAsking:
@@ -256,7 +256,7 @@ class TestHostile:
         ]
         with at_most(5):
             for text in texts:
-                assert reference_text.pieces(text)
+                assert references.pieces(text)
 
 
 # --- a real OpenBao --------------------------------------------------------------------------

@@ -20,8 +20,7 @@ from systemd.serving import BIG, REFUSED, allow, serving
 
 from encconf.identities.credentials import Credentials
 from encconf.systemd.rules import read as rule_of
-from encconf.systemd.server import DEADLINE, CredentialServer, listening
-from encconf.systemd.values import Values
+from encconf.systemd.server import DEADLINE, CredentialServer, Values, listening
 
 from .manager import Manager
 

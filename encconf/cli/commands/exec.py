@@ -1,10 +1,17 @@
-"""``encconf exec``."""
+"""``encconf exec``, ``encconf exec-env`` and ``encconf exec-file``."""
 
 from __future__ import annotations
 
 from encconf.cli.command import Argument, Command, Option
-from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, NAMING, RESOLVE
-from encconf.verbs.execute import Options, run
+from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, NAMING, RESOLVE, USER
+from encconf.errors import about
+from encconf.verbs import files
+from encconf.verbs.execute import Options, Shell, ShellOnFile, on_file, run, with_variables
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.cli.console import Console
+
 
 COMMAND = Command(
     "exec",
@@ -43,4 +50,81 @@ COMMAND = Command(
         "encconf exec common.enc.env prod.enc.yaml --prefix APP_ -- env",
         "encconf exec --redact test.enc.yaml -- npm test",
     ],
+)
+
+
+class EnvOptions(Shell):
+    """The file, and the command."""
+
+    file: str
+    command: str
+    input_type: str | None = None
+
+
+def exec_env(options: EnvOptions, console: Console) -> None:
+    """Replace this process with a shell command that has the top-level values of a file as variables.
+
+    They override other variables.
+    """
+    source = files.read(options.file, input_type=options.input_type)
+    opened = source.open(console.credentials(), console.warn)
+    with about(source.label):
+        with_variables(options, console, opened, options.command)
+
+
+ENV = Command(
+    "exec-env",
+    """Run a shell command with the values of a file in its environment, as sops does.
+
+    The file's values override existing variables, names are used unchanged, and nested values are not
+    allowed.
+    """,
+    EnvOptions,
+    exec_env,
+    arguments=[Argument("file"), Argument("command")],
+    options=[
+        Option("--pristine", help="Start the command with only the values in its environment."),
+        USER,
+        INPUT_TYPE,
+        *CREDENTIALS,
+    ],
+    examples=["encconf exec-env secrets.enc.env 'echo $PASSWORD'"],
+)
+
+
+class FileOptions(ShellOnFile):
+    """The file, and the command."""
+
+    file: str
+    command: str
+    input_type: str | None = None
+    output_type: str | None = None
+
+
+def exec_file(options: FileOptions, console: Console) -> None:
+    """Run a shell command on the decrypted file.  Exits with the command's code."""
+    source = files.read(options.file, input_type=options.input_type)
+    plain = source.decrypted(console.credentials(), console.warn, output_type=options.output_type)
+    on_file(options, console, plain, options.command)
+
+
+FILE = Command(
+    "exec-file",
+    """Run a shell command on a decrypted file, as sops does.
+
+    {} in the command becomes the path of the plaintext: a named pipe in a private folder, which can be read
+    once.
+    """,
+    FileOptions,
+    exec_file,
+    arguments=[Argument("file"), Argument("command")],
+    options=[
+        Option("--no-fifo", help="Use a regular file instead of a named pipe."),
+        Option("--filename", metavar="NAME", help="The file's name (by default, tmp-file)."),
+        USER,
+        INPUT_TYPE,
+        Option("--output-type", metavar="FORMAT", help="The format to write (by default, the file's)."),
+        *CREDENTIALS,
+    ],
+    examples=["encconf exec-file secrets.enc.json 'jq .password {}'"],
 )

@@ -149,13 +149,13 @@ def _github(console: Console, texts: Mapping[str, str], secret: list[str]) -> No
 
 def _systemd_creds(console: Console, texts: Mapping[str, str], output: str | None, key: str) -> None:
     """Print the settings for a unit file.  The credentials are in the settings, or in files of a folder."""
-    from encconf.systemd import creds, units
+    from encconf.systemd import units
 
     sealed = {
-        name: creds.encrypt(name, text.encode(), console.environ, key=key) for name, text in texts.items()
+        name: units.encrypt(name, text.encode(), console.environ, key=key) for name, text in texts.items()
     }
     if output is None:
-        console.data("[Service]\n" + "".join(creds.setting(name, text) for name, text in sealed.items()))
+        console.data("[Service]\n" + "".join(units.setting(name, text) for name, text in sealed.items()))
         return
     fileio.make_folders(output, 0o700)
     lines = ["[Service]\n"]

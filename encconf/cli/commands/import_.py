@@ -28,7 +28,7 @@ from encconf.errors import (
 from encconf.formats import sniff
 from encconf.git import exposures, repository
 from encconf.io import fileio
-from encconf.migration import dialects, history, plain, ways
+from encconf.migration import dialects, history, ways
 from encconf.migration.dialects import Reading
 from encconf.migration.history import Past
 from encconf.record import Record
@@ -74,12 +74,12 @@ def import_(options: Options, console: Console) -> None:
     flat = formats.get(format).flat
     if cast and flat:
         raise UsageError(f"{format} has no booleans or numbers", hint="write YAML instead: -o NAME.enc.yaml")
-    values: Mapping[str, plain.Value] = plain.cast(texts) if cast else texts
+    values: Mapping[str, dialects.Value] = dialects.cast(texts) if cast else texts
     if not cast and not flat:
         _warn_of_booleans(console, texts)
-        for sentence in plain.misread(texts):
+        for sentence in dialects.misread(texts):
             console.note(sentence)
-    body = plain.render(reading, values, format)
+    body = dialects.render(reading, values, format)
     rule = find_rule(target, options, also=[file], notify=console.warn)
     clear = _left_plaintext(body, format, rule)
     if clear:
@@ -272,7 +272,7 @@ class _Target(Record):
     name: str
     path: str
     format: str
-    values: Mapping[str, plain.Value]
+    values: Mapping[str, dialects.Value]
 
     def write(self, plain: str, rule: Rule, *, force: bool, dry_run: bool) -> bool:
         """Encrypt the file.  Returns False if it has the same values already, and for a dry run.

@@ -13,7 +13,7 @@ from encconf.errors import NoConfigError, as_data
 from encconf.record import Options as Base
 from encconf.rules.config import NAME, Config, Destination, find_config, load_file
 from encconf.verbs import files, targets
-from encconf.verbs.batch import Batch
+from encconf.verbs.targets import Batch
 
 
 class Options(Base):

@@ -1,12 +1,13 @@
 """Change the recipients of files: make a plan, show it, carry it out, and report.
 
-Making a plan needs no key.  `encconf.verbs.batch` runs the work.
+Making a plan needs no key.  `encconf.verbs.targets.Batch` runs the work.
 """
 
 from __future__ import annotations
 
+import re
 from _thread import allocate_lock
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 
 from encconf.audit.names import Names
@@ -16,8 +17,10 @@ from encconf.errors import (
     ChangedError,
     ConflictError,
     EncconfError,
+    InputError,
     StrangerError,
     UsageError,
+    about,
     as_data,
 )
 from encconf.io import fileio
@@ -26,12 +29,13 @@ from encconf.record import Options
 from encconf.rules.config import Config, Rule, find_rule
 from encconf.text.path import spell
 from encconf.text.printable import counted, one_line
-from encconf.verbs import checklist, files, plan_text, rekey
-from encconf.verbs.batch import Batch
+from encconf.verbs import files, rekey
+from encconf.verbs.targets import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.verbs.front import Front
+
 
 Planner = Callable[["Change"], Plan]
 Row = dict[str, object]
@@ -251,7 +255,7 @@ class Rekeying(Batch):
         if seen is not None:
             who = self._who(done.plan, seen)
             for rank, path in zip(seen.ranks, seen.paths, strict=True):
-                self._items.append((rank, checklist.item(who, one_line(file), one_line(spell(path)))))
+                self._items.append((rank, checklist_item(who, one_line(file), one_line(spell(path)))))
         return ""
 
     def _is_confirmed(self) -> bool:
@@ -271,7 +275,7 @@ class Rekeying(Batch):
         if not items:
             self.front.note("no recipient is removed, so the checklist has no items")
             return
-        added = checklist.write(path, items)
+        added = write_checklist(path, items)
         values = f"{counted(len(items), 'value')} to change"
         known = f", {len(items) - added} of them known" if added < len(items) else ""
         self.front.note(f"wrote {one_line(path)}: {values}{known}")
@@ -293,7 +297,7 @@ class Rekeying(Batch):
         return renewed + (f" ({', '.join(parts)})" if parts else "")
 
     def _lines(self, wanted: Plan) -> list[str]:
-        return plan_text.lines(wanted, rotate=self.rotate, names=self.names)
+        return rekey.plan_lines(wanted, rotate=self.rotate, names=self.names)
 
     def _find_names(self, keys: list[MasterKey]) -> None:
         """Look in git's history for the names of keys that .sops.yaml does not have."""
@@ -374,8 +378,8 @@ class Rekeying(Batch):
                 }
             )
         else:
-            texts = [plan_text.of_plans(self.plans)] if self.plans else []
-            texts += [plan_text.of_seen(self._seen)] if self._seen else []
+            texts = [rekey.plans_text(self.plans)] if self.plans else []
+            texts += [rekey.seen_text(self._seen)] if self._seen else []
             if texts:
                 say("\n".join(texts))
         if self._seen and not self.dry_run:
@@ -397,3 +401,45 @@ _EMPTY: Row = {
     "could_read": None,
     "error": None,
 }
+
+
+# --- the checklist for somebody who leaves --------------------------------------------------------
+# You tick off each value after you change it at its source.  Several commands can write to the same list:
+# what the file has stays, and only items that it does not have yet, ticked or not, are added.
+
+TITLE = "# Values to change at their source\n\n"
+_ITEM = re.compile(r"^- \[[ xX]\] (.*)$", re.M)
+
+
+def checklist_item(who: str, file: str, path: str) -> str:
+    """Return one item of the list, without its checkbox."""
+    return f"{_code(path)} in {_code(file)}: {who} could read it"
+
+
+def _code(text: str) -> str:
+    """Return a text as Markdown code, between more backticks than it contains in a row."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    pad = " " if longest else ""
+    return "`" * (longest + 1) + pad + text + pad + "`" * (longest + 1)
+
+
+def write_checklist(path: str, items: Iterable[str]) -> int:
+    """Add the missing items to the list in a file (-: stdout), and return how many were added.
+
+    The file may be new.
+
+    Raises InputError for a file that is not a checklist, and the errors of reading and writing.
+    """
+    place = fileio.resolve("/dev/stdout" if path == "-" else path)
+    with about(path, instead=place):
+        before = fileio.read_existing(place) if not fileio.is_special(place) else None
+        known = set(_ITEM.findall(before or ""))
+        if before and not known:
+            raise InputError("this file is not a checklist")
+        new = [text for text in dict.fromkeys(items) if text not in known]
+        if new:
+            text = before or TITLE
+            text += "" if text.endswith("\n") else "\n"
+            text += "".join(f"- [ ] {each}\n" for each in new)
+            fileio.write_atomic(place, text, replacing=before)
+        return len(new)
