@@ -103,8 +103,8 @@ def changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
 def by_hand(*values: tuple[str, bytes | None]) -> Document:
     """Make a document with a list ``l`` of these values, which are pairs of a type and bytes."""
     document = Document("", "yaml")
-    root = Scope(None, None, (), "", {})
-    items = Scope(root, "l", ("l",), "l:", [])
-    document.shape = ["%", "l", "["]
-    document.leaves = [Leaf(items, index, 0, 0, "", type, data) for index, (type, data) in enumerate(values)]
+    root = Scope()
+    items = Scope(root, "l", ("l",), "l:", listed=True)
+    document.items = [root, items]
+    document.items += [Leaf(items, index, 0, 0, "", type, data) for index, (type, data) in enumerate(values)]
     return document

@@ -150,7 +150,7 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
     _compare_blocks(found, before, after)
     _compare_comments(found, before, after)
     if found.keyed and not found.changes and not any(found.comments):
-        found.structure = before.shape != after.shape and old.format == new.format
+        found.structure = before.outline != after.outline and old.format == new.format
         if not found.structure and old.format == new.format and None not in (old.text, new.text):
             found.layout = before.plain() != after.plain()
     if one_file and all(found.encrypted) and not found.differs:
@@ -360,7 +360,7 @@ class Content:
         self.notes: list[str] = []
         self.items: list[Item] = []
         self.comments: list[tuple[str, str, str | None]] = []  # place, text, ciphertext
-        self.shape: list[str] = []
+        self.outline: list[str] = []
         if side.text is None:
             return
         try:
@@ -387,11 +387,11 @@ class Content:
         comments: Sequence[Comment] = document.comments
         if self.opened is not None:
             document, values, comments = self.opened.document, self.opened.values, self.opened.comments
-        self.shape = document.shape
-        numbers = {id(tree): number for number, tree in enumerate(document.trees)}
+        self.outline = document.outline
+        numbers = {id(root): number for number, root in enumerate(document.roots)}
         opened = self.opened is not None or self.metadata is None
         for leaf, value in zip(document.leaves, values, strict=True):
-            number = numbers.get(id(leaf.scope.root.node), 0)
+            number = numbers.get(id(leaf.scope.root), 0)
             item = Item(number, leaf, value, opened=opened)
             if item.type == "comment":
                 self.comments.append((leaf.scope.aad, item.value or "", item.enc))

@@ -436,7 +436,7 @@ def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iter
                 continue
             place = (leaf.scope.parent, leaf.scope.step)
         scope, step = place
-        if scope is not None and isinstance(scope.node, list):
+        if scope is not None and scope.listed:
             lists.setdefault(id(scope), {}).setdefault(step, []).append(leaf)
     for items in lists.values():
         named = {

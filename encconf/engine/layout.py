@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from bisect import bisect_left
 from itertools import zip_longest
 
 from encconf.engine.mac import sha256
@@ -99,7 +100,7 @@ def record(
     """
     layout = Layout()
     originals = prepared.originals if prepared else {}
-    for index, flow in enumerate(plain.flows):
+    for index, flow in enumerate(plain.flows if originals else ()):
         if flow.start in originals:
             layout.flows[index] = originals[flow.start]
     for index, leaf in enumerate(plain.leaves):
@@ -140,14 +141,17 @@ def apply(
             return None
         start, end = format.region(encrypted, encrypted.leaves[index])
         leaves[index] = (start, end, text)
+    flows = encrypted.flows if layout.flows else []
+    starts = [leaf.start for leaf in encrypted.leaves] if layout.flows else []
     for index, text in layout.flows.items():
-        if not 0 <= index < len(encrypted.flows):
+        if not 0 <= index < len(flows):
             return None
-        flow = encrypted.flows[index]
+        flow = flows[index]
         if edits and flow.start < edits[-1][1]:
             return None
         edits.append((flow.start, flow.end, text))
-        for at in range(flow.first, flow.last):
+        inside = bisect_left(starts, flow.start), bisect_left(starts, flow.end)
+        for at in range(*inside):
             leaves[at] = None
     edits.extend(edit for edit in leaves if edit is not None)
     return edits

@@ -96,7 +96,7 @@ def _structure(
     only_encrypted = bool(settings.get("mac_only_encrypted"))
     counted = list(compress(values, chosen)) if only_encrypted else values
     # With only_encrypted, plaintext values may be added and removed: only places of encrypted ones count.
-    shape = _places(list(compress(document.leaves, chosen))) if only_encrypted else document.shape
+    shape = _places(list(compress(document.leaves, chosen))) if only_encrypted else document.outline
     datas = [value.data or b"" for value in counted]
     rule = [f"{name}={value}" for name, value in sorted(settings.items())]
     found = sha256(b"%d %d %d;" % (len(rule), len(shape), len(datas)))
@@ -127,7 +127,7 @@ def _places(leaves: Sequence[Leaf]) -> list[str]:
         for scope in reversed(new):
             numbers[id(scope)] = len(numbers)
             above = numbers[id(scope.parent)] if scope.parent is not None else "-"
-            sign = "{" if isinstance(scope.node, dict) else "["
+            sign = "[" if scope.listed else "{"
             tokens.append(f"{sign}{above}{f'.{scope.step}' if isinstance(scope.step, str) else ''}")
         step = f".{leaf.step}" if isinstance(leaf.step, str) else "-"
         tokens.append(f"{numbers[id(leaf.scope)]}{step}")

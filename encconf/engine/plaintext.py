@@ -18,6 +18,7 @@ from encconf.text.document import (
     Edit,
     Leaf,
     Part,
+    Scope,
     UnsealedComment,
     Value,
     aads,
@@ -70,7 +71,7 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
 def moved_document(opened: Opened) -> Document | None:
     """Return the document of the plaintext without a scan: the opened one's leaves, at their new offsets.
 
-    It has leaves, trees and parts, but no comments.  Returns None if the plaintext must be scanned.  The
+    It has items and parts, but no comments.  Returns None if the plaintext must be scanned.  The
     caller checks that the format reads every value as it was encrypted.
     """
     document = opened.document
@@ -90,12 +91,16 @@ def moved_document(opened: Opened) -> Document | None:
         return at + shifts[bisect_left(starts, at)]
 
     moved = Document(splice(document.text, edits), document.format)
-    moved.trees, moved.shape, moved.merges = document.trees, document.shape, document.merges
-    moved.regular = document.regular
-    for leaf, value, edit in zip(document.leaves, opened.values, literals, strict=True):
+    moved.merges, moved.regular = document.merges, document.regular
+    pairs = zip(opened.values, literals, strict=True)
+    for leaf in document.items:
+        if isinstance(leaf, Scope):
+            moved.items.append(leaf)
+            continue
+        value, edit = next(pairs)
         start = now(leaf.start)
         end = now(edit[0]) + len(edit[2]) if edit is not None else now(leaf.end)
-        moved.leaves.append(
+        moved.items.append(
             Leaf(leaf.scope, leaf.step, start, end, leaf.style, value.type, value.data, leaf.note)
         )
     for part in document.parts:
@@ -162,7 +167,7 @@ def _says(module: Format, text: str, opened: Opened) -> bool:
         return False
     pairs = zip(opened.document.leaves, opened.values, strict=True)
     wanted = [(leaf, value) for leaf, value in pairs if value.type != "comment"]
-    return found.shape == opened.document.shape and tokens(found.leaves, found.leaves, module) == tokens(
+    return found.outline == opened.document.outline and tokens(found.leaves, found.leaves, module) == tokens(
         [leaf for leaf, _ in wanted], [value for _, value in wanted], module
     )
 
@@ -237,7 +242,7 @@ def open_comments(opened: Opened, notify: Callable[[str], None] | None = None) -
             lost += 1
             comments.append(comment)
             continue
-        if isinstance(comment.scope.node, list) and plain.strip(" ") == "":
+        if comment.scope.listed and plain.strip(" ") == "":
             plain = plain[1:]
         comments.append(UnsealedComment(comment, plain, misplaced=misplaced))
         edits.append((comment.start, comment.end, plain))
@@ -255,14 +260,16 @@ def _of_items(document: Document, values: Sequence[Value]) -> list[Edit]:
         for leaf, value in zip(document.leaves, values, strict=True)
         if value.type == "comment" and value.data is not None
     ]
-    counts: dict[int, int] = {}
-    for leaf, _ in items:
-        counts[id(leaf.scope)] = counts.get(id(leaf.scope), 0) + 1
+    if not items:
+        return []
+    places = {id(leaf) for leaf, _ in items}
+    full = {  # the sequences that have other items, too
+        id(item.parent if isinstance(item, Scope) else item.scope)
+        for item in document.items
+        if id(item) not in places
+    }
     comment = formats.get(document.format).comment
-    return [
-        comment(document, leaf, data, alone=counts[id(leaf.scope)] == len(leaf.scope.node))
-        for leaf, data in items
-    ]
+    return [comment(document, leaf, data, alone=id(leaf.scope) not in full) for leaf, data in items]
 
 
 def comment_bytes(comment: Comment) -> bytes:
@@ -272,7 +279,7 @@ def comment_bytes(comment: Comment) -> bytes:
     blank as two, and so on.
     """
     data = comment.text.encode("utf-8", "surrogateescape")
-    return data + b" " if isinstance(comment.scope.node, list) and not data.strip(b" ") else data
+    return data + b" " if comment.scope.listed and not data.strip(b" ") else data
 
 
 def comment_aad(aad: str) -> bytes:
@@ -282,15 +289,4 @@ def comment_aad(aad: str) -> bytes:
 
 def _all_places(document: Document) -> list[bytes]:
     """The additional data of every place where sops may have put a comment."""
-    places = {b":"}
-    pending: list[tuple[object, str]] = [(tree, "") for tree in document.trees]
-    while pending:
-        node, aad = pending.pop()
-        if isinstance(node, dict):
-            pending.extend((item, f"{aad}{key}:") for key, item in node.items())
-        elif isinstance(node, list):
-            pending.extend((item, aad) for item in node)
-        else:
-            continue
-        places.add(comment_aad(aad))
-    return sorted(places)
+    return sorted({b":", *(comment_aad(scope.aad) for scope in document.scopes)})

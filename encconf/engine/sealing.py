@@ -203,7 +203,7 @@ def _refuse_block(plain: Document) -> Document:
 
 def _places(document: Document) -> list[tuple[str, bool]]:
     """For each comment, the keys of the collection it is in, and whether that is a list."""
-    return [(comment.scope.aad, isinstance(comment.scope.node, list)) for comment in document.comments]
+    return [(comment.scope.aad, comment.scope.listed) for comment in document.comments]
 
 
 def lastmodified() -> str:
@@ -607,7 +607,7 @@ def check_finished(
     Returns the values that `comes_back` need not decrypt: strings whose ciphertexts this run has encrypted or
     decrypted, with the same data key and for the same path, so decrypting them again would show nothing.
     """
-    fits = final.shape == plain.shape and chosen == now_chosen
+    fits = final.outline == plain.outline and chosen == now_chosen
     # A file without its block is lost: the block holds the only copy of the data key.
     if fits and all(part.block is not None for part in final.parts):
         there = Metadata.of(final)

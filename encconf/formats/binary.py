@@ -57,15 +57,13 @@ class Binary(Format):
                 if document.block is not None and "lastmodified" in document.block:
                     return document
         document, root = whole_document(text, "binary")
-        root.node[_KEY] = None
-        document.shape.append("." + _KEY)
         try:
             data = text.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
             raise ParseError(
                 "the text holds half of a character, which is neither UTF-8 nor a byte"
             ) from None
-        document.leaves.append(Leaf(root, _KEY, 0, len(text), "", "str", data))
+        document.items.append(Leaf(root, _KEY, 0, len(text), "", "str", data))
         return document
 
     def load_plain(self, text: str) -> list[dict[str, object]]:

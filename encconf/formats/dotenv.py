@@ -260,7 +260,7 @@ def _read(
 ) -> list[tuple[int, int]]:
     """Add the values and comments of a document's text.  Returns the spans of the block's lines."""
     text = document.text
-    leaves, shape = document.leaves, document.shape
+    items, first = document.items, root
     scopes: dict[str, Scope] = {}  # for each name, the scope of its last value
     pending: list[Comment] = []
     block: list[tuple[int, int]] = []
@@ -299,16 +299,15 @@ def _read(
             style = line.lstrip(" \t")[0] if _QUOTE.match(line) and _unquoted(line) is not None else ""
             line = line.replace("\\n", "\n")
         if scopes.get(name) is root:  # in a new scope, its comments differ from those of the first value
-            root = Scope(None, None, (), "", root.node)
+            root = Scope(again=first)
+            items.append(root)
         scopes[name] = root
         data = line.encode("utf-8", "surrogateescape")
-        leaves.append(Leaf(root, name, start, end, style, "str", data, note))
-        shape.append("." + name)
+        items.append(Leaf(root, name, start, end, style, "str", data, note))
         if pending:
             for each in pending:
                 each.scope, each.before = root, name
             pending.clear()
-    document.trees[0].update(dict.fromkeys(scopes))
     return block
 
 

@@ -97,7 +97,7 @@ def trees_of(
     for leaf, value in zip(document.leaves, values, strict=True):
         starts[id(value)] = leaf.start
         if value.type == "comment":
-            node = nodes[id(leaf.scope.node)]
+            node = nodes[id(leaf.scope)]
             if isinstance(node, list):
                 lists[id(node)] = node
     moved: dict[int, dict[int, int]] = {}
@@ -116,7 +116,7 @@ def trees_of(
             about[None] = about.pop(len(kept))
         items[:] = kept
     for comment in comments:
-        node, before = nodes[id(comment.scope.node)], comment.before
+        node, before = nodes.get(id(comment.scope), {}), comment.before
         if isinstance(before, int):
             before = moved.get(id(node), {}).get(before, before)
         try:

@@ -20,10 +20,8 @@ from encconf.text.words import FALSE, TRUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
-    from encconf.text.document import Leaf
     from encconf.text.tree import Plain
 
 _WORDS: dict[str, tuple[str, bytes | None]] = {
@@ -128,12 +126,6 @@ def stored(value: Plain) -> tuple[str, bytes | None]:
         return "float", format_float(value)
     assert isinstance(value, str)
     return "str", _encode(value)
-
-
-def fill(leaves: Iterable[Leaf]) -> None:
-    """Put the Python values of leaves into their trees."""
-    for leaf in leaves:
-        leaf.scope.node[leaf.step] = parse(leaf.type, leaf.data)
 
 
 def format_float(f: float) -> bytes:

@@ -258,12 +258,13 @@ def _has_block(text: str) -> bool:
 class _Reader:
     """The state of the reader: the current section or block, and the comments without a place so far."""
 
-    __slots__ = ("document", "following", "members", "root", "scope", "seen", "waiting")
+    __slots__ = ("document", "following", "members", "root", "scope", "sections", "seen", "waiting")
 
     def __init__(self, document: Document, root: Scope) -> None:
         self.document = document
         self.root = root
         self.scope: Scope | None = None
+        self.sections: dict[str, Scope] = {}  # the first section of each name
         self.seen: set[str] = set()  # the section's keys so far
         self.waiting: list[Comment] = []  # comments that the next key or section gets
         self.following: list[Comment] = []  # comments of this section that sops puts before the next key
@@ -271,12 +272,10 @@ class _Reader:
 
     def open(self, name: str) -> Scope:
         """Start a section."""
-        shape = self.document.shape
-        if self.scope is not None:
-            shape.append("}")
-        shape.append("{" + name)
         self.seen.clear()
-        self.scope = self.root.inside(name, self.root.node.setdefault(name, {}))
+        self.scope = self.root.inside(name, again=self.sections.get(name))
+        self.sections.setdefault(name, self.scope)
+        self.document.items.append(self.scope)
         return self.scope
 
     def place(self) -> None:
@@ -333,11 +332,11 @@ class _Reader:
 def _document(text: str, entries: Iterator[Entry | re.Match[str]], comments: bool) -> Document:
     document, root = whole_document(text, "ini", 1 if text.startswith("\ufeff") else 0)
     reader = _Reader(document, root)
-    leaves, shape = document.leaves, document.shape
+    items = document.items
     kind = ""
     most = document.most
     for entry in entries:
-        if len(shape) > most:
+        if len(items) > most:
             raise too_many(most)
         before = kind
         if not isinstance(entry, Entry):
@@ -372,13 +371,9 @@ def _document(text: str, entries: Iterator[Entry | re.Match[str]], comments: boo
             reader.place()
         data = value.encode("utf-8", "surrogateescape")
         note = _INLINE if before in ("inline", "dropped") else None
-        leaves.append(Leaf(scope, name, start, end, style, "str", data, note))
-        scope.node[name] = None
-        shape.append("." + name)
+        items.append(Leaf(scope, name, start, end, style, "str", data, note))
     reader.end_block()
     reader.place()
-    if reader.scope is not None:
-        shape.append("}")
     start, end = document.parts[0].block or (0, 0)
     document.comments = [
         comment

@@ -26,10 +26,10 @@ from encconf.text.document import (
     Leaf,
     Value,
     add_path,
-    detach_lost,
     error_at,
     limit_digits,
     limit_paths,
+    nested_values,
     newline_of,
     too_many,
     whole_document,
@@ -92,14 +92,14 @@ class Json(Format):
         """
         at = _open(text)
         document, root = whole_document(text, self.name, at - 1)
-        part, leaves, shape, most = document.parts[0], document.leaves, document.shape, document.most
-        scope, node = root, root.node
+        items, most = document.items, document.most
+        scope = root
         in_map = True
-        depth = 1
+        seen: set[str | int] = set()  # the keys of the innermost collection, or the numbers of its items
+        around: list[set[str | int]] = []  # those of the collections around it
         paths = 0
         twice = -1  # where a key first appears a second time
-        # Inside the sops member: where it starts, and how many leaves and tokens of the shape are before it.
-        block: tuple[int, int, int] | None = None
+        block: tuple[int, int] | None = None  # inside the sops member: where it starts, and its first item
         match = _VALUE.match
         step: Any  # the key, or the number of the item
         data: bytes | None
@@ -118,32 +118,30 @@ class Json(Format):
                 step = key[1:-1]
                 if "\\" in step or not step.isascii():
                     step = _string(text, found.start(1), key)
-                if step in node or (step == "sops" and scope is root and part.block is not None):
+                if step in seen:
                     if block is not None or (step == "sops" and scope is root):
                         raise _twice(text, found.start(1))
                     if twice < 0:
                         twice = found.start(1)
-                node[step] = None
                 if step == "sops" and scope is root:
-                    block = (found.start(1), len(leaves), len(shape))
+                    block = (found.start(1), len(items))
             else:
                 if key is not None:
                     raise _fault(text, found.end(1), in_map, ended=True)
-                step = len(node)
-                node.append(None)
+                step = len(seen)
+            seen.add(step)
             at = found.end()
 
             if opener is not None:
-                if depth >= MAX_DEPTH:
+                around.append(seen)
+                if len(around) >= MAX_DEPTH:
                     raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
-                depth += 1
-                inner: Any = {} if opener == "{" else []
-                node[step] = inner
-                scope = scope.inside(step, inner)
-                shape.append(opener + step if in_map else opener)
+                scope = scope.inside(step, opener == "[")
+                scope.start = found.start(5)
+                items.append(scope)
                 if in_map:
                     paths = add_path(paths, scope)
-                node = inner
+                seen = set()
                 in_map = opener == "{"
                 if mark is None:
                     continue
@@ -159,11 +157,12 @@ class Json(Format):
                         value = _string(text, start, string)
                     if not in_map and string.endswith(_COMMENT):
                         # Whether all items before this one are comments, too; see `without`.
+                        last = items[-1]
                         note = step == 0 or (
-                            len(leaves) > 0
-                            and leaves[-1].scope is scope
-                            and leaves[-1].step == step - 1
-                            and leaves[-1].note is True
+                            isinstance(last, Leaf)
+                            and last.scope is scope
+                            and last.step == step - 1
+                            and last.note is True
                         )
                     type, data = "str", value.encode()
                 elif number is not None:
@@ -172,14 +171,13 @@ class Json(Format):
                 else:
                     start, end = found.span(4)
                     type, data = _WORDS[word]
-                leaves.append(Leaf(scope, step, start, end, style, type, data, note))
-                shape.append("." + step if in_map else "-")
+                items.append(Leaf(scope, step, start, end, style, type, data, note))
                 if block is not None and scope is root:  # a sops member that is not a block
                     _take_block(document, end, *block)
                     block = None
                 if mark is None:
                     raise _fault(text, end, in_map, ended=True)
-            if len(shape) > most:
+            if len(items) > most:
                 raise too_many(most)
 
             while mark != ",":
@@ -188,14 +186,11 @@ class Json(Format):
                 if scope.parent is None:
                     if twice >= 0 and document.block is None:
                         raise _twice(text, twice)
-                    if twice >= 0:
-                        detach_lost(document)
                     return _close(document, at)
-                shape.append("}")
+                scope.end = at
                 scope = scope.parent
-                depth -= 1
-                node = scope.node
-                in_map = isinstance(node, dict)
+                seen = around.pop()
+                in_map = not scope.listed
                 if block is not None and scope is root:
                     _take_block(document, at, *block)
                     block = None
@@ -265,7 +260,7 @@ class Json(Format):
         part = document.parts[0]
         assert part.close is not None
         start = part.start + 1
-        empty = not document.trees[0] and part.block is None
+        empty = len(document.items) == 1 and part.block is None
         end = back(text, part.close)
         lead = text[start : skip_blanks(text, start)]
         if "\n" in lead:
@@ -318,19 +313,19 @@ def _open(text: str) -> int:
     return at + 1
 
 
-def _take_block(document: Document, end: int, start: int, leaves: int, shape: int) -> None:
-    """Move the ``sops`` member, which ends at ``end``, from the leaves and the tree to the block."""
+def _take_block(document: Document, end: int, start: int, first: int) -> None:
+    """Move the ``sops`` member, which ends at ``end``, from the items to the block."""
     part = document.parts[0]
     part.block = (start, end)
     document.block_text = document.text[start:end]
-    goyaml.fill(document.leaves[leaves:])
-    block = document.trees[0].pop("sops")
+    items = [document.items[0], *document.items[first:]]
+    del document.items[first:]
+    values = [goyaml.parse(item.type, item.data) for item in items if isinstance(item, Leaf)]
+    block = nested_values(items, values)[0][0]["sops"]
     if isinstance(block, dict):
         document.block = block
     else:
         document.not_block = block
-    del document.leaves[leaves:], document.shape[shape:]
-
 
 def _close(document: Document, at: int) -> Document:
     """Record that the top-level object ends just before ``at``.  Raises ParseError if more text follows."""

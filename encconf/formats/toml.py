@@ -45,7 +45,9 @@ from encconf.text.document import (
     Document,
     Edit,
     Leaf,
+    Scope,
     Value,
+    filled,
     limit_paths,
     mapped,
     newline_of,
@@ -96,21 +98,19 @@ password = "change me"
         scanner = Scanner(text, comments)
         scanner.run()
         document, _ = whole_document(text, "toml")
-        tree = document.trees[0] = scanner.root.node
         document.regular = scanner.regular
+        block = scanner.members[scanner.root].pop("sops", None)
+        document.items = scanner.items()
         # tomllib read an encrypted text before it was encrypted; `_take_block` lets it read only the block.
-        block = tree.pop("sops", None)
-        if isinstance(block, dict):
-            _settle(Document(text, "toml"), block)  # else its leaves and tables refer to each other: garbage
-        elif not scanner.regular:
+        encrypted = isinstance(block, Scope) and not block.listed
+        if not encrypted and not scanner.regular:
             values = _load(text)
             values.pop("sops", None)
-            if not _same(tree, values):
+            if not _same(filled(document, document.leaves)[0][0], values):
                 raise ParseError(
                     "encconf and Python's tomllib read the text differently",
                     hint="please report the layout that causes this; nothing was written",
                 )
-        _settle(document, tree)
         if scanner.comments is not None:
             document.comments = [comment for comment in scanner.comments if not _in_block(comment)]
         _take_block(document, scanner.block)
@@ -288,22 +288,6 @@ def _untimed(value: Any) -> object:
 
 def _in_block(comment: Comment) -> bool:
     return comment.scope.keys[:1] == ("sops",) or (comment.scope.parent is None and comment.before == "sops")
-
-
-def _settle(document: Document, tree: Any) -> None:
-    """Add leaves and shape of a tree to the document, in its order, and replace its leaves with None."""
-    leaves, shape = document.leaves, document.shape
-    in_map = isinstance(tree, dict)
-    for step, item in tree.items() if in_map else enumerate(tree):
-        if isinstance(item, Leaf):
-            tree[step] = None
-            leaves.append(item)
-            shape.append(f".{step}" if in_map else "-")
-        else:
-            sign = "{" if isinstance(item, dict) else "["
-            shape.append(f"{sign}{step}" if in_map else sign)
-            _settle(document, item)
-            shape.append("}")
 
 
 def _same(item: Any, value: Any) -> bool:

@@ -22,7 +22,8 @@ from encconf.text.document import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     Step = str | int
-    Item = tuple[Scope, Step]
+    Place = tuple[Scope, Step]
+    Members = dict[Step, Scope | Leaf]
 
 MAX_DEPTH = 78
 """How deep tables and arrays may nest: as deep as toml-rs reads in the worst case, which is dotted keys."""
@@ -189,22 +190,21 @@ class Scanner:
     read the same way and in the same order.  It then has no dotted keys, inline tables, arrays of tables,
     dates, numbers other than decimal ones, or header of a table after that of a table inside it.
 
-    The tree below ``root`` holds a Leaf for each value (in an encrypted text, a null for ``"null"``).
+    ``members`` has the items of each collection (in an encrypted text, a null for ``"null"``).
     ``comments`` is None if they were not requested.  ``block`` lists the statements of the ``sops`` block,
-    or with ``places``, all statements.  Then ``places`` has the start of each item's key and of its value,
-    and ``ends`` has the ends of arrays and inline tables.
+    or with ``places``, all statements.  Then ``places`` has the start of each item's key and of its value.
     """
 
     __slots__ = (
-        "block", "comments", "count", "depths", "dotted", "ends", "headers", "inner", "most",
+        "block", "comments", "count", "depths", "dotted", "headers", "members", "most",
         "nulls", "paths", "pending", "places", "regular", "root", "table", "text",
     )  # fmt: skip
 
     def __init__(self, text: str, comments: bool = False, *, places: bool = False) -> None:
         self.text = text
         self.regular = text.count("\r") == text.count("\r\n")
-        self.root = self.table = Scope(None, None, (), "", {})
-        self.inner: dict[Item, Scope] = {}
+        self.root = self.table = Scope()
+        self.members: dict[Scope, Members] = {self.root: {}}
         self.depths: dict[Scope, int] = {self.root: 0}
         self.headers: set[Scope] = set()  # the tables whose header has been read, or that had dotted keys
         self.dotted: list[Scope] = []  # the tables with dotted keys since the last header
@@ -216,8 +216,7 @@ class Scanner:
         self.pending: list[Comment] = []  # comments above the next item
         self.block: list[Line] = []
         self.nulls: list[Leaf] = []
-        self.places: dict[Item, tuple[int, int]] | None = {} if places else None
-        self.ends: dict[Scope, int] = {}  # of arrays and inline tables
+        self.places: dict[Place, tuple[int, int]] | None = {} if places else None
 
     def run(self) -> None:
         """Read the whole text."""
@@ -266,15 +265,27 @@ class Scanner:
             number += 1
             at = self._gap(at)
         self._place((self.table, None))
-        if isinstance(self.root.node.get("sops"), dict):
+        block = self.members[self.root].get("sops")
+        if isinstance(block, Scope) and not block.listed:
             for leaf in self.nulls:
                 leaf.type, leaf.data = "null", None
+
+    def items(self) -> list[Scope | Leaf]:
+        """Return all items in the order of the tree."""
+        found: list[Scope | Leaf] = []
+        left: list[Scope | Leaf] = [self.root]  # the next one is last
+        while left:
+            item = left.pop()
+            found.append(item)
+            if isinstance(item, Scope):
+                left += reversed(self.members[item].values())
+        return found
 
     def _simple(self, found: re.Match[str], number: int, headed: bool) -> int:
         """Add a statement that is a bare key and a short string.  Returns where the next line starts."""
         table = self.table
         step, basic, literal = found.groups()
-        if step in table.node:
+        if step in self.members[table]:
             raise _twice(self.text, found.start())
         if self.pending:
             self._place((table, step))
@@ -291,7 +302,7 @@ class Scanner:
 
     # A comment on its own line belongs to the next item, one after an item on the same line to that item.
 
-    def _gap(self, at: int, last: Item | None = None) -> int:
+    def _gap(self, at: int, last: Place | None = None) -> int:
         """Skip blanks, line breaks and comments.  ``last`` is the item on whose line this starts."""
         text = self.text
         if self.comments is None:
@@ -306,7 +317,7 @@ class Scanner:
             self._comment(end, at, last)
             last = None
 
-    def _comment(self, start: int, end: int, item: Item | None) -> None:
+    def _comment(self, start: int, end: int, item: Place | None) -> None:
         if self.comments is None:
             return
         comment = Comment(self.root, self.text[start + 1 : end], start + 1, end, None)
@@ -324,47 +335,46 @@ class Scanner:
 
     # Tables.
 
-    def _open(self, parent: Scope, step: Step, node: dict[str, object] | list[object]) -> Scope:
+    def _open(self, parent: Scope, step: Step, listed: bool = False) -> Scope:
         depth = self.depths[parent] + 1
         if depth > MAX_DEPTH:
             raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
-        self._put(parent, step, node)
-        scope = parent.inside(step, node)
+        scope = parent.inside(step, listed)
+        self._put(parent, step, scope)
         if isinstance(step, str):
             self.paths = add_path(self.paths, scope)
-        self.inner[parent, step] = scope
+        self.members[scope] = {}
         self.depths[scope] = depth
         return scope
 
-    def _put(self, scope: Scope, step: Step, item: object) -> None:
+    def _put(self, scope: Scope, step: Step, item: Scope | Leaf) -> None:
         """Add an item.  Raises LimitError."""
         self.count += 1
         if self.count > self.most:
             raise too_many(self.most)
-        if isinstance(step, int):
-            scope.node.append(item)
-        else:
-            scope.node[step] = item
+        self.members[scope][step] = item
 
     def _descend(self, scope: Scope, key: str, at: int) -> Scope:
         """Return the table at a key, the last table of the array at the key, or a new table."""
-        found = self.inner.get((scope, key))
+        found = self.members[scope].get(key)
         if found is None:
-            if key in scope.node:
-                raise _twice(self.text, at)
-            return self._open(scope, key, {})
+            return self._open(scope, key)
+        if isinstance(found, Leaf):
+            raise _twice(self.text, at)
         self._extend(found, at)
-        if isinstance(found.node, list):
-            found = self.inner[found, len(found.node) - 1]  # it is open, so it holds tables
+        if found.listed:
+            members = self.members[found]
+            found = members[len(members) - 1]
+            assert isinstance(found, Scope)  # the array is open, so it holds tables
         return found
 
     def _extend(self, scope: Scope, at: int) -> None:
         """Raise ParseError for an array or inline table that a later statement extends."""
-        if scope in self.ends:
+        if scope.start >= 0:
             hint = "write what you add between its brackets"
             raise error_at(self.text, at, "a value in brackets cannot be extended later", hint=hint)
 
-    def _header(self, at: int) -> tuple[Item, int]:
+    def _header(self, at: int) -> tuple[Place, int]:
         """Read ``[table]`` or ``[[table]]``.  Returns the item that it defines, and where it ends."""
         array = self.text.startswith("[[", at)
         parts, end, sign = self._key(at + 1 + array)
@@ -379,24 +389,25 @@ class Scanner:
         for part in parts[:-1]:
             parent = self._descend(parent, part, at)
         key = parts[-1]
-        scope = self.inner.get((parent, key))
+        scope = self.members[parent].get(key)
+        if isinstance(scope, Leaf):
+            raise _twice(self.text, at)
         if scope is None:
-            if key in parent.node:
-                raise _twice(self.text, at)
-            scope = self._open(parent, key, [] if array else {})
+            scope = self._open(parent, key, array)
         else:
             self._extend(scope, at)
-            if isinstance(scope.node, list) is not array or scope in self.headers:
+            if scope.listed is not array or scope in self.headers:
                 raise _twice(self.text, at)
             if not array:
                 # Only tables inside it had a header so far.  toml-rs moves the table to this place.
-                parent.node[key] = parent.node.pop(key)
+                members = self.members[parent]
+                members[key] = members.pop(key)
                 self.regular = False
-        item: Item = (parent, key)
+        item: Place = (parent, key)
         if array:
             self.regular = False
-            item = (scope, len(scope.node))
-            scope = self._open(*item, {})
+            item = (scope, len(self.members[scope]))
+            scope = self._open(*item)
         self.headers.add(scope)
         self.table = scope
         self._place(item)
@@ -419,7 +430,7 @@ class Scanner:
             if sign != ".":
                 return parts, at, sign
 
-    def _pair(self, table: Scope, at: int) -> tuple[Item, int]:
+    def _pair(self, table: Scope, at: int) -> tuple[Place, int]:
         """Read a key and its ``=``.  Returns the item that it defines, and where the value starts."""
         parts, end, sign = self._key(at)
         if sign != "=":
@@ -431,15 +442,15 @@ class Scanner:
             if table in self.headers:
                 raise _twice(self.text, at)
             self.dotted.append(table)
-        if isinstance(table.node, list) or parts[-1] in table.node:
+        if table.listed or parts[-1] in self.members[table]:
             raise _twice(self.text, at)
-        item: Item = (table, parts[-1])
+        item: Place = (table, parts[-1])
         end = _end(_BLANKS, self.text, end)
         if self.places is not None:
             self.places[item] = (at, end)
         return item, end
 
-    def _value(self, item: Item, at: int) -> int:
+    def _value(self, item: Place, at: int) -> int:
         """Read a value with its contents.  Returns where it ends."""
         text = self.text
         sign = text[at : at + 1]
@@ -447,13 +458,14 @@ class Scanner:
             return self._leaf(item, at)
         array = sign == "["
         self.regular = self.regular and array
-        inner = self._open(*item, [] if array else {})
+        inner = self._open(*item, array)
+        inner.start = at
         close = "]" if array else "}"
-        last: Item | None = None
+        last: Place | None = None
         at = self._gap(at + 1) if array else _end(_BLANKS, text, at + 1)
         while not text.startswith(close, at):
             if array:
-                last = (inner, len(inner.node))
+                last = (inner, len(self.members[inner]))
                 self._place(last)
                 if self.places is not None:
                     self.places[last] = (at, at)
@@ -470,10 +482,10 @@ class Scanner:
             elif not text.startswith(close, at):
                 raise self._fault(at, f"a comma or the closing {'bracket' if array else 'brace'}")
         self._place((inner, None))
-        self.ends[inner] = at + 1
+        inner.end = at + 1
         return at + 1
 
-    def _leaf(self, item: Item, at: int) -> int:
+    def _leaf(self, item: Place, at: int) -> int:
         text = self.text
         quote = text[at : at + 1]
         note: str | None = None

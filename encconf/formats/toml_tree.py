@@ -13,14 +13,14 @@ from encconf.errors import EmitError, EncconfError
 from encconf.formats import toml
 from encconf.formats.toml_scan import BARE, GAP, Scanner
 from encconf.formats.writing import Writing
-from encconf.text.document import Document, Leaf, Scope, mapped, newline_of
+from encconf.text.document import Document, Leaf, Scope, nested_values, newline_of
 from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.formats.toml_scan import Item
+    from encconf.formats.toml_scan import Place
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 
@@ -33,7 +33,9 @@ class TomlWriting(Writing):
         text = document.text
         scanner = Scanner(text, places=True)
         scanner.run()
-        data = mapped(scanner.root.node, lambda leaf: (leaf.type, leaf.data))  # including the sops block
+        items = scanner.items()  # including the sops block
+        leaves = [item for item in items if isinstance(item, Leaf)]
+        data = nested_values(items, [(leaf.type, leaf.data) for leaf in leaves])[0][0]
         whole = Tree("map", data)
         # The paths and trees around a statement: the whole text, and elements of arrays of tables.
         inside: list[tuple[Path, Tree]] = [((), whole)]
@@ -51,7 +53,9 @@ class TomlWriting(Writing):
                     inside.pop()
                 above, outer = inside[-1]
                 outer.entries += lines(text, at, line.start)
-                table = scanner.inner[line.scope, line.step]
+                found = scanner.members[line.scope][line.step]
+                assert isinstance(found, Scope)
+                table = found
                 here = Tree("map", _at(data, path))
                 steps = path[len(above) :]
                 listed = isinstance(line.step, int)
@@ -169,16 +173,14 @@ class TomlWriting(Writing):
 _HINT = "change it with: encconf edit FILE"
 
 
-def _value(scanner: Scanner, item: Item, data: Any) -> tuple[Tree | Single, int, int]:
+def _value(scanner: Scanner, item: Place, data: Any) -> tuple[Tree | Single, int, int]:
     """Return a value, where it starts and where it ends."""
     text, places = scanner.text, scanner.places or {}
     start = places[item][1]
-    scope = scanner.inner.get(item)
-    if scope is None:
-        leaf: Leaf = item[0].node[item[1]]
-        return Single(text[start : leaf.end], data, leaf), start, leaf.end
-    end = scanner.ends[scope]
-    listed = isinstance(scope.node, list)
+    scope = scanner.members[item[0]][item[1]]
+    if isinstance(scope, Leaf):
+        return Single(text[start : scope.end], data, scope), start, scope.end
+    end, listed = scope.end, scope.listed
     value = Tree("seq" if listed else "map", data, brackets="[]" if listed else "{}")
     members: list[tuple[Entry, int, int]] = []
     for steps, inner in _members(scanner, scope, ()):
@@ -191,12 +193,11 @@ def _value(scanner: Scanner, item: Item, data: Any) -> tuple[Tree | Single, int,
     return value, start, end
 
 
-def _members(scanner: Scanner, scope: Scope, before: Path) -> list[tuple[Path, Item]]:
+def _members(scanner: Scanner, scope: Scope, before: Path) -> list[tuple[Path, Place]]:
     """Return the members of an array or inline table.  A dotted key is one member."""
-    found: list[tuple[Path, Item]] = []
-    for step in range(len(scope.node)) if isinstance(scope.node, list) else scope.node:
-        inner = scanner.inner.get((scope, step))
-        if inner is None or inner in scanner.ends:
+    found: list[tuple[Path, Place]] = []
+    for step, inner in scanner.members[scope].items():
+        if isinstance(inner, Leaf) or inner.start >= 0:
             found.append(((*before, step), (scope, step)))
         else:
             found += _members(scanner, inner, (*before, step))

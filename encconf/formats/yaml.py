@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.formats.emit import Notes
-    from encconf.text.document import Document, Edit, Flow, Leaf, Part
+    from encconf.text.document import Document, Edit, Leaf, Part, Scope
     from encconf.text.path import Path
 
 # A comment line above a dash, and a comment after the dash, or a dash with nothing after it, which may have
@@ -100,7 +100,7 @@ debug: false
         """
         limit_lines(text, BREAK, signs="#")
         document = yaml_lines.scan(text, comments) or _read(text, comments, any_keys)
-        if len(document.shape) > document.most:
+        if len(document.items) > document.most:
             raise too_many(document.most)
         limit_paths(document)
         return document
@@ -136,14 +136,17 @@ debug: false
 
     def inherited(self, document: Document) -> dict[Path, set[str]]:
         """Return the keys that mappings have from merge keys (``<<``)."""
-        first = [scope for scope in document.merges if scope.root.node is document.trees[0]]
-        return {scope.path: _merged_keys(scope.node.get("<<")) for scope in first}
+        if not document.merges:
+            return {}
+        nodes = filled(document, document.leaves)[1]
+        first = [scope for scope in document.merges if scope.root is document.items[0]]
+        return {scope.path: _merged_keys(nodes[id(scope)].get("<<")) for scope in first}
 
     def loaded(self, document: Document, values: Sequence[object]) -> list[dict[str, object]]:
         # With merge keys (``<<``) applied.  A mapping's own keys win.
         trees, nodes = filled(document, values)
         for scope in reversed(document.merges):
-            node = nodes[id(scope.node)]
+            node = nodes[id(scope)]
             if "<<" not in node:
                 continue
             value = node["<<"]
@@ -301,7 +304,8 @@ debug: false
         with ``---``.
         """
         edits: list[Edit] = []
-        for part, tree in zip(document.parts, document.trees, strict=True):
+        trees = filled(document, document.leaves)[0] if len(document.parts) > 1 else [document.items[1:]]
+        for part, tree in zip(document.parts, trees, strict=True):
             if part.block is None:
                 continue
             if part.close is not None:
@@ -537,12 +541,13 @@ def _last_end(document: Document, part: Part, before: int) -> int:
 
     from bisect import bisect_left
 
-    def inside(places: list[Leaf] | list[Flow]) -> slice:
+    def inside(places: list[Leaf] | list[Scope]) -> slice:
         at, end = (bisect_left(places, place, key=lambda each: each.start) for place in (part.start, before))
         return slice(at, end)
 
     ends = [leaf.end for leaf in document.leaves[inside(document.leaves)]]
-    ends += [flow.end for flow in document.flows[inside(document.flows)] if flow.end <= before]
+    flows = document.flows
+    ends += [flow.end for flow in flows[inside(flows)] if flow.end <= before]
     return max(ends, default=part.start)
 
 

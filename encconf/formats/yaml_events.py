@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from itertools import accumulate
 
 from encconf.errors import EmptyDocumentError, LimitError, ParseError
 from encconf.formats import goyaml
-from encconf.formats.yaml_lines import MAX_DOCUMENTS, add_leaf, close_block, open_scope
+from encconf.formats.yaml_lines import MAX_DOCUMENTS, close_block, open_scope
 from encconf.formats.yaml_words import (
     ALIAS,
     DOUBLE,
@@ -29,12 +28,10 @@ from encconf.text.document import (
     MAX_DEPTH,
     Comment,
     Document,
-    Flow,
     Leaf,
     Part,
     Scope,
     add_path,
-    detach_lost,
     too_many,
 )
 
@@ -149,8 +146,8 @@ class Unfolded:
 class Anchor:
     """What an anchor names: one leaf, or a collection with everything inside it.
 
-    ``lists`` are the leaves, shape, scopes and merge keys that the reader collects.  Those of the collection
-    are ``list[start:end]`` of each.  A collection is ``open`` until its end has been read.
+    ``lists`` are the items and merge keys that the reader collects.  Those of the collection are
+    ``list[start:end]`` of each.  A collection is ``open`` until its end has been read.
     """
 
     __slots__ = ("_size", "ends", "leaf", "lists", "open", "scope", "starts")
@@ -170,21 +167,26 @@ class Anchor:
 
     @property
     def inside(self) -> list[list[Any]]:
-        """Return the leaves, shape, scopes and merge keys inside the collection."""
+        """Return the items and merge keys inside the collection."""
         return [each[at:end] for each, at, end in zip(self.lists, self.starts, self.ends, strict=True)]
 
     @property
     def height(self) -> int:
         """Return how many levels the collection has."""
-        signs = [token[0] for token in self.inside[1] if token[0] in "{[}"]
-        return 1 + max(accumulate(-1 if sign == "}" else 1 for sign in signs), default=0)
+        heights = {id(self.scope): 1}
+        for item in self.inside[0]:
+            if isinstance(item, Scope):
+                heights[id(item)] = heights[id(item.parent)] + 1
+        return max(heights.values())
 
     @property
     def size(self) -> int:
         """Return how many bytes of values and characters of keys an alias adds."""
         if self._size < 0:
-            leaves, shape = self.inside[:2] if self.leaf is None else ([self.leaf], [])
-            self._size = sum(len(leaf.data) for leaf in leaves if leaf.data) + sum(map(len, shape))
+            items = self.inside[0] if self.leaf is None else [self.leaf]
+            self._size = sum(len(item.data) for item in items if isinstance(item, Leaf) and item.data)
+            if self.leaf is None:
+                self._size += sum(1 + len(item.step) if isinstance(item.step, str) else 1 for item in items)
         return self._size
 
 
@@ -204,46 +206,38 @@ class Aliases:
             raise LimitError(f"aliases expand to more than {MAX_ALIASED_SIZE >> 20} MiB of values")
 
     def unfold(
-        self, document: Document, target: Anchor, alias: Leaf, lists: tuple[list[Any], ...], depth: int
+        self, document: Document, target: Anchor, alias: Leaf, items: list[Scope | Leaf], depth: int
     ) -> None:
         """Add a copy of an aliased collection, under the alias's own path.
 
-        ``lists`` are those that the leaf ``alias`` belongs to.  They may differ from the anchor's lists: one
+        ``items`` is the list that the leaf ``alias`` belongs to.  It may differ from the anchor's list: one
         of the two may be in the sops block.  Raises LimitError.
         """
         assert target.scope is not None
-        old_leaves, old_shape, old_scopes, old_merges = target.inside
-        self.count += len(old_leaves) + len(old_scopes) + 1
+        old_items, old_merges = target.inside
+        self.count += len(old_items) + 1
         if self.count > MAX_DENSE:  # checked before anything is added: the limit for "billion laughs"
             raise LimitError(f"aliases expand to more than {MAX_DENSE} values")
         if depth + target.height > MAX_DEPTH:
             raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels through its aliases")
-        leaves, shape, scopes, _ = lists
-        sign = "{" if isinstance(target.scope.node, dict) else "["
-        shape.append(sign + alias.step if isinstance(alias.step, str) else sign)
         root = self._copy(target.scope, alias.scope, alias.step)
+        items.append(root)
         copies = {id(target.scope): root}
-        for old in old_scopes:
-            copies[id(old)] = self._copy(old, copies[id(old.parent)], old.step)
-        scopes.extend(copies.values())
-        for old in old_leaves:
+        for old in old_items:
+            if isinstance(old, Scope):
+                assert old.step is not None
+                copies[id(old)] = copy = self._copy(old, copies[id(old.parent)], old.step)
+                items.append(copy)
+                continue
             scope = copies[id(old.scope)]
             leaf = Leaf(scope, old.step, alias.start, alias.end, alias.style, old.type, old.data)
             leaf.note = Unfolded(old, root)
-            leaves.append(leaf)
-        shape.extend(old_shape)
-        shape.append("}")
+            items.append(leaf)
         document.merges.extend(copies[id(old)] for old in old_merges)
 
     def _copy(self, old: Scope, parent: Scope, step: str | int) -> Scope:
-        """Return the scope of an empty copy of a collection, inside another one."""
-        new: dict[str, object] | list[object]
-        new = dict.fromkeys(old.node) if isinstance(old.node, dict) else [None] * len(old.node)
-        if isinstance(step, str) or step < len(parent.node):
-            parent.node[step] = new
-        else:
-            parent.node.append(new)
-        scope = parent.inside(step, new)
+        """Return a copy of a collection, inside another one."""
+        scope = parent.inside(step, old.listed)
         if isinstance(step, str):
             self.paths = add_path(self.paths, scope)
         return scope
@@ -276,35 +270,33 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     step_at: dict[int, str | int] = {}  # for each event, its key or index; those of an end mean nothing
 
     resolve = goyaml.resolve
-    leaves = document.leaves
-    shape = document.shape
-    main = (leaves, shape)
-    scopes: list[Scope] = []
+    items = document.items
     anchors: dict[str, Anchor] = {}
     aliases = Aliases()
 
     part = Part(0)
-    # For each open collection: the scope around it, whether that is a mapping, the number of flow collections
-    # around it, and the collection's own Flow and Anchor, if it has them.
-    stack: list[tuple[Scope | None, bool, int, Flow | None, Anchor | None]] = []
+    begun = 0  # how many items are before the document
+    # For each open collection: the scope around it, its keys or numbers so far, whether it is a mapping, the
+    # number of flow collections around it, and the collection's own Anchor, if it has one.
+    stack: list[tuple[Scope | None, set[str | int], bool, int, Anchor | None]] = []
     scope: Scope | None = None
-    node: Any = None
+    seen: set[str | int] = set()
     in_map = False
     flow = 0
     key: str | None = None
     step: Any  # the key or index of the event's value
-    closed: Flow | None = None
+    closed = False  # whether a collection in brackets ends here
     flow_end = 0  # where the last flow collection ended
     block_start = -1  # offset of the `sops` key while inside the block
 
     # Without the byte order mark: one parser counts it as a character, the other does not.
     for event in events_of(text[bom:], pure):
         kind = event.__class__
-        step = len(node) if key is None and node is not None else key
+        step = len(seen) if key is None and scope is not None else key
         if place_comments:
             step_at[len(events)] = step
             events.append(event)
-        if len(shape) > most:
+        if len(items) > most:
             raise too_many(most)
         start = event.start_mark.index + bom
         end = event.end_mark.index + bom
@@ -323,7 +315,9 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     value = _key(text, start, value, tag, style == PLAIN, any_keys)
                 if style == DOUBLE and "\\/" in text[start:end]:
                     refuse_slash(text, start, end)
-                if value in node and not is_of_sops(document):
+                if value == "sops" and len(stack) == 1 and part.block:
+                    raise error_at(text, start, "there are two sops blocks in one document")
+                if value in seen and not is_of_sops(document):
                     raise error_at(text, start, "the mapping has the same key twice")
                 key = value
                 if event.anchor is not None:
@@ -336,12 +330,10 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                 if key == "<<" and style == PLAIN:
                     document.merges.append(scope)  # type: ignore[arg-type]
                 if key == "sops" and len(stack) == 1:
-                    if part.block:
-                        raise error_at(text, start, "there are two sops blocks in one document")
                     block_start = note.start if note else start
                     flow_end = 0
                     part.block = (block_start, block_start)
-                    leaves, shape = [], []
+                    items = []
                 continue
             try:
                 type, data = resolve(value, tag, style == PLAIN)
@@ -359,7 +351,8 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             if flow and style == PLAIN:
                 style = FLOW_PLAIN
             leaf = Leaf(scope, step, start, end, style, type, data, note)
-            add_leaf(leaf, leaves, shape)
+            items.append(leaf)
+            seen.add(step)
             key = None
             if event.anchor is not None:
                 anchors[event.anchor] = Anchor(leaf)
@@ -370,15 +363,16 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             if len(stack) >= MAX_DEPTH:
                 raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
             if scope is not None:
-                inner = open_scope(scope, step, mapping, shape)
+                inner = open_scope(scope, step, mapping, items)
+                seen.add(step)
                 if in_map:
                     aliases.paths = add_path(aliases.paths, inner)
             elif mapping:
-                inner = Scope(None, None, (), "", {})
+                inner = Scope()
                 # After an anchor or tag, only the first key shows the column.
                 bare = event.anchor is None and event.tag is None
                 part.indent = _key_column(text, start) if bare else -1
-                document.trees.append(inner.node)
+                items.append(inner)
             else:
                 raise error_at(
                     text,
@@ -388,30 +382,24 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                 )
             if place_comments:
                 scope_at[len(events) - 1] = inner
-            scopes.append(inner)
-            opened = None
             # A single pair in a flow sequence, `[a: 1]`, opens without a bracket.
             if event.flow_style and text.startswith(("{", "["), end - 1):
-                opened = Flow(end - 1, len(leaves))
-                if leaves is main[0]:
-                    document.flows.append(opened)
+                inner.start = end - 1
             anchor = None
             if event.anchor is not None:
-                anchor = anchors[event.anchor] = Anchor(None, inner, leaves, shape, scopes, document.merges)
-            stack.append((scope, in_map, flow, opened, anchor))
+                anchor = anchors[event.anchor] = Anchor(None, inner, items, document.merges)
+            stack.append((scope, seen, in_map, flow, anchor))
             flow += bool(event.flow_style)
-            scope, node, in_map, key = inner, inner.node, mapping, None
+            scope, seen, in_map, key = inner, set(), mapping, None
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
-            scope, in_map, flow, closed, anchor = stack.pop()
-            if closed is not None:
-                flow_end = closed.end = end
-                closed.last = len(leaves)
+            assert scope is not None
+            closed = scope.start >= 0
+            if closed:
+                flow_end = scope.end = end
+            scope, seen, in_map, flow, anchor = stack.pop()
             if anchor is not None:
                 anchor.close()
-            if scope is not None:
-                shape.append("}")
-                node = scope.node
-            elif closed is not None:
+            if scope is None and closed:
                 part.close = end - 1
             key = None
         elif kind is AliasEvent:
@@ -423,7 +411,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             aliases.add(target)
             if in_map and key is None:
                 key = _alias_key(document, target, start, end)
-                if key in node and not is_of_sops(document):
+                if key in seen and not is_of_sops(document):
                     raise error_at(text, start, "the mapping has the same key twice")
                 if place_comments:
                     step_at[len(events) - 1] = key
@@ -431,9 +419,10 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             alias = Leaf(scope, step, start, end, FLOW_ALIAS if flow else ALIAS, "", None)
             if target.leaf is not None:
                 alias.type, alias.data, alias.note = target.leaf.type, target.leaf.data, target.leaf
-                add_leaf(alias, leaves, shape)
+                items.append(alias)
             else:
-                aliases.unfold(document, target, alias, (leaves, shape, scopes, document.merges), len(stack))
+                aliases.unfold(document, target, alias, items, len(stack))
+            seen.add(step)
             key = None
         elif kind is DocumentStartEvent:
             if event.version is not None and tuple(event.version) != (1, 1):
@@ -448,16 +437,17 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             part = Part(start)
             document.parts.append(part)
             anchors = {}
-            shape.append("%")
+            begun = len(items)
         elif kind is DocumentEndEvent:
             # Without a "...", the end is set below: it is where the next document starts.
             part.end = text.rfind("...", 0, end) if event.explicit else -1
-            if len(document.trees) < len(document.parts):  # the document is empty
-                document.trees.append({})
+            if len(items) == begun:  # the document is empty
+                items.append(Scope())
         if block_start >= 0 and len(stack) <= 1 and key is None:
-            in_flow = kind is MappingEndEvent and closed is not None
-            close_block(document, part, leaves, node, flow_end=flow_end, in_flow=in_flow)
-            leaves, shape = main
+            in_flow = kind is MappingEndEvent and closed
+            assert scope is not None
+            close_block(document, part, items, scope, flow_end=flow_end, in_flow=in_flow)
+            items = document.items
             block_start = -1
 
     if not document.parts:
@@ -471,8 +461,6 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
         following = part.start
     if place_comments:
         _place_comments(document, events, scope_at, step_at)
-    if is_of_sops(document):
-        detach_lost(document)
     return document
 
 
@@ -548,6 +536,6 @@ def _place_comments(
         scope = scope_at.get(placed.container)
         if scope is None or scope.keys[:1] == ("sops",):
             # go-yaml drops this comment.  Here, it becomes a comment of the whole document.
-            scope = roots.setdefault(placed.document, Scope(None, None, (), "", {}))
+            scope = roots.setdefault(placed.document, Scope())
         start, end = placed.start, placed.end
         document.comments.append(Comment(scope, text[start:end], start, end, step_at.get(placed.before)))

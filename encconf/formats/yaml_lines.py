@@ -19,7 +19,7 @@ from itertools import repeat
 from encconf.errors import LimitError, ParseError
 from encconf.formats import goyaml
 from encconf.formats.yaml_words import BREAK, FOLDED, LITERAL, NEWLINE, content_end, line_start
-from encconf.text.document import Comment, Document, Flow, Leaf, Part, Scope, too_many
+from encconf.text.document import Comment, Document, Leaf, Part, Scope, nested_values, too_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,18 +120,18 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
     ``text`` may have one more line break at its end than ``document.text``.
     """
     resolve, new = goyaml.resolve, object.__new__
-    leaves, shape = document.leaves, document.shape
+    items = document.items
     part = Part(-1)
     document.parts.append(part)
 
     # The innermost collection.  `column` is where its keys or dashes are, and a line that starts with `pad`
     # adds an item to it.  `stack` has the collections around it.
     scope: Any = None
-    node: Any = None
+    seen: set[str | int] = set()  # the collection's keys, or the numbers of its items
     in_map = False
     column = -1
     pad = _NEVER
-    stack: list[tuple[Scope, bool, int]] = []
+    stack: list[tuple[Scope, set[str | int], bool, int]] = []
     step: str | int = ""
     pending = -1  # after a key or dash without a value: where the value is if it turns out to be null
     in_block = False
@@ -144,7 +144,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
     for lead, key, colon, rest, deep in map(_groups, lines, repeat("")):
         start = at + len(lead) + len(key) + len(colon)
         if lead != pad or (not key) is in_map:
-            if len(shape) > most:
+            if len(items) > most:
                 raise too_many(most)
             place = lead.find("-")
             dashes = ""
@@ -173,23 +173,22 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                 part.indent = column = place
                 if begin and any(indent < 0 for _, _, indent in gap):
                     return False  # the comments may belong to the previous document
-                scope = Scope(None, None, (), "", {})
-                document.trees.append(scope.node)
-                shape.append("%")
+                scope = Scope()
+                items.append(scope)
                 near = in_map = True
             elif pending >= 0 and (place > column or (place == column and dashes and in_map)):
                 if in_block and not stack and dashes:
                     return False
-                stack.append((scope, in_map, column))
+                stack.append((scope, seen, in_map, column))
                 near = in_map
                 in_map = not dashes
                 column = place
-                scope = open_scope(scope, step, in_map, shape)
+                scope, seen = open_scope(scope, step, in_map, items), set()
             else:
                 if pending >= 0:
                     if in_block and not stack:
                         return False
-                    add_leaf(Leaf(scope, step, pending, pending, "", "null", None), leaves, shape)
+                    items.append(Leaf(scope, step, pending, pending, "", "null", None))
                 near = in_map is not bool(dashes)
                 if place < column:
                     near = not dashes
@@ -197,19 +196,18 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                 while column > place or (column == place and not in_map and not dashes):
                     if not stack:
                         return False
-                    shape.append("}")
-                    scope, in_map, column = stack.pop()
+                    scope, seen, in_map, column = stack.pop()
                 if column != place or in_map is bool(dashes):
                     return False
                 if in_block and not stack:
-                    if not _close(document, leaves, shape, scope.node):
+                    if not _close(document, items, scope):
                         return False
-                    leaves, shape = document.leaves, document.shape
+                    items = document.items
                     in_block = False
             pending = -1
             if gap:
                 if not in_block:
-                    step = len(scope.node) if dashes else key[1:-1] if key < "A" else key
+                    step = len(seen) if dashes else key[1:-1] if key < "A" else key
                     if not _place(document, gap, scope, step, column, near, ended):
                         return False
                 gap.clear()
@@ -218,19 +216,18 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
             if dashes:
                 inner = dashes.find("-", 1)
                 while inner > 0:
-                    stack.append((scope, False, column))
+                    stack.append((scope, seen, False, column))
                     column = place + inner
-                    scope = open_scope(scope, len(scope.node), False, shape)
+                    scope, seen = open_scope(scope, _following(seen), False, items), set()
                     inner = dashes.find("-", inner + 1)
                 in_map = False
                 if key:
-                    stack.append((scope, False, column))
+                    stack.append((scope, seen, False, column))
                     column = place + len(dashes)
-                    scope = open_scope(scope, len(scope.node), True, shape)
+                    scope, seen = open_scope(scope, _following(seen), True, items), set()
                     in_map = True
             if len(stack) > _DEPTH:
                 return False
-            node = scope.node
             pad = " " * column if in_map else " " * column + "- "
         length = len(rest)
         at = start + length + 1
@@ -248,13 +245,14 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                         return False
                     block = start - len(colon) - len(key)
                     part.block = (block, block)
-                    leaves, shape = [], []
+                    items = []
                     in_block = True
-            if key in node:
+            if key in seen:
                 return False
             step = key
         else:
-            step = len(node)
+            step = len(seen)
+        seen.add(step)
 
         # The value.
         first = rest[:1]
@@ -296,18 +294,13 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
             if found is None or (in_block and len(rest) > 2):
                 return False
             size = found.end()
-            flow = Flow(start, len(leaves))
-            inside = open_scope(scope, step, first == "{", shape)
-            if size > 2 and not add_words(inside, start, found.group(), leaves, shape):
+            inside = open_scope(scope, step, first == "{", items)
+            inside.start, inside.end = start, start + size
+            if size > 2 and not add_words(inside, start, found.group(), items):
                 return False
-            shape.append("}")
-            flow.end = start + size
-            flow.last = len(leaves)
-            if not in_block:
-                document.flows.append(flow)
             if wanted and rest.find("#", size) >= 0:
                 if key:
-                    _inline(document, inside, 0 if inside.node else None, start, rest, size)
+                    _inline(document, inside, 0 if size > 2 else None, start, rest, size)
                 else:
                     _inline(document, scope, step, start, rest, size)
             continue
@@ -321,12 +314,6 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
             if in_block:
                 return False
             _inline(document, scope, step, start, rest, size)
-        if key:
-            node[key] = None
-            shape.append("." + key)
-        else:
-            node.append(None)
-            shape.append("-")
         leaf = new(Leaf)  # as `Leaf(…)` does, in two thirds of the time; a function would be as slow
         leaf.scope = scope
         leaf.step = step
@@ -336,22 +323,21 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
         leaf.type = type
         leaf.data = data
         leaf.note = None
-        leaves.append(leaf)
+        items.append(leaf)
 
     if scope is None:
         return False
     if pending >= 0:
         if in_block and not stack:
             return False
-        add_leaf(Leaf(scope, step, pending, pending, "", "null", None), leaves, shape)
+        items.append(Leaf(scope, step, pending, pending, "", "null", None))
     if stack and gap and gap[0][2] >= 0:
         return False
     if end < own_end and any(indent >= 0 for _, _, indent in gap):
         return False  # the comments may belong to the next document
-    while stack:
-        shape.append("}")
-        scope = stack.pop()[0]
-    if in_block and (end > own_end or not _close(document, leaves, shape, scope.node)):
+    if stack:
+        scope = stack[0][0]
+    if in_block and (end > own_end or not _close(document, items, scope)):
         return False
     if not _place(document, gap, scope, None, part.indent, True, None):
         return False
@@ -366,37 +352,25 @@ def _is_printable(text: str) -> bool:
     return text.replace("\n", "").isprintable()
 
 
-def open_scope(scope: Scope, step: str | int, mapping: bool, shape: list[str]) -> Scope:
+def open_scope(scope: Scope, step: str | int, mapping: bool, items: list[Scope | Leaf]) -> Scope:
     """Start a collection inside another."""
-    inner = scope.inside(step, {} if mapping else [])
-    sign = "{" if mapping else "["
-    if isinstance(step, str):
-        scope.node[step] = inner.node
-        shape.append(sign + step)
-    else:
-        scope.node.append(inner.node)
-        shape.append(sign)
+    inner = scope.inside(step, not mapping)
+    items.append(inner)
     return inner
 
 
-def add_leaf(leaf: Leaf, leaves: list[Leaf], shape: list[str]) -> None:
-    """Add a leaf as the last item of its collection so far."""
-    step = leaf.step
-    if isinstance(step, str):
-        leaf.scope.node[step] = None
-        shape.append("." + step)
-    else:
-        leaf.scope.node.append(None)
-        shape.append("-")
-    leaves.append(leaf)
+def _following(seen: set[str | int]) -> int:
+    """Return the number of the next item of a sequence, and add it to those before it."""
+    number = len(seen)
+    seen.add(number)
+    return number
 
 
-def _close(document: Document, leaves: list[Leaf], shape: list[str], root: dict[str, object]) -> bool:
-    """Take the ``sops`` entry, which has ended, out of the tree.  Returns False if it needs libyaml."""
-    last = next(token for token in reversed(shape) if token != "}")
-    if not leaves or last[0] in "{[":
+def _close(document: Document, items: list[Scope | Leaf], root: Scope) -> bool:
+    """Store the ``sops`` entry, which has ended.  Returns False if it needs libyaml."""
+    if not items or isinstance(items[-1], Scope):
         return False
-    close_block(document, document.parts[-1], leaves, root)
+    close_block(document, document.parts[-1], items, root)
     return True
 
 
@@ -502,11 +476,9 @@ def block_scalar(rest: str, indent: int) -> tuple[int, bytes] | None:
     return len(rest) + 1, value.encode()
 
 
-def add_words(scope: Scope, start: int, flow: str, leaves: list[Leaf], shape: list[str]) -> bool:
+def add_words(scope: Scope, start: int, flow: str, items: list[Scope | Leaf]) -> bool:
     """Add the items of a flow sequence as leaves.  Returns False if sops refuses one of them."""
-    node = scope.node
-    assert isinstance(node, list)
-    for found in re.finditer(_ITEM, flow):
+    for step, found in enumerate(re.finditer(_ITEM, flow)):
         word = found.group()
         style, type = word[0], "str"
         data: bytes | None
@@ -519,16 +491,20 @@ def add_words(scope: Scope, start: int, flow: str, leaves: list[Leaf], shape: li
             except ParseError:
                 return False
         at = start + found.start()
-        leaves.append(Leaf(scope, len(node), at, at + len(word), style, type, data))
-        node.append(None)
-        shape.append("-")
+        items.append(Leaf(scope, step, at, at + len(word), style, type, data))
     return True
 
 
 def close_block(
-    document: Document, part: Part, leaves: list[Leaf], root: Any, *, flow_end: int = 0, in_flow: bool = False
+    document: Document,
+    part: Part,
+    items: list[Scope | Leaf],
+    root: Scope,
+    *,
+    flow_end: int = 0,
+    in_flow: bool = False,
 ) -> None:
-    """Move the ``sops`` entry, which has ended, from the tree ``root`` to the document's block.
+    """Store the ``sops`` entry of ``root``, which has ended, as the document's block.
 
     Sets the block's span.  Only the block of the first document is stored.  ``flow_end`` is where the last
     flow collection in the entry ends.  ``in_flow`` says that the entry's value is a flow mapping.
@@ -536,11 +512,7 @@ def close_block(
     text = document.text
     assert part.block is not None
     start = part.block[0]
-    first = part is document.parts[0]
-    if first:
-        for leaf in leaves:  # if the entry is a single value, this puts it into the root
-            leaf.scope.node[leaf.step] = _member(text, leaf)
-    tree = root.pop("sops", None)
+    leaves = [item for item in items if isinstance(item, Leaf)]
     end = max(start + len("sops:"), flow_end)
     if leaves and not in_flow:
         end = max(end, _value_end(text, leaves[-1], start))
@@ -550,8 +522,9 @@ def close_block(
     if not in_flow:
         end = _comments_end(text, end, pad)
     part.block = (start, end)
-    if not first:
+    if part is not document.parts[0]:
         return
+    tree = nested_values([root, *items], [_member(text, leaf) for leaf in leaves])[0][0].get("sops")
     if isinstance(tree, dict):
         document.block = tree
     else:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _SKIP = re.compile(SKIP)
 _TO_COLON = re.compile(r"[ \t\r\n]*:")
-_NOWHERE = Scope(None, None, (), "", {})
+_NOWHERE = Scope()
 ODD = -1
 """The place of a colon or dash that was not found.  Such an item cannot be changed."""
 
@@ -119,7 +119,7 @@ class _Walk:
 
     def __init__(self, document: Document) -> None:
         self.text = document.text
-        self.tokens = iter([*document.shape[1:], "%"])  # without the start of the first document
+        self.tokens = iter([*document.outline[1:], "%"])  # without the start of the first document
         self.leaves = iter(document.leaves)
         self.base = self.at = 0
 

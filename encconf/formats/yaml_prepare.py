@@ -32,8 +32,12 @@ from encconf.formats.yaml_words import (
     newline_of,
     scalar,
 )
-from encconf.text.document import Comment, Document, Edit, Leaf, Scope, filled_at
+from encconf.text.document import Comment, Document, Edit, Leaf, Scope, filled
 from encconf.text.words import in_brackets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepared | None:
@@ -55,6 +59,7 @@ def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepare
             if leaf.style == DOUBLE and id(leaf) not in sealed_leaves:
                 refuse_slash(text, leaf.start, leaf.end)
     edits: list[Edit] = []
+    nodes: dict[int, Any] = {}  # the spelled values of each collection
     aliases = [leaf for leaf in document.leaves if leaf.style in (ALIAS, FLOW_ALIAS)]
     for start, group in groupby(aliases, lambda leaf: leaf.start):
         copies = list(group)
@@ -64,7 +69,9 @@ def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepare
             if original and not copied:
                 edits.append((start, copies[0].end, _word(copies[0])))
         elif original or copied:
-            edits.append((start, copies[0].end, _flow_text(copies)))
+            nodes = nodes or filled(document, [_word(leaf) for leaf in document.leaves])[1]
+            text_of_all = in_brackets(nodes[id(copies[0].note.root)], str, _key)
+            edits.append((start, copies[0].end, text_of_all))
     edits += [
         (start, end, double(key))
         for key, start, end, leaf in document.alias_keys
@@ -119,13 +126,6 @@ def _word(leaf: Leaf) -> str:
     return scalar(leaf.type, leaf.data)
 
 
-def _flow_text(copies: list[Leaf]) -> str:
-    """Return an aliased collection in flow style on one line, with strings in double quotes."""
-    assert isinstance(copies[0].note, Unfolded)
-    words = filled_at(copies[0].note.root, [(leaf, _word(leaf)) for leaf in copies])
-    return in_brackets(words, str, _key)
-
-
 def _key(key: str) -> str:
     return key if key == "<<" else double(key)
 
@@ -137,13 +137,14 @@ def refuse_merges(document: Document) -> None:
     """
     if not document.merges:
         return
-    aliased = {id(leaf.note.root.node) for leaf in document.leaves if isinstance(leaf.note, Unfolded)}
+    nodes = filled(document, document.leaves)[1]
+    aliased = {id(nodes[id(leaf.note.root)]) for leaf in document.leaves if isinstance(leaf.note, Unfolded)}
     for scope in document.merges:
-        value = scope.node["<<"]
+        value = nodes[id(scope)]["<<"]
         items = value if isinstance(value, list) else [value]
         fits = all(isinstance(item, dict) for item in items) and id(items) not in aliased
-        if scope.root.node is document.trees[0] and not fits:
-            inside = [leaf for leaf in document.leaves if leaf.scope.node is value]
+        if scope.root is document.items[0] and not fits:
+            inside = [leaf for leaf in document.leaves if nodes[id(leaf.scope)] is value]
             own = [leaf for leaf in document.leaves if leaf.scope is scope and leaf.step == "<<"]
             raise error_at(
                 document.text,
@@ -160,12 +161,16 @@ def moves(document: Document) -> list[Edit]:
     """Return the edits that move the comments that go-yaml would lose.  ``document`` has its comments."""
     text = document.text
     heads: dict[int, Comment] = {}
+    firsts: dict[int, str | int | None] = {}  # the first key or index of each collection
+    for item in reversed(document.items):
+        around = item.parent if isinstance(item, Scope) else item.scope
+        firsts[id(around)] = item.step
     lost: dict[int, list[Comment]] = {}
     for comment in document.comments:
         start = comment.start - 1
         if comment.before == 0 and not text[line_start(text, start) : start].strip():
             heads[id(comment.scope)] = comment
-        head = _head(comment, heads)
+        head = _head(comment, heads) if comment.before == firsts.get(id(comment.scope)) else None
         if head is not None:
             lost.setdefault(head.end, []).append(comment)
     edits: list[Edit] = []
@@ -179,13 +184,13 @@ def moves(document: Document) -> list[Edit]:
 
 
 def _head(comment: Comment, heads: dict[int, Comment]) -> Comment | None:
-    """Return the comment above the outermost sequence whose first item begins with this comment's entry."""
+    """Return the comment above the outermost sequence whose first item begins with this comment's entry.
+
+    The comment precedes the first entry of its collection.
+    """
     scope: Scope = comment.scope
     found = None
-    first = 0 if isinstance(scope.node, list) else next(iter(scope.node), None)
-    if comment.before != first:
-        return None
-    while scope.parent is not None and isinstance(scope.parent.node, list) and scope.step == 0:
+    while scope.parent is not None and scope.parent.listed and scope.step == 0:
         scope = scope.parent
         found = heads.get(id(scope)) or found
     return found

@@ -568,7 +568,7 @@ def differences(one: opening.Opened, other: opening.Opened) -> list[str]:
     for path in {**here, **there}:
         if here.get(path) != there.get(path):
             found.append(spell(path))
-    if not found and one.document.shape != other.document.shape:
+    if not found and one.document.outline != other.document.outline:
         found.append("its structure")
     comments = [[comment.text for comment in each.comments] for each in (one, other)]
     if not found and comments[0] != comments[1]:

@@ -7,7 +7,6 @@ block is not among the leaves: it is in ``block``, as plain values.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from operator import gt
 
 from encconf.errors import LimitError, ParseError
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-
 LAYOUT = "encconf_layout"
 """The member of the ``sops`` block that holds the encrypted layout record; sops ignores it."""
 
@@ -25,33 +23,36 @@ LAYOUT = "encconf_layout"
 class Scope:
     """One mapping or sequence.
 
-    ``node`` is its plain dict or list, which has None for each leaf: see `filled`.
     ``keys`` are the mapping keys that lead to it.  As in sops, sequences add none.  ``aad`` has those keys
-    as sops authenticates them: each followed by ``:``.
+    as sops authenticates them: each followed by ``:``.  ``listed`` says that it is a sequence.  ``again`` is
+    the collection that this one continues, if a text has one in several places.  A collection in brackets is
+    ``text[start:end]``; any other has -1 there.
     """
 
-    __slots__ = ("aad", "keys", "node", "parent", "step")
+    __slots__ = ("aad", "again", "end", "keys", "listed", "parent", "start", "step")
 
     def __init__(
         self,
-        parent: Scope | None,
-        step: str | int | None,
-        keys: tuple[str, ...],
-        aad: str,
-        node: dict[str, object] | list[object],
+        parent: Scope | None = None,
+        step: str | int | None = None,
+        keys: tuple[str, ...] = (),
+        aad: str = "",
+        listed: bool = False,
+        again: Scope | None = None,
     ) -> None:
         self.parent = parent
         self.step = step
         self.keys = keys
         self.aad = aad
-        # Any: a leaf's step always fits its scope's node, but types cannot express that.
-        self.node: Any = node
+        self.listed = listed
+        self.again = again
+        self.start = self.end = -1
 
-    def inside(self, step: str | int, node: dict[str, object] | list[object]) -> Scope:
+    def inside(self, step: str | int, listed: bool = False, again: Scope | None = None) -> Scope:
         """Return the scope of a collection that is at a step of this one."""
         if isinstance(step, int):
-            return Scope(self, step, self.keys, self.aad, node)
-        return Scope(self, step, (*self.keys, step), f"{self.aad}{step}:", node)
+            return Scope(self, step, self.keys, self.aad, listed, again)
+        return Scope(self, step, (*self.keys, step), f"{self.aad}{step}:", listed, again)
 
     @property
     def path(self) -> tuple[str | int, ...]:
@@ -194,18 +195,6 @@ class UnsealedComment(Comment):
         self.misplaced = misplaced
 
 
-class Flow:
-    """A flow collection (``[…]`` or ``{…}``) of a YAML text, with the leaves it holds."""
-
-    __slots__ = ("end", "first", "last", "start")
-
-    def __init__(self, start: int, first: int) -> None:
-        self.start = start
-        self.end = start
-        self.first = first  # index of its first leaf; leaves[first:last] are inside
-        self.last = first
-
-
 class Part:
     """One document of the stream: where its root is and where its ``sops`` block is.
 
@@ -227,43 +216,100 @@ class Part:
 
 
 class Document:
-    """One file's text, its leaves, and the trees they belong to.  A scan makes it, and nothing changes it.
+    """One file's text and its ``items``.  A scan makes it, and nothing changes it.
 
-    ``trees`` has one dict for each (YAML) document, with None in place of each leaf's value: `filled`
-    returns copies that have values.  ``shape`` is a list of tokens that describes the trees except for the
-    values: ``%`` starts a document, ``.key`` is a leaf in a mapping, ``-`` one in a sequence,
-    ``{key``/``[key`` and ``{``/``[`` open collections in a mapping and in a sequence, and ``}`` closes one.
+    The items are the collections and the leaves, in the order of the text (in TOML, in that of the tree).
+    Each one names the collection that holds it, which is an item before it; a collection without one is the
+    root of a (YAML) document.  `filled` and the properties here are functions of the items.
+
     ``block`` is the first document's ``sops`` mapping as plain values, and ``block_text`` its text; the
-    leaves, trees and shape do not contain it.  In YAML and JSON, ``not_block`` is the value of a ``sops``
-    entry that is not a mapping, and they do not contain it either.  ``merges`` lists the scopes with a YAML
-    merge key (``<<``).  ``alias_keys`` lists the keys that are YAML aliases: the key, its span, and the
-    leaf that it refers to.  ``habits`` remembers the text's line break and indentation.  A YAML text is
-    ``regular`` if it was read line by line; then the places of the values determine those of the keys.
-    ``most`` is how many values and collections it may have (see `most_items`).
+    items do not contain it.  In YAML and JSON, ``not_block`` is the value of a ``sops`` entry that is not a
+    mapping, and they do not contain it either.  ``merges`` lists the scopes with a YAML merge key (``<<``).
+    ``alias_keys`` lists the keys that are YAML aliases: the key, its span, and the leaf that it refers to.
+    ``habits`` remembers the text's line break and indentation.  A YAML text is ``regular`` if it was read
+    line by line; then the places of the values determine those of the keys.  ``most`` is how many items it
+    may have (see `most_items`).
     """
 
     __slots__ = (
-        "alias_keys", "block", "block_text", "comments", "flows", "format", "habits", "leaves", "merges",
-        "most", "not_block", "parts", "regular", "shape", "text", "trees",
+        "_leaves", "_outline", "alias_keys", "block", "block_text", "comments", "format", "habits", "items",
+        "merges", "most", "not_block", "parts", "regular", "text",
     )  # fmt: skip
 
     def __init__(self, text: str, format: str) -> None:
         self.text = text
         self.format = format
         self.most = most_items(text)
-        self.leaves: list[Leaf] = []
+        self.items: list[Scope | Leaf] = []
         self.comments: list[Comment] = []
-        self.trees: list[dict[str, object]] = []
-        self.shape: list[str] = []
         self.block: dict[str, object] | None = None
         self.block_text: str | None = None
         self.not_block: object = OMITTED
         self.parts: list[Part] = []
-        self.flows: list[Flow] = []
         self.merges: list[Scope] = []
         self.alias_keys: list[tuple[str, int, int, Leaf]] = []
         self.habits: tuple[str, int] | None = None
         self.regular = False
+        self._leaves: list[Leaf] | None = None
+        self._outline: list[str] | None = None
+
+    @property
+    def leaves(self) -> list[Leaf]:
+        """The single values."""
+        if self._leaves is None:
+            self._leaves = [item for item in self.items if type(item) is Leaf]
+        return self._leaves
+
+    @property
+    def scopes(self) -> list[Scope]:
+        """The collections."""
+        return [item for item in self.items if type(item) is Scope]
+
+    @property
+    def roots(self) -> list[Scope]:
+        """The root of each (YAML) document."""
+        return [scope for scope in self.scopes if scope.parent is None and scope.again is None]
+
+    @property
+    def flows(self) -> list[Scope]:
+        """The collections in brackets."""
+        return [scope for scope in self.scopes if scope.start >= 0]
+
+    @property
+    def outline(self) -> list[str]:
+        """The structure without the values, as the MAC of a file covers it.
+
+        ``%`` starts a document, ``.key`` is a leaf in a mapping, ``-`` one in a sequence, ``{key``/``[key``
+        and ``{``/``[`` open collections in a mapping and in a sequence, and ``}`` closes one.
+        """
+        if self._outline is None:
+            self._outline = _outline(self.items)
+        return self._outline
+
+
+def _outline(items: Iterable[Scope | Leaf]) -> list[str]:
+    tokens: list[str] = []
+    inside: Scope | None = None  # the collection whose end is still to come
+    for item in items:
+        around = item.scope if type(item) is Leaf else item.parent  # type: ignore[union-attr]
+        while inside is not around and inside is not None and inside.parent is not None:
+            tokens.append("}")
+            inside = inside.parent
+        step = item.step
+        if type(item) is Scope:
+            inside = item
+            if around is None:
+                if item.again is None:
+                    tokens.append("%")
+                continue
+            sign = "[" if item.listed else "{"
+            tokens.append(sign if type(step) is int else f"{sign}{step}")
+        else:
+            tokens.append("-" if type(step) is int else f".{step}")
+    while inside is not None and inside.parent is not None:
+        tokens.append("}")
+        inside = inside.parent
+    return tokens
 
 
 OMITTED = object()
@@ -271,56 +317,46 @@ OMITTED = object()
 
 
 def filled(document: Document, values: Iterable[object]) -> tuple[list[Any], dict[int, Any]]:
-    """Return the trees of a document with a value for each leaf, and each collection by the id of its node.
+    """Return the trees of a document with a value for each leaf, and each collection by the id of its scope.
 
-    If a JSON object has a key twice, the last one counts.  A collection under the first one is in no tree,
-    and it is empty.
+    If a mapping has a key twice, the last one counts.
     """
-    nodes: dict[int, Any] = defaultdict(dict)
-    trees = [_copy(tree, nodes) for tree in document.trees]
-    omitted: list[Leaf] = []
+    return nested_values(document.items, values)
+
+
+def nested_values(
+    items: Iterable[Scope | Leaf], values: Iterable[object]
+) -> tuple[list[Any], dict[int, Any]]:
+    """Return what `filled` returns, for items that need not be in a document."""
+    nodes: dict[int, Any] = {}
+    trees: list[Any] = []
+    following = iter(values)
     inside: Scope | None = None
     node: Any = None
-    for leaf, value in zip(document.leaves, values, strict=True):
-        if leaf.scope is not inside:
-            inside = leaf.scope
-            node = nodes[id(inside.node)]
-        if value is OMITTED:
-            omitted.append(leaf)
+    for item in items:
+        if type(item) is Leaf:
+            value = next(following)
+            if value is OMITTED:
+                continue
+            scope = item.scope
         else:
-            node[leaf.step] = value
-    for leaf in reversed(omitted):
-        del nodes[id(leaf.scope.node)][leaf.step]
+            assert type(item) is Scope
+            if item.again is not None:
+                nodes[id(item)] = nodes[id(item.again)]
+                continue
+            nodes[id(item)] = value = [] if item.listed else {}
+            if item.parent is None:
+                trees.append(value)
+                continue
+            scope = item.parent
+        if scope is not inside:
+            inside = scope
+            node = nodes[id(scope)]
+        if type(node) is list:
+            node.append(value)
+        else:
+            node[item.step] = value
     return trees, nodes
-
-
-def filled_at(scope: Scope, values: Iterable[tuple[Leaf, object]]) -> Any:
-    """Return a collection of a document with values for its leaves."""
-    nodes: dict[int, Any] = {}
-    found = _copy(scope.node, nodes)
-    for leaf, value in values:
-        nodes[id(leaf.scope.node)][leaf.step] = value
-    return found
-
-
-def _copy(node: Any, nodes: dict[int, Any]) -> Any:
-    new: Any
-    if isinstance(node, dict):
-        nodes[id(node)] = new = dict(node)
-        for key, item in node.items():
-            if item is not None:
-                new[key] = _copy(item, nodes)
-    else:
-        nodes[id(node)] = new = [None if item is None else _copy(item, nodes) for item in node]
-    return new
-
-
-def detach_lost(document: Document) -> None:
-    """Take the values out of the trees whose key occurs again with a collection: the last one counts."""
-    for leaf in document.leaves:
-        scope = leaf.scope
-        if scope.node[leaf.step] is not None:
-            leaf.scope = Scope(scope.parent, scope.step, scope.keys, scope.aad, {str(leaf.step): None})
 
 
 def mapped(node: Any, single: Callable[[Any], Any]) -> Any:
@@ -344,10 +380,9 @@ def whole_document(text: str, format: str, start: int = 0) -> tuple[Document, Sc
     part = Part(start)
     part.end = len(text)
     document.parts.append(part)
-    tree: dict[str, object] = {}
-    document.trees.append(tree)
-    document.shape.append("%")
-    return document, Scope(None, None, (), "", tree)
+    root = Scope()
+    document.items.append(root)
+    return document, root
 
 
 MAX_DEPTH = 200

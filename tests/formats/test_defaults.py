@@ -34,7 +34,7 @@ def test_nothing_is_respelled_or_lost() -> None:
 
     defaults = Any()
     document = Document("x", "any")
-    leaf = Leaf(Scope(None, None, (), "", {}), "k", 0, 1, "", "int", b"5")
+    leaf = Leaf(Scope(), "k", 0, 1, "", "int", b"5")
     assert defaults.prepare(document, bytearray(1)) is None
     assert defaults.comment(document, leaf, b" c", alone=True) == (0, 1, "")
     assert defaults.comment_text(" a") is None

@@ -152,6 +152,6 @@ def test_words(type: str, data: bytes, text: str) -> None:
 
 
 def test_a13_bytes_that_are_no_text() -> None:
-    leaf = Leaf(Scope(None, None, (), "", {}), "a", 0, 0, "", "str", b"\xff")
+    leaf = Leaf(Scope(), "a", 0, 0, "", "str", b"\xff")
     assert flat.word("str", b"\xff") == "\udcff"
     assert flat.spelled(leaf, "dotenv") == b"\xff"

@@ -27,7 +27,7 @@ from encconf.envelope.unwrap import open_data_key
 from encconf.errors import EncconfError, LimitError, ParseError
 from encconf.identities.credentials import Credentials
 from encconf.testing.contracts.format import SECRET
-from encconf.text.document import MAX_DEPTH, Document, Leaf, splice
+from encconf.text.document import MAX_DEPTH, Document, Leaf, filled, splice
 from encconf.verbs import changes
 
 format = formats.get("json")
@@ -322,10 +322,11 @@ def test_paths_and_shape() -> None:
         (("a", "é:"), "a:é::", '""'),
         (("d",), "d:", "2"),
     ]
-    assert document.shape == [
+    assert document.outline == [
         "%", "{a", "[b", "-", "{", ".c", "}", "[", "-", "[", "}", "}", "{", "}", "}", ".é:", "}", ".d",
     ]  # fmt: skip
-    assert document.trees == [{"a": {"b": [None, {"c": None}, [None, []], {}], "é:": None}, "d": None}]
+    values = ["x", None, "y", "", 2]
+    assert filled(document, values)[0] == [{"a": {"b": ["x", {"c": None}, ["y", []], {}], "é:": ""}, "d": 2}]
     assert document.leaves[1].scope.keys == ("a", "b")
     assert document.comments == []
 
@@ -340,8 +341,7 @@ def test_the_block_is_no_value(place: int) -> None:
     document = format.scan(text)
     assert document.block == block
     assert document.block_text == members[place]
-    assert document.shape == without.shape
-    assert document.trees == without.trees
+    assert document.outline == without.outline
     assert [leaf.path for leaf in document.leaves] == [leaf.path for leaf in without.leaves]
     assert format.load_plain(text) == [json.loads(text)]
 
@@ -364,9 +364,9 @@ def test_a_sops_member_that_is_no_block(value: str, after: str) -> None:
 
 def fill(document: Document) -> dict[str, object]:
     """The plain tree of a document, by the standard library's reading of each span."""
-    for leaf in document.leaves:
-        leaf.scope.node[leaf.step] = json.loads(document.text[leaf.start : leaf.end])  # type: ignore[call-overload]
-    return document.trees[0]
+    values = [json.loads(document.text[leaf.start : leaf.end]) for leaf in document.leaves]
+    tree: dict[str, object] = filled(document, values)[0][0]
+    return tree
 
 
 def stored(number: int) -> int | float:
@@ -403,7 +403,7 @@ def test_sealing_and_back(text: str) -> None:
         if leaf.data
     ]
     encrypted = format.scan(splice(text, edits))
-    assert encrypted.shape == plain.shape
+    assert encrypted.outline == plain.outline
     assert [leaf.aad for leaf in encrypted.leaves] == [leaf.aad for leaf in plain.leaves]
     for index, (leaf, found) in enumerate(zip(plain.leaves, encrypted.leaves, strict=True)):
         assert found.data == (ENC.format(index, leaf.type).encode() if leaf.data else leaf.data)
@@ -416,7 +416,7 @@ def test_sealing_and_back(text: str) -> None:
         ],
     )
     again = format.scan(back)
-    assert again.shape == plain.shape
+    assert again.outline == plain.outline
     assert [leaf.data for leaf in again.leaves] == [leaf.data for leaf in plain.leaves]
     originals = [(*format.region(again, leaf), text[old.start : old.end]) for leaf, old in zip(again.leaves,
     plain.leaves, strict=True)]  # fmt: skip
@@ -520,7 +520,7 @@ def test_sops_reads_any(text: str, sops: Sops, age_key: AgeKey) -> None:
 def test_reads_what_sops_writes(text: str, sops: Sops, age_key: AgeKey) -> None:
     document = format.scan(text)
     encrypted = format.scan(sops.encrypt(text, "json", age=age_key.recipient))
-    assert encrypted.shape == document.shape
+    assert encrypted.outline == document.outline
     assert [leaf.path for leaf in encrypted.leaves] == [leaf.path for leaf in document.leaves]
     block = encrypted.block
     assert block is not None

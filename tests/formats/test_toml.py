@@ -149,7 +149,7 @@ def test_leaves_stand_in_the_order_of_the_tree() -> None:
 def test_shape_says_all_but_the_values() -> None:
     text = "a = 1\nb = [ 2, [], { c = 3 } ]\n[d]\n[[e]]\nf = 4\n"
     shape = ["%", ".a", "[b", "-", "[", "}", "{", ".c", "}", "}", "{d", "}", "[e", "{", ".f", "}", "}"]
-    assert format.scan(text).shape == shape
+    assert format.scan(text).outline == shape
 
 
 def test_dates_are_strings_for_rops_and_dates_for_us() -> None:

@@ -13,21 +13,22 @@ yaml = formats.get("yaml")
 
 
 def leaf(data: bytes) -> Leaf:
-    return Leaf(Scope(None, None, (), "", {}), "k", 0, 0, "", "str", data)
+    return Leaf(Scope(), "k", 0, 0, "", "str", data)
 
 
 def test_what_an_anchor_holds() -> None:
-    leaves, shape = [leaf(b"before")], ["%"]
-    anchor = Anchor(None, Scope(None, None, (), "", {}), leaves, shape)
+    scope = Scope(listed=True)
+    items: list[Scope | Leaf] = [leaf(b"before")]
+    anchor = Anchor(None, scope, items, [])
     assert anchor.open
-    leaves += [leaf(b"abc"), leaf(b"d")]
-    shape += [".k", "{", "}", "[", "}", ".kk"]
+    inside = [leaf(b"abc"), scope.inside(0), scope.inside(1, listed=True), leaf(b"d")]
+    items += inside
     anchor.close()
-    leaves.append(leaf(b"behind"))
+    items.append(leaf(b"behind"))
     assert not anchor.open
     assert anchor.height == 2
-    assert [found.data for found in anchor.inside[0]] == [b"abc", b"d"]
-    assert anchor.size == 4 + 9
+    assert anchor.inside[0] == inside
+    assert anchor.size == 4 + 2 * len(".k") + 2
     assert Anchor(leaf(b"abc")).size == 3
 
 
@@ -42,30 +43,29 @@ def test_the_size_of_all_aliases() -> None:
 
 def collection(count: int, height: int = 1) -> Anchor:
     """An anchored list of words."""
-    scope = Scope(None, None, (), "", [])
-    lists: list[list[object]] = [[], [], [], []]
-    anchor = Anchor(None, scope, *lists)
-    lists[0] += [Leaf(scope, at, 0, 0, "", "str", b"v") for at in range(count)]
-    scope.node += [None] * count
-    lists[1] += ["["] * (height - 1) + ["-"] * count + ["}"] * (height - 1)
+    scope = inner = Scope(listed=True)
+    items: list[Scope | Leaf] = []
+    anchor = Anchor(None, scope, items, [])
+    for _ in range(height - 1):
+        inner = inner.inside(0, listed=True)
+        items.append(inner)
+    items += [Leaf(inner, at, 0, 0, "", "str", b"v") for at in range(count)]
     anchor.close()
     return anchor
 
 
 def unfold(anchor: Anchor, depth: int, aliases: Aliases | None = None) -> tuple[Document, Scope]:
-    document, root = Document("*a", "yaml"), Scope(None, None, (), "", {})
+    document, root = Document("*a", "yaml"), Scope()
     alias = Leaf(root, "copy", 0, 2, "*", "", None)
-    lists = (document.leaves, document.shape, [], document.merges)
-    (aliases or Aliases()).unfold(document, anchor, alias, lists, depth)
+    (aliases or Aliases()).unfold(document, anchor, alias, document.items, depth)
     return document, root
 
 
 def test_a_copy_has_its_own_path() -> None:
     anchor = collection(2)
-    document, root = unfold(anchor, 1)
+    document, _ = unfold(anchor, 1)
     assert [copy.path for copy in document.leaves] == [("copy", 0), ("copy", 1)]
-    assert document.shape == ["[copy", "-", "-", "}"]
-    assert root.node == {"copy": [None, None]}
+    assert document.outline == ["[copy", "-", "-", "}"]
     note = document.leaves[1].note
     assert isinstance(note, Unfolded)
     assert note.source is anchor.inside[0][1]

@@ -65,7 +65,7 @@ def test_only_the_first_block_is_read() -> None:
     assert document.block == {"mac": "x", "age": []}
     assert document.block_text == BLOCK
     assert [part.block is not None for part in document.parts] == [True, True]
-    assert document.trees == [{"a": None}, {"b": None}]
+    assert document.outline == ["%", ".a", "%", ".b"]
 
 
 @pytest.mark.parametrize("text", ["a: 1\nsops: text\n", "a: 1\nsops: [x]\n", "a: 1\nsops:\n"])

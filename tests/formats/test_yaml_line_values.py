@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from encconf.formats import yaml_lines
-from encconf.text.document import Scope
+from encconf.text.document import Leaf, Scope
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,19 @@ def test_block_scalar(rest: str, data: bytes | None) -> None:
 def test_words(rest: str, words: list[tuple[str, str, str]]) -> None:
     flow = yaml_lines.matched(yaml_lines.FLOW, rest)
     assert flow is not None
-    scope = Scope(None, None, (), "", []).inside("l", [])
-    leaves, shape = [], list[str]()
-    assert yaml_lines.add_words(scope, 3, flow[0], leaves, shape)
+    scope = Scope(listed=True).inside("l", listed=True)
+    items: list[Scope | Leaf] = []
+    assert yaml_lines.add_words(scope, 3, flow[0], items)
+    leaves = [item for item in items if isinstance(item, Leaf)]
     assert [((leaf.data or b"").decode(), leaf.type, leaf.style) for leaf in leaves] == words
-    assert shape == ["-"] * len(words)
-    assert scope.node == [None] * len(words)
+    assert [leaf.step for leaf in leaves] == list(range(len(words)))
     for leaf, (word, _, style) in zip(leaves, words, strict=True):
         assert rest[leaf.start - 3 : leaf.end - 3].strip("'\"").capitalize() == word.capitalize(), style
 
 
 def test_a_word_that_sops_refuses() -> None:
-    scope = Scope(None, None, (), "", [])
-    assert not yaml_lines.add_words(scope, 0, "[9223372036854775808]", [], [])
+    scope = Scope(listed=True)
+    assert not yaml_lines.add_words(scope, 0, "[9223372036854775808]", [])
 
 
 @pytest.mark.parametrize("rest", ["[a: b]", "[[a]]", "[a,]", "[&a b]", "[a] b", "{a: b}", "[", "[a#, b"])

@@ -30,33 +30,30 @@ def facts(document: Document) -> dict[str, Any]:
         if scope is None:
             return None
         number = numbers.setdefault(id(scope), len(numbers))
-        return number, scope.step, scope.keys, scope.aad, repr(scope.node), of(scope.parent)
+        slots = [getattr(scope, name) for name in ("step", "keys", "aad", "listed", "start", "end")]
+        return number, *slots, of(scope.parent)
 
-    def holds(scope: Scope, root: object) -> bool:
-        return scope.node is root if scope.parent is None else holds(scope.parent, root)
+    def facts_of(item: Scope | Leaf) -> Any:
+        if isinstance(item, Scope):
+            return of(item)
+        return [of(item.scope), *(getattr(item, name) for name in sorted({*Leaf.__slots__} - {"scope"}))]
 
     return {
         "text": document.text,
         "format": document.format,
-        "leaves": [
-            [of(leaf.scope), *(getattr(leaf, name) for name in sorted({*Leaf.__slots__} - {"scope"}))]
-            for leaf in document.leaves
-        ],
-        "places": [leaf.scope.node[leaf.step] for leaf in document.leaves],  # type: ignore[index]
+        "items": list(map(facts_of, document.items)),
         "comments": [
             [
                 of(comment.scope),
-                any(holds(comment.scope, tree) for tree in document.trees),
+                comment.scope in document.items,
                 *(getattr(comment, name) for name in sorted({*Comment.__slots__} - {"scope"})),
             ]
             for comment in document.comments
         ],
-        "trees": repr(document.trees),
-        "shape": document.shape,
+        "outline": document.outline,
         "block": repr(document.block),
         "block_text": document.block_text,
         "parts": [(p.start, p.end, p.indent, p.close, p.block) for p in document.parts],
-        "flows": [(flow.start, flow.end, flow.first, flow.last) for flow in document.flows],
         "merges": [of(scope) for scope in document.merges],
     }
 

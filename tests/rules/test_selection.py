@@ -279,10 +279,10 @@ def test_json_as_sops(sops: Sops, age_key: AgeKey) -> None:
 def by_hand() -> Document:
     """``{a: {b: 1, c: [2, {d: 3}]}, e: 4}`` with comments at each level."""
     document = Document("", "yaml")
-    root = Scope(None, None, (), "", {})
-    a = Scope(root, "a", ("a",), "a:", {})
-    c = Scope(a, "c", ("a", "c"), "a:c:", [])
-    item = Scope(c, 1, ("a", "c"), "a:c:", {})
+    root = Scope()
+    a = Scope(root, "a", ("a",), "a:")
+    c = Scope(a, "c", ("a", "c"), "a:c:", listed=True)
+    item = Scope(c, 1, ("a", "c"), "a:c:")
     places: list[tuple[Scope, str | int]] = [(a, "b"), (c, 0), (item, "d"), (root, "e")]
     document.leaves = [Leaf(scope, step, 0, 0, "", "int", b"1") for scope, step in places]
     said: list[tuple[Scope, str, str | int | None]] = [
@@ -325,9 +325,9 @@ def test_h1_a_comment_that_sops_made_an_item_keeps_the_comments_before_it(
     """``[#mark, ENC comment, ENC comment, {x: ENC}, ENC]``; in a plaintext such an item is only a text."""
     document = Document("", "yaml")
     document.block = block
-    root = Scope(None, None, (), "", {})
-    items = Scope(root, "l", ("l",), "l:", [])
-    item = Scope(items, 2, ("l",), "l:", {})
+    root = Scope()
+    items = Scope(root, "l", ("l",), "l:", listed=True)
+    item = Scope(items, 2, ("l",), "l:")
     comment = b"ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:comment]"
     value = comment.replace(b"comment", b"str")
     places: list[tuple[Scope, str | int, bytes]] = [
@@ -358,8 +358,8 @@ def test_a_comment_counts_for_the_next_item_alone(step: str | int, data: bytes |
     """``[#mark, data, b]``: a comment marks only the item right after it."""
     document = Document("", "yaml")
     document.block = {}
-    root = Scope(None, None, (), "", {})
-    items = Scope(root, "l", ("l",), "l:", [])
+    root = Scope()
+    items = Scope(root, "l", ("l",), "l:", listed=True)
     document.leaves = [Leaf(items, step, 0, 0, "", "str", data), Leaf(items, 1, 0, 0, "", "str", b"b")]
     document.comments = [Comment(items, "mark", 0, 0, step)]
     chosen = Selection("encrypted_comment_regex", "mark").choose(document)
@@ -500,7 +500,7 @@ def test_malformed_entries(entries: dict[str, object]) -> None:
 def test_suffix_rules_load_no_re2() -> None:
     code = (
         "import sys; from encconf.text.document import *; from encconf.rules.selection import *\n"
-        "d = Document('', 'yaml'); root = Scope(None, None, (), '', {})\n"
+        "d = Document('', 'yaml'); root = Scope()\n"
         "d.leaves = [Leaf(root, 'a', 0, 0, '', 'int', b'1')]\n"
         "assert DEFAULT.choose(d).leaves == b'\\1'; assert 're2' not in sys.modules"
     )
@@ -514,11 +514,11 @@ def test_suffix_rules_load_no_re2() -> None:
 )
 def test_cost_grows_with_the_leaves_whatever_the_depth(selection: Selection) -> None:
     document = Document("", "yaml")
-    scope = Scope(None, None, (), "", {})
+    scope = Scope()
     for number in range(50_000):  # deeper than any stack
         document.leaves.append(Leaf(scope, f"key{number}", 0, 0, "", "int", b"1"))
         document.comments.append(Comment(scope, f"c{number}", 0, 0, f"key{number}"))
-        scope = Scope(scope, f"step{number}", (), "", {})
+        scope = Scope(scope, f"step{number}", (), "")
     with at_most(2):
         selection.choose(document)
 

@@ -10,41 +10,63 @@ from encconf.text import document as model
 from encconf.text.document import Document, Leaf, Scope, has_crlf, position, splice
 
 
-def scoped() -> tuple[dict[str, object], Scope, Scope]:
-    """A tree of a mapping with a list in it: the tree and both scopes."""
-    items: list[object] = [None]
-    tree: dict[str, object] = {"ä": items, "b": None}
-    root = Scope(None, None, (), "", tree)
-    return tree, root, root.inside("ä", items)
+def scoped() -> tuple[Scope, Scope]:
+    """A mapping with a list in it."""
+    root = Scope()
+    return root, root.inside("ä", listed=True)
 
 
 def test_paths_have_indexes_and_what_is_authenticated_has_none() -> None:
-    _, root, inside = scoped()
+    root, inside = scoped()
     item, member = Leaf(inside, 0, 0, 1, "", "int", b"1"), Leaf(root, "b", 2, 3, "", "int", b"2")
     assert (item.path, item.aad) == (("ä", 0), "ä:".encode())
     assert (member.path, member.aad) == (("b",), b"b:")
-    deeper = inside.inside(3, {})
+    deeper = inside.inside(3)
     assert (deeper.path, deeper.keys, deeper.aad) == (("ä", 3), ("ä",), "ä:")
 
 
 def test_the_root_of_a_scope() -> None:
-    _, root, inner = scoped()
+    root, inner = scoped()
     assert inner is not root
     assert root.root is inner.root is root
 
 
 def test_bytes_of_a_key_that_are_no_text_are_authenticated_as_they_are() -> None:
-    _, root, _ = scoped()
+    root, _ = scoped()
     assert Leaf(root, "\udcff", 0, 1, "", "str", b"").aad == b"\xff:"
 
 
-def test_what_a_document_says_leaves_its_trees_alone() -> None:
-    tree, root, inside = scoped()
+def test_what_a_document_says_follows_from_its_items() -> None:
+    root, inside = scoped()
+    one, null = Leaf(inside, 0, 0, 1, "", "int", b"1"), Leaf(root, "b", 2, 3, "", "null", None)
+    second = Scope()
     document = Document("1 2", "yaml")
-    document.trees = [tree]
-    document.leaves = [Leaf(inside, 0, 0, 1, "", "int", b"1"), Leaf(root, "b", 2, 3, "", "null", None)]
-    assert model.content_of(document) == [{"ä": [("int", b"1")], "b": ("null", None)}]
-    assert tree == {"ä": [None], "b": None}
+    document.items = [root, inside, one, null, second, second.inside("c")]
+    assert model.content_of(document) == [{"ä": [("int", b"1")], "b": ("null", None)}, {"c": {}}]
+    assert document.leaves == [one, null]
+    assert document.roots == [root, second]
+    assert document.outline == ["%", "[ä", "-", "}", ".b", "%", "{c", "}"]
+    assert model.filled(document, [model.OMITTED, 2])[0] == [{"ä": [], "b": 2}, {"c": {}}]
+
+
+def test_a_collection_that_continues_another_is_the_same_mapping() -> None:
+    root = Scope()
+    first = root.inside("s")
+    again = root.inside("s", again=first)
+    document = Document("", "ini")
+    document.items = [root, first, Leaf(first, "a", 0, 0, "", "str", b"1"), again]
+    document.items.append(Leaf(again, "b", 0, 0, "", "str", b"2"))
+    assert model.filled(document, [1, 2])[0] == [{"s": {"a": 1, "b": 2}}]
+    assert document.outline == ["%", "{s", ".a", "}", "{s", ".b", "}"]
+
+
+def test_of_two_values_with_one_key_the_last_one_counts() -> None:
+    root = Scope()
+    first, last = root.inside("a"), root.inside("a")
+    document = Document("", "json")
+    document.items = [root, first, Leaf(first, "x", 0, 0, "", "str", b"1"), last]
+    document.items.append(Leaf(last, "y", 0, 0, "", "str", b"2"))
+    assert model.filled(document, [1, 2])[0] == [{"a": {"y": 2}}]
 
 
 @pytest.mark.parametrize(
@@ -75,13 +97,14 @@ def test_line_and_column_of_an_offset(offset: int, place: tuple[int, int]) -> No
 
 def test_long_paths_are_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "MAX_PATHS", 100)
-    _, root, _ = scoped()
-    long = root.inside("k" * 60, {})
+    root, _ = scoped()
+    long = root.inside("k" * 60)
     document = Document("x", "yaml")
-    document.leaves = [Leaf(long, "a", 0, 1, "", "int", b"1")]
+    document.items = [Leaf(long, "a", 0, 1, "", "int", b"1")]
     model.limit_paths(document)
     assert model.add_path(0, long) == 61
-    document.leaves *= 2
+    document = Document("x", "yaml")
+    document.items = [Leaf(long, "a", 0, 1, "", "int", b"1")] * 2
     with pytest.raises(LimitError, match="keys on the paths"):
         model.limit_paths(document)
     with pytest.raises(LimitError, match="keys on the paths"):

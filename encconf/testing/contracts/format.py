@@ -94,7 +94,7 @@ class FormatContract:
         assert document.format == self.name
         assert document.text == text
         assert document.block is None
-        assert document.shape[0] == "%"
+        assert document.outline[0] == "%"
         spans = [format.region(document, leaf) for leaf in document.leaves]
         spans += [(comment.start, comment.end) for comment in document.comments]
         spans.sort()
@@ -105,12 +105,13 @@ class FormatContract:
         assert any(leaf.path == self.path and leaf.data == SECRET.encode() for leaf in document.leaves)
         for leaf in document.leaves:
             assert leaf.aad == "".join(f"{step}:" for step in leaf.path if isinstance(step, str)).encode()
-            assert leaf.step in leaf.scope.node or isinstance(leaf.step, int)
+            assert leaf.scope in document.items
+            assert isinstance(leaf.step, int if leaf.scope.listed else str)
 
     def test_comments_change_nothing_else(self, format: Format, text: str) -> None:
         one, other = format.scan(text), format.scan(text, comments=True)
         assert one.comments == []
-        assert one.shape == other.shape
+        assert one.outline == other.outline
         assert [leaf.data for leaf in one.leaves] == [leaf.data for leaf in other.leaves]
 
     def test_a_value_can_be_sealed_and_put_back(self, format: Format, text: str) -> None:
@@ -121,14 +122,14 @@ class FormatContract:
             block_text = format.render_block(BLOCK)
             edits = [format.sealed(document, leaf, ENC), *format.attach(document, block_text)]
             sealed = format.scan(splice(document.text, edits))
-            assert sealed.shape == document.shape
+            assert sealed.outline == document.outline
             found = sealed.leaves[index]
             assert found.data is not None
             assert found.data.strip() == ENC.encode()
             back = [format.literal(sealed, found, "str", leaf.data), *format.detach(sealed)]
             again = format.scan(splice(sealed.text, back))
             assert again.leaves[index].data == leaf.data
-            assert again.shape == document.shape
+            assert again.outline == document.outline
 
     def prepared(self, format: Format, text: str) -> Document:
         """Return the document of a text as sops can read it, if no value is to be encrypted."""
@@ -142,7 +143,7 @@ class FormatContract:
         document = self.prepared(format, text)
         with_block = format.scan(self.attached(format, document, format.render_block(BLOCK)))
         assert with_block.block == BLOCK
-        assert with_block.shape == document.shape
+        assert with_block.outline == document.outline
         without = splice(with_block.text, format.detach(with_block))
         assert without.removesuffix("" if text.endswith("\n") else "\n") == self.left(document)
 
