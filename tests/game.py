@@ -322,7 +322,7 @@ class Opening:
 
 
 KINDS = ("one", "one", "alone", "groups", "three", "none", "growing", "none")
-"""Who has keys: "growing" and some others name a new colleague whom the files do not have yet."""
+"""Who has keys: "growing" and some others name a new colleague who is not a recipient of the files yet."""
 RECIPIENTS = ("victim", "second", "colleague", "new")
 
 

@@ -50,7 +50,7 @@ def without(check: Check, package: Path, copy: Path) -> None:
 
 
 CHECKS["strangers"] = Check(
-    "a data key is wrapped only for those whom the command line or our .sops.yaml names",
+    "a data key is wrapped only for recipients that the command line or our .sops.yaml names",
     {
         "if objections:\n            message, hint =": "if False:\n            message, hint =",
         "_admitted(*keys[key]) for key": "_admitted(*keys.get(key, (key, ''))) for key",

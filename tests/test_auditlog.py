@@ -111,7 +111,7 @@ def test_what_is_not(project: Audited) -> None:
     assert project.events() == []
 
 
-def test_who_cannot_be_told(project: Audited) -> None:
+def test_an_unknown_owner(project: Audited) -> None:
     before = project.read("e.yaml")
     for config, code in (
         ("backends: {postgres: [{connection_string: host=/nowhere}]}", 1),
@@ -141,7 +141,7 @@ def test_a_table_that_is_not_there(project: Audited) -> None:
 @pytest.mark.parametrize(
     "config", ["", "{}", "# none\n", "---\n", "backends:\n", "backends: {postgres: }", "other: 1"]
 )
-def test_nobody_to_tell(project: Audited, config: str) -> None:
+def test_without_a_listener(project: Audited, config: str) -> None:
     Path(project.config).write_text(config)
     project.run("decrypt", "e.yaml")
     assert project.events() == []

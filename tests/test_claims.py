@@ -26,7 +26,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "so `sops` can read them too": ("test_differential::test_yaml", "test_differential::test_dotenv"),
     "encconf is a Python package: there is no server to run and no `sops` binary to ship": (
         "test_packaging::test_it_has_the_package_and_nothing_else",
-        "test_claims::test_loading_a_file_writes_nothing_and_asks_nobody",
+        "test_claims::test_loading_a_file_writes_and_asks_nothing",
     ),
     "It creates your key, a `.sops.yaml` that names it, and the settings that let git show and merge": (
         "test_init::test_from_nothing_to_an_encrypted_file",
@@ -44,7 +44,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_pages::test_the_readme_comes_back_to_the_byte",
         "test_properties::test_any_yaml_like_text",
     ),
-    "Nothing is written to disk": ("test_claims::test_loading_a_file_writes_nothing_and_asks_nobody",),
+    "Nothing is written to disk": ("test_claims::test_loading_a_file_writes_and_asks_nothing",),
     "raises its own kind of `EncconfError`, with a `hint` that says what to do": (
         "test_claims::test_each_mistake_is_its_own_error_with_a_hint",
     ),
@@ -76,7 +76,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "still shows its keys, and the length and type of each value": (
         "test_claims::test_what_an_encrypted_file_shows",
     ),
-    "| works offline | yes | no |": ("test_claims::test_loading_a_file_writes_nothing_and_asks_nobody",),
+    "| works offline | yes | no |": ("test_claims::test_loading_a_file_writes_and_asks_nothing",),
     "a vault can hold the key that opens the files, or single values that a file refers to": (
         "test_seven_ways::test_the_tests_of_a_way_exist",
     ),
@@ -111,7 +111,7 @@ def test_what_an_encrypted_file_shows(sealed: Project) -> None:
     assert "hunter2" not in text
 
 
-def test_loading_a_file_writes_nothing_and_asks_nobody(sealed: Project) -> None:
+def test_loading_a_file_writes_and_asks_nothing(sealed: Project) -> None:
     """No file is opened for writing, no program is started, and no connection is made."""
     watch = """
 import os, sys

@@ -28,22 +28,22 @@ _STRICTER = ("the table has the same key twice", "the section has the same key t
 def both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
     """Check one document in both directions.  Returns what happened, so that the outcomes can be counted."""
     creds = credentials(age_key)
-    told: list[str] = []
+    notices: list[str] = []
     try:
-        ours = api.encrypt(text, rule(age_key), format=format, credentials=creds, notify=told.append)
+        ours = api.encrypt(text, rule(age_key), format=format, credentials=creds, notify=notices.append)
     except EncconfError as error:
         if not any(words in str(error) for words in _STRICTER):
             with pytest.raises(SopsError):
                 sops.encrypt(text, format, age=age_key.recipient)
         return "refused"
 
-    told = [line for line in told if "nothing in the file is encrypted" not in line]
-    if told:
-        assert all("before 3.13.2" in line for line in told)
+    notices = [line for line in notices if "nothing in the file is encrypted" not in line]
+    if notices:
+        assert all("before 3.13.2" in line for line in notices)
         assert api.decrypt(ours, format=format, credentials=creds) == text
         return "a number that this sops reads as another"
-    assert api.decrypt(ours, format=format, credentials=creds, notify=told.append) == text
-    assert told == []
+    assert api.decrypt(ours, format=format, credentials=creds, notify=notices.append) == text
+    assert notices == []
     plain = values(formats.get(format).load_plain(text))
     assert values(api.loads_all(ours, format=format, credentials=creds)) == plain
     assert values(formats.get(format).load_plain(sops.decrypt(ours, format))) == plain
@@ -89,7 +89,7 @@ def strings_both_ways(seed: int, age_key: AgeKey, sops: Sops) -> str:
 
 
 @pytest.mark.parametrize("block", range(4))
-def test_a2_strings(block: int, age_key: AgeKey, sops: Sops) -> None:
+def test_random_strings_both_ways(block: int, age_key: AgeKey, sops: Sops) -> None:
     outcomes = Counter(strings_both_ways(seed, age_key, sops) for seed in range(block * 8, block * 8 + 8))
     assert outcomes["ok"] > 5, outcomes
 
@@ -144,9 +144,9 @@ def lines_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
     """Check one dotenv or INI text in both directions.  Returns what happened."""
     creds = credentials(age_key)
     load = formats.get(format).load_plain
-    told: list[str] = []
+    notices: list[str] = []
     try:
-        ours = api.encrypt(text, rule(age_key), format=format, credentials=creds, notify=told.append)
+        ours = api.encrypt(text, rule(age_key), format=format, credentials=creds, notify=notices.append)
     except EncconfError as error:
         if not any(words in str(error) for words in (*_STRICTER, "no closing quote")):
             with pytest.raises(SopsError):
@@ -157,7 +157,7 @@ def lines_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> str:
     plain = load(text)
     assert api.loads_all(ours, format=format, credentials=creds) == plain
     by_sops = sops.decrypt(ours, format)
-    if not any("sops -d prints" in line for line in told):
+    if not any("sops -d prints" in line for line in notices):
         assert with_values(load(by_sops)) == with_values(plain)
 
     try:
@@ -198,9 +198,9 @@ def comments_both_ways(text: str, format: str, age_key: AgeKey, sops: Sops) -> s
         ours = api.encrypt(text, rule(age_key), format=format, credentials=creds)
     except EncconfError:
         return "refused"
-    told: list[str] = []
-    assert api.decrypt(ours, format=format, credentials=creds, notify=told.append) == text
-    assert not told
+    notices: list[str] = []
+    assert api.decrypt(ours, format=format, credentials=creds, notify=notices.append) == text
+    assert not notices
     by_sops = sops.decrypt(ours, format)
     try:
         theirs = sops.decrypt(sops.encrypt(text, format, age=age_key.recipient), format)
@@ -224,9 +224,9 @@ def toml_again(text: str, age_key: AgeKey) -> str:
         ours = api.encrypt(text, rule(age_key), format="toml", credentials=creds)
     except (tomllib.TOMLDecodeError, EncconfError):
         return "refused"
-    told: list[str] = []
-    assert api.decrypt(ours, format="toml", credentials=creds, notify=told.append) == text
-    assert not told
+    notices: list[str] = []
+    assert api.decrypt(ours, format="toml", credentials=creds, notify=notices.append) == text
+    assert not notices
     assert repr(api.loads(ours, format="toml", credentials=creds)) == repr(plain)
     again = api.encrypt(text, format="toml", twin=ours, credentials=creds)
     assert again == ours
@@ -268,19 +268,19 @@ def random_bytes(seed: int) -> bytes:
 
 @pytest.mark.parametrize("block", range(6))
 @pytest.mark.parametrize("format", ["dotenv", "ini"])
-def test_a4_comments_reach_sops(format: str, block: int, age_key: AgeKey, sops: Sops) -> None:
+def test_comments_of_dotenv_and_ini_reach_sops(format: str, block: int, age_key: AgeKey, sops: Sops) -> None:
     make = dotenv_text if format == "dotenv" else ini_text
     seeds = range(block * 15, block * 15 + 15)
     outcomes = [comments_both_ways(make(seed), format, age_key, sops) for seed in seeds]
     assert outcomes.count("refused") < 10
 
 
-def test_f10_toml(age_key: AgeKey) -> None:
+def test_random_toml_comes_back(age_key: AgeKey) -> None:
     outcomes = [toml_again(toml_text(seed), age_key) for seed in range(60)]
     assert outcomes.count("ok") > 50
 
 
-def test_f10_binary(age_key: AgeKey, sops: Sops) -> None:
+def test_random_bytes_both_ways(age_key: AgeKey, sops: Sops) -> None:
     outcomes = [bytes_both_ways(random_bytes(seed), age_key, sops) for seed in range(30)]
     assert outcomes.count("ok") > 25
 

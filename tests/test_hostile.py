@@ -203,7 +203,7 @@ def with_wrapped(text: str, enc: str, times: int = 1) -> str:
         b"x\n" * 50_000,
     ],
 )
-def test_b2_a_long_age_header_is_not_read(stanzas: bytes, age_key: AgeKey) -> None:
+def test_a_long_age_header_is_not_read(stanzas: bytes, age_key: AgeKey) -> None:
     creds = credentials(age_key)
     plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
     text = with_wrapped(plain, armored(stanzas))
@@ -214,7 +214,7 @@ def test_b2_a_long_age_header_is_not_read(stanzas: bytes, age_key: AgeKey) -> No
             api.loads(alone, credentials=creds)
 
 
-def test_b2_what_rops_and_large_rsa_keys_write_is_read(age_key: AgeKey) -> None:
+def test_what_rops_and_large_rsa_keys_write_is_read(age_key: AgeKey) -> None:
     """The file has a stanza of noise, one of an RSA key of 16384 bits, and one for our key."""
     creds = credentials(age_key)
     noise = b"-> x-grease abc " + b"q" * 265 + b"\n" + b"B" * 64 + b"\n" + b"A" * 40 + b"\n"
@@ -227,7 +227,7 @@ def test_b2_what_rops_and_large_rsa_keys_write_is_read(age_key: AgeKey) -> None:
 
 
 @pytest.mark.parametrize("type", ["age", "pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"])
-def test_b2_no_key_type_gets_a_long_wrapped_key(type: str, age_key: AgeKey) -> None:
+def test_no_key_type_gets_a_long_wrapped_key(type: str, age_key: AgeKey) -> None:
     """No program and no service gets more than 16 KiB."""
     creds = credentials(age_key)
     plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
@@ -236,7 +236,7 @@ def test_b2_no_key_type_gets_a_long_wrapped_key(type: str, age_key: AgeKey) -> N
         api.loads(block, credentials=creds)
 
 
-def test_b2_the_wrapped_keys_of_a_file_are_limited_together(age_key: AgeKey) -> None:
+def test_the_wrapped_keys_of_a_file_are_limited_together(age_key: AgeKey) -> None:
     creds = credentials(age_key)
     plain = api.encrypt("a: 1\n", rule(age_key), credentials=creds)
     assert api.loads(with_wrapped(plain, armored(STANZA), MAX_KEYS - 1), credentials=creds) == {"a": 1}
@@ -280,7 +280,7 @@ ALIAS_BOMBS = {
 
 @pytest.mark.parametrize("name", ALIAS_BOMBS)
 @pytest.mark.parametrize("verb", ["loads", "decrypt", "inspect"])
-def test_b1_aliases_are_limited_in_bytes(name: str, verb: str, age_key: AgeKey) -> None:
+def test_aliases_are_limited_in_bytes(name: str, verb: str, age_key: AgeKey) -> None:
     text = ALIAS_BOMBS[name]
     text = text if "sops:" in text else with_block(text, age_key)
     arguments = {} if verb == "inspect" else {"credentials": credentials(age_key)}
@@ -288,7 +288,7 @@ def test_b1_aliases_are_limited_in_bytes(name: str, verb: str, age_key: AgeKey) 
         getattr(api, verb)(text, **arguments)
 
 
-def test_b1_many_aliases_of_long_values_are_opened(age_key: AgeKey) -> None:
+def test_many_aliases_of_long_values_are_opened(age_key: AgeKey) -> None:
     text = aliased(16_000, 1000)
     out = api.encrypt(text, rule(age_key), credentials=credentials(age_key))
     with at_most(3), grows_at_most(150 << 10):  # the dict itself takes 16 MB
@@ -297,7 +297,7 @@ def test_b1_many_aliases_of_long_values_are_opened(age_key: AgeKey) -> None:
 
 
 @pytest.mark.parametrize("format", ["yaml", "json", "ini", "toml"])
-def test_b1_long_paths_are_limited(format: str) -> None:
+def test_long_paths_are_limited(format: str) -> None:
     """One long key has many values below it.  Code that makes a path for each would take minutes."""
     key, count = "k" * 60_000, 25_000
     if format == "yaml":
@@ -312,7 +312,7 @@ def test_b1_long_paths_are_limited(format: str) -> None:
 
 
 @pytest.mark.parametrize("error", [MemoryError, RecursionError])
-def test_b1_too_little_memory_is_an_error_of_its_own(
+def test_too_little_memory_is_an_error_of_its_own(
     error: type[Exception], age_key: AgeKey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -366,7 +366,7 @@ def test_what_a_command_held_is_freed_before_a_lack_of_memory_is_reported(
     assert reported == [True]
 
 
-def test_b1_tag_directives_are_limited() -> None:
+def test_tag_directives_are_limited() -> None:
     """libyaml compares each with all others: 1 MB of them took 2 s to read and 11 s to edit."""
     for line_break in ("\n", "\r", "\u2028"):
         text = "".join(f"%TAG !t{number}! tag:x,{number}:{line_break}" for number in range(1001))
@@ -376,7 +376,7 @@ def test_b1_tag_directives_are_limited() -> None:
     assert len(yaml.scan(f"{text}---\na: b # %TAG\n").leaves) == 1
 
 
-def test_b1_documents_are_limited(age_key: AgeKey) -> None:
+def test_documents_are_limited(age_key: AgeKey) -> None:
     text = "---\na: 1\n"
     assert len(yaml.scan(text * 10_000).roots) == 10_000
     for format in (api.loads_all, api.decrypt):
@@ -384,7 +384,7 @@ def test_b1_documents_are_limited(age_key: AgeKey) -> None:
             format(text * 10_001, credentials=credentials(age_key))  # type: ignore[operator]
 
 
-def test_b1_a_pattern_of_a_file_takes_no_longer_than_a_second_or_two(age_key: AgeKey) -> None:
+def test_a_pattern_of_a_file_takes_no_longer_than_a_second_or_two(age_key: AgeKey) -> None:
     creds = credentials(age_key)
     keys = "".join(f"{'ab' * 450}{number}: 1\n" for number in range(1000))
     for pattern in ("[ab]*a[ab]{1000}c", "(a|b|ab|ba){500}$", "([ab]{0,50}a){0,18}c", "[ab]*a[ab]{50}c"):
@@ -433,7 +433,7 @@ def outcome(project: Project, *argv: str, environ: Mapping[str, str] | None = No
     ],
     ids=lambda argv: " ".join(argv[:2]),
 )
-def test_b7_no_command_waits_for_a_file_that_is_a_pipe(sealed: Project, argv: list[str]) -> None:
+def test_no_command_waits_for_a_file_that_is_a_pipe(sealed: Project, argv: list[str]) -> None:
     os.mkfifo(sealed.path("p.yaml"))
     with at_most(20):
         _, said = outcome(sealed, *argv)
@@ -441,7 +441,7 @@ def test_b7_no_command_waits_for_a_file_that_is_a_pipe(sealed: Project, argv: li
         assert "no program writes to it" in said
 
 
-def test_b7_nor_for_a_configuration_or_a_key_that_is_one(sealed: Project) -> None:
+def test_nor_for_a_configuration_or_a_key_that_is_one(sealed: Project) -> None:
     encrypted = next(path for path in sealed.folder.iterdir() if ".enc." in path.name)
     os.mkfifo(sealed.path("key.pipe"))
     with at_most(60):
@@ -456,7 +456,7 @@ def test_b7_nor_for_a_configuration_or_a_key_that_is_one(sealed: Project) -> Non
 
 
 @pytest.mark.parametrize("variable", ["VAULT_TOKEN_FILE", "VAULT_SECRET_ID_FILE", "HOME"])
-def test_b7_nor_for_a_token(variable: str, tmp_path: Path) -> None:
+def test_nor_for_a_token(variable: str, tmp_path: Path) -> None:
     pipe = tmp_path / (".vault-token" if variable == "HOME" else "pipe")
     os.mkfifo(pipe)
     environ = {"VAULT_ADDR": "https://127.0.0.1:9", "HOME": str(tmp_path), variable: str(pipe)}
@@ -473,7 +473,7 @@ def test_b7_nor_for_a_token(variable: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [".a", "[0]", '["a"]'])
 @pytest.mark.parametrize("verb", ["set", "unset", "get"])
-def test_b8_a_path_has_as_many_steps_as_a_document(sealed: Project, verb: str, step: str) -> None:
+def test_a_path_has_as_many_steps_as_a_document(sealed: Project, verb: str, step: str) -> None:
     encrypted = next(path.name for path in sealed.folder.iterdir() if ".enc." in path.name)
     value = ["1"] if verb == "set" else []
     code, said = outcome(sealed, verb, encrypted, step * 2000, *value)
@@ -484,13 +484,13 @@ def test_b8_a_path_has_as_many_steps_as_a_document(sealed: Project, verb: str, s
 
 
 @pytest.mark.parametrize("depth", [150, 400, 900, 5000])
-def test_b8_a_value_that_nests_deep(sealed: Project, depth: int) -> None:
+def test_a_value_that_nests_deep(sealed: Project, depth: int) -> None:
     encrypted = next(path.name for path in sealed.folder.iterdir() if ".enc." in path.name)
     code, _ = outcome(sealed, "set", encrypted, "k", "--json", "[" * depth + "]" * depth)
     assert (code == 0) is (depth < 200)
 
 
-def test_b8_the_library_says_it_too(age_key: AgeKey) -> None:
+def test_the_library_says_it_too(age_key: AgeKey) -> None:
     out = api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
     with pytest.raises(EncconfError):
         changes.change(out, "yaml", (("a",) * 2000, "x"), credentials=credentials(age_key))

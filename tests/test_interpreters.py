@@ -71,13 +71,13 @@ def scanned(interpreter: str, texts: list[tuple[str, str]]) -> list[object]:
     return found
 
 
-def test_f1_the_findings() -> None:
+def test_the_findings() -> None:
     for interpreter in interpreters():
         found = scanned(interpreter, [(format, text) for format, text, _ in SAID])
         assert found == [expected for _, _, expected in SAID], interpreter
 
 
-def test_f1_the_fixtures() -> None:
+def test_the_fixtures() -> None:
     """All interpreters read the same leaves in each text."""
     texts = []
     endings = {".yaml": "yaml", ".json": "json", ".env": "dotenv", ".ini": "ini", ".toml": "toml"}
@@ -95,5 +95,5 @@ def test_f1_the_fixtures() -> None:
 
 
 @pytest.mark.parametrize(("format", "text"), [(format, text) for format, text, _ in SAID if format == "yaml"])
-def test_f1_here(format: str, text: str) -> None:
+def test_this_interpreter_reads_the_same(format: str, text: str) -> None:
     assert [leaf.data for leaf in formats.get(format).scan(text).leaves] == [b"secret", b"5432"]

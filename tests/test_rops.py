@@ -33,7 +33,7 @@ def as_rops(format: str) -> str:
 
 
 @pytest.mark.parametrize("format", PLAIN)
-def test_h5_no_rule_and_no_version_means_everything(format: str) -> None:
+def test_no_rule_and_no_version_means_everything(format: str) -> None:
     text = as_rops(format)
     assert "unencrypted_suffix" not in text
     assert api.decrypt(text, format=format, credentials=CREDENTIALS) == PLAIN[format]
@@ -41,13 +41,13 @@ def test_h5_no_rule_and_no_version_means_everything(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", PLAIN)
-def test_h5_no_rule_and_a_version_is_sops_s_default(format: str) -> None:
+def test_no_rule_and_a_version_is_sops_s_default(format: str) -> None:
     text = with_members(as_rops(format), format, {"version": "3.9.0"})
     assert Metadata.of(formats.get(format).scan(text)).selection == DEFAULT
 
 
 @pytest.mark.parametrize("format", PLAIN)
-def test_h8_any_write_adds_the_version(format: str) -> None:
+def test_any_write_adds_the_version(format: str) -> None:
     text = as_rops(format)
     path = ("s", "b") if format == "ini" else ("b",)
     other = Recipient.from_config(AgeKey.generate().recipient)

@@ -34,15 +34,13 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_reuse::test_one_value",
         "test_changes::test_only_what_changed",
     ),
-    "It counts only if `lastmodified` is an RFC 3339 date": (
-        "test_mac::test_b4_a_mac_counts_with_a_date_only",
-    ),
+    "It counts only if `lastmodified` is an RFC 3339 date": ("test_mac::test_a_mac_counts_with_a_date_only",),
     "encconf wrote these keys, types, structure and selection": (
         "test_mac::test_no_change_goes_unnoticed",
         "test_mac::test_the_strict_check_cannot_be_taken_off",
         "test_mac::test_the_rule_is_part_of_it",
     ),
-    "to which rops gave another date": ("test_mac::test_h4_another_date_is_another_writer",),
+    "to which rops gave another date": ("test_mac::test_another_date_is_another_writer",),
     "it covers only encrypted values and their places": ("test_mac::test_only_encrypted_values_count",),
     "uses it only if the resulting text has exactly the values": (
         "test_layout::test_a_stale_record_is_ignored",
@@ -58,20 +56,20 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_replace::test_what_another_user_has_put_into_a_folder_for_everyone",
     ),
     "A file that exceeds one is refused": (
-        "test_hostile::test_b1_aliases_are_limited_in_bytes",
-        "test_hostile::test_b1_long_paths_are_limited",
-        "test_hostile::test_b1_documents_are_limited",
-        "test_hostile::test_b1_tag_directives_are_limited",
-        "test_hostile::test_b2_a_long_age_header_is_not_read",
-        "test_hostile::test_b2_the_wrapped_keys_of_a_file_are_limited_together",
+        "test_hostile::test_aliases_are_limited_in_bytes",
+        "test_hostile::test_long_paths_are_limited",
+        "test_hostile::test_documents_are_limited",
+        "test_hostile::test_tag_directives_are_limited",
+        "test_hostile::test_a_long_age_header_is_not_read",
+        "test_hostile::test_the_wrapped_keys_of_a_file_are_limited_together",
     ),
     "needs more memory or stack than there is": (
-        "test_hostile::test_b1_too_little_memory_is_an_error_of_its_own",
+        "test_hostile::test_too_little_memory_is_an_error_of_its_own",
     ),
     "Patterns are matched with RE2": ("test_pattern::test_a_hostile_pattern_takes_neither_time_nor_memory",),
     "An invalid pattern is an error": ("test_differences::test_regex",),
     "A pipe that no program opens for writing is refused": (
-        "test_hostile::test_b7_no_command_waits_for_a_file_that_is_a_pipe",
+        "test_hostile::test_no_command_waits_for_a_file_that_is_a_pipe",
     ),
     "control characters of texts and values are escaped": (
         "test_decrypt::test_control_characters_of_a_name_are_escaped",
@@ -92,10 +90,10 @@ BACKED: dict[str, tuple[str, ...]] = {
     ),
     "never returns a secret that opens": ("test_reference_rules::test_nor_is_any_identity_wherever_it_is",),
     "cannot choose whose secrets are read": (
-        "test_reference_rules::test_b5_whose_secrets_and_as_whom_is_not_the_file_s_to_choose",
+        "test_reference_rules::test_a_file_cannot_choose_whose_secrets_or_which_identity",
     ),
     "cannot leave an allowed folder through links": (
-        "test_reference_rules::test_b5_a_folder_is_not_left_by_its_links",
+        "test_reference_rules::test_a_folder_is_not_left_by_its_links",
     ),
     "compared by origin; redirects are not followed": (
         "test_vault::test_an_address_leads_a_token_nowhere_else",
@@ -122,16 +120,16 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_textconv::test_nothing_is_cached_in_the_repository",
     ),
     "whatever anyone removes from the block": (
-        "test_conflict::test_b4_the_seal_cannot_be_removed_without_a_key",
+        "test_conflict::test_the_seal_cannot_be_removed_without_a_key",
     ),
     "adds one only if merging the versions": ("test_merge::test_what_is_not_only_a_merge_is_refused",),
     "encconf warns about it": (
-        "test_merge::test_a_merge_of_older_versions_is_told",
-        "test_merge::test_b10_a_merge_of_other_parents_is_told_by_the_driver_too",
+        "test_merge::test_a_merge_of_older_versions_is_reported",
+        "test_merge::test_the_driver_reports_a_merge_of_other_parents_too",
     ),
     "a merge that would let in anyone else stops (129)": (
-        "test_merge::test_b3_a_branch_lets_nobody_in",
-        "test_merge::test_b3_a_branch_does_not_choose_what_is_encrypted",
+        "test_merge::test_a_branch_lets_no_stranger_in",
+        "test_merge::test_a_branch_does_not_choose_what_is_encrypted",
     ),
     "never wraps a data key for it": (
         "test_strangers::test_new_shares_are_not_for_entries_of_a_stranger",
@@ -147,7 +145,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_hard_to_guess::test_the_secrets_of_most_places_show_the_author",
     ),
     "A merge makes a new data key if the sides have different ones": (
-        "test_merge::test_b3_a_data_key_of_their_making_is_not_used",
+        "test_merge::test_a_data_key_of_their_making_is_not_used",
     ),
     "Their values get a MAC only after you have seen them": (
         "test_merge_sides::test_one_side_is_not_encrypted",
@@ -198,33 +196,33 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_replace::test_without_its_access_list_a_file_is_not_replaced",
     ),
     "the content is overwritten": (
-        "test_inplace::test_c1_a_single_file_that_is_mounted",
-        "test_inplace::test_c1_hard_links_stay",
+        "test_inplace::test_a_single_file_that_is_mounted",
+        "test_inplace::test_hard_links_stay",
     ),
-    "encconf restores the content from it": ("test_inplace::test_c1_what_fails_is_undone",),
-    "the error names the copy": ("test_inplace::test_c1_a_copy_is_kept_where_it_cannot_be_undone",),
-    "the copy is still there": ("test_inplace::test_c1_a_copy_is_there_after_a_kill",),
+    "encconf restores the content from it": ("test_inplace::test_what_fails_is_undone",),
+    "the error names the copy": ("test_inplace::test_a_copy_is_kept_where_it_cannot_be_undone",),
+    "the copy is still there": ("test_inplace::test_a_copy_is_there_after_a_kill",),
     "is not readable by everyone": (
-        "test_replace::test_b9_what_is_private_is_not_left_to_everyone",
-        "test_decrypt::test_b9_the_mode_of_an_existing_output_file_becomes_private",
+        "test_replace::test_what_is_private_is_not_left_to_everyone",
+        "test_decrypt::test_the_mode_of_an_existing_output_file_becomes_private",
     ),
-    "encconf does what sops does: the mode stays": ("test_run::test_b9_modes_are_those_of_sops",),
-    "the file has no name (O_TMPFILE)": ("test_replace::test_f3_a_write_that_is_killed_leaves_nothing",),
+    "encconf does what sops does: the mode stays": ("test_run::test_modes_are_those_of_sops",),
+    "the file has no name (O_TMPFILE)": ("test_replace::test_a_write_that_is_killed_leaves_nothing",),
     "The next `rotate` or `updatekeys` in that folder removes it": (
         "test_batch::test_temporary_files_of_killed_commands_are_removed",
     ),
     "a running command holds a lock": (
-        "test_private::test_f3_the_next_one_removes_what_was_killed_and_nothing_else",
+        "test_private::test_the_next_one_removes_what_was_killed_and_nothing_else",
     ),
     "reports such a file as plaintext (`leftover`)": (
-        "test_check::test_f3_plaintext_of_a_killed_command_is_found",
+        "test_check::test_plaintext_of_a_killed_command_is_found",
     ),
-    "wait for each other, up to a minute": ("test_locks::test_f4_one_after_the_other",),
+    "wait for each other, up to a minute": ("test_locks::test_one_after_the_other",),
     "only if the file still has the text": ("test_replace::test_a_file_that_changed_meanwhile",),
     "`core.fsmonitor`, textconv and external diffs off": (
         "test_worktree::test_the_repository_runs_nothing_and_is_not_written",
     ),
-    "no filter, textconv, external diff": ("test_worktree::test_b6_git_runs_no_filter",),
+    "no filter, textconv, external diff": ("test_worktree::test_git_runs_no_filter",),
     "encconf never makes git fetch anything": (
         "test_history::test_a_partial_clone_fetches_nothing",
         "test_history::test_a_partial_clone_fetches_nothing",
@@ -236,7 +234,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "excluded from core dumps": ("test_memory::test_no_core_and_no_look_into_it",),
     "fails to start instead of getting an empty one": (
         "test_server::test_who_gets_what",
-        "test_server::test_why_nobody_is_hung_up_on",
+        "test_server::test_why_no_client_is_hung_up_on",
     ),
     "pass all variables to the program": ("test_differences::test_exec_keys",),
     "a profile that is used if the environment names no credentials": (
@@ -244,7 +242,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "providers/test_aws::test_what_the_environment_may_not_the_profile_of_the_file_may",
         "test_differences::test_aws_profile",
     ),
-    "is isolated from": ("test_shim::test_c3_it_is_isolated_and_its_children_are_not",),
+    "is isolated from": ("test_shim::test_it_is_isolated_and_its_children_are_not",),
     "What is inserted never runs, and never breaks the line": (
         "test_completion::test_no_key_of_a_file_runs_a_program",
         "test_completion::test_powershell_gets_words_in_quotes_or_not_at_all",
@@ -280,9 +278,9 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_config::test_one_that_you_name_is_used",
     ),
     "and other relative entries of PATH are skipped": (
-        "test_editor::test_b12_no_editor_of_the_current_folder",
-        "test_programs::test_b12_no_git_of_the_current_folder",
-        "test_programs::test_b12_no_gpg_and_no_key_command_of_the_current_folder",
+        "test_editor::test_no_editor_of_the_current_folder",
+        "test_programs::test_no_git_of_the_current_folder",
+        "test_programs::test_no_gpg_and_no_key_command_of_the_current_folder",
         "keys/test_age::test_one_of_the_work_tree_or_the_current_folder_does_not_run",
     ),
     "where the system looks in the current folder first": (
@@ -310,7 +308,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "get no variables with keys that open files": (
         "test_execute::test_what_opens_files_is_not_passed_on",
         "test_differences::test_editor_keys",
-        "test_programs::test_b12_git_and_gpg_get_no_master_key",
+        "test_programs::test_git_and_gpg_get_no_master_key",
         "keys/test_age::test_it_gets_no_key_in_its_environment",
     ),
 }
@@ -322,7 +320,7 @@ OF_SECURITY: dict[str, tuple[str, ...]] = {
         "test_mac::test_a_flipped_bit_anywhere_in_a_ciphertext",
     ),
     "`load_config` has no way to skip it": (
-        "test_seal::test_b11_the_command_line_and_the_library_refuse_the_same",
+        "test_seal::test_the_command_line_and_the_library_refuse_the_same",
     ),
     "replaced completely or not at all": (
         "test_replace::test_a_full_disk_leaves_the_old_file",

@@ -12,7 +12,7 @@ NOW = 1_800_000_000
 FILE = "secrets.enc.yaml"
 
 
-def told(team: Team, path: str = FILE) -> history.FileHistory:
+def history_of(team: Team, path: str = FILE) -> history.FileHistory:
     content = (team.folder / path).read_bytes()
     ((_, found),) = history.histories(str(team.folder), [path], lambda _: content)
     return found
@@ -38,5 +38,5 @@ def times(team: Team, name: str, path: str = FILE) -> list[tuple[str | None, str
             span.until.commit if span.until else None,
             span.end is not None,
         )
-        for span in told(team, path).spans.get(wanted, [])
+        for span in history_of(team, path).spans.get(wanted, [])
     ]

@@ -51,7 +51,7 @@ class TestTogether:
 
     @pytest.mark.parametrize("threshold", [None, 2, 3])
     def test_smallest_sets_of_people_open_the_file(self, team: Team, threshold: int | None) -> None:
-        """Of every set of four people with keys in three groups: told, and tried."""
+        """Every set of four people with keys in three groups: what is reported, and what opens."""
         groups = (["alice", "bob"], ["bob", "carol"], ["dave"])
         text = team.seal("s.yaml", *groups, threshold=threshold).read_text()
         found = report(team, "s.yaml")
@@ -61,10 +61,10 @@ class TestTogether:
         opening = []
         for size in range(len(names) + 1):
             for chosen in combinations(names, size):
-                told = file.opens_for(people(found, *chosen))
+                reported = file.opens_for(people(found, *chosen))
                 keys = " ".join(team.key(name).identity for name in chosen)
-                assert told == opens(text, keys), chosen
-                if told:
+                assert reported == opens(text, keys), chosen
+                if reported:
                     opening.append(frozenset(chosen))
         sets, complete = file.quorums()
         assert complete

@@ -48,7 +48,7 @@ def merged_in_conflict(repo: Repo) -> None:
 
 
 @pytest.mark.parametrize("name", [".encconf-0123abcd", ".encconf-saved-0123abcd"])
-def test_f3_plaintext_of_a_killed_command_is_found(project: Project, name: str) -> None:
+def test_plaintext_of_a_killed_command_is_found(project: Project, name: str) -> None:
     project.rules()
     project.git("init", "-q")
     project.write(f"deploy/{name}", DATABASE)
@@ -77,13 +77,13 @@ def test_a_block_that_is_not_utf_8(repo: Repo, member: str) -> None:
     assert found.message == f"{member} in the sops block is not a ciphertext"
 
 
-def test_c1_a_saved_copy_is_found(repo: Repo) -> None:
+def test_a_saved_copy_is_found(repo: Repo) -> None:
     repo.write(".encconf-saved-0123abcd", seal(DATABASE))
     (found,) = (each for each in repo.check().findings if each.slug == "leftover")
     assert (found.file, found.severity) == (".encconf-saved-0123abcd", "warning")
 
 
-def test_b9_no_name_is_a_command_to_a_ci_system() -> None:
+def test_no_name_is_a_command_to_a_ci_system() -> None:
     for name in ("::error::x.yaml", "##[error]x.yaml", " ::error::x"):
         report = Report()
         report.findings = [Finding("unreadable", name, "it is")]
@@ -91,7 +91,7 @@ def test_b9_no_name_is_a_command_to_a_ci_system() -> None:
         assert said.startswith(f"./{name}: error")
 
 
-def test_b9_no_command_prints_one(project: Project) -> None:
+def test_no_command_prints_one(project: Project) -> None:
     project.rules()
     project.git("init", "-q")
     name = "::error::x.yaml"

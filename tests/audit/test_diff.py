@@ -7,13 +7,13 @@ import random
 import time
 
 from audit.sealed_texts import again, seal
-from audit.two_sides import compare, told
+from audit.two_sides import changes_in, compare
 
 NOW = "changed-canary"
 
 
 def test_a_diff_is_what_was_done() -> None:
-    """Random changes of random trees: each is told, and nothing else, with one data key and with two."""
+    """Random changes of random trees: each is reported, and nothing else, with one data key and with two."""
     choice = random.Random(1)
     for _ in range(60):
         tree = {f"k{number}": f"value-{choice.random()}" for number in range(choice.randrange(1, 12))}
@@ -33,7 +33,7 @@ def test_a_diff_is_what_was_done() -> None:
         old, new = (json.dumps(each, indent=1) + "\n" for each in (tree, other))
         sealed = seal(old, format="json")
         for after in (again(sealed, new, "json"), seal(new, format="json"), new):
-            assert set(told(compare(sealed, after, name="s.json"))) == wanted
+            assert set(changes_in(compare(sealed, after, name="s.json"))) == wanted
 
 
 def test_linear_in_the_number_of_values() -> None:

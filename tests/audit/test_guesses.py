@@ -56,14 +56,14 @@ def test_a_post_quantum_identity(repo: Repo) -> None:
     assert repo.said() == {"keys.txt": ("private-key", "error")}
 
 
-def test_i21_comments_for_programs(repo: Repo) -> None:
+def test_comments_for_programs(repo: Repo) -> None:
     repo.write(
         "a.enc.yaml", "# yaml-language-server: $schema=x\n# vim: ft=yaml\n" + seal("a: correct horse\n")
     )
     assert repo.only("plain-comment") == []
 
 
-def test_objects_are_told_apart_without_parsing() -> None:
+def test_objects_are_distinguished_without_parsing() -> None:
     one = b"apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\n"
     assert guesses.only_other_objects(one)
     assert guesses.only_other_objects(b"---\n" + one + b"---\n" + one)

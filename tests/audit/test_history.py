@@ -1,4 +1,4 @@
-"""Since when: readers in the history of real git repositories, told without a key."""
+"""Since when: readers in the history of real git repositories, found without a key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from audit.committed import FILE, NOW, report, states, times, told
+from audit.committed import FILE, NOW, history_of, report, states, times
 from project import ROOT
 
 from encconf import git
@@ -106,7 +106,7 @@ class TestVersions:
         first = team.commit()
         team.seal(FILE, ["alice"])
         second = team.commit()
-        (span,) = told(team).plain
+        (span,) = history_of(team).plain
         assert span.end is not None
         assert (span.start.commit, span.end.commit) == (first, second)
 
@@ -115,7 +115,7 @@ class TestVersions:
         team.commit()
         team.seal(FILE, ["alice"])
         team.commit()
-        assert told(team).plain == []
+        assert history_of(team).plain == []
 
     def test_the_history_follows_a_rename(self, team: Team) -> None:
         team.seal("old.yaml", ["alice"])
@@ -134,7 +134,7 @@ class TestVersions:
         second = team.commit()
         team.seal(FILE, ["alice"])
         third = team.commit()
-        # How the old one was sealed is nobody's business now: nothing of it is in the file.
+        # How the old one was encrypted no longer matters: nothing of it is in the file.
         assert [span[:2] for span in times(team, "alice")] == [(first, second), (third, None)]
 
     def test_a_committed_conflict_removes_no_reader(self, team: Team) -> None:
@@ -145,7 +145,7 @@ class TestVersions:
         team.write(FILE, sealed)
         team.commit()
         assert times(team, "bob") == [(first, None, None, False)]
-        assert told(team).plain == []
+        assert history_of(team).plain == []
 
     def test_a_merge_of_two_sides(self, team: Team) -> None:
         team.seal(FILE, ["alice"])
@@ -282,7 +282,7 @@ def test_no_version_stays_in_memory(team: Team) -> None:
     team.rotate(FILE)
     team.commit()
     before = count()
-    found = told(team)
+    found = history_of(team)
     assert len(found.spans) == 1
     assert count() == before
 

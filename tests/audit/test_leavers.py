@@ -197,7 +197,7 @@ class TestCheck:
         out = left.project().run("check").out
         assert "[former-recipient]\n    hint: The removed key still opens the file. Run encconf rotate" in out
 
-    def test_somebody_whom_the_rule_names_is_no_leaver(self, left: Team) -> None:
+    def test_somebody_that_the_rule_names_is_no_leaver(self, left: Team) -> None:
         left.config("alice", "bob")
         out = left.project().run("check", code=1).out
         assert "not encrypted for age bob" in out

@@ -322,12 +322,12 @@ def test_names_are_shown_when_keys_change(tmp_path: Path, home: Path) -> None:
         "  - path_regex: x\n    age:\n      # prettier-ignore\n      - {A}\n",
     ],
 )
-def test_i15_comments_for_people_are_no_names(tmp_path: Path, rules: str) -> None:
+def test_comments_for_people_are_no_names(tmp_path: Path, rules: str) -> None:
     names = of_config(tmp_path, "creation_rules:\n" + rules.replace("{A}", A).replace("{B}", B))
     assert given(names, A, B) == [None, None]
 
 
-def test_i15_comments_at_keys_are_names(tmp_path: Path) -> None:
+def test_comments_at_keys_are_names(tmp_path: Path) -> None:
     text = (
         f"keys:\n  - &alice {A}\ncreation_rules:\n  - path_regex: x\n    key_groups:\n"
         f"    - age:\n      # bob\n      - {B}\n      kms:\n      # Kicsi, web\n      - arn: {ARN}\n"
@@ -337,6 +337,6 @@ def test_i15_comments_at_keys_are_names(tmp_path: Path) -> None:
     assert names.given(master_key("kms", ARN)) == "Kicsi, web"  # and kics is a linter
 
 
-def test_i2_names_beside_a_null_key(tmp_path: Path) -> None:
+def test_names_beside_a_null_key(tmp_path: Path) -> None:
     names = of_config(tmp_path, f"keys:\n  - &users:\n    - &alice {A}\ncreation_rules: []\n")
     assert given(names, A) == ["alice"]

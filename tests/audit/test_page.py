@@ -333,7 +333,7 @@ class TestInTheBrowser:
         )
         assert "43 of 300 files" in browser.run("document.getElementById('count').textContent")
 
-    def test_d6_files_with_the_same_readers_share_a_row(
+    def test_files_with_the_same_readers_share_a_row(
         self, browser: Browser, tmp_path: Path, home: Path
     ) -> None:
         names = [f"person-{number}" for number in range(12)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from audit.sealed_texts import CASES, PLAIN, again, rule, seal
-from audit.two_sides import EVERYBODY, compare, told
+from audit.two_sides import EVERYBODY, changes_in, compare
 from engine import rotated
 from oracle import AgeKey, Sops
 
@@ -35,7 +35,7 @@ class TestValues:
             (sealed, plain),
         ):
             found = compare(before, after)
-            assert told(found) == wanted
+            assert changes_in(found) == wanted
             assert found.keyed
             assert found.differs
 
@@ -44,13 +44,13 @@ class TestValues:
         before, after = "a:\n  - one\n  - two\nb: c\n", "a: one\nb: c\n"
         sealed = seal(before)
         for old, new in ((before, after), (sealed, again(sealed, after))):
-            assert told(compare(old, new)) == ["moved a[0] > a", "removed a[1]"]
+            assert changes_in(compare(old, new)) == ["moved a[0] > a", "removed a[1]"]
 
     def test_a_short_value_is_not_known_at_another_place(self) -> None:
         """``true`` may be any value, encrypted or not."""
         before, after = "a: true\nx: y\n", "b: true\nx: y\n"
         for old, new in ((before, after), (seal(before), seal(after)), (before, seal(after))):
-            assert sorted(told(compare(old, new))) == ["added b", "removed a"]
+            assert sorted(changes_in(compare(old, new))) == ["added b", "removed a"]
 
     def test_without_a_key(self) -> None:
         # A secret that stays: without one, the file would get a new data key.
@@ -64,7 +64,7 @@ class TestValues:
         new = again(sealed, plain.replace("token: t0ken-canary\n", "extra: value\n"))
         found = compare(sealed, new, key=False)
         # Another length, or type, is another value for sure; the same length may be the same value.
-        assert told(found) == [
+        assert changes_in(found) == [
             "changed? db.host",
             "changed? db.password",
             "changed db.port",
@@ -78,7 +78,7 @@ class TestValues:
         sealed = seal()
         after = rotated(sealed, format="yaml", credentials=EVERYBODY)
         found = compare(sealed, after)
-        assert told(found) == []
+        assert changes_in(found) == []
         assert found.data_key == "new"
         assert found.differs
         found = compare(sealed, after, key=False)
@@ -86,7 +86,7 @@ class TestValues:
         assert found.data_key == "new"
 
     def test_without_a_key_a_moved_ciphertext_is_known(self) -> None:
-        """In a list it stays good; under another key nobody can decrypt it."""
+        """In a list it stays good; under another key it cannot be decrypted."""
         sealed = seal("a:\n  - one-value\n  - another-value\n")
         lines = sealed.splitlines(keepends=True)
         swapped = "".join([lines[0], lines[2], lines[1], *lines[3:]])
@@ -133,16 +133,16 @@ class TestValues:
         other = plain.replace(old, new)
         sealed = seal(plain, format=format)
         for after in (again(sealed, other, format), seal(other, format=format)):
-            assert told(compare(sealed, after, name=name)) == [f"changed {path}"]
+            assert changes_in(compare(sealed, after, name=name)) == [f"changed {path}"]
         for after in (sealed, seal(plain, format=format)):
-            assert told(compare(sealed, after, name=name)) == []
+            assert changes_in(compare(sealed, after, name=name)) == []
 
     def test_two_formats(self) -> None:
         sealed = seal('{"a": "value", "b": 2, "c": true}\n', format="json")
         same = compare("a: value\nb: 2\nc: true\n", sealed, one_file=False, other="s.json")
         assert not same.differs
         other = compare("a: value\nb: 3\nc: true\n", sealed, one_file=False, other="s.json")
-        assert told(other) == ["changed b"]
+        assert changes_in(other) == ["changed b"]
         env = seal("B=2\n", format="dotenv")
         assert not compare("B: 2\n", env, one_file=False, other="s.env").differs
 
@@ -153,4 +153,4 @@ class TestValues:
         found = diff.compare(
             Side("a", "s.yaml", old), Side("b", "s.yaml", new), one_file=False, credentials=by
         )
-        assert told(found) == ["changed db.password"]
+        assert changes_in(found) == ["changed db.password"]

@@ -22,7 +22,7 @@ def test_a_pattern_in_the_way(repo: Repo) -> None:
 
 
 class TestSelections:
-    def test_i14_no_hint_leads_to_plaintext(self, repo: Repo) -> None:
+    def test_no_hint_leads_to_plaintext(self, repo: Repo) -> None:
         repo.rules("encrypted_regex: ^(data|stringData)$")
         repo.write("whole.enc.yaml", seal(f"root: {SECRET}\ndata: {SECRET}\n"))
         part = Selection("encrypted_regex", "^(root|x)$")
@@ -39,7 +39,7 @@ class TestSelections:
         assert "encrypted_regex: ^(root|x)$" in found[0].hint
         assert "unencrypted_suffix: _unencrypted" in found[2].hint
 
-    def test_i4_one_warning_for_a_rule_without_a_selection(self, repo: Repo) -> None:
+    def test_one_warning_for_a_rule_without_a_selection(self, repo: Repo) -> None:
         own = rule(selection=Selection("encrypted_regex", "^stringData$"))
         for number in range(5):
             repo.write(f"{number}.enc.yaml", seal(f"kind: Secret\nstringData: {SECRET}\n", own))
@@ -51,7 +51,7 @@ class TestSelections:
             in (found.message)
         )
 
-    def test_i6_the_same_outcome_is_no_error(self, repo: Repo) -> None:
+    def test_the_same_outcome_is_no_error(self, repo: Repo) -> None:
         repo.rules("encrypted_regex: ^(password|key)$")
         own = rule(selection=Selection("encrypted_regex", "^password$"))
         repo.write("a.enc.yaml", seal(f"host: db\npassword: {SECRET}\n", own))

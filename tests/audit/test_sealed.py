@@ -155,7 +155,7 @@ def test_more_key_groups_are_needed_than_there_are(repo: Repo) -> None:
     assert found.message == "it needs 4 of 3 key groups, so nobody can open the file"
 
 
-def test_i3_one_key_group_has_no_threshold(repo: Repo) -> None:
+def test_one_key_group_has_no_threshold(repo: Repo) -> None:
     """sops writes such a file, and opens it."""
     repo.write("a.enc.yaml", seal(DATABASE))
     repo.edit("a.enc.yaml", r"^sops:$", "sops:\n    shamir_threshold: 2")
@@ -172,7 +172,7 @@ def test_a_file_that_is_too_large(repo: Repo) -> None:
     ]
 
 
-def test_e7_short_values_are_secrets_only(repo: Repo) -> None:
+def test_short_values_are_secrets_only(repo: Repo) -> None:
     repo.write("a.enc.yaml", seal("replicas: 3\nregion: eu\ndebug: true\npin: '12'\napi_token: 7\n"))
     found = [each.path for each in repo.check().findings if each.slug == "short-value"]
     assert found == ["region", "pin", "api_token"]

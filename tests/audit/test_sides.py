@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from audit.sealed_texts import PLAIN, again, rule, seal
-from audit.two_sides import ALICE, BOB, CAROL, compare, told
+from audit.two_sides import ALICE, BOB, CAROL, changes_in, compare
 
 from encconf.errors import EncconfError
 from encconf.rules.selection import Selection
@@ -45,15 +45,15 @@ class TestTheRest:
     def test_layout_and_shape(self) -> None:
         sealed = seal()
         found = compare(sealed, again(sealed, PLAIN.replace("token:", "\n\ntoken:")))
-        assert (found.layout, found.structure, found.differs, told(found)) == (True, False, True, [])
+        assert (found.layout, found.structure, found.differs, changes_in(found)) == (True, False, True, [])
         found = compare("a: {}\n", "a: []\n")
-        assert (found.structure, found.differs, told(found)) == (True, True, [])
+        assert (found.structure, found.differs, changes_in(found)) == (True, True, [])
 
     def test_sealed_again(self) -> None:
         sealed = seal()
         mac = next(line for line in sealed.splitlines() if line.lstrip().startswith("lastmodified"))
         found = compare(sealed, sealed.replace(mac, mac.replace("20", "19", 1)), key=False)
-        assert (found.resealed, found.differs, told(found)) == (True, True, [])
+        assert (found.resealed, found.differs, changes_in(found)) == (True, True, [])
 
     def test_the_same_bytes(self) -> None:
         sealed = seal()
@@ -63,15 +63,15 @@ class TestTheRest:
     def test_a_file_that_came_or_went(self) -> None:
         sealed = seal("a: value\nb: other\n", rule([ALICE, BOB]))
         found = compare(None, sealed)
-        assert told(found) == ["added a", "added b"]
+        assert changes_in(found) == ["added a", "added b"]
         assert [key.name for key in found.added_keys] == [ALICE.recipient, BOB.recipient]
         found = compare(sealed, None, key=False)
-        assert told(found) == ["removed a", "removed b"]
+        assert changes_in(found) == ["removed a", "removed b"]
         assert [key.name for key in found.removed_keys] == [ALICE.recipient, BOB.recipient]
 
     def test_one_version_in_plain_text(self) -> None:
         found = compare(seal(), PLAIN)
-        assert (found.encrypted, told(found), found.differs) == ((True, False), [], True)
+        assert (found.encrypted, changes_in(found), found.differs) == ((True, False), [], True)
         # A plain file beside its encrypted one is another file: that one is encrypted is no difference.
         assert not compare(PLAIN, seal(), one_file=False).differs
 
@@ -79,7 +79,7 @@ class TestTheRest:
         assert not compare(seal(), seal(), one_file=False).differs
         assert compare(seal(), seal(by=rule([ALICE, BOB])), one_file=False).differs
 
-    def test_what_nobody_can_say_without_a_key(self) -> None:
+    def test_what_is_unknown_without_a_key(self) -> None:
         for old, new in ((PLAIN, seal()), (seal(), seal())):
             found = compare(old, new, one_file=False, key=False)
             assert found.differs
@@ -91,11 +91,11 @@ class TestTheRest:
         ):
             assert compare(old, new, one_file=False, key=False).decided
 
-    def test_a_mac_that_does_not_fit_is_told(self) -> None:
+    def test_a_mac_that_does_not_fit_is_reported(self) -> None:
         sealed = seal("a: one\nb: two\n")
         changed = "".join(line for line in sealed.splitlines(keepends=True) if not line.startswith("b:"))
         found = compare(sealed, changed)
-        assert told(found) == ["removed b"]
+        assert changes_in(found) == ["removed b"]
         assert [note.partition(":")[0] for note in found.notes] == ["new"]
 
     def test_one_that_cannot_be_read(self) -> None:

@@ -77,7 +77,7 @@ def test_a_rule_that_names_a_file_means_it(repo: Repo) -> None:
     assert repo.said() == {"config/prod.yaml": ("not-encrypted", "error")}
 
 
-def test_i5_a_rule_without_keys_has_a_selection(repo: Repo) -> None:
+def test_a_rule_without_keys_has_a_selection(repo: Repo) -> None:
     repo.config("  - path_regex: .*.yaml\n    encrypted_regex: ^(data|stringData)$\n")
     for number in range(9):
         repo.write(f"{number}.yaml", "kind: Deployment\nspec: {replicas: 3}\n")
@@ -85,7 +85,7 @@ def test_i5_a_rule_without_keys_has_a_selection(repo: Repo) -> None:
     assert repo.said() == {".sops.yaml": ("config-notice", "note")}
 
 
-def test_i16_a_kubernetes_secret_that_no_rule_covers(repo: Repo) -> None:
+def test_a_kubernetes_secret_that_no_rule_covers(repo: Repo) -> None:
     repo.write("deploy/db.yaml", SECRET)
     assert repo.said() == {"deploy/db.yaml": ("not-encrypted", "warning")}
 
@@ -98,20 +98,20 @@ def test_without_sops_a_name_is_another_tools(tmp_path: Path) -> None:
     assert [(each.slug, each.severity) for each in found] == [("not-encrypted", "warning")]
 
 
-def test_i16_a_setting_at_the_top(repo: Repo) -> None:
+def test_a_setting_at_the_top(repo: Repo) -> None:
     repo.write("a.enc.yaml", seal(DATABASE))
     repo.write(".sops.yaml", repo.read(".sops.yaml") + "encrypted_regex: ^password$\n")
     assert repo.said() == {".sops.yaml": ("config-notice", "warning")}
 
 
-def test_i12_the_closest_rule(repo: Repo) -> None:
+def test_the_closest_rule(repo: Repo) -> None:
     repo.rules(path=r"^clusters/prod/secrets\.yaml$")
     repo.write("cluster/prod/secrets.yaml", seal(DATABASE))
     (found,) = repo.only("no-rule")
     assert r"creation_rules[0], path_regex ^clusters/prod/secrets\.yaml$" in (found.hint or "")
 
 
-def test_i18_the_rule_for_the_plaintext_name(repo: Repo) -> None:
+def test_the_rule_for_the_plaintext_name(repo: Repo) -> None:
     repo.rules(path=r"^secrets\.prod\.yaml$")
     repo.write("secrets.prod.enc.yaml", seal(DATABASE))
     assert repo.said("warning") == {}
@@ -120,7 +120,7 @@ def test_i18_the_rule_for_the_plaintext_name(repo: Repo) -> None:
 # --- the report ------------------------------------------------------------------------------------
 
 
-def test_i8_one_cause_is_one_line(repo: Repo) -> None:
+def test_one_cause_is_one_line(repo: Repo) -> None:
     for number in range(100):
         repo.write(f"{number:03}.enc.yaml", seal("password: correct horse\n", rule(BOB)))
     lines = reports.text(repo.check(), verbose=False).splitlines()
@@ -172,14 +172,14 @@ def test_lines_fit_a_terminal_and_are_whole_in_a_pipe(project: Project, words: l
         assert whole.split() == " ".join(shown).split()[: len(whole.split())]
 
 
-def test_i10_what_is_copied_is_no_equal_value(repo: Repo) -> None:
+def test_what_is_copied_is_no_equal_value(repo: Repo) -> None:
     repo.write("a.enc.yaml", seal("on: true\noff: true\n# a\nx: correct horse\n"))
     (first, second) = re.findall(r"ENC\[AES256_GCM,[^]]*type:bool\]", repo.read("a.enc.yaml"))
     repo.write("a.enc.yaml", repo.read("a.enc.yaml").replace(second, first))
     assert repo.only("equal-value") == []
 
 
-def test_i10_two_encrypted_files_are_no_twins(repo: Repo) -> None:
+def test_two_encrypted_files_are_no_twins(repo: Repo) -> None:
     repo.write("key.enc", seal("correct horse", format="binary"))
     repo.write("key", seal("correct horse", format="binary"))
     assert repo.only("plain-twin") == []

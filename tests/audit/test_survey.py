@@ -45,7 +45,7 @@ def test_init_writes_what_the_files_say(repo: Repo, project: Project) -> None:
 
 
 class TestStrangersInFiles:
-    """Whoever can write to a file can add keys and settings to it, and .sops.yaml says whom to trust."""
+    """Whoever can write to a file can add keys and settings to it, and .sops.yaml says which to trust."""
 
     @pytest.fixture
     def added(self, repo: Repo, project: Project) -> Repo:

@@ -29,7 +29,7 @@ def compare(
     return diff.compare(*sides, one_file=one_file, credentials=EVERYBODY if key else None)
 
 
-def told(found: Difference) -> list[str]:
+def changes_in(found: Difference) -> list[str]:
     """Each change in a few words: its kind (with ? where it is uncertain) and its paths."""
     lines = []
     for change in found.changes:

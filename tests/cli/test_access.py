@@ -296,7 +296,7 @@ class TestCommand:
         done = team.project().run("access", "--html", "-", "--people", "alice", code=8)
         assert (done.out, "exclude each other" in done.err) == ("", True)
 
-    def test_b9_no_other_file_is_overwritten(self, team: Team) -> None:
+    def test_no_other_file_is_overwritten(self, team: Team) -> None:
         team.seal("s.yaml", ["alice"])
         project = team.project()
         project.write("notes.html", "<!doctype html>\n<p>mine\n")
@@ -353,7 +353,7 @@ class TestTerminal:
             "● can read it   ◐ can read it only together with others   ○ could read it in the past\n"
         )
 
-    def test_d6_many_files_with_the_same_readers_share_a_row(self, team: Team) -> None:
+    def test_many_files_with_the_same_readers_share_a_row(self, team: Team) -> None:
         texts = {who: team.seal("x.yaml", list(who)).read_text() for who in (("alice",), ("alice", "bob"))}
         team.write("x.yaml", "a: 1\n")
         for number in range(30):

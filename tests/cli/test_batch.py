@@ -44,7 +44,7 @@ def enc(text: str) -> str:
     return Metadata.of(formats.get("yaml").scan(text)).groups[0][0].enc
 
 
-# --- side by side ----------------------------------------------------------------------------------
+# --- side by side --------------------------------------------------------------------------------
 
 
 @pytest.mark.services
@@ -114,11 +114,11 @@ def test_a_passphrase_is_asked_for_once(project: Project) -> None:
     assert terminal.seen.count("with a new data key") == 8
 
 
-# --- however it ends -------------------------------------------------------------------------------
+# --- however it ends -----------------------------------------------------------------------------
 
 FILES = 300
 SEEDS = range(int(os.environ.get("ENCCONF_KILLS", "1")))
-"""How often the tests with random points are done anew; more for a long night."""
+"""How often the tests with random points are repeated; more for a long night."""
 
 
 class Rotation:
@@ -186,7 +186,7 @@ def test_a_killed_rotation_leaves_each_file_old_or_new(rotation: Rotation, delay
             last = after[-1] if after else last
             before, written = written, rotation.names.index(last) + 1
             assert before < written
-            # What was written and not told any more: one file at most.
+            # What was written but not reported: one file at most.
             state = rotation.state()
             assert re.fullmatch(f"n{{{written}}}n?o*", state), state
             resume = ["--resume-at", last]
@@ -200,7 +200,7 @@ def test_a_killed_rotation_leaves_each_file_old_or_new(rotation: Rotation, delay
 
 
 def test_a_killed_removal_of_a_recipient_can_be_repeated(project: Project) -> None:
-    """kill -9 without a look at how far it is; whoever begins anew changes only what is left."""
+    """kill -9 without a look at how far it is; the next run changes only what is left."""
     bob = AgeKey.generate()
     names = fill(project, FILES, bob, folder="deploy/")
     rules(project, project.key)
@@ -282,9 +282,9 @@ def test_a_signal_interrupts_and_says_how_to_continue(
     assert state == "n" * written + "o" * (FILES - written)
     assert rotation.leftovers() == []
     assert "Traceback" not in rest
-    told = re.search(r"interrupted: (\d+) of 300 files are done", rest)
-    assert told
-    assert written - 1 <= int(told[1]) <= written
+    reported = re.search(r"interrupted: (\d+) of 300 files are done", rest)
+    assert reported
+    assert written - 1 <= int(reported[1]) <= written
     hint = re.search(r"to continue, repeat the command, with (.*)\n", rest)
     assert hint
     done = {name: rotation.project.read(name) for name in rotation.names[: written - 1]}
@@ -294,7 +294,7 @@ def test_a_signal_interrupts_and_says_how_to_continue(
 
 
 def test_a_signal_does_not_wait_for_a_slow_service(project: Project) -> None:
-    """Nobody waits for the answers that are on their way."""
+    """It does not wait for answers that are on their way."""
     names = fill(project, 8)
     going = threading.Event()
 
@@ -492,7 +492,7 @@ def test_a_file_that_another_program_changes_meanwhile_is_kept(project: Project,
 
 
 def test_links_and_several_names_of_a_file(project: Project) -> None:
-    """A link that is named leads to its file and stays; a file with several names is written once (C1)."""
+    """A link that is named leads to its file and stays; a file with several names is written once."""
     fill(project, 2, folder="a/")
     os.symlink("a/f0.yaml", project.path("link.yaml"))
     os.link(project.path("a/f1.yaml"), project.path("a/hard.yaml"))
@@ -525,7 +525,7 @@ def test_temporary_files_of_killed_commands_are_removed(project: Project) -> Non
     assert left == [*kept, "f0.yaml", "f1.yaml"]
 
 
-# --- failures --------------------------------------------------------------------------------------
+# --- failures ------------------------------------------------------------------------------------
 
 
 def test_a_failure_does_not_stop_the_others(project: Project) -> None:
@@ -596,7 +596,7 @@ def test_resume_at_needs_a_file_of_the_list(project: Project) -> None:
     )
 
 
-# --- plans and reports -----------------------------------------------------------------------------
+# --- plans and reports ---------------------------------------------------------------------------
 
 
 def test_failures_in_the_report(project: Project) -> None:
@@ -627,7 +627,7 @@ def test_the_configuration_is_read_once(project: Project, monkeypatch: pytest.Mo
     assert len(calls) <= 2, "threads may begin at the same time"
 
 
-# --- git -------------------------------------------------------------------------------------------
+# --- git -----------------------------------------------------------------------------------------
 
 
 def test_changed(project: Project) -> None:
@@ -646,7 +646,7 @@ def test_changed(project: Project) -> None:
     assert [row["file"] for row in report(done.out)["files"]] == [names[0], names[2]]
 
 
-# --- what a terminal shows -------------------------------------------------------------------------
+# --- what a terminal shows -----------------------------------------------------------------------
 
 
 class TestOnATerminal:
@@ -764,7 +764,7 @@ def test_reports_contain_paths_but_no_values(project: Project, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("words", [["updatekeys", "-r", "-y"], ["check"], ["check", "--verify"]])
-def test_d6_memory_does_not_grow_with_the_number_of_files(project: Project, words: list[str]) -> None:
+def test_memory_does_not_grow_with_the_number_of_files(project: Project, words: list[str]) -> None:
     """Files that the fast reader leaves to libyaml, whose buffers take 150 kB for each text."""
     text = "a: {b: value-x, c: [value-y, value-z]}\n" + "".join(f"k{at}: value-{at}\n" for at in range(40))
     sealed = api.encrypt(text, rule_for(project.key, AgeKey.generate()))

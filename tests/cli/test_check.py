@@ -188,7 +188,7 @@ def test_folders_and_patterns(project: Project) -> None:
 
 
 def test_a_repository_that_git_cannot_read_is_checked_by_folder(project: Project) -> None:
-    """A repository of somebody else, say: it is told, and all files are looked at."""
+    """A repository of another user, for example: a message says so, and all files are looked at."""
     project.write("new.enc.yaml", "password: correct horse\n")
     project.path(".git/config").write_text("[core]\nrepositoryformatversion = 99\n")
     done = project.run("check", code=1)
@@ -259,7 +259,7 @@ def test_the_help_names_the_exit_codes(project: Project) -> None:
     assert "2 something could not be checked" in said
 
 
-# --- pre-commit ------------------------------------------------------------------------------------
+# --- pre-commit ----------------------------------------------------------------------------------
 
 
 def test_check_runs_as_a_hook_of_pre_commit(project: Project) -> None:

@@ -71,7 +71,7 @@ def test_a_checklist_of_any_names(team: tuple[Project, AgeKey]) -> None:
     assert all("in ``` a`b``c\\n# x.yaml ```: bob" in item for item in items)
 
 
-def test_d7_secrets_come_first_in_a_checklist(team: tuple[Project, AgeKey]) -> None:
+def test_secrets_come_first_in_a_checklist(team: tuple[Project, AgeKey]) -> None:
     project, bob = team
     text = "replicas: 3\nregion: eu\ndb: {host: db, apiKey: x}\ntokens: [y]\nurl: z\n"
     project.write("a.yaml", api.encrypt(text, rule_for(project.key, bob)))

@@ -244,7 +244,7 @@ class TestNotUtf8:
         return done.returncode, done.stdout, said
 
     @pytest.mark.parametrize("mode", MODES, ids=str)
-    def test_f7_what_is_not_utf8_is_refused(self, sealed: Project, mode: dict[str, str]) -> None:
+    def test_what_is_not_utf8_is_refused(self, sealed: Project, mode: dict[str, str]) -> None:
         file = "secrets.enc.yaml"
         for words in (
             *(("set", file, "k", b"a\xff"), ("set", file, b"k\xff", "a"), ("get", file, b"k\xff")),
@@ -264,14 +264,14 @@ class TestNotUtf8:
             self.run(sealed, mode, *words)
 
     @pytest.mark.parametrize("mode", MODES, ids=str)
-    def test_f7_utf8_is_utf8_in_any_locale(self, sealed: Project, mode: dict[str, str]) -> None:
+    def test_utf8_is_utf8_in_any_locale(self, sealed: Project, mode: dict[str, str]) -> None:
         assert self.run(sealed, mode, "set", "secrets.enc.yaml", "kläf", "é\u20ac")[0] == 0
         assert self.run(sealed, mode, "get", "secrets.enc.yaml", "kläf")[:2] == (0, "é\u20ac".encode())
         os.rename(sealed.path("secrets.enc.yaml"), os.fsencode(sealed.folder) + "/sécrets.enc.yaml".encode())
         code, out, _ = self.run(sealed, mode, "decrypt", "sécrets.enc.yaml".encode())
         assert (code, "kläf: é\u20ac\n".encode() in out) == (0, True)
 
-    def test_f7_a_full_disk(self, sealed: Project) -> None:
+    def test_a_full_disk(self, sealed: Project) -> None:
         for words in (
             *(["--help"], ["decrypt", "--help"], ["help"], ["help", "set"], ["--version"]),
             *(["decrypt", "secrets.enc.yaml"], ["completion", "bash"], ["check", "--format", "json"]),

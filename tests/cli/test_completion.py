@@ -135,7 +135,7 @@ def test_completion_as_sops(sealed: Project, bin: Path, shell: str) -> None:
         driven.ends()
 
 
-def test_e7_fish_shows_whole_descriptions(project: Project, tmp_path: Path) -> None:
+def test_fish_shows_whole_descriptions(project: Project, tmp_path: Path) -> None:
     bin = tmp_path / "bin"
     bin.mkdir()
     (bin / "encconf").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m encconf "$@"\n')

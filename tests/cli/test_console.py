@@ -77,7 +77,7 @@ def test_the_line_does_not_wrap(written: Screen, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 57, 80])
-def test_e7_long_lines_are_wrapped_between_words(width: int) -> None:
+def test_long_lines_are_wrapped_between_words(width: int) -> None:
     line = "encconf: hint: " + "some words and then " * 9 + "/a/path/" + "x" * 90 + " and more words after it"
     lines = console.wrapped(line, width)
     assert " ".join(part.strip() for part in lines).split() == line.split()

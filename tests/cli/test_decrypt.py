@@ -58,7 +58,7 @@ def test_one_value_does_not_replace_the_whole_file(sealed: Project) -> None:
     assert sealed.read("secrets.enc.yaml") == PLAIN
 
 
-def test_b9_the_mode_of_an_existing_output_file_becomes_private(sealed: Project) -> None:
+def test_the_mode_of_an_existing_output_file_becomes_private(sealed: Project) -> None:
     for mode in (0o666, 0o644):
         sealed.write("plain.yaml", "old").chmod(mode)
         sealed.run("decrypt", "secrets.enc.yaml", "-o", "plain.yaml")
@@ -66,11 +66,11 @@ def test_b9_the_mode_of_an_existing_output_file_becomes_private(sealed: Project)
 
 
 @pytest.mark.parametrize("path", ["/dev/stderr", "/dev/fd/2"])
-def test_c2_the_output_may_be_a_pipe(sealed: Project, path: str) -> None:
+def test_the_output_may_be_a_pipe(sealed: Project, path: str) -> None:
     assert sealed.run("decrypt", "secrets.enc.yaml", "--output", path).err.startswith(PLAIN)
 
 
-def test_c2_input_and_output_may_be_process_substitutions(sealed: Project) -> None:
+def test_input_and_output_may_be_process_substitutions(sealed: Project) -> None:
     script = (
         'exec 3>&1; "$0" -m encconf decrypt --input-type yaml -o >(cat >&3) <(cat secrets.enc.yaml); wait'
     )
@@ -179,7 +179,7 @@ class TestStdout:
 
 
 @pytest.mark.parametrize("text", ['{"a":{"b":"c"},"n":[1,"x"]}', '{"a":{"b":"c"},"n":[1,"x"],"t":"22:22"}'])
-def test_a3_json_text_as_yaml(text: str, project: Project, sops: Sops, age_key: AgeKey) -> None:
+def test_json_text_as_yaml(text: str, project: Project, sops: Sops, age_key: AgeKey) -> None:
     """Where YAML is requested, JSON becomes block YAML as in sops; in its own layout it loses one comma."""
     meant = json.loads(text)
     project.write("f", sops.encrypt(text, "json", age=age_key.recipient))

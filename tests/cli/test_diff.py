@@ -141,7 +141,7 @@ class TestCommand:
     def test_no_value_is_printed(
         self, project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        """Of every kind of change, told in every way, with and without a key, not even guessable ones."""
+        """Every kind of change, in every kind of report, with and without a key, not even guessable ones."""
         monkeypatch.chdir(project.folder)
         monkeypatch.setenv("SOPS_AGE_KEY", ALICE.identity)
         before = project.read("s.yaml")

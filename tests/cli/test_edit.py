@@ -95,7 +95,7 @@ class TestEditing:
         assert "hunter" not in project.read(name)
         return project.run(*words).out
 
-    def test_c1_changes_are_never_lost(self, sealed: Project) -> None:
+    def test_changes_are_never_lost(self, sealed: Project) -> None:
         script = "echo 'broken: [' >> \"$1\""
         done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=2)
         assert self.saved(sealed, done.err) == PLAIN + "broken: [\n"
@@ -104,7 +104,7 @@ class TestEditing:
         done = sealed.run("edit", "secrets.enc.yaml", environ=sealed.editor(script), code=3)
         assert self.saved(sealed, done.err) == PLAIN + "more: 1\n"
 
-    def test_c1_a_mounted_file_is_edited(self, sealed: Project) -> None:
+    def test_a_mounted_file_is_edited(self, sealed: Project) -> None:
         inside = sealed.write("inside.enc.yaml", "")
         environ = {**sealed.environ, **sealed.editor('sed -i s/hunter2/hunter3/ "$1"')}
         mount = f"mount --bind {sealed.path('secrets.enc.yaml')} {inside}"
@@ -279,7 +279,7 @@ class TestPlainValues:
         text = sealed.read("secrets.enc.yaml")
         sealed.write("secrets.enc.yaml", text.replace("sops:\n", f"{more}sops:\n", 1))
 
-    def test_i17_edit_encrypts_values_that_were_added(self, sealed: Project) -> None:
+    def test_edit_encrypts_values_that_were_added(self, sealed: Project) -> None:
         more = "token: hunter4\napi:\n    urls: [hunter5, hunter6]\n    key: hunter7\n"
         self.added(sealed, more)
         before = sealed.read("secrets.enc.yaml")
@@ -298,7 +298,7 @@ class TestPlainValues:
         assert Sops(sealed.key.environ()).decrypt(after, "yaml")
 
     @pytest.mark.parametrize("wrong", ["replaced", "changed too"])
-    def test_i17_other_changes_need_ignore_mac(self, sealed: Project, wrong: str) -> None:
+    def test_other_changes_need_ignore_mac(self, sealed: Project, wrong: str) -> None:
         text = sealed.read("secrets.enc.yaml")
         if wrong == "replaced":
             text = re.sub(r"password: \S+\]\S?", "password: hunter4", text)
@@ -314,7 +314,7 @@ class TestPlainValues:
         assert "hunter4" in sealed.run("decrypt", "secrets.enc.yaml").out
 
     @pytest.mark.parametrize("name", ["s.enc.json", "s.enc.env", "s.enc.ini", "s.enc.toml"])
-    def test_i17_in_every_format(self, sealed: Project, name: str) -> None:
+    def test_in_every_format(self, sealed: Project, name: str) -> None:
         plain = {"json": '{"a": {"b": "x", "c": "y"}}\n', "env": "A=x\nB=y\n", "ini": "[a]\nb = x\n"}
         sealed.write(name, plain.get(name[6:], '[a]\nb = "x"\n'))
         sealed.run("encrypt", "-i", name)
@@ -331,7 +331,7 @@ class TestPlainValues:
         assert "hunter4" not in sealed.read(name)
         assert "hunter4" in sealed.run("decrypt", name).out
 
-    def test_i17_a_damaged_ciphertext_is_not_plaintext(self, sealed: Project) -> None:
+    def test_a_damaged_ciphertext_is_not_plaintext(self, sealed: Project) -> None:
         text = sealed.read("secrets.enc.yaml")
         sealed.write("secrets.enc.yaml", re.sub(r"(password: \S+)\]", r"\1", text))
         done = sealed.run("edit", "secrets.enc.yaml", environ={"EDITOR": "true"}, code=25)
@@ -339,7 +339,7 @@ class TestPlainValues:
 
 
 class TestStdin:
-    def test_h11_stdin_to_stdout(self, sealed: Project) -> None:
+    def test_stdin_to_stdout(self, sealed: Project) -> None:
         enc = sealed.read("secrets.enc.yaml")
         editor = sealed.editor('echo editing; sed -i s/hunter2/hunter3/ "$1"')
         done = sealed.run("edit", "-", "--input-type", "yaml", input=enc, environ=editor)
@@ -349,7 +349,7 @@ class TestStdin:
         sealed.write("new.yaml", done.out)
         assert "hunter3" in sealed.run("decrypt", "new.yaml").out
 
-    def test_h11_an_unchanged_text_is_printed_too(self, sealed: Project) -> None:
+    def test_an_unchanged_text_is_printed_too(self, sealed: Project) -> None:
         enc = sealed.read("secrets.enc.yaml")
         done = sealed.run("edit", "-", "--input-type", "yaml", input=enc, environ={"EDITOR": "true"})
         assert done.out == enc

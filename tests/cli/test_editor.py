@@ -47,7 +47,7 @@ def test_what_the_editor_gets(sealed: Project, runtime: Path) -> None:
         r"""sh -c 'echo "d: 1" >> $0'""",
     ],
 )
-def test_c4_sops_splits_it_the_same_way(project: Project, line: str) -> None:
+def test_sops_splits_it_the_same_way(project: Project, line: str) -> None:
     project.rules()
     real = Sops({**project.key.environ(), "EDITOR": line})
     project.write("a.yaml", "a: x\n")
@@ -59,7 +59,7 @@ def test_c4_sops_splits_it_the_same_way(project: Project, line: str) -> None:
 
 
 @pytest.mark.parametrize("setting", ["'", 'a "b', "a\\", '"a\\', "a 'b\\' '"])
-def test_c4_a_line_without_its_end(setting: str) -> None:
+def test_a_line_without_its_end(setting: str) -> None:
     with pytest.raises(EditorError, match="not a command line"):
         editor.split_command(setting, "EDITOR")
 
@@ -81,11 +81,11 @@ def test_c4_a_line_without_its_end(setting: str) -> None:
         ("é\u00a0x ü", ["é\u00a0x", "ü"]),
     ],
 )
-def test_c4_an_editor_s_line_is_split_as_sops_does(setting: str, words: list[str]) -> None:
+def test_an_editor_s_line_is_split_as_sops_does(setting: str, words: list[str]) -> None:
     assert editor.split_command(setting, "EDITOR") == words
 
 
-def test_b9_an_editor_that_closes_its_folder(sealed: Project) -> None:
+def test_an_editor_that_closes_its_folder(sealed: Project) -> None:
     script = 'echo "more: 1" >> "$1"; chmod 000 "$1"; chmod 000 "$(dirname "$1")"'
     environ = sealed.editor(script)
     if os.geteuid():  # the text itself cannot be read then, and is removed all the same
@@ -95,7 +95,7 @@ def test_b9_an_editor_that_closes_its_folder(sealed: Project) -> None:
 
 
 @pytest.mark.parametrize("path", ["", ".", "bin", ":"])
-def test_b12_no_editor_of_the_current_folder(sealed: Project, path: str) -> None:
+def test_no_editor_of_the_current_folder(sealed: Project, path: str) -> None:
     for name in ("vim", "bin/vim", "ed1"):
         editor = sealed.write(name, "#!/bin/sh\ntouch ran\n")
         editor.chmod(0o755)

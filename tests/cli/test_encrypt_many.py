@@ -34,7 +34,7 @@ BOTH = ["deploy/a.enc.yaml", "deploy/web/b.enc.json"]
 
 
 class TestWhichFiles:
-    def test_e4_in_a_folder_only_files_that_rules_name(self, deploy: Project) -> None:
+    def test_in_a_folder_only_files_that_rules_name(self, deploy: Project) -> None:
         done = deploy.run("encrypt", "-r", "deploy")
         assert done.err == "encconf: wrote deploy/a.enc.yaml\nencconf: wrote deploy/web/b.enc.json\n"
         assert encrypted(deploy) == BOTH

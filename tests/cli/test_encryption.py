@@ -51,7 +51,7 @@ class TestWhereItGoes:
             assert done.out.startswith("#ENC[")
         assert project.names() == [".sops.yaml", "secrets.yaml"]
 
-    def test_i14_a_rule_does_not_expose_what_the_file_encrypts(self, project: Project) -> None:
+    def test_a_rule_does_not_expose_what_the_file_encrypts(self, project: Project) -> None:
         """As `updatekeys --selection` refuses it: the rule may have changed since the file was encrypted."""
         plain = "root: hunter2\nempty: ''\ndata: {a: b}\n"
         project.write(".sops.yaml", f"creation_rules:\n  - age: {project.key.recipient}\n")

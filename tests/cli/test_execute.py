@@ -125,13 +125,13 @@ class TestAsSops:
         assert "give a name without a folder" in done.err
 
     @pytest.mark.parametrize("name", ["$(touch x)", "`touch x`", ";touch x", "a\ntouch x", "'x", "a&b"])
-    def test_b9_a_name_that_a_shell_would_run(self, app: Project, name: str) -> None:
+    def test_a_name_that_a_shell_would_run(self, app: Project, name: str) -> None:
         done = app.run("exec-file", "--filename", name, FILE, "cat {}", code=1)
         assert "mean something to the shell" in done.err
         assert "x" not in app.names()
         assert app.run("exec-file", "--filename", "a b-1.yaml", FILE, 'cat "{}"').out == TREE
 
-    def test_f2_nothing_is_imported_after_the_switch(self, app: Project, tmp_path: Path) -> None:
+    def test_nothing_is_imported_after_the_switch(self, app: Project, tmp_path: Path) -> None:
         """The other user may not be able to read Python's modules.  No root is needed to see this."""
         code = (
             "import os, sys\n"
@@ -168,7 +168,7 @@ class TestAsSops:
         app.run("encrypt", "-i", "flat.yaml")
         assert app.run("exec-env", "--user", "nobody", "flat.yaml", "id -un; echo $A").out == "nobody\nb\n"
 
-    def test_a_fifo_that_nobody_reads(self, app: Project) -> None:
+    def test_a_fifo_without_a_reader(self, app: Project) -> None:
         start = time.monotonic()
         app.run("exec-file", FILE, "true")
         assert time.monotonic() - start < 10

@@ -130,7 +130,7 @@ def test_github(awkward: Project) -> None:
     assert list(given.values()) == AWKWARD
 
 
-def test_c7_github_masks_only_what_is_encrypted_and_not_short(awkward: Project) -> None:
+def test_github_masks_only_what_is_encrypted_and_not_short(awkward: Project) -> None:
     text = "token: hunter2\nreplicas: 3\ndebug: true\noff: 'False'\nkey: |\n  {\n  line two\n  }\nempty: ''\n"
     awkward.write("c.yaml", text + "region_unencrypted: eu-west-1\n")
     awkward.run("encrypt", "-i", "c.yaml")
@@ -212,7 +212,7 @@ def test_the_formats_are_those_of_the_table() -> None:
 
 
 @pytest.mark.parametrize("format", ["shell", "dotenv", "fish", "github", "k8s"])
-def test_b9_an_empty_key_is_no_name(project: Project, format: str) -> None:
+def test_an_empty_key_is_no_name(project: Project, format: str) -> None:
     project.rules()
     project.write("odd.yaml", '"": x\nb: y\n')
     project.run("encrypt", "-i", "odd.yaml")

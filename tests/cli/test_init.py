@@ -42,7 +42,7 @@ class TestInit:
         fresh.run("encrypt", "secrets.yaml")
         assert fresh.run("decrypt", "secrets.enc.yaml").out == PLAIN
 
-    def test_e2_what_the_attributes_cover_the_rule_does(self, fresh: Project) -> None:
+    def test_what_the_attributes_cover_the_rule_does(self, fresh: Project) -> None:
         fresh.git("init", "-q")
         fresh.write(".env", "A=1\n")
         assert "next: encconf import .env" in fresh.run("init").err
@@ -136,7 +136,7 @@ class TestKeygen:
             assert "AGE-SECRET-KEY" not in done.err + done.out
 
     def test_a_home_in_its_name(self, fresh: Project) -> None:
-        """Where it is read, too; what was there keeps its mode, and that is told."""
+        """Where it is read, too; what was there keeps its mode, and a message says so."""
         path = fresh.home / "keys"
         path.write_text("")
         path.chmod(0o640)

@@ -72,7 +72,7 @@ class TestUpdatekeys:
         assert ciphertexts(sealed) == before
         assert not opens(sealed, other)
 
-    def test_nobody_to_ask(self, sealed: Project) -> None:
+    def test_no_terminal_to_ask_on(self, sealed: Project) -> None:
         rules(sealed, AgeKey.generate(), sealed.key)
         done = sealed.run("updatekeys", FILE, code=1)
         assert "use --yes to accept all" in done.err
@@ -111,7 +111,7 @@ class TestUpdatekeys:
         assert terminal.seen.count("with a new data key") == 6
         assert "rotating" not in "".join(screen(terminal.seen))
 
-    def test_another_selection_is_told(self, sealed: Project) -> None:
+    def test_another_selection_is_reported(self, sealed: Project) -> None:
         rules(sealed, sealed.key, more="    encrypted_regex: ^password$\n")
         sealed.run("updatekeys", "-y", "--selection", "--allow-plaintext", FILE)
         assert "localhost" in sealed.read(FILE)
@@ -127,7 +127,7 @@ class TestSelections:
 
     K8S = "kind: Secret\ntype: Opaque\nstringData:\n    password: hunter2\n"
 
-    def test_i14_no_encrypted_value_becomes_plaintext(self, project: Project) -> None:
+    def test_no_encrypted_value_becomes_plaintext(self, project: Project) -> None:
         project.rules()
         project.write("s.enc.yaml", "# on call: 555\nroot: hunter2\n" + self.K8S)
         project.run("encrypt", "-i", "s.enc.yaml")
@@ -145,7 +145,7 @@ class TestSelections:
         assert "root: hunter2" in project.read("s.enc.yaml")
         assert "kind: Secret" in project.read("s.enc.yaml")
 
-    def test_i14_one_file_of_several_is_refused(self, project: Project) -> None:
+    def test_one_file_of_several_is_refused(self, project: Project) -> None:
         project.rules()
         for name, more in (("a.yaml", []), ("b.yaml", ["--encrypted-regex", "^data$"])):
             project.write(name, "kind: Secret\ndata: hunter2\nstringData: hunter2\n")
@@ -157,7 +157,7 @@ class TestSelections:
         assert "hunter2" not in project.read("b.yaml")
         assert "kind: Secret" in project.read("b.yaml")
 
-    def test_i14_a_rule_without_a_selection_accepts_the_files_own(self, project: Project) -> None:
+    def test_a_rule_without_a_selection_accepts_the_files_own(self, project: Project) -> None:
         project.rules()
         project.write("s.enc.yaml", self.K8S)
         project.run("encrypt", "-i", "--encrypted-regex", "^stringData$", "s.enc.yaml")
@@ -169,7 +169,7 @@ class TestSelections:
         project.run("set", "s.enc.yaml", "kind", "ConfigMap")  # which no rule wants encrypted
         assert "kind: ConfigMap" in project.read("s.enc.yaml")
 
-    def test_i6_only_a_rule_that_encrypts_more_is_worth_a_warning(self, project: Project) -> None:
+    def test_only_a_rule_that_encrypts_more_is_worth_a_warning(self, project: Project) -> None:
         project.rules()
         project.write("s.enc.yaml", self.K8S)
         project.run("encrypt", "-i", "--encrypted-regex", "^stringData$", "s.enc.yaml")
@@ -211,7 +211,7 @@ class TestRotate:
         done = sealed.run("rotate", "--rm-age", other.recipient, FILE, environ=other.environ(), code=1)
         assert "this would remove the last key of a key group" in done.err
 
-    def test_b3_a_stranger_gets_no_new_data_key(self, sealed: Project) -> None:
+    def test_a_stranger_gets_no_new_data_key(self, sealed: Project) -> None:
         """Anyone can write a recipient into a file; rotating would let him in."""
         other = AgeKey.generate()
         sealed.run("rotate", "--add-age", other.recipient, FILE)
@@ -247,7 +247,7 @@ class TestRotate:
         assert opens(sealed, sealed.key)
         assert opens(sealed, other)
 
-    def test_b3_a_spoiled_key_of_a_stranger_is_not_wrapped(self, sealed: Project) -> None:
+    def test_a_spoiled_key_of_a_stranger_is_not_wrapped(self, sealed: Project) -> None:
         """A key of a sops before 3.3.0 is wrapped again with the next change, if it is one of ours."""
         entry = (
             "    version: 3.2.0\n    kms:\n        - arn: arn:aws:kms:eu-west-1:123456789012:key/evil\n"
@@ -298,7 +298,7 @@ class TestGroups:
 
 
 class TestAddKeys:
-    def test_h11_one_recipient_more_and_every_ciphertext_stays(self, sealed: Project) -> None:
+    def test_one_recipient_more_and_every_ciphertext_stays(self, sealed: Project) -> None:
         other = AgeKey.generate()
         before = ciphertexts(sealed)
         done = sealed.run("keys", "add", "-n", "--age", other.recipient, FILE)

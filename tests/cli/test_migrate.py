@@ -393,7 +393,7 @@ class TestCasts:
         "DEBUG=False\nON=true\nPORT=5432\nZIP=01234\nRATE=1.50\nBIG=99999999999999999999\nNAME=x\nYES=yes\n"
     )
 
-    def test_e3_a_warning_about_texts_that_look_like_booleans(
+    def test_a_warning_about_texts_that_look_like_booleans(
         self, project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         project.write(".env", self.TEXT).chmod(0o600)
@@ -404,7 +404,7 @@ class TestCasts:
         assert "--cast" not in project.run("import", "-o", "s.enc.env", ".env").err
 
     @pytest.mark.parametrize("name", ["s.enc.yaml", "s.enc.json", "s.enc.toml"])
-    def test_e3_casts(self, project: Project, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_cast_keeps_the_types(self, project: Project, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         project.write(".env", self.TEXT).chmod(0o600)
         done = project.run("import", "--cast", "-o", name, ".env")
         assert "8 values, verified" in done.err

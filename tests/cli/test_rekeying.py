@@ -31,7 +31,7 @@ class TestSomebodyLeaves:
         assert done.err == "encconf: other.enc.env is up to date\n"
         assert project.read("f0.yaml") == before
 
-    def test_whoever_removes_their_own_key_is_told(self, team: tuple[Project, AgeKey]) -> None:
+    def test_removing_your_own_key_gives_a_warning(self, team: tuple[Project, AgeKey]) -> None:
         project, bob = team
         rules(project, bob)
         said = "your own key is removed, and you cannot open the file any more"
@@ -129,8 +129,8 @@ class TestSomebodyLeaves:
             both = f"      - {project.key.recipient}\n      - {key.recipient} # person{number}\n"
             project.write(f"d{number:02}/.sops.yaml", f"creation_rules:\n  - age:\n{both}")
         done = project.run("updatekeys", "-r", "-y", ".")
-        told = [f"encconf: wrote {name} (+person{number})" for number, name in enumerate(names)]
-        assert done.err.splitlines() == told
+        reported = [f"encconf: wrote {name} (+person{number})" for number, name in enumerate(names)]
+        assert done.err.splitlines() == reported
 
     def test_names_that_cannot_be_read(self, team: tuple[Project, AgeKey]) -> None:
         project, bob = team
@@ -140,7 +140,7 @@ class TestSomebodyLeaves:
         assert f"(-{bob.recipient[:8]}…{bob.recipient[-4:]})" in done.err
         assert opened(project, "f1.yaml") == plain("f1.yaml")
 
-    def test_d7_a_missing_key_is_reported_once_for_all_files(self, team: tuple[Project, AgeKey]) -> None:
+    def test_a_missing_key_is_reported_once_for_all_files(self, team: tuple[Project, AgeKey]) -> None:
         project, bob = team
         names = fill(project, 9, bob)
         other = {"SOPS_AGE_KEY": AgeKey.generate().identity}

@@ -37,7 +37,7 @@ class TestShim:
         (tmp_path / "sops").mkdir()
         assert "cannot be written: it is a folder" in app.run("shim", str(tmp_path), code=3).err
 
-    def test_c3_it_is_isolated_and_its_children_are_not(self, app: Project, tmp_path: Path) -> None:
+    def test_it_is_isolated_and_its_children_are_not(self, app: Project, tmp_path: Path) -> None:
         folder, evil = tmp_path / "bin", tmp_path / "evil"
         for name in ("encconf", "cryptography"):
             (evil / name).mkdir(parents=True)
@@ -54,7 +54,7 @@ class TestShim:
         assert (done.returncode, done.stdout.decode()) == (0, f"b {evil} {evil}\n"), done.stderr
 
     @pytest.mark.parametrize("name", ["with space", "l" * 150, "/".join(["l" * 200] * 6)])
-    def test_c3_an_interpreter_that_no_first_line_can_name(
+    def test_an_interpreter_that_no_first_line_can_name(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
         folder = tmp_path / name
@@ -68,7 +68,7 @@ class TestShim:
         done = subprocess.run([tmp_path / "sops", "--version"], capture_output=True, check=True)
         assert done.stdout.startswith(b"sops ")
 
-    def test_c3_packages_of_the_user_are_found(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_packages_of_the_user_are_found(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(site, "ENABLE_USER_SITE", True)
         monkeypatch.setattr(site, "getusersitepackages", lambda: str(ROOT))
         shim.shim(shim.Options(folder=str(tmp_path)), Console(environ={}))

@@ -78,9 +78,7 @@ def folder(tmp_path: Path, texts: dict[str, str], monkeypatch: pytest.MonkeyPatc
 
 
 def found(*paths: str, recursive: bool = False, changed: bool = False, encrypted: bool = True) -> list[str]:
-    return targets.files(
-        Console("never"), paths, recursive=recursive, changed=changed, encrypted=encrypted
-    )
+    return targets.files(Console("never"), paths, recursive=recursive, changed=changed, encrypted=encrypted)
 
 
 class TestFiles:
@@ -161,7 +159,7 @@ class TestFolders:
             return opened(path, *args, **options)
 
         monkeypatch.setattr(os, "open", refuse)
-        assert found(".", recursive=True) == ["a.yaml", "locked.yaml"], "to be told that it cannot be read"
+        assert found(".", recursive=True) == ["a.yaml", "locked.yaml"], "so that its error is reported"
         assert capsys.readouterr().err == (
             "encconf: warning: locked.bin cannot be read and is skipped: permission denied\n"
         )
@@ -178,7 +176,7 @@ class TestFolders:
         monkeypatch.setattr(os, "scandir", refuse)
         monkeypatch.setattr(os, "access", lambda path, mode: os.path.basename(path) != "locked")
         wanted = ["a.yaml", "deep/b.yaml", "deep/locked", "z.yaml"]
-        assert found(".", recursive=True) == wanted, "to be told that it cannot be read"
+        assert found(".", recursive=True) == wanted, "so that its error is reported"
         assert found("deep", recursive=True) == wanted[1:3]
         assert found("*/*.yaml") == ["deep/b.yaml"]
 

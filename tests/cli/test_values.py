@@ -113,7 +113,7 @@ class TestGet:
 
 
 class TestSet:
-    def test_f4_many_commands_at_once(self, project: Project) -> None:
+    def test_many_commands_at_once(self, project: Project) -> None:
         """Each waits its turn: none is refused, and nothing is lost."""
         project.rules()
         started = [
@@ -134,7 +134,7 @@ class TestSet:
             assert each.returncode == 0
         assert json.loads(project.run("get", "--json", "new.yaml").out) == {"k11": "11"}
 
-    def test_f4_a_change_is_repeated_after_another_program_wrote_the_file(
+    def test_a_change_is_repeated_after_another_program_wrote_the_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "x"
@@ -278,7 +278,7 @@ class TestInClear:
         assert "db.token would be saved as plaintext" in done.err
         assert f"encconf updatekeys --selection {FILE}" in done.err
         assert grown.read(FILE) == before
-        # Values that are not new, and those that the rule leaves alone, are nobody's concern.
+        # Values that are not new, and those that the rule leaves alone, are not reported.
         grown.run("set", FILE, "db.password", "new")
         grown.run("set", FILE, "db.port", "1")
         done = grown.run("set", "--allow-plaintext", FILE, "db.token", "secret")
@@ -437,7 +437,7 @@ class TestDecryptInParts:
 class TestSopsHabits:
     """Command lines that mean something else to sops: a note says so."""
 
-    def test_e5_a_value_in_json_quotes(self, sealed: Project) -> None:
+    def test_a_value_in_json_quotes(self, sealed: Project) -> None:
         done = sealed.run("set", FILE, '["db"]["password"]', '"x"')
         assert "the quotes are part of the value; use --json for a JSON value, as in sops" in done.err
         assert sealed.run("get", FILE, "db.password").out == '"x"'
@@ -445,7 +445,7 @@ class TestSopsHabits:
         assert "quotes" not in sealed.run("set", "--string", FILE, '["db"]["password"]', '"x"').err
         assert "quotes" not in sealed.run("set", FILE, "db.password", '"x"').err
 
-    def test_e5_encrypt_prints_nothing(self, project: Project) -> None:
+    def test_encrypt_prints_nothing(self, project: Project) -> None:
         project.rules()
         project.write("a.yaml", "a: 1\n")
         with project.path("out").open("wb") as out:

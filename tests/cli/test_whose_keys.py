@@ -41,7 +41,7 @@ def test_a_key_service(sealed: Project, service: str) -> None:
     sealed.run("update", *flag, file, input=plain)
     sealed.run("rotate", *flag, file)
     assert sealed.run("exec", *flag, file, "--", "printenv", "DB_HOST").out == "localhost\n"
-    # The program that is run is told nothing of it.
+    # The program that is run does not see it.
     assert "SOPS_KEYSERVICE" not in sealed.run("exec", *flag, file, "--", "env").out
     assert "DB_HOST='localhost'" in sealed.run("export", *flag, "--format", "dotenv", file).out
     # One that does not answer is in the report.

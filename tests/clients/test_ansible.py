@@ -124,7 +124,7 @@ JSON_PLAY = """\
 """
 
 
-def test_a3_json_under_a_yaml_name(desk: Desk, ansible: dict[str, str]) -> None:
+def test_json_under_a_yaml_name(desk: Desk, ansible: dict[str, str]) -> None:
     """Files that older releases of the collection wrote: sops_encrypt reads them as YAML to compare."""
     desk.write("hosts", HOSTS.format(sys.executable))
     desk.write("play.yaml", JSON_PLAY)

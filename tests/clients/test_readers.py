@@ -35,7 +35,7 @@ STRINGS = [
     *WORDS.split(),
     *("2024-01-02 03:04:05", "- x", "? x", "a: b", ": a", "a #b", " x", "x ", "\tx", "a\tb", "x" * 400),
 ]
-"""Strings that a reader of YAML could take for something else (the row A2 of the findings, and more)."""
+"""Strings that a reader of YAML could take for something else."""
 
 BLOCKS = {
     "literal": (
@@ -148,7 +148,7 @@ def test_mise(desk: Desk, format: str) -> None:
 @pytest.mark.parametrize(
     "read", [yaml.safe_load, YAML(typ="safe", pure=True).load], ids=["PyYAML", "ruamel.yaml"]
 )
-def test_a2_strings_stay_strings(desk: Desk, read: Callable[[str], Any]) -> None:
+def test_strings_stay_strings(desk: Desk, read: Callable[[str], Any]) -> None:
     """What is decrypted is read as YAML 1.1 and as YAML 1.2."""
     text, values = _text("yaml")
     if desk.name == "sops":  # go-yaml writes these two without quotes; see docs/other-readers.md
@@ -172,7 +172,7 @@ SPELLINGS = [
     *("-9223372036854775809", "18446744073709551616"),
     *("!!binary aGVsbG8=", "!custom x", "!!null ''", "!!null"),
 ]
-"""Values in plaintext that sops respells, encconf keeps, and rops refuses as encconf keeps them (H6)."""
+"""Values in plaintext that sops respells, encconf keeps, and rops refuses as encconf keeps them."""
 BOTH = [".inf", "-.INF"]
 """What rops refuses in sops's files, too."""
 _READ = "0x1F 0b101 0o17 +5 1e3 1E3 .5 5. 1.50 ~ Null True yes 22:22 -0.0 'x' [] {}"
@@ -202,7 +202,7 @@ def writer(tmp_path: Path) -> Desk:
 
 
 @pytest.mark.parametrize("spelling", [*SPELLINGS, *BOTH, *READ] if ROPS else ())
-def test_h6_what_rops_makes_of_plaintext_values(writer: Desk, spelling: str) -> None:
+def test_what_rops_makes_of_plaintext_values(writer: Desk, spelling: str) -> None:
     text = f"pw: a\nd: {spelling}\n"
     _check_plain_value(writer, text, ENCCONF, opens=spelling in READ)
     if spelling != "-0.0":  # sops makes `-0` of it, which rops takes for an integer
@@ -210,7 +210,7 @@ def test_h6_what_rops_makes_of_plaintext_values(writer: Desk, spelling: str) -> 
 
 
 @pytest.mark.parametrize("program", [ENCCONF, ("sops",)] if ROPS else ())
-def test_h6_an_empty_string_where_values_are_encrypted(writer: Desk, program: tuple[str, ...]) -> None:
+def test_an_empty_string_where_values_are_encrypted(writer: Desk, program: tuple[str, ...]) -> None:
     writer.write("p.yaml", "pw: ''\n")
     flags = ("encrypt", "-i", "p.yaml")
     writer.run(*program, *flags, environ=ENVIRON if program == ENCCONF else {})
@@ -219,7 +219,7 @@ def test_h6_an_empty_string_where_values_are_encrypted(writer: Desk, program: tu
 
 
 @pytest.mark.parametrize("program", [ENCCONF, ("sops",)] if ROPS else ())
-def test_h6_a_byte_order_mark(writer: Desk, program: tuple[str, ...]) -> None:
+def test_a_byte_order_mark(writer: Desk, program: tuple[str, ...]) -> None:
     """sops drops it."""
     _check_plain_value(writer, "\ufeffpw: a\nd: x\n", program, opens=program != ENCCONF)
 

@@ -68,7 +68,7 @@ class Call:
 class Azure(Closing):
     """The servers: HTTPS for vaults and Entra ID, HTTP for managed identities.
 
-    ``denied`` are operations (encrypt, decrypt, get, getSecret, setSecret) that nobody may do; ``resource``
+    ``denied`` are operations (encrypt, decrypt, get, getSecret, setSecret) that are denied; ``resource``
     is what vaults say
     that tokens must be for; ``later`` are answers to give to the next authorized calls instead, as
     (status, headers); ``delay`` makes every authorized call take that many seconds.

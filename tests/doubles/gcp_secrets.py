@@ -37,7 +37,7 @@ class SecretStore:
     """What there is, by resource name, and who may have it: the bearer of ``token``.
 
     ``calls`` are the operations asked for, with the token that came.  ``denied`` are names that
-    nobody may use; each of ``faults`` is raised by one call instead of an answer; every answer takes
+    are denied; each of ``faults`` is raised by one call instead of an answer; every answer takes
     ``delay`` seconds longer; with ``damaging`` its checksum is wrong.
     """
 

@@ -80,7 +80,7 @@ class GnomeKeyring(Closing):
         self._call("secrets.Lock", "array:objpath:/org/freedesktop/secrets/collection/login")
 
     def stop(self) -> None:
-        """Let it hang: the bus takes questions, and nobody answers them."""
+        """Let it hang: the bus takes questions, and no answer comes."""
         self._daemon.send_signal(signal.SIGSTOP)
 
     def _wait(self) -> None:

@@ -45,7 +45,7 @@ class RefusalError(Exception):
 class Huawei(Serving):
     """The server of one region.
 
-    ``denied`` are the operations (encrypt, decrypt) that nobody may do; ``disabled`` the ids of keys;
+    ``denied`` are the denied operations (encrypt, decrypt); ``disabled`` the ids of keys;
     ``later`` the status codes to answer the next calls with instead; ``delay`` the seconds that each takes;
     ``session_token`` what a temporary credential must bring as well; ``calls`` the paths seen.
     """

@@ -5,7 +5,7 @@
     environ = {"SSL_CERT_FILE": str(ca.bundle)}        # Go; REQUESTS_CA_BUNDLE for requests,
                                                        # GRPC_DEFAULT_SSL_ROOTS_FILE_PATH for grpcio
 
-The keys are made anew each time and live for a day; nothing trusts them but what is told to.
+The keys are made for each run and live for a day; only the programs that get the certificate trust them.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def with_stranger(sealed: str) -> str:
     return found
 
 
-def test_a_twin_lets_nobody_join(sealed: str, age_key: AgeKey) -> None:
+def test_a_twin_lets_no_recipient_join(sealed: str, age_key: AgeKey) -> None:
     with pytest.raises(StrangerError, match="only the file names") as caught:
         api.encrypt("a: 2\n", twin=with_stranger(sealed), credentials=credentials(age_key))
     assert EVIL in caught.value.message
@@ -50,7 +50,7 @@ def test_a_rule_without_the_stranger_takes_its_place(sealed: str, age_key: AgeKe
     assert EVIL not in done
 
 
-def test_a_file_that_is_edited_lets_nobody_join(
+def test_a_file_that_is_edited_lets_no_recipient_join(
     sealed: str, age_key: AgeKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "x.enc.yaml"
@@ -62,7 +62,7 @@ def test_a_file_that_is_edited_lets_nobody_join(
     assert path.read_text() == with_stranger(sealed)
 
 
-def test_a_merge_lets_nobody_join(sealed: str, age_key: AgeKey) -> None:
+def test_a_merge_lets_no_recipient_join(sealed: str, age_key: AgeKey) -> None:
     creds = credentials(age_key)
     one = changes.change(sealed, "yaml", (("a",), 2), credentials=creds)
     two = changes.change(sealed, "yaml", (("b",), "y"), credentials=creds)

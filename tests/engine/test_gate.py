@@ -40,7 +40,7 @@ def named(key: AgeKey) -> MasterKey:
 
 
 def metadata(*groups: list[MasterKey], threshold: int = 0, spoiled: bool = False) -> Metadata:
-    """A block that lists keys, with something that nobody can open in each entry."""
+    """A block that lists keys, with something in each entry that no key opens."""
     held = [[WrappedKey(key, "garbage", None, {}, spoiled) for key in group] for group in groups]
     return Metadata(held, threshold, DEFAULT, "")
 
@@ -280,11 +280,11 @@ def test_who_moves_keys_brings_no_stranger() -> None:
     admission = Admission(lambda: Rule([[A], [B]], 2)).regrouping([[A], [B]])
     with pytest.raises(StrangerError, match=STRANGER.recipient):
         admission.admit(Rule([[A], [B], [listed(STRANGER)]]), MINE)
-    with pytest.raises(StrangerError, match="3 key groups"):  # nobody moves keys here
+    with pytest.raises(StrangerError, match="3 key groups"):  # keys are not moved between groups here
         Admission(lambda: Rule([[A], [B]], 2)).admit(Rule([[A], [B], [A]]), MINE)
 
 
-# --- for whom a data key is wrapped --------------------------------------------------------------
+# --- for which recipients a data key is wrapped --------------------------------------------------
 
 
 def again(held: Metadata, wanted: Rule | None, admission: Admission) -> list[list[WrappedKey]]:

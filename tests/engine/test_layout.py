@@ -154,7 +154,7 @@ def test_an_alias_never_uncovers_what_a_comment_encrypts(age_key: AgeKey) -> Non
         api.encrypt(text, rule(age_key, selection=selection), credentials=credentials(age_key))
 
 
-def test_c6_the_record_of_a_stream_is_written_once(age_key: AgeKey, sops: Sops) -> None:
+def test_the_record_of_a_stream_is_written_once(age_key: AgeKey, sops: Sops) -> None:
     """sops and encconf read the block of the first document; a record in each would be most of the file."""
     creds = credentials(age_key)
     text = "a: 0x1F\n---\nb: 0x1F\n---\n{c: 010}\n---\nd: x\n"
@@ -202,7 +202,7 @@ REMEMBERED = {
     ids=[*(name for name in NEEDS_RECORD if name != "kept blank lines only"), *REMEMBERED],
 )
 def test_a_record_says_no_more_than_it_must(format: str, text: str, age_key: AgeKey) -> None:
-    """It stays as it is while another value changes: nobody sees a change where there is none."""
+    """It stays as it is while another value changes: no diff shows a change."""
     creds = credentials(age_key)
     old = api.encrypt(text, rule(age_key), format=format, credentials=creds)
     assert api.decrypt(old, format=format, credentials=creds) == text

@@ -77,7 +77,7 @@ def test_documents_without_values_do_not_count(age_key: AgeKey) -> None:
 class TestPython:
     """What json and tomllib take and raise."""
 
-    def test_e6_bytes_open_files_and_resources(self, tmp_path: Path, age_key: AgeKey) -> None:
+    def test_bytes_open_files_and_resources(self, tmp_path: Path, age_key: AgeKey) -> None:
         who = credentials(age_key)
         path = _files(tmp_path, age_key, 1)[0]
         data = path.read_bytes()
@@ -108,11 +108,11 @@ class TestPython:
             lambda: encconf.load_configs([None]),  # type: ignore[list-item]
         ],
     )
-    def test_e6_another_type_is_a_type_error(self, call: Callable[[], object]) -> None:
+    def test_another_type_is_a_type_error(self, call: Callable[[], object]) -> None:
         with pytest.raises(TypeError, match=r"expected .*, not "):
             call()
 
-    def test_e6_errors_are_those_of_python_too(self, tmp_path: Path) -> None:
+    def test_errors_are_those_of_python_too(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError) as missing:
             encconf.load_config(tmp_path / "x.yaml")
         assert (missing.value.errno, missing.value.filename) == (2, str(tmp_path / "x.yaml"))
@@ -130,7 +130,7 @@ class TestPython:
         with pytest.raises(ValueError, match="xml"):
             encconf.loads("a", format="xml")
 
-    def test_e6_a_file_that_may_not_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_file_that_may_not_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*_: object) -> int:
             raise PermissionError(13, "Permission denied")
 
@@ -141,7 +141,7 @@ class TestPython:
         assert isinstance(denied.value, EncconfError)
         assert (denied.value.errno, denied.value.filename) == (13, str(tmp_path / "x.yaml"))
 
-    def test_e6_a_traceback_shows_the_hint(self) -> None:
+    def test_a_traceback_shows_the_hint(self) -> None:
         with pytest.raises(EncconfError) as caught:
             encconf.loads("a: 1\n")
         assert "hint: encrypt it first: encconf encrypt FILE" in traceback.format_exception(caught.value)[-1]

@@ -270,7 +270,7 @@ STRICT1: list[tuple[str, *tuple[list[str], ...]]] = [
 
 
 @pytest.mark.parametrize("case", STRICT1, ids=[case[0] for case in STRICT1])
-def test_h4_files_with_the_first_strict_check_open(case: tuple[str, *tuple[list[str], ...]]) -> None:
+def test_files_with_the_first_strict_check_open(case: tuple[str, *tuple[list[str], ...]]) -> None:
     name, *changes = case
     text = (FIXTURES / "strict1" / name).read_text()
     format = name.rpartition(".")[2]
@@ -298,8 +298,8 @@ def sealed_by_another(text: str, data_key: bytes, *, date: str) -> str:
     return text.replace(metadata.mac or "", again).replace(metadata.lastmodified, date)
 
 
-def test_h4_another_date_is_another_writer(age_key: AgeKey) -> None:
-    """rops keeps the nonce of a MAC that does not change, and dates the file anew."""
+def test_another_date_is_another_writer(age_key: AgeKey) -> None:
+    """rops keeps the nonce of a MAC that does not change, and updates the file's date."""
     text = "a_unencrypted: x\nb_unencrypted: y\nc: 1\n"
     out = api.encrypt(text, rule(age_key), credentials=credentials(age_key))
     _, data_key, _ = opened(out, "yaml", age_key)
@@ -315,7 +315,7 @@ def test_h4_another_date_is_another_writer(age_key: AgeKey) -> None:
             api.loads(bent, credentials=credentials(age_key))
 
 
-def test_h4_no_two_macs_share_a_nonce(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_two_macs_share_a_nonce(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
     """The nonce follows from what the MAC says: the same file at the same date has the same MAC."""
     first = api.encrypt("a: 1\nb_unencrypted: x\n", rule(age_key), credentials=credentials(age_key))
     _, data_key, _ = opened(first, "yaml", age_key)
@@ -335,7 +335,7 @@ def test_h4_no_two_macs_share_a_nonce(age_key: AgeKey, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     "date", ["", "yesterday", "2026-01-01T00:00:00Z encconf conflict 1", "2026-01-01", "1"]
 )
-def test_b4_a_mac_counts_with_a_date_only(age_key: AgeKey, date: str) -> None:
+def test_a_mac_counts_with_a_date_only(age_key: AgeKey, date: str) -> None:
     """Additional data that is not a date belongs to something else: see `encconf.git.merge`."""
     out = api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
     _, data_key, _ = opened(out, "yaml", age_key)
@@ -346,7 +346,7 @@ def test_b4_a_mac_counts_with_a_date_only(age_key: AgeKey, date: str) -> None:
 
 
 @pytest.mark.parametrize("date", ["2026-01-01T00:00:00Z", "2016-03-16T23:34:46.5+01:00"])
-def test_b4_dates_of_sops_count(age_key: AgeKey, date: str) -> None:
+def test_dates_of_sops_count(age_key: AgeKey, date: str) -> None:
     out = api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
     _, data_key, _ = opened(out, "yaml", age_key)
     assert api.loads(sealed_by_another(out, data_key, date=date), credentials=credentials(age_key)) == {

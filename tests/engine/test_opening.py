@@ -210,7 +210,7 @@ def test_comments_that_decide_what_is_encrypted_are_always_read(age_key: AgeKey)
     assert found.chosen.leaves == bytearray([1, 0])
 
 
-def test_a_comment_that_cannot_be_decrypted_is_told_of(age_key: AgeKey) -> None:
+def test_a_comment_that_cannot_be_decrypted_is_reported(age_key: AgeKey) -> None:
     one, other = (encrypt(age_key, "# note\na: 1\n") for _ in range(2))
     mixed = other.partition("\n")[0] + "\n" + one.partition("\n")[2]
     said: list[str] = []

@@ -139,10 +139,10 @@ def test_generated(seed: int, age_key: AgeKey) -> None:
 def test_a_twin_that_cannot_be_opened(age_key: AgeKey) -> None:
     other = AgeKey.generate()
     old = api.encrypt(TEXT, rule(other), credentials=credentials(other))
-    told: list[str] = []
-    new = api.encrypt(TEXT, rule(age_key), twin=old, credentials=credentials(age_key), notify=told.append)
-    assert len(told) == 1
-    assert "every value is re-encrypted" in told[0]
+    notices: list[str] = []
+    new = api.encrypt(TEXT, rule(age_key), twin=old, credentials=credentials(age_key), notify=notices.append)
+    assert len(notices) == 1
+    assert "every value is re-encrypted" in notices[0]
     assert not {leaf.data for leaf in sealed_leaves(old, "yaml")} & {
         leaf.data for leaf in sealed_leaves(new, "yaml")
     }
@@ -158,10 +158,10 @@ def test_someone_added_and_someone_removed(age_key: AgeKey, sops: Sops) -> None:
     first = {leaf.data for leaf in sealed_leaves(one, "yaml")}
     assert first == {leaf.data for leaf in sealed_leaves(two, "yaml")}
     assert api.decrypt(two, credentials=credentials(other)) == TEXT
-    told: list[str] = []
-    three = api.encrypt(TEXT, rule(age_key), twin=two, credentials=creds, notify=told.append)
+    notices: list[str] = []
+    three = api.encrypt(TEXT, rule(age_key), twin=two, credentials=creds, notify=notices.append)
     assert not first & {leaf.data for leaf in sealed_leaves(three, "yaml")}
-    assert "new data key" in told[0]
+    assert "new data key" in notices[0]
     sops.decrypt(three, "yaml")
 
 

@@ -71,9 +71,7 @@ SPELLED = {
 
 @pytest.mark.parametrize("type", SPELLED)
 @pytest.mark.parametrize("format", ["yaml", "json"])
-def test_b11_the_command_line_and_the_library_refuse_the_same(
-    age_key: AgeKey, type: str, format: str
-) -> None:
+def test_the_command_line_and_the_library_refuse_the_same(age_key: AgeKey, type: str, format: str) -> None:
     """Whoever holds the key can encrypt any bytes under any type."""
     text = "a: x\n" if format == "yaml" else '{"a": "x"}'
     out = api.encrypt(text, rule(age_key), format=format, credentials=credentials(age_key))

@@ -43,7 +43,7 @@ def opened(text: str, key: AgeKey, format: str = "yaml") -> str:
     return api.decrypt(text, format=format, credentials=credentials(key))
 
 
-def test_nothing_says_whom_for() -> None:
+def test_nothing_names_a_recipient() -> None:
     with pytest.raises(UsageError, match="no recipients were given"):
         sealing.encrypt("a: 1\n", None, format="yaml")
 

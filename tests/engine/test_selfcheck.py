@@ -38,7 +38,7 @@ CHANGED = {"yaml": ("b",), "toml": ("b",), "dotenv": ("B",), "ini": ("s", "b"), 
 
 
 @pytest.mark.parametrize("format", COMMENTED)
-def test_a6_a_comment_that_does_not_come_back_is_noticed(
+def test_a_comment_that_does_not_come_back_is_noticed(
     format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever wrote the text: encrypting, setting, updating, or taking a new data key."""
@@ -57,7 +57,7 @@ def test_a6_a_comment_that_does_not_come_back_is_noticed(
 
 
 @pytest.mark.parametrize("format", TEXTS)
-def test_a6_a_value_that_does_not_come_back_is_noticed(
+def test_a_value_that_does_not_come_back_is_noticed(
     format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain_text = plaintext.plain_text
@@ -67,7 +67,7 @@ def test_a6_a_value_that_does_not_come_back_is_noticed(
 
 
 @pytest.mark.parametrize("format", CHANGED)
-def test_a6_changes_are_read_again(format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_are_read_again(format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
     creds = credentials(age_key)
     text = TEXTS[format]
     good = api.encrypt(text, rule(age_key), format=format, credentials=creds)
@@ -87,7 +87,7 @@ def test_a6_changes_are_read_again(format: str, age_key: AgeKey, monkeypatch: py
 
 
 @pytest.mark.parametrize("format", COMMENTED)
-def test_a6_signs_of_every_kind_in_comments(format: str, age_key: AgeKey) -> None:
+def test_signs_of_every_kind_in_comments(format: str, age_key: AgeKey) -> None:
     """Each character either exactly the same or is refused by name; it is never lost."""
     creds = credentials(age_key)
     for code in [*range(1, 0x100), 0x1680, *range(0x2000, 0x2030), 0x205F, 0x3000, 0xFEFF, 0xFFFD, 0x1F600]:
@@ -102,7 +102,7 @@ def test_a6_signs_of_every_kind_in_comments(format: str, age_key: AgeKey) -> Non
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a6_generated_texts_and_their_comments(seed: int, age_key: AgeKey) -> None:
+def test_generated_texts_and_their_comments(seed: int, age_key: AgeKey) -> None:
     """No comment of ours is reported as lost, and all text returns."""
     creds = credentials(age_key)
     texts = {
@@ -113,13 +113,13 @@ def test_a6_generated_texts_and_their_comments(seed: int, age_key: AgeKey) -> No
             ours = api.encrypt(text, rule(age_key), format=format, credentials=creds)
         except (ParseError, EmptyDocumentError):
             continue
-        told: list[str] = []
-        assert api.decrypt(ours, format=format, credentials=creds, notify=told.append) == text
-        assert not told
+        notices: list[str] = []
+        assert api.decrypt(ours, format=format, credentials=creds, notify=notices.append) == text
+        assert not notices
 
 
 @pytest.mark.parametrize("format", TEXTS)
-def test_a7_no_file_is_written_that_is_too_large_to_read(
+def test_no_file_is_written_that_is_too_large_to_read(
     format: str, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     creds = credentials(age_key)
@@ -176,7 +176,7 @@ def test_what_says_the_same_is_written(change: str, by: str, age_key: AgeKey) ->
     ],
 )
 def test_what_would_be_another_file_is_not_written(change: str, by: str, age_key: AgeKey) -> None:
-    """Nobody could open a file that has no data key, or trust one that has no MAC."""
+    """A file without a data key could not be opened, and one without a MAC could not be trusted."""
     assert "changing its structure" in refused(age_key, change, by)
 
 

@@ -1,4 +1,4 @@
-"""The cache of data keys: for whom, how long, and one call for several threads."""
+"""The cache of data keys: for which credentials, how long, and one call for several threads."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_keys_have_their_turn_in_order_and_by_kind() -> None:
     assert group.rest == [first]
 
 
-def test_once_it_is_open_nobody_has_a_turn() -> None:
+def test_once_it_is_open_no_other_key_is_tried() -> None:
     first, second = wrapped(MINE), wrapped(THEIRS)
     group = opening(first, second)
     group.note(first, group.unwrap(first))

@@ -92,7 +92,7 @@ def test_parts_that_do_not_fit(parts: list[bytes]) -> None:
 
 @pytest.mark.parametrize(("groups", "threshold"), [(2, 2), (3, 2), (3, 3), (5, 3)])
 def test_parts_go_both_ways_with_sops(groups: int, threshold: int) -> None:
-    """sops splits and we combine; we split the same data key anew and sops combines."""
+    """sops splits and we combine; we split the same data key again and sops combines."""
     pairs = [AgeKey.generate() for _ in range(groups)]
     listed = "".join(f"      - age: [{pair.recipient}]\n" for pair in pairs)
     config = f"creation_rules:\n  - shamir_threshold: {threshold}\n    key_groups:\n{listed}"

@@ -169,7 +169,7 @@ def test_a_new_entry_has_the_members_of_sops(recipients: list[AgeKey], pgp_home:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_nobody_to_encrypt_for(count: int, recipients: list[AgeKey]) -> None:
+def test_no_recipient_to_encrypt_for(count: int, recipients: list[AgeKey]) -> None:
     with pytest.raises(ConfigError):
         wrap_for(DATA_KEY, [recipients[:1], []] if count else [], None, holds(), NOW)
 
@@ -207,9 +207,7 @@ def test_every_key_that_cannot_be_wrapped_for_is_named(recipients: list[AgeKey],
 
 def test_one_key(pairs: list[Pair], recipients: list[AgeKey]) -> None:
     wrapped = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
-    with pytest.raises(
-        KeyAccessError, match="you have no key on this machine, so you cannot open this file"
-    ):
+    with pytest.raises(KeyAccessError, match="you have no key on this machine, so you cannot open this file"):
         open_data_key(wrapped, 0, holds())
 
 

@@ -45,17 +45,17 @@ def parts(groups: list[list[WrappedKey]]) -> list[bytes]:
     ("groups", "said"),
     [([], "no master key was named"), ([[]], "a key group is empty"), ([[A], []], "a key group is empty")],
 )
-def test_nobody(groups: Groups, said: str) -> None:
+def test_without_recipients(groups: Groups, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         wrapped(groups)
 
 
-def test_a_new_data_key_for_nobody() -> None:
+def test_a_new_data_key_without_recipients() -> None:
     with pytest.raises(EmptyGroupError, match="no master key was named"):
         again([], 0, [])
 
 
-def test_a_threshold_that_nobody_writes_is_not_kept() -> None:
+def test_a_threshold_that_no_rule_has_is_not_kept() -> None:
     """One group of two would be enough; the shares are new, and the file says 2."""
     held = wrapped([[A], [B]])
     groups, threshold = again(held, 1, [[A], [B]], 2)

@@ -63,17 +63,17 @@ class TestBinary(SopsFormatContract):
         assert api.encrypt(text, format="binary", twin=theirs, credentials=creds) == theirs
 
     def test_it_is_always_encrypted(self, age_key: AgeKey, sops: Sops) -> None:
-        told: list[str] = []
+        notices: list[str] = []
         ours = api.encrypt(
             SECRET,
             rule(age_key, selection=Selection("encrypted_suffix", "_x", True)),
             format="binary",
             credentials=credentials(age_key),
-            notify=told.append,
+            notify=notices.append,
         )
         assert SECRET not in ours
         assert '"data": "ENC[' in ours  # what clients look for
-        assert "encrypted_suffix" in told[0]
+        assert "encrypted_suffix" in notices[0]
         assert sops.decrypt(ours, "binary") == SECRET
 
     @pytest.mark.parametrize("deep", ["[" * 300 + "]" * 300, "[" + "0," * 200_000 + "0]", "1" * 5000])

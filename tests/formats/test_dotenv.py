@@ -1,4 +1,4 @@
-"""dotenv: sops's dialect and quotes, what is kept and what is told, and both ways with the real sops."""
+"""dotenv: sops's dialect and quotes, what is kept and what is reported, and both ways with the real sops."""
 
 from __future__ import annotations
 
@@ -240,14 +240,14 @@ CAVEATS = [
 
 
 @pytest.mark.parametrize(("text", "words"), CAVEATS)
-def test_what_is_told(text: str, words: list[str]) -> None:
-    told: list[str] = []
-    ours = api.encrypt(text, rule(KEY), format="dotenv", credentials=CREDENTIALS, notify=told.append)
-    assert len(told) == len(words)
-    assert all(line.startswith(start) for line, start in zip(told, words, strict=True))
-    told.clear()
-    api.encrypt(text + "\nNEW=1", twin=ours, format="dotenv", credentials=CREDENTIALS, notify=told.append)
-    assert told == []
+def test_what_is_reported(text: str, words: list[str]) -> None:
+    notices: list[str] = []
+    ours = api.encrypt(text, rule(KEY), format="dotenv", credentials=CREDENTIALS, notify=notices.append)
+    assert len(notices) == len(words)
+    assert all(line.startswith(start) for line, start in zip(notices, words, strict=True))
+    notices.clear()
+    api.encrypt(text + "\nNEW=1", twin=ours, format="dotenv", credentials=CREDENTIALS, notify=notices.append)
+    assert notices == []
 
 
 def test_what_sops_set_is_never_bent(sops: Sops) -> None:
@@ -364,7 +364,7 @@ def test_a_stale_record_brings_nothing_back() -> None:
     assert api.decrypt(stale, format="dotenv", credentials=CREDENTIALS) == "# new\nA=1\n  # b\nB=2\n"
 
 
-def test_a13_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -> None:
+def test_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -> None:
     text = b"A=caf\xe9\n#c\xe9\nB\xff=x\nC_unencrypted=\xe9\n"
     flags = ["--input-type", "dotenv", "--output-type", "dotenv"]
     theirs = sops.run("encrypt", *flags, "--age", age_key.recipient, "/dev/stdin", input=text).stdout
@@ -378,7 +378,7 @@ def test_a13_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -
         fileio.decode(text)
 
 
-def test_h12_line_breaks_stay_without_the_other_spellings(age_key: AgeKey) -> None:
+def test_line_breaks_stay_without_the_other_spellings(age_key: AgeKey) -> None:
     """As sops, encconf spells values as sops does; the layout of the file is the file's own."""
     creds = credentials(age_key)
     for text in ("A=1\r\nB=2\r\n", "# c\r\n\r\nA=1\r\n  # d\r\nB=2\r\n"):

@@ -151,7 +151,7 @@ def test_words(type: str, data: bytes, text: str) -> None:
     assert flat.word(type, data) == text
 
 
-def test_a13_bytes_that_are_no_text() -> None:
+def test_bytes_that_are_no_text() -> None:
     leaf = Leaf(Scope(), "a", 0, 0, "", "str", b"\xff")
     assert flat.word("str", b"\xff") == "\udcff"
     assert flat.spelled(leaf, "dotenv") == b"\xff"

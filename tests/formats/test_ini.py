@@ -1,4 +1,4 @@
-"""INI: what go-ini and configparser make of it, what is kept and told, and both ways with the real sops."""
+"""INI: what go-ini and configparser make of it, what is kept and reported, and both ways with sops."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def loaded(text: str) -> dict[str, Any]:
     return {name: section for name, section in format.load_plain(text)[0].items() if section}
 
 
-# --- configparser ----------------------------------------------------------------------------------
+# --- configparser --------------------------------------------------------------------------------
 
 
-# --- what is kept ----------------------------------------------------------------------------------
+# --- what is kept --------------------------------------------------------------------------------
 
 KEPT = {
     "blank lines": "\n\n[a]\n\nx = 1\n\n\n[b]\n\n",
@@ -99,7 +99,7 @@ def test_only_what_changed(sops: Sops) -> None:
     sops.with_environ(KEY.environ()).decrypt(new, "ini")
 
 
-# --- comments --------------------------------------------------------------------------------------
+# --- comments ------------------------------------------------------------------------------------
 
 
 def test_comments_reach_sops(sops: Sops) -> None:
@@ -154,7 +154,7 @@ def test_comment_rules(kind: str, sops: Sops) -> None:
         api.encrypt(apart, rule(KEY, selection=selection), format="ini", credentials=CREDENTIALS)
 
 
-def test_a4_comments_of_one_key_need_no_rule(age_key: AgeKey) -> None:
+def test_comments_of_one_key_need_no_rule(age_key: AgeKey) -> None:
     """A comment above a key and one behind its value are encrypted under any rule but one about comments."""
     creds = credentials(age_key)
     text = "# a\n\n; b\n[s]\n; above\nk = v ; behind\nj = w\n"
@@ -165,7 +165,7 @@ def test_a4_comments_of_one_key_need_no_rule(age_key: AgeKey) -> None:
         assert api.decrypt(again, format="ini", credentials=creds) == text.replace("w", "x")
 
 
-# --- what is told, what is refused -----------------------------------------------------------------
+# --- what is reported, what is refused -----------------------------------------------------------
 
 CAVEATS = [
     ("[a]\nx = 1\ny = a#b\n; c\nz = C:\\new\n", []),
@@ -178,14 +178,14 @@ CAVEATS = [
 
 
 @pytest.mark.parametrize(("text", "words"), CAVEATS)
-def test_what_is_told(text: str, words: list[str]) -> None:
-    told: list[str] = []
-    ours = api.encrypt(text, rule(KEY), format="ini", credentials=CREDENTIALS, notify=told.append)
-    assert len(told) == len(words)
-    assert all(line.startswith(start) for line, start in zip(told, words, strict=True))
-    told.clear()
-    api.encrypt(text + "new = 1\n", twin=ours, format="ini", credentials=CREDENTIALS, notify=told.append)
-    assert told == []
+def test_what_is_reported(text: str, words: list[str]) -> None:
+    notices: list[str] = []
+    ours = api.encrypt(text, rule(KEY), format="ini", credentials=CREDENTIALS, notify=notices.append)
+    assert len(notices) == len(words)
+    assert all(line.startswith(start) for line, start in zip(notices, words, strict=True))
+    notices.clear()
+    api.encrypt(text + "new = 1\n", twin=ours, format="ini", credentials=CREDENTIALS, notify=notices.append)
+    assert notices == []
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ COMMENTS = [
 
 
 @pytest.mark.parametrize("text", COMMENTS)
-def test_a4_sops_keeps_every_comment(text: str, age_key: AgeKey, sops: Sops) -> None:
+def test_sops_keeps_every_comment(text: str, age_key: AgeKey, sops: Sops) -> None:
     """All comments of a section or key are one ciphertext, of which sops prints every line."""
     creds = credentials(age_key)
     ours = api.encrypt(text, rule(age_key), format="ini", credentials=creds)
@@ -263,7 +263,7 @@ def _comments(text: str) -> list[str]:
     return [words for comment in found if (words := comment.strip(" #"))]
 
 
-def test_a4_one_changed_comment_changes_one_ciphertext(age_key: AgeKey) -> None:
+def test_one_changed_comment_changes_one_ciphertext(age_key: AgeKey) -> None:
     creds = credentials(age_key)
     text = COMMENTS[2]
     ours = api.encrypt(text, rule(age_key), format="ini", credentials=creds)
@@ -275,7 +275,7 @@ def test_a4_one_changed_comment_changes_one_ciphertext(age_key: AgeKey) -> None:
 
 
 @pytest.mark.parametrize("value", ["a;b", " padded ", "it's", '"quoted"', "a # b", "two\nlines", "a`b"])
-def test_a12_values_of_sops_gain_no_quotes(value: str, age_key: AgeKey, sops: Sops) -> None:
+def test_values_of_sops_gain_no_quotes(value: str, age_key: AgeKey, sops: Sops) -> None:
     """The first change to a file that sops wrote changes one line, its MAC and its date."""
     creds = credentials(age_key)
     tree = {"s": {"k": value, "other": "x"}}
@@ -288,7 +288,7 @@ def test_a12_values_of_sops_gain_no_quotes(value: str, age_key: AgeKey, sops: So
     assert api.loads(ours, format="ini", credentials=creds) == {"s": {"k": value, "other": "y"}}
 
 
-def test_a13_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -> None:
+def test_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -> None:
     text = b"[s\xe9]\n; c\xe9\nA = caf\xe9 x\nB_unencrypted = \xff\n"
     flags = ["--input-type", "ini", "--output-type", "ini"]
     theirs = sops.run("encrypt", *flags, "--age", age_key.recipient, "/dev/stdin", input=text).stdout
@@ -300,7 +300,7 @@ def test_a13_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -
         changes.change(read, "ini", (("s", "A"), "y"), credentials=creds)
 
 
-def test_h12_blank_lines_stay_without_the_other_spellings(age_key: AgeKey) -> None:
+def test_blank_lines_stay_without_the_other_spellings(age_key: AgeKey) -> None:
     text = COMMENTS[1]
     creds = credentials(age_key)
     ours = api.encrypt(text, rule(age_key), format="ini", credentials=creds)

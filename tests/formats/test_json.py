@@ -572,7 +572,7 @@ def sealed(text: str, age_key: AgeKey) -> str:
     return api.encrypt(text, rule(age_key), format="json", credentials=credentials(age_key))
 
 
-def test_h7_numbers_keep_spelling_and_type(age_key: AgeKey) -> None:
+def test_numbers_keep_spelling_and_type(age_key: AgeKey) -> None:
     creds = credentials(age_key)
     ours = sealed(NUMBERS, age_key)
     assert api.decrypt(ours, format="json", credentials=creds) == NUMBERS
@@ -581,7 +581,7 @@ def test_h7_numbers_keep_spelling_and_type(age_key: AgeKey) -> None:
     assert repr(json.loads(canonical)) == repr(json.loads(NUMBERS))
 
 
-def test_h7_no_version_means_that_types_count(age_key: AgeKey) -> None:
+def test_no_version_means_that_types_count(age_key: AgeKey) -> None:
     """A file of rops has no version."""
     ours = sealed(NUMBERS, age_key)
     rops = re.sub(r',\s*"version": "[^"]*"|"version": "[^"]*",\s*', "", ours)
@@ -589,7 +589,7 @@ def test_h7_no_version_means_that_types_count(age_key: AgeKey) -> None:
     assert repr(api.loads(rops, format="json", credentials=credentials(age_key))) == repr(json.loads(NUMBERS))
 
 
-def test_h7_integers_that_older_sops_stored_as_floats(age_key: AgeKey, sops: Sops) -> None:
+def test_integers_that_older_sops_stored_as_floats(age_key: AgeKey, sops: Sops) -> None:
     """They stay integers, and become int when the file gets this version's block."""
     creds = credentials(age_key)
     data = '{"p": 8080, "l": [7, 1.5]}'
@@ -627,7 +627,7 @@ def _as_stored_before(data: str, age_key: AgeKey, creds: Credentials) -> str:
     return splice(data, edits + format.attach(document, format.render_block(block)))
 
 
-def test_a13_duplicate_keys_in_a_file_of_sops(age_key: AgeKey, sops: Sops) -> None:
+def test_duplicate_keys_in_a_file_of_sops(age_key: AgeKey, sops: Sops) -> None:
     """It is decrypted as sops does; the last value counts; nothing is written over it."""
     creds = credentials(age_key)
     theirs = sops.encrypt('{"a": "1", "b": {"x": 1}, "a": "2", "b": {"y": 2}}', "json", age=age_key.recipient)
@@ -639,7 +639,7 @@ def test_a13_duplicate_keys_in_a_file_of_sops(age_key: AgeKey, sops: Sops) -> No
         api.inspect(theirs.replace('"sops"', '"sops": {}, "sops"'), format="json")
 
 
-def test_a13_bytes_that_are_not_utf_8_come_out_as_from_sops(age_key: AgeKey, sops: Sops) -> None:
+def test_bytes_that_are_not_utf_8_come_out_as_from_sops(age_key: AgeKey, sops: Sops) -> None:
     text = b"A=caf\xe9\nB=\xe2\x80x\n"
     theirs = sops.encrypt(text, "dotenv", "--output-type", "json", age=age_key.recipient)
     ours = api.decrypt(theirs, format="json", credentials=credentials(age_key))

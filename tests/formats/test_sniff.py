@@ -59,7 +59,7 @@ NAMES = (
         ("", "binary"),
     ],
 )
-def test_i1_h10_the_inner_name_decides_the_format_to_write(name: str, format: str) -> None:
+def test_h10_the_inner_name_decides_the_format_to_write(name: str, format: str) -> None:
     assert formats.of_path(name) == format
 
 
@@ -73,7 +73,7 @@ def test_by_the_name_as_sops(name: str) -> None:
 
 @pytest.mark.parametrize("format", SEALED)
 @pytest.mark.parametrize("name", NAMES)
-def test_d1_i1_any_name(name: str, format: str) -> None:
+def test_i1_any_name(name: str, format: str) -> None:
     text = SEALED[format]
     found = sniff.find(text, name)
     if format in ("json", "binary") and name.lower().endswith((".yaml", ".yml", ".yaml.enc", ".yaml.sops")):
@@ -152,7 +152,7 @@ def test_one_member_that_only_sops_writes_is_enough(format: str, member: str) ->
 
 
 @pytest.mark.parametrize("format", ["yaml", "dotenv", "ini", "toml"])
-def test_d9_conflict_markers_hide_no_file(format: str) -> None:
+def test_conflict_markers_hide_no_file(format: str) -> None:
     text = SEALED[format]
     assert sniff.find(f"<<<<<<< HEAD\n{text}||||||| base\n=======\n{text}>>>>>>> other", "secrets") == format
 
@@ -186,7 +186,7 @@ def test_a_block_whose_place_is_not_plain() -> None:
     assert formats.get("yaml").from_entry(b"sops:\n  a: 1\nsops:\n  b: 1\n") is None
 
 
-def test_i9_utf16() -> None:
+def test_a_text_in_utf16_is_recognized() -> None:
     for encoding in ("utf-16", "utf-16-be"):
         mark = b"" if encoding == "utf-16" else b"\xfe\xff"
         assert sniff.find(mark + SEALED["yaml"].encode(encoding), "secrets") == "yaml"
@@ -256,7 +256,7 @@ def test_a_glance_leaves_nothing_open(tmp_path: Path) -> None:
     assert next_number() == before
 
 
-def test_b7_a_glance_at_a_pipe_does_not_wait(tmp_path: Path) -> None:
+def test_a_glance_at_a_pipe_does_not_wait(tmp_path: Path) -> None:
     pipe = str(tmp_path / "pipe")
     os.mkfifo(pipe)
     found: list[bool] = []
@@ -291,7 +291,7 @@ VERBS = ((".env.sops", "dotenv"), ("values.yaml.enc", "yaml"), ("prod.ini.enc", 
 
 
 @pytest.mark.parametrize(("name", "format"), VERBS)
-def test_d1_i1_every_verb(here: Path, name: str, format: str) -> None:
+def test_i1_every_verb(here: Path, name: str, format: str) -> None:
     value = "s.a" if format == "ini" else "a"
     (here / name).write_text(SEALED[format])
     assert called("decrypt", name) == PLAIN[format]
@@ -316,7 +316,7 @@ def test_d1_i1_every_verb(here: Path, name: str, format: str) -> None:
     assert loaded == ({"s": {"a": "new"}} if format == "ini" else {"a": "new"})
 
 
-def test_i1_what_was_written_is_read_again(here: Path) -> None:
+def test_what_was_written_is_read_again(here: Path) -> None:
     (here / ".env").write_text("A=1\nB=x y\n")
     called("encrypt", "-o", ".env.sops", ".env")
     assert "sops_mac=" in (here / ".env.sops").read_text()
@@ -327,7 +327,7 @@ def test_i1_what_was_written_is_read_again(here: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text"), [("a.toml", 'a = "b"\n'), (".env.sops", "a=b\n"), (".env.prod", "a=b\n")]
 )
-def test_a11_binary_json_of_sops_by_another_name(here: Path, sops: Sops, name: str, text: str) -> None:
+def test_binary_json_of_sops_by_another_name(here: Path, sops: Sops, name: str, text: str) -> None:
     enc = sops.encrypt(text, "binary", age=ALICE.recipient)
     (here / name).write_text(enc)
     assert called("decrypt", name) == text
@@ -338,7 +338,7 @@ def test_a11_binary_json_of_sops_by_another_name(here: Path, sops: Sops, name: s
     assert encconf.load_configs([name], resolve=True) == [{"a": "b"}]
 
 
-def test_i1_load_config_of_what_is_no_text_of_a_format(here: Path) -> None:
+def test_load_config_of_what_is_no_text_of_a_format(here: Path) -> None:
     Path("x.bin").write_text(SEALED["binary"])
     with pytest.raises(encconf.EncconfError, match="bytes, not values"):
         encconf.load_config("x.bin")
@@ -369,7 +369,7 @@ def test_a_name_by_which_a_file_is_read_otherwise(here: Path) -> None:
     assert called("decrypt", "--input-type", "binary", "b.json") == "x"
 
 
-def test_i9_utf16_yaml(here: Path, sops: Sops) -> None:
+def test_utf16_yaml(here: Path, sops: Sops) -> None:
     enc = sops.encrypt("a: ü\n", "yaml", age=ALICE.recipient)
     for name in ("x.enc.yaml", "secrets"):
         (here / name).write_bytes(enc.encode("utf-16"))
@@ -387,7 +387,7 @@ def test_i9_utf16_yaml(here: Path, sops: Sops) -> None:
 @pytest.mark.parametrize(
     "command", [("edit",), ("decrypt",), ("set", "a", "b"), ("rotate",), ("updatekeys", "-y")]
 )
-def test_d9_conflict_markers_are_named(here: Path, name: str, command: tuple[str, ...]) -> None:
+def test_conflict_markers_are_named(here: Path, name: str, command: tuple[str, ...]) -> None:
     format = formats.of_path(name)
     text = SEALED["yaml" if format == "binary" else format]
     (here / name).write_text(f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> other\n")

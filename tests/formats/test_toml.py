@@ -240,7 +240,7 @@ def test_values_that_releases_of_rops_read_differently_are_respelled() -> None:
 
 
 def without_rule(text: str) -> str:
-    """A text as rops encrypts it when it is not told which values to leave alone."""
+    """A text as rops encrypts it when no option says which values to leave alone."""
     encrypted = encrypt(text, selection=Selection("unencrypted_suffix", "\n"))
     return with_members(encrypted, "toml", {"unencrypted_suffix": None, "version": None})
 
@@ -337,7 +337,7 @@ def test_a_changed_file_is_noticed() -> None:
             decrypt(encrypted.replace(old, new))
 
 
-def test_the_format_is_told_by_the_name(tmp_path: Path) -> None:
+def test_the_name_decides_the_format(tmp_path: Path) -> None:
     assert formats.of_path("a/b.toml") == "toml"
     assert formats.get("toml") is format
     file = tmp_path / "secrets.toml"
@@ -535,17 +535,17 @@ def test_mise_minds_the_order_that_we_mind(opened_by_mise: Mise) -> None:
 
 
 @pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\xa0", "\ufeff"])
-def test_a6_other_separators_in_comments(sign: str, age_key: AgeKey) -> None:
+def test_other_separators_in_comments(sign: str, age_key: AgeKey) -> None:
     """They end no line in TOML."""
     text = f"# a{sign}b\nx = 1 # {sign}\n"
     creds = credentials(age_key)
     ours = api.encrypt(text, rule(age_key), format="toml", credentials=creds)
-    told: list[str] = []
-    assert api.decrypt(ours, format="toml", credentials=creds, notify=told.append) == text
-    assert not told
+    notices: list[str] = []
+    assert api.decrypt(ours, format="toml", credentials=creds, notify=notices.append) == text
+    assert not notices
 
 
-def test_h9_each_text_is_read_once(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_text_is_read_once(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch) -> None:
     """tomllib reads of what is encrypted the ``sops`` table alone, and what is plain only if need be."""
     creds = credentials(age_key)
     text = "# c\nx = '1'\n[t]\ny = 'a'\n"

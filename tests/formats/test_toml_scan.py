@@ -202,7 +202,7 @@ def _array(word: str, count: int) -> str:
 
 
 @pytest.mark.parametrize("word", ['"v"', "'''v'''", '"""v"""'])
-def test_b11_time_grows_with_the_size(word: str, age_key: AgeKey) -> None:
+def test_time_grows_with_the_size(word: str, age_key: AgeKey) -> None:
     """A long first line made the time quadratic."""
     creds = credentials(age_key)
 

@@ -68,7 +68,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("text", ACCEPTED)
-def test_a8_valid_yaml_is_taken_as_sops_takes_it(text: str, sops: Sops, age_key: AgeKey) -> None:
+def test_valid_yaml_is_taken_as_sops_takes_it(text: str, sops: Sops, age_key: AgeKey) -> None:
     creds = credentials(age_key)
     theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
     meant = json.loads(sops.decrypt(theirs, "yaml", "--output-type", "json"))
@@ -80,14 +80,14 @@ def test_a8_valid_yaml_is_taken_as_sops_takes_it(text: str, sops: Sops, age_key:
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_a9_what_sops_could_not_open_is_refused(text: str, sops: Sops, age_key: AgeKey) -> None:
+def test_what_sops_could_not_open_is_refused(text: str, sops: Sops, age_key: AgeKey) -> None:
     with pytest.raises(SopsError):
         sops.encrypt(text, "yaml", age=age_key.recipient)
     with pytest.raises(EncconfError):
         api.encrypt(text, rule(age_key), credentials=credentials(age_key))
 
 
-def test_a9_a_key_that_is_not_text(sops: Sops, age_key: AgeKey) -> None:
+def test_a_key_that_is_not_text(sops: Sops, age_key: AgeKey) -> None:
     """sops takes it; neither could open what the other made."""
     text = '!!binary "/w==": x\n'
     theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
@@ -97,7 +97,7 @@ def test_a9_a_key_that_is_not_text(sops: Sops, age_key: AgeKey) -> None:
         api.decrypt(theirs, credentials=credentials(age_key))
 
 
-def test_a9_what_sops_locked_itself_out_of_opens(sops: Sops, age_key: AgeKey) -> None:
+def test_what_sops_locked_itself_out_of_opens(sops: Sops, age_key: AgeKey) -> None:
     """sops takes the quotes off, and refuses what it wrote."""
     theirs = sops.encrypt('"<<": baz\n', "yaml", age=age_key.recipient)
     with pytest.raises(SopsError):
@@ -108,7 +108,7 @@ def test_a9_what_sops_locked_itself_out_of_opens(sops: Sops, age_key: AgeKey) ->
     assert api.decrypt(ours, credentials=creds) == '"<<": baz\n'
 
 
-def test_a9_says_where() -> None:
+def test_the_error_says_where() -> None:
     for text, place in [
         ("foo: bar\n<<: baz\n", (2, 5)),
         ("a: {b: {<<: [x: 1, z]}}\n", (1, 20)),
@@ -118,7 +118,7 @@ def test_a9_says_where() -> None:
         assert (caught.value.line, caught.value.column) == place
 
 
-def test_a10_in_an_encrypted_file(age_key: AgeKey) -> None:
+def test_in_an_encrypted_file(age_key: AgeKey) -> None:
     creds = credentials(age_key)
     sealed = api.encrypt("a: {n}\nb: 1\n", rule(age_key), credentials=creds)
     changed = changes.change(sealed, "yaml", (("b",), 2), credentials=creds)

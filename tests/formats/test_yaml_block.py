@@ -120,7 +120,7 @@ def test_an_alias_and_its_anchor_on_both_sides_of_the_block() -> None:
         ('{\n\t"sops": {"mac": "x"}\n}\n', "{\n\t\n}\n"),
     ],
 )
-def test_a3_a_block_in_braces_goes_with_its_comma_and_line(text: str, left: str) -> None:
+def test_a_block_in_braces_goes_with_its_comma_and_line(text: str, left: str) -> None:
     document = yaml.scan(text)
     assert splice(text, yaml.detach(document)) == left
     assert yaml.scan(left).outline == document.outline

@@ -1,4 +1,4 @@
-"""Comments: where go-yaml puts them, told by examples, and by what the real sops does with random texts.
+"""Comments: where go-yaml puts them, shown by examples, and by what the real sops does with random texts.
 
 sops authenticates a comment with its container's keys, so its own ciphertexts tell the
 container; and the comment regexes of its command line tell which item a comment precedes.

@@ -290,7 +290,7 @@ def test_random_texts(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_c6_random_streams(seed: int) -> None:
+def test_random_streams(seed: int) -> None:
     """Several documents in a text."""
     writer = Writer(seed)
     counts: Counter[bool] = Counter()
@@ -306,7 +306,7 @@ def test_c6_random_streams(seed: int) -> None:
 
 
 @pytest.mark.parametrize("comments", [False, True])
-def test_c6_streams_are_read_by_lines(comments: bool) -> None:
+def test_streams_are_read_by_lines(comments: bool) -> None:
     one = "# of the first\n---\na: |+\n  x\n\nl:\n  - b # c\n" if not comments else "---\n# c\na: b # d\n"
     for text in (one + "---\nb: c\n---\n# c\nd:\n", one + "sops:\n  a: b\n---\nb: c\nsops:\n  a: b\n"):
         assert check(text, comments)

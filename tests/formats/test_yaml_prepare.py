@@ -113,7 +113,7 @@ def test_comments_that_move(text: str, moved: str | None) -> None:
         "a: b\n---\nl:\n  # zone\n  - cron: a # weekdays\n",
     ],
 )
-def test_a5_sops_keeps_both_comments(text: str, sops: Sops, age_key: AgeKey) -> None:
+def test_sops_keeps_both_comments(text: str, sops: Sops, age_key: AgeKey) -> None:
     """One above a list, and one at the first entry of its first item; sops loses one of its own files'."""
     creds = credentials(age_key)
     sealed = api.encrypt(text, rule(age_key), credentials=creds)
@@ -130,7 +130,7 @@ def test_a5_sops_keeps_both_comments(text: str, sops: Sops, age_key: AgeKey) -> 
     assert len({*sealed.splitlines()} - {*again.splitlines()}) <= 4, "the MAC, its date and the record"
 
 
-def test_a5_a_rule_by_comments_takes_them_where_they_are(age_key: AgeKey) -> None:
+def test_a_rule_by_comments_takes_them_where_they_are(age_key: AgeKey) -> None:
     text = "l:\n  # zone\n  - cron: a # secret\n    b: c\n"
     by = Selection("encrypted_comment_regex", "secret")
     creds = credentials(age_key)

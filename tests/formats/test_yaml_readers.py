@@ -44,7 +44,7 @@ def document(values: list[str]) -> str:
 @given(st.lists(strings(), min_size=1, max_size=8), st.sampled_from(["", "\n", "# c\n", "        # c\n"]))
 @example(["a\n\n", "b\n\n"], "\n")
 @settings(max_examples=250)
-def test_a2_decrypted_strings_mean_the_same_to_every_reader(values: list[str], between: str) -> None:
+def test_decrypted_strings_mean_the_same_to_every_reader(values: list[str], between: str) -> None:
     """In a file that has no layout record, as sops writes it, with something between its lines."""
     sealed = as_sops(api.encrypt(document(values), rule(KEY), credentials=credentials(KEY)))
     assert sealed.count(": ENC[") > sum(map(bool, values))
@@ -56,7 +56,7 @@ def test_a2_decrypted_strings_mean_the_same_to_every_reader(values: list[str], b
 
 @given(st.lists(strings(), min_size=1, max_size=3))
 @settings(max_examples=150)
-def test_a2_set_strings_mean_the_same_to_every_reader(values: list[str]) -> None:
+def test_set_strings_mean_the_same_to_every_reader(values: list[str]) -> None:
     text = "base: x\nflow: {a: x}\n"
     for at, value in enumerate(values):
         text = changes.put(text, (f"k{at}",), value, format="yaml")
@@ -70,12 +70,12 @@ def test_a2_set_strings_mean_the_same_to_every_reader(values: list[str]) -> None
     st.dictionaries(strings().filter(lambda key: key != "sops" and len(key) < 100), st.just("v"), min_size=1)
 )
 @settings(max_examples=150)
-def test_a2_keys_mean_the_same_to_every_reader(mapping: dict[str, str]) -> None:
+def test_keys_mean_the_same_to_every_reader(mapping: dict[str, str]) -> None:
     text = changes.put("a: {b: x}\n", ("a",), mapping, format="yaml")
     agree(text, {"a": mapping})
 
 
-def test_a2_strings_that_sops_wrote(sops: Sops, age_key: AgeKey) -> None:
+def test_strings_that_sops_wrote(sops: Sops, age_key: AgeKey) -> None:
     """Each word goes through the real sops: its decrypted text and ours are read as the same strings."""
     theirs = sops.encrypt(document(WORDS), "yaml", age=age_key.recipient)
     meant = {f"k{at}": value for at, value in enumerate(WORDS)}
@@ -87,7 +87,7 @@ def test_a2_strings_that_sops_wrote(sops: Sops, age_key: AgeKey) -> None:
 
 
 @pytest.mark.parametrize("word", ["22:22", "1:30:45.5", "2001-99-99", "1,000", "0x_", "yes", "tRue", ":x"])
-def test_a2_as_it_was_written(word: str) -> None:
+def test_as_it_was_written(word: str) -> None:
     """What somebody wrote without quotes comes back so, though sops reads it as a string."""
     text = f"a: {word}\nb: '{word}'\nc: \"{word}\"\n"
     assert yaml.scan(text).leaves[0].type == "str"
@@ -115,7 +115,7 @@ BLOCKS = [
 
 
 @pytest.mark.parametrize("text", BLOCKS)
-def test_a1_block_scalar_value_has_no_newline(text: str, sops: Sops, age_key: AgeKey) -> None:
+def test_block_scalar_value_has_no_newline(text: str, sops: Sops, age_key: AgeKey) -> None:
     """The value of an encrypted block scalar is the ciphertext and nothing else, to every reader."""
     creds = credentials(age_key)
     sealed = api.encrypt(text, rule(age_key), credentials=creds)
@@ -132,7 +132,7 @@ def test_a1_block_scalar_value_has_no_newline(text: str, sops: Sops, age_key: Ag
     assert sops.decrypt(sealed, "yaml")
 
 
-def test_a1_rotate_and_a_first_change_write_it_so(age_key: AgeKey) -> None:
+def test_rotate_and_a_first_change_write_it_so(age_key: AgeKey) -> None:
     """Values that end with a line break, as earlier versions wrote them, open; the first write takes it."""
     creds = credentials(age_key)
     text = "k: |\n    a\n    b\nz: x\n"
@@ -147,7 +147,7 @@ def test_a1_rotate_and_a_first_change_write_it_so(age_key: AgeKey) -> None:
 
 @pytest.mark.parametrize("value", ["a\n\n", "a\n\n\n", "a\nb", "a\n", "\n", "\n\n"])
 @pytest.mark.parametrize("tail", ["\n", "\n\n", "  \n", "            \n", "# c\n", "            # c\n"])
-def test_h3_a_blank_line_after_a_block_scalar(value: str, tail: str, sops: Sops, age_key: AgeKey) -> None:
+def test_a_blank_line_after_a_block_scalar(value: str, tail: str, sops: Sops, age_key: AgeKey) -> None:
     """Blank lines and comments below an encrypted value, or below the block, stay out of the value."""
     creds = credentials(age_key)
     sealed = sops.encrypt(json.dumps({"a": value}), "yaml", age=age_key.recipient)
@@ -171,7 +171,7 @@ def test_h3_a_blank_line_after_a_block_scalar(value: str, tail: str, sops: Sops,
         (b"5", "5.0"), (b"007.5", "7.5"),
     ],
 )  # fmt: skip
-def test_h2_floats_of_any_writer(data: bytes, word: str) -> None:
+def test_floats_of_any_writer(data: bytes, word: str) -> None:
     """Infinity as rops writes it, and whatever else Go's ParseFloat reads."""
     text = 'a: "x"\n'
     sealed = api.encrypt(text, rule(KEY), credentials=credentials(KEY))
@@ -181,16 +181,14 @@ def test_h2_floats_of_any_writer(data: bytes, word: str) -> None:
     document.leaves[0].data = data
     hashed = digest(document.leaves, bytearray(1), False).encode()
     mac = cipher.Encryptor(opened.data_key)("str", hashed, opened.metadata.lastmodified.encode())
-    changed = sealed.replace(str(opened.metadata.mac), mac).replace(
-        f'"{opened.values[0].sealed}"', theirs
-    )
+    changed = sealed.replace(str(opened.metadata.mac), mac).replace(f'"{opened.values[0].sealed}"', theirs)
     assert api.decrypt(changed, credentials=credentials(KEY)) == f"a: {word}\n"
     value = api.loads(changed, credentials=credentials(KEY))["a"]
     assert isinstance(value, float)
     assert repr(value) == repr(formats.get("yaml").load_plain(f"a: {word}\n")[0]["a"])
 
 
-def test_b11_a_folded_scalar_takes_time_that_grows_with_it() -> None:
+def test_a_folded_scalar_takes_time_that_grows_with_it() -> None:
     def seconds(paragraphs: int) -> float:
         text = "a: >\n" + "".join(f"  paragraph {number}\n\n" for number in range(paragraphs)) + "b: x\n"
         sealed = api.encrypt(text, rule(KEY), credentials=credentials(KEY))

@@ -130,11 +130,11 @@ ODD = "a: {n}\nb: 1\n? c\n? d\n: e\nl: [x: y, {m}]\n"
         (("z",), 1, ODD + "z: 1\n"),
     ],
 )
-def test_a10_set_beside_an_odd_layout(path: tuple[str | int, ...], value: object, after: str) -> None:
+def test_set_beside_an_odd_layout(path: tuple[str | int, ...], value: object, after: str) -> None:
     assert changes.put(ODD, path, value, format="yaml") == after  # type: ignore[arg-type]
 
 
-def test_a10_unset_beside_an_odd_layout() -> None:
+def test_unset_beside_an_odd_layout() -> None:
     assert changes.drop(ODD, ("a", "n"), format="yaml") == ODD.replace("{n}", "{}")
     assert changes.drop(ODD, ("b",), format="yaml") == ODD.replace("b: 1\n", "")
 

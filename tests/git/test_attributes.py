@@ -1,4 +1,4 @@
-"""Which files git is told about, from the rules of ``.sops.yaml``."""
+"""Which files get git's drivers, by the rules of ``.sops.yaml``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from encconf.git import attributes
 
 
 class TestFilesOfOtherNames:
-    """What is encrypted here gets the drivers, whatever it is called (D2)."""
+    """What is encrypted here gets the drivers, whatever it is called."""
 
-    def test_d2_what_is_encrypted_and_what_the_rules_will_encrypt(self, repository: Project) -> None:
+    def test_what_is_encrypted_and_what_the_rules_will_encrypt(self, repository: Project) -> None:
         text = repository.read("secrets.enc.yaml")
         for name in ("a.sops.yaml", ".env.sops", "deep/odd name", "many/a.yml", "many/b.yml", "many/c.yml"):
             repository.path(name).parent.mkdir(exist_ok=True)
@@ -33,7 +33,7 @@ class TestFilesOfOtherNames:
         assert "line by line" not in repository.run("doctor", "sops").err
         assert repository.run("git", "install").err == "encconf: git is set up already\n"
 
-    def test_d2_another_driver_stays(self, repository: Project) -> None:
+    def test_another_driver_stays(self, repository: Project) -> None:
         repository.write("a.sops.json", repository.read("secrets.enc.yaml"))
         repository.write(".gitattributes", "*.sops.json diff=mine merge=mine\n")
         repository.git("add", "-A")
@@ -57,5 +57,5 @@ class TestFilesOfOtherNames:
             (r"(a|b)" * 30 + "$", []),
         ],
     )
-    def test_d2_a_regex_that_is_a_plain_path(self, regex: str, patterns: list[str]) -> None:
+    def test_a_regex_that_is_a_plain_path(self, regex: str, patterns: list[str]) -> None:
         assert attributes.globs(regex) == patterns

@@ -96,7 +96,7 @@ ONLY_A = Rule(A.groups, selection=Selection("encrypted_regex", "^a$"))
     [
         (A, A, None),  # nothing changes: no rule is needed
         (A, AB, None),  # one goes
-        (AB, A, AB),  # one joins whom our rule names
+        (AB, A, AB),  # a recipient that our rule names is added
         (AB, A, ABC),
         (A_B, AB, AB),  # it takes two where one was enough
         (AB, A_B, AB),  # our rule says that one is enough
@@ -105,7 +105,7 @@ ONLY_A = Rule(A.groups, selection=Selection("encrypted_regex", "^a$"))
         (ONLY_A, A, ONLY_A),
     ],
 )
-def test_b3_what_a_merge_may_do(block: Rule, ours: Rule, named: Rule | None) -> None:
+def test_what_a_merge_may_do(block: Rule, ours: Rule, named: Rule | None) -> None:
     admit(block, ours, named)
 
 
@@ -125,7 +125,7 @@ def test_b3_what_a_merge_may_do(block: Rule, ours: Rule, named: Rule | None) -> 
     ],
     ids=map(str, range(10)),  # the keys are new ones in every process
 )
-def test_b3_what_a_merge_may_not_do(block: Rule, ours: Rule, named: Rule | None, said: str) -> None:
+def test_what_a_merge_may_not_do(block: Rule, ours: Rule, named: Rule | None, said: str) -> None:
     with pytest.raises(StrangerError, match=re.escape(said)) as error:
         admit(block, ours, named)
     assert "add them to .sops.yaml" in str(error.value.hint)

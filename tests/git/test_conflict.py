@@ -164,7 +164,7 @@ def test_each_takes_the_other_out() -> None:
 
 
 def test_key_groups() -> None:
-    """Somebody comes into one group on each side: the data key is split anew, as many groups as before."""
+    """Somebody comes into one group on each side: the data key is split again, into as many parts."""
     base = api.encrypt("a: 1\nb: 2\n", rule([ALICE], [BOB], threshold=2), credentials=MINE)
     both = Credentials({"SOPS_AGE_KEY": f"{ALICE.identity}\n{BOB.identity}"})
     ours = changed(base, "a: 2\nb: 2\n", rule([ALICE, CAROL], [BOB], threshold=2))
@@ -229,7 +229,7 @@ def forged(enc: str, ids: list[str]) -> str:
 
 @pytest.mark.parametrize("what", ["plain parents", "plain theirs", "base", "theirs"])
 def test_all_parents_must_be_sealed(what: str) -> None:
-    """Nobody without the key brings in values by parents of his own making."""
+    """Without the key, no value gets in through made-up parents."""
     plain = "flag_unencrypted: 1\na: {}\nb: {}\n"
     base, ours, theirs = versions(plain.format(1, 1), plain.format(2, 2), plain.format(1, 2), "yaml")
     evil = ours.replace("flag_unencrypted: 1", "flag_unencrypted: 666")
@@ -255,7 +255,7 @@ def test_all_parents_must_be_sealed(what: str) -> None:
         )
 
 
-def test_nobody_new_gets_in_before_it_is_decided() -> None:
+def test_no_new_recipient_gets_in_before_it_is_decided() -> None:
     """New keys alone need no MAC; but what a merge has left is not to look as if somebody had seen to it."""
     base, ours, theirs = versions(*both_changed("yaml"), "yaml")
     conflict = merge(base, ours, theirs, format="yaml", credentials=MINE).text
@@ -296,10 +296,10 @@ def test_a_named_item_that_both_sides_take_out() -> None:
 
 
 def test_a_comment_that_one_of_two_new_members_has() -> None:
-    base, bare, told = "a: 1\n", "a: 1\nb: 2\n", "a: 1\nb: 2 # why\n"
-    for sides in ((bare, told), (told, bare)):
+    base, bare, commented = "a: 1\n", "a: 1\nb: 2\n", "a: 1\nb: 2 # why\n"
+    for sides in ((bare, commented), (commented, bare)):
         merged = merge_texts(base, *sides, format="yaml")
-        assert (merged.text, merged.conflicts) == (told, [])
+        assert (merged.text, merged.conflicts) == (commented, [])
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_an_item_that_would_be_there_again(base: str, ours: str, theirs: str) ->
 @pytest.mark.parametrize("mark", ["encconf conflict 1", "encconf conflict 2", "\xffencconf conflict 2"])
 @pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize("form", ["new", "first"])
-def test_b4_the_seal_cannot_be_removed_without_a_key(mark: str, kept: bool, form: str) -> None:
+def test_the_seal_cannot_be_removed_without_a_key(mark: str, kept: bool, form: str) -> None:
     if form == "new":
         base, ours, theirs = versions(*both_changed("yaml"), "yaml")
         text, mine = merge(base, ours, theirs, format="yaml", credentials=MINE).text, MINE
@@ -341,7 +341,7 @@ def test_b4_the_seal_cannot_be_removed_without_a_key(mark: str, kept: bool, form
             api.decrypt(bent, credentials=mine)
 
 
-def test_b4_conflicts_of_before_can_be_resolved() -> None:
+def test_conflicts_of_before_can_be_resolved() -> None:
     text = (FIXTURES / "strict1" / "conflict.yaml").read_text()
     mine = credentials(AgeKey.load(FIXTURES / "keys" / "alice.txt"))
     conflict = open_conflict(text, format="yaml", credentials=mine)

@@ -80,7 +80,7 @@ class TestInstall:
         done = project.run("git", "install", "--global", code=3)
         assert f"error[unwritable]: {project.home}/.config: cannot create the folder: file exists" in done.err
 
-    def test_for_all_repositories_where_git_is_told_another_file(self, project: Project) -> None:
+    def test_for_all_repositories_where_git_has_another_file(self, project: Project) -> None:
         project.git("config", "--global", "core.attributesFile", "~/my attributes")
         project.run("git", "install", "--global")
         assert "encconf" in (project.home / "my attributes").read_text()
@@ -108,7 +108,7 @@ class TestInstall:
         assert Path(shlex.split(install.command({"PATH": str(tmp_path)}))[0]).is_absolute()
 
 
-def test_f10_git_s_own_error_is_shown(project: Project) -> None:
+def test_git_s_own_error_is_shown(project: Project) -> None:
     project.git("init", "-q")
     project.write(".git/config.lock", "")
     done = project.run("git", "install", code=1)

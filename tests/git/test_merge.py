@@ -140,7 +140,7 @@ def test_a_conflict_that_is_given_up(team: Project) -> None:
 
 
 def test_a_conflict_that_was_committed(team: Project) -> None:
-    """By mistake: whoever has the file still can resolve it; nobody can use it."""
+    """By mistake: whoever has the file still can resolve it; programs cannot use it."""
     conflict(team, "merge")
     team.git("commit", "-qam", "oops")
     team.run("decrypt", FILE, code=51)
@@ -156,7 +156,7 @@ def test_a_revert(team: Project) -> None:
 
 
 def test_a_patch_by_mail(team: Project) -> None:
-    """It is merged with the versions that it names, if git is told to."""
+    """It is merged with the versions that it names, if git's configuration says so."""
     branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
     (team.home / "patch").write_text(team.git("format-patch", "-1", "--stdout", "--full-index", "other"))
     team.git("am", "-q", "--3way", str(team.home / "patch"))
@@ -404,7 +404,7 @@ def test_what_is_not_only_a_merge_is_refused(team: Project, what: str) -> None:
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_merge_of_older_versions_is_told(team: Project, committed: bool) -> None:
+def test_a_merge_of_older_versions_is_reported(team: Project, committed: bool) -> None:
     """Whoever merges without a key names the parents, and could name some that are long gone."""
     key = keyless(team)
     old = team.read(FILE)
@@ -499,7 +499,7 @@ def test_git_gives_up_where_it_fails(team: Project) -> None:
     assert team.read(FILE) == before
 
 
-def test_f8_where_the_driver_fails_git_add_does_not_lose_their_side(team: Project) -> None:
+def test_where_the_driver_fails_git_add_does_not_lose_their_side(team: Project) -> None:
     """git before 2.42 takes every failure for a conflict, and leaves in the file what the driver left."""
     branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
     before = team.read(FILE)
@@ -588,8 +588,8 @@ def driver_says(project: Project, code: int, **environ: str) -> Result:
 
 
 @pytest.mark.parametrize("rule", [False, True], ids=["the file", "their .sops.yaml too"])
-def test_b3_a_branch_lets_nobody_in(team: Project, rule: bool) -> None:
-    """Taking an entry out makes for a new data key, which must not be for whom the branch has put there."""
+def test_a_branch_lets_no_stranger_in(team: Project, rule: bool) -> None:
+    """Removing an entry makes a new data key, which recipients that the branch added must not get."""
     carol, evil = AgeKey.generate(), AgeKey.generate()
     names(team, team.key, carol)
     team.run("updatekeys", "-y", FILE)
@@ -615,7 +615,7 @@ def test_b3_a_branch_lets_nobody_in(team: Project, rule: bool) -> None:
     team.run("decrypt", FILE, environ=carol.environ(), code=128)
 
 
-def test_b3_who_is_named_joins_and_is_told_in_full(team: Project) -> None:
+def test_a_recipient_that_our_rule_names_joins_and_is_named_in_full(team: Project) -> None:
     bob = AgeKey.generate()
     branches(team, TEXT, TEXT.replace("5432", "5433"), TEXT.replace("t0ken", "t1ken"))
     team.git("checkout", "-q", "other")
@@ -630,7 +630,7 @@ def test_b3_who_is_named_joins_and_is_told_in_full(team: Project) -> None:
     assert team.run("decrypt", FILE, environ=bob.environ()).out == MERGED
 
 
-def test_b3_without_a_rule_it_is_said_how_to_go_on(team: Project) -> None:
+def test_without_a_rule_it_is_said_how_to_go_on(team: Project) -> None:
     carol, evil = AgeKey.generate(), AgeKey.generate()
     names(team, team.key, carol)
     team.run("updatekeys", "-y", FILE)
@@ -642,7 +642,7 @@ def test_b3_without_a_rule_it_is_said_how_to_go_on(team: Project) -> None:
     assert "add them to .sops.yaml, commit that, and try again" in done.err
 
 
-def test_b3_nobody_who_holds_no_key_merges_a_stranger_in(team: Project) -> None:
+def test_without_a_key_no_stranger_is_merged_in(team: Project) -> None:
     carol, evil = AgeKey.generate(), AgeKey.generate()
     names(team, team.key, carol)
     team.run("updatekeys", "-y", FILE)
@@ -651,7 +651,7 @@ def test_b3_nobody_who_holds_no_key_merges_a_stranger_in(team: Project) -> None:
     assert evil.recipient in driver_says(team, 129, **AgeKey.generate().environ()).err
 
 
-def test_b3_a_data_key_of_their_making_is_not_used(team: Project) -> None:
+def test_a_data_key_of_their_making_is_not_used(team: Project) -> None:
     """Anybody can encrypt for our recipients: what our side adds must not be under a key that they know."""
     evil = AgeKey.generate()
     team.git("checkout", "-qb", "other")
@@ -674,7 +674,7 @@ def test_b3_a_data_key_of_their_making_is_not_used(team: Project) -> None:
     assert "s3cret" not in done.out + done.err
 
 
-def test_b3_a_branch_does_not_choose_what_is_encrypted(team: Project) -> None:
+def test_a_branch_does_not_choose_what_is_encrypted(team: Project) -> None:
     """In a file of sops's, no MAC covers the selection."""
     sops = Sops(team.key.environ())
     team.write("p.yaml", "password: pa55\nport: 1\n")
@@ -699,7 +699,7 @@ def test_b3_a_branch_does_not_choose_what_is_encrypted(team: Project) -> None:
     assert "s3cret" not in team.read("ours")
 
 
-def test_b3_a_merge_without_a_key_is_finished_for_nobody_else(team: Project) -> None:
+def test_a_merge_without_a_key_is_finished_for_the_same_recipients(team: Project) -> None:
     """Its parents are those that somebody without a key has picked: an old one, with a stranger in it."""
     key = keyless(team)
     team.environ.update(key.environ())
@@ -709,7 +709,7 @@ def test_b3_a_merge_without_a_key_is_finished_for_nobody_else(team: Project) -> 
     assert f"age {team.key.recipient}" in done.err
 
 
-def test_b10_a_merge_of_other_parents_is_told_by_the_driver_too(team: Project) -> None:
+def test_the_driver_reports_a_merge_of_other_parents_too(team: Project) -> None:
     """A branch goes back to a file that was merged without a key long ago, and still has no MAC."""
     key = keyless(team)
     old = team.read(FILE)
@@ -727,7 +727,7 @@ def test_b10_a_merge_of_other_parents_is_told_by_the_driver_too(team: Project) -
     assert "values may be older" in done.err
 
 
-def test_b10_the_parents_that_git_had_are_no_cause_for_a_warning(team: Project) -> None:
+def test_the_parents_that_git_had_are_no_cause_for_a_warning(team: Project) -> None:
     key = keyless(team)
     team.environ.update(key.environ())
     team.git("checkout", "-q", "-B", "other")

@@ -192,7 +192,7 @@ def test_a_side_that_was_merged_without_a_key(which: str, follows: bool) -> None
     here = Repository(rule=lambda: ABC, version=known.get)
     silent = merge(*texts, format="yaml", credentials=holder(ALICE), repository=here)
     assert opened(silent.text) == got
-    with pytest.raises(UnmergedError):  # without the versions, nobody can check it
+    with pytest.raises(UnmergedError):  # without the versions, it cannot be checked
         joined(*texts, follows=answer)
     for gone in known:
         with pytest.raises(UnmergedError, match="not in this repository"):
@@ -276,7 +276,7 @@ def test_who_comes_is_said_where_only_one_of_the_others_is_encrypted() -> None:
     assert joined(BASE, seal(OURS), theirs)[1][-1] == adds
     assert joined(seal(BASE), OURS, theirs)[1] == [adds]
     assert joined(BASE, OURS, theirs)[1] == []
-    # A side that is not encrypted removes nobody.
+    # A side that is not encrypted removes no recipient.
     base = seal(BASE, rule([ALICE, BOB]))
     assert joined(base, seal(OURS, twin=base), THEIRS)[1] == []
 
@@ -293,7 +293,7 @@ def test_both_sides_add_somebody() -> None:
 
 
 def test_new_shares_are_not_for_strangers_in_our_version() -> None:
-    """Our version lists a stranger in each group; theirs adds Carol, whom our rule names."""
+    """Our version lists a stranger in each group; theirs adds Carol, and our rule names her."""
     both = holder(ALICE, BOB)
     base = api.encrypt(BASE, rule([ALICE], [BOB], threshold=2), credentials=both)
     theirs = changed(base, THEIRS, rule([ALICE, CAROL], [BOB], threshold=2), credentials=both)
@@ -434,15 +434,15 @@ def test_g_a_side_with_a_conflict_in_it_is_not_merged(side: str) -> None:
 
 
 @pytest.mark.parametrize("side", ["our", "their"])
-def test_b3_who_goes_by_their_side_is_told_in_full(side: str) -> None:
+def test_a_recipient_that_their_side_removes_is_named_in_full(side: str) -> None:
     base = api.encrypt("a: 1\nb: 1\n", AB, credentials=ALL)
     plan = rekey.plan(base, A.groups, None, format="yaml")
     removed = rekey.carry_out(plan, rotate=False, credentials=ALL)
     other = api.encrypt("a: 1\nb: 2\n", twin=base, credentials=ALL)
     notes: list[str] = []
     merged(base, *((removed, other) if side == "our" else (other, removed)), by=AB, notify=notes.append)
-    told = [f"their side removes age {BOB.recipient}"] if side == "their" else []
-    assert notes == ["a recipient was removed: every value is re-encrypted with a new data key", *told]
+    notices = [f"their side removes age {BOB.recipient}"] if side == "their" else []
+    assert notes == ["a recipient was removed: every value is re-encrypted with a new data key", *notices]
 
 
 @pytest.mark.parametrize("format", ["dotenv", "yaml"])

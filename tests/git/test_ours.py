@@ -67,7 +67,7 @@ def test_a_configuration_outside_of_the_repository_is_read_from_the_disk(folder:
 @pytest.mark.parametrize(
     "text", ["creation_rules: [", "creation_rules:\n  - path_regex: other\n    age: x\n"]
 )
-def test_one_that_cannot_be_used_names_nobody(folder: Path, text: str) -> None:
+def test_one_that_cannot_be_used_names_no_key(folder: Path, text: str) -> None:
     """And the configuration above it is not asked instead."""
     folder.parent.joinpath(".sops.yaml").write_text(named(ALICE.recipient))
     commit(folder, text)

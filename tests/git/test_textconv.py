@@ -241,7 +241,7 @@ class TestBare:
         return repository
 
     @pytest.mark.parametrize("path", [[], ["."]])
-    def test_d3_check_says_that_there_is_nothing_to_check(self, bare: Project, path: list[str]) -> None:
+    def test_check_says_that_there_is_nothing_to_check(self, bare: Project, path: list[str]) -> None:
         done = bare.run("check", *path, code=1)
         assert "a bare repository" in done.err
         assert "nothing found" not in done.err
@@ -257,7 +257,7 @@ class TestBare:
             ["decrypt", "-i", "-r", "."],
         ],
     )
-    def test_d3_no_verb_says_that_no_file_is_encrypted(self, bare: Project, words: list[str]) -> None:
+    def test_no_verb_says_that_no_file_is_encrypted(self, bare: Project, words: list[str]) -> None:
         assert "a bare repository has no files" in bare.run(*words, code=1).err
 
     @pytest.mark.parametrize(
@@ -269,10 +269,10 @@ class TestBare:
             ["HEAD~1:secrets.enc.yaml", "main:secrets.enc.yaml"],
         ],
     )
-    def test_d3_diff_compares_revisions(self, bare: Project, words: list[str]) -> None:
+    def test_diff_compares_revisions(self, bare: Project, words: list[str]) -> None:
         done = bare.run("diff", *words, code=1)
         assert "  ~ db.port: changed\n" in done.out
 
     @pytest.mark.parametrize("words", [[], ["HEAD"], ["HEAD~1"], ["--staged"]])
-    def test_d3_diff_has_no_work_tree(self, bare: Project, words: list[str]) -> None:
+    def test_diff_has_no_work_tree(self, bare: Project, words: list[str]) -> None:
         assert "a bare repository has no work tree" in bare.run("diff", *words, code=2).err

@@ -126,7 +126,7 @@ def test_variables_of_a_hook(repository: Repository, monkeypatch: pytest.MonkeyP
     assert worktree.changed("sub") == ["sub/c.yaml"]
 
 
-def test_nobody_can_say(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_unknown(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for look in (worktree.tracked, worktree.listed, worktree.changed):
         assert look(str(tmp_path)) is None
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -159,13 +159,13 @@ def filtered(repository: Repository, program: str) -> None:
     os.utime("b", (1, 1))
 
 
-def test_b6_git_runs_no_filter(repository: Repository, tmp_path: Path) -> None:
+def test_git_runs_no_filter(repository: Repository, tmp_path: Path) -> None:
     filtered(repository, f"touch {tmp_path}/ran; cat")
     assert worktree.changed(".") == ["a"]
     assert not (tmp_path / "ran").exists()
 
 
-def test_b6_diff_runs_no_filter(repository: Repository, tmp_path: Path) -> None:
+def test_diff_runs_no_filter(repository: Repository, tmp_path: Path) -> None:
     from encconf.audit.revisions import pairs
 
     filtered(repository, f"touch {tmp_path}/ran; cat")
@@ -177,9 +177,7 @@ def test_b6_diff_runs_no_filter(repository: Repository, tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_b6_a_setting_of_the_environment_stays(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_setting_of_the_environment_stays(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     repository.git("config", "filter.one.clean", "cat")
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.quotePath")

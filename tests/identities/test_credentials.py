@@ -51,7 +51,7 @@ def test_gpg_is_the_one_that_was_chosen() -> None:
     assert Credentials({"SOPS_GPG_EXEC": "/opt/gpg"}).gpg == "/opt/gpg"
 
 
-def test_nobody_is_asked_when_stdin_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_asked_when_stdin_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     read, write = os.pipe()
     keep = os.dup(0)
     try:
@@ -105,7 +105,7 @@ def test_a_notice_is_heard_once() -> None:
     for text in ("a", "b", "a"):
         made.say(text)
     assert heard == ["a", "b"]
-    Credentials({}).say("nobody listens")
+    Credentials({}).say("no listener")
 
 
 @pytest.mark.parametrize(("timeout", "call", "key"), [(300, 20, 75), (30, 20, 30), (0.5, 0.5, 0.5)])

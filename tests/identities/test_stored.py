@@ -180,7 +180,7 @@ class TestOrder:
         assert "systemd:encconf-identity (the unit has no credential of this name)" in report
         assert "not in order" not in report
 
-    def test_a_named_source_that_failed_is_told_of(self, me: Owner) -> None:
+    def test_a_named_source_that_failed_is_reported(self, me: Owner) -> None:
         me.opens(SOPS_AGE_KEY=me.key.identity, ENCCONF_IDENTITY="env:NOWHERE")
         (notice,) = me.notices
         assert notice == "ENCCONF_IDENTITY env:NOWHERE: this variable is not set; another key opened the file"
@@ -430,7 +430,7 @@ class TestKeygen:
         config_of(fresh).chmod(0o666)
         done = fresh.run("keygen", "--to", f"file:{fresh.path('key2')}", "--use", code=128)
         assert "others can write to it" in done.err
-        assert not fresh.path("key2").exists()  # else there were a key whose recipient nobody has been told
+        assert not fresh.path("key2").exists()  # a key whose recipient was never printed
 
     def test_a_home_that_is_no_whole_path(self, fresh: Project) -> None:
         fresh.run("keygen", "--to", f"file:{fresh.path('key')}", "--use", environ={"HOME": "rel"})
@@ -706,7 +706,7 @@ def test_the_help_lists_every_variable() -> None:
     assert used - listed == {"SOPS_VERSION"}  # what Dockerfiles call the version that they install
 
 
-def test_f10_an_unset_home_is_in_the_report() -> None:
+def test_an_unset_home_is_in_the_report() -> None:
     key, mine = AgeKey.generate(), AgeKey.generate()
     sealed = api.encrypt(TEXT, Rule([[master_key("age", key.recipient)]], None, DEFAULT))
     environ = {"SOPS_AGE_KEY": mine.identity}

@@ -108,7 +108,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_e1_mypy_strict(written: Path) -> None:
+def test_mypy_strict(written: Path) -> None:
     (written / "mypy.ini").write_text(
         "[mypy]\nstrict = True\n"
         # Django, Celery and Airflow have no types; a test function needs none.

@@ -68,7 +68,7 @@ class TestReading:
         assert "secret" not in repr(caught.value)
 
     @pytest.mark.parametrize("mark", [b"\xff\xfe", b"\xfe\xff"])
-    def test_i9_utf16_is_read_as_text(self, tmp_path: Path, mark: bytes) -> None:
+    def test_utf16_is_read_as_text(self, tmp_path: Path, mark: bytes) -> None:
         path = tmp_path / "x"
         order = "utf-16-le" if mark == b"\xff\xfe" else "utf-16-be"
         path.write_bytes(mark + "a: ä\n".encode(order))
@@ -76,7 +76,7 @@ class TestReading:
         fileio.write_atomic(str(path), "a: b\n", replacing="a: ä\n")
         assert path.read_bytes() == b"a: b\n"
 
-    def test_i9_half_a_character_of_utf16(self, tmp_path: Path) -> None:
+    def test_half_a_character_of_utf16(self, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.write_bytes(b"\xff\xfea")
         with pytest.raises(ParseError, match="not valid UTF-16"):
@@ -112,7 +112,7 @@ class TestReading:
         with _written_pipe(tmp_path, b"a: 1\n", b"b: 2\n", late=0.2) as path:
             assert fileio.read_text(path) == "a: 1\nb: 2\n"
 
-    def test_b7_a_pipe_that_no_program_writes_to(self, tmp_path: Path) -> None:
+    def test_a_pipe_that_no_program_writes_to(self, tmp_path: Path) -> None:
         path = tmp_path / "pipe"
         os.mkfifo(path)
         started = time.monotonic()
@@ -120,14 +120,14 @@ class TestReading:
             fileio.read_text(str(path))
         assert fileio.PIPE_PATIENCE <= time.monotonic() - started < fileio.PIPE_PATIENCE + 20
 
-    def test_b7_whoever_has_opened_it_may_take_their_time(
+    def test_whoever_has_opened_it_may_take_their_time(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(fileio, "PIPE_PATIENCE", 0.1)
         with _written_pipe(tmp_path, b"", b"a: 1\n", pause=0.5) as path:
             assert fileio.read_text(path) == "a: 1\n"
 
-    def test_b7_the_limit_of_a_small_file(self, tmp_path: Path) -> None:
+    def test_the_limit_of_a_small_file(self, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.write_bytes(b"x" * 2049)
         with pytest.raises(LimitError, match="larger than 2 KiB"):

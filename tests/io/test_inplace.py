@@ -52,7 +52,7 @@ class TestOverwriting:
 
     @pytest.mark.services  # unshare, as root
     @pytest.mark.parametrize("text", ["", "new", "longer than the old one" * 1000])
-    def test_c1_a_single_file_that_is_mounted(self, tmp_path: Path, text: str) -> None:
+    def test_a_single_file_that_is_mounted(self, tmp_path: Path, text: str) -> None:
         outside, inside = tmp_path / "b", tmp_path / "m"
         outside.write_text("old text")
         inside.write_text("")
@@ -67,7 +67,7 @@ class TestOverwriting:
         assert leftovers(tmp_path) == []
 
     @pytest.mark.parametrize("number", [errno.EBUSY, errno.EPERM, errno.EACCES])
-    def test_c1_a_file_whose_place_cannot_be_taken(
+    def test_a_file_whose_place_cannot_be_taken(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
     ) -> None:
         path = tmp_path / "x"
@@ -75,7 +75,7 @@ class TestOverwriting:
         self.refuse(monkeypatch, "replace", number)
         self.overwritten(path)
 
-    def test_c1_a_file_in_a_folder_that_takes_no_other(
+    def test_a_file_in_a_folder_that_takes_no_other(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "x"
@@ -97,7 +97,7 @@ class TestOverwriting:
         assert os.listdir(others) == []
 
     @pytest.mark.parametrize("mode", [0o666, 0o660, 0o640])
-    def test_c1_a_file_whose_owner_or_group_cannot_be_kept(
+    def test_a_file_whose_owner_or_group_cannot_be_kept(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
     ) -> None:
         path = tmp_path / "x"
@@ -114,9 +114,7 @@ class TestOverwriting:
         monkeypatch.setattr(os, "fstat", another)
         self.overwritten(path)
 
-    def test_c1_a_folder_that_may_not_be_listed(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_folder_that_may_not_be_listed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = tmp_path / "x"
         path.write_text("old")
         real = os.open
@@ -132,12 +130,12 @@ class TestOverwriting:
         assert (path.read_text(), (tmp_path / "y").read_text()) == ("new", "other")
         assert leftovers(tmp_path) == []
 
-    def test_c1_hard_links_stay(self, tmp_path: Path) -> None:
+    def test_hard_links_stay(self, tmp_path: Path) -> None:
         path = self.linked(tmp_path)
         self.overwritten(path)
         assert (tmp_path / "y").read_text() == "new"
 
-    def test_c1_what_fails_is_undone(self, tmp_path: Path) -> None:
+    def test_what_fails_is_undone(self, tmp_path: Path) -> None:
         path = self.linked(tmp_path)
         code = (
             "import resource, sys; from encconf.io import fileio\n"
@@ -149,7 +147,7 @@ class TestOverwriting:
         assert path.read_text() == "old"
         assert sorted(os.listdir(tmp_path)) == ["x", "y"]
 
-    def test_c1_a_copy_is_kept_where_it_cannot_be_undone(
+    def test_a_copy_is_kept_where_it_cannot_be_undone(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = self.linked(tmp_path)
@@ -162,7 +160,7 @@ class TestOverwriting:
         assert stat.S_IMODE(saved.stat().st_mode) == 0o600
         assert replace.sweep(str(tmp_path)) == []
 
-    def test_c1_a_copy_that_another_program_has_removed(
+    def test_a_copy_that_another_program_has_removed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = self.linked(tmp_path)
@@ -176,7 +174,7 @@ class TestOverwriting:
         monkeypatch.setattr(os, "ftruncate", cleaned_up)
         self.overwritten(path)
 
-    def test_c1_a_copy_is_there_after_a_kill(self, tmp_path: Path) -> None:
+    def test_a_copy_is_there_after_a_kill(self, tmp_path: Path) -> None:
         path = self.linked(tmp_path)
         code = (
             "import os, signal, sys; from encconf.io import fileio\n"
@@ -197,7 +195,7 @@ class TestOverwriting:
             (signal.SIGTERM, SignalGuard),
         ],
     )
-    def test_c1_signals_wait_until_it_is_done(
+    def test_signals_wait_until_it_is_done(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, outer: Callable[[], Any]
     ) -> None:
         """`edit` and the commands for many files have a guard of their own, a program may have handlers."""

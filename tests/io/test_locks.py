@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class TestTurns:
-    def test_f4_one_after_the_other(self, tmp_path: Path) -> None:
+    def test_one_after_the_other(self, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.write_text("0")
         code = (
@@ -35,7 +35,7 @@ class TestTurns:
         assert [writer.wait(60) for writer in writers] == [0] * 4
         assert path.read_text() == "40"
 
-    def test_f4_not_for_ever_and_not_for_what_is_not_there(
+    def test_not_for_ever_and_not_for_what_is_not_there(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / "x"

@@ -44,7 +44,7 @@ class TestPrivateFolder:
         with private.PrivateFolder(environ) as path:
             assert os.path.dirname(path) == str(memory)
 
-    def test_f3_the_next_one_removes_what_was_killed_and_nothing_else(self, tmp_path: Path) -> None:
+    def test_the_next_one_removes_what_was_killed_and_nothing_else(self, tmp_path: Path) -> None:
         code = (
             "import os, sys, time; from encconf.io import private\n"
             "private.memory_mounts = dict\n"
@@ -74,7 +74,7 @@ class TestPrivateFolder:
         alive.communicate(timeout=10)
         assert not os.path.exists(there)
 
-    def test_f3_nothing_is_removed_where_no_lock_shows_that_it_is_in_use(
+    def test_nothing_is_removed_where_no_lock_shows_that_it_is_in_use(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def flock(*_: int) -> None:
@@ -87,7 +87,7 @@ class TestPrivateFolder:
             assert os.path.exists(path)
         assert not os.path.exists(path)
 
-    def test_b9_it_is_removed_also_without_rights(self, tmp_path: Path) -> None:
+    def test_it_is_removed_also_without_rights(self, tmp_path: Path) -> None:
         with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
             os.mkdir(os.path.join(path, "deep"))
             private.write_private(os.path.join(path, "deep", "x"), "secret")
@@ -113,7 +113,7 @@ class TestPrivateFolder:
         private.remove_folder(str(tmp_path))
         assert [str(path) for path in tmp_path.iterdir()] == kept
 
-    def test_b9_it_goes_where_a_mode_cannot_be_changed(
+    def test_it_goes_where_a_mode_cannot_be_changed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refused(*_: object) -> None:
@@ -124,7 +124,7 @@ class TestPrivateFolder:
             monkeypatch.setattr(os, "chmod", refused)
         assert not os.path.exists(path)
 
-    def test_b9_it_goes_with_a_signal_before_signals_are_held(
+    def test_it_goes_with_a_signal_before_signals_are_held(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def interrupted(_: object) -> None:
@@ -135,7 +135,7 @@ class TestPrivateFolder:
             private.write_private(os.path.join(path, "x"), "secret")
         assert not os.path.exists(path)
 
-    def test_b9_what_cannot_be_removed_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_cannot_be_removed_is_said(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(private, "remove_folder", lambda path: None)
         with pytest.raises(OutputError) as caught, private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
             pass

@@ -65,7 +65,7 @@ def test_where_a_program_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("path", ["{}", ".:{}", ":{}"])
-def test_b12_no_git_of_the_current_folder(sealed: Project, path: str) -> None:
+def test_no_git_of_the_current_folder(sealed: Project, path: str) -> None:
     sealed.git("init", "-q")
     program(sealed.path("git"), 'touch "$0.ran"')
     done = sealed.run("encrypt", "secrets.yaml", environ={"PATH": path.format(sealed.environ["PATH"])})
@@ -74,7 +74,7 @@ def test_b12_no_git_of_the_current_folder(sealed: Project, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", ".", ":"])
-def test_b12_no_gpg_and_no_key_command_of_the_current_folder(sealed: Project, path: str) -> None:
+def test_no_gpg_and_no_key_command_of_the_current_folder(sealed: Project, path: str) -> None:
     for name in ("gpg", "keys"):
         program(sealed.path(name), 'touch "$0.ran"')
     environ = {"PATH": path}
@@ -86,7 +86,7 @@ def test_b12_no_gpg_and_no_key_command_of_the_current_folder(sealed: Project, pa
     assert not [name for name in sealed.names() if name.endswith(".ran")]
 
 
-def test_b12_git_and_gpg_get_no_master_key(sealed: Project) -> None:
+def test_git_and_gpg_get_no_master_key(sealed: Project) -> None:
     """gpg leaves an agent behind, which would keep the key in its environment."""
     sealed.git("init", "-q")
     folder = sealed.home / "bin"

@@ -43,7 +43,7 @@ def test_the_others_are_called_when_the_first_fails() -> None:
 
 
 @pytest.mark.parametrize("error", [MasterKeyError("no"), BadKeyError("no")])
-def test_a_race_that_nobody_wins(error: MasterKeyError | BadKeyError) -> None:
+def test_a_race_without_a_winner(error: MasterKeyError | BadKeyError) -> None:
     call, called = calls(a=error, b=error)
     assert threads.race(call, [["a", "b"]], 5) == [[error, error]]
     assert called == ["a", "b"]
@@ -98,7 +98,7 @@ def test_any_other_error_ends_it_at_once() -> None:
         threads.race(call, [["a"], ["b"]], 5)
 
 
-def test_no_races_and_races_of_nobody() -> None:
+def test_no_races_and_empty_races() -> None:
     call, called = calls()
     assert threads.race(call, [], 5) == []
     assert threads.race(call, [[]], 5) == [[]]

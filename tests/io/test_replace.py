@@ -45,9 +45,7 @@ class TestWriting:
     @pytest.mark.parametrize(
         ("before", "after"), [(0o666, 0o600), (0o644, 0o600), (0o755, 0o700), (0o640, 0o640), (0o604, 0o600)]
     )
-    def test_b9_what_is_private_is_not_left_to_everyone(
-        self, tmp_path: Path, before: int, after: int
-    ) -> None:
+    def test_what_is_private_is_not_left_to_everyone(self, tmp_path: Path, before: int, after: int) -> None:
         path, linked = tmp_path / "x", tmp_path / "y"
         path.write_text("old")
         path.chmod(before)
@@ -375,7 +373,7 @@ class TestWriting:
 
 
 class TestLeftovers:
-    def test_f3_a_write_that_is_killed_leaves_nothing(self, tmp_path: Path) -> None:
+    def test_a_write_that_is_killed_leaves_nothing(self, tmp_path: Path) -> None:
         for there in (False, True):
             path = tmp_path / f"x{there}"
             if there:
@@ -390,7 +388,7 @@ class TestLeftovers:
                 process.wait(10)
             assert leftovers(tmp_path) == []
 
-    def test_f3_without_unnamed_files_it_is_as_private_and_swept(self, tmp_path: Path) -> None:
+    def test_without_unnamed_files_it_is_as_private_and_swept(self, tmp_path: Path) -> None:
         path = tmp_path / "x"
         path.write_text("old")
         path.chmod(0o640)
@@ -408,7 +406,7 @@ class TestLeftovers:
         assert replace.sweep(str(tmp_path)) == [name]
         assert sorted(os.listdir(tmp_path)) == [".encconf-settings", "x"]
 
-    def test_f5_what_has_finished_meanwhile_is_not_said_to_be_left(
+    def test_what_has_finished_meanwhile_is_not_said_to_be_left(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         leftover = tmp_path / replace.unfinished_name()

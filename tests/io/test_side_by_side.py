@@ -73,7 +73,7 @@ def test_whoever_stops_taking_stops_it_all() -> None:
     assert next(results) == (0, None)
     start = time.monotonic()
     results.close()
-    assert time.monotonic() - start < 60, "nobody waits for what runs"
+    assert time.monotonic() - start < 60, "nothing waits for what runs"
     go_on.set()
     time.sleep(0.3)
     assert len(begun) <= 1 + AT_ONCE + 1

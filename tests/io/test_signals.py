@@ -37,7 +37,7 @@ class TestSignals:
             assert process.stdout.readline() == b"writing\n"
             process.send_signal(number)
             code = process.wait(10)
-        # Python ends itself by SIGINT after a KeyboardInterrupt that nobody catches.
+        # Python ends itself by SIGINT after a KeyboardInterrupt that is not caught.
         assert code == (-signal.SIGINT if number == signal.SIGINT else 128 + number)
         assert path.read_text() == "old"
         assert os.listdir(tmp_path) == ["x"]

@@ -249,7 +249,7 @@ def test_the_age_command_reads_and_writes_the_same(
 # --- what a failure says -------------------------------------------------------------------
 
 
-def test_an_entry_that_does_not_fit_its_recipient_is_told_from_a_foreign_one(alice: Pair, bob: Pair) -> None:
+def test_an_entry_that_does_not_fit_its_recipient_differs_from_a_foreign_one(alice: Pair, bob: Pair) -> None:
     enc = AgeKey(bob.recipient).wrap(DATA_KEY, credentials())
     with pytest.raises(MasterKeyError, match="the entry was changed"):
         AgeKey(alice.recipient).unwrap(enc, credentials(SOPS_AGE_KEY=alice.identity))

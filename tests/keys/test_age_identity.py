@@ -235,7 +235,7 @@ def test_the_passphrase_is_asked_for_on_a_terminal_and_not_echoed(alice: Pair, t
     assert known.hex() in screen
 
 
-def test_nobody_is_asked_without_a_terminal(
+def test_nothing_is_asked_without_a_terminal(
     alice: Pair, enc: str, locked_file: bytes, tmp_path: Path
 ) -> None:
     (tmp_path / "enc").write_text(enc)

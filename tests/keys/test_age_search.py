@@ -44,7 +44,7 @@ def test_the_variable_holds_several_identities(alice: Pair, bob: Pair, enc: str,
     assert opens(alice, enc, credentials(SOPS_AGE_KEY=f"{bob.identity}{between}{alice.identity}"))
 
 
-def test_the_command_is_told_the_recipient(alice: Pair, enc: str, tmp_path: Path) -> None:
+def test_the_command_gets_the_recipient(alice: Pair, enc: str, tmp_path: Path) -> None:
     (tmp_path / alice.recipient).write_text(alice.identity)
     command = f"""sh -c 'cat "{tmp_path}/$SOPS_AGE_RECIPIENT"'"""
     assert opens(alice, enc, credentials(SOPS_AGE_KEY_CMD=command))

@@ -217,7 +217,7 @@ def test_no_changed_bit_is_missed(alice: agepq.Identity) -> None:
     assert outcome(alice, armored(file + b"\0")) == "refused"
 
 
-def test_a_changed_header_mac_is_told(alice: agepq.Identity, bob: agepq.Identity) -> None:
+def test_a_changed_header_mac_is_reported(alice: agepq.Identity, bob: agepq.Identity) -> None:
     """Bob's stanza taken out of a file for two: Alice's still opens, and the MAC says no."""
     text = agepq.seal(DATA_KEY, [bob.to_public(), alice.to_public()])
     file = base64.b64decode("".join(text.split("\n")[1:-2]))
@@ -301,7 +301,7 @@ def test_an_identity_given_as_a_recipient_is_not_repeated(alice: agepq.Identity)
         assert caught.value.message == "this is a private key, not an age recipient"
 
 
-def test_an_entry_that_does_not_fit_its_recipient_is_told_from_a_foreign_one(
+def test_an_entry_that_does_not_fit_its_recipient_differs_from_a_foreign_one(
     alice: agepq.Identity, bob: agepq.Identity
 ) -> None:
     enc = agepq.seal(DATA_KEY, [bob.to_public()])

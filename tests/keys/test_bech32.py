@@ -31,7 +31,7 @@ def test_any_size_and_case(size: int) -> None:
         assert bech32.decode(text, prefix, size) == data
 
 
-def test_damage_is_noticed_and_nothing_of_the_text_is_told() -> None:
+def test_damage_is_noticed_and_nothing_of_the_text_is_shown() -> None:
     good = bech32.encode(bytes(range(32)), "age1")
     body = good.removeprefix("age1")
     wrong = {

@@ -264,7 +264,7 @@ def test_a_denial_says_what_is_needed(bao: OpenBao, key: VaultKey) -> None:
 
 
 @services
-def test_a_real_quota_is_told_so(bao: OpenBao, credentials: Credentials) -> None:
+def test_a_real_quota_is_reported_as_such(bao: OpenBao, credentials: Credentials) -> None:
     bao.root.sys.enable_secrets_engine("transit", path="slow")
     bao.root.secrets.transit.create_key("k", mount_point="slow")
     key = VaultKey(bao.address, "slow", "k")

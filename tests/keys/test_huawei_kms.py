@@ -225,7 +225,7 @@ def test_the_wrong_key_does_not_open(huawei: Huawei, credentials: Credentials) -
     assert "KMS.0205: The key_id is invalid." in failure(nobody, enc, credentials).message
 
 
-def test_a_refusal_is_told_in_the_service_s_words(huawei: Huawei, credentials: Credentials) -> None:
+def test_a_refusal_is_reported_in_the_service_s_words(huawei: Huawei, credentials: Credentials) -> None:
     enc = KEY.wrap(DATA_KEY, credentials)
     huawei.disabled = {ID}
     assert failure(KEY, enc, credentials).message == "Huawei Cloud: KMS.1201: The key is disabled."
@@ -270,7 +270,7 @@ def test_a_slow_service_is_given_up(huawei: Huawei) -> None:
     ("address", "says"),
     [("http://127.0.0.1:9", "Connection refused"), ("https://127.0.0.1:{port}", "SSL")],
 )
-def test_an_unreachable_service_is_told_so(
+def test_an_unreachable_service_is_reported_as_such(
     address: str, says: str, huawei: Huawei, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (name,) = huawei.endpoint

@@ -54,7 +54,7 @@ def subkeys(home: Path, user: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def locked_home() -> Iterator[tuple[Path, str]]:
-    """A home whose only key has a passphrase; it is told to pinentry-less agents in no way."""
+    """A home whose only key has a passphrase; agents without a pinentry never get it."""
     home = new_home("locked")
     fingerprint = generate(
         home, "locked@example.test", "--pinentry-mode", "loopback", "--passphrase", PASSPHRASE
@@ -316,7 +316,7 @@ def test_a_passphrase_without_a_terminal(locked_home: tuple[Path, str]) -> None:
     assert "GPG_TTY" in hint
 
 
-# A pinentry that types the passphrase and notes which terminal it was told.
+# A pinentry that types the passphrase and notes which terminal it was given.
 PINENTRY = """
     echo OK ready
     while read -r line; do

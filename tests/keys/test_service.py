@@ -98,7 +98,7 @@ class TestAsPrograms:
         # as by default: here first, then there
         assert json.loads(lacks.decrypt(text, "json", "--keyservice", uri)) == json.loads(PLAIN)
 
-    def test_what_does_not_open_is_told(self, uri: str, program: str, others: Any) -> None:
+    def test_what_does_not_open_is_reported(self, uri: str, program: str, others: Any) -> None:
         stranger = AgeKey.generate()
         key = AgeRecipient(stranger.recipient)
         enc = key.wrap(DATA_KEY, Credentials({}))
@@ -332,7 +332,7 @@ def test_this_process_is_asked_first_and_then_the_services_in_order(
         assert lines[3].startswith("looked in: SOPS_AGE_KEY (unset), ")
 
 
-def test_nobody_having_it_is_no_failure(alice: AgeKey, others: Any) -> None:
+def test_a_key_that_no_service_has_is_no_failure(alice: AgeKey, others: Any) -> None:
     key = AgeRecipient(alice.recipient)
     enc = key.wrap(DATA_KEY, Credentials({}))
 
@@ -368,7 +368,7 @@ def test_an_endless_answer_or_question_is_refused(alice: AgeKey, others: Any) ->
 
 @contextlib.contextmanager
 def listener(answer: bytes | None) -> Iterator[str]:
-    """A port that is no gRPC server: silent, or with an answer that nobody wants."""
+    """A port that is no gRPC server: silent, or with an answer to another question."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -449,7 +449,7 @@ def test_a_name_of_this_machine_will_do(alice: AgeKey, holder: dict[str, str], o
         *("tcp://me:hunter2@127.0.0.1:1", "unix://me:hunter2@h/p", "tcp://[::1", "/path"),
     ],
 )
-def test_a_malformed_address_is_told(uri: str, alice: AgeKey, others: Any) -> None:
+def test_a_malformed_address_is_reported(uri: str, alice: AgeKey, others: Any) -> None:
     with pytest.raises(MasterKeyError, match="not an address of a key service") as caught:
         service.wrap(AgeRecipient(alice.recipient), DATA_KEY, others(uri))
     assert "hunter2" not in caught.value.message
@@ -470,7 +470,7 @@ def test_a_socket_of_another_user_is_not_trusted(
         assert service.wrap(key, DATA_KEY, others(uri, insecure_remote=True))
 
 
-def test_a_path_longer_than_any_socket_is_told(alice: AgeKey, others: Any) -> None:
+def test_a_path_longer_than_any_socket_is_reported(alice: AgeKey, others: Any) -> None:
     with pytest.raises(MasterKeyError, match="its path is longer than 107 bytes"):
         service.wrap(AgeRecipient(alice.recipient), DATA_KEY, others("unix:///" + "x" * 107))
 

@@ -1,4 +1,4 @@
-"""The key service that encconf runs: what it answers, whom, and where it listens."""
+"""The key service that encconf runs: what it answers, to which callers, and where it listens."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_a_name_cannot_rewrite_the_question(alice: AgeKey, holder: dict[str, str
     assert len(question) < 300
 
 
-def test_a_request_that_nobody_waits_for_any_more_uses_no_key(
+def test_a_request_whose_client_left_uses_no_key(
     alice: AgeKey, holder: dict[str, str], tmp_path: Path
 ) -> None:
     asked, answer, used = threading.Event(), threading.Event(), tmp_path / "used"
@@ -193,7 +193,7 @@ def test_a_request_that_nobody_waits_for_any_more_uses_no_key(
         second.start()  # waits behind the first, and in vain
         assert status(uri, "Decrypt", request, 1)[0] == "DEADLINE_EXCEEDED"
         second.join()
-        time.sleep(1)  # until the server has heard that nobody waits, on a busy machine too
+        time.sleep(1)  # until the server has noticed that the client left, on a busy machine too
         answer.set()
         deadline = time.monotonic() + 20
         while len(log) < 2:

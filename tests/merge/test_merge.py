@@ -92,7 +92,7 @@ def test_marks_of_the_file_are_merged_too(at: int) -> None:
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [("z: 2\n", "m:\n  a: 1\n  # c\nz: 3\n")])
-def test_d5_a_comment_of_one_side_has_no_place_and_something_else_is_at_odds(ours: str, theirs: str) -> None:
+def test_a_comment_of_one_side_has_no_place_and_something_else_is_at_odds(ours: str, theirs: str) -> None:
     """The other side took out what the comment is in: a file without it would lose it for good."""
     base = "m:\n  a: 1\nz: 1\n"
     for one, other in ((ours, theirs), (theirs, ours)):

@@ -55,7 +55,7 @@ def test_g_a_document_keeps_its_markers() -> None:
         ("toml", "a = 1\nk = 1\n# x \nb = 2\n"),
     ],
 )
-def test_d4_blanks_behind_a_comment(format: str, base: str) -> None:
+def test_blanks_behind_a_comment(format: str, base: str) -> None:
     """One side takes them out, the other changes a value somewhere: git has no conflict there."""
     trimmed, changed = base.replace("# x \n", "# x\n"), re.sub(r"(a ?[:=] ?)1", r"\g<1>5", base)
     wanted = changed.replace("# x \n", "# x\n")
@@ -66,13 +66,13 @@ def test_d4_blanks_behind_a_comment(format: str, base: str) -> None:
         assert merge(wanted, changed, changed, format=format).text == changed
 
 
-def test_d4_both_sides_change_the_blanks() -> None:
+def test_both_sides_change_the_blanks() -> None:
     found = merge("a: 1\n# x \nb: 2\n", "a: 1\n# x  \nb: 2\n", "a: 1\n# x\nb: 3\n", format="yaml")
     assert (found.text, found.conflicts) == ("a: 1\n# x  \nb: 3\n", [])
 
 
 @pytest.mark.parametrize("start", ["---\n", ""])
-def test_d5_a_comment_in_a_document_without_values(start: str) -> None:
+def test_a_comment_in_a_document_without_values(start: str) -> None:
     base, filled, more = f"{start}# a\n", f"{start}# a\nk: v\n", f"{start}# a\n# b\n"
     for ours, theirs in ((filled, more), (more, filled)):
         found = merge(base, ours, theirs, format="yaml")
@@ -82,18 +82,18 @@ def test_d5_a_comment_in_a_document_without_values(start: str) -> None:
     assert (emptied.text, emptied.conflicts) == (more, [])
 
 
-def test_d5_a_comment_behind_the_sign_of_a_block_scalar() -> None:
+def test_a_comment_behind_the_sign_of_a_block_scalar() -> None:
     """One side explains a value, the other changes it."""
     base = "a: |-\n  one\n  two\nb: 1\n"
-    told, changed = base.replace("|-", "|- # why"), base.replace("two", "three")
-    for ours, theirs in ((told, changed), (changed, told)):
+    commented, changed = base.replace("|-", "|- # why"), base.replace("two", "three")
+    for ours, theirs in ((commented, changed), (changed, commented)):
         found = merge(base, ours, theirs, format="yaml")
         assert (found.text, found.conflicts) == (changed.replace("|-", "|- # why"), [])
         for other in ("a: x\nb: 1\n", "b: 2\n"):
-            assert merge(base, told, other, format="yaml").conflicts
+            assert merge(base, commented, other, format="yaml").conflicts
 
 
-def test_d5_a_comment_that_no_side_takes_out_stays() -> None:
+def test_a_comment_that_no_side_takes_out_stays() -> None:
     """Where the pieces cannot be put together with it, the file is at odds."""
     found = merge("---\n# a\nk: v\n", "---\n# a\n{}\n", "---\n# a\nk: v\n# b\n", format="yaml")
     assert found.conflicts

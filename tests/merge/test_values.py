@@ -19,7 +19,7 @@ def listed(items: str) -> str:
 @pytest.mark.parametrize(
     ("base", "ours", "theirs", "merged"),
     [
-        ("cd", "c", "z", None),  # one takes out, the other writes all anew
+        ("cd", "c", "z", None),  # one removes something, the other replaces everything
         ("abc", "ac", "azc", None),  # one takes out what the other has made another
         ("abc", "xbc", "aby", "xby"),
         ("abc", "bca", "abz", "bza"),

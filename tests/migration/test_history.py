@@ -165,7 +165,7 @@ def test_a_partial_clone_fetches_nothing(repository: Project) -> None:
     repository.git("clone", "-q", "--filter=blob:none", source, "partial")
     clone = Project(repository.path("partial"), repository.home, repository.key)
     clone.rules()
-    shutil.move(repository.path(".git"), repository.path("away"))  # nobody could be asked
+    shutil.move(repository.path(".git"), repository.path("away"))  # git could not be asked
     clone.write(".env", "A=first-value-1\n")
     found = report(clone)
     assert (found["complete"], found["rotate"], found["earlier"]) == (False, [], ["A"])

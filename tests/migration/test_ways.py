@@ -1,4 +1,4 @@
-"""`encconf doctor`: which of the seven ways can be used here, as whom, what is missing, and no secret."""
+"""`encconf doctor`: which of the seven ways work here, with which login, what is missing, and no secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from encconf.identities.credentials import Credentials
 from encconf.migration import ways
 
 NAMES = ["environment", "systemd", "keyring", "cyberark", "vault", "cloud", "sops"]
-# Nobody's metadata, bus or proxy is asked.
+# No metadata server, bus or proxy is asked.
 ALONE = {"AWS_EC2_METADATA_DISABLED": "true", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
 
 

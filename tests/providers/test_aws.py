@@ -107,7 +107,7 @@ def test_what_the_environment_may_not_the_profile_of_the_file_may(
     aws.enforce()
     who = credentials(aws, {**nobody.environ, "HOME": str(home)})
     assert key.unwrap(enc, who) == DATA_KEY
-    # Both may not: both reasons are told.
+    # Both may not: the message has both reasons.
     write_aws(home, "", nobody.profile("team"))
     error = refusal(key, enc, credentials(aws, {**nobody.environ, "HOME": str(home)}))
     assert not isinstance(error, NotMyKeyError)
@@ -155,7 +155,7 @@ def test_a_role_that_is_refused_does_not_hide_the_direct_way(aws: MotoServer, ar
 
 
 @pytest.mark.services
-def test_without_credentials_the_places_are_told(aws: MotoServer, home: Path) -> None:
+def test_without_credentials_the_places_are_reported(aws: MotoServer, home: Path) -> None:
     write_aws(home, "[profile x]\n")
     error = refusal(AwsKmsKey(ARN), "AAAA", credentials(aws, {**NOBODY, "HOME": str(home)}))
     assert isinstance(error, NotMyKeyError)

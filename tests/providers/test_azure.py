@@ -119,7 +119,7 @@ def test_without_a_credential_it_is_not_mine(azure: Azure, key: AzureKey, trust:
     assert azure.of_vaults() == []
 
 
-def test_a_wrong_secret_is_told_so(
+def test_a_wrong_secret_is_reported_as_such(
     azure: Azure, key: AzureKey, environ: dict[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     error = failure(key, "AAAA", Credentials({**environ, "AZURE_CLIENT_SECRET": "wrong"}))
@@ -249,7 +249,7 @@ def test_a_slow_service_is_given_up(azure: Azure, key: AzureKey, environ: dict[s
     assert time.monotonic() - start < 30
 
 
-def test_an_unreachable_vault_is_told_so(
+def test_an_unreachable_vault_is_reported_as_such(
     key: AzureKey, credentials: Credentials, azure: Azure, proxy: ConnectProxy
 ) -> None:
     proxy.routes = {"login.microsoftonline.com": azure.port}

@@ -85,7 +85,7 @@ def test_a_service_account(google: Google, transport: str, variable: str, tmp_pa
     google.kms.calls.clear()
     assert key.unwrap(key.wrap(DATA_KEY, who), who) == DATA_KEY
     tokens = {authorization for _, authorization in google.kms.calls}
-    assert all(token.count(".") == 2 for token in tokens)  # signed here, nobody was asked for one
+    assert all(token.count(".") == 2 for token in tokens)  # signed here, no server was asked for one
     if variable == "inline" and transport == "grpc":  # sops does the same
         with ConnectProxy() as proxy:
             sops = google.sops(transport, proxy, session_ca()).with_environ(extra)
@@ -218,7 +218,7 @@ def test_a_token_that_is_refused(google: Google, transport: str) -> None:
 
 
 @pytest.mark.services
-def test_without_credentials_the_places_are_told(google: Google, home: Path) -> None:
+def test_without_credentials_the_places_are_reported(google: Google, home: Path) -> None:
     who = google.credentials(extra={})
     who.home = "/h"
     error = refusal(GcpKmsKey(google.name), "AAAA", who)
@@ -275,7 +275,7 @@ def test_a_service_that_is_not_there(google: Google, transport: str) -> None:
 
 @pytest.mark.services
 @BOTH
-def test_a_server_that_nobody_vouches_for(
+def test_a_server_with_an_unknown_certificate(
     google: Google, transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     foreign = TestCA(tmp_path / "other")
@@ -337,7 +337,7 @@ def test_credentials_of_another_kind_are_no_answer() -> None:
     assert caught.value.reason == "expired"
 
 
-def test_nobody_waits_for_the_metadata_server_but_who_needs_it() -> None:
+def test_only_a_login_that_needs_the_metadata_server_waits_for_it() -> None:
     credentials = Credentials({})
     asked, answered = threading.Event(), threading.Event()
 

@@ -216,7 +216,7 @@ def test_what_the_process_has_set_is_not_used(monkeypatch: pytest.MonkeyPatch) -
 
 
 @services
-def test_a_sealed_server_is_told_so() -> None:
+def test_a_sealed_server_is_reported_as_such() -> None:
     with OpenBao() as own:
         own.root.sys.seal()
         error = failure(VaultKey(own.address, "transit", "k"), "vault:v1:x", Credentials(environ_for(own)))
@@ -227,7 +227,7 @@ def test_a_sealed_server_is_told_so() -> None:
 
 
 @services
-def test_d8_an_invalid_token_is_not_a_matter_of_the_policy(bao: OpenBao, key: VaultKey) -> None:
+def test_an_invalid_token_is_not_a_matter_of_the_policy(bao: OpenBao, key: VaultKey) -> None:
     error = failure(key, "vault:v1:x", Credentials(environ_for(bao, "s.nonsense")))
     assert error.reason == "expired"
     assert error.message == "the Vault token is not valid, or has expired"
@@ -235,7 +235,7 @@ def test_d8_an_invalid_token_is_not_a_matter_of_the_policy(bao: OpenBao, key: Va
 
 
 @services
-def test_d8_a_mount_that_is_not_there(bao: OpenBao, credentials: Credentials) -> None:
+def test_a_mount_that_is_not_there(bao: OpenBao, credentials: Credentials) -> None:
     error = failure(VaultKey(bao.address, "nowhere", "k"), "vault:v1:x", credentials)
     assert error.message.startswith("Vault: no handler for route")
     assert "no secrets engine is mounted there" in error.message
@@ -279,12 +279,12 @@ def test_a_slow_server_is_given_up() -> None:
         ("http://nowhere.invalid", "http://nowhere.invalid cannot be reached: "),
     ],
 )
-def test_an_unreachable_server_is_told_so(address: str, says: str) -> None:
+def test_an_unreachable_server_is_reported_as_such(address: str, says: str) -> None:
     credentials = Credentials({"VAULT_ADDR": address, "VAULT_TOKEN": "t"})
     assert failure(VaultKey(address, "transit", "k"), "x", credentials).message.startswith(says)
 
 
-def test_a_proxy_that_refuses_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_refuses_is_reported_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     credentials = Credentials({"VAULT_ADDR": "https://v.example", "VAULT_TOKEN": "t"})
     error = failure(VaultKey("https://v.example", "transit", "k"), "x", credentials)

@@ -40,7 +40,7 @@ def test_the_token_s_file_is_used_where_the_variable_is_not_set(
     )
     wrong = Credentials({**environ, "VAULT_TOKEN": "wrong"}, home=str(tmp_path))
     assert "the Vault token is not valid" in failure(key, "vault:v1:x", wrong).message
-    (tmp_path / ".vault-token").write_text("another")  # an agent writes it anew, now and then
+    (tmp_path / ".vault-token").write_text("another")  # an agent replaces it now and then
     assert "the Vault token is not valid" in failure(key, "vault:v1:x", credentials).message
 
 
@@ -98,7 +98,7 @@ def test_a_token_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     assert text_in(str(tmp_path / "token"), "VAULT_TOKEN_FILE") == "s.one"
 
 
-def test_an_unreadable_token_file_is_told_so(tmp_path: Path) -> None:
+def test_an_unreadable_token_file_is_reported_as_such(tmp_path: Path) -> None:
     (tmp_path / ".vault-token").mkdir()
     error = failure(VaultKey("https://v", "t", "k"), "x", Credentials({}, home=str(tmp_path)))
     assert not isinstance(error, NotMyKeyError)
@@ -206,7 +206,7 @@ def test_an_address_may_name_the_login() -> None:
     assert (unset.token, unset.places) == ("", "token_env (unset)")
 
 
-def test_logins_are_told_apart_by_what_they_send() -> None:
+def test_logins_are_distinguished_by_what_they_send() -> None:
     keys = {
         identity(Credentials(environ)).key
         for environ in (

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.services
 
 
 @pytest.mark.parametrize("answers", [False, True])
-def test_b8_a_bucket_that_does_not_respond(answers: bool) -> None:
+def test_a_bucket_that_does_not_respond(answers: bool) -> None:
     """One that is silent, and one that is always busy: the SDK would try for two minutes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         host, port = server.getsockname()

@@ -55,7 +55,7 @@ def test_as_sops(tmp_path: Path, cloud: Cloud, args: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["s3-again.yaml", "s3-regex.yaml"])
-def test_encrypted_anew(tmp_path: Path, cloud: Cloud, name: str) -> None:
+def test_re_encrypted(tmp_path: Path, cloud: Cloud, name: str) -> None:
     """For the other key only; of the rule's selection sops keeps a suffix, and so does encconf as sops."""
     sides = Sides(tmp_path, cloud, name)
     _, mine, there, here = sides.both("publish", "--yes", name)
@@ -164,7 +164,7 @@ def test_where_values_may_go(tmp_path: Path, cloud: Cloud) -> None:
     assert len(cloud.what()) == 1
 
 
-def test_nobody_is_there(tmp_path: Path, cloud: Cloud) -> None:
+def test_without_a_recipient(tmp_path: Path, cloud: Cloud) -> None:
     sides = Sides(tmp_path, cloud, "s3.yaml", "gcs.yaml", "kv2.yaml")
     nowhere = "http://127.0.0.1:9"
     gone = {"AWS_ENDPOINT_URL": nowhere, "STORAGE_EMULATOR_HOST": nowhere, "VAULT_ADDR": nowhere}
@@ -306,7 +306,7 @@ def test_no_rule_no_destination() -> None:
 
 @pytest.mark.parametrize("setting", ["s3_bucket: b, s3_prefix: ../p/", "gcs_bucket: b, gcs_prefix: p/../..",
                                      "vault_path: a/../b"])  # fmt: skip
-def test_b9_a_prefix_that_leaves_its_place(project: Project, setting: str) -> None:
+def test_a_prefix_that_leaves_its_place(project: Project, setting: str) -> None:
     project.rules(f"destination_rules:\n  - {{{setting}}}\n")
     project.write("x.yaml", "a: 1\n")
     project.run("encrypt", "-i", "x.yaml")

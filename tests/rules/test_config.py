@@ -424,7 +424,7 @@ def test_a_backslash_is_an_ordinary_character_elsewhere() -> None:
     assert chosen(text, "/repo/a\\b.yaml") == "creation_rules[1]"
 
 
-# --- what is told --------------------------------------------------------------------------------
+# --- what is reported ----------------------------------------------------------------------------
 
 
 def failure(text: str, path: str = "/repo/b/a.yaml", *also: str) -> EncconfError:
@@ -460,7 +460,7 @@ def test_no_match_in_an_empty_list() -> None:
     assert "add a rule" in str(error.hint)
 
 
-def test_no_match_among_many_rules_is_told_briefly() -> None:
+def test_no_match_among_many_rules_is_reported_briefly() -> None:
     error = failure(rules("\n".join(f"- {{path_regex: '^x{n}', age: $A}}" for n in range(1000))))
     assert len(error.message.splitlines()) == 22
     assert error.message.endswith("and 980 more, which do not match")
@@ -932,7 +932,7 @@ creation_rules:
 """
 
 
-def test_i2_a_null_key_outside_the_rules_is_ignored(age_key: AgeKey, sops: Sops, tmp_path: Path) -> None:
+def test_a_null_key_outside_the_rules_is_ignored(age_key: AgeKey, sops: Sops, tmp_path: Path) -> None:
     text = NULL_KEYS.replace("{key}", age_key.recipient)
     (key,) = config.load(".sops.yaml", text).rule(0).groups[0]
     assert key.name == age_key.recipient
@@ -941,13 +941,13 @@ def test_i2_a_null_key_outside_the_rules_is_ignored(age_key: AgeKey, sops: Sops,
     assert b"ENC[" in sops.run("encrypt", "a.yaml", cwd=tmp_path).stdout
 
 
-def test_i3_one_group_has_no_threshold(age_key: AgeKey) -> None:
+def test_one_group_with_a_threshold_of_one_has_none(age_key: AgeKey) -> None:
     groups = f"    key_groups:\n    - age:\n      - {age_key.recipient}\n"
     rules = f"creation_rules:\n  - shamir_threshold: 1\n{groups}"
     assert config.load(".sops.yaml", rules).rule(0).threshold is None
 
 
-def test_i19_a_configuration_in_utf16(age_key: AgeKey, tmp_path: Path) -> None:
+def test_a_configuration_in_utf16(age_key: AgeKey, tmp_path: Path) -> None:
     rules = f"creation_rules:\n  - age: {age_key.recipient}\n"
     (tmp_path / ".sops.yaml").write_bytes(rules.encode("utf-16"))
     rule = config.find_rule(tmp_path / "a.yaml", cwd=str(tmp_path))

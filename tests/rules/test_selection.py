@@ -319,7 +319,7 @@ def test_encrypted_comment_regex(pattern: str, leaves: str, comments: str) -> No
 
 
 @pytest.mark.parametrize(("block", "leaves"), [({}, "111100"), (None, "100000")])
-def test_h1_a_comment_that_sops_made_an_item_keeps_the_comments_before_it(
+def test_a_comment_that_sops_made_an_item_keeps_the_comments_before_it(
     block: dict[str, object] | None, leaves: str
 ) -> None:
     """``[#mark, ENC comment, ENC comment, {x: ENC}, ENC]``; in a plaintext such an item is only a text."""

@@ -170,7 +170,7 @@ def selections(command: list[str], file: str, *, editor: str = "", comments: boo
 
 
 def services(command: list[str], rest: list[str], *, root: str = "") -> dict[str, Row]:
-    """How a command is told who unwraps: only a key service opens kms.yaml."""
+    """How a command learns which program unwraps: only a key service opens kms.yaml."""
     return {
         "keyservice": Row(
             ["--keyservice", "{KS}"], [*command, "--enable-local-keyservice=false", *rest], root=root
@@ -598,7 +598,7 @@ def key_command(box: Box) -> dict[str, str]:
 
 
 def told_recipient(box: Box) -> dict[str, str]:
-    """The command prints the key only for whom it is asked."""
+    """The command prints the key only for the recipient that is named."""
     box.write("keys.sh", f'[ "$SOPS_AGE_RECIPIENT" = {box.key.recipient} ] && echo {box.key.identity}\n')
     return {"SOPS_AGE_KEY_CMD": "sh keys.sh"}
 

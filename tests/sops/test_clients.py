@@ -142,13 +142,13 @@ def test_the_contract_has_all_its_rules() -> None:
 
 
 class TestContract:
-    def test_c1_and_c2_the_version(self, ours: Box) -> None:
+    def test_the_version(self, ours: Box) -> None:
         done = ours.run("--version", code=0)
         assert re.match(r"^sops (\d+)\.(\d+)\.(\d+)\n", done.out)
         assert done.out.split()[1] == "3.13.3"
         assert done.err == ""
 
-    def test_c2_it_loads_next_to_nothing(self) -> None:
+    def test_it_loads_next_to_nothing(self) -> None:
         code = (
             "import sys; before = set(sys.modules); sys.argv = ['/usr/bin/sops', '--version']\n"
             "from encconf.cli import main; main(); print(*sorted(set(sys.modules) - before), file=sys.stderr)"
@@ -190,7 +190,7 @@ class TestContract:
         assert not heavy & set(done.stderr.split())
 
     @pytest.mark.parametrize("tool", ["sops"], indirect=True)
-    def test_c3_words_on_stderr(self, tool: Box) -> None:
+    def test_words_on_stderr(self, tool: Box) -> None:
         assert "sops metadata not found" in tool.run("decrypt", "p.yaml", code=1).err
         tool.write(".sops.yaml", f"creation_rules:\n  - path_regex: nothing\n    age: {tool.key.recipient}\n")
         assert "no matching creation rules found" in tool.run("encrypt", "p.yaml", code=1).err
@@ -210,12 +210,12 @@ class TestContract:
         done = ours.run("encrypt", "-i", "p.yaml", code=1)
         assert done.err == "Could not generate data key: [empty key group provided]\n"
 
-    def test_c4_exit_codes(self, tool: Box) -> None:
+    def test_exit_codes(self, tool: Box) -> None:
         assert tool.run("decrypt", "e.yaml", environ={"SOPS_AGE_KEY": "-"}).code == 128
         assert tool.run("edit", "e.yaml", environ={"EDITOR": "true"}).code == 200
         assert tool.run("--age", "{R}", "-e", "e.yaml").code == 203
 
-    def test_c5_the_shape_of_files(self, tool: Box) -> None:
+    def test_the_shape_of_files(self, tool: Box) -> None:
         enc = tool.run("-e", "p.yaml", code=0).out
         assert re.search(r"(?m)^sops:$", enc)
         assert re.search(r"(?m)^    mac: ENC\[.*,type:str\]$", enc)
@@ -230,7 +230,7 @@ class TestContract:
         assert re.search(r"(?m)^sops_version=", enc)
         assert re.search(r"(?m)^sops_mac=", enc)
 
-    def test_c6_config_and_types(self, tool: Box) -> None:
+    def test_config_and_types(self, tool: Box) -> None:
         for config in ("/dev/null", "braces", "rules.json"):
             assert tool.run("--config", config, "decrypt", "e.yaml", code=0).out == YAML
         (tool.folder / ".sops.yaml").unlink()
@@ -238,17 +238,17 @@ class TestContract:
         assert tool.run(*line, code=0).out.startswith("a:\n")
         tool.run("--config", "rules.json", "--config", "/dev/null", "-e", "p.yaml", code=1)
 
-    def test_c7_stdin(self, tool: Box) -> None:
+    def test_it_reads_stdin(self, tool: Box) -> None:
         text = tool.read("e.yaml")
         for args in (["--input-type", "yaml", "--output-type", "yaml"], ["--filename-override", "x.yaml"]):
             assert tool.run("decrypt", "--ignore-mac=false", *args, input=text, code=0).out == YAML
             assert tool.run("decrypt", *args, "/dev/stdin", input=text, code=0).out == YAML
 
-    def test_c8_the_editor_talks_on_our_streams(self, tool: Box) -> None:
+    def test_the_editor_talks_on_our_streams(self, tool: Box) -> None:
         """An editor that is a JSON service on stdin and stdout, with no terminal anywhere."""
         editor = tool.editor('read line; echo "got $line"; echo "b: $line" >> "$1"')
         done = tool.run("e.yaml", input="hello\n", environ=editor)
-        if "b: secret" in YAML:  # a key twice is no YAML: nobody can be asked, and nothing is lost
+        if "b: secret" in YAML:  # a duplicate key is invalid YAML: no terminal to ask on, and nothing is lost
             assert done.out.startswith("got hello")
             assert done.code != 0
         editor = tool.editor('read line; echo "got $line"; echo "c: $line" >> "$1"')
@@ -256,23 +256,23 @@ class TestContract:
         assert done.out == "got hello\n"
         assert tool.run("-d", "--extract", '["c"]', "e.yaml").out == "hello"
 
-    def test_c9_binary_of_a_tree(self, tool: Box) -> None:
+    def test_binary_of_a_tree(self, tool: Box) -> None:
         tool.write("d.yaml", "data: |\n    text\n")
         tool.run("-e", "-i", "d.yaml", code=0)
         assert tool.run("-d", "--output-type", "binary", "d.yaml", code=0).out == "text\n"
         assert tool.run("-d", "--output-type", "binary", "e.yaml", code=4).out == ""
 
-    def test_c10_a_scalar_is_raw(self, tool: Box) -> None:
+    def test_a_scalar_is_raw(self, tool: Box) -> None:
         for path in ('["b"]', "['b']"):
             assert tool.run("decrypt", "--extract", path, "e.yaml", code=0).out == "secret"
 
-    def test_c11_flags_after_the_file(self, tool: Box) -> None:
+    def test_flags_after_the_file(self, tool: Box) -> None:
         assert tool.run("decrypt", "e.yaml", "--extract", '["b"]', code=0).out == "secret"
         done = tool.run("-d", "e.yaml", "--extract", '["b"]', code=0)
         assert done.out == YAML
         assert "Flags must always be provided before the first positional argument!" in done.err
 
-    def test_c12_data_only(self, tool: Box) -> None:
+    def test_stdout_and_stderr_together_are_data_only(self, tool: Box) -> None:
         done = subprocess.run(
             [tool.program, "-d", "e.yaml"], cwd=tool.folder, env=tool.environ, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, check=True,

@@ -27,11 +27,11 @@ from oracle import AgeKey
 from .conftest import ROOT, Box, Ended, boxes
 
 ELSEWHERE = {
-    "publish-dots": "test_b9_a_prefix_that_leaves_its_place",
+    "publish-dots": "test_a_prefix_that_leaves_its_place",
     "audit": "test_what_is_not",
     "publish-refused": "test_who_may_not_write",
     "publish-lists": "test_lists_of_mappings_in_vault",
-    "publish-suffix": "test_encrypted_anew",
+    "publish-suffix": "test_re_encrypted",
     "publish-regex": "test_the_whole_recreation_rule_counts",
     "publish-address": "test_where_values_may_go",
     "publish-many": "test_a_folder_of_which_some_is_encrypted",
@@ -917,7 +917,7 @@ def test_list_comments(sides: Sides) -> None:
 
 
 def test_comment_mac(sides: Sides) -> None:
-    """Row H1: the real sops opens what we write; what it wrote itself, all but 3.13.2."""
+    """The real sops opens what we write; what it wrote itself, all but 3.13.2."""
     text = "b:\n    # c\n    - one\n"
     sides.encrypt("x.yaml", text)
     locked = sides.real.run("--version", code=0).out.split()[1] == "3.13.2"
@@ -930,7 +930,7 @@ def test_comment_mac(sides: Sides) -> None:
 
 
 def test_comment_lock(sides: Sides) -> None:
-    """Row H1: getsops/sops#2281."""
+    """See getsops/sops#2281."""
     text = "l:\n    # encrypt this\n    # and that\n    - one\n    # not this\n    - a: two\nk: 1\n"
     sides.real.write("p.yaml", text)
     flags = ["--age", sides.key.recipient, "--encrypted-comment-regex", "^ encrypt"]

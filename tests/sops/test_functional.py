@@ -1,4 +1,4 @@
-"""The behaviours that sops's own functional tests show (functional-tests/src/lib.rs), shown here anew.
+"""The behaviours that sops's own functional tests show (functional-tests/src/lib.rs), tested here again.
 
 Those are Rust, and need a checkout of sops: ``make functional`` runs them.  Each is named in ``SHOWN``,
 with the test that has its behaviour; where that is one below, encconf called sops is run, and the real

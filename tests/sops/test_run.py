@@ -59,7 +59,7 @@ def test_other_words_for_the_format_mean_binary(both: tuple[Box, Box], line: str
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o666])
-def test_b9_modes_are_those_of_sops(both: tuple[Box, Box], mode: int) -> None:
+def test_modes_are_those_of_sops(both: tuple[Box, Box], mode: int) -> None:
     for box in both:
         path = box.folder / "plain.yaml"
         path.write_text("")

@@ -348,7 +348,7 @@ def test_nothing_was_written(both: tuple[Box, Box]) -> None:
         assert ours.read(name.rstrip("!")) == real.read(name.rstrip("!"))
 
 
-def test_c5_words_that_programs_look_for(both: tuple[Box, Box]) -> None:
+def test_words_that_programs_look_for(both: tuple[Box, Box]) -> None:
     _, ours = both
     for box in both:
         done = box.run("edit", "e.yaml", environ={"EDITOR": "true"}, code=200)
@@ -358,7 +358,7 @@ def test_c5_words_that_programs_look_for(both: tuple[Box, Box]) -> None:
     assert "no identity matched any of the recipients" in ours.run("-d", "e.yaml", environ=stranger).err
 
 
-def test_h12_a_full_stdout(both: tuple[Box, Box]) -> None:
+def test_a_full_stdout(both: tuple[Box, Box]) -> None:
     for box in both:
         with open("/dev/full", "wb") as full:
             done = subprocess.run(
@@ -372,13 +372,13 @@ def test_h12_a_full_stdout(both: tuple[Box, Box]) -> None:
 @pytest.mark.parametrize(
     "line", ["groups help add", "groups h delete", "help groups", "completion help bash"]
 )
-def test_h12_help_about_one_command(both: tuple[Box, Box], line: str) -> None:
+def test_help_about_one_command(both: tuple[Box, Box], line: str) -> None:
     for box in both:
         said = box.run(*line.split(), code=0).out
         assert f"sops {' '.join(line.replace('help', '').replace(' h ', ' ').split())} - " in said
 
 
-def test_b9_a_key_with_a_line_break_begins_no_line(both: tuple[Box, Box]) -> None:
+def test_a_key_with_a_line_break_begins_no_line(both: tuple[Box, Box]) -> None:
     _, ours = both
     ours.write("odd.yaml", '"x\\n::error::y":\n  a: 1\n"z=\\n##[error]y": 1\n')
     ours.run("encrypt", "-i", "--age", "{R}", "odd.yaml", code=0)

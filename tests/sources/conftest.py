@@ -38,7 +38,7 @@ def silent() -> Iterator[str]:
 
 @pytest.fixture
 def nobody_there() -> Iterator[str]:
-    """``127.0.0.1:PORT``, where nothing listens and nobody else will."""
+    """``127.0.0.1:PORT``, where nothing listens, and no other program will."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{taken.getsockname()[1]}"

@@ -80,14 +80,14 @@ def test_a_secret_that_stands_in_an_address_is_not_repeated(text: str) -> None:
     if refused:
         with pytest.raises(SourceError) as caught:
             sources.parse(text)
-        told = f"{caught.value!r} {caught.value} {caught.value.hint}"
+        said = f"{caught.value!r} {caught.value} {caught.value.hint}"
     else:
         uri = sources.parse(text)
-        told = f"{uri!r} {uri.label}"
+        said = f"{uri!r} {uri.label}"
         if uri.scheme in ("file", "conjur", "vault"):
             error = failure(text, Credentials({}))
-            told += f"{error!r} {error} {error.hint}"
-    assert "hunter2" not in told.lower()
+            said += f"{error!r} {error} {error.hint}"
+    assert "hunter2" not in said.lower()
 
 
 def test_a_label_cannot_move_the_cursor() -> None:

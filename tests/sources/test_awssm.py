@@ -121,7 +121,7 @@ def test_the_sdk_reads_what_is_written(aws: MotoServer, aws_credentials: Credent
 # --- Parameter Store -------------------------------------------------------------------------
 
 
-# --- as whom ---------------------------------------------------------------------------------
+# --- with which identity -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,9 @@ def test_the_machine_s_own_identity(
     assert asked == []
 
 
-def test_a_probe_says_as_whom(aws: MotoServer, aws_environ: dict[str, str], patient: None) -> None:
+def test_a_probe_says_with_which_identity(
+    aws: MotoServer, aws_environ: dict[str, str], patient: None
+) -> None:
     for scheme in ("awssm", "awsssm"):
         found = sources.probe(scheme, Credentials(aws_environ))
         assert found.usable

@@ -211,7 +211,7 @@ def test_what_passes_is_asked_again(azure: Azure, environ: dict[str, str]) -> No
     assert (error.reason, "throttles" in error.message) == ("unreachable", True)
 
 
-def test_a_probe_says_as_whom(
+def test_a_probe_says_with_which_identity(
     environ: dict[str, str], trust: dict[str, str], tmp_path: Path, patient: None
 ) -> None:
     found = sources.probe("azkv", Credentials(environ))

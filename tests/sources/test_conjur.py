@@ -175,7 +175,7 @@ class TestConjur(WritableSourceContract):
         with contextlib.suppress(SourceError):  # some may not be had
             sources.fetch(address, credentials)
 
-    def test_a_token_that_is_refused_is_got_anew(self, conjur: Conjur, settings: dict[str, str]) -> None:
+    def test_a_token_that_is_refused_is_fetched_again(self, conjur: Conjur, settings: dict[str, str]) -> None:
         credentials = Credentials(settings)
         sources.fetch("conjur:prod/tree", credentials)
         conjur.tokens.clear()
@@ -250,7 +250,7 @@ class TestConjur(WritableSourceContract):
             with pytest.raises(SourceError):
                 sources.fetch(f"conjur:{name}", Credentials(settings))
 
-    def test_a_probe_says_as_whom(self, settings: dict[str, str], patient: None) -> None:
+    def test_a_probe_says_with_which_identity(self, settings: dict[str, str], patient: None) -> None:
         found = sources.probe("conjur", Credentials(settings))
         assert (found.usable, found.who) == (True, "host/app")
         found = sources.probe("conjur", Credentials({}))

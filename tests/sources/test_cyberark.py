@@ -220,7 +220,7 @@ class TestCentralCredentialProvider(SourceContract):
             )
             assert VALUE.decode() not in shown(error)
 
-    def test_a_key_with_a_passphrase_asks_nobody(
+    def test_a_key_with_a_passphrase_asks_nothing(
         self, environ: dict[str, str], ca: TestCA, tmp_path: Path
     ) -> None:
         certificate, key = ca.client("app.example.test")
@@ -279,7 +279,7 @@ class TestCentralCredentialProvider(SourceContract):
         provider.faults = [503] * 3
         assert failure("cyberark:Prod/db", Credentials(environ)).reason == "unreachable"
 
-    def test_a_probe_says_as_whom(self, environ: dict[str, str], patient: None) -> None:
+    def test_a_probe_says_with_which_identity(self, environ: dict[str, str], patient: None) -> None:
         found = sources.probe("cyberark", Credentials(environ))
         assert (found.usable, found.who) == (True, "app")
         assert found.note == f"with the certificate {environ['CYBERARK_CLIENT_CERT']}"

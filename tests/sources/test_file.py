@@ -61,7 +61,7 @@ class TestFile(WritableSourceContract):
         assert sources.fetch("file:%FF", who()) == b"y"
 
     def test_what_is_no_file(self, tmp_path: Path) -> None:
-        os.mkfifo(tmp_path / "pipe")  # nobody writes to it, and nobody waits for it
+        os.mkfifo(tmp_path / "pipe")  # no process writes to it, and encconf does not wait for it
         (tmp_path / "large").write_bytes(b"")
         os.truncate(tmp_path / "large", sources.LIMIT + 1)
         for name, message in (
@@ -74,7 +74,7 @@ class TestFile(WritableSourceContract):
         assert failure(f"file:{tmp_path}/large/x", who()).reason == "missing"
         assert failure(f"file:/{'x' * 5000}", who()).message.startswith("cannot be read")
 
-    def test_a_file_for_everybody_is_told_of(self, tmp_path: Path) -> None:
+    def test_a_file_that_everybody_can_read_gives_a_warning(self, tmp_path: Path) -> None:
         said: list[str] = []
         path = tmp_path / "open"
         path.write_bytes(VALUE)

@@ -41,7 +41,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def desktop(monkeypatch: pytest.MonkeyPatch) -> Iterator[GnomeKeyring]:
-    """This process is in its session; the library finds it anew."""
+    """This process is in its session; the library looks for it again."""
     with GnomeKeyring() as running:
         for name, value in running.environ.items():
             monkeypatch.setenv(name, value)
@@ -260,7 +260,7 @@ def test_without_the_package() -> None:
 
 
 def test_somebody_at_the_terminal_has_more_time(desktop: GnomeKeyring) -> None:
-    """A dialog waits for a person; where nobody is, nothing waits longer than one call."""
+    """A dialog waits for a person; without one, nothing waits longer than one call."""
     desktop.stop()
     begun = time.monotonic()
     error = failure("keyring:app/db/app", Credentials({}, prompt=lambda question: "", timeout=1.5))

@@ -187,7 +187,7 @@ class TestAllowed:
             ("cyberark:app/x?app_id=CHOICE", "CYBERARK_APP_ID"),
         ],
     )
-    def test_b5_whose_secrets_and_as_whom_is_not_the_file_s_to_choose(
+    def test_a_file_cannot_choose_whose_secrets_or_which_identity(
         self, credentials: Callable[..., Credentials], address: str, variable: str
     ) -> None:
         def check(choice: str, *schemes: str) -> None:
@@ -211,7 +211,7 @@ class TestAllowed:
         with pytest.raises(SourceError, match="are not allowed here"):
             check("other", f"{beginning[:-1]}lication?{name}=other")
 
-    def test_b5_a_folder_is_not_left_by_its_links(
+    def test_a_folder_is_not_left_by_its_links(
         self, seal: Callable[..., str], credentials: Callable[..., Credentials], tmp_path: Path
     ) -> None:
         inside, outside = tmp_path / "in", tmp_path / "out"

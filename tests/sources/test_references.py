@@ -97,7 +97,7 @@ class TestAsking:
         assert caught.value.hint == "ask for it"
         assert caught.value.slug == "reference"
 
-    def test_slow_ones_keep_nobody_waiting(
+    def test_slow_ones_keep_no_other_waiting(
         self, seal: Callable[..., str], credentials: Callable[..., Credentials], store: Store
     ) -> None:
         ever = threading.Event()

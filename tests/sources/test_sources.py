@@ -119,7 +119,7 @@ def test_what_is_there_already_may_be_stored_again(tmp_path: Path) -> None:
 
 
 class Store(ModuleType):
-    """A source ``double:`` that counts its calls and takes as long as it is told."""
+    """A source ``double:`` that counts its calls and takes as long as its address says."""
 
     QUERY = ()
 
@@ -180,7 +180,7 @@ def test_threads_that_read_fields_of_a_secret_share_one_call(store: Store) -> No
     assert store.calls == 1
 
 
-def test_who_waits_gets_the_same_failure_and_who_comes_later_asks_anew(store: Store) -> None:
+def test_waiting_threads_get_the_same_failure_and_later_ones_ask_again(store: Store) -> None:
     store.wait = 0.3
     at_once = threading.Barrier(3, timeout=20)
     store.errors = [SourceError("no", reason="denied", hint="ask")]
@@ -232,7 +232,7 @@ def test_a_fault_of_the_program_is_not_hidden(store: Store) -> None:
     credentials = Credentials({})
     with pytest.raises(ZeroDivisionError):
         sources.fetch("double:x", credentials)
-    assert sources.fetch("double:x#a", credentials) == b"1"  # and nobody waits for ever
+    assert sources.fetch("double:x#a", credentials) == b"1"  # and no thread waits for ever
 
 
 def test_a_probe_takes_no_longer_than_it_may(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +249,7 @@ def test_a_probe_takes_no_longer_than_it_may(store: Store, monkeypatch: pytest.M
 
 
 def test_a_library_that_fails_at_a_probe(store: Store, capfd: pytest.CaptureFixture[str]) -> None:
-    """One that is slow to load may be half loaded when the next probe wants it: nobody sees a traceback."""
+    """One that is slow to load may be half loaded when the next probe wants it: that gives no traceback."""
     store.errors = [AttributeError("hunter2")]
     found = sources.probe("double", Credentials({}))
     assert found.missing == ["an answer: its library failed (AttributeError)"]

@@ -311,7 +311,7 @@ def test_who_may_not_write(bao: OpenBao, environ: dict[str, str]) -> None:
         assert token not in shown(caught.value)
 
 
-# --- as whom ---------------------------------------------------------------------------------
+# --- with which identity -------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -393,7 +393,7 @@ def test_one_login_for_all(approle: dict[str, str], logins: list[str]) -> None:
     assert logins == ["approle"]
 
 
-def test_a_token_that_was_revoked_is_got_anew(
+def test_a_token_that_was_revoked_is_fetched_again(
     bao: OpenBao, approle: dict[str, str], logins: list[str]
 ) -> None:
     credentials = Credentials(approle)
@@ -406,7 +406,7 @@ def test_a_token_that_was_revoked_is_got_anew(
     assert logins == ["approle"] * 2
 
 
-def test_a_token_that_ends_is_got_anew(bao: OpenBao, approle: dict[str, str], logins: list[str]) -> None:
+def test_a_token_that_ends_is_fetched_again(bao: OpenBao, approle: dict[str, str], logins: list[str]) -> None:
     bao.root.auth.approle.create_or_update_approle("short", token_policies=["app"], token_ttl="1s")
     role = bao.root.auth.approle.read_role_id("short")["data"]["role_id"]
     secret = bao.root.auth.approle.generate_secret_id("short")["data"]["secret_id"]
@@ -645,7 +645,7 @@ def test_certificates() -> None:
         assert error.hint == "VAULT_CACERT sets the authority of its certificate"
 
 
-def test_d8_a_mount_that_is_not_there(bao: OpenBao) -> None:
+def test_a_mount_that_is_not_there(bao: OpenBao) -> None:
     environ = {"VAULT_ADDR": bao.address, "VAULT_TOKEN": ROOT_TOKEN}
     error = failure("vault:nowhere/app#x", Credentials(environ))
     assert (error.reason, "no secrets engine" in error.message) == ("wrong", True)

@@ -93,7 +93,7 @@ def version() -> int:
 
 
 def joined(text: str) -> bool:
-    """Whether a comment ends in a backslash: before systemd 254 the next line then belonged to it (H14)."""
+    """Whether a comment ends in a backslash: before systemd 254 the next line then belonged to it."""
     return any(not name and (said or "").endswith("\\") for _, name, said in envfile.scan(text))
 
 

@@ -33,7 +33,7 @@ def test_credentials_of_every_kind(manager: Manager) -> None:
     assert done.data == b"literal\nplain\nsealed\nfrom \x00fileencryptedset500\n400\n"
 
 
-def test_failures_are_told(manager: Manager) -> None:
+def test_failures_are_reported(manager: Manager) -> None:
     done = manager.run("echo out; echo err >&2; exit 7")
     assert (done.code, done.out, done.err, done.result) == (7, "out\n", "err\n", "exit-code")
     done = manager.run("true", "LoadCredential=none:/nonexistent/secret")

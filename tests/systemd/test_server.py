@@ -115,7 +115,7 @@ class TestUnits:
         line = f"LoadCredential=p:{server.path}".replace("%", "%%")
         assert manager.run("true", line, name="app.service").result == "exit-code"
 
-    def test_why_nobody_is_hung_up_on(self, manager: Manager) -> None:
+    def test_why_no_client_is_hung_up_on(self, manager: Manager) -> None:
         """What systemd makes of a server that only closes: a unit that starts, with an empty secret."""
         path = manager.folder / "hang-up.sock"
         with socket.socket(socket.AF_UNIX) as listener:
@@ -187,7 +187,7 @@ class TestPeers:
             assert "a process of user 65534 asked" in server.log()
             server.stop()
 
-    def test_slow_ones_keep_nobody(self, values: Project) -> None:
+    def test_slow_ones_hold_up_no_other(self, values: Project) -> None:
         """Peers that never read are left alone after a while, and those that do get theirs meanwhile."""
         with serving(values, *allow("app.service:p=db.password", "app.service:b=big")) as server:
             slow = []
@@ -374,7 +374,7 @@ class TestMistakes:
         assert "is not a socket" in fails("plain")
         with serving(values, *rule):
             assert "another process does" in fails("run/c.sock")
-        # One that a killed server has left is in nobody's way.
+        # One that a killed server has left does not block the next one.
         assert values.path("run/c.sock").exists()
         with serving(values, *rule) as server:
             server.stop()

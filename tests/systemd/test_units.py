@@ -29,7 +29,7 @@ def key(manager: Manager, project: Project, name: str) -> Path:
     return log
 
 
-def test_h14_a_unit_gets_its_values(manager: Manager, described: Project) -> None:
+def test_a_unit_gets_its_values(manager: Manager, described: Project) -> None:
     done = described.run("systemd", "unit", "--user", "-u", "one", "--env", "-o", str(manager.units), NAME)
     assert "systemctl --user daemon-reload" in done.err
     log = key(manager, described, "one")

@@ -202,7 +202,7 @@ PATHS = st.lists(st.one_of(KEYS, st.integers(0, 2)), min_size=1, max_size=3)
 def test_whatever_is_put_is_there(
     tree: dict[str, object], path: list[str | int], value: object, format: str
 ) -> None:
-    """`put` says what it was told to, or nothing."""
+    """`put` writes what it was given, or nothing."""
     text = ""
     for key, item in tree.items():
         text = changes.put(text or ("{}" if format == "json" else ""), (key,), item, format=format)  # type: ignore[arg-type]
@@ -406,7 +406,7 @@ class TestValues:
         assert len(asked) == 3
 
 
-def test_h12_a_rendered_block_is_laid_out_as_sops_does(sops: Sops, age_key: AgeKey) -> None:
+def test_a_rendered_block_is_laid_out_as_sops_does(sops: Sops, age_key: AgeKey) -> None:
     config = (
         "creation_rules:\n  - shamir_threshold: 2\n    key_groups:\n"
         f"      - age: [{age_key.recipient}]\n      - age: [{age_key.recipient}]\n"
@@ -436,7 +436,7 @@ class TestG:
             assert type(api.loads(done, credentials=who)["port"]) is type(expected)
 
 
-def test_a12_the_first_change_to_a_file_of_sops(sops: Sops, age_key: AgeKey) -> None:
+def test_the_first_change_to_a_file_of_sops(sops: Sops, age_key: AgeKey) -> None:
     """It rewrites the comments of lists, as docs/formats.md says, and no other line."""
     text = "# top\na: x  # behind\nm: |\n    a\n    b\nl:\n    # in a list\n    - b\n    - c: d\nz: '22:22'\n"
     theirs = sops.encrypt(text, "yaml", age=age_key.recipient)

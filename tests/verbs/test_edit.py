@@ -150,5 +150,5 @@ class TestWhatCannotBeSaved:
         by = rule(age_key, selection=Selection("encrypted_regex", "^nothing$"))
         assert self.rescued(Draft("x: 1\n", "yaml", rule=by), age_key) == self.BROKEN
 
-    def test_for_nobody(self, age_key: AgeKey) -> None:
+    def test_without_recipients(self, age_key: AgeKey) -> None:
         assert Draft("x: 1\n", "yaml").rescued(self.BROKEN, credentials(age_key)) is None

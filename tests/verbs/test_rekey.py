@@ -114,7 +114,7 @@ class TestTexts:
             assert "future: kept" in after
 
     def test_who_shuts_somebody_out_gets_a_new_data_key(self, age_key: AgeKey) -> None:
-        """Also where nobody goes: what the old parts give when put together must not open the new file."""
+        """Also in rare cases: what the old parts give when combined must not open the new file."""
         a, b, c = ([master_key("age", AgeKey.generate().recipient)] for _ in range(3))
         own = master_key("age", age_key.recipient)
         groups = [[own, *a], [own, *b], c]
@@ -167,7 +167,7 @@ class TestTexts:
         assert "shamir_threshold" not in last
 
 
-def test_h12_rotate_changes_no_layout(sops: Sops, age_key: AgeKey) -> None:
+def test_rotate_changes_no_layout(sops: Sops, age_key: AgeKey) -> None:
     """The values of a file of sops's stay on the lines where they are."""
     text = 'a: b\nm: |\n    x\n    y\nn: |+\n    x\n\nl:\n    - |\n        z\n    - "22:22"\nf: .inf\n'
     theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
