@@ -109,6 +109,8 @@ def test_git_s_drivers_load_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     code = "from encconf.cli import main; assert main(sys.argv[1:]) in (0, None); sys.stdout.flush()"
     labels = ["--marker-size=7", "--base-label=x (y z)", "--ours-label=HEAD", "--theirs-label=%Y"]
     assert within(loaded(code, "git", "textconv", names[0]), NOT_TO_DECRYPT) == set()
+    not_for_one_file = {"encconf.rules.config", "encconf.io.programs", "encconf.io.trust"}
+    assert within(loaded(code, "decrypt", names[0]), {*NOT_TO_DECRYPT, *not_for_one_file}) == set()
     modules = loaded(code, "git", "merge", *names, "./x.enc.yaml", *labels)
     assert within(modules, {*NOT_TO_DECRYPT, "ruamel", "_ruamel_yaml"}) == set()
     assert "b: 3" in decrypt((tmp_path / "a").read_text())

@@ -244,7 +244,8 @@ PROPOSAL = "proposal_for"
 
 def is_proposal(document: Document) -> bool:
     """Whether a document is a value that somebody without a key proposes for a file."""
-    return bool(document.leaves) and document.leaves[0].path == (PROPOSAL,)
+    first = next(iter(document.leaves), None)
+    return first is not None and first.step == PROPOSAL and first.scope.step is None
 
 
 def refuse_proposal(document: Document) -> None:
@@ -257,9 +258,10 @@ def refuse_proposal(document: Document) -> None:
 
 
 def refuse_unloadable(opened: Opened) -> None:
-    """Raise what `refuse_proposal` and `refuse_ciphertexts` raise."""
+    """Raise what `refuse_proposal` raises, and `still_sealed`: a program would take it for the secret."""
     refuse_proposal(opened.document)
-    refuse_ciphertexts(opened)
+    if (error := still_sealed(opened)) is not None:
+        raise error
 
 
 def refuse_ciphertexts(opened: Opened) -> None:

@@ -68,7 +68,7 @@ def open_data_key(
             raise _no_access(tried, needed, credentials)
         for group in wave:
             group.open_here()
-        races = [turns for group in wave if (turns := group.take_services())]
+        races = [turns for group in wave if group.part is None and (turns := group.take_services())]
         if races:
             _ask_services(races, credentials)
     parts = [group.part for group in tried if group.part is not None][:needed]

@@ -40,16 +40,12 @@ class Lock:
         taken: bool = lock.acquire(blocking)
         return taken
 
-    def release(self) -> None:
+    def release(self, *_: object) -> None:
         """Release the lock, unless it was taken before a fork and this is the child."""
         if (lock := self._of.get(os.getpid())) is not None:
             lock.release()
 
-    def __enter__(self) -> None:
-        self.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
+    __enter__, __exit__ = acquire, release
 
 
 class Once:

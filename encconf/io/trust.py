@@ -6,7 +6,6 @@ import os
 import stat
 
 from encconf.errors import OutputError
-from encconf.io import programs
 from encconf.io.fileio import upwards
 
 
@@ -70,6 +69,8 @@ def _git_accepts(path: str, owner: int) -> bool:
     bound = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")  # set in hooks, for whatever folder
     environ = {name: value for name, value in os.environ.items() if name not in bound}
     try:
+        from encconf.io import programs  # few files are in a folder of another user
+
         asked = programs.run(["git", "-C", place, "rev-parse", "--git-dir"], environ)
         return asked.returncode == 0 and os.stat(place).st_uid == owner
     except OSError:

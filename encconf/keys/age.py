@@ -613,6 +613,7 @@ class Search:
         self._stanzas = stanzas
         self._credentials = credentials
         self._over_ssh = any(kind in SSH for kind, _ in stanzas)
+        self._may_be_derived = _may_be_derived(recipient)
         self.looked: list[AgeSource] = []
         self.trouble: list[MasterKeyError] = []
 
@@ -674,7 +675,7 @@ class Search:
         This does not run a command: it may ask a person, and few recipients are derived.
         """
         found: list[Identity | Locked] = []
-        if not _may_be_derived(self._recipient) or source.how != ("file" if source.ssh else "source"):
+        if not self._may_be_derived or source.how != ("file" if source.ssh else "source"):
             return found
         for identity in identities_in(source, self._recipient, self._credentials):
             public = identity.public if isinstance(identity, Locked) else identity.public()

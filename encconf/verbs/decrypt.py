@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 
 from encconf.engine.metadata import metadata_of
 from encconf.errors import ConflictError, OutputError, UsageError, about, exclude
-from encconf.io import fileio, trust
+from encconf.io import fileio
 from encconf.record import Options as Base
-from encconf.rules.config import plain_name
 from encconf.text.printable import one_line
 from encconf.verbs import files
 from encconf.verbs.targets import Batch
@@ -126,6 +125,8 @@ def _targets(paths: Sequence[str], folder: str | None) -> dict[str, str]:
     """
     if folder is None:
         return {path: path for path in paths}
+    from encconf.rules.config import plain_name
+
     found: dict[str, str] = {}
     sources: dict[str, str] = {}
     for path in paths:
@@ -184,6 +185,8 @@ class Decrypting(Batch):
         folder = self._options.output or ""
         with about(target):
             fileio.make_folders(folder, 0o700)
+        from encconf.io import trust
+
         path = trust.fixed(folder, os.path.relpath(target, folder))
         with about(target):
             fileio.make_folders(os.path.dirname(path), 0o700)

@@ -14,7 +14,7 @@ from encconf.errors import (
     UsageError,
     about,
 )
-from encconf.io import fileio, trust
+from encconf.io import fileio
 from encconf.record import Record
 from encconf.text.printable import listed, quoted
 
@@ -275,7 +275,11 @@ def warn_if_readable(front: Front, path: str) -> None:
 
 def target_path(name: str, *, named: bool) -> str:
     """Return the path of a file to write.  If the user has not ``named`` it, it may not be a link."""
-    return fileio.resolve(name) if named else trust.fixed(os.path.dirname(name), os.path.basename(name))
+    if named:
+        return fileio.resolve(name)
+    from encconf.io import trust
+
+    return trust.fixed(os.path.dirname(name), os.path.basename(name))
 
 
 def write_own(path: str, text: str, mark: str, *, mode: int | None = None) -> None:
