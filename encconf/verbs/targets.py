@@ -24,9 +24,7 @@ from encconf.errors import (
     exit_code_of,
 )
 from encconf.formats import sniff
-from encconf.git import need_files, repository, worktree
-from encconf.io import fileio, replace
-from encconf.rules.config import NAME as CONFIG_NAME
+from encconf.io import fileio
 from encconf.text.printable import counted, listed, one_line, quoted
 from encconf.verbs.files import is_pattern
 
@@ -66,6 +64,8 @@ def files(
     """
     if not paths and not changed:
         raise MissingFileError("no file was given", hint="give files, patterns, or a folder with -r")
+    from encconf.git import need_files
+
     need_files(paths or ["."])
     wanted = _Wanted(front, encrypted, plain)
     if changed:
@@ -107,6 +107,9 @@ class _Wanted:
         return [name for name in names if self._counts(name)]
 
     def _counts(self, name: str) -> bool:
+        from encconf.io import replace
+        from encconf.rules.config import NAME as CONFIG_NAME
+
         base = os.path.basename(name)
         if (self.encrypted and replace.is_leftover(base)) or (self.plain and base == CONFIG_NAME):
             return False
@@ -150,6 +153,8 @@ def _named(path: str, recursive: bool, wanted: _Wanted) -> list[str]:
 
 def _changed(paths: Sequence[str]) -> Iterator[str]:
     """Yield the changed files among those that ``paths`` name, or without paths, of this repository."""
+    from encconf.git import repository
+
     if not paths:
         here = os.path.realpath(".")
         yield from map(os.path.relpath, _changes(repository(here) or here))
@@ -172,6 +177,8 @@ def _changed(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _changes(folder: str) -> list[str]:
+    from encconf.git import worktree
+
     names = worktree.changed(folder)
     if names is None:
         raise UsageError(
@@ -187,6 +194,8 @@ def below(folder: str, depth: int = -1) -> list[str]:
     Without git, folders of version control, packages and caches are left out.  So are folders deeper than
     ``depth`` steps, unless that is negative.  A folder that cannot be read is in the list itself.
     """
+    from encconf.git import worktree
+
     return worktree.listed(folder) or _walked(folder, depth)
 
 
