@@ -8,6 +8,8 @@
 #              memory and time (ARGS='--minutes 30' for each); then games against a stranger who has no key
 # make mutants   small faults put into the modules that make decisions: how many do the tests find?
 #                (ARGS='--sample 0 merge/weave.py' for all of one module)
+# make windows   tests on the real Windows CPython, under Wine (Debian; 1.7 GB below ~/.cache/encconf-ci)
+#                (ARGS='io cli/test_editor.py' for some of them)
 # make testkit   the test kit of the SOPS format, with encconf and other programs: docs/testkit.md
 # make functional SOPS=PATH   sops's own functional tests, from a checkout of its sources (needs cargo)
 # make reference   docs/python/reference.md, from the docstrings; docs/reference/, from the tables of the
@@ -28,7 +30,7 @@ TESTS := $(BIN)/python -m pytest -q -n 3 --dist worksteal
 LOWEST := build/lowest
 LACKS := --disable-error-code attr-defined --disable-error-code no-any-return --no-warn-unused-ignores
 
-.PHONY: demo test programs tests test-fast test-lowest lint types types-here types-darwin types-win32 bench fuzz mutants testkit functional reference docs man pictures lint-workflows release-check clean
+.PHONY: demo test programs tests test-fast test-lowest lint types types-here types-darwin types-win32 bench fuzz mutants windows testkit functional reference docs man pictures lint-workflows release-check clean
 
 demo:
 	@PYTHON="$(PYTHON)" bash .ci/install basics
@@ -105,6 +107,9 @@ fuzz: $(STAMP)
 	$(BIN)/python tests/fuzz.py $(ARGS) || failed=1; \
 	$(BIN)/python tests/game.py --checks $(ARGS) || failed=1; \
 	$(BIN)/python tests/game.py --games 1000000 --minutes 5 $(ARGS) || failed=1; exit $$failed
+
+windows: $(STAMP)
+	$(BIN)/python tests/wine.py $(ARGS)
 
 mutants: $(STAMP)
 	$(BIN)/python tests/mutants.py $(ARGS)

@@ -48,7 +48,8 @@ def _clean_session() -> Iterator[None]:
     """Remove your own settings, before the session fixtures of other files can see them."""
     # Background jobs of scripts and nohup ignore these signals, and the programs of tests would inherit that.
     usual = {signal.SIGINT: signal.default_int_handler}
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+    names = ("SIGINT", "SIGQUIT", "SIGHUP", "SIGTERM")
+    for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual.get(number, signal.SIG_DFL))
     with pytest.MonkeyPatch.context() as patch:

@@ -17,7 +17,12 @@ from oracle import AgeKey
 
 ROOT = Path(__file__).resolve().parents[1]
 
-OWN_MOUNTS = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+
+def is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+OWN_MOUNTS = ["unshare", "--mount", *([] if is_root() else ["--map-root-user"])]
 """Put these words before a command to give it mounts of its own.  Needs root or user namespaces."""
 
 PLAIN = """\

