@@ -100,6 +100,10 @@ class Project:
             "SOPS_AGE_KEY": key.identity,
             "GIT_CONFIG_NOSYSTEM": "1",
         }
+        if os.name == "nt":  # without these, many programs do not start, or do not know where your files are
+            kept = ("SYSTEMROOT", "COMSPEC", "PATHEXT", "TEMP", "WINEPREFIX")
+            self.environ.update({name: os.environ[name] for name in kept if name in os.environ})
+            self.environ["USERPROFILE"] = str(home)
 
     def path(self, name: str) -> Path:
         return self.folder / name

@@ -16,7 +16,7 @@ import sys
 import time
 
 from encconf.errors import SOMEBODY, EncconfError, UsageError
-from encconf.io.descriptors import is_terminal
+from encconf.io.descriptors import is_terminal, shows_colors
 from encconf.text.printable import no_command, one_line, printable, quoted, visible
 
 TYPE_CHECKING = False
@@ -404,7 +404,7 @@ def wants_color(mode: str | None, descriptor: int, environ: Mapping[str, str]) -
         return True
     if environ.get("CLICOLOR") == "0" or environ.get("TERM") == "dumb":
         return False
-    return is_terminal(descriptor)
+    return shows_colors(descriptor)
 
 
 def paragraph(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 from collections.abc import Collection, Mapping
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
@@ -37,7 +36,7 @@ def output_of(
     an argument or the program's output, since both may be secret.
     """
     try:
-        command = shlex.split(line)
+        command = programs.split(line)
     except ValueError:
         raise SourceError("not a command line: a quote is not closed", hint="close it") from None
     if not command:

@@ -22,6 +22,7 @@ from encconf.errors import (
     SourceError,
     UsageError,
 )
+from encconf.io.descriptors import is_terminal
 from encconf.io.threads import Lock
 from encconf.text.printable import printable
 from encconf.text.words import FALSE, TRUE
@@ -142,7 +143,7 @@ class Credentials:
             home=home,
             config_home=config_home(environ, home, platform),
             platform=platform,
-            prompt=_ask if os.isatty(0) else None,
+            prompt=_ask if is_terminal(0) else None,
             notify=notify,
             key_services=[uri.strip() for uri in uris if uri.strip()],
             local_key_service=_flag(environ, "SOPS_ENABLE_LOCAL_KEYSERVICE", True),
@@ -388,7 +389,8 @@ class AgeSource:
             if self.how == "file":
                 from encconf.io import fileio
 
-                return fileio.read_bytes(expanded(where, credentials.home), limit=IDENTITY_LIMIT)
+                path = expanded(where, credentials.home)
+                return fileio.as_utf8(fileio.read_bytes(path, limit=IDENTITY_LIMIT))
             from encconf.identities.command import output_of
 
             environ = {**credentials.environ, "SOPS_AGE_RECIPIENT": recipient}

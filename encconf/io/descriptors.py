@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 
 from encconf.errors import (
     InputDeniedError,
@@ -19,8 +20,10 @@ from encconf.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeVar
 
+    T = TypeVar("T")
     D = TypeVar("D", InputDeniedError, OutputDeniedError)
 
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -35,6 +38,9 @@ PRIVATE = 0o600
 
 CHUNK = 1 << 20
 """How many bytes are read at a time (1 MiB)."""
+
+OPEN_PATIENCE = 2.0
+"""How many seconds to wait, on Windows, until other programs have closed a file."""
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
 
@@ -111,15 +117,22 @@ def refuse_planted(state: os.stat_result, folder: os.stat_result) -> None:
 def cannot_read(error: OSError) -> InputError:
     """Return the error for a file that cannot be read."""
     said = f"cannot be read: {reason(error)}"
+    if error.errno == errno.ETXTBSY:
+        return InputError(said, hint=_CLOSE)
     return _denied(InputDeniedError(said), error) if isinstance(error, PermissionError) else InputError(said)
 
 
 def cannot_write(error: OSError) -> OutputError:
     """Return the error for a file that cannot be written."""
     said = f"cannot be written: {reason(error)}"
+    if error.errno == errno.ETXTBSY:
+        return OutputError(said, hint=_CLOSE)
     if not isinstance(error, PermissionError):
         return UnwrittenError(said) if error.errno in _FULL else OutputError(said)
     return _denied(OutputDeniedError(said), error)
+
+
+_CLOSE = "close it there, then run this again"
 
 
 def _denied(denied: D, error: OSError) -> D:
@@ -134,5 +147,60 @@ def reason(error: OSError) -> str:
 
 
 def is_terminal(descriptor: int) -> bool:
-    """Whether a descriptor is open on a terminal."""
-    return os.isatty(descriptor)
+    """Whether a descriptor is open on a terminal.  Python's isatty says so of Windows's NUL, too."""
+    if sys.platform == "win32":
+        from encconf.io import windows
+
+        return os.isatty(descriptor) and windows.is_console(descriptor)
+    else:
+        return os.isatty(descriptor)
+
+
+def shows_colors(descriptor: int) -> bool:
+    """Whether a descriptor is open on a terminal that shows colors.  On Windows, this switches them on."""
+    if sys.platform == "win32":
+        from encconf.io import windows
+
+        return is_terminal(descriptor) and windows.shows_colors(descriptor)
+    else:
+        return is_terminal(descriptor)
+
+
+def set_mode(descriptor: int, mode: int) -> None:
+    """Set the mode of an open file, on systems where files have modes."""
+    if os.name == "posix":
+        os.fchmod(descriptor, mode)
+
+
+def patiently(path: str, work: Callable[[], T], *, to_read: bool = False) -> T:
+    """Return what ``work`` returns, which opens or replaces a file.
+
+    On Windows, other programs that have the file open may forbid that.  Most close it soon: virus scanners,
+    editors, other runs of encconf.  So this tries again.  Raises an OSError that says so (ETXTBSY) after
+    `OPEN_PATIENCE` seconds.
+    """
+    end, refused = 0.0, 0
+    while True:
+        try:
+            return work()
+        except PermissionError:
+            if os.name != "nt" or os.path.isdir(path):
+                raise
+            import time
+
+            end = end or time.monotonic() + OPEN_PATIENCE
+            refused = 0 if _is_open_elsewhere(path, to_read=to_read) else refused + 1
+            if refused > 10:  # it was not just being replaced, so the permissions forbid it
+                raise
+            if time.monotonic() > end:
+                raise OSError(errno.ETXTBSY, "another program has it open") from None
+            time.sleep(0.02)
+
+
+def _is_open_elsewhere(path: str, *, to_read: bool) -> bool:
+    if sys.platform == "win32":
+        from encconf.io import windows
+
+        return windows.is_open_elsewhere(path, to_read=to_read)
+    else:
+        return False

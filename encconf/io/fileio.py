@@ -34,6 +34,8 @@ from encconf.io.descriptors import (
     cannot_read,
     cannot_write,
     is_planted,
+    is_terminal,
+    patiently,
     read_all,
     reason,
     refuse_planted,
@@ -65,6 +67,8 @@ STDIN = ("-", "/dev/stdin")
 STDOUT = ("-", "/dev/stdout")
 """The words of a command line that name a stream."""
 
+_FOLDER_ENDS = tuple(sign + end for sign in (os.sep, os.altsep or os.sep) for end in ("", "."))
+
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
 
 
@@ -91,6 +95,9 @@ def stdin_bytes() -> bytes:
     """Read all of stdin.  The errors are those of `read_bytes`."""
     with about("stdin"):
         try:
+            if os.name == "nt" and is_terminal(0):  # its bytes have the encoding of an old code page
+                with open(0, "rb", closefd=False) as console:
+                    return console.read(LIMIT)
             return read_all(0, LIMIT)
         except OSError as error:
             raise InputError(f"cannot be read: {reason(error)}") from None
@@ -102,7 +109,13 @@ def write_stdout(data: str | bytes) -> None:
     Raises UnwrittenError, or BrokenPipeError if the reader has ended.
     """
     try:
-        write_all(1, encode(data) if isinstance(data, str) else data)
+        if isinstance(data, str):
+            data = encode(data)
+        if os.name == "nt" and is_terminal(1):  # Python gives it Unicode; os.write would give it bytes
+            with open(1, "wb", closefd=False) as console:
+                console.write(data)
+            return
+        write_all(1, data)
         os.close(os.dup(1))  # some file systems report a full disk only then
     except BrokenPipeError:
         raise
@@ -122,7 +135,7 @@ def resolve(path: str) -> str:
     """
     if descriptor_of(path) is not None:
         return path
-    if path.endswith((os.sep, f"{os.sep}.")) and not os.path.isdir(path):
+    if path.endswith(_FOLDER_ENDS) and not os.path.isdir(path):
         # realpath would drop the end, and `x.yaml/` has no format: it would be written as a binary file.
         if os.path.lexists(os.path.normpath(path)):
             raise InputError("cannot be used: its name ends with /, but it is not a folder").about(path)
@@ -237,12 +250,15 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
 
 
 def _opened(path: str) -> int:
+    # With O_NONBLOCK, opening a pipe or a device does not hang.
+    flags = os.O_RDONLY | NONBLOCK | NOCTTY | CLOEXEC | BINARY
     try:
-        # With O_NONBLOCK, opening a pipe or a device does not hang.
-        return os.open(path, os.O_RDONLY | NONBLOCK | NOCTTY | CLOEXEC | BINARY)
+        return patiently(path, lambda: os.open(path, flags), to_read=True)
     except (FileNotFoundError, NotADirectoryError):
         raise MissingFileError("no such file") from None
     except OSError as error:
+        if os.name == "nt" and os.path.isdir(path):  # it opens no folders
+            raise InputError("cannot be read: it is a folder") from None
         raise cannot_read(error) from None
     except ValueError:
         raise InputError("cannot be read: not a path").about(path.replace("\0", "\\0")) from None
@@ -274,6 +290,14 @@ def _refuse_foreign(state: os.stat_result) -> None:
 def encode(text: str) -> bytes:
     """Encode a text as UTF-8.  The lone surrogates of a text that `decode` read become the original bytes."""
     return text.encode("utf-8", "surrogateescape")
+
+
+def as_utf8(data: bytes) -> bytes:
+    """Return a text in UTF-8 that may be UTF-16 with a byte order mark, as PowerShell's ``>`` writes it."""
+    try:
+        return data.decode("utf-16").encode() if data[:2] in _UTF16 else data
+    except UnicodeError:
+        return data
 
 
 _OF_SOPS = (b"sops_mac=", b"[sops]")

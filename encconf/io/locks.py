@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from encconf.errors import OutputError
 from encconf.io.descriptors import BINARY, CLOEXEC, NOFOLLOW, NONBLOCK
@@ -19,13 +20,15 @@ class LockedFolder:
 
     The folder itself is locked, so that no lock file can be planted or left behind.  All names are
     relative to the open folder, so it does not matter if someone replaces the folder.  On Windows, and for a
-    folder that may not be listed, ``descriptor`` is None and names are whole paths.
+    folder that may not be listed, ``descriptor`` is None and names are whole paths.  Windows has no locks of
+    folders: a `Claim` has the folder's path as its name.
     """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.descriptor: int | None = None
         self.locked = False
+        self._claim = Claim(folder)
 
     def __enter__(self) -> LockedFolder:
         if os.open in os.supports_dir_fd:
@@ -38,9 +41,15 @@ class LockedFolder:
             except BaseException:
                 os.close(self.descriptor)
                 raise
+        elif os.name == "nt":
+            self.locked = self._claim.take(LOCK_PATIENCE)
+            if not self.locked and self._claim.possible:
+                said = f"cannot be written: another process writes in its folder ({LOCK_PATIENCE:g} s)"
+                raise OutputError(said, hint="find a process that hangs, and end it")
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._claim.release()
         if self.descriptor is not None:
             os.close(self.descriptor)  # unlocks
 
@@ -68,6 +77,48 @@ class LockedFolder:
                 os.fsync(self.descriptor)
             except OSError:
                 return  # some file systems cannot sync a folder; the file itself is safe
+
+
+class Claim:
+    """A claim to a path that one thread of all processes can have, on Windows.  It ends with the process.
+
+    ``possible`` is False if this system has no claims.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._handle: int | None = None
+        self.possible = sys.platform == "win32"
+
+    def take(self, patience: float = 0) -> bool:
+        """Wait for the claim, at most ``patience`` seconds.  Returns whether it was free in this time."""
+        if sys.platform == "win32":
+            import hashlib
+            import time
+
+            from encconf.io import windows
+
+            real = os.path.normcase(os.path.realpath(self._path))
+            # For all sessions of this machine.  A path can be longer than a name, and has backslashes.
+            name = f"Global\\encconf-{hashlib.sha256(real.encode('utf-8', 'surrogatepass')).hexdigest()}"
+            deadline = time.monotonic() + patience
+            try:
+                while (handle := windows.take(name)) is None:
+                    if time.monotonic() > deadline:
+                        return False
+                    time.sleep(0.01)
+                self._handle = handle
+            except OSError:
+                self.possible = False
+        return self._handle is not None
+
+    def release(self) -> None:
+        """Give the claim back, if it was taken."""
+        if sys.platform == "win32" and self._handle is not None:
+            from encconf.io import windows
+
+            windows.release(self._handle)
+            self._handle = None
 
 
 def lock(descriptor: int, patience: float) -> bool:
@@ -152,12 +203,16 @@ class Turn:
     def __init__(self, path: str) -> None:
         self._path = path
         self._descriptor: int | None = None
+        self._claim = Claim(path)
 
     def __enter__(self) -> None:
         import time
 
+        if os.name == "nt":
+            self._claim.take(TURN_PATIENCE)
+            return
         deadline = time.monotonic() + TURN_PATIENCE
-        while os.name == "posix" and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
             try:
                 self._descriptor = os.open(self._path, os.O_RDONLY | NOFOLLOW | NONBLOCK | CLOEXEC)
                 lock(self._descriptor, deadline - time.monotonic())
@@ -171,6 +226,7 @@ class Turn:
             self.__exit__()  # the file was replaced meanwhile, so lock the new one
 
     def __exit__(self, *_: object) -> None:
+        self._claim.release()
         if self._descriptor is not None:
             os.close(self._descriptor)  # unlocks
             self._descriptor = None

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 
 from encconf.errors import EncconfError, OutputError
 from encconf.io.descriptors import (
@@ -14,11 +15,13 @@ from encconf.io.descriptors import (
     NOFOLLOW,
     cannot_write,
     is_random_name,
+    patiently,
     random_name,
     reason,
     write_all,
 )
 from encconf.io.fileio import upwards
+from encconf.io.locks import Claim
 from encconf.io.process import SignalGuard
 
 
@@ -35,7 +38,7 @@ class PrivateFolder:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
         self._guard = SignalGuard()
-        self._descriptor: int | None = None
+        self._lock = _Lock()
         self.path = ""
 
     def __enter__(self) -> str:
@@ -62,7 +65,7 @@ class PrivateFolder:
         os.mkdir(path, 0o700)
         self.path = path
         try:
-            self._descriptor = _locked_private(path)
+            self._lock.take(path)
         except FileNotFoundError:
             self.path = ""
         return bool(self.path)
@@ -80,35 +83,51 @@ class PrivateFolder:
                     raise OutputError("plaintext was left behind", hint=hint)
                 error.hint = f"{error.hint}; {hint}" if error.hint else hint
         finally:
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+            self._lock.release()
             self._guard.__exit__()
 
 
 _PRIVATE_FOLDER = "encconf-"
 
 
-def _locked_private(path: str) -> int | None:
-    """Lock a private folder.  Returns the descriptor that holds the lock, or None if there are no locks here.
+class _Lock:
+    """The lock of a private folder: of the folder itself, or on Windows a `Claim` to its path."""
 
-    Raises FileNotFoundError if another process has the lock, since that process removes the folder.
-    """
-    try:
+    def __init__(self) -> None:
+        self._descriptor: int | None = None
+        self._claim: Claim | None = None
+
+    def take(self, path: str) -> bool:
+        """Lock a folder.  Returns False if there are no locks here.
+
+        Raises FileNotFoundError if another process has the lock, since that process removes the folder.
+        """
+        if os.name == "nt":
+            self._claim = Claim(path)
+            if not self._claim.take() and self._claim.possible:
+                raise FileNotFoundError(path)
+            return self._claim.possible
         import fcntl
-    except ImportError:
-        return None
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW | CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.stat(path)
-    except (BlockingIOError, FileNotFoundError):
-        os.close(descriptor)
-        raise FileNotFoundError(path) from None
-    except OSError:  # the file system has no locks, as some on a network
-        os.close(descriptor)
-        return None
-    return descriptor
+
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW | CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.stat(path)
+        except (BlockingIOError, FileNotFoundError):
+            os.close(descriptor)
+            raise FileNotFoundError(path) from None
+        except OSError:  # the file system has no locks, as some on a network
+            os.close(descriptor)
+            return False
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        if self._claim is not None:
+            self._claim.release()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def sweep_private(place: str) -> None:
@@ -119,18 +138,23 @@ def sweep_private(place: str) -> None:
     except OSError:
         return
     for name in names:
-        path = os.path.join(place, name)
+        path, lock = os.path.join(place, name), _Lock()
         try:
             state = os.lstat(path)
-            if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid():
+            if not _is_folder(state) or (hasattr(os, "geteuid") and state.st_uid != os.geteuid()):
                 continue
             os.chmod(path, 0o700)
-            descriptor = _locked_private(path)
-        except (OSError, AttributeError):
+            if lock.take(path):
+                remove_folder(path)
+        except OSError:
             continue
-        if descriptor is not None:
-            remove_folder(path)
-            os.close(descriptor)
+        finally:
+            lock.release()
+
+
+def _is_folder(state: os.stat_result) -> bool:
+    """Whether this is a folder, and not a junction of Windows, which leads to another one as a link does."""
+    return stat.S_ISDIR(state.st_mode) and not getattr(state, "st_reparse_tag", 0)
 
 
 def write_private(path: str, data: str) -> None:
@@ -151,9 +175,15 @@ def _temporary_places(environ: Mapping[str, str]) -> Iterator[str]:
     for place in (configured, environ.get("XDG_RUNTIME_DIR") or "", "/dev/shm"):
         if os.path.isabs(place) and _in_memory(place, mounts) and os.access(place, os.W_OK | os.X_OK):
             yield place
-    for place in (configured, environ.get("TEMP") or "", "/tmp", "."):
-        if place and os.path.isdir(place):
+    for place in (*temporary_folders(environ), "."):
+        if os.path.isdir(place):
             yield os.path.abspath(place)
+
+
+def temporary_folders(environ: Mapping[str, str]) -> list[str]:
+    """Return the folders for temporary files: your own, and /tmp, which on Windows is not the system's."""
+    chosen = [environ.get(name) or "" for name in ("TMPDIR", "TEMP")]
+    return [*filter(None, chosen), *(["/tmp"] if os.name == "posix" else [])]
 
 
 def memory_mounts() -> dict[str, bool]:
@@ -169,6 +199,12 @@ def _in_memory(place: str, mounts: Mapping[str, bool]) -> bool:
     return next((mounts[each] for each in upwards(os.path.realpath(place)) if each in mounts), False)
 
 
+def _unlink(path: str) -> None:
+    if os.name == "nt":
+        os.chmod(path, 0o600)  # it does not remove a file that is read-only
+    os.unlink(path)
+
+
 def remove_folder(path: str) -> None:
     """Remove a folder and its content, as far as possible.  Raises no error."""
     with suppress(OSError):  # some file systems have no modes
@@ -180,10 +216,10 @@ def remove_folder(path: str) -> None:
         entries = []
     for entry in entries:
         try:
-            if entry.is_dir(follow_symlinks=False):
+            if _is_folder(entry.stat(follow_symlinks=False)):
                 remove_folder(entry.path)
             else:
-                os.unlink(entry.path)
+                patiently(entry.path, partial(_unlink, entry.path))
         except OSError:
             continue  # the others can still be removed
     try:

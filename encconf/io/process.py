@@ -15,7 +15,8 @@ else:
 class SignalGuard:
     """Inside it, signals that would end the process at once raise an exception, so that cleanups run.
 
-    SIGINT raises KeyboardInterrupt.  SIGTERM, SIGHUP and SIGQUIT raise SystemExit(128 + number).  After the
+    SIGINT raises KeyboardInterrupt.  SIGTERM, SIGHUP, SIGQUIT and Windows's SIGBREAK (Ctrl-Break, a closed
+    window, the end of the session) raise SystemExit(128 + number).  After the
     first signal, others are ignored until the guard ends.  A program's own handlers are kept.  Outside the
     main thread, the guard has no effect.
     """
@@ -27,7 +28,7 @@ class SignalGuard:
 
     def __enter__(self) -> SignalGuard:
         try:
-            for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
+            for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK"):
                 number = getattr(signal, name, None)
                 if number is None:
                     continue

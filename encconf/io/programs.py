@@ -133,7 +133,15 @@ def environment(environ: Mapping[str, str], *, without: Collection[str] = ()) ->
         tree = _work_tree(environ)
         folders = [folder for folder in _folders(kept) if _is_trusted(folder, tree)]
         kept["PATH"] = os.pathsep.join(folders) or _NOWHERE  # an empty PATH is the current folder
-    return kept
+    return with_system(kept)
+
+
+def with_system(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with the variable without which many programs do not start on Windows."""
+    found = dict(environ)
+    if os.name == "nt" and "SYSTEMROOT" in os.environ:
+        found.setdefault("SYSTEMROOT", os.environ["SYSTEMROOT"])
+    return found
 
 
 def start(
@@ -150,7 +158,64 @@ def start(
         if not os.path.dirname(words[0]):
             raise FileNotFoundError(errno.ENOENT, missing(words[0], environ)[0])
         path = os.path.abspath(words[0])  # the error of the system says why it cannot be run
-    return subprocess.Popen([path, *words[1:]], env=environment(environ, without=without), **options)
+    line = command_line(path, words[1:])
+    return subprocess.Popen(line, env=environment(environ, without=without), **options)
+
+
+def command_line(path: str, arguments: Sequence[str]) -> Sequence[str] | str:
+    """Return what `subprocess.Popen` gets to run a program with arguments.
+
+    Windows runs a batch file (``.bat``, ``.cmd``: npm, az, code) by cmd, which would expand variables and run
+    what follows an ``&`` in an argument.  So the line is written for cmd, as Rust's library does.
+
+    Raises OSError for an argument that a batch file cannot get.
+    """
+    if os.name == "nt" and path.lower().endswith((".bat", ".cmd")):
+        return batch_line(_cmd(), path, arguments)
+    return [path, *arguments]
+
+
+def batch_line(cmd: str, path: str, arguments: Sequence[str]) -> str:
+    """Return the line with which cmd runs a batch file, and expands nothing in its arguments."""
+    if any(sign in each for each in arguments for sign in "\0\r\n"):
+        raise OSError(errno.EINVAL, "a batch file gets no argument with a line break")
+    words = " ".join(map(_batch_word, arguments))
+    return f'"{cmd}" /e:ON /v:OFF /d /c ""{path}" {words}"'
+
+
+def _batch_word(word: str) -> str:
+    import re
+
+    if re.fullmatch(r"[\w#$*+./:?@\\-]*[\w#$*+./:?@-]", word):
+        return word
+    said = re.sub(r'(\\*)("|$)', r"\1\1\2", word).replace('"', '""')
+    # The variable cd always exists: cmd replaces an empty part of it, and leaves the % after it alone.
+    return '"' + said.replace("%", "%%cd:~,%") + '"'
+
+
+def shell(command: str) -> Sequence[str] | str:
+    """Return what `subprocess.Popen` gets to run a command in the system's shell, as it is."""
+    if os.name == "nt":  # /s: cmd removes the first and the last quote, and only these
+        return f'"{_cmd()}" /d /s /c "{command}"'
+    return ["/bin/sh", "-c", command]
+
+
+def _cmd() -> str:
+    return os.path.join(os.environ.get("SYSTEMROOT", "C:\\Windows"), "System32", "cmd.exe")
+
+
+def split(line: str) -> list[str]:
+    """Split a command line into words as a shell does.  Raises ValueError if a quote is not closed.
+
+    On Windows, a backslash stays, since it belongs to a path.
+    """
+    import shlex
+
+    words = shlex.shlex(line, posix=True)
+    words.whitespace_split, words.commenters = True, ""
+    if os.name == "nt":
+        words.escape = ""
+    return list(words)
 
 
 def run(

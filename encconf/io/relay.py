@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import select
-from time import monotonic
+from queue import Empty, Queue
+from time import monotonic, sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Relay:
         self._ways: dict[int, tuple[int, Filter]] = {}  # by the descriptor to read: the one to write
         self._terminals: list[tuple[int, int]] = []  # our terminal, and the program's
         self.outputs = [-1, -1]
+        self._read: Queue[tuple[int, bytes]] = Queue(16)  # on Windows
         shared = -1
         for at, ours in enumerate((1, 2)):
             if os.name == "posix" and os.isatty(ours):
@@ -70,6 +72,29 @@ class Relay:
         """Close what only the program uses now.  Its terminals stay open, to be resized."""
         for output in {*self.outputs} - {theirs for _, theirs in self._terminals}:
             os.close(output)
+        if os.name == "nt":
+            from threading import Thread
+
+            for reader in self._ways:
+                Thread(target=self._read_all, args=(reader,), daemon=True).start()
+
+    def _read_all(self, reader: int) -> None:
+        """Read an output to its end, in a thread of its own: Windows cannot wait for several pipes."""
+        data = b"."
+        while data and reader in self._ways:
+            data = _read(reader)
+            self._read.put((reader, data))
+        os.close(reader)
+
+    def _parts(self, wait: float) -> list[tuple[int, bytes]]:
+        """Return what the outputs have after at most ``wait`` seconds: empty bytes at the end of one."""
+        if os.name != "nt":
+            ready, _, _ = select.select(list(self._ways), [], [], wait)
+            return [(reader, _read(reader)) for reader in ready]
+        try:
+            return [self._read.get(timeout=wait)]
+        except Empty:
+            return []
 
     def run(self, code: Callable[[], int | None]) -> int:
         """Pass on outputs until the program has ended, and return its exit code."""
@@ -85,12 +110,10 @@ class Relay:
             now = monotonic()
             times = [*due.values(), *([end] if end is not None else [])]
             wait = min([0.25, *(max(time - now, 0) for time in times)])
-            ready, _, _ = select.select(list(self._ways), [], [], wait)
-            for reader in ready:
-                try:
-                    data = os.read(reader, _PIECE)
-                except OSError:  # the end of a pseudo-terminal
-                    data = b""
+            parts = self._parts(wait)
+            for reader, data in parts:
+                if reader not in self._ways:
+                    continue
                 if data:
                     filter = self._ways[reader][1]
                     self._write(reader, filter.feed(data))
@@ -104,12 +127,12 @@ class Relay:
             for reader in [reader for reader, time in due.items() if time <= now]:
                 del due[reader]
                 self._write(reader, self._ways[reader][1].flush())
-            if end is not None and now >= end and not ready:
+            if end is not None and now >= end and not parts:
                 break
         for reader in list(self._ways):
             self._close(reader)
         while (found := code()) is None:
-            select.select([], [], [], 0.01)
+            sleep(0.01)
         return found
 
     def _write(self, reader: int, data: bytes) -> None:
@@ -122,15 +145,27 @@ class Relay:
             while left:
                 left = left[os.write(ours, left) :]
         except OSError:
-            del self._ways[reader]
+            self._drop(reader)
+
+    def _drop(self, reader: int) -> None:
+        """Read no more of an output.  On Windows, its thread closes it, since closing would wait."""
+        del self._ways[reader]
+        if os.name != "nt":
             os.close(reader)
 
     def _close(self, reader: int) -> None:
         if reader in self._ways:
             self._write(reader, self._ways[reader][1].flush())
         if reader in self._ways:
-            del self._ways[reader]
-            os.close(reader)
+            self._drop(reader)
+
+
+def _read(reader: int) -> bytes:
+    """Return what an output has, or nothing at its end."""
+    try:
+        return os.read(reader, _PIECE)
+    except OSError:  # the end of a pseudo-terminal
+        return b""
 
 
 def _terminal() -> tuple[int, int]:

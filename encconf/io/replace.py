@@ -17,10 +17,12 @@ from encconf.io.descriptors import (
     CREATE,
     PRIVATE,
     is_random_name,
+    patiently,
     random_name,
     read_all,
     reason,
     refuse_planted,
+    set_mode,
     write_all,
 )
 from encconf.io.locks import LockedFolder
@@ -57,7 +59,7 @@ def replace(
 
 def _check_now(at: LockedFolder, name: str, check: Callable[[int | None], None]) -> None:
     try:
-        descriptor = at.open(name, os.O_RDONLY)
+        descriptor = patiently(at.name(name), lambda: at.open(name, os.O_RDONLY), to_read=True)
     except FileNotFoundError:
         check(None)
         return
@@ -98,7 +100,7 @@ def _exchange(at: LockedFolder, name: str, data: bytes, old: os.stat_result, mod
             if not _keep_attributes(new.descriptor, old, at, name):
                 return False
             new.write(data, mode)
-            new.become(name)
+            patiently(at.name(name), lambda: new.become(name))
     except OSError as error:
         if error.errno in _NO_EXCHANGE:
             return False
@@ -149,15 +151,28 @@ class _Unfinished:
     def write(self, data: bytes, mode: int | None = None) -> None:
         """Write the content, and then set the mode."""
         write_all(self.descriptor, data)
-        if mode is not None and hasattr(os, "fchmod"):
-            os.fchmod(self.descriptor, mode)
+        if mode is not None:
+            set_mode(self.descriptor, mode)
         os.fsync(self.descriptor)
 
     def become_new(self, name: str) -> bool:
         """Become a new file.  Returns False if another program has made one in the meantime."""
         if self._unnamed:
             return self._link(name)
-        self.become(name)
+        folder = self._at.descriptor
+        self._close_for_windows()
+        try:
+            if os.name == "nt":
+                os.rename(self._at.name(self._name), self._at.name(name))  # replaces nothing there
+                self._name = ""
+            else:
+                os.link(self._at.name(self._name), self._at.name(name), src_dir_fd=folder, dst_dir_fd=folder)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without hard links
+            if os.name == "nt" or os.path.lexists(self._at.name(name)):
+                raise
+            self.become(name)
         return True
 
     def become(self, name: str) -> None:
@@ -167,11 +182,14 @@ class _Unfinished:
             self._name = unfinished_name()
             if not self._link(self._name):
                 self._name = ""
-        if os.name == "nt":
-            os.close(self.descriptor)  # Windows cannot rename an open file
-            self.descriptor = os.open(os.devnull, os.O_RDONLY)
+        self._close_for_windows()
         os.replace(self._at.name(self._name), self._at.name(name), src_dir_fd=folder, dst_dir_fd=folder)
         self._name = ""
+
+    def _close_for_windows(self) -> None:
+        if os.name == "nt":  # it cannot rename an open file
+            os.close(self.descriptor)
+            self.descriptor = os.open(os.devnull, os.O_RDONLY)
 
     def _link(self, name: str) -> bool:
         # With dir_fd, Python calls linkat with AT_SYMLINK_FOLLOW.
@@ -292,7 +310,7 @@ def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
         _forget(saved)
         if os.fstat(descriptor).st_mode & 0o777 != mode:
             try:
-                os.fchmod(descriptor, mode)
+                set_mode(descriptor, mode)
             except OSError:
                 return  # the file belongs to another user
     finally:

@@ -19,7 +19,7 @@ def fixed(folder: str, name: str) -> str:
     Raises OutputError for a link, for what is neither a file nor missing, and for a file of another user.
     """
     path, shown = os.path.realpath(folder), folder
-    for part in name.split(os.sep):
+    for part in name.replace("/", os.sep).split(os.sep):
         path, shown = os.path.join(path, part), os.path.join(shown, part)
         try:
             kind = os.lstat(path).st_mode

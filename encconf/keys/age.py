@@ -147,7 +147,7 @@ def _sealed(data_key: bytes, recipient: Any) -> str:
     import pyrage
 
     enc: bytes = pyrage.encrypt(data_key, [recipient], armored=True)
-    return enc.decode()
+    return enc.decode().replace("\r\n", "\n")  # on Windows, pyrage ends lines as Windows does
 
 
 def _recipient(text: str) -> Any:

@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from encconf.errors import EditorError
 from encconf.identities.credentials import KEY_VARIABLES
 from encconf.io import programs
+from encconf.io.descriptors import is_terminal
 from encconf.keys import TABLE
 
-DEFAULTS = ("vim", "nano", "vi")
+DEFAULTS = ("vim", "nano", "vi", *(("notepad",) if os.name == "nt" else ()))
 """The editors to look for if no variable names one."""
 
 SECRETS = frozenset((*KEY_VARIABLES, *(name for row in TABLE.values() for name in row.secrets)))
@@ -31,7 +32,11 @@ _VIM_SETTINGS = "silent! set noswapfile noundofile nobackup nowritebackup viminf
 def editor_command(environ: Mapping[str, str]) -> list[str]:
     """Return the editor's argument list, without the file.  Raises EditorError."""
     for variable in ("SOPS_EDITOR", "EDITOR"):
-        words = split_command(environ.get(variable, ""), variable)
+        setting = environ.get(variable, "")
+        if os.name == "nt" and programs.find(setting.strip(), environ):
+            words = [setting.strip()]  # a path with spaces, but without quotes
+        else:
+            words = split_command(setting, variable)
         if not words:
             continue
         program = programs.find(words[0], environ)
@@ -63,7 +68,7 @@ def run_editor(command: list[str], path: str, environ: Mapping[str, str]) -> Non
         code = run([*command, path], kept)
     except OSError as error:
         raise EditorError(f"the editor {command[0]} cannot be run: {error.strerror}") from None
-    if code == -2:
+    if code in (-2, 0xC000013A):  # the second one is Windows's
         raise KeyboardInterrupt
     if code < 0:
         raise EditorError(f"the editor was killed by signal {-code}; nothing was changed")
@@ -102,7 +107,8 @@ def _keys_left_to_the_editor() -> Iterator[None]:
     """Ignore Ctrl-C and Ctrl-\\ on a terminal, which sends them to the editor as well; vim goes on."""
     import signal
 
-    keys = (signal.SIGINT, signal.SIGQUIT) if os.isatty(0) else ()
+    names = ("SIGINT", "SIGQUIT", "SIGBREAK") if is_terminal(0) else ()
+    keys = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {key: signal.signal(key, lambda *_: None) for key in keys}
     try:
         yield
@@ -121,21 +127,27 @@ def _wait(process: int) -> int:
         pause(process)
 
 
-def split_command(setting: str, variable: str) -> list[str]:
-    """Split a command line into words as google/shlex does in sops.  Drops comments, and expands nothing."""
+def split_command(setting: str, variable: str, *, escapes: bool = os.name != "nt") -> list[str]:
+    """Split a command line into words as google/shlex does in sops.  Drops comments, and expands nothing.
+
+    Without ``escapes``, as on Windows, a backslash stays: it belongs to a path.  (sops.exe drops it.)
+    """
     words = []
     at = 0
     while at < len(setting):
-        found = _WORD.match(setting, at)
+        found = (_WORD if escapes else _WORD_OF_WINDOWS).match(setting, at)
         if found is None:
             raise EditorError(f"${variable} is not a command line: a quote is not closed")
-        if found[1] is not None:
+        if found[1] is not None and escapes:
             words.append(_QUOTED.sub(_unquoted, found[1]))
+        elif found[1] is not None:
+            words.append(re.sub(r"""["'](.*?)["']""", r"\1", found[1]))
         at = found.end()
     return words
 
 
 _WORD = re.compile(r"""[ \t\r\n]+|#[^\n]*|((?:[^ \t\r\n"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)""", re.DOTALL)
+_WORD_OF_WINDOWS = re.compile(r"""[ \t\r\n]+|#[^\n]*|((?:[^ \t\r\n"']|"[^"]*"|'[^']*')+)""", re.DOTALL)
 _QUOTED = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'""", re.DOTALL)
 
 
@@ -180,4 +192,6 @@ def _forbid_core_dumps() -> None:
 def _run_portably(command: list[str], environ: Mapping[str, str]) -> int:
     import subprocess
 
-    return subprocess.run(command, env=dict(environ), check=False).returncode
+    line = programs.command_line(command[0], command[1:])
+    with _keys_left_to_the_editor():
+        return subprocess.run(line, env=programs.with_system(environ), check=False).returncode

@@ -2,8 +2,8 @@
 
 `run` replaces this process with the program (execve), so signals and the exit code are the program's own.
 With ``redact``, this process stays, and removes the values from what the program prints.
-The others run ``/bin/sh -c`` as sops 3.13.3 does (cmd/sops/subcommand/exec).  exec-env also replaces this
-process.
+The others run ``/bin/sh -c``, or on Windows ``cmd /c``, as sops 3.13.3 does (cmd/sops/subcommand/exec).
+exec-env also replaces this process.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from encconf.errors import EncconfError, OutputError, SourceError, UsageError
 from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import fileio, private, programs
+from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
 from encconf.text.printable import listed, one_line
 from encconf.verbs import changes, files, flat
@@ -112,13 +113,22 @@ def _redacted(
 
     def start(program: str) -> subprocess.Popen[bytes]:
         stdout, stderr = relay.outputs
-        return subprocess.Popen([program, *argv[1:]], env=dict(environ), stdout=stdout, stderr=stderr)
+        line = programs.command_line(program, argv[1:])
+        return subprocess.Popen(line, env=programs.with_system(environ), stdout=stdout, stderr=stderr)
 
     with _forwarding(relay.resize) as begun:
         process = begun(_tried(argv[0], path, start))
         relay.started()
         code = relay.run(process.poll)
-    raise SystemExit(code if code >= 0 else 128 - code)
+    raise SystemExit(_exit_code(code))
+
+
+def _exit_code(code: int) -> int:
+    """Return the code with which encconf ends as a program did: for a signal, 128 and its number, as shells.
+
+    Windows has 32 bits for it.  Python takes those of a crash, such as 0xC0000005, only as a negative number.
+    """
+    return 128 - code if code < 0 else code - (1 << 32) if code >= 1 << 31 else code
 
 
 def _named_keys(front: Front) -> list[str]:
@@ -165,6 +175,8 @@ def with_variables(options: Shell, front: Front, opened: opening.Opened, command
     if options.background:
         _spawn(command, environ, detached=True)
         return
+    if os.name == "nt":
+        raise SystemExit(_spawn(command, environ))
     _become(["/bin/sh", "-c", command], environ, os.defpath)
 
 
@@ -229,12 +241,14 @@ def _flush() -> None:
 
 def _tried(program: str, path: str, start: Callable[[str], T]) -> T:
     """Start a program from the first place in ``path`` where that works.  Raises CommandError."""
-    if os.path.dirname(program):
+    if os.name == "nt":
+        candidates = [programs.find(program, {**os.environ, "PATH": path}, anywhere=True) or ""]
+    elif os.path.dirname(program):
         candidates = [program]
     else:
         candidates = [os.path.join(folder, program) for folder in programs.absolute(path)]
     failed: OSError | None = None
-    for candidate in candidates:
+    for candidate in filter(None, candidates):
         try:
             return start(candidate)
         except OSError as error:
@@ -252,15 +266,17 @@ def _tried(program: str, path: str, start: Callable[[str], T]) -> T:
 
 
 def _run_portably(argv: list[str], environ: Mapping[str, str], path: str) -> NoReturn:
+    """Run a program and end with its exit code.  Ctrl-C and Ctrl-Break are for the program."""
     import subprocess
 
-    program = programs.find(argv[0], {**os.environ, "PATH": path}, anywhere=True)
-    if program is None:
-        raise CommandError(programs.missing(argv[0], {"PATH": path})[0])
-    try:
-        raise SystemExit(subprocess.run([program, *argv[1:]], env=dict(environ), check=False).returncode)
-    except OSError as error:
-        raise CommandError(f"{argv[0]} cannot be run: {error.strerror}") from None
+    whole = programs.with_system(environ)
+
+    def start(program: str) -> Popen[bytes]:
+        return subprocess.Popen(programs.command_line(program, argv[1:]), env=whole)
+
+    with _forwarding() as begun:
+        code = begun(_tried(argv[0], path, start)).wait()
+    raise SystemExit(_exit_code(code))
 
 
 def _feed(path: str, text: str) -> None:
@@ -289,20 +305,16 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
 
     from encconf.io.process import pause
 
-    if os.name == "nt":  # a bare name would be looked up in the current folder first
-        system = os.path.join(os.environ.get("SYSTEMROOT", "C:\\Windows"), "System32")
-        shell = [os.path.join(system, "cmd.exe"), "/C", command]
-    else:
-        shell = ["/bin/sh", "-c", command]
+    shell, whole = programs.shell(command), programs.with_system(environ)
     if detached:
         nothing = subprocess.DEVNULL
-        subprocess.Popen(shell, env=dict(environ), stdin=nothing, stdout=nothing, stderr=nothing)
+        subprocess.Popen(shell, env=whole, stdin=nothing, stdout=nothing, stderr=nothing)
         return 0
     with _forwarding() as begun:
-        process = begun(subprocess.Popen(shell, env=dict(environ)))
+        process = begun(subprocess.Popen(shell, env=whole))
         while (code := process.poll()) is None:
             pause(process.pid)
-    return code if code >= 0 else 128 - code
+    return _exit_code(code)
 
 
 @contextmanager
@@ -334,10 +346,11 @@ def _forwarding(
         """Ignore a signal of Ctrl-C or Ctrl-\\: the terminal also sends it to the command."""
 
     before = {}
-    for name in ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"):
+    for name in ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGBREAK"):
         kind = getattr(signal, name, None)
         if kind is not None:  # a handler, because the command would inherit SIG_IGN
-            keys = name in ("SIGINT", "SIGQUIT") and os.isatty(0)
+            # Windows sends those of keys to all programs of the console, whatever stdin is.
+            keys = name in ("SIGINT", "SIGQUIT", "SIGBREAK") and (os.name == "nt" or is_terminal(0))
             before[kind] = signal.signal(kind, leave_alone if keys else pass_on)
     if resized is not None and hasattr(signal, "SIGWINCH"):
         before[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, lambda *_: resized())
@@ -350,6 +363,9 @@ def _forwarding(
 
 def _switch(user: str) -> dict[str, str]:
     """Become another user permanently.  Returns that user's variables."""
+    if os.name == "nt":
+        hint = "run encconf as that user: runas /user:NAME COMMAND"
+        raise UsageError("--user is not available on Windows", hint=hint)
     # The other user may not be able to read these modules, which are used after the switch.
     for name in ("fcntl", "select", "signal", "subprocess", "threading", "time", "encconf.io.process"):
         __import__(name)

@@ -15,6 +15,7 @@ from encconf.errors import (
     about,
 )
 from encconf.io import fileio
+from encconf.io.descriptors import is_terminal
 from encconf.record import Record
 from encconf.text.printable import listed, quoted
 
@@ -123,7 +124,7 @@ def read(
     stdin = file is None or file in fileio.STDIN
     if in_place and stdin:
         raise ConflictError("--in-place needs a file, not stdin")
-    if file is None and os.isatty(0):
+    if file is None and is_terminal(0):
         raise MissingFileError("no file was given", hint="give a file, or - for stdin")
     label, path = (STDIN_NAME, None) if file is None or stdin else (file, fileio.resolve(file))
     name = filename_override or label

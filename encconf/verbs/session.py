@@ -268,7 +268,8 @@ class Session(Record):
             return failed
         beside = self.path or ""
         name = f"{os.path.basename(beside)[:200]}.unsaved-{os.urandom(4).hex()}"
-        for folder in (os.path.dirname(beside), self.front.environ.get("TMPDIR") or "/tmp", "/tmp"):
+        folders = [os.path.dirname(beside), *private.temporary_folders(self.front.environ)]
+        for folder in folders:
             path = os.path.join(folder, name)
             try:
                 fileio.write_atomic(path, enc, mode=fileio.PRIVATE, replacing=None)
@@ -297,13 +298,16 @@ class _Terminal:
 
     def __enter__(self) -> None:
         self._stdout = os.dup(1)
+        keys, screen = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
         try:
-            terminal = os.open("/dev/tty", os.O_RDWR)
+            terminal = os.open(screen, os.O_RDWR)
         except OSError:
-            terminal = os.open(os.devnull, os.O_RDWR)
             os.dup2(2, 1)
+            keys = os.devnull
         else:
             os.dup2(terminal, 1)
+            os.close(terminal)
+        terminal = os.open(keys, os.O_RDWR)
         os.dup2(terminal, 0)
         os.close(terminal)
 
