@@ -33,6 +33,26 @@ class TestWriting:
         assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
         assert stat.S_IMODE((tmp_path / "y").stat().st_mode) == 0o600
 
+    def test_a_new_file_replaces_none_where_files_always_have_names(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """So it is on macOS, and with some file systems of Linux."""
+        monkeypatch.delattr(os, "O_TMPFILE")
+        path = tmp_path / "x"
+        real = os.fsync
+
+        def others_first(descriptor: int) -> None:
+            real(descriptor)
+            path.write_text("theirs")
+
+        fileio.write_atomic(str(tmp_path / "y"), "ours", replacing=None)
+        assert (tmp_path / "y").read_text() == "ours"
+        monkeypatch.setattr(os, "fsync", others_first)
+        with pytest.raises(ChangedError):
+            fileio.write_atomic(str(path), "ours", replacing=None)
+        assert path.read_text() == "theirs"
+        assert sorted(os.listdir(tmp_path)) == ["x", "y"]
+
     @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o666, 0o755])
     def test_the_mode_is_kept(self, tmp_path: Path, mode: int) -> None:
         path = tmp_path / "x"
