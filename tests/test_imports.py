@@ -45,6 +45,8 @@ NOT_TO_ENCRYPT = {
     *(
         "encconf.engine.layout",
         "encconf.engine.reuse",
+        "encconf.formats.emit",
+        "encconf.text.tree",
     ),
     *("encconf.envelope.unwrap", "encconf.envelope.shamir", "encconf.text.align"),
 }

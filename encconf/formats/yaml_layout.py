@@ -6,7 +6,6 @@ import re
 from math import isfinite, isnan
 
 from encconf.formats import goyaml
-from encconf.formats.emit import items_of, lines_above, text_after
 from encconf.formats.yaml_words import (
     DOUBLE,
     SINGLE,
@@ -24,7 +23,6 @@ from encconf.formats.yaml_words import (
     step_of,
 )
 from encconf.text.document import Value
-from encconf.text.tree import Entry, Single, Tree
 from encconf.text.words import bool_word, in_brackets
 
 TYPE_CHECKING = False
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.formats.emit import Notes
-    from encconf.text.tree import Plain
+    from encconf.text.tree import Entry, Plain, Single, Tree
 
 
 class Style:
@@ -127,14 +125,16 @@ class TextStyle(Style):
     """
 
     def __init__(self, document: Entry, quotes: str = "") -> None:
+        from encconf.text import tree as trees
+
         tree = document.value
-        habits = tree.habits if isinstance(tree, Tree) else None
+        habits = tree.habits if isinstance(tree, trees.Tree) else None
         if habits is None:
             text = document.text
             step = step_of(text)
             dashes = _dashes(tree)
             habits = newline_of(text), step, dashes if dashes is not None else step
-            if isinstance(tree, Tree):
+            if isinstance(tree, trees.Tree):
                 tree.habits = habits
         self.newline: str = habits[0]
         self.step: int = habits[1]
@@ -144,11 +144,13 @@ class TextStyle(Style):
 
 def _dashes(node: Tree | Single | None) -> int | None:
     """Return how much deeper than its key the first sequence is indented, or None without one."""
-    if not isinstance(node, Tree) or node.flow:
+    from encconf.text import tree as trees
+
+    if not isinstance(node, trees.Tree) or node.flow:
         return None
     for entry in node.members if node.kind == "map" else ():
         inner = entry.value
-        if isinstance(inner, Tree) and inner.kind == "seq" and not inner.flow:
+        if isinstance(inner, trees.Tree) and inner.kind == "seq" and not inner.flow:
             return max((inner.column or 0) - (node.column or 0), 0)
     return next((found for entry in node.members if (found := _dashes(entry.value)) is not None), None)
 
@@ -170,6 +172,8 @@ class GoYaml(Style):
 
     def items(self, node: Any) -> Iterable[tuple[Any, Any, list[str], str]]:
         """Yield the items of a collection with their comments.  The last comments belong to no item."""
+        from encconf.formats.emit import items_of, lines_above, text_after
+
         for key, item, comments in items_of(node, self.notes):
             yield key, item, lines_above(comments, key), text_after(comments)
 
@@ -188,6 +192,8 @@ class GoYaml(Style):
 def go_document(tree: Any, notes: Notes, step: int) -> str:
     """Return the text of a document, indented by ``step``."""
     if not tree:
+        from encconf.formats.emit import lines_above
+
         comments = lines_above(notes.get(id(tree), {}).get(None, []), None)
         return "\n".join([*comments, "{}"]) + "\n"
     return "\n".join(GoYaml(notes, step).entries(tree, 0)) + "\n"
