@@ -15,7 +15,7 @@ from encconf.engine.metadata import Metadata, metadata_of
 from encconf.envelope import quorum
 from encconf.errors import EncconfError
 from encconf.formats import sniff
-from encconf.git import attributes
+from encconf.git import attributes, said
 from encconf.io import fileio
 from encconf.keys import TABLE, MasterKey
 from encconf.rules.config import IGNORED, NAME, find_config
@@ -29,11 +29,37 @@ SCRIPTS = (
     ".gitlab-ci.yml", ".mise.toml", "mise.toml", "helmfile.yaml",
 )  # fmt: skip
 """The files at the top of a repository in which people write commands for other tools."""
-_COMMENT = re.compile(r"[ \t]*(?:#|//)")
-_CALL = re.compile(
-    r"(?<![\w./@:-])sops(?=[ \t]+(?:--?[a-z]|(?:encrypt|decrypt|edit|rotate|set|unset|updatekeys|publish"
-    r"|groups|exec-env|exec-file|filestatus|keyservice)\b))"
+_COMMENT = re.compile(r"[ \t]*(?:#|//|<!--|--[ \t]|\*|rem[ \t])", re.IGNORECASE)
+_VERB = (
+    r"--?[a-z]|(?:encrypt|decrypt|edit|rotate|set|unset|updatekeys|publish|groups|exec-env|exec-file|filestatus"
+    r"|keyservice)\b"
 )
+_START = r"(?<![\w./:-])(?<![\w/]@)"  # ``@sops`` is a quiet command of make
+_CALL = re.compile(rf"{_START}sops(?=[ \t]+(?:{_VERB}))")
+# ``sops FILE`` opens the editor.  The argument must look like a file, since "sops" is also an ordinary word.
+_NAME = r"[\w./${}~@%*+-]"
+_FILE = rf"(?={_NAME}*(?:[$/]|\.(?:ya?ml|json|env|ini|toml|enc|sops|txt|pem|key|tfvars)\b)){_NAME}+"
+_EDIT = re.compile(rf"{_START}sops(?=[ \t]+[\"']?(?:{{{{|{_FILE}[\"']?(?:[;|&)`\"']|\s|\Z)))")
+# What is before a command: the beginning of the line, of a list item, of a setting, or of a shell's command.
+_BEFORE = re.compile(
+    r"(?:^|[;&|{!]|(?:[$<>]|^[ \t]*|[;&|][ \t]*)\(|[=\"'(]`|[=:]|\\[nt]"
+    r"|\b(?:if|elif|while|until|then|do|else|exec|execdir|sudo|time|env|xargs|eval|nohup)(?:[ \t]+-\S+)*"
+    r"|\b[A-Za-z_]\w*=\S*|(?<!\S)(?:-c|--run|--command))[ \t]*(?:[-@+^][ \t]*)*[\"']*\Z"
+)
+# These programs provide sops to the command that they run, and would not provide encconf.
+_PROVIDES = re.compile(r"\bnix-shell\b|\bnix (?:run|shell|develop)\b|\b(?:docker|podman|nerdctl) run\b")
+# Words after which sops is the name of a package or of a program, which is not run there, or prose.
+_NAMED = re.compile(
+    r"(?:^|[\s\"'`(])(?:install|add|-p|--packages|which|type|-v|pin|use|upgrade|remove|hash|pkgs?|packages?|need"
+    r"|requires?|using|with|the|a|by|of|for|and|or|to|is|via|grep|rg|echo)[ \t]+(?:[\w@./-]+[ \t]+)*[\"']?\Z"
+    r"|\w[ \t,:]*[(`]+\Z",
+    re.IGNORECASE,
+)
+_PROSE = (
+    *(".md", ".markdown", ".mdx", ".rst", ".adoc", ".org", ".txt", ".html", ".htm", ".svg", ".po", ".csv"),
+    ".lock",
+)
+_LONGEST = 2000  # a longer line is not one that a person has written
 
 _ABOUT = ("role", "context", "aws_profile")  # how an AWS key is used
 _HEAD = "# Which files are encrypted, how, and who can open them: the first rule that matches counts.\n"
@@ -82,15 +108,54 @@ def survey(root: str) -> Survey:
     return found
 
 
-def calls(text: str) -> Iterator[tuple[int, str, str]]:
-    """Yield the number of each line that runs sops, the line, and the line that runs encconf instead.
+def calls(text: str) -> Iterator[tuple[int, str, str | None]]:
+    """Yield the number of each line that runs sops, the line, and the same line with encconf.
 
-    A line counts if sops is a command that is followed by an option or a verb.  A comment, or the name of a
-    package such as sops-nix, does not count.
+    A line counts if sops is followed by an option, a verb or a file, and may be a command.  A comment, or the
+    name of a package such as sops-nix, does not count.  The new line is None if sops is an argument of
+    another program (``mise exec -- sops …``), which may have to find it first.
     """
     for number, line in enumerate(text.splitlines(), 1):
-        if not _COMMENT.match(line) and _CALL.search(line):
-            yield number, line.strip(), _CALL.sub("encconf", line).strip()
+        if "sops" in line and len(line) <= _LONGEST and (found := _call(line)) is not None:
+            yield number, line.strip(), found or None
+
+
+def calls_in(folder: str) -> Iterator[tuple[str, int, str, str | None]]:
+    """Yield the name of each file below a folder that runs sops, and what `calls` yields.
+
+    These are files that git tracks or would add; git finds their lines.  Documents, comments and Python
+    programs, which `encconf.migration.callers` reads, do not count.
+    """
+    words = ("grep", "-nzIE", "--untracked", "-e", "(^|[^A-Za-z0-9_./:-])sops[[:blank:]]")
+    for entry in said(folder, *words).split("\n"):
+        name, _, rest = entry.partition("\0")
+        number, _, line = rest.partition("\0")
+        if number.isdecimal() and not is_prose(name):
+            for _, shown, instead in calls(line):
+                yield name, int(number), shown, instead
+
+
+def is_prose(name: str) -> bool:
+    """Whether a file is a document, which runs nothing, or a Python program."""
+    return name.lower().endswith((*_PROSE, ".py"))
+
+
+def _call(line: str) -> str | None:
+    """Return a line with encconf in place of sops, "" if that may not work, or None if sops is not run."""
+    if _COMMENT.match(line):
+        return None
+    new, at, runs, certain = "", 0, False, _PROVIDES.search(line) is None
+    found = sorted(match.start() for pattern in (_CALL, _EDIT) for match in pattern.finditer(line))
+    for start in dict.fromkeys(found):
+        before = line[:start]
+        is_command = _BEFORE.search(before) is not None
+        if not is_command and (_NAMED.search(before) or not _CALL.match(line, start)):
+            continue
+        runs, certain = True, certain and is_command
+        new, at = f"{new}{line[at:start]}encconf", start + len("sops")
+    if not runs:
+        return None
+    return f"{new}{line[at:]}".strip() if certain else ""
 
 
 def _calls_sops(path: str) -> bool:

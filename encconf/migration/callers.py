@@ -30,12 +30,12 @@ LIMIT = 1 << 20
 
 
 class Caller(Record):
-    """One place that runs sops: ``file``, ``line``, ``what`` it does, and the ``replacement`` in Python."""
+    """One place that runs sops: ``file``, ``line``, ``what`` it does, and the ``replacement`` or None."""
 
     file: str
     line: int
     what: str
-    replacement: str
+    replacement: str | None
 
     def to_json(self) -> dict[str, object]:
         """Return its members as JSON data."""
@@ -188,15 +188,18 @@ class _Reader:
         flags = {word for word, _ in words if word}
         values = {value for (word, _), (_, value) in pairwise(words) if word in _TAKE_VALUE}
         values |= {source for word, source in words if word in _DECRYPT}
+        named = [value for (word, _), (_, value) in pairwise(words) if word == "--filename-override"]
         places = [source for word, source in words if source not in values and _may_be_path(word, source)]
         if flags & {"set", "unset"}:  # the key and the value follow the path
             places = places[1:2]
-        path = places[-1] if places else "PATH"
+        path = [*places, *named][-1] if places or named else "PATH"
         for those, what, replacement in _VERBS:
             if flags & those:
                 return what, replacement.format(path)
         if not flags & _DECRYPT:
             return None  # operators do the rest, not programs
+        if flags & {*_STDIN}:
+            return "decrypts a text with sops", "encconf.decrypt(text, format=…)"
         keys = next((value for (word, _), (value, _) in pairwise(words) if word == "--extract"), None)
         if keys:
             return "reads one value with sops", f"encconf.load_config({path}){keys}"
@@ -224,7 +227,7 @@ def _line(assigned: tuple[int, ast.expr | None]) -> int:
 
 def _may_be_path(word: str | None, source: str) -> bool:
     """Whether a word may be the path.  sops wants it after the flags and their values."""
-    return source != "…" and (word is None or not word.startswith(("-", "2>")))
+    return source != "…" and (word is None or not (word in _STDIN or word.startswith(("-", "2>"))))
 
 
 def _program(node: ast.expr) -> str | None:
@@ -256,8 +259,13 @@ _PARSERS = {
 }
 
 
+_STDIN = ("/dev/stdin", "-")
 _DECRYPT = {"-d", "--decrypt", "decrypt"}
-_TAKE_VALUE = {"--set", "--extract", "--input-type", "--output-type", "--output", "-o", "--config"}
+_TAKE_VALUE = {
+    *("--set", "--extract", "--input-type", "--output-type", "--output", "-o", "--config"),
+    *("--filename-override", "--age", "-a", "--pgp", "-p", "--kms", "-k", "--gcp-kms", "--azure-kv"),
+    *("--hc-vault-transit", "--encrypted-regex", "--unencrypted-regex", "--encrypted-suffix"),
+}
 _VERBS = (
     ({"exec-env", "exec-file"}, "runs a program with sops", "encconf exec FILE -- PROGRAM"),
     ({"-e", "--encrypt", "encrypt"}, "encrypts with sops", _LIBRARY["encrypt"]),

@@ -164,7 +164,30 @@ def test_no_rule_for_a_key_that_cannot_be_written(repo: Repo) -> None:
         ("inputs.sops-nix.url = github:Mic92/sops-nix", None),
         ("brew install sops age", None),
         ("./bin/sops -d x", None),
+        ("    sops secrets.yaml", "encconf secrets.yaml"),
+        ("  @sops {{ file }}", "@encconf {{ file }}"),
+        ("      - run: sops -d a.yaml > b && sops $FILE", "- run: encconf -d a.yaml > b && encconf $FILE"),
+        ('"secrets": "sops apps/secrets"', '"secrets": "encconf apps/secrets"'),
+        ("SOPS_AGE_KEY_FILE=key sudo -E sops -d a", "SOPS_AGE_KEY_FILE=key sudo -E encconf -d a"),
+        ("for f in *; do sops -d $f; done", "for f in *; do encconf -d $f; done"),
+        ('nix-shell -p sops --run "sops updatekeys x.yaml"', ""),
+        ("nix-shell -p sops --run 'deploy'", None),
+        ("kubectl exec pod -- sops -d a.yaml", ""),
+        ("docker run mozilla/sops -d a.yaml", None),
+        ("Use the sops -d command", None),
+        ("name: decrypt with sops secrets.yaml", None),
+        ("which sops -a", None),
+        ("if sops exec-file a.yaml run; then", "if encconf exec-file a.yaml run; then"),
+        ("x=`sops -d a.yaml`", "x=`encconf -d a.yaml`"),
+        ("For more, see `sops -h`.", None),
+        ("only these values (sops --mac-only-encrypted)", None),
+        ("grep -q 'sops set' file", None),
+        ("bash -c 'sops -d a.yaml'", "bash -c 'encconf -d a.yaml'"),
+        ("sops v3.9.0 is needed", None),
+        ("  * sops -d x", None),
     ],
 )  # fmt: skip
 def test_the_lines_that_run_sops_and_those_that_replace_them(line: str, instead: str | None) -> None:
-    assert list(calls(f"first\n{line}\n")) == ([(2, line.strip(), instead)] if instead else [])
+    """An empty line stands for a call for which no line is certain."""
+    expected = [(2, line.strip(), instead or None)] if instead is not None else []
+    assert list(calls(f"first\n{line}\n")) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
@@ -17,6 +18,30 @@ def test_programs_in_a_folder(project: Project) -> None:
     project.git("init", "-q")
     project.write(".gitignore", "build\n.venv\n")
     assert project.run("doctor", ".").out.splitlines()[::2] == ["app/config.py:2: reads a file with sops"]
+
+
+def test_git_finds_every_file_that_runs_sops(project: Project) -> None:
+    """Whatever its name and folder; but not documents, ignored files and encrypted files."""
+    project.rules()
+    project.git("init", "-q")
+    project.write(".gitignore", "out\n")
+    for name in ("deploy/up.sh", ".github/workflows/x.yml", "a/.envrc", "b/justfile", "out/x.sh", "R.md"):
+        project.write(name, "sops -d a.enc.yaml\n")
+    project.write("c/Taskfile.yaml", "tasks:\n  x:\n    cmd: nix-shell -p sops --run 'sops a.enc.yaml'\n")
+    project.write("a.enc.yaml", "note: sops -d a.enc.yaml\n")
+    project.run("encrypt", "-i", "a.enc.yaml")
+    project.git("add", "deploy")
+    expected = {
+        f"{name}:1: runs sops -d a.enc.yaml": "    encconf -d a.enc.yaml"
+        for name in (".github/workflows/x.yml", "a/.envrc", "b/justfile", "deploy/up.sh")
+    }
+    lines = project.run("doctor", ".").out.splitlines()
+    last = "c/Taskfile.yaml:3: runs cmd: nix-shell -p sops --run 'sops a.enc.yaml'"
+    assert sorted(lines) == sorted([*expected, *expected.values(), last])
+    inside = project.run("doctor", "a").out.splitlines()
+    assert inside == ["a/.envrc:1: runs sops -d a.enc.yaml", "    encconf -d a.enc.yaml"]
+    report = json.loads(project.run("doctor", "--json", "c").out)
+    assert report["callers"][0]["replacement"] is None
 
 
 def test_doctor_prints_lines_that_work(project: Project) -> None:

@@ -36,6 +36,21 @@ LOAD = "encconf.load_config(path)"
         ),
         ('os.popen(f"sops -d {path}").read()', "reads a file with sops", LOAD),
         (
+            'run(["sops", "-e", "--filename-override", name, "/dev/stdin"], input=text)',
+            "encrypts with sops",
+            "encconf.encrypt(text, encconf.find_rule(name), format=…)",
+        ),
+        (
+            'run(["sops", "-e", "--age", key, "/dev/stdin"], input=text)',
+            "encrypts with sops",
+            "encconf.encrypt(text, encconf.find_rule(PATH), format=…)",
+        ),
+        (
+            'run(["sops", "-d", "--input-type", "json", "/dev/stdin"], input=text)',
+            "decrypts a text with sops",
+            "encconf.decrypt(text, format=…)",
+        ),
+        (
             'subprocess.getoutput("sops -d secrets.yaml")',
             "reads a file with sops",
             "encconf.load_config('secrets.yaml')",

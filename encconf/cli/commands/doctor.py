@@ -11,7 +11,7 @@ from encconf.cli.command import Argument, Command
 from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, JSON
 from encconf.errors import EncconfError, UsageError
-from encconf.git import attributes, repository
+from encconf.git import attributes, repository, said
 from encconf.io import fileio
 from encconf.migration import ways
 from encconf.migration.callers import Caller, search
@@ -67,8 +67,8 @@ COMMAND = Command(
     systemd, keyring, cyberark, vault, cloud or sops; by default, all of them. Each check takes two seconds
     at most. The only secrets fetched are the identities you configured for opening files; none is printed.
 
-    With the path of a file or a folder instead, lists what runs sops, in Python and in files for make,
-    direnv, mise and the like, with the line that replaces each.
+    With the path of a file or a folder instead, lists what runs sops, in Python programs and in every other
+    file but documents, with the line that replaces each, if that is certain.
 
     Exit code 1: a way that you named does not work.
     """,
@@ -101,25 +101,40 @@ def _print_callers(console: Console, paths: list[str], json: bool) -> None:
         return
     for caller in found:
         place = printable(caller.file)
-        what, instead = (printable(text, 1000) for text in (caller.what, caller.replacement))
-        console.data(f"{place}:{caller.line}: {what}\n    {instead}\n")
+        console.data(f"{place}:{caller.line}: {printable(caller.what, 1000)}\n")
+        if caller.replacement is not None:
+            console.data(f"    {printable(caller.replacement, 1000)}\n")
     if not found:
         console.note("nothing here runs sops")
 
 
 def _callers(path: str) -> Iterator[Caller]:
-    """Yield the calls of sops in a file, or in a folder: in Python, in a Makefile, .envrc and similar."""
-    if os.path.isdir(path):
-        programs = [file for file in targets.below(path) if file.endswith(".py")]
-        scripts = [os.path.normpath(os.path.join(path, name)) for name in survey.SCRIPTS]
-    else:
-        programs, scripts = [path], [path] if os.path.basename(path) in survey.SCRIPTS else []
-    for file in programs:
-        yield from search(file)
-    for file in scripts:
+    """Yield the calls of sops in a file, or below a folder in Python programs and then in other files.
+
+    In a repository, git finds the files.
+    """
+    if os.path.isdir(path) and repository(os.path.abspath(path)) is not None:
+        names = said(path, "grep", "-lzIF", "--untracked", "-e", "sops").split("\0")
+        for name in names:
+            if name.endswith(".py"):
+                yield from search(_inside(path, name))
+        for name, line, shown, instead in survey.calls_in(path):
+            yield Caller(_inside(path, name), line, f"runs {shown}", instead)
+        return
+    files = targets.below(path) if os.path.isdir(path) else [path]
+    for file in files:
+        if file.endswith(".py"):
+            yield from search(file)
+    for file in files:
+        if survey.is_prose(file):
+            continue
         with suppress(EncconfError):
-            for line, said, instead in survey.calls(fileio.read_text(file)):
-                yield Caller(file, line, f"runs {said}", instead)
+            for line, shown, instead in survey.calls(fileio.read_text(file)):
+                yield Caller(file, line, f"runs {shown}", instead)
+
+
+def _inside(folder: str, name: str) -> str:
+    return os.path.normpath(os.path.join(folder, name))
 
 
 def _way_report(found: Found) -> dict[str, object]:
