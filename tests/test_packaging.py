@@ -52,9 +52,31 @@ class TestWheel:
         (wheel,) = built.glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             names = archive.namelist()
-        assert all(re.match(r"encconf(-[\d.]+\.dist-info)?/", name) for name in names)
+            (licence,) = (name for name in names if name.endswith("/licenses/LICENSE"))
+            assert b"Copyright 2026 the encconf authors" in archive.read(licence)
+            metadata = archive.read(licence.partition("/")[0] + "/METADATA").decode()
+        assert "\nAuthor: the encconf authors\n" in metadata
+        assert all(re.match(r"encconf(-[\d.]+\.(dist-info|data/data/share))?/", name) for name in names)
         assert "encconf/py.typed" in names
-        assert any(name.endswith("/licenses/LICENSE") for name in names)
+
+    def test_man_pages_and_completion_are_in_both(self, built: Path) -> None:
+        (wheel,), (archive,) = built.glob("*.whl"), built.glob("*.tar.gz")
+        with zipfile.ZipFile(wheel) as opened:
+            shared = {
+                name.partition(".data/data/")[2]: opened.read(name)
+                for name in opened.namelist()
+                if ".data/" in name
+            }
+        with tarfile.open(archive) as tar:
+            names = {name.partition("/")[2] for name in tar.getnames() if "/share/" in name}
+        assert names == set(shared)
+        assert {"share/man/man1/encconf-encrypt.1", "share/man/man7/encconf-errors.7"} <= names
+        shells = {
+            "share/bash-completion/completions/encconf": b"complete -o nosort -F",
+            "share/zsh/site-functions/_encconf": b"#compdef encconf",
+            "share/fish/vendor_completions.d/encconf.fish": b"complete --no-files --command encconf",
+        }
+        assert {path: words in shared[path] for path, words in shells.items()} == dict.fromkeys(shells, True)
 
     def test_the_archive_can_be_tested(self, built: Path) -> None:
         (archive,) = built.glob("*.tar.gz")

@@ -1,4 +1,4 @@
-"""Write the man pages into build/man: `make man`.
+"""Write the man pages and the completion scripts below build/share: `make man`.  Packages contain them, too.
 
 encconf(1) lists the commands and the exit codes, and each command has a page, encconf-COMMAND(1).
 encconf-environment(7) has the variables, encconf-errors(7) the errors.  All of it comes from the tables that
@@ -22,7 +22,12 @@ from encconf.cli.command import Command, Option
 from encconf.cli.error_help import ENTRIES
 from encconf.cli.table import ROOT_OPTIONS, commands
 
-FOLDER = ROOT / "build" / "man"
+COMPLETIONS = {
+    "bash": "bash-completion/completions/encconf",
+    "zsh": "zsh/site-functions/_encconf",
+    "fish": "fish/vendor_completions.d/encconf.fish",
+}
+"""Where shells look for the scripts of programs, below share/."""
 SUMMARY = "encrypted configuration files, compatible with SOPS"
 
 
@@ -101,7 +106,7 @@ def main_page() -> str:
     """encconf(1)."""
     lines = [*head("encconf", 1, SUMMARY), ".SH SYNOPSIS"]
     lines += ["\\fBencconf\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR [\\fIARGUMENTS\\fR]", ".SH DESCRIPTION"]
-    lines += ["encconf encrypts configuration files in the format of SOPS.", ".SH commands()"]
+    lines += ["encconf encrypts configuration files in the format of SOPS.", ".SH COMMANDS"]
     for command in commands():
         lines += [".TP", f"\\fB{plain(command.name)}\\fR", plain(command.summary)]
     lines += [".SH OPTIONS", *options(ROOT_OPTIONS)]
@@ -152,8 +157,17 @@ def pages() -> dict[str, str]:
     }
 
 
+def shared() -> dict[str, str]:
+    """Every page and script by its path below share/."""
+    from encconf.cli.usage import script
+
+    made = {f"man/{name}": page for name, page in pages().items()}
+    return made | {path: script(shell) for shell, path in COMPLETIONS.items()}
+
+
 if __name__ == "__main__":
-    for name, made in pages().items():
-        path = FOLDER / name
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "share"
+    for name, made in shared().items():
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(made, encoding="utf-8")
+        path.write_text(made, encoding="utf-8", newline="\n")

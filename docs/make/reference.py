@@ -29,7 +29,7 @@ FOLDER = ROOT / "docs" / "reference"
 
 def topic(name: str) -> str:
     """What ``encconf help NAME`` prints."""
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
     words = [sys.executable, "-m", "encconf", "help", name]
     return subprocess.run(words, env=environ, capture_output=True, check=True).stdout.decode()
 

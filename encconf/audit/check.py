@@ -509,12 +509,7 @@ def of_interest(path: str) -> bool:
 
 def all_of_interest(paths: Iterable[str], step: Callable[[], None] = lambda: None) -> Iterator[str]:
     """Yield the files for which `of_interest` is true.  ``step`` is called for each file."""
-    import re2
-
-    options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1
-    # RE2 takes a tenth of the time of ``bytes.find``.
-    searches = [re2.compile(re2.escape(word), options).search for word in _WORDS]
+    searches = _searches()
     names = iter(paths)
     while some := list(islice(names, _AT_ONCE)):
         heads: dict[str, bytes] = {}
@@ -530,6 +525,17 @@ def all_of_interest(paths: Iterable[str], step: Callable[[], None] = lambda: Non
         for path, head in (heads if any(search(short) for search in searches) else odd).items():
             if _is_of_interest(head):
                 yield path
+
+
+def _searches() -> list[Callable[[bytes], object]]:
+    """Return a search for each word.  That of RE2 takes a tenth of the time."""
+    try:
+        import re2
+    except ImportError:
+        return [re.compile(re.escape(word)).search for word in _WORDS]
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    return [re2.compile(re2.escape(word), options).search for word in _WORDS]
 
 
 def _is_of_interest(head: bytes) -> bool:

@@ -72,23 +72,22 @@ class AgeKey(MasterKey):
 
         Raises BadKeyError for a malformed recipient, and MasterKeyError if its plugin is missing or fails.
         """
-        import pyrage
+        recipient = _recipient(self.recipient)
+        if recipient is None:
+            from encconf.keys import agepq
 
+            return agepq.seal(data_key, [self.recipient])
+        pyrage = rage()
         with Conversation(credentials) as talk:
             try:
-                recipient = _recipient(self.recipient)
                 if isinstance(recipient, pyrage.plugin.Recipient):
                     name = recipient.plugin()
                     with plugin_alone(name, credentials):
                         recipient = pyrage.plugin.RecipientPluginV1(name, [recipient], [], talk)
                         return _sealed(data_key, recipient)
-                if recipient is not None:
-                    return _sealed(data_key, recipient)
+                return _sealed(data_key, recipient)
             except pyrage.EncryptError as error:
                 raise MasterKeyError(f"age: {said(error)}") from None
-        from encconf.keys import agepq
-
-        return agepq.seal(data_key, [self.recipient])
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Open an armored age file with an identity from `Credentials.age_sources`.
@@ -96,6 +95,8 @@ class AgeKey(MasterKey):
         Raises NotMyKeyError if there is none, and MasterKeyError if a matching identity or a configured
         place failed.  The message's second line lists the places.
         """
+        if not self.recipient.startswith(POST_QUANTUM):
+            rage()
         enc = f"{enc.strip()}\n"  # age allows blank lines around its armor, and pyrage does not
         return Search(self.recipient, enc, _stanzas(enc), credentials).run()
 
@@ -113,6 +114,15 @@ class AgeKey(MasterKey):
 
 
 # --- recipients and files ------------------------------------------------------------------
+
+
+def rage() -> Any:
+    """Return the module pyrage, the Rust age.  Raises MissingExtraError if it is not installed."""
+    try:
+        import pyrage
+    except ImportError:
+        raise MissingExtraError("age keys need the package pyrage", hint="pip install pyrage") from None
+    return pyrage
 
 
 def _is_x25519(text: str) -> bool:
@@ -144,9 +154,7 @@ _LOW_ORDER = (
 
 
 def _sealed(data_key: bytes, recipient: Any) -> str:
-    import pyrage
-
-    enc: bytes = pyrage.encrypt(data_key, [recipient], armored=True)
+    enc: bytes = rage().encrypt(data_key, [recipient], armored=True)
     return enc.decode().replace("\r\n", "\n")  # on Windows, pyrage ends lines as Windows does
 
 
@@ -155,20 +163,22 @@ def _recipient(text: str) -> Any:
 
     A plugin need not be installed.
     """
-    import pyrage
-
     upper = text.upper()
     if "AGE-SECRET-KEY-" in upper or "AGE-PLUGIN-" in upper or "PRIVATE KEY" in upper:
         raise BadKeyError(
             "this is a private key, not an age recipient",
             hint="age-keygen -y prints the recipient of an identity; keep the private key private",
         )
-    try:
-        if text.startswith(POST_QUANTUM):
-            from encconf.keys import agepq
+    if text.startswith(POST_QUANTUM):
+        from encconf.keys import agepq
 
+        try:
             agepq.check(text)
-            return None
+        except ValueError as error:
+            raise BadKeyError(f"{label_of(text)} is not an age recipient: {error}") from None
+        return None
+    pyrage = rage()
+    try:
         if text.startswith("age1") and text.count("1") > 1:
             return pyrage.plugin.Recipient.from_str(text)
         if _is_x25519(text) or text.startswith("age1"):
@@ -219,7 +229,7 @@ class Identity(Record):
 
     def open(self, file: bytes, credentials: Credentials) -> bytes | None:
         """Return the content of an age file, or None if it is for someone else.  Raises MasterKeyError."""
-        import pyrage
+        pyrage = rage()
 
         try:
             content: bytes = pyrage.decrypt(file, [self._opener])
@@ -265,7 +275,7 @@ class PluginIdentity(Identity):
 
     def open(self, file: bytes, credentials: Credentials) -> bytes | None:
         """Like `Identity.open`.  Raises what the `Conversation` raises."""
-        import pyrage
+        pyrage = rage()
 
         with Conversation(credentials) as talk, plugin_alone(self._opener.plugin(), credentials):
             try:
@@ -326,7 +336,7 @@ class Locked:
 
     def open(self, passphrase: str) -> list[Identity]:
         """Decrypt an age file with a passphrase, armored or not, and return the identities inside."""
-        import pyrage
+        pyrage = rage()
 
         try:
             content: bytes = pyrage.passphrase.decrypt(self.data, passphrase)
@@ -364,10 +374,9 @@ class LockedSsh(Locked):
 
     def open(self, passphrase: str) -> list[Identity]:
         """Return the identity inside.  Raises MasterKeyError."""
-        import pyrage
-
         from encconf.keys.ssh_key import reserialised
 
+        pyrage = rage()
         try:
             plain = reserialised(self.data, passphrase.encode())
             if self.derive:
@@ -379,11 +388,9 @@ class LockedSsh(Locked):
 
 def derived(private: bytes, public: str) -> Identity:
     """Return the age identity that is derived from an ssh-ed25519 key.  It keeps the SSH key's name."""
-    import pyrage
-
     from encconf.keys import ssh_to_age
 
-    return Identity(pyrage.x25519.Identity.from_str(ssh_to_age.identity(private)), public)
+    return Identity(rage().x25519.Identity.from_str(ssh_to_age.identity(private)), public)
 
 
 def plugin_alone(name: str, credentials: Credentials) -> AbstractContextManager[None]:
@@ -508,7 +515,7 @@ def recipient_in(data: bytes) -> str | None:
         elif word.startswith("AGE-SECRET-KEY-"):
             try:
                 own = identity_of(word).public()
-            except ValueError:
+            except (ValueError, MissingExtraError):
                 continue
             return noted if own == POST_QUANTUM else own
     return None
@@ -531,22 +538,24 @@ def parse(data: bytes, *, several: bool) -> tuple[list[Identity], list[str]]:
         for word in line.split() if several else (line,):
             try:
                 identities.append(identity_of(word))
+            except MissingExtraError as error:
+                if error.message not in problems:
+                    problems.append(error.message)
             except ValueError as error:
                 problems.append(str(error) if several else f"line {number}: {error}")
     return identities, problems
 
 
 def identity_of(text: str) -> Identity:
-    """Read one identity.  Raises ValueError, which does not quote it."""
-    import pyrage
-
-    try:
-        if text.startswith("AGE-SECRET-KEY-1"):
+    """Read one identity.  Raises ValueError, which does not quote it, and MissingExtraError for pyrage."""
+    if text.startswith(("AGE-SECRET-KEY-1", "AGE-PLUGIN-")):
+        pyrage = rage()
+        try:
+            if text.startswith("AGE-PLUGIN-"):
+                return PluginIdentity(pyrage.plugin.Identity.from_str(text))
             return Identity(pyrage.x25519.Identity.from_str(text))
-        if text.startswith("AGE-PLUGIN-"):
-            return PluginIdentity(pyrage.plugin.Identity.from_str(text))
-    except pyrage.IdentityError:
-        raise ValueError("a damaged age identity") from None
+        except pyrage.IdentityError:
+            raise ValueError("a damaged age identity") from None
     if text.startswith("AGE-SECRET-KEY-PQ-1"):
         from encconf.keys import agepq
 
@@ -564,8 +573,6 @@ def identity_of(text: str) -> Identity:
 
 
 def _parse_ssh(source: AgeSource, data: bytes, credentials: Credentials) -> list[Identity | Locked]:
-    import pyrage
-
     from encconf.keys.ssh_key import openssh, public_beside, reserialised
 
     place = source.place(credentials.home)
@@ -575,6 +582,11 @@ def _parse_ssh(source: AgeSource, data: bytes, credentials: Credentials) -> list
         public, locked = public_beside(path) if source.ssh else "", True
     if locked and public.partition(" ")[0] in (*SSH, ""):
         return [LockedSsh(data, place, public)]
+    try:
+        pyrage = rage()
+    except MissingExtraError as error:
+        source.fail(error.message)
+        return []
     try:
         return [Identity(pyrage.ssh.Identity.from_buffer(data), public, data)]
     except pyrage.IdentityError:

@@ -12,7 +12,7 @@ import os
 import re
 from binascii import a2b_base64, b2a_base64
 
-from encconf.errors import MasterKeyError
+from encconf.errors import MasterKeyError, MissingExtraError
 from encconf.keys import bech32
 
 TYPE_CHECKING = False
@@ -84,8 +84,8 @@ class Identity:
             from hashlib import shake_256
 
             from cryptography.exceptions import UnsupportedAlgorithm
-            from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 
+            _, mlkem, x25519 = _algorithms()
             expanded = shake_256(self._seed).digest(96)
             try:
                 first = mlkem.MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
@@ -134,8 +134,8 @@ def _open(file: bytes, halves: Callable[[], tuple[Any, Any]]) -> bytes | None:
     if not stanzas:
         return None
     from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives import hpke
 
+    hpke, _, _ = _algorithms()
     private: Any = None
     for arguments, body in stanzas:
         share = _unbase64(arguments[1].encode()) if len(arguments) == 2 else b""
@@ -233,17 +233,15 @@ def _unbase64(text: bytes, *, padded: bytes | None = None) -> bytes:
 
 
 def _suite() -> Any:
-    from cryptography.hazmat.primitives import hpke
-
+    hpke, _, _ = _algorithms()
     return hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
 
 
 def _public_key(recipient: str) -> Any:
     public = bech32.decode(recipient, RECIPIENT_PREFIX, _PUBLIC_SIZE)
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import hpke
-    from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 
+    hpke, mlkem, x25519 = _algorithms()
     try:
         return hpke.MLKEM768X25519PublicKey(
             mlkem.MLKEM768PublicKey.from_public_bytes(public[:_MLKEM_SIZE]),
@@ -255,8 +253,23 @@ def _public_key(recipient: str) -> Any:
         raise _unsupported() from None
 
 
-def _unsupported() -> MasterKeyError:
-    return MasterKeyError(
-        "post-quantum keys need a cryptography package with ML-KEM",
-        hint="its wheels of PyPI have it (48 or newer); one built here needs OpenSSL 3.5",
+def _algorithms() -> tuple[Any, Any, Any]:
+    """Return the modules of `cryptography` for HPKE, ML-KEM and X25519, or raise `_unsupported`."""
+    try:
+        from cryptography.hazmat.primitives import hpke
+        from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
+    except ImportError:
+        raise _unsupported() from None
+    if not hasattr(hpke, "MLKEM768X25519PublicKey"):
+        raise _unsupported()
+    return hpke, mlkem, x25519
+
+
+def _unsupported() -> MissingExtraError:
+    from importlib.metadata import version
+
+    return MissingExtraError(
+        f"post-quantum keys ({RECIPIENT_PREFIX}…) need the package cryptography 48 or newer, with ML-KEM;"
+        f" this is {version('cryptography')}",
+        hint="pip install 'cryptography>=48' (one that you build yourself needs OpenSSL 3.5)",
     )

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
+from encconf.errors import BadKeyError, MasterKeyError, MissingExtraError, NotMyKeyError
 from encconf.identities.credentials import KEY_VARIABLES, Credentials
 from encconf.io import programs
 from encconf.keys import MasterKey, as_given
@@ -284,8 +284,12 @@ def _instance(program: str, env: Mapping[str, str], running: _Running) -> Any:
 @cache
 def _class() -> Any:
     """Import python-gnupg, and return its class, changed so that its processes can be ended."""
-    import gnupg
-
+    try:
+        import gnupg
+    except ImportError:
+        raise MissingExtraError(
+            "PGP keys need the package python-gnupg", hint="pip install python-gnupg"
+        ) from None
     # Its log shows arguments and whatever gpg prints, and older versions log the data key.
     gnupg.logger.addFilter(_silent)
 

@@ -10,6 +10,8 @@ Some patterns of Go are errors here: the long and the loosely spelled names of U
 (``\\p{Letter}`` and ``\\p{greek}`` for ``\\pL`` and ``\\p{Greek}``), and patterns that are too large, such
 as ``\\pL{100}``.  Two differences remain: a ``\\B`` on its own can match inside a character, and
 ``\\x{D800}`` matches U+FFFD.
+
+Without google-re2, `encconf.rules.plain_pattern` runs the patterns that are plain enough.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from encconf.text.printable import printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from encconf.rules.plain_pattern import Machine
 
 MAX_LENGTH = 4096
 """The longest pattern, in characters."""
@@ -49,24 +53,39 @@ class Pattern:
         data = _utf8(text)
         self._work -= self._size * (len(data) + 16)  # 16: what a search costs before its first byte
         if self._work < 0:
-            raise PatternError(
-                f"the pattern {_shown(self.text)} takes too long",
-                hint="avoid large repetitions",
-            )
+            raise self._takes_too_long()
         return self._regex.search(data) is not None
+
+    def _takes_too_long(self) -> PatternError:
+        return PatternError(f"the pattern {_shown(self.text)} takes too long", hint="avoid large repetitions")
 
     def __repr__(self) -> str:
         return f"Pattern({self.text!r})"
+
+
+class _PlainPattern(Pattern):
+    """A pattern that runs without google-re2."""
+
+    def __init__(self, text: str, machine: Machine) -> None:
+        self.text = text
+        self._machine = machine
+
+    def search(self, text: str | bytes) -> bool:
+        """Like `Pattern.search`."""
+        from encconf.rules.plain_pattern import WorkError
+
+        try:
+            return self._machine.search(_utf8(text).decode())
+        except WorkError:
+            raise self._takes_too_long() from None
 
 
 def compile(text: str) -> Pattern:
     """Compile a pattern.
 
     Raises PatternError if Go or RE2 cannot compile it, or if it is too long or too large.  The error names
-    the place in the pattern if RE2 does.
+    the place in the pattern if RE2 does.  Without google-re2, the error names the pattern that needs it.
     """
-    import re2
-
     if len(text) > MAX_LENGTH:
         raise PatternError(f"a pattern of {len(text)} characters is too long (at most {MAX_LENGTH})")
     try:
@@ -75,6 +94,10 @@ def compile(text: str) -> Pattern:
         raise PatternError(f"the pattern {_shown(text)} holds a lone surrogate") from None
     if _has_any_byte(text):
         raise _syntax_error(text, r"invalid escape sequence: \C")
+    try:
+        import re2
+    except ImportError:
+        return _plain(text)
     options = re2.Options()
     options.log_errors = False
     options.max_mem = MAX_MEMORY
@@ -89,6 +112,19 @@ def compile(text: str) -> Pattern:
         said = error.args[0]
         reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
         raise _syntax_error(text, reason) from None
+
+
+def _plain(text: str) -> Pattern:
+    from encconf.rules.plain_pattern import Machine, NeedsRe2Error
+
+    try:
+        return _PlainPattern(text, Machine(text))
+    except NeedsRe2Error:
+        raise PatternError(
+            f"the pattern {_shown(text)} is wrong, or needs the package google-re2",
+            hint="pip install google-re2; without it, a pattern can have characters, ., [classes], (groups),"
+            r" |, *, +, ?, ^, $, \d, \w, \s, and (?i) at its start",
+        ) from None
 
 
 def _has_any_byte(text: str) -> bool:

@@ -159,8 +159,13 @@ def _offsets(data: bytes) -> Callable[[int], int]:
 def _compiled(forms: list[bytes]) -> Any:
     if not forms:
         return None
-    import re2
-
+    try:
+        import re2
+    except (
+        ImportError
+    ):  # `re` takes more time the more forms there are, and finds the same: the longest first
+        longest_first = sorted(forms, key=len, reverse=True)
+        return re.compile(b"|".join(map(re.escape, longest_first))).search
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.longest_match = True

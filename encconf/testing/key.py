@@ -6,14 +6,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import pyrage
-
 from encconf import api, formats
 from encconf.engine.loading import path_of
 from encconf.errors import WrongTypeError
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
-from encconf.keys.age import AgeKey
+from encconf.keys.age import AgeKey, rage
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, Selection
 from encconf.shape.values import plain, plain_key
@@ -44,7 +42,7 @@ class TestKey:
     @classmethod
     def generate(cls) -> TestKey:
         """Return a new X25519 key."""
-        identity = pyrage.x25519.Identity.generate()
+        identity = rage().x25519.Identity.generate()
         return cls(str(identity), str(identity.to_public()))
 
     def encrypt(

@@ -255,9 +255,9 @@ def _new_key(pq: bool = False) -> tuple[str, str, str]:
         new = agepq.Identity.generate()
         recipient, secret = new.to_public(), new.secret()
     else:
-        import pyrage
+        from encconf.keys.age import rage
 
-        pair = pyrage.x25519.Identity.generate()
+        pair = rage().x25519.Identity.generate()
         recipient, secret = str(pair.to_public()), str(pair)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return recipient, secret, f"# created: {now}\n# public key: {recipient}\n{secret}\n"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -10,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from keys import plugin
 from keys.age_files import DATA_KEY, child, credentials
+from keys.interop import said_without
 from oracle import AgeKey as Pair
 from oracle import Sops
 
@@ -332,3 +334,63 @@ def test_the_fast_path_needs_pyrage_and_nothing_else(alice: Pair, tmp_path: Path
     assert bytes.fromhex(data_key) == DATA_KEY
     foreign = [name for name in modules.split() if name.partition(".")[0] not in OURS]
     assert foreign == []
+
+
+POST_QUANTUM_RECIPIENT = bech32.encode(bytes(1216), "age1pq1")
+POST_QUANTUM_IDENTITY = bech32.encode(bytes(32), "AGE-SECRET-KEY-PQ-1")
+
+
+class TestMissingPackages:
+    """Each is named by an error, and the keys that do not need it work."""
+
+    def test_without_pyrage(self) -> None:
+        key = Pair.generate()
+        said = said_without("pyrage", AgeKey(key.recipient), key.environ())
+        assert said == ["age keys need the package pyrage", "pip install pyrage"] * 2
+
+    def test_without_pyrage_post_quantum_keys_work(self) -> None:
+        """They are in one file with a key that needs pyrage."""
+        program = """
+            import sys
+
+            sys.modules["pyrage"] = None
+            from encconf.identities.credentials import Credentials
+            from encconf.keys import age, agepq
+
+            key = age.AgeKey(agepq.Identity(sys.argv[1]).to_public())
+            credentials = Credentials.from_env()
+            print(key.unwrap(key.wrap(b"data key", credentials), credentials))
+        """
+        keys = f"{Pair.generate().identity} {POST_QUANTUM_IDENTITY}"
+        assert child(program, POST_QUANTUM_IDENTITY, SOPS_AGE_KEY=keys) == "b'data key'\n"
+
+    @pytest.mark.parametrize("without", ["hpke", "asymmetric.mlkem"])
+    def test_an_old_cryptography(self, without: str) -> None:
+        """Versions before 48 lack ML-KEM or HPKE, and are named by the error.  Other keys need neither."""
+        program = """
+            import sys
+
+            sys.modules[f"cryptography.hazmat.primitives.{sys.argv[1]}"] = None
+            from encconf.errors import MissingExtraError
+            from encconf.identities.credentials import Credentials
+            from encconf.keys import age, agepq
+
+            for use in (
+                lambda: age.AgeKey(sys.argv[2]).wrap(bytes(32), Credentials.from_env()),
+                lambda: agepq.Identity(sys.argv[3]).to_public(),
+            ):
+                try:
+                    use()
+                except MissingExtraError as error:
+                    print(error.message, error.hint, sep="\\n")
+        """
+        said = child(program, without, POST_QUANTUM_RECIPIENT, POST_QUANTUM_IDENTITY).splitlines()
+        assert (
+            said[:2]
+            == said[2:]
+            == [
+                "post-quantum keys (age1pq1…) need the package cryptography 48 or newer, with ML-KEM;"
+                f" this is {version('cryptography')}",
+                "pip install 'cryptography>=48' (one that you build yourself needs OpenSSL 3.5)",
+            ]
+        )

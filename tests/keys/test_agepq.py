@@ -355,5 +355,8 @@ def test_a_cryptography_without_ml_kem_is_named(alice: agepq.Identity) -> None:
             except MasterKeyError as error:
                 print(error.message.splitlines()[0])
     """
-    said = child(program, alice.to_public(), SOPS_AGE_KEY=alice.secret())
-    assert said == "post-quantum keys need a cryptography package with ML-KEM\n" * 2
+    first, second = child(program, alice.to_public(), SOPS_AGE_KEY=alice.secret()).splitlines()
+    assert first == second
+    assert first.startswith(
+        "post-quantum keys (age1pq1…) need the package cryptography 48 or newer, with ML-KEM"
+    )

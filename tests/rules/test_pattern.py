@@ -13,6 +13,7 @@ import pytest
 from memory import grows_at_most
 from oracle import AgeKey, Sops, SopsError
 from pace import at_most
+from project import Project
 
 from encconf.errors import PatternError
 from encconf.rules import pattern
@@ -229,3 +230,98 @@ def test_an_ordinary_pattern_is_never_too_much() -> None:
 def test_re2_is_loaded_by_the_first_pattern_only() -> None:
     code = "import sys, encconf.rules.pattern as p; a = 're2' in sys.modules; p.compile('a'); assert not a"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+# --- without google-re2 -------------------------------------------------------------------------------
+
+PLAIN = words(r"""
+a b k S é . \. [ab] [^a] [a-k] [^/] \d \w \W \s [\w-] []a] [^]k] [a-] [-a] [à-é] 1 / _ \- ^ $ \A \z [+--]
+[a-b-k] - foo (yaml|json) (?:a|b)
+""")
+"""What a pattern without google-re2 may consist of."""
+
+
+def plain(draw: random.Random, depth: int) -> str:
+    """A random pattern that does not need google-re2."""
+    kind = draw.choice(["one", "one", "group", "or", "and"] if depth else ["one"])
+    if kind == "one":
+        text = draw.choice(PLAIN)
+    elif kind == "group":
+        text = f"({plain(draw, depth - 1)}{draw.choice(['', '|'])})"
+    else:
+        text = plain(draw, depth - 1) + ("|" if kind == "or" else "") + plain(draw, depth - 1)
+    if text[-1] in ")]abS." and draw.random() < 0.3:
+        text += draw.choice(["*", "+", "?", "*?", "+?"])
+    return text
+
+
+@pytest.fixture
+def without_re2(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "re2", None)
+
+
+def test_without_re2_a_plain_pattern_means_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RE2 itself is the judge of random patterns, and of those that people write."""
+    draw = random.Random(0)
+    patterns = [draw.choice(["", "(?i)", "(?s)"]) + plain(draw, 3) for _ in range(500)]
+    patterns = [*(each for each in patterns if "(?i)" not in each or "é" not in each), *WHAT_PEOPLE_WRITE]
+    some = [
+        "".join(draw.choices("abkKsS.\n1/_-]é\u212a\u017f +", k=size)) for size in range(9) for _ in "123"
+    ]
+    texts = [*some, *TEXTS, *WHAT_PEOPLE_WRITE, b"\xff".decode(errors="surrogateescape")]
+
+    def results() -> list[list[bool]]:
+        return [list(map(pattern.compile(each).search, texts)) for each in patterns]
+
+    with_re2 = results()
+    monkeypatch.setitem(sys.modules, "re2", None)
+    for text, expected, found in zip(patterns, with_re2, results(), strict=True):
+        assert found == expected, text
+    assert sum(map(sum, with_re2)) > len(patterns)
+
+
+@pytest.mark.usefixtures("without_re2")
+@pytest.mark.parametrize(
+    "text", [r"a{2}", r"\bx", r"\pL", "[[:alpha:]]", "(?m)^a", "(?i)é", "(", "a**", "(?P<n>a)"]
+)
+def test_without_re2_others_are_refused(text: str) -> None:
+    with pytest.raises(PatternError, match="is wrong, or needs the package google-re2") as found:
+        pattern.compile(text)
+    assert (found.value.hint or "").startswith("pip install google-re2")
+
+
+@pytest.mark.usefixtures("without_re2")
+@pytest.mark.parametrize("text", ["(a*)*b", "(a|aa)+b", "(a|a)*(a|a)*(a|a)*b", ".*.*.*.*.*=.*b", "((a?)+)+b"])
+def test_without_re2_a_hostile_pattern_takes_no_time(text: str) -> None:
+    """Each takes Python's `re` exponential or polynomial time."""
+    compiled = pattern.compile(text)
+    with at_most(2):
+        assert not compiled.search("a" * 200_000)
+
+
+@pytest.mark.usefixtures("without_re2")
+def test_without_re2_a_large_pattern_ends() -> None:
+    """Each text leads through other nodes, so that few steps can be reused."""
+    compiled = pattern.compile("(a|b)*a" + "(a|b)" * 800)
+    text = "".join(random.Random(0).choices("ab", k=700_000))
+    with at_most(10), pytest.raises(PatternError, match="takes too long"):
+        any(compiled.search(text[at : at + 700]) for at in range(0, len(text), 700))
+
+
+def test_without_re2_the_main_job_works(project: Project) -> None:
+    project.write("app.yaml", "db:\n    password: hunter2-and-more\n    port: 5432\n")
+    encconf = "import sys; sys.modules['re2'] = None; from encconf.cli import run; run()"
+    show = ["exec", "--redact", "app.enc.yaml", "--", "sh", "-c", "echo $DB_PASSWORD $DB_PORT"]
+    said = []
+    for words in (["init"], ["encrypt", "app.yaml"], ["check"], show):
+        done = subprocess.run(
+            [sys.executable, "-c", encconf, *words],
+            cwd=project.folder,
+            env=project.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said.append((words[0], done.returncode, done.stderr))
+    assert said == [(words, 0, said[at][2]) for at, words in enumerate(["init", "encrypt", "check", "exec"])]
+    assert "hunter2" not in done.stdout

@@ -10,13 +10,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from doubles.moto_server import REGION, MotoServer
 from doubles.testca import TestCA
 from engine import rule
 from oracle import AgeKey
-from sources.aws_store import VALUE as OF_AN_ACCOUNT
 from sources.store import Store
 
 from encconf import api, sources
@@ -25,6 +24,10 @@ from encconf.rules.selection import DEFAULT, Selection
 from encconf.testing.contracts.source import WHOLE
 
 from .machine import who
+
+# Imported where it is used: tests of this folder that start no server need no SDK.
+if TYPE_CHECKING:
+    from doubles.moto_server import MotoServer
 
 VALUE = b"s3cret-of-this-machine"
 
@@ -80,6 +83,8 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> TestCA:
 
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[MotoServer]:
+    from doubles.moto_server import MotoServer
+
     with MotoServer() as server:
         yield server
 
@@ -96,6 +101,8 @@ def aws(aws_server: MotoServer) -> Iterator[MotoServer]:
 @pytest.fixture(scope="session")
 def aws_names(aws_server: MotoServer) -> dict[str, str]:
     """What there is: a text and a JSON, as a secret and as a parameter; by "secret" the ARN of the former."""
+    from sources.aws_store import VALUE as OF_AN_ACCOUNT
+
     manager, store = aws_server.client("secretsmanager"), aws_server.client("ssm")
     arn = manager.create_secret(Name="app/db", SecretString=OF_AN_ACCOUNT.decode())["ARN"]
     manager.create_secret(Name="app/tree", SecretString=WHOLE)
@@ -106,6 +113,8 @@ def aws_names(aws_server: MotoServer) -> dict[str, str]:
 
 @pytest.fixture
 def aws_environ(aws: MotoServer, aws_names: dict[str, str]) -> dict[str, str]:
+    from doubles.moto_server import REGION
+
     return {**aws.environ, "AWS_REGION": REGION}
 
 

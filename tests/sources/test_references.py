@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from doubles.openbao import OpenBao
 from oracle import AgeKey
 from pace import at_most
 from project import Project
@@ -23,6 +23,9 @@ from encconf.errors import SourceError, UnresolvedError, is_temporary
 from encconf.identities.credentials import Credentials
 from encconf.sources import references
 from encconf.sources.references import Resolve
+
+if TYPE_CHECKING:
+    from doubles.openbao import OpenBao
 
 
 class TestAsking:
@@ -264,6 +267,8 @@ class TestHostile:
 
 @pytest.fixture(scope="module")
 def bao() -> Iterator[OpenBao]:
+    from doubles.openbao import OpenBao
+
     with OpenBao() as server:
         server.root.sys.enable_secrets_engine("kv", path="old/kv", options={"version": "1"})
         kv = server.root.secrets.kv
