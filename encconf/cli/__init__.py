@@ -112,7 +112,8 @@ class _Call:
         if argv[:2] == ["git", "textconv"] and len(argv) in (3, 5):  # 5: from the driver, with --
             from encconf.git import companion
 
-            plain = companion.plaintext_of(argv[2 if len(argv) == 3 else 3])
+            hides = os.environ.get("ENCCONF_PRINT")
+            plain = None if hides else companion.plaintext_of(argv[2 if len(argv) == 3 else 3])
             if plain is not None:
                 self.console.data(plain)
                 return 0

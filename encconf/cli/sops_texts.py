@@ -22,6 +22,7 @@ from encconf.errors import (
 )
 from encconf.io import fileio
 from encconf.text.path import Path, parse_sops
+from encconf.verbs import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,8 +60,10 @@ def _decrypt(run: Run, file: str, name: str) -> None:
         path = parse_sops(run.flags.extract)
     except PathSyntaxError as error:
         fail(91, f"error parsing --extract path: {error.message}")
+    if run.flags.in_place or run.flags.output:
+        printing.refuse(run.console, "no plaintext is written to files")
     read = run.read(file, source)
-    opened = run.open(read)
+    opened = printing.shown(run.console, run.open(read))
     try:
         indent = run.indent(target) if path or run.rewrite or run.config or source != target else None
         # sops rejects a negative indentation, so rewrite the text, which also rejects it.

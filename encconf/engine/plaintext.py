@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 from encconf import formats
-from encconf.engine.cipher import aes_gcm, split, unlock
+from encconf.engine.cipher import PREFIX, aes_gcm, split, unlock
 from encconf.engine.metadata import LAYOUT_AAD
 from encconf.errors import EmitError, EncconfError
 from encconf.text.document import (
@@ -19,6 +19,7 @@ from encconf.text.document import (
     Leaf,
     Part,
     Scope,
+    Unsealed,
     UnsealedComment,
     Value,
     aads,
@@ -66,6 +67,30 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
         result = layouts.finish(record, module, splice(text, _around(edits, comments, text) + detach))
     # A record that is older than the file can give a text with other values.
     return result if result is not None and _says(module, result, opened) else canonical
+
+
+def masked(opened: Opened, mask: str) -> Opened:
+    """Return an opened document with a mask for each encrypted value, and for comments.
+
+    Its `plain_text` has the layout of the encrypted text: the layout record may have values in it.
+    """
+    values = [
+        Unsealed("str", mask.encode(), value.sealed.encode())
+        if value.sealed is not None and value.data is not None and value.type != "comment"
+        else value
+        for value in opened.values
+    ]
+    comments = [
+        (comment.start, comment.end, f" {mask}")
+        for comment in opened.document.comments
+        if comment.text.lstrip().startswith(PREFIX)
+    ]
+    return opened.replace(
+        values=values,
+        comments=opened.document.comments,
+        comment_edits=comments,
+        metadata=opened.metadata.replace(layout=None),
+    )
 
 
 def moved_document(opened: Opened) -> Document | None:

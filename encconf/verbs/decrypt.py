@@ -13,13 +13,17 @@ from encconf.errors import ConflictError, OutputError, UsageError, about, exclud
 from encconf.io import fileio
 from encconf.record import Options as Base
 from encconf.text.printable import one_line
-from encconf.verbs import files
+from encconf.verbs import files, printing
 from encconf.verbs.targets import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.engine.metadata import Opened
     from encconf.identities.credentials import Credentials
     from encconf.verbs.front import Front
+
+
+_TO_FILE = "no plaintext is written to files"
 
 
 class Options(Base):
@@ -42,6 +46,8 @@ class Options(Base):
 
 def run(options: Options, front: Front) -> list[str]:
     """Decrypt a file, or several.  Returns the names of the files with plaintext that were written."""
+    if options.in_place or options.output not in (None, *fileio.STDOUT):
+        printing.refuse(front, _TO_FILE)
     if options.dry_run or files.are_many(options.file, recursive=options.recursive):
         return _run_many(options, front)
     in_place, output = options.in_place, options.output
@@ -54,7 +60,9 @@ def run(options: Options, front: Front) -> list[str]:
             "--extract would replace the whole file with one value",
             hint="the other values would be lost; to write this one to another file, use -o",
         )
-    plain = _decrypted(options, source, front.credentials(), front.warn)
+    plain = _decrypted(
+        options, source, front.credentials(), front.warn, lambda opened: printing.shown(front, opened)
+    )
     written = files.write(front, plain, source if in_place else None, output, mode=fileio.PRIVATE)
     if written is None:
         return []
@@ -72,11 +80,16 @@ def _read(options: Options, file: str | None) -> files.Source:
 
 
 def _decrypted(
-    options: Options, source: files.Source, credentials: Credentials, warn: Callable[..., None]
+    options: Options,
+    source: files.Source,
+    credentials: Credentials,
+    warn: Callable[..., None],
+    shown: Callable[[Opened], Opened],
 ) -> str:
     return source.decrypted(
         credentials,
         warn,
+        shown=shown,
         ignore_mac=options.ignore_mac,
         extract=options.extract,
         output_type=options.output_type,
@@ -160,7 +173,13 @@ class Decrypting(Batch):
         if self.dry_run:
             metadata_of(source.text, source.format)
             return source, ""
-        return source, _decrypted(self._options, source, self.credentials, self.warner(file))
+        return source, _decrypted(
+            self._options,
+            source,
+            self.credentials,
+            self.warner(file),
+            lambda opened: printing.shown(self.front, opened),
+        )
 
     def settle(self, file: str, done: object) -> str:
         """Write and report one decrypted file."""

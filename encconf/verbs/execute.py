@@ -22,7 +22,7 @@ from encconf.io import fileio, private, programs
 from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
 from encconf.text.printable import listed, one_line
-from encconf.verbs import changes, files, flat
+from encconf.verbs import changes, files, flat, printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def run(options: Options, front: Front) -> NoReturn:
         if not there:
             environ[name] = _variable(value.text)
     path = front.environ.get("PATH", os.defpath)
-    if options.redact:
+    if options.redact or not printing.may_print(front.environ):
         secrets = {name: each.text for name, each in found.items() if each.secret}
         _redacted(argv, environ, path, secrets, front)
     _become(argv, environ, path)
@@ -176,7 +176,12 @@ def with_variables(options: Shell, front: Front, opened: opening.Opened, command
         _spawn(command, environ, detached=True)
         return
     if os.name == "nt":
+        printing.refuse(front, "no shell gets plaintext here", "encconf exec redacts what a program prints")
         raise SystemExit(_spawn(command, environ))
+    if not printing.may_print(front.environ):
+        tree = changes.tree(opened)
+        secrets = {key: emit.text(node) for key, node in tree.items() if node.sealed is not None}
+        _redacted(["/bin/sh", "-c", command], environ, os.defpath, secrets, front)
     _become(["/bin/sh", "-c", command], environ, os.defpath)
 
 
@@ -186,6 +191,9 @@ def on_file(options: ShellOnFile, front: Front, plain: str, command: str) -> Non
     The plaintext is in a private folder, by default in a pipe, which the command can read once.  Raises
     SystemExit if the exit code of the command is not 0.
     """
+    printing.refuse(
+        front, "no plaintext is written to files", "encconf exec gives it to a program as variables"
+    )
     name = os.path.normpath(options.filename or "tmp-file")
     if os.path.dirname(name) or name in (os.curdir, os.pardir):
         raise EncconfError("the provided filename is not a local path", hint="give a name without a folder")

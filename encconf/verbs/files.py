@@ -76,12 +76,16 @@ class Source(Record):
         credentials: Credentials,
         notify: Notify,
         *,
+        shown: Callable[[Opened], Opened] = lambda opened: opened,
         ignore_mac: bool = False,
         extract: str | None = None,
         output_type: str | None = None,
         config: str | None = None,
     ) -> str:
-        """Return the plaintext, or the part at the path ``extract``, in the format ``output_type``."""
+        """Return the plaintext, or the part at the path ``extract``, in the format ``output_type``.
+
+        ``shown`` returns what may be shown of the opened file.
+        """
         from encconf.engine import plaintext
         from encconf.text.path import parse
 
@@ -92,6 +96,7 @@ class Source(Record):
 
         if (error := still_sealed(opened)) is not None:
             notify(f"{self.label}: {error.message}")
+        opened = shown(opened)
         with about(self.label):
             if path or output_type:
                 from encconf.verbs.convert import converted, stores_indent

@@ -9,7 +9,7 @@ from encconf.formats.writing import text_of
 from encconf.record import Options as Base
 from encconf.text.document import Value
 from encconf.text.path import parse
-from encconf.verbs import changes, files
+from encconf.verbs import changes, files, printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def run(options: Options, front: Front) -> str:
         if resolve:
             (texts,) = loading.resolved([("", opened)], True, credentials, where)
             opened = opened.with_texts(texts)
+        opened = printing.shown(front, opened)
         trees, notes = opened.trees()
         node = changes.find(trees[0], where)
         if json and not where:

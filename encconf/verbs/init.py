@@ -12,7 +12,7 @@ import time
 
 from encconf import formats, sources
 from encconf.audit.survey import Survey, is_own, own_rule, rules, survey, taken
-from encconf.errors import BadKeyError, ConflictError, OutputError, SourceError, about
+from encconf.errors import BadKeyError, ConflictError, OutputError, SourceError, about, exclude
 from encconf.git import repository
 from encconf.git.install import install
 from encconf.identities import userconfig
@@ -23,7 +23,7 @@ from encconf.keys.own import Own, line_to_send
 from encconf.record import Options as Base
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.text.printable import counted, printable, quoted
-from encconf.verbs import files
+from encconf.verbs import files, printing
 from encconf.verbs.people import with_names
 
 TYPE_CHECKING = False
@@ -46,16 +46,26 @@ creation_rules:
 
 
 class Options(Base):
-    """The key to set up.  ``yes`` takes the keys and settings of files that are encrypted already."""
+    """The key to set up.  ``yes`` takes the keys and settings of files that are encrypted already.
+
+    ``agents`` does nothing but add rules for coding agents (`encconf.verbs.agents`).
+    """
 
     keyring: bool = False
     yes: bool = False
     ssh_to_age: Sequence[str] = ()
+    agents: bool = False
 
 
 def run(options: Options, front: Front) -> None:
     """Create the key, the .sops.yaml and the git settings that are missing.  Changes nothing that exists."""
     keyring, ssh_to_age = options.keyring, options.ssh_to_age
+    if options.agents:
+        from encconf.verbs import agents
+
+        exclude(agents=True, keyring=keyring, ssh_to_age=bool(ssh_to_age))
+        agents.run(front)
+        return
     credentials = front.credentials()
     root = repository(os.getcwd())
     found = _survey(root)
@@ -119,6 +129,8 @@ def create_key(options: KeyOptions, front: Front) -> None:
             named = quoted(to.replace(" ", "%20"))  # ENCCONF_IDENTITY separates addresses with spaces
             front.hint(f"to open files with it, set ENCCONF_IDENTITY={named}")
         return
+    if output == "-":
+        printing.refuse(front, "no private key is printed", "-o FILE writes it to a file")
     recipient, _, text = _new_key(pq)
     if output == "-":
         front.data(text)

@@ -32,7 +32,7 @@ from encconf.record import Record
 from encconf.rules import config as configs
 from encconf.text.path import Path, spell
 from encconf.text.printable import counted, listed, quoted
-from encconf.verbs import checks, files
+from encconf.verbs import checks, files, printing
 from encconf.verbs.edit import Draft
 from encconf.verbs.editor import editor_command, run_editor
 from encconf.verbs.effects import between, report
@@ -57,6 +57,7 @@ class Options(Selecting):
 
 def run(options: Options, front: Front) -> None:
     """Edit one encrypted file.  A new file starts from an example."""
+    refuse_editor(front)
     file, config, ignore_mac = options.file, options.config, options.ignore_mac
     if file in fileio.STDIN:
         _edit_stdin(front, files.read(file, input_type=options.input_type), ignore_mac=ignore_mac)
@@ -163,6 +164,11 @@ def _warn_of_parents(front: Front, file: str, path: str, enc: str, format: str) 
         )
 
 
+def refuse_editor(front: Front) -> None:
+    """Raise UsageError if no plaintext may be shown (`encconf.verbs.printing`)."""
+    printing.refuse(front, "no plaintext is opened in an editor", "encconf set FILE PATH changes one value")
+
+
 class Session(Record):
     """One session in the editor: a draft, until it is written.
 
@@ -183,6 +189,7 @@ class Session(Record):
 
         Raises NotModifiedError, EditorError, and the errors of encrypting and writing.
         """
+        refuse_editor(self.front)
         command = editor_command(self.front.environ)
         with private.PrivateFolder(self.front.environ) as folder:
             path = os.path.join(folder, os.path.basename(self.file))

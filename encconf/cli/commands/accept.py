@@ -7,6 +7,7 @@ from encconf.cli.shared import CREDENTIALS, DRY_RUN, JSON, YES
 from encconf.errors import as_data
 from encconf.text.printable import one_line, visible
 from encconf.verbs import accept as verb
+from encconf.verbs import printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from encconf.cli.console import Console
     from encconf.verbs.accept import Shown
 
-_MASK = "**********"
 _STATES = {"new": "", "replaces": " (replaces the value there)", "same": " (the value that is there already)"}
 
 
@@ -28,6 +28,8 @@ class Options(verb.Options):
 
 def accept(options: Options, console: Console) -> None:
     """Show what is proposed for a file, and accept it."""
+    if options.show_values:
+        printing.refuse(console, "values are not shown")
 
     def show(found: Sequence[Shown]) -> None:
         if options.json:
@@ -43,7 +45,7 @@ def _lines(each: Shown, options: Options) -> list[str]:
         where = f"{one_line(each.path)}: " if each.path else ""
         head = f"{where}cannot be accepted: {each.refusal.message}"
     else:
-        said = _text(each.value) if options.show_values else _MASK
+        said = _text(each.value) if options.show_values else printing.MASK
         head = f"{one_line(each.path)} = {said}{_STATES[each.state]}"
     return [head, f"  proposed: {each.origin}", f"  file: {one_line(each.name)}"]
 

@@ -23,6 +23,7 @@ from encconf.record import Options as Base
 from encconf.rules.config import NAME
 from encconf.text.path import spell
 from encconf.text.printable import counted, one_line
+from encconf.verbs import printing
 from encconf.verbs.people import with_names
 
 _RED, _GREEN, _YELLOW, _BOLD, _DIM = "31", "32", "33", "1", "2"
@@ -56,6 +57,8 @@ def compare(options: Options, console: Console) -> None:
     if json and quiet:
         raise ConflictError("--json and --quiet exclude each other")
     exclude(show_values=show_values, keyless=keyless)
+    if show_values:
+        printing.refuse(console, "values are not shown", "leave out --show-values to see what differs")
     results = list(_differences(options, console))
     failed = [each for each in results if isinstance(each, EncconfError)]
     found = [each for each in results if not isinstance(each, EncconfError)]

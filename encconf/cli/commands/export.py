@@ -15,7 +15,10 @@ from encconf.errors import ConflictError, UsageError
 from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
 from encconf.io import fileio, trust
 from encconf.io.descriptors import is_terminal
-from encconf.verbs import files, flat
+from encconf.verbs import files, flat, printing
+
+_FOR_PEOPLE = ("dotenv", "shell", "fish", "json")
+"""The formats that show masked values with ENCCONF_PRINT=never; others would set them somewhere."""
 
 
 class Options(flat.Naming):
@@ -54,11 +57,20 @@ def export(options: Options, console: Console) -> None:
     into = None if output is None or format == "systemd-creds" else fileio.resolve(output)
     if into in [source.path for source in sources if source.path is not None]:
         raise ConflictError("--output names a file to export, which would be lost")
+    if into is not None or format not in _FOR_PEOPLE:
+        printing.refuse(
+            console,
+            "no plaintext is written to files or for other programs",
+            f"these formats show masked values: {', '.join(_FOR_PEOPLE)}",
+        )
     if format == "k8s" and len(file) == 1 and formats.get(sources[0].format).single_value:
         _write(console, _k8s_binary(console, sources[0], name), output)
         return
     found = flat.values(console, sources, options, resolve=options.resolve)
     texts = {each: value.text for each, value in found.items()}
+    if not printing.may_print(console.environ):
+        console.warn(f"values are masked, because of {printing.VARIABLE}=never")
+        texts = {each: printing.MASK if value.secret else value.text for each, value in found.items()}
     if format == "github":
         _github(console, texts, [each for each, value in found.items() if value.secret])
     elif format == "systemd-creds":

@@ -85,6 +85,7 @@ def textconv(options: TextconvOptions, console: Console) -> None:
     from encconf.errors import KeyAccessError
     from encconf.git import companion
     from encconf.git import textconv as conversion
+    from encconf.verbs.printing import may_print
 
     file = options.file
     keys = companion.KnownKeys()
@@ -93,6 +94,9 @@ def textconv(options: TextconvOptions, console: Console) -> None:
     except LimitError:
         with open(file, "rb") as whole:
             console.data(whole.read())
+        return
+    if not may_print(console.environ):  # the ciphertexts show which values differ
+        console.data(data)
         return
     shown, error = conversion.textconv(data, file, keys)
     console.data(shown)

@@ -35,10 +35,18 @@ COMMAND = Command(
                 "Repeatable. With this option, no key is created."
             ),
         ),
+        Option(
+            "--agents",
+            help=(
+                "Do only this: add rules against reading plaintext and keys to the settings of coding agents "
+                "that this repository has."
+            ),
+        ),
     ],
     examples=[
         "encconf init",
         "encconf init --keyring",
+        "encconf init --agents",
         "encconf init --ssh-to-age ~/.ssh/id_ed25519.pub --ssh-to-age hosts/web.pub",
     ],
 )
