@@ -270,10 +270,11 @@ class _Reader:
         self.following: list[Comment] = []  # comments of this section that sops puts before the next key
         self.members: list[tuple[str, str]] | None = None  # the block's members so far, or None outside it
 
-    def open(self, name: str) -> Scope:
-        """Start a section."""
+    def open(self, name: str, head: int = -1) -> Scope:
+        """Start a section, whose header is at ``head`` if it has one."""
         self.seen.clear()
         self.scope = self.root.inside(name, again=self.sections.get(name))
+        self.scope.head = head
         self.sections.setdefault(name, self.scope)
         self.document.items.append(self.scope)
         return self.scope
@@ -304,7 +305,7 @@ class _Reader:
             self.members = []
         else:
             self.end_block()
-            self.open(entry.name)
+            self.open(entry.name, entry.line)
         self.following.clear()
         self.place()
 
@@ -382,13 +383,6 @@ def _document(text: str, entries: Iterator[Entry | re.Match[str]], comments: boo
     ]
     limit_paths(document)
     return document
-
-
-def entries_of(document: Document) -> Iterator[Entry]:
-    """Return the entries of a scanned text, by the rules that it was scanned with."""
-    if document.parts[0].indent:
-        return read_indented(document.text)
-    return read_entries(document.text, exact=document.block is not None)
 
 
 def _stands(text: str, leaf: Leaf, value: str, *, exact: bool) -> bool:

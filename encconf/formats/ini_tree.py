@@ -8,8 +8,8 @@ from encconf.errors import EmitError
 from encconf.formats import ini
 from encconf.formats.ini_scan import INDENTED
 from encconf.formats.writing import StringWriting, string_of
-from encconf.text.document import Document, content_of, newline_of
-from encconf.text.tree import Entry, Single, Tree, descend, drop, line_after, lines, put
+from encconf.text.document import Document, Leaf, content_of, newline_of
+from encconf.text.tree import Entry, Single, Tree, descend, drop, line_after, line_bounds, lines, put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,26 +30,28 @@ class IniWriting(StringWriting):
         """
         style = INDENTED if document.parts and document.parts[0].indent else None
         text = document.text
-        data: Any = content_of(document)[0]
-        whole = here = Tree("map", data)
+        content: Any = content_of(document)[0]
+        whole = here = Tree("map", content)
         at = 0
         seen: dict[str, int] = {}
-        for found in ini.entries_of(document):
-            if found.kind == "section":
-                whole.entries += lines(text, at, found.line)
-                seen[found.name] = seen.get(found.name, 0) + 1
-                here = Tree("map", data.get(found.name, {}))
-                key = ("section", found.name, seen[found.name])
-                whole.entries.append(Entry((found.name,), "", text[found.line : found.stop], here, key=key))
-                at = found.stop
-            elif found.kind == "key":
-                here.entries += lines(text, at, found.line)
-                said = found.value.encode("utf-8", "surrogateescape")
-                value = Single(text[found.start : found.end], ("str", said), style=style or found.style)
-                steps = (found.name,) if here is not whole else (ini.DEFAULT, found.name)
-                head, post = text[found.line : found.start], text[found.end : found.stop]
-                here.entries.append(Entry(steps, "", head, value, post, key=found.name))
-                at = found.stop
+        for item in document.items:
+            if isinstance(item, Leaf):
+                start, stop = line_bounds(text, item.start, item.end)
+                here.entries += lines(text, at, start)
+                name, data = str(item.step), (item.type, item.data)
+                value = Single(text[item.start : item.end], data, item, style=style or item.style)
+                steps = (name,) if here is not whole else (ini.DEFAULT, name)
+                head, post = text[start : item.start], text[item.end : stop]
+                here.entries.append(Entry(steps, "", head, value, post, key=name))
+                at = stop
+            elif item.head >= 0:
+                name = str(item.step)
+                whole.entries += lines(text, at, item.head)
+                seen[name] = seen.get(name, 0) + 1
+                here = Tree("map", content.get(name, {}))
+                at = line_bounds(text, item.head, item.head)[1]
+                key = ("section", name, seen[name])
+                whole.entries.append(Entry((name,), "", text[item.head : at], here, key=key))
         whole.entries += lines(text, at, len(text))
         return whole
 

@@ -92,6 +92,7 @@ class Json(Format):
         """
         at = _open(text)
         document, root = whole_document(text, self.name, at - 1)
+        root.start = at - 1
         items, most = document.items, document.most
         scope = root
         in_map = True
@@ -331,6 +332,7 @@ def _close(document: Document, at: int) -> Document:
     """Record that the top-level object ends just before ``at``.  Raises ParseError if more text follows."""
     text, part = document.text, document.parts[0]
     part.close = part.end = at - 1
+    document.items[0].end = at
     more = skip_blanks(text, at)
     if more < len(text):
         raise error_at(text, more, "there is more after the object")

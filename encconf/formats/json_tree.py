@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
-from json import loads
 
-from encconf.formats.json import STRING, WS, compact, laid_out, quote
+from encconf.formats.json import WS, compact, laid_out, quote
 from encconf.formats.writing import Writing
 from encconf.text.document import Document, newline_of
-from encconf.text.tree import Entry, Single, Tree, append, data_of, nested, take
+from encconf.text.tree import (
+    Entry,
+    Single,
+    Tree,
+    append,
+    by_collection,
+    data_of,
+    in_brackets,
+    nested,
+    take,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,39 +31,12 @@ class JsonWriting(Writing):
     def tree(self, document: Document) -> Tree:
         """Return the tree of a scanned text: a stream of one document."""
         text = document.text
-        leaves = {leaf.start: leaf for leaf in document.leaves}
-        inside = stream = Tree("stream", [])
-        stack: list[Tree] = []  # the collections around ``inside``
-        at = 0
-        while found := _ENTRY.match(text, at) or _BETWEEN.match(text, at):
-            at = found.end()
-            if found.re is _BETWEEN:
-                blanks, sign = found.groups()
-                if sign == ",":
-                    inside.entries[-1].post = blanks
-                else:
-                    inside.tail = blanks
-                    inside.data = data_of(inside)
-                    inside = stack.pop()
-                continue
-            lead, head, gap, single, bracket = found.groups()
-            key = loads(head[:-1]) if head else None
-            steps: Path = () if inside is stream else (len(inside.entries) if key is None else key,)
-            value: Tree | Single
-            if bracket is None:
-                leaf = leaves.get(at - len(single))
-                value = Single(single, (leaf.type, leaf.data) if leaf else ("", single.encode()), leaf)
-            else:
-                value = Tree(
-                    "map" if bracket == "{" else "seq", {}, brackets="{}" if bracket == "{" else "[]"
-                )
-            entry = Entry(steps, lead, head + gap, value, key=key, sign=len(head), listed=key is None)
-            inside.entries.append(entry)
-            if isinstance(value, Tree):
-                stack.append(inside)
-                inside = value
-        if stream.entries:
-            stream.entries[0].post = text[at:]
+        stream = Tree("stream", [])
+        if document.items:
+            root = document.roots[0]
+            whole = in_brackets(text, root, by_collection(document), _GAP)
+            entry = Entry((), text[: root.start], "", whole, text[root.end :], listed=True)
+            stream.entries.append(entry)
         else:
             stream.tail = text
         stream.data = data_of(stream)
@@ -86,9 +68,7 @@ class JsonWriting(Writing):
         take(chain[-2].tree, chain[-1])
 
 
-# A member or item up to its value or opening bracket, and what may come between two of these.
-_ENTRY = re.compile(rf'({WS})({STRING}{WS}:|)({WS})(?:({STRING}|[^ \t\r\n"{{}}\[\],:]++)|([{{\[]))')
-_BETWEEN = re.compile(rf"({WS})([,}}\]])")
+_GAP = re.compile(WS)
 
 
 def _layout(chain: list[Entry], inside: list[Entry]) -> tuple[str, str, str]:

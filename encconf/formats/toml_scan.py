@@ -163,23 +163,17 @@ _LINE_END = re.compile(rf"[ \t]*+(#[^{CONTROL}]*+)?(?:\r?\n|\Z)")
 
 
 class Line:
-    """One statement: its lines, and the item that it defines.
+    """One statement of the ``sops`` block: its lines.
 
-    ``number`` is its index among all statements.  ``header`` says that it is the header of a table.
-    ``headed`` says that it is or follows a header of the ``sops`` block.
+    ``number`` is its index among all statements.  ``headed`` says that it is or follows a header.
     """
 
-    __slots__ = ("end", "headed", "header", "number", "scope", "start", "step")
+    __slots__ = ("end", "headed", "number", "start")
 
-    def __init__(
-        self, number: int, start: int, end: int, scope: Scope, step: Step, header: bool, headed: bool
-    ) -> None:
+    def __init__(self, number: int, start: int, end: int, headed: bool) -> None:
         self.number = number
         self.start = start
         self.end = end
-        self.scope = scope
-        self.step = step
-        self.header = header
         self.headed = headed
 
 
@@ -191,16 +185,15 @@ class Scanner:
     dates, numbers other than decimal ones, or header of a table after that of a table inside it.
 
     ``members`` has the items of each collection (in an encrypted text, a null for ``"null"``).
-    ``comments`` is None if they were not requested.  ``block`` lists the statements of the ``sops`` block,
-    or with ``places``, all statements.  Then ``places`` has the start of each item's key and of its value.
+    ``comments`` is None if they were not requested.  ``block`` lists the statements of the ``sops`` block.
     """
 
     __slots__ = (
         "block", "comments", "count", "depths", "dotted", "headers", "members", "most",
-        "nulls", "paths", "pending", "places", "regular", "root", "table", "text",
+        "nulls", "paths", "pending", "regular", "root", "table", "text",
     )  # fmt: skip
 
-    def __init__(self, text: str, comments: bool = False, *, places: bool = False) -> None:
+    def __init__(self, text: str, comments: bool = False) -> None:
         self.text = text
         self.regular = text.count("\r") == text.count("\r\n")
         self.root = self.table = Scope()
@@ -216,7 +209,6 @@ class Scanner:
         self.pending: list[Comment] = []  # comments above the next item
         self.block: list[Line] = []
         self.nulls: list[Leaf] = []
-        self.places: dict[Place, tuple[int, int]] | None = {} if places else None
 
     def run(self) -> None:
         """Read the whole text."""
@@ -234,7 +226,7 @@ class Scanner:
         headed = False
         while at < len(text):
             start = at
-            found = _SIMPLE.match(text, at) if self.places is None else None
+            found = _SIMPLE.match(text, at)
             if found is not None:
                 at = self._simple(found, number, headed)
                 number += 1
@@ -259,9 +251,7 @@ class Scanner:
             at = found.end()
             if ours:
                 self.regular = regular
-            if ours or self.places is not None:
-                start = text.rfind("\n", 0, start) + 1
-                self.block.append(Line(number, start, at, *item, header, headed))
+                self.block.append(Line(number, text.rfind("\n", 0, start) + 1, at, headed))
             number += 1
             at = self._gap(at)
         self._place((self.table, None))
@@ -297,7 +287,7 @@ class Scanner:
             self.nulls.append(leaf)
         if headed or table.keys[:1] == ("sops",) or (step == "sops" and table is self.root):
             line = self.text.rfind("\n", 0, found.start()) + 1
-            self.block.append(Line(number, line, found.end(), table, step, False, headed))
+            self.block.append(Line(number, line, found.end(), headed))
         return found.end()
 
     # A comment on its own line belongs to the next item, one after an item on the same line to that item.
@@ -410,6 +400,7 @@ class Scanner:
             scope = self._open(*item)
         self.headers.add(scope)
         self.table = scope
+        scope.head = at
         self._place(item)
         return item, end
 
@@ -445,10 +436,7 @@ class Scanner:
         if table.listed or parts[-1] in self.members[table]:
             raise _twice(self.text, at)
         item: Place = (table, parts[-1])
-        end = _end(_BLANKS, self.text, end)
-        if self.places is not None:
-            self.places[item] = (at, end)
-        return item, end
+        return item, _end(_BLANKS, self.text, end)
 
     def _value(self, item: Place, at: int) -> int:
         """Read a value with its contents.  Returns where it ends."""
@@ -467,8 +455,6 @@ class Scanner:
             if array:
                 last = (inner, len(self.members[inner]))
                 self._place(last)
-                if self.places is not None:
-                    self.places[last] = (at, at)
             else:
                 last, at = self._pair(inner, at)
             at = self._value(last, at)

@@ -11,16 +11,28 @@ from itertools import pairwise
 
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import toml
-from encconf.formats.toml_scan import BARE, GAP, Scanner
+from encconf.formats.toml_scan import BARE, GAP
 from encconf.formats.writing import Writing
-from encconf.text.document import Document, Leaf, Scope, nested_values, newline_of
-from encconf.text.tree import Entry, Single, Tree, append, fill, lines, nested, put, take
+from encconf.text.document import Document, Leaf, Scope, content_of, newline_of
+from encconf.text.tree import (
+    Entry,
+    Single,
+    Tree,
+    append,
+    by_collection,
+    in_brackets,
+    line_bounds,
+    lines,
+    nested,
+    put,
+    single,
+    take,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.formats.toml_scan import Place
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 
@@ -30,41 +42,36 @@ class TomlWriting(Writing):
 
     def tree(self, document: Document) -> Tree:
         """Return the tree of a scanned text."""
-        text = document.text
-        scanner = Scanner(text, places=True)
-        scanner.run()
-        items = scanner.items()  # including the sops block
-        leaves = [item for item in items if isinstance(item, Leaf)]
-        data = nested_values(items, [(leaf.type, leaf.data) for leaf in leaves])[0][0]
+        text, items = document.text, by_collection(document)
+        data: Any = content_of(document)[0]
         whole = Tree("map", data)
         # The paths and trees around a statement: the whole text, and elements of arrays of tables.
         inside: list[tuple[Path, Tree]] = [((), whole)]
-        table, here, at = scanner.root, whole, 0
-        for line in scanner.block:
-            path = (*line.scope.path, line.step)
-            if not line.header:
-                here.entries += lines(text, at, line.start)
-                steps = path[len(table.path) :]
-                value, start, end = _value(scanner, (line.scope, line.step), _at(here.data, steps))
-                head, post = text[line.start : start], text[end : line.end]
+        table: Path = ()
+        here, at = whole, 0
+        for place, item in _statements(document):
+            if item.start >= 0:
+                start, end = line_bounds(text, place, item.end)
+                here.entries += lines(text, at, start)
+                steps = item.path[len(table) :]
+                value = single(text, item) if isinstance(item, Leaf) else in_brackets(text, item, items, GAP)
+                head, post = text[start : item.start], text[item.end : end]
                 here.entries.append(Entry(steps, "", head, value, post, key=steps))
             else:
+                start, end = line_bounds(text, place, place)
+                path = table = item.path
                 while inside[-1][0] != path[: len(inside[-1][0])]:
                     inside.pop()
                 above, outer = inside[-1]
-                outer.entries += lines(text, at, line.start)
-                found = scanner.members[line.scope][line.step]
-                assert isinstance(found, Scope)
-                table = found
+                outer.entries += lines(text, at, start)
                 here = Tree("map", _at(data, path))
                 steps = path[len(above) :]
-                listed = isinstance(line.step, int)
+                listed = isinstance(item.step, int)
                 key = ("array", *steps[:-1]) if listed else ("table", *steps)
-                head = text[line.start : line.end]
-                outer.entries.append(Entry(steps, "", head, here, key=key, listed=listed))
+                outer.entries.append(Entry(steps, "", text[start:end], here, key=key, listed=listed))
                 if listed:
                     inside.append((path, here))
-            at = line.end
+            at = end
         whole.entries += lines(text, at, len(text))
         return whole
 
@@ -173,35 +180,21 @@ class TomlWriting(Writing):
 _HINT = "change it with: encconf edit FILE"
 
 
-def _value(scanner: Scanner, item: Place, data: Any) -> tuple[Tree | Single, int, int]:
-    """Return a value, where it starts and where it ends."""
-    text, places = scanner.text, scanner.places or {}
-    start = places[item][1]
-    scope = scanner.members[item[0]][item[1]]
-    if isinstance(scope, Leaf):
-        return Single(text[start : scope.end], data, scope), start, scope.end
-    end, listed = scope.end, scope.listed
-    value = Tree("seq" if listed else "map", data, brackets="[]" if listed else "{}")
-    members: list[tuple[Entry, int, int]] = []
-    for steps, inner in _members(scanner, scope, ()):
-        at, _ = places[inner]
-        node, begin, stop = _value(scanner, inner, _at(data, steps))
-        key = None if listed else steps[0] if len(steps) == 1 else steps
-        members.append((Entry(steps, "", text[at:begin], node, key=key, listed=listed), at, stop))
-    members.sort(key=lambda member: member[1])
-    fill(value, text, start + 1, end - 1, members, GAP)
-    return value, start, end
-
-
-def _members(scanner: Scanner, scope: Scope, before: Path) -> list[tuple[Path, Place]]:
-    """Return the members of an array or inline table.  A dotted key is one member."""
-    found: list[tuple[Path, Place]] = []
-    for step, inner in scanner.members[scope].items():
-        if isinstance(inner, Leaf) or inner.start >= 0:
-            found.append(((*before, step), (scope, step)))
-        else:
-            found += _members(scanner, inner, (*before, step))
-    return found
+def _statements(document: Document) -> list[tuple[int, Scope | Leaf]]:
+    """Return the headers of tables, and the values outside of brackets, with their places, in text order."""
+    found: list[tuple[int, Scope | Leaf]] = []
+    enclosed: set[int] = set()  # the collections in brackets, and those inside
+    for item in document.items:
+        around = item.scope if isinstance(item, Leaf) else item.parent
+        outside = id(around) not in enclosed
+        if isinstance(item, Scope):
+            if item.start >= 0 or not outside:
+                enclosed.add(id(item))
+            if item.head >= 0:
+                found.append((item.head, item))
+        if item.start >= 0 and outside:
+            found.append((item.start, item))
+    return sorted(found, key=lambda each: each[0])
 
 
 def chain_path(chain: list[Entry]) -> Path:

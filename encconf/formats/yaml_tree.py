@@ -327,7 +327,7 @@ class _Reader:
             if isinstance(value, Single) and item.kind != "leaf":
                 start = item.begin
             entry = self._made(item, item.begin, start, value, "")
-            members.append((entry, item.begin, max(item.end, item.after)))
+            members.append((entry, start, max(item.end, item.after)))
         if not fill(flow, self.text, node.value + 1, node.end - 1, members, _GAP):
             self.unclear = True
             return Single(self.text[node.start : node.end], self._content(node))

@@ -26,10 +26,10 @@ class Scope:
     ``keys`` are the mapping keys that lead to it.  As in sops, sequences add none.  ``aad`` has those keys
     as sops authenticates them: each followed by ``:``.  ``listed`` says that it is a sequence.  ``again`` is
     the collection that this one continues, if a text has one in several places.  A collection in brackets is
-    ``text[start:end]``; any other has -1 there.
+    ``text[start:end]``, and a section or table has its header at ``head``; any other has -1 there.
     """
 
-    __slots__ = ("aad", "again", "end", "keys", "listed", "parent", "start", "step")
+    __slots__ = ("aad", "again", "end", "head", "keys", "listed", "parent", "start", "step")
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Scope:
         self.aad = aad
         self.listed = listed
         self.again = again
-        self.start = self.end = -1
+        self.start = self.end = self.head = -1
 
     def inside(self, step: str | int, listed: bool = False, again: Scope | None = None) -> Scope:
         """Return the scope of a collection that is at a step of this one."""

@@ -9,13 +9,16 @@ checks that the result has the intended content.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+
+from encconf.text.document import Leaf, Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
     from typing import Any
 
-    from encconf.text.document import Leaf
+    from encconf.text.document import Document
     from encconf.text.path import Path
 
     Data = dict[str, "Data"] | list["Data"] | tuple[str, bytes | None]
@@ -206,17 +209,66 @@ def lines(text: str, start: int, end: int) -> list[Entry]:
     return [Entry((), line, key=("text", line.strip())) for line in LINE.findall(text, start, end)]
 
 
+def by_collection(document: Document) -> dict[int, list[Scope | Leaf]]:
+    """Return the items of each collection, by the id of its scope."""
+    found: dict[int, list[Scope | Leaf]] = defaultdict(list)
+    for item in document.items:
+        around = item.scope if isinstance(item, Leaf) else item.parent
+        if around is not None:
+            found[id(around.again or around)].append(item)
+    return found
+
+
+def in_brackets(
+    text: str, scope: Scope, items: Mapping[int, list[Scope | Leaf]], gap: re.Pattern[str]
+) -> Tree:
+    """Return the collection in brackets that a scan found.  ``gap`` matches blanks and comments."""
+    tree = Tree("seq" if scope.listed else "map", {}, brackets="[]" if scope.listed else "{}")
+    members: list[tuple[Entry, int, int]] = []
+    for steps, item in members_of(scope, items):
+        value = single(text, item) if isinstance(item, Leaf) else in_brackets(text, item, items, gap)
+        key = None if scope.listed else steps[0] if len(steps) == 1 else steps
+        members.append((Entry(steps, "", "", value, key=key, listed=scope.listed), item.start, item.end))
+    fill(tree, text, scope.start + 1, scope.end - 1, members, gap)
+    for entry in tree.entries:
+        entry.sign = len(entry.head.rstrip(" \t\r\n"))
+    tree.data = data_of(tree)
+    return tree
+
+
+def members_of(
+    scope: Scope, items: Mapping[int, list[Scope | Leaf]]
+) -> list[tuple[Path, Scope | Leaf]]:
+    """Return the members of a collection in brackets, in the text's order.  A dotted key is one member."""
+    found: list[tuple[Path, Scope | Leaf]] = []
+    for item in items.get(id(scope), ()):
+        assert item.step is not None
+        if item.start >= 0:
+            found.append(((item.step,), item))
+        elif isinstance(item, Scope):
+            found += [((item.step, *steps), inner) for steps, inner in members_of(item, items)]
+    return sorted(found, key=lambda member: member[1].start)
+
+
+def single(text: str, leaf: Leaf) -> Single:
+    """Return a single value that a scan found."""
+    return Single(text[leaf.start : leaf.end], (leaf.type, leaf.data), leaf)
+
+
 def fill(
     tree: Tree, text: str, at: int, end: int, members: Sequence[tuple[Entry, int, int]], gap: re.Pattern[str]
 ) -> bool:
-    """Add members, given with their starts and ends, to a collection with ``text[at:end]`` in its brackets.
+    """Add members to a collection with ``text[at:end]`` in its brackets.
 
-    ``gap`` matches blanks and comments.  Returns False if a comma is missing.
+    They are given with the starts and ends of their values.  ``gap`` matches blanks and comments.  Returns
+    False if a comma is missing.
     """
     commas = True
     for entry, start, stop in members:
         commas = commas and (tree.comma or not tree.entries)
-        entry.lead = text[at:start]
+        found = gap.match(text, at, start)
+        head = found.end() if found else at
+        entry.lead, entry.head = text[at:head], text[head:start]
         found = gap.match(text, stop, end)
         comma = found.end() if found else stop
         tree.comma = comma < end and text[comma] == ","
