@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _NOWHERE = "/nonexistent"
 
+_WITHOUT_LINKS = set[str]()
+"""Folders of PATH that no link leads to.  A branch cannot turn one outside the work tree into a link."""
+
 
 def find(name: str, environ: Mapping[str, str], *, anywhere: bool = False) -> str | None:
     """Return the absolute path of a program, or None if it was not found.
@@ -94,8 +97,12 @@ def _is_trusted(folder: str, tree: str | None) -> bool:
         return False
     if tree is None:
         return True
-    real = os.path.realpath(folder)
-    inside = _is_below(real, tree) or _is_below(folder, tree)
+    real = folder
+    if folder not in _WITHOUT_LINKS:
+        real = os.path.realpath(folder)
+        if real == folder:
+            _WITHOUT_LINKS.add(folder)
+    inside = _is_below(real, tree) or (real != folder and _is_below(folder, tree))
     if not inside and real != folder:  # a link of the work tree may lead out of it
         inside = any(os.path.realpath(place) == tree for place in upwards(folder))
     return not inside or real == os.path.realpath(os.path.dirname(os.path.abspath(sys.executable)))
