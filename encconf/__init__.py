@@ -6,7 +6,7 @@
 Importing this package imports none of its modules.  Each name is imported when you first use it.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 SOPS_VERSION = "3.13.3"
 """The version of sops whose format encconf writes."""
 

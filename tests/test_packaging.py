@@ -20,6 +20,8 @@ from oracle import AgeKey
 from packaging.requirements import Requirement
 from project import ROOT, Project
 
+import encconf
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
@@ -200,10 +202,32 @@ class TestRelease:
         powers = {name: set(job["permissions"].items()) - read for name, job in jobs.items()}
         assert powers == {
             "build": set(),
+            "test": set(),
             "publish": {("id-token", "write"), ("attestations", "write")},
             "notes": {("contents", "write")},
         }
         assert not any("checkout" in str(step) for step in jobs["publish"]["steps"])
+        assert set(jobs["publish"]["needs"]) == {"build", "test"}
+
+    def test_this_version_can_be_released(
+        self, release: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        missing = release["missing"]
+        assert callable(missing)
+        monkeypatch.setenv("ENCCONF_PROJECT_URL", "https://example.com/encconf")
+        assert missing(f"v{encconf.__version__}") == []
+
+    def test_the_notes_are_its_section_of_the_changelog(self, tmp_path: Path) -> None:
+        """The workflow's own command cuts them out."""
+        jobs = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))["jobs"]
+        (script,) = (step["run"] for step in jobs["notes"]["steps"] if "awk" in step.get("run", ""))
+        shutil.copy(ROOT / "CHANGELOG.md", tmp_path)
+        command = script.partition("gh release")[0]
+        environ = {"PATH": os.environ["PATH"], "TAG": f"v{encconf.__version__}"}
+        subprocess.run(["bash", "-e", "-c", command], cwd=tmp_path, env=environ, check=True)
+        notes = (tmp_path / "notes.md").read_text(encoding="utf-8")
+        assert notes.startswith("\nThe first stable release")
+        assert "### Added" in notes
 
 
 class TestWorkflows:
