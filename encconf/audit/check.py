@@ -650,7 +650,7 @@ def _twins(sealed: Sealed, cwd: str, is_tracked: Callable[[str], bool]) -> Itera
 def _twin(name: str, sealed: Sealed, *, is_copy: bool) -> Finding:
     file = printable(sealed.file)
     if is_copy:
-        said = f"decrypted copy of {file}: it has the same keys, and values of the same length"
+        said = f"decrypted copy of {file}: values with the same keys have the same length"
         return Finding("plain-twin", name, said)
     said = f"plaintext with the same keys as {file}, perhaps an earlier version"
     return Finding("plain-twin", name, said, severity="warning")

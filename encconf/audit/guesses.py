@@ -155,7 +155,7 @@ def hidden(document: Document, leaves: Iterable[Leaf]) -> list[Leaf]:
         if leaf.type in ("bool", "time") or not leaf.data or not leaf.data.strip():
             continue
         in_base64 = kind is not None and leaf.path[0] == "data"
-        if _is_placeholder(leaf.data, in_base64):
+        if is_placeholder(leaf.data, in_base64=in_base64):
             continue
         if called_a_secret(leaf.path) or not re.fullmatch(_DEFAULT_NAME, leaf.data):
             found.append(leaf)
@@ -192,7 +192,8 @@ def _objects(document: Document) -> dict[int, bytes]:
     }
 
 
-def _is_placeholder(data: bytes, in_base64: bool) -> bool:
+def is_placeholder(data: bytes, *, in_base64: bool = False) -> bool:
+    """Whether a value stands for one that someone or something fills in, or is empty."""
     if in_base64:
         data = _from_base64(data)
     return not data.strip() or re.search(_PLACEHOLDER, data) is not None or _is_empty(data)

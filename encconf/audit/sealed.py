@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from encconf import formats
-from encconf.audit import DIRECTIVE
+from encconf.audit import DIRECTIVE, guesses
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.engine import cipher
 from encconf.engine.metadata import Metadata
@@ -334,6 +334,8 @@ def _plaintext(
         sealed.find("plain-value", "is plaintext, but the file's selection encrypts it", leaf)
     elif by_rule:
         sealed.find("plain-by-rule", f"is plaintext, though {by_rule} encrypts such values", leaf, hint=hint)
+    elif "nothing-encrypted" in sealed.counts or guesses.is_placeholder(data):
+        return  # all values have that one cause
     elif looks_like_a_secret(leaf):
         sealed.find("plain-secret", "is plaintext and looks like a secret", leaf)
     elif is_named_like_a_secret(leaf):

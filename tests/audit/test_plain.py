@@ -102,3 +102,19 @@ def test_a_neighbour_that_looks_like_a_secret(repo: Repo, value: str, found: boo
     repo.write("a.enc.yaml", seal(plain, rule(selection=ONLY_PASSWORD)))
     said = [(each.slug, each.path) for each in repo.check().findings]
     assert said == ([("plain-secret", "place")] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [("PLACEHOLDER", False), ("REPLACE_WITH_X", False), ("s3cret", True)]
+)
+def test_a_neighbour_with_the_name_of_a_secret(repo: Repo, value: str, found: bool) -> None:
+    repo.rules("encrypted_regex: ^password$")
+    plain = f"password: correct horse\napiKey: {value}\n"
+    repo.write("a.enc.yaml", seal(plain, rule(selection=ONLY_PASSWORD)))
+    assert [each.slug for each in repo.check().findings] == (["plain-secret"] if found else [])
+
+
+def test_a_file_in_which_nothing_is_encrypted_has_one_finding(repo: Repo) -> None:
+    repo.rules("encrypted_regex: ^password$")
+    repo.write("a.enc.yaml", seal("apiKey: s3cret\n", rule(selection=ONLY_PASSWORD)))
+    assert [each.slug for each in repo.check().findings] == ["nothing-encrypted"]
