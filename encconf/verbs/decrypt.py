@@ -1,13 +1,17 @@
 """Decrypt one file or many: to stdout, to another file, to a folder, or in place.
 
+Several files on stdout are a YAML stream.
+
 New files have mode 0600.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 
+from encconf.engine import opening
 from encconf.engine.metadata import metadata_of
 from encconf.errors import ConflictError, OutputError, UsageError, about, exclude
 from encconf.io import fileio
@@ -104,24 +108,30 @@ def _run_many(options: Options, front: Front) -> list[str]:
     """
     from encconf.verbs import targets
 
-    paths = targets.files(front, options.file, recursive=options.recursive)
+    paths = targets.files(front, options.file, recursive=options.recursive, proposals=False)
     output = options.output
     if output in fileio.STDOUT:
         output = None
     if files.are_many(options.file, recursive=options.recursive):
+        streams = not options.in_place and output is None
         files.refuse_for_many(
             paths,
             extract=options.extract,
-            output_type=options.output_type,
+            output_type=None if streams else options.output_type,
             filename_override=options.filename_override,
         )
-        exclude(in_place=options.in_place, output=options.output)
-        if not options.in_place and output is None:
-            raise UsageError(
-                "several files need an output folder",
-                hint="use -i to decrypt each in place, or -o FOLDER",
-            )
-        found = _targets(paths, output)
+        exclude(in_place=options.in_place, output=output)
+        if streams and not options.dry_run:
+            if options.output_type not in (None, "yaml"):
+                raise UsageError(
+                    "several files are printed as a YAML stream",
+                    hint="-i decrypts each in place, and -o FOLDER to a folder",
+                )
+            streaming = Streaming(front, options)
+            streaming.run(paths)
+            front.content(joined(streaming.texts))
+            return []
+        found = dict.fromkeys(paths, "stdout") if streams else _targets(paths, output)
     else:  # a dry run
         files.refuse_for_many(paths)
         exclude(in_place=options.in_place, output=options.output)
@@ -155,6 +165,57 @@ def _targets(paths: Sequence[str], folder: str | None) -> dict[str, str]:
         sources[target] = path
         found[path] = target
     return found
+
+
+def joined(texts: Iterable[str]) -> str:
+    """Join texts to a YAML stream, with ``---`` between them."""
+    stream = ""
+    for text in texts:
+        if stream:
+            text = text.removeprefix("\ufeff")
+            stream += "" if stream.endswith("\n") else "\n"
+            if text.startswith("%"):  # a directive: the document before it must end
+                stream += "...\n"
+            elif not re.match(r"---(?:\s|\Z)", text):
+                stream += "---\n"
+        stream += text
+    return stream
+
+
+class Streaming(Batch):
+    """The run of ``encconf decrypt`` on several files for stdout.  ``texts`` are their plaintexts, as YAML.
+
+    They are printed only if all files could be decrypted: a program that reads half of them would act on it.
+    """
+
+    def __init__(self, front: Front, options: Options) -> None:
+        super().__init__(front, "decrypting", fail_fast=options.fail_fast)
+        self._options = options
+        self.texts: list[str] = []
+
+    def work(self, file: str) -> str:
+        """Read and decrypt one file.  Raises UsageError if it is neither YAML nor JSON."""
+        source = _read(self._options, file)
+        options = self._options
+        if source.format == "json":  # tabs, by which it may be indented, are not YAML
+            options = Options(**{**vars(options), "output_type": "yaml"})
+        elif source.format != "yaml" and options.output_type is None:
+            raise UsageError(
+                f"it is {source.format}, and several files are printed as a YAML stream",
+                hint="--output-type yaml converts it; -o FOLDER writes each file as it is",
+            ).about(file)
+
+        def shown(opened: Opened) -> Opened:
+            opening.refuse_proposal(opened.document)
+            return printing.shown(self.front, opened)
+
+        return _decrypted(options, source, self.credentials, self.warner(file), shown)
+
+    def settle(self, file: str, done: object) -> str:
+        """Keep the plaintext of a file."""
+        assert isinstance(done, str)
+        self.texts.append(done)
+        return "unchanged"
 
 
 class Decrypting(Batch):

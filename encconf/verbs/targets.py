@@ -46,6 +46,7 @@ def files(
     recursive: bool = False,
     changed: bool = False,
     encrypted: bool = True,
+    proposals: bool = True,
     plain: Callable[[str], bool] | None = None,
 ) -> list[str]:
     """Return the files that ``paths`` name, in their order and each once.  A folder is sorted by name.
@@ -55,6 +56,7 @@ def files(
     - ``changed`` keeps only files that are new or differ from the last commit, staged or not.  It
       needs no ``recursive``.  Without paths, it means the whole repository.
     - Without ``encrypted``, all files of a folder count.
+    - Without ``proposals``, those of a folder or pattern do not count: nothing may use their values.
     - With ``plain``, a pattern means files that are not encrypted, and a folder means those of them for which
       ``plain`` returns true.  Files that git ignores count too, because git should ignore plaintext.
 
@@ -67,7 +69,7 @@ def files(
     from encconf.git import need_files
 
     need_files(paths or ["."])
-    wanted = _Wanted(front, encrypted, plain)
+    wanted = _Wanted(front, encrypted, plain, proposals)
     if changed:
         found = wanted.among(_changed(paths))
     else:
@@ -92,8 +94,11 @@ def _identity(name: str) -> object:
 class _Wanted:
     """The choice of the files in a folder that count."""
 
-    def __init__(self, front: Front, encrypted: bool, plain: Callable[[str], bool] | None) -> None:
+    def __init__(
+        self, front: Front, encrypted: bool, plain: Callable[[str], bool] | None, proposals: bool
+    ) -> None:
         self.front = front
+        self.proposals = proposals
         self.encrypted = encrypted
         self.plain = plain
         self.listing = _walked if plain else below
@@ -109,8 +114,11 @@ class _Wanted:
     def _counts(self, name: str) -> bool:
         from encconf.io import replace
         from encconf.rules.config import NAME as CONFIG_NAME
+        from encconf.rules.config import proposed_file
 
         base = os.path.basename(name)
+        if not self.proposals and proposed_file(base):
+            return False
         if (self.encrypted and replace.is_leftover(base)) or (self.plain and base == CONFIG_NAME):
             return False
         try:

@@ -52,7 +52,7 @@ class TestHelp:
             (["decrpyt", "x"], "did you mean decrypt?"),
             (["decrypt", "--outptu", "x", "y"], "--output"),
             (["decrypt", "--color", "sometimes", "x"], "always"),
-            (["decrypt", "a", "b"], "several files need an output folder"),
+            (["decrypt", "--output-type", "json", "a", "b"], "several files are printed as a YAML stream"),
             (["git", "nothing"], "encconf git --help"),
             (["help", "nothing"], "unknown command"),
         ],

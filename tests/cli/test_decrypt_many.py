@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import stat
 
 import pytest
 from project import Project
+
+from encconf.verbs.decrypt import joined
 
 from .terminal import Terminal, screen
 
@@ -110,11 +113,10 @@ class TestFailures:
         assert "stopped: 0 of 3 files are done, 1 failed" in done.err
         assert not deploy.path("out").exists()
 
-    def test_several_files_need_an_output_folder(self, deploy: Project) -> None:
+    def test_several_files_go_to_stdout_without_another_place(self, deploy: Project) -> None:
         for output in ([], ["-o", "-"], ["-o", "/dev/stdout"]):
-            done = deploy.run("decrypt", *FILES, *output, code=1)
-            assert "-o FOLDER" in done.err
-            assert done.out == ""
+            done = deploy.run("decrypt", *FILES, *output)
+            assert done.out == "password: a\n---\npassword: b\n"
         assert deploy.names() == [".sops.yaml", "deploy"]
 
     def test_in_place_or_to_a_folder(self, deploy: Project) -> None:
@@ -154,3 +156,50 @@ def test_a_progress_bar_on_a_terminal(deploy: Project) -> None:
     assert terminal.end() == 0
     assert "\rdecrypting [" in terminal.seen
     assert "decrypting" not in "".join(screen(terminal.seen))
+
+
+class TestToStdout:
+    def test_several_files_are_a_yaml_stream(self, deploy: Project) -> None:
+        import yaml
+
+        deploy.write("deploy/two.enc.yaml", "a: 1\n---\nb: |\n  x\n  ---x\n  # y")
+        deploy.run("encrypt", "-i", "deploy/two.enc.yaml")
+        done = deploy.run("decrypt", "deploy/a.enc.yaml", "deploy/web/b.json", "deploy/two.enc.yaml")
+        assert done.err == ""
+        assert done.out.startswith("password: a\n---\n")
+        assert list(yaml.safe_load_all(done.out)) == [
+            {"password": "a"}, {"password": "b"}, {"a": 1}, {"b": "x\n---x\n# y"},
+        ]  # fmt: skip
+        assert deploy.run("decrypt", "-r", "deploy").out.count("password") == 2
+        assert deploy.run("decrypt", "-o", "-", "deploy/*.yaml").out.count("---\n") == 2
+        assert "deploy/a.enc.yaml -> stdout" in deploy.run("decrypt", "-n", "-r", "deploy").out
+
+    def test_documents_keep_their_starts(self) -> None:
+        texts = ["a: 1", "--- # x\nb: 2\n", "%YAML 1.2\n---\nc: 3\n", "\ufeffd: 4\n", "---5\n"]
+        said = "a: 1\n--- # x\nb: 2\n...\n%YAML 1.2\n---\nc: 3\n---\nd: 4\n---\n---5\n"
+        assert joined(texts) == said
+
+    def test_nothing_is_printed_if_one_fails(self, deploy: Project) -> None:
+        deploy.write("deploy/c.env", "A=1\n")
+        deploy.run("encrypt", "-i", "deploy/c.env")
+        done = deploy.run("decrypt", "deploy/a.enc.yaml", "deploy/c.env", code=1)
+        assert done.out == ""
+        assert "it is dotenv, and several files are printed as a YAML stream" in done.err
+        said = deploy.run("decrypt", "--output-type", "yaml", "deploy/a.enc.yaml", "deploy/c.env").out
+        assert said == 'password: a\n---\nA: "1"\n'
+        done = deploy.run("decrypt", "deploy/a.enc.yaml", "deploy/plain.yaml", code=1)
+        assert done.out == ""
+
+    def test_a_proposal_is_no_part_of_it(self, deploy: Project) -> None:
+        deploy.run("propose", "deploy/a.enc.yaml", "token", input="proposed")
+        assert "proposed" not in deploy.run("decrypt", "-r", "deploy").out
+        name = next(name for name in os.listdir(deploy.path("deploy")) if "proposal" in name)
+        done = deploy.run("decrypt", "deploy/a.enc.yaml", f"deploy/{name}", code=2)
+        assert "is a proposal" in done.err
+        assert done.out == ""
+        assert "proposed" not in deploy.run("export", "--format", "json", "deploy/a.enc.yaml").out
+
+    def test_values_are_masked_if_nothing_is_to_be_printed(self, deploy: Project) -> None:
+        done = deploy.run("decrypt", "-r", "deploy", environ={"ENCCONF_PRINT": "never"})
+        assert "password: a" not in done.out
+        assert done.out.count("**********") == 2

@@ -27,13 +27,14 @@ def decrypt(options: Options, console: Console) -> None:
 
 COMMAND = Command(
     "decrypt",
-    """Decrypt a file to stdout, or several in place or to a folder.
+    """Decrypt files to stdout, in place or to a folder.
 
     Prints the original text, byte for byte. Without FILE, or with -, reads stdin.
 
-    FILE is a file, a quoted pattern ('deploy/**/*.yaml') or, with -r, a folder. Several files are decrypted
-    with -i in place, or with -o to a folder: deploy/db.enc.yaml is written to FOLDER/deploy/db.yaml. If one
-    of them fails, the others are still done.
+    FILE is a file, a quoted pattern ('deploy/**/*.yaml') or, with -r, a folder. Several files are printed as
+    a YAML stream, with --- between them; if one of them fails, nothing is printed. With -i, they are
+    decrypted in place, and with -o to a folder: deploy/db.enc.yaml is written to FOLDER/deploy/db.yaml. If
+    one of them fails then, the others are still done.
     """,
     Options,
     decrypt,
@@ -74,6 +75,7 @@ COMMAND = Command(
     examples=[
         "encconf decrypt secrets.enc.yaml",
         "encconf decrypt -o secrets.yaml secrets.enc.yaml",
+        "encconf decrypt deploy/*.yaml | kubectl apply -f -",
         "encconf decrypt -r -o /run/app deploy",
     ],
 )

@@ -35,7 +35,7 @@ def publish(options: Options, console: Console) -> None:
     work = Publishing(console, options)
     for path in options.file:
         root = path if os.path.isdir(path) else None
-        for each in targets.files(console, [path], recursive=options.recursive):
+        for each in targets.files(console, [path], recursive=options.recursive, proposals=False):
             if each not in work.places:
                 work.add(each, root)
     work.run(list(work.places))
