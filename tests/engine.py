@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from oracle import AgeKey
 
-from encconf import formats
-from encconf.engine.opening import open_encrypted
+from encconf import api, formats
+from encconf.engine.opening import open_encrypted, open_text
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
@@ -18,10 +18,18 @@ from encconf.text.document import Document, Leaf, Scope, splice
 from encconf.verbs import rekey
 
 if TYPE_CHECKING:
+    from encconf.engine.metadata import Opened
     from encconf.keys import MasterKey
 
 KEY = bytes(range(32))
 """A data key."""
+
+
+def opened_for(key: AgeKey, *others: AgeKey, text: str, format: str = "yaml") -> Opened:
+    """Encrypt a text for keys, and open it with the first."""
+    who = credentials(key)
+    enc = api.encrypt(text, rule(key, *others), format=format, credentials=who)
+    return open_text(enc, format=format, credentials=who)
 
 
 def rule(*keys: AgeKey, selection: Selection | None = None) -> Rule:

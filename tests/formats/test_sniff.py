@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from engine import credentials, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import FIXTURES, AgeKey, Sops
@@ -17,11 +18,9 @@ from pace import at_most
 import encconf
 from encconf import api, formats
 from encconf.formats import sniff
-from encconf.keys.age import AgeKey as Recipient
-from encconf.rules.config import Rule
 
 ALICE = AgeKey.load(FIXTURES / "keys" / "alice.txt")
-RULE = Rule([[Recipient.from_config(ALICE.recipient)]])
+RULE = rule(ALICE)
 PLAIN = {
     "yaml": "a: b\n",
     "json": '{"a": "b"}\n',
@@ -201,15 +200,11 @@ def test_property_names_do_not_hide_a_file(stem: str, ending: str, data: st.Data
     format = data.draw(st.sampled_from(sorted(SEALED)))
     found = sniff.find(SEALED[format], name)
     assert found is not None
-    text = api.decrypt(SEALED[format], format=found, credentials=credentials())
+    text = api.decrypt(SEALED[format], format=found, credentials=credentials(ALICE))
     if found == format:
         assert text == PLAIN[format]
     else:
         assert {found, format} <= {"yaml", "json", "binary"}
-
-
-def credentials() -> encconf.Credentials:
-    return encconf.Credentials.from_env({"SOPS_AGE_KEY": ALICE.identity})
 
 
 def test_a_text_that_is_searched_for_long() -> None:

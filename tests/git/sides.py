@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine import credentials
 from oracle import AgeKey
 
 from encconf import api
@@ -16,7 +17,7 @@ from encconf.rules.config import Rule
 
 ALICE, BOB, CAROL, DAVE = (AgeKey.generate() for _ in range(4))
 
-ALL = Credentials({"SOPS_AGE_KEY": "\n".join(key.identity for key in (ALICE, BOB, CAROL, DAVE))})
+ALL = credentials(ALICE, BOB, CAROL, DAVE)
 
 STRANGER = Credentials(AgeKey.generate().environ())
 
@@ -40,10 +41,6 @@ def merged(base: str, ours: str, theirs: str, by: Rule | None = None, **options:
 
 
 A, AB, ABC = rule([ALICE]), rule([ALICE, BOB]), rule([ALICE, BOB, CAROL])
-
-
-def credentials(key: AgeKey) -> Credentials:
-    return Credentials({"SOPS_AGE_KEY": key.identity})
 
 
 MINE = credentials(ALICE)

@@ -26,7 +26,6 @@ from oracle import FIXTURES, AgeKey, Sops, SopsError
 from encconf import api
 from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError, UnmergedError
 from encconf.git.conflict import open_conflict
-from encconf.identities.credentials import Credentials
 from encconf.merge import mark, marked
 from encconf.merge import merge as merge_texts
 from encconf.rules.config import Rule
@@ -158,7 +157,7 @@ def test_each_takes_the_other_out() -> None:
     ours = rotated(base, format="yaml", remove=rule([BOB]).groups[0], credentials=MINE)
     alice = rule([ALICE]).groups[0]
     theirs = rotated(base, format="yaml", remove=alice, credentials=credentials(BOB))
-    both = Credentials({"SOPS_AGE_KEY": f"{ALICE.identity}\n{BOB.identity}"})
+    both = credentials(ALICE, BOB)
     with pytest.raises(UndecidedError, match="nobody could open the file"):
         merge(base, ours, theirs, format="yaml", credentials=both)
 
@@ -166,14 +165,14 @@ def test_each_takes_the_other_out() -> None:
 def test_key_groups() -> None:
     """Somebody comes into one group on each side: the data key is split again, into as many parts."""
     base = api.encrypt("a: 1\nb: 2\n", rule([ALICE], [BOB], threshold=2), credentials=MINE)
-    both = Credentials({"SOPS_AGE_KEY": f"{ALICE.identity}\n{BOB.identity}"})
+    both = credentials(ALICE, BOB)
     ours = changed(base, "a: 2\nb: 2\n", rule([ALICE, CAROL], [BOB], threshold=2))
     theirs = api.encrypt("a: 1\nb: 3\n", twin=base, credentials=both)
     for one, other in ((ours, theirs), (theirs, ours)):
         by = rule([ALICE, CAROL], [BOB], threshold=2)
         outcome = merge(base, one, other, format="yaml", credentials=both, by=by)
         assert api.decrypt(outcome.text, credentials=both) == "a: 2\nb: 3\n"
-        carol = Credentials({"SOPS_AGE_KEY": f"{CAROL.identity}\n{BOB.identity}"})
+        carol = credentials(CAROL, BOB)
         assert api.decrypt(outcome.text, credentials=carol) == "a: 2\nb: 3\n"
         environ = {"SOPS_AGE_KEY": f"{CAROL.identity}\n{BOB.identity}"}
         assert "b: 3" in Sops(environ).decrypt(outcome.text, "yaml")

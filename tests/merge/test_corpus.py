@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine import rotated
+from engine import credentials, rotated, rule
 from merge.corpus import CASES, TEXTS, Case
 from oracle import AgeKey, Sops
 from pace import at_most
@@ -17,7 +17,6 @@ from encconf.errors import KeyAccessError, UndecidedError, UnmergedError
 from encconf.git import merge as merging
 from encconf.git.conflict import open_conflict
 from encconf.git.merge import Outcome, Repository
-from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import merge as merge_texts
 from encconf.rules.config import Rule
@@ -26,14 +25,6 @@ from encconf.verbs import rekey
 
 ALICE, BOB = AgeKey.generate(), AgeKey.generate()
 _ENC = re.compile(r"ENC\[AES256_GCM,[^\]]*\]")
-
-
-def credentials(*keys: AgeKey) -> Credentials:
-    return Credentials({"SOPS_AGE_KEY": "\n".join(key.identity for key in keys)})
-
-
-def rule(*keys: AgeKey) -> Rule:
-    return Rule([[Recipient.from_config(key.recipient) for key in keys]])
 
 
 def merge(*texts: str, named: tuple[AgeKey, ...] = (), **options: Any) -> Outcome:

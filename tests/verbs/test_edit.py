@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from engine import changed_lines, credentials, rule
+from engine import changed_lines, credentials, opened_for, rule
 from oracle import AgeKey
 
 from encconf import api
 from encconf.engine.metadata import Opened
-from encconf.engine.opening import open_text
 from encconf.errors import (
     AlreadyEncryptedError,
     EncconfError,
@@ -26,19 +25,13 @@ def ignore(_: str) -> None:
     """Notes do not matter here."""
 
 
-def opened(key: AgeKey, *others: AgeKey, text: str = TEXT, format: str = "yaml") -> Opened:
-    who = credentials(key)
-    enc = api.encrypt(text, rule(key, *others), format=format, credentials=who)
-    return open_text(enc, format=format, credentials=who)
-
-
 class TestAFileThatExists:
     def test_it_is_shown_to_the_byte(self, age_key: AgeKey) -> None:
-        draft = Draft.of(opened(age_key))
+        draft = Draft.of(opened_for(age_key, text=TEXT))
         assert (draft.text, draft.format) == (TEXT, "yaml")
 
     def test_only_what_changed_is_encrypted_again(self, age_key: AgeKey) -> None:
-        before = opened(age_key)
+        before = opened_for(age_key, text=TEXT)
         draft = Draft.of(before)
         after = draft.encrypted(TEXT.replace("hunter2", "hunter3"), credentials(age_key), ignore)
         removed, _ = changed_lines(before.document.text, after)
@@ -47,7 +40,7 @@ class TestAFileThatExists:
 
     def test_another_rule_means_a_new_data_key(self, age_key: AgeKey) -> None:
         other = AgeKey.generate()
-        before = opened(age_key)
+        before = opened_for(age_key, text=TEXT)
         draft = Draft.of(before)
         draft.rule = rule(other)
         after = draft.encrypted(TEXT, credentials(age_key), ignore)
@@ -58,7 +51,7 @@ class TestAFileThatExists:
         assert same == set()
 
     def test_in_another_format(self, age_key: AgeKey) -> None:
-        draft = Draft.of(opened(age_key, text="a: 1\n"))
+        draft = Draft.of(opened_for(age_key, text="a: 1\n"))
         draft.target = "json"
         after = draft.encrypted("a: 2\n", credentials(age_key), ignore)
         assert api.loads(after, format="json", credentials=credentials(age_key)) == {"a": 2}
@@ -70,7 +63,7 @@ class TestAFileThatExists:
             seen.append((before, after))
             raise PlaintextError("no")
 
-        draft = Draft.of(opened(age_key))
+        draft = Draft.of(opened_for(age_key, text=TEXT))
         draft.check = check
         with pytest.raises(PlaintextError):
             draft.encrypted("a: 1\n", credentials(age_key), ignore)
@@ -81,7 +74,7 @@ class TestAFileThatExists:
         [("a: [\n", ParseError), ("sops: 1\n", AlreadyEncryptedError), ("", EncconfError)],
     )
     def test_what_cannot_be_saved(self, age_key: AgeKey, edited: str, error: type[EncconfError]) -> None:
-        draft = Draft.of(opened(age_key))
+        draft = Draft.of(opened_for(age_key, text=TEXT))
         with pytest.raises(error):
             draft.encrypted(edited, credentials(age_key), ignore)
 
@@ -92,7 +85,7 @@ class TestTheBlock:
         self, age_key: AgeKey, format: str, text: str
     ) -> None:
         other = AgeKey.generate()
-        draft = Draft.of(opened(age_key, text=text, format=format))
+        draft = Draft.of(opened_for(age_key, text=text, format=format))
         draft.show_block()
         assert draft.text.count(age_key.recipient) == 1
         edited = draft.text.replace(age_key.recipient, other.recipient)
@@ -102,14 +95,14 @@ class TestTheBlock:
             api.decrypt(after, format=format, credentials=credentials(age_key))
 
     def test_a_block_that_stays_changes_no_ciphertext(self, age_key: AgeKey, format: str, text: str) -> None:
-        before = opened(age_key, text=text, format=format)
+        before = opened_for(age_key, text=text, format=format)
         draft = Draft.of(before)
         draft.show_block()
         after = draft.encrypted(draft.text, credentials(age_key), ignore)
         assert after == before.document.text
 
     def test_a_block_that_is_gone(self, age_key: AgeKey, format: str, text: str) -> None:
-        draft = Draft.of(opened(age_key, text=text, format=format))
+        draft = Draft.of(opened_for(age_key, text=text, format=format))
         draft.show_block()
         with pytest.raises(EncconfError, match="metadata"):
             draft.encrypted(text, credentials(age_key), ignore)
@@ -143,7 +136,7 @@ class TestWhatCannotBeSaved:
 
     def test_for_the_recipients_of_the_file(self, age_key: AgeKey) -> None:
         other = AgeKey.generate()
-        draft = Draft.of(opened(age_key, other))
+        draft = Draft.of(opened_for(age_key, other, text=TEXT))
         assert self.rescued(draft, age_key) == self.rescued(draft, other) == self.BROKEN
 
     def test_for_those_of_the_rule_of_a_new_file(self, age_key: AgeKey) -> None:

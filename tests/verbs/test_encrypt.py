@@ -6,12 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from engine import credentials, rule
+from engine import credentials, opened_for, rule
 from oracle import AgeKey
 
 from encconf import api
 from encconf.engine import sealing
-from encconf.engine.metadata import Opened
 from encconf.engine.opening import open_text
 from encconf.errors import AlreadyEncryptedError, EmitError, EmptyDocumentError, EncconfError, KeyAccessError
 from encconf.rules.selection import Selection
@@ -23,11 +22,6 @@ TEXT = "# the database\nhost: localhost\npassword: 'hunter2'\nports: [1, 2]\n"
 def encrypted(key: AgeKey, text: str, format: str = "yaml", target: str | None = None, **how: Any) -> str:
     plain = plain_as(text, format, target or format, **how)
     return sealing.encrypt(plain, rule(key), format=target or format, credentials=credentials(key))
-
-
-def opened(key: AgeKey, *others: AgeKey, text: str = TEXT) -> Opened:
-    enc = api.encrypt(text, rule(key, *others), credentials=credentials(key))
-    return open_text(enc, format="yaml", credentials=credentials(key))
 
 
 class TestByARule:
@@ -78,7 +72,7 @@ class TestEncryptedAlready:
 
 class TestAgain:
     def test_nothing_changed(self, age_key: AgeKey) -> None:
-        before = opened(age_key)
+        before = opened_for(age_key, text=TEXT)
         assert encrypt_again(before, TEXT, credentials=credentials(age_key)) == before.document.text
 
     def test_the_recipients_and_the_selection_stay(self, age_key: AgeKey) -> None:
@@ -92,14 +86,14 @@ class TestAgain:
             assert api.decrypt(after, credentials=credentials(key)) == TEXT + "new: 1\n"
 
     def test_with_a_new_data_key_nothing_stays(self, age_key: AgeKey) -> None:
-        before = opened(age_key)
+        before = opened_for(age_key, text=TEXT)
         after = encrypt_again(before, TEXT, new_data_key=True, credentials=credentials(age_key))
         same = {*before.document.text.splitlines()} & {*after.splitlines()}
         assert not any("ENC[" in line for line in same)
         assert api.decrypt(after, credentials=credentials(age_key)) == TEXT
 
     def test_another_format_means_a_new_data_key(self, age_key: AgeKey) -> None:
-        before = opened(age_key, text="a: hunter2\n")
+        before = opened_for(age_key, text="a: hunter2\n")
         after = encrypt_again(before, "a: hunter2\n", target="json", credentials=credentials(age_key))
         sealed = json.loads(after)["a"]
         assert sealed.startswith("ENC[")
@@ -108,7 +102,9 @@ class TestAgain:
 
     def test_by_another_rule(self, age_key: AgeKey) -> None:
         other = AgeKey.generate()
-        after = encrypt_again(opened(age_key, other), TEXT, rule(age_key), credentials=credentials(age_key))
+        after = encrypt_again(
+            opened_for(age_key, other, text=TEXT), TEXT, rule(age_key), credentials=credentials(age_key)
+        )
         with pytest.raises(KeyAccessError):
             api.decrypt(after, credentials=credentials(other))
 
