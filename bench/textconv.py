@@ -5,7 +5,7 @@
 
 git starts the program once for each version on each side of each commit.  The target: at most 1.2 times what
 sops takes for a version.  encconf's first run leaves a companion behind that answers the others
-(`encconf.git.companion`); without it (ENCCONF_COMPANION=0) a run takes about 1.84 times what sops takes.
+(`encconf.git.textconv`); without it (ENCCONF_COMPANION=0) a run takes about 1.84 times what sops takes.
 """
 
 from __future__ import annotations

@@ -120,8 +120,8 @@ def test_git_s_drivers_load_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_textconv_asks_its_companion_before_it_loads_anything(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("a: 1\n")
-    code = "import sys; from encconf.cli import main; from encconf.git import companion; "
-    code += "from encconf.io import fileio; companion.plaintext_of(sys.argv[1])"
+    code = "import sys; from encconf.cli import main; from encconf.git import textconv; "
+    code += "from encconf.io import fileio; textconv.plaintext_of(sys.argv[1])"
     modules = loaded(code, str(tmp_path / "x"))
     heavy = {"re", "enum", "json", "socket", "click", "cryptography", "encconf.engine", "encconf.identities"}
     assert within(modules, {*NOT_TO_DECRYPT, *heavy}) == set()

@@ -110,10 +110,10 @@ class _Call:
             show_overview(self.console)
             return 0
         if argv[:2] == ["git", "textconv"] and len(argv) in (3, 5):  # 5: from the driver, with --
-            from encconf.git import companion
+            from encconf.git import textconv
 
             hides = os.environ.get("ENCCONF_PRINT")
-            plain = None if hides else companion.plaintext_of(argv[2 if len(argv) == 3 else 3])
+            plain = None if hides else textconv.plaintext_of(argv[2 if len(argv) == 3 else 3])
             if plain is not None:
                 self.console.data(plain)
                 return 0

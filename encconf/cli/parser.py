@@ -102,7 +102,7 @@ def _read(words: list[str], entry: Command, values: Values) -> list[str]:
 
 def _is_of_sops(entry: Command, name: str) -> bool:
     """Whether sops has this flag, with one dash or two.  ``-output`` is not ``-o utput`` then."""
-    from encconf.cli.sops_table import ENTRIES
+    from encconf.cli.sops_line import ENTRIES
 
     return entry.name in ENTRIES and name in ENTRIES[entry.name].known
 

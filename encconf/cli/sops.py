@@ -46,10 +46,6 @@ class SopsConsole(Console):
         if self.verbose:
             super().note(text)
 
-    def tell(self, text: str) -> None:
-        """Print a line of sops's log, without a prefix."""
-        self.write(text + "\n")
-
     def error(self, error: EncconfError) -> None:
         """Print what is wrong, in sops's words, and what to do about it."""
         error = as_sops(error)
@@ -65,7 +61,7 @@ def main(argv: list[str], said: SopsConsole) -> int:
         return 0
     try:
         if argv[-1:] == ["--generate-bash-completion"]:
-            from encconf.cli.sops_help import words
+            from encconf.cli.sops_line import words
 
             said.data(words(argv[:-1]))
             return 0
@@ -80,7 +76,7 @@ def main(argv: list[str], said: SopsConsole) -> int:
             or line.command.endswith(" help")
             or (line.args[:1] in (["help"], ["h"]) and not line.command)
         ):
-            from encconf.cli.sops_help import help_text
+            from encconf.cli.sops_line import help_text
 
             said.data(help_text(line))
         else:
@@ -93,14 +89,15 @@ def main(argv: list[str], said: SopsConsole) -> int:
 
 def _run(said: SopsConsole, line: Line) -> None:
     """Call the function of the command."""
+    if line.command.startswith("completion "):
+        from encconf.cli.sops_line import completion
+
+        said.data(completion(line))
+        return
     from encconf.cli.sops_run import Run
 
     run = Run(said, line)
-    if line.command.startswith("completion "):
-        from encconf.cli import sops_help
-
-        sops_help.completion(run)
-    elif line.command in ("rotate", "updatekeys", "groups add", "groups delete", "keyservice", "publish"):
+    if line.command in ("rotate", "updatekeys", "groups add", "groups delete", "keyservice", "publish"):
         from encconf.cli import sops_keys
 
         sops_keys.COMMANDS[line.command](run)

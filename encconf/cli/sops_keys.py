@@ -87,7 +87,7 @@ def _update(run: Run, file: str, config: str) -> None:
     if os.path.isdir(path):
         fail(1, "can't operate on a directory")
     source, _ = run.formats(path)
-    run.console.tell(f"Syncing keys for file {path}")
+    _say(run, f"Syncing keys for file {path}")
     text = fileio.read_text(path)
     if not text.strip():
         raise NotEncryptedError
@@ -97,7 +97,7 @@ def _update(run: Run, file: str, config: str) -> None:
         threshold = min(held, len(rule.groups)) or None
         wanted = rekey.plan(text, rule.groups, threshold, format=source)
     if not wanted.changes:
-        run.console.tell(f"File {path} already up to date")
+        _say(run, f"File {path} already up to date")
         return
     run.console.data("The following changes will be made to the file's groups:\n")
     # Not wanted.thresholds: sops does not show a threshold that it sets only when it writes the file.
@@ -105,11 +105,11 @@ def _update(run: Run, file: str, config: str) -> None:
     lines += rekey.group_lines(wanted)
     run.console.data("".join(f"{line}\n" for line in lines))
     if not run.flags.yes and not _is_confirmed(run, "Is this okay? (y/n):"):
-        run.console.tell(f"File {path} left unchanged")
+        _say(run, f"File {path} left unchanged")
         return
     enc = rekey.carry_out(wanted, rotate=False, credentials=run.credentials(), notify=run.console.warn)
     fileio.write_atomic(fileio.resolve(path), enc, replacing=text)
-    run.console.tell(f"File {path} synced with new keys")
+    _say(run, f"File {path} synced with new keys")
     if wanted.removes:
         run.console.warn(
             "a key was removed, but the data key is unchanged, so that key can still open the file",
@@ -165,7 +165,7 @@ def keyservice(run: Run) -> None:
         network="unix" if flags.network == "unix" else "tcp",
         address=flags.address,
         prompt=flags.prompt,
-        verbose=run.console.verbose,
+        verbose=run.root.verbose or run.flags.verbose,
     )
     service.keyservice(options, run.console)
 
@@ -239,6 +239,11 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
         run.console.note(f"{whole} was published")
     else:
         run.console.note(f"Secret in {name} is already up-to-date.")
+
+
+def _say(run: Run, text: str) -> None:
+    """Print a line of sops's log, without a prefix."""
+    run.console.write(text + "\n")
 
 
 def _is_confirmed(run: Run, question: str) -> bool:

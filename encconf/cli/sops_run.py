@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-    from encconf.cli.sops import SopsConsole
+    from encconf.cli.console import Console
     from encconf.cli.sops_line import Line
     from encconf.engine.admission import Admission
     from encconf.engine.metadata import Opened
@@ -61,7 +61,7 @@ class exits:  # noqa: N801 - it reads as a verb
 class Run:
     """One run of a command of sops."""
 
-    def __init__(self, console: SopsConsole, line: Line) -> None:
+    def __init__(self, console: Console, line: Line) -> None:
         self.console = console
         self.line = line
         self.flags = line.flags

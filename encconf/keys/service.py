@@ -3,7 +3,7 @@
 The protocol is that of sops 3.13.3 (keyservice/keyservice.proto, sops.go): gRPC with a service ``KeyService``
 without a package, which has ``Encrypt`` and ``Decrypt``.  It is neither encrypted nor authenticated.  Each
 key is tried in this process first, then with one service after another.  The server is
-`encconf.keyservice.server`.  To use a service, you need the extra ``keyservice`` (grpcio).  The messages are
+`encconf.keyservice`.  To use a service, you need the extra ``keyservice`` (grpcio).  The messages are
 few and flat, so this module reads and writes them itself, without protobuf or a generated file.
 
 Addresses are ``tcp://HOST:PORT`` and ``unix:///PATH``.  Since a new data key is *sent* to be wrapped, a

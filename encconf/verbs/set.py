@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from encconf import api, formats
 from encconf.engine.admission import Admission
 from encconf.engine.metadata import Metadata
-from encconf.errors import about, exclude
+from encconf.errors import PathBlockedError, PathNotFoundError, about, exclude
 from encconf.io import fileio
+from encconf.record import Options as Base
 from encconf.rules.config import find_rule
 from encconf.text.document import Document
 from encconf.text.path import Path, parse
@@ -157,3 +158,34 @@ def write_changed(
     with about(file, instead=target):
         fileio.write_atomic(target, enc, replacing=old)
     front.note(report(f"wrote {file}" if old is not None else f"created {file}", done))
+
+
+# --- unset ----------------------------------------------------------------------------------------
+
+
+class UnsetOptions(Base):
+    """What to remove."""
+
+    file: str
+    path: str
+    idempotent: bool = False
+    ignore_mac: bool = False
+    input_type: str | None = None
+    config: str | None = None
+
+
+def unset(options: UnsetOptions, front: Front) -> None:
+    """Remove one value."""
+    try:
+        change_value(
+            front,
+            options.file,
+            (parse(options.path), changes.REMOVED),
+            input_type=options.input_type,
+            config=options.config,
+            ignore_mac=options.ignore_mac,
+        )
+    except PathNotFoundError as error:
+        if not options.idempotent or isinstance(error, PathBlockedError):
+            raise
+        front.note(f"{options.file} has no such value")

@@ -68,7 +68,7 @@ class History(Project):
 # for a mutex of C's.
 _CODE = """
 import ctypes, gc, os
-from encconf.git import companion
+from encconf.git import textconv
 from encconf.cli import run
 def hang(*_):
     mutex = ctypes.create_string_buffer(64)
@@ -76,7 +76,7 @@ def hang(*_):
     ctypes.CDLL(None).pthread_mutex_lock(mutex)
 def fail():
     raise DeprecationWarning  # Python's about a fork with threads, under -W error
-companion.PATIENCE = int(os.environ.get("ENCCONF_TEST_PATIENCE", 60))
+textconv.PATIENCE = int(os.environ.get("ENCCONF_TEST_PATIENCE", 60))
 match os.environ.get("ENCCONF_TEST_CASE"):
     case "hangs at the start": os.chdir = hang
     case "hangs after an answer": gc.collect = hang

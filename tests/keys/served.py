@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from oracle import AgeKey, clean_environ, gpg_home, scratch
 
+from encconf import keyservice
 from encconf.identities.credentials import Credentials
-from encconf.keyservice import server as keyservice
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -540,7 +540,7 @@ WITHOUT = """
             if name.partition(".")[0] == "grpc":
                 raise ImportError(name)
     sys.meta_path.insert(0, Blocked())
-    from encconf.keyservice import server as keyservice
+    from encconf import keyservice
     from encconf.identities.credentials import Credentials
     from encconf.errors import MissingExtraError
     from encconf.keys import service

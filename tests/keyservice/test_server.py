@@ -24,12 +24,12 @@ from keys.served import path as path
 from oracle import PGP_FINGERPRINT, AgeKey, gpg, gpg_home
 from project import signal_another_thread
 
+from encconf import keyservice
 from encconf.errors import MasterKeyError, UsageError
 from encconf.identities.credentials import Credentials
 from encconf.keys import service
 from encconf.keys.age import AgeKey as AgeRecipient
 from encconf.keys.pgp import PgpKey
-from encconf.keyservice import server as keyservice
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_KEY = bytes(range(32))

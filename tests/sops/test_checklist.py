@@ -21,7 +21,7 @@ import yaml
 from doubles.recording_keyservice import RecordingKeyservice, by_itself
 from oracle import FIXTURES, AgeKey, gpg_home, sops_binary
 
-from encconf.cli.sops_table import COMMANDS, ENTRIES
+from encconf.cli.sops_line import COMMANDS, ENTRIES
 
 from .conftest import ROOT, Box, boxes
 

@@ -83,12 +83,11 @@ class TextconvOptions(Base):
 def textconv(options: TextconvOptions, console: Console) -> None:
     """Print the plaintext of a file.  If that fails, print it unchanged, and one line on stderr says why."""
     from encconf.errors import KeyAccessError
-    from encconf.git import companion
     from encconf.git import textconv as conversion
     from encconf.verbs.printing import may_print
 
     file = options.file
-    keys = companion.KnownKeys()
+    keys = conversion.KnownKeys()
     try:
         data = fileio.read_bytes(file)
     except LimitError:
@@ -101,7 +100,7 @@ def textconv(options: TextconvOptions, console: Console) -> None:
     shown, error = conversion.textconv(data, file, keys)
     console.data(shown)
     if error is None:
-        companion.keep(keys)
+        conversion.keep(keys)
         return
     is_new = None
     if options.note and isinstance(error, KeyAccessError):

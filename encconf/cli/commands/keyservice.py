@@ -25,7 +25,7 @@ class Options(Base):
 def keyservice(options: Options, console: Console) -> None:
     """Serve until SIGTERM, SIGHUP or Ctrl-C, which end it without an error."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # encconf reports the errors itself
-    from encconf.keyservice import server as keyservice
+    from encconf import keyservice
 
     collect_garbage()
     network, address = options.network or "tcp", options.address

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.shared import CREDENTIALS, IGNORE_MAC, INPUT_TYPE
-from encconf.verbs.unset import Options, run
+from encconf.verbs.set import UnsetOptions, unset
 
 COMMAND = Command(
     "unset",
     """Remove one value from a file.""",
-    Options,
-    run,
+    UnsetOptions,
+    unset,
     arguments=[Argument("file", named=True), Argument("path", utf8=True)],
     options=[
         Option("--idempotent", help="Succeed even if the value does not exist."),
