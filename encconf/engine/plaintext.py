@@ -116,18 +116,23 @@ def moved_document(opened: Opened) -> Document | None:
         return at + shifts[bisect_left(starts, at)]
 
     moved = Document(splice(document.text, edits), document.format)
-    moved.merges, moved.regular = document.merges, document.regular
+    moved.regular = document.regular
     pairs = zip(opened.values, literals, strict=True)
-    for leaf in document.items:
-        if isinstance(leaf, Scope):
-            moved.items.append(leaf)
+    scopes: dict[int, Scope] = {}  # by the id of the old one
+    for item in document.items:
+        if isinstance(item, Scope):
+            parent = scopes[id(item.parent)] if item.parent is not None else None
+            again = scopes[id(item.again)] if item.again is not None else None
+            scopes[id(item)] = new = Scope(parent, item.step, item.keys, item.aad, item.listed, again)
+            new.start, new.end, new.head = (now(at) if at >= 0 else at for at in item.places)
+            moved.items.append(new)
             continue
         value, edit = next(pairs)
-        start = now(leaf.start)
-        end = now(edit[0]) + len(edit[2]) if edit is not None else now(leaf.end)
-        moved.items.append(
-            Leaf(leaf.scope, leaf.step, start, end, leaf.style, value.type, value.data, leaf.note)
-        )
+        start = now(item.start)
+        end = now(edit[0]) + len(edit[2]) if edit is not None else now(item.end)
+        scope = scopes[id(item.scope)]
+        moved.items.append(Leaf(scope, item.step, start, end, item.style, value.type, value.data, item.note))
+    moved.merges = [scopes[id(scope)] for scope in document.merges]
     for part in document.parts:
         moved.parts.append(Part(now(part.start)))
     return moved

@@ -6,9 +6,9 @@ import re
 
 from encconf.errors import EmitError
 from encconf.formats import ini
-from encconf.formats.ini_scan import INDENTED
+from encconf.formats.ini_scan import INDENTED, SOPS
 from encconf.formats.writing import StringWriting, string_of
-from encconf.text.document import Document, Leaf, content_of, newline_of
+from encconf.text.document import Document, Leaf, Scope, content_of, newline_of
 from encconf.text.tree import Entry, Single, Tree, descend, drop, line_after, line_bounds, lines, put
 
 TYPE_CHECKING = False
@@ -34,24 +34,28 @@ class IniWriting(StringWriting):
         whole = here = Tree("map", content)
         at = 0
         seen: dict[str, int] = {}
+        block = document.parts[0].block if document.parts else None
+        places: list[tuple[int, Scope | Leaf | None]] = [(block[0], None)] if block is not None else []
         for item in document.items:
             if isinstance(item, Leaf):
-                start, stop = line_bounds(text, item.start, item.end)
-                here.entries += lines(text, at, start)
-                name, data = str(item.step), (item.type, item.data)
-                value = Single(text[item.start : item.end], data, item, style=style or item.style)
-                steps = (name,) if here is not whole else (ini.DEFAULT, name)
-                head, post = text[start : item.start], text[item.end : stop]
-                here.entries.append(Entry(steps, "", head, value, post, key=name))
-                at = stop
+                places.append((line_bounds(text, item.start, item.end)[0], item))
             elif item.head >= 0:
-                name = str(item.step)
-                whole.entries += lines(text, at, item.head)
-                seen[name] = seen.get(name, 0) + 1
-                here = Tree("map", content.get(name, {}))
-                at = line_bounds(text, item.head, item.head)[1]
-                key = ("section", name, seen[name])
-                whole.entries.append(Entry((name,), "", text[item.head : at], here, key=key))
+                places.append((item.head, item))
+        for start, found in sorted(places, key=lambda each: each[0]):
+            (here if isinstance(found, Leaf) else whole).entries += lines(text, at, start)
+            if isinstance(found, Leaf):
+                at = line_bounds(text, found.start, found.end)[1]
+                name, data = str(found.step), (found.type, found.data)
+                value = Single(text[found.start : found.end], data, found, style=style or found.style)
+                steps = (name,) if here is not whole else (ini.DEFAULT, name)
+                head, post = text[start : found.start], text[found.end : at]
+                here.entries.append(Entry(steps, "", head, value, post, key=name))
+                continue
+            at = line_bounds(text, start, start)[1] if found is not None or block is None else block[1]
+            name = str(found.step) if found is not None else SOPS
+            seen[name] = seen.get(name, 0) + 1
+            here = Tree("map", content.get(name, {}))
+            whole.entries.append(Entry((name,), "", text[start:at], here, key=("section", name, seen[name])))
         whole.entries += lines(text, at, len(text))
         return whole
 

@@ -34,7 +34,7 @@ class JsonWriting(Writing):
         stream = Tree("stream", [])
         if document.items:
             root = document.roots[0]
-            whole = in_brackets(text, root, by_collection(document), _GAP)
+            whole = in_brackets(text, root, by_collection(document), _GAP, document.parts[0].block)
             entry = Entry((), text[: root.start], "", whole, text[root.end :], listed=True)
             stream.entries.append(entry)
         else:

@@ -55,6 +55,11 @@ class Scope:
         return Scope(self, step, (*self.keys, step), f"{self.aad}{step}:", listed, again)
 
     @property
+    def places(self) -> tuple[int, int, int]:
+        """The offsets in the text: ``start``, ``end`` and ``head``."""
+        return self.start, self.end, self.head
+
+    @property
     def path(self) -> tuple[str | int, ...]:
         """The keys and indexes from the root of the (YAML) document."""
         steps: list[str | int] = []

@@ -220,15 +220,27 @@ def by_collection(document: Document) -> dict[int, list[Scope | Leaf]]:
 
 
 def in_brackets(
-    text: str, scope: Scope, items: Mapping[int, list[Scope | Leaf]], gap: re.Pattern[str]
+    text: str,
+    scope: Scope,
+    items: Mapping[int, list[Scope | Leaf]],
+    gap: re.Pattern[str],
+    block: tuple[int, int] | None = None,
 ) -> Tree:
-    """Return the collection in brackets that a scan found.  ``gap`` matches blanks and comments."""
+    """Return the collection in brackets that a scan found.  ``gap`` matches blanks and comments.
+
+    ``block`` is the span of the ``sops`` block in it, which is no item.
+    """
     tree = Tree("seq" if scope.listed else "map", {}, brackets="[]" if scope.listed else "{}")
     members: list[tuple[Entry, int, int]] = []
     for steps, item in members_of(scope, items):
         value = single(text, item) if isinstance(item, Leaf) else in_brackets(text, item, items, gap)
         key = None if scope.listed else steps[0] if len(steps) == 1 else steps
         members.append((Entry(steps, "", "", value, key=key, listed=scope.listed), item.start, item.end))
+    if block is not None:
+        found = gap.match(text, text.index(":", block[0]) + 1)
+        start, end = found.end() if found else block[0], block[1]
+        members.append((Entry(("sops",), "", value=Single(text[start:end], {}), key="sops"), start, end))
+        members.sort(key=lambda member: member[1])
     fill(tree, text, scope.start + 1, scope.end - 1, members, gap)
     for entry in tree.entries:
         entry.sign = len(entry.head.rstrip(" \t\r\n"))

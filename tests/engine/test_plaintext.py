@@ -41,6 +41,7 @@ def test_g_the_moved_document_is_what_a_scan_finds(format: str, age_key: AgeKey)
         assert [(leaf.start, leaf.end) for leaf in moved.leaves] == [
             (leaf.start, leaf.end) for leaf in found.leaves
         ]
+        assert [scope.places for scope in moved.scopes] == [scope.places for scope in found.scopes]
         assert content_of(moved) == content_of(found)
         count += 1
     assert count >= 2
