@@ -69,6 +69,7 @@ GROUPS = {
     "verbs/test_changes.py": ["verbs/changes.py"],
     "verbs/test_rekey.py": ["verbs/rekey.py"],
     "formats/test_sniff.py": ["formats/sniff.py"],
+    "formats": ["formats/__init__.py", "formats/yaml.py"],
     "keys rules envelope engine/test_metadata.py": ["keys/__init__.py"],
     "identities": ["identities/credentials.py"],
 }

@@ -110,13 +110,11 @@ def encrypt(
     # A ciphertext under another data key would be lost: what is reused is not decrypted once more.
     fitting = [donor for donor in donors if donor.data_key == data_key]
     sources = (kept, *fitting) if kept is not None else ()
-    sealing = Sealing(plain, metadata, data_key, sources, replaced, notify)
-    result = sealing.run(chosen)
+    result = Sealing(plain, metadata, data_key, sources, replaced, notify).run(chosen)
     if kept is not None and not kept.metadata.version and result != kept.document.text:
         # A block of rops has neither a version nor a selection, and sops needs both.  The indentation of the
         # new block may be another one, so the result has to be checked again, as a whole.
-        sealing.renders, sealing.notify = True, None
-        result = sealing.run(chosen)
+        return Sealing(plain, metadata, data_key, sources, replaced, None, renders=True).run(chosen)
     return result
 
 
@@ -218,7 +216,7 @@ def lastmodified() -> str:
 class Draft(Record):
     """A plaintext and the ciphertexts of its values, on the way to the encrypted text.
 
-    ``edits`` write the ciphertexts and the block.  ``final`` is what `Sealing` has made of them.
+    ``edits`` write the ciphertexts and the block.
     """
 
     plain: Document
@@ -227,7 +225,6 @@ class Draft(Record):
     values: list[Value]
     sealed: list[str | None]
     edits: list[Edit]
-    final: Final | None = None
 
 
 class Sealing:
@@ -235,8 +232,6 @@ class Sealing:
 
     ``sources`` and ``replaced`` are as for `Ciphertexts`.  With ``renders``, the block is rendered again.
     """
-
-    renders = False
 
     def __init__(
         self,
@@ -246,7 +241,10 @@ class Sealing:
         sources: Sequence[Opened],
         replaced: Opened | None,
         notify: Notify | None,
+        *,
+        renders: bool = False,
     ) -> None:
+        self.renders = renders
         self.module = formats.get(given.format)
         self.given = given
         self.original = given.text
@@ -263,13 +261,14 @@ class Sealing:
         There are three ways to write it.  The result of each is read again, and must give the original text.
         """
         draft = self._draft(choice)
-        result = None
+        result = written = None
         if draft.prepared is None:
-            result, moved = self._at_once(draft, choice)
+            result, moved, written = self._at_once(draft, choice)
             if moved:
-                result = self._comments_last(draft)
+                written = self._values_first(draft)
+                result = self._comments_last(written)
         if result is None:
-            result = self._with_layout(draft)
+            result = self._with_layout(draft, written or self._values_first(draft))
         return self._finished(result, len(draft.plain.parts))
 
     def _draft(self, choice: Chosen) -> Draft:
@@ -306,32 +305,31 @@ class Sealing:
         edits += module.attach(plain, self._block())
         return Draft(plain, prepared, chosen, values, encs, edits)
 
-    def _at_once(self, draft: Draft, choice: Chosen) -> tuple[str | None, bool]:
+    def _at_once(self, draft: Draft, choice: Chosen) -> tuple[str | None, bool, Final | None]:
         """Write the encrypted comments together with the values: this needs one scan.
 
         Returns the text, or None if it does not give the original one.  Also returns whether comments belong
-        to other items than in the plaintext, or are in the place of values.
+        to other items than in the plaintext, or are in the place of values; and what `_values_first` would
+        return, if there are no comments.
         """
         plain = draft.plain
         comments = self.ciphertexts.of_comments(plain, plain, choice, self.selection)
         edits = sorted(draft.edits + comments)
         if overlap(edits):
-            return None, True
+            return None, True, None
         final, now_chosen, known = self._scan_finished(draft, edits)
         if now_chosen.comments != choice.comments or _places(final) != _places(plain):
-            return None, True
+            return None, True, None
         if self._comes_back(final, now_chosen, known):
-            return final.text, False
-        if not comments:
-            draft.final = final, comments, known
-        return None, False
+            return final.text, False, None
+        return None, False, None if comments else (final, comments, known)
 
-    def _comments_last(self, draft: Draft) -> str | None:
+    def _comments_last(self, written: Final) -> str | None:
         """Encrypt the comments that the text has after its values are written.
 
         Returns None if the result does not give the original text.
         """
-        final, comments, known = self._values_first(draft)
+        final, comments, known = written
         if not comments:
             return final.text if self._comes_back(final, known=known) else None
         result = splice(final.text, comments)
@@ -342,11 +340,9 @@ class Sealing:
 
         What a comment belongs to may depend on what follows it, so the block must be in place.
         """
-        if draft.final is None:
-            final, now_chosen, known = self._scan_finished(draft, draft.edits)
-            comments = self.ciphertexts.of_comments(draft.plain, final, now_chosen, self.selection)
-            draft.final = final, comments, known
-        return draft.final
+        final, now_chosen, known = self._scan_finished(draft, draft.edits)
+        comments = self.ciphertexts.of_comments(draft.plain, final, now_chosen, self.selection)
+        return final, comments, known
 
     def _prepared(self, chosen: bytearray) -> tuple[Document, Prepared | None]:
         """Return the document in a form that sops can read, and what was respelled for that."""
@@ -433,10 +429,10 @@ class Sealing:
             kept = rewritten(old.document.block_text, old.metadata, metadata)
         return kept or self.module.render_block(metadata.to_block())
 
-    def _with_layout(self, draft: Draft) -> str:
+    def _with_layout(self, draft: Draft, written: Final) -> str:
         """Write the text, with a layout record if decrypting would not give the original text otherwise."""
         module = self.module
-        final, comments, _ = self._values_first(draft)
+        final, comments, _ = written
         literals: list[Edit | None] = []
         for value, found, enc in zip(draft.values, final.leaves, draft.sealed, strict=True):
             if enc is None or value.data is None:
@@ -495,9 +491,17 @@ class Ciphertexts:
         self._replaced = replaced
         self.encrypt = cipher.Encryptor(data_key)
 
-    def kept(self, plain: Document) -> list[Old | None]:
-        """For each leaf of a plaintext, what has the ciphertext that it keeps, or None for a new value."""
-        return self._paired(self._sources, plain)
+    def kept(self, plain: Document, sources: Sequence[Opened] | None = None) -> list[Old | None]:
+        """For each leaf of a plaintext, what has the ciphertext that it keeps, or None for a new value.
+
+        That is its old leaf in one of the ``sources`` with its value, by default in those of this object.
+        """
+        sources = self._sources if sources is None else sources
+        if not sources:
+            return [None] * len(plain.leaves)
+        from encconf.engine.reuse import reused_leaves
+
+        return reused_leaves(sources, plain, self._module)
 
     def of_leaves(
         self,
@@ -520,7 +524,7 @@ class Ciphertexts:
         were_plain = bytearray(len(plain.leaves))
         new: list[int] = []
         # If the replaced file gets a new data key, its lines stay as they were.
-        before = self._paired([self._replaced] if self._replaced and not self._sources else [], plain)
+        before = self.kept(plain, [self._replaced] if self._replaced and not self._sources else [])
         for index, (leaf, is_chosen, old) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
             if not is_chosen or leaf.data is None or (not leaf.data and not self._module.seals_empty):
                 continue
@@ -545,14 +549,6 @@ class Ciphertexts:
         for index, enc in zip(new, made, strict=True):
             encs[index] = enc
         return values, encs, were_plain
-
-    def _paired(self, sources: Sequence[Opened], plain: Document) -> list[Old | None]:
-        """For each leaf, its old leaf in one of the sources with its value, or None."""
-        if not sources:
-            return [None] * len(plain.leaves)
-        from encconf.engine.reuse import reused_leaves
-
-        return reused_leaves(sources, plain, self._module)
 
     def of_comments(
         self, plain: Document, final: Document, chosen: Chosen, selection: Selection
