@@ -251,17 +251,31 @@ def from_json(text: str, *, as_int: Callable[[str], int | float] = int) -> Plain
 
 
 @opening.bounded
-def put(text: str, path: Path, value: Plain, *, format: str) -> str:
-    """Return a plaintext with a value put at a path.  Raises what `change` raises."""
-    return _with(formats.scan_any(text, format), (path, value)).text
+def put(text: str, path: Path, value: Plain, *, format: str, any_keys: bool = False) -> str:
+    """Return a plaintext with a value put at a path.  Raises what `change` raises.
+
+    With ``any_keys``, keys of the YAML text need not be strings.
+    """
+    return _with(_scanned(text, format, any_keys), (path, value), any_keys=any_keys).text
 
 
-def drop(text: str, *paths: Path, format: str) -> str:
+def drop(text: str, *paths: Path, format: str, any_keys: bool = False) -> str:
     """Return a plaintext without the values at these paths.  Raises what `change` raises."""
-    return _with(formats.scan_any(text, format), *((path, REMOVED) for path in paths)).text
+    edits = ((path, REMOVED) for path in paths)
+    return _with(_scanned(text, format, any_keys), *edits, any_keys=any_keys).text
 
 
-def _with(document: Document, *edits: tuple[Path, Any], review: Review | None = None) -> Document:
+def _scanned(text: str, format: str, any_keys: bool, *, comments: bool = False) -> Document:
+    if any_keys:
+        from encconf.formats.yaml import Yaml
+
+        return Yaml().scan(text, comments=comments, any_keys=True)
+    return formats.scan_any(text, format, comments=comments)
+
+
+def _with(
+    document: Document, *edits: tuple[Path, Any], review: Review | None = None, any_keys: bool = False
+) -> Document:
     """Return the document after edits, whose values may be `REMOVED`.  Raises what `change` raises."""
     meant = _values(document)
     writing = formats.writing_of(document.format)
@@ -292,7 +306,7 @@ def _with(document: Document, *edits: tuple[Path, Any], review: Review | None = 
             review(effect_of(meant, path, value, named=named))
         meant = put_plain(meant, path, _stored(value, writing))
         tree_of_text.put(root, path, value, writing)
-    return _checked(whole.text, meant, document.format)
+    return _checked(whole.text, meant, document.format, any_keys)
 
 
 def refuse_reserved(path: Path) -> None:
@@ -303,11 +317,11 @@ def refuse_reserved(path: Path) -> None:
         )
 
 
-def _checked(text: str, meant: object, format: str) -> Document:
+def _checked(text: str, meant: object, format: str, any_keys: bool = False) -> Document:
     """Scan a changed text, with its comments.  Raises EmitError if its values are not exactly ``meant``."""
     after: Document | None
     try:
-        after = formats.scan_any(text, format, comments=True)
+        after = _scanned(text, format, any_keys, comments=True)
     except LimitError:
         raise
     except EncconfError:

@@ -66,6 +66,11 @@ def add(text: str, key: MasterKey, name: str, rules: Collection[int], *, group: 
     for number in sorted(rules):
         if any(same(key, other) for each in wanted[number] for other in each):
             continue
+        if not wanted[number]:
+            raise ConfigError(
+                f"{spelled(number)} names no recipient, so its files get theirs in another way",
+                hint="choose the files of other rules with --for, or write the first recipient into the rule",
+            )
         at = group
         if at is None:
             if len(wanted[number]) > 1:
@@ -92,7 +97,7 @@ def _added(text: str, key: MasterKey, name: str, number: int, group: int) -> str
     written = _written(key)
     if not inside:
         value: object = [_as_item(key)] if grouped or row.only_list else written
-        return changes.put(text, place, value, format="yaml")  # type: ignore[arg-type]
+        return changes.put(text, place, value, format="yaml", any_keys=True)  # type: ignore[arg-type]
     last = inside[-1]
     if last.path == place:
         return _with_part(text, last, written)
@@ -106,7 +111,8 @@ def _added(text: str, key: MasterKey, name: str, number: int, group: int) -> str
             )
         return _with_item(text, items[-1], written, name)
     if grouped and row.settings and len(last.path) > len(place) + 1:
-        return changes.put(text, (*place, _size(inside, place)), _as_item(key), format="yaml")  # type: ignore[arg-type]
+        place = (*place, _size(inside, place))
+        return changes.put(text, place, _as_item(key), format="yaml", any_keys=True)  # type: ignore[arg-type]
     return _with_item(text, last, written, name)
 
 
@@ -250,6 +256,8 @@ def remove(text: str, key: MasterKey) -> str:
             raise ConfigError(f"the key cannot be removed: {error.message}", hint=_EDIT) from None
     else:
         raise ConfigError("the key is in too many places")
+    if not text.endswith("\n"):
+        result = re.sub(r"\r?\n\Z", "", result)
     return _checked(text, result, wanted, "the key cannot be removed without changing something else")
 
 
@@ -278,7 +286,10 @@ def _without(text: str, leaf: Leaf, key: MasterKey) -> str:
     path = leaf.path
     if len(path) > 1 and isinstance(path[-2], int) and path[-3:-2] != (RULES,):  # ``- arn: …``
         path = path[:-1]
-    return changes.drop(text, path, format="yaml")
+        beside = [each.path[:-1] for each in _leaves(text) if each.path[: len(path) - 1] == path[:-1]]
+        if all(other[: len(path)] == path for other in beside):  # a list without items would stay
+            path = path[:-1]
+    return changes.drop(text, path, format="yaml", any_keys=True)
 
 
 def _part_removed(raw: str, part: str) -> str:
@@ -298,10 +309,10 @@ def _item_removed(text: str, leaf: Leaf) -> str:
     if not re.fullmatch(r"[ \t]*-[ \t]+(?:&\S+[ \t]+)?", before) or not re.fullmatch(
         r"[ \t]*(?:#[^\n]*)?\r?\n?", text[leaf.end : end]
     ):
-        return changes.drop(text, leaf.path, format="yaml")
+        return changes.drop(text, leaf.path, format="yaml", any_keys=True)
     siblings = [each for each in _leaves(text) if each.path[:-1] == leaf.path[:-1]]
     if len(siblings) == 1:
-        return changes.drop(text, leaf.path[:-1], format="yaml")
+        return changes.drop(text, leaf.path[:-1], format="yaml", any_keys=True)
     above = _comment_above(text, leaf)
     if above is not None and all(_comment_above(text, each) is not None for each in siblings):
         start = above

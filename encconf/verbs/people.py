@@ -323,8 +323,11 @@ def _carry_out(options: Options, project: _Project, text: str, beside: str | Non
         front.note(f"wrote {project.shown}")
     if beside is not None:
         path = os.path.join(project.folder, RECIPIENTS)
-        fileio.write_atomic(fileio.resolve(path), beside)
-        front.note(f"wrote {one_line(os.path.relpath(path))}")
+        if beside:
+            fileio.write_atomic(fileio.resolve(path), beside)
+        else:
+            os.unlink(path)
+        front.note(f"{'wrote' if beside else 'removed'} {one_line(os.path.relpath(path))}")
     if paths:
         _update(options, project, paths, config, dry_run=False)
     if changed:

@@ -217,3 +217,39 @@ def test_several_key_groups_need_a_choice() -> None:
         members.add(text, key, "dave", [0])
     after = members.add(text, key, "dave", [0], group=1)
     assert after == text.replace(f"[{BOB}]", f"[{BOB}, {DAVE}]")
+
+
+def test_a_group_without_such_keys_beside_a_list_with_a_null_key() -> None:
+    """``- &hosts:`` is common: a mapping with a null key, which sops ignores."""
+    text = f"""\
+keys:
+  - &hosts:
+    - &web {FINGERPRINT}
+creation_rules:
+  - path_regex: a
+    key_groups:
+      - pgp:
+          - *web
+"""
+    added = members.add(text, members.key_of(ALICE), "alice", {0})
+    assert added == f"{text}        age:\n          - {ALICE}\n"
+    assert members.remove(added, members.key_of(ALICE)) == text
+
+
+def test_a_last_line_without_a_line_break_stays_so() -> None:
+    text = f"creation_rules:\n  - pgp: {FINGERPRINT}\n    encrypted_regex: x"
+    added = members.add(text, members.key_of(ALICE), "alice", {0})
+    assert added.startswith(f"{text}\n    age: {ALICE}")
+    assert members.remove(added.rstrip("\n"), members.key_of(ALICE)) == text
+
+
+def test_a_rule_without_recipients() -> None:
+    with pytest.raises(ConfigError, match="names no recipient"):
+        members.add("creation_rules:\n  - path_regex: a\n", members.key_of(ALICE), "alice", {0})
+
+
+def test_the_only_key_with_settings_goes_with_its_member() -> None:
+    text = f"creation_rules:\n  - key_groups:\n      - age:\n          - {ALICE}\n"
+    key = "projects/p/locations/global/keyRings/r/cryptoKeys/k"
+    both = f"{text}        gcp_kms:\n          - resource_id: {key}\n"
+    assert members.remove(both, members.key_of(key)) == text
