@@ -23,21 +23,24 @@ from encconf.envelope.cache import DataKeyCache
 from encconf.errors import about
 from encconf.identities import credentials as identities
 from encconf.io import fileio
+from encconf.settings.layers import Optional, merged_layers
 from encconf.shape.mask import masked_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from encconf.engine.loading import Section
     from encconf.identities.credentials import Credentials
+    from encconf.settings.layers import Layer, Load
     from encconf.sources.references import Resolve
 
 
 class EncconfSettingsSource(InitSettingsSource):
-    """One encrypted file, as a source for ``settings_customise_sources``.
+    """Encrypted files, as a source for ``settings_customise_sources``.
 
-    ``section`` is one mapping of the file.  ``format``, ``credentials``, ``cache`` and ``resolve`` are as in
-    `encconf.load_config`.  Raises what `encconf.load_config` raises.
+    The layers are those of `encconf.load_layers`: paths of encrypted files, `encconf.plain`,
+    `encconf.optional` and dicts; later ones win.  ``section`` is one mapping of the merged layers.
+    ``format``, ``credentials``, ``cache`` and ``resolve`` are as in `encconf.load_config`.  Raises what
+    `encconf.load_layers` raises.
 
     >>> source = EncconfSettingsSource(settings_cls, "secrets.enc.yaml", section="app")  # doctest: +SKIP
     """
@@ -45,43 +48,54 @@ class EncconfSettingsSource(InitSettingsSource):
     def __init__(
         self,
         settings_cls: type[BaseSettings],
-        path: str | os.PathLike[str],
-        *,
+        *layers: Layer,
         section: Section = (),
         format: str | None = None,
         credentials: Credentials | None = None,
         cache: DataKeyCache | None = None,
         resolve: bool | Resolve = False,
     ) -> None:
-        self.path = os.fspath(path)
+        self.layers = layers
 
-        def load(file: loading.Input) -> Any:
+        def load(file: loading.Input) -> tuple[dict[str, Any], str]:
             return loading.tree_of(
                 file, masked_number, format=format, credentials=credentials, cache=cache, resolve=resolve
-            )[1]
+            )[1:]
 
-        if isinstance(cache, SettingsCache):
-            tree = cache.tree(self.path, load, keep=not resolve)  # references are resolved each time
-        else:
-            tree = load(self.path)
-        super().__init__(settings_cls, loading.shaped(tree, section, None, name=self.path, lax=False))
+        def cached(file: loading.Input) -> tuple[dict[str, Any], str]:
+            if isinstance(cache, SettingsCache) and isinstance(file, (str, os.PathLike)):
+                path = os.fspath(file)
+                return cache.tree(path, load, keep=not resolve)  # references are resolved each time
+            return load(file)
+
+        tree, _ = merged_layers(layers, cached)
+        name = str(layers[0]) if len(layers) == 1 and isinstance(layers[0], (str, os.PathLike)) else ""
+        super().__init__(settings_cls, loading.shaped(tree, section, None, name=name, lax=False))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.path!r})"
+        names = [getattr(layer, "path", None) or str(layer) for layer in map(_file_of, self.layers)]
+        return f"{type(self).__name__}({', '.join(map(repr, names))})"
 
 
-def encrypted(*paths: str | os.PathLike[str], **options: Any) -> Any:
+def _file_of(layer: Any) -> Any:
+    """Return the path or the `encconf.plain` of a layer.  The values of a dict are not shown."""
+    inner = layer.layer if isinstance(layer, Optional) else layer
+    return "{…}" if hasattr(inner, "items") else inner
+
+
+def encrypted(*layers: Layer, **options: Any) -> Any:
     """Return the value for ``settings_customise_sources`` of a settings class.
 
     Arguments, environment variables, the dotenv file and the secrets directory take precedence over the
-    files; the first file that has a value takes precedence over later ones.  ``options`` are those of
-    `EncconfSettingsSource`.  Unless you give a ``cache``, data keys and values are kept in memory for five
-    minutes (300 seconds), so that a new settings object does not ask a key service again.  The file is read
-    each time.  If its bytes or the environment have changed, it is opened again, with the keys that are then
-    available.  The settings class raises what `encconf.load_config` raises, and pydantic's ValidationError.
+    layers, which are those of `encconf.load_layers`, in the same order: later ones win.  ``options`` are
+    those of `EncconfSettingsSource`.  Unless you give a ``cache``, data keys and values are kept in memory
+    for five minutes (300 seconds), so that a new settings object does not ask a key service again.  The files
+    are read each time.  If their bytes or the environment have changed, they are opened again, with the keys
+    that are then available.  The settings class raises what `encconf.load_layers` raises, and pydantic's
+    ValidationError.
 
     >>> class Settings(BaseSettings):  # doctest: +SKIP
-    ...     settings_customise_sources = encrypted("secrets.enc.yaml", section="app")
+    ...     settings_customise_sources = encrypted(plain("base.yaml"), "secrets.enc.yaml", section="app")
     ...     db: Database
     """
 
@@ -95,8 +109,8 @@ def encrypted(*paths: str | os.PathLike[str], **options: Any) -> Any:
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        files = [EncconfSettingsSource(settings_cls, path, **options) for path in paths]
-        return (init_settings, env_settings, dotenv_settings, file_secret_settings, *files)
+        file = EncconfSettingsSource(settings_cls, *layers, **options)
+        return (init_settings, env_settings, dotenv_settings, file_secret_settings, file)
 
     return classmethod(settings_customise_sources)
 
@@ -111,8 +125,8 @@ class SettingsCache(DataKeyCache):
     _until = 0.0  # until when the values are kept, and for which environment and guard
     _state: object = None
 
-    def tree(self, path: str, load: Callable[[loading.Input], Any], *, keep: bool = True) -> Any:
-        """Return the values of a file, as ``load`` returns them.  They are a copy, which you may change."""
+    def tree(self, path: str, load: Load, *, keep: bool = True) -> tuple[dict[str, Any], str]:
+        """Return the values and the format of a file, as ``load`` does.  You may change the values."""
         values = self._current()
         if not keep or identities.auditing is not None:  # an audit log records each load
             return load(path)
@@ -125,9 +139,10 @@ class SettingsCache(DataKeyCache):
             known = content, load(file)
             if values is self._current():
                 values[path] = known
-        return loading.copied(known[1])
+        tree, format = known[1]
+        return loading.copied(tree), format
 
-    def _current(self) -> dict[str, tuple[bytes, Any]]:
+    def _current(self) -> dict[str, tuple[bytes, tuple[dict[str, Any], str]]]:
         """Return the bytes and values of each path: {} if the time is over or the environment has changed."""
         state = dict(os.environ), identities.guard
         now = self.clock()
@@ -140,4 +155,4 @@ class SettingsCache(DataKeyCache):
         """Forget everything."""
         super().clear()
         self._until = 0.0
-        self._values: dict[str, tuple[bytes, Any]] = {}
+        self._values: dict[str, tuple[bytes, tuple[dict[str, Any], str]]] = {}

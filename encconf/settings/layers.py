@@ -30,7 +30,7 @@ from encconf.text.printable import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, TypeAlias, TypeVar, Unpack, overload
 
     from encconf.engine.loading import Input, Options, Section
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
     Layer: TypeAlias = "Input | Plain | Optional | Mapping[str, Any]"
+    Load: TypeAlias = "Callable[[Any], tuple[dict[str, Any], str]]"
 
 _BOOLEANS = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
@@ -157,25 +158,34 @@ def _layered(
     **options: Any,
 ) -> Any:
     """Do the work of `load_layers`."""
+    env, environ = overrides
+    merged, typed = merged_layers(layers, lambda path: loading.tree_of(path, **options)[1:])
+    if env is not None:
+        _override(merged, env, environ)
+    return loading.shaped(merged, *shape, name="", lax=not typed or env is not None)
+
+
+def merged_layers(layers: Sequence[Any], load: Load) -> tuple[dict[str, Any], bool]:
+    """Merge layers; later ones win.  Also returns whether one of them has types.
+
+    ``load`` returns the values and the format of an encrypted file.
+    """
     merged: dict[str, Any] = {}
     texts_only = True
-    env, environ = overrides
     for layer in layers:
-        found = _load(layer, **options)
+        found = _load(layer, load)
         if found is not None:
             values, typed = found
             texts_only = texts_only and not typed
             merged = _merge(merged, values)
-    if env is not None:
-        _override(merged, env, environ)
-    return loading.shaped(merged, *shape, name="", lax=texts_only or env is not None)
+    return merged, not texts_only
 
 
-def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
+def _load(layer: Any, load: Load) -> tuple[Mapping[str, Any], bool] | None:
     """Return the values of a layer and whether its format has types, or None for a missing optional file."""
     if isinstance(layer, Optional):
         try:
-            return _load(layer.layer, **options)
+            return _load(layer.layer, load)
         except MissingFileError:
             return None
     if isinstance(layer, Plain):
@@ -183,7 +193,7 @@ def _load(layer: Any, **options: Any) -> tuple[Mapping[str, Any], bool] | None:
     if hasattr(layer, "keys") and hasattr(layer, "items"):
         return layer, True
     try:
-        _, values, format = loading.tree_of(layer, **options)
+        values, format = load(layer)
     except NotEncryptedError as error:
         error.hint = "if the file is meant to be readable, use plain(path)"
         raise

@@ -12,13 +12,18 @@ import os
 import time
 from _thread import allocate_lock
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from encconf import api
 from encconf.engine.loading import check, path_of
 from encconf.errors import UsageError, WrongTypeError
 from encconf.io import fileio
 from encconf.shape.values import same
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from encconf.engine.loading import FileOptions
 
 T = TypeVar("T")
 
@@ -129,17 +134,30 @@ class Live(Generic[T]):
         return f"<encconf.Live {', '.join(self._paths)}>"
 
 
-@overload
-def watch(
-    source: str | os.PathLike[str],
-    *paths: str | os.PathLike[str],
-    interval: float = INTERVAL,
-    **options: Any,
-) -> Live[dict[str, Any]]: ...
+if TYPE_CHECKING:
 
+    @overload
+    def watch(
+        source: str | os.PathLike[str],
+        *,
+        schema: type[T],
+        interval: float = INTERVAL,
+        **options: Unpack[FileOptions],
+    ) -> Live[T]: ...
 
-@overload
-def watch(source: Callable[[], T], *paths: str | os.PathLike[str], interval: float = INTERVAL) -> Live[T]: ...
+    @overload
+    def watch(
+        source: str | os.PathLike[str],
+        *,
+        schema: None = None,
+        interval: float = INTERVAL,
+        **options: Unpack[FileOptions],
+    ) -> Live[dict[str, Any]]: ...
+
+    @overload
+    def watch(
+        source: Callable[[], T], *paths: str | os.PathLike[str], interval: float = INTERVAL
+    ) -> Live[T]: ...
 
 
 def watch(

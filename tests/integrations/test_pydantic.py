@@ -16,9 +16,15 @@ import pydantic
 import pytest
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from encconf import MaskedStr, Resolve
+from encconf import MaskedStr, Resolve, load_layers, optional, plain
 from encconf.engine import loading
-from encconf.errors import DecryptError, KeyAccessError, NotEncryptedError, PathNotFoundError
+from encconf.errors import (
+    DecryptError,
+    KeyAccessError,
+    NotEncryptedError,
+    PathNotFoundError,
+    PlaintextError,
+)
 from encconf.identities import credentials
 from encconf.integrations import pydantic as pydantic_source
 from encconf.integrations.pydantic import EncconfSettingsSource, encrypted
@@ -88,6 +94,26 @@ def test_errors_of_ours_are_ours(path: Path) -> None:
     path.write_text("a: 1\n")
     with pytest.raises(NotEncryptedError):
         Settings()
+
+
+def test_the_layers_are_those_of_load_layers(path: Path) -> None:
+    Path("base.yaml").write_text("app:\n  name: base\n  extra: 1\n  db: {host: base, tags: [a]}\n")
+    layers = (plain("base.yaml"), {"app": {"db": {"tags": ["b"]}}}, "s.enc.yaml", optional("none.enc.yaml"))
+
+    class Layered(BaseSettings):
+        model_config = SettingsConfigDict(extra="allow")
+        settings_customise_sources = encrypted(*layers, section="app")
+        name: str
+
+    found = Layered().model_dump()
+    assert found == load_layers(*layers, section="app")
+    assert (found["name"], found["extra"], found["db"]["tags"]) == ("shop", 1, ["b"])
+    source = EncconfSettingsSource(Layered, *layers, section="app")
+    assert repr(source) == "EncconfSettingsSource('base.yaml', '{…}', 's.enc.yaml', 'none.enc.yaml')"
+    found["db"]["tags"].append("mine")
+    assert Layered().model_dump()["db"]["tags"] == ["b"]
+    with pytest.raises(PlaintextError):
+        EncconfSettingsSource(Layered, plain("s.enc.yaml"))
 
 
 def test_several_files_and_other_sources(path: Path) -> None:
@@ -231,18 +257,18 @@ def test_kept_values_last_no_longer_than_data_keys(path: Path) -> None:
     cache = pydantic_source.SettingsCache(clock=lambda: now[0])
     loads: list[object] = []
 
-    def load(file: object) -> object:
+    def load(file: object) -> tuple[dict[str, Any], str]:
         loads.append(file)
-        return {"n": len(loads)}
+        return {"n": len(loads)}, "yaml"
 
-    assert [cache.tree(str(path), load) for _ in range(2)] == [{"n": 1}] * 2
+    assert [cache.tree(str(path), load)[0] for _ in range(2)] == [{"n": 1}] * 2
     now[0] = 299
     path.write_text("another\n")
-    assert cache.tree(str(path), load) == {"n": 2}
+    assert cache.tree(str(path), load)[0] == {"n": 2}
     now[0] = 300  # five minutes after the first, whose data key may be used by the second
-    assert cache.tree(str(path), load) == {"n": 3}
+    assert cache.tree(str(path), load)[0] == {"n": 3}
     cache.clear()
-    assert cache.tree(str(path), load) == {"n": 4}
+    assert cache.tree(str(path), load)[0] == {"n": 4}
 
 
 def test_references_are_resolved_each_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,6 +152,8 @@ assert_type(live.error, Exception | None)
 live.on_change(lambda old, new: new["db"])
 live.expire()
 assert_type(watch(lambda: Database("h", 1), "x.yaml")(), Database)
+assert_type(watch("x.yaml", schema=Database, section="db", interval=1)(), Database)
+watch("x.yaml", masc=True)  # type: ignore[call-overload]
 with edit("x.yaml", mask=True, format="yaml", credentials=credentials) as document:
     assert_type(document, dict[str, Any])
 assert_type(MaskedStr("x").upper(), str)
