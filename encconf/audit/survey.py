@@ -273,8 +273,8 @@ def _group(keys: Iterable[MasterKey]) -> dict[str, list[object]] | None:
 # --- words ---------------------------------------------------------------------------------------
 
 
-def describe(found: Survey) -> list[str]:
-    """Return at most five lines that describe the repository and say what to do next."""
+def describe(found: Survey, steps: Sequence[str]) -> list[str]:
+    """Return at most five lines that describe the repository and say what to do next: the ``steps``."""
     from encconf.audit.names import Names, short
 
     count = len(found.metadata)
@@ -294,5 +294,5 @@ def describe(found: Survey) -> list[str]:
         lines.append(f"{where} {NAME}: encconf init writes one, with the keys that you confirm")
     if found.callers:
         lines.append(f"sops is called in: {listed(found.callers, 5)} (encconf doctor . shows replacements)")
-    lines.append("next: encconf check, encconf access, encconf git install (help: encconf --help)")
+    lines.append(f"next: {', '.join(steps)} (help: encconf --help)")
     return lines

@@ -36,6 +36,7 @@ class Option:
 
     The value of an option may be ``empty`` only if that means something.  Of others, an empty value would be
     ignored: ``rotate --rm-age ""``.  A value is ``utf8`` if it is text.  The name of a file may be any bytes.
+    The help has the option below the heading ``section``, or with the first options.
     """
 
     type = ""
@@ -53,7 +54,9 @@ class Option:
         key: str = "",
         empty: bool = False,
         utf8: bool = False,
+        section: str = "",
     ) -> None:
+        self.section = section
         self.names = names
         self.help = help
         self.metavar = metavar
@@ -208,16 +211,23 @@ class Command:
 HELP = Option("--help", "-h", type="bool")
 VERSION = Option("--version", "-v", help="Print the version.", type="bool")
 """An option instead of a command.  As in sops, ``-v`` is not ``--verbose``."""
+MORE = "More options"
+"""The last section of the help, with the options that most commands have."""
 COLOR = Option(
     "--color",
     metavar="WHEN",
     env="ENCCONF_COLOR",
     help="When to color messages (auto: on a terminal).",
     type="Literal['auto', 'always', 'never'] | None",
+    section=MORE,
     field="",
 )
 QUIET = Option(
-    "--quiet", help="Do not report what was done; show only warnings and errors.", type="bool", field=""
+    "--quiet",
+    help="Do not report what was done; show only warnings and errors.",
+    type="bool",
+    field="",
+    section=MORE,
 )
 
 CONFIG = Option(
@@ -226,6 +236,7 @@ CONFIG = Option(
     env="SOPS_CONFIG",
     type="str | None",
     help="Use this file instead of looking for .sops.yaml.",
+    section=MORE,
 )
 
 
@@ -248,6 +259,7 @@ def key_options(prefix: str, help: str, *, field: str = "keys", variables: bool 
             field=field,
             key=kind,
             utf8=row.option == "age",
+            section="Keys",
         )
         for kind, row in in_config_order()
     ]

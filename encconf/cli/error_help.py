@@ -29,6 +29,11 @@ ENTRIES = {
 }
 
 
+def slugs() -> list[str]:
+    """Return the slugs of all errors and findings."""
+    return [*ENTRIES, *(kind for kind in KINDS if kind not in ENTRIES)]
+
+
 def show(console: Console, slugs: list[str]) -> None:
     """Print the entries of errors or findings, or without slugs the list of errors.  Raises UsageError."""
     if not slugs:

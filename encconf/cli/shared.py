@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.cli.command import Option, key_options
+from encconf.cli.command import MORE, Option, key_options
 
 OUTPUT = Option("--output", "-o", metavar="FILE", help="Write the result to this file (-: stdout).")
 IN_PLACE = Option("--in-place", "-i", help="Write the result back to FILE.")
@@ -17,15 +17,18 @@ INPUT_TYPE = Option(
     "--input-type",
     metavar="FORMAT",
     help="The file's format (by default, detected from its content and name).",
+    section=MORE,
 )
 FILENAME_OVERRIDE = Option(
     "--filename-override",
     metavar="NAME",
     help="Use this name to choose the format and the creation rule.",
+    section=MORE,
 )
 IGNORE_MAC = Option(
     "--ignore-mac",
     help="Decrypt even if the file was changed without its key. For recovery only.",
+    section=MORE,
 )
 ALLOW_PLAINTEXT = Option(
     "--allow-plaintext",
@@ -33,6 +36,7 @@ ALLOW_PLAINTEXT = Option(
         "Save values as plaintext if the file's own selection leaves them out, although the rule would "
         "encrypt them. Also ignore a .sops.yaml that cannot be read."
     ),
+    section=MORE,
 )
 JSON = Option("--json", help="Print JSON.")
 RESOLVE = Option(
@@ -53,6 +57,7 @@ RECIPIENTS = Option(
     "--recipients",
     metavar="FILE",
     help="Read names of keys from this file, or from the files in this folder.",
+    section=MORE,
 )
 FILE = Option("--file", "-f", metavar="FILE", help="The file to change.")
 THRESHOLD = Option(
@@ -65,12 +70,15 @@ THRESHOLD = Option(
 USER = Option("--user", metavar="NAME", help="Run the command as this user.")
 GLOBAL = Option("--global", field="everywhere", help="For all your repositories.")
 
+VALUES = "Which values are encrypted"
+
 SELECTION = [
     Option(
         "--encrypted-regex",
         metavar="REGEX",
         empty=True,
         utf8=True,
+        section=VALUES,
         help="Encrypt only values whose key matches REGEX.",
     ),
     Option(
@@ -78,6 +86,7 @@ SELECTION = [
         metavar="REGEX",
         empty=True,
         utf8=True,
+        section=VALUES,
         help="Encrypt all values except those whose key matches REGEX.",
     ),
     Option(
@@ -85,6 +94,7 @@ SELECTION = [
         metavar="SUFFIX",
         empty=True,
         utf8=True,
+        section=VALUES,
         help="Encrypt only values whose key ends with SUFFIX.",
     ),
     Option(
@@ -92,6 +102,7 @@ SELECTION = [
         metavar="SUFFIX",
         empty=True,
         utf8=True,
+        section=VALUES,
         help="Encrypt all values except those whose key ends with SUFFIX.",
     ),
     Option(
@@ -99,6 +110,7 @@ SELECTION = [
         metavar="REGEX",
         empty=True,
         utf8=True,
+        section=VALUES,
         help="Encrypt only values whose comment matches REGEX.",
     ),
     Option(
@@ -106,9 +118,10 @@ SELECTION = [
         metavar="REGEX",
         empty=True,
         utf8=True,
+        section=VALUES,
         help="Encrypt all values except those whose comment matches REGEX.",
     ),
-    Option("--mac-only-encrypted", help="Compute the MAC over encrypted values only."),
+    Option("--mac-only-encrypted", help="Compute the MAC over encrypted values only.", section=VALUES),
 ]
 """The fields of `encconf.verbs.rule.Selecting`."""
 
@@ -118,6 +131,7 @@ CREDENTIALS = [
         metavar="URI",
         type="Sequence[str]",
         field="",
+        section=MORE,
         help="Also use this key service: unix:///PATH or tcp://HOST:PORT. Repeatable.",
     ),
     Option(
@@ -125,6 +139,7 @@ CREDENTIALS = [
         metavar="NAME",
         type="str | None",
         field="",
+        section=MORE,
         help="Use this AWS profile instead of the one a file names.",
     ),
 ]

@@ -12,27 +12,47 @@ import sys
 
 from encconf.cli.command import COLOR, CONFIG, QUIET, Command
 
-NAMES = (
-    *("init", "encrypt", "decrypt", "edit", "get", "set", "unset", "propose", "accept", "update"),
-    *("rotate", "updatekeys"),
-    *("check", "explain", "access", "diff", "whoami", "keys add", "keys remove", "keys list"),
-    *("groups add", "groups delete", "exec", "exec-env"),
-    *("exec-file", "export", "publish", "filestatus", "completion", "keygen", "git install", "git uninstall"),
-    *("git textconv", "git merge", "git mergetool", "keyservice", "import", "doctor", "systemd serve"),
-    *("systemd unit", "shim", "help", "version"),
-)
-"""The commands, in the order of the help.  ``git merge`` is in encconf/cli/commands/git.py."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SECTIONS = {
+    "Every day": (
+        *("init", "import", "encrypt", "decrypt", "edit", "get", "set", "unset", "update", "diff", "exec"),
+        "export",
+    ),
+    "Keys and people": (
+        *("whoami", "keygen", "keys add", "keys remove", "keys list", "access", "updatekeys", "rotate"),
+        *("propose", "accept"),
+    ),
+    "Checks": ("check", "explain", "doctor"),
+    "Programs and servers": (
+        *("git install", "git uninstall", "git textconv", "git merge", "git mergetool", "systemd serve"),
+        *("systemd unit", "publish", "shim", "completion", "help", "version"),
+    ),
+    "Other commands of sops": (
+        *("exec-env", "exec-file", "filestatus", "groups add", "groups delete", "keyservice"),
+    ),
+}
+"""The commands by the sections of the help.  ``git merge`` is in encconf/cli/commands/git.py."""
+
+NAMES = tuple(name for names in SECTIONS.values() for name in names)
+"""The commands, in the order of the help."""
 
 ROOT = Command(
     "",
     """Encrypted configuration files, compatible with SOPS.
 
+    - encconf help all: every command, with one line about each
     - encconf help environment: the variables that encconf reads
     - encconf help exit-codes: what the exit codes mean
     - encconf help error SLUG: what an error or a finding means, and what to do
     """,
 )
 """encconf itself, without a command."""
+
+TOPICS = ("all", "environment", "exit-codes", "error")
+"""What ``encconf help`` explains besides commands."""
 
 ROOT_OPTIONS = (COLOR, CONFIG, QUIET)
 """Options that may also come before the command."""
@@ -74,9 +94,12 @@ def entry(name: str) -> Command | None:
 def within(group: str) -> list[str]:
     """Return the names in a group, or in encconf itself for "", in the order of the help."""
     start = f"{group} " if group else ""
-    return list(
-        dict.fromkeys(name.removeprefix(start).partition(" ")[0] for name in NAMES if name.startswith(start))
-    )
+    return first_words(name.removeprefix(start) for name in NAMES if name.startswith(start))
+
+
+def first_words(names: Iterable[str]) -> list[str]:
+    """Return the first word of each name, once: the commands and groups of encconf itself."""
+    return list(dict.fromkeys(name.partition(" ")[0] for name in names))
 
 
 def command(name: str) -> Command:

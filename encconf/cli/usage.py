@@ -13,7 +13,7 @@ import click
 from click import shell_completion
 
 from encconf.cli import table
-from encconf.cli.command import HELP, VERSION, Argument, Command, Option
+from encconf.cli.command import HELP, MORE, VERSION, Argument, Command, Option
 from encconf.cli.table import ROOT, ROOT_OPTIONS
 from encconf.errors import EncconfError, UsageError
 
@@ -31,6 +31,16 @@ def text_of(entry: Command) -> str:
         assert below is not None
         found, context = below, click.Context(below, parent=context, info_name=word)
     return found.get_help(context) + "\n"
+
+
+def text_of_all() -> str:
+    """Return a line for each command, by the sections of the help."""
+    formatter = _Formatter(width=click.Context(_root(), max_content_width=100).make_formatter().width)
+    longest = max(map(len, table.NAMES))
+    for title, names in table.SECTIONS.items():
+        with formatter.section(title):
+            formatter.write_dl([(f"{name:{longest}}", table.command(name).summary) for name in names])
+    return formatter.getvalue().removeprefix("\n")
 
 
 def complete() -> None:
@@ -162,6 +172,19 @@ class _Command(click.Command):
                 else:
                     formatter.write_dl(block)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {"": []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and not isinstance(param, click.Argument):
+                option = next((each for each in self.entry.options if each.names == tuple(param.opts)), None)
+                sections.setdefault(option.section if option else "", []).append(record)
+        more = sections.pop(MORE, [])
+        for title, rows in [*sections.items(), (MORE, more)]:
+            if rows:
+                with formatter.section(title or "Options"):
+                    formatter.write_dl(rows)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.entry.examples:
             with formatter.section("Examples"):
@@ -182,6 +205,23 @@ class _Group(_Command, click.Group):
             return _Group(entry, cmd_name)
         params = [*map(_argument, entry.arguments), *map(_option, entry.options)]
         return _Command(entry, cmd_name, params=params)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.entry is ROOT:
+            self.format_commands(ctx, formatter)
+        _Command.format_options(self, ctx, formatter)
+        if self.entry is not ROOT:
+            self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.entry is not ROOT:
+            super().format_commands(ctx, formatter)
+            return
+        longest = max(map(len, self.list_commands(ctx)))
+        for title, names in table.SECTIONS.items():
+            with formatter.section(title):
+                heads = [table.command(name) for name in table.first_words(names)]
+                formatter.write_dl([(f"{each.name:{longest}}", each.summary) for each in heads])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for topics in ROOT.details if self.entry is ROOT else ():
@@ -246,4 +286,18 @@ def _shells(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]
     return [name for name in _SHELLS if name.startswith(incomplete)]
 
 
-_COMPLETE = {"path": _paths_inside, "shell": _shells}
+def _topics(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Return the completions of ``encconf help``: commands and topics, and after ``error`` the slugs."""
+    before = context.params.get("words") or ()
+    if tuple(before[:1]) == ("error",):
+        from encconf.cli.error_help import slugs
+
+        known = slugs()
+    elif before:
+        known = table.within(" ".join(before))
+    else:
+        known = [*table.TOPICS, *table.within("")]
+    return [name for name in known if name.startswith(incomplete)]
+
+
+_COMPLETE = {"path": _paths_inside, "shell": _shells, "words": _topics}

@@ -42,6 +42,21 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     }
 
 
+def is_installed(root: str, names: Sequence[str], environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether git shows and merges these files of a repository decrypted: its attributes and its commands.
+
+    A clone has the attributes, but not the commands, which are in no commit.
+    """
+    if attributes.without_drivers(root, names):
+        return False
+    if set(names) <= {*attributes.with_other_diffs(root, names)}:
+        return True
+    return all(_get(["-C", root, "config"], f"{name}.encconf.{what}", environ) for name, what in _COMMANDS)
+
+
+_COMMANDS = (("diff", "textconv"), ("merge", "driver"))
+
+
 def install(
     folder: str,
     patterns: Sequence[str] = (),

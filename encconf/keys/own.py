@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from encconf.errors import SOMEBODY, MasterKeyError
-from encconf.identities.credentials import Credentials
+from encconf.identities.credentials import Credentials, runs_program
 from encconf.keys.age import Locked, identities_in
 from encconf.text.printable import quoted
 
@@ -33,7 +33,8 @@ class Own:
             own.broken.append(("", error.message, error.hint))
             sources = []
         for source in sources:
-            if source.how == "command" and not commands:
+            runs = source.how == "command" or (source.how == "source" and runs_program(source.where or ""))
+            if runs and not commands:
                 found = [each for identities in source.parsed.values() for each in identities]
             else:
                 found = [*identities_in(source, "", credentials)]

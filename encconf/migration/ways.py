@@ -214,7 +214,7 @@ def _identities(credentials: Credentials) -> Probe:
         elif source.variable or why not in ("not there", ""):
             missing.append(f"{place} ({why or 'it contains no key'})")
     if not found and not notes and not missing:
-        missing.append("a key: encconf init creates one")
+        missing.append("a key: encconf keygen creates one")
     return Probe(bool(found or notes), ", ".join(found) or None, missing, ", ".join(notes))
 
 

@@ -44,7 +44,7 @@ class TestHelp:
     def test_no_command(self, project: Project) -> None:
         done = project.run(code=1)
         assert done.out == ""
-        assert "Commands:" in done.err
+        assert "Every day:" in done.err
 
     @pytest.mark.parametrize(
         ("args", "said"),
@@ -85,7 +85,21 @@ def test_encconf_alone(repo: Repo, project: Project) -> None:
     assert lines[1].startswith("encrypted for 2 keys: age1")
     assert lines[2].startswith("no .sops.yaml: ")
     assert lines[3].startswith("sops is called in: .envrc")
-    assert lines[4].startswith("next: encconf check")
+    assert lines[4].startswith("next: encconf whoami (none of your keys opens these files), encconf check")
+
+
+def test_only_what_is_not_done_is_suggested(sealed: Project) -> None:
+    sealed.git("init", "-q")
+    sealed.git("add", "-A")
+    assert (
+        sealed.run()
+        .out.splitlines()[-1]
+        .startswith("next: encconf check, encconf access, encconf git install ")
+    )
+    sealed.run("git", "install")
+    assert sealed.run().out.splitlines()[-1].startswith("next: encconf check, encconf access (help")
+    sealed.git("config", "--unset", "diff.encconf.textconv")  # as in a clone
+    assert "encconf git install" in sealed.run().out.splitlines()[-1]
 
 
 def test_a_configuration_in_the_folder_of_the_files_counts(repo: Repo, project: Project) -> None:
@@ -94,7 +108,7 @@ def test_a_configuration_in_the_folder_of_the_files_counts(repo: Repo, project: 
         repo.write(f"{folder}/.sops.yaml", f"creation_rules:\n  - age: {ALICE.recipient} # alice\n")
     lines = project.run().out.splitlines()
     assert lines[1] == "encrypted for 1 key: alice"
-    assert lines[2].startswith("next: encconf check")
+    assert lines[2].startswith("next: encconf whoami")
     repo.write("other/a.yaml", seal(DATABASE, rule(BOB)))
     lines = project.run().out.splitlines()
     said = "1 of these files have no .sops.yaml: encconf init writes one, with the keys that you confirm"

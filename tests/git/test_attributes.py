@@ -21,7 +21,7 @@ class TestFilesOfOtherNames:
         repository.write(".encconf-saved-01234567", text)  # another run is overwriting a file
         repository.git("add", "-A")
         assert "no-driver" in repository.run("check").out
-        assert "line by line" in repository.run("doctor", "sops").err
+        assert "line by line" in repository.run("doctor").err
         done = repository.run("git", "install")
         assert "encconf-saved" not in done.err
         for pattern in ("*.sops.yaml", "*.env.sops", "/deep/odd?name", "/many/*.yml", "/later/**/*.json"):
@@ -30,7 +30,7 @@ class TestFilesOfOtherNames:
         said = repository.git("check-attr", "merge", "diff", "--", *names)
         assert said.count(": encconf\n") == 2 * len(names), said
         assert "no-driver" not in repository.run("check").out
-        assert "line by line" not in repository.run("doctor", "sops").err
+        assert "line by line" not in repository.run("doctor").err
         assert repository.run("git", "install").err == "encconf: git is set up already\n"
 
     def test_another_driver_stays(self, repository: Project) -> None:

@@ -49,17 +49,22 @@ def test_a_bare_machine(project: Project) -> None:
     for name in ("keyring", "cyberark", "vault", "cloud", "sops"):
         assert found[name]["usable"] is False, found[name]
     assert part(found["vault"], "vault:")["missing"] == ["VAULT_ADDR"]
-    assert part(found["sops"], "age")["missing"] == ["a key: encconf init creates one"]
+    assert part(found["sops"], "age")["missing"] == ["a key: encconf keygen creates one"]
     assert part(found["systemd"], "systemd:")["usable"] is False
 
 
 def test_as_text(project: Project) -> None:
     done = project.run("doctor", environ=ALONE)
-    assert " of 7 ways work here, as " in done.out.splitlines()[0]
+    project_lines, _, stores = done.out.partition("\n\n")
+    assert project_lines.splitlines() == [
+        "files: none is encrypted here; you have 1 key on this machine",
+        "git: this is not a git repository",
+    ]
+    assert " of 7 secret stores " in stores.splitlines()[0]
     assert "\nsops: usable (SOPS files in git)\n" in done.out
     assert f"\n  age            yes, as {project.key.recipient}; SOPS_AGE_KEY\n" in done.out
     assert "\n  vault:         no; missing: VAULT_ADDR\n" in done.out
-    heads = [line.partition(":")[0] for line in done.out.splitlines()[1:] if line and line[0] != " "]
+    heads = [line.partition(":")[0] for line in stores.splitlines()[1:] if line and line[0] != " "]
     assert heads == NAMES
     assert done.err == ""
 

@@ -1,4 +1,7 @@
-"""``encconf doctor``: test which of the seven ways to keep secrets work here (see `encconf.migration`)."""
+"""``encconf doctor``: whether this project can be used here, and which stores of secrets work.
+
+See `encconf.migration`.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,19 @@ from encconf.cli.command import Argument, Command
 from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, JSON
 from encconf.errors import EncconfError, UsageError
-from encconf.git import attributes, repository, said
+from encconf.git import repository, said
+from encconf.git.install import is_installed
 from encconf.io import fileio
+from encconf.keys.own import Own
 from encconf.migration import ways
 from encconf.migration.callers import Caller, search
 from encconf.migration.ways import Found
+from encconf.providers import within
 from encconf.record import Options as Base
-from encconf.sources import Probe
-from encconf.text.printable import listed, printable, visible
+from encconf.sources import PROBE_LIMIT, Probe
+from encconf.text.printable import counted, printable, visible
 from encconf.verbs import targets
+from encconf.verbs.people import readable_files, with_names
 
 
 class UnusableError(EncconfError):
@@ -48,12 +55,13 @@ def doctor(options: Options, console: Console) -> None:
     for name in way:
         if name not in known:
             raise UsageError(f"unknown way: {name}", hint=f"the ways are: {', '.join(known)}")
+    if not json and not way:
+        _show_project(console)
     found = ways.look([known[name] for name in way or known], console.credentials(), os.getcwd())
     if json:
         console.json({"user": ways.user(), "ways": list(map(_way_report, found))})
     else:
         console.lines(_way_text(found, ways.user()))
-    _warn_of_drivers(console)
     unusable = [each.way.name for each in found if not each.usable]
     if way and unusable:
         raise UnusableError(f"not usable here: {', '.join(unusable)}")
@@ -61,11 +69,13 @@ def doctor(options: Options, console: Console) -> None:
 
 COMMAND = Command(
     "doctor",
-    """Show which ways to keep secrets work on this machine.
+    """Show whether you can open this project's files, and which secret stores work on this machine.
 
-    For each of the seven ways, shows the login it would use, and what is missing. WAY is environment,
-    systemd, keyring, cyberark, vault, cloud or sops; by default, all of them. Each check takes two seconds
-    at most. The only secrets fetched are the identities you configured for opening files; none is printed.
+    First, shows how many of the project's encrypted files your keys open, and whether git is set up for
+    them. Then, for each of the seven kinds of stores, the login it would use, and what is missing. WAY is
+    environment, systemd, keyring, cyberark, vault, cloud or sops; by default, all of them. Each check takes
+    two seconds at most. The only secrets fetched are the identities you configured for opening files; none is
+    printed.
 
     With the path of a file or a folder instead, lists what runs sops, in Python programs and in every other
     file but documents, with the line that replaces each, if that is certain.
@@ -84,14 +94,34 @@ COMMAND = Command(
 )
 
 
-def _warn_of_drivers(console: Console) -> None:
-    """Warn about encrypted files that git merges line by line."""
+def _show_project(console: Console) -> None:
+    """Print whether the user can open the project's files, and whether git is set up."""
+    credentials = console.credentials()
+    try:
+        own = within("it", PROBE_LIMIT, lambda: Own.of(credentials, commands=False))
+    except EncconfError:  # a server with the user's key does not answer; the part about sops says so
+        own = Own()
+    paths, opened = readable_files(console, own)
+    mine = {path for files in opened.values() for path in files}
     root = repository(os.getcwd())
-    left = attributes.without_drivers(root, attributes.encrypted(root)) if root is not None else []
-    if left:
-        console.warn(
-            f"git merges {listed(left)} line by line", hint="encconf git install sets up merging by value"
-        )
+    files = counted(len(paths), "encrypted file")
+    lines = [f"files: your keys open {len(mine)} of {files} here"]
+    if not paths:
+        lines = [f"files: none is encrypted here; you have {counted(len(own.places), 'key')} on this machine"]
+    names = [os.path.relpath(path, root) for path in paths] if root is not None else []
+    if root is None:
+        lines.append("git: this is not a git repository")
+    elif names:
+        done = is_installed(root, names)
+        lines.append(f"git: {'shows and merges them by value' if done else 'is not set up for them'}")
+    console.lines("".join(f"{line}\n" for line in lines))
+    if (paths and not mine) or own.broken:
+        console.hint(with_names(own.advice()))
+    elif not own.places:
+        console.hint("encconf init creates a key and sets up this project")
+    if root is not None and names and not done:
+        console.hint("git merges them line by line; encconf git install lets it show and merge them by value")
+    console.lines("\n")
 
 
 def _print_callers(console: Console, paths: list[str], json: bool) -> None:
@@ -157,7 +187,8 @@ def _way_report(found: Found) -> dict[str, object]:
 
 def _way_text(found: list[Found], user: str) -> str:
     count = sum(each.usable for each in found)
-    lines = [f"{count} of {len(found)} ways work here, as {user}" if len(found) > 1 else f"as {user}"]
+    usable = f"{count} of {len(found)} secret stores {'is' if count == 1 else 'are'} usable on this machine"
+    lines = [f"{usable}, as {user}" if len(found) > 1 else f"as {user}"]
     for each in found:
         lines += ["", f"{each.way.name}: {'usable' if each.usable else 'not usable'} ({each.way.title})"]
         lines += [f"  {label:<14} {_part_text(part)}" for label, part in each.parts.items()]

@@ -28,6 +28,8 @@ def show_overview(console: Console) -> None:
     from encconf.audit.findings import printable
     from encconf.audit.survey import describe, survey
     from encconf.git import repository
+    from encconf.git.install import is_installed
+    from encconf.keys.own import Own
 
     root = repository(os.getcwd())
     found = survey(root) if root is not None else None
@@ -35,7 +37,14 @@ def show_overview(console: Console) -> None:
         from encconf.cli.table import ROOT
 
         show_usage(console, ROOT)
-    console.lines("".join(f"{printable(line, 400)}\n" for line in describe(found)))
+    steps = ["encconf check", "encconf access"]
+    own = Own.of(console.credentials(), commands=False).places
+    keys = found.keys
+    if all(key.TYPE == "age" for key in keys) and not any(key.name in own for key in keys):
+        steps.insert(0, "encconf whoami (none of your keys opens these files)")
+    if not is_installed(found.root, list(found.metadata)):
+        steps.append("encconf git install")
+    console.lines("".join(f"{printable(line, 400)}\n" for line in describe(found, steps)))
 
 
 def show_usage(console: Console, entry: Command) -> NoReturn:
@@ -58,6 +67,11 @@ def topic(name: str) -> str:
 def show_help(options: Options, console: Console) -> None:
     """Print the help of a command, or a topic."""
     words = list(options.words)
+    if words == ["all"]:
+        from encconf.cli.usage import text_of_all
+
+        console.data(text_of_all())
+        return
     if words in (["environment"], ["exit-codes"]):
         console.lines(topic(words[0]))
         return
@@ -78,6 +92,7 @@ COMMAND = Command(
 
     The topics are:
 
+    - all: every command, with one line about each
     - environment: the variables that encconf reads
     - exit-codes: what the exit codes mean
     - error SLUG: what an error or a finding means, and what to do
@@ -86,6 +101,7 @@ COMMAND = Command(
     show_help,
     arguments=[Argument("words")],
     examples=[
+        "encconf help all",
         "encconf help edit",
         "encconf help environment",
         "encconf help error no-rule",
