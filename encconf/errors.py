@@ -237,7 +237,7 @@ class NotEncryptedError(EncconfError, ValueError):
 
     slug = "not-encrypted"
 
-    def __init__(self, message: str = "sops metadata not found: the file is not encrypted") -> None:
+    def __init__(self, message: str = "the file is not encrypted (no sops block)") -> None:
         super().__init__(message, hint="encrypt it first: encconf encrypt FILE")
 
 

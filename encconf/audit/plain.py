@@ -130,9 +130,11 @@ class Plain:
         if not (document.text.strip() if formats.get(document.format).single_value else leaves):
             return
         paths = [printable(spell(leaf.path)) for leaf in leaves]
-        what = f"{listed(paths, 3)} in plaintext" if paths else "plaintext"
-        why = f"and {where} covers it" if where else "and its name says that it is encrypted"
-        cause, said = f"plaintext, {why}", f"{what}, {why}"
+        what = f"{listed(paths, 3)} {'is' if len(paths) == 1 else 'are'} plaintext" if paths else "plaintext"
+        why = f"but {where} says to encrypt {'it' if len(paths) < 2 else 'them'}"
+        why = why if where else "but its name says that it is encrypted"
+        cause = f"plaintext, but {where} says to encrypt it" if where else f"plaintext, {why}"
+        said = f"{what}, {why}"
         if not file.meant:
             said = cause = "a Kubernetes Secret in plaintext that no creation rule covers"
         at = Lines(document.text)(leaves[0].start if leaves else 0)

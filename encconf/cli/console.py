@@ -15,7 +15,7 @@ import os
 import sys
 import time
 
-from encconf.errors import SOMEBODY, EncconfError, UsageError
+from encconf.errors import SOMEBODY, EncconfError, MissingFileError, UsageError
 from encconf.io.descriptors import is_terminal, shows_colors
 from encconf.text.printable import no_command, one_line, printable, quoted, visible
 
@@ -61,8 +61,8 @@ class Console:
         """Print what is wrong, with the slug of the error, and what to do about it."""
         about = f"{one_line(error.file)}: " if error.file else ""
         self._say(about + error.message, f"error[{error.slug}]", _RED)
-        if error.hint:
-            self.hint(hint_of(error))
+        if hint := hint_of(error):
+            self.hint(hint)
 
     def hint(self, text: str) -> None:
         """Print what to do."""
@@ -163,6 +163,10 @@ class Console:
 def hint_of(error: EncconfError) -> str:
     """Return the hint of an error, with the name of its file in place of FILE in encconf commands."""
     hint, file = error.hint or "", error.file
+    if not hint and file and isinstance(error, MissingFileError) and not os.path.lexists(file):
+        from encconf.io.fileio import near
+
+        hint = near(file)
     if SOMEBODY in hint:
         from encconf.verbs.people import with_names
 

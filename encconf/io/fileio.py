@@ -45,7 +45,7 @@ from encconf.io.descriptors import PRIVATE as PRIVATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Final
 
 
@@ -247,6 +247,31 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
             raise cannot_read(error) from None
         finally:
             os.close(descriptor)
+
+
+def near(path: str) -> str:
+    """Return what to say about a file that does not exist: a similar one, or the folder that was searched."""
+    folder, name = os.path.split(path)
+    try:
+        names = [each for each in os.listdir(folder or ".") if not each.startswith(".encconf-")]
+    except OSError:
+        return f"the folder {folder} does not exist"
+    if found := similar(name, names):
+        return f"did you mean {os.path.join(folder, found)}?"
+    return "" if os.path.isabs(path) else f"looked in {os.path.abspath(folder or '.')}"
+
+
+def similar(name: str, names: Iterable[str]) -> str:
+    """Return the name of the file that may be meant, such as ``a.enc.yaml`` for ``a.enc.yml``, or ""."""
+    from difflib import get_close_matches
+
+    digits = str.maketrans("", "", "0123456789")
+    others = [each for each in names if each.translate(digits) != name.translate(digits)]
+    root, ending = os.path.splitext(name)
+    if (sealed := f"{root}.enc{ending}") in others:
+        return sealed
+    close = get_close_matches(name[:200], others, 1, 0.8)
+    return close[0] if close else ""
 
 
 def _opened(path: str) -> int:

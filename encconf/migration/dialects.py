@@ -22,6 +22,7 @@ from encconf.formats import emit, pydotenv
 from encconf.record import Record
 from encconf.systemd import envfile
 from encconf.text import document
+from encconf.text.printable import listed
 
 
 class Variable(Record):
@@ -347,13 +348,13 @@ def misread(values: Mapping[str, str]) -> list[str]:
     In Python, every text is true, except the empty one.  A default does not replace an empty text.
     """
     said = []
-    for words, what in (
-        (("0", "no", "off"), "kept as text, which is true in Python"),
-        (("",), "an empty string, not None: a default in your code does not replace it"),
-    ):
-        names = [name for name, text in values.items() if text.lower() in words]
-        if names:
-            said.append(f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}: {what}")
+    words = [name for name, text in values.items() if text.lower() in ("0", "no", "off")]
+    empty = [name for name, text in values.items() if not text]
+    if words:
+        said.append(f"{listed(words)}: kept as text, which is true in Python")
+    if empty:
+        verb = "is" if len(empty) == 1 else "are"
+        said.append(f"{listed(empty)} {verb} set but empty, so defaults in your code do not apply")
     return said
 
 

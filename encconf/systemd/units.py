@@ -153,7 +153,7 @@ def service_unit(
         key = f"{kind}=encconf-identity:{_source(identity)}\n"
     text = f"""\
 {HEADER}[Unit]
-Description=Credentials for {plain(unit)}, out of encrypted files
+Description=Credentials for {plain(unit)}, from encrypted files
 Requires={name_of(unit)}.socket
 
 [Service]

@@ -21,6 +21,7 @@ from encconf.errors import (
     ChangedError,
     EditorError,
     EncconfError,
+    MissingFileError,
     NotModifiedError,
     PlainValueError,
     UnmergedError,
@@ -66,10 +67,15 @@ def run(options: Options, front: Front) -> None:
     with about(file, instead=path):
         enc = fileio.read_existing(path)
     format = files.format_of(enc, file, options.input_type)
-    unfinished = False
+    unfinished, like = False, ""
     if enc is None:
         from encconf.verbs.rule import find_rule
 
+        near = fileio.near(file)
+        like = near if near.startswith("did") else ""
+        question = f"{file} does not exist; {like} Create {file}?" if like else f"{file} is new; create it?"
+        if front.can_ask() and not front.confirm(question):
+            raise MissingFileError("no such file", hint=like or None).about(file)
         rule = find_rule(file, options, notify=front.warn)
         draft = Draft(formats.get(format).example, format, rule=rule)
     else:
@@ -103,6 +109,8 @@ def run(options: Options, front: Front) -> None:
     session.run()
     if enc is None:
         front.note(f"created {file}")
+        if like and not front.can_ask():
+            front.hint(f"this file is new; {like}")
     else:
         front.note(report(f"wrote {file}", between(file, draft.text, session.edited, draft.format)))
 

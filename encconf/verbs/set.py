@@ -158,6 +158,8 @@ def write_changed(
     with about(file, instead=target):
         fileio.write_atomic(target, enc, replacing=old)
     front.note(report(f"wrote {file}" if old is not None else f"created {file}", done))
+    if old is None and (near := fileio.near(file)).startswith("did"):
+        front.hint(f"this file is new; {near}")
 
 
 # --- unset ----------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_under_a_rule_for_everything_a_secret_counts_while_nothing_is_encrypted(
     repo.config(f"  - path_regex: ^prod/\n    {A}  - {A}")
     repo.write(name, text)
     said = {each.file: (each.severity, each.message) for each in repo.only("not-encrypted")}
-    place = "in plaintext, and creation_rules[1] of .sops.yaml covers it"
+    place = "is plaintext, but creation_rules[1] of .sops.yaml says to encrypt it"
     assert said == ({name: ("warning", f"{found} {place}")} if found else {})
     sound(repo)
     assert repo.only("not-encrypted") == []

@@ -608,7 +608,7 @@ def test_failures_in_the_report(project: Project) -> None:
     assert found["files"][1]["error"]["slug"] == "not-encrypted"
     done = project.run("rotate", "--json", "plain.yaml", code=1)
     assert report(done.out)["files"][0]["status"] == "failed"
-    assert "sops metadata not found" in done.err
+    assert "the file is not encrypted" in done.err
 
 
 def test_the_configuration_is_read_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,8 +35,8 @@ def test_text(mixed: Report) -> None:
         "a.enc.yaml:3:8: warning: token is plaintext and has a name like a secret [plain-secret]",
         "    hint: Widen the selection in the creation rule, then run: encconf updatekeys --selection "
         "a.enc.yaml",
-        "b.enc.yaml:1:11: error: password in plaintext, and creation_rules[0] of .sops.yaml covers it "
-        "[not-encrypted]",
+        "b.enc.yaml:1:11: error: password is plaintext, but creation_rules[0] of .sops.yaml says to encrypt "
+        "it [not-encrypted]",
         "    hint: Encrypt it (encconf encrypt -i b.enc.yaml). If it has been committed or sent, change its "
         "secrets as well.",
     ]

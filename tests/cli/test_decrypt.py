@@ -129,7 +129,7 @@ def test_a_changed_file(sealed: Project) -> None:
 def test_a_file_that_is_not_encrypted(project: Project) -> None:
     project.write("x.yaml", "password: hunter2\n")
     done = project.run("decrypt", "x.yaml", code=1)
-    assert "sops metadata not found" in done.err
+    assert "the file is not encrypted" in done.err
     assert "hunter2" not in done.err
     project.write("x.yaml", "sops: hunter2\n")
     assert "hunter2" not in project.run("decrypt", "x.yaml", code=2).err

@@ -137,7 +137,7 @@ class TestEditing:
 
     def test_a_plain_file(self, sealed: Project) -> None:
         done = sealed.run("edit", "secrets.yaml", environ=sealed.editor("exit 3"), code=1)
-        assert "sops metadata not found" in done.err
+        assert "the file is not encrypted" in done.err
         assert sealed.read("secrets.yaml") == PLAIN
 
     def test_through_a_link(self, sealed: Project) -> None:
@@ -193,6 +193,22 @@ class TestNewFile:
         script = f"echo 'a: 1' > \"$1\"; echo theirs > {project.path('new.yaml')}"
         project.run("edit", "new.yaml", environ=project.editor(script), code=3)
         assert project.read("new.yaml") == "theirs\n"
+
+    @pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("\n", 100)])
+    def test_on_a_terminal_it_asks_first(self, sealed: Project, typed: str, code: int) -> None:
+        terminal = Terminal(sealed, "edit", "secrets.enc.yml", environ=sealed.editor("echo 'a: 1' > \"$1\""))
+        terminal.wait_for(
+            "secrets.enc.yml does not exist; did you mean secrets.enc.yaml? Create secrets.enc.yml?"
+        )
+        terminal.type(typed)
+        assert terminal.end() == code
+        assert sealed.path("secrets.enc.yml").exists() is (code == 0)
+
+    def test_a_similar_name_is_named(self, sealed: Project) -> None:
+        done = sealed.run("edit", "secret.enc.yaml", environ=sealed.editor("echo 'a: 1' > \"$1\""))
+        assert "hint: this file is new; did you mean secrets.enc.yaml?" in done.err
+        done = sealed.run("set", "secret.enc.yml", "a", "1")
+        assert "hint: this file is new; did you mean" in done.err
 
 
 class TestVim:

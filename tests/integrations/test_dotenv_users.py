@@ -27,7 +27,7 @@ def test_import_names_what_python_would_misread(project: Project) -> None:
     done = project.run("import", ".env")
     assert "warning: DEBUG: kept as text, and the text 'False' is true in Python" in done.err
     assert "encconf: ZERO: kept as text, which is true in Python" in done.err
-    assert "encconf: EMPTY: an empty string, not None" in done.err
+    assert "encconf: EMPTY is set but empty" in done.err
     cast = project.run("import", "--cast", "-o", "cast.enc.yaml", ".env").err
     assert "kept as text" not in cast
     many = "".join(f"N{number}=0\n" for number in range(10))
