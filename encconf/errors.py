@@ -156,6 +156,12 @@ class PathBlockedError(PathNotFoundError):
     """A path leads through a single value, or uses a list as a mapping.  It must be a mistake."""
 
 
+class LeftOutError(EncconfError):
+    """Variables of a plaintext file are not in the encrypted one that was made of it."""
+
+    slug = "left-out"
+
+
 class ReplacesError(EncconfError):
     """Setting a value would replace a whole mapping or list, or make a single value one."""
 

@@ -8,6 +8,7 @@ opening files.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -96,10 +97,64 @@ def steps(way: Way, file: str, names: Sequence[str]) -> list[str]:
     import json
     import shlex
 
-    flags = "" if all(name == name.upper() for name in names) else "--keep-case "
+    flags = _flags(names)
     path = spell((names[0],)) if names else "NAME"  # a name may contain a dot
     words = {"file": shlex.quote(file), "name": shlex.quote(path)}
     return [step.format(**words, flags=flags, path=json.dumps(file)) for step in way.steps]
+
+
+_DOTENV = re.compile(r"(?i)\b(python-dotenv|django-environ|environs|python-decouple|django-dotenv)\b")
+_PYTHON = ("pyproject.toml", "requirements.txt", "setup.cfg", "setup.py", "Pipfile", "manage.py")
+_COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+
+
+def project_steps(folder: str, file: str, dialect: str, keys: Sequence[str]) -> list[tuple[str, str]]:
+    """Return how the programs of a project get the values of a file with these keys: labels and commands."""
+    import json
+    import shlex
+
+    names = frozenset(os.listdir(folder))
+    word, path = shlex.quote(file), json.dumps(file)
+    exec = f"encconf exec {_flags(keys)}{word} --"
+    rows = []
+    if dialect == "systemd":
+        rows.append(("systemd", f"encconf systemd unit --unit UNIT {_flags(keys)}{word}"))
+    if names.intersection(_PYTHON):
+        texts = [
+            _text(os.path.join(folder, name))
+            for name in sorted(names)
+            if name in _PYTHON or (name.startswith("requirements") and name.endswith(".txt"))
+        ]
+        if library := next((found[1] for text in texts if (found := _DOTENV.search(text))), None):
+            where = "instead of" if "dotenv" in library else "before the lines of"
+            rows.append(
+                ("Python", f"from encconf import load_dotenv; load_dotenv({path})  # {where} {library}")
+            )
+        else:
+            rows.append(("Python", f"import encconf; values = encconf.load_config({path})"))
+    if "manage.py" in names:
+        rows.append(("Django", f"{exec} python manage.py runserver"))
+    if names.intersection(_COMPOSE):
+        rows.append(("compose", f"{exec} docker compose up"))
+    if "package.json" in names:
+        rows.append(("npm", f"{exec} npm start"))
+    if not rows or [label for label, _ in rows] == ["Python"]:
+        rows.append(("any program", f"{exec} PROGRAM"))
+    return rows
+
+
+def _flags(names: Sequence[str]) -> str:
+    """Return the options that keep names in lower case."""
+    return "" if all(name == name.upper() for name in names) else "--keep-case "
+
+
+def _text(path: str) -> str:
+    from encconf.io import fileio
+
+    try:
+        return fileio.read_bytes(path, regular=True, limit=1 << 20).decode(errors="replace")
+    except EncconfError:
+        return ""
 
 
 def look(ways: Sequence[Way], credentials: Credentials, cwd: str) -> list[Found]:

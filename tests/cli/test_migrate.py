@@ -178,11 +178,12 @@ class TestNames:
 class TestWarnings:
     def test_what_a_dialect_does_not_read(self, project: Project) -> None:
         project.write(".env", "A=b\nsome words\nB='c'\nA=d\n")
-        err = project.run("import", ".env").err
-        assert ".env: skipped line 2" in err
+        err = project.run("import", ".env", code=1).err
+        assert "error[left-out]: .env: not in secrets.enc.yaml: line 2, which dotenv cannot read" in err
         assert ".env: A occurs more than once" in err
-        assert ".env was read as dotenv does; docker would read B differently" in err
-        assert "systemd would" not in err
+        assert ".env was read as dotenv does; others read it differently: " in err
+        assert "docker (B)" in err
+        assert "systemd" not in err.partition("hint:")[0]
         assert "some words" not in err
 
     def test_who_can_read_it(self, project: Project) -> None:
@@ -196,10 +197,13 @@ class TestWarnings:
     ) -> None:
         """Neither what this process has in its environment gets into a file, nor an empty text."""
         project.write(".env", "A=${HOME}/x\nB=${NONE:-d}\n")
-        done = project.run("import", ".env", code=2)
-        assert "the value of A depends on HOME, which the file does not define" in done.err
-        assert project.names() == [".env", ".sops.yaml"]
-        project.run("import", "--literal", ".env")
+        done = project.run("import", ".env", code=1)
+        assert "error[left-out]: .env: not in secrets.enc.yaml: A, which needs HOME\n" in done.err
+        assert "keep it as written: --literal A" in done.err
+        assert loaded(project, "secrets.enc.yaml", monkeypatch) == {"B": "d"}
+        done = project.run("import", "--literal", "A", ".env")  # it only adds a value, so it needs no --force
+        assert loaded(project, "secrets.enc.yaml", monkeypatch) == {"A": "${HOME}/x", "B": "d"}
+        project.run("import", "--literal", "*", "--force", ".env")
         assert loaded(project, "secrets.enc.yaml", monkeypatch) == {"A": "${HOME}/x", "B": "${NONE:-d}"}
 
     @pytest.mark.parametrize("dialect", dialects.DIALECTS)
@@ -213,6 +217,13 @@ class TestWarnings:
         assert "secrets.enc.yaml" not in project.names()
         project.write(".env", f'A=b\nKEY="{key}"\n')
         project.run("import", "--dialect", dialect, ".env", code=2 if dialect == "docker" else 0)
+
+    def test_a_line_that_cannot_be_read_is_named_without_its_value(self, project: Project) -> None:
+        project.write(".env", "A=b\nTOKEN='half of a SECRET\nMIIEvQIBADAN=\n")
+        done = project.run("import", ".env", code=1)
+        assert "line 2 (TOKEN)" in done.err
+        assert "MIIE" not in done.err.partition("error[")[2]
+        assert "SECRET" not in done.err
 
 
 class TestTwice:
@@ -270,7 +281,10 @@ class TestDelete:
 
     def test_a_file_with_lost_lines_is_not_deleted(self, env: Project) -> None:
         env.write(".env", ENV + "some words\n")
-        assert "lines that were not understood" in env.run("import", "--delete", ".env", code=1).err
+        assert (
+            "it is not deleted: not in secrets.enc.yaml: line"
+            in env.run("import", "--delete", ".env", code=1).err
+        )
         assert env.path(".env").exists()
         link = env.path("link.env")
         link.symlink_to(".env")
@@ -333,9 +347,7 @@ class TestNext:
         assert list(report["next"]) == [way.name for way in ways.WAYS]
         assert len(ways.WAYS) == 7
         lines = [line for lines in report["next"].values() for line in lines]
-        out = env.run("import", ".env").out
         for line in lines:
-            assert line in out
             words = line.split()
             if words[0] == "encconf":
                 names = " ".join(words[1:3]) if words[1] in ("systemd",) else words[1]
@@ -370,10 +382,10 @@ def test_no_value_is_printed(env: Project) -> None:
     for args in (
         [],
         ["--json"],
-        ["--literal"],
-        ["--literal", "--json"],
+        ["--literal", "*"],
+        ["--literal", "C", "--json"],
         ["--dialect", "docker"],
-        ["-n", "--literal"],
+        ["-n", "--literal", "*"],
     ):
         done = subprocess.run(
             [sys.executable, "-m", "encconf", "import", *args, "-o", "s.enc.yaml", ".env"],
@@ -412,6 +424,41 @@ class TestCasts:
         values = list(loaded(project, name, monkeypatch).values())
         assert values == [False, True, 5432, "01234", "1.50", "99999999999999999999", "x", "yes"]
         assert [type(value) for value in values[:3]] == [bool, bool, int]
+        assert "converted to boolean: DEBUG, ON\n" in done.err
+        assert "converted to integer: PORT\n" in done.err
         assert (
             "dotenv has no booleans" in project.run("import", "--cast", "-o", "s.enc.env", ".env", code=1).err
         )
+
+    def test_cast_leaves_quoted_values_and_secrets_alone(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        project.write(".env", "DB_PASSWORD=12345678\nV=\"5432\"\nexport W = '1'\nPORT=80\n").chmod(0o600)
+        done = project.run("import", "--cast", ".env")
+        found = loaded(project, "secrets.enc.yaml", monkeypatch)
+        assert found == {"DB_PASSWORD": "12345678", "V": "5432", "W": "1", "PORT": 80}
+        assert (
+            "kept as text, because it is quoted or its name says that it is secret: DB_PASSWORD, V, W"
+            in done.err
+        )
+
+
+@pytest.mark.parametrize(
+    ("files", "steps"),
+    [
+        ({}, ["any program"]),
+        ({"manage.py": "", "requirements.txt": "Django\npython-dotenv==1.2\n"}, ["Python", "Django"]),
+        ({"compose.yaml": "services: {}\n"}, ["compose"]),
+        ({"package.json": "{}"}, ["npm"]),
+    ],
+)
+def test_the_next_steps_are_those_of_the_project(
+    project: Project, files: dict[str, str], steps: list[str]
+) -> None:
+    for name, text in files.items():
+        project.write(name, text)
+    project.write(".env", "A=b\n").chmod(0o600)
+    lines = project.run("import", ".env").out.splitlines()
+    labels = [line[2:].partition("  ")[0] for line in lines[1:]]
+    assert labels == [*steps, "if it works", "other stores"]
+    assert ("load_dotenv" in "".join(lines)) is ("requirements.txt" in files)

@@ -66,7 +66,7 @@ def test_a_key_stays_on_its_line(forged: Project, command: str, name: str) -> No
 
 
 def test_names_of_variables(forged: Project) -> None:
-    for words in (["import", ".env", "--literal", "-n"], ["import", ".env", "-n"]):
+    for words in (["import", ".env", "--literal", "*", "-n"], ["import", ".env", "-n"]):
         done = forged.popen(*words, stdin=-3, stdout=-1, stderr=-1)
         said = b"".join(part or b"" for part in done.communicate(timeout=60)).decode()
         assert not re.search(f"(?m)^ *{FORGED}", said), said

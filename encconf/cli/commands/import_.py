@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from encconf import api, formats
@@ -16,8 +16,8 @@ from encconf.errors import (
     AlreadyEncryptedError,
     EmptyDocumentError,
     EncconfError,
-    InputError,
     KeyAccessError,
+    LeftOutError,
     LostBlockError,
     NotEncryptedError,
     OutputError,
@@ -32,8 +32,9 @@ from encconf.migration import dialects, history, ways
 from encconf.migration.dialects import Reading
 from encconf.migration.history import Past
 from encconf.record import Record
-from encconf.rules.config import Rule
+from encconf.rules.config import NAME, Rule
 from encconf.text.document import position
+from encconf.text.path import called_a_secret
 from encconf.text.printable import counted, listed, quoted, visible
 from encconf.verbs import files
 from encconf.verbs.rule import Selecting, find_rule
@@ -45,7 +46,7 @@ class Options(Selecting):
     file: str
     output: str | None = None
     dialect: Literal["dotenv", "systemd", "shell", "docker"] | None = None
-    literal: bool = False
+    literal: Sequence[str] = ()
     cast: bool = False
     delete: bool = False
     force: bool = False
@@ -54,7 +55,10 @@ class Options(Selecting):
 
 
 def import_(options: Options, console: Console) -> None:
-    """Make an encrypted file from a plaintext file, and report on the old file and on the next steps."""
+    """Make an encrypted file from a plaintext file, and report on the old file and on the next steps.
+
+    Raises LeftOutError at the end if a variable of the old file is not in the new one.
+    """
     file, output = options.file, options.output
     cast, delete, dry_run = options.cast, options.delete, options.dry_run
     if file in fileio.STDIN:
@@ -64,7 +68,7 @@ def import_(options: Options, console: Console) -> None:
     path, old = _plain_file(file, delete)
     dialect = options.dialect or dialects.guess(os.path.abspath(file))
     reading = dialects.read(old, dialect)
-    texts = _values(file, reading, options.literal)
+    texts, needy = _values(file, reading, options.literal)
     _refuse_unquoted_keys(file, old, reading)
     _warn_of_reading(console, file, old, reading)
     target = output or _default_target(file)
@@ -74,7 +78,7 @@ def import_(options: Options, console: Console) -> None:
     flat = formats.get(format).flat
     if cast and flat:
         raise UsageError(f"{format} has no booleans or numbers", hint="write YAML instead: -o NAME.enc.yaml")
-    values: Mapping[str, dialects.Value] = dialects.cast(texts) if cast else texts
+    values: Mapping[str, dialects.Value] = _cast(console, old, texts) if cast else texts
     if not cast and not flat:
         _warn_of_booleans(console, texts)
         for sentence in dialects.misread(texts):
@@ -87,8 +91,12 @@ def import_(options: Options, console: Console) -> None:
     made = _Target(console, target, files.target_path(target, named=output is not None), format, values)
     written = made.write(body, rule, force=options.force, dry_run=dry_run)
     state = exposures([file])[file]
+    left_out = _left_out(old, reading, needy, target)
     if delete and not dry_run:
-        _delete(console, file, path, old, reading, made)
+        if left_out is not None:
+            hint = f"{left_out.hint}; then delete it"
+            raise UsageError(f"it is not deleted: {left_out.message}", hint=hint).about(file)
+        _delete(console, file, path, old, made)
     elif state is not None:
         files.warn_if_exposed(console, [file])
     steps = {way.name: ways.steps(way, target, list(values)) for way in ways.WAYS}
@@ -101,13 +109,16 @@ def import_(options: Options, console: Console) -> None:
         "names": list(values),
         "plaintext": clear,
         "lost_lines": reading.lost,
+        "left_out": needy,
         "git": _history(console, file, texts, dialect, state),
         "next": steps,
     }
     if options.json:
         console.json(report)
     elif written or dry_run or not delete:  # otherwise, the first run printed the steps
-        console.data(_next_text(steps, target))
+        console.lines(_next_text(file, target, dialect, list(values), options, state))
+    if left_out is not None:
+        raise left_out.about(file)
 
 
 COMMAND = Command(
@@ -124,7 +135,9 @@ COMMAND = Command(
     - docker: --env-file
 
     encconf then checks that git ignores FILE and that it was never committed, and prints the next steps for
-    each of seven ways to keep secrets. FILE is kept unless you use --delete.
+    this project. FILE is kept unless you use --delete.
+
+    Exit code 1: the file was written, but it lacks some variables, which the error names.
     """,
     Options,
     import_,
@@ -139,8 +152,19 @@ COMMAND = Command(
                 "similar)."
             ),
         ),
-        Option("--literal", help="Do not expand ${NAME} and similar."),
-        Option("--cast", help="Convert values like true, False and 5432 to booleans and integers."),
+        Option(
+            "--literal",
+            metavar="NAME",
+            utf8=True,
+            help="Keep ${…} in the value of NAME as written. Repeatable; '*' means all.",
+        ),
+        Option(
+            "--cast",
+            help=(
+                "Convert values like true, False and 5432 to booleans and integers, except quoted values and "
+                "those whose names say that they are secrets."
+            ),
+        ),
         Option("--delete", help="Delete FILE after verifying the new one."),
         Option("--force", "-f", help="Replace an existing output file whose values differ."),
         DRY_RUN,
@@ -174,28 +198,91 @@ def _plain_file(file: str, delete: bool) -> tuple[str, str]:
     return path, text
 
 
-def _values(file: str, reading: Reading, literal: bool) -> dict[str, str]:
-    """Return the values to encrypt.
+def _values(
+    file: str, reading: Reading, literal: Sequence[str]
+) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return the values to encrypt, and the names that the file alone does not give, with what they need.
 
-    Raises EmptyDocumentError if there are none, and InputError if the file alone does not give some of them.
+    Values that ``literal`` names are kept as written.  Raises EmptyDocumentError if there are none.
     """
-    if not reading.variables:
-        raise EmptyDocumentError(
-            f"it has no variables that {reading.dialect} would read",
-            hint=f"to read it as another program does: --dialect {'|'.join(dialects.DIALECTS)}",
-        ).about(file)
+    unknown = [name for name in literal if name not in reading.variables and name != "*"]
+    if unknown:
+        raise UsageError(f"{listed(unknown)} is not in {file}", hint="--literal takes names of variables")
     for name, value in reading.written.items():
         if is_ciphertext(value):
             raise LostBlockError(f"the value of {name}").about(file)
-    needy = [variable for variable in reading.variables.values() if variable.needs]
-    if needy and not literal:
-        needs = sorted({need for variable in needy for need in variable.needs})
-        raise InputError(
-            f"the value of {listed(variable.name for variable in needy)} depends on {listed(needs)}, "
-            "which the file does not define",
-            hint="write the final values into the file, or keep them as written with --literal",
-        ).about(file)
-    return reading.written if literal else reading.values
+    found: dict[str, str] = {}
+    needy: dict[str, list[str]] = {}
+    for variable in reading.variables.values():
+        if variable.name in literal or "*" in literal:
+            found[variable.name] = variable.written
+        elif variable.needs:
+            needy[variable.name] = sorted(set(variable.needs))
+        else:
+            found[variable.name] = variable.value
+    if not found:
+        hint = f"to read it as another program does: --dialect {'|'.join(dialects.DIALECTS)}"
+        if needy:
+            hint = f"to keep ${{…}} as written: --literal {next(iter(needy))}"
+        raise EmptyDocumentError(f"it has no variables that {reading.dialect} would read", hint=hint).about(
+            file
+        )
+    return found, needy
+
+
+_NAMED = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,39})\s*=\s*[^=\s]")
+
+
+def _left_out(
+    text: str, reading: Reading, needy: Mapping[str, Sequence[str]], target: str
+) -> LeftOutError | None:
+    """Return the error that names the variables which are not in the new file, or None."""
+    if not reading.lost and not needy:
+        return None
+    lines = text.splitlines()
+    parts = []
+    for number in reading.lost:
+        line = lines[number - 1] if number <= len(lines) else ""
+        # Other lines may be the rest of a value of several lines, so nothing of them is shown.
+        name = found[1] if (found := _NAMED.match(line)) else ""
+        parts.append(f"line {number}{f' ({name})' if name else ''}")
+    hints = []
+    if parts:
+        others = "|".join(each for each in dialects.DIALECTS if each != reading.dialect)
+        parts[-1] += f", which {reading.dialect} cannot read"
+        hints.append(f"correct the line, or name the program that reads the file (--dialect {others})")
+    for name, needs in needy.items():
+        parts.append(f"{name}, which needs {listed(needs)}")
+    if needy:
+        hints.append(
+            "write the final value into the file, or keep it as written: "
+            + " ".join(f"--literal {quoted(name)}" for name in list(needy)[:5])
+        )
+    what = "; ".join(parts[:8]) + (f"; and {len(parts) - 8} more" if len(parts) > 8 else "")
+    return LeftOutError(f"not in {target}: {what}", hint="; ".join(hints))
+
+
+def _cast(console: Console, text: str, values: Mapping[str, str]) -> dict[str, dialects.Value]:
+    """Return the values, converted except quoted ones and secrets, and say which were converted."""
+    kept = [name for name in values if called_a_secret((name,)) or _is_quoted(text, name)]
+    cast = dialects.cast({name: value for name, value in values.items() if name not in kept})
+    found: dict[str, dialects.Value] = {name: cast.get(name, value) for name, value in values.items()}
+    for type, said in ((bool, "boolean"), (int, "integer")):
+        names = [name for name, value in found.items() if value.__class__ is type]
+        if names:
+            console.note(f"converted to {said}: {listed(names, 12)}")
+    still = [name for name in kept if dialects.SPELLED.fullmatch(values[name])]
+    if still:
+        console.note(
+            f"kept as text, because it is quoted or its name says that it is secret: {listed(still, 12)}"
+        )
+    return found
+
+
+def _is_quoted(text: str, name: str) -> bool:
+    """Whether the last value of a name is in quotes."""
+    found = re.findall(rf"(?m)^[ \t]*(?:export[ \t]+)?{re.escape(name)}[ \t]*=[ \t]*(.?)", text)
+    return bool(found) and found[-1] in ("'", '"')
 
 
 def _refuse_unquoted_keys(file: str, text: str, reading: Reading) -> None:
@@ -224,22 +311,20 @@ def _warn_of_booleans(console: Console, texts: Mapping[str, str]) -> None:
 
 
 def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -> None:
-    if reading.lost:
-        console.warn(
-            f"{file}: skipped line {listed(map(str, reading.lost))}, as {reading.dialect} does",
-            hint=f"if another program reads the file, choose: --dialect {'|'.join(dialects.DIALECTS)}",
-        )
     if reading.twice:
         console.warn(
             f"{file}: {listed(dict.fromkeys(reading.twice))} occurs more than once; the last one counts"
         )
     differences = dialects.differences(text, reading)
     in_order = dict.fromkeys([*reading.variables, *differences])
+    others = []
     for other in dialects.DIALECTS:
         if names := [name for name in in_order if other in differences.get(name, ())]:
-            console.note(
-                f"{file} was read as {reading.dialect} does; {other} would read {listed(names)} differently"
-            )
+            others.append(f"{other} ({listed(names, 4)})")
+    if others:
+        console.note(
+            f"{file} was read as {reading.dialect} does; others read it differently: {', '.join(others)}"
+        )
     files.warn_if_readable(console, file)
 
 
@@ -282,11 +367,11 @@ class _Target(Record):
         with about(self.name, instead=self.path):
             there = fileio.read_existing(self.path)
         if there is not None:
-            differing = self._differing(there, force)
-            if not differing:
+            differing, added = self._differing(there, force)
+            if not differing and not added:
                 self.console.note(f"{self.name} already has the same values and was not changed")
                 return False
-            if not force:
+            if differing and not force:
                 raise OutputError(
                     f"this file exists and has different values: {listed(differing)}",
                     hint="choose another file with -o FILE, or replace it with --force",
@@ -318,26 +403,25 @@ class _Target(Record):
             if self._values_in(fileio.read_text(self.path)) != self.values:
                 raise OutputError("the file reads back differently")
 
-    def _differing(self, text: str, force: bool) -> list[str]:
-        """Return the names whose values differ between the encrypted text and ``values``."""
+    def _differing(self, text: str, force: bool) -> tuple[list[str], list[str]]:
+        """Return the names whose values in the encrypted text differ, and those that it does not have."""
         try:
             found = self._values_in(text)
         except NotEncryptedError:
-            return ["all of them (it is not encrypted)"]
+            return ["all of them (it is not encrypted)"], []
         except EncconfError:
             if not force:
                 raise
-            return ["all of them"]
-        return [name for name in {**self.values, **found} if found.get(name) != self.values.get(name)]
+            return ["all of them"], []
+        differing = [name for name, value in found.items() if value != self.values.get(name)]
+        return differing, [name for name in self.values if name not in found]
 
     def _values_in(self, text: str) -> dict[str, object]:
         return api.loads(text, format=self.format, credentials=self.console.credentials())
 
 
-def _delete(console: Console, file: str, path: str, text: str, reading: Reading, target: _Target) -> None:
+def _delete(console: Console, file: str, path: str, text: str, target: _Target) -> None:
     """Delete the old file, after a check that the new one can be opened and has all of its values."""
-    if reading.lost:
-        raise UsageError("it has lines that were not understood, so it is not deleted").about(file)
     target.verify()
     try:
         if fileio.read_text(path) != text:
@@ -394,18 +478,24 @@ def _print_history(console: Console, file: str, past: Past) -> None:
 # --- what comes next -------------------------------------------------------------------------
 
 
-def _next_text(steps: Mapping[str, list[str]], target: str) -> str:
-    lines = ["Next steps, for each of seven ways (encconf doctor shows which work here):", ""]
-    for name, commands in steps.items():
-        lines += [
-            f"  {label:<13}{command}" for label, command in zip([name, *[""] * 9], commands, strict=False)
-        ]
+def _next_text(
+    file: str, target: str, dialect: str, names: Sequence[str], options: Options, state: str | None
+) -> str:
+    """Return what to do next in this project."""
+    folder = os.path.dirname(os.path.abspath(file))
     word = quoted(target)
-    lines += [
-        "",
-        "After keygen, add the recipient that it prints to .sops.yaml, then run:",
-        f"  encconf updatekeys {word}",
-        "To use values stored elsewhere (ref+…):",
-        f"  encconf exec --resolve {word} -- PROGRAM",
-    ]
-    return visible("\n".join([*lines, ""]))
+    rows = ways.project_steps(folder, target, dialect, names)
+    if repository(folder) is not None:
+        if state == "tracked":
+            rows.append(("git", f"git rm --cached {quoted(file)}, and add it to .gitignore"))
+        more = [each for each in (NAME, ".gitattributes") if os.path.exists(os.path.join(folder, each))]
+        rows.append(("git", " ".join(["git add", word, *more])))
+    same = [f"--literal {quoted(name)}" for name in options.literal]
+    same += ["--cast"] if options.cast else []
+    same += [f"--dialect {options.dialect}"] if options.dialect else []
+    same += [f"-o {quoted(options.output)}"] if options.output else []
+    rows.append(("if it works", " ".join(["encconf import --delete", *same, quoted(file)])))
+    rows.append(("other stores", "encconf doctor lists them: keyring, Vault, clouds, systemd"))
+    width = max(len(label) for label, _ in rows)
+    lines = [f"  {label:{width}}  {what}\n" for label, what in rows]
+    return visible("".join(["Next steps:\n", *lines]))
