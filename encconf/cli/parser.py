@@ -120,7 +120,11 @@ def _place(entry: Command, values: Values, positional: list[str]) -> None:
             values[argument.dest] = positional.pop(0)
     if positional:
         if _takes_secret(entry):
-            raise _mistake(entry, "there is a word after VALUE", "quote a VALUE that has spaces")
+            last = entry.arguments[-1].dest
+            hint = "quote a VALUE that has spaces"
+            if last != "value":
+                hint = "the value is not an argument: encconf asks for it, or reads it from stdin"
+            raise _mistake(entry, f"there is a word after {last.upper()}", hint)
         raise _mistake(entry, f"unexpected argument {positional[0]!r}")
 
 

@@ -331,7 +331,8 @@ def _carry_out(options: Options, project: _Project, text: str, beside: str | Non
     if paths:
         _update(options, project, paths, config, dry_run=False)
     if changed:
-        front.hint(f"commit {NAME} and the files together, and let a colleague review the change")
+        names = f"{NAME}, {RECIPIENTS}" if beside is not None else NAME
+        front.hint(f"commit {names} and the files together, and let a colleague review the change")
 
 
 def _update(

@@ -29,7 +29,7 @@ COMMAND = Command(
     """,
     Options,
     propose,
-    arguments=[Argument("file", named=True), Argument("path", utf8=True)],
+    arguments=[Argument("file", named=True), Argument("path", utf8=True, secret=True)],
     options=[
         Option("--json", help="Parse the value as JSON: a number, a list, a mapping …"),
         *CREDENTIALS,
