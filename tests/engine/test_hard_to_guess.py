@@ -33,6 +33,7 @@ CERTIFICATE = "-----BEGIN CERTIFICATE-----\\nMIIBszCCAVmgAwIBAgIUabc9\\n-----END
         ("url: postgres://localhost:5432/app", False),
         ("region: eu-central-1", False),
         ("key: 9f86d081884c7d659a2feaa0c55ad015", True),
+        ("key: a1b2a1b2a1b2a1b2a1b2", False),
         ("digest: sha256:9f86d081884c7d659a2feaa0c55ad015", False),
         ("pin: kW8vQz2LrT", False),  # neither its name nor its length says that it is a secret
         ("account: '123456789012345678901234'", False),

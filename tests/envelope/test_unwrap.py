@@ -416,3 +416,37 @@ def test_g_one_spoiled_key_of_two_is_wrapped_again() -> None:
     assert again[0][0].enc == before[0]
     assert again[0][1].enc != before[1]
     assert not are_spoiled(again)
+
+
+def test_a_command_runs_for_each_recipient_if_its_first_output_opens_nothing(
+    pairs: list[Pair], recipients: list[AgeKey], tmp_path: Path
+) -> None:
+    script = tmp_path / "pick"
+    script.write_text(
+        f"case $SOPS_AGE_RECIPIENT in {pairs[1].recipient}) echo {pairs[1].identity};; "
+        f"*) echo {pairs[3].identity};; esac\n"
+    )
+    who = holds(SOPS_AGE_KEY_CMD=f"sh {script}")
+    wrapped = wrap_for(DATA_KEY, [recipients[:2]], None, holds(), NOW)
+    assert open_data_key(wrapped, 0, who) == DATA_KEY
+
+
+def test_a_command_runs_once_if_its_first_output_opens_the_file(
+    pairs: list[Pair], recipients: list[AgeKey], tmp_path: Path
+) -> None:
+    script, ran = tmp_path / "print", tmp_path / "ran"
+    script.write_text(f"echo ran >>{ran}\necho {pairs[1].identity}\n")
+    wrapped = wrap_for(DATA_KEY, [recipients[:2]], None, holds(), NOW)
+    assert open_data_key(wrapped, 0, holds(SOPS_AGE_KEY_CMD=f"sh {script}")) == DATA_KEY
+    assert ran.read_text() == "ran\n"
+
+
+def test_only_age_keys_are_tried_again_with_other_commands(
+    pairs: list[Pair], recipients: list[AgeKey]
+) -> None:
+    wrapped = wrap_for(DATA_KEY, [recipients[:2]], None, holds(), NOW)
+    wrapped[0].append(WrappedKey(keys.from_entry("kms2", {"arn": "x"}), "AQICAH", NOW))
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key(wrapped, 0, holds(SOPS_AGE_KEY_CMD=f"echo {pairs[3].identity}"))
+    assert caught.value.message.count("kms2  x ") == 1
+    assert caught.value.message.count("no matching identity") == 2
