@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 
-from encconf.errors import EncconfError, MasterKeyError
+from encconf.errors import EncconfError, MasterKeyError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,12 +60,20 @@ class Once:
         self._lock = Lock()
         self._made: tuple[Any, ...] = ()
         self._error: EncconfError | None = None
+        self._maker: tuple[int, int] | None = None  # the process and the thread that makes it now
 
     def get(self, make: Callable[[], T]) -> T:
-        """Return what ``make`` returned, or raise the EncconfError that it raised."""
+        """Return what ``make`` returned, or raise the EncconfError that it raised.
+
+        Raises UsageError if ``make`` itself needs the value, which would wait forever.
+        """
+        this = os.getpid(), get_ident()
         waited = not self._lock.acquire(blocking=False)
         if waited:
+            if self._maker == this:
+                raise UsageError("a secret is needed to get the same secret", hint="keep it in another place")
             self._lock.acquire()
+        self._maker = this
         try:
             if not self._made and (self._error is None or not (waited or self._final)):
                 self._error = None
@@ -79,6 +87,7 @@ class Once:
             value: T = self._made[0]
             return value
         finally:
+            self._maker = None
             self._lock.release()
 
     def found(self) -> Any:

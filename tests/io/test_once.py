@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from encconf.errors import EncconfError
+from encconf.errors import EncconfError, UsageError
 from encconf.io.threads import Lock, Once
 
 
@@ -142,3 +142,14 @@ def test_a_lock_taken_before_a_fork_is_not_the_child_s(monkeypatch: pytest.Monke
     with lock:
         monkeypatch.setattr(os, "getpid", lambda: 1)
     assert lock.acquire(False)
+
+
+def test_a_value_that_needs_itself_is_an_error() -> None:
+    once = Once()
+
+    def needs_itself() -> int:
+        return once.get(lambda: 1)
+
+    with pytest.raises(UsageError, match="to get the same secret"):
+        once.get(needs_itself)
+    assert once.get(lambda: 2) == 2
