@@ -41,6 +41,33 @@ class TestFilesOfOtherNames:
         assert "*.sops.json diff=mine merge=mine\n" in repository.read(".gitattributes")
         assert "mine" in repository.git("check-attr", "merge", "--", "a.sops.json")
 
+    def test_no_pattern_matches_a_plaintext_file(self, repository: Project) -> None:
+        text, names = repository.read("secrets.enc.yaml"), []
+        for name in (
+            "many/a.yml",
+            "many/b.yml",
+            "many/c.yml",
+            "hosts/a/s.txt",
+            "hosts/b/s.txt",
+            "hosts/c/s.txt",
+        ):
+            repository.path(name).parent.mkdir(exist_ok=True, parents=True)
+            repository.write(name, text)
+            names.append(name)
+        root = str(repository.folder)
+        assert attributes.patterns_for(names, root) == ["/hosts/**/s.txt", "/many/*.yml"]
+        repository.path("hosts/d").mkdir()
+        for name in ("many/plain.yml", "hosts/d/s.txt"):
+            repository.write(name, "a: 1\n")
+        assert sorted(attributes.patterns_for(names, root)) == [f"/{name}" for name in sorted(names)]
+        # A rule that matches mostly plaintext files only says how to encrypt.
+        repository.write(".sops.yaml", "creation_rules:\n  - path_regex: ^plain/.*\\.txt$\n    age: x\n")
+        assert attributes.patterns_of_rules(root, []) == ["/plain/**/*.txt"]
+        repository.path("plain").mkdir()
+        for name in "abc":
+            repository.write(f"plain/{name}.txt", "a\n")
+        assert attributes.patterns_of_rules(root, []) == []
+
     @pytest.mark.parametrize(
         ("regex", "patterns"),
         [

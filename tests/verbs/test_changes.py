@@ -278,6 +278,18 @@ class TestValues:
         assert json.loads(as_json)["a"].startswith("ENC[")
         assert changes.change(enc, "yaml", same, target="yaml", credentials=who) == enc
 
+    @pytest.mark.parametrize("ignore_mac", [False, True])
+    def test_a_check_can_refuse_a_change(self, age_key: AgeKey, ignore_mac: bool) -> None:
+        """Also without the MAC: whether a value would stay plaintext does not depend on it."""
+        who = credentials(age_key)
+        enc = api.encrypt("a: x\n", rule(age_key), format="yaml", credentials=who)
+
+        def check(opened: object, before: str, after: str) -> None:
+            raise PlaintextError(f"{before}{after}")
+
+        with pytest.raises(PlaintextError, match="a: x\na: new\n"):
+            changes.change(enc, "yaml", (("a",), "new"), credentials=who, check=check, ignore_mac=ignore_mac)
+
     @pytest.mark.parametrize("edits", [(("a", "new"),), (("a", "new"), ("a", "x"))])
     def test_a_check_sees_what_changes(self, age_key: AgeKey, edits: tuple[tuple[str, str], ...]) -> None:
         who = credentials(age_key)
