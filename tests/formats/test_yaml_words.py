@@ -36,6 +36,13 @@ def test_step_of(text: str, step: int) -> None:
     assert yaml_words.step_of(text) == step
 
 
+@pytest.mark.parametrize("sign", ["\r\n", "\r", "\n", "\x85", "\u2028", "\u2029"])
+def test_a_line_ends_after_its_break(sign: str) -> None:
+    line = f"a{sign}"
+    assert yaml_words.line_end(f"{line}b", 1) == len(line)
+    assert yaml_words.line_end(f"{line}b", len(line)) == len(line)
+
+
 def test_places_count_all_line_breaks() -> None:
     text = "a\r\nb\x85c\u2029d\re"
     errors = [yaml_words.error_at(text, text.index(sign), "wrong") for sign in "abcde"]
