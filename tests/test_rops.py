@@ -51,7 +51,7 @@ def test_any_write_adds_the_version(format: str) -> None:
     text = as_rops(format)
     path = ("s", "b") if format == "ini" else ("b",)
     other = Recipient.from_config(AgeKey.generate().recipient)
-    plan = rekey.plan(text, [[ALICE_S, other]], None, format=format)
+    plan = rekey.plan(text, Rule([[ALICE_S, other]]), format=format)
     for new in (
         changes.change(text, format, (path, "y"), credentials=CREDENTIALS),
         rotated(text, format=format, credentials=CREDENTIALS),

@@ -95,7 +95,7 @@ def _update(run: Run, file: str, config: str) -> None:
     with exits(1, InputError):
         held = metadata_of(text, source).threshold or 0
         threshold = min(held, len(rule.groups)) or None
-        wanted = rekey.plan(text, rule.groups, threshold, format=source)
+        wanted = rekey.plan(text, rule.replace(threshold=threshold), format=source)
     if not wanted.changes:
         _say(run, f"File {path} already up to date")
         return

@@ -31,27 +31,26 @@ if TYPE_CHECKING:
 
 def plan(
     text: str,
-    groups: list[list[MasterKey]],
-    threshold: int | None,
+    rule: Rule,
     *,
     format: str,
     selection: Selection | None = None,
     allow_plaintext: bool = False,
 ) -> Plan:
-    """Return the plan to give a file other key groups, and with ``selection`` another selection.
+    """Return the plan to give a file the key groups of a rule, and with ``selection`` another selection.
+
+    Whatever else the rule says counts as well: it decides who may get the data key.
 
     Raises NotEncryptedError, MetadataError, ParseError, or EmptyGroupError for an empty group.  Raises
     PlaintextError for a selection that would decrypt values in the file, unless ``allow_plaintext`` is set.
     """
     document = formats.scan_encrypted(text, formats.get(format), comments=selection is not None)
     metadata = Metadata.of(document)
-    for group in groups:
+    for group in rule.groups:
         if not group:
             raise EmptyGroupError("the key group has no keys", hint="name at least one, such as: --age age1…")
-    rule = rule_of(metadata).replace(groups=groups, threshold=threshold or None, name="")
-    if selection is not None:
-        rule = rule.replace(selection=selection)
-    wanted = Plan(document, metadata, rule, selection is not None)
+    wanted_rule = rule.replace(selection=selection or metadata.selection, name="")
+    wanted = Plan(document, metadata, wanted_rule, selection is not None)
     if wanted.reselects and not allow_plaintext:
         _refuse_exposed(wanted)
     return wanted

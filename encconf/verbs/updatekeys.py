@@ -77,10 +77,11 @@ def update(
         rule = change.rule()
         own = metadata_of(change.source.text, change.format).selection
         by_rule = rule.selection_for(own)
+        if options.ssh_to_age:
+            rule = rule.replace(groups=[[as_age(key) for key in group] for group in rule.groups])
         wanted = rekey.plan(
             change.source.text,
-            [[as_age(key) for key in group] for group in rule.groups] if options.ssh_to_age else rule.groups,
-            rule.threshold,
+            rule,
             format=change.format,
             selection=by_rule if selection else None,
             allow_plaintext=options.allow_plaintext,

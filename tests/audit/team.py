@@ -84,7 +84,7 @@ class Team:
     def share(self, path: str, *groups: Sequence[str], threshold: int | None = None, rotate: bool) -> None:
         """Give a file other readers."""
         rule = self.rule(*groups, threshold=threshold)
-        wanted = rekey.plan(self.read(path), rule.groups, rule.threshold, format=formats.of_path(path))
+        wanted = rekey.plan(self.read(path), rule, format=formats.of_path(path))
         self.write(path, rekey.carry_out(wanted, rotate=rotate, credentials=self.credentials()))
 
     def rotate(self, path: str) -> None:

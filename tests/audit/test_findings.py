@@ -155,7 +155,7 @@ def equal_values(repo: Repo) -> None:
 def copied_for_bob(repo: Repo) -> None:
     enc = seal(DATABASE)
     repo.write("a.enc.yaml", enc)
-    wanted = rekey.plan(enc, rule(ALICE, BOB).groups, None, format="yaml")
+    wanted = rekey.plan(enc, rule(ALICE, BOB), format="yaml")
     repo.write("b.enc.yaml", rekey.carry_out(wanted, credentials=opener(ALICE)))
 
 
@@ -312,7 +312,7 @@ def left(repo: Repo, *, rotate: bool = False) -> None:
     git("init", "-q")
     git("add", "a.enc.yaml")
     git("commit", "-qm", "x")
-    wanted = rekey.plan(text, rule(ALICE).groups, None, format="yaml")
+    wanted = rekey.plan(text, rule(ALICE), format="yaml")
     repo.write("a.enc.yaml", rekey.carry_out(wanted, rotate=rotate, credentials=opener(ALICE)))
 
 

@@ -744,14 +744,14 @@ def test_a_plan_names_removed_keys(age_key: AgeKey) -> None:
     """The plan, without the command line."""
     bob = AgeKey.generate()
     text = api.encrypt("a: [1, {b: x}]\nplain_unencrypted: 1\nempty: ''\n", rule_for(age_key, bob))
-    wanted = rekey.plan(text, rule_for(age_key).groups, None, format="yaml")
+    wanted = rekey.plan(text, rule_for(age_key), format="yaml")
     assert [key.name for key in wanted.removed] == [bob.recipient]
     assert wanted.added == []
     seen = wanted.seen()
     assert seen is not None
     assert seen.paths == [("a", 0), ("a", 1, "b")]
     assert seen.alone
-    assert rekey.plan(text, rule_for(age_key, bob).groups, None, format="yaml").seen() is None
+    assert rekey.plan(text, rule_for(age_key, bob), format="yaml").seen() is None
 
 
 def test_reports_contain_paths_but_no_values(project: Project, tmp_path: Path) -> None:

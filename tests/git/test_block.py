@@ -59,7 +59,7 @@ def test_g_each_side_removes_a_key_from_another_group() -> None:
         groups = [[ALICE, CAROL], [BOB, DAVE]]
         groups[at].pop()
         plan = rekey.plan(
-            api.encrypt(text, twin=base, credentials=ALL), rule(*groups).groups, 2, format="yaml"
+            api.encrypt(text, twin=base, credentials=ALL), rule(*groups, threshold=2), format="yaml"
         )
         sides.append(rekey.carry_out(plan, rotate=False, credentials=ALL))
     with pytest.raises(UndecidedError):

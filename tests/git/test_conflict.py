@@ -141,9 +141,7 @@ def test_whoever_is_taken_out_does_not_decide() -> None:
     with pytest.raises(UndecidedError):  # his data key opens ours, which does not help
         merge(base, ours, theirs, format="yaml", credentials=credentials(BOB))
     # Taken out without a new data key, he can still read both sides, but write nothing for himself.
-    plan = rekey.plan(
-        api.encrypt(plain[2], twin=base, credentials=MINE), rule([ALICE]).groups, None, format="yaml"
-    )
+    plan = rekey.plan(api.encrypt(plain[2], twin=base, credentials=MINE), rule([ALICE]), format="yaml")
     theirs = rekey.carry_out(plan, rotate=False, credentials=MINE)
     with pytest.raises(UndecidedError, match="can no longer open the file"):
         merge(base, ours, theirs, format="yaml", credentials=credentials(BOB))
@@ -261,7 +259,7 @@ def test_no_new_recipient_gets_in_before_it_is_decided() -> None:
     base, ours, theirs = versions("a: 1\nb: 2\n", "a: 3\nb: 2\n", "a: 1\nb: 4\n", "yaml")
     keyless = merge(base, ours, theirs, format="yaml", credentials=STRANGER, parents=lambda: "").text
     for text in (conflict, keyless):
-        plan = rekey.plan(text, rule([ALICE, BOB]).groups, None, format="yaml")
+        plan = rekey.plan(text, rule([ALICE, BOB]), format="yaml")
         with pytest.raises(UnmergedError) as error:
             rekey.carry_out(plan, credentials=MINE)
         assert "encconf edit" in str(error.value.hint)

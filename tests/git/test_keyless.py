@@ -45,7 +45,7 @@ def test_g_what_has_no_mac_yet_gets_none_from_a_merge_of_recipients() -> None:
     one, two = (api.encrypt(text, twin=base, credentials=ALL) for text in ("a: 2\nb: 1\n", "a: 1\nb: 2\n"))
     parents = " ".join(digit * 40 for digit in "012")
     unsealed = merged(base, one, two, credentials=STRANGER, parents=lambda: parents)
-    plan = rekey.plan(base, AB.groups, None, format="yaml")
+    plan = rekey.plan(base, AB, format="yaml")
     joined = rekey.carry_out(plan, credentials=ALL)
     for sides in ((unsealed, joined), (joined, unsealed)):
         outcome = merge(base, *sides, by=AB, format="yaml", credentials=STRANGER)

@@ -436,7 +436,7 @@ def test_g_a_side_with_a_conflict_in_it_is_not_merged(side: str) -> None:
 @pytest.mark.parametrize("side", ["our", "their"])
 def test_a_recipient_that_their_side_removes_is_named_in_full(side: str) -> None:
     base = api.encrypt("a: 1\nb: 1\n", AB, credentials=ALL)
-    plan = rekey.plan(base, A.groups, None, format="yaml")
+    plan = rekey.plan(base, A, format="yaml")
     removed = rekey.carry_out(plan, rotate=False, credentials=ALL)
     other = api.encrypt("a: 1\nb: 2\n", twin=base, credentials=ALL)
     notes: list[str] = []

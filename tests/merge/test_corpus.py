@@ -17,7 +17,6 @@ from encconf.errors import KeyAccessError, UndecidedError, UnmergedError
 from encconf.git import merge as merging
 from encconf.git.conflict import open_conflict
 from encconf.git.merge import Outcome, Repository
-from encconf.keys.age import AgeKey as Recipient
 from encconf.merge import merge as merge_texts
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, Selection
@@ -124,7 +123,7 @@ def test_somebody_goes_on_one_side(case: Case, side: str, rotated: bool) -> None
     base, ours, theirs = seal(case, ALICE, BOB)
     mine = credentials(ALICE)
     sides = {"ours": ours, "theirs": theirs}
-    plan = rekey.plan(sides[side], [[Recipient.from_config(ALICE.recipient)]], None, format=case.format)
+    plan = rekey.plan(sides[side], rule(ALICE), format=case.format)
     sides[side] = rekey.carry_out(plan, rotate=rotated, credentials=mine)
     notes: list[str] = []
     outcome = merge(base, *sides.values(), format=case.format, credentials=mine, notify=notes.append)

@@ -168,7 +168,7 @@ def test_the_engine_and_the_verbs(format: str, age_key: AgeKey) -> None:
     assert sealing.comes_back(final, text, opened.data_key)
     record = plaintext.open_layout(opened)
     assert record is None or layout.Layout.unpack(record) is not None
-    plan = rekey.plan(sealed, rule(age_key).groups, None, format=format)
+    plan = rekey.plan(sealed, rule(age_key), format=format)
     assert not plan.changes
     assert plan.outcome.exposed == []
     if format == "binary":

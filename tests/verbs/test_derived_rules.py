@@ -57,10 +57,9 @@ def test_options_replace_only_what_they_say(options: Selecting, monkeypatch: pyt
     assert (derived.selection == rule().selection) == (not options.selections)
 
 
-def test_a_plan_for_other_recipients_keeps_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_for_a_rule_keeps_every_field_of_it() -> None:
     text = encconf.encrypt("a: 1\nb: 2\n", Rule([[ONE]]), format="yaml")
-    monkeypatch.setattr(rekey, "rule_of", lambda _: rule())
-    wanted: Plan = rekey.plan(text, [[TWO]], None, format="yaml")
+    wanted: Plan = rekey.plan(text, rule().replace(groups=[[TWO]], threshold=None), format="yaml")
     assert vars(wanted.rule)["later"] == vars(rule())["later"]
     assert (wanted.rule.groups, wanted.rule.threshold) == ([[TWO]], None)
 

@@ -64,7 +64,7 @@ class TestTexts:
     def test_somebody_comes(self, age_key: AgeKey) -> None:
         open_with, other = credentials(age_key), AgeKey.generate()
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
-        plan = rekey.plan(enc, rule(age_key, other).groups, None, format="yaml")
+        plan = rekey.plan(enc, rule(age_key, other), format="yaml")
         assert (plan.changes, plan.removes) == (True, False)
         after = rekey.carry_out(plan, credentials=open_with)
         assert api.decrypt(after, format="yaml", credentials=credentials(other)) == YAML
@@ -75,7 +75,7 @@ class TestTexts:
     def test_somebody_goes(self, age_key: AgeKey, rotate: bool) -> None:
         other = AgeKey.generate()
         enc = api.encrypt(YAML, rule(age_key, other), format="yaml", credentials=credentials(age_key))
-        plan = rekey.plan(enc, rule(age_key).groups, None, format="yaml")
+        plan = rekey.plan(enc, rule(age_key), format="yaml")
         assert plan.removes
         after = rekey.carry_out(plan, rotate=rotate, credentials=credentials(age_key))
         assert api.decrypt(after, format="yaml", credentials=credentials(age_key)) == YAML
@@ -89,12 +89,12 @@ class TestTexts:
         first = Selection("encrypted_regex", "^b$")
         enc = api.encrypt(YAML, rule(age_key, selection=first), format="yaml", credentials=open_with)
         assert "two  # c" in enc
-        groups = rule(age_key).groups
-        assert not rekey.plan(enc, groups, None, format="yaml").changes
+        wanted = rule(age_key)
+        assert not rekey.plan(enc, wanted, format="yaml").changes
         other = Selection("encrypted_regex", "^l$")
         with pytest.raises(PlaintextError, match=r"in the file: a\.b"):
-            rekey.plan(enc, groups, None, format="yaml", selection=other)
-        plan = rekey.plan(enc, groups, None, format="yaml", selection=other, allow_plaintext=True)
+            rekey.plan(enc, wanted, format="yaml", selection=other)
+        plan = rekey.plan(enc, wanted, format="yaml", selection=other, allow_plaintext=True)
         after = rekey.carry_out(plan, credentials=open_with)
         assert "two  # c" not in after
         assert 'b: "x"' in after
@@ -105,7 +105,7 @@ class TestTexts:
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
         enc = enc.replace("    version: ", "    future: kept\n    version: ")
         other = AgeKey.generate()
-        plan = rekey.plan(enc, rule(age_key, other).groups, None, format="yaml")
+        plan = rekey.plan(enc, rule(age_key, other), format="yaml")
         for after in (
             rotated(enc, format="yaml", credentials=open_with),
             rekey.carry_out(plan, credentials=open_with),
@@ -134,7 +134,7 @@ class TestTexts:
             ([*groups, [own]], 2, True),
             (groups[:2], 2, True),
         ):
-            plan = rekey.plan(enc, wanted, threshold, format="yaml")
+            plan = rekey.plan(enc, Rule(wanted, threshold), format="yaml")
             assert (plan.removes, plan.renews()) == (removes, removes)
             assert not plan.renews(rotate=False)
             if (threshold or 9) < 3:
@@ -259,9 +259,8 @@ class TestRules:
 
 class TestWhatHasNoPlan:
     def test_a_text_that_is_not_encrypted(self, age_key: AgeKey) -> None:
-        groups = rule(age_key).groups
         with pytest.raises(NotEncryptedError):
-            rekey.plan("a: 1\n", groups, None, format="yaml")
+            rekey.plan("a: 1\n", rule(age_key), format="yaml")
         with pytest.raises(NotEncryptedError):
             planned_rotation("a: 1\n")
         with pytest.raises(NotEncryptedError):
@@ -272,7 +271,7 @@ class TestWhatHasNoPlan:
     def test_a_group_without_keys(self, age_key: AgeKey) -> None:
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=credentials(age_key))
         with pytest.raises(EmptyGroupError):
-            rekey.plan(enc, [*rule(age_key).groups, []], None, format="yaml")
+            rekey.plan(enc, Rule([*rule(age_key).groups, []]), format="yaml")
 
 
 def test_the_same_keys_change_nothing(age_key: AgeKey) -> None:
@@ -317,7 +316,7 @@ def test_what_a_rule_would_put_into_plaintext_is_named(age_key: AgeKey, text: st
     enc = api.encrypt(text, rule(age_key), format="yaml", credentials=credentials(age_key))
     nothing = Selection("encrypted_regex", "^nothing$")
     with pytest.raises(PlaintextError) as caught:
-        rekey.plan(enc, rule(age_key).groups, None, format="yaml", selection=nothing)
+        rekey.plan(enc, rule(age_key), format="yaml", selection=nothing)
     assert caught.value.message.endswith(said)
     assert (caught.value.hint or "").endswith("unencrypted_suffix: _unencrypted")
 
