@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from oracle import FIXTURES, AgeKey
 
@@ -12,6 +14,7 @@ from encconf.rules.grammar import Section, tree
 from encconf.rules.selection import DEFAULT, KINDS, Selection
 
 A, B = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt").recipient for name in ("alice", "bob"))
+ROOT = Path(__file__).resolve().parents[2]
 ARN = "arn:aws:kms:eu-west-1:111122223333:key/aaaa"
 
 
@@ -110,6 +113,8 @@ def test_an_error_of_a_pattern_names_its_place() -> None:
 
 
 def test_every_setting_is_known_and_others_are_reported() -> None:
+    page = (ROOT / "docs" / "reference" / "sops-yaml.md").read_text(encoding="utf-8")
+    assert [name for name in settings() if f"`{name}`" not in page] == []
     assert {row.member for row in TABLE.values() if row.member} < {*settings()}
     notices: list[str] = []
     known = "".join(f"{name}: ~\n" for name in settings())
