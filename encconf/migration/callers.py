@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from encconf.keys import TABLE
 from encconf.record import Record
 from encconf.text.printable import quoted
 
@@ -263,8 +264,9 @@ _STDIN = ("/dev/stdin", "-")
 _DECRYPT = {"-d", "--decrypt", "decrypt"}
 _TAKE_VALUE = {
     *("--set", "--extract", "--input-type", "--output-type", "--output", "-o", "--config"),
-    *("--filename-override", "--age", "-a", "--pgp", "-p", "--kms", "-k", "--gcp-kms", "--azure-kv"),
-    *("--hc-vault-transit", "--encrypted-regex", "--unencrypted-regex", "--encrypted-suffix"),
+    *("--filename-override", "--encrypted-regex", "--unencrypted-regex", "--encrypted-suffix"),
+    *(f"--{row.option}" for row in TABLE.values()),
+    *(row.short for row in TABLE.values() if row.short),
 }
 _VERBS = (
     ({"exec-env", "exec-file"}, "runs a program with sops", "encconf exec FILE -- PROGRAM"),
