@@ -286,9 +286,16 @@ def _without(text: str, leaf: Leaf, key: MasterKey) -> str:
     path = leaf.path
     if len(path) > 1 and isinstance(path[-2], int) and path[-3:-2] != (RULES,):  # ``- arn: …``
         path = path[:-1]
-        beside = [each.path[:-1] for each in _leaves(text) if each.path[: len(path) - 1] == path[:-1]]
-        if all(other[: len(path)] == path for other in beside):  # a list without items would stay
-            path = path[:-1]
+    return _dropped(text, path)
+
+
+def _dropped(text: str, path: Path) -> str:
+    """Remove what is at a path, with the lists and mappings that would be empty without it."""
+    leaves = _leaves(text)
+    while len(path) > 1 and all(
+        leaf.path[: len(path)] == path for leaf in leaves if leaf.path[: len(path) - 1] == path[:-1]
+    ):
+        path = path[:-1]
     return changes.drop(text, path, format="yaml", any_keys=True)
 
 
@@ -312,7 +319,7 @@ def _item_removed(text: str, leaf: Leaf) -> str:
         return changes.drop(text, leaf.path, format="yaml", any_keys=True)
     siblings = [each for each in _leaves(text) if each.path[:-1] == leaf.path[:-1]]
     if len(siblings) == 1:
-        return changes.drop(text, leaf.path[:-1], format="yaml", any_keys=True)
+        return _dropped(text, leaf.path)
     above = _comment_above(text, leaf)
     if above is not None and all(_comment_above(text, each) is not None for each in siblings):
         start = above

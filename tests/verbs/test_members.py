@@ -253,3 +253,24 @@ def test_the_only_key_with_settings_goes_with_its_member() -> None:
     key = "projects/p/locations/global/keyRings/r/cryptoKeys/k"
     both = f"{text}        gcp_kms:\n          - resource_id: {key}\n"
     assert members.remove(both, members.key_of(key)) == text
+
+
+def test_the_last_key_of_a_list_goes_with_the_list() -> None:
+    hosts = f"  - &hosts:\n    - &web {BOB}\n"
+    text = f"""\
+keys:
+  - &users:
+    - &alice {ALICE}
+{hosts}creation_rules:
+  - path_regex: a
+    key_groups:
+      - pgp: [{FINGERPRINT}]
+        age:
+          - *alice
+  - path_regex: b
+    age: [*web]
+"""
+    gone = members.remove(text, members.key_of(ALICE))
+    assert gone == text.replace(f"  - &users:\n    - &alice {ALICE}\n", "").replace(
+        "        age:\n          - *alice\n", ""
+    )
