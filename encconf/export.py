@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from encconf.errors import EmitError
 from encconf.systemd import envfile
 
-FORMATS = ("dotenv", "shell", "fish", "json", "github", "k8s", "env-file", "systemd-creds")
+FORMATS = ("dotenv", "shell", "fish", "json", "github", "k8s", "docker-env", "env-file", "systemd-creds")
 
 
 def dotenv(texts: Mapping[str, str]) -> str:
@@ -48,7 +48,45 @@ def json(texts: Mapping[str, str]) -> str:
     return dumps(dict(texts), ensure_ascii=False, indent=2) + "\n"
 
 
-WRITERS = {"dotenv": dotenv, "shell": shell, "fish": fish, "json": json, "env-file": envfile.write}
+_DOCKER_LINE = 1 << 16
+"""Docker reads a line into a buffer of this size (docker/cli, pkg/kvfile)."""
+
+
+def docker_env(texts: Mapping[str, str]) -> str:
+    """Return lines for ``docker run --env-file``, which takes all that follows ``=`` as it is.
+
+    Raises EmitError for what such a line cannot hold, and names the values.
+    """
+    lines = {name: f"{name}={text}" for name, text in texts.items()}
+    for what, is_wrong in (
+        ("a line break", lambda line: "\n" in line or line.endswith("\r")),
+        ("bytes that are not UTF-8", lambda line: not _is_utf8(line)),
+        (f"{_DOCKER_LINE} bytes or more", lambda line: len(line.encode()) >= _DOCKER_LINE),
+    ):
+        if names := [name for name, line in lines.items() if is_wrong(line)]:
+            raise EmitError(
+                f"Docker's --env-file cannot hold {what}: {', '.join(names[:8])}",
+                hint="encconf export --dir FOLDER writes each value to a file, for secrets of compose",
+            )
+    return "".join(f"{line}\n" for line in lines.values())
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+WRITERS = {
+    "dotenv": dotenv,
+    "docker-env": docker_env,
+    "shell": shell,
+    "fish": fish,
+    "json": json,
+    "env-file": envfile.write,
+}
 """The formats that need only names and values."""
 
 

@@ -195,6 +195,11 @@ def memory_mounts() -> dict[str, bool]:
         return {}
 
 
+def is_in_memory(place: str) -> bool:
+    """Whether a folder is only in memory."""
+    return _in_memory(place, memory_mounts())
+
+
 def _in_memory(place: str, mounts: Mapping[str, bool]) -> bool:
     return next((mounts[each] for each in upwards(os.path.realpath(place)) if each in mounts), False)
 

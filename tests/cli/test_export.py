@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -221,3 +222,70 @@ def test_an_empty_key_is_no_name(project: Project, format: str) -> None:
     assert done.out == ""
     project.run("exec", "odd.yaml", "--", "true", code=4)
     assert "P_='x'" in project.run("export", "--format", "shell", "--prefix", "P_", "odd.yaml").out
+
+
+def read_by_docker(text: str) -> dict[str, str]:
+    """What ``docker run --env-file`` reads (docker/cli, pkg/kvfile)."""
+    found = {}
+    for whole in text.split("\n"):
+        assert len(whole.encode()) < 65536  # the buffer of Go's bufio.Scanner
+        line = whole.removesuffix("\r").lstrip(" \t")
+        if not line or line.startswith("#"):
+            continue
+        name, has_value, value = line.partition("=")
+        assert name
+        assert not set(name) & set(" \t")
+        assert has_value
+        found[name] = value
+    return found
+
+
+def test_docker_s_env_file(project: Project) -> None:
+    project.rules()
+    values = {
+        name: value
+        for name, value in zip(NAMES, AWKWARD, strict=True)
+        if "\n" not in value and not value.endswith("\r")
+    }
+    project.write("v.json", json.dumps(values))
+    project.run("encrypt", "-i", "v.json")
+    assert read_by_docker(printed(project, "docker-env")) == values
+    for wrong in ("a\nb", "a\r", "x" * 65536):
+        project.write("w.json", json.dumps({"good": "x", "bad": wrong}))
+        project.run("encrypt", "-i", "w.json")
+        done = project.run("export", "--format", "docker-env", "w.json", code=4)
+        assert "Docker's --env-file cannot hold" in done.err
+        assert "BAD" in done.err
+        assert "GOOD" not in done.err
+        assert done.out == ""
+
+
+class TestToAFolder:
+    def test_each_value_is_a_file_for_its_owner_alone(self, awkward: Project) -> None:
+        awkward.write("cert.txt", "a certificate\n")
+        awkward.run("encrypt", "-o", "cert.enc.txt", "cert.txt")
+        for _ in range(2):  # the second time, the files are there
+            done = awkward.run("export", "--dir", "out", "v.json", "cert.enc.txt")
+        values = {**dict(zip(NAMES, AWKWARD, strict=True)), "cert.txt": "a certificate\n"}
+        folder = awkward.path("out")
+        assert {path.name: path.read_bytes().decode() for path in folder.iterdir()} == values
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o400}
+        assert done.out == ""
+        assert f"wrote {len(values)} values to out, as plaintext" in done.err
+
+    def test_it_says_what_else_is_there_and_where_it_is(self, awkward: Project) -> None:
+        awkward.write("out/OLD", "x")
+        done = awkward.run("export", "--dir", "out", "v.json")
+        assert "other files are in out: OLD" in done.err
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
+            done = awkward.run("export", "--dir", f"{memory}/x", "v.json")
+            assert "is not in memory" not in done.err
+
+    def test_links_are_not_followed_and_other_options_are_refused(self, awkward: Project) -> None:
+        awkward.path("out").mkdir()
+        awkward.path("out/V00").symlink_to(awkward.home / "elsewhere")
+        assert "it is a symbolic link" in awkward.run("export", "--dir", "out", "v.json", code=3).err
+        assert not (awkward.home / "elsewhere").exists()
+        awkward.run("export", "--dir", "out", "--format", "json", "v.json", code=8)
+        awkward.run("export", "--dir", "out", "v.json", environ={"ENCCONF_PRINT": "never"}, code=1)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Literal
 
 from encconf import formats
 from encconf.cli.command import Argument, Command, Option
 from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, NAMING, RESOLVE
-from encconf.errors import ConflictError, UsageError
+from encconf.engine import plaintext
+from encconf.errors import ConflictError, EmitError, UsageError, about, exclude
 from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
 from encconf.io import fileio, trust
 from encconf.io.descriptors import is_terminal
+from encconf.rules.config import plain_name
+from encconf.text.printable import counted, listed
 from encconf.verbs import files, flat, printing
 
 _FOR_PEOPLE = ("dotenv", "shell", "fish", "json")
@@ -24,9 +28,11 @@ _FOR_PEOPLE = ("dotenv", "shell", "fish", "json")
 class Options(flat.Naming):
     file: Sequence[str] = ()
     format: (
-        Literal["dotenv", "shell", "fish", "json", "github", "k8s", "env-file", "systemd-creds"] | None
+        Literal["dotenv", "shell", "fish", "json", "github", "k8s", "docker-env", "env-file", "systemd-creds"]
+        | None
     ) = None
     output: str | None = None
+    dir: str | None = None
     name: str | None = None
     with_key: Literal["auto", "host", "tpm2", "host+tpm2"] | None = None
     plaintext: bool = False
@@ -38,6 +44,10 @@ def export(options: Options, console: Console) -> None:
     """Print the values in a format, write them to a file, or set them in a GitHub workflow."""
     file, format, output, name = options.file, options.format, options.output, options.name
     with_key = options.with_key
+    if options.dir is not None:
+        exclude(dir=True, format=format, output=output, plaintext=options.plaintext, name=name)
+        _to_folder(options, console, options.dir)
+        return
     if format is None:
         raise UsageError("no format was given", hint=f"choose one: --format {'|'.join(FORMATS)}")
     if output in fileio.STDOUT:
@@ -94,11 +104,15 @@ COMMAND = Command(
     - github: sets variables for the next steps of a GitHub workflow, and masks the encrypted ones in its
       log
     - k8s: a Kubernetes Secret
+    - docker-env: for docker run --env-file; fails for values with line breaks
     - env-file: for EnvironmentFile= of systemd; fails for values that systemd would not accept
     - systemd-creds: lines for a unit, each value encrypted for this machine; with -o FOLDER, one file per
       value
 
     A new file has mode 0600, and so has one that everyone could read or write.
+
+    With --dir instead of a format, each value becomes a file of its own that only you can read, for the
+    secrets of docker compose and programs that read NAME_FILE.
     """,
     Options,
     export,
@@ -111,6 +125,7 @@ COMMAND = Command(
             metavar="FILE",
             help="Write to this file (systemd-creds: into this folder).",
         ),
+        Option("--dir", metavar="FOLDER", help="Write each value to a file in this folder, with mode 0400."),
         *NAMING,
         Option("--name", metavar="NAME", help="The name of the Secret (k8s)."),
         Option(
@@ -127,10 +142,51 @@ COMMAND = Command(
         'eval "$(encconf export --format shell secrets.enc.yaml)"',
         "uv run --env-file <(encconf export --format dotenv secrets.enc.yaml) app.py",
         "encconf export --format k8s secrets.enc.yaml | kubectl apply -f -",
+        "docker run --env-file <(encconf export --format docker-env secrets.enc.yaml) shop",
+        "encconf export --dir /run/shop secrets.enc.yaml",
         "encconf export --format env-file -o /etc/app.env secrets.enc.yaml",
         "encconf export --format systemd-creds -o /etc/credstore.encrypted secrets.enc.yaml",
     ],
 )
+
+
+def _to_folder(options: Options, console: Console, folder: str) -> None:
+    """Write each value, and the content of each binary file, to a file in a folder."""
+    from encconf.io.private import is_in_memory
+
+    printing.refuse(console, "no plaintext is written to files")
+    sources = [files.read(each, input_type=options.input_type) for each in options.file]
+    single = [source for source in sources if formats.get(source.format).single_value]
+    rest = [source for source in sources if source not in single]
+    found = flat.values(console, rest, options, resolve=options.resolve) if rest else {}
+    texts = {name: value.text for name, value in found.items()}
+    for source in single:
+        opened = source.open(console.credentials(), console.warn)
+        name = os.path.basename(plain_name(source.label))
+        if name in texts:
+            raise EmitError(f"two values would be written to {name}", hint="use --prefix")
+        texts[name] = plaintext.plain_text(opened)
+    with about(folder):
+        fileio.make_folders(folder, 0o700)
+    others = sorted(set(os.listdir(folder)) - texts.keys())
+    for name, text in texts.items():
+        path = trust.fixed(folder, name)
+        with about(os.path.join(folder, name), instead=path):
+            _write_read_only(path, text)
+    console.note(f"wrote {counted(len(texts), 'value')} to {folder}, as plaintext")
+    if others:
+        console.warn(f"other files are in {folder}: {listed(others)}", "remove those that are old values")
+    if not is_in_memory(folder):
+        console.warn(f"{folder} is not in memory", "use a folder below /run, /dev/shm or $XDG_RUNTIME_DIR")
+    files.warn_if_exposed(console, [os.path.join(folder, name) for name in texts])
+
+
+def _write_read_only(path: str, text: str) -> None:
+    """Write a file that only its owner can read, and nobody changes by mistake."""
+    with suppress(FileNotFoundError):
+        os.chmod(path, 0o600)  # an existing file keeps its mode, and one that is read-only is not replaced
+    fileio.write_atomic(path, text, mode=0o400)
+    os.chmod(path, 0o400)
 
 
 def _write(console: Console, content: str, output: str | None) -> None:
