@@ -48,6 +48,8 @@ class Record(_Fields):
 
     def replace(self, **changes: object) -> Self:
         """Return a copy with other values for the named fields.  Derive records with it: no field is lost."""
+        if unknown := changes.keys() - self._fields.keys():
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
         derived = type(self).__new__(type(self))
         derived.__dict__ = {**vars(self), **changes}
         return derived

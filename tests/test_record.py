@@ -58,3 +58,10 @@ def test_records_are_the_same_only_if_they_are_one() -> None:
     point = Point(1)
     assert point == point
     assert point != Point(1)
+
+
+def test_a_derived_record_has_the_other_fields_and_no_new_ones() -> None:
+    point = Point(1, 2)
+    assert vars(point.replace(y=3)) == {"x": 1, "y": 3}
+    with pytest.raises(TypeError, match="Point has no z"):
+        point.replace(z=3)

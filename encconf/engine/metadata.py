@@ -64,10 +64,6 @@ class Metadata(Record):
     version: str = SOPS_VERSION
     unknown: Mapping[str, object] = {}
 
-    def replace(self, **changes: Any) -> Metadata:
-        """Return this block with other values for the named fields."""
-        return type(self)(**{**vars(self), **changes})
-
     def renewed(self, **changes: Any) -> Metadata:
         """Return this block for re-encrypted values: without its MAC, layout record and marks of a merge."""
         unknown = {name: value for name, value in self.unknown.items() if name not in UNMERGED}
@@ -166,10 +162,6 @@ class Opened(Record):
     comments: Sequence[Comment] = ()
     comment_edits: Sequence[Edit] = ()
     current: bool = True
-
-    def replace(self, **changes: Any) -> Opened:
-        """Return this with other values for the named fields."""
-        return Opened(**{**vars(self), **changes})
 
     def with_texts(self, texts: Mapping[int, str]) -> Opened:
         """Return this with secrets from elsewhere in place of some values, by the number of their leaf."""
