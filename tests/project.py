@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import locale
 import os
 import shutil
 import signal
@@ -74,13 +75,18 @@ def small_files(limit: int) -> dict[str, Any]:
     }
 
 
+def _decoded(text: bytes) -> str:
+    """Decode a text for people: UTF-8, or on Windows, where stderr is not a console, what its programs expect."""
+    return text.decode(locale.getpreferredencoding() if os.name == "nt" else "utf-8")
+
+
 class Result:
     """The exit code and the output of a command."""
 
     def __init__(self, code: int, out: bytes, err: bytes) -> None:
         self.code = code
         self.out = out.decode()
-        self.err = err.decode()
+        self.err = _decoded(err)
 
     def __repr__(self) -> str:
         return f"Result({self.code}, {self.out!r}, {self.err!r})"

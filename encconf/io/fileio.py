@@ -96,8 +96,8 @@ def stdin_bytes() -> bytes:
     with about("stdin"):
         try:
             if os.name == "nt" and is_terminal(0):  # its bytes have the encoding of an old code page
-                with open(0, "rb", closefd=False) as console:
-                    return console.read(LIMIT)
+                with open(0, "rb", buffering=0, closefd=False) as console:
+                    return b"".join(iter(lambda: console.read(1 << 12), b""))  # line by line
             return read_all(0, LIMIT)
         except OSError as error:
             raise InputError(f"cannot be read: {reason(error)}") from None
