@@ -117,7 +117,7 @@ def wine(*words: str, timeout: float | None = None, show: bool = False) -> tuple
 
 
 def serve() -> None:
-    """Start Wine's server, which ends a minute after the last program.  Python starts in 0.3 s then, not 3 s."""
+    """Start Wine's server, so that Python starts in 0.3 s.  It ends a minute after the last program."""
     server = shutil.which("wineserver") or "/usr/lib/wine/wineserver64"
     closed = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     subprocess.run([server, "-p60"], env=environ(), check=False, **closed)
@@ -184,6 +184,7 @@ def requirements() -> list[str]:
         *told["project"]["dependencies"],
         *(each for name in ("keyring", "msgspec", "pydantic", "ssh") for each in extras[name]),
         *told["dependency-groups"]["formats"],
+        "attrs",
         "python-dotenv",
         "colorama",  # pip resolves markers for this system: click and pytest need it on Windows
         "pywin32-ctypes",  # and so does keyring
@@ -270,12 +271,18 @@ def inside(names: list[str]) -> int:
         def pytest_runtest_logstart(self, nodeid: str) -> None:
             self.begin(nodeid.partition("::")[0].removeprefix("tests/"))
 
+        def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+            if report.failed:
+                name = report.nodeid.removeprefix("tests/")
+                print(f"\n== {name}: 0 passed, 1 failed, 0 skipped (not collected)", flush=True)
+
         def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
             if report.when == "call" or not report.passed:
                 self.counts[report.outcome] += 1
 
     lines = Lines()
-    words = ["-q", "-p", "no:cacheprovider", "--tb=short", *(f"tests/{name}" for name in names)]
+    options = ["-q", "-p", "no:cacheprovider", "--tb=short", "--continue-on-collection-errors"]
+    words = [*options, *(f"tests/{name}" for name in names)]
     code = pytest.main(words, plugins=[lines])
     lines.begin("")
     return int(code)

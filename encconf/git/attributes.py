@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from typing import Final
 
 ATTRIBUTES = ("diff=encconf", "merge=encconf")
+END_OF_LINE = "eol=lf"
+"""An attribute for dotenv files: sops cannot open one to which git has given Windows's line breaks."""
 _MANY: Final = 3  # from this number on, files with the same ending or name share a pattern
 _AT_ONCE: Final = 900  # names for one compiled pattern, whose total work is limited
 _LONG: Final = 40  # how many patterns a path_regex may become
@@ -78,6 +80,12 @@ def are_used(root: str) -> bool:
         text = fileio.read_text(os.path.join(root, ".gitattributes"))
         return any(each in text for each in ATTRIBUTES)
     return False
+
+
+def wanted(pattern: str) -> tuple[str, ...]:
+    """Return the attributes for the files of a pattern."""
+    is_dotenv = re.search(r"\.env(?:\.|\Z)", pattern.rpartition("/")[2])
+    return (*ATTRIBUTES, END_OF_LINE) if is_dotenv else ATTRIBUTES
 
 
 def patterns_for(names: Sequence[str], root: str) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from encconf import formats
 from encconf.errors import EncconfError, UsageError
 from encconf.git import attributes, repository, run, textconv
-from encconf.git.attributes import ATTRIBUTES
+from encconf.git.attributes import ATTRIBUTES, END_OF_LINE
 from encconf.identities.credentials import KEY_VARIABLES
 from encconf.io import fileio, programs, trust
 from encconf.text.printable import listed
@@ -134,7 +134,9 @@ def uninstall(folder: str, *, everywhere: bool = False, environ: Mapping[str, st
         words = line.split()
         if line.lstrip()[:1] == "#" or not {*ATTRIBUTES} & {*words}:
             lines.append(line)
-        elif len(left := [word for word in words if word not in ATTRIBUTES]) > 1:
+            continue
+        left = [word for word in words if word not in ATTRIBUTES]
+        if len(left) > 1 and left[1:] != [END_OF_LINE]:
             lines.append(" ".join(left) + "\n")
     new = "".join(lines)
     if new != old:
@@ -201,7 +203,7 @@ def _user_attributes(environ: Mapping[str, str]) -> str:
 def _add_attributes(path: str, patterns: Sequence[str]) -> list[str]:
     """Add missing lines, and missing drivers to lines.  Returns the patterns of these lines.
 
-    A pattern that has another driver keeps it.
+    A pattern that has another driver, or says something about line breaks, keeps that.
     """
     old = fileio.read_existing(path)
     lines = (old or "").splitlines(keepends=True)
@@ -210,7 +212,9 @@ def _add_attributes(path: str, patterns: Sequence[str]) -> list[str]:
     for pattern in dict.fromkeys(patterns):
         line = lines[at[pattern]] if pattern in at else ""
         names = {word.lstrip("-!").partition("=")[0] for word in line.split()[1:]}
-        missing = [word for word in ATTRIBUTES if word.partition("=")[0] not in names]
+        missing = [word for word in attributes.wanted(pattern) if word.partition("=")[0] not in names]
+        if names & {"binary", "text"} and END_OF_LINE in missing:
+            missing.remove(END_OF_LINE)  # somebody has decided about the line breaks
         if not missing:
             continue
         added.append(pattern)

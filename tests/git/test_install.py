@@ -18,7 +18,9 @@ class TestInstall:
     def test_it_does_its_work_once(self, repository: Project) -> None:
         attributes = repository.read(".gitattributes")
         endings = ("yaml", "yml", "json", "env", "ini", "toml")
-        assert attributes == "".join(f"*.enc.{ending} diff=encconf merge=encconf\n" for ending in endings)
+        ends = {"env": " eol=lf"}
+        lines = [f"*.enc.{each} diff=encconf merge=encconf{ends.get(each, '')}\n" for each in endings]
+        assert attributes == "".join(lines)
         driver = repository.git("config", "--get", "diff.encconf.textconv")
         assert driver.endswith('exec encconf git textconv -- "$1" "$n"; }; f\n')
         assert repository.git("config", "--get", "merge.encconf.driver").startswith("encconf git merge ")
@@ -42,10 +44,29 @@ class TestInstall:
         assert repository.read(".gitattributes") == (
             "*.png binary\n*.enc.yaml text diff=encconf merge=mine\n*.enc.yml diff=encconf merge=encconf\n"
             "# no end\n"
-            + "".join(f"*.enc.{name} diff=encconf merge=encconf\n" for name in ("json", "env", "ini", "toml"))
+            + "*.enc.json diff=encconf merge=encconf\n"
+            + "*.enc.env diff=encconf merge=encconf eol=lf\n"
+            + "".join(f"*.enc.{name} diff=encconf merge=encconf\n" for name in ("ini", "toml"))
             + "secrets/*.yaml diff=encconf merge=encconf\n"
         )
         assert "already" in repository.run("git", "install", "secrets/*.yaml").err
+
+    def test_git_leaves_the_line_breaks_of_dotenv_files_alone(self, repository: Project) -> None:
+        """sops cannot open an encrypted dotenv file that git for Windows has checked out as text."""
+        repository.write(".gitattributes", "other/*.env -text\n")
+        repository.run("git", "install", ".env.*", "deploy/app.env", "other/*.env", "secrets/*.yaml")
+        lines = repository.read(".gitattributes").splitlines()
+        assert lines[0] == "other/*.env -text diff=encconf merge=encconf"
+        assert ".env.* diff=encconf merge=encconf eol=lf" in lines
+        assert "secrets/*.yaml diff=encconf merge=encconf" in lines
+        assert "deploy/app.env diff=encconf merge=encconf eol=lf" in lines
+        repository.write(".env.enc", "A=1\nB=2\n")
+        repository.git("add", ".")
+        repository.path(".env.enc").unlink()
+        repository.git("-c", "core.autocrlf=true", "checkout", ".env.enc")
+        assert repository.read(".env.enc") == "A=1\nB=2\n"
+        repository.run("git", "uninstall")
+        assert repository.read(".gitattributes") == "other/*.env -text\n"
 
     @pytest.mark.parametrize("pattern", ["", "#x", "a b", '"a"', "!x", "[attr]x"])
     def test_what_is_no_pattern(self, repository: Project, pattern: str) -> None:

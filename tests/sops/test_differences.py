@@ -35,8 +35,10 @@ ELSEWHERE = {
     "publish-regex": "test_the_whole_recreation_rule_counts",
     "publish-address": "test_where_values_may_go",
     "publish-many": "test_a_folder_of_which_some_is_encrypted",
+    "windows-rule": "test_a_path_regex_matches_with_either_slash",
+    "windows-words": "test_command_lines_stay_as_they_are",
 }
-"""Rows whose test needs servers: it is in tests/publish/test_publish.py or tests/test_auditlog.py."""
+"""Rows whose test needs servers or Windows: in tests/publish, tests/test_auditlog.py or tests/windows."""
 
 REFUSED = {
     "key-bytes": ("x.yaml", '!!binary "/w==": x\n', "!!binary /w==: x\n"),
@@ -103,7 +105,9 @@ def test_the_page_and_the_tests_are_one() -> None:
     tested = {name.removeprefix("test_").replace("_", "-") for name in globals() if name.startswith("test_")}
     tested -= {"the-page-and-the-tests-are-one", "what-is-refused"}
     assert tested | set(ELSEWHERE) | set(REFUSED) == set(rows())
-    files = [*(ROOT / "tests" / "publish").glob("test_*.py"), ROOT / "tests" / "test_auditlog.py"]
+    folders = (ROOT / "tests" / "publish", ROOT / "tests" / "windows")
+    files = [file for folder in folders for file in folder.glob("test_*.py")]
+    files.append(ROOT / "tests" / "test_auditlog.py")
     text = "".join(file.read_text() for file in files)
     assert all(f"def {name}(" in text for name in ELSEWHERE.values())
     assert len(rows()) == len(set(rows()))
@@ -865,6 +869,14 @@ def test_set_half(sides: Sides) -> None:
     own = sides.own.run("set", "--json", *args[1:])
     assert (real.code, ours.code, own.code) == (0, 7, 2)
     assert sides.real.run("decrypt", "--extract", '["a"]["b"]', "e.yaml").out == "\ufffd"
+
+
+def test_dotenv_autocrlf(sides: Sides) -> None:
+    sides.encrypt("s.env", "A=one\nB=two\n")
+    sides.write("s.env", sides.real.read("s.env").replace("\n", "\r\n"))
+    real, *both = sides.run("decrypt", "s.env")
+    assert real.code != 0
+    assert [(each.code, each.out) for each in both] == [(0, "A=one\nB=two\n")] * 2
 
 
 def test_set_missing(sides: Sides) -> None:

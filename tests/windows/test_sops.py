@@ -1,0 +1,54 @@
+"""encconf beside sops.exe on Windows: paths in rules, and command lines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from oracle import sops_binary
+from project import Project
+
+
+def real(project: Project, *args: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sops_binary(), *args],
+        cwd=project.folder,
+        env={**project.environ, **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_each_opens_the_files_of_the_other(sealed: Project) -> None:
+    done = real(sealed, "decrypt", "secrets.enc.yaml")
+    assert b"hunter2" in done.stdout
+    sealed.write("theirs.yaml", "a: höst\n")
+    assert real(sealed, "encrypt", "-i", "theirs.yaml").returncode == 0
+    assert sealed.run("decrypt", "theirs.yaml").out == "a: höst\n"
+
+
+@pytest.mark.parametrize(("regex", "theirs"), [("^secrets/.*$", 1), (r"^secrets\\.*$", 0)])
+def test_a_path_regex_matches_with_either_slash(project: Project, regex: str, theirs: int) -> None:
+    rule = f"creation_rules:\n  - path_regex: {regex}\n    age: {project.key.recipient}\n"
+    project.write(".sops.yaml", rule)
+    project.write(r"secrets/a.yaml", "a: 1\n")
+    assert bool(real(project, "encrypt", r"secrets\a.yaml").returncode) == theirs
+    for name in ("secrets/a.yaml", r"secrets\a.yaml"):
+        assert "ENC[" in project.run("encrypt", "-o", "-", name).out
+
+
+def test_command_lines_stay_as_they_are(sealed: Project) -> None:
+    show = sealed.write("show.py", "import sys; print(sys.argv[1:])")
+    command = f'"{sys.executable}" "{show}" "a b"'
+    sealed.write("flat.yaml", "a: 1\n")
+    sealed.run("encrypt", "-i", "flat.yaml")
+    assert b"['a b']" not in real(sealed, "exec-env", "flat.yaml", command).stdout
+    assert sealed.run("exec-env", "flat.yaml", command).out == "['a b']\r\n"
+    edit = sealed.write("edit.py", "import sys; open(sys.argv[-1], 'a').write('b: 2\\n')")
+    editor = f"{sys.executable} {edit}"
+    assert real(sealed, "edit", "flat.yaml", EDITOR=editor).returncode != 0
+    sealed.run("edit", "flat.yaml", environ={"EDITOR": editor})
+    assert sealed.run("get", "flat.yaml", "b").out == "2"
