@@ -178,7 +178,7 @@ def test_short_values_are_secrets_only(repo: Repo) -> None:
     assert found == ["region", "pin", "api_token"]
 
 
-def test_g_a_block_that_names_no_key(repo: Repo) -> None:
+def test_a_block_that_names_no_key(repo: Repo) -> None:
     text = seal(DATABASE)
     start, end = text.index("    age:"), text.index("    lastmodified:")
     repo.write("a.enc.yaml", text[:start] + "    age: []\n" + text[end:])
@@ -186,6 +186,6 @@ def test_g_a_block_that_names_no_key(repo: Repo) -> None:
     assert "names no key" in found.message
 
 
-def test_g_null_and_plain_empty_values_are_not_short(repo: Repo) -> None:
+def test_null_and_plain_empty_values_are_not_short(repo: Repo) -> None:
     repo.write("a.enc.yaml", seal("empty: ''\nnothing: null\nshown_unencrypted: ''\n"))
     assert [found.path for found in repo.only("short-value")] == ["empty"]

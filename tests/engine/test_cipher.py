@@ -32,7 +32,7 @@ def test_the_class_is_the_public_one() -> None:
     assert type(aes_gcm(bytes(32))) is aead.AESGCM
 
 
-def test_g_a_library_without_that_module_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_without_that_module_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     from cryptography.hazmat.primitives.ciphers import aead

@@ -226,7 +226,7 @@ def test_only_encrypted_values_cannot_be_regrouped(age_key: AgeKey) -> None:
 
 
 @pytest.mark.parametrize("value", ["", ' ""', " ~", " null"])
-def test_g_the_key_of_a_selected_value_that_is_not_encrypted(age_key: AgeKey, value: str) -> None:
+def test_the_key_of_a_selected_value_that_is_not_encrypted(age_key: AgeKey, value: str) -> None:
     """A null or empty value has no ciphertext: with mac_only_encrypted, the strict check sees its key."""
     selection = Selection("unencrypted_suffix", "_unencrypted", True)
     text = f"a: secret\nx:\n  k:{value}\n"
@@ -240,7 +240,7 @@ def test_g_the_key_of_a_selected_value_that_is_not_encrypted(age_key: AgeKey, va
 @pytest.mark.parametrize(
     ("before", "after"), [("{a: {}, b: 1}", "{a: [], b: 1}"), ("{a: [], b: 1}", "{a: {}, b: 1}")]
 )
-def test_g_an_empty_collection_of_another_kind(age_key: AgeKey, before: str, after: str) -> None:
+def test_an_empty_collection_of_another_kind(age_key: AgeKey, before: str, after: str) -> None:
     text = f"s: secret\no_unencrypted: {before}\n"
     out = api.encrypt(text, rule(age_key), credentials=credentials(age_key))
     with pytest.raises(MacError):

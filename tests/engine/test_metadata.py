@@ -35,7 +35,7 @@ def read(**members: object) -> Metadata:
 
 
 @pytest.mark.parametrize("threshold", ["abc", 300, -1, 256, "256", "1000", 1.5, True, [2]])
-def test_g_a_threshold_that_is_none(threshold: object) -> None:
+def test_a_threshold_that_is_none(threshold: object) -> None:
     with pytest.raises(MetadataError, match="shamir_threshold is not a number of key groups"):
         read(shamir_threshold=threshold)
 
@@ -43,11 +43,11 @@ def test_g_a_threshold_that_is_none(threshold: object) -> None:
 @pytest.mark.parametrize(
     ("threshold", "number"), [(None, 0), (0, 0), ("", 0), (2, 2), ("2", 2), (255, 255), ("255", 255)]
 )
-def test_g_a_threshold(threshold: object, number: int) -> None:
+def test_a_threshold(threshold: object, number: int) -> None:
     assert read(shamir_threshold=threshold).threshold == number
 
 
-def test_g_as_many_groups_as_there_are_parts() -> None:
+def test_as_many_groups_as_there_are_parts() -> None:
     assert len(read(age=None, key_groups=[{"age": [AGE]}] * 255).groups) == 255
     with pytest.raises(MetadataError, match="at most 255 groups"):
         read(age=None, key_groups=[{"age": [AGE]}] * 256)

@@ -23,7 +23,7 @@ GENERATED = {
 
 
 @pytest.mark.parametrize("format", GENERATED)
-def test_g_the_moved_document_is_what_a_scan_finds(format: str, age_key: AgeKey) -> None:
+def test_the_moved_document_is_what_a_scan_finds(format: str, age_key: AgeKey) -> None:
     creds = credentials(age_key)
     count = 0
     for seed in range(60):

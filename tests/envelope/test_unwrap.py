@@ -402,7 +402,7 @@ def test_a_key_service_opens_what_cannot_be_opened_here(pairs: list[Pair], recip
             open_data_key([[wrapped]], 0, here)
 
 
-def test_g_one_spoiled_key_of_two_is_wrapped_again() -> None:
+def test_one_spoiled_key_of_two_is_wrapped_again() -> None:
     pairs = [Pair.generate(), Pair.generate()]
     group = [AgeKey.from_config(pair.recipient) for pair in pairs]
     data_key = bytes(range(32))

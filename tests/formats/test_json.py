@@ -544,7 +544,7 @@ def test_reads_what_sops_writes(text: str, sops: Sops, age_key: AgeKey) -> None:
 
 
 @pytest.mark.parametrize(("data", "value"), [("-5", -5), ("5", 5), ("0", 0), ("-5.5", -5.5), ("1e20", 1e20)])
-def test_g_whole_numbers_that_an_old_sops_stored_as_floats(
+def test_whole_numbers_that_an_old_sops_stored_as_floats(
     data: str, value: object, sops: Sops, age_key: AgeKey
 ) -> None:
     """sops before 3.13.2 stored every number of JSON as a float, spelled as strconv does."""

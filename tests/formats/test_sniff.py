@@ -58,7 +58,7 @@ NAMES = (
         ("", "binary"),
     ],
 )
-def test_h10_the_inner_name_decides_the_format_to_write(name: str, format: str) -> None:
+def test_the_inner_name_decides_the_format_to_write(name: str, format: str) -> None:
     assert formats.of_path(name) == format
 
 
@@ -72,7 +72,7 @@ def test_by_the_name_as_sops(name: str) -> None:
 
 @pytest.mark.parametrize("format", SEALED)
 @pytest.mark.parametrize("name", NAMES)
-def test_i1_any_name(name: str, format: str) -> None:
+def test_any_name(name: str, format: str) -> None:
     text = SEALED[format]
     found = sniff.find(text, name)
     if format in ("json", "binary") and name.lower().endswith((".yaml", ".yml", ".yaml.enc", ".yaml.sops")):
@@ -286,7 +286,7 @@ VERBS = ((".env.sops", "dotenv"), ("values.yaml.enc", "yaml"), ("prod.ini.enc", 
 
 
 @pytest.mark.parametrize(("name", "format"), VERBS)
-def test_i1_every_verb(here: Path, name: str, format: str) -> None:
+def test_every_verb(here: Path, name: str, format: str) -> None:
     value = "s.a" if format == "ini" else "a"
     (here / name).write_text(SEALED[format])
     assert called("decrypt", name) == PLAIN[format]

@@ -20,7 +20,7 @@ def with_member(text: str, value: str) -> str:
     return re.sub(r"(?m)^( +)mac: ", lambda found: f"{found[1]}custom: {value}\n{found[0]}", text)
 
 
-def test_g_a_member_that_one_side_adds_to_the_block() -> None:
+def test_a_member_that_one_side_adds_to_the_block() -> None:
     base = api.encrypt("a: 1\nb: 1\n", rule([ALICE]), credentials=ALL)
     ours = api.encrypt("a: 2\nb: 1\n", twin=base, credentials=ALL)
     theirs = api.encrypt("a: 1\nb: 2\n", twin=base, credentials=ALL)
@@ -38,7 +38,7 @@ def members(text: str) -> list[set[str]]:
     return [{recipient for _, recipient in group} for group in api.inspect(text).groups]
 
 
-def test_g_a_key_group_that_one_side_adds() -> None:
+def test_a_key_group_that_one_side_adds() -> None:
     two, three = rule([ALICE], [BOB], threshold=2), rule([ALICE], [BOB], [CAROL], threshold=2)
     base = api.encrypt("a: 1\nb: 1\n", two, credentials=ALL)
     more = api.encrypt("a: 2\nb: 1\n", three, twin=base, credentials=ALL)
@@ -52,7 +52,7 @@ def test_g_a_key_group_that_one_side_adds() -> None:
         merged("", api.encrypt("a: 1\n", two, credentials=ALL), api.encrypt("a: 1\n", three, credentials=ALL))
 
 
-def test_g_each_side_removes_a_key_from_another_group() -> None:
+def test_each_side_removes_a_key_from_another_group() -> None:
     base = api.encrypt("a: 1\nb: 1\n", rule([ALICE, CAROL], [BOB, DAVE], threshold=2), credentials=ALL)
     sides = []
     for at, text in enumerate(("a: 2\nb: 1\n", "a: 1\nb: 2\n")):
@@ -142,7 +142,7 @@ def test_our_version_does_not_count_if_somebody_without_a_key_picked_it() -> Non
 
 
 @pytest.mark.parametrize("side", ["our", "their"])
-def test_g_a_plain_side_has_no_opinion_of_who_can_open_the_file(side: str) -> None:
+def test_a_plain_side_has_no_opinion_of_who_can_open_the_file(side: str) -> None:
     """Neither has a common version that was plain: who joins on the encrypted side stays."""
     enc, plain = api.encrypt("a: 2\nb: 1\n", AB, credentials=ALL), "a: 1\nb: 2\n"
     sides = (plain, enc) if side == "our" else (enc, plain)

@@ -30,7 +30,7 @@ from encconf.errors import KeyAccessError, UndecidedError, UnmergedError
 from encconf.verbs import rekey
 
 
-def test_g_a_plain_parent_is_none_of_a_merge_without_a_key() -> None:
+def test_a_plain_parent_is_none_of_a_merge_without_a_key() -> None:
     """But an empty one is: there was no common version."""
     one = api.encrypt("a: 1\n", A, credentials=ALL)
     ours, theirs = (api.encrypt(text, twin=one, credentials=ALL) for text in ("a: 1\nb: 2\n", "a: 1\nc: 3\n"))
@@ -40,7 +40,7 @@ def test_g_a_plain_parent_is_none_of_a_merge_without_a_key() -> None:
     assert api.decrypt(text, credentials=ALL) == "a: 1\nb: 2\nc: 3\n"
 
 
-def test_g_what_has_no_mac_yet_gets_none_from_a_merge_of_recipients() -> None:
+def test_what_has_no_mac_yet_gets_none_from_a_merge_of_recipients() -> None:
     base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
     one, two = (api.encrypt(text, twin=base, credentials=ALL) for text in ("a: 2\nb: 1\n", "a: 1\nb: 2\n"))
     parents = " ".join(digit * 40 for digit in "012")

@@ -404,7 +404,7 @@ def test_members_that_others_put_into_the_block() -> None:
 
 
 @pytest.mark.parametrize("side", ["our", "their"])
-def test_g_it_is_said_which_side_is_not_encrypted(side: str) -> None:
+def test_it_is_said_which_side_is_not_encrypted(side: str) -> None:
     base = api.encrypt("a: 1\nb: 1\n", A, credentials=ALL)
     enc, plain = api.encrypt("a: 2\nb: 1\n", twin=base, credentials=ALL), "a: 1\nb: 2\n"
     sides = (plain, enc) if side == "our" else (enc, plain)
@@ -415,7 +415,7 @@ def test_g_it_is_said_which_side_is_not_encrypted(side: str) -> None:
 
 
 @pytest.mark.parametrize("side", ["our", "their"])
-def test_g_a_side_with_a_conflict_in_it_is_not_merged(side: str) -> None:
+def test_a_side_with_a_conflict_in_it_is_not_merged(side: str) -> None:
     """As a common version it is: git has merged several then.  As a side, somebody has to decide first."""
     from encconf.errors import UnmergedError
 

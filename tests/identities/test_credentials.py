@@ -115,7 +115,7 @@ def test_the_limits_of_key_services(timeout: float, call: float, key: float) -> 
 
 
 @pytest.mark.parametrize("command", ["{folder}", "{folder}/plain.txt", "a\0b", "{folder}/plain.txt/x"])
-def test_g_a_command_that_is_no_program(command: str, tmp_path: Path) -> None:
+def test_a_command_that_is_no_program(command: str, tmp_path: Path) -> None:
     (tmp_path / "plain.txt").write_text("AGE-SECRET-KEY-1\n")
     made = Credentials({"SOPS_AGE_KEY_CMD": command.replace("{folder}", str(tmp_path))})
     (source,) = [each for each in made.age_sources() if each.variable == "SOPS_AGE_KEY_CMD"]

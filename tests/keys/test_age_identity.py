@@ -250,7 +250,7 @@ def test_nothing_is_asked_without_a_terminal(
     assert "needs a passphrase, and encconf cannot ask for it without a terminal" in result.stderr
 
 
-def test_g_the_recipient_in_a_key_file() -> None:
+def test_the_recipient_in_a_key_file() -> None:
     pem = b"-----BEGIN RSA PRIVATE KEY-----\nnot a key\n-----END RSA PRIVATE KEY-----\n"
     assert recipient_in(pem) is None
     assert recipient_in(b"# a comment\n") is None

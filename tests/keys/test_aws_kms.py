@@ -305,7 +305,7 @@ def test_one_file_two_hundred_times_is_one_call(aws: MotoServer, arn: str) -> No
 # --- the SDK ---------------------------------------------------------------------------------
 
 
-def test_g_a_stranger_s_key_is_not_tried_under_other_contexts() -> None:
+def test_a_stranger_s_key_is_not_tried_under_other_contexts() -> None:
     key = AwsKmsKey.from_config({"arn": "arn:aws:kms:eu-central-1:1:key/x", "context": "a:1,b:2"})
     assert key.context == {"a": "1", "b": "2"}
     asked: list[object] = []

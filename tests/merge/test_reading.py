@@ -20,7 +20,7 @@ from encconf.merge.reading import comments, read
         "a: 1\n---\n# b\n---\nc: 1\n",
     ],
 )
-def test_g_the_pieces_of_a_text_are_the_text(text: str) -> None:
+def test_the_pieces_of_a_text_are_the_text(text: str) -> None:
     assert read(text, "yaml").tree.text == text
 
 

@@ -9,7 +9,7 @@ import pytest
 from encconf.merge import merge
 
 
-def test_g_an_entry_taken_out_and_changed() -> None:
+def test_an_entry_taken_out_and_changed() -> None:
     base, gone, changed = "x: 1\ny: 2\n", "y: 2\n", "x: 3\ny: 2\n"
     for ours, theirs in ((gone, changed), (changed, gone)):
         found = merge(base, ours, theirs, format="yaml")
@@ -28,12 +28,12 @@ def test_g_an_entry_taken_out_and_changed() -> None:
         ("toml", "[[t]]\na = 1\n", "t[0].a"),
     ],
 )
-def test_g_the_path_of_a_conflict(format: str, base: str, path: str) -> None:
+def test_the_path_of_a_conflict(format: str, base: str, path: str) -> None:
     found = merge(base, base.replace("1", "8"), base.replace("1", "9"), format=format)
     assert (found.conflicts, found.whole) == ([path], False)
 
 
-def test_g_a_document_keeps_its_markers() -> None:
+def test_a_document_keeps_its_markers() -> None:
     found = merge(
         "--- # x\n# a\n...\n", "--- # x\n# a\nk: 1\n...\n", "--- # x\n# a\n# b\n...\n", format="yaml"
     )

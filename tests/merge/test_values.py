@@ -27,14 +27,14 @@ def listed(items: str) -> str:
         ("ab", "b", "az", "z"),
     ],
 )
-def test_g_lists(base: str, ours: str, theirs: str, merged: str | None) -> None:
+def test_lists(base: str, ours: str, theirs: str, merged: str | None) -> None:
     for sides in ((ours, theirs), (theirs, ours)):
         found = merge(listed(base), *map(listed, sides), format="yaml")
         assert found.conflicts == ([] if merged is not None else ["l"])
         assert found.text == listed(merged if merged is not None else sides[0])
 
 
-def test_g_a_named_item_taken_out_and_changed() -> None:
+def test_a_named_item_taken_out_and_changed() -> None:
     """The rest of the list is merged in all three texts."""
 
     def items(**values: int) -> str:

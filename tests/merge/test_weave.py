@@ -225,7 +225,7 @@ def test_by_hand(base: str, ours: str, theirs: str, wanted: str | None) -> None:
     assert merged(base, ours, theirs) == wanted
 
 
-def test_g_items_in_step_only_where_all_are_in_their_places() -> None:
+def test_items_in_step_only_where_all_are_in_their_places() -> None:
     """A list of the same length may be another one: its items have moved by one."""
     slots = merge_items("abc", "bcx", "abz", "ours")[0]
     assert (0, 0, 0) not in slots

@@ -112,7 +112,7 @@ def test_redirects_are_not_followed() -> None:
 
 
 @pytest.mark.parametrize("body", ["[]", '"x"', "null", '{"data": []}', "[" * 100_000, "{", '{"data": {}}'])
-def test_g_an_answer_that_is_no_vault_s(body: str) -> None:
+def test_an_answer_that_is_no_vault_s(body: str) -> None:
     with Script((200, body)) as server:
         error = failure(VaultKey(server.address, "transit", "k"), "vault:v1:x", server.credentials())
     assert "did not answer like a Vault server" in error.message

@@ -433,7 +433,7 @@ class TestG:
 
     SECRET = "# encrypt\na: x\n"
 
-    def test_g_a_value_keeps_its_own_type_unless_asked(self, age_key: AgeKey) -> None:
+    def test_a_value_keeps_its_own_type_unless_asked(self, age_key: AgeKey) -> None:
         who = credentials(age_key)
         enc = api.encrypt("port: 5432\n", rule(age_key), credentials=who)
         for value, keep, expected in (

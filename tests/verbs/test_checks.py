@@ -25,7 +25,7 @@ def test_new_and_changed_values_that_stay_plaintext() -> None:
 
 
 @pytest.mark.parametrize("comments_by", ["rule", "file"])
-def test_g_a_value_left_in_plaintext_under_a_comment_rule_is_refused(comments_by: str) -> None:
+def test_a_value_left_in_plaintext_under_a_comment_rule_is_refused(comments_by: str) -> None:
     by_comment = Selection("encrypted_comment_regex", "^ encrypt")
     by_key = Selection("encrypted_regex", "^b$" if comments_by == "rule" else "^(a|b)$")
     if comments_by == "rule":

@@ -192,7 +192,7 @@ class TestRules:
     def rule(self, *groups: list[MasterKey], threshold: int | None = None) -> Rule:
         return Rule(list(groups), threshold, self.SELECTION, "the file itself")
 
-    def test_g_a_rule_without_groups_gets_its_first(self) -> None:
+    def test_a_rule_without_groups_gets_its_first(self) -> None:
         a, b = keys(2)
         assert rekey.with_keys(Rule([]), [a, b]).groups == [[a, b]]
 
