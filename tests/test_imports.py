@@ -136,6 +136,13 @@ def test_the_command_line_decrypts_without_click(monkeypatch: pytest.MonkeyPatch
     assert commands == {"encconf.cli.commands.decrypt"}
 
 
+@pytest.mark.parametrize("words", [["--help"], ["help", "all"]])
+def test_the_help_that_lists_the_commands_imports_none(words: list[str]) -> None:
+    code = "from encconf.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit: sys.stdout.flush()"
+    modules = within(loaded(code, *words), {"encconf.cli.commands", "encconf.engine"})
+    assert modules <= {"encconf.cli.commands", "encconf.cli.commands.help"}
+
+
 def test_encrypting_loads_nothing_that_opens_files_or_compares_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,27 +16,68 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SECTIONS = {
-    "Every day": (
-        *("init", "import", "encrypt", "decrypt", "edit", "get", "set", "unset", "update", "diff", "exec"),
-        "export",
-    ),
-    "Keys and people": (
-        *("whoami", "keygen", "keys add", "keys remove", "keys list", "access", "updatekeys", "rotate"),
-        *("propose", "accept"),
-    ),
-    "Checks": ("check", "explain", "doctor"),
-    "Programs and servers": (
-        *("git install", "git uninstall", "git textconv", "git merge", "git mergetool", "systemd serve"),
-        *("systemd unit", "publish", "shim", "completion", "help", "version"),
-    ),
-    "Other commands of sops": (
-        *("exec-env", "exec-file", "filestatus", "groups add", "groups delete", "keyservice"),
-    ),
+SECTIONS: dict[str, dict[str, str]] = {
+    "Every day": {
+        "init": "Set up a key, a .sops.yaml and git for this project.",
+        "import": "Create an encrypted file from a .env or another file of variables.",
+        "encrypt": "Encrypt files.",
+        "decrypt": "Decrypt files to stdout, in place or to a folder.",
+        "edit": "Edit an encrypted file in your editor.",
+        "get": "Print one value of a file.",
+        "set": "Set one value of a file.",
+        "unset": "Remove one value from a file.",
+        "update": "Replace the plaintext of an encrypted file.",
+        "diff": "Show what changed between versions of files, without showing values.",
+        "exec": "Run a program with the values of files in its environment.",
+        "export": "Print the values of files for other programs.",
+    },
+    "Keys and people": {
+        "whoami": "Print your recipients, and which files of this repository they open.",
+        "keygen": "Create an age key and print its recipient.",
+        "keys add": "Add a person to .sops.yaml and to the files.",
+        "keys remove": "Remove a person from .sops.yaml and from the files.",
+        "keys list": "List who is in which rule of .sops.yaml.",
+        "access": "List who can read which files, alone or together, and since when; needs no key.",
+        "updatekeys": "Update the recipients of files to those in .sops.yaml.",
+        "rotate": "Re-encrypt files with a new data key.",
+        "propose": "Propose a value for a file that you cannot open; needs no key.",
+        "accept": "Accept values that others propose for a file (encconf propose).",
+    },
+    "Checks": {
+        "check": "Check that files are encrypted as .sops.yaml says; needs no key.",
+        "explain": "Explain which rule applies to a file, who can decrypt it, and why each value is "
+        "encrypted or not.",
+        "doctor": "Show whether you can open this project's files, and which secret stores work on "
+        "this machine.",
+    },
+    "Programs and servers": {
+        "git install": "Let git diff and merge encrypted files by their values.",
+        "git uninstall": "Undo git install.",
+        "git textconv": "Print a file as plaintext, for git diff.",
+        "git merge": "Merge two versions of an encrypted file, as git's merge driver.",
+        "git mergetool": "Merge two versions of an encrypted file in your editor.",
+        "systemd serve": "Serve single values to systemd units.",
+        "systemd unit": "Print unit files that give a unit its values.",
+        "publish": "Send files to the destinations in .sops.yaml: S3, Google Cloud Storage, Vault.",
+        "shim": "Install encconf under the name sops.",
+        "completion": "Print a shell completion script.",
+        "help": "Explain a command or a topic.",
+        "version": "Print the version.",
+    },
+    "Other commands of sops": {
+        "exec-env": "Run a shell command with the values of a file in its environment, as sops does.",
+        "exec-file": "Run a shell command on a decrypted file, as sops does.",
+        "filestatus": "Print whether a file is encrypted, as JSON.",
+        "groups add": "Add a key group to a file.",
+        "groups delete": "Remove a key group from a file.",
+        "keyservice": "Let other processes use your master keys.",
+    },
 }
-"""The commands by the sections of the help.  ``git merge`` is in encconf/cli/commands/git.py."""
+"""The commands by the sections of the help, each with the first line of its declaration: the help that lists
+commands imports none of them.  A test compares the lines."""
 
-NAMES = tuple(name for names in SECTIONS.values() for name in names)
+_SUMMARIES = {name: line for lines in SECTIONS.values() for name, line in lines.items()}
+NAMES = tuple(_SUMMARIES)
 """The commands, in the order of the help."""
 
 ROOT = Command(
@@ -89,6 +130,11 @@ def entry(name: str) -> Command | None:
             command: Command = getattr(sys.modules[module], own)
             _known[name] = command
     return _known.get(name)
+
+
+def summary(name: str) -> str:
+    """Return the line about a command or a group in lists of commands, without importing it."""
+    return _GROUPS.get(name) or _SUMMARIES[name]
 
 
 def within(group: str) -> list[str]:

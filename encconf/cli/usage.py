@@ -39,7 +39,7 @@ def text_of_all() -> str:
     longest = max(map(len, table.NAMES))
     for title, names in table.SECTIONS.items():
         with formatter.section(title):
-            formatter.write_dl([(f"{name:{longest}}", table.command(name).summary) for name in names])
+            formatter.write_dl([(f"{name:{longest}}", line) for name, line in names.items()])
     return formatter.getvalue().removeprefix("\n")
 
 
@@ -220,8 +220,8 @@ class _Group(_Command, click.Group):
         longest = max(map(len, self.list_commands(ctx)))
         for title, names in table.SECTIONS.items():
             with formatter.section(title):
-                heads = [table.command(name) for name in table.first_words(names)]
-                formatter.write_dl([(f"{each.name:{longest}}", each.summary) for each in heads])
+                heads = table.first_words(names)
+                formatter.write_dl([(f"{head:{longest}}", table.summary(head)) for head in heads])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for topics in ROOT.details if self.entry is ROOT else ():

@@ -33,6 +33,7 @@ def test_every_command_has_an_example() -> None:
     for name in ("", *table.ALL):
         entry = table.command(name)
         assert entry.summary.endswith(".")
+        assert not name or entry.summary == table.summary(name)
         texts = [option.help for option in entry.options]
         for block in entry.details:
             texts += [block] if isinstance(block, str) else [word for row in block for word in row]
