@@ -100,9 +100,9 @@ def moved_document(opened: Opened) -> Document | None:
     caller checks that the format reads every value as it was encrypted.
     """
     document = opened.document
-    if opened.metadata.layout is not None or _is_special(opened):
-        return None
     module = formats.get(document.format)
+    if opened.metadata.layout is not None or _is_special(opened) or not module.movable(document):
+        return None
     literals = _literals(module, opened)
     edits = sorted([*filter(None, literals), *opened.comment_edits, *module.detach(document)])
     if overlap(edits):
@@ -124,14 +124,17 @@ def moved_document(opened: Opened) -> Document | None:
             parent = scopes[id(item.parent)] if item.parent is not None else None
             again = scopes[id(item.again)] if item.again is not None else None
             scopes[id(item)] = new = Scope(parent, item.step, item.keys, item.aad, item.listed, again)
-            new.start, new.end, new.head = (now(at) if at >= 0 else at for at in item.places)
+            new.start, new.end, new.head, new.sign = (now(at) if at >= 0 else at for at in item.places)
             moved.items.append(new)
             continue
         value, edit = next(pairs)
         start = now(item.start)
         end = now(edit[0]) + len(edit[2]) if edit is not None else now(item.end)
         scope = scopes[id(item.scope)]
-        moved.items.append(Leaf(scope, item.step, start, end, item.style, value.type, value.data, item.note))
+        head, sign = now(item.head), now(item.sign)
+        moved.items.append(
+            Leaf(scope, item.step, start, end, item.style, value.type, value.data, item.note, head, sign)
+        )
     moved.merges = [scopes[id(scope)] for scope in document.merges]
     for part in document.parts:
         moved.parts.append(Part(now(part.start)))

@@ -139,6 +139,13 @@ class Format:
         """
         return True
 
+    def movable(self, document: Document) -> bool:
+        """Whether all that a scan says of the items stays true when the text around them changes.
+
+        The offsets of the items themselves are adjusted.
+        """
+        return True
+
     def tells_integers(self, document: Document) -> bool:
         """Whether floats of an encrypted text are floats.  Older sops stores integers as floats, too."""
         return True

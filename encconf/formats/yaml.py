@@ -134,6 +134,10 @@ debug: false
             return None
         return re.sub(r"\n(?!#)", "\n# ", plain) if "\n" in plain else plain
 
+    def movable(self, document: Document) -> bool:
+        """Whether there are no notes, which have offsets: no anchors, tags or aliases."""
+        return document.regular or all(item.note is None for item in document.items)
+
     def inherited(self, document: Document) -> dict[Path, set[str]]:
         """Return the keys that mappings have from merge keys (``<<``)."""
         if not document.merges:

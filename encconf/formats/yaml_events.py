@@ -18,7 +18,11 @@ from encconf.formats.yaml_words import (
     DOUBLE,
     FLOW_ALIAS,
     FLOW_PLAIN,
+    FOLDED,
+    LITERAL,
     PLAIN,
+    SKIP,
+    content_end,
     error_at,
     line_start,
     properties,
@@ -221,6 +225,7 @@ class Aliases:
         if depth + target.height > MAX_DEPTH:
             raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels through its aliases")
         root = self._copy(target.scope, alias.scope, alias.step)
+        root.head, root.sign, root.note = alias.head, alias.sign, alias
         items.append(root)
         copies = {id(target.scope): root}
         for old in old_items:
@@ -276,6 +281,9 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
 
     part = Part(0)
     begun = 0  # how many items are before the document
+    key_at = key_end = 0  # where the last key begins, with its anchor and tag, and where it ends
+    # Where the next dash may be: after this value, or from this offset on.
+    reached: Leaf | int = 0
     # For each open collection: the scope around it, its keys or numbers so far, whether it is a mapping, the
     # number of flow collections around it, and the collection's own Anchor, if it has one.
     stack: list[tuple[Scope | None, set[str | int], bool, int, Anchor | None]] = []
@@ -305,6 +313,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             style = event.style or PLAIN
             tag = event.tag
             note = None
+            begin = start
             if tag is not None or event.anchor is not None:
                 note, start = properties(text, start, end, event.anchor, tag)
                 reached = text.startswith(style or value[0], start) if style or value else start == end
@@ -320,6 +329,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                 if value in seen and not is_of_sops(document):
                     raise error_at(text, start, "the mapping has the same key twice")
                 key = value
+                key_at, key_end = begin, end
                 if event.anchor is not None:
                     named = Leaf(scope, key, start, end, style, "str", key.encode(), note)  # type: ignore[arg-type]
                     anchors[event.anchor] = Anchor(named)
@@ -350,8 +360,10 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                 continue
             if flow and style == PLAIN:
                 style = FLOW_PLAIN
-            leaf = Leaf(scope, step, start, end, style, type, data, note)
+            head, sign = _head(text, in_map, flow > 0, key_at, key_end, begin, reached)
+            leaf = Leaf(scope, step, start, end, style, type, data, note, head, sign)
             items.append(leaf)
+            reached = leaf if begin < end else max(sign, head)
             seen.add(step)
             key = None
             if event.anchor is not None:
@@ -362,8 +374,13 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                 raise error_at(text, start, "a key is a collection, not a string")
             if len(stack) >= MAX_DEPTH:
                 raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
+            note, inside = None, start
+            if event.anchor is not None or event.tag is not None:
+                note, inside = properties(text, start, end, event.anchor, event.tag)
             if scope is not None:
-                inner = open_scope(scope, step, mapping, items)
+                head, sign = _head(text, in_map, flow > 0, key_at, key_end, start, reached)
+                inner = open_scope(scope, step, mapping, items, head, sign)
+                reached = inside if note is not None else max(sign, head)
                 seen.add(step)
                 if in_map:
                     aliases.paths = add_path(aliases.paths, inner)
@@ -380,6 +397,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
                     "the top level must be a mapping, not a sequence",
                     hint="put the sequence under a key, for example: data: [...]",
                 )
+            inner.note = note
             if place_comments:
                 scope_at[len(events) - 1] = inner
             # A single pair in a flow sequence, `[a: 1]`, opens without a bracket.
@@ -395,7 +413,9 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             assert scope is not None
             closed = scope.start >= 0
             if closed:
-                flow_end = scope.end = end
+                flow_end = end
+            if flow:
+                reached = scope.end = end
             scope, seen, in_map, flow, anchor = stack.pop()
             if anchor is not None:
                 anchor.close()
@@ -411,12 +431,16 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             aliases.add(target)
             if in_map and key is None:
                 key = _alias_key(document, target, start, end)
+                key_at, key_end = start, end
                 if key in seen and not is_of_sops(document):
                     raise error_at(text, start, "the mapping has the same key twice")
                 if place_comments:
                     step_at[len(events) - 1] = key
                 continue
-            alias = Leaf(scope, step, start, end, FLOW_ALIAS if flow else ALIAS, "", None)
+            head, sign = _head(text, in_map, flow > 0, key_at, key_end, start, reached)
+            reached = end
+            style = FLOW_ALIAS if flow else ALIAS
+            alias = Leaf(scope, step, start, end, style, "", None, None, head, sign)
             if target.leaf is not None:
                 alias.type, alias.data, alias.note = target.leaf.type, target.leaf.data, target.leaf
                 items.append(alias)
@@ -462,6 +486,51 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     if place_comments:
         _place_comments(document, events, scope_at, step_at)
     return document
+
+
+_SKIP = re.compile(SKIP)
+_TO_COLON = re.compile(r"[ \t\r\n]*:")
+
+
+def _after_gap(text: str, at: int) -> int:
+    """Return where the next key, dash or value is, after comments and empty lines."""
+    gap = _SKIP.match(text, at)
+    assert gap is not None  # the pattern also matches the empty string
+    return gap.end()
+
+
+def _head(
+    text: str, in_map: bool, in_flow: bool, key: int, key_end: int, begin: int, reached: Leaf | int
+) -> tuple[int, int]:
+    """Return where the key or dash of a value begins, and where its colon or dash ends, or -1 if it has none.
+
+    The value begins at ``begin``, with its anchor and tag.  An item of a flow sequence begins there, too.
+    """
+    if not in_map and in_flow:
+        return begin, begin
+    if not in_map and text.startswith("- ", begin - 2):
+        return begin - 2, begin - 1
+    if not in_map:
+        if isinstance(reached, Leaf):
+            block = reached.style in (LITERAL, FOLDED)
+            reached = content_end(text, reached) if block else reached.end
+        dash = _after_gap(text, reached)
+        return dash, dash + 1 if text.startswith("-", dash) else -1
+    at_once = text.startswith(":", key_end)
+    if at_once and (in_flow or not text[text.rfind("\n", 0, key) + 1 : key].strip(" -")):
+        return key, key_end + 1
+    colon = _TO_COLON.match(text, key_end)
+    if in_flow:
+        return key, colon.end() if colon else key_end
+    line = line_start(text, key)
+    before = text[line:key].strip(" -\ufeff")
+    if before == "?":  # a key of several lines, as sops writes it
+        key = text.index("?", line)
+        if _after_gap(text, key_end) >= begin:  # it has no colon and no value
+            return key, key_end
+    elif before:
+        colon = None
+    return key, colon.end() if colon else -1
 
 
 def _key(text: str, start: int, value: str, tag: str | None, plain: bool, any_keys: bool) -> str:

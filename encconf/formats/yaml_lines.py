@@ -133,6 +133,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
     pad = _NEVER
     stack: list[tuple[Scope, set[str | int], bool, int]] = []
     step: str | int = ""
+    head = 0  # where the key or dash begins
     pending = -1  # after a key or dash without a value: where the value is if it turns out to be null
     in_block = False
     # The comment lines since the last item: start, end and column.  An empty line has the column -1.
@@ -183,12 +184,12 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                 near = in_map
                 in_map = not dashes
                 column = place
-                scope, seen = open_scope(scope, step, in_map, items), set()
+                scope, seen = open_scope(scope, step, in_map, items, head, pending), set()
             else:
                 if pending >= 0:
                     if in_block and not stack:
                         return False
-                    items.append(Leaf(scope, step, pending, pending, "", "null", None))
+                    items.append(Leaf(scope, step, pending, pending, "", "null", None, None, head, pending))
                 near = in_map is not bool(dashes)
                 if place < column:
                     near = not dashes
@@ -214,17 +215,19 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
 
             # Open the collections that start in the line: `- - key:`.
             if dashes:
+                head = at + place
                 inner = dashes.find("-", 1)
                 while inner > 0:
                     stack.append((scope, seen, False, column))
                     column = place + inner
-                    scope, seen = open_scope(scope, _following(seen), False, items), set()
+                    scope, seen = open_scope(scope, _following(seen), False, items, head, head + 1), set()
+                    head = at + column
                     inner = dashes.find("-", inner + 1)
                 in_map = False
                 if key:
                     stack.append((scope, seen, False, column))
                     column = place + len(dashes)
-                    scope, seen = open_scope(scope, _following(seen), True, items), set()
+                    scope, seen = open_scope(scope, _following(seen), True, items, head, head + 1), set()
                     in_map = True
             if len(stack) > _DEPTH:
                 return False
@@ -233,6 +236,8 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
         at = start + length + 1
 
         if key:
+            sign = start - len(colon) + 1
+            head = sign - 1 - len(key)
             if key < "A":
                 key = key[1:-1]
                 if key == "sops" and not stack:
@@ -243,8 +248,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                 if not stack:
                     if part.block is not None or rest[:1] not in ("", "#"):
                         return False
-                    block = start - len(colon) - len(key)
-                    part.block = (block, block)
+                    part.block = (head, head)
                     items = []
                     in_block = True
             if key in seen:
@@ -252,6 +256,8 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
             step = key
         else:
             step = len(seen)
+            head = start - len(lead) + lead.rfind("-")
+            sign = head + 1
         seen.add(step)
 
         # The value.
@@ -286,7 +292,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                 if in_block:
                     return False
                 _inline(document, scope, step, start, rest, 0)
-            pending = start - len(colon) + 1 if key else start - len(lead) + lead.rfind("-") + 1
+            pending = sign
             pad = _NEVER
             continue
         elif first == "[" or first == "{":
@@ -294,7 +300,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
             if found is None or (in_block and len(rest) > 2):
                 return False
             size = found.end()
-            inside = open_scope(scope, step, first == "{", items)
+            inside = open_scope(scope, step, first == "{", items, head, sign)
             inside.start, inside.end = start, start + size
             if size > 2 and not add_words(inside, start, found.group(), items):
                 return False
@@ -323,6 +329,8 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
         leaf.type = type
         leaf.data = data
         leaf.note = None
+        leaf.head = head
+        leaf.sign = sign
         items.append(leaf)
 
     if scope is None:
@@ -330,7 +338,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
     if pending >= 0:
         if in_block and not stack:
             return False
-        items.append(Leaf(scope, step, pending, pending, "", "null", None))
+        items.append(Leaf(scope, step, pending, pending, "", "null", None, None, head, pending))
     if stack and gap and gap[0][2] >= 0:
         return False
     if end < own_end and any(indent >= 0 for _, _, indent in gap):
@@ -352,9 +360,12 @@ def _is_printable(text: str) -> bool:
     return text.replace("\n", "").isprintable()
 
 
-def open_scope(scope: Scope, step: str | int, mapping: bool, items: list[Scope | Leaf]) -> Scope:
+def open_scope(
+    scope: Scope, step: str | int, mapping: bool, items: list[Scope | Leaf], head: int, sign: int
+) -> Scope:
     """Start a collection inside another."""
     inner = scope.inside(step, not mapping)
+    inner.head, inner.sign = head, sign
     items.append(inner)
     return inner
 
@@ -491,7 +502,7 @@ def add_words(scope: Scope, start: int, flow: str, items: list[Scope | Leaf]) ->
             except ParseError:
                 return False
         at = start + found.start()
-        items.append(Leaf(scope, step, at, at + len(word), style, type, data))
+        items.append(Leaf(scope, step, at, at + len(word), style, type, data, None, at, at))
     return True
 
 

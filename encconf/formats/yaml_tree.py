@@ -13,9 +13,33 @@ from itertools import pairwise
 from encconf.errors import EmitError
 from encconf.formats.writing import Writing
 from encconf.formats.yaml_layout import TextStyle, in_flow, is_full, word
-from encconf.formats.yaml_places import Node, compose, walk
-from encconf.formats.yaml_words import ALIAS, DOUBLE, FOLDED, LITERAL, line_end, line_start, newline_of, plain
-from encconf.text.tree import LINE, Entry, Single, Tree, append, data_of, fill, lines, nested, take
+from encconf.formats.yaml_words import (
+    ALIAS,
+    DOUBLE,
+    FOLDED,
+    LITERAL,
+    SINGLE,
+    Properties,
+    content_end,
+    line_end,
+    line_start,
+    newline_of,
+    plain,
+)
+from encconf.text.document import Leaf, Scope
+from encconf.text.tree import (
+    LINE,
+    Entry,
+    Single,
+    Tree,
+    append,
+    by_collection,
+    data_of,
+    fill,
+    lines,
+    nested,
+    take,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,21 +57,17 @@ class YamlWriting(Writing):
         stream = Tree("stream", [])
         if not document.parts:  # the text has comments at most
             if text.strip("\ufeff \t\r\n"):
-                stream.entries.append(_bare(text, 0, len(text)))
+                stream.entries.append(_bare(text, 0, 0, len(text), len(text)))
             else:
                 stream.tail = text
             return stream
-        starts = [line_start(text, part.start) for part in document.parts]
-        starts[0] = 0
-        leaves = [leaf for leaf in document.leaves if "*" not in leaf.style]
-        datas: dict[int, Data] = {leaf.start: (leaf.type, leaf.data) for leaf in leaves}
-        walked = walk(document, starts)
-        for number, (start, end) in enumerate(pairwise([*starts, len(text)])):
-            reader = _Reader(text[start:end], start, datas)
-            stream.entries.append(reader.document(walked[number] if walked else compose(reader.text)))
-            stream.unclear = stream.unclear or reader.unclear
+        starts = [0, *(line_start(text, part.start) for part in document.parts[1:]), len(text)]
+        reader = _Reader(document)
+        for root, (start, stop) in zip(document.roots, pairwise(starts), strict=True):
+            stream.entries.append(reader.document(root, start, stop))
+        stream.unclear = reader.unclear
         stream.data = data_of(stream)
-        stream.fuller = bool(document.merges) or len(leaves) < len(document.leaves)
+        stream.fuller = bool(document.merges) or any("*" in leaf.style for leaf in document.leaves)
         return stream
 
     def root(self, whole: Tree) -> Entry:
@@ -185,11 +205,11 @@ _END = re.compile(r"(?m)^\.\.\.(?=[ \r\n]|\Z)")
 _GAP = re.compile(r"(?>(?:[ \t\r\n]++|(?<=[ \t\n])#[^\n]*|\A#[^\n]*)*)")
 
 
-def _bare(text: str, head: int, stop: int) -> Entry:
+def _bare(text: str, start: int, head: int, stop: int, end: int) -> Entry:
     block = Tree("map", {}, column=0)
     block.bare = True
     block.entries = lines(text, head, stop)
-    return Entry((), "", text[:head], block, text[stop:], listed=True)
+    return Entry((), "", text[start:head], block, text[stop:end], listed=True)
 
 
 def _only_comments(text: str, start: int, end: int) -> bool:
@@ -199,69 +219,106 @@ def _only_comments(text: str, start: int, end: int) -> bool:
 
 
 class _Reader:
-    """The reader of one document.  The document is ``unclear`` if its entries are not whole lines."""
+    """Makes trees of a scan.  The text is ``unclear`` if its entries are not whole lines everywhere."""
 
-    __slots__ = ("datas", "start", "text", "unclear")
+    __slots__ = ("items", "stop", "text", "unclear")
 
-    def __init__(self, text: str, start: int, datas: dict[int, Data]) -> None:
-        self.text = text
-        self.start = start
-        self.datas = datas
-        self.unclear = re.search("\r[^\n]", text) is not None
+    def __init__(self, document: Document) -> None:
+        self.text = document.text
+        self.unclear = re.search("\r[^\n]", self.text) is not None
+        self.stop = 0  # where the document ends
+        self.items = by_collection(document)
+        for part, root in zip(document.parts, document.roots, strict=True):
+            if part.block is not None:  # it is no item of the scan, but it is an entry of the tree
+                start, end = part.block
+                sign = self.text.index(":", start) + 1
+                block = Leaf(root, "sops", sign, end, "", "str", None, None, start, sign)
+                self.items[id(root)].append(block)
+                self.items[id(root)].sort(key=lambda item: item.head)
 
-    def document(self, root: Node) -> Entry:
-        """Return the document with the given ``root`` as an entry of the stream."""
-        text = self.text
-        marker = _MARKER.search(text, 0, max(root.start, 0))
-        head = marker.end() if marker else 1 if text[:1] == "\ufeff" else 0
+    def document(self, root: Scope, start: int, end: int) -> Entry:
+        """Return the document ``text[start:end]`` as an entry of the stream."""
+        text, items = self.text, self.items[id(root)]
+        self.stop = end
+        first, _, last = self._span(root) if items or root.start >= 0 else (start, start, start)
+        marker = _MARKER.search(text, start, first if items or root.start >= 0 else end)
+        head = marker.end() if marker else start + (start == 0 and text[:1] == "\ufeff")
         alone = True
         if marker is not None:
             alone = text[head : line_end(text, head)].strip()[:1] in ("", "#")
             head = line_end(text, head) if alone else head
-        ending = _END.search(text, root.end)
-        stop = ending.start() if ending else len(text)
-        if root.kind == "map" and root.flow:
-            return Entry((), "", text[: root.start], self._flow(root), text[root.end :], listed=True)
-        if not root.items and root.start == root.end and alone and _only_comments(text, head, stop):
-            return _bare(text, head, stop)
-        if root.kind != "map" or not root.items:
-            value = Single(text[root.start : root.end], {})
-            return Entry((), "", text[: root.start], value, text[root.end :], listed=True)
-        first = self._line(root.items[0].begin)
-        if first < head or not _only_comments(text, head, first):
+        ending = _END.search(text, max(last, head), end)
+        stop = ending.start() if ending else end
+        if root.start >= 0:
+            return Entry((), "", text[start:first], self._flow(root), text[last:end], listed=True)
+        if not items:
+            if alone and _only_comments(text, head, stop):
+                return _bare(text, start, head, stop, end)
+            return Entry((), "", text[start:head], Single("", {}), text[head:end], listed=True)
+        line = self._line(first)
+        if line < head or not _only_comments(text, head, line):
             self.unclear = True
-            head = first = root.items[0].begin
-        block, end = self._block(root, head, stop, -1)
-        if _only_comments(text, end, stop):
-            block.entries += lines(text, end, stop)
+            head = first
+        block, after = self._block(root, head, stop, -1)
+        if _only_comments(text, after, stop):
+            block.entries += lines(text, after, stop)
         else:
             self.unclear = True
-            stop = end
-        return Entry((), "", text[:head], block, text[stop:], listed=True)
+            stop = after
+        return Entry((), "", text[start:head], block, text[stop:end], listed=True)
 
     def _line(self, at: int) -> int:
         """Return where the line of an offset starts, after a byte order mark."""
         start = line_start(self.text, at)
         return start + (start == 0 and self.text[:1] == "\ufeff")
 
-    def _block(self, node: Node, at: int, limit: int, outside: int) -> tuple[Tree, int]:
+    def _span(self, item: Scope | Leaf) -> tuple[int, int, int]:
+        """Return where a value starts, with its anchor and tag and without, and where it ends."""
+        text, note = self.text, item.note
+        if isinstance(item, Scope):
+            if isinstance(note, Leaf):  # the copy of an aliased collection
+                return note.start, note.start, note.end
+            if not self._has_brackets(item):
+                inside = self.items[id(item)]
+                start = inside[0].head
+                return start, start, item.end if item.end >= 0 else self._span(inside[-1])[2]
+            return note.start if isinstance(note, Properties) else item.start, item.start, item.end
+        start, value, end = item.start, item.start, item.end
+        if isinstance(note, Properties):
+            start = note.start
+        if "*" in item.style:
+            return start, value, end
+        if value < end and text[value] in _BLOCKS:
+            end = content_end(text, item)
+        else:  # a value that replaced a block scalar may include the line break
+            end -= text.endswith("\n", value, end)
+        if end <= start and item.sign >= 0:
+            # Parsers disagree about the place of an empty value; use the end of its colon or dash.
+            return item.sign, item.sign, item.sign
+        return start, value, end
+
+    def _has_brackets(self, scope: Scope) -> bool:
+        # The start of a single pair, `[a: 1]`, may be the bracket of the sequence around it.
+        return scope.start >= 0 and self.text[scope.start] == ("[" if scope.listed else "{")
+
+    def _block(self, scope: Scope, at: int, limit: int, outside: int) -> tuple[Tree, int]:
         """Return a block collection from offset ``at`` on, and where its lines end, before ``limit``.
 
         ``outside`` is the column of the collection around it.  Comments after the last item belong to this
         collection if they are indented deeper than that, and at least as deep as the items.
         """
-        text, items = self.text, node.items
-        line = self._line(items[0].begin)
-        block = Tree(node.kind, {}, column=items[0].begin - line)
-        block.inline = bool(text[line : items[0].begin].strip())
-        block.shared = node.shared
+        text, items = self.text, self.items[id(scope)]
+        line = self._line(items[0].head)
+        block = Tree("seq" if scope.listed else "map", {}, column=items[0].head - line)
+        block.inline = bool(text[line : items[0].head].strip())
+        block.shared = isinstance(scope.note, Properties) and scope.note.anchored
         for number, item in enumerate(items):
-            line = item.begin if block.inline and number == 0 else self._line(item.begin)
-            if line < at or text[line : item.begin].strip(" ") or not _only_comments(text, at, line):
+            line = item.head if block.inline and number == 0 else self._line(item.head)
+            if line < at or text[line : item.head].strip(" ") or not _only_comments(text, at, line):
                 self.unclear = True
                 line = at
             block.entries += lines(text, at, line)
-            following = items[number + 1].begin if number + 1 < len(items) else limit
+            following = items[number + 1].head if number + 1 < len(items) else limit
             entry, at = self._entry(item, line, following, block.column or 0)
             block.entries.append(entry)
         end = at
@@ -275,71 +332,79 @@ class _Reader:
         block.data = data_of(block)
         return block, end
 
-    def _entry(self, node: Node, line: int, following: int, column: int) -> tuple[Entry, int]:
+    def _entry(self, item: Scope | Leaf, line: int, following: int, column: int) -> tuple[Entry, int]:
         """Return an item whose line begins at ``line``, and where it ends.
 
         ``following`` is where the next item starts, and ``column`` is the column of the items.
         """
         text = self.text
-        after = max(node.after, node.begin)
-        if node.kind == "leaf" or node.flow:
-            end = min(line_end(text, max(node.end, after)), max(following, node.end))
-            value: Tree | Single = self._flow(node) if node.kind != "leaf" else self._single(node)
-            return self._made(node, line, node.start, value, text[node.end : end]), end
-        start = first = node.items[0].begin
+        start, _, stop = self._span(item)
+        after = max(item.sign, item.head)
+        if isinstance(item, Leaf) or item.start >= 0 or isinstance(item.note, Leaf):
+            end = min(line_end(text, max(stop, after)), max(following, stop))
+            value = self._flow(item) if isinstance(item, Scope) else self._single(item)
+            return self._made(item, line, start, value, text[stop:end]), end
+        first = start
         if self._line(first) > after:
             start = line_end(text, after)
             if start > self._line(first):
                 self.unclear = True
                 start = first
-        limit = following if following < 0 else self._line(following) if following < len(text) else following
-        block, end = self._block(node, start, max(limit, node.end), column)
-        return self._made(node, line, start, block, ""), end
+        limit = self._line(following) if following < self.stop else following
+        block, end = self._block(item, start, max(limit, stop), column)
+        return self._made(item, line, start, block, ""), end
 
-    def _made(self, node: Node, lead: int, value_at: int, value: Tree | Single, post: str) -> Entry:
-        key, begin, after = node.key, node.begin, node.after
-        listed = isinstance(key, int)
+    def _made(self, item: Scope | Leaf, lead: int, value_at: int, value: Tree | Single, post: str) -> Entry:
+        step, sign = item.step, item.sign - item.head if item.sign >= 0 else None
+        assert step is not None
+        listed = isinstance(step, int)
         return Entry(
-            (key,), self.text[lead:begin], self.text[begin:value_at], value, post,
-            key=None if listed else key, sign=after - begin if after >= 0 else None, listed=listed,
+            (step,), self.text[lead : item.head], self.text[item.head : value_at], value, post,
+            key=None if listed else step, sign=sign, listed=listed,
         )  # fmt: skip
 
-    def _single(self, node: Node) -> Single:
-        text = self.text[node.start : node.end]
-        if node.style == ALIAS:
-            data: Data = ("alias", text.encode())
-        else:
-            data = self.datas.get(self.start + node.value, ("null", None))
-        return Single(text, data, at=node.value - node.start, style=node.style, shared=node.shared)
+    def _single(self, leaf: Leaf) -> Single:
+        text = self.text
+        start, value, end = self._span(leaf)
+        if "*" in leaf.style:
+            return Single(text[start:end], ("alias", text[start:end].encode()), style=ALIAS)
+        sign = text[value:end][:1]
+        shared = isinstance(leaf.note, Properties) and leaf.note.anchored
+        return Single(
+            text[start:end], (leaf.type, leaf.data), leaf, at=value - start,
+            style=sign if sign in (SINGLE, DOUBLE, *_BLOCKS) else "", shared=shared,
+        )  # fmt: skip
 
-    def _flow(self, node: Node) -> Tree | Single:
+    def _flow(self, scope: Scope) -> Tree | Single:
         """Return a flow collection, as a single value if it has no brackets or cannot be divided."""
-        if node.value < node.start:  # a single pair, `[a: 1]`
-            return Single(self.text[node.start : node.end], self._content(node))
-        brackets = "{}" if node.kind == "map" else "[]"
-        flow = Tree(node.kind, {}, brackets=brackets)
-        flow.open = self.text[node.start : node.value + 1]
-        flow.shared = node.shared
+        start, value, end = self._span(scope)
+        if isinstance(scope.note, Leaf):
+            return Single(self.text[start:end], ("alias", self.text[start:end].encode()), style=ALIAS)
+        if not self._has_brackets(scope):  # a single pair, `[a: 1]`
+            return Single(self.text[start:end], self._content(scope))
+        flow = Tree("seq" if scope.listed else "map", {}, brackets="[]" if scope.listed else "{}")
+        flow.open = self.text[start : value + 1]
+        flow.shared = isinstance(scope.note, Properties) and scope.note.anchored
         members: list[tuple[Entry, int, int]] = []
-        for item in node.items:
-            value = self._flow(item) if item.kind != "leaf" else self._single(item)
-            start = item.start
-            if isinstance(value, Single) and item.kind != "leaf":
-                start = item.begin
-            entry = self._made(item, item.begin, start, value, "")
-            members.append((entry, start, max(item.end, item.after)))
-        if not fill(flow, self.text, node.value + 1, node.end - 1, members, _GAP):
+        for item in self.items[id(scope)]:
+            inner = self._flow(item) if isinstance(item, Scope) else self._single(item)
+            begin, _, stop = self._span(item)
+            if isinstance(item, Scope) and isinstance(inner, Single):
+                begin = item.head
+            members.append((self._made(item, item.head, begin, inner, ""), begin, max(stop, item.sign)))
+        if not fill(flow, self.text, value + 1, end - 1, members, _GAP):
             self.unclear = True
-            return Single(self.text[node.start : node.end], self._content(node))
+            return Single(self.text[start:end], self._content(scope))
         flow.data = data_of(flow)
         return flow
 
-    def _content(self, node: Node) -> Data:
-        if node.kind == "leaf":
-            return self._single(node).data
-        if node.kind == "map":
-            return {str(item.key): self._content(item) for item in node.items}
-        return [self._content(item) for item in node.items]
+    def _content(self, item: Scope | Leaf) -> Data:
+        if isinstance(item, Leaf):
+            return self._single(item).data
+        inside = self.items[id(item)]
+        if item.listed:
+            return [self._content(each) for each in inside]
+        return {str(each.step): self._content(each) for each in inside}
 
 
 def _comments_after(entry: Entry) -> list[Entry]:

@@ -25,11 +25,14 @@ class Scope:
 
     ``keys`` are the mapping keys that lead to it.  As in sops, sequences add none.  ``aad`` has those keys
     as sops authenticates them: each followed by ``:``.  ``listed`` says that it is a sequence.  ``again`` is
-    the collection that this one continues, if a text has one in several places.  A collection in brackets is
-    ``text[start:end]``, and a section or table has its header at ``head``; any other has -1 there.
+    the collection that this one continues, if a text has one in several places.
+
+    A collection in brackets is ``text[start:end]``, and a section or table has its header at ``head``.  In
+    YAML, ``head`` is where the key or dash begins, ``sign`` is where the colon or dash ends, and ``note``
+    holds the anchor and tag.  Offsets of what the text does not have are -1.
     """
 
-    __slots__ = ("aad", "again", "end", "head", "keys", "listed", "parent", "start", "step")
+    __slots__ = ("aad", "again", "end", "head", "keys", "listed", "note", "parent", "sign", "start", "step")
 
     def __init__(
         self,
@@ -46,7 +49,8 @@ class Scope:
         self.aad = aad
         self.listed = listed
         self.again = again
-        self.start = self.end = self.head = -1
+        self.start = self.end = self.head = self.sign = -1
+        self.note: object = None
 
     def inside(self, step: str | int, listed: bool = False, again: Scope | None = None) -> Scope:
         """Return the scope of a collection that is at a step of this one."""
@@ -55,9 +59,9 @@ class Scope:
         return Scope(self, step, (*self.keys, step), f"{self.aad}{step}:", listed, again)
 
     @property
-    def places(self) -> tuple[int, int, int]:
-        """The offsets in the text: ``start``, ``end`` and ``head``."""
-        return self.start, self.end, self.head
+    def places(self) -> tuple[int, int, int, int]:
+        """The offsets in the text: ``start``, ``end``, ``head`` and ``sign``."""
+        return self.start, self.end, self.head, self.sign
 
     @property
     def path(self) -> tuple[str | int, ...]:
@@ -118,10 +122,11 @@ class Leaf(Value):
     """One value in a text: where it is, and what it is there.
 
     In an encrypted text, that is a str: the ciphertext.  ``style`` is the format's name for the spelling, and
-    ``note`` holds what else the format needs to spell the value again.
+    ``note`` holds what else the format needs to spell the value again.  In YAML, ``head`` and ``sign`` are
+    as in `Scope`; in other formats, nothing needs them.
     """
 
-    __slots__ = ("end", "note", "scope", "start", "step", "style")
+    __slots__ = ("end", "head", "note", "scope", "sign", "start", "step", "style")
 
     def __init__(
         self,
@@ -133,6 +138,8 @@ class Leaf(Value):
         type: str,
         data: bytes | None,
         note: object = None,
+        head: int = -1,
+        sign: int = -1,
     ) -> None:
         self.scope = scope
         self.step = step
@@ -142,6 +149,8 @@ class Leaf(Value):
         self.type = type
         self.data = data
         self.note = note
+        self.head = head
+        self.sign = sign
 
     @property
     def path(self) -> tuple[str | int, ...]:
@@ -297,20 +306,21 @@ def _outline(items: Iterable[Scope | Leaf]) -> list[str]:
     inside: Scope | None = None  # the collection whose end is still to come
     for item in items:
         around = item.scope if type(item) is Leaf else item.parent  # type: ignore[union-attr]
-        while inside is not around and inside is not None and inside.parent is not None:
-            tokens.append("}")
-            inside = inside.parent
+        if around is not inside:
+            while inside is not around and inside is not None and inside.parent is not None:
+                tokens.append("}")
+                inside = inside.parent
         step = item.step
-        if type(item) is Scope:
-            inside = item
-            if around is None:
-                if item.again is None:
-                    tokens.append("%")
-                continue
+        if type(item) is Leaf:
+            tokens.append("-" if type(step) is int else f".{step}")
+            continue
+        assert type(item) is Scope
+        inside = item
+        if around is not None:
             sign = "[" if item.listed else "{"
             tokens.append(sign if type(step) is int else f"{sign}{step}")
-        else:
-            tokens.append("-" if type(step) is int else f".{step}")
+        elif item.again is None:
+            tokens.append("%")
     while inside is not None and inside.parent is not None:
         tokens.append("}")
         inside = inside.parent
@@ -337,6 +347,7 @@ def nested_values(
     trees: list[Any] = []
     following = iter(values)
     inside: Scope | None = None
+    listed = False
     node: Any = None
     for item in items:
         if type(item) is Leaf:
@@ -355,9 +366,9 @@ def nested_values(
                 continue
             scope = item.parent
         if scope is not inside:
-            inside = scope
+            inside, listed = scope, scope.listed
             node = nodes[id(scope)]
-        if type(node) is list:
+        if listed:
             node.append(value)
         else:
             node[item.step] = value

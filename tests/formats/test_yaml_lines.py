@@ -30,8 +30,7 @@ def facts(document: Document) -> dict[str, Any]:
         if scope is None:
             return None
         number = numbers.setdefault(id(scope), len(numbers))
-        slots = [getattr(scope, name) for name in ("step", "keys", "aad", "listed", "start", "end")]
-        return number, *slots, of(scope.parent)
+        return number, scope.step, scope.keys, scope.aad, scope.listed, scope.places, of(scope.parent)
 
     def facts_of(item: Scope | Leaf) -> Any:
         if isinstance(item, Scope):
