@@ -126,7 +126,7 @@ before = set(sys.modules)
 import encconf.identities.credentials, encconf.envelope.unwrap
 import encconf.keys.age
 foreign = {name.partition(".")[0] for name in set(sys.modules) - before}
-print(*sorted(foreign - {"encconf", "__future__", "binascii"}))
+print(*sorted(foreign - {"encconf", "__future__", "binascii", "errno"}))
 """
 
 

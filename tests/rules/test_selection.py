@@ -284,7 +284,7 @@ def by_hand() -> Document:
     c = Scope(a, "c", ("a", "c"), "a:c:", listed=True)
     item = Scope(c, 1, ("a", "c"), "a:c:")
     places: list[tuple[Scope, str | int]] = [(a, "b"), (c, 0), (item, "d"), (root, "e")]
-    document.leaves = [Leaf(scope, step, 0, 0, "", "int", b"1") for scope, step in places]
+    document.items = [Leaf(scope, step, 0, 0, "", "int", b"1") for scope, step in places]
     said: list[tuple[Scope, str, str | int | None]] = [
         (root, "one", "a"),
         (root, "two", "a"),
@@ -338,7 +338,7 @@ def test_a_comment_that_sops_made_an_item_keeps_the_comments_before_it(
         (items, 3, value),
         (items, 4, value),  # behind an item that is a value, and no comment
     ]
-    document.leaves = [Leaf(scope, step, 0, 0, "", "str", data) for scope, step, data in places]
+    document.items = [Leaf(scope, step, 0, 0, "", "str", data) for scope, step, data in places]
     document.comments = [Comment(items, "mark", 0, 0, 0)]
     chosen = Selection("encrypted_comment_regex", "mark").choose(document)
     assert "".join(map(str, chosen.leaves)) == leaves
@@ -360,7 +360,7 @@ def test_a_comment_counts_for_the_next_item_alone(step: str | int, data: bytes |
     document.block = {}
     root = Scope()
     items = Scope(root, "l", ("l",), "l:", listed=True)
-    document.leaves = [Leaf(items, step, 0, 0, "", "str", data), Leaf(items, 1, 0, 0, "", "str", b"b")]
+    document.items = [Leaf(items, step, 0, 0, "", "str", data), Leaf(items, 1, 0, 0, "", "str", b"b")]
     document.comments = [Comment(items, "mark", 0, 0, step)]
     chosen = Selection("encrypted_comment_regex", "mark").choose(document)
     assert list(chosen.leaves) == [1, 0]
@@ -501,7 +501,7 @@ def test_suffix_rules_load_no_re2() -> None:
     code = (
         "import sys; from encconf.text.document import *; from encconf.rules.selection import *\n"
         "d = Document('', 'yaml'); root = Scope()\n"
-        "d.leaves = [Leaf(root, 'a', 0, 0, '', 'int', b'1')]\n"
+        "d.items = [Leaf(root, 'a', 0, 0, '', 'int', b'1')]\n"
         "assert DEFAULT.choose(d).leaves == b'\\1'; assert 're2' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -516,7 +516,7 @@ def test_cost_grows_with_the_leaves_whatever_the_depth(selection: Selection) -> 
     document = Document("", "yaml")
     scope = Scope()
     for number in range(50_000):  # deeper than any stack
-        document.leaves.append(Leaf(scope, f"key{number}", 0, 0, "", "int", b"1"))
+        document.items.append(Leaf(scope, f"key{number}", 0, 0, "", "int", b"1"))
         document.comments.append(Comment(scope, f"c{number}", 0, 0, f"key{number}"))
         scope = Scope(scope, f"step{number}", (), "")
     with at_most(2):
