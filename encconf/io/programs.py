@@ -35,7 +35,7 @@ def find(name: str, environ: Mapping[str, str], *, anywhere: bool = False) -> st
 
     With ``anywhere``, it may also be in the work tree, but not in the current folder.
     """
-    return _search(name, environ, anywhere=anywhere)[0]
+    return _search(name, environ, _work_tree(environ), anywhere=anywhere)[0]
 
 
 def missing(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -44,7 +44,7 @@ def missing(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
         if os.path.lexists(name):
             return f"{name} cannot be run: it is not an executable file", "name a program"
         return f"{name} was not found", "correct its path"
-    refused = _search(name, environ)[1]
+    refused = _search(name, environ, _work_tree(environ))[1]
     if not refused:
         return f"{name} was not found", "install it, or add its folder to PATH"
     place = "the work tree" if os.path.isabs(refused) else "the current folder"
@@ -54,12 +54,17 @@ def missing(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
     )
 
 
-def _search(name: str, environ: Mapping[str, str], *, anywhere: bool = False) -> tuple[str | None, str]:
-    """Return the path of a program, or None; and then the path of one that is not trusted, or ""."""
+def _search(
+    name: str, environ: Mapping[str, str], tree: str | None, *, anywhere: bool = False
+) -> tuple[str | None, str]:
+    """Return the path of a program, or None; and then the path of one that is not trusted, or "".
+
+    ``tree`` is the work tree of the current folder.
+    """
     if os.path.dirname(name):
         found = next(filter(_is_program, _names(os.path.abspath(name), environ)), None)
         return found, ""
-    refused, tree = "", _work_tree(environ)
+    refused = ""
     for folder in _folders(environ):
         for path in _names(os.path.join(folder, name), environ):
             if _is_program(path):
@@ -102,14 +107,15 @@ def _is_trusted(folder: str, tree: str | None) -> bool:
         real = os.path.realpath(folder)
         if real == folder:
             _WITHOUT_LINKS.add(folder)
-    inside = _is_below(real, tree) or (real != folder and _is_below(folder, tree))
+    inside = _is_below(real, tree) or (real != folder and _is_below(os.path.normpath(folder), tree))
     if not inside and real != folder:  # a link of the work tree may lead out of it
         inside = any(os.path.realpath(place) == tree for place in upwards(folder))
     return not inside or real == os.path.realpath(os.path.dirname(os.path.abspath(sys.executable)))
 
 
 def _is_below(path: str, folder: str) -> bool:
-    path, folder = os.path.normcase(os.path.normpath(path)), os.path.normcase(folder)
+    """Whether a path is a folder or below it.  Neither has links or parts such as ``..``."""
+    path, folder = os.path.normcase(path), os.path.normcase(folder)
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
@@ -135,9 +141,12 @@ def _work_tree(environ: Mapping[str, str]) -> str | None:
 
 def environment(environ: Mapping[str, str], *, without: Collection[str] = ()) -> dict[str, str]:
     """Return the environment for a program: without some variables, and PATH with trusted folders only."""
+    return _environment(environ, without, _work_tree(environ))
+
+
+def _environment(environ: Mapping[str, str], without: Collection[str], tree: str | None) -> dict[str, str]:
     kept = {name: value for name, value in environ.items() if name not in without}
     if "PATH" in kept:
-        tree = _work_tree(environ)
         folders = [folder for folder in _folders(kept) if _is_trusted(folder, tree)]
         kept["PATH"] = os.pathsep.join(folders) or _NOWHERE  # an empty PATH is the current folder
     return with_system(kept)
@@ -160,13 +169,14 @@ def start(
     """
     import subprocess
 
-    path = find(words[0], environ)
+    tree = _work_tree(environ)
+    path, _ = _search(words[0], environ, tree)
     if path is None:
         if not os.path.dirname(words[0]):
             raise FileNotFoundError(errno.ENOENT, missing(words[0], environ)[0])
         path = os.path.abspath(words[0])  # the error of the system says why it cannot be run
     line = command_line(path, words[1:])
-    return subprocess.Popen(line, env=environment(environ, without=without), **options)
+    return subprocess.Popen(line, env=_environment(environ, without, tree), **options)
 
 
 def command_line(path: str, arguments: Sequence[str]) -> Sequence[str] | str:
