@@ -135,8 +135,8 @@ def note(path: str, data: bytes, name: str) -> bool | None:
     try:
         groups = Metadata.of(formats.scan_any(fileio.decode(data), sniff.format_of(data, name))).groups
         members = [[*filter(None, held.key.to_entry().values())] for group in groups for held in group]
-        words = [str(word) for word, *more in members if not more]
-        if len(groups) != 1 or len(words) != len(members) or "\n" in "".join(words):
+        words = [str(word) for each in members for word in each]
+        if len(groups) != 1 or any(len(each) != 1 for each in members) or "\n" in "".join(words):
             return None
         return _write(path, git, words)
     except (OSError, EncconfError):

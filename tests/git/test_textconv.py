@@ -182,6 +182,13 @@ class TestWithoutAKey:
         assert '+    password: "hunter2"   # not this one' in shown
         assert errors.count("\n") == 1
 
+    @pytest.mark.parametrize("recipient", ["", "x", "|-\n            two\n            lines"])
+    def test_a_strange_recipient_stops_no_diff(self, repository: Project, recipient: str) -> None:
+        text = repository.read("secrets.enc.yaml").replace(repository.key.recipient, recipient)
+        repository.write("secrets.enc.yaml", text)
+        repository.environ["SOPS_AGE_KEY"] = AgeKey.generate().identity
+        assert "-          recipient: age1" in repository.git("diff")
+
     def test_only_a_missing_key_is_noted(self, counted: Project) -> None:
         """A file with a wrong MAC does not say that others cannot be opened."""
         assert self.log(counted, "-1")[2] == 4
