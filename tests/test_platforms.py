@@ -72,6 +72,10 @@ def test_many_commands_without_posix(windows: Project) -> None:
     windows.run("import", "out.env", "-o", "imported.enc.yaml")
     windows.run("doctor", "environment")
     windows.run("unset", "secrets.enc.yaml", "db.port")
+    code = "import os; print(os.environ['DB_PASSWORD'], flush=True); os.write(2, b'x' * 300000)"
+    done = windows.run("exec", "--redact", "secrets.enc.yaml", "--", sys.executable, "-c", code)
+    assert done.out == "**********\n"
+    assert done.err.endswith("x" * 300000)
     assert (
         "has no systemd"
         in windows.run("systemd", "serve", "secrets.enc.yaml", "--allow", "a.service:x=db.host", code=1).err

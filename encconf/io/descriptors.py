@@ -189,7 +189,7 @@ def patiently(path: str, work: Callable[[], T], *, to_read: bool = False) -> T:
             import time
 
             end = end or time.monotonic() + OPEN_PATIENCE
-            refused = 0 if _is_open_elsewhere(path, to_read=to_read) else refused + 1
+            refused = 0 if is_open_elsewhere(path, to_read=to_read) else refused + 1
             if refused > 10:  # it was not just being replaced, so the permissions forbid it
                 raise
             if time.monotonic() > end:
@@ -197,7 +197,8 @@ def patiently(path: str, work: Callable[[], T], *, to_read: bool = False) -> T:
             time.sleep(0.02)
 
 
-def _is_open_elsewhere(path: str, *, to_read: bool) -> bool:
+def is_open_elsewhere(path: str, *, to_read: bool) -> bool:
+    """Whether, on Windows, another program has a file open so that it cannot be replaced (or even read)."""
     if sys.platform == "win32":
         from encconf.io import windows
 

@@ -85,6 +85,18 @@ def test_an_editor_s_line_is_split_as_sops_does(setting: str, words: list[str]) 
     assert editor.split_command(setting, "EDITOR") == words
 
 
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        (r"C:\bin\ed.exe -n", [r"C:\bin\ed.exe", "-n"]),
+        (r'"C:\Program Files\ed.exe" --wait # comment', [r"C:\Program Files\ed.exe", "--wait"]),
+        (r"'C:\a b'\ed.exe", [r"C:\a b\ed.exe"]),
+    ],
+)
+def test_on_windows_a_backslash_belongs_to_a_path(setting: str, words: list[str]) -> None:
+    assert editor.split_command(setting, "EDITOR", escapes=False) == words
+
+
 def test_an_editor_that_closes_its_folder(sealed: Project) -> None:
     script = 'echo "more: 1" >> "$1"; chmod 000 "$1"; chmod 000 "$(dirname "$1")"'
     environ = sealed.editor(script)

@@ -2,16 +2,68 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from encconf.io import fileio
+import pytest
+
+from encconf.io import descriptors, fileio
 
 from .processes import python
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+class TestOpenElsewhere:
+    """On Windows, a file that another program has open can be neither replaced nor, perhaps, read."""
+
+    @pytest.fixture(autouse=True)
+    def _windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("os.name", "nt")
+        monkeypatch.setattr(descriptors, "OPEN_PATIENCE", 0.2)
+
+    def refuse(self, times: int) -> Callable[[], str]:
+        left = [None] * times
+
+        def work() -> str:
+            if left:
+                left.pop()
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return "done"
+
+        return work
+
+    def test_it_is_tried_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(descriptors, "is_open_elsewhere", lambda *_, **__: True)
+        assert descriptors.patiently("x", self.refuse(3)) == "done"
+        monkeypatch.setattr(descriptors, "is_open_elsewhere", lambda *_, **__: False)  # it was just replaced
+        assert descriptors.patiently("x", self.refuse(3)) == "done"
+
+    def test_the_error_says_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(descriptors, "is_open_elsewhere", lambda *_, **__: True)
+        with pytest.raises(OSError, match="another program has it open") as found:
+            descriptors.patiently("x", self.refuse(100_000))
+        error = descriptors.cannot_write(found.value)
+        assert (error.message, error.hint) == (
+            "cannot be written: another program has it open",
+            "close it there, then run this again",
+        )
+        assert descriptors.cannot_read(found.value).hint == error.hint
+
+    def test_what_the_permissions_forbid_is_said_soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(descriptors, "is_open_elsewhere", lambda *_, **__: False)
+        with pytest.raises(PermissionError):
+            descriptors.patiently("x", self.refuse(100_000))
+
+
+def test_a_key_file_of_powershell_is_a_text() -> None:
+    assert fileio.as_utf8("AGE-SECRET-KEY-1x\r\n".encode("utf-16")) == b"AGE-SECRET-KEY-1x\r\n"
+    for data in (b"", b"AGE", b"\xff\xfe\x00", bytes(range(256))):
+        assert fileio.as_utf8(data) == data
 
 
 class TestDescriptors:

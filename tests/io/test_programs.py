@@ -247,6 +247,31 @@ class TestWindows:
         assert programs.find("only-here", {"PATH": str(tmp_path / "bin"), "PATHEXT": ".exe"}) is not None
         assert programs.find("sh", {"PATH": str(tmp_path / "bin")}) is None
 
+    def test_a_batch_file_gets_a_line_for_cmd(self) -> None:
+        """The line is that of Rust's library: nothing in an argument is expanded or run."""
+        words = ["a", "a b", "", 'say "hi"', "%PATH%", "a&b", "C:\\x\\", "x^y"]
+        assert programs.batch_line("C:\\cmd.exe", "C:\\My Tools\\npm.cmd", words) == (
+            r'"C:\cmd.exe" /e:ON /v:OFF /d /c ""C:\My Tools\npm.cmd" '
+            r'a "a b" "" "say ""hi""" "%%cd:~,%PATH%%cd:~,%" "a&b" "C:\x\\" "x^y""'
+        )
+        assert programs.command_line("C:\\git.exe", ["a&b"]) == ["C:\\git.exe", "a&b"]
+        line = programs.command_line("npm.CMD", ["x"])
+        assert isinstance(line, str)
+        assert line.endswith('cmd.exe" /e:ON /v:OFF /d /c ""npm.CMD" x"')
+        with pytest.raises(OSError, match="line break"):
+            programs.command_line("npm.cmd", ["a\nb"])
+
+    def test_a_command_for_the_shell_stays_as_it_is(self) -> None:
+        assert str(programs.shell('echo "a b" & x')).endswith('cmd.exe" /d /s /c "echo "a b" & x"')
+
+    def test_a_command_line_keeps_its_backslashes(self) -> None:
+        assert programs.split(r"C:\bin\key.exe --of 'a b'") == [r"C:\bin\key.exe", "--of", "a b"]
+        assert programs.split(r'"C:\Program Files\key.exe" x') == [r"C:\Program Files\key.exe", "x"]
+
+    def test_a_program_starts_with_the_folder_of_the_system(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SYSTEMROOT", "C:\\Windows")
+        assert programs.environment({"A": "1"}) == {"A": "1", "SYSTEMROOT": "C:\\Windows"}
+
     def test_the_drivers_run_encconf_exe(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.executable", str(tmp_path / "Scripts" / "python.exe"))
         assert programs.own_command()[1:] == ["-P", "-m", "encconf"]
