@@ -10,7 +10,14 @@ from collections.abc import Sequence
 
 from encconf import keys
 from encconf.envelope import DATA_KEY_SIZE, WrappedKey, quorum
-from encconf.errors import KeyAccessError, MasterKeyError, MetadataError, NotMyKeyError, is_temporary
+from encconf.errors import (
+    NO_IDENTITY,
+    KeyAccessError,
+    MasterKeyError,
+    MetadataError,
+    NotMyKeyError,
+    is_temporary,
+)
 from encconf.identities.credentials import Credentials
 from encconf.keys import MasterKey, is_remote
 
@@ -237,7 +244,7 @@ def _no_access(groups: Sequence[Group], quorum: int, credentials: Credentials) -
             else:
                 lines.append(f"  group {number}: opened by {group.by.TYPE} {group.by.label}")
     if len(causes) == 1:  # people read only the first line, so it repeats the cause
-        why = f"{why}: {next(iter(causes))}"
+        why = f"{why}: {next(iter(causes)).removeprefix(f'{NO_IDENTITY}; ')}"
     error = KeyAccessError("\n".join([why, *lines]), hint=hint)
     error.temporary, error.unexpected = temporary, bool(causes)
     return error

@@ -18,7 +18,7 @@ import stat
 import time
 
 from encconf import __version__
-from encconf.errors import EncconfError
+from encconf.errors import EncconfError, KeyAccessError
 from encconf.io import fileio
 from encconf.io.descriptors import CLOEXEC, CREATE, NOFOLLOW, PRIVATE
 from encconf.io.process import process_of
@@ -87,7 +87,8 @@ def textconv(
 def reason_of(error: Exception) -> str:
     """Return why a file is shown encrypted, in a few words."""
     if isinstance(error, EncconfError):
-        return error.message.partition("\n")[0]
+        advice = " (encconf whoami says what to do)" if isinstance(error, KeyAccessError) else ""
+        return error.message.partition("\n")[0] + advice
     return f"unexpected {type(error).__name__}"
 
 

@@ -28,6 +28,7 @@ def test_only_the_key_of_the_test_opens_files(tmp_path: Path, monkeypatch: pytes
         with pytest.raises(KeyAccessError, match="my test must not use real keys") as caught:
             api.load_config(theirs)
         assert real.identity not in str(caught.value)
+        assert "@pytest.mark.encconf_real_keys" in str(caught.value.hint)
     assert (os.environ["SOPS_AGE_KEY"], os.environ["SOPS_AGE_KEY_CMD"]) == (real.identity, "false")
     assert api.load_config(theirs) == {"a": 1}
 
