@@ -45,7 +45,7 @@ class Effect(Record):
         """Raise ReplacesError if the edit would replace a mapping or list by a value, or a value by one."""
         was, will = (each.partition(" ")[0] for each in (self.old, self.new))
         collections = {"mapping", "list"}
-        if self.kind != "changed" or was == will or not {was, will} & collections:
+        if not self.path or self.kind != "changed" or was == will or not {was, will} & collections:
             return
         if was == "null" or self.old.endswith(" 0 values"):
             return

@@ -824,6 +824,14 @@ def test_set_int(sides: Sides) -> None:
     assert "type:int]" in sides.own.read("e.yaml").partition("sops:")[0].splitlines()[-1]
 
 
+def test_set_replaces(sides: Sides) -> None:
+    real, ours, own = sides.run("set", "e.yaml", '["a"]', '"x"')
+    assert (real.code, ours.code, own.code) == (0, 0, 1)
+    assert "error[replaces]" in own.err
+    sides.own.run("set", "--force", "e.yaml", "a", "x", code=0)
+    assert sides.own.run("get", "e.yaml", "a").out == "x"
+
+
 def test_set_same(sides: Sides) -> None:
     before = sides.real.read("e.yaml")
     time.sleep(1.1)  # lastmodified has seconds
