@@ -49,10 +49,15 @@ class Own:
             if source.broken:
                 own.broken.append((place, source.found, source.hint))
         if pgp:
-            from encconf.keys.pgp import secret_fingerprints
-
-            own.places.update(dict.fromkeys(secret_fingerprints(credentials), "gpg"))
+            own.add_pgp(credentials)
         return own
+
+    def add_pgp(self, credentials: Credentials) -> None:
+        """Add the keys in gpg's keyring."""
+        from encconf.keys.pgp import secret_fingerprints
+
+        for fingerprint in secret_fingerprints(credentials):
+            self.places.setdefault(fingerprint, "gpg")
 
     @property
     def recipient(self) -> str | None:

@@ -398,7 +398,7 @@ def whoami(options: Asking, front: Front) -> None:
 def readable_files(front: Front, own: Own) -> tuple[list[str], dict[str, list[str]]]:
     """Return the encrypted files of this repository, and which of them each own key is a recipient of.
 
-    Adds PGP keys to the own ones, if files are encrypted for them.
+    Adds gpg's keys to the own ones, if files are encrypted for PGP keys.
     """
     credentials = front.credentials()
     top = repository(os.getcwd())
@@ -406,17 +406,23 @@ def readable_files(front: Front, own: Own) -> tuple[list[str], dict[str, list[st
         paths = targets.files(front, [os.path.relpath(top) if top else os.curdir], recursive=True)
     except MissingFileError:
         paths = []
-    opened: dict[str, list[str]] = {recipient: [] for recipient in own.places}
+    masters: dict[str, set[MasterKey]] = {}
     for path in paths:
         try:
             source = files.read(path)
             groups = metadata_of(source.text, source.format).groups
         except EncconfError:  # check reports it
             continue
-        for master in {wrapped.key for group in groups for wrapped in group}:
-            if master.TYPE == "pgp" and master.name not in opened and master.is_own(credentials):
-                own.places[master.name] = "gpg"
-                opened[master.name] = []
+        masters[path] = {wrapped.key for group in groups for wrapped in group}
+    pgp = {key.name: key for keys in masters.values() for key in keys if key.TYPE == "pgp"}
+    if pgp:
+        own.add_pgp(credentials)
+    for name, key in pgp.items():  # a file may name a subkey, or a key by its short id
+        if name not in own.places and key.is_own(credentials):
+            own.places[name] = "gpg"
+    opened: dict[str, list[str]] = {recipient: [] for recipient in own.places}
+    for path, keys in masters.items():
+        for master in keys:
             for recipient, files_of_it in opened.items():
                 if master.name == recipient or (
                     recipient.startswith("ssh-") and identity(AgeKey(recipient)) == identity(master)

@@ -92,3 +92,18 @@ def test_an_ssh_key_is_quoted_as_one_word(tmp_path: Path) -> None:
     assert own.advice().endswith("--name YOUR-NAME 'ssh-ed25519 AAAA'")
     own.places["age1x"] = "~/keys.txt"
     assert own.advice().endswith("--name YOUR-NAME age1x")
+
+
+def test_a_pgp_key_that_is_no_recipient_is_shown_by_its_fingerprint(project: Project, pgp_home: Path) -> None:
+    """gpg is asked only where a file is encrypted for PGP keys."""
+    environ = {"SOPS_AGE_KEY": "", "GNUPGHOME": str(pgp_home)}
+    project.write("s.yaml", "a: 1\n")
+    project.run("encrypt", "-i", "--age", project.key.recipient, "s.yaml")
+    assert "you have no key on this machine" in project.run("whoami", environ=environ).err
+    block = f"    pgp:\n        - fp: {'F' * 40}\n          created_at: '2026-01-01T00:00:00Z'\n"
+    block += "          enc: x\n"
+    project.write("s.yaml", project.read("s.yaml").replace("sops:\n", f"sops:\n{block}"))
+    said = project.run("whoami", environ=environ)
+    (fingerprint,) = said.out.splitlines()
+    assert len(fingerprint) == 40
+    assert said.err.rstrip().endswith(f"encconf keys add --name YOUR-NAME {fingerprint}")
