@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import islice
 
 from encconf import formats
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     Json = dict[str, object]
 
 
-@dataclass(slots=True, eq=False, repr=False)
 class Difference:
     """Everything that differs between two sides.
 
@@ -55,25 +53,24 @@ class Difference:
     values were compared, not ciphertexts.  ``one_file`` says that both sides are versions of the same file.
     """
 
-    old: Side
-    new: Side
-    one_file: bool
-    keyed: bool = True
-    changes: list[Change] = field(default_factory=list)
-    comments: tuple[int, int, int] = (0, 0, 0)
-    added_keys: list[MasterKey] = field(default_factory=list)
-    removed_keys: list[MasterKey] = field(default_factory=list)
-    regrouped: list[MasterKey] = field(default_factory=list)
-    data_key: str = ""
-    quorum: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
-    selection: tuple[Selection, Selection] | None = None
-    encrypted: tuple[bool, bool] = (False, False)
-    structure: bool = False
-    layout: bool = False
-    resealed: bool = False
-    notes: list[str] = field(default_factory=list)
-    reasons: list[str] = field(default_factory=list)
-    advice: str | None = None
+    def __init__(self, old: Side, new: Side, *, one_file: bool) -> None:
+        self.old = old
+        self.new = new
+        self.one_file = one_file
+        self.keyed = True
+        self.changes: list[Change] = []
+        self.comments = (0, 0, 0)
+        self.added_keys: list[MasterKey] = []
+        self.removed_keys: list[MasterKey] = []
+        self.regrouped: list[MasterKey] = []
+        self.data_key = ""
+        self.quorum = ((0, 0), (0, 0))
+        self.selection: tuple[Selection, Selection] | None = None
+        self.encrypted = (False, False)
+        self.structure = self.layout = self.resealed = False
+        self.notes: list[str] = []
+        self.reasons: list[str] = []
+        self.advice: str | None = None
 
     @property
     def differs(self) -> bool:
@@ -131,7 +128,7 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
 
     Raises ParseError or MetadataError, with the side's label, if a side cannot be read.
     """
-    found = Difference(old, new, one_file)
+    found = Difference(old, new, one_file=one_file)
     _agree(old, new)
     _agree(new, old)
     if old.text == new.text and old.format == new.format:

@@ -305,7 +305,7 @@ def test_check_runs_as_a_hook_of_pre_commit(project: Project) -> None:
     run("git", "add", "-A")
     project.write("new.enc.yaml", project.read("secrets.enc.yaml"))
     said = run("git", "commit", "-q", "-m", "plain", code=1)
-    assert "new.enc.yaml:1:11: error: password in plaintext" in said
+    assert "new.enc.yaml:1:11: error: password is plaintext" in said
     run("git", "add", "-A")
     run("git", "commit", "-q", "-m", "encrypted")
     said = pre_commit("run", "encconf-verify", "--hook-stage", "manual", "--verbose")

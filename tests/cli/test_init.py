@@ -82,7 +82,7 @@ class TestInit:
         fresh.write(".sops.yaml", text)
         done = fresh.run("init")
         assert fresh.read(".sops.yaml") == text
-        assert re.search(r"hint: add age1\w+ to the age recipients", done.err)
+        assert re.search(r"hint: send this line to .*: encconf keys add --name YOUR-NAME age1\w+", done.err)
 
     def test_an_existing_key_is_used(self, project: Project) -> None:
         done = project.run("init")

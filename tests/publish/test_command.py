@@ -92,7 +92,7 @@ def test_a_folder_of_which_some_is_encrypted(project: Project, cloud: Cloud) -> 
 def test_one_of_many_fails(project: Project, cloud: Cloud) -> None:
     project.write("s3-plain.yaml", "a: 1\n")
     done = project.run("publish", "-y", "--json", "s3-plain.yaml", "s3.yaml", code=1)
-    assert "s3-plain.yaml: sops metadata not found" in done.err
+    assert "s3-plain.yaml: the file is not encrypted" in done.err
     failed, published = json.loads(done.out)["files"]
     assert (failed["status"], failed["error"]["slug"]) == ("failed", "not-encrypted")
     assert (published["status"], published["error"]) == ("published", None)
