@@ -64,7 +64,7 @@ class Unit(Record):
     text: str
 
 
-def name_of(unit: str) -> str:
+def name_of(unit: str, what: str = "credentials") -> str:
     """Return the name of a unit's socket and service: ``app-credentials`` for app.service.
 
     For app@one.service it is ``app-credentials@one``, for all instances ``app-credentials@.all``, and for
@@ -73,7 +73,7 @@ def name_of(unit: str) -> str:
     stem, _, type = unit.rpartition(".")
     base, at, instance = stem.partition("@")
     kind = "" if type == "service" else f".{type}"
-    return f"{base}{kind}-credentials{at}{(instance or '.all') if at else ''}"
+    return f"{base}{kind}-{what}{at}{(instance or '.all') if at else ''}"
 
 
 def drop_in(unit: str, names: Sequence[str], *, socket: str | None = None, variables: bool = False) -> Unit:
@@ -162,6 +162,36 @@ Type=notify
 ExecReload=/bin/sh -c "kill -HUP ${{MAINPID}}"
 {_HARDENED}{"" if user else _HARDENED_SYSTEM}"""
     return Unit(f"{name_of(unit)}.service", text)
+
+
+def restart_units(unit: str, files: Sequence[str], *, user: bool = False) -> list[Unit]:
+    """Return the units that restart a unit when one of these files changes: a path unit and its service.
+
+    For a template, they restart all instances that run.  The unit then asks for its credentials again, and
+    the service has read the new file (``serve --reload``).
+    """
+    name = name_of(unit, "restart")
+    paths = "".join(f"PathChanged={plain(file)}\n" for file in files)
+    path = f"""\
+{HEADER}[Unit]
+Description=Changes of the encrypted files for {plain(unit)}
+
+[Path]
+{paths}
+[Install]
+WantedBy={"default" if user else "multi-user"}.target
+"""
+    manager = ["--user"] if user else []
+    command = " ".join(map(word, ["systemctl", *manager, "try-restart", "--", unit.replace("@.", "@*.")]))
+    service = f"""\
+{HEADER}[Unit]
+Description=Restart of {plain(unit)} with new values
+
+[Service]
+Type=oneshot
+ExecStart={command}
+"""
+    return [Unit(f"{name}.path", path), Unit(f"{name}.service", service)]
 
 
 def _variable(credential: str) -> str:

@@ -21,14 +21,17 @@ from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import fileio, private, programs
 from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
+from encconf.record import Record
 from encconf.text.printable import listed, one_line
 from encconf.verbs import changes, files, flat, printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from subprocess import Popen
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
+    from encconf.io.relay import Relay
+    from encconf.verbs.follow import Following
     from encconf.verbs.front import Front
 
     T = TypeVar("T")
@@ -44,6 +47,9 @@ class Options(flat.Naming):
     keep_keys: bool = False
     print_sources: bool = False
     redact: bool = False
+    watch: bool = False
+    signal: str | None = None
+    every: str | None = None
     resolve: bool = False
     input_type: str | None = None
 
@@ -71,15 +77,54 @@ class CommandError(EncconfError):
 
 
 def run(options: Options, front: Front) -> NoReturn:
-    """Replace this process with a program that has the values of files in its environment."""
+    """Run a program with the values of files in its environment.
+
+    The program replaces this process, unless its output is to be redacted or its values are to be followed.
+    """
     argv = list(options.argv)
     if not argv or not argv[0]:
         raise UsageError("no program was given", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
-    sources = [files.read(each, input_type=options.input_type) for each in options.file]
-    found = flat.values(front, sources, options, resolve=options.resolve)
+    following = _following(options, front)
+    found = following.found if following is not None else _values(options, front)
     # Hide the variables that open files: the program gets the values, so it does not need them.
     hidden = () if options.keep_keys else (*KEY_VARIABLES, *_named_keys(front))
     before = {name: value for name, value in front.environ.items() if name not in hidden}
+    path = front.environ.get("PATH", os.defpath)
+    redacts = options.redact or not printing.may_print(front.environ)
+    if redacts or following is not None:
+        program = Program(argv, path, lambda found: _environment(options, front, before, found))
+        _attended(program, found, front, following, redacts=redacts)
+    _become(argv, _environment(options, front, before, found), path)
+
+
+def _values(options: Options, front: Front) -> Mapping[str, flat.Flat]:
+    sources = [files.read(each, input_type=options.input_type) for each in options.file]
+    return flat.values(front, sources, options, resolve=options.resolve)
+
+
+def _following(options: Options, front: Front) -> Following | None:
+    """Return what follows the values of the files, if the user wants that."""
+    if not options.watch:
+        if options.signal or options.every:
+            raise UsageError("--signal and --every need --watch")
+        return None
+    from encconf.verbs import follow
+
+    if any(file in fileio.STDIN for file in options.file):
+        raise UsageError("--watch needs files, not stdin")
+    return follow.Following(
+        lambda: _values(options, front),
+        [os.path.abspath(file) for file in options.file],
+        front,
+        every=follow.seconds_of(options.every) if options.resolve or options.every else None,
+        number=follow.number_of(options.signal) if options.signal else None,
+    )
+
+
+def _environment(
+    options: Options, front: Front, before: Mapping[str, str], found: Mapping[str, flat.Flat]
+) -> dict[str, str]:
+    """Return the environment of the program.  Variables that are set stay, unless files override them."""
     environ = {} if options.pristine else dict(before)
     for name, value in found.items():
         there = name in environ and not options.override
@@ -87,40 +132,85 @@ def run(options: Options, front: Front) -> NoReturn:
             front.note(f"{name}: {'the environment' if there else value.file}")
         if not there:
             environ[name] = _variable(value.text)
-    path = front.environ.get("PATH", os.defpath)
-    if options.redact or not printing.may_print(front.environ):
-        secrets = {name: each.text for name, each in found.items() if each.secret}
-        _redacted(argv, environ, path, secrets, front)
-    _become(argv, environ, path)
+    return environ
 
 
-def _redacted(
-    argv: list[str], environ: Mapping[str, str], path: str, secrets: Mapping[str, str], front: Front
+class Program(Record):
+    """A program to start: its words, where it is looked up, and its environment with some values."""
+
+    argv: list[str]
+    path: str
+    environ: Callable[[Mapping[str, flat.Flat]], Mapping[str, str]]
+
+
+def _attended(
+    program: Program,
+    found: Mapping[str, flat.Flat],
+    front: Front,
+    following: Following | None,
+    *,
+    redacts: bool,
 ) -> NoReturn:
-    """Run a program, and remove secrets from what it prints.  Raises SystemExit with its exit code."""
+    """Run a program beside this process, and again when its values change.
+
+    Raises SystemExit with its exit code.
+    """
     import subprocess
 
+    from encconf.io.process import pause
+
+    relay: Relay | None = None
+
+    def resize() -> None:
+        if relay is not None:
+            relay.resize()
+
+    def stop(number: int) -> None:
+        if following is not None and number != getattr(signal, "SIGHUP", None):
+            following.stopped = True
+
+    import signal
+
+    with _forwarding(resize, stop) as begun:
+        while True:
+            relay = _relay(found, front) if redacts else None
+            environ = programs.with_system(program.environ(found))
+            outputs = relay.outputs if relay is not None else [None, None]
+
+            def start(path: str, environ: Mapping[str, str] = environ, to: Sequence[Any] = outputs) -> Any:
+                line = programs.command_line(path, program.argv[1:])
+                return subprocess.Popen(line, env=environ, stdout=to[0], stderr=to[1])
+
+            _flush()
+            process = begun(_tried(program.argv[0], program.path, start))
+
+            def poll(process: Popen[bytes] = process) -> int | None:
+                return process.poll() if following is None else following.poll(process)
+
+            if relay is not None:
+                relay.started()
+                code = relay.run(poll)
+            else:
+                while (ended := poll()) is None:
+                    pause(process.pid)
+                code = ended
+            if following is None or not following.restarts():
+                raise SystemExit(_exit_code(code))
+            found = following.found
+
+
+def _relay(found: Mapping[str, flat.Flat], front: Front) -> Relay:
+    """Return what passes on the output of a program without secrets."""
     from encconf.io.relay import Relay
     from encconf.shape.redact import SHORTEST, Redactor, Stream
 
+    secrets = {name: each.text for name, each in found.items() if each.secret}
     sizes = {name: len(fileio.encode(text)) for name, text in secrets.items()}
     short = [name for name, size in sizes.items() if 0 < size < SHORTEST]
     if short:
         front.warn(f"not redacted, because they are shorter than {SHORTEST} characters: {listed(short, 20)}")
     redactor = Redactor(secrets.values())
-    _flush()
-    relay = Relay(lambda: Stream(redactor))
-
-    def start(program: str) -> subprocess.Popen[bytes]:
-        stdout, stderr = relay.outputs
-        line = programs.command_line(program, argv[1:])
-        return subprocess.Popen(line, env=programs.with_system(environ), stdout=stdout, stderr=stderr)
-
-    with _forwarding(relay.resize) as begun:
-        process = begun(_tried(argv[0], path, start))
-        relay.started()
-        code = relay.run(process.poll)
-    raise SystemExit(_exit_code(code))
+    return Relay(lambda: Stream(redactor))
 
 
 def _exit_code(code: int) -> int:
@@ -179,9 +269,10 @@ def with_variables(options: Shell, front: Front, opened: opening.Opened, command
         printing.refuse(front, "no shell gets plaintext here", "encconf exec redacts what a program prints")
         raise SystemExit(_spawn(command, environ))
     if not printing.may_print(front.environ):
-        tree = changes.tree(opened)
-        secrets = {key: emit.text(node) for key, node in tree.items() if node.sealed is not None}
-        _redacted(["/bin/sh", "-c", command], environ, os.defpath, secrets, front)
+        tree = changes.tree(opened).items()
+        found = {key: flat.Flat(emit.text(node), "", node.sealed is not None) for key, node in tree}
+        shell = Program(["/bin/sh", "-c", command], os.defpath, lambda _: environ)
+        _attended(shell, found, front, None, redacts=True)
     _become(["/bin/sh", "-c", command], environ, os.defpath)
 
 
@@ -327,11 +418,12 @@ def _spawn(command: str, environ: Mapping[str, str], *, detached: bool = False) 
 
 @contextmanager
 def _forwarding(
-    resized: Callable[[], None] | None = None,
+    resized: Callable[[], None] | None = None, ended: Callable[[int], None] = lambda number: None
 ) -> Iterator[Callable[[Popen[bytes]], Popen[bytes]]]:
     """Forward signals to the process that the caller gives the function: also those that came before.
 
-    ``resized`` is called when the terminal has another size.
+    The last process that the function got is the one that gets the signals.  ``resized`` is called when the
+    terminal has another size, and ``ended`` with each signal.
     """
     import signal
 
@@ -342,16 +434,19 @@ def _forwarding(
         started.append(process)
         for number in early:
             process.send_signal(number)
+        early.clear()
         return process
 
     def pass_on(number: int, _: object) -> None:
+        ended(number)
         if not started:
             early.append(number)
-        elif started[0].poll() is None:
-            started[0].send_signal(number)
+        elif started[-1].poll() is None:
+            started[-1].send_signal(number)
 
     def leave_alone(number: int, _: object) -> None:
         """Ignore a signal of Ctrl-C or Ctrl-\\: the terminal also sends it to the command."""
+        ended(number)
 
     before = {}
     for name in ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGBREAK"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,29 @@ def test_a_unit_gets_its_values(manager: Manager, described: Project) -> None:
     assert (other.code, other.out) == (243, "")
 
 
+def _wait_for(text: str, log: Path) -> None:
+    end = time.monotonic() + 30
+    while not log.exists() or log.read_text() != text:
+        assert time.monotonic() < end, log.read_text() if log.exists() else "nothing"
+        time.sleep(0.1)
+
+
+def test_a_unit_is_restarted_when_the_file_changes(manager: Manager, described: Project) -> None:
+    words = ["-u", "follows", "--restart", "-a", "port=db.port", "-o", str(manager.units)]
+    done = described.run("systemd", "unit", "--user", *words, NAME)
+    assert "enable --now follows-credentials.socket follows-restart.path" in done.err
+    key(manager, described, "follows")
+    log = manager.folder / "follows.out"
+    script = f'cat "$CREDENTIALS_DIRECTORY/port" >> {log}; echo >> {log}; exec sleep 1000'
+    manager.unit("follows.service", f"[Service]\nExecStart=/bin/sh -c '{script}'\n")
+    manager.systemctl("daemon-reload")
+    manager.systemctl("start", "follows.service", "follows-restart.path")
+    _wait_for("5432\n", log)
+    described.run("set", NAME, "db.port", "6543")
+    _wait_for("5432\n6543\n", log)
+    manager.systemctl("stop", "follows.service", "follows-restart.path")
+
+
 def test_instances_and_names(manager: Manager, described: Project) -> None:
     rules = ["-a", "token=tenants.%i.token", "-a", 'odd=["od d"]["k[0]"]', "-a", 'quoted=["od d"][\'it"s\']']
     described.run("systemd", "unit", "--user", "-u", "two@.service", *rules, "-o", str(manager.units), NAME)
@@ -111,9 +135,10 @@ def test_a_service_without_its_key(manager: Manager, described: Project) -> None
 def test_systemd_finds_no_fault(manager: Manager, described: Project) -> None:
     """Also with the hardening that is for the system's own manager."""
     folder = described.path("units")
-    described.run("systemd", "unit", "-u", "app.service", "-o", str(folder), NAME)
+    described.run("systemd", "unit", "-u", "app.service", "--restart", "-o", str(folder), NAME)
     (folder / "app.service").write_text("[Service]\nExecStart=/bin/true\n")
     names = ["app.service", "app-credentials.socket", "app-credentials.service"]
+    names += ["app-restart.path", "app-restart.service"]
     done = subprocess.run(
         ["systemd-analyze", "--user", "verify", "--man=no", *(str(folder / name) for name in names)],
         env=manager.environ,

@@ -28,6 +28,10 @@ COMMAND = Command(
     base64 and hexadecimal, and escaped for URLs, JSON and HTML, also if they are split over lines. Values of
     less than 6 characters are not removed, nor is a value in whose middle the program pauses for 40 ms, nor
     what it writes elsewhere.
+
+    With --watch, encconf stays, and restarts the program when a value of a file has changed, or sends it a
+    signal. With --resolve, it also fetches the values of references again. While files cannot be opened or a
+    server is away, the program keeps its values.
     """,
     Options,
     run,
@@ -38,6 +42,17 @@ COMMAND = Command(
         Option("--keep-keys", help="Keep the variables that open files in the program's environment."),
         Option("--print-sources", help="Show which file each variable comes from."),
         Option("--redact", help="Replace the encrypted values in what the program prints with asterisks."),
+        Option("--watch", help="Restart the program when a value has changed."),
+        Option(
+            "--signal",
+            metavar="NAME",
+            help="With --watch: send this signal, such as HUP, instead of restarting.",
+        ),
+        Option(
+            "--every",
+            metavar="SECONDS",
+            help="With --watch: load all values again after this time (by default, references after 60).",
+        ),
         RESOLVE,
         *NAMING,
         INPUT_TYPE,
@@ -49,6 +64,7 @@ COMMAND = Command(
         "encconf exec secrets.enc.yaml -- ./manage.py runserver",
         "encconf exec common.enc.env prod.enc.yaml --prefix APP_ -- env",
         "encconf exec --redact test.enc.yaml -- npm test",
+        "encconf exec --watch secrets.enc.yaml -- ./server",
     ],
 )
 

@@ -159,6 +159,7 @@ class UnitOptions(flat.Naming):
     allow: Sequence[str] = ()
     identity: str | None = None
     env: bool = False
+    restart: bool = False
     user: bool = False
     socket: str | None = None
     output: str | None = None
@@ -190,6 +191,8 @@ def print_units(options: UnitOptions, console: Console) -> None:
             options=["--input-type", input_type] if input_type else [],
         ),
     ]
+    if options.restart:
+        made += units.restart_units(unit, [os.path.abspath(each) for each in file], user=user)
     folder = output or (
         os.path.join(console.environ.get("XDG_CONFIG_HOME") or "~/.config", "systemd/user")
         if user
@@ -201,7 +204,10 @@ def print_units(options: UnitOptions, console: Console) -> None:
     _write(console, output, made)
     systemctl = "systemctl --user" if user else "systemctl"
     name = units.name_of(unit)
-    console.hint(f"{systemctl} daemon-reload && {systemctl} enable --now {name}.socket")
+    starts = f"{name}.socket"
+    if options.restart:
+        starts += f" {units.name_of(unit, 'restart')}.path"
+    console.hint(f"{systemctl} daemon-reload && {systemctl} enable --now {starts}")
 
 
 UNIT = Command(
@@ -237,6 +243,7 @@ UNIT = Command(
             metavar="FILE",
             help="The age identity the service opens FILE with (NAME.cred: an encrypted credential).",
         ),
+        Option("--restart", help="Also restart the unit when FILE changes, with a path unit."),
         Option("--env", help="Also set NAME_FILE=… to the path of each value."),
         Option("--user", help="Write units for the user's service manager, not the system's."),
         Option(
