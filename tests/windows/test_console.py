@@ -86,6 +86,26 @@ print(screen(1), file=out)
     assert on_a_console(code, sealed.folder, sealed.key.identity) == "['höst-日本']\n"
 
 
+def test_the_editor_of_a_text_from_stdin_has_the_console(sealed: Project) -> None:
+    sealed.write(
+        "editor.py",
+        "import sys; from encconf.io.descriptors import is_terminal\n"
+        "open(sys.argv[-1], 'a').write('new: 1\\n')\n"
+        "open('seen', 'w').write(f'{is_terminal(0)} {is_terminal(1)}')\n",
+    )
+    code = """
+from encconf.cli import main
+os.environ["SOPS_AGE_KEY"] = sys.argv[1]
+os.environ["EDITOR"] = f'"{sys.executable}" editor.py'
+os.dup2(os.open("secrets.enc.yaml", os.O_RDONLY), 0)
+os.dup2(os.open("printed.yaml", os.O_WRONLY | os.O_CREAT | os.O_BINARY), 1)
+print(main(["edit", "-"]), file=out)
+"""
+    assert on_a_console(code, sealed.folder, sealed.key.identity) == "0\n"
+    assert sealed.read("seen") == "True True"
+    assert sealed.run("get", "printed.yaml", "new").out == "1"
+
+
 def test_colors_are_switched_on(tmp_path: Path) -> None:
     code = """
 from encconf.cli.console import wants_color
