@@ -29,7 +29,7 @@ from contextlib import suppress
 from encconf.audit import DIRECTIVE
 from encconf.errors import ConfigError, EncconfError
 from encconf.io import fileio
-from encconf.keys import TABLE, MasterKey, ssh_to_age
+from encconf.keys import TABLE, MasterKey, ssh
 from encconf.rules.config import MAX_SIZE, NAME, find_config
 from encconf.text.document import Leaf, Scope
 from encconf.text.printable import printable
@@ -197,10 +197,10 @@ def _take(names: dict[str, str], found: Iterable[tuple[str, str]]) -> None:
         if name := _clean(name):
             names.setdefault(_identity(key), name)
             if key.startswith("ssh-ed25519 "):
-                from encconf.keys import ssh_to_age
+                from encconf.keys import ssh
 
                 with suppress(EncconfError):
-                    names.setdefault(ssh_to_age.recipient(key), name)
+                    names.setdefault(ssh.recipient(key), name)
 
 
 def _named_in(text: str) -> Iterable[tuple[str, str]]:
@@ -258,7 +258,7 @@ def identity(key: MasterKey) -> str:
     An SSH key has the identity of its age recipient, since both open the same files.
     """
     if key.name.startswith("ssh-ed25519 "):
-        from encconf.keys.ssh_to_age import as_age
+        from encconf.keys.ssh import as_age
 
         with suppress(EncconfError):
             key = as_age(key)
@@ -498,10 +498,10 @@ def origins(cwd: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]
         with suppress(EncconfError):
             for line in fileio.read_text(path).splitlines():
                 words = line.split()
-                if len(words) > 1 and words[0] == ssh_to_age.KIND:
+                if len(words) > 1 and words[0] == ssh.KIND:
                     with suppress(EncconfError):
                         comment = f" ({' '.join(words[2:])})" if words[2:] else ""
-                        found.setdefault(ssh_to_age.recipient(line.strip()), f"{shown}{comment}")
+                        found.setdefault(ssh.recipient(line.strip()), f"{shown}{comment}")
     return found
 
 

@@ -91,14 +91,14 @@ def _identities(data: bytes) -> PrivateKey | None:
 
 def _of_ssh(pem: bytes) -> set[str]:
     """Return the recipients of an SSH private key: its public key, and its age recipient."""
-    from encconf.keys import ssh_to_age
+    from encconf.keys import ssh
     from encconf.keys.age import recipient_in
 
     found: set[str] = set()
     with suppress(EncconfError, ValueError):
         if public := recipient_in(pem):
             found.add(" ".join(public.split()[:2]))
-            found.add(ssh_to_age.recipient(public))
+            found.add(ssh.recipient(public))
     return found
 
 

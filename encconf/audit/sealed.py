@@ -251,7 +251,7 @@ def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) 
 
 def _readers(groups: list[list[MasterKey]]) -> list[set[MasterKey]]:
     """Return the keys of each group.  An SSH key becomes its age recipient, which opens the same files."""
-    from encconf.keys.ssh_to_age import as_age
+    from encconf.keys.ssh import as_age
 
     return [{as_age(key) for key in group} for group in groups]
 

@@ -128,8 +128,7 @@ def edit(run: Run) -> None:
 
 def _edit(run: Run, file: str) -> None:
     from encconf.verbs.checks import refuse_plaintext
-    from encconf.verbs.edit import Draft
-    from encconf.verbs.session import Session
+    from encconf.verbs.edit import Draft, Session
 
     source, target = run.formats(run.flags.filename_override or file)
     path = fileio.resolve(file)

@@ -113,8 +113,6 @@ _known: dict[str, Command] = {"": ROOT}
 def place(name: str) -> tuple[str, str]:
     """Return the file of a command, without ``.py``, and its name there."""
     family, *rest = name.replace("-", " ").split()
-    if family == "keys":
-        return "_".join((family, *rest)), "COMMAND"
     return "import_" if name == "import" else family, rest[0].upper() if rest else "COMMAND"
 
 

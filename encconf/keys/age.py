@@ -5,7 +5,7 @@ It behaves like sops 3.13.3 (age/keysource.go, ssh_parse.go, encrypted_keys.go),
 - It looks for identities in one place after another, and only until one opens the file.  It reads SSH keys
   only if the file is encrypted for one.  Identities that a person must unlock come last.
 - An ssh-ed25519 key also opens files that are encrypted for the age recipient derived from it, as sops-nix
-  uses them (`encconf.keys.ssh_to_age`).
+  uses them (`encconf.keys.ssh`).
 - The places that ENCCONF_IDENTITY names come first, and may hold SSH keys, too.  ENCCONF_AGE_PASSPHRASE
   unlocks identities that need a passphrase.
 - It does not use gpg-agent's cache for passphrases.
@@ -374,7 +374,7 @@ class LockedSsh(Locked):
 
     def open(self, passphrase: str) -> list[Identity]:
         """Return the identity inside.  Raises MasterKeyError."""
-        from encconf.keys.ssh_key import reserialised
+        from encconf.keys.ssh import reserialised
 
         pyrage = rage()
         try:
@@ -388,9 +388,9 @@ class LockedSsh(Locked):
 
 def derived(private: bytes, public: str) -> Identity:
     """Return the age identity that is derived from an ssh-ed25519 key.  It keeps the SSH key's name."""
-    from encconf.keys import ssh_to_age
+    from encconf.keys import ssh
 
-    return Identity(rage().x25519.Identity.from_str(ssh_to_age.identity(private)), public)
+    return Identity(rage().x25519.Identity.from_str(ssh.identity(private)), public)
 
 
 def plugin_alone(name: str, credentials: Credentials) -> AbstractContextManager[None]:
@@ -503,7 +503,7 @@ def recipient_in(data: bytes) -> str | None:
     For a plugin's key, it is the recipient that a comment names.
     """
     if b"PRIVATE KEY-----" in data:
-        from encconf.keys.ssh_key import openssh
+        from encconf.keys.ssh import openssh
 
         return openssh(data)[0] or None
     noted = None
@@ -573,7 +573,7 @@ def identity_of(text: str) -> Identity:
 
 
 def _parse_ssh(source: AgeSource, data: bytes, credentials: Credentials) -> list[Identity | Locked]:
-    from encconf.keys.ssh_key import openssh, public_beside, reserialised
+    from encconf.keys.ssh import openssh, public_beside, reserialised
 
     place = source.place(credentials.home)
     public, locked = openssh(data)
@@ -693,10 +693,10 @@ class Search:
             public = identity.public if isinstance(identity, Locked) else identity.public()
             if not public.startswith("ssh-"):
                 continue
-            from encconf.keys import ssh_to_age
+            from encconf.keys import ssh
 
             try:
-                if ssh_to_age.recipient(public) != self._recipient:
+                if ssh.recipient(public) != self._recipient:
                     continue
                 if isinstance(identity, Locked):
                     found.append(LockedSsh(identity.data, identity.place, public, derive=True))
@@ -782,10 +782,10 @@ def is_own(recipient: str, credentials: Credentials) -> bool:
             if public == " ".join(recipient.split()[:2]):
                 return True
             if public.startswith("ssh-ed25519 ") and _may_be_derived(recipient):
-                from encconf.keys import ssh_to_age
+                from encconf.keys import ssh
 
                 try:
-                    if ssh_to_age.recipient(public) == recipient:
+                    if ssh.recipient(public) == recipient:
                         return True
                 except BadKeyError:  # a damaged key
                     pass

@@ -22,7 +22,7 @@ from encconf.identities.credentials import Credentials
 from encconf.io.threads import Lock
 from encconf.providers import vault
 from encconf.providers.https import is_path, origin
-from encconf.providers.vault_identity import identity, settings
+from encconf.providers.vault import identity, settings
 from encconf.sources import Probe, Uri, exists_error, variable, version_in
 from encconf.text.printable import printable
 

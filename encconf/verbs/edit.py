@@ -1,28 +1,51 @@
-"""Edit a text by hand: what the editor shows, and how the saved text is encrypted.
-
-Text in, text out.  The command line runs the editor.
-"""
+"""Edit an encrypted file by hand: what the editor shows, the editor, and how the saved text is encrypted."""
 
 from __future__ import annotations
 
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
 from encconf import formats
-from encconf.engine import plaintext, sealing
+from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import Admission, rule_of
-from encconf.engine.metadata import Metadata
-from encconf.errors import EncconfError, StrangerError
-from encconf.identities.credentials import Credentials
+from encconf.engine.metadata import CONFLICT, Metadata, metadata_of
+from encconf.errors import (
+    ChangedError,
+    EditorError,
+    EncconfError,
+    MissingFileError,
+    NotModifiedError,
+    PlainValueError,
+    StrangerError,
+    UnmergedError,
+    about,
+)
+from encconf.identities.credentials import KEY_VARIABLES, Credentials
+from encconf.io import fileio, private, programs
+from encconf.io.descriptors import is_terminal
 from encconf.keys import TABLE, key_class
 from encconf.record import Record
+from encconf.rules import config as configs
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import splice
+from encconf.text.path import Path, spell
+from encconf.text.printable import counted, listed, quoted
+from encconf.verbs import checks, files, printing
+from encconf.verbs.effects import between, report
 from encconf.verbs.reencrypt import encrypt_again, plain_as
+from encconf.verbs.rule import Selecting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.engine.metadata import Opened
     from encconf.engine.opening import Notify
+    from encconf.git.conflict import Conflict
     from encconf.verbs.changes import Check
+    from encconf.verbs.front import Front
 
 
 class Draft(Record):
@@ -130,3 +153,504 @@ class Draft(Record):
             )
         except EncconfError:
             return None
+
+
+# --- the editor -----------------------------------------------------------------------------------
+# encconf chooses the editor and splits its command line as sops 3.13.3 does (cmd/sops/edit.go), and the
+# editor inherits stdin, stdout and stderr.  In addition, editors of the vim family write no swap, backup,
+# undo and history files, the editor's environment has no secrets that open the file, and no core is dumped.
+
+DEFAULTS = ("vim", "nano", "vi", *(("notepad",) if os.name == "nt" else ()))
+"""The editors to look for if no variable names one."""
+
+SECRETS = frozenset((*KEY_VARIABLES, *(name for row in TABLE.values() for name in row.secrets)))
+"""Variables that the editor does not get: they contain secrets that open files, or their locations."""
+
+_VIM = ("vim", "nvim", "gvim", "mvim", "rvim")
+# -c applies them after the user's own settings.  A small vim may lack an option, so errors are silent.
+_VIM_SETTINGS = "silent! set noswapfile noundofile nobackup nowritebackup viminfo="
+
+
+def editor_command(environ: Mapping[str, str]) -> list[str]:
+    """Return the editor's argument list, without the file.  Raises EditorError."""
+    for variable in ("SOPS_EDITOR", "EDITOR"):
+        setting = environ.get(variable, "")
+        if os.name == "nt" and programs.find(setting.strip(), environ):
+            words = [setting.strip()]  # a path with spaces, but without quotes
+        else:
+            words = split_command(setting, variable)
+        if not words:
+            continue
+        program = programs.find(words[0], environ)
+        if program is None:
+            message, hint = programs.missing(words[0], environ)
+            correct = f"correct ${variable}"
+            hint = correct if os.path.dirname(words[0]) else f"{hint}, or {correct}"
+            raise EditorError(f"the editor {message}", hint=hint)
+        return [*_private(program), *words[1:]]
+    for name in DEFAULTS:
+        program = programs.find(name, environ)
+        if program is not None:
+            return _private(program)
+    raise EditorError(
+        f"no editor was found; looked for {', '.join(DEFAULTS)}", hint="set EDITOR or SOPS_EDITOR"
+    )
+
+
+def run_editor(command: list[str], path: str, environ: Mapping[str, str]) -> None:
+    """Run an editor on a file and wait for it.  If a signal ends encconf, the editor is ended too.
+
+    Raises EditorError if the editor cannot be started, fails or is killed, and KeyboardInterrupt if Ctrl-C
+    ended it.
+    """
+    kept = {name: value for name, value in environ.items() if name not in SECRETS}
+    _forbid_core_dumps()
+    run = _run if hasattr(os, "posix_spawn") else _run_portably
+    try:
+        code = run([*command, path], kept)
+    except OSError as error:
+        raise EditorError(f"the editor {command[0]} cannot be run: {error.strerror}") from None
+    if code in (-2, 0xC000013A):  # the second one is Windows's
+        raise KeyboardInterrupt
+    if code < 0:
+        raise EditorError(f"the editor was killed by signal {-code}; nothing was changed")
+    if code > 0:
+        raise EditorError(f"the editor failed with exit code {code}; nothing was changed")
+
+
+def _run(command: list[str], environ: Mapping[str, str]) -> int:
+    """Run a program and return its exit code, or the negative number of the signal that ended it.
+
+    If an exception interrupts the wait, the program is ended too, because its folder will be deleted.
+    """
+    import signal
+
+    process = 0
+    try:
+        with _keys_left_to_the_editor():
+            # Block signals until the process id is known: without the id, the program could not be ended.
+            before = signal.pthread_sigmask(
+                signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+            )
+            ignored = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python; other programs should not ignore them
+            try:
+                process = os.posix_spawn(command[0], command, environ, setsigmask=before, setsigdef=ignored)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            return _wait(process)
+    except BaseException:
+        if process:
+            _end(process)
+        raise
+
+
+@contextmanager
+def _keys_left_to_the_editor() -> Iterator[None]:
+    """Ignore Ctrl-C and Ctrl-\\ on a terminal, which sends them to the editor as well; vim goes on."""
+    import signal
+
+    names = ("SIGINT", "SIGQUIT", "SIGBREAK") if is_terminal(0) else ()
+    keys = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {key: signal.signal(key, lambda *_: None) for key in keys}
+    try:
+        yield
+    finally:
+        for key, handler in before.items():
+            signal.signal(key, handler)
+
+
+def _wait(process: int) -> int:
+    from encconf.io.process import pause
+
+    while True:
+        found, status = os.waitpid(process, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        pause(process)
+
+
+def split_command(setting: str, variable: str, *, escapes: bool = os.name != "nt") -> list[str]:
+    """Split a command line into words as google/shlex does in sops.  Drops comments, and expands nothing.
+
+    Without ``escapes``, as on Windows, a backslash stays: it belongs to a path.  (sops.exe drops it.)
+    """
+    words = []
+    at = 0
+    while at < len(setting):
+        found = (_WORD if escapes else _WORD_OF_WINDOWS).match(setting, at)
+        if found is None:
+            raise EditorError(f"${variable} is not a command line: a quote is not closed")
+        if found[1] is not None and escapes:
+            words.append(_QUOTED.sub(_unquoted, found[1]))
+        elif found[1] is not None:
+            words.append(re.sub(r"""["'](.*?)["']""", r"\1", found[1]))
+        at = found.end()
+    return words
+
+
+_WORD = re.compile(r"""[ \t\r\n]+|#[^\n]*|((?:[^ \t\r\n"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)""", re.DOTALL)
+_WORD_OF_WINDOWS = re.compile(r"""[ \t\r\n]+|#[^\n]*|((?:[^ \t\r\n"']|"[^"]*"|'[^']*')+)""", re.DOTALL)
+_QUOTED = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'""", re.DOTALL)
+
+
+def _unquoted(part: re.Match[str]) -> str:
+    if part[2] is not None:
+        return re.sub(r"(?s)\\(.)", r"\1", part[2])
+    return part[1] if part[1] is not None else part[3]
+
+
+def _end(process: int) -> None:
+    import signal
+    import time
+
+    try:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            os.kill(process, number)
+            for _ in range(100):
+                if os.waitpid(process, os.WNOHANG)[0]:
+                    return
+                time.sleep(0.01)
+    except OSError:
+        return  # the program has ended already
+
+
+def _private(program: str) -> list[str]:
+    """Return the program.  An editor of the vim family gets options that keep the text out of other files."""
+    real = os.path.basename(os.path.realpath(program)).partition(".")[0]
+    if real in _VIM:
+        return [program, "-n", "-i", "NONE", "-c", _VIM_SETTINGS]
+    return [program]
+
+
+def _forbid_core_dumps() -> None:
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ImportError, ValueError, OSError):
+        return  # this system does not support the limit
+
+
+def _run_portably(command: list[str], environ: Mapping[str, str]) -> int:
+    import subprocess
+
+    line = programs.command_line(command[0], command[1:])
+    with _keys_left_to_the_editor():
+        return subprocess.run(line, env=programs.with_system(environ), check=False).returncode
+
+
+# --- a session: decrypt the file, open it in the editor, and encrypt what changed -----------------
+# The plaintext is written only to a private folder, in memory if possible.  If the edited text cannot be
+# saved, the error is printed, and on a terminal the user can open the editor again.
+#
+# If git left a conflict in the file, the editor shows both sides between the usual markers.  A file that
+# git merged without a key is merged again (see `encconf.git.merge`).
+
+_WAIT = "if the editor is still open, use its option to wait: EDITOR='code --wait'"
+
+
+class Options(Selecting):
+    """The file.  The rule is for a new one."""
+
+    file: str
+    ignore_mac: bool = False
+    allow_plaintext: bool = False
+    input_type: str | None = None
+
+
+def run(options: Options, front: Front) -> None:
+    """Edit one encrypted file.  A new file starts from an example."""
+    refuse_editor(front)
+    file, config, ignore_mac = options.file, options.config, options.ignore_mac
+    if file in fileio.STDIN:
+        _edit_stdin(front, files.read(file, input_type=options.input_type), ignore_mac=ignore_mac)
+        return
+    path = fileio.resolve(file)
+    with about(file, instead=path):
+        enc = fileio.read_existing(path)
+    format = files.format_of(enc, file, options.input_type)
+    unfinished, like = False, ""
+    if enc is None:
+        from encconf.verbs.rule import find_rule
+
+        near = fileio.near(file)
+        like = near if near.startswith("did") else ""
+        question = f"{file} does not exist; {like} Create {file}?" if like else f"{file} is new; create it?"
+        if front.can_ask() and not front.confirm(question):
+            raise MissingFileError("no such file", hint=like or None).about(file)
+        rule = find_rule(file, options, notify=front.warn)
+        draft = Draft(formats.get(format).example, format, rule=rule)
+    else:
+        plain: list[Path] = []
+        with about(file):
+            try:
+                found = _open(front, enc, path, format, config, ignore_mac=ignore_mac)
+            except PlainValueError:
+                found, plain = _open_plain(front, file, enc, format, ignore_mac)
+        if isinstance(found, str):
+            _warn_of_parents(front, file, path, enc, format)
+            with about(file, instead=path):
+                fileio.write_atomic(path, found, replacing=enc)
+            front.note(f"wrote {file}: merged again from its parents, now with a MAC")
+            return
+        draft = Draft.of(found) if isinstance(found, opening.Opened) else Resolution(found)
+        assert draft.opened is not None
+        metadata = draft.opened.metadata
+        unfinished = isinstance(draft, Resolution) or metadata.unmerged is not None or bool(plain)
+        if ignore_mac:  # without its MAC, its data key cannot be trusted: the file gets a new one
+            draft.rule = rule_of(metadata)
+        draft.admission = Admission(lambda: configs.find_rule(file, config=config), file=file)
+        draft.admission.check(metadata, None, front.credentials(), new_data_key=ignore_mac)
+        allowed = options.allow_plaintext
+        if not allowed:  # fail before the user types anything
+            checks.rule_to_follow(file, config, warn=front.warn)
+        draft.check = checks.refuse_plaintext(file, config, allowed=allowed, warn=front.warn)
+    with about(file, instead=path):
+        fileio.check_writable(path)
+    session = Session(front, file, path, draft, enc, unfinished=unfinished)
+    session.run()
+    if enc is None:
+        front.note(f"created {file}")
+        if like and not front.can_ask():
+            front.hint(f"this file is new; {like}")
+    else:
+        front.note(report(f"wrote {file}", between(file, draft.text, session.edited, draft.format)))
+
+
+def _open(
+    front: Front, enc: str, path: str, format: str, config: str | None, *, ignore_mac: bool
+) -> opening.Opened | Conflict | str:
+    """Open the file, or its conflict.  A file that was merged without a key gives the new text to write."""
+    credentials = front.credentials()
+    try:
+        return opening.open_text(
+            enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=front.warn
+        )
+    except UnmergedError:
+        from encconf.git import version
+        from encconf.git.conflict import open_conflict
+        from encconf.git.merge import Repository, reseal
+
+        if CONFLICT in metadata_of(enc, format).unknown:
+            return open_conflict(enc, format=format, credentials=credentials, notify=front.warn)
+        folder = os.path.dirname(os.path.abspath(path))
+        here = Repository(
+            rule=lambda: checks.known_rule(path, config), version=lambda id: version(id, folder)
+        )
+        return reseal(enc, format=format, repository=here, credentials=credentials, notify=front.warn)
+
+
+def _open_plain(
+    front: Front, file: str, enc: str, format: str, ignore_mac: bool
+) -> tuple[opening.Opened, list[Path]]:
+    """Open a file that has plaintext values, and warn about them.  They are encrypted when it is saved."""
+    from encconf.verbs.changes import open_with_plain_values
+
+    credentials = front.credentials()
+    opened, paths = open_with_plain_values(
+        enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=front.warn
+    )
+    front.warn(
+        f"{file} has {counted(len(paths), 'value')} in plaintext: {listed(map(spell, paths), 20)}",
+        hint="saving encrypts them; anyone who saw the file knows them, so change them at their source",
+    )
+    return opened, paths
+
+
+def _warn_of_parents(front: Front, file: str, path: str, enc: str, format: str) -> None:
+    """Warn if our side of a merge without a key is not the version that git had before the file.
+
+    All three parents have valid MACs, but the person who merged without a key chose them, and may have
+    chosen old versions.
+    """
+    from encconf.git import before
+    from encconf.git.merge import misplaced, parents_of
+
+    ours = parents_of(enc, format)[1]
+    if before(path, enc) != ours:
+        front.warn(
+            f"{file} {misplaced(ours)}",
+            hint=f"compare all values with older versions: git log -p {quoted(file)}",
+        )
+
+
+def refuse_editor(front: Front) -> None:
+    """Raise UsageError if no plaintext may be shown (`encconf.verbs.printing`)."""
+    printing.refuse(front, "no plaintext is opened in an editor", "encconf set FILE PATH changes one value")
+
+
+class Session(Record):
+    """One session in the editor: a draft, until it is written.
+
+    ``enc`` is the text of the file now, None if there is no file.  An ``unfinished`` file is written even if
+    the user changed nothing.  ``edited`` is the text that was written at last.
+    """
+
+    front: Front
+    file: str
+    path: str | None
+    draft: Draft
+    enc: str | None = None
+    unfinished: bool = False
+    edited: str = ""
+
+    def run(self) -> str:
+        """Run the editor until its text can be encrypted, write the result if ``path`` is set, and return it.
+
+        Raises NotModifiedError, EditorError, and the errors of encrypting and writing.
+        """
+        refuse_editor(self.front)
+        command = editor_command(self.front.environ)
+        with private.PrivateFolder(self.front.environ) as folder:
+            path = os.path.join(folder, os.path.basename(self.file))
+            private.write_private(path, self.draft.text)
+            while True:
+                started = time.monotonic()
+                run_editor(command, path, self.front.environ)
+                if os.path.isdir(folder):
+                    os.chmod(folder, 0o700)  # the editor may have changed the mode
+                if not os.path.exists(path):
+                    raise EditorError("the editor removed the text; nothing was changed").about(self.file)
+                try:
+                    edited = fileio.read_text(path, binary=formats.get(self.draft.format).single_value)
+                    if edited == self.draft.text and not self.unfinished:
+                        at_once = time.monotonic() - started < 1 and self.front.can_ask()
+                        raise NotModifiedError("nothing was changed", hint=_WAIT if at_once else None)
+                    self.edited = edited
+                    return self._written(edited)
+                except NotModifiedError as error:
+                    raise error.about(self.file) from None
+                except EncconfError as error:
+                    if error.file in (None, path, self.path):  # but not if the error is about .sops.yaml
+                        error.file = self.file
+                    self._offer_again(error, path)
+
+    def _written(self, edited: str) -> str:
+        while True:
+            enc = self.draft.encrypted(edited, self.front.credentials(), self.front.warn)
+            try:
+                if self.path is not None:
+                    fileio.write_atomic(self.path, enc, replacing=self.enc)
+                return enc
+            except ChangedError as error:
+                if not self.front.can_ask():
+                    raise
+                error.hint = None
+                self.front.error(error.about(self.file))
+                if not self.front.confirm("overwrite the file with your text?"):
+                    raise ChangedError("the file was not overwritten", hint=None) from None
+                self._open_again()
+
+    def _open_again(self) -> None:
+        """Open the file that another program wrote in the meantime, which the draft will overwrite."""
+        assert self.path is not None
+        self.enc = fileio.read_text(self.path)
+        try:
+            self.draft.opened = opening.open_text(
+                self.enc, format=self.draft.format, credentials=self.front.credentials()
+            )
+            self.draft.edits = False
+        except EncconfError:
+            if self.draft.rule is None:
+                raise
+            self.draft.opened = None
+
+    def _offer_again(self, error: EncconfError, path: str) -> None:
+        """Ask whether to open the editor again.  Raises the error if the user quits or cannot be asked."""
+        untouched = f"{self.file} was not changed" if self.enc is not None else f"{self.file} was not created"
+        if not self.front.can_ask():
+            saved = self._saved(path)
+            error.hint = saved if isinstance(error, ChangedError) else f"{untouched}; {saved}"
+            raise error
+        self.front.error(error)
+        try:
+            answer = self.front.ask(
+                "press Enter to open the editor again, or q to quit and lose your changes:"
+            )
+        except EOFError:
+            answer = "q"
+        if answer.lower().startswith("q"):
+            error.hint = untouched
+            raise error
+
+    def _saved(self, edited: str) -> str:
+        """Save the edited text encrypted, for the same recipients.  Returns a message about it."""
+        failed = "your changes could not be saved; run this in a terminal to decide what to do"
+        try:
+            text = fileio.read_text(edited, binary=True)  # it may be any bytes, not only UTF-8
+        except EncconfError:
+            return failed
+        enc = self.draft.rescued(text, self.front.credentials())
+        if enc is None:
+            return failed
+        beside = self.path or ""
+        name = f"{os.path.basename(beside)[:200]}.unsaved-{os.urandom(4).hex()}"
+        folders = [os.path.dirname(beside), *private.temporary_folders(self.front.environ)]
+        for folder in folders:
+            path = os.path.join(folder, name)
+            try:
+                fileio.write_atomic(path, enc, mode=fileio.PRIVATE, replacing=None)
+            except EncconfError:
+                continue
+            show = f"{self.front.PROGRAM} decrypt --input-type binary {quoted(os.path.relpath(path))}"
+            return f"your changes are saved, encrypted: {show}"
+        return failed
+
+
+def _edit_stdin(front: Front, source: files.Source, *, ignore_mac: bool) -> None:
+    """Edit the text from stdin, and print the result, even if the user changed nothing."""
+    opened = source.open(front.credentials(), front.warn, ignore_mac=ignore_mac)
+    draft = Draft.of(opened, unchecked=ignore_mac)
+    draft.admission = Admission()
+    with _Terminal():
+        enc = Session(front, f"stdin.{draft.format}", None, draft, source.text, unfinished=True).run()
+    front.content(enc)
+
+
+class _Terminal:
+    """A context in which stdin and stdout are the terminal, for the editor.
+
+    If the process has no terminal, stdout is stderr.
+    """
+
+    def __enter__(self) -> None:
+        self._stdout = os.dup(1)
+        keys, screen = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
+        try:
+            terminal = os.open(screen, os.O_RDWR)
+        except OSError:
+            os.dup2(2, 1)
+            keys = os.devnull
+        else:
+            os.dup2(terminal, 1)
+            os.close(terminal)
+        terminal = os.open(keys, os.O_RDWR)
+        os.dup2(terminal, 0)
+        os.close(terminal)
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self._stdout, 1)
+        os.close(self._stdout)
+
+
+class Resolution(Draft):
+    """A draft with both sides of a merge between conflict markers, which the user has to remove."""
+
+    def __init__(self, conflict: Conflict) -> None:
+        from encconf.merge import mark
+
+        text, size = mark(conflict.merged, conflict.labels)
+        super().__init__(text, conflict.opened.document.format, opened=conflict.opened)
+        self.size, self.ours = size, conflict.merged.text  # after the constructor, which sets all fields
+
+    def encrypted(self, edited: str, credentials: Credentials, notify: Callable[[str], None]) -> str:
+        """Encrypt the edited text.  Raises UnmergedError if a marker is left."""
+        from encconf.merge import marked
+
+        line = marked(edited, self.size)
+        if line:
+            raise UnmergedError(
+                f"line {line} is a conflict marker: keep the value you want and remove the markers"
+            )
+        self.text = self.ours  # so that no warning is repeated for values that were plaintext before
+        return super().encrypted(edited, credentials, notify)

@@ -372,12 +372,12 @@ def _are_confirmed(front: Front, found: Survey, count: str, *, yes: bool) -> boo
 
 def _recipient_of_ssh(given: str) -> tuple[str, str]:
     """Return the age recipient of an SSH public key (a line or a file), and the name of its owner."""
-    from encconf.keys import ssh_to_age
+    from encconf.keys import ssh
 
     text = given if given.startswith("ssh-") else fileio.read_text(expanded(given, os.path.expanduser("~")))
     line = text.strip()
     try:
-        found = ssh_to_age.recipient(line)
+        found = ssh.recipient(line)
     except BadKeyError as error:
         raise error.about(given[:60]) from None
     return found, " ".join(line.split()[2:]) or os.path.basename(given)

@@ -211,7 +211,7 @@ def run_tool(options: ToolOptions, front: Front) -> None:
     from encconf.engine.admission import Admission
     from encconf.git.conflict import open_conflict
     from encconf.git.merge import our_rule
-    from encconf.verbs.session import Resolution, Session
+    from encconf.verbs.edit import Resolution, Session
 
     conflict = open_conflict(outcome.text, format=format, credentials=front.credentials())
     draft = Resolution(conflict)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from encconf.audit.names import RECIPIENTS, Names, identity
 from encconf.engine.metadata import metadata_of
+from encconf.engine.recipients import Plan
 from encconf.errors import (
     SOMEBODY,
     ConfigError,
@@ -30,8 +31,9 @@ from encconf.keys.own import Own
 from encconf.record import Options as Base
 from encconf.rules.config import NAME, Config, find_config, load
 from encconf.text.printable import counted, listed, one_line, printable, quoted
-from encconf.verbs import files, members, targets, updatekeys
-from encconf.verbs.recipients import Changing
+from encconf.verbs import files, members, rekey, targets, updatekeys
+from encconf.verbs.recipients import Change, Changing, Rekeying
+from encconf.verbs.rule import NO_KEYS, Keys, named_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,9 +161,7 @@ def _remove(options: Removing, project: _Project, gone: Sequence[MasterKey]) -> 
     _carry_out(options, project, text, _without_lines(project, gone))
 
 
-def _remove_everywhere(
-    options: Removing, front: Front, who: Sequence[str], folders: Sequence[str]
-) -> None:
+def _remove_everywhere(options: Removing, front: Front, who: Sequence[str], folders: Sequence[str]) -> None:
     """Remove people from the projects in several folders.  A project that fails does not stop the others.
 
     A key that one project gives a name to is the same person's in every other.  But keys of different
@@ -452,3 +452,56 @@ def with_names(advice: str, file: str | None = None) -> str:
         return advice
     known = list(dict.fromkeys(printable(name)[:60] for key in keys if (name := names.given(key))))
     return advice.replace(SOMEBODY, " or ".join(known[:3])) if known else advice
+
+
+# --- keys add: a person in the rules, or master keys in single files ------------------------------
+
+
+class KeysAdding(Changing):
+    """The files, and the master keys to add.
+
+    With a ``name``, ``file`` are a person's keys, for the rules of ``for_files`` or for all rules.
+    """
+
+    file: Sequence[str] = ()
+    name: str | None = None
+    for_files: Sequence[str] = ()
+    group: str | None = None
+    yes: bool = False
+    recursive: bool = False
+    changed: bool = False
+    keys: Keys = NO_KEYS
+
+
+def add_keys(options: KeysAdding, front: Front) -> None:
+    """Add master keys to the first group of files.  The ciphertexts stay the same."""
+    wanted = named_keys(options.keys)
+    if options.name is not None:
+        add(
+            Adding(
+                name=options.name,
+                keys=[*options.file, *(key.name for key in wanted)],
+                for_files=options.for_files,
+                group=options.group,
+                yes=options.yes,
+                dry_run=options.dry_run,
+                fail_fast=options.fail_fast,
+                json=options.json,
+                config=options.config,
+            ),
+            front,
+        )
+        return
+    if options.for_files or options.group is not None:
+        raise UsageError("--for and --group need --name", hint="encconf keys add --name bob age1…")
+    if not wanted:
+        raise UsageError(
+            "no key was given",
+            hint="encconf keys add --name bob age1…; or for a single file: --age age1… FILE",
+        )
+    paths = targets.files(front, options.file, recursive=options.recursive, changed=options.changed)
+
+    def plan(change: Change) -> Plan:
+        return change.planned(lambda rule: rekey.with_keys(rule, wanted), named=wanted)
+
+    Rekeying(front, "keys add", options, plan).run(paths)

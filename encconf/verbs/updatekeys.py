@@ -63,7 +63,7 @@ def update(
     selection = options.selection
 
     from encconf.audit.history import Leavers
-    from encconf.keys.ssh_to_age import as_age
+    from encconf.keys.ssh import as_age
 
     history = Once()
 

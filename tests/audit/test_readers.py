@@ -8,7 +8,7 @@ from audit.committed import FILE, report, states, times
 from encconf.audit.access import Person, Reader
 from encconf.audit.history import Span
 from encconf.git.log import UNCOMMITTED, Moment
-from encconf.keys import ssh_to_age
+from encconf.keys import ssh
 from encconf.keys.age import AgeKey
 
 from .team import PLAIN, Team
@@ -177,7 +177,7 @@ class TestReaders:
 
     def test_an_ssh_key_and_its_age_recipient_are_one(self, team: Team) -> None:
         line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDuDK4+AyDmhDnaWKG2rtV/kJVuL2yTQ2cB2RsjC1TXW"
-        age = ssh_to_age.recipient(line)
+        age = ssh.recipient(line)
         team.config("alice")
         for name, recipient in (("a.yaml", age), ("b.yaml", f"{line} bob@laptop")):
             text = team.seal(name, ["alice", "bob"]).read_text()

@@ -12,7 +12,7 @@ from oracle import Sops
 from project import Project, needs
 
 from encconf.errors import EditorError
-from encconf.verbs import editor
+from encconf.verbs import edit
 
 pytestmark = pytest.mark.usefixtures("runtime")
 
@@ -61,7 +61,7 @@ def test_sops_splits_it_the_same_way(project: Project, line: str) -> None:
 @pytest.mark.parametrize("setting", ["'", 'a "b', "a\\", '"a\\', "a 'b\\' '"])
 def test_a_line_without_its_end(setting: str) -> None:
     with pytest.raises(EditorError, match="not a command line"):
-        editor.split_command(setting, "EDITOR")
+        edit.split_command(setting, "EDITOR")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_line_without_its_end(setting: str) -> None:
     ],
 )
 def test_an_editor_s_line_is_split_as_sops_does(setting: str, words: list[str]) -> None:
-    assert editor.split_command(setting, "EDITOR") == words
+    assert edit.split_command(setting, "EDITOR") == words
 
 
 @pytest.mark.parametrize(

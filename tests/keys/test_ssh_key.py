@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from encconf.keys import ssh_key
+from encconf.keys import ssh
 
 PASSPHRASE = b"correct horse"
 
@@ -27,9 +27,9 @@ def made(kind: str, *, passphrase: bytes | None = None) -> tuple[bytes, str]:
 @pytest.mark.parametrize("kind", ["ed25519", "rsa"])
 def test_the_public_key_is_read_without_opening_the_private_one(kind: str) -> None:
     private, public = made(kind)
-    assert ssh_key.openssh(private) == (public, False)
+    assert ssh.openssh(private) == (public, False)
     private, public = made(kind, passphrase=PASSPHRASE)
-    assert ssh_key.openssh(private) == (public, True)
+    assert ssh.openssh(private) == (public, True)
 
 
 @pytest.mark.parametrize(
@@ -45,22 +45,22 @@ def test_the_public_key_is_read_without_opening_the_private_one(kind: str) -> No
     ],
 )
 def test_what_is_no_key(data: bytes) -> None:
-    assert ssh_key.openssh(data) == ("", False)
+    assert ssh.openssh(data) == ("", False)
 
 
 def test_a_key_that_was_cut_off_raises_nothing() -> None:
     private, public = made("ed25519")
     lines = private.splitlines(keepends=True)
     for end in range(len(lines)):
-        found, _ = ssh_key.openssh(b"".join(lines[:end]))
+        found, _ = ssh.openssh(b"".join(lines[:end]))
         assert len(found) < len(public) or found == public
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa"])
 def test_a_locked_key_is_written_without_its_passphrase(kind: str) -> None:
     private, public = made(kind, passphrase=PASSPHRASE)
-    plain = ssh_key.reserialised(private, PASSPHRASE)
-    assert ssh_key.openssh(plain) == (public, False)
+    plain = ssh.reserialised(private, PASSPHRASE)
+    assert ssh.openssh(plain) == (public, False)
 
 
 def test_a_key_of_openssl_too() -> None:
@@ -70,26 +70,26 @@ def test_a_key_of_openssl_too() -> None:
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.BestAvailableEncryption(PASSPHRASE),
     )
-    plain = ssh_key.reserialised(pem, PASSPHRASE)
-    assert ssh_key.private_key(plain, None).private_numbers() == key.private_numbers()
+    plain = ssh.reserialised(pem, PASSPHRASE)
+    assert ssh.private_key(plain, None).private_numbers() == key.private_numbers()
 
 
 @pytest.mark.parametrize("passphrase", [b"wrong", None])
 def test_a_wrong_passphrase(passphrase: bytes | None) -> None:
     private, _ = made("ed25519", passphrase=PASSPHRASE)
     with pytest.raises((ValueError, TypeError)):
-        ssh_key.reserialised(private, passphrase)
+        ssh.reserialised(private, passphrase)
 
 
 def test_the_public_key_beside_a_private_one(tmp_path: Path) -> None:
     path = tmp_path / "id"
     _, public = made("ed25519")
-    assert ssh_key.public_beside(str(path)) == ""
+    assert ssh.public_beside(str(path)) == ""
     Path(f"{path}.pub").write_text(f"{public} me@example.test\n")
-    assert ssh_key.public_beside(str(path)) == public
+    assert ssh.public_beside(str(path)) == public
     for other in (b"\xff\xfe", b"x" * (1 << 17), b"ssh-ed25519", b"ssh-ed25519 AAA", b""):
         Path(f"{path}.pub").write_bytes(other)
-        assert ssh_key.public_beside(str(path)) == ""
+        assert ssh.public_beside(str(path)) == ""
 
 
 def test_as_ssh_keygen_writes_it(tmp_path: Path) -> None:
@@ -97,4 +97,4 @@ def test_as_ssh_keygen_writes_it(tmp_path: Path) -> None:
         path = tmp_path / f"key-{locked}"
         command = ["ssh-keygen", "-q", "-t", "ed25519", *options, "-f", str(path)]
         subprocess.run(command, check=True, timeout=60, capture_output=True)
-        assert ssh_key.openssh(path.read_bytes()) == (ssh_key.public_beside(str(path)), locked)
+        assert ssh.openssh(path.read_bytes()) == (ssh.public_beside(str(path)), locked)

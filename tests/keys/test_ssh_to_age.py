@@ -14,7 +14,7 @@ from oracle import FIXTURES, Sops
 from encconf import decrypt
 from encconf.errors import BadKeyError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
-from encconf.keys import ssh_to_age
+from encconf.keys import ssh
 from encconf.keys.age import AgeKey
 
 DATA_KEY = bytes(range(32))
@@ -48,9 +48,9 @@ def home(tmp_path: Path) -> Path:
 def test_the_answers_are_those_of_the_real_tool(
     seed: str, recipient: str, identity: str, public: str
 ) -> None:
-    assert ssh_to_age.recipient(public) == recipient
-    assert ssh_to_age.identity(private(seed)) == identity
-    assert ssh_to_age.identity(private(seed, format="PKCS8")) == identity
+    assert ssh.recipient(public) == recipient
+    assert ssh.identity(private(seed)) == identity
+    assert ssh.identity(private(seed, format="PKCS8")) == identity
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_the_answers_are_those_of_the_real_tool(
 )
 def test_other_keys_are_refused(public: str) -> None:
     with pytest.raises(BadKeyError):
-        ssh_to_age.recipient(public)
+        ssh.recipient(public)
 
 
 @pytest.mark.parametrize("format", ["OpenSSH", "PKCS8"])
@@ -152,6 +152,6 @@ def test_a_file_of_the_real_sops(sops: Sops, monkeypatch: pytest.MonkeyPatch, ho
 def test_a_key_that_ssh_keygen_made(home: Path) -> None:
     path = home / ".ssh" / "id_ed25519"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
-    key = AgeKey(ssh_to_age.recipient(path.with_suffix(".pub").read_text()))
+    key = AgeKey(ssh.recipient(path.with_suffix(".pub").read_text()))
     made = credentials(home)
     assert key.unwrap(key.wrap(DATA_KEY, made), made) == DATA_KEY

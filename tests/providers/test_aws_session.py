@@ -29,7 +29,7 @@ from oracle import Sops
 from encconf.errors import NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys.aws_kms import AwsKmsKey
-from encconf.providers.aws_session import file_of, new_client, new_session, session_name
+from encconf.providers.aws import file_of, new_client, new_session, session_name
 
 
 @pytest.mark.parametrize(

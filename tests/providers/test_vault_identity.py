@@ -20,7 +20,7 @@ from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys.hc_vault import VaultKey
 from encconf.providers import SERVICE_ACCOUNT, text_in
-from encconf.providers.vault_identity import identity, settings
+from encconf.providers.vault import identity, settings
 
 
 @services

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from encconf.cli.command import CONFIG, Argument, Command
 from encconf.cli.shared import ALLOW_PLAINTEXT, CREDENTIALS, IGNORE_MAC, INPUT_TYPE, KEYS, SELECTION
-from encconf.verbs.session import Options, run
+from encconf.verbs.edit import Options, run
 
 COMMAND = Command(
     "edit",

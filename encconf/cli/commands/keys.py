@@ -1,10 +1,11 @@
-"""``encconf keys add``."""
+"""``encconf keys add``, ``encconf keys remove`` and ``encconf keys list``."""
 
 from __future__ import annotations
 
 from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.shared import (
     CHANGED,
+    CHECKLIST,
     CREDENTIALS,
     DRY_RUN,
     FAIL_FAST,
@@ -14,9 +15,9 @@ from encconf.cli.shared import (
     RECURSIVE,
     YES,
 )
-from encconf.verbs.keys_add import Options, run
+from encconf.verbs.people import KeysAdding, Listing, Removing, add_keys, list_all, remove
 
-COMMAND = Command(
+ADD = Command(
     "keys add",
     """Add a person to .sops.yaml and to the files.
 
@@ -27,8 +28,8 @@ COMMAND = Command(
     Without --name, the words are files, and the keys of --age and similar are added to the first key group of
     these files only. No value is re-encrypted, and .sops.yaml does not change.
     """,
-    Options,
-    run,
+    KeysAdding,
+    add_keys,
     arguments=[Argument("file")],
     options=[
         Option("--name", metavar="NAME", utf8=True, help="Add the keys of this person to .sops.yaml."),
@@ -55,4 +56,41 @@ COMMAND = Command(
         "encconf keys add --name bob --for deploy/staging age1…",
         "encconf keys add --age age1… secrets.enc.yaml",
     ],
+)
+
+
+REMOVE = Command(
+    "keys remove",
+    """Remove a person from .sops.yaml and from the files.
+
+    WHO is a name that .sops.yaml gives to a key (an anchor, a comment, or a line of .sops.recipients), or
+    the key itself. The files get new data keys, and a report lists the values that the person could read:
+    change these secrets at their source as well.
+
+    If folders follow WHO, the person leaves the projects in these folders, one after another; -n shows all
+    plans. A name must then be that of one key, or you confirm each project.
+    """,
+    Removing,
+    remove,
+    arguments=[Argument("who", required=True, named=True, utf8=True)],
+    options=[YES, DRY_RUN, CHECKLIST, JSON, FAIL_FAST, INPUT_TYPE, *CREDENTIALS, CONFIG],
+    examples=[
+        "encconf keys remove bob",
+        "encconf keys remove -n bob",
+        "encconf keys remove --checklist bob.md bob",
+        "encconf keys remove -n bob ~/src/*",
+    ],
+)
+
+
+LIST = Command(
+    "keys list",
+    """List who is in which rule of .sops.yaml.
+
+    For who can read which file, and since when, see access.
+    """,
+    Listing,
+    list_all,
+    options=[JSON, CONFIG],
+    examples=["encconf keys list"],
 )
