@@ -104,7 +104,7 @@ class TestTheBlock:
     def test_a_block_that_is_gone(self, age_key: AgeKey, format: str, text: str) -> None:
         draft = Draft.of(opened_for(age_key, text=text, format=format))
         draft.show_block()
-        with pytest.raises(EncconfError, match="metadata"):
+        with pytest.raises(EncconfError, match="no sops block"):
             draft.encrypted(text, credentials(age_key), ignore)
 
 
