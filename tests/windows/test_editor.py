@@ -11,7 +11,7 @@ import pytest
 from project import Project
 
 from encconf.errors import EditorError
-from encconf.verbs.editor import editor_command, run_editor
+from encconf.verbs.edit import editor_command, run_editor
 
 
 def test_notepad_is_the_last_resort(tmp_path: Path) -> None:
