@@ -43,7 +43,7 @@ def test_a_batch_file_edits(sealed: Project) -> None:
 
 def test_ctrl_c_is_for_the_editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The editor goes on, and so does encconf."""
-    monkeypatch.setattr("encconf.verbs.editor.is_terminal", lambda _: True)
+    monkeypatch.setattr("encconf.verbs.edit.is_terminal", lambda _: True)
     path = tmp_path / "file"
     code = "import sys, time; time.sleep(2); open(sys.argv[1], 'w').write('edited')"
     for number in (signal.SIGINT, signal.SIGBREAK):  # type: ignore[attr-defined]
