@@ -6,20 +6,20 @@ from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.shared import CREDENTIALS, DRY_RUN, JSON, YES
 from encconf.errors import as_data
 from encconf.text.printable import one_line, visible
-from encconf.verbs import accept as verb
 from encconf.verbs import printing
+from encconf.verbs import proposals as verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from encconf.cli.console import Console
-    from encconf.verbs.accept import Shown
+    from encconf.verbs.proposals import Shown
 
 _STATES = {"new": "", "replaces": " (replaces the value there)", "same": " (the value that is there already)"}
 
 
-class Options(verb.Options):
+class Options(verb.Accepting):
     """The options of the verb, and how to show what is proposed."""
 
     show_values: bool = False
@@ -37,7 +37,7 @@ def accept(options: Options, console: Console) -> None:
         elif found:
             console.lines("\n".join(line for each in found for line in _lines(each, options)))
 
-    verb.run(options, console, show)
+    verb.accept(options, console, show)
 
 
 def _lines(each: Shown, options: Options) -> list[str]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import ask_for_value
 from encconf.cli.shared import CREDENTIALS
-from encconf.verbs.propose import Options, run
+from encconf.verbs import proposals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.cli.console import Console
 
 
-def propose(options: Options, console: Console) -> None:
+def propose(options: proposals.Proposing, console: Console) -> None:
     """Propose one value, which the user is asked for."""
-    run(options, console, lambda path: ask_for_value(path, _EMPTY))
+    proposals.propose(options, console, lambda path: ask_for_value(path, _EMPTY))
 
 
 _EMPTY = "type the value, or give it on stdin; an empty value is no secret"
@@ -27,7 +27,7 @@ COMMAND = Command(
     for the recipients that .sops.yaml names for FILE. Nothing uses the value before somebody who can open
     FILE runs encconf accept.
     """,
-    Options,
+    proposals.Proposing,
     propose,
     arguments=[Argument("file", named=True), Argument("path", utf8=True, secret=True)],
     options=[
