@@ -94,7 +94,7 @@ def test_an_editor_s_line_is_split_as_sops_does(setting: str, words: list[str]) 
     ],
 )
 def test_on_windows_a_backslash_belongs_to_a_path(setting: str, words: list[str]) -> None:
-    assert editor.split_command(setting, "EDITOR", escapes=False) == words
+    assert edit.split_command(setting, "EDITOR", escapes=False) == words
 
 
 def test_an_editor_that_closes_its_folder(sealed: Project) -> None:
