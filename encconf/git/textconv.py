@@ -5,9 +5,9 @@ is.  It never asks for a passphrase, since git runs it beside a pager.
 
 git starts it once for each version of a file.  If no key opens a version, the *note* of this git process
 gets the recipients of the version: a file in the repository's ``.git`` with git's start time in the first
-line, and then one recipient in each.  For other versions with such recipients only, the shell of `driver`
-answers without Python.  It takes the note only as text, and only from this user: all that a false note can
-do is to show a file encrypted.  A key that you get meanwhile counts for the next git process.
+line, and then a pattern for one recipient in each.  For other versions with such recipients only, the shell
+of `driver` answers without Python.  It takes the note only as text, and only from this user: all that a false
+note can do is to show a file encrypted.  A key that you get meanwhile counts for the next git process.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 
 _NOTE = "encconf-no-key-"  # and the number of the git process
+_MOST = 100  # the most recipients that a note gets from one file
+_SIZE = 1 << 14  # the size from which on a note gets no more
 
 # Exits with 0 if each wrapped data key in a file (stdin) is for a recipient in the note: if the file has as
 # many members "enc" as such recipients.  If git's number is another process's now, the start time differs.
@@ -42,8 +44,9 @@ _KNOWN = r"""
 NR == 1 { getline s <("/proc/" git "/stat"); sub(/.*\) /, "", s); split(s, a, " ");
   if (a[20] != $0) exit; next };
 NR == FNR { known[$0]; next };
-{ left += gsub(/(^|[^A-Za-z0-9])enc"?[ \t]*[:=]/, "&"); for (each in known) { s = $0;
-  while (at = index(s, each)) { found = 1; left--; s = substr(s, at + length(each)) } } };
+/sops/ { inside = 1 };
+inside { left += gsub(/(^|[^A-Za-z0-9])enc"?[ \t]*[:=]/, "&");
+  for (each in known) { n = gsub(each, "&"); left -= n; found += n } };
 END { exit !found || left }
 """
 
@@ -126,6 +129,8 @@ def note(path: str, data: bytes, name: str) -> bool | None:
     shell does not know the number of git's), the file has several key groups, one of its keys needs more
     than one text to be identified, or the note cannot be written.
     """
+    import re
+
     from encconf import formats
     from encconf.engine.metadata import Metadata
     from encconf.formats import sniff
@@ -137,27 +142,34 @@ def note(path: str, data: bytes, name: str) -> bool | None:
         groups = Metadata.of(formats.scan_any(fileio.decode(data), sniff.format_of(data, name))).groups
         members = [[*filter(None, held.key.to_entry().values())] for group in groups for held in group]
         words = [str(word) for each in members for word in each]
-        if len(groups) != 1 or any(len(each) != 1 for each in members) or "\n" in "".join(words):
+        if len(groups) != 1 or any(len(each) != 1 for each in members) or len(words) > _MOST:
             return None
-        return _write(path, git, words)
-    except (OSError, EncconfError):
+        if not all(re.fullmatch(r"[ -~]{16,}", word) for word in words):
+            return None
+        return _write(path, git, [re.sub(r"[][\\^$.|*?+{}()]", r"\\\g<0>", word) for word in words])
+    except Exception:  # nor must this stop git diff
         return None
 
 
-def _write(path: str, git: int, words: Iterable[str]) -> bool:
-    text = "".join(f"{word}\n" for word in words).encode()
-    try:
-        file, new = os.open(path, os.O_WRONLY | os.O_APPEND | NOFOLLOW | CLOEXEC), False
-    except FileNotFoundError:
-        from encconf.io.process import process_of
+def _write(path: str, git: int, lines: Iterable[str]) -> bool:
+    """Add lines to a note, and return whether it is new.  Raises OSError."""
+    from encconf.io.process import process_of
 
-        _remove_old(path)
-        file, new = os.open(path, CREATE, PRIVATE), True
-        started = process_of(git)[2]
-        text = b"%s\n%s" % (str(started or "").encode(), text)
-    with open(file, "wb") as whole:
-        whole.write(text)
-    return new
+    started = str(process_of(git)[2] or "")
+    try:
+        file = os.open(path, os.O_RDWR | os.O_APPEND | NOFOLLOW | CLOEXEC)
+        with open(file, "r+", encoding="ascii") as note:
+            if note.readline() == f"{started}\n":
+                if os.fstat(file).st_size < _SIZE:
+                    note.writelines(f"{line}\n" for line in lines)
+                return False
+        os.unlink(path)  # an earlier process had the same number
+    except FileNotFoundError:
+        pass
+    _remove_old(path)
+    with open(os.open(path, CREATE, PRIVATE), "w", encoding="ascii") as note:
+        note.writelines(f"{line}\n" for line in (started, *lines))
+    return True
 
 
 def _remove_old(path: str) -> None:
@@ -228,7 +240,7 @@ def plaintext_of(file: str) -> bytes | None:
     except TimeoutError:
         _remove(path)  # the next run starts another one
         return None
-    except (OSError, EncconfError):
+    except Exception:  # nor must this stop git diff
         return None
     finally:
         connection.close()
