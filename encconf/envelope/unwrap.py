@@ -224,6 +224,8 @@ def _no_access(groups: Sequence[Group], quorum: int, credentials: Credentials) -
 
         own = Own.of(credentials, commands=False, pgp="pgp" in foreign)
         why, hint = own.state if not causes else why, own.advice()
+    if credentials.advice is None:
+        hint = "; or ".join(filter(None, [hint, *_logins(failed)])) or None
     if temporary:
         hint = "try again when the service can be reached"
     elif causes and credentials.advice is None:
@@ -248,6 +250,17 @@ def _no_access(groups: Sequence[Group], quorum: int, credentials: Credentials) -
     error = KeyAccessError("\n".join([why, *lines]), hint=hint)
     error.temporary, error.unexpected = temporary, bool(causes)
     return error
+
+
+def _logins(failed: Sequence[Failure]) -> list[str]:
+    """Return what to do about keys of services to which the user is not logged in."""
+    found = {key.TYPE: error for key, error in failed if isinstance(error, NotMyKeyError)}
+    return [
+        f"log in for its {keys.TABLE[type].plural} ({error.message.partition(chr(10))[0]}): "
+        f"encconf doctor {'vault' if type == 'hc_vault' else 'cloud'} shows what is missing"
+        for type, error in found.items()
+        if type in keys.TABLE and type not in _HELD
+    ]
 
 
 _HELD = {"age", "pgp"}

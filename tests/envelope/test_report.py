@@ -114,7 +114,8 @@ def test_no_hint_for_a_key_of_somebody_else() -> None:
     error = failing(NotMyKeyError("not mine\nlooked here", hint="not for you"))
     assert "hint:" not in error.message
     assert error.message.splitlines()[1:] == ["  kms  k0  not mine", "       looked here"]
-    assert (error.hint, error.temporary, error.unexpected) == (None, False, False)
+    assert error.hint == "log in for its AWS KMS keys (not mine): encconf doctor cloud shows what is missing"
+    assert (error.temporary, error.unexpected) == (False, False)
 
 
 def test_it_may_work_later_only_if_no_other_reason_is_there() -> None:
