@@ -6,7 +6,7 @@ import re
 
 from encconf.errors import EmitError
 from encconf.formats import ini
-from encconf.formats.ini_scan import INDENTED, SOPS
+from encconf.formats.ini import INDENTED, SOPS
 from encconf.formats.writing import StringWriting, string_of
 from encconf.text.document import Document, Leaf, Scope, content_of, newline_of
 from encconf.text.tree import Entry, Single, Tree, descend, drop, line_after, line_bounds, lines, put

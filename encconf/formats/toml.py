@@ -22,23 +22,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import isfinite, isinf, isnan
 
 from encconf.errors import EmitError, LimitError, ParseError
 from encconf.formats import Format, Prepared, goyaml, has_quoted_mac
-from encconf.formats.toml_scan import (
-    BARE,
-    BASIC,
-    COMMENT,
-    CONTROL,
-    LITERAL,
-    LONG_BASIC,
-    LONG_CONTROL,
-    LONG_LITERAL,
-    TIME,
-    Line,
-    Scanner,
-    float_text,
-)
 from encconf.text.document import (
     LAYOUT,
     Comment,
@@ -47,11 +34,17 @@ from encconf.text.document import (
     Leaf,
     Scope,
     Value,
+    add_path,
+    error_at,
     filled,
+    limit_digits,
+    limit_lines,
     limit_paths,
     mapped,
+    most_items,
     newline_of,
     splice,
+    too_many,
     whole_document,
 )
 from encconf.text.words import bool_word, in_brackets, ordered
@@ -62,6 +55,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.formats.emit import Notes
+
+    Step = str | int
+    Place = tuple[Scope, Step]
+    Members = dict[Step, Scope | Leaf]
 
 
 class Toml(Format):
@@ -426,3 +423,508 @@ def _word_of_tree(node: Any) -> str:
         return repr(float(data)) if leaf.type == "float" else spell(text_of_leaf(leaf))
 
     return spell(node, word)
+
+
+# --- one pass over a text -------------------------------------------------------------------------
+
+MAX_DEPTH = 78
+"""How deep tables and arrays may nest: as deep as toml-rs reads in the worst case, which is dotted keys."""
+
+# --- tokens --------------------------------------------------------------------------------------
+
+BASIC, LITERAL, LONG_BASIC, LONG_LITERAL, BARE = '"', "'", '"""', "'''", ""
+CONTROL = r"\x00-\x08\x0a-\x1f\x7f"
+LONG_CONTROL = r"\x00-\x08\x0b-\x1f\x7f"  # control characters except tabs and line feeds
+# Possessive, so that the match of a string without an end fails at once, without backtracking.
+BASIC_STRING = rf'"[^"\\{CONTROL}]*+(?>(?:\\[^{CONTROL}][^"\\{CONTROL}]*+)*)"'
+LITERAL_STRING = rf"'[^'{CONTROL}]*+'"
+_CLOCK = r"([0-9]{2}:[0-9]{2}:[0-9]{2})(?>(?:\.([0-9]++))?)"
+_ZONE = "(?>([Zz]|[+-][0-9]{2}:[0-9]{2})?)"
+TIME = re.compile(rf"([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[Tt ]{_CLOCK}{_ZONE})?|{_CLOCK}")
+COMMENT = re.compile(rf"#[^{CONTROL}]*+")
+
+
+def string_end(text: str, at: int, style: str) -> int:
+    """Return where the string at an offset ends, or -1 if it has no end or has a control character."""
+    if len(style) == 1:
+        found = re.compile(BASIC_STRING if style == BASIC else LITERAL_STRING).match(text, at)
+        return found.end() if found else -1
+    # A single pattern for the whole string would take memory for each quote in it.
+    ends = re.compile(r'"""|\\.' if style == LONG_BASIC else style, re.S).finditer(text, at + 3)
+    end = next((found.end() for found in ends if found[0] == style), -1)
+    if end < 0 or re.compile(rf"(?!\r\n)[{LONG_CONTROL}]").search(text, at, end):
+        return -1
+    # Up to two more quotes belong to the string, before the three that end it.
+    for _ in range(2):
+        end += text.startswith(style[0], end)
+    return end
+
+
+_NAMED = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
+_ESCAPE = r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|[ \t]*+\n[ \t\n]*+|(.))"
+
+
+def unescape(text: str, at: int, value: str) -> str:
+    """Return the value of a basic string that has escapes.  ``at`` is the place for errors."""
+
+    def character(found: re.Match[str]) -> str:
+        code, named = found[1] or found[2], found[3]
+        if code:
+            number = int(code, 16)
+            if number > 0x10FFFF or 0xD800 <= number < 0xE000:
+                raise error_at(text, at, "a string has an escape that is not a character")
+            return chr(number)
+        if named is None:
+            return ""  # a backslash at the end of a line: the line break is not part of the string
+        if named not in _NAMED:
+            raise error_at(text, at, "TOML has no such escape", hint="write a backslash as \\\\")
+        return _NAMED[named]
+
+    return re.sub(_ESCAPE, character, value)
+
+
+_WORD = re.compile(r"[A-Za-z0-9_.+-]++")
+_DECIMAL = re.compile(r"true|false|[+-]?(?:0|[1-9][0-9]*+)(?>(?:\.[0-9]++)?)(?>(?:[eE][+-]?[0-9]++)?)")
+
+
+def bare_value(text: str, at: int) -> tuple[int, str, bytes, bool] | None:
+    """Read a value without quotes.
+
+    Returns its end, type and data, and whether it is a decimal number or a boolean; or None if no value
+    starts there.  Raises ParseError for a word that is not a TOML value.
+    """
+    found = TIME.match(text, at)
+    if found is not None:
+        return found.end(), "str", _time_text(found), False
+    found = _WORD.match(text, at)
+    if found is None:
+        return None
+    end, word = found.end(), found[0]
+    limit_digits(text, at, end)
+    decimal = _DECIMAL.fullmatch(word) is not None
+    if word in ("true", "false"):
+        return end, "bool", word.capitalize().encode(), decimal
+    digits = word.replace("_", "")
+    number: int | float
+    try:
+        if digits[:2] in ("0x", "0o", "0b") or digits.lstrip("+-").isdigit():
+            number = int(digits, 0)
+        else:
+            number = float(digits)
+    except ValueError:
+        hint = None
+        if word.lower() in ("true", "false"):
+            hint = "true and false are lower case in TOML"
+        elif not re.match("[0-9+-]", word):
+            hint = "put a string in quotes"
+        raise error_at(text, at, "this is not a TOML value", hint=hint) from None
+    if isinstance(number, int):
+        if not -(1 << 63) <= number < 1 << 63:
+            raise error_at(text, at, "an integer does not fit into 64 bits", hint="put it in quotes")
+        return end, "int", b"%d" % number, decimal
+    if not isfinite(number) and digits.lstrip("+-")[:1].isdigit():
+        raise error_at(text, at, "a number is too large for a float", hint="put it in quotes")
+    return end, "float", float_text(number), decimal
+
+
+def _time_text(found: re.Match[str]) -> bytes:
+    """Return a date or time as toml-rs spells it."""
+    date, clock, fraction, zone, alone, its_fraction = found.groups()
+    clock = clock or alone
+    decimals = (fraction or its_fraction or "")[:9].rstrip("0")
+    if decimals:
+        clock += "." + decimals
+    if zone is not None:
+        zone = "+00:00" if zone == "-00:00" else zone.upper()
+    if date is not None:
+        clock = f"{date}T{clock}{zone or ''}" if clock else date
+    return str(clock).encode()
+
+
+def float_text(number: float) -> bytes:
+    """Return a float as Rust spells it: like Go, except infinity."""
+    if isnan(number):
+        return b"NaN"
+    if isinf(number):
+        return b"inf" if number > 0 else b"-inf"
+    return goyaml.format_float(number)
+
+
+# --- statements ----------------------------------------------------------------------------------
+
+_PART = re.compile(rf"[ \t]*+(?:([A-Za-z0-9_-]++)|({BASIC_STRING})|({LITERAL_STRING}))[ \t]*+([.=\]]?)")
+# Most statements: a bare key and a string on one line.  It does not match `"""`, the start of a long string.
+_SIMPLE = re.compile(
+    rf"""([A-Za-z0-9_-]++)[ \t]*+=[ \t]*+(?:"([^"\\{CONTROL}]*+)"|'([^'{CONTROL}]*+)')[ \t]*+(?:\r?\n|\Z)"""
+)
+
+_BLANKS = re.compile(r"[ \t]*+")
+_SPACE = re.compile(r"[ \t\r\n]*+")
+GAP = re.compile(rf"(?>(?:[ \t\r\n]++|#[^{CONTROL}]*+)*)")
+_LINE_END = re.compile(rf"[ \t]*+(#[^{CONTROL}]*+)?(?:\r?\n|\Z)")
+
+
+class Line:
+    """One statement of the ``sops`` block: its lines.
+
+    ``number`` is its index among all statements.  ``headed`` says that it is or follows a header.
+    """
+
+    __slots__ = ("end", "headed", "number", "start")
+
+    def __init__(self, number: int, start: int, end: int, headed: bool) -> None:
+        self.number = number
+        self.start = start
+        self.end = end
+        self.headed = headed
+
+
+class Scanner:
+    """One pass over a text.  It accepts all TOML, and a few dates and numbers that tomllib refuses.
+
+    A text is ``regular`` if, outside its ``sops`` block, it has only statements that this scanner and tomllib
+    read the same way and in the same order.  It then has no dotted keys, inline tables, arrays of tables,
+    dates, numbers other than decimal ones, or header of a table after that of a table inside it.
+
+    ``members`` has the items of each collection (in an encrypted text, a null for ``"null"``).
+    ``comments`` is None if they were not requested.  ``block`` lists the statements of the ``sops`` block.
+    """
+
+    __slots__ = (
+        "block", "comments", "count", "depths", "dotted", "headers", "members", "most",
+        "nulls", "paths", "pending", "regular", "root", "table", "text",
+    )  # fmt: skip
+
+    def __init__(self, text: str, comments: bool = False) -> None:
+        self.text = text
+        self.regular = text.count("\r") == text.count("\r\n")
+        self.root = self.table = Scope()
+        self.members: dict[Scope, Members] = {self.root: {}}
+        self.depths: dict[Scope, int] = {self.root: 0}
+        self.headers: set[Scope] = set()  # the tables whose header has been read, or that had dotted keys
+        self.dotted: list[Scope] = []  # the tables with dotted keys since the last header
+        self.count = 0
+        limit_lines(text, signs="#")
+        self.most = most_items(text)
+        self.paths = 0
+        self.comments: list[Comment] | None = [] if comments else None
+        self.pending: list[Comment] = []  # comments above the next item
+        self.block: list[Line] = []
+        self.nulls: list[Leaf] = []
+
+    def run(self) -> None:
+        """Read the whole text."""
+        text = self.text
+        if text.startswith("\ufeff"):
+            hint = "save the file as UTF-8 without one"
+            raise error_at(text, 0, "a byte order mark is not TOML", hint=hint)
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise error_at(text, error.start, "a lone surrogate is not a character") from None
+        at = self._gap(0)
+        number = 0
+        headed = False
+        while at < len(text):
+            start = at
+            found = _SIMPLE.match(text, at)
+            if found is not None:
+                at = self._simple(found, number, headed)
+                number += 1
+                if text[at : at + 1] in "\r\n\t #":
+                    at = self._gap(at)
+                continue
+            regular = self.regular
+            header = text[at] == "["
+            if header:
+                item, at = self._header(at)
+                headed = ours = self.table.keys[:1] == ("sops",)
+            else:
+                item, at = self._pair(self.table, at)
+                self._place(item)
+                at = self._value(item, at)
+                ours = headed or item[0].keys[:1] == ("sops",) or item == (self.root, "sops")
+            found = _LINE_END.match(text, at)
+            if found is None:
+                raise self._fault(at, "the end of the line")
+            if found[1]:
+                self._comment(found.start(1), found.end(1), item)
+            at = found.end()
+            if ours:
+                self.regular = regular
+                self.block.append(Line(number, text.rfind("\n", 0, start) + 1, at, headed))
+            number += 1
+            at = self._gap(at)
+        self._place((self.table, None))
+        block = self.members[self.root].get("sops")
+        if isinstance(block, Scope) and not block.listed:
+            for leaf in self.nulls:
+                leaf.type, leaf.data = "null", None
+
+    def items(self) -> list[Scope | Leaf]:
+        """Return all items in the order of the tree."""
+        found: list[Scope | Leaf] = []
+        left: list[Scope | Leaf] = [self.root]  # the next one is last
+        while left:
+            item = left.pop()
+            found.append(item)
+            if isinstance(item, Scope):
+                left += reversed(self.members[item].values())
+        return found
+
+    def _simple(self, found: re.Match[str], number: int, headed: bool) -> int:
+        """Add a statement that is a bare key and a short string.  Returns where the next line starts."""
+        table = self.table
+        step, basic, literal = found.groups()
+        if step in self.members[table]:
+            raise _twice(self.text, found.start())
+        if self.pending:
+            self._place((table, step))
+        style, value, group = (BASIC, basic, 2) if literal is None else (LITERAL, literal, 3)
+        start, end = found.span(group)
+        leaf = Leaf(table, step, start - 1, end + 1, style, "str", value.encode())
+        self._put(table, step, leaf)
+        if value == "null":
+            self.nulls.append(leaf)
+        if headed or table.keys[:1] == ("sops",) or (step == "sops" and table is self.root):
+            line = self.text.rfind("\n", 0, found.start()) + 1
+            self.block.append(Line(number, line, found.end(), headed))
+        return found.end()
+
+    # A comment on its own line belongs to the next item, one after an item on the same line to that item.
+
+    def _gap(self, at: int, last: Place | None = None) -> int:
+        """Skip blanks, line breaks and comments.  ``last`` is the item on whose line this starts."""
+        text = self.text
+        if self.comments is None:
+            return _end(GAP, text, at)
+        while True:
+            end = _end(_SPACE, text, at)
+            if not text.startswith("#", end):
+                return end
+            if last is not None and text.find("\n", at, end) >= 0:
+                last = None
+            at = _end(COMMENT, text, end)
+            self._comment(end, at, last)
+            last = None
+
+    def _comment(self, start: int, end: int, item: Place | None) -> None:
+        if self.comments is None:
+            return
+        comment = Comment(self.root, self.text[start + 1 : end], start + 1, end, None)
+        self.comments.append(comment)
+        if item is None:
+            self.pending.append(comment)
+        else:
+            comment.scope, comment.before = item
+
+    def _place(self, item: tuple[Scope, Step | None]) -> None:
+        """Place the pending comments before an item, or at the end of a scope."""
+        for comment in self.pending:
+            comment.scope, comment.before = item
+        self.pending.clear()
+
+    # Tables.
+
+    def _open(self, parent: Scope, step: Step, listed: bool = False) -> Scope:
+        depth = self.depths[parent] + 1
+        if depth > MAX_DEPTH:
+            raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
+        scope = parent.inside(step, listed)
+        self._put(parent, step, scope)
+        if isinstance(step, str):
+            self.paths = add_path(self.paths, scope)
+        self.members[scope] = {}
+        self.depths[scope] = depth
+        return scope
+
+    def _put(self, scope: Scope, step: Step, item: Scope | Leaf) -> None:
+        """Add an item.  Raises LimitError."""
+        self.count += 1
+        if self.count > self.most:
+            raise too_many(self.most)
+        self.members[scope][step] = item
+
+    def _descend(self, scope: Scope, key: str, at: int) -> Scope:
+        """Return the table at a key, the last table of the array at the key, or a new table."""
+        found = self.members[scope].get(key)
+        if found is None:
+            return self._open(scope, key)
+        if isinstance(found, Leaf):
+            raise _twice(self.text, at)
+        self._extend(found, at)
+        if found.listed:
+            members = self.members[found]
+            found = members[len(members) - 1]
+            assert isinstance(found, Scope)  # the array is open, so it holds tables
+        return found
+
+    def _extend(self, scope: Scope, at: int) -> None:
+        """Raise ParseError for an array or inline table that a later statement extends."""
+        if scope.start >= 0:
+            hint = "write what you add between its brackets"
+            raise error_at(self.text, at, "a value in brackets cannot be extended later", hint=hint)
+
+    def _header(self, at: int) -> tuple[Place, int]:
+        """Read ``[table]`` or ``[[table]]``.  Returns the item that it defines, and where it ends."""
+        array = self.text.startswith("[[", at)
+        parts, end, sign = self._key(at + 1 + array)
+        if sign != "]" or (array and not self.text.startswith("]", end)):
+            raise self._fault(end, "the closing bracket")
+        end += array
+        if parts[0] == "sops":
+            self._place((self.table, None))  # where the comments would be without the block
+        self.headers.update(self.dotted)
+        self.dotted.clear()
+        parent = self.root
+        for part in parts[:-1]:
+            parent = self._descend(parent, part, at)
+        key = parts[-1]
+        scope = self.members[parent].get(key)
+        if isinstance(scope, Leaf):
+            raise _twice(self.text, at)
+        if scope is None:
+            scope = self._open(parent, key, array)
+        else:
+            self._extend(scope, at)
+            if scope.listed is not array or scope in self.headers:
+                raise _twice(self.text, at)
+            if not array:
+                # Only tables inside it had a header so far.  toml-rs moves the table to this place.
+                members = self.members[parent]
+                members[key] = members.pop(key)
+                self.regular = False
+        item: Place = (parent, key)
+        if array:
+            self.regular = False
+            item = (scope, len(self.members[scope]))
+            scope = self._open(*item)
+        self.headers.add(scope)
+        self.table = scope
+        scope.head = at
+        self._place(item)
+        return item, end
+
+    # Keys and values.
+
+    def _key(self, at: int) -> tuple[list[str], int, str]:
+        """Return the parts of a dotted key, the offset after the sign that ends it, and that sign."""
+        parts: list[str] = []
+        while True:
+            found = _PART.match(self.text, at)
+            if found is None:
+                raise self._fault(at, "a key")
+            bare, basic, literal, sign = found.groups()
+            if basic is not None:
+                bare = unescape(self.text, found.start(2) + 1, basic[1:-1])
+            parts.append(literal[1:-1] if bare is None else bare)
+            at = found.end()
+            if sign != ".":
+                return parts, at, sign
+
+    def _pair(self, table: Scope, at: int) -> tuple[Place, int]:
+        """Read a key and its ``=``.  Returns the item that it defines, and where the value starts."""
+        parts, end, sign = self._key(at)
+        if sign != "=":
+            raise self._fault(end - len(sign), "an equals sign")
+        if len(parts) > 1:
+            self.regular = False
+        for part in parts[:-1]:
+            table = self._descend(table, part, at)
+            if table in self.headers:
+                raise _twice(self.text, at)
+            self.dotted.append(table)
+        if table.listed or parts[-1] in self.members[table]:
+            raise _twice(self.text, at)
+        item: Place = (table, parts[-1])
+        return item, _end(_BLANKS, self.text, end)
+
+    def _value(self, item: Place, at: int) -> int:
+        """Read a value with its contents.  Returns where it ends."""
+        text = self.text
+        sign = text[at : at + 1]
+        if sign not in ("[", "{"):
+            return self._leaf(item, at)
+        array = sign == "["
+        self.regular = self.regular and array
+        inner = self._open(*item, array)
+        inner.start = at
+        close = "]" if array else "}"
+        last: Place | None = None
+        at = self._gap(at + 1) if array else _end(_BLANKS, text, at + 1)
+        while not text.startswith(close, at):
+            if array:
+                last = (inner, len(self.members[inner]))
+                self._place(last)
+            else:
+                last, at = self._pair(inner, at)
+            at = self._value(last, at)
+            at = self._gap(at, last) if array else _end(_BLANKS, text, at)
+            if text.startswith(",", at):
+                at = self._gap(at + 1, last) if array else _end(_BLANKS, text, at + 1)
+                if not array and text.startswith(close, at):
+                    raise error_at(
+                        text, at, "a comma before the closing brace is not TOML 1.0", hint="remove it"
+                    )
+            elif not text.startswith(close, at):
+                raise self._fault(at, f"a comma or the closing {'bracket' if array else 'brace'}")
+        self._place((inner, None))
+        inner.end = at + 1
+        return at + 1
+
+    def _leaf(self, item: Place, at: int) -> int:
+        text = self.text
+        quote = text[at : at + 1]
+        note: str | None = None
+        data: bytes | None
+        if quote in ('"', "'"):
+            style = quote * 3 if text.startswith(quote * 3, at) else quote
+            end = string_end(text, at, style)
+            if end < 0:
+                several = f"write a string of several lines in {quote * 3}"
+                hint = f"it ends with {style}" if len(style) == 3 else several
+                raise error_at(text, at, "a string does not end, or holds a control character", hint=hint)
+            start = at + len(style)
+            if len(style) == 3:
+                note = next((sign for sign in ("\n", "\r\n") if text.startswith(sign, start)), "")
+                start += len(note)
+            value = text[start : end - len(style)]
+            if len(style) == 3:
+                value = value.replace("\r\n", "\n")
+            if quote == '"' and "\\" in value:
+                value = unescape(text, at, value)
+            type, data = "str", value.encode()
+        else:
+            style = BARE
+            bare = bare_value(text, at)
+            if bare is None:
+                raise self._fault(at, "a value")
+            end, type, data, decimal = bare
+            self.regular = self.regular and decimal
+        leaf = Leaf(*item, at, end, style, type, data, note)
+        self._put(*item, leaf)
+        if data == b"null":
+            self.nulls.append(leaf)
+        return end
+
+    # Errors, which never quote the text.
+
+    def _fault(self, at: int, wanted: str) -> ParseError:
+        at = _end(_BLANKS, self.text, at)
+        found = self.text[at : at + 1]
+        if not found:
+            return error_at(self.text, at, f"the text ends where {wanted} was expected")
+        if self.text.startswith(("\n", "\r\n"), at):
+            return error_at(self.text, at, f"the line ends where {wanted} was expected")
+        return error_at(self.text, at, f"expected {wanted}")
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    """Return where the match of a pattern that always matches ends."""
+    found = pattern.match(text, at)
+    return found.end() if found else at
+
+
+def _twice(text: str, offset: int) -> ParseError:
+    return error_at(text, offset, "the table has the same key twice", hint="remove or rename one of the two")

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import toml
-from encconf.formats.toml_scan import BARE, GAP
+from encconf.formats.toml import BARE, GAP
 from encconf.formats.writing import Writing
 from encconf.text.document import Document, Leaf, Scope, content_of, newline_of
 from encconf.text.tree import (

@@ -1,4 +1,4 @@
-"""YAML texts: `yaml_lines` reads ordinary ones, and `yaml_events` reads all others.
+"""YAML texts: `yaml_fast` reads ordinary ones, and `yaml_events` reads all others.
 
 The spans of leaves are theirs, and values are never dumped: only the replaced spans of a text change.
 `yaml_words` spells single values, `yaml_layout` collections, and `yaml_prepare` respells what sops could not
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import DecryptError, EmitError
-from encconf.formats import Format, Prepared, yaml_lines
+from encconf.formats import Format, Prepared, yaml_fast
 from encconf.formats.yaml_words import (
     ALIAS,
     BREAK,
@@ -99,7 +99,7 @@ debug: false
         deeper or more repetitive than any real file, and EmptyDocumentError if the text has no document.
         """
         limit_lines(text, BREAK, signs="#")
-        document = yaml_lines.scan(text, comments) or _read(text, comments, any_keys)
+        document = yaml_fast.scan(text, comments) or _read(text, comments, any_keys)
         if len(document.items) > document.most:
             raise too_many(document.most)
         limit_paths(document)

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from encconf.errors import EmptyDocumentError, LimitError, ParseError
 from encconf.formats import goyaml
-from encconf.formats.yaml_lines import MAX_DOCUMENTS, close_block, open_scope
+from encconf.formats.yaml_fast import MAX_DOCUMENTS, close_block, open_scope
 from encconf.formats.yaml_words import (
     ALIAS,
     DOUBLE,

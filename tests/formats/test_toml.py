@@ -32,7 +32,7 @@ from encconf import SOPS_VERSION, api, formats
 from encconf.engine import cipher, loading
 from encconf.engine.opening import open_text
 from encconf.errors import EmitError, EncconfError
-from encconf.formats import toml_scan
+from encconf.formats import toml
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT, Selection
 from encconf.testing.contracts.format import SECRET, FormatContract
@@ -529,7 +529,7 @@ def test_mise_minds_the_order_that_we_mind(opened_by_mise: Mise) -> None:
     text = "[a.b]\nx = 1\n[c]\nx = 3\n[a]\nx = 2\n[d]\nx = 4\n[a.e]\nx = 5\n[c.f]\nx = 6\n"
     opened_by_mise(round_trip(text), KEY.identity)
     opened_by_mise(round_trip("x.y = 1\nz = 2\nx.w = 3\n[[s.t]]\na = 1\n[u]\n[[s.t]]\na = 2\n"), KEY.identity)
-    depth = toml_scan.MAX_DEPTH
+    depth = toml.MAX_DEPTH
     opened_by_mise(round_trip(f"a = {'[' * depth}1{']' * depth}\n"), KEY.identity)
     opened_by_mise(round_trip(".".join("a" * (depth + 1)) + " = 1\n"), KEY.identity)
 
@@ -552,18 +552,18 @@ def test_each_text_is_read_once(age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
     ours = api.encrypt(text, rule(age_key), format="toml", credentials=creds)
     parsed: list[str] = []
     scanned: list[str] = []
-    loads, run = tomllib.loads, toml_scan.Scanner.run
+    loads, run = tomllib.loads, toml.Scanner.run
 
     def counted_loads(given: str) -> dict[str, object]:
         parsed.append(given)
         return loads(given)
 
-    def counted_run(scanner: toml_scan.Scanner) -> None:
+    def counted_run(scanner: toml.Scanner) -> None:
         scanned.append(scanner.text)
         run(scanner)
 
     monkeypatch.setattr(tomllib, "loads", counted_loads)
-    monkeypatch.setattr(toml_scan.Scanner, "run", counted_run)
+    monkeypatch.setattr(toml.Scanner, "run", counted_run)
     assert api.decrypt(ours, format="toml", credentials=creds) == text
     assert scanned.count(ours) == 1
     assert [given[:6] for given in parsed] == ["[sops]"]

@@ -18,7 +18,7 @@ from pace import at_most
 
 from encconf import api, formats
 from encconf.errors import LimitError, ParseError
-from encconf.formats import toml_scan
+from encconf.formats import toml
 
 format = formats.get("toml")
 
@@ -120,7 +120,7 @@ def test_limits(text: str) -> None:
 
 
 def test_nesting_within_the_limit() -> None:
-    depth = toml_scan.MAX_DEPTH
+    depth = toml.MAX_DEPTH
     round_trip("a = " + "[" * depth + "1" + "]" * depth + "\n")
     round_trip(".".join("a" * (depth + 1)) + " = 1\n")
 

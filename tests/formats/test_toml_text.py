@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from encconf import formats
 from encconf.errors import EmitError
-from encconf.formats import toml_scan
+from encconf.formats import toml
 from encconf.text.document import splice
 
 format = formats.get("toml")
@@ -99,8 +99,8 @@ def test_a_long_string_takes_no_memory(text: str) -> None:
     """A pattern for all of it took 160 bytes for each quote in it."""
     tracemalloc.start()
     try:
-        assert toml_scan.string_end(text, 0, text[:3]) == len(text)
-        assert toml_scan.string_end(text[:-3], 0, text[:3]) == -1
+        assert toml.string_end(text, 0, text[:3]) == len(text)
+        assert toml.string_end(text[:-3], 0, text[:3]) == -1
         assert tracemalloc.get_traced_memory()[1] < 4 * LONG
     finally:
         tracemalloc.stop()
@@ -118,4 +118,4 @@ def test_a_long_string_takes_no_memory(text: str) -> None:
 )  # fmt: skip
 def test_where_a_string_ends(text: str, end: int) -> None:
     style = text[:3] if text[:3] in ("'''", '"""') else text[0]
-    assert toml_scan.string_end(text, 0, style) == end
+    assert toml.string_end(text, 0, style) == end

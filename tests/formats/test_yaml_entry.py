@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encconf import formats
-from encconf.formats import yaml_lines
+from encconf.formats import yaml_fast
 from encconf.formats.yaml_events import read
 
 yaml = formats.get("yaml")
@@ -36,7 +36,7 @@ BLOCK = "sops:\n    mac: x\n    age: []\n"
     ],
 )
 def test_the_text_of_a_block(text: str, block: str) -> None:
-    by_lines = yaml_lines.scan(text, False)
+    by_lines = yaml_fast.scan(text, False)
     for document in (yaml.scan(text), read(text, False, pure=False), read(text, False, pure=True), by_lines):
         if document is None:
             continue  # it takes libyaml

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import ruamel.yaml
-from formats.test_yaml_lines import facts
+from formats.test_yaml_fast import facts
 from generate import yaml_text
 from oracle import FIXTURES
 

@@ -12,7 +12,7 @@ from oracle import FIXTURES, AgeKey
 
 from encconf import api, formats
 from encconf.engine import opening, plaintext
-from encconf.formats import yaml_events, yaml_lines
+from encconf.formats import yaml_events, yaml_fast
 from encconf.text.document import Document
 from encconf.text.tree import Single, Tree
 
@@ -38,7 +38,7 @@ def tree_of(document: Document) -> Any:
 
 def same(text: str) -> bool:
     """Whether there was something to compare; it must be the same."""
-    document = yaml_lines.scan(text, False)
+    document = yaml_fast.scan(text, False)
     if document is None or "# " in (document.block_text or ""):
         return False
     assert tree_of(document) == tree_of(yaml_events.read(text, False, pure=False))
@@ -101,7 +101,7 @@ def test_both_find_the_same_in_what_is_decrypted(age_key: AgeKey) -> None:
     """Also without the layout record, as after sops has written the file."""
     creds, count = credentials(age_key), 0
     for text in [REGULAR, *map(yaml_text, range(400))]:
-        if yaml_lines.scan(text, True) is None:
+        if yaml_fast.scan(text, True) is None:
             continue
         enc = api.encrypt(text, rule(age_key), credentials=creds)
         for given in (enc, re.sub(r"\n *encconf_layout: .*", "", enc)):

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from encconf.formats import yaml_lines
+from encconf.formats import yaml_fast
 from encconf.text.document import Leaf, Scope
 
 
@@ -28,7 +28,7 @@ from encconf.text.document import Leaf, Scope
     ],
 )
 def test_quoted(rest: str, found: tuple[int, bytes] | None) -> None:
-    assert yaml_lines.quoted(rest) == found
+    assert yaml_fast.quoted(rest) == found
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_quoted(rest: str, found: tuple[int, bytes] | None) -> None:
     ],
 )
 def test_block_scalar(rest: str, data: bytes | None) -> None:
-    assert yaml_lines.block_scalar(rest, 2) == (None if data is None else (len(rest) + 1, data))
+    assert yaml_fast.block_scalar(rest, 2) == (None if data is None else (len(rest) + 1, data))
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ def test_block_scalar(rest: str, data: bytes | None) -> None:
     ],
 )
 def test_words(rest: str, words: list[tuple[str, str, str]]) -> None:
-    flow = yaml_lines.matched(yaml_lines.FLOW, rest)
+    flow = yaml_fast.matched(yaml_fast.FLOW, rest)
     assert flow is not None
     scope = Scope(listed=True).inside("l", listed=True)
     items: list[Scope | Leaf] = []
-    assert yaml_lines.add_words(scope, 3, flow[0], items)
+    assert yaml_fast.add_words(scope, 3, flow[0], items)
     leaves = [item for item in items if isinstance(item, Leaf)]
     assert [((leaf.data or b"").decode(), leaf.type, leaf.style) for leaf in leaves] == words
     assert [leaf.step for leaf in leaves] == list(range(len(words)))
@@ -71,12 +71,12 @@ def test_words(rest: str, words: list[tuple[str, str, str]]) -> None:
 
 def test_a_word_that_sops_refuses() -> None:
     scope = Scope(listed=True)
-    assert not yaml_lines.add_words(scope, 0, "[9223372036854775808]", [])
+    assert not yaml_fast.add_words(scope, 0, "[9223372036854775808]", [])
 
 
 @pytest.mark.parametrize("rest", ["[a: b]", "[[a]]", "[a,]", "[&a b]", "[a] b", "{a: b}", "[", "[a#, b"])
 def test_other_brackets(rest: str) -> None:
-    assert yaml_lines.matched(yaml_lines.FLOW, rest) is None
+    assert yaml_fast.matched(yaml_fast.FLOW, rest) is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_other_brackets(rest: str) -> None:
     [("a b # c", "a b"), ("a:b", "a:b"), ("a#b", "a#b"), ("a: b", None), ("a:", None), ("a  ", "a")],
 )
 def test_plain_scalars(rest: str, word: str | None) -> None:
-    found = yaml_lines.matched(yaml_lines.PLAIN_SCALAR, rest)
+    found = yaml_fast.matched(yaml_fast.PLAIN_SCALAR, rest)
     assert (found and found[1]) == word
 
 
@@ -102,13 +102,13 @@ def test_patterns_are_not_matched_with_long_values(value: str) -> None:
     """They would take more than a hundred bytes for each character."""
     tracemalloc.start()
     try:
-        assert yaml_lines.scan(f"a: {value}\n", True) is None
+        assert yaml_fast.scan(f"a: {value}\n", True) is None
         assert tracemalloc.get_traced_memory()[1] < 20 * LONG
     finally:
         tracemalloc.stop()
 
 
 def test_a_long_value_in_quotes_is_read() -> None:
-    document = yaml_lines.scan(f"a: '{'x' * LONG}'\nb: {'y' * LONG}\n", True)
+    document = yaml_fast.scan(f"a: '{'x' * LONG}'\nb: {'y' * LONG}\n", True)
     assert document is not None
     assert [len(leaf.data or b"") for leaf in document.leaves] == [LONG, LONG]

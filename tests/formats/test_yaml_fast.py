@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from encconf.errors import EncconfError
-from encconf.formats import yaml_events, yaml_lines
+from encconf.formats import yaml_events, yaml_fast
 from encconf.formats.yaml_events import TooNewError
 from encconf.text.document import Comment, Document, Leaf, Scope
 
@@ -67,7 +67,7 @@ def slow(text: str, comments: bool) -> Document | None:
 
 def check(text: str, comments: bool) -> bool:
     """Assert that the line scanner gives nothing, or what libyaml gives; returns which."""
-    got = yaml_lines.scan(text, comments)
+    got = yaml_fast.scan(text, comments)
     if got is None:
         return False
     expected = slow(text, comments)
@@ -379,7 +379,7 @@ def test_enough_fixtures_are_in_the_subset() -> None:
 def test_what_sops_writes_is_in_the_subset(name: str) -> None:
     text = (FIXTURES / "sops" / f"{name}.enc.yaml").read_text()
     assert check(text, False)
-    assert yaml_lines.scan(text, False).block is not None  # type: ignore[union-attr]
+    assert yaml_fast.scan(text, False).block is not None  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -413,8 +413,8 @@ def test_ordinary_texts_are_in_the_subset(text: str) -> None:
     ],
 )  # fmt: skip
 def test_all_else_is_left_to_libyaml(text: str) -> None:
-    assert yaml_lines.scan(text, False) is None
-    assert yaml_lines.scan(text, True) is None
+    assert yaml_fast.scan(text, False) is None
+    assert yaml_fast.scan(text, True) is None
 
 
 def test_hostile_texts_take_no_long_time() -> None:
@@ -432,7 +432,7 @@ def test_hostile_texts_take_no_long_time() -> None:
         ("a" * 900 + "\n") * 500,
         ("  - " + '"' * 3 + "\n") * many,
     ):
-        assert yaml_lines.scan(text, True) is None
+        assert yaml_fast.scan(text, True) is None
 
 
 def test_no_yaml_library_is_loaded() -> None:
