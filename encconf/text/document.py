@@ -1,8 +1,8 @@
-"""A text as leaves with exact spans, and `splice`, which replaces spans of a text.
+"""A text as one list of items with exact spans, and `splice`, which replaces spans of a text.
 
-A `Document` is the text of one file and its leaves in document order.  A format module makes it
+A `Document` is the text of one file and its collections and leaves in document order.  A format makes it
 (`scan`).  Nothing here knows a syntax.  Spans are code-point offsets into ``text``.  The ``sops``
-block is not among the leaves: it is in ``block``, as plain values.
+block is not among the items: it is in ``block``, as plain values.
 """
 
 from __future__ import annotations
