@@ -11,6 +11,11 @@ from encconf.text.path import parse
 from encconf.verbs import changes
 
 
+def test_a_merge_key_in_a_flow_mapping_stays_before_its_alias() -> None:
+    text = "one: &a {pw: x}\ntwo: {<<: *a, host: h}\n"
+    assert changes.put(text, ("two", "host"), "i", format="yaml") == text.replace("host: h", "host: i")
+
+
 def test_an_alias_itself_can_be_replaced() -> None:
     assert changes.put("a: &x v\nb: *x\n", ("b",), "w", format="yaml") == "a: &x v\nb: w\n"
 
