@@ -39,11 +39,16 @@ _PIECE = (
 
 
 def encrypted(root: str) -> dict[str, bytes]:
-    """Return the content of the SOPS files that git does not ignore, by their paths from the top."""
+    """Return the content of the SOPS files that git does not ignore, by their paths from the top.
+
+    Proposals are not among them: each has a name of its own, and nobody merges them.
+    """
+    from encconf.rules.config import proposed_file
+
     found: dict[str, bytes] = {}
     for name in worktree.listed(root) or ():
         try:
-            if os.path.islink(name) or replace.is_leftover(os.path.basename(name)):
+            if os.path.islink(name) or replace.is_leftover(os.path.basename(name)) or proposed_file(name):
                 continue
             if sniff.glance(name) and sniff.find(data := fileio.read_bytes(name, regular=True), name):
                 found[os.path.relpath(name, root)] = data

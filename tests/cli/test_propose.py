@@ -257,6 +257,11 @@ class TestNothingElseUsesIt:
             encconf.load_config(shop.path(name), credentials=Credentials.from_env(shop.environ))
         assert shop.run("get", name, "value").out == "sk-live-1234"
 
+    def test_git_gets_no_drivers_for_it(self, shop: Project) -> None:
+        propose(shop, "a", "sk-live-1234")
+        shop.run("git", "install")
+        assert "proposal" not in shop.read(".gitattributes")
+
     def test_updatekeys_and_rotate_follow_the_rule_of_the_file(self, shop: Project) -> None:
         name = propose(shop, "a", "sk-live-1234")
         other = AgeKey.generate()
