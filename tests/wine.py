@@ -49,7 +49,14 @@ LIMIT = 300
 """How many seconds a test may take.  If one takes longer, the others of its file do not run."""
 
 ELSEWHERE = {
-    "io/test_locks.py": "locks of files and folders, which Windows lacks: tests/windows has its own",
+    "io/test_inplace.py": "owners, modes, mounts, links and signals",
+    "io/test_locks.py": "locks of files and folders: tests/windows has those of Windows",
+    "io/test_memory.py": "core dumps and locked memory",
+    "io/test_peer.py": "unix sockets",
+    "io/test_programs.py": "shell scripts as programs: tests/windows has those of Windows",
+    "io/test_private.py": "modes, links and signals: tests/windows has what Windows does",
+    "io/test_replace.py": "owners, modes, links and signals: tests/windows has what Windows does",
+    "io/test_signals.py": "signals that Windows lacks",
     "io/test_sockets.py": "unix sockets",
     "cli/test_completion.py": "shells in pseudo-terminals",
     "cli/test_redact.py": "pseudo-terminals: tests/windows has its own",
@@ -235,7 +242,7 @@ def main(names: list[str]) -> int:
         total = totals.setdefault(name.partition("/")[0], Counter())
         while left:
             words = (_windows(CACHE / "win/python.exe"), "tests/wine.py", "--inside", *left)
-            code, out = wine(*words, timeout=LIMIT * len(left), show=True)
+            code, out = wine(*words, timeout=LIMIT * (len(left) + 3), show=True)
             begun = 0
             for line in out.splitlines():
                 if found := re.fullmatch(r"== (\S+): (\d+) passed, (\d+) failed, (\d+) skipped.*", line):

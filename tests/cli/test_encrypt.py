@@ -17,6 +17,7 @@ def changed_lines(old: str, new: str) -> list[str]:
 
 class TestFullDisk:
     @pytest.mark.parametrize("args", [["encrypt", "-i"], ["encrypt"]])
+    @pytest.mark.posix
     def test_the_existing_file_stays(self, sealed: Project, args: list[str]) -> None:
         sealed.write("secrets.yaml", PLAIN.replace("5432", "5433"))
         before = {name: sealed.read(name) for name in sealed.names()}

@@ -24,7 +24,6 @@ class TestOpenElsewhere:
     @pytest.fixture(autouse=True)
     def _windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("os.name", "nt")
-        monkeypatch.setattr(descriptors, "OPEN_PATIENCE", 0.2)
 
     def refuse(self, times: int) -> Callable[[], str]:
         left = [None] * times
@@ -44,6 +43,7 @@ class TestOpenElsewhere:
         assert descriptors.patiently("x", self.refuse(3)) == "done"
 
     def test_the_error_says_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(descriptors, "OPEN_PATIENCE", 0.2)
         monkeypatch.setattr(descriptors, "is_open_elsewhere", lambda *_, **__: True)
         with pytest.raises(OSError, match="another program has it open") as found:
             descriptors.patiently("x", self.refuse(100_000))
@@ -66,6 +66,7 @@ def test_a_key_file_of_powershell_is_a_text() -> None:
         assert fileio.as_utf8(data) == data
 
 
+@pytest.mark.posix
 class TestDescriptors:
     """--output may be a pipe that a path names."""
 

@@ -83,12 +83,14 @@ class TestReading:
             fileio.read_text(str(path))
 
     @pytest.mark.parametrize("what", ["/dev/zero", "/dev/null", "/"])
+    @pytest.mark.posix
     def test_neither_file_nor_pipe(self, tmp_path: Path, what: str) -> None:
         link = tmp_path / "x.yaml"
         link.symlink_to(what)
         with pytest.raises(InputError):
             fileio.read_text(str(link))
 
+    @pytest.mark.posix
     def test_a_socket(self, tmp_path: Path) -> None:
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(str(tmp_path / "s"))
@@ -108,10 +110,12 @@ class TestReading:
         path.write_bytes(b"x" * 4096)
         assert len(fileio.read_text(str(path))) == 4096
 
+    @pytest.mark.posix
     def test_a_pipe_is_read_to_its_end_also_when_its_writer_is_late(self, tmp_path: Path) -> None:
         with _written_pipe(tmp_path, b"a: 1\n", b"b: 2\n", late=0.2) as path:
             assert fileio.read_text(path) == "a: 1\nb: 2\n"
 
+    @pytest.mark.posix
     def test_a_pipe_that_no_program_writes_to(self, tmp_path: Path) -> None:
         path = tmp_path / "pipe"
         os.mkfifo(path)
@@ -120,6 +124,7 @@ class TestReading:
             fileio.read_text(str(path))
         assert fileio.PIPE_PATIENCE <= time.monotonic() - started < fileio.PIPE_PATIENCE + 20
 
+    @pytest.mark.posix
     def test_whoever_has_opened_it_may_take_their_time(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -134,6 +139,7 @@ class TestReading:
             fileio.read_bytes(str(path), limit=2048)
         assert len(fileio.read_bytes(str(path), limit=2049)) == 2049
 
+    @pytest.mark.posix
     def test_a_bash_pipe(self) -> None:
         code = "import sys; from encconf.io import fileio; print(fileio.read_text(sys.argv[1]))"
         done = subprocess.run(
@@ -147,7 +153,7 @@ class TestReading:
 
     def test_stdin(self) -> None:
         done = python("from encconf.io import fileio; print(repr(fileio.read_stdin()))", input=b"a\r\n")
-        assert done.stdout == b"'a\\r\\n'\n"
+        assert done.stdout.strip() == b"'a\\r\\n'"
 
     def test_stdin_is_named_in_its_errors(self) -> None:
         done = python("from encconf.io import fileio; fileio.read_stdin()", input=b"a\xff")
@@ -166,6 +172,7 @@ def test_a_file_that_need_not_be_there(tmp_path: Path) -> None:
 
 
 class TestFolders:
+    @pytest.mark.posix
     def test_each_that_is_missing_gets_the_mode(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o755)
         fileio.make_folders(str(tmp_path / "a/b/c"), 0o700)
@@ -176,7 +183,7 @@ class TestFolders:
 
     def test_where_a_file_is_in_the_way(self, tmp_path: Path) -> None:
         (tmp_path / "a").write_text("")
-        with pytest.raises(OutputError, match="cannot create the folder: file exists") as caught:
+        with pytest.raises(OutputError, match=r"cannot create the folder: file (already )?exists") as caught:
             fileio.make_folders(str(tmp_path / "a/b"))
         assert caught.value.file == str(tmp_path / "a")
 
@@ -186,6 +193,7 @@ class TestFolders:
         fileio.make_folders("a/../b")
         assert os.listdir() == ["b"]
 
+    @pytest.mark.posix
     def test_above_what_a_link_leads_to(self, tmp_path: Path) -> None:
         (tmp_path / "far" / "away").mkdir(parents=True)
         (tmp_path / "link").symlink_to("far/away")
@@ -200,6 +208,7 @@ class TestFolders:
             fileio.make_folders(str(tmp_path))
 
 
+@pytest.mark.posix
 class TestStandardStreams:
     def test_closed_ones_are_never_a_file(self, tmp_path: Path) -> None:
         code = (
@@ -267,5 +276,6 @@ class TestStandardStreams:
 def test_a_path_and_the_folders_above_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert list(fileio.upwards("a/../b"))[:2] == [str(tmp_path / "b"), str(tmp_path)]
-    assert list(fileio.upwards("/a/b")) == ["/a/b", "/a", "/"]
-    assert list(fileio.upwards("/")) == ["/"]
+    root = os.path.abspath("/")  # C:\\, for example
+    assert list(fileio.upwards("/a/b")) == [os.path.join(root, "a", "b"), os.path.join(root, "a"), root]
+    assert list(fileio.upwards("/")) == [root]
