@@ -9,8 +9,7 @@ from oracle import FIXTURES, AgeKey
 
 from encconf.errors import BadKeyError, ConfigError, PatternError
 from encconf.keys import TABLE
-from encconf.rules.config import Creation, compiled, settings
-from encconf.rules.grammar import Section, tree
+from encconf.rules.config import Creation, Section, compiled, settings, tree
 from encconf.rules.selection import DEFAULT, KINDS, Selection
 
 A, B = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt").recipient for name in ("alice", "bob"))

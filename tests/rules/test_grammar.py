@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from encconf.errors import ConfigError, ParseError
-from encconf.rules.grammar import Scalar, Section, quoted, tree
+from encconf.rules.config import Scalar, Section, quoted, tree
 
 
 def section(text: str, place: str = "") -> Section:
