@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from encconf.verbs.front import Front
 
 
-_MAGIC = re.compile(r"[*?[]")
+_MAGIC = r"[*?[]"
 _SKIPPED = frozenset(
     [".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", "site-packages", ".venv", "venv", ".tox"]
 )
@@ -228,7 +228,7 @@ def _walk(folder: str, depth: int) -> Iterator[str]:
 def _matching(pattern: str, listing: Callable[[str, int], list[str]]) -> list[str]:
     """Return the files that match a pattern, below the folder that it begins with."""
     steps = os.path.normpath(pattern).split(os.sep)
-    first = next(at for at, step in enumerate(steps) if _MAGIC.search(step))
+    first = next(at for at, step in enumerate(steps) if re.search(_MAGIC, step))
     base = os.sep.join(steps[:first]) or (os.sep if first else ".")
     if not os.path.isdir(base):
         return []
