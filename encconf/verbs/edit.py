@@ -35,7 +35,7 @@ from encconf.text.document import splice
 from encconf.text.path import Path, spell
 from encconf.text.printable import counted, listed, quoted
 from encconf.verbs import checks, files, printing
-from encconf.verbs.effects import between, report
+from encconf.verbs.changes import between, report
 from encconf.verbs.reencrypt import encrypt_again, plain_as
 from encconf.verbs.rule import Selecting
 

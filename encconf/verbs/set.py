@@ -15,13 +15,13 @@ from encconf.rules.config import find_rule
 from encconf.text.document import Document
 from encconf.text.path import Path, parse
 from encconf.verbs import changes, checks, files
-from encconf.verbs.effects import report
+from encconf.verbs.changes import report
 from encconf.verbs.rule import Selecting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.text.tree import Plain
-    from encconf.verbs.effects import Effect
+    from encconf.verbs.changes import Effect
     from encconf.verbs.front import Front
 
 

@@ -6,7 +6,7 @@ from encconf.errors import EmptyDocumentError, MissingFileError, about
 from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
 from encconf.verbs import changes, checks, files
-from encconf.verbs.effects import between, report
+from encconf.verbs.changes import between, report
 from encconf.verbs.set import scan_to_change, write_changed
 
 TYPE_CHECKING = False

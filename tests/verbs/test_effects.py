@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encconf.errors import ReplacesError
-from encconf.verbs.effects import between, effect_of, report
+from encconf.verbs.changes import between, effect_of, report
 
 STR, INT, NULL = ("str", b"x"), ("int", b"1"), ("null", None)
 
