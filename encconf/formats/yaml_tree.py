@@ -389,8 +389,6 @@ class _Reader:
         for item in self.items[id(scope)]:
             inner = self._flow(item) if isinstance(item, Scope) else self._single(item)
             begin, _, stop = self._span(item)
-            if isinstance(inner, Single) and isinstance(item, Scope) and not isinstance(item.note, Leaf):
-                begin = item.head  # not for an alias, which may follow a key
             members.append((self._made(item, item.head, begin, inner, ""), begin, max(stop, item.sign)))
         if not fill(flow, self.text, value + 1, end - 1, members, _GAP):
             self.unclear = True

@@ -16,6 +16,10 @@ def test_a_merge_key_in_a_flow_mapping_stays_before_its_alias() -> None:
     assert changes.put(text, ("two", "host"), "i", format="yaml") == text.replace("host: h", "host: i")
 
 
+def test_the_question_mark_of_a_single_pair_in_a_list_stays() -> None:
+    assert changes.put("a: [? b : 1]\nc: 1\n", ("c",), 2, format="yaml") == "a: [? b : 1]\nc: 2\n"
+
+
 def test_an_alias_itself_can_be_replaced() -> None:
     assert changes.put("a: &x v\nb: *x\n", ("b",), "w", format="yaml") == "a: &x v\nb: w\n"
 
