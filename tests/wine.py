@@ -202,6 +202,7 @@ def requirements() -> list[str]:
         *(each for name in ("keyring", "msgspec", "pydantic", "ssh") for each in extras[name]),
         *told["dependency-groups"]["formats"],
         "attrs",
+        "grpcio",
         "python-dotenv",
         "colorama",  # pip resolves markers for this system: click and pytest need it on Windows
         "pywin32-ctypes",  # and so does keyring
@@ -241,7 +242,8 @@ def main(names: list[str]) -> int:
     for name, left in files(names or FOLDERS):
         total = totals.setdefault(name.partition("/")[0], Counter())
         while left:
-            words = (_windows(CACHE / "win/python.exe"), "tests/wine.py", "--inside", *left)
+            # Tests write files in UTF-8.  The commands that they run do not inherit this.
+            words = (_windows(CACHE / "win/python.exe"), "-X", "utf8", "tests/wine.py", "--inside", *left)
             code, out = wine(*words, timeout=LIMIT * (len(left) + 3), show=True)
             begun = 0
             for line in out.splitlines():

@@ -340,6 +340,7 @@ def test_more_lenient_than_sops(text: str, sops: Sops, tmp_path: Path) -> None:
     assert not isinstance(of_encconf(tmp_path, text, "a.yaml"), EncconfError)
 
 
+@pytest.mark.posix
 def test_a_file_beside_the_folder_has_its_absolute_path(sops: Sops, tmp_path: Path) -> None:
     text = rules(f"- {{path_regex: '^{tmp_path}/beside/', age: $A}}\n- {{path_regex: ^beside, age: $B}}")
     inner = tmp_path / "inner"
@@ -358,6 +359,7 @@ def test_a_sibling_whose_name_begins_alike_is_outside(tmp_path: Path) -> None:
     assert isinstance(ours, NoMatchingRuleError)
 
 
+@pytest.mark.posix
 def test_links_are_not_followed(sops: Sops, tmp_path: Path) -> None:
     """A file is matched under the name it is given by, as in sops."""
     text = rules("- {path_regex: ^link, age: $A}\n- {age: $B}")
@@ -401,6 +403,7 @@ def test_names_that_disagree_are_noticed() -> None:
     assert loaded.notices == []
 
 
+@pytest.mark.posix
 def test_names_that_are_not_utf8() -> None:
     path = "/repo/" + os.fsdecode(b"caf\xe9.yaml")
     assert chosen(rules("- {path_regex: ^caf.\\.yaml$, age: $A}"), path) == "creation_rules[0]"
@@ -417,6 +420,7 @@ def test_a_pattern_that_does_not_match_does_not_on_windows() -> None:
     assert chosen(text, "C:\\Repo\\a\\b.yaml", windows=True) == "creation_rules[1]"
 
 
+@pytest.mark.posix
 def test_a_backslash_is_an_ordinary_character_elsewhere() -> None:
     text = rules("- {path_regex: '^a\\\\b', age: $A}\n- {age: $B}")
     assert chosen(text, "/repo/a/b.yaml") == "creation_rules[1]"
@@ -434,6 +438,7 @@ def failure(text: str, path: str = "/repo/b/a.yaml", *also: str) -> EncconfError
     return caught.value
 
 
+@pytest.mark.posix
 def test_no_match_tells_file_name_rules_and_reasons() -> None:
     text = rules("""
         - {path_regex: ^prod/, age: $A}
@@ -954,6 +959,7 @@ def test_a_configuration_in_utf16(age_key: AgeKey, tmp_path: Path) -> None:
     assert rule.groups[0][0].name == age_key.recipient
 
 
+@pytest.mark.posix
 class TestOwner:
     """A stranger's .sops.yaml would choose who can decrypt what you encrypt."""
 
