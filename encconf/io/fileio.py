@@ -262,16 +262,32 @@ def near(path: str) -> str:
 
 
 def similar(name: str, names: Iterable[str]) -> str:
-    """Return the name of the file that may be meant, such as ``a.enc.yaml`` for ``a.enc.yml``, or ""."""
-    from difflib import get_close_matches
+    """Return the name that may be meant, or "": ``a.enc.yaml`` for ``a.enc.yml``, ``secret`` for ``secrte``.
 
+    Names that differ only in a number, or that are short, are often meant to be different.
+    """
+    from difflib import SequenceMatcher
+
+    stem, _, rest = name[:200].partition(".")
     digits = str.maketrans("", "", "0123456789")
-    others = [each for each in names if each.translate(digits) != name.translate(digits)]
-    root, ending = os.path.splitext(name)
-    if (sealed := f"{root}.enc{ending}") in others:
-        return sealed
-    close = get_close_matches(name[:200], others, 1, 0.8)
-    return close[0] if close else ""
+    best, found = 0.0, ""
+    for other in list(names)[:_COMPARED]:
+        if other.translate(digits) == name.translate(digits):
+            continue
+        one, _, ending = other[:200].partition(".")
+        score = 0.0
+        if one != stem and ending == rest and len(stem) > 3:
+            score = SequenceMatcher(None, stem, one).ratio()
+        elif other == f"{stem}.enc.{rest}":
+            score = 1.0
+        elif os.path.splitext(name)[0] == os.path.splitext(other)[0]:
+            score = SequenceMatcher(None, rest, ending).ratio()
+        if score >= 0.75 and score > best:
+            best, found = score, other
+    return found
+
+
+_COMPARED = 2_000  # names
 
 
 def _opened(path: str) -> int:

@@ -279,3 +279,19 @@ def test_a_path_and_the_folders_above_it(tmp_path: Path, monkeypatch: pytest.Mon
     root = os.path.abspath("/")  # C:\\, for example
     assert list(fileio.upwards("/a/b")) == [os.path.join(root, "a", "b"), os.path.join(root, "a"), root]
     assert list(fileio.upwards("/")) == [root]
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "meant"),
+    [
+        ("secrets.enc.yml", "secrets.enc.yaml", True),
+        ("secret.enc.yaml", "secrets.enc.yaml", True),
+        ("secrets.yaml", "secrets.enc.yaml", True),
+        ("b.yaml", "a.yaml", False),
+        ("app2.yaml", "app1.yaml", False),
+        ("app.dev.enc.yaml", "app.prd.enc.yaml", False),
+        ("staging.enc.yaml", "prod.enc.yaml", False),
+    ],
+)
+def test_a_similar_name(name: str, there: str, meant: bool) -> None:
+    assert (fileio.similar(name, ["other", there]) == there) is meant
