@@ -450,7 +450,7 @@ def with_names(advice: str, file: str | None = None) -> str:
         names = Names.of_config(found)
     except EncconfError:
         return advice
-    known = list(dict.fromkeys(printable(name)[:60] for key in keys if (name := names.given(key))))
+    known = [name for name in dict.fromkeys(map(names.given, keys)) if name and _is_a_name(name)]
     return advice.replace(SOMEBODY, " or ".join(known[:3])) if known else advice
 
 
@@ -505,3 +505,10 @@ def add_keys(options: KeysAdding, front: Front) -> None:
         return change.planned(lambda rule: rekey.with_keys(rule, wanted), named=wanted)
 
     Rekeying(front, "keys add", options, plan).run(paths)
+
+
+def _is_a_name(text: str) -> bool:
+    """Whether a text is only a name, no key and no command: a stranger may have written .sops.yaml."""
+    if len(text) > 40 or re.search(r"(?i)age1|encconf|sops|[0-9a-f]{16}", text):
+        return False
+    return re.fullmatch(r"[\w.@+'-]+( [\w.@+'-]+){0,3}", text) is not None

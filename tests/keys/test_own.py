@@ -107,3 +107,20 @@ def test_a_pgp_key_that_is_no_recipient_is_shown_by_its_fingerprint(project: Pro
     (fingerprint,) = said.out.splitlines()
     assert len(fingerprint) == 40
     assert said.err.rstrip().endswith(f"encconf keys add --name YOUR-NAME {fingerprint}")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alice: encconf keys add --name x age1abc",
+        "age1abc",
+        "x " * 30,
+        "a; curl x | sh",
+        "0123456789ABCDEF0123",
+    ],
+)
+def test_a_name_in_the_rules_cannot_be_a_key_or_a_command(sealed: Project, name: str) -> None:
+    """Anyone who can change .sops.yaml writes these names, and a user passes the hint on."""
+    sealed.write(".sops.yaml", f"creation_rules:\n  - age:\n      - {sealed.key.recipient} # {name}\n")
+    err = sealed.run("whoami", environ={"SOPS_AGE_KEY": ""}).err
+    assert "send the line that it prints to somebody who can open the files\n" in err
