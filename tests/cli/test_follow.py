@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 import pytest
+from doubles.gnome_keyring import GnomeKeyring
 from doubles.openbao import ROOT_TOKEN, OpenBao
 from project import Project
 
@@ -118,6 +119,26 @@ def test_a_reference_is_fetched_again_and_a_server_may_be_away(app: Project, sta
     time.sleep(0.5)
     assert running.process.poll() is None
     assert running.end() == 143
+
+
+def test_a_value_in_a_keyring_is_fetched_again(app: Project, start: Start) -> None:
+    with GnomeKeyring() as desktop:
+
+        def store(value: str) -> None:
+            desktop.tool("store", "--label=x", "service", "shop", "username", "db", given=value)
+
+        store("first-of-keyring")
+        app.run("set", "app.enc.yaml", "password", "ref+keyring:shop/db")
+        environ = {**desktop.environ, "SOPS_AGE_KEY": app.key.identity, "ENCCONF_REF_ALLOW": "keyring"}
+        words = ["--watch", "--resolve", "--every", "1", "app.enc.yaml"]
+        running = start(*words, "--", "sh", "-c", SHOW, environ=environ)
+        running.says("has first-of-keyring")
+        store("second-of-keyring")
+        running.says("has second-of-keyring")
+        desktop.lock()
+        running.says("the program keeps its values", err=True)
+        assert running.process.poll() is None
+        assert running.end() == 143
 
 
 def test_wrong_options(app: Project) -> None:

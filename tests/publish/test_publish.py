@@ -87,7 +87,7 @@ def test_who_cannot_decrypt(tmp_path: Path, cloud: Cloud) -> None:
     for name in ("kv2.yaml", "s3-again.yaml"):
         _, mine, *_ = sides.both("publish", "-y", name)
         assert mine.code == 128
-        assert "data key" in mine.err
+        assert "opens this file" in mine.err
     assert cloud.what() == {}
 
 
