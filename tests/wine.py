@@ -203,6 +203,7 @@ def requirements() -> list[str]:
         *told["dependency-groups"]["formats"],
         "attrs",
         "grpcio",
+        "httpx",
         "python-dotenv",
         "colorama",  # pip resolves markers for this system: click and pytest need it on Windows
         "pywin32-ctypes",  # and so does keyring

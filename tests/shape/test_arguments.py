@@ -67,7 +67,7 @@ CALLS: list[tuple[Callable[[], Any], str]] = [
     (lambda: encconf.load(5), f"{NAME} int"),  # type: ignore[arg-type]
     (lambda: encconf.load(b"text"), f"{NAME} bytes"),  # type: ignore[arg-type]
     (lambda: encconf.loads(5), f"{TEXT} int"),  # type: ignore[arg-type]
-    (lambda: encconf.loads(Path(FILE)), f"{TEXT} PosixPath"),  # type: ignore[arg-type]
+    (lambda: encconf.loads(Path(FILE)), f"{TEXT} {type(Path()).__name__}"),  # type: ignore[arg-type]
     (lambda: encconf.loads_all(5), f"{TEXT} int"),  # type: ignore[arg-type]
     (lambda: encconf.load_configs([5]), f"{NAME} int"),  # type: ignore[list-item]
     (lambda: encconf.encrypt({"a": 1}), f"{TEXT} dict"),  # type: ignore[arg-type]

@@ -6,9 +6,11 @@ import copy
 import hashlib
 import hmac
 import json
+import os
 import pickle
 import sqlite3
 import subprocess
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import closing
@@ -63,8 +65,10 @@ def test_it_is_a_str_for_everybody_else(tmp_path: Path) -> None:
     assert digest == hmac.new(SECRET.encode(), b"", hashlib.sha256).digest()
     with closing(sqlite3.connect(":memory:")) as database:
         assert database.execute("SELECT ?", [masked]).fetchone() == (SECRET,)
-    done = subprocess.run(["env"], env={"X": masked}, capture_output=True, text=True, check=True)
-    assert done.stdout == f"X={SECRET}\n"
+    words = [sys.executable, "-c", "import os; print(os.environ['X'])"]
+    environ = {**os.environ, "X": masked}
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{SECRET}\n"
 
 
 def test_tracebacks_with_locals_show_none(write: Callable[..., Path]) -> None:
