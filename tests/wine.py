@@ -204,6 +204,7 @@ def requirements() -> list[str]:
         "attrs",
         "grpcio",
         "httpx",
+        "protobuf",
         "python-dotenv",
         "colorama",  # pip resolves markers for this system: click and pytest need it on Windows
         "pywin32-ctypes",  # and so does keyring

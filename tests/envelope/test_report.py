@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from oracle import AgeKey as Pair
 from wrapping import wrap_for
@@ -17,6 +19,7 @@ from .remote import Remote, holds
 DATA_KEY = bytes(range(32))
 NOW = "2026-01-02T03:04:05Z"
 ARN = "arn:aws:kms:eu-central-1:123456789012:key/92c2a9b0-0000-4000-8000-000000000000"
+HOME = "USERPROFILE" if os.name == "nt" else "HOME"
 SEND = "send this line to somebody who can open the files: encconf keys add --name YOUR-NAME "
 
 
@@ -34,7 +37,7 @@ def test_the_report_for_one_group(pairs: list[Pair], recipients: list[AgeKey]) -
     assert caught.value.exit_code == 128
     assert caught.value.hint == SEND + pairs[2].recipient
     unset = (
-        "SOPS_AGE_KEY_FILE (unset), SOPS_AGE_KEY_CMD (unset), HOME (unset, so no key file can be found "
+        f"SOPS_AGE_KEY_FILE (unset), SOPS_AGE_KEY_CMD (unset), {HOME} (unset, so no key file can be found "
         "below it)"
     )
     looked = f"looked in: SOPS_AGE_KEY (1 key: {short(pairs[2])}), {unset}"
