@@ -316,6 +316,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             begin = start
             if tag is not None or event.anchor is not None:
                 note, start = properties(text, start, end, event.anchor, tag)
+                begin = note.start  # the parser in Python starts at the anchor, even after a tag
                 reached = text.startswith(style or value[0], start) if style or value else start == end
                 if not reached:
                     raise error_at(text, start, "the text in front of the value cannot be separated from it")
@@ -378,7 +379,8 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             if event.anchor is not None or event.tag is not None:
                 note, inside = properties(text, start, end, event.anchor, event.tag)
             if scope is not None:
-                head, sign = _head(text, in_map, flow > 0, key_at, key_end, start, reached)
+                begin = note.start if note is not None else start
+                head, sign = _head(text, in_map, flow > 0, key_at, key_end, begin, reached)
                 inner = open_scope(scope, step, mapping, items, head, sign)
                 reached = inside if note is not None else max(sign, head)
                 seen.add(step)
