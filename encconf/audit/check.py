@@ -666,7 +666,7 @@ def _sizes(path: str) -> list[tuple[str, int]]:
     format = "dotenv" if _holds_variables(os.path.basename(path)) else formats.of_path(path)
     try:
         data = fileio.read_bytes(path, regular=True)
-        if format == "binary" or sniff.find(data, path) is not None:
+        if formats.get(format).single_value or sniff.find(data, path) is not None:
             return []
         document = formats.get(format).scan(fileio.decode(data))
     except EncconfError:

@@ -46,6 +46,9 @@ class Format:
     objects = False
     """Whether Kubernetes and other tools keep their objects in it."""
 
+    holds_json = False
+    """Whether sops reads a JSON text in this format, if the file's name says so."""
+
     indent: int | None = None
     """sops's default indentation, or None if ``stores`` in .sops.yaml cannot change the indentation."""
 
@@ -274,6 +277,8 @@ ROWS = {
 }
 """The formats.  To add one, write its classes and add a row."""
 NAMES = tuple(ROWS)
+ANY = "binary"
+"""The format of the files that no other one fits: any bytes."""
 
 
 @cache
@@ -305,7 +310,7 @@ def writing_of(name: str) -> Writing:
 
 
 def _by_suffix(suffix: str) -> str:
-    return next((name for name, row in ROWS.items() if suffix in row.suffixes), "binary")
+    return next((name for name, row in ROWS.items() if suffix in row.suffixes), ANY)
 
 
 class Prepared(Record):
@@ -344,21 +349,21 @@ def of_path(path: str) -> str:
     name = path.lower()
     while (dot := name.rfind(".")) >= 0 and name[dot:] in _WRAPPERS:
         name = name[:dot]
-    return _by_suffix(name[dot:]) if dot >= 0 else "binary"
+    return _by_suffix(name[dot:]) if dot >= 0 else ANY
 
 
 def of_inner(path: str) -> str:
     """Return the format of the text in a binary file, by any of its suffixes: ``.env.prod`` holds dotenv."""
     for ending in reversed(path.replace("\\", "/").rpartition("/")[2].lower().split(".")[1:]):
-        if (format := _by_suffix(f".{ending}")) != "binary":
+        if (format := _by_suffix(f".{ending}")) != ANY:
             return format
-    return "binary"
+    return ANY
 
 
 def of_path_as_sops(path: str) -> str:
     """Return the format that sops picks for a name.  sops is case-sensitive and does not know TOML."""
     found = _by_suffix(path[path.rfind(".") :])
-    return found if get(found).sops else "binary"
+    return found if get(found).sops else ANY
 
 
 def scan_encrypted(text: str, format: Format, *, comments: bool = False) -> Document:

@@ -43,6 +43,10 @@ class Binary(Format):
     single_value = True
     example = "Replace this line with the text to encrypt.\n"
 
+    def has_entry(self, data: bytes) -> bool:
+        # An envelope has nothing else.
+        return bool(re.match(_ONLY_DATA, data)) and bool(re.search(_ENVELOPE_END, data[-256:]))
+
     def scan(self, text: str, *, comments: bool = False) -> Document:
         """Return the document of an envelope, or for any other text a document whose only value is that text.
 
@@ -135,6 +139,8 @@ class Binary(Format):
         )
 
 
+_ONLY_DATA = rb'\s*\{\s*"data"\s*:\s*"(?:ENC\[[^"]*)?"\s*,\s*"sops"\s*:\s*\{'
+_ENVELOPE_END = rb"\}\s*\}\s*\Z"
 _ENVELOPE = '{\n\t"data": ""\n}\n'
 _ENC = b"ENC[AES256_GCM,"
 _BRACE = re.compile(r"[ \t\r\n]*\{")

@@ -9,7 +9,7 @@ from encconf.formats import ini
 from encconf.formats.ini import INDENTED, SOPS
 from encconf.formats.writing import StringWriting, string_of
 from encconf.text.document import Document, Leaf, Scope, content_of, newline_of
-from encconf.text.tree import Entry, Single, Tree, descend, drop, line_after, line_bounds, lines, put
+from encconf.text.tree import Entry, Single, Tree, descend, gap_before, line_after, line_bounds, lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ class IniWriting(StringWriting):
         else:
             section = Tree("map", {})
             section.entries.append(line_after("", path[1:], head, spelled, newline))
-            text = whole.ending()
-            before = newline * ((text[-1:] not in ("", "\n")) + bool(text.strip()))
+            before = gap_before(whole.ending(), newline)
             whole.entries.append(Entry(path[:1], before, f"[{path[0]}]{newline}", section))
 
     def remove(self, chain: list[Entry], path: Path) -> None:
@@ -131,10 +130,10 @@ class IniWriting(StringWriting):
         """Give a section exactly these keys.  Keys that it has already keep their place."""
         data: Any = root.data
         for name, value in values.items():
-            put(root, (*path, name), value, self)
+            self.put(root, (*path, name), value)
         for name in data.get(path[0], {}):
             if name not in values:
-                drop(root, (*path, name), self)
+                self.drop(root, (*path, name))
 
 
 def _habits(whole: Tree) -> tuple[str, bool]:

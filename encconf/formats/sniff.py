@@ -28,11 +28,8 @@ GLANCE: Final = 1 << 13
 FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
 """The flags to open a file with, to read its head.  Opening a pipe must not block."""
 _BOM = b"\xef\xbb\xbf"
-_OWN_JSON = ("yaml", "json")  # if a file's name says one of these, sops reads JSON in it as that format
 # Patterns are compiled when they are first needed: most files need none of them.
 _JSON = rb'"sops"\s*:'
-_ENVELOPE = rb'\s*\{\s*"data"\s*:\s*"(?:ENC\[[^"]*)?"\s*,\s*"sops"\s*:\s*\{'
-_ENVELOPE_END = rb"\}\s*\}\s*\Z"
 _MARKERS = rb"(?m)^(?:<{7}|\|{7}|={7}|>{7})(?:[ \t].*)?\r?(?:\n|\Z)"  # git's conflict markers
 # Each pattern begins with a literal word, which re finds fast; the lookbehind comes after it.
 _MAC = (
@@ -111,15 +108,16 @@ def format_of(content: bytes | str, name: str = "") -> str:
 
 def _of_braces(data: bytes, name: str, named: str) -> str | None:
     """Return the format of a text that begins with a brace: JSON, YAML in flow style, or an envelope."""
+    by_name = formats.get(named)
     if re.search(_JSON, data) is None:
-        return "yaml" if named == "yaml" and formats.get(named).has_entry(data) else None
-    if formats.of_path_as_sops(name) in _OWN_JSON:
+        return named if by_name.holds_json and by_name.has_entry(data) else None
+    if formats.get(formats.of_path_as_sops(name)).holds_json:
         return named
-    if named not in _OWN_JSON and not _has_mac(data):
+    if not by_name.holds_json and not _has_mac(data):
         return None
-    if re.match(_ENVELOPE, data) and re.search(_ENVELOPE_END, data[-256:]):
-        return "binary"
-    return "yaml" if named == "yaml" else "json"
+    if formats.get(formats.ANY).has_entry(data):
+        return formats.ANY
+    return named if by_name.holds_json else "json"
 
 
 def _has_mac(data: bytes) -> bool:

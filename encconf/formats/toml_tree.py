@@ -20,11 +20,11 @@ from encconf.text.tree import (
     Tree,
     append,
     by_collection,
+    gap_before,
     in_brackets,
     line_bounds,
     lines,
     nested,
-    put,
     single,
     take,
 )
@@ -153,7 +153,7 @@ class TomlWriting(Writing):
         if not _has_entry(chain[0].value, parent):
             empty: Plain = [] if isinstance(data, list) else {}
             del _at(chain[0].data, parent[:-1])[parent[-1]]
-            put(chain[0], parent, empty, self)
+            self.put(chain[0], parent, empty)
 
     def _replace_table(self, chain: list[Entry], path: Path, value: Plain) -> None:
         """Replace a table that has a header, or that is written in several places."""
@@ -161,7 +161,7 @@ class TomlWriting(Writing):
         here = chain[-1].value
         if whole and not isinstance(whole[-1], int):
             self.remove(chain, path)
-            put(chain[0], whole, value, self)
+            self.put(chain[0], whole, value)
         elif not path and isinstance(here, Tree) and isinstance(value, dict):  # the header stays
             newline = _newline(chain)
             before = "" if len(chain) == 1 or chain[-1].head.endswith("\n") else newline
@@ -228,7 +228,7 @@ def _add_table(chain: list[Entry], names: list[str], members: Plain, *, array: b
             siblings.insert(at, Entry((), before + laid + newline * 2))
             return
     text = whole.ending()
-    before = newline * (bool(text) and not text.endswith("\n")) + newline * bool(text.strip())
+    before = gap_before(text, newline)
     after = newline if not text or text.endswith("\n") else ""
     whole.entries.append(Entry((), before + laid + after))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from encconf.errors import EmitError, PathNotFoundError
 from encconf.formats.goyaml import stored
 from encconf.text.path import Path, spell
-from encconf.text.tree import Entry, Spelling, nested
+from encconf.text.tree import Entry, Single, descend, nested
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from encconf.text.tree import Plain, Tree
 
 
-class Writing(Spelling):
-    """How a format makes trees of texts, and writes values into them."""
+class Writing:
+    """How a format makes trees of texts, and writes values into them.
+
+    ``chain`` holds the entries that lead to a place, the root first.
+    """
 
     def tree(self, document: Document) -> Tree:
         """Return the tree of a scanned text."""
@@ -29,11 +32,41 @@ class Writing(Spelling):
         return Entry((), "", value=whole)
 
     def check(self, path: Path, value: Plain) -> None:
-        """Accept any value at any path."""
+        """Raise EmitError if the format cannot hold a value at a path."""
 
     def stored(self, value: Plain) -> tuple[str, bytes | None]:
         """Return the type and the bytes that sops stores for a single value."""
         return stored(value)
+
+    def put(self, root: Entry, path: Path, value: Plain) -> None:
+        """Put a value at a path: replace the old value, or add a last entry.
+
+        Raises EmitError if the value cannot be written there.
+        """
+        chain, rest = descend(root, path)
+        if not rest or isinstance(chain[-1].value, Single):
+            self.replace(chain, rest, value)
+        else:
+            self.add(chain, rest, value)
+
+    def drop(self, root: Entry, path: Path) -> None:
+        """Remove everything at a path, which must exist.  Raises EmitError if it cannot be removed."""
+        self.remove(*descend(root, path))
+
+    def replace(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Replace the last entry's value by the new one, inside new collections for ``path``."""
+        raise NotImplementedError
+
+    def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
+        """Add a value at a path that does not exist yet, below the last entry."""
+        raise NotImplementedError
+
+    def remove(self, chain: list[Entry], path: Path) -> None:
+        """Remove the last entry from the collection that the entry before it holds.
+
+        With a path, remove everything at that path below the last entry.  That may be several entries.
+        """
+        raise NotImplementedError
 
     def drop_plain(self, tree: Any, path: Path) -> None:
         """Remove the value at a path, which must exist, from plain values."""

@@ -65,6 +65,7 @@ class Yaml(Format):
     """See the module's docstring."""
 
     name = "yaml"
+    holds_json = True
     objects = True
     indent = 0
     example = """\

@@ -212,7 +212,7 @@ def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple
     if formats.get(format).single_value:
         format = formats.of_inner(name)
         plain = plain_text(opened)
-        if format in ("binary", "dotenv"):
+        if formats.get(format).single_value or format == "dotenv":
             return _lines(plain)
         return _named(trees_of(formats.get(format).scan(plain))[0])
     return _lines(plain_text(opened)) if format == "dotenv" else _named(opened.trees()[0])

@@ -1,9 +1,8 @@
 """A text as a tree of entries, each with all the characters that spell it, and changes to trees.
 
 The concatenated pieces of a tree are the text, with its comments, blank lines, commas and indentation.
-A format makes the tree of a scanned text (`encconf.formats.writing`).  `put` and `drop` change a tree
-in place.  A format's `Spelling` writes the keys and values.  Nothing here reads a text: the caller
-checks that the result has the intended content.
+A format makes the tree of a scan, and changes it in place (`encconf.formats.writing`).  Nothing here reads
+a text: the caller checks that the result has the intended content.
 """
 
 from __future__ import annotations
@@ -322,51 +321,6 @@ def data_of(tree: Tree) -> Data:
 # --- changes -------------------------------------------------------------------------------------
 
 
-class Spelling:
-    """How a format writes values.  ``chain`` holds the entries that lead to the place, the root first."""
-
-    def check(self, path: Path, value: Plain) -> None:
-        """Raise EmitError if the format cannot hold a value at a path."""
-        raise NotImplementedError
-
-    def stored(self, value: Plain) -> tuple[str, bytes | None]:
-        """Return the type and the bytes that sops stores for a single value."""
-        raise NotImplementedError
-
-    def replace(self, chain: list[Entry], path: Path, value: Plain) -> None:
-        """Replace the last entry's value by the new one, inside new collections for ``path``."""
-        raise NotImplementedError
-
-    def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
-        """Add a value at a path that does not exist yet, below the last entry."""
-        raise NotImplementedError
-
-    def remove(self, chain: list[Entry], path: Path) -> None:
-        """Remove the last entry from the collection that the entry before it holds.
-
-        With a path, remove everything at that path below the last entry.  That may be several entries.
-        """
-        raise NotImplementedError
-
-
-def put(root: Entry, path: Path, value: Plain, spelling: Spelling) -> None:
-    """Put a value at a path: replace the old value, or add a last entry.
-
-    Raises EmitError if the value cannot be written there.
-    """
-    chain, rest = descend(root, path)
-    here = chain[-1].value
-    if not rest or isinstance(here, Single):
-        spelling.replace(chain, rest, value)
-    else:
-        spelling.add(chain, rest, value)
-
-
-def drop(root: Entry, path: Path, spelling: Spelling) -> None:
-    """Remove everything at a path, which must exist.  Raises EmitError if it cannot be removed."""
-    spelling.remove(*descend(root, path))
-
-
 def descend(root: Entry, path: Path) -> tuple[list[Entry], Path]:
     """Return the entries along a path, as far as it exists, and the steps that remain.
 
@@ -446,3 +400,9 @@ def line_after(before: str, steps: Path, head: str, value: str, newline: str) ->
     """Return an entry that is one line, for the end of a text that may lack its last line break."""
     lead = newline if before and before[-1] != "\n" else ""
     return Entry(steps, lead, head, Single(value, {}), newline)
+
+
+def gap_before(end: str, newline: str) -> str:
+    """Return the line breaks between the ``end`` of a text and a new section: they leave an empty line."""
+    broken = newline if end and not end.endswith("\n") else ""
+    return broken + newline if end.strip() else broken

@@ -32,7 +32,6 @@ from encconf.formats import goyaml
 from encconf.formats.writing import missing, put_plain, settled
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.text import tree as tree_of_text
 from encconf.text.document import Document, Value, content_of
 from encconf.text.path import END, Path, spell
 from encconf.text.printable import counted, listed
@@ -297,7 +296,7 @@ def _with(
             if review is not None:
                 review(effect_of(meant, path, None, removed=True))
             writing.drop_plain(meant, path)
-            tree_of_text.drop(root, path, writing)
+            writing.drop(root, path)
             continue
         refuse_reserved(path)
         writing.check(path, value)
@@ -305,7 +304,7 @@ def _with(
         if review is not None:
             review(effect_of(meant, path, value, named=named))
         meant = put_plain(meant, path, _stored(value, writing))
-        tree_of_text.put(root, path, value, writing)
+        writing.put(root, path, value)
     return _checked(whole.text, meant, document.format, any_keys)
 
 

@@ -149,7 +149,7 @@ class Draft(Record):
             rule, admission = rule.replace(groups=[own], threshold=None), Admission()
         try:
             return sealing.encrypt(
-                edited, rule, format="binary", admission=admission, credentials=credentials
+                edited, rule, format=formats.ANY, admission=admission, credentials=credentials
             )
         except EncconfError:
             return None
