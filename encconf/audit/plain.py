@@ -205,4 +205,4 @@ def _tells(leaf: Leaf, format: str) -> bool:
         return True
     value = (leaf.data or b"").decode(errors="replace").strip()
     is_words = " " in value or all(sign.isalpha() or not sign.isascii() for sign in value)
-    return is_named_like_a_secret(leaf) and (format == "dotenv" or not is_words)
+    return is_named_like_a_secret(leaf) and (formats.get(format).environment or not is_words)

@@ -43,6 +43,9 @@ class Format:
     flat = False
     """Whether every value is text, in any encoding."""
 
+    environment = False
+    """Whether its values are environment variables."""
+
     objects = False
     """Whether Kubernetes and other tools keep their objects in it."""
 

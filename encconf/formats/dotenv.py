@@ -58,6 +58,7 @@ class Dotenv(Format):
 
     name = "dotenv"
     flat = True
+    environment = True
     example = """\
 # This file is encrypted when you leave the editor. Names stay readable.
 DATABASE_HOST=db.example.com

@@ -210,12 +210,12 @@ def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple
     opened = open_text(text, format=format, credentials=credentials)
     refuse_unloadable(opened)
     if formats.get(format).single_value:
-        format = formats.of_inner(name)
+        inner = formats.get(formats.of_inner(name))
         plain = plain_text(opened)
-        if formats.get(format).single_value or format == "dotenv":
+        if inner.single_value or inner.environment:
             return _lines(plain)
-        return _named(trees_of(formats.get(format).scan(plain))[0])
-    return _lines(plain_text(opened)) if format == "dotenv" else _named(opened.trees()[0])
+        return _named(trees_of(inner.scan(plain))[0])
+    return _lines(plain_text(opened)) if formats.get(format).environment else _named(opened.trees()[0])
 
 
 def _lines(text: str) -> list[tuple[str, str | None]]:

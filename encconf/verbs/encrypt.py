@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+from encconf import formats
 from encconf.engine import sealing
 from encconf.errors import (
     EmptyDocumentError,
@@ -184,7 +185,8 @@ class Job:
                 f"the name {self.target} means {found or 'text'}, but the content is {self.written}",
                 f"choose another name, or open the file with --input-type {self.written}",
             )
-        if self.written == "dotenv" and os.path.basename(self.target)[:1] == ".":  # such as .env.production
+        hidden = os.path.basename(self.target)[:1] == "."  # such as .env.production
+        if hidden and formats.get(self.written).environment:
             self.hint = "encconf import FILE creates YAML instead"
         front.note(f"wrote {one_line(self.target)}")
         return True
