@@ -222,7 +222,7 @@ def _no_access(groups: Sequence[Group], quorum: int, credentials: Credentials) -
     if foreign & _HELD and not own_failed and not temporary and hint is None:
         from encconf.keys.own import Own
 
-        own = Own.of(credentials, commands=False, pgp="pgp" in foreign)
+        own = Own.of(credentials, commands=False, stores=False, pgp="pgp" in foreign)
         why, hint = own.state if not causes else why, own.advice()
     if credentials.advice is None:
         hint = "; or ".join(filter(None, [hint, *_logins(failed)])) or None

@@ -16,16 +16,23 @@ class Own:
 
     ``places`` has where each recipient's key is.  ``locked`` are the places of keys with a passphrase, whose
     recipients are not known.  ``broken`` are places that cannot be used, with the reason and perhaps a hint.
+    ``unread`` says that a command or a store may have more keys.
     """
 
     def __init__(self) -> None:
         self.places: dict[str, str] = {}
         self.locked: list[str] = []
         self.broken: list[tuple[str, str, str | None]] = []
+        self.unread = False
 
     @classmethod
-    def of(cls, credentials: Credentials, *, commands: bool = True, pgp: bool = False) -> Own:
-        """Look for the keys of the user: also with ``commands``, and with ``pgp`` in gpg's keyring."""
+    def of(
+        cls, credentials: Credentials, *, commands: bool = True, stores: bool = True, pgp: bool = False
+    ) -> Own:
+        """Look for the keys of the user: with ``commands``, in ``stores``, and with ``pgp`` in gpg's keyring.
+
+        A command or a store may ask a person, or take long.  If it was asked before, its answer is used.
+        """
         own = cls()
         try:
             sources = credentials.age_sources()
@@ -34,8 +41,9 @@ class Own:
             sources = []
         for source in sources:
             runs = source.how == "command" or (source.how == "source" and runs_program(source.where or ""))
-            if runs and not commands:
+            if (runs and not commands) or (source.how == "source" and not stores):
                 found = [each for identities in source.parsed.values() for each in identities]
+                own.unread = own.unread or (bool(source.where) and not source.parsed)
             else:
                 found = [*identities_in(source, "", credentials)]
             place = source.place(credentials.home)
@@ -72,6 +80,8 @@ class Own:
             return f"{what}; {hint}" if hint else f"correct {what}"
         if (recipient := self.recipient) is not None:
             return line_to_send(recipient)
+        if self.unread:
+            return "run encconf whoami, which prints your recipient and who can add it"
         if self.locked:
             return (
                 f"unlock your key ({self.locked[0]}): run this in a terminal, or set ENCCONF_AGE_PASSPHRASE"
@@ -83,7 +93,7 @@ class Own:
     @property
     def state(self) -> str:
         """What the first line of an error says."""
-        if self.places or self.locked or self.broken:
+        if self.places or self.locked or self.broken or self.unread:
             return "none of your keys opens this file"
         return "you have no key on this machine, so you cannot open this file"
 

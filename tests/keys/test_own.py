@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from oracle import AgeKey
+from oracle import FIXTURES, AgeKey
 from project import Project
 
 from encconf.errors import KeyAccessError
@@ -124,3 +125,15 @@ def test_a_name_in_the_rules_cannot_be_a_key_or_a_command(sealed: Project, name:
     sealed.write(".sops.yaml", f"creation_rules:\n  - age:\n      - {sealed.key.recipient} # {name}\n")
     err = sealed.run("whoami", environ={"SOPS_AGE_KEY": ""}).err
     assert "send the line that it prints to somebody who can open the files\n" in err
+
+
+def test_an_error_asks_no_command_and_no_store_that_the_file_does_not_need(project: Project) -> None:
+    shutil.copy(FIXTURES / "sops" / "pgp.enc.yaml", project.folder)
+    environ = {
+        "SOPS_AGE_KEY": "",
+        "GNUPGHOME": str(project.home),
+        "ENCCONF_IDENTITY": f"cmd:touch {project.path('ran')}",
+    }
+    done = project.run("decrypt", "pgp.enc.yaml", environ=environ, code=128)
+    assert "hint: run encconf whoami, which prints your recipient" in done.err
+    assert not project.path("ran").exists()

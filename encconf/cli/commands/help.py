@@ -38,9 +38,9 @@ def show_overview(console: Console) -> None:
 
         show_usage(console, ROOT)
     steps = ["encconf check", "encconf access"]
-    own = Own.of(console.credentials(), commands=False).places
-    keys = found.keys
-    if all(key.TYPE == "age" for key in keys) and not any(key.name in own for key in keys):
+    own, keys = Own.of(console.credentials(), commands=False, stores=False), found.keys
+    mine = own.unread or any(key.name in own.places for key in keys)
+    if not mine and all(key.TYPE == "age" for key in keys):
         steps.insert(0, "encconf whoami (none of your keys opens these files)")
     if not is_installed(found.root, list(found.metadata)):
         steps.append("encconf git install")
