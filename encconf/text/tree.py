@@ -214,7 +214,7 @@ def by_collection(document: Document) -> dict[int, list[Scope | Leaf]]:
     for item in document.items:
         around = item.scope if isinstance(item, Leaf) else item.parent
         if around is not None:
-            found[id(around.again or around)].append(item)
+            found[id(around)].append(item)
     return found
 
 
