@@ -102,6 +102,7 @@ def test_a_service_that_is_gone(service: Service) -> None:
     assert service.recorder.uri.removeprefix("tcp://") in str(live.error)
 
 
+@pytest.mark.posix
 def test_a_fork_after_a_load_by_a_service(service: Service) -> None:
     """The child loads by itself: no connection of the parent is left for it to use."""
     path = service.write(1)

@@ -44,6 +44,7 @@ def test_nothing_is_looked_at_before_the_interval_is_over(path: Path, key: TestK
     assert live() == {"n": 2}
 
 
+@pytest.mark.posix
 def test_kubernetes_swaps_a_link(key: TestKey, tmp_path: Path) -> None:
     for number in (1, 2):
         key.write(tmp_path / f"..{number}" / "s.enc.yaml", {"n": number})
@@ -184,6 +185,7 @@ def test_threads_that_reload_while_the_file_changes_a_thousand_times(path: Path,
     assert live()["n"] == 999 % 20
 
 
+@pytest.mark.posix
 def test_a_fork_under_load(path: Path, key: TestKey) -> None:
     """A child forked while a thread reloads still follows the file."""
     live = watch(path, interval=0)
@@ -252,6 +254,7 @@ sys.exit(code)
 """
 
 
+@pytest.mark.posix
 def test_a_child_ends_the_load_that_a_thread_of_its_parent_began(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", _FORK, str(tmp_path)]
     assert subprocess.run(command, timeout=60, check=False).returncode == 2
