@@ -110,8 +110,19 @@ complete -o nosort -F %(complete_func)s %(prog_name)s 2> /dev/null ||
         return found
 
 
+class _Fish(shell_completion.FishComplete):
+    """Completion for fish.  click before 8.2 does not remove the quotes of the word that you type."""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Return the words before the one that you type, and that one."""
+        split = shell_completion.split_arg_string
+        words, typed = split(os.environ["COMP_WORDS"])[1:], split(os.environ["COMP_CWORD"])[:1]
+        return (words[:-1] if typed and words[-1:] == typed else words), "".join(typed)
+
+
 def _add_shells() -> None:
     shell_completion.add_completion_class(_Bash)
+    shell_completion.add_completion_class(_Fish)
     if usual := shell_completion.get_completion_class("powershell"):
 
         class PowerShell(usual):  # type: ignore[valid-type,misc]  # click has it from 8.5 on

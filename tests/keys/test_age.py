@@ -348,22 +348,6 @@ class TestMissingPackages:
         said = said_without("pyrage", AgeKey(key.recipient), key.environ())
         assert said == ["age keys need the package pyrage", "pip install pyrage"] * 2
 
-    def test_without_pyrage_post_quantum_keys_work(self) -> None:
-        """They are in one file with a key that needs pyrage."""
-        program = """
-            import sys
-
-            sys.modules["pyrage"] = None
-            from encconf.identities.credentials import Credentials
-            from encconf.keys import age, agepq
-
-            key = age.AgeKey(agepq.Identity(sys.argv[1]).to_public())
-            credentials = Credentials.from_env()
-            print(key.unwrap(key.wrap(b"data key", credentials), credentials))
-        """
-        keys = f"{Pair.generate().identity} {POST_QUANTUM_IDENTITY}"
-        assert child(program, POST_QUANTUM_IDENTITY, SOPS_AGE_KEY=keys) == "b'data key'\n"
-
     @pytest.mark.parametrize("without", ["hpke", "asymmetric.mlkem"])
     def test_an_old_cryptography(self, without: str) -> None:
         """Versions before 48 lack ML-KEM or HPKE, and are named by the error.  Other keys need neither."""

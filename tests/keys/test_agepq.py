@@ -360,3 +360,20 @@ def test_a_cryptography_without_ml_kem_is_named(alice: agepq.Identity) -> None:
     assert first.startswith(
         "post-quantum keys (age1pq1…) need the package cryptography 48 or newer, with ML-KEM"
     )
+
+
+def test_without_pyrage_post_quantum_keys_work(alice: agepq.Identity) -> None:
+    """They are in one file with a key that needs pyrage."""
+    program = """
+        import sys
+
+        sys.modules["pyrage"] = None
+        from encconf.identities.credentials import Credentials
+        from encconf.keys import age, agepq
+
+        key = age.AgeKey(agepq.Identity(sys.argv[1]).to_public())
+        credentials = Credentials.from_env()
+        print(key.unwrap(key.wrap(b"data key", credentials), credentials))
+    """
+    keys = f"{AgeKey.generate().identity} {alice.secret()}"
+    assert child(program, alice.secret(), SOPS_AGE_KEY=keys) == "b'data key'\n"
