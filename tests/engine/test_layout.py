@@ -79,6 +79,7 @@ def test_goes_when_it_is_not_needed_any_more(age_key: AgeKey) -> None:
     assert api.decrypt(new, credentials=creds) == "a: 31\nb: c\n"
 
 
+@pytest.mark.posix
 def test_sops_drops_it_when_it_rewrites_the_file(age_key: AgeKey, sops: Sops) -> None:
     creds = credentials(age_key)
     encrypted = api.encrypt("a: 0x1F\nb: c\n", rule(age_key), credentials=creds)

@@ -20,7 +20,7 @@ def _files(folder: Path, key: AgeKey, count: int) -> list[Path]:
     paths = []
     for number in range(count):
         path = folder / f"f{number}.yaml"
-        path.write_text(api.encrypt(f"n: {number}\n", rule(key), credentials=credentials(key)))
+        path.write_bytes(api.encrypt(f"n: {number}\n", rule(key), credentials=credentials(key)).encode())
         paths.append(path)
     return paths
 

@@ -245,6 +245,7 @@ COMMENTS = [
 
 
 @pytest.mark.parametrize("text", COMMENTS)
+@pytest.mark.posix
 def test_sops_keeps_every_comment(text: str, age_key: AgeKey, sops: Sops) -> None:
     """All comments of a section or key are one ciphertext, of which sops prints every line."""
     creds = credentials(age_key)

@@ -113,6 +113,7 @@ def test_comments_that_move(text: str, moved: str | None) -> None:
         "a: b\n---\nl:\n  # zone\n  - cron: a # weekdays\n",
     ],
 )
+@pytest.mark.posix
 def test_sops_keeps_both_comments(text: str, sops: Sops, age_key: AgeKey) -> None:
     """One above a list, and one at the first entry of its first item; sops loses one of its own files'."""
     creds = credentials(age_key)

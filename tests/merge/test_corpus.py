@@ -195,6 +195,7 @@ SOPS_FORMATS = [case for case in KEYS if case.format != "toml"]  # which sops do
 
 
 @pytest.mark.parametrize("case", SOPS_FORMATS, ids=[case.format for case in SOPS_FORMATS])
+@pytest.mark.posix
 def test_sops_made_the_changes(case: Case, tmp_path: Path) -> None:
     """Files in sops's own layout, with its kind of MAC."""
     sops = Sops(ALICE.environ())
