@@ -94,7 +94,7 @@ def test_a_named_source_loads_itself_alone(monkeypatch: pytest.MonkeyPatch) -> N
     code = "import encconf; encconf.load_config(sys.argv[1])"
     modules = loaded(code, str(FIXTURES / "sops" / "app-config.enc.json"))
     assert within(modules, NOT_TO_DECRYPT) == {
-        *("encconf.sources", "encconf.sources.address", "encconf.sources.env"),
+        *("encconf.sources", "encconf.sources.env"),
     }
 
 
