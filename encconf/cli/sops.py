@@ -130,6 +130,8 @@ def as_sops(error: EncconfError) -> EncconfError:
             error.hint = error.file = None
     if isinstance(error, KeyAccessError):
         error.message = error.message.replace(NO_IDENTITY, "no identity matched any of the recipients")
+        if "data key" not in error.message:  # programs look for these words
+            error.message = f"cannot get the data key: {error.message}"
     elif isinstance(error, UnwrittenError):
         error.exit_code = 1
     return error
