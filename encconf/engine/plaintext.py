@@ -97,7 +97,7 @@ def moved_document(opened: Opened) -> Document | None:
     """Return the document of the plaintext without a scan: the opened one's leaves, at their new offsets.
 
     It has items and parts, but no comments.  Returns None if the plaintext must be scanned.  The
-    caller checks that the format reads every value as it was encrypted.
+    caller checks that the format reads every value as it was encrypted (`encconf.verbs.changes`).
     """
     document = opened.document
     module = formats.get(document.format)

@@ -64,7 +64,7 @@ WITH_A_KEY = "ask somebody who can open the file to merge; to undo this merge: g
 TAKE_ONE = "take one side with git checkout --ours or --theirs, and change it with encconf edit"
 LOOK = "check every value yourself and save the file with: encconf edit --ignore-mac FILE"
 ADMIT = (
-    "nothing was written; if they may read the file, run git merge --abort, add them to .sops.yaml, "
+    "nothing was merged; if they may read the file, run git merge --abort, add them to .sops.yaml, "
     "commit that, and try again"
 )
 

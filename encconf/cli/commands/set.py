@@ -36,7 +36,8 @@ COMMAND = Command(
     VALUE is stored as a string. But if it looks like a number or a boolean and replaces one, it stays one.
     The path users[] appends an item to a list. To replace a whole mapping or list by a value, or a value by
     one, use --force. encconf says what was changed or added, without values. If FILE does not exist, it is
-    created for the keys in .sops.yaml or in the options.
+    created for the keys in .sops.yaml or in the options. A file that exists keeps its keys and its selection,
+    whatever the options say: encconf updatekeys and encconf encrypt change them.
     """,
     Options,
     set_value,
