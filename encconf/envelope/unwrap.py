@@ -257,7 +257,7 @@ def _logins(failed: Sequence[Failure]) -> list[str]:
     found = {key.TYPE: error for key, error in failed if isinstance(error, NotMyKeyError)}
     return [
         f"log in for its {keys.TABLE[type].plural} ({error.message.partition(chr(10))[0]}): "
-        f"encconf doctor {'vault' if type == 'hc_vault' else 'cloud'} shows what is missing"
+        f"encconf doctor {'vault' if 'vault' in type else 'cloud'} shows what is missing"
         for type, error in found.items()
         if type in keys.TABLE and type not in _HELD
     ]
