@@ -226,10 +226,10 @@ def test_names_that_are_no_files_are_errors(sealed: Project) -> None:
     assert "folder is a folder" in sealed.run("decrypt", "folder", code=1).err
     with pytest.raises(InputError, match="it is a folder"):
         fileio.read_text(str(sealed.path("folder")))
-    for name in ("x" * 400, f"{'x' * 100}/" * 4 + "x", "a?b", "con:"):
-        assert "error[no-such-file]" in sealed.run("decrypt", f"{name}.yaml", code=100).err
-        written = sealed.run("encrypt", "secrets.yaml", "-o", f"{name}.enc.yaml", code=3).err
-        assert "error[unwritable]" in written
+    name = "x" * 400
+    assert "error[no-such-file]" in sealed.run("decrypt", f"{name}.yaml", code=100).err
+    written = sealed.run("encrypt", "secrets.yaml", "-o", f"{name}.enc.yaml", code=3).err
+    assert "error[unwritable]" in written
 
 
 def test_a_key_file_that_powershell_wrote_opens_files(sealed: Project) -> None:
