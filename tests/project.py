@@ -77,7 +77,7 @@ def small_files(limit: int) -> dict[str, Any]:
 
 def _decoded(text: bytes) -> str:
     """Decode messages: UTF-8, or on Windows, where stderr is not a console, its code page."""
-    return text.decode(locale.getpreferredencoding() if os.name == "nt" else "utf-8")
+    return text.decode(locale.getencoding() if os.name == "nt" else "utf-8")
 
 
 class Result:
