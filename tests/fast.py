@@ -38,7 +38,6 @@ MODULES = [
 """The test files to run, without ``test_`` and ``.py``, and for some the class."""
 
 LEFT_OUT = [
-    "a_pgp_key",
     "grows",
     "any_text",
     "any_file",
