@@ -114,7 +114,7 @@ def test_the_wrong_key(age_key: AgeKey) -> None:
     with pytest.raises(EncconfError) as caught:
         api.loads(out, credentials=credentials(other))
     assert caught.value.exit_code == 128
-    assert "data key" in str(caught.value)
+    assert "none of your keys opens" in str(caught.value)
     assert "topsecret" not in str(caught.value)
     assert other.identity not in str(caught.value)
 
