@@ -90,7 +90,8 @@ def test_the_wheel_has_what_the_plugin_needs(wheel: Path) -> None:
     ours = {path.relative_to(ROOT).as_posix() for path in (ROOT / "encconf").rglob("*.py")}
     assert {"encconf/integrations/pytest.py", "encconf/testing/guard.py"} <= ours
     assert {*ours, "encconf/py.typed"} <= names
-    assert not [name for name in names if not name.startswith(("encconf/", info))]
+    data = info.replace(".dist-info", ".data/data/share/")  # man pages and completions
+    assert not [name for name in names if not name.startswith(("encconf/", info, data))]
 
 
 def test_the_sdist_has_what_the_tests_need(built: Path) -> None:
