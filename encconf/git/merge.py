@@ -348,7 +348,7 @@ class _Merge(Record):
         renews = self._renews(ours, theirs, known, wanted)
         admission = Admission(self.repository.rule, refusal=refusal)
         # Versions that are merged again may be those that somebody without a key has picked.
-        admit(block, admission, ours.metadata, trusts_ours=self.depth == 0)
+        refuse_listing(block, admission, ours.metadata, trusts_ours=self.depth == 0)
         admission.check(source.metadata, wanted, self.credentials, new_data_key=renews)
         _notify_recipients(self.notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
@@ -495,7 +495,7 @@ def merge_without_key(texts: Sequence[str], format: str, repository: Repository)
         )
     if len(block.groups) > 1 and not (same_holders(block, here) or same_holders(block, there)):
         raise UndecidedError("both sides changed the key groups, so merging needs a key", hint=WITH_A_KEY)
-    admit(block, Admission(repository.rule), here)
+    refuse_listing(block, Admission(repository.rule), here)
     plain = [_detached(text, document) for text, document in zip(texts, documents, strict=True)]
     merged = merge_texts(*plain, format=format)
     if merged.conflicts:
@@ -587,7 +587,9 @@ def refusal(rule: Rule | None) -> tuple[str, str]:
     return f"the merged file would have recipients that {where}", ADMIT
 
 
-def admit(block: Metadata, admission: Admission, ours: Metadata | None, *, trusts_ours: bool = True) -> None:
+def refuse_listing(
+    block: Metadata, admission: Admission, ours: Metadata | None, *, trusts_ours: bool = True
+) -> None:
     """Raise StrangerError unless our rule or our version of the file allows everything that a block allows.
 
     This decides what the merged file may list and encrypt.  Who gets the data key from us, if it is wrapped,

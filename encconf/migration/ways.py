@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from encconf import sources
@@ -160,6 +161,10 @@ def _text(path: str) -> str:
 def look(ways: Sequence[Way], credentials: Credentials, cwd: str) -> list[Found]:
     """Find out whether ways can be used on this machine.  All parts are asked at the same time."""
     from encconf.io.threads import side_by_side
+
+    # requests silences a warning of urllib3 while it is imported, which another thread could undo meanwhile.
+    with suppress(ImportError):
+        import requests  # noqa: F401
 
     parts = [(way, label, work) for way in ways for label, work in _parts(way, cwd).items()]
 

@@ -439,10 +439,10 @@ def _forwarding(
 
     def pass_on(number: int, _: object) -> None:
         ended(number)
-        if not started:
-            early.append(number)
-        elif started[-1].poll() is None:
+        if started and started[-1].poll() is None:
             started[-1].send_signal(number)
+        else:  # before the first process, or between two: the next one gets it
+            early.append(number)
 
     def leave_alone(number: int, _: object) -> None:
         """Ignore a signal of Ctrl-C or Ctrl-\\: the terminal also sends it to the command."""
