@@ -68,15 +68,15 @@ def test_each_side_removes_a_key_from_another_group() -> None:
     assert members(text) == [{ALICE.recipient}, {BOB.recipient}]
 
 
-def admit(block: Rule, ours: Rule | None, named: Rule | None, *, trusts_ours: bool = True) -> None:
-    """What `encconf.git.merge.admit` says of a merged block, as files say it."""
+def refuse_listing(block: Rule, ours: Rule | None, named: Rule | None, *, trusts_ours: bool = True) -> None:
+    """What `encconf.git.merge.refuse_listing` says of a merged block, as files say it."""
     from encconf import formats
     from encconf.engine.metadata import Metadata
 
     def said(by: Rule) -> Metadata:
         return Metadata.of(formats.get("yaml").scan(api.encrypt("a: 1\n", by, credentials=ALL)))
 
-    blocks.admit(
+    blocks.refuse_listing(
         said(block),
         Admission(lambda: named),
         said(ours) if ours is not None else None,
@@ -106,7 +106,7 @@ ONLY_A = Rule(A.groups, selection=Selection("encrypted_regex", "^a$"))
     ],
 )
 def test_what_a_merge_may_do(block: Rule, ours: Rule, named: Rule | None) -> None:
-    admit(block, ours, named)
+    refuse_listing(block, ours, named)
 
 
 @pytest.mark.parametrize(
@@ -127,18 +127,18 @@ def test_what_a_merge_may_do(block: Rule, ours: Rule, named: Rule | None) -> Non
 )
 def test_what_a_merge_may_not_do(block: Rule, ours: Rule, named: Rule | None, said: str) -> None:
     with pytest.raises(StrangerError, match=re.escape(said)) as error:
-        admit(block, ours, named)
+        refuse_listing(block, ours, named)
     assert "add them to .sops.yaml" in str(error.value.hint)
 
 
 def test_our_version_does_not_count_if_somebody_without_a_key_picked_it() -> None:
-    admit(AB, AB, AB, trusts_ours=False)
+    refuse_listing(AB, AB, AB, trusts_ours=False)
     for named in (A, None):
         with pytest.raises(StrangerError, match=BOB.recipient):
-            admit(AB, AB, named, trusts_ours=False)
+            refuse_listing(AB, AB, named, trusts_ours=False)
     with pytest.raises(StrangerError, match="which values"):
-        admit(ONLY_A, A, A, trusts_ours=False)
-    admit(ONLY_A, None, A, trusts_ours=False)
+        refuse_listing(ONLY_A, A, A, trusts_ours=False)
+    refuse_listing(ONLY_A, None, A, trusts_ours=False)
 
 
 @pytest.mark.parametrize("side", ["our", "their"])
