@@ -162,9 +162,10 @@ def look(ways: Sequence[Way], credentials: Credentials, cwd: str) -> list[Found]
     """Find out whether ways can be used on this machine.  All parts are asked at the same time."""
     from encconf.io.threads import side_by_side
 
-    # requests silences a warning of urllib3 while it is imported, which another thread could undo meanwhile.
-    with suppress(ImportError):
-        import requests  # noqa: F401
+    if len(ways) > 1:
+        # Importing requests silences a warning of urllib3, which another thread could undo meanwhile.
+        with suppress(ImportError):
+            import requests  # noqa: F401
 
     parts = [(way, label, work) for way in ways for label, work in _parts(way, cwd).items()]
 
