@@ -55,13 +55,15 @@ def driver(program: str) -> str:
     """Return the command for git's setting ``diff.encconf.textconv``.
 
     It is a shell function that gets the name of a file.  ``.git`` may be a file that names the folder.
+    ``command -p`` takes the system's awk and cat, not those of PATH, which may have the work tree; where the
+    system has none there, Python answers.
     ``program`` runs encconf.
     """
     known = " ".join(_KNOWN.split())
     return (
         'f() { d=${GIT_DIR:-.git}; [ -d "$d" ] || read -r _ d 2>/dev/null <"$d"; n=$d/' + _NOTE + "$PPID; "
-        f'[ -O "$n" ] && LC_ALL=C awk -v git=$PPID \'{known}\' "$n" - <"$1" 2>/dev/null '
-        '&& exec cat <"$1"; '
+        f'[ -O "$n" ] && LC_ALL=C command -p awk -v git=$PPID \'{known}\' "$n" - <"$1" 2>/dev/null '
+        '&& { command -p cat <"$1"; exit; }; '
         f'exec {program} git textconv -- "$1" "$n"; }}; f'
     )
 

@@ -164,6 +164,15 @@ class TestWithoutAKey:
             assert "and all other versions that no key of yours opens: shown encrypted: " in errors
             assert errors.count("\n") == 1
 
+    def test_programs_in_the_work_tree_do_not_run(self, counted: Project, tmp_path: Path) -> None:
+        for name in ("awk", "cat"):
+            counted.write(name, f'#!/bin/sh\ntouch {tmp_path}/ran\nexec /usr/bin/{name} "$@"\n')
+            counted.path(name).chmod(0o755)
+        counted.environ["SOPS_AGE_KEY"] = AgeKey.generate().identity
+        counted.environ["PATH"] = f".{os.pathsep}{counted.environ['PATH']}"
+        assert self.log(counted, "--", "*.enc.*")[2] == 2
+        assert not (tmp_path / "ran").exists()
+
     def test_a_key_counts_for_the_next_git(self, counted: Project) -> None:
         key = counted.environ.pop("SOPS_AGE_KEY")
         assert self.log(counted, "-1", "--", "*.yaml")[2] == 1
