@@ -7,7 +7,6 @@ which are plaintext in encrypted files, but no value.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Sequence
 
 from encconf import formats
@@ -149,10 +148,8 @@ def to_json(who: Sequence[Person], here: Sequence[Place]) -> dict[str, object]:
 
 def page(found: Report, called: str, who: Sequence[Person], here: Sequence[Place]) -> str:
     """Return a page that needs no script and no other file.  Every name in it is untrusted."""
-    from encconf.audit.page import GENERATOR, digest, shown
+    from encconf.audit.page import head, shown, when
 
-    style = packaged("encconf.audit", "page.css")
-    policy = f"default-src 'none'; style-src '{digest(style)}'; img-src data:; base-uri 'none'"
     numbers = {
         "Repositories": len(here),
         **{WORDS[state].capitalize(): number for state, number in sums(found, here).items()},
@@ -160,11 +157,9 @@ def page(found: Report, called: str, who: Sequence[Person], here: Sequence[Place
     }
     stats = "".join(f"<div><dt>{name}</dt><dd>{number}</dd></div>" for name, number in numbers.items())
     return packaged("encconf.audit", "leaving.html").format(
-        generator=GENERATOR,
-        policy=f"{policy}; form-action 'none'",
+        head=head(f"{shown(called)}: what to change"),
         title=shown(called),
-        style=style,
-        when=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(found.now)).lstrip("0"),
+        when=when(found),
         caveat="; some clones have only a part of the history" if found.dated and found.shallow else "",
         keys=", ".join(f"<code>{shown(person.key.name)}</code>" for person in who),
         stats=f'<dl class="stats">{stats}</dl>',

@@ -2,7 +2,7 @@
 
 The table is plain HTML (``page.html``), so you can read it without scripts.  A script (``page.js``, with data
 about files and people in a block of JSON) adds search, order, filters and details.  The content security
-policy allows only that script and the styles (``page.css``), by their hashes.
+policy (`head`) allows only that script and the styles (``page.css``), by their hashes.
 Names of files and people are untrusted, so each is escaped by `shown` or, in JSON, by `_json`.
 """
 
@@ -30,19 +30,13 @@ GENERATOR = '<meta name="generator" content="encconf access">'
 
 def page(found: Report, *, title: str) -> str:
     """Return the page's text.  ``title`` says what it is about, for example the folder's name."""
-    style, script = packaged("encconf.audit", "page.css"), packaged("encconf.audit", "page.js")
-    policy = (
-        f"default-src 'none'; script-src '{digest(script)}'; style-src '{digest(style)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    script = packaged("encconf.audit", "page.js")
     people = found.people
     few = len(people) <= _FEW and all(len(person.label) <= _FLAT for person in people)
     return packaged("encconf.audit", "page.html").format(
-        generator=GENERATOR,
-        policy=policy,
+        head=head(f"{shown(title)}: who can read what", script),
         title=shown(title),
-        style=style,
-        when=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(found.now)).lstrip("0"),
+        when=when(found),
         caveat="; this clone has only a part of the history" if found.dated and found.shallow else "",
         stats=_stats(found),
         attention=_attention(found),
@@ -56,6 +50,21 @@ def page(found: Report, *, title: str) -> str:
         data=_json(_data(found)),
         script=script,
     )
+
+
+def head(title: str, script: str = "") -> str:
+    """Return the head of a page, whose policy allows only our styles and this script.  ``title`` is HTML."""
+    style = packaged("encconf.audit", "page.css")
+    runs = f"script-src '{digest(script)}'; " if script else ""
+    policy = f"default-src 'none'; {runs}style-src '{digest(style)}'; img-src data:; base-uri 'none'"
+    return packaged("encconf.audit", "head.html").format(
+        generator=GENERATOR, policy=f"{policy}; form-action 'none'", title=title, style=style
+    )
+
+
+def when(found: Report) -> str:
+    """Return the time of a report in words."""
+    return time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(found.now)).lstrip("0")
 
 
 # --- parts ---------------------------------------------------------------------------------------
