@@ -4,9 +4,9 @@ A proposal is a small SOPS file beside the file that it is for, in JSON::
 
     {"proposal_for": "deploy/db.enc.yaml", "path": "db.password", "value": "ENC[…]", "sops": {…}}
 
-It is encrypted for the recipients in the file's rule, whatever its own name.  Each has a name of its own
+It is encrypted for the recipients in the file's rule, whatever its own name.  Each has its own name
 (`encconf.rules.config.proposal_name`), so that those of several people never conflict in git.  The MAC covers
-the file's name and the path, so that nobody without a key can turn a proposal to another place.  But anybody
+the file's name and the path, so that you need a key to turn a proposal to another place.  But anybody
 can write a new one: only a person can decide whether its value is right.
 """
 

@@ -2,8 +2,8 @@
 
 Text in, text out.  Set and unset mean what they mean in sops 3.13.3 (sops.go: Set, Unset).  A change leaves
 every other byte and every other ciphertext as it is.  After edits, the result is read again and compared with
-the intended values.  Where the data key must be wrapped again, only those get it whom the ``admission`` of
-the caller admits (`encconf.engine.admission`).
+the intended values.  If the data key must be wrapped again, the caller's ``admission`` decides who gets it
+(`encconf.engine.admission`).
 """
 
 from __future__ import annotations

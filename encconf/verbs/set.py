@@ -140,8 +140,8 @@ def scan_to_change(
 ) -> tuple[Document, Admission]:
     """Scan an encrypted file to change.  Also returns who may get its data key.
 
-    Raises StrangerError if it would be wrapped for someone else.  Entries that stay as they are need nobody's
-    permission: whoever they are for has the data key already.
+    Raises StrangerError if it would be wrapped for someone else.  Entries that stay as they are need no
+    permission: their recipients have the data key already.
     """
     document = formats.scan_encrypted(enc, formats.get(format), comments=True)
     admission = Admission(lambda: find_rule(file, config=config), file=file)
