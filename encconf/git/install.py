@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from encconf import formats
-from encconf.errors import EncconfError, UsageError
+from encconf.errors import EncconfError, OutputError, UsageError
 from encconf.git import attributes, repository, run, textconv
 from encconf.git.attributes import ATTRIBUTES, END_OF_LINE
 from encconf.identities.credentials import KEY_VARIABLES
@@ -176,10 +176,11 @@ def _quoted(word: str) -> str:
 def _places(folder: str, everywhere: bool, environ: Mapping[str, str]) -> tuple[list[str], str]:
     """Return the arguments with which git reads and writes its settings, and the file of attributes.
 
-    git follows a link of your own attributes, but not that of a repository's.
+    git follows links of your own files, but not that of a repository's attributes.
     """
     if everywhere:
-        return ["config", "--global"], fileio.resolve(_user_attributes(environ))
+        _regular(_user_configuration(environ))
+        return ["config", "--global"], _regular(_user_attributes(environ))
     root = repository(folder)
     if root is None:
         raise UsageError(
@@ -193,11 +194,36 @@ def _get(config: list[str], name: str, environ: Mapping[str, str]) -> str:
     return run([*config, "--get", name], environ)[1].rstrip("\n")
 
 
+def _regular(path: str) -> str:
+    """Return the path of one of your own files, with links followed.
+
+    Raises OutputError for a device or a pipe: git replaces even /dev/null by a file, if root may.
+    """
+    path = fileio.resolve(path)
+    if fileio.is_special(path):
+        hint = "run git config --global --list --show-origin, and look at GIT_CONFIG_GLOBAL"
+        raise OutputError("cannot be written: it is not a regular file", hint=hint).about(path)
+    return path
+
+
+def _user_configuration(environ: Mapping[str, str]) -> str:
+    """Return the file that ``git config --global`` writes."""
+    if (named := environ.get("GIT_CONFIG_GLOBAL")) is not None:
+        return named
+    own = os.path.join(os.path.expanduser("~"), ".gitconfig")
+    other = os.path.join(_configuration_folder(environ), "config")
+    return other if os.path.exists(other) and not os.path.exists(own) else own
+
+
 def _user_attributes(environ: Mapping[str, str]) -> str:
     if configured := _get(["config", "--global", "--type=path"], "core.attributesFile", environ):
         return configured
+    return os.path.join(_configuration_folder(environ), "attributes")
+
+
+def _configuration_folder(environ: Mapping[str, str]) -> str:
     home = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(home, "git", "attributes")
+    return os.path.join(home, "git")
 
 
 def _add_attributes(path: str, patterns: Sequence[str]) -> list[str]:

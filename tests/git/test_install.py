@@ -106,6 +106,24 @@ class TestInstall:
         project.run("git", "install", "--global")
         assert "encconf" in (project.home / "my attributes").read_text()
 
+    @pytest.mark.posix
+    @pytest.mark.parametrize("command", ["install", "uninstall"])
+    def test_for_all_repositories_where_git_would_replace_what_is_no_file(
+        self, project: Project, command: str, tmp_path: Path
+    ) -> None:
+        """As root, git replaces even /dev/null, which many people name to have no configuration."""
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        (tmp_path / "link").symlink_to(pipe)
+        for name in ("pipe", "link"):
+            environ = {"GIT_CONFIG_GLOBAL": str(tmp_path / name)}
+            done = project.run("git", command, "--global", environ=environ, code=3)
+            assert "not a regular file" in done.err
+            assert "GIT_CONFIG_GLOBAL" in done.err
+        assert pipe.is_fifo()
+        project.git("config", "--global", "core.attributesFile", str(pipe))
+        assert "not a regular file" in project.run("git", command, "--global", code=3).err
+
     def test_outside_a_repository(self, project: Project) -> None:
         assert "--global" in project.run("git", "install", code=1).err
 
