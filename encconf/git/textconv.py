@@ -38,16 +38,19 @@ _NOTE = "encconf-no-key-"  # and the number of the git process
 _MOST = 100  # the most recipients that a note gets from one file
 _SIZE = 1 << 14  # the size from which on a note gets no more
 
-# Exits with 0 if each wrapped data key in a file (stdin) is for a recipient in the note: if the file has as
-# many members "enc" as such recipients.  If git's number is another process's now, the start time differs.
+# Prints a file (stdin) as it is and exits with 0 if each wrapped data key in it is for a recipient in the
+# note: if the file has as many members "enc" as such recipients.  If git's number is another process's now,
+# the start time differs.  The file is one record, unless it contains the character 1.  Some programs (those
+# of busybox and the BSDs) end a text at the first NUL: then the exit code is 3, and cat prints the file.
 _KNOWN = r"""
-NR == 1 { getline s <("/proc/" git "/stat"); sub(/.*\) /, "", s); split(s, a, " ");
-  if (a[20] != $0) exit; next };
-NR == FNR { known[$0]; next };
-/sops/ { inside = 1 };
-inside { left += gsub(/(^|[^A-Za-z0-9])enc"?[ \t]*[:=]/, "&");
-  for (each in known) { n = gsub(each, "&"); left -= n; found += n } };
-END { exit !found || left }
+BEGIN { note = ENVIRON["n"]; getline started <note; getline s <("/proc/" git "/stat");
+  sub(/.*\) /, "", s); split(s, a, " "); if (started == "" || a[20] != started) exit;
+  while ((getline each <note) > 0) known[each]; RS = "\001"; ORS = "" };
+NR > 1 { found = 0; exit };
+{ text = $0; i = index(text, "sops"); if (!i) exit; block = substr(text, i);
+  left = gsub(/[^A-Za-z0-9]enc"?[ \t]*[:=]/, "&", block);
+  for (each in known) { n = gsub(each, "&", block); left -= n; found += n } };
+END { if (!found || left) exit 1; if (length(sprintf("a%cb", 0)) != 3) exit 3; print text }
 """
 
 
@@ -56,14 +59,15 @@ def driver(program: str) -> str:
 
     It is a shell function that gets the name of a file.  ``.git`` may be a file that names the folder.
     ``command -p`` takes the system's awk and cat, not those of PATH, which may have the work tree; where the
-    system has none there, Python answers.
+    system has none there, Python answers.  git starts the function twice for each commit, so it starts as
+    few programs as possible.
     ``program`` runs encconf.
     """
     known = " ".join(_KNOWN.split())
     return (
         'f() { d=${GIT_DIR:-.git}; [ -d "$d" ] || read -r _ d 2>/dev/null <"$d"; n=$d/' + _NOTE + "$PPID; "
-        f'[ -O "$n" ] && LC_ALL=C command -p awk -v git=$PPID \'{known}\' "$n" - <"$1" 2>/dev/null '
-        '&& { command -p cat <"$1"; exit; }; '
+        f'[ -O "$n" ] && {{ n=$n LC_ALL=C command -p awk -v git=$PPID \'{known}\' <"$1" 2>/dev/null && exit; '
+        '[ $? = 3 ] && command -p cat <"$1" && exit; }; '
         f'exec {program} git textconv -- "$1" "$n"; }}; f'
     )
 

@@ -121,7 +121,10 @@ class TestWithoutAKey:
 
     @pytest.fixture
     def counted(self, repository: Project) -> Project:
-        """Five versions of a YAML and a JSON file; each start of Python adds a line to ``starts``."""
+        """Five versions of a YAML and a JSON file, one of them without a last line feed.
+
+        Each start of Python adds a line to ``starts``.
+        """
         program = repository.home / "bin" / "encconf"
         program.write_text(program.read_text().replace("exec", f"echo >> {repository.home}/starts\nexec"))
         plain = '{"a": "1", "b_unencrypted": "free to read"}\n'
@@ -130,7 +133,8 @@ class TestWithoutAKey:
         repository.path("x=1.enc.json").rename(repository.path("-x=1.enc.json"))
         for number in range(5):
             for name in ("secrets.enc.yaml", "-x=1.enc.json"):
-                repository.write(name, repository.read(name).replace("free to", f"{number} free to"))
+                text = repository.read(name).replace("free to", f"{number} free to").rstrip("\n")
+                repository.write(name, text + "\n" * (number != 3))
             repository.git("add", ".")
             repository.git("commit", "-qm", str(number))
         return repository
@@ -161,6 +165,7 @@ class TestWithoutAKey:
             assert starts == 2
             assert shown == self.log(counted, "--no-textconv")[0]
             assert "+++ b/-x=1.enc.json" in shown
+            assert "\\ No newline at end of file" in shown
             assert "and all other versions that no key of yours opens: shown encrypted: " in errors
             assert errors.count("\n") == 1
 
