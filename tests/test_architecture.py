@@ -73,9 +73,6 @@ AGAINST = {
 }
 """Imports against the direction, as (file, room), and why."""
 
-CYCLIC = {"formats/__init__.py", "formats/emit.py"}  # for the type of notes
-"""Files with cyclic imports within their package."""
-
 PRIVATE: dict[str, int] = {}
 """Files that use private names of other files, and how many they use."""
 
@@ -275,7 +272,7 @@ def _files_of(room: str) -> tuple[Path, ...]:
 @pytest.mark.parametrize("room", sorted(path.name for path in PACKAGE.iterdir() if path.is_dir()))
 def test_no_cyclic_imports_within_a_package(room: str) -> None:
     """Imports inside functions count, too, and so do imports only for types."""
-    assert cyclic(_files_of(room)) - CYCLIC == set()
+    assert cyclic(_files_of(room)) == set()
 
 
 def _own_private_names(path: Path) -> set[str]:
@@ -334,10 +331,7 @@ def _key(path: Path) -> str:
 def test_exceptions_are_needed() -> None:
     """The exceptions above are needed: the file exists, and still breaks the rule."""
     keys = {_key(path): path for path in FILES}
-    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
-    circles = {name for room in rooms for name in cyclic(_files_of(room))}
-    stale = sorted(CYCLIC - circles)
-    stale += [
+    stale = [
         name for name, count in PRIVATE.items()
         if name not in keys or len(foreign_private_names(keys[name])) < count
     ]  # fmt: skip

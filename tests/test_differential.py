@@ -79,7 +79,7 @@ def strings_both_ways(seed: int, age_key: AgeKey, sops: Sops) -> str:
     ours = api.encrypt(text, rule(age_key), credentials=creds)
     assert api.decrypt(ours, credentials=creds) == text
     changed = changes.change(theirs, "yaml", (("k0",), two), credentials=creds)
-    written = emit.render(emit.trees_of(formats.get("yaml").scan(text))[0], "yaml")
+    written = emit.render(emit.trees_of(formats.get("yaml").scan(text)), "yaml")
     assert formats.get("yaml").load_plain(written) == [with_keys]
     for sealed, expected in ((theirs, meant), (ours, with_keys), (changed, {**meant, "k0": two})):
         for reader, found in readings(api.decrypt(sealed, credentials=creds)).items():

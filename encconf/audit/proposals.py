@@ -129,7 +129,7 @@ def value_of(proposal: Proposal, rule: Rule, credentials: Credentials) -> Any:
                 "its value is not encrypted, so everybody can read it",
                 hint="remove its file, and propose another value",
             )
-        return emit.plain_of(opened.trees()[0][0]["value"])
+        return emit.plain_of(opened.trees()[0]["value"])
 
 
 def origin(proposal: Proposal) -> Origin:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from encconf.formats.emit import Notes
     from encconf.rules.selection import Chosen
     from encconf.text.document import Comment, Edit
 
@@ -170,8 +169,8 @@ class Opened(Record):
             values[index] = Unsealed("str", text.encode(), (values[index].sealed or "").encode())
         return self.replace(values=values)
 
-    def trees(self) -> tuple[list[Any], Notes]:
-        """Return the values as trees, and the comments in them.  See `encconf.formats.emit.trees_of`."""
+    def trees(self) -> list[Any]:
+        """Return the values as trees with their comments.  See `encconf.formats.emit.trees_of`."""
         from encconf.formats.emit import trees_of
 
         return trees_of(self.document, self.values, self.comments)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from encconf.formats.emit import Notes
     from encconf.formats.writing import Writing
     from encconf.text.path import Path
     from encconf.text.tree import Plain
@@ -203,7 +202,7 @@ class Format:
 
     def loaded(self, document: Document, values: Sequence[object]) -> list[dict[str, object]]:
         """Return the trees of a document with a value for each leaf, as readers of the format see them."""
-        return filled(document, values)[0]
+        return filled(document.items, values)[0]
 
     def located(self, document: Document, path: Path) -> list[Path]:
         """Return the paths of the values that readers see at a path.  The last one counts."""
@@ -231,11 +230,11 @@ class Format:
     def check_indent(self, indent: int) -> None:
         """Raise EmitError for an indentation that is not accepted: no program reads a negative one."""
 
-    def render(self, trees: Sequence[Any], notes: Notes, indent: int | None) -> str:
+    def render(self, trees: Sequence[Any], indent: int | None) -> str:
         """Return documents as a text, as sops writes it.  See `encconf.formats.emit.render`."""
         raise EmitError(f"values cannot be written as {self.name}")
 
-    def render_value(self, node: Any, notes: Notes, indent: int | None) -> str:
+    def render_value(self, node: Any, indent: int | None) -> str:
         """Return a list, or a single value that is not a string.  See `encconf.formats.emit.value`."""
         kind = "a list" if isinstance(node, list) else f"a value of type {node.type}"
         raise EmitError(

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from encconf.formats.emit import Notes
 
 _KEY = "data"
 
@@ -127,7 +126,7 @@ class Binary(Format):
 
     holds_documents = True  # `render` refuses them
 
-    def render(self, trees: Sequence[Any], notes: Notes, indent: int | None) -> str:
+    def render(self, trees: Sequence[Any], indent: int | None) -> str:
         from encconf.formats.emit import text as text_of_leaf
 
         data = trees[0].get(_KEY) if len(trees) == 1 else None

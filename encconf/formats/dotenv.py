@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from encconf.formats.emit import Notes
     from encconf.text.path import Path
     from encconf.text.tree import Plain
 
@@ -213,12 +212,12 @@ DATABASE_PASSWORD=change me
         """Return the edits that remove every line of the block."""
         return [(start, end, "") for start, end in document.parts[0].pieces]
 
-    def render(self, trees: Sequence[Any], notes: Notes, indent: int | None) -> str:
+    def render(self, trees: Sequence[Any], indent: int | None) -> str:
         from encconf.formats.emit import comment_lines, items_of
         from encconf.formats.emit import text as text_of_leaf
 
         out = []
-        for key, item, comments in items_of(trees[0], notes):
+        for key, item, comments in items_of(trees[0]):
             out += [f"{line}\n" for comment, _ in comments for line in comment_lines(comment)]
             if key is None:
                 continue

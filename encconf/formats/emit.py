@@ -4,42 +4,63 @@ This is what ``--output-type`` and ``--extract`` print.  The spelling is that of
 (stores/*/store.go: EmitPlainFile, EmitValue), which uses go-yaml 3, encoding/json and go-ini.  A whole
 document in its own format is never rewritten: see `encconf.api.decrypt`.
 
-Values are those of `trees_of`: dicts, lists, and a `Value` for each single value.
+Values are those of `trees_of`: dicts and lists, which have the comments in them, and a `Value` for each
+single value.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from math import isfinite
 
 from encconf import formats
 from encconf.errors import EmitError
 from encconf.formats import goyaml
 from encconf.formats.writing import text_of
-from encconf.text.document import Comment, Document, Value, filled, mapped
+from encconf.text.document import OMITTED, Comment, Document, Value, filled, mapped
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from encconf.formats import Format
+    from encconf.text.document import Scope
     from encconf.text.path import Path
 
-    Notes = dict[int, dict[str | int | None, list[tuple[str, bool]]]]
-    """For the id of a dict or list and each of its items, the comments: their text, and whether inline."""
+    Comments = dict[str | int | None, list[tuple[str, bool]]]
+    """The comments of each item, and under None those at the end: their text, and whether beside the item."""
 
 
-def render(
-    trees: Sequence[Any], format: str, notes: Notes | None = None, *, indent: int | None = None
-) -> str:
+class CommentedDict(dict[str, "Any"]):
+    """A mapping and the comments in it."""
+
+    __slots__ = ("comments",)
+
+    def __init__(self, members: Mapping[str, Any] | None = None, comments: Comments | None = None) -> None:
+        super().__init__(members or {})
+        self.comments: Comments = comments or {}
+
+
+class CommentedList(list["Any"]):
+    """A sequence and the comments in it."""
+
+    __slots__ = ("comments",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.comments: Comments = {}
+
+
+def render(trees: Sequence[Any], format: str, *, indent: int | None = None) -> str:
     """Return documents as a text of a format.  Formats other than YAML and INI write only the first one.
 
     ``indent`` is in characters, or None for sops's default (YAML 4, JSON a tab).  Raises EmitError for what
     the format cannot hold.
     """
-    return _checked(format, indent).render(trees, notes or {}, indent)
+    return _checked(format, indent).render(trees, indent)
 
 
 def refuse_several(trees: Sequence[Any], format: str) -> None:
@@ -69,63 +90,58 @@ def _checked(name: str, indent: int | None) -> Format:
     return format
 
 
-def value(node: Any, format: str, notes: Notes | None = None, *, indent: int | None = None) -> str:
+def value(node: Any, format: str, *, indent: int | None = None) -> str:
     """Return what ``--extract`` prints: strings as they are, mappings as documents, others in the format."""
     if isinstance(node, dict):
-        return render([node], format, notes, indent=indent)
+        return render([node], format, indent=indent)
     if isinstance(node, Value) and node.type == "str":
         return text(node)
-    return _checked(format, indent).render_value(node, notes or {}, indent)
+    return _checked(format, indent).render_value(node, indent)
 
 
 def trees_of(
     document: Document,
     values: Sequence[Value] | None = None,
     comments: Sequence[Comment] | None = None,
-) -> tuple[list[Any], Notes]:
-    """Return a document's trees, with a `Value` for each single value, and its comments.
+) -> list[Any]:
+    """Return a document's trees, with a `Value` for each single value, and with their comments.
 
     ``values`` and ``comments`` are those of an opened document.  Comments that sops stores as items of a
     sequence are comments here, not items.
     """
-    values = document.leaves if values is None else values
-    comments = document.comments if comments is None else comments
-    notes: Notes = {}
-    trees, nodes = filled(document, values)
-    lists: dict[int, list[Any]] = {}
-    starts: dict[int, int] = {}  # where each value is, by its id
-    for leaf, value in zip(document.leaves, values, strict=True):
-        starts[id(value)] = leaf.start
-        if value.type == "comment":
-            node = nodes[id(leaf.scope)]
-            if isinstance(node, list):
-                lists[id(node)] = node
-    moved: dict[int, dict[int, int]] = {}
-    for name, items in lists.items():
-        about = notes.setdefault(name, {})
-        places = moved[name] = {}
-        kept: list[Any] = []
-        for at, item in enumerate(items):
-            if isinstance(item, Value) and item.type == "comment":
-                said = (item.data or b"").decode("utf-8", "replace")
-                about.setdefault(len(kept), []).append((said, False))
-            else:
-                places[at] = len(kept)
-                kept.append(item)
-        if len(kept) in about:
-            about[None] = about.pop(len(kept))
-        items[:] = kept
-    for comment in comments:
-        node, before = nodes.get(id(comment.scope), {}), comment.before
+    items: list[object] = list(document.leaves if values is None else values)
+    starts = {id(item): leaf.start for leaf, item in zip(document.leaves, items, strict=True)}
+    said: list[tuple[Scope, int, str]] = []  # the comments that are items
+    hidden: dict[int, list[int]] = {}  # their numbers, by the id of the sequence's scope
+    for at, leaf in enumerate(document.leaves):
+        item = items[at]
+        assert isinstance(item, Value)
+        if item.type == "comment" and isinstance(leaf.step, int):
+            said.append((leaf.scope, leaf.step, (item.data or b"").decode("utf-8", "replace")))
+            hidden.setdefault(id(leaf.scope), []).append(leaf.step)
+            items[at] = OMITTED
+    trees, nodes = filled(document.items, items, CommentedDict, CommentedList)
+
+    def shown(scope: Scope, step: int) -> int:
+        """Return the number that an item of a sequence has among the items that are no comments."""
+        return step - bisect_left(hidden.get(id(scope), ()), step)
+
+    for scope, step, comment_text in said:
+        node, number = nodes[id(scope)], shown(scope, step)
+        node.comments.setdefault(number if number < len(node) else None, []).append((comment_text, False))
+    for comment in comments if comments is not None else document.comments:
+        if id(comment.scope) not in nodes:
+            continue  # it is in the sops block
+        node, before = nodes[id(comment.scope)], comment.before
         if isinstance(before, int):
-            before = moved.get(id(node), {}).get(before, before)
+            before = shown(comment.scope, before)
         try:
-            item = node[before] if before is not None else None
+            following = node[before] if before is not None else None
         except (KeyError, IndexError):
-            item = before = None  # the item is the sops block
-        inline = isinstance(item, Value) and comment.start > starts[id(item)]
-        notes.setdefault(id(node), {}).setdefault(before, []).append((comment.text, inline))
-    return trees or [{}], notes
+            following = before = None  # the item is the sops block
+        beside = isinstance(following, Value) and comment.start > starts[id(following)]
+        node.comments.setdefault(before, []).append((comment.text, beside))
+    return trees or [CommentedDict()]
 
 
 def text(value: Value) -> str:
@@ -146,9 +162,9 @@ def text(value: Value) -> str:
 # --- for the formats: items with their comments --------------------------------------------------
 
 
-def items_of(node: Any, notes: Notes) -> list[tuple[Any, Any, list[tuple[str, bool]]]]:
+def items_of(node: Any) -> list[tuple[Any, Any, list[tuple[str, bool]]]]:
     """Return key or index, item, and its comments.  Comments at the end come last, with None for the item."""
-    about = notes.get(id(node), {})
+    about = node.comments if isinstance(node, (CommentedDict, CommentedList)) else {}
     pairs = node.items() if isinstance(node, dict) else enumerate(node)
     items = [(key, item, about.get(key, [])) for key, item in pairs]
     return [*items, (None, None, about[None])] if None in about else items

@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from encconf.formats.emit import Notes
 
 
 class Ini(Format):
@@ -211,11 +210,11 @@ password = change me
 
     holds_documents = True  # each one's sections
 
-    def render(self, trees: Sequence[Any], notes: Notes, indent: int | None) -> str:
+    def render(self, trees: Sequence[Any], indent: int | None) -> str:
         sections = [section for tree in trees for section in tree.items()]
-        return "\n".join(_section_as_sops(name, members, notes) for name, members in sections)
+        return "\n".join(_section_as_sops(name, members) for name, members in sections)
 
-    def render_value(self, node: Any, notes: Notes, indent: int | None) -> str:
+    def render_value(self, node: Any, indent: int | None) -> str:
         from encconf.formats.json import as_go
 
         return as_go(node, None)
@@ -496,7 +495,7 @@ def as_sops(value: str) -> str:
     return f'"{value}"' if value.strip(SPACE) != value else value
 
 
-def _section_as_sops(name: str, section: Any, notes: Notes) -> str:
+def _section_as_sops(name: str, section: Any) -> str:
     """Return a section of leaves as sops writes it.  Raises EmitError if it is not one."""
     from encconf.formats.emit import items_of
     from encconf.formats.emit import text as text_of_leaf
@@ -505,7 +504,7 @@ def _section_as_sops(name: str, section: Any, notes: Notes) -> str:
         raise EmitError("Error encoding section: section values should always be TreeBranches")
     width = max((len(spell_key(key)) for key in section), default=0)
     title, lines = f"[{name}]\n", list[str]()
-    for key, item, comments in items_of(section, notes):
+    for key, item, comments in items_of(section):
         # sops puts the first comment above the section, and others above the key before them
         for at, (comment, _) in enumerate(comments):
             if not lines and not at:

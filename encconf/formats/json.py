@@ -27,9 +27,9 @@ from encconf.text.document import (
     Value,
     add_path,
     error_at,
+    filled,
     limit_digits,
     limit_paths,
-    nested_values,
     newline_of,
     too_many,
     whole_document,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from encconf.formats.emit import Notes
 
 QUOTED, BARE = '"', ""
 
@@ -291,10 +290,10 @@ class Json(Format):
                 "Error marshaling to json: JSON Indentation parameter smaller than -1 is not accepted"
             )
 
-    def render(self, trees: Sequence[Any], notes: Notes, indent: int | None) -> str:
+    def render(self, trees: Sequence[Any], indent: int | None) -> str:
         return as_go(trees[0], indent) + "\n"
 
-    def render_value(self, node: Any, notes: Notes, indent: int | None) -> str:
+    def render_value(self, node: Any, indent: int | None) -> str:
         return as_go(node, indent)
 
 
@@ -323,7 +322,7 @@ def _take_block(document: Document, end: int, start: int, first: int) -> None:
     items = [document.items[0], *document.items[first:]]
     del document.items[first:]
     values = [goyaml.parse(item.type, item.data) for item in items if isinstance(item, Leaf)]
-    block = nested_values(items, values)[0][0]["sops"]
+    block = filled(items, values)[0][0]["sops"]
     if isinstance(block, dict):
         document.block = block
     else:

@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-    from encconf.formats.emit import Notes
 
     Step = str | int
     Place = tuple[Scope, Step]
@@ -103,7 +102,7 @@ password = "change me"
         if not encrypted and not scanner.regular:
             values = _load(text)
             values.pop("sops", None)
-            if not _same(filled(document, document.leaves)[0][0], values):
+            if not _same(filled(document.items, document.leaves)[0][0], values):
                 raise ParseError(
                     "encconf and Python's tomllib read the text differently",
                     hint="please report the layout that causes this; nothing was written",
@@ -232,11 +231,11 @@ password = "change me"
             edits.append((start, end, ""))
         return edits
 
-    def render(self, trees: Sequence[Any], notes: Notes, indent: int | None) -> str:
+    def render(self, trees: Sequence[Any], indent: int | None) -> str:
         # First what is not a table, then the tables in the order of the tree.
-        return "\n".join(lay_out("", trees[0], _word_of_tree, notes)).lstrip("\n") + "\n"
+        return "\n".join(lay_out("", trees[0], _word_of_tree)).lstrip("\n") + "\n"
 
-    def render_value(self, node: Any, notes: Notes, indent: int | None) -> str:
+    def render_value(self, node: Any, indent: int | None) -> str:
         return _word_of_tree(node) + "\n"
 
 
@@ -373,12 +372,12 @@ def _word_of(value: object) -> str:
     raise EmitError("TOML has no null", hint="remove the value, or choose another, such as an empty string")
 
 
-def lay_out(path: str, table: Any, word: Callable[[Any], str], notes: Notes | None = None) -> Iterator[str]:
+def lay_out(path: str, table: Any, word: Callable[[Any], str]) -> Iterator[str]:
     """Yield the lines of a table: its own members, then the tables in it, each with its header."""
     from encconf.formats.emit import items_of, lines_above, text_after
 
     tables: list[tuple[str, str, Any, list[str]]] = []
-    for key, item, comments in items_of(table, notes or {}):
+    for key, item, comments in items_of(table):
         above = lines_above(comments, key)
         if key is None:
             yield from above
@@ -395,7 +394,7 @@ def lay_out(path: str, table: Any, word: Callable[[Any], str], notes: Notes | No
             yield f"{name} = {word(item)}{text_after(comments)}"
     for header, inner, members, above in tables:
         yield from ("", *above, header)
-        yield from lay_out(inner, members, word, notes)
+        yield from lay_out(inner, members, word)
 
 
 def _line_before(text: str, at: int) -> int:

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from encconf.formats.emit import Notes
     from encconf.text.document import Document, Edit, Leaf, Part, Scope
     from encconf.text.path import Path
 
@@ -143,13 +142,13 @@ debug: false
         """Return the keys that mappings have from merge keys (``<<``)."""
         if not document.merges:
             return {}
-        nodes = filled(document, document.leaves)[1]
+        nodes = filled(document.items, document.leaves)[1]
         first = [scope for scope in document.merges if scope.root is document.items[0]]
         return {scope.path: _merged_keys(nodes[id(scope)].get("<<")) for scope in first}
 
     def loaded(self, document: Document, values: Sequence[object]) -> list[dict[str, object]]:
         # With merge keys (``<<``) applied.  A mapping's own keys win.
-        trees, nodes = filled(document, values)
+        trees, nodes = filled(document.items, values)
         for scope in reversed(document.merges):
             node = nodes[id(scope)]
             if "<<" not in node:
@@ -309,7 +308,8 @@ debug: false
         with ``---``.
         """
         edits: list[Edit] = []
-        trees = filled(document, document.leaves)[0] if len(document.parts) > 1 else [document.items[1:]]
+        several = len(document.parts) > 1
+        trees = filled(document.items, document.leaves)[0] if several else [document.items[1:]]
         for part, tree in zip(document.parts, trees, strict=True):
             if part.block is None:
                 continue
@@ -328,17 +328,17 @@ debug: false
         if indent < 0:
             raise EmitError("YAML Negative indentation not accepted")
 
-    def render(self, trees: Sequence[Any], notes: Notes, indent: int | None) -> str:
+    def render(self, trees: Sequence[Any], indent: int | None) -> str:
         from encconf.formats.yaml_layout import go_document
 
-        return "---\n".join(go_document(tree, notes, indent or 4) for tree in trees)
+        return "---\n".join(go_document(tree, indent or 4) for tree in trees)
 
-    def render_value(self, node: Any, notes: Notes, indent: int | None) -> str:
+    def render_value(self, node: Any, indent: int | None) -> str:
         from encconf.formats.yaml_layout import GoYaml, go_scalar
 
         if not isinstance(node, list):
             return go_scalar(node) + "\n"
-        return "\n".join(GoYaml(notes, indent or 4).entries(node, 0)) + "\n" if node else "[]\n"
+        return "\n".join(GoYaml(indent or 4).entries(node, 0)) + "\n" if node else "[]\n"
 
 
 def _read(text: str, comments: bool, any_keys: bool) -> Document:

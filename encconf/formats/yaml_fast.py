@@ -19,7 +19,7 @@ from itertools import repeat
 from encconf.errors import LimitError, ParseError
 from encconf.formats import goyaml
 from encconf.formats.yaml_words import BREAK, FOLDED, LITERAL, NEWLINE, content_end, line_start
-from encconf.text.document import Comment, Document, Leaf, Part, Scope, nested_values, too_many
+from encconf.text.document import Comment, Document, Leaf, Part, Scope, filled, too_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -535,7 +535,7 @@ def close_block(
     part.block = (start, end)
     if part is not document.parts[0]:
         return
-    tree = nested_values([root, *items], [_member(text, leaf) for leaf in leaves])[0][0].get("sops")
+    tree = filled([root, *items], [_member(text, leaf) for leaf in leaves])[0][0].get("sops")
     if isinstance(tree, dict):
         document.block = tree
     else:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from encconf.formats.emit import Notes
     from encconf.text.tree import Entry, Plain, Single, Tree
 
 
@@ -166,15 +165,14 @@ def in_flow(value: Plain) -> str:
 class GoYaml(Style):
     """The layout of go-yaml, with comments.  Each single value is a `Value`."""
 
-    def __init__(self, notes: Notes, step: int) -> None:
-        self.notes = notes
+    def __init__(self, step: int) -> None:
         self.step = step
 
     def items(self, node: Any) -> Iterable[tuple[Any, Any, list[str], str]]:
         """Yield the items of a collection with their comments.  The last comments belong to no item."""
         from encconf.formats.emit import items_of, lines_above, text_after
 
-        for key, item, comments in items_of(node, self.notes):
+        for key, item, comments in items_of(node):
             yield key, item, lines_above(comments, key), text_after(comments)
 
     def key(self, key: str) -> str:
@@ -189,14 +187,10 @@ class GoYaml(Style):
         return go_scalar(value, inner, inner - column)
 
 
-def go_document(tree: Any, notes: Notes, step: int) -> str:
+def go_document(tree: Any, step: int) -> str:
     """Return the text of a document, indented by ``step``."""
-    if not tree:
-        from encconf.formats.emit import lines_above
-
-        comments = lines_above(notes.get(id(tree), {}).get(None, []), None)
-        return "\n".join([*comments, "{}"]) + "\n"
-    return "\n".join(GoYaml(notes, step).entries(tree, 0)) + "\n"
+    lines = GoYaml(step).entries(tree, 0)
+    return "\n".join(lines if tree else [*lines, "{}"]) + "\n"
 
 
 def go_scalar(value: Value, column: int = 4, deeper: int = 4) -> str:

@@ -69,7 +69,7 @@ def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepare
             if original and not copied:
                 edits.append((start, copies[0].end, _word(copies[0])))
         elif original or copied:
-            nodes = nodes or filled(document, [_word(leaf) for leaf in document.leaves])[1]
+            nodes = nodes or filled(document.items, [_word(leaf) for leaf in document.leaves])[1]
             text_of_all = in_brackets(nodes[id(copies[0].note.root)], str, _key)
             edits.append((start, copies[0].end, text_of_all))
     edits += [
@@ -137,7 +137,7 @@ def refuse_merges(document: Document) -> None:
     """
     if not document.merges:
         return
-    nodes = filled(document, document.leaves)[1]
+    nodes = filled(document.items, document.leaves)[1]
     aliased = {id(nodes[id(leaf.note.root)]) for leaf in document.leaves if isinstance(leaf.note, Unfolded)}
     for scope in document.merges:
         value = nodes[id(scope)]["<<"]

@@ -385,15 +385,15 @@ def render(reading: Reading, values: Mapping[str, Value], format: str) -> str:
             lines.append(f"{name}={_word(str(value))}")
         text = "".join(f"{line}\n" for line in [*lines, *(f"#{comment}" for comment in reading.trailing)])
     else:
-        tree = {
+        members = {
             name: document.Value(type(value).__name__, str(value).encode()) for name, value in values.items()
         }
-        notes: dict[str | int | None, list[tuple[str, bool]]] = {
-            name: [(comment, False) for comment in comments] for name, comments in before.items() if comments
+        comments: emit.Comments = {
+            name: [(comment, False) for comment in above] for name, above in before.items() if above
         }
         if reading.trailing:
-            notes[None] = [(comment, False) for comment in reading.trailing]
-        text = emit.render([tree], format, {id(tree): notes})
+            comments[None] = [(comment, False) for comment in reading.trailing]
+        text = emit.render([emit.CommentedDict(members, comments)], format)
     _check(text, values, format)
     return text
 

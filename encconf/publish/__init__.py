@@ -156,9 +156,8 @@ def prepare(
 
 def _values(opened: Opened) -> dict[str, object]:
     """Return the values as JSON data.  If documents have the same key, the last one wins, as in sops."""
-    trees, _ = opened.trees()
     values: dict[str, object] = {}
-    for tree in trees:
+    for tree in opened.trees():
         values.update(emit.plain_of(tree))
     return values
 

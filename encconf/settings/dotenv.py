@@ -214,8 +214,8 @@ def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple
         plain = plain_text(opened)
         if inner.single_value or inner.environment:
             return _lines(plain)
-        return _named(trees_of(inner.scan(plain))[0])
-    return _lines(plain_text(opened)) if formats.get(format).environment else _named(opened.trees()[0])
+        return _named(trees_of(inner.scan(plain)))
+    return _lines(plain_text(opened)) if formats.get(format).environment else _named(opened.trees())
 
 
 def _lines(text: str) -> list[tuple[str, str | None]]:

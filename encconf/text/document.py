@@ -331,18 +331,16 @@ OMITTED = object()
 """A value for `filled` that removes the leaf from its list: sops stores some comments as items."""
 
 
-def filled(document: Document, values: Iterable[object]) -> tuple[list[Any], dict[int, Any]]:
-    """Return the trees of a document with a value for each leaf, and each collection by the id of its scope.
+def filled(
+    items: Iterable[Scope | Leaf],
+    values: Iterable[object],
+    mapping: Callable[[], Any] = dict,
+    sequence: Callable[[], Any] = list,
+) -> tuple[list[Any], dict[int, Any]]:
+    """Return the trees of items with a value for each leaf, and each collection by the id of its scope.
 
     If a mapping has a key twice, the last one counts.
     """
-    return nested_values(document.items, values)
-
-
-def nested_values(
-    items: Iterable[Scope | Leaf], values: Iterable[object]
-) -> tuple[list[Any], dict[int, Any]]:
-    """Return what `filled` returns, for items that need not be in a document."""
     nodes: dict[int, Any] = {}
     trees: list[Any] = []
     following = iter(values)
@@ -360,7 +358,7 @@ def nested_values(
             if item.again is not None:
                 nodes[id(item)] = nodes[id(item.again)]
                 continue
-            nodes[id(item)] = value = [] if item.listed else {}
+            nodes[id(item)] = value = sequence() if item.listed else mapping()
             if item.parent is None:
                 trees.append(value)
                 continue
@@ -384,7 +382,7 @@ def mapped(node: Any, single: Callable[[Any], Any]) -> Any:
 
 def content_of(document: Document) -> list[Any]:
     """Return the content of a document: its trees, with the type and the bytes of each value."""
-    return filled(document, [(leaf.type, leaf.data) for leaf in document.leaves])[0]
+    return filled(document.items, [(leaf.type, leaf.data) for leaf in document.leaves])[0]
 
 
 Edit = tuple[int, int, str]

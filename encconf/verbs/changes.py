@@ -68,7 +68,7 @@ class AsBefore(Record):
 
 def tree(opened: Opened) -> Any:
     """Return the first document as dicts and lists, with a `Value` for each single value."""
-    return opened.trees()[0][0]
+    return opened.trees()[0]
 
 
 def find(node: Any, path: Path) -> Any:

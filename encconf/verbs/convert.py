@@ -43,12 +43,12 @@ def converted(
     from encconf.formats import emit
     from encconf.verbs import changes
 
-    trees, notes = opened.trees()
+    trees = opened.trees()
     if not path:
         if whole:
             emit.refuse_several(trees, format)
-        return emit.render(trees, format, notes, indent=indent)
-    return emit.value(changes.find(trees[0], path), format, notes, indent=indent)
+        return emit.render(trees, format, indent=indent)
+    return emit.value(changes.find(trees[0], path), format, indent=indent)
 
 
 def stores_indent(format: str, *, config: str | None, target: str | None = None) -> int | None:

@@ -106,7 +106,7 @@ def values(
     for label, opened in opened_files:
         with about(label):
             opening.refuse_unloadable(opened)
-            for name, (place, value) in naming.values(opened.trees()[0]).items():
+            for name, (place, value) in naming.values(opened.trees()).items():
                 said = text_of(value.type, value.data)
                 if "\0" in said:
                     raise EmitError(

@@ -49,7 +49,7 @@ def run(options: Options, front: Front) -> str:
             (texts,) = loading.resolved([("", opened)], True, credentials, where)
             opened = opened.with_texts(texts)
         opened = printing.shown(front, opened)
-        trees, notes = opened.trees()
+        trees = opened.trees()
         node = changes.find(trees[0], where)
         if json and not where:
             emit.refuse_several(trees, "json")
@@ -60,5 +60,5 @@ def run(options: Options, front: Front) -> str:
         elif not where and not resolve:
             said = plaintext.plain_text(opened)
         else:
-            said = emit.value(node, "json" if formats.get(format).single_value else format, notes)
+            said = emit.value(node, "json" if formats.get(format).single_value else format)
     return said

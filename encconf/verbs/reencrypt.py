@@ -93,7 +93,7 @@ def plain_as(
 
     # The trees lack a sops block, so it would be lost: `scan_plain` refuses one.
     document = sealing.scan_plain(plain, format) if isinstance(plain, str) else plain
-    trees, notes = emit.trees_of(document)
+    trees = emit.trees_of(document)
     if whole:
         emit.refuse_several(trees, target)
-    return emit.render(trees, target, notes, indent=indent)
+    return emit.render(trees, target, indent=indent)

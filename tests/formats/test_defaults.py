@@ -48,4 +48,4 @@ def test_nothing_is_respelled_or_lost() -> None:
     with pytest.raises(EmitError, match="binary files cannot be changed"):
         formats.writing_of("binary")
     with pytest.raises(EmitError, match="cannot be written as any"):
-        defaults.render([{}], {}, None)
+        defaults.render([{}], None)

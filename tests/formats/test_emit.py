@@ -16,8 +16,7 @@ INI = "; s\n[s]\n; k\na = 1 ; i\nb = x y\n[t]\nlong = z\n"
 
 
 def rendered(text: str, source: str, target: str, indent: int | None = None) -> str:
-    trees, notes = emit.trees_of(formats.get(source).scan(text, comments=True))
-    return emit.render(trees, target, notes, indent=indent)
+    return emit.render(emit.trees_of(formats.get(source).scan(text, comments=True)), target, indent=indent)
 
 
 @pytest.mark.parametrize(
@@ -115,14 +114,14 @@ def test_an_indentation_below_zero(target: str, indent: int) -> None:
     ],
 )
 def test_value(key: str, format: str, expected: str) -> None:
-    tree = emit.trees_of(formats.get("yaml").scan("s: 'a #b'\nn: 5\nl: [1, x]\ne: []\nm: {k: v}\n"))[0][0]
+    tree = emit.trees_of(formats.get("yaml").scan("s: 'a #b'\nn: 5\nl: [1, x]\ne: []\nm: {k: v}\n"))[0]
     said = emit.value(tree[key], format)
     assert said.removesuffix("\n") == expected.removesuffix("\n")
 
 
 @pytest.mark.parametrize("key", ["n", "l"])
 def test_only_strings_in_dotenv(key: str) -> None:
-    tree = emit.trees_of(formats.get("yaml").scan("n: 5\nl: [1]\n"))[0][0]
+    tree = emit.trees_of(formats.get("yaml").scan("n: 5\nl: [1]\n"))[0]
     with pytest.raises(EmitError, match="dotenv files hold strings"):
         emit.value(tree[key], "dotenv")
 
@@ -166,12 +165,11 @@ def test_bytes_that_are_no_text() -> None:
 def test_comments_that_sops_stores_as_items() -> None:
     document = formats.get("yaml").scan("l:\n- c\n- 1\n- d\n")
     document.leaves[0].type = document.leaves[2].type = "comment"
-    trees, notes = emit.trees_of(document)
-    assert emit.render(trees, "yaml", notes) == "l:\n    #c\n    - 1\n    #d\n"
+    assert emit.render(emit.trees_of(document), "yaml") == "l:\n    #c\n    - 1\n    #d\n"
 
 
 def test_flat_and_plain() -> None:
-    tree = emit.trees_of(formats.get("yaml").scan("a: {b: [1, x]}\nc: true\n"))[0][0]
+    tree = emit.trees_of(formats.get("yaml").scan("a: {b: [1, x]}\nc: true\n"))[0]
     assert [(path, emit.text(leaf)) for path, leaf in emit.flat(tree)] == [
         (("a", "b", 0), "1"),
         (("a", "b", 1), "x"),

@@ -7,12 +7,12 @@ from encconf.formats import emit
 
 def test_items_of() -> None:
     node = {"a": 1, "b": 2}
-    assert emit.items_of(node, {}) == [("a", 1, []), ("b", 2, [])]
+    assert emit.items_of(node) == [("a", 1, []), ("b", 2, [])]
     before, end = [(" x", False)], [(" y", True)]
-    notes = {id(node): {"b": before, None: end}}
-    assert emit.items_of(node, notes) == [("a", 1, []), ("b", 2, before), (None, None, end)]
-    assert emit.items_of([7], {}) == [(0, 7, [])]
-    assert emit.items_of({}, {}) == []
+    commented = emit.CommentedDict(node, {"b": before, None: end})
+    assert emit.items_of(commented) == [("a", 1, []), ("b", 2, before), (None, None, end)]
+    assert emit.items_of([7]) == [(0, 7, [])]
+    assert emit.items_of({}) == []
 
 
 def test_comments_above_and_after() -> None:

@@ -326,7 +326,8 @@ def test_paths_and_shape() -> None:
         "%", "{a", "[b", "-", "{", ".c", "}", "[", "-", "[", "}", "}", "{", "}", "}", ".é:", "}", ".d",
     ]  # fmt: skip
     values = ["x", None, "y", "", 2]
-    assert filled(document, values)[0] == [{"a": {"b": ["x", {"c": None}, ["y", []], {}], "é:": ""}, "d": 2}]
+    (tree,), _ = filled(document.items, values)
+    assert tree == {"a": {"b": ["x", {"c": None}, ["y", []], {}], "é:": ""}, "d": 2}
     assert document.leaves[1].scope.keys == ("a", "b")
     assert document.comments == []
 
@@ -365,7 +366,7 @@ def test_a_sops_member_that_is_no_block(value: str, after: str) -> None:
 def fill(document: Document) -> dict[str, object]:
     """The plain tree of a document, by the standard library's reading of each span."""
     values = [json.loads(document.text[leaf.start : leaf.end]) for leaf in document.leaves]
-    tree: dict[str, object] = filled(document, values)[0][0]
+    tree: dict[str, object] = filled(document.items, values)[0][0]
     return tree
 
 

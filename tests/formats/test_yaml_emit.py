@@ -64,8 +64,7 @@ def test_strings_are_those_of_sops(sops: Sops, age_key: AgeKey) -> None:
     by_sops = sops.decrypt(
         sops.encrypt(json.dumps(values), "json", age=age_key.recipient), "json", "--output-type", "yaml"
     )
-    trees, notes = emit.trees_of(formats.get("json").scan(json.dumps(values)))
-    assert emit.render(trees, "yaml", notes) == by_sops
+    assert emit.render(emit.trees_of(formats.get("json").scan(json.dumps(values))), "yaml") == by_sops
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\n"])
@@ -121,7 +120,7 @@ def test_other_single_values() -> None:
     ],
 )
 def test_documents(text: str, step: int, expected: str) -> None:
-    trees, notes = emit.trees_of(formats.get("yaml").scan(text, comments=True))
-    said = yaml_layout.go_document(trees[0], notes, step)
+    (tree,) = emit.trees_of(formats.get("yaml").scan(text, comments=True))
+    said = yaml_layout.go_document(tree, step)
     assert formats.get("yaml").load_plain(said) == formats.get("yaml").load_plain(text)
     assert said == expected

@@ -206,4 +206,4 @@ def _values(document: Document) -> object:
     """The values of a scanned text without tomllib."""
     read = {"str": bytes.decode, "int": int, "float": float, "bool": b"True".__eq__}
     values = ["null" if leaf.data is None else read[leaf.type](leaf.data) for leaf in document.leaves]
-    return filled(document, values)[0][0]
+    return filled(document.items, values)[0][0]

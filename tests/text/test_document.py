@@ -46,7 +46,7 @@ def test_what_a_document_says_follows_from_its_items() -> None:
     assert document.leaves == [one, null]
     assert document.roots == [root, second]
     assert document.outline == ["%", "[ä", "-", "}", ".b", "%", "{c", "}"]
-    assert model.filled(document, [model.OMITTED, 2])[0] == [{"ä": [], "b": 2}, {"c": {}}]
+    assert model.filled(document.items, [model.OMITTED, 2])[0] == [{"ä": [], "b": 2}, {"c": {}}]
 
 
 def test_a_collection_that_continues_another_is_the_same_mapping() -> None:
@@ -56,7 +56,7 @@ def test_a_collection_that_continues_another_is_the_same_mapping() -> None:
     document = Document("", "ini")
     document.items = [root, first, Leaf(first, "a", 0, 0, "", "str", b"1"), again]
     document.items.append(Leaf(again, "b", 0, 0, "", "str", b"2"))
-    assert model.filled(document, [1, 2])[0] == [{"s": {"a": 1, "b": 2}}]
+    assert model.filled(document.items, [1, 2])[0] == [{"s": {"a": 1, "b": 2}}]
     assert document.outline == ["%", "{s", ".a", "}", "{s", ".b", "}"]
 
 
@@ -66,7 +66,7 @@ def test_of_two_values_with_one_key_the_last_one_counts() -> None:
     document = Document("", "json")
     document.items = [root, first, Leaf(first, "x", 0, 0, "", "str", b"1"), last]
     document.items.append(Leaf(last, "y", 0, 0, "", "str", b"2"))
-    assert model.filled(document, [1, 2])[0] == [{"a": {"y": 2}}]
+    assert model.filled(document.items, [1, 2])[0] == [{"a": {"y": 2}}]
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_whatever_is_put_is_there(
     except PathNotFoundError:
         return
     found = changes.find(
-        emit.trees_of(formats.get(format).scan(after))[0][0],
+        emit.trees_of(formats.get(format).scan(after))[0],
         _existing(formats.get(format).load_plain(after)[0], path),
     )
     assert _plain(found) == json.loads(json.dumps(value))

@@ -280,7 +280,7 @@ def _rules_for(unit: str, options: UnitOptions) -> list[rules.Rule]:
         named: dict[str, Path] = {}
         for label, document in documents.items():
             with about(label):
-                found = options.values(emit.trees_of(document)[0])
+                found = options.values(emit.trees_of(document))
                 named.update((name, path) for name, (path, _) in found.items())
         chosen = [rules.Rule(pattern, name, path) for name, path in named.items()]
     return chosen
@@ -291,7 +291,7 @@ def _refuse_missing(rule: rules.Rule, documents: Mapping[str, Document]) -> None
     failed: PathNotFoundError | None = None
     for document in documents.values() if rules.INSTANCE not in rule.path else ():
         try:
-            changes.find(emit.trees_of(document)[0][0], rule.path)
+            changes.find(emit.trees_of(document)[0], rule.path)
             return
         except PathNotFoundError as error:
             failed = error
