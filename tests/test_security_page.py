@@ -254,6 +254,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "are never links": (
         "test_links::test_gitattributes",
         "test_links::test_sops_yaml",
+        "test_links::test_the_files_of_keys_add_and_remove",
         "test_links::test_shim",
         "test_links::test_units",
         "test_links::test_a_name_that_encconf_makes",

@@ -24,7 +24,7 @@ from encconf.errors import (
     UsageError,
 )
 from encconf.git import repository
-from encconf.io import fileio
+from encconf.io import fileio, trust
 from encconf.keys import MasterKey
 from encconf.keys.age import AgeKey
 from encconf.keys.own import Own
@@ -79,6 +79,7 @@ class _Project:
             raise NoConfigError(f"no .sops.yaml was found{where}", hint="create one: encconf init")
         self.front = front
         self.path = found
+        self._is_named = config is not None
         self.shown = one_line(os.path.relpath(found) if config is None else found)
         self.folder = os.path.dirname(os.path.abspath(found))
         self.text = fileio.read_text(found)
@@ -87,6 +88,10 @@ class _Project:
         self.count = len(self.config.patterns)
         if not self.count:
             raise ConfigError("it has no creation rules", hint="add one, or run: encconf init").about(found)
+
+    def to_write(self) -> str:
+        """Return the path to write: with links followed only if the user named the file."""
+        return fileio.resolve(self.path) if self._is_named else trust.fixed(*os.path.split(self.path))
 
     def recipients(self) -> list[MasterKey]:
         """Return the keys in the rules, each once."""
@@ -290,8 +295,7 @@ def _without_lines(project: _Project, keys: Sequence[MasterKey]) -> str | None:
 
 
 def _beside(project: _Project) -> str:
-    path = os.path.join(project.folder, RECIPIENTS)
-    return fileio.read_text(path) if os.path.isfile(path) else ""
+    return fileio.read_existing(trust.fixed(project.folder, RECIPIENTS)) or ""
 
 
 # --- carrying it out -----------------------------------------------------------------------------
@@ -301,6 +305,7 @@ def _carry_out(options: Options, project: _Project, text: str, beside: str | Non
     front = project.front
     if options.json and not (options.yes or options.dry_run):
         raise ConflictError("--json asks no questions", hint="add -y, or -n to see the plan only")
+    target = project.to_write()
     paths = project.files()
     config = load(project.path, text)
     changed = text != project.text
@@ -319,15 +324,16 @@ def _carry_out(options: Options, project: _Project, text: str, beside: str | Non
     if options.dry_run:
         return
     if changed:
-        fileio.write_atomic(fileio.resolve(project.path), text)
+        fileio.write_atomic(target, text, replacing=project.text)
         front.note(f"wrote {project.shown}")
     if beside is not None:
-        path = os.path.join(project.folder, RECIPIENTS)
+        path = trust.fixed(project.folder, RECIPIENTS)
         if beside:
-            fileio.write_atomic(fileio.resolve(path), beside)
+            fileio.write_atomic(path, beside)
         else:
             os.unlink(path)
-        front.note(f"{'wrote' if beside else 'removed'} {one_line(os.path.relpath(path))}")
+        shown = one_line(os.path.relpath(os.path.join(project.folder, RECIPIENTS)))
+        front.note(f"{'wrote' if beside else 'removed'} {shown}")
     if paths:
         _update(options, project, paths, config, dry_run=False)
     if changed:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from oracle import AgeKey
 from project import Project
 
 PWNED = ";touch${IFS}pwned;:.yaml"
@@ -80,6 +81,24 @@ def test_sops_yaml(project: Project, outside: Path, in_git: bool) -> None:
     project.path(".sops.yaml").symlink_to(outside / "nothing")
     assert ".sops.yaml: cannot be used: it is a symbolic link" in project.run("init", code=3).err
     assert untouched(outside)
+
+
+@pytest.mark.parametrize("name", [".sops.recipients", ".sops.yaml"])
+def test_the_files_of_keys_add_and_remove(repository: Project, outside: Path, name: str) -> None:
+    """They contain names, which a shell would run, and recipients, for which another project encrypts."""
+    theirs = AgeKey.generate().recipient
+    kept = outside / "profile"
+    rule = repository.read(".sops.yaml")
+    repository.path(".sops.yaml").write_text(rule.replace("age: ", f"age: {theirs},"))
+    if name == ".sops.yaml":
+        kept.write_text(repository.read(name))
+        repository.path(name).unlink()
+    repository.path(name).symlink_to(kept)
+    kept.write_text(before := kept.read_text() + f"# bob {theirs}\n")
+    for words in (["remove", theirs], ["add", "--name", "bob; touch pwned", AgeKey.generate().recipient]):
+        said = repository.run("keys", words[0], "--yes", *words[1:], code=3).err
+        assert f"{name}: cannot be used: it is a symbolic link" in said
+    assert kept.read_text() == before
 
 
 class TestNewFiles:
