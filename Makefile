@@ -7,7 +7,7 @@
 # make fuzz    documents that no test has seen, both ways with sops; then mutated files under limits of
 #              memory and time (ARGS='--minutes 30' for each); then games against a stranger who has no key
 # make mutants   small faults put into the modules that make decisions: how many do the tests find?
-#                (ARGS='--sample 0 merge/weave.py' for all of one module)
+#                (ARGS='--sample 0 merge/values.py' for all of one module)
 # make windows   tests on the real Windows CPython, under Wine (Debian; 1.7 GB below ~/.cache/encconf-ci)
 #                (ARGS='io cli/test_editor.py' for some of them)
 # make testkit   the test kit of the SOPS format, with encconf and other programs: docs/testkit.md

@@ -59,7 +59,7 @@ GROUPS = {
     ],
     "envelope": [f"envelope/{name}.py" for name in ("__init__", "cache", "shamir", "unwrap")],
     "rules/test_selection.py": ["rules/selection.py"],
-    "merge": [f"merge/{name}.py" for name in ("__init__", "pieces", "reading", "three", "values", "weave")],
+    "merge": [f"merge/{name}.py" for name in ("__init__", "trees", "values")],
     "merge git": ["git/merge.py"],
     "engine/test_admission.py engine/test_gate.py engine/test_objections.py envelope/test_wrap.py": [
         "engine/admission.py"
@@ -600,7 +600,7 @@ def _cpu() -> float:
 def main() -> int:
     """Run every group in a process of its own.  Returns 1 if too few mutants of a module are killed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as merge/weave.py; all if none")
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help="such as merge/values.py; all if none")
     parser.add_argument("--sample", type=int, default=40, help="mutants of each module; 0 for all")
     parser.add_argument("--seed", type=int, default=0, help="which ones")
     parser.add_argument("--only", default="", help="the mutants whose name matches this pattern")

@@ -20,7 +20,7 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.merge.weave import Side
+    from encconf.merge.values import Side
     from encconf.text.tree import Tree
 
     Labels = tuple[str, str, str]
@@ -69,9 +69,7 @@ def _alike(text: str) -> Merged:
 
 def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None:
     from encconf.merge import values
-    from encconf.merge.pieces import either
-    from encconf.merge.reading import read
-    from encconf.merge.three import Merge
+    from encconf.merge.trees import Merge, either, read
 
     texts = (base, ours, theirs)
     marks = [text[:1] == "\ufeff" for text in texts]
@@ -121,7 +119,7 @@ _SIDES: tuple[Side, ...] = ("ours", "theirs", "base")
 
 def _lost(side: Side, trees: list[Tree], merged: Tree) -> bool:
     """Whether the result lacks a side's new comment, since the other side removed the comment's entry."""
-    from encconf.merge.reading import comments
+    from encconf.merge.trees import comments
 
     new = comments(trees[("base", "ours", "theirs").index(side)]) - comments(trees[0])
     return bool(new - comments(merged))
@@ -129,7 +127,7 @@ def _lost(side: Side, trees: list[Tree], merged: Tree) -> bool:
 
 def _incomplete(trees: list[Tree], merged: Tree) -> bool:
     """Whether a merge without conflicts lacks a comment that both sides have or that one added."""
-    from encconf.merge.reading import comments
+    from encconf.merge.trees import comments
 
     base, ours, theirs = map(comments, trees)
     there = comments(merged)
@@ -170,7 +168,7 @@ def marked(text: str, size: int = MARKER_SIZE) -> int:
 
 def mark(merged: Merged, labels: Labels = LABELS) -> tuple[str, int]:
     """Return the text with all conflicts between markers, and the length of the markers."""
-    from encconf.merge.weave import runs, weave
+    from encconf.merge.values import runs, weave
     from encconf.text.tree import LINE
 
     size = size_for(merged.text, merged.base, merged.theirs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encconf import formats
-from encconf.merge import pieces
+from encconf.merge import trees
 from encconf.text.tree import Entry
 
 
@@ -27,7 +27,7 @@ def entries(text: str, format: str = "yaml") -> list[Entry]:
 def test_the_side_that_differs_is_heard_and_ours_if_both_do(
     was: int, here: int, there: int, chosen: int
 ) -> None:
-    assert pieces.either(was, here, there) == chosen
+    assert trees.either(was, here, there) == chosen
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_the_side_that_differs_is_heard_and_ours_if_both_do(
     ],
 )
 def test_all_lines_but_the_first_are_indented(text: str, delta: int, shifted: str) -> None:
-    assert pieces.shifted(text, delta) == shifted
+    assert trees.shifted(text, delta) == shifted
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_all_lines_but_the_first_are_indented(text: str, delta: int, shifted: st
     ],
 )
 def test_the_first_line_too_where_it_is_asked_for(text: str, delta: int, shifted: str) -> None:
-    assert pieces.shifted(text, delta, first=True) == shifted
+    assert trees.shifted(text, delta, first=True) == shifted
 
 
 @pytest.mark.parametrize(
@@ -74,40 +74,40 @@ def test_the_first_line_too_where_it_is_asked_for(text: str, delta: int, shifted
 def test_a_collection_whose_last_entry_is_gone_is_empty_and_not_null(
     head: str, kind: str, wanted: str
 ) -> None:
-    assert pieces.with_empty(head, kind) == wanted
+    assert trees.with_empty(head, kind) == wanted
 
 
 @pytest.mark.parametrize(
     ("text", "found"), [("\n  # x\n\n", False), ("", False), ("# x\na: 1\n", True), ("  - # x\n", True)]
 )
 def test_lines_that_are_more_than_comments(text: str, found: bool) -> None:
-    assert pieces.has_entries(text) is found
+    assert trees.has_entries(text) is found
 
 
 @pytest.mark.parametrize(("lead", "deep"), [("\n    ", 4), ("# x\n  ", 2), ("\n", 0), ("    ", 0), ("", 0)])
 def test_how_far_a_line_is_indented(lead: str, deep: int) -> None:
-    assert pieces.depth(lead) == deep
+    assert trees.depth(lead) == deep
 
 
 def test_shapes_that_can_be_merged_piece_by_piece() -> None:
     leaf, other, block, flow, items = entries("a: 1\nb: x\nc:\n  d: 1\ne: {d: 1}\nf:\n  - 1\n")
-    assert pieces.shape(leaf) == pieces.shape(other)
-    shapes = [pieces.shape(entry) for entry in (leaf, block, flow, items)]
+    assert trees.shape(leaf) == trees.shape(other)
+    shapes = [trees.shape(entry) for entry in (leaf, block, flow, items)]
     (lines,) = entries("a: |\n  x\n")  # a line break is part of it
-    shapes.append(pieces.shape(lines))
+    shapes.append(trees.shape(lines))
     assert all(one != two for at, one in enumerate(shapes) for two in shapes[:at])
 
 
 def test_an_empty_collection_is_laid_out_as_the_other_side_has_it() -> None:
     (empty,), (full,) = entries("c: {}\n"), entries("c:\n  d: 1\n")
-    found = pieces.laid_out_as(empty, full, 0)
-    assert pieces.shape(found) == pieces.shape(full)
+    found = trees.laid_out_as(empty, full, 0)
+    assert trees.shape(found) == trees.shape(full)
     assert found.data == {}
-    assert pieces.laid_out_as(full, empty, 0) is full  # only what is empty
+    assert trees.laid_out_as(full, empty, 0) is full  # only what is empty
     (items,) = entries("c: []\n")
-    assert pieces.laid_out_as(items, full, 0) is items  # only of the same kind
+    assert trees.laid_out_as(items, full, 0) is items  # only of the same kind
 
 
 def test_a_piece_in_each_version_that_has_it() -> None:
     (one,), (two,) = entries("c: 1\n"), entries("c:  2\n")
-    assert pieces.texts_of((one, None, two), "head") == ("c: ", None, "c:  ")
+    assert trees.texts_of((one, None, two), "head") == ("c: ", None, "c:  ")

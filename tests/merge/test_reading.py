@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encconf.errors import EmitError, ParseError
-from encconf.merge.reading import comments, read
+from encconf.merge.trees import comments, read
 
 
 @pytest.mark.parametrize(

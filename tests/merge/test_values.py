@@ -8,7 +8,7 @@ from encconf.merge import merge, values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.merge.weave import Side
+    from encconf.merge.values import Side
     from encconf.text.tree import Data
 
 

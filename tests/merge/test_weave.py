@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from encconf.merge.weave import BLANK, merge_items, moved, pairs, weave
+from encconf.merge.values import BLANK, merge_items, moved, pairs, weave
 
 Tokens = tuple[Hashable, ...]
 Slot = tuple[int | None, int | None, int | None]

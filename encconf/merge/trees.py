@@ -1,50 +1,104 @@
 """Merge three trees of a text into one text, piece by piece.
 
-Every entry is merged on its own: its value, its key's spelling, the comment after it.  Entries that one
+Every entry is merged separately: its value, its key's spelling, the comment after it.  Entries that one
 side added, removed or moved are added, removed or moved in the result.  If both sides changed the same
 piece, ``prefer`` selects the side, and the path is added to ``conflicts``.  Values are never merged line by
-line.
+line.  A piece that moves from one version into another gets the indentation of its new place.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cache
 
+from encconf import formats
 from encconf.errors import EmitError
 from encconf.merge import values
-from encconf.merge.pieces import (
-    chosen,
-    depth,
-    either,
-    entries_at,
-    has_entries,
-    is_bare,
-    laid_out_as,
-    shape,
-    shifted,
-    steps_of,
-    taken,
-    texts_of,
-    with_empty,
-)
-from encconf.merge.reading import HEADER
-from encconf.merge.values import frozen
-from encconf.merge.weave import moved, pairs, weave
+from encconf.merge.values import frozen, moved, pairs, weave
+from encconf.record import Record
+from encconf.text.document import Document, content_of, has_crlf
 from encconf.text.tree import Entry, Single, Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
-    from typing import Any
+    from typing import Any, Literal, TypeVar
 
-    from encconf.merge.pieces import Columns, Texts, Trees, Triple
-    from encconf.merge.weave import Side, Slot
+    from encconf.merge.values import Side, Slot
+    from encconf.text.path import Path
+    from encconf.text.tree import Data
 
-    Steps = tuple[str | int, ...]
+    T = TypeVar("T")
     Sides = tuple[list[Entry], list[Entry], list[Entry]]
     """The entries with one key in base, ours and theirs."""
+    Triple = tuple[Entry | None, Entry | None, Entry | None]
+    Trees = tuple[Tree | None, Tree, Tree]
+    Texts = tuple[str | None, str | None, str | None]
+    Columns = tuple[int, int, int, int]
+    """Where the lines around an entry begin: in base, ours, theirs, and in the result."""
 
+
+class Reading(Record):
+    """A plaintext: its ``tree``, and the ``data`` of its documents.
+
+    ``document`` is the scanned document.  It is None for a text without a document, and for a text whose
+    tree is without its byte order mark or carriage returns.
+    """
+
+    tree: Tree
+    data: list[Data]
+    document: Document | None
+
+
+def read(text: str, format: str, *, comments: bool = False) -> Reading:
+    """Read a plaintext.  With ``comments``, its document has the comments, too.
+
+    The tree is without the byte order mark and has plain line feeds, since these are settings of the whole
+    file.  Raises ParseError, and EmitError for a text that cannot be divided into entries.
+    """
+    bare = text.removeprefix("\ufeff")
+    if has_crlf(text):
+        bare = bare.replace("\r\n", "\n")
+    found = _read(bare, format, comments)
+    if found.tree.unclear or found.tree.text != bare:
+        raise EmitError("the layout of the text cannot be merged entry by entry")
+    return found if bare == text else Reading(found.tree, _read(text, format).data, None)
+
+
+def _read(text: str, format: str, comments: bool = False) -> Reading:
+    document = formats.scan_any(text, format, comments=comments)
+    scanned = document if document.items else None
+    tree = formats.writing_of(format).tree(document)
+    if tree.fuller:
+        return Reading(tree, tree.data if isinstance(tree.data, list) else [tree.data], scanned)
+    return Reading(tree, content_of(document), scanned)
+
+
+HEADER = re.compile(r"[|>][-+0-9]*([ \t]*(?:[ \t]#[^\n]*)?)(?=\n)")
+"""The header of a block scalar.  A comment in it is not part of the value."""
+_COMMENT = re.compile(r"[#;][^\n]*")
+
+
+def comments(block: Tree) -> Counter[str]:
+    """Count each comment in a tree.  Everything outside of values that looks like a comment counts."""
+    found = Counter(_comments(block.tail))
+    for entry in block.entries:
+        found.update(_comments(f"{entry.lead}\n{entry.head}\n{entry.post}\n{entry.trail}"))
+        if isinstance(entry.value, Tree):
+            found.update(comments(entry.value))
+        elif entry.value is not None and isinstance(entry.value.data, (dict, list)):
+            found.update(_comments(entry.value.text))  # a collection treated as one value
+        elif entry.value is not None and (header := HEADER.match(entry.value.text)):
+            found.update(_comments(header[1]))
+    return found
+
+
+def _comments(text: str) -> list[str]:
+    return [comment.rstrip() for comment in _COMMENT.findall(text)]
+
+
+# --- the merge -------------------------------------------------------------------------------------
 
 _SIDES = ("base", "ours", "theirs")
 _DOCUMENT = re.compile(r"(?m)^---(?=[ \r\n]|\Z)")
@@ -55,7 +109,7 @@ class Merge:
 
     def __init__(self, prefer: Side) -> None:
         self.prefer = prefer
-        self.conflicts: list[Steps] = []
+        self.conflicts: list[Path] = []
         self.ids: dict[Entry, Hashable] = {}  # the same for all versions of an entry
 
     def run(self, base: Tree, ours: Tree, theirs: Tree) -> str:
@@ -64,7 +118,7 @@ class Merge:
 
     # Collections.
 
-    def _block(self, trees: Trees, columns: Columns, path: Steps) -> str:
+    def _block(self, trees: Trees, columns: Columns, path: Path) -> str:
         """Merge a collection that has the same shape in all versions that have it."""
         base, ours, theirs = trees
         members = self._members(trees, path)
@@ -97,7 +151,7 @@ class Merge:
             return either(base.tail if base else "", ours.tail, theirs.tail)
         return "".join(out)
 
-    def _members(self, trees: Trees, path: Steps) -> dict[Hashable, Triple]:
+    def _members(self, trees: Trees, path: Path) -> dict[Hashable, Triple]:
         """Return each version of the result's entries, by their ids.  Also sets ``ids``."""
         members: dict[Hashable, Triple] = {}
         found: dict[Hashable, Sides] = {}
@@ -117,7 +171,7 @@ class Merge:
                 members[identity] = kept
         return members
 
-    def _items(self, key: Hashable, sides: Sides, path: Steps, *, stream: bool) -> dict[Hashable, Triple]:
+    def _items(self, key: Hashable, sides: Sides, path: Path, *, stream: bool) -> dict[Hashable, Triple]:
         """As `_members`, for the items of a list."""
         was, here, there = sides
         before, mine, others = ([entry.data for entry in side] for side in sides)
@@ -147,7 +201,7 @@ class Merge:
         self.ids |= ids
         return members
 
-    def _kept(self, triple: Triple, path: Steps) -> Triple | None:
+    def _kept(self, triple: Triple, path: Path) -> Triple | None:
         """Return the versions of a mapping's entry to merge, or None if it is removed."""
         was, here, there = triple
         if was is None or (here is not None and there is not None):
@@ -161,7 +215,7 @@ class Merge:
         keeps: Side = "ours" if here is not None else "theirs"
         return (None, here, there) if self.prefer == keeps else None
 
-    def _plan(self, trees: Trees, members: dict[Hashable, Triple], path: Steps) -> list[Entry | Texts]:
+    def _plan(self, trees: Trees, members: dict[Hashable, Triple], path: Path) -> list[Entry | Texts]:
         """Return the entries and lines of the result, in order."""
         sides = [tree.entries if tree is not None else [] for tree in trees]
         names = [[self.ids.get(entry, entry.key) for entry in side] for side in sides]
@@ -191,7 +245,7 @@ class Merge:
             raise EmitError("the entries cannot be put in order")
         return plan
 
-    def _comments(self, slots: list[Slot], sides: list[list[Entry]], path: Steps) -> set[int]:
+    def _comments(self, slots: list[Slot], sides: list[list[Entry]], path: Path) -> set[int]:
         """Return the numbers of the slots whose lines are removed.  Both sides may change one comment."""
         dropped: set[int] = set()
         alone: tuple[list[int], ...] = ([], [], [])  # since the last slot that stays: comments of one side
@@ -225,7 +279,7 @@ class Merge:
         plan: list[Entry | Texts],
         members: dict[Hashable, Triple],
         columns: Columns,
-        path: Steps,
+        path: Path,
     ) -> str:
         base, ours, theirs = trees
         firsts = {id(tree.entries[0]) for tree in trees if tree and tree.entries}
@@ -277,7 +331,7 @@ class Merge:
 
     # Entries.
 
-    def _entry(self, triple: Triple, columns: Columns, path: Steps) -> str | None:
+    def _entry(self, triple: Triple, columns: Columns, path: Path) -> str | None:
         """Merge an entry.  Returns its text without the lead, or None if it is removed."""
         was, here, there = triple
         if here is None or there is None:
@@ -305,7 +359,7 @@ class Merge:
         return taken(found[1], columns, found[0]) if found is not None else None
 
     def _pieces(
-        self, was: Entry | None, here: Entry, there: Entry, columns: Columns, path: Steps
+        self, was: Entry | None, here: Entry, there: Entry, columns: Columns, path: Path
     ) -> str | None:
         """Merge an entry that has the same shape in all versions.  Returns None if it is removed."""
         triple = (was, here, there)
@@ -329,7 +383,7 @@ class Merge:
         post = self._piece(texts_of(triple, "post"), columns, path)
         return head + value + post
 
-    def _with_header(self, value: str, leaves: list[Single | None], columns: Columns, path: Steps) -> str:
+    def _with_header(self, value: str, leaves: list[Single | None], columns: Columns, path: Path) -> str:
         """Put the merged comment into the header of a block scalar.  Other values are returned unchanged."""
         headers = [HEADER.match(leaf.text) if leaf is not None else None for leaf in leaves]
         header = HEADER.match(value)
@@ -339,7 +393,7 @@ class Merge:
         comment = self._piece((was, here, there), columns, path)
         return value[: header.start(1)] + comment + value[header.end(1) :]
 
-    def _chosen(self, versions: Sequence[Any], path: Steps) -> tuple[int, Any] | None:
+    def _chosen(self, versions: Sequence[Any], path: Path) -> tuple[int, Any] | None:
         """Return the number of the version that is chosen, and the version, or None if it is removed."""
         was, here, there = versions
         if here.data == there.data:
@@ -352,7 +406,7 @@ class Merge:
         side = _SIDES.index(self.prefer)
         return (side, versions[side]) if versions[side] is not None else None
 
-    def _piece(self, texts: Texts, columns: Columns, path: Steps) -> str:
+    def _piece(self, texts: Texts, columns: Columns, path: Path) -> str:
         """Merge a piece that is not a value: blanks, comments, the spelling of a key."""
         was, here, there = (
             shifted(text, columns[3] - columns[side]) if text is not None else None
@@ -369,3 +423,113 @@ class Merge:
         self.conflicts.append(path)
         piece = {"base": was, "ours": here, "theirs": there}[self.prefer]
         return piece if piece is not None else here
+
+
+# --- the pieces of an entry in three versions ------------------------------------------------------
+
+
+def chosen(line: Texts, columns: Columns) -> tuple[int, str]:
+    """Return the number of the version that a line is taken from, and its text there."""
+    was, here, there = (
+        (_indentation(text) - columns[side], text.lstrip(" ")) if text is not None else None
+        for side, text in enumerate(line)
+    )
+    side = 0 if here is None and there is None else 2 if here == was else 1
+    return side, line[side] or ""
+
+
+def either(was: T, here: T, there: T) -> T:
+    """Return the version that differs from the base, or ours if both do."""
+    return there if here == was else here
+
+
+def entries_at(sides: Sequence[list[Entry]], slot: Slot) -> Triple:
+    """Return the entries of base, ours and theirs at a slot."""
+    was, here, there = (side[at] if at is not None else None for side, at in zip(sides, slot, strict=True))
+    return was, here, there
+
+
+def texts_of(triple: Triple, piece: Literal["lead", "head", "post", "trail"]) -> Texts:
+    """Return one piece of an entry for each version, or None if a version does not have the entry."""
+    was, here, there = (getattr(entry, piece) if entry is not None else None for entry in triple)
+    return was, here, there
+
+
+def steps_of(entry: Entry, identity: Hashable) -> Path:
+    """Return an entry's path from its collection.  The last step of an item is its number in the result."""
+    assert isinstance(identity, tuple)
+    return (*entry.steps[:-1], identity[2]) if identity[0] == "item" else entry.steps
+
+
+def shape(entry: Entry) -> tuple[object, ...]:
+    """Return what two entries must have in common to be merged piece by piece."""
+    node = entry.value
+    if isinstance(node, Single):
+        return ("leaf", node.text.endswith("\n"))
+    assert node is not None
+    return (node.kind, node.flow, node.inline, node.column is None)
+
+
+def laid_out_as(entry: Entry, other: Entry, delta: int) -> Entry:
+    """Return an empty collection with the layout of another one of its kind, and anything else unchanged.
+
+    ``delta`` is how many more columns the lines around the entry are indented than those around ``other``.
+    """
+    node = other.value
+    if not isinstance(entry.value, Tree) or not isinstance(node, Tree) or entry.value.kind != node.kind:
+        return entry
+    if entry.data or shape(entry) == shape(other):
+        return entry
+    column = node.column + delta if node.column is not None else None
+    empty = Tree(node.kind, entry.data, column=column, brackets=node.open + node.close)
+    empty.inline, empty.tail, empty.comma = node.inline, node.tail, node.comma
+    return Entry((), other.lead, other.head, empty, other.post, key=entry.key, listed=entry.listed)
+
+
+def taken(entry: Entry, columns: Columns, side: int) -> str:
+    """Return an entry as one side has it, with the indentation of its new place."""
+    return shifted(entry.rest, columns[3] - columns[side])
+
+
+_LINE_START = re.compile(r"\n(?=[^\n])")
+
+
+def shifted(text: str, delta: int, *, first: bool = False) -> str:
+    """Indent a text by ``delta`` more columns (fewer if negative), except its first line unless ``first``."""
+    if not delta:
+        return text
+    if first and text.strip():
+        text = " " * delta + text if delta > 0 else text[min(-delta, len(text) - len(text.lstrip(" "))) :]
+    if delta > 0:
+        return _LINE_START.sub("\n" + " " * delta, text)
+    return re.sub(rf"\n {{0,{-delta}}}", "\n", text)
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def depth(lead: str) -> int:
+    """Return the indentation of an entry, which its lead ends with."""
+    return len(lead.rpartition("\n")[2]) if "\n" in lead else 0
+
+
+def is_bare(entry: Entry | None) -> bool:
+    """Whether an entry is a document of only comments."""
+    return entry is not None and isinstance(entry.value, Tree) and entry.value.bare
+
+
+def has_entries(value: str) -> bool:
+    """Whether a text has lines other than blank ones and comments."""
+    return any(line.strip() and line.strip()[0] != "#" for line in value.split("\n"))
+
+
+_EMPTY_AT = re.compile(r"(.*?)([ \t]*(?:[ \t]#[^\n]*)?\n?)\Z", re.DOTALL)
+
+
+def with_empty(head: str, kind: str) -> str:
+    """Return a key or dash with an empty collection, for one whose last entry was removed."""
+    found = _EMPTY_AT.fullmatch(head)
+    assert found is not None
+    rest = found[2] if found[2].endswith("\n") else found[2].rstrip() + "\n"
+    return f"{found[1]} {'{}' if kind == 'map' else '[]'}{rest}".lstrip(" ")
