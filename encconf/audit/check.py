@@ -57,6 +57,7 @@ from encconf.text.printable import counted, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.git.log import Listing
     from encconf.keys import MasterKey
 
 
@@ -68,6 +69,8 @@ ALL = "all"
 _NEVER = frozenset({NAME, IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
 _MARKER = r"(?m)^(?:<{7}|>{7})(?:[ \t].*)?\r?$"
 _CIPHERTEXT = PREFIX.encode()
+_MANY = 9
+"""With this many encrypted files, git lists all changes, not those to each file (`encconf.git.log.FEW`)."""
 _PATIENCE = 20.0
 """How many seconds git may take to list the changes of a long history."""
 _ROTATE = "The removed key still opens the file. Run encconf rotate FILE, then change its secrets as well."
@@ -128,13 +131,16 @@ def check(
     whole = scope == ALL
     run = _Check(cwd, config, Ignored(ignored), known or Known(cwd), scope, verify=verify is not None)
     names = list(names)
-    with progress(len(names), "checking") as step:
-        listed = run.files(names, skip_links=whole, step=step)
-    run.left_out()
-    if scope != FILES and not run.report.encrypted:
-        run.not_yet(listed)
-    run.together()
-    run.leavers()
+    try:
+        with progress(len(names), "checking") as step:
+            listed = run.files(names, skip_links=whole, step=step)
+        run.left_out()
+        if scope != FILES and not run.report.encrypted:
+            run.not_yet(listed)
+        run.together()
+        run.leavers()
+    finally:
+        run.close()
     if verify is not None:
         with progress(len(run.sealed), "opening") as step:
             run.report.verified = open_all(run.sealed, verify, step)
@@ -163,6 +169,7 @@ class _Check:
         self.missing: dict[str, Named] = {}  # by path
         self.keys: list[tuple[str, tuple[int, int], PrivateKey]] = []
         self.plains: list[Plain] = []
+        self.listing: Listing | None = None
 
     # --- one file by itself ----------------------------------------------------------------------
 
@@ -325,6 +332,19 @@ class _Check:
         self.across.add(found)
         found.release(text=self.verify)
         self.sealed.append(found)
+        if len(self.sealed) == _MANY:
+            self._start_git(file.whole)
+
+    def _start_git(self, path: str) -> None:
+        """Let git list the changes to all files of a repository, while the other files are checked."""
+        from encconf.git.log import Listing
+
+        if (root := repository(os.path.dirname(os.path.realpath(path)))) is not None:
+            self.listing = Listing(root, seconds=_PATIENCE)
+
+    def close(self) -> None:
+        if self.listing is not None:
+            self.listing.close()
 
     def _proposal(self, found: Sealed, file: Named) -> None:
         """Report a value that waits to be accepted, or what is wrong with it."""
@@ -433,7 +453,7 @@ class _Check:
         from encconf.audit.history import Leavers, name_former
         from encconf.audit.names import identity
 
-        left = Leavers(sealed, _PATIENCE)
+        left = Leavers(sealed, _PATIENCE, self.listing)
         self.report.shallow = left.shallow
         gone: dict[Rules | None, list[tuple[Sealed, list[MasterKey]]]] = {}
         for path, keys in left.of.items():

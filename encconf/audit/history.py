@@ -72,11 +72,12 @@ def histories(
     root: str,
     paths: Collection[str],
     read: Callable[[str], bytes],
-    patience: log.Patience | None = None,
+    listing: log.Listing | None = None,
 ) -> Iterator[tuple[str, FileHistory]]:
     """Yield the path and the history of each file.
 
-    ``paths`` are relative to the top of the repository, and ``read`` returns a file's present bytes.  Without
+    ``paths`` are relative to the top of the repository, and ``read`` returns a file's present bytes.
+    ``listing`` is git's list of all changes, if git was started already.  Without
     a commit or without git, the histories have only the present keys.  Of all files, only the names of their
     versions are in memory at a time.
     """
@@ -85,7 +86,9 @@ def histories(
         for path in paths:
             yield path, _reported((), {}, None, reader.version(path, read(path)))
         return
-    changes, heads = log.changes_of(root, paths, patience), log.heads_of(root, set(paths))
+    with closing(listing or log.Listing(root, paths)) as listed:
+        heads = log.heads_of(root, set(paths))
+        changes = listed.changes(paths)
     wanted: dict[str, dict[str, str]] = {}  # for each file, its blobs with their names at that time
     for path in paths:
         names = ((blob, change.path) for change in changes[path] for blob in (*change.old, change.new))
@@ -105,12 +108,15 @@ class Leavers:
     Somebody may remove their own entry from a file before anyone else removes them: then the file has the
     recipients of its rule, and the data key that they know.  ``of`` has the keys by file, and ``shallow``
     says that a part of the history is missing.  With ``seconds``, older history is left out if git takes
-    longer.  Whoever has a data key can encrypt everything again with another one that they know, and no
-    history shows that.
+    longer.  ``listing`` is git's list for one of the repositories, if git was started already.
+
+    Whoever has a data key can encrypt everything again with another one that they know, and no history shows
+    that.
     """
 
-    def __init__(self, paths: Iterable[str], seconds: float | None = None) -> None:
-        patience = log.Patience(seconds) if seconds is not None else None
+    def __init__(
+        self, paths: Iterable[str], seconds: float | None = None, listing: log.Listing | None = None
+    ) -> None:
         self.of: dict[str, list[MasterKey]] = {}
         self.shallow = False
         for root, inside in by_repository(paths).items():
@@ -122,10 +128,12 @@ class Leavers:
                 except EncconfError:
                     return b""
 
-            for name, history in histories(root, inside, read, patience):
-                if found := history.leavers:
-                    self.of[inside[name]] = found
-        self.shallow = self.shallow or (patience is not None and patience.over)
+            mine = listing if listing is not None and listing.root == root else None
+            with closing(mine or log.Listing(root, inside, seconds)) as listed:
+                for name, history in histories(root, inside, read, listed):
+                    if found := history.leavers:
+                        self.of[inside[name]] = found
+                self.shallow = self.shallow or listed.cut
 
 
 def name_former(names: Names, keys: Iterable[MasterKey]) -> None:

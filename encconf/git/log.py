@@ -7,8 +7,9 @@ The dates are those of the commits.  Whoever commits can set them.
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from encconf.git import by_repository, question, said
@@ -75,19 +76,20 @@ def _file(mode: str, blob: str) -> str:
     return blob if mode in _FILE_MODES else ""
 
 
-_PART: Final = 1 << 20
-_FEW: Final = 8
+_PART: Final = 1 << 17
+FEW: Final = 8
 """Up to this number of files, git is faster if it looks only for them."""
 _RENAMES: Final = 20  # how many renames of one file are followed if git looks only for it
-COMMIT: Final = "--format=%x01%H%x00%ct"
+_COMMIT: Final = "%x01%H%x00%ct"
+COMMIT: Final = f"--format={_COMMIT}"
 """The argument that makes git print the commit of each change."""
-_MERGED: Final = ("-c", "-M100%", "--topo-order", COMMIT)
+_MERGED: Final = ("-c", "-M100%", "--topo-order")
 
 
 def heads_of(root: str, paths: Collection[str]) -> dict[str, str]:
     """Return the blob of each of these files in the last commit."""
     heads = {}
-    for entry in _words(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD"):
+    for entry in said(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD").split("\0"):
         about, _, path = entry.partition("\t")
         words = about.split()
         if path in paths and len(words) == 3 and words[0] in _FILE_MODES:
@@ -95,26 +97,95 @@ def heads_of(root: str, paths: Collection[str]) -> dict[str, str]:
     return heads
 
 
-class Patience:
-    """How many ``seconds`` git may take to list changes.  ``over`` says that it took longer.
+class Listing:
+    """git's list of the changes to files, newest commit first.
 
-    Then older changes are missing, as in a shallow clone.
+    It is for all files, or for a few ``paths``.  git runs in the background.  It prints into a file without
+    a name, so git never waits for its reader, and a long history is never in memory.  If git takes more than
+    ``seconds``, or fails, older changes are missing, as in a shallow clone; then ``cut`` is true.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.over = False
+    def __init__(
+        self, root: str, paths: Collection[str] = (), seconds: float | None = None, start: str = "HEAD"
+    ) -> None:
+        import tempfile
+        from subprocess import DEVNULL
 
+        self.root = root
+        self.cut = False
+        self._few = 0 < len(paths) <= FEW
+        self._end = time.monotonic() + seconds if seconds is not None else None
+        self._git: subprocess.Popen[bytes] | None = None
+        # It begins each commit.  No name of a file can have it, since it is a random one.
+        self._mark = os.urandom(8).hex()
+        which = ("--full-history", start, "--", *paths) if self._few else (start, "--")
+        words = (*LOG, *_MERGED, f"--format={self._mark}{_COMMIT}", *which)
+        arguments, environ = question(root, *words)
+        try:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 (close() does it)
+            self._git = programs.start(
+                ["git", *arguments], environ, stdin=DEVNULL, stdout=self._file, stderr=DEVNULL
+            )
+        except OSError:
+            self.cut = True
 
-def changes_of(root: str, paths: Iterable[str], patience: Patience | None = None) -> dict[str, list[Entry]]:
-    """Return the changes to each path, also under earlier names, oldest first."""
-    names = {path: path for path in paths}
-    which = ("HEAD", "--") if len(names) > _FEW else ("--full-history", "HEAD", "--", *names)
-    found = _read_log(_words(root, *LOG, *_MERGED, *which, patience=patience), names)
-    if len(names) <= _FEW and not (patience is not None and patience.over):
-        for name in names:
-            found[name] = _with_earlier_names(root, name, found[name])
-    return {name: list(reversed(changes)) for name, changes in found.items()}
+    def close(self) -> None:
+        """Stop git, if it still runs."""
+        if self._git is not None:
+            self._git.kill()
+            self._git.wait()
+            self._git = None
+            self._file.close()
+
+    def changes(self, paths: Iterable[str]) -> dict[str, list[Entry]]:
+        """Return the changes to each path, also under earlier names, oldest first."""
+        found = self._read(paths)
+        if self._few:
+            for path in found:
+                found[path] = _with_earlier_names(self.root, path, found[path])
+        return {path: changes[::-1] for path, changes in found.items()}
+
+    def _read(self, paths: Iterable[str]) -> dict[str, list[Entry]]:
+        """Return the changes to each path, newest first.  Renames that git lists are followed."""
+        now = {path: path for path in paths}  # today's name of each path in the list
+        found: dict[str, list[Entry]] = {path: [] for path in now}
+        for commit in self._commits(now):
+            for entry in _parsed(commit, now):
+                if entry.status == "R":
+                    now.setdefault(entry.before, now[entry.path])
+                else:
+                    found[now[entry.path]].append(entry)
+        return found
+
+    def _commits(self, paths: Mapping[str, str]) -> Iterator[list[str]]:
+        """Yield what git printed for each commit that has one of the paths."""
+        for output in self._parts():
+            text = output.decode(errors="surrogateescape")
+            if not paths.keys().isdisjoint(text.split("\0")):
+                for commit in text.split(self._mark):
+                    if not paths.keys().isdisjoint(words := commit.split("\0")):
+                        yield words
+
+    def _parts(self) -> Iterator[bytes]:
+        """Yield what git printed, in parts that begin with a commit."""
+        from subprocess import TimeoutExpired
+
+        if self._git is None:
+            return
+        try:
+            self.cut = self._git.wait(max(self._end - time.monotonic(), 0) if self._end else None) != 0
+        except TimeoutExpired:
+            self.cut = True
+            self._git.kill()
+            self._git.wait()
+        self._file.seek(0)
+        rest: list[bytes] = []
+        while part := self._file.read(_PART):
+            if (at := part.rfind(self._mark.encode())) >= 0:
+                yield b"".join((*rest, part[:at]))
+                rest, part = [], part[at:]
+            rest.append(part)
+        yield b"".join(rest)
 
 
 def _with_earlier_names(root: str, name: str, changes: list[Entry]) -> list[Entry]:
@@ -127,7 +198,7 @@ def _with_earlier_names(root: str, name: str, changes: list[Entry]) -> list[Entr
             break
         first = added[-1]
         # List all changes of that commit: one of them may be the rename.
-        output = said(root, "log", "--no-walk", *LOG[1:], *_MERGED, first.moment.commit, "--")
+        output = said(root, "log", "--no-walk", *LOG[1:], *_MERGED, COMMIT, first.moment.commit, "--")
         renamed = (entry for entry in entries(output) if entry.status == "R" and entry.path == name)
         before = next((entry.before for entry in renamed), None)
         if before is None or before in seen:
@@ -135,23 +206,9 @@ def _with_earlier_names(root: str, name: str, changes: list[Entry]) -> list[Entr
         found.remove(first)
         name = before
         seen.add(name)
-        before_it = f"{first.moment.commit}^"
-        changes = _read_log(
-            _words(root, *LOG, *_MERGED, "--full-history", before_it, "--", name), {name: name}
-        )[name]
+        with closing(Listing(root, [name], start=f"{first.moment.commit}^")) as earlier:
+            changes = earlier._read([name])[name]
         found += changes
-    return found
-
-
-def _read_log(words: Iterable[str], names: Mapping[str, str]) -> dict[str, list[Entry]]:
-    """Return the changes to each name in the output of git log, newest first.  Renames in it are followed."""
-    now = dict(names)  # today's name of each path in the output
-    found: dict[str, list[Entry]] = {path: [] for path in now}
-    for entry in _parsed(words, now):
-        if entry.status == "R":
-            now.setdefault(entry.before, now[entry.path])
-            continue
-        found[now[entry.path]].append(entry)
     return found
 
 
@@ -180,43 +237,6 @@ def _parsed(output: Iterable[str], paths: Collection[str] | None) -> Iterator[En
             known = [field if field.strip("0") else "" for field in fields]
             kind = status if parents == 1 else "M"
             yield Entry(moment, known[: parents + 1], known[parents + 1 :], kind, before, path)
-
-
-def _words(root: str, *question_words: str, patience: Patience | None = None) -> Iterator[str]:
-    """Yield the words that git prints with ``-z``.  If it fails, or takes too long, they end.
-
-    The output of a long history is never in memory as a whole.
-    """
-    from subprocess import DEVNULL, PIPE
-    from threading import Timer
-
-    arguments, environ = question(root, *question_words)
-    try:
-        git = programs.start(["git", *arguments], environ, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
-    except OSError:
-        return
-    timer = Timer(patience.seconds, _end, (git, patience)) if patience is not None else None
-    with git:
-        assert git.stdout is not None
-        if timer is not None:
-            timer.daemon = True
-            timer.start()
-        try:
-            rest = b""
-            while part := git.stdout.read(_PART):
-                *whole, rest = (rest + part).split(b"\0")
-                for word in whole:
-                    yield word.decode(errors="surrogateescape")
-            if rest:
-                yield rest.decode(errors="surrogateescape")
-        finally:
-            if timer is not None:
-                timer.cancel()
-
-
-def _end(git: subprocess.Popen[bytes], patience: Patience) -> None:
-    patience.over = True
-    git.kill()
 
 
 def is_shallow(root: str) -> bool:

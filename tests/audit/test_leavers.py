@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from shutil import which
+from subprocess import Popen
+from typing import Any
 
 import pytest
 from audit.committed import FILE, report
 
+from encconf.audit.check import ALL, check
 from encconf.audit.history import Leavers
+from encconf.git.log import Listing
+from encconf.io import programs
 
 from .team import Team
 
@@ -267,8 +275,46 @@ class TestUpdatekeys:
         assert leavers(team) == {}
 
 
-def test_a_history_that_takes_git_too_long_is_cut_off(left: Team) -> None:
+def test_a_history_that_takes_git_too_long_is_cut_off(
+    left: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A repository may have a million commits, and a check has to end."""
-    found = Leavers([str(left.folder / FILE)], seconds=0)
-    assert found.shallow
     assert not Leavers([str(left.folder / FILE)], seconds=60).shallow
+    slow = tmp_path / "slow" / "git"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\ncase "$*" in *" log "*) exec sleep 600;; esac\nexec {which("git")} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", str(slow.parent), prepend=os.pathsep)
+    assert Leavers([str(left.folder / FILE)], seconds=0.1).shallow
+
+
+def test_a_check_of_many_files_starts_git_s_list_once_and_ends_it(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git lists the changes while the files are read, and does not outlive the check."""
+    names = [f"{number}.enc.yaml" for number in range(12)]
+    for name in names:
+        team.seal(name, ["alice", "bob"])
+    team.commit()
+    removes_himself(team, names[11])
+    team.commit()
+    lists: list[Popen[bytes]] = []
+    start = programs.start
+
+    def started(words: Sequence[str], *rest: Any, **options: Any) -> Popen[bytes]:
+        process = start(words, *rest, **options)
+        lists.extend([process] if "log" in words else [])
+        return process
+
+    monkeypatch.setattr(programs, "start", started)
+    found = check(names, cwd=str(team.folder), scope=ALL).findings
+    assert [each.file for each in found if each.slug == "former-recipient"] == [names[11]]
+    assert len(lists) == 1
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Listing, "changes", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        check(names, cwd=str(team.folder), scope=ALL)
+    assert [process.returncode is None for process in lists] == [False, False]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,11 @@ def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "repository")
 
 
+def changes(repository: Repository, paths: list[str]) -> dict[str, list[log.Entry]]:
+    with closing(log.Listing(str(repository.folder), paths)) as listing:
+        return listing.changes(paths)
+
+
 def test_changes_are_followed_over_renames(repository: Repository) -> None:
     """Whether git is asked for a few files, or for all."""
     first = repository.commit(old="1\n", other="x\n")
@@ -61,9 +67,9 @@ def test_changes_are_followed_over_renames(repository: Repository) -> None:
     others = {f"{number}": "x\n" for number in range(20)}
     repository.commit(**others)
     for paths in (["new"], ["new", *others]):
-        changes = log.changes_of(str(repository.folder), paths)["new"]
-        assert [(each.moment.commit, each.path) for each in changes] == [(first, "old"), (third, "new")]
-        assert [(each.old, each.new) for each in changes] == [
+        found = changes(repository, paths)["new"]
+        assert [(each.moment.commit, each.path) for each in found] == [(first, "old"), (third, "new")]
+        assert [(each.old, each.new) for each in found] == [
             ([], repository.blob("old", first)),
             ([repository.blob("old", first)], repository.blob("new")),
         ]
@@ -77,7 +83,7 @@ def test_a_merge_has_a_version_of_each_parent(repository: Repository) -> None:
     ours = repository.commit(a="3\n")
     repository.git("merge", "-q", "-s", "ours", "--no-commit", "side")
     merge = repository.commit(a="4\n")
-    last = log.changes_of(str(repository.folder), ["a"])["a"][-1]
+    last = changes(repository, ["a"])["a"][-1]
     assert last.moment.commit == merge
     assert last.old == [repository.blob("a", ours), repository.blob("a", theirs)]
     assert last.new == repository.blob("a")
