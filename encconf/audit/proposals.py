@@ -24,6 +24,7 @@ from encconf.formats import emit
 from encconf.io import fileio, trust
 from encconf.record import Record
 from encconf.rules.config import proposed_file
+from encconf.rules.selection import PROPOSED
 from encconf.text.document import content_of
 from encconf.text.path import Path, parse
 from encconf.text.printable import printable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 FORMAT = "json"
 _MEMBERS = {PROPOSAL, "path", "value"}
+_AGAIN = "its value may be that of another file; remove it, and propose the value again"
 
 
 class Origin(Record):
@@ -94,6 +96,8 @@ def place_in(document: Document, name: str) -> Path:
     tree = content_of(document)[0]
     if not opening.is_proposal(document) or tree.keys() != _MEMBERS:
         raise ProposalError("it has the name of a proposal, but not the content of one")
+    if Metadata.of(document).selection != PROPOSED:  # the MAC may not cover file and path
+        raise ProposalError("its sops block is not that of a proposal", hint=_AGAIN)
     said = [tree[member] for member in (PROPOSAL, "path")]
     if any(not isinstance(value, tuple) or value[0] != "str" for value in said):
         raise ProposalError("it does not say which value of which file it is for")
@@ -111,8 +115,8 @@ def place_in(document: Document, name: str) -> Path:
 def value_of(proposal: Proposal, rule: Rule, credentials: Credentials) -> Any:
     """Open a proposal, and return its value.
 
-    Raises ProposalError if anybody could read the value, or someone whom the rule does not name, and what
-    opening it raises.
+    Raises ProposalError if someone whom the rule does not name could read the value, or if encconf did not
+    write it as a proposal, and what opening it raises.
     """
     with about(proposal.name):
         objections = Objections(rule_of(Metadata.of(proposal.document)), [rule])
@@ -122,13 +126,9 @@ def value_of(proposal: Proposal, rule: Rule, credentials: Credentials) -> Any:
                 hint="remove its file, and propose another value",
             )
         opened = opening.open_text(proposal.text, format=FORMAT, credentials=credentials)
+        if not opened.check_mac():  # sops's MAC does not say where the file ends and the path begins
+            raise ProposalError("another program than encconf wrote it", hint=_AGAIN)
         opening.refuse_ciphertexts(opened)
-        leaves = zip(opened.document.leaves, opened.values, strict=True)
-        if any(value.sealed is None and value.data for leaf, value in leaves if leaf.path[:1] == ("value",)):
-            raise ProposalError(
-                "its value is not encrypted, so everybody can read it",
-                hint="remove its file, and propose another value",
-            )
         return emit.plain_of(opened.trees()[0]["value"])
 
 

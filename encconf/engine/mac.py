@@ -187,10 +187,11 @@ def check_mac(
     lastmodified: str,
     mac: str | None,
     purpose: bytes = ORDINARY,
-) -> None:
+) -> bool:
     """Check the values of a document against its stored MAC.  ``purpose`` is as for `seal_mac`.
 
-    Raises MacMissingError or MacMismatchError.  Neither shows the MAC, which is a hash of the plaintexts.
+    Returns whether the MAC has the strict check, too: otherwise another program wrote it.  Raises
+    MacMissingError or MacMismatchError.  Neither shows the MAC, which is a hash of the plaintexts.
     """
     only_encrypted = bool(settings.get("mac_only_encrypted"))
     hint = "compare the file with an older version, or open it with: encconf decrypt --ignore-mac FILE"
@@ -210,7 +211,7 @@ def check_mac(
         raise MacMismatchError("MAC mismatch: a value was changed, added, moved or removed", hint=hint)
     nonce = parts[1]
     if nonce[:8] not in (_MARK, _OLD_MARK):
-        return  # another program's
+        return False
 
     def wanted(*, exact: bool) -> bytes:
         structure = _structure(document, values, chosen, settings, exact=exact)
@@ -220,6 +221,7 @@ def check_mac(
 
     found = wanted(exact=False)
     if not compare_digest(nonce[8:16], found[8:16]):
-        return  # another program that holds the data key has written another date
+        return False  # another program that holds the data key has written another date
     if not compare_digest(nonce, found) and not compare_digest(nonce, wanted(exact=True)):
         raise MacMismatchError("MAC mismatch: a key, a type or the structure was changed", hint=hint)
+    return True

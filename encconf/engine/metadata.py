@@ -180,9 +180,9 @@ class Opened(Record):
         """Which leaves the MAC covers (1), or None for all."""
         return self.chosen.leaves if self.metadata.selection.mac_only_encrypted else None
 
-    def check_mac(self, purpose: bytes = mac.ORDINARY) -> None:
-        """Raise MacMissingError or MacMismatchError.  ``purpose`` is as for `mac.check_mac`."""
-        mac.check_mac(
+    def check_mac(self, purpose: bytes = mac.ORDINARY) -> bool:
+        """Do what `mac.check_mac` does."""
+        return mac.check_mac(
             self.document,
             self.values,
             self.chosen.leaves,

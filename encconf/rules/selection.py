@@ -10,7 +10,7 @@ secrets in plaintext.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from encconf.errors import MetadataError
@@ -96,6 +96,11 @@ class Selection(Record):
     def matches(self, text: str) -> bool:
         """Whether the suffix or regex matches a key, or a comment's text after the ``#``."""
         return self.matcher()(text)
+
+    def encrypts(self, path: Sequence[str | int]) -> bool:
+        """Whether a value at a path is encrypted, if no comments are before it."""
+        match = self.matcher() if not self.needs_comments else lambda _: False
+        return any(match(step) for step in path if isinstance(step, str)) is self.by_match
 
     def choose(self, document: Document) -> Chosen:
         """Decide which leaves and comments of a document, plaintext or encrypted, are to be encrypted.

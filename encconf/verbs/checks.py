@@ -18,13 +18,13 @@ from encconf.errors import (
     PlaintextError,
 )
 from encconf.rules.config import Rule, find_rule
-from encconf.rules.selection import Selection
+from encconf.rules.selection import EVERYTHING, Selection
 from encconf.text.path import Path, spell
 from encconf.text.printable import listed, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from encconf.engine.metadata import Opened
     from encconf.text.document import Document
@@ -158,6 +158,21 @@ def _object(message: str, hint: str, file: str, allowed: bool, warn: Warn | None
         warn(message, hint)
         return
     raise PlaintextError(message, hint=hint + _ANYWAY if warn is not None else hint).about(file)
+
+
+def exposing(paths: Iterable[Path], selection: Selection) -> PlaintextError:
+    """Return the error for values from elsewhere, encrypted there, that a file's selection leaves out."""
+    return PlaintextError(
+        f"{listed(map(spell, paths))} would be saved as plaintext, because of "
+        f"{' and '.join(selection.as_written())}",
+        hint="widen the selection in the creation rule, then run: encconf updatekeys --selection FILE",
+    )
+
+
+def refuse_new_plaintext(before: str, after: str, format: str, selection: Selection) -> None:
+    """Raise the error of `exposing` if a selection leaves new or changed values in plaintext."""
+    if left := left_plaintext(before, after, format=format, file=selection, rule=EVERYTHING):
+        raise exposing(left, selection)
 
 
 def left_plaintext(before: str, after: str, *, format: str, file: Selection, rule: Selection) -> list[Path]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from encconf import api, formats
 from encconf.audit import proposals
 from encconf.audit.proposals import Origin, Proposal
 from encconf.engine import opening
+from encconf.engine.metadata import Metadata, Opened
 from encconf.engine.opening import PROPOSAL
 from encconf.errors import (
     EncconfError,
@@ -30,6 +31,7 @@ from encconf.io import fileio, trust
 from encconf.record import Options as Base
 from encconf.record import Record
 from encconf.rules.config import Rule, find_rule, proposal_name, proposed_file
+from encconf.rules.selection import Selection
 from encconf.text.document import Value, content_of
 from encconf.text.path import END, Path, parse, spell
 from encconf.text.printable import counted, one_line, quoted
@@ -60,16 +62,22 @@ def propose(options: Proposing, front: Front, ask: Callable[[str], str]) -> str:
     if not where:
         raise PathSyntaxError("a proposal is for one value", hint="name its path: a.b[0]")
     changes.refuse_reserved(where)
-    rule = find_rule(file, config=options.config, notify=front.warn).for_proposal()
-    format, replaces = _look(front, file, where)
+    rule = find_rule(file, config=options.config, notify=front.warn)
+    format, replaces, own = _look(front, file, where)
+    selection = own or rule.selection
     given = ask(options.path)
     value: Plain = changes.from_json(given) if options.json else given
     formats.writing_of(format).check(where, value)
     if not _has_secret(value):
         raise InputError("there is nothing to encrypt in this value", hint="leave it to someone with a key")
+    if not selection.needs_comments and (left := [*_left_out(value, where, selection)]):
+        raise checks.exposing(left, selection).about(file)
     said = {PROPOSAL: proposals.name_inside(file), "path": options.path, "value": value}
     text = json.dumps(said, indent=2, ensure_ascii=False) + "\n"
-    enc = api.encrypt(text, rule, format=proposals.FORMAT, credentials=front.credentials(), notify=front.warn)
+    own_rule = rule.for_proposal()
+    enc = api.encrypt(
+        text, own_rule, format=proposals.FORMAT, credentials=front.credentials(), notify=front.warn
+    )
     name = proposal_name(file, os.urandom(4).hex())
     folder, base = os.path.split(name)
     path = trust.fixed(folder, base)
@@ -92,8 +100,19 @@ def _has_secret(value: Plain) -> bool:
     return value is not None and value != ""
 
 
-def _look(front: Front, file: str, where: Path) -> tuple[str, bool]:
-    """Look, without a key, at what a file has at a path.  Returns its format, and whether there is a value.
+def _left_out(value: Plain, where: Path, selection: Selection) -> Iterator[Path]:
+    """Return the paths of values that a selection leaves in plaintext."""
+    if isinstance(value, (dict, list)):
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _left_out(item, (*where, step), selection)
+    elif _has_secret(value) and not selection.encrypts(where):
+        yield where
+
+
+def _look(front: Front, file: str, where: Path) -> tuple[str, bool, Selection | None]:
+    """Look, without a key, at what a file has at a path.
+
+    Returns its format, whether there is a value, and the selection of a file that exists.
 
     Raises an error if a value could not be put there.
     """
@@ -110,8 +129,9 @@ def _look(front: Front, file: str, where: Path) -> tuple[str, bool]:
             front.warn(f"{spell(where)} is proposed already: {', '.join(map(one_line, waiting))}")
         if text is None:
             front.note(f"{one_line(file)} does not exist yet; accepting the proposal creates it")
-            return format.name, False
+            return format.name, False, None
         document = formats.scan_encrypted(text, format)
+        own = Metadata.of(document).selection
         tree = (content_of(document) or [{}])[0]
         where = changes.place(document, where)
         settled(tree, where)
@@ -122,9 +142,9 @@ def _look(front: Front, file: str, where: Path) -> tuple[str, bool]:
                 raise
             if error.hint and error.hint.startswith("did you mean"):
                 front.warn(f"{spell(where)} does not exist yet: {error.hint}")
-            return format.name, False
+            return format.name, False, own
         refuse_collection(there, where)
-        return format.name, True
+        return format.name, True, own
 
 
 def refuse_collection(there: object, where: Path) -> None:
@@ -173,13 +193,15 @@ class Accepting(Base):
 class Shown(Record):
     """One proposal, as it is shown to the user.
 
-    ``state`` is ``new``, ``replaces``, ``same`` or ``refused``; ``refusal`` says why.
+    ``state`` is ``new``, ``replaces``, ``same`` or ``refused``; ``refusal`` says why.  ``place`` is the path
+    with indexes that count from the start.
     """
 
     name: str
     path: str
     origin: Origin
     state: str
+    place: Path = ()
     value: Any = None
     refusal: EncconfError | None = None
     proposal: Proposal | None = None
@@ -209,11 +231,11 @@ def accept(options: Accepting, front: Front, show: Callable[[Sequence[Shown]], N
     tree = _tree(file, credentials)
     found = [_shown(name, rule, tree, credentials) for name in names]
     for each in found:
-        same_path = [other.name for other in found if other is not each and other.path == each.path]
-        if each.refusal is None and same_path:
+        others = [other.name for other in found if other is not each and _excludes(each.place, other.place)]
+        if each.refusal is None and others:
             each.state = "refused"
             each.refusal = ProposalError(
-                f"{', '.join(map(one_line, same_path))} is for the same value",
+                f"{', '.join(map(one_line, others))} is for the same value, or a part of it",
                 hint=f"accept one of them by its name: encconf accept {quoted(file)} {quoted(each.name)}",
             ).about(each.name)
     show(found)
@@ -235,6 +257,12 @@ def accept(options: Accepting, front: Front, show: Callable[[Sequence[Shown]], N
             f"{counted(len(refused), 'proposal')} of {len(found)} cannot be accepted",
             hint="the list says why; to refuse a proposal, remove its file",
         ).about(file)
+
+
+def _excludes(one: Path, other: Path) -> bool:
+    """Whether only one of two values can be accepted: they have one place, or one is inside the other."""
+    steps = list(zip(one, other, strict=False))
+    return bool(steps) and all(a == b for a, b in steps) and (END, END) not in steps
 
 
 def _named(options: Accepting, names: list[str]) -> list[str]:
@@ -279,6 +307,8 @@ def _shown(name: str, rule: Rule, tree: Any, credentials: Credentials) -> Shown:
         shown.origin = proposals.origin(proposal)
         shown.value = proposals.value_of(proposal, rule, credentials)
         shown.state = _state(tree, proposal.where, shown.value)
+        places = zip(proposal.where, settled(tree, proposal.where), strict=True)
+        shown.place = tuple(END if step == END else at for step, at in places)
     except EncconfError as error:
         shown.refusal = error.about(name)
     return shown
@@ -305,6 +335,10 @@ def _put(options: Accepting, front: Front, rule: Rule, accepted: Sequence[Shown]
     file = options.file
     target = fileio.resolve(file)
 
+    def check(opened: Opened, before: str, after: str) -> None:
+        checks.of_edits(file, options.config, saves=True)(opened, before, after)
+        checks.refuse_new_plaintext(before, after, opened.document.format, opened.metadata.selection)
+
     def change() -> None:
         with about(file, instead=target):
             old = fileio.read_existing(target)
@@ -314,6 +348,7 @@ def _put(options: Accepting, front: Front, rule: Rule, accepted: Sequence[Shown]
                 for each in accepted:
                     where, _ = each.edit()
                     plain = changes.put(plain, where, each.value, format=format)
+                checks.refuse_new_plaintext("", plain, format, rule.selection)
                 enc = api.encrypt(
                     plain, rule, format=format, credentials=front.credentials(), notify=front.warn
                 )
@@ -326,7 +361,8 @@ def _put(options: Accepting, front: Front, rule: Rule, accepted: Sequence[Shown]
                     *((changes.place(document, where), value) for where, value in edits),
                     credentials=front.credentials(),
                     admission=admission,
-                    check=checks.of_edits(file, options.config, saves=True),
+                    check=check,
+                    review=changes.Effect.refuse_to_replace,
                     notify=front.warn,
                 )
         write_changed(front, file, target, old, enc)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from engine import rule
 from oracle import AgeKey, Sops
 from project import Project
 
@@ -13,6 +14,7 @@ import encconf
 from encconf.errors import ProposalError
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import find_rule
+from encconf.rules.selection import Selection
 
 from .terminal import Terminal
 
@@ -23,12 +25,16 @@ PLAIN = "# the database\ndb:\n  password: hunter22\n  port: 5432\nusers: [alice,
 @pytest.fixture
 def shop(project: Project) -> Project:
     """A repository whose rule matches only the file itself, not a proposal for it."""
-    rule = f"creation_rules:\n  - path_regex: ^deploy/.*\\.enc\\.\\w+$\n    age: {project.key.recipient}\n"
-    project.write(".sops.yaml", rule)
-    rule = find_rule(project.path(FILE), cwd=str(project.folder))
-    project.write(FILE, encconf.encrypt(PLAIN, rule))
+    config = f"creation_rules:\n  - path_regex: ^deploy/.*\\.enc\\.\\w+$\n    age: {project.key.recipient}\n"
+    project.write(".sops.yaml", config)
+    found = find_rule(project.path(FILE), cwd=str(project.folder))
+    project.write(FILE, encconf.encrypt(PLAIN, found))
     project.git("init", "-q")
     return project
+
+
+def sealed(project: Project, text: str, selection: Selection, format: str = "json") -> str:
+    return encconf.encrypt(text, rule(project.key, selection=selection), format=format)
 
 
 def commit(project: Project, author: str = "Bob <bob@example.com>") -> None:
@@ -212,7 +218,7 @@ class TestAccept:
                 "who know the value: age " + stranger.recipient,
                 {**tree, "sops": {**tree["sops"], "age": [*tree["sops"]["age"], entry]}},
             ),
-            ("MAC mismatch", {**tree, "value": "sk-test", "sops": open_block}),
+            ("its sops block is not that of a proposal", {**tree, "value": "sk-test", "sops": open_block}),
             ("not the content of one", {**tree, "more": "x"}),
         ):
             shop.write(name, changed if isinstance(changed, str) else json.dumps(changed, indent=2))
@@ -222,6 +228,56 @@ class TestAccept:
         shop.path(name).unlink()
         shop.path(name).symlink_to(shop.home / "elsewhere")
         assert "it is a symbolic link" in shop.run("accept", "-y", FILE, code=3).err
+
+    def test_a_value_of_another_file_is_not_accepted(self, shop: Project, sops: Sops) -> None:
+        """Somebody copies it: it would be encrypted for all who can open the file, perhaps also for them."""
+        secret = {"value": "of the production server"}
+        narrow = Selection("encrypted_regex", "^value$", True)
+        only = sealed(shop, json.dumps({"region": "eu", **secret}), narrow)
+        # Without the strict check, nothing says where the name of the file ends: its MAC fits.
+        prod = shop.home / "prod.json"
+        prod.write_text(json.dumps({"host": f"{FILE}db", "kind": ".password", **secret}))
+        options = ("--encrypted-regex", "^value$", "--age", shop.key.recipient)
+        whole = sops.run("encrypt", *options, str(prod), cwd=shop.home).stdout.decode()
+        for text, file, path, said in (
+            (only, FILE, "db.password", "its sops block is not that of a proposal"),
+            (whole, FILE, "db.password", "another program than encconf wrote it"),
+        ):
+            tree = json.loads(text)
+            made = {"proposal_for": file, "path": path, "value": tree["value"], "sops": tree["sops"]}
+            name = f"{file}.proposal-01234567.json"
+            shop.write(name, json.dumps(made))
+            done = shop.run("accept", "-y", file, code=2)
+            assert said in done.err
+            assert plain(shop) == PLAIN
+            shop.path(name).unlink()
+
+    def test_of_two_values_in_one_place_neither_is_accepted(self, shop: Project) -> None:
+        """Each is shown, but the second one would replace the first."""
+        for path, value in (
+            ("token", "sk-live-1"), ("token.a", "sk-live-2"),
+            ("users[0]", "sk-live-3"), ("users[-2]", "sk-live-4"),
+            ("users[]", "carol22"), ("users[]", "dave333"),
+        ):  # fmt: skip
+            propose(shop, path, value)
+        done = shop.run("accept", "-y", FILE, code=2)
+        assert done.out.count("is for the same value, or a part of it") == 4
+        assert len(proposals(shop)) == 4
+        assert plain(shop).startswith(PLAIN[:-2])
+        assert "carol22" in plain(shop)
+        assert "dave333" in plain(shop)
+
+    def test_a_value_is_not_saved_as_plaintext(self, shop: Project) -> None:
+        name = propose(shop, "db.token", "sk-live-1234")
+        before = sealed(shop, PLAIN, Selection("encrypted_regex", "^password$"), "yaml")
+        shop.write(".sops.yaml", shop.read(".sops.yaml") + "    encrypted_regex: ^password$\n")
+        shop.write(FILE, before)
+        done = shop.run("accept", "-y", FILE, code=1)
+        said = "db.token would be saved as plaintext, because of encrypted_regex: ^password$"
+        assert said in done.err
+        done = shop.run("propose", FILE, "db.token", input="sk-live-5678", environ=KEYLESS, code=1)
+        assert said in done.err
+        assert (shop.read(FILE), proposals(shop)) == (before, [name])
 
     def test_a_proposal_of_another_folder_is_not_accepted(self, shop: Project) -> None:
         """Somebody copies the proposal for the test server's file to the production server's."""
