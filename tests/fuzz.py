@@ -39,7 +39,7 @@ def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
     from oracle import SopsError
 
     from encconf import api
-    from encconf.errors import EmitError, EncconfError
+    from encconf.errors import DecryptError, EmitError, EncconfError
     from encconf.text.path import parse_sops
     from encconf.verbs import changes
 
@@ -90,6 +90,10 @@ def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
         theirs_now = api.loads_all(by_sops, format=format, credentials=creds)
     except SopsError:
         return f"{arguments[0]}: sops spoils the file"
+    except DecryptError as error:
+        if "encrypted twice" not in str(error):
+            raise
+        return f"{arguments[0]}: sops encrypts a comment again, as a value"
     if not mine:
         same = values(theirs_now[0]) == values(tree)
         if isinstance(refused, EmitError) or same or _sops_own(text, format, where):

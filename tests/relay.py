@@ -29,7 +29,7 @@ from oracle import AgeKey, Sops, clean_environ
 
 import encconf
 from encconf import api, formats
-from encconf.errors import EncconfError
+from encconf.errors import DecryptError, EncconfError
 from encconf.text.path import spell
 
 MAKE = {"yaml": yaml_text, "json": json_text, "dotenv": dotenv_text, "ini": ini_text, "toml": toml_text}
@@ -153,7 +153,11 @@ class Relay:
         words = ["check", "--verify", "--json", str(self.file)]
         done = forks.run("encconf", words, cwd=self.folder, environ=self.environ)
         report = json.loads(done.stdout)
-        errors = [each for each in report["findings"] if each["severity"] == "error"]
+        # Some of SELECTIONS choose nothing in some documents.
+        allowed = "nothing-encrypted"
+        errors = [
+            each for each in report["findings"] if each["severity"] == "error" and each["slug"] != allowed
+        ]
         assert not errors, errors
         assert {path.name for path in self.folder.iterdir()} == {".sops.yaml", self.file.name}
         assert self.file.stat().st_mode & 0o777 == 0o640
@@ -172,6 +176,16 @@ class Relay:
         try:
             self.run(program, "decrypt", *(["-f", self.format] if program == "rops" else []))
         except RefusedError:
+            return False
+        return True
+
+    def encrypted_once(self) -> bool:
+        """Whether no comment has become a value: sops makes a value of some, and encrypts it again."""
+        try:
+            api.loads_all(self.file.read_bytes().decode(), format=self.format, credentials=self.credentials)
+        except DecryptError as error:
+            if "encrypted twice" not in str(error):
+                raise
             return False
         return True
 
@@ -260,7 +274,8 @@ class Relay:
     def rotate(self, program: str) -> Any:
         before = self.sealed()
         self.run(program, "rotate", *(["-i"] if program != "encconf" else []))
-        assert not before & self.sealed()
+        if program != "real" or self.readable("real"):  # sops writes some values without their quotes
+            assert not before & self.sealed()
         return self.value
 
     def updatekeys(self, program: str) -> Any:
@@ -311,7 +326,7 @@ class Relay:
         except RefusedError:
             return f"{program} {action.__name__}: refused"
         foreign = program in ("real", "rops")
-        if foreign and not self.readable(program):
+        if foreign and not (self.readable(program) and self.encrypted_once()):
             self.file.write_bytes(before)
             self.recipients = was
             self.rule()
