@@ -186,7 +186,7 @@ class _Reader:
         try:
             if data[:2] in sniff.UTF16:
                 data = fileio.encode(fileio.decode(data))
-            keys, wrapped, subkeys = self._block(data, "json" if formats.get(found).single_value else found)
+            keys, wrapped, subkeys = self._block(data, formats.get(found).envelope or found)
         except (NotEncryptedError, UnicodeDecodeError):
             return Version(encrypted=False)
         except EncconfError:

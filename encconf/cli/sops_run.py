@@ -269,7 +269,7 @@ def format_of(path: str, type: str) -> str:
 
 def envelope(source: str, target: str) -> str:
     """Return the format of the encrypted file: ``target``, or JSON if only the target is binary."""
-    return "json" if formats.get(target).single_value and not formats.get(source).single_value else target
+    return target if formats.get(source).single_value else formats.get(target).envelope or target
 
 
 def exists(file: str) -> bool:

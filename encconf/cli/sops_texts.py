@@ -112,7 +112,7 @@ def _encrypt(run: Run, file: str) -> None:
     indent = run.indent(target)
     # sops does not treat a text of blanks and comments as empty.
     with about(file), exits(2, *([EmptyDocumentError] if read.text else [])):
-        if run.flags.input_type != "binary":
+        if run.flags.input_type != formats.ANY:
             refuse_encrypted(read.text, name, source)
         plain = plain_as(read.text, source, target, indent=indent, rewrite=run.rewrite)
         enc = sealing.encrypt(

@@ -39,6 +39,9 @@ class Format:
     single_value = False
     """Whether a text is one value of any bytes, which has no key."""
 
+    envelope: str | None = None
+    """The format of its encrypted texts, if that is another one."""
+
     flat = False
     """Whether every value is text, in any encoding."""
 
@@ -269,18 +272,19 @@ def _row(name: str, *suffixes: str) -> Row:
     return Row(f"{own}.{name.title()}", suffixes, f"{own}_tree.{name.title()}Writing" if suffixes else "")
 
 
+ANY = "binary"
+"""The format of the files that no other one fits: any bytes."""
 ROWS = {
     "yaml": _row("yaml", ".yaml", ".yml"),
     "json": _row("json", ".json"),
     "dotenv": _row("dotenv", ".env"),
     "ini": _row("ini", ".ini"),
     "toml": _row("toml", ".toml"),
-    "binary": _row("binary"),
+    ANY: _row(ANY),
 }
 """The formats.  To add one, write its classes and add a row."""
 NAMES = tuple(ROWS)
-ANY = "binary"
-"""The format of the files that no other one fits: any bytes."""
+_BY_SUFFIX = {suffix: name for name, row in ROWS.items() for suffix in row.suffixes}
 
 
 @cache
@@ -309,10 +313,6 @@ def writing_of(name: str) -> Writing:
         raise EmitError(f"single values of {name} files cannot be changed")
     found: Writing = _made(place)
     return found
-
-
-def _by_suffix(suffix: str) -> str:
-    return next((name for name, row in ROWS.items() if suffix in row.suffixes), ANY)
 
 
 class Prepared(Record):
@@ -351,20 +351,20 @@ def of_path(path: str) -> str:
     name = path.lower()
     while (dot := name.rfind(".")) >= 0 and name[dot:] in _WRAPPERS:
         name = name[:dot]
-    return _by_suffix(name[dot:]) if dot >= 0 else ANY
+    return _BY_SUFFIX.get(name[dot:], ANY) if dot >= 0 else ANY
 
 
 def of_inner(path: str) -> str:
     """Return the format of the text in a binary file, by any of its suffixes: ``.env.prod`` holds dotenv."""
     for ending in reversed(path.replace("\\", "/").rpartition("/")[2].lower().split(".")[1:]):
-        if (format := _by_suffix(f".{ending}")) != ANY:
-            return format
+        if f".{ending}" in _BY_SUFFIX:
+            return _BY_SUFFIX[f".{ending}"]
     return ANY
 
 
 def of_path_as_sops(path: str) -> str:
     """Return the format that sops picks for a name.  sops is case-sensitive and does not know TOML."""
-    found = _by_suffix(path[path.rfind(".") :])
+    found = _BY_SUFFIX.get(path[path.rfind(".") :], ANY)
     return found if get(found).sops else ANY
 
 

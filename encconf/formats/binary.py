@@ -40,6 +40,7 @@ class Binary(Format):
 
     name = "binary"
     single_value = True
+    envelope = "json"
     example = "Replace this line with the text to encrypt.\n"
 
     def has_entry(self, data: bytes) -> bool:
@@ -59,7 +60,7 @@ class Binary(Format):
             else:
                 if document.block is not None and "lastmodified" in document.block:
                     return document
-        document, root = whole_document(text, "binary")
+        document, root = whole_document(text, self.name)
         try:
             data = text.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:

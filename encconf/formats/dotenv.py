@@ -22,6 +22,8 @@ after them are part of the value, as in sops.  If a name appears twice, both lin
 counts.
 
 A block's text is its lines, each with its line break.
+
+`bindings` reads a text exactly as python-dotenv does: not as a text of sops, and not only its own values.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ import re
 
 from encconf.errors import EmitError, ParseError
 from encconf.formats import Format, Prepared, flat
+from encconf.record import Record
 from encconf.text.document import (
     Comment,
     Document,
@@ -45,7 +48,7 @@ from encconf.text.document import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from encconf.text.path import Path
@@ -82,11 +85,8 @@ DATABASE_PASSWORD=change me
         if not exact:
             flat.check(text)
         crlf = has_crlf(text)  # if only some lines end with `\r\n`, `\r` is part of the values, as in sops
-        if exact and crlf:
-            text, crlf = (
-                text.replace("\r\n", "\n"),
-                False,
-            )  # git made these line breaks; sops cannot read them
+        if exact and crlf:  # git made these line breaks; sops cannot read them
+            text, crlf = text.replace("\r\n", "\n"), False
         document, root = whole_document(text, self.name)
         block = _read(document, root, exact=exact, crlf=crlf, comments=comments)
         if block:
@@ -127,7 +127,7 @@ DATABASE_PASSWORD=change me
 
     def token(self, value: Value) -> tuple[str, bytes | None]:
         """Return type and bytes.  The format has no types, so the type is always str."""
-        return "str", flat.spelled(value, "dotenv")
+        return "str", flat.spelled(value, b"\\n")
 
     def unclosed(self, document: Document, leaf: Leaf) -> bytes | None:
         """Return the first line of a quoted value of several lines: sops ends a value at the line break."""
@@ -381,9 +381,14 @@ def _unquoted(line: str) -> str | None:
     if found is None:
         return None
     double, single, literal = found.groups()
+    return _unescaped(double, single) if literal is None else literal
+
+
+def _unescaped(double: str | None, single: str | None) -> str:
+    """Return what stands between double or between single quotes, without its escapes."""
     if double is not None:
         return _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), double)
-    return re.sub(r"\\([\\'])", r"\1", single) if single is not None else literal
+    return re.sub(r"\\([\\'])", r"\1", single or "")
 
 
 def _read_name(name: str) -> str:
@@ -400,3 +405,67 @@ def _meant(name: str, value: str) -> str | None:
     if value[:1] in " \t\"'" and _QUOTE.match(value):
         return _unquoted(value.replace("\n", "\\n"))
     return value.lstrip(" \t") if name[-1:] in (" ", "\t") else None  # `NAME = value`
+
+
+# --- as python-dotenv reads a text ---------------------------------------------------------------
+
+# One line.  It has no ``end`` if it is malformed.  Compiled when first used.
+_LINE = r"""(?xs)
+    (?:export[^\S\r\n]+)?
+    (?:
+        (?:'(?P<quoted>[^']+)' | (?P<name>[^=\#'\s][^=\#\s]*)) [^\S\r\n]*
+        (?:= (?: [^\S\r\n]* (?:'(?P<single>(?:\\.|[^'\\])*)' | "(?P<double>(?:\\.|[^"\\])*)")
+            | (?P<plain>[^\S\r\n]*+(?!['"])[^\r\n]*)
+            | ) )?
+    )?
+    (?P<end>[^\S\r\n]* (?:\#(?P<comment>[^\r\n]*))? (?:\r\n|\n|\r|\Z))?
+    """
+_REST_OF_LINE = r"[^\r\n]*(?:\r\n|\n|\r|\Z)"
+
+
+class Binding(Record):
+    """One line: its ``name`` and ``value``, or only a ``comment``.
+
+    ``value`` is None for a name without one.  All three are None for a line that cannot be read.
+    """
+
+    start: int
+    name: str | None
+    value: str | None
+    comment: str | None
+
+
+def bindings(text: str) -> Iterator[Binding]:
+    """Yield the lines of a text, whose line breaks are line feeds, without blank ones.
+
+    This is python-dotenv 1.2 (parser.py, variables.py).  It knows ``export`` and names in single quotes.
+    Values are in single quotes (a backslash escapes ``'`` and itself), in double quotes (with ``\\n`` and
+    similar escapes) or without quotes, up to a ``#`` after a blank.  Quoted values may have several lines.
+    The caller expands ``${NAME}`` and ``${NAME:-DEFAULT}``, which python-dotenv does in all values.
+    """
+    line, space, rest = re.compile(_LINE), re.compile(r"\s*"), re.compile(_REST_OF_LINE)
+    at = 0
+    while (start := _end_of(space, text, at)) < len(text):
+        found = line.match(text, start)
+        assert found is not None  # every part may be missing
+        at = found.end()
+        if found["end"] is None:
+            at = _end_of(rest, text, at)
+            yield Binding(start, None, None, None)
+            continue
+        name, value = found["quoted"] or found["name"], found["plain"]
+        if value is not None:
+            value = re.sub(r"\s+#.*", "", value).strip()
+        elif found["single"] is not None or found["double"] is not None:
+            value = _unescaped(found["double"], found["single"])
+        yield Binding(start, name, value, found["comment"] if name is None else None)
+
+
+def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found is not None else at
+
+
+def with_line_feeds(text: str) -> str:
+    """Return a text as Python's text files have it: without a byte order mark, its line breaks line feeds."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from encconf.errors import EmitError
 from encconf.formats.writing import StringWriting, string_of
 from encconf.text.document import Document, has_crlf
-from encconf.text.tree import Entry, Single, Tree, line_after, line_bounds, lines
+from encconf.text.tree import Entry, Single, Tree, line_after, line_bounds, lines, single
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ class DotenvWriting(StringWriting):
             tree.entries += lines(text, at, start)
             name = str(leaf.step)
             seen[name] = seen.get(name, 0) + 1
-            value = Single(text[leaf.start : leaf.end], (leaf.type, leaf.data), leaf)
             head, post = text[start : leaf.start], text[leaf.end : end]
-            tree.entries.append(Entry((name,), "", head, value, post, key=(name, seen[name]), sign=len(head)))
+            key, value = (name, seen[name]), single(text, leaf)
+            tree.entries.append(Entry((name,), "", head, value, post, key=key, sign=len(head)))
             at = end
         tree.entries += lines(text, at, len(text))
         tree.data = {f"{entry.key}": entry.data for entry in tree.members}
@@ -56,9 +56,8 @@ class DotenvWriting(StringWriting):
         """Add a value in a new last line."""
         tree = chain[-1].tree
         if tree.habits is None:
-            tree.habits = (
-                "\r\n" if has_crlf(tree.text) else "\n"
-            )  # otherwise, `\r` would be part of the value
+            # If only some lines end with `\r\n`, `\r` would be part of the value.
+            tree.habits = "\r\n" if has_crlf(tree.text) else "\n"
         newline = str(tree.habits)
         tree.entries.append(line_after(tree.ending(), path, f"{path[0]}=", _spelled(value), newline))
 

@@ -154,11 +154,11 @@ def word(type: str, data: bytes) -> str:
     return goyaml.short_float(number, "E") if isfinite(number) else text  # rops spells infinity otherwise
 
 
-def spelled(value: Value, format: str) -> bytes | None:
-    """Return a value's bytes as the format can express them: dotenv has ``\\n`` for a line break."""
+def spelled(value: Value, newline: bytes = b"\n") -> bytes | None:
+    """Return a value's bytes as the format can express them, with this line break."""
     data = value.data
     if data is None or value.type == "comment":
         return data
     if value.type != "str":
         data = word(value.type, data).encode("utf-8", "surrogateescape")
-    return data.replace(b"\n", b"\\n") if format == "dotenv" else data
+    return data.replace(b"\n", newline)

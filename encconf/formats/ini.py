@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-
 class Ini(Format):
     """See the module's docstring."""
 
@@ -105,7 +104,7 @@ password = change me
 
     def token(self, value: Value) -> tuple[str, bytes | None]:
         """Return type and bytes.  The format has no types, so the type is always str."""
-        return "str", flat.spelled(value, "ini")
+        return "str", flat.spelled(value)
 
     def caveat(self, leaf: Leaf) -> str | None:
         """Return why sops or configparser reads a value differently, or None."""

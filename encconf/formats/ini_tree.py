@@ -9,7 +9,18 @@ from encconf.formats import ini
 from encconf.formats.ini import INDENTED, SOPS
 from encconf.formats.writing import StringWriting, string_of
 from encconf.text.document import Document, Leaf, Scope, content_of, newline_of
-from encconf.text.tree import Entry, Single, Tree, descend, gap_before, line_after, line_bounds, lines
+from encconf.text.tree import (
+    Entry,
+    Single,
+    Tree,
+    descend,
+    gap_before,
+    line_after,
+    line_bounds,
+    lines,
+    path_of,
+    single,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +56,7 @@ class IniWriting(StringWriting):
             (here if isinstance(found, Leaf) else whole).entries += lines(text, at, start)
             if isinstance(found, Leaf):
                 at = line_bounds(text, found.start, found.end)[1]
-                name, data = str(found.step), (found.type, found.data)
-                value = Single(text[found.start : found.end], data, found, style=style or found.style)
+                name, value = str(found.step), single(text, found, style or found.style)
                 steps = (name,) if here is not whole else (ini.DEFAULT, name)
                 head, post = text[start : found.start], text[found.end : at]
                 here.entries.append(Entry(steps, "", head, value, post, key=name))
@@ -113,8 +123,7 @@ class IniWriting(StringWriting):
             outer.entries.remove(entry)
             if ini.DEFAULT in (chain[1].steps[0], entry.steps[0]):
                 _drop_default(chain[0].tree)
-            whole = tuple(step for each in chain for step in each.steps)
-            chain, rest = descend(chain[0], whole)
+            chain, rest = descend(chain[0], path_of(chain))
             if not rest:  # another section of the same name has the key, too
                 self.remove(chain, rest)
         else:

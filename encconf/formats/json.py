@@ -328,6 +328,7 @@ def _take_block(document: Document, end: int, start: int, first: int) -> None:
     else:
         document.not_block = block
 
+
 def _close(document: Document, at: int) -> Document:
     """Record that the top-level object ends just before ``at``.  Raises ParseError if more text follows."""
     text, part = document.text, document.parts[0]

@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-
     Step = str | int
     Place = tuple[Scope, Step]
     Members = dict[Step, Scope | Leaf]

@@ -25,6 +25,7 @@ from encconf.text.tree import (
     line_bounds,
     lines,
     nested,
+    path_of,
     single,
     take,
 )
@@ -105,7 +106,7 @@ class TomlWriting(Writing):
             member = _spell(nested(path[there + 1 :], value), newline)
             _append(here, f"{key} = {member}" if key else member)
             return
-        names = [step for step in chain_path(chain) + path[:there] if isinstance(step, str)]
+        names = [step for step in path_of(chain) + path[:there] if isinstance(step, str)]
         if isinstance(outer, list):
             _add_table(chain, names, nested(path[there + 1 :], value), array=True)
             return
@@ -136,7 +137,7 @@ class TomlWriting(Writing):
     def remove(self, chain: list[Entry], path: Path) -> None:
         """Remove a value with its line, an item with its comma, or a table with its contents."""
         outer = chain[-2 if not path else -1].tree
-        whole = (*chain_path(chain), *path)
+        whole = (*path_of(chain), *path)
         parent = whole[:-1]
         data = _at(chain[0].data, parent)
         if outer.flow:
@@ -157,7 +158,7 @@ class TomlWriting(Writing):
 
     def _replace_table(self, chain: list[Entry], path: Path, value: Plain) -> None:
         """Replace a table that has a header, or that is written in several places."""
-        whole = (*chain_path(chain), *path)
+        whole = (*path_of(chain), *path)
         here = chain[-1].value
         if whole and not isinstance(whole[-1], int):
             self.remove(chain, path)
@@ -195,11 +196,6 @@ def _statements(document: Document) -> list[tuple[int, Scope | Leaf]]:
         if item.start >= 0 and outside:
             found.append((item.start, item))
     return sorted(found, key=lambda each: each[0])
-
-
-def chain_path(chain: list[Entry]) -> Path:
-    """Return the path of the last entry."""
-    return tuple(step for entry in chain for step in entry.steps)
 
 
 def _append(here: Tree, member: str) -> None:

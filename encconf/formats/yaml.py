@@ -502,10 +502,8 @@ def _block_tree(block_text: str) -> dict[str, object]:
 
 def _flow_block(block_text: str) -> str:
     """Return the block as a member of a flow mapping."""
-    return _in_json(block_text) if _has_lines(block_text) else block_text
-
-
-def _in_json(block_text: str) -> str:
+    if not _has_lines(block_text):
+        return block_text
     import json
 
     return '"sops": ' + json.dumps(_block_tree(block_text), ensure_ascii=False)

@@ -1,6 +1,6 @@
 """Read files with ``NAME=value`` lines as python-dotenv, systemd, shells or docker read them, and write them.
 
-- ``dotenv`` is python-dotenv 1.2: see `encconf.formats.pydotenv`.
+- ``dotenv`` is python-dotenv 1.2: see `encconf.formats.dotenv.bindings`.
 - ``systemd`` is ``EnvironmentFile=``: see `encconf.systemd.envfile`.
 - ``shell`` is how ``. ./file`` reads it, with POSIX's words and quotes; ``$`` and backquotes are expanded.
 - ``docker`` is ``docker run --env-file`` (docker/cli, pkg/kvfile): everything after the first ``=`` is the
@@ -18,7 +18,8 @@ from typing import Final
 
 from encconf import formats
 from encconf.errors import EmitError, LimitError, UsageError
-from encconf.formats import emit, pydotenv
+from encconf.formats import emit
+from encconf.formats.dotenv import bindings
 from encconf.record import Record
 from encconf.systemd import envfile
 from encconf.text import document
@@ -173,7 +174,7 @@ class _Reader:
         self.reading.lost.append(self._counted[1])
 
     def dotenv(self) -> None:
-        for line in pydotenv.bindings(self.text):
+        for line in bindings(self.text):
             if line.comment is not None:
                 self.reading.trailing.append(line.comment)
             elif line.name is None:

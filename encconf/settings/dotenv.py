@@ -1,8 +1,8 @@
 """`load_dotenv`, `dotenv_values` and `find_dotenv`: python-dotenv's functions, for encrypted files.
 
 They have the parameters, return values and rules of python-dotenv 1.2 (main.py), so only the import line of a
-program changes.  Lines are read as python-dotenv reads them (`encconf.formats.pydotenv`), not as sops does.
-They also read other formats, whose values are named as by ``encconf exec``: ``db.password`` is
+program changes.  Lines are read as python-dotenv reads them (`encconf.formats.dotenv.bindings`), not as sops
+does.  They also read other formats, whose values are named as by ``encconf exec``: ``db.password`` is
 ``DB_PASSWORD``.  Unlike python-dotenv, they raise an error for a file that cannot be opened, and for a
 plaintext file that a creation rule says to encrypt.
 """
@@ -20,7 +20,8 @@ from encconf import formats
 from encconf.engine.opening import as_text, bounded, open_text, refuse_unloadable
 from encconf.engine.plaintext import plain_text
 from encconf.errors import EmitError, InputError, LimitError, about
-from encconf.formats import pydotenv, sniff
+from encconf.formats import sniff
+from encconf.formats.dotenv import bindings, with_line_feeds
 from encconf.formats.emit import trees_of
 from encconf.formats.writing import text_of
 from encconf.settings.layers import refuse_plaintext
@@ -221,7 +222,7 @@ def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple
 def _lines(text: str) -> list[tuple[str, str | None]]:
     return [
         (binding.name, binding.value)
-        for binding in pydotenv.bindings(pydotenv.text_of(text))
+        for binding in bindings(with_line_feeds(text))
         if binding.name is not None
     ]
 

@@ -296,35 +296,32 @@ class Document:
         ``%`` starts a document, ``.key`` is a leaf in a mapping, ``-`` one in a sequence, ``{key``/``[key``
         and ``{``/``[`` open collections in a mapping and in a sequence, and ``}`` closes one.
         """
-        if self._outline is None:
-            self._outline = _outline(self.items)
-        return self._outline
-
-
-def _outline(items: Iterable[Scope | Leaf]) -> list[str]:
-    tokens: list[str] = []
-    inside: Scope | None = None  # the collection whose end is still to come
-    for item in items:
-        around = item.scope if type(item) is Leaf else item.parent  # type: ignore[union-attr]
-        if around is not inside:
-            while inside is not around and inside is not None and inside.parent is not None:
-                tokens.append("}")
-                inside = inside.parent
-        step = item.step
-        if type(item) is Leaf:
-            tokens.append("-" if type(step) is int else f".{step}")
-            continue
-        assert type(item) is Scope
-        inside = item
-        if around is not None:
-            sign = "[" if item.listed else "{"
-            tokens.append(sign if type(step) is int else f"{sign}{step}")
-        elif item.again is None:
-            tokens.append("%")
-    while inside is not None and inside.parent is not None:
-        tokens.append("}")
-        inside = inside.parent
-    return tokens
+        if self._outline is not None:
+            return self._outline
+        tokens: list[str] = []
+        inside: Scope | None = None  # the collection whose end is still to come
+        for item in self.items:
+            around = item.scope if type(item) is Leaf else item.parent  # type: ignore[union-attr]
+            if around is not inside:
+                while inside is not around and inside is not None and inside.parent is not None:
+                    tokens.append("}")
+                    inside = inside.parent
+            step = item.step
+            if type(item) is Leaf:
+                tokens.append("-" if type(step) is int else f".{step}")
+                continue
+            assert type(item) is Scope
+            inside = item
+            if around is not None:
+                sign = "[" if item.listed else "{"
+                tokens.append(sign if type(step) is int else f"{sign}{step}")
+            elif item.again is None:
+                tokens.append("%")
+        while inside is not None and inside.parent is not None:
+            tokens.append("}")
+            inside = inside.parent
+        self._outline = tokens
+        return tokens
 
 
 OMITTED = object()

@@ -247,9 +247,7 @@ def in_brackets(
     return tree
 
 
-def members_of(
-    scope: Scope, items: Mapping[int, list[Scope | Leaf]]
-) -> list[tuple[Path, Scope | Leaf]]:
+def members_of(scope: Scope, items: Mapping[int, list[Scope | Leaf]]) -> list[tuple[Path, Scope | Leaf]]:
     """Return the members of a collection in brackets, in the text's order.  A dotted key is one member."""
     found: list[tuple[Path, Scope | Leaf]] = []
     for item in items.get(id(scope), ()):
@@ -261,9 +259,9 @@ def members_of(
     return sorted(found, key=lambda member: member[1].start)
 
 
-def single(text: str, leaf: Leaf) -> Single:
+def single(text: str, leaf: Leaf, style: str = "") -> Single:
     """Return a single value that a scan found."""
-    return Single(text[leaf.start : leaf.end], (leaf.type, leaf.data), leaf)
+    return Single(text[leaf.start : leaf.end], (leaf.type, leaf.data), leaf, style=style)
 
 
 def fill(
@@ -334,6 +332,11 @@ def descend(root: Entry, path: Path) -> tuple[list[Entry], Path]:
         if not missing:
             break
     return chain, rest
+
+
+def path_of(chain: Sequence[Entry]) -> Path:
+    """Return the path of the last entry of a chain, from the first one."""
+    return tuple(step for entry in chain for step in entry.steps)
 
 
 def nested(path: Sequence[str | int], value: Plain) -> Plain:

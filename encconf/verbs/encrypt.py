@@ -144,7 +144,7 @@ class Job:
         An empty text replaces no encrypted file without --force: often, the program that writes it failed.
         """
         with about(self.source.label):
-            if self._input_type != "binary":
+            if self._input_type != formats.ANY:
                 refuse_encrypted(self.source.text, self.source.name, self.format)
             plain = sealing.scan_plain(self.source.text, self.format)
             if self.twin is not None and not self._force and not self.source.text.strip():
@@ -273,7 +273,7 @@ class Encrypting(Batch):
     def work(self, file: str) -> Job | None:
         """Encrypt one file.  Returns None if it is encrypted already."""
         source = _read(self._options, file)
-        if source.found and not self.alone and self._options.input_type != "binary":
+        if source.found and not self.alone and self._options.input_type != formats.ANY:
             return None
         job = Job(source, self._options, self.warner(file), self._configs)
         if self.dry_run:

@@ -60,5 +60,5 @@ def run(options: Options, front: Front) -> str:
         elif not where and not resolve:
             said = plaintext.plain_text(opened)
         else:
-            said = emit.value(node, "json" if formats.get(format).single_value else format)
+            said = emit.value(node, formats.get(format).envelope or format)
     return said
