@@ -14,7 +14,7 @@ from contextlib import suppress
 from encconf.engine.metadata import Metadata, metadata_of
 from encconf.envelope import quorum
 from encconf.errors import EncconfError
-from encconf.formats import sniff
+from encconf.formats import SUFFIXES, sniff
 from encconf.git import attributes, said
 from encconf.io import fileio
 from encconf.keys import TABLE, MasterKey
@@ -38,7 +38,8 @@ _START = r"(?<![\w./:-])(?<![\w/]@)"  # ``@sops`` is a quiet command of make
 _CALL = re.compile(rf"{_START}sops(?=[ \t]+(?:{_VERB}))")
 # ``sops FILE`` opens the editor.  The argument must look like a file, since "sops" is also an ordinary word.
 _NAME = r"[\w./${}~@%*+-]"
-_FILE = rf"(?={_NAME}*(?:[$/]|\.(?:ya?ml|json|env|ini|toml|enc|sops|txt|pem|key|tfvars)\b)){_NAME}+"
+_SUFFIX = rf"\.(?:{'|'.join(suffix[1:] for suffix in SUFFIXES)}|enc|sops|txt|pem|key|tfvars)\b"
+_FILE = rf"(?={_NAME}*(?:[$/]|{_SUFFIX})){_NAME}+"
 _EDIT = re.compile(rf"{_START}sops(?=[ \t]+[\"']?(?:{{{{|{_FILE}[\"']?(?:[;|&)`\"']|\s|\Z)))")
 # What is before a command: the beginning of the line, of a list item, of a setting, or of a shell's command.
 _BEFORE = re.compile(

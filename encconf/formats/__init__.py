@@ -267,24 +267,19 @@ class Row(Record):
     writing: str = ""
 
 
-def _row(name: str, *suffixes: str) -> Row:
-    own = f"encconf.formats.{name}"
-    return Row(f"{own}.{name.title()}", suffixes, f"{own}_tree.{name.title()}Writing" if suffixes else "")
-
-
 ANY = "binary"
 """The format of the files that no other one fits: any bytes."""
 ROWS = {
-    "yaml": _row("yaml", ".yaml", ".yml"),
-    "json": _row("json", ".json"),
-    "dotenv": _row("dotenv", ".env"),
-    "ini": _row("ini", ".ini"),
-    "toml": _row("toml", ".toml"),
-    ANY: _row(ANY),
+    "yaml": Row("encconf.formats.yaml.Yaml", (".yaml", ".yml"), "encconf.formats.yaml_tree.YamlWriting"),
+    "json": Row("encconf.formats.json.Json", (".json",), "encconf.formats.json_tree.JsonWriting"),
+    "dotenv": Row("encconf.formats.dotenv.Dotenv", (".env",), "encconf.formats.dotenv_tree.DotenvWriting"),
+    "ini": Row("encconf.formats.ini.Ini", (".ini",), "encconf.formats.ini_tree.IniWriting"),
+    "toml": Row("encconf.formats.toml.Toml", (".toml",), "encconf.formats.toml_tree.TomlWriting"),
+    ANY: Row("encconf.formats.binary.Binary"),
 }
 """The formats.  To add one, write its classes and add a row."""
 NAMES = tuple(ROWS)
-_BY_SUFFIX = {suffix: name for name, row in ROWS.items() for suffix in row.suffixes}
+SUFFIXES = tuple(suffix for row in ROWS.values() for suffix in row.suffixes)
 
 
 @cache
@@ -313,6 +308,10 @@ def writing_of(name: str) -> Writing:
         raise EmitError(f"single values of {name} files cannot be changed")
     found: Writing = _made(place)
     return found
+
+
+def _by_suffix(suffix: str) -> str:
+    return next((name for name, row in ROWS.items() if suffix in row.suffixes), ANY)
 
 
 class Prepared(Record):
@@ -351,20 +350,20 @@ def of_path(path: str) -> str:
     name = path.lower()
     while (dot := name.rfind(".")) >= 0 and name[dot:] in _WRAPPERS:
         name = name[:dot]
-    return _BY_SUFFIX.get(name[dot:], ANY) if dot >= 0 else ANY
+    return _by_suffix(name[dot:]) if dot >= 0 else ANY
 
 
 def of_inner(path: str) -> str:
     """Return the format of the text in a binary file, by any of its suffixes: ``.env.prod`` holds dotenv."""
     for ending in reversed(path.replace("\\", "/").rpartition("/")[2].lower().split(".")[1:]):
-        if f".{ending}" in _BY_SUFFIX:
-            return _BY_SUFFIX[f".{ending}"]
+        if (format := _by_suffix(f".{ending}")) != ANY:
+            return format
     return ANY
 
 
 def of_path_as_sops(path: str) -> str:
     """Return the format that sops picks for a name.  sops is case-sensitive and does not know TOML."""
-    found = _BY_SUFFIX.get(path[path.rfind(".") :], ANY)
+    found = _by_suffix(path[path.rfind(".") :])
     return found if get(found).sops else ANY
 
 

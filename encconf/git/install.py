@@ -17,7 +17,7 @@ from encconf.identities.credentials import KEY_VARIABLES
 from encconf.io import fileio, programs, trust
 from encconf.text.printable import listed
 
-PATTERNS = tuple(f"*.enc{suffix}" for row in formats.ROWS.values() for suffix in row.suffixes)
+PATTERNS = tuple(f"*.enc{suffix}" for suffix in formats.SUFFIXES)
 """The usual patterns.  `install` adds them if encrypted files have such names, or if it knows no files."""
 
 _NAMED = 7  # how many of the added patterns the report names

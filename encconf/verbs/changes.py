@@ -32,7 +32,7 @@ from encconf.formats import goyaml
 from encconf.formats.writing import missing, put_plain, settled
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.text.document import Document, Value, content_of
+from encconf.text.document import Document, Value, content_of, mapped
 from encconf.text.path import END, Path, spell
 from encconf.text.printable import counted, listed
 from encconf.verbs.reencrypt import encrypt_again
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.engine.admission import Admission
-    from encconf.formats.writing import Writing
     from encconf.text.tree import Plain
 
     Notify = Callable[[str], None]
@@ -303,7 +302,7 @@ def _with(
         named, path = path, settled(meant, path)
         if review is not None:
             review(effect_of(meant, path, value, named=named))
-        meant = put_plain(meant, path, _stored(value, writing))
+        meant = put_plain(meant, path, mapped(value, writing.stored))
         writing.put(root, path, value)
     return _checked(whole.text, meant, document.format, any_keys)
 
@@ -338,15 +337,6 @@ def _values(document: Document) -> Any:
     """Return the first document's values as sops stores them."""
     trees = content_of(document)
     return trees[0] if trees else {}
-
-
-def _stored(value: Plain, writing: Writing) -> Any:
-    """Return what sops stores for a value."""
-    if isinstance(value, dict):
-        return {key: _stored(item, writing) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_stored(item, writing) for item in value]
-    return writing.stored(value)
 
 
 def _as_before(opened: Opened, path: Path, value: str) -> Plain:

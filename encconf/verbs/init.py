@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 KEYRING = "keyring:encconf/identity"
 """Where ``init --keyring`` stores the key."""
 
-_PATHS = rf"\.enc\.({'|'.join(suffix[1:] for row in formats.ROWS.values() for suffix in row.suffixes)})$"
+_PATHS = rf"\.enc\.({'|'.join(suffix[1:] for suffix in formats.SUFFIXES)})$"
 _CONFIG = """\
 # Which files are encrypted, and who can open them. The first rule that matches a file applies.
 # Recipients are public. To add more, separate them with commas.
