@@ -323,6 +323,25 @@ class TestAction:
         assert "hunter2" not in (sealed.home / "encconf.md").read_text()
         assert done["Result"][0] == 1
 
+    def test_a_pull_request_brings_neither_modules_nor_options(self, sealed: Project) -> None:
+        """The current folder is the pull request's, and so may be the names of files."""
+        action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+        install = action["runs"]["steps"][0]["run"]
+        python = sealed.write("python", f'#!/bin/sh\nexec "{sys.executable}" "$@" --without-pip\n')
+        python.chmod(0o755)
+        sealed.write("venv.py", "open('ran', 'w')\n")
+        lines = [line for line in install.splitlines() if "programs/python" not in line]
+        create = "\n".join(lines[: next(at for at, line in enumerate(lines) if "-m venv" in line) + 1])
+        environ = {**sealed.environ, "RUNNER_TEMP": str(sealed.home), "PYTHON": str(python)}
+        subprocess.run(["bash", "-ec", create], cwd=sealed.folder, env=environ, check=True)
+        assert not sealed.path("ran").exists()
+        assert (sealed.home / "encconf" / "pyvenv.cfg").exists()
+        assert '"$programs/python" -P -m pip' in install
+        sealed.write("--color=always", "a: 1\n")
+        done = self.steps(sealed, {"paths": "--color=always\nsecrets.enc.yaml\n"})
+        assert "no such file" not in done["Check"][1]
+        assert done["Check"][0] == 0
+
     def test_secrets_for_the_next_steps(self, sealed: Project) -> None:
         key = sealed.environ.pop("SOPS_AGE_KEY")
         done = self.steps(sealed, {"check": "false", "export": "secrets.enc.yaml", "age-key": key})
