@@ -251,6 +251,10 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_locks::test_a_user_who_may_not_write_there_stops_no_writer_for_long",
         "test_locks::test_users_who_may_write_there_wait_for_each_other",
     ),
+    "they save none as plaintext whose name says that it is a secret": (
+        "test_values::test_a_selection_that_nobody_else_vouches_for",
+        "test_values::test_edit_and_update",
+    ),
     "so is a value of another file in the place of a proposed one": (
         "test_propose::test_what_a_stranger_can_do_to_a_proposal",
         "test_propose::test_a_value_of_another_file_is_not_accepted",

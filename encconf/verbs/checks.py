@@ -18,8 +18,8 @@ from encconf.errors import (
     PlaintextError,
 )
 from encconf.rules.config import Rule, find_rule
-from encconf.rules.selection import EVERYTHING, Selection
-from encconf.text.path import Path, spell
+from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
+from encconf.text.path import Path, called_a_secret, spell
 from encconf.text.printable import listed, quoted
 
 TYPE_CHECKING = False
@@ -102,16 +102,27 @@ def refuse_plaintext(
     """Return a check for `encconf.verbs.changes` that refuses plaintext which the rule would encrypt.
 
     An encrypted file keeps its own selection, even if its rule in .sops.yaml has another one by now.  So a
-    new value may stay plaintext although the rule encrypts it.  With ``allowed``, ``warn`` gets a message and
-    a hint instead.  Without ``warn``, it is always an error.  A rule that cannot be read is handled in the
-    same way; a rule without keys is ignored.
+    new value may stay plaintext although the rule encrypts it.  If no rule says what is encrypted, the file's
+    selection may be that of somebody without a key: then no value that is called a secret stays plaintext.
+
+    With ``allowed``, ``warn`` gets a message and a hint instead.  Without ``warn``, it is always an error.  A
+    rule that cannot be read is handled in the same way; a rule without keys is ignored.
     """
 
     def check(opened: Opened, before: str, after: str) -> None:
         rule = rule_to_follow(file, config, allowed=allowed, warn=warn)
+        own = opened.metadata.selection
+        if rule is None or not rule.selects:
+            left = left_plaintext(before, after, format=opened.document.format, file=own, rule=DEFAULT)
+            if paths := [spell(path) for path in left if called_a_secret(path)]:
+                _object(
+                    f"{listed(paths)} would be saved as plaintext: {' and '.join(own.as_written())} in the "
+                    "file leaves it out, and anyone could have written that",
+                    "if it is right, add it to the creation rule; otherwise restore what the file had before",
+                    file, allowed, warn,
+                )  # fmt: skip
         if rule is None:
             return
-        own = opened.metadata.selection
         left = left_plaintext(
             before, after, format=opened.document.format, file=own, rule=rule.selection_for(own)
         )
@@ -171,8 +182,13 @@ def exposing(paths: Iterable[Path], selection: Selection) -> PlaintextError:
 
 def refuse_new_plaintext(before: str, after: str, format: str, selection: Selection) -> None:
     """Raise the error of `exposing` if a selection leaves new or changed values in plaintext."""
-    if left := left_plaintext(before, after, format=format, file=selection, rule=EVERYTHING):
+    if left := new_plaintext(before, after, format, selection):
         raise exposing(left, selection)
+
+
+def new_plaintext(before: str, after: str, format: str, selection: Selection) -> list[Path]:
+    """Return the paths of new or changed values that a selection leaves in plaintext."""
+    return left_plaintext(before, after, format=format, file=selection, rule=EVERYTHING)
 
 
 def left_plaintext(before: str, after: str, *, format: str, file: Selection, rule: Selection) -> list[Path]:

@@ -20,6 +20,7 @@ from encconf.verbs.rule import Selecting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.engine.metadata import Opened
     from encconf.text.tree import Plain
     from encconf.verbs.changes import Effect
     from encconf.verbs.front import Front
@@ -118,7 +119,14 @@ def change_value(
             else:
                 document, admission = scan_to_change(front, file, old, format, config, ignore_mac=ignore_mac)
                 saves = edit[1] is not changes.REMOVED
-                check = checks.of_edits(file, config, saves=saves, allowed=allow_plaintext, warn=front.warn)
+                allowed, warn = allow_plaintext, front.warn
+                of_edits = checks.of_edits(file, config, saves=saves, allowed=allowed, warn=warn)
+
+                def check(opened: Opened, before: str, after: str) -> None:
+                    of_edits(opened, before, after)
+                    if saves and checks.new_plaintext(before, after, format, opened.metadata.selection):
+                        done[:] = [f"{each}, as plaintext" for each in done]
+
                 enc = changes.change(
                     document,
                     format,

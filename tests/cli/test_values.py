@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from oracle import Sops
 from project import PLAIN, Project
 
 from encconf.errors import ChangedError
@@ -326,6 +327,23 @@ class TestInClear:
         assert "secret" not in grown.read(FILE).partition("sops:")[0]
         grown.run("edit", "--allow-plaintext", FILE, environ=editor)
         assert "token: secret" in grown.read(FILE)
+
+    def test_a_selection_that_nobody_else_vouches_for(self, project: Project, sops: Sops) -> None:
+        """A stranger narrows that of a file of sops: its MAC does not cover it.  The rule has none."""
+        project.rules("")
+        plain = "db:\n    password: hunter2\n"
+        enc = sops.encrypt(plain, "yaml", age=project.key.recipient)
+        before = enc.replace("unencrypted_suffix: _unencrypted", "encrypted_regex: ^db$")
+        assert before != enc
+        project.write(FILE, before)
+        said = "api_token would be saved as plaintext: encrypted_regex: ^db$ in the file leaves it out"
+        assert said in project.run("set", FILE, "api_token", "s3cret-1", code=1).err
+        assert said in project.run("update", FILE, input=f"{plain}api_token: s3cret-1\n", code=1).err
+        project.path(".sops.yaml").unlink()
+        assert said in project.run("set", FILE, "api_token", "s3cret-1", code=1).err
+        assert project.read(FILE) == before
+        assert f"wrote {FILE}: added size, as plaintext\n" in project.run("set", FILE, "size", "3").err
+        assert project.run("set", FILE, "db.token", "s3cret-1").err.endswith("added db.token\n")
 
     def test_the_way_out(self, grown: Project) -> None:
         grown.run("updatekeys", "-y", "--selection", FILE)
