@@ -148,12 +148,13 @@ def reason(error: OSError) -> str:
 
 def is_terminal(descriptor: int) -> bool:
     """Whether a descriptor is open on a terminal.  Python's isatty says so of Windows's NUL, too."""
+    if not os.isatty(descriptor):
+        return False
     if sys.platform == "win32":
         from encconf.io import windows
 
-        return os.isatty(descriptor) and windows.is_console(descriptor)
-    else:
-        return os.isatty(descriptor)
+        return windows.is_console(descriptor)
+    return True
 
 
 def shows_colors(descriptor: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,6 +120,29 @@ def pause(process: int) -> None:
         os.close(ending)
 
 
+class Together:
+    """Inside it, on Windows, a kill of this process also kills the programs that it starts, and theirs.
+
+    So the programs hold no values any longer than their user wants.  On POSIX, a program can replace this
+    process instead.  What a program has left running in the background goes on when this ends.
+    """
+
+    def __init__(self) -> None:
+        self._job: int | None = None
+
+    def __enter__(self) -> None:
+        if sys.platform == "win32":
+            from encconf.io import windows
+
+            self._job = windows.join_job()
+
+    def __exit__(self, *_: object) -> None:
+        if sys.platform == "win32" and self._job is not None:
+            from encconf.io import windows
+
+            windows.free_job(self._job)
+
+
 # --- memory ---------------------------------------------------------------------------------------
 
 
@@ -133,6 +157,7 @@ def stay_in_memory() -> None:
     if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
         # If locked memory is limited, later allocations would fail.
         libc.mlockall(1 | 2 | 4)  # MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT
+
 
 # --- other processes ------------------------------------------------------------------------------
 

@@ -7,10 +7,11 @@ import sys
 if sys.platform == "win32":
     import ctypes
     import msvcrt
-    import os
 
     _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
-    _kernel32.CreateMutexW.restype = _kernel32.CreateFileW.restype = ctypes.c_void_p
+    for _call in (_kernel32.CreateMutexW, _kernel32.CreateFileW, _kernel32.CreateJobObjectW):
+        _call.restype = ctypes.c_void_p
+    _kernel32.GetCurrentProcess.restype = ctypes.c_void_p
 
     _DENIED, _SHARING, _LOCKED, _EXISTS = 5, 32, 33, 183
     _INVALID = ctypes.c_void_p(-1).value
@@ -36,6 +37,47 @@ if sys.platform == "win32":
         """Give an object of `take` back."""
         _kernel32.CloseHandle(ctypes.c_void_p(handle))
 
+    class _Limits(ctypes.Structure):
+        """What Windows calls JOBOBJECT_EXTENDED_LIMIT_INFORMATION."""
+
+        _fields_ = [
+            ("times", ctypes.c_int64 * 2),
+            ("flags", ctypes.c_uint32),
+            ("working_set", ctypes.c_size_t * 2),
+            ("processes", ctypes.c_uint32),
+            ("affinity", ctypes.c_size_t),
+            ("priorities", ctypes.c_uint32 * 2),
+            ("transfers", ctypes.c_uint64 * 6),
+            ("memory", ctypes.c_size_t * 4),
+        ]
+
+    def join_job() -> int | None:
+        """Put this process into a new job, with the programs that it starts from now on.  Returns a handle.
+
+        All of them are killed when the handle is closed without `free_job`, so also when this process is
+        killed.  A program may leave the job if it asks for that (CREATE_BREAKAWAY_FROM_JOB).  The result is
+        None if the system allows no job here.
+        """
+        job: int | None = _kernel32.CreateJobObjectW(None, None)
+        if job is None:
+            return None
+        _limit(job, 0x2000 | 0x800)  # JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, _BREAKAWAY_OK
+        this = ctypes.c_void_p(_kernel32.GetCurrentProcess())
+        if _kernel32.AssignProcessToJobObject(ctypes.c_void_p(job), this):
+            return job
+        release(job)
+        return None
+
+    def free_job(job: int) -> None:
+        """Close a handle of `join_job`, and let the programs of the job go on."""
+        _limit(job, 0)
+        release(job)
+
+    def _limit(job: int, flags: int) -> None:
+        limits = _Limits(flags=flags)
+        size, extended = ctypes.sizeof(limits), 9  # JobObjectExtendedLimitInformation
+        _kernel32.SetInformationJobObject(ctypes.c_void_p(job), extended, ctypes.byref(limits), size)
+
     def is_open_elsewhere(path: str, *, to_read: bool = False) -> bool:
         """Whether another program has a file open: so that it cannot be replaced, or not even read."""
         share = 7 if to_read else 0  # FILE_SHARE_READ, _WRITE, _DELETE
@@ -48,8 +90,8 @@ if sys.platform == "win32":
         return ctypes.get_last_error() in (_SHARING, _LOCKED)
 
     def is_console(descriptor: int) -> bool:
-        """Whether a descriptor is open on a console.  Python's isatty is true for NUL, too."""
-        return os.isatty(descriptor) and _mode(descriptor) is not None
+        """Whether a terminal is a console.  Python's isatty is true for NUL, too."""
+        return _mode(descriptor) is not None
 
     def shows_colors(descriptor: int) -> bool:
         """Make a console obey the escape sequences of colors.  Returns False if it cannot."""

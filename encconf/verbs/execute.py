@@ -423,9 +423,11 @@ def _forwarding(
     """Forward signals to the process that the caller gives the function: also those that came before.
 
     The last process that the function got is the one that gets the signals.  ``resized`` is called when the
-    terminal has another size, and ``ended`` with each signal.
+    terminal has another size, and ``ended`` with each signal.  For a kill of this process, see `Together`.
     """
     import signal
+
+    from encconf.io.process import Together
 
     started: list[Popen[bytes]] = []
     early: list[int] = []
@@ -458,7 +460,8 @@ def _forwarding(
     if resized is not None and hasattr(signal, "SIGWINCH"):
         before[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, lambda *_: resized())
     try:
-        yield begun
+        with Together():
+            yield begun
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ SYSTEM = Path(os.environ["SYSTEMROOT"], "System32")
 
 ODD = [
     *("plain", "two words", "", 'a "quoted" word', "^caret^", "a&whoami", "x|y", "<in>", "&", ">out"),
-    *("back\\", "C:\\a b\\", "!bang!", "semi;colon", "a,b", "höst-日本", "(x)", "'", "a\\\"b"),
+    *("back\\", "C:\\a b\\", "!bang!", "semi;colon", "a,b", "höst-日本", "(x)", "'", 'a\\"b'),
 ]
 
 """Arguments that cmd could change or run.  (Wine's cmd expands a % that Windows's leaves alone.)"""
@@ -86,6 +88,45 @@ class TestExec:
         done = app.run(words[0], "--redact", *words[1:], code=3)
         assert done.out == "pw **********\r\n" + "x" * 300000
         assert done.err.endswith("**********\r\n")
+
+    @pytest.mark.parametrize("options", [(), ("--redact",)])
+    def test_a_kill_ends_the_program_too(self, app: Project, options: tuple[str, ...]) -> None:
+        """The program and what it has started hold the file open until they end."""
+        child = "import time; held = open('held', 'w'); open('ready', 'w').close(); time.sleep(180)"
+        code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+        words = [*options, "s.enc.yaml", "--", sys.executable, "-c", code]
+        with app.popen("exec", *words, stdin=subprocess.DEVNULL) as process:
+            wait_for(app.path("ready").exists)
+            with pytest.raises(PermissionError):
+                app.path("held").unlink()
+            process.kill()
+        wait_for(lambda: not is_held(app.path("held")))
+
+    def test_what_a_program_leaves_in_the_background_goes_on(self, app: Project) -> None:
+        child = (
+            "import os, time\n"
+            "for _ in range(600):\n time.sleep(0.1)\n if os.path.exists('go'): break\n"
+            "open('done', 'w').close()"
+        )
+        starts = f"subprocess.Popen([sys.executable, '-c', {child!r}], stdin=-3, stdout=-3, stderr=-3)"
+        app.run(*python(f"import subprocess, sys; {starts}"))
+        app.write("go", "")
+        wait_for(app.path("done").exists)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_held(path: Path) -> bool:
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError:
+        return True
+    return False
 
 
 class TestAsSops:
