@@ -154,7 +154,8 @@ def is_terminal(descriptor: int) -> bool:
         from encconf.io import windows
 
         return windows.is_console(descriptor)
-    return True
+    else:
+        return True
 
 
 def shows_colors(descriptor: int) -> bool:

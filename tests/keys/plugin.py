@@ -16,6 +16,8 @@ _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 def install(folder: Path, *, asks: bool = False, asks_to_wrap: bool = False) -> None:
     """Put the program into a folder, for PATH; it may ask for a PIN, and take any."""
     program = folder / f"age-plugin-{NAME}"
+    if os.name == "nt":
+        program.with_suffix(".cmd").write_text(f'@"{sys.executable}" "{program}" %*\n')
     program.write_text(f"#!{sys.executable}\nASKS, ASKS_TO_WRAP = {asks}, {asks_to_wrap}\n" + _PROGRAM)
     program.chmod(0o700)
 
@@ -45,6 +47,8 @@ _PROGRAM = r"""
 import sys
 from base64 import b64decode, b64encode
 from hashlib import sha256
+
+sys.stdout.reconfigure(newline="\n")
 
 CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 

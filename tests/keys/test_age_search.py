@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,31 @@ from oracle import AgeKey as Pair
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.keys.age import AgeKey
 
+PYTHON = os.path.basename(sys.executable)
+
+
+def python(code: str) -> str:
+    """Return a command that runs a piece of code, on any system."""
+    return f"'{sys.executable}' -c '{code}'"
+
+
+def cat(path: Path) -> str:
+    return f"{python('import sys; sys.stdout.write(open(sys.argv[1]).read())')} '{path}'"
+
 
 def test_every_place_works(alice: Pair, enc: str, tmp_path: Path) -> None:
     file = tmp_path / "keys with spaces.txt"
     file.write_text(f"# created: today\n# public key: {alice.recipient}\n\n{alice.identity}\r\n")
     assert opens(alice, enc, credentials(SOPS_AGE_KEY=alice.identity))
     assert opens(alice, enc, credentials(SOPS_AGE_KEY_FILE=str(file)))
-    assert opens(alice, enc, credentials(SOPS_AGE_KEY_CMD=f"cat '{file}'"))
+    assert opens(alice, enc, credentials(SOPS_AGE_KEY_CMD=cat(file)))
     standard = tmp_path / ".config" / "sops" / "age" / "keys.txt"
     standard.parent.mkdir(parents=True)
     standard.write_bytes(file.read_bytes())
     assert opens(alice, enc, credentials(tmp_path))
 
 
+@pytest.mark.posix
 def test_a_pipe_is_read_once_for_all_keys_of_a_file(alice: Pair, bob: Pair, enc: str, tmp_path: Path) -> None:
     read, write = os.pipe()
     os.write(write, f"{alice.identity}\n".encode())
@@ -46,7 +59,8 @@ def test_the_variable_holds_several_identities(alice: Pair, bob: Pair, enc: str,
 
 def test_the_command_gets_the_recipient(alice: Pair, enc: str, tmp_path: Path) -> None:
     (tmp_path / alice.recipient).write_text(alice.identity)
-    command = f"""sh -c 'cat "{tmp_path}/$SOPS_AGE_RECIPIENT"'"""
+    code = "import os, sys; print(open(sys.argv[1] + os.environ[sys.argv[2]]).read())"
+    command = f"{python(code)} '{tmp_path}{os.sep}' SOPS_AGE_RECIPIENT"
     assert opens(alice, enc, credentials(SOPS_AGE_KEY_CMD=command))
 
 
@@ -61,7 +75,7 @@ def test_every_place_for_ssh_keys_works(
         shutil.copy(path, tmp_path / ".ssh" / f"id_{kind}")
         made = credentials(tmp_path)
     else:
-        made = credentials(**{variable: f"cat {path}" if variable.endswith("CMD") else str(path)})
+        made = credentials(**{variable: cat(path) if variable.endswith("CMD") else str(path)})
     assert AgeKey(public).unwrap(AgeKey(public).wrap(DATA_KEY, made), made) == DATA_KEY
 
 
@@ -91,9 +105,10 @@ def test_the_report_lists_every_place(alice: Pair, bob: Pair, enc: str, tmp_path
     with pytest.raises(NotMyKeyError) as caught:
         opens(alice, enc, credentials(tmp_path, SOPS_AGE_KEY=""))
     short = f"{bob.recipient[:8]}…{bob.recipient[-4:]}"
+    place = os.path.join("~", ".config", "sops", "age", "keys.txt")
     assert caught.value.message == (
         "no matching identity\nlooked in: SOPS_AGE_KEY (empty), SOPS_AGE_KEY_FILE (unset), "
-        f"SOPS_AGE_KEY_CMD (unset), ~/.config/sops/age/keys.txt (1 key: {short})"
+        f"SOPS_AGE_KEY_CMD (unset), {place} (1 key: {short})"
     )
 
 
@@ -112,7 +127,7 @@ def test_the_report_for_an_ssh_recipient_lists_ssh_places_too(
         in caught.value.message
     )
     assert (
-        "~/.ssh/id_ed25519 (not there), ~/.ssh/id_rsa (not there), SOPS_AGE_KEY (unset)"
+        "~/.ssh/id_ed25519 (not there), ~/.ssh/id_rsa (not there), SOPS_AGE_KEY (unset)".replace("/", os.sep)
         in caught.value.message
     )
 
@@ -122,7 +137,10 @@ def test_the_report_for_an_ssh_recipient_lists_ssh_places_too(
     [
         ("SOPS_AGE_KEY_FILE", "/nowhere/keys.txt", "SOPS_AGE_KEY_FILE=/nowhere/keys.txt (not there)"),
         ("SOPS_AGE_KEY_FILE", "/", "SOPS_AGE_KEY_FILE=/ (cannot be read: it is a folder)"),
-        ("SOPS_AGE_KEY_FILE", "/dev/zero", "(cannot be read: it is neither a regular file nor a pipe)"),
+        pytest.param(
+            *("SOPS_AGE_KEY_FILE", "/dev/zero", "(cannot be read: it is neither a regular file nor a pipe)"),
+            marks=pytest.mark.posix,
+        ),
         ("SOPS_AGE_KEY", "/home/me/keys.txt", "perhaps a path: use SOPS_AGE_KEY_FILE for those"),
         (
             "SOPS_AGE_KEY",
@@ -130,18 +148,21 @@ def test_the_report_for_an_ssh_recipient_lists_ssh_places_too(
             "use SOPS_AGE_SSH_PRIVATE_KEY_FILE for those",
         ),
         ("SOPS_AGE_KEY", "age1abc", "a recipient, not an identity"),
-        ("SOPS_AGE_KEY_CMD", "false", "SOPS_AGE_KEY_CMD (false failed with exit code 1)"),
+        ("SOPS_AGE_KEY_CMD", python("exit(1)"), f"SOPS_AGE_KEY_CMD ({PYTHON} failed with exit code 1)"),
         ("SOPS_AGE_KEY_CMD", "/nowhere/pass show x", "SOPS_AGE_KEY_CMD (pass was not found)"),
         ("SOPS_AGE_KEY_CMD", "echo 'x", "(not a command line: a quote is not closed)"),
-        ("SOPS_AGE_KEY_CMD", "printf '\\377'", "SOPS_AGE_KEY_CMD (not a text)"),
-        ("SOPS_AGE_KEY_CMD", "sleep 30", "SOPS_AGE_KEY_CMD (sleep took longer than 0.2 s)"),
+        ("SOPS_AGE_KEY_CMD", python("import os; os.write(1, bytes([255]))"), "SOPS_AGE_KEY_CMD (not a text)"),
+        (
+            *("SOPS_AGE_KEY_CMD", python("import time; time.sleep(30)")),
+            f"SOPS_AGE_KEY_CMD ({PYTHON} took longer than 0.2 s)",
+        ),
     ],
 )
 def test_a_setting_that_is_not_in_order_is_reported(
     alice: Pair, bob: Pair, enc: str, variable: str, value: str, says: str, tmp_path: Path
 ) -> None:
     made = credentials(tmp_path, **{variable: value})
-    made.timeout = 0.2
+    made.timeout = 0.2 if "sleep" in value else 60
     with pytest.raises(MasterKeyError) as caught:
         opens(alice, enc, made)
     assert not isinstance(caught.value, NotMyKeyError)
@@ -152,12 +173,12 @@ def test_a_setting_that_is_not_in_order_is_reported(
     standard.parent.mkdir(parents=True)
     standard.write_text(alice.identity)
     made = credentials(tmp_path, **{variable: value})
-    made.timeout = 0.2
+    made.timeout = 0.2 if "sleep" in value else 60
     assert opens(alice, enc, made)
 
 
 def test_the_arguments_of_a_command_are_not_shown(alice: Pair, enc: str) -> None:
     with pytest.raises(MasterKeyError) as caught:
-        opens(alice, enc, credentials(SOPS_AGE_KEY_CMD="sh -c 'exit 3' --token=hunter2"))
-    assert "(sh failed with exit code 3)" in caught.value.message
+        opens(alice, enc, credentials(SOPS_AGE_KEY_CMD=f"{python('exit(3)')} --token=hunter2"))
+    assert f"({PYTHON} failed with exit code 3)" in caught.value.message
     assert "hunter2" not in caught.value.message
