@@ -4,6 +4,8 @@ The first command starts a server, which only imports encconf and the packages t
 command is a fork of that server, with its own folder, environment, standard streams and umask, and ends like
 any process.  Tests of the start itself, of signals and of terminals start Python instead.  So do the
 transcripts and the pages of the documentation.
+
+Windows has no forks.  There, a second process runs one command after another, and imports encconf for each.
 """
 
 from __future__ import annotations
@@ -12,13 +14,18 @@ import atexit
 import contextlib
 import functools
 import json
+import locale
 import os
+import queue
 import selectors
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -48,7 +55,9 @@ def run(
 
     Raises TimeoutExpired.
     """
-    if not _can_fork(environ):
+    if _can_start_the_same(environ) and os.name == "nt" and not set(args[:1]) & _START_PROGRAMS:
+        return _worker().run([program, *args], str(cwd), environ, input, timeout)
+    if not _can_start_the_same(environ) or os.name != "posix":
         code = f"import sys; from encconf.cli import run; sys.argv[0] = {program!r}; run()"
         return subprocess.run(
             [sys.executable, "-c", code, *args],
@@ -80,12 +89,16 @@ def run(
     return subprocess.CompletedProcess([program, *args], ended, *texts)
 
 
-def _can_fork(environ: Mapping[str, str]) -> bool:
+_START_PROGRAMS = {"edit", "exec", "exec-env", "exec-file", "keyservice"}
+"""Commands whose programs inherit the standard streams, or that go on until they are killed."""
+
+
+def _can_start_the_same(environ: Mapping[str, str]) -> bool:
     """Whether Python would start with these variables in the same way as the server did."""
     python = {name for name in environ if name.startswith("PYTHON")} - {"PYTHONPATH"}
     path = environ.get("PYTHONPATH", str(ROOT))
     utf8 = all(environ.get(name) in (None, "C.UTF-8") for name in _LOCALE)
-    return os.name == "posix" and not python and path == str(ROOT) and utf8
+    return not python and path == str(ROOT) and utf8
 
 
 def _communicate(write: int, input: bytes, reads: list[int], timeout: float) -> list[bytes]:
@@ -178,7 +191,6 @@ def load() -> None:
     """Import what a command may need, so that its fork does not have to."""
     import gc
     import importlib
-    import threading
 
     files = (path.relative_to(ROOT).with_suffix("").as_posix() for path in ROOT.glob("encconf/**/*.py"))
     names = (name.removesuffix("/__init__").replace("/", ".") for name in files)
@@ -239,7 +251,118 @@ def _stream(number: int, mode: str, errors: str) -> TextIOWrapper:
     return TextIOWrapper(binary, "utf-8", errors, None if mode == "r" else "\n")
 
 
+# --- on Windows ----------------------------------------------------------------------------------
+
+
+class _Worker:
+    """A process that runs commands one after another (`_work`)."""
+
+    def __init__(self) -> None:
+        self._answers: queue.Queue[bytes] = queue.Queue()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(
+        self, argv: list[str], cwd: str, environ: Mapping[str, str], input: bytes, timeout: float
+    ) -> subprocess.CompletedProcess[bytes]:
+        request = {"argv": argv, "cwd": cwd, "environ": dict(environ), "input": input.hex()}
+        process = self._process or self._start()
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.flush()
+        try:
+            answer = json.loads(self._answers.get(timeout=timeout))
+        except queue.Empty:
+            self._stop()
+            raise subprocess.TimeoutExpired(argv, timeout) from None
+        out, err = bytes.fromhex(answer["out"]), bytes.fromhex(answer["err"])
+        return subprocess.CompletedProcess(argv, answer["code"], out, err)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._answers = answers = queue.Queue()
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        pipe = subprocess.PIPE
+        process = subprocess.Popen([sys.executable, __file__], env=environ, stdin=pipe, stdout=pipe)
+        self._process, said = process, process.stdout
+        assert said is not None
+
+        def read() -> None:
+            for line in said:
+                answers.put(line)
+            answers.put(b'{"code": -1, "out": "", "err": ""}')  # it has ended
+
+        threading.Thread(target=read, daemon=True).start()
+        atexit.register(self._stop)
+        return process
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@functools.cache
+def _worker() -> _Worker:
+    return _Worker()
+
+
+def _work() -> None:
+    """Run the commands that come by stdin, one in each line, and answer on stdout."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", 0)
+    while line := requests.readline():
+        request = json.loads(line)
+        with (
+            tempfile.TemporaryFile() as stdin,
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+        ):
+            stdin.write(bytes.fromhex(request["input"]))
+            stdin.seek(0)
+            for number, stream in enumerate((stdin, out, err)):
+                os.dup2(stream.fileno(), number)
+            code = _run_here(request)
+            with open(os.devnull, "r+b") as nothing:
+                for number in range(3):
+                    os.dup2(nothing.fileno(), number)
+            answer = {"code": code}
+            for name, stream in (("out", out), ("err", err)):
+                stream.seek(0)
+                answer[name] = stream.read().hex()
+        answers.write(json.dumps(answer).encode() + b"\n")
+
+
+def _run_here(request: dict[str, Any]) -> int:
+    """Run a command in this process, with new modules of encconf, as its program would."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "encconf"]:
+        del sys.modules[name]
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["environ"])
+    tempfile.tempdir = None
+    sys.argv = request["argv"]
+    encoding = locale.getencoding()
+    sys.stdin = open(0, encoding=encoding, errors="strict", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding=encoding, errors="strict", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding=encoding, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    from encconf.cli import main
+
+    try:
+        code = main()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.chdir(ROOT)  # Windows removes no folder that a process is in
+    return code & 0xFFFFFFFF
+
+
 if __name__ == "__main__":
+    if os.name == "nt":
+        _work()
+        os._exit(0)
     _serve(socket.socket(fileno=int(sys.argv[1])))
     from encconf.cli import run as command
 
