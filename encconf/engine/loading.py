@@ -29,7 +29,7 @@ from encconf.errors import (
 from encconf.formats import goyaml, sniff
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
-from encconf.text.document import OMITTED
+from encconf.text.document import OMITTED, reached
 from encconf.text.path import Path, spell
 from encconf.text.printable import listed
 
@@ -310,21 +310,12 @@ def _at(tree: Any, section: Section) -> tuple[Any, tuple[str, ...]]:
     PathNotFoundError or WrongTypeError.
     """
     check(section=section)
-    keys = _exact(tree, section) if isinstance(section, tuple) else _longest(tree, section.split("."))
-    if keys is None:
+    keys = section if isinstance(section, tuple) else _longest(tree, section.split("."))
+    at, found = reached(tree, keys or ())
+    if keys is None or at < len(keys):
         name = spell(section) if isinstance(section, tuple) else section
         raise PathNotFoundError(f"the file has no section {name}", hint=_sections_hint(tree))
-    for key in keys:
-        tree = tree[key]
-    return tree, keys
-
-
-def _exact(tree: Any, section: tuple[str, ...]) -> tuple[str, ...] | None:
-    for key in section:
-        if not isinstance(tree, dict) or key not in tree:
-            return None
-        tree = tree[key]
-    return section
+    return found, keys
 
 
 def _longest(tree: Any, parts: list[str]) -> tuple[str, ...] | None:

@@ -12,8 +12,8 @@ from itertools import pairwise
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import toml
 from encconf.formats.toml import BARE, GAP
-from encconf.formats.writing import Writing
-from encconf.text.document import Document, Leaf, Scope, content_of, newline_of
+from encconf.formats.writing import Writing, drop_plain
+from encconf.text.document import Document, Leaf, Scope, content_of, newline_of, reached
 from encconf.text.tree import (
     Entry,
     Single,
@@ -65,7 +65,7 @@ class TomlWriting(Writing):
                     inside.pop()
                 above, outer = inside[-1]
                 outer.entries += lines(text, at, start)
-                here = Tree("map", _at(data, path))
+                here = Tree("map", reached(data, path)[1])
                 steps = path[len(above) :]
                 listed = isinstance(item.step, int)
                 key = ("array", *steps[:-1]) if listed else ("table", *steps)
@@ -97,7 +97,7 @@ class TomlWriting(Writing):
         """Add a value, with the part of its path that the table or array does not have yet."""
         here = chain[-1].tree
         newline = _newline(chain)
-        there, outer = _existing(here.data, path)
+        there, outer = reached(here.data, path)
         if there == len(path):
             self._replace_table(chain, path, value)
             return
@@ -139,7 +139,7 @@ class TomlWriting(Writing):
         outer = chain[-2 if not path else -1].tree
         whole = (*path_of(chain), *path)
         parent = whole[:-1]
-        data = _at(chain[0].data, parent)
+        data = reached(chain[0].data, parent)[1]
         if outer.flow:
             if path:
                 raise EmitError(
@@ -153,7 +153,7 @@ class TomlWriting(Writing):
         del data[whole[-1]]
         if not _has_entry(chain[0].value, parent):
             empty: Plain = [] if isinstance(data, list) else {}
-            del _at(chain[0].data, parent[:-1])[parent[-1]]
+            drop_plain(chain[0].data, parent)
             self.put(chain[0], parent, empty)
 
     def _replace_table(self, chain: list[Entry], path: Path, value: Plain) -> None:
@@ -263,25 +263,6 @@ def _has_entry(node: Tree | Single | None, path: Path) -> bool:
         or (entry.steps == path[: len(entry.steps)] and _has_entry(entry.value, path[len(entry.steps) :]))
         for entry in node.members
     )
-
-
-def _at(data: Any, path: Path) -> Any:
-    for step in path:
-        data = data[step]
-    return data
-
-
-def _existing(data: Any, path: Path) -> tuple[int, Any]:
-    """Return how many steps of a path exist, and what is there."""
-    for at, step in enumerate(path):
-        if isinstance(data, list):
-            there = isinstance(step, int) and step < len(data)
-        else:
-            there = isinstance(data, dict) and step in data
-        if not there:
-            return at, data
-        data = data[step]
-    return len(path), data
 
 
 def _newline(chain: list[Entry]) -> str:

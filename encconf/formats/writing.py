@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from encconf.errors import EmitError, PathNotFoundError
 from encconf.formats.goyaml import stored
+from encconf.text.document import reached
 from encconf.text.path import Path, spell
 from encconf.text.tree import Entry, Single, descend, nested
 from encconf.text.words import bool_word
@@ -121,10 +122,7 @@ def put_plain(tree: Any, path: Path, value: Plain) -> Any:
 
 def drop_plain(tree: Any, path: Path) -> None:
     """Remove the value at a path, which must exist, from the tree."""
-    *above, last = path
-    for step in above:
-        tree = tree[step]
-    del tree[last]
+    del reached(tree, path[:-1])[1][path[-1]]
 
 
 def missing(path: Sequence[str | int]) -> PathNotFoundError:

@@ -13,7 +13,7 @@ from encconf.errors import LimitError, ParseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
 LAYOUT = "encconf_layout"
@@ -375,6 +375,18 @@ def mapped(node: Any, single: Callable[[Any], Any]) -> Any:
     if isinstance(node, dict):
         return {key: mapped(item, single) for key, item in node.items()}
     return [mapped(item, single) for item in node] if isinstance(node, list) else single(node)
+
+
+def reached(node: Any, path: Sequence[str | int]) -> tuple[int, Any]:
+    """Return how many steps of a path exist in dicts and lists, and what is there."""
+    for at, step in enumerate(path):
+        if isinstance(node, dict):
+            if step not in node:
+                return at, node
+        elif not isinstance(node, list) or isinstance(step, str) or not -len(node) <= step < len(node):
+            return at, node
+        node = node[step]
+    return len(path), node
 
 
 def content_of(document: Document) -> list[Any]:

@@ -32,7 +32,7 @@ from encconf.formats import goyaml
 from encconf.formats.writing import missing, put_plain, settled
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.text.document import Document, Value, content_of, mapped
+from encconf.text.document import Document, Value, content_of, mapped, reached
 from encconf.text.path import END, Path, spell
 from encconf.text.printable import counted, listed
 from encconf.verbs.reencrypt import encrypt_again
@@ -75,20 +75,16 @@ def find(node: Any, path: Path) -> Any:
 
     Raises PathNotFoundError, whose hint names the existing keys: they are not secret.
     """
-    for at, step in enumerate(path):
-        here = spell(path[: at + 1])
-        if isinstance(node, dict):
-            if step not in node:
-                raise _no_key(node, path[: at + 1])
-            node = node[step]
-        elif isinstance(node, list) and isinstance(step, int):
-            if not -len(node) <= step < len(node):
-                raise PathNotFoundError(f"no value at {here}: the list has {len(node)} items")
-            node = node[step]
-        else:
-            what = "a list" if isinstance(node, list) else "a single value"
-            raise PathBlockedError(f"no value at {here}: {spell(path[:at])} is {what}")
-    return node
+    at, there = reached(node, path)
+    if at == len(path):
+        return there
+    here = path[: at + 1]
+    if isinstance(there, dict):
+        raise _no_key(there, here)
+    if isinstance(there, list) and isinstance(path[at], int):
+        raise PathNotFoundError(f"no value at {spell(here)}: the list has {len(there)} items")
+    what = "a list" if isinstance(there, list) else "a single value"
+    raise PathBlockedError(f"no value at {spell(here)}: {spell(path[:at])} is {what}")
 
 
 def _no_key(node: dict[str, object], path: Path) -> PathNotFoundError:

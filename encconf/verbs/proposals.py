@@ -32,7 +32,7 @@ from encconf.record import Options as Base
 from encconf.record import Record
 from encconf.rules.config import Rule, find_rule, proposal_name, proposed_file
 from encconf.rules.selection import Selection
-from encconf.text.document import Value, content_of
+from encconf.text.document import Value, content_of, reached
 from encconf.text.path import END, Path, parse, spell
 from encconf.text.printable import counted, one_line, quoted
 from encconf.verbs import changes, checks, files
@@ -158,14 +158,8 @@ def refuse_collection(there: object, where: Path) -> None:
 
 def _is_beyond(tree: Any, path: Path) -> bool:
     """Whether a path has an index that its list does not have, and that is not ``[]``."""
-    for step in path:
-        if isinstance(tree, list) and step != END:
-            if not -len(tree) <= step < len(tree):  # type: ignore[operator]
-                return True
-        elif not isinstance(tree, dict) or step not in tree:
-            return False
-        tree = tree[step]
-    return False
+    at, there = reached(tree, path)
+    return at < len(path) and isinstance(there, list) and isinstance(path[at], int) and path[at] != END
 
 
 def _is_meant_for(name: str, where: Path) -> bool:

@@ -190,3 +190,21 @@ def test_a_function_of_each_single_value() -> None:
 )
 def test_line_breaks_of_the_whole_file(text: str, crlf: bool) -> None:
     assert has_crlf(text) is crlf
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ((), (0, {"a": [1, {"b": None}], "c": "x"})),
+        (("a", 1, "b"), (3, None)),
+        (("a", -2), (2, 1)),
+        (("a", 2), (1, [1, {"b": None}])),
+        (("a", -3), (1, [1, {"b": None}])),
+        (("a", "b"), (1, [1, {"b": None}])),
+        (("d", 0), (0, {"a": [1, {"b": None}], "c": "x"})),
+        ((0,), (0, {"a": [1, {"b": None}], "c": "x"})),
+        (("c", 0), (1, "x")),
+    ],
+)
+def test_a_path_is_followed_as_far_as_it_is_there(path: tuple[str | int, ...], found: object) -> None:
+    assert model.reached({"a": [1, {"b": None}], "c": "x"}, path) == found
