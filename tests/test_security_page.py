@@ -255,6 +255,9 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_values::test_a_selection_that_nobody_else_vouches_for",
         "test_values::test_edit_and_update",
     ),
+    "It uses none that another user has put": (
+        "test_dotenv::test_a_file_that_another_user_has_put_into_a_folder_for_everyone",
+    ),
     "so is a value of another file in the place of a proposed one": (
         "test_propose::test_what_a_stranger_can_do_to_a_proposal",
         "test_propose::test_a_value_of_another_file_is_not_accepted",

@@ -110,7 +110,8 @@ def find_dotenv(filename: str = ".env", raise_error_if_not_found: bool = False, 
 
     In each folder, an encrypted file comes first: for ``.env``, these are ``.env.enc``, ``.env.sops`` and
     ``.enc.env``.  The search begins in the current folder with ``usecwd``, in a debugger, and without a
-    module's file.  Raises OSError if no file is found and ``raise_error_if_not_found``.
+    module's file.  No file is used that another user has put into a folder for everyone, such as ``/tmp``.
+    Raises OSError if no file is found and ``raise_error_if_not_found``.
 
     >>> find_dotenv()  # doctest: +SKIP
     '/srv/shop/.env.enc'
@@ -121,7 +122,7 @@ def find_dotenv(filename: str = ".env", raise_error_if_not_found: bool = False, 
     for folder in _upwards(os.getcwd() if usecwd or _without_file() else _caller()):
         for name in names:
             path = os.path.join(folder, name)
-            if _is_readable(path) and (name == filename or _is_encrypted(path)):
+            if _is_readable(path) and not _is_planted(path) and (name == filename or _is_encrypted(path)):
                 return path
     if raise_error_if_not_found:
         raise OSError("File not found")
@@ -158,6 +159,17 @@ def _is_readable(path: StrPath) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
+
+
+def _is_planted(path: str) -> bool:
+    """Whether another user has put a file or link into a folder for everyone: it could set any variable."""
+    from encconf.io.descriptors import is_planted
+
+    folder = os.stat(os.path.dirname(path))
+    planted = any(is_planted(look(path), folder) for look in (os.lstat, os.stat))
+    if planted:
+        logger.warning("encconf does not use %s: it belongs to another user", path)
+    return planted
 
 
 def _is_encrypted(path: str) -> bool:

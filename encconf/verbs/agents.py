@@ -127,6 +127,8 @@ def _claude(front: Front, root: str, names: Iterable[str]) -> None:
         wanted += [f"Read({place})" for place in _HOME]
         new = [rule for rule in wanted if rule not in deny]
         is_set = VARIABLE in variables
+        if is_set and variables[VARIABLE] != "never":
+            front.warn(f"{CLAUDE} sets {VARIABLE}, but not to never: values are not masked", "correct it")
         if not new and is_set:
             front.note(f"{CLAUDE} (Claude Code) has these rules already")
             return

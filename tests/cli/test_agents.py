@@ -70,3 +70,9 @@ def test_links_and_broken_settings_are_not_followed_or_overwritten(sealed: Proje
         sealed.write(".claude/settings.json", text)
         assert "was not changed" in sealed.run("init", "--agents").err
         assert sealed.read(".claude/settings.json") == text
+
+
+def test_a_branch_that_switches_the_mask_off_is_reported(sealed: Project) -> None:
+    sealed.write(".claude/settings.json", '{"env": {"ENCCONF_PRINT": "always"}}')
+    assert ".claude/settings.json sets ENCCONF_PRINT, but not to never" in sealed.run("init", "--agents").err
+    assert '"ENCCONF_PRINT": "always"' in sealed.read(".claude/settings.json")

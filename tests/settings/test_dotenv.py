@@ -134,6 +134,24 @@ def test_the_file_is_found_above_the_calling_module(key: TestKey, tmp_path: Path
     assert done.stdout == "found\n"
 
 
+@pytest.mark.services  # as root: gives files to another user
+def test_a_file_that_another_user_has_put_into_a_folder_for_everyone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It could set PATH or LD_PRELOAD for a program that runs below /tmp."""
+    shared, mine = tmp_path / "shared", tmp_path / "shared" / "mine"
+    mine.mkdir(parents=True)
+    shared.chmod(0o1777)
+    monkeypatch.chdir(mine)
+    (shared / ".env").write_text("LD_PRELOAD=/tmp/theirs.so\n")
+    assert encconf.find_dotenv(usecwd=True) == str(shared / ".env")
+    os.chown(shared / ".env", 65534, -1)
+    assert encconf.find_dotenv(usecwd=True) == ""
+    assert f"encconf does not use {shared / '.env'}: it belongs to another user" in caplog.text
+    shared.chmod(0o755)  # a folder of yours
+    assert encconf.find_dotenv(usecwd=True) == str(shared / ".env")
+
+
 def test_an_encrypted_file_comes_before_plaintext_and_before_foreign_files(
     key: TestKey, tmp_path: Path
 ) -> None:
