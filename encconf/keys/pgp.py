@@ -196,23 +196,22 @@ def _decrypt(enc: bytes, credentials: Credentials, *options: str, passphrase: st
 def _run(call: Callable[[Any], object], credentials: Credentials) -> Result:
     """Let ``call`` use an instance of `gnupg.GPG`, and return what its last gpg returned.
 
-    Raises FileNotFoundError if no gpg is found, and MasterKeyError for a program in SOPS_GPG_EXEC that cannot
-    be run and for one that takes too long.
+    Raises FileNotFoundError if no gpg is found, MissingExtraError without python-gnupg, and MasterKeyError
+    for a program in SOPS_GPG_EXEC that cannot be run and for one that takes too long.
     """
+    from contextlib import suppress
     from threading import Thread
 
     env = programs.environment(_with_terminal(credentials.environ), without=KEY_VARIABLES)
     program = programs.find(credentials.gpg, credentials.environ)
     if program is None:
         raise _not_started(credentials)
+    _class()  # in this thread, whose caller gets the error if python-gnupg is not installed
     running = _Running()
-    errors: list[Exception] = []
 
     def work() -> None:
-        try:
+        with suppress(OSError, ValueError):
             call(_instance(program, env, running))
-        except (OSError, ValueError) as error:
-            errors.append(error.with_traceback(None))
 
     worker = Thread(target=work, name="gpg", daemon=True)
     worker.start()

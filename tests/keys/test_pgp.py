@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from keys.interop import said_without
 from keys.terminal import on_terminal
 from oracle import PGP_FINGERPRINT, Sops, clean_environ, gpg, scratch
 
@@ -280,6 +281,11 @@ def test_the_traffic_with_the_agent_is_never_shown(
     opens = credentials(pgp_home, SOPS_GPG_EXEC=str(program))
     assert PgpKey(PGP_FINGERPRINT).unwrap(enc, opens) == DATA_KEY
     assert "ipc" not in (tmp_path / "calls").read_text()
+
+
+def test_without_python_gnupg(pgp_home: Path) -> None:
+    said = said_without("gnupg", PgpKey(PGP_FINGERPRINT), credentials(pgp_home).environ)
+    assert said == ["PGP keys need the package python-gnupg", "pip install python-gnupg"] * 2
 
 
 def test_a_message_with_more_than_a_data_key_is_refused(pgp_home: Path) -> None:
