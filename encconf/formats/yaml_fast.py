@@ -520,7 +520,13 @@ def close_block(
     leaves = [item for item in items if isinstance(item, Leaf)]
     end = max(start + len("sops:"), flow_end)
     if leaves and not in_flow:
-        end = max(end, _value_end(text, leaves[-1], start))
+        last = leaves[-1]
+        if last.style in (LITERAL, FOLDED):
+            end = max(end, content_end(text, last))
+        elif last.start < last.end:
+            end = max(end, last.end)
+        else:  # parsers disagree about the place of an empty value; use the end of its key
+            end = max(end, text.rfind(":", start, last.end) + 1)
     pad = start - line_start(text, start)
     if start < 8 and text[:1] == "\ufeff":
         pad = max(pad - 1, 0)
@@ -537,15 +543,6 @@ def close_block(
     # An entry that begins with `? sops` or an anchor has no block text, so it is written again as a whole.
     if text.startswith("sops:", start) or re.compile(r"""["']?sops["']?[ \t]*:""").match(text, start):
         document.block_text = _block_text(text[start:end], pad, in_flow)
-
-
-def _value_end(text: str, leaf: Leaf, start: int) -> int:
-    """Return where the last value of a block that starts at ``start`` ends."""
-    if leaf.style in (LITERAL, FOLDED):
-        return content_end(text, leaf)
-    if leaf.start == leaf.end:  # parsers disagree about the place of an empty value; use the end of its key
-        return text.rfind(":", start, leaf.end) + 1
-    return leaf.end
 
 
 def _comments_end(text: str, end: int, pad: int) -> int:

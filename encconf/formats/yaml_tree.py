@@ -87,7 +87,8 @@ class YamlWriting(Writing):
             self._replace_root(entry, value)
             return
         outer = chain[-2].tree
-        _refuse_unclear(entry)
+        if entry.sign is None:
+            raise _layout_error()
         kept = old.style if isinstance(old, Single) else ""
         anchored = ""
         if isinstance(old, Single) and old.shared:
@@ -155,7 +156,8 @@ class YamlWriting(Writing):
         if outer.flow:
             take(outer, entry)
             return
-        _refuse_unclear(entry)
+        if entry.sign is None:
+            raise _layout_error()
         if entry.lead.strip():  # the anchor or tag of the collection
             raise _layout_error()
         members = outer.members
@@ -465,11 +467,6 @@ def _ends_a_line(node: Tree | Single | None) -> bool:
 
 
 _BLOCKS = (LITERAL, FOLDED)
-
-
-def _refuse_unclear(entry: Entry) -> None:
-    if entry.sign is None:
-        raise _layout_error()
 
 
 def _layout_error() -> EmitError:

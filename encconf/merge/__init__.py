@@ -20,6 +20,8 @@ from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import Counter
+
     from encconf.merge.values import Side
     from encconf.text.tree import Tree
 
@@ -69,7 +71,7 @@ def _alike(text: str) -> Merged:
 
 def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None:
     from encconf.merge import values
-    from encconf.merge.trees import Merge, either, read
+    from encconf.merge.trees import Merge, comments, either, read
 
     texts = (base, ours, theirs)
     marks = [text[:1] == "\ufeff" for text in texts]
@@ -84,6 +86,7 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
         sides = [read(text, format) for text in texts]
         trees = [side.tree for side in sides]
         was, here, there = (side.data for side in sides)
+        said = [comments(tree) for tree in trees]
         results: dict[Side, str] = {}
         document: Document | None = None
         conflicts: list[str] = []
@@ -94,7 +97,10 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
                 break
             merged = read(results[side], format, comments=side == "ours")
             wanted = values.documents(was, here, there, side)
-            if merged.data != wanted or _lost(side, trees, merged.tree):
+            left = comments(merged.tree)
+            # A side's new comment may be lost, since the other side removed the comment's entry.
+            lost = said[("base", "ours", "theirs").index(side)] - said[0] - left
+            if merged.data != wanted or lost:
                 return None
             if side == "ours":
                 document = merged.document
@@ -102,7 +108,7 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
                 if not conflicts:
                     # Make sure that the run has not missed a conflict.
                     unnoticed = values.documents(was, here, there, "theirs") != wanted
-                    if unnoticed or _incomplete(trees, merged.tree):
+                    if unnoticed or _incomplete(said, left):
                         return None
                     break
     except (EncconfError, RecursionError):
@@ -117,24 +123,16 @@ def _structured(base: str, ours: str, theirs: str, format: str) -> Merged | None
 _SIDES: tuple[Side, ...] = ("ours", "theirs", "base")
 
 
-def _lost(side: Side, trees: list[Tree], merged: Tree) -> bool:
-    """Whether the result lacks a side's new comment, since the other side removed the comment's entry."""
-    from encconf.merge.trees import comments
+def _incomplete(said: list[Counter[str]], left: Counter[str]) -> bool:
+    """Whether a merge without conflicts lacks a comment that both sides have or that one added.
 
-    new = comments(trees[("base", "ours", "theirs").index(side)]) - comments(trees[0])
-    return bool(new - comments(merged))
-
-
-def _incomplete(trees: list[Tree], merged: Tree) -> bool:
-    """Whether a merge without conflicts lacks a comment that both sides have or that one added."""
-    from encconf.merge.trees import comments
-
-    base, ours, theirs = map(comments, trees)
-    there = comments(merged)
+    ``said`` are the comments of base, ours and theirs, and ``left`` those of the result.
+    """
+    base, ours, theirs = said
     for comment in {**ours, **theirs}:
         was, here, other = base[comment], ours[comment], theirs[comment]
         both_added = here > was and other > was
-        if there[comment] < (max(here, other) if both_added else here + other - was):
+        if left[comment] < (max(here, other) if both_added else here + other - was):
             return True
     return False
 

@@ -65,13 +65,8 @@ class AsBefore(Record):
 # --- values --------------------------------------------------------------------------------------
 
 
-def tree(opened: Opened) -> Any:
-    """Return the first document as dicts and lists, with a `Value` for each single value."""
-    return opened.trees()[0]
-
-
 def find(node: Any, path: Path) -> Any:
-    """Return what is at a path of a `tree`.
+    """Return what is at a path of dicts and lists.
 
     Raises PathNotFoundError, whose hint names the existing keys: they are not secret.
     """
@@ -338,7 +333,7 @@ def _values(document: Document) -> Any:
 def _as_before(opened: Opened, path: Path, value: str) -> Plain:
     """Return the value, as a number or boolean if it looks like the one that it replaces."""
     try:
-        old = find(tree(opened), path)
+        old = find(opened.trees()[0], path)
     except PathNotFoundError:
         return value
     if not isinstance(old, Value):

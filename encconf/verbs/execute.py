@@ -23,7 +23,7 @@ from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
 from encconf.record import Record
 from encconf.text.printable import listed, one_line
-from encconf.verbs import changes, files, flat, printing
+from encconf.verbs import files, flat, printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def with_variables(options: Shell, front: Front, opened: opening.Opened, command
     """Replace this process with a shell that runs a command with the top-level values of an opened file."""
     opening.refuse_proposal(opened.document)
     given: dict[str, str] = {}
-    for key, node in changes.tree(opened).items():
+    for key, node in opened.trees()[0].items():
         if isinstance(node, (dict, list)):
             raise EncconfError(
                 f"cannot use complex value in environment; offending key {one_line(key)}",
@@ -269,7 +269,7 @@ def with_variables(options: Shell, front: Front, opened: opening.Opened, command
         printing.refuse(front, "no shell gets plaintext here", "encconf exec redacts what a program prints")
         raise SystemExit(_spawn(command, environ))
     if not printing.may_print(front.environ):
-        tree = changes.tree(opened).items()
+        tree = opened.trees()[0].items()
         found = {key: flat.Flat(emit.text(node), "", node.sealed is not None) for key, node in tree}
         shell = Program(["/bin/sh", "-c", command], os.defpath, lambda _: environ)
         _attended(shell, found, front, None, redacts=True)

@@ -290,7 +290,7 @@ def _tree(file: str, credentials: Credentials) -> Any:
         if text is None:
             return {}
         format = files.format_of(text, file, None)
-        return changes.tree(opening.open_text(text, format=format, credentials=credentials))
+        return opening.open_text(text, format=format, credentials=credentials).trees()[0]
 
 
 def _shown(name: str, rule: Rule, tree: Any, credentials: Credentials) -> Shown:
