@@ -5,11 +5,12 @@
 A mutant is a module with one small fault: a comparison or a term of a condition is changed, a guard, a
 ``raise`` or a call is removed, a number is off by one, or two arguments are swapped.  Each mutant runs in a
 fork of a process that has imported and run the module's tests already.  The fork runs the tests that reach
-the changed line, the fastest first.  If one fails, the mutant is killed.  Programs that tests start with
+the changed line, the fastest first.  If one fails, the mutant is killed.  Commands that tests run with
 `Project` run the mutant, too.
 
 ``tests/mutants.toml`` lists mutants that behave like the original, or differ only in a message, with the
-reason.  They are not counted.  The exit code is 1 if fewer than 95 % of the others are killed.
+reason.  They are not counted.  The exit code is 1 if fewer than 95 % of the others are killed, or if the list
+names a mutant that a module does not have (any more).
 
 mutmut, cosmic-ray and mutatest are not used, because none of them removes guards, raises and terms of
 conditions.  The last two also start pytest for each mutant, which takes as long as a whole test file.
@@ -19,8 +20,10 @@ from __future__ import annotations
 
 import argparse
 import ast
+import builtins
 import contextlib
 import copy
+import gc
 import importlib
 import inspect
 import json
@@ -31,24 +34,26 @@ import resource
 import select
 import shutil
 import signal
+import socket
 import sys
 import tempfile
-import threading
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+import hypothesis
 import pytest
 from _pytest.runner import runtestprotocol
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+PACKAGE = ROOT / "encconf"
 LIST = HERE / "mutants.toml"
 WANTED = 0.95
 
@@ -57,22 +62,57 @@ GROUPS = {
         f"engine/{name}.py"
         for name in ("cipher", "layout", "mac", "metadata", "opening", "plaintext", "reuse", "sealing")
     ],
-    "envelope": [f"envelope/{name}.py" for name in ("__init__", "cache", "shamir", "unwrap")],
-    "rules/test_selection.py": ["rules/selection.py"],
-    "merge": [f"merge/{name}.py" for name in ("__init__", "trees", "values")],
-    "merge git": ["git/merge.py"],
     "engine/test_admission.py engine/test_gate.py engine/test_objections.py envelope/test_wrap.py": [
         "engine/admission.py"
     ],
+    "engine/test_loading.py settings": ["engine/loading.py"],
+    "envelope": [f"envelope/{name}.py" for name in ("__init__", "cache", "shamir", "unwrap")],
     "envelope engine/test_gate.py": ["envelope/wrap.py"],
-    "rules": [f"rules/{name}.py" for name in ("config", "grammar", "pattern")],
+    "rules/test_selection.py": ["rules/selection.py"],
+    "rules": ["rules/config.py", "rules/pattern.py", "rules/plain_pattern.py"],
+    "merge": [f"merge/{name}.py" for name in ("__init__", "trees", "values")],
+    "merge git": ["git/merge.py", "git/conflict.py"],
+    "git": ["git/attributes.py", "git/textconv.py", "git/worktree.py"],
     "sources": ["sources/references.py"],
-    "verbs/test_changes.py": ["verbs/changes.py"],
-    "verbs/test_rekey.py": ["verbs/rekey.py"],
+    "verbs/test_changes.py cli/test_values.py": ["verbs/changes.py", "verbs/set.py"],
+    "verbs/test_rekey.py cli/test_rekeying.py cli/test_plan_text.py": [
+        "engine/recipients.py",
+        "verbs/rekey.py",
+        "verbs/updatekeys.py",
+    ],
+    "cli/test_propose.py": ["verbs/proposals.py"],
+    "formats": [f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")],
     "formats/test_sniff.py": ["formats/sniff.py"],
-    "formats": ["formats/__init__.py", "formats/yaml.py"],
+    "formats/test_yaml*.py": [
+        f"formats/{name}.py"
+        for name in (
+            "yaml",
+            "yaml_events",
+            "yaml_fast",
+            "yaml_layout",
+            "yaml_prepare",
+            "yaml_tree",
+            "yaml_words",
+        )
+    ],
+    "formats/test_dotenv*.py": ["formats/dotenv.py", "formats/dotenv_tree.py"],
+    "formats/test_ini*.py": ["formats/ini.py", "formats/ini_tree.py"],
+    "formats/test_json*.py": ["formats/json.py", "formats/json_tree.py"],
+    "formats/test_toml*.py": ["formats/toml.py", "formats/toml_tree.py"],
     "keys rules envelope engine/test_metadata.py": ["keys/__init__.py"],
-    "identities": ["identities/credentials.py"],
+    "keys/test_own.py": ["keys/own.py"],
+    "identities": [f"identities/{name}.py" for name in ("command", "credentials", "userconfig")],
+    "io": [
+        f"io/{name}.py"
+        for name in ("descriptors", "fileio", "locks", "private", "programs", "replace", "trust")
+    ],
+    "settings": [f"settings/{name}.py" for name in ("dotenv", "edit", "layers", "watch")],
+    "shape": [f"shape/{name}.py" for name in ("mask", "redact", "schema", "values")],
+    "text": [f"text/{name}.py" for name in ("align", "document", "path", "printable", "tree", "words")],
+    "audit/test_leavers.py": ["audit/leaving.py"],
+    "audit/test_names.py audit/test_pairing.py": ["audit/names.py"],
+    "audit/test_guesses.py": ["audit/guesses.py"],
+    "audit/test_rulebook.py audit/test_rulecheck.py": ["audit/rulebook.py"],
 }
 """The modules, by the tests that must kill their mutants.  The paths of tests are relative to ``tests``."""
 
@@ -380,31 +420,72 @@ def _value(node: ast.expr, module: ModuleType) -> Any:
     return eval(compile(ast.fix_missing_locations(ast.Expression(node)), "default", "eval"), vars(module))
 
 
-_TRACER = """\
-import atexit, os, sys, threading
-root, out, *names = os.environ["ENCCONF_MUTANTS_TRACE"].split(os.pathsep)
-names = {os.path.join(root, name): name for name in names}
+_RECORDER = """\
+import atexit, builtins, os
 lines = set()
-def local(frame, event, arg):
-    lines.add((names[frame.f_code.co_filename], frame.f_lineno))
-    return local
-def tracer(frame, event, arg):
-    if frame.f_code.co_filename in names:
-        return local(frame, event, arg)
+builtins._reached = lines.add
 def save():
-    sys.settrace(None)
-    if os.path.isdir(out):
-        with open(os.path.join(out, str(os.getpid())), "w") as file:
-            file.writelines(f"{name} {line}\\n" for name, line in lines)
+    if os.path.isdir(OUT):
+        with open(os.path.join(OUT, str(os.getpid())), "w") as file:
+            file.writelines(f"{line}\\n" for line in lines)
 def leave(code, end=os._exit):  # as the command line does
     save()
     end(code)
 os._exit = leave
 atexit.register(save)
-threading.settrace(tracer)
-sys.settrace(tracer)
 """
-"""The code that records which lines a program reaches.  Programs that tests start run it first."""
+"""The code that saves which lines a program reaches.  Programs that tests start run it first."""
+
+
+class _Reporter(ast.NodeTransformer):
+    """Changes a module so that each statement of a function says first that it is reached.
+
+    This takes a few percent of the time of tests.  With `sys.settrace`, each call of any function takes time.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.inside = False
+
+    def _reached(self, node: ast.stmt) -> ast.stmt:
+        call = ast.Call(ast.Name("_reached", ast.Load()), [ast.Constant(f"{self.path} {node.lineno}")], [])
+        return ast.fix_missing_locations(ast.copy_location(ast.Expr(call), node))
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        outer = self.inside
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            self.inside = True
+        elif isinstance(node, ast.ClassDef):
+            self.inside = False
+        super().generic_visit(node)
+        if self.inside:
+            for field in ("body", "orelse", "finalbody"):
+                block = getattr(node, field, None)
+                if isinstance(block, list):
+                    setattr(node, field, [new for each in block for new in (self._reached(each), each)])
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body.insert(0, self._reached(node))
+            if (text := ast.get_docstring(node, clean=False)) is not None:
+                node.body.insert(0, ast.copy_location(ast.Expr(ast.Constant(text)), node))
+        self.inside = outer
+        return node
+
+
+def _reporting(path: str) -> ast.Module:
+    tree: ast.Module = _Reporter(path).visit(ast.parse(_source(path)))
+    return ast.fix_missing_locations(tree)
+
+
+def _let_report(path: str) -> list[tuple[FunctionType, CodeType]]:
+    """Let the functions of a module report what they reach.  Returns the functions with their own code."""
+    module = _module(path)
+    compiled = compile(_reporting(path), str(module.__file__), "exec")
+    codes = {(each.co_qualname, each.co_firstlineno): each for each in _codes(compiled)}
+    found = _functions(module)
+    originals = [(function, function.__code__) for function in found.values()]
+    for key, function in found.items():
+        function.__code__ = codes[key]
+    return originals
 
 
 class Runner:
@@ -416,81 +497,153 @@ class Runner:
         self.paths = paths
         self.options = options
         self.listed = listed
-        self.lines: dict[str, set[tuple[str, int]]] = {}
+        self.lines: dict[str, set[str]] = {}
         self.seconds: dict[str, float] = {}
+        self.commands: set[str] = set()
         self.kills: Counter[str] = Counter()
         self.failed = True
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """Let Hypothesis search for no shorter example of a failure."""
+        del session
+        phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
+        hypothesis.settings.register_profile("mutants", hypothesis.settings(phases=phases))
+        hypothesis.settings.load_profile("mutants")
+
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run each test once, and then try the mutants."""
+        import forks
         import project
 
+        self.trees = {path: ast.parse(_source(path)) for path in self.paths}
+        self.found = {path: _Finder(tree).found for path, tree in self.trees.items()}
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
             self.copy = Path(folder, "package")
             ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / "encconf", self.copy / "encconf", ignore=ignored)
-            project.ROOT = self.copy  # the programs that `Project` starts run the copy
+            shutil.copytree(PACKAGE, self.copy / "encconf", ignore=ignored)
+            self.out = Path(folder, "lines")
+            self.starter = self._start()
             wrong = self._run_once(session.items, Path(folder))
+            project.ROOT = forks.ROOT = self.copy  # the programs that `Project` starts run the copy
             if wrong:
                 print("these tests fail without a mutant:", *wrong, sep="\n    ")
             self.items = [item for item in session.items if item.nodeid not in wrong]
+            gc.freeze()  # so that forks share this memory
             done = [self._mutate(path) for path in self.paths]
             self.failed = bool(wrong) or not all(done)
         return True
 
+    def _start(self) -> socket.socket:
+        """Start a process that has run no test, and starts servers of tests/forks.py with a mutant."""
+        import forks
+
+        ours, theirs = socket.socketpair()
+        if os.fork() == 0:
+            try:
+                ours.close()
+                os.setsid()
+                signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+                forks.load()
+                while True:
+                    said, descriptors, _, _ = socket.recv_fds(theirs, 4096, 1)
+                    if not said:
+                        os._exit(0)
+                    pid = os.fork()
+                    if pid == 0:
+                        theirs.close()
+                        self._serve(socket.socket(fileno=descriptors[0]), *json.loads(said))
+                    os.close(descriptors[0])
+                    theirs.sendall(pid.to_bytes(4, "little"))
+            finally:
+                os._exit(1)
+        theirs.close()
+        return ours
+
+    def _serve(self, control: socket.socket, path: str, at: int) -> None:
+        """Be a server of tests/forks.py with a mutant, or with all modules reporting if there is no path."""
+        import forks
+
+        os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+        if path:
+            self.found[path][at].put()
+            _install(_module(path), self.trees[path], self.found[path][at])
+        else:
+            for each in self.paths:
+                _let_report(each)
+            exec(_RECORDER, {"OUT": str(self.out)})
+        forks._serve(control)
+        from encconf.cli import run
+
+        run()
+
+    def _server(self, path: str = "", at: int = 0) -> tuple[int, socket.socket]:
+        """Let commands of this process and its forks run in a new server.  Returns its process group."""
+        import forks
+
+        ours, theirs = socket.socketpair()
+        socket.send_fds(self.starter, [json.dumps([path, at]).encode()], [theirs.fileno()])
+        theirs.close()
+        forks._server = lambda: ours  # type: ignore[assignment]
+        return int.from_bytes(self.starter.recv(4, socket.MSG_WAITALL), "little"), ours
+
     def _run_once(self, items: list[pytest.Item], folder: Path) -> list[str]:
         """Record the time of each test and the lines that it reaches.  Returns the tests that fail."""
+        import forks
         import project
 
-        out, trace = folder / "lines", folder / "trace"
-        out.mkdir()
-        trace.mkdir()
-        (trace / "sitecustomize.py").write_text(_TRACER)
-        plain = project.Project.__init__
+        recorder = folder / "recorder"
+        self.out.mkdir()
+        recorder.mkdir()
+        (recorder / "sitecustomize.py").write_text(f"OUT = {str(self.out)!r}\n{_RECORDER}")
+        for path in self.paths:
+            (self.copy / "encconf" / path).write_text(ast.unparse(_reporting(path)))
+        project.ROOT = forks.ROOT = f"{self.copy}{os.pathsep}{recorder}"  # type: ignore[assignment]
+        _, server = self._server()
+        can_fork = forks._can_fork
 
-        def traced(self: Any, *args: Any) -> None:
-            plain(self, *args)
-            self.environ["PYTHONPATH"] += f"{os.pathsep}{trace}"
-            self.environ["ENCCONF_MUTANTS_TRACE"] = environ
+        def noted(environ: Mapping[str, str]) -> bool:
+            nonlocal command
+            command = True
+            return can_fork(environ)
 
-        environ = os.pathsep.join([str(self.copy / "encconf"), str(out), *self.paths])
-        names = {str(ROOT / "encconf" / path): path for path in self.paths}
-        lines: set[tuple[str, int]] = set()
-
-        def local(frame: FrameType, event: str, arg: object) -> Any:
-            lines.add((names[frame.f_code.co_filename], frame.f_lineno))
-            return local
-
-        def tracer(frame: FrameType, event: str, arg: object) -> Any:
-            return local(frame, event, arg) if frame.f_code.co_filename in names else None
-
+        forks._can_fork = noted
+        originals = [each for path in self.paths for each in _let_report(path)]
+        reached: set[str] = set()
+        builtins._reached = reached.add  # type: ignore[attr-defined]
         wrong = []
-        project.Project.__init__ = traced
         for item, following in zip(items, [*items[1:], items[0]], strict=True):
-            lines.clear()
+            reached.clear()
+            command = False
             start = _cpu()
-            threading.settrace(tracer)
-            sys.settrace(tracer)
             reports = runtestprotocol(item, log=False, nextitem=following)
-            sys.settrace(None)
-            threading.settrace(None)
-            for each in out.iterdir():
-                pairs = map(str.split, each.read_text().splitlines())
-                lines.update((name, int(line)) for name, line in pairs)
+            for each in self.out.iterdir():
+                reached.update(each.read_text().splitlines())
                 each.unlink()
             self.seconds[item.nodeid] = _cpu() - start
-            self.lines[item.nodeid] = set(lines)
+            self.lines[item.nodeid] = set(reached)
+            if command:
+                self.commands.add(item.nodeid)
             if any(report.failed for report in reports):
                 wrong.append(item.nodeid)
-        project.Project.__init__ = plain
+        server.close()
+        forks._can_fork = can_fork
+        for function, code in originals:
+            function.__code__ = code
+        for path in self.paths:
+            self._restore(path)
         return wrong
+
+    def _restore(self, path: str) -> None:
+        copied = self.copy / "encconf" / path
+        shutil.copyfile(PACKAGE / path, copied)
+        shutil.rmtree(copied.parent / "__pycache__", ignore_errors=True)
 
     def _mutate(self, path: str) -> bool:
         """Try a module's mutants.  Returns whether enough of them are killed."""
         listed = self.listed.get(path, {})
-        source = (ROOT / "encconf" / path).read_text()
-        found = _Finder(ast.parse(source)).found
-        stale = sorted({*listed} - {each.name for each in found})
+        found = self.found[path]
         chosen = list(range(len(found)))
         if self.options.only:
             chosen = [at for at in chosen if re.search(self.options.only, found[at].name)]
@@ -499,7 +652,7 @@ class Runner:
         counts: Counter[str] = Counter()
         for at in chosen:
             mutant = found[at]
-            outcome, by = ("equivalent", "") if mutant.name in listed else self._outcome(path, source, at)
+            outcome, by = ("equivalent", "") if mutant.name in listed else self._outcome(path, at)
             counts[outcome] += 1
             if self.options.verbose or outcome in ("survived", "unreached", "impossible"):
                 print(f"  {outcome:9} {path}:{mutant.lines.start} {mutant.name}  {by}", flush=True)
@@ -510,44 +663,32 @@ class Runner:
             f" time limit), {counts['equivalent']} equivalent, {left} left: {share:.0%}",
             flush=True,
         )
-        for name in stale:
-            print(f"  no such mutant any more: {name}")
-        return not stale and (share >= WANTED or not left)
+        return share >= WANTED or not left
 
-    def _outcome(self, path: str, source: str, at: int) -> tuple[str, str]:
+    def _outcome(self, path: str, at: int) -> tuple[str, str]:
         """Try one mutant.  Returns the outcome, and the test that killed it."""
-        tree = ast.parse(source)
-        mutant = _Finder(tree).found[at]
-        mutant.put()
-        ast.fix_missing_locations(tree)
-        try:
-            compile(tree, "mutant", "exec")
-        except (SyntaxError, ValueError):
-            return "impossible", ""
-        lines = {(path, line) for line in mutant.lines}
+        mutant = self.found[path][at]
+        lines = {f"{path} {line}" for line in mutant.lines}
         tests = [item for item in self.items if not mutant.qualname or self.lines[item.nodeid] & lines]
         if not tests:
             return "unreached", ""
         tests.sort(key=lambda item: self.seconds[item.nodeid])
         slow = [item for item in tests if self.seconds[item.nodeid] > _TYPICAL_SECONDS]
         fast = sorted(tests[: len(tests) - len(slow)], key=lambda item: -self.kills[item.nodeid])
-        copied = self.copy / "encconf" / path
-        copied.write_text(ast.unparse(tree))
-        shutil.rmtree(copied.parent / "__pycache__", ignore_errors=True)
         outcome, by = "survived", ""
         for part in (fast, slow):
             if part and outcome == "survived":
-                outcome, by = self._child(path, tree, mutant, part)
+                outcome, by = self._child(path, at, part)
         self.kills[by] += 1
-        copied.write_text(source)
-        shutil.rmtree(copied.parent / "__pycache__", ignore_errors=True)
+        self._restore(path)
         return outcome, by or f"{len(tests)} tests"
 
-    def _child(
-        self, path: str, tree: ast.Module, mutant: Mutant, tests: list[pytest.Item]
-    ) -> tuple[str, str]:
+    def _child(self, path: str, at: int, tests: list[pytest.Item]) -> tuple[str, str]:
         """Run the tests in a fork with the mutant.  Returns the outcome, and the test that killed it."""
         budget = 5 + 3 * sum(self.seconds[item.nodeid] for item in tests)
+        server, control = None, None
+        if any(item.nodeid in self.commands for item in tests):
+            server, control = self._server(path, at)
         read, write = os.pipe()
         sys.stdout.flush()
         child = os.fork()
@@ -560,7 +701,7 @@ class Runner:
                 used = int(time.process_time() + budget) + 2
                 resource.setrlimit(resource.RLIMIT_CPU, (used, used))
                 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-                os.write(write, json.dumps(_judge(path, tree, mutant, tests)).encode())
+                os.write(write, json.dumps(self._judge(path, at, tests)).encode())
             finally:
                 os._exit(0)
         os.close(write)
@@ -568,27 +709,46 @@ class Runner:
         ready, _, _ = select.select([read], [], [], 60 + 20 * budget)
         said = os.read(read, 4096).decode() if ready else ""
         os.close(read)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)
+        for group in (child, server):
+            if group is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(group, signal.SIGKILL)
+        if control is not None:
+            control.close()
         os.waitpid(child, 0)
         outcome, by = json.loads(said) if said else ("timeout", "")
         return outcome, by
 
-
-def _judge(path: str, tree: ast.Module, mutant: Mutant, tests: list[pytest.Item]) -> tuple[str, str]:
-    """Put the mutant into this process and run the tests."""
-    name = "encconf." + path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    if not _install(importlib.import_module(name), tree, mutant):
-        return "impossible", ""
-    for item, following in zip(tests, [*tests[1:], tests[-1]], strict=True):
-        item.session._setupstate.teardown_exact(item)
+    def _judge(self, path: str, at: int, tests: list[pytest.Item]) -> tuple[str, str]:
+        """Put the mutant into this process and the copy of the package, and run the tests."""
+        tree, mutant = self.trees[path], self.found[path][at]
+        mutant.put()  # only this fork's tree changes
         try:
-            reports = runtestprotocol(item, log=False, nextitem=following)
-        except BaseException:
-            return "killed", item.nodeid
-        if any(report.failed for report in reports):
-            return "killed", item.nodeid
-    return "survived", ""
+            if not _install(_module(path), tree, mutant):
+                return "impossible", ""
+        except (SyntaxError, ValueError):
+            return "impossible", ""
+        copied = self.copy / "encconf" / path
+        copied.write_text(ast.unparse(tree))
+        shutil.rmtree(copied.parent / "__pycache__", ignore_errors=True)
+        for item, following in zip(tests, [*tests[1:], tests[-1]], strict=True):
+            item.session._setupstate.teardown_exact(item)
+            try:
+                reports = runtestprotocol(item, log=False, nextitem=following)
+            except BaseException:
+                return "killed", item.nodeid
+            if any(report.failed for report in reports):
+                return "killed", item.nodeid
+        return "survived", ""
+
+
+def _source(path: str) -> str:
+    return (PACKAGE / path).read_text(encoding="utf-8")
+
+
+def _module(path: str) -> ModuleType:
+    name = "encconf." + path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return importlib.import_module(name)
 
 
 def _cpu() -> float:
@@ -608,10 +768,15 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="show the killed ones, too, with the test")
     options = parser.parse_args()
     listed = tomllib.loads(LIST.read_text())
-    unknown = {*options.modules, *listed} - {path for paths in GROUPS.values() for path in paths}
+    ours = {path for paths in GROUPS.values() for path in paths}
+    unknown = {*options.modules, *listed} - ours | {each for each in ours if not (PACKAGE / each).is_file()}
     if unknown:
         parser.error(f"no modules of tests/mutants.py: {', '.join(sorted(unknown))}")
     failed = False
+    for path, names in listed.items():
+        for name in sorted(names.keys() - {each.name for each in _Finder(ast.parse(_source(path))).found}):
+            print(f"tests/mutants.toml: {path} has no such mutant any more: {name}", flush=True)
+            failed = True
     for tests, paths in GROUPS.items():
         wanted = [path for path in paths if path in options.modules or not options.modules]
         if not wanted:
@@ -619,8 +784,10 @@ def main() -> int:
         child = os.fork()
         if child == 0:
             runner = Runner(wanted, options, listed)
-            files = [str(HERE / each) for each in tests.split()]
-            pytest.main(["-q", "-p", "no:cacheprovider", "--no-header", "-k", options.k, *files], [runner])
+            files = [str(path) for each in tests.split() for path in sorted(HERE.glob(each))]
+            # Failures of tests are not shown: what they would say takes more time than the tests.
+            fast = ["-p", "no:cacheprovider", "--assert=plain", "--tb=native"]
+            pytest.main(["-q", "--no-header", *fast, "-k", options.k, *files], [runner])
             sys.stdout.flush()
             os._exit(runner.failed)
         failed |= os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
