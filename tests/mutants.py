@@ -78,8 +78,8 @@ GROUPS = {
     "verbs/test_rekey.py cli/test_rekeying.py cli/test_plan_text.py": [
         "engine/recipients.py",
         "verbs/rekey.py",
-        "verbs/updatekeys.py",
     ],
+    "cli/test_keys.py cli/test_rekeying.py audit/test_leavers.py": ["verbs/updatekeys.py"],
     "cli/test_propose.py": ["verbs/proposals.py"],
     "formats": [f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")],
     "formats/test_sniff.py": ["formats/sniff.py"],

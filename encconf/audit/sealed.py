@@ -224,7 +224,7 @@ def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) 
 
     Returns what the rule's selection would change, or None.  Raises PatternError if it cannot be used.
     """
-    wanted = Plan(sealed.document, sealed.metadata, rule, True)
+    wanted = Plan(sealed.document, sealed.metadata, rule)
     old, new = wanted.old, wanted.new
     if new and wanted.regroups and _readers(old) != _readers(new):
         hint = (_PROPOSED if sealed.is_proposal else _EXTRA) if wanted.removed else None

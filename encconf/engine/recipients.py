@@ -25,16 +25,14 @@ if TYPE_CHECKING:
 class Plan(Record):
     """The master keys of a file, and those that ``rule`` gives it.  See `encconf.verbs.rekey.plan`.
 
-    If ``selects``, the file also gets the selection of the rule.  With ``new_data_key`` it gets a new data
-    key even if no recipient is removed.  ``leavers`` are keys that were removed before, and still know the
-    data key.  If a data key is wrapped, the ``admission`` decides for whom; by default those whom the rule
-    names.
+    The file also gets the selection of ``rule``.  With ``new_data_key`` it gets a new data key even if no
+    recipient is removed.  ``leavers`` are keys that were removed before, and still know the data key.  If a
+    data key is wrapped, the ``admission`` decides for whom; by default those whom the rule names.
     """
 
     document: Document
     metadata: Metadata
     rule: Rule
-    selects: bool = False
     new_data_key: bool = False
     leavers: tuple[MasterKey, ...] = ()
     locks_out: bool = False
@@ -91,8 +89,8 @@ class Plan(Record):
     @property
     def reselects(self) -> bool:
         """Whether the selection changes.  A binary file is one value, which is always encrypted."""
-        selects = self.selects and not formats.get(self.document.format).single_value
-        return selects and self.metadata.selection != self.rule.selection
+        one = formats.get(self.document.format).single_value
+        return not one and self.metadata.selection != self.rule.selection
 
     @property
     def outcome(self) -> Outcome:

@@ -141,7 +141,7 @@ def prepare(
     opened = opening.open_text(text, format=format, credentials=credentials, notify=notify)
     if rule is None:
         return Prepared(_values(opened), None)
-    plan = Plan(opened.document, opened.metadata, rule, selects=True, new_data_key=True)
+    plan = Plan(opened.document, opened.metadata, rule, new_data_key=True)
     enc = api.encrypt(
         plaintext.plain_text(opened),
         rule,

@@ -50,7 +50,7 @@ def plan(
         if not group:
             raise EmptyGroupError("the key group has no keys", hint="name at least one, such as: --age age1…")
     wanted_rule = rule.replace(selection=selection or metadata.selection, name="")
-    wanted = Plan(document, metadata, wanted_rule, selection is not None)
+    wanted = Plan(document, metadata, wanted_rule)
     if wanted.reselects and not allow_plaintext:
         _refuse_exposed(wanted)
     return wanted

@@ -149,3 +149,4 @@ def test_what_is_unwrapped_during_clear_is_not_kept() -> None:
     assert len(cache) == 0
     assert cache.fetch(wrapped, 32, lambda: DATA_KEY) == DATA_KEY
     assert len(cache) == 1
+    assert cache.fetch(wrapped, 32, lambda: bytes(32)) == DATA_KEY, "what is kept is not fetched again"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from oracle import FIXTURES, AgeKey
+from keys.passphrase import armored, locked
+from oracle import FIXTURES, AgeKey, gpg_home
 from project import Project
 
+from encconf import api
 from encconf.errors import KeyAccessError
 from encconf.identities.credentials import Credentials
+from encconf.keys import master_key
 from encconf.keys.own import Own
+from encconf.rules.config import Rule
 
 FILE = "secrets.enc.yaml"
 CREATE = "create a key with encconf keygen, and send the line that it prints to alice"
@@ -137,3 +142,90 @@ def test_an_error_asks_no_command_and_no_store_that_the_file_does_not_need(proje
     done = project.run("decrypt", "pgp.enc.yaml", environ=environ, code=128)
     assert "hint: run encconf whoami, which prints your recipient" in done.err
     assert not project.path("ran").exists()
+
+
+# --- which keys are found, and where ------------------------------------------------------------
+
+
+def holding(home: Path, **environ: str) -> Credentials:
+    return Credentials.from_env({"HOME": str(home), "PATH": "/usr/bin:/bin", **environ}, platform="linux")
+
+
+def test_a_command_is_asked_only_if_it_may_be_and_its_first_answer_is_used_again(home: Path) -> None:
+    key = AgeKey.generate()
+    for name, before in (("SOPS_AGE_KEY_CMD", ""), ("ENCCONF_IDENTITY", "cmd:")):
+        credentials = holding(home, **{name: f"{before}echo {key.identity}"})
+        unasked = Own.of(credentials, commands=False)
+        assert (unasked.places, unasked.unread) == ({}, True)
+        assert unasked.advice().startswith("run encconf whoami")
+        asked = Own.of(credentials, stores=name == "ENCCONF_IDENTITY")
+        assert ([*asked.places], asked.unread) == ([key.recipient], False)
+        again = Own.of(credentials, commands=False)
+        assert ([*again.places], again.unread) == ([key.recipient], False)
+
+
+def test_a_store_is_asked_only_if_it_may_be(home: Path) -> None:
+    key = AgeKey.generate()
+    (home / "mine.txt").write_text(key.identity)
+    store = {"ENCCONF_IDENTITY": "file:~/mine.txt"}
+    unasked = Own.of(holding(home, **store), stores=False)
+    assert (unasked.places, unasked.unread) == ({}, True)
+    asked = Own.of(holding(home, **store), commands=False)  # no program runs for a file
+    assert ([*asked.places], asked.unread) == ([key.recipient], False)
+    with_variable = Own.of(holding(home, SOPS_AGE_KEY=key.identity), commands=False, stores=False)
+    assert ([*with_variable.places], with_variable.unread) == ([key.recipient], False)
+    assert not Own.of(holding(home), commands=False, stores=False).unread
+
+
+def test_a_file_with_a_passphrase_is_locked_until_it_was_opened(home: Path) -> None:
+    key = AgeKey.generate()
+    (home / "mine.txt").write_bytes(armored(locked(key.identity.encode(), "swordfish")))
+    credentials = holding(
+        home, SOPS_AGE_KEY_FILE=str(home / "mine.txt"), ENCCONF_AGE_PASSPHRASE="env:WORD", WORD="swordfish"
+    )
+    own = Own.of(credentials)
+    assert (own.places, own.locked) == ({}, ["SOPS_AGE_KEY_FILE=~/mine.txt"])
+    assert own.state == "none of your keys opens this file"
+    assert own.advice().startswith("unlock your key (SOPS_AGE_KEY_FILE=~/mine.txt): ")
+    sealed = api.encrypt("a: 1\n", Rule([[master_key("age", key.recipient)]]), credentials=credentials)
+    assert api.loads(sealed, credentials=credentials) == {"a": 1}
+    own = Own.of(credentials)
+    assert (own.places, own.locked) == ({key.recipient: "SOPS_AGE_KEY_FILE=~/mine.txt"}, [])
+
+
+def test_an_ssh_key_with_a_passphrase_has_a_known_recipient(home: Path) -> None:
+    path = home / "id"
+    subprocess.run(["ssh-keygen", "-qt", "ed25519", "-N", "swordfish", "-C", "", "-f", path], check=True)
+    own = Own.of(holding(home, SOPS_AGE_SSH_PRIVATE_KEY_FILE=str(path)))
+    assert ([*own.places], own.locked) == ([path.with_suffix(".pub").read_text().strip()], [])
+
+
+def test_gpg_is_asked_only_for_pgp_keys(home: Path) -> None:
+    credentials = holding(home, GNUPGHOME=str(gpg_home()))
+    assert Own.of(credentials).places == {}
+    (found,) = Own.of(credentials, pgp=True).places.items()
+    assert len(found[0]) == 40
+    assert found[1] == "gpg"
+
+
+def test_the_recipient_to_send_is_the_first_that_somebody_can_add() -> None:
+    own = Own()
+    own.places = {"": "a plugin", "age-plugin-x-1abc": "a plugin"}
+    assert own.recipient is None
+    assert own.advice().endswith("--name YOUR-NAME RECIPIENT-OF-YOUR-PLUGIN")
+    assert own.state == "none of your keys opens this file"
+    own.places |= {"ssh-rsa AAAA": "~/.ssh/id_rsa", "age1b": "b", "age1a": "a"}
+    assert own.recipient == "age1b"
+
+
+def test_what_is_broken_is_named_with_its_place_and_hint(home: Path) -> None:
+    (home / ".config" / "encconf").mkdir(parents=True)
+    (home / ".config" / "encconf" / "config.toml").write_text("identity = 3\n")
+    own = Own.of(holding(home))
+    assert (own.places, own.state) == ({}, "none of your keys opens this file")
+    assert own.advice().startswith("~/.config/encconf/config.toml: identity is not the address of a source; ")
+    own.broken = [("SOPS_AGE_KEY", "is no key", "write one")]
+    own.places["age1a"] = "a"
+    assert own.advice() == "SOPS_AGE_KEY: is no key; write one"
+    own.broken = [("", "the file is no TOML", None)]
+    assert own.advice() == "correct the file is no TOML"

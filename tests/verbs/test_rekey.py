@@ -100,6 +100,16 @@ class TestTexts:
         assert 'b: "x"' in after
         assert api.decrypt(after, format="yaml", credentials=open_with) == YAML
 
+    def test_a_threshold_of_one_group_and_the_selection_of_one_value_are_no_change(
+        self, age_key: AgeKey
+    ) -> None:
+        enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=credentials(age_key))
+        enc = enc.replace("    version: ", "    shamir_threshold: 1\n    version: ")
+        assert not rekey.plan(enc, rule(age_key), format="yaml").changes
+        enc = api.encrypt("x\n", rule(age_key), format="binary", credentials=credentials(age_key))
+        plan = rekey.plan(enc, rule(age_key), format="binary", selection=Selection("encrypted_regex", "^x$"))
+        assert (plan.reselects, plan.changes) == (False, False)
+
     def test_unknown_metadata_stays(self, age_key: AgeKey) -> None:
         open_with = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
