@@ -179,6 +179,24 @@ class TestSelections:
         done = project.run("updatekeys", "-y", "s.enc.yaml")
         assert "which encrypts 2 values more" in done.err
         assert "--selection" not in done.err  # which would expose stringData
+        assert "hint: that would also decrypt values in the file; encconf check says" in done.err
+        project.rules("    encrypted_regex: ^(kind|stringData)$\n")
+        done = project.run("updatekeys", "-y", "s.enc.yaml")
+        assert (
+            "s.enc.yaml has another selection than creation_rules[0], which encrypts 1 value more" in done.err
+        )
+        assert "hint: encconf updatekeys --selection s.enc.yaml makes it follow the rule" in done.err
+
+    def test_a_rule_whose_mac_covers_more_is_worth_a_warning(self, project: Project) -> None:
+        project.rules("    encrypted_regex: ^a$\n")
+        project.write("s.enc.yaml", "a: 1\n")
+        project.run("encrypt", "-i", "--encrypted-regex", "^a$", "--mac-only-encrypted", "s.enc.yaml")
+        done = project.run("updatekeys", "-y", "s.enc.yaml")
+        assert "which encrypts the MAC over all values" in done.err
+
+    def test_only_another_selection_may_leave_plaintext(self, sealed: Project) -> None:
+        done = sealed.run("updatekeys", "-y", "--allow-plaintext", "secrets.enc.yaml", code=8)
+        assert "--allow-plaintext needs --selection" in done.err
 
 
 class TestRotate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from oracle import AgeKey as Pair
@@ -94,6 +95,53 @@ def failing(*errors: MasterKeyError) -> KeyAccessError:
     with pytest.raises(KeyAccessError) as caught:
         open_data_key([group], 0, holds())
     return caught.value
+
+
+def test_a_reason_of_several_lines_is_in_the_columns_with_its_first(pairs: list[Pair]) -> None:
+    """Of two, so that each is only in its own row."""
+    lines = failing(MasterKeyError("denied\nby p"), MasterKeyError("busy")).message.splitlines()
+    assert lines[1:] == ["  kms  k0  failed: denied", "       by p", "  kms  k1  failed: busy"]
+
+
+def test_an_empty_group_is_one_that_is_not_opened(recipients: list[AgeKey]) -> None:
+    (wrapped,) = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key([wrapped, []], 2, holds())
+    assert caught.value.message.splitlines()[-1] == "  group 2: not opened"
+
+
+def test_without_a_hint_what_failed_is_to_be_corrected() -> None:
+    assert failing(MasterKeyError("denied")).hint == "correct what failed above"
+    assert failing(MasterKeyError("denied", hint="ask")).hint == "ask"
+    both = failing(MasterKeyError("denied", hint="ask"), MasterKeyError("busy", hint="wait"))
+    assert both.hint == "correct what failed above"
+
+
+def test_advice_for_these_credentials_takes_the_place_of_the_usual(
+    pairs: list[Pair], recipients: list[AgeKey]
+) -> None:
+    who = holds(pairs[1])
+    who.advice = "ask alice"
+    (mine,) = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
+    for others in ([], [Remote("k", 0, MasterKeyError("denied", hint="log in")).wrapped()]):
+        with pytest.raises(KeyAccessError) as caught:
+            open_data_key([[*mine, *others]], 0, who)
+        assert caught.value.hint == "ask alice"
+
+
+def test_a_type_that_only_a_plug_in_knows_has_no_advice_about_logins() -> None:
+    unknown = Remote("k", 0, NotMyKeyError("not logged in"), type="toy").wrapped()
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key([[unknown]], 0, holds())
+    assert caught.value.hint is None
+
+
+def test_a_store_that_no_key_of_the_file_needs_is_not_read(tmp_path: Path, pairs: list[Pair]) -> None:
+    (tmp_path / "mine").write_text(pairs[0].identity)
+    who = holds(ENCCONF_IDENTITY=f"file:{tmp_path / 'mine'}", GNUPGHOME=str(tmp_path))
+    with pytest.raises(KeyAccessError) as caught:
+        open_data_key([[Remote("F" * 40, 0, NotMyKeyError("not yours"), type="pgp").wrapped()]], 0, who)
+    assert str(caught.value.hint).startswith("run encconf whoami, which prints your recipient")
 
 
 def test_the_first_line_says_why_where_there_is_one_reason() -> None:

@@ -76,6 +76,14 @@ def test_no_group_is_opened_beyond_the_quorum(
     assert not marker.exists()
 
 
+def test_after_a_group_failed_only_as_many_more_are_asked_as_are_needed() -> None:
+    remotes = [Remote("a"), Remote("b", 0, MasterKeyError("denied")), Remote("c"), Remote("d")]
+    parts = shamir.split(DATA_KEY, 4, 2)
+    groups = [[remote.wrapped(part)] for remote, part in zip(remotes, parts, strict=True)]
+    assert open_data_key(groups, 2, holds()) == DATA_KEY
+    assert [remote.calls for remote in remotes] == [1, 1, 1, 0]
+
+
 def test_sops_takes_our_groups_and_we_take_its(pairs: list[Pair], pgp_home: Path) -> None:
     config = f"""
 creation_rules:
@@ -400,6 +408,13 @@ def test_a_key_service_opens_what_cannot_be_opened_here(pairs: list[Pair], recip
         here.key_services = []
         with pytest.raises(KeyAccessError, match="the local key service is switched off"):
             open_data_key([[wrapped]], 0, here)
+
+
+def test_a_spoiled_key_is_opened_with_a_cache_too() -> None:
+    wrapped = Remote("old").wrapped()
+    wrapped.spoiled = True
+    cache = DataKeyCache()
+    assert [open_data_key([[wrapped]], 0, holds(), cache) for _ in range(2)] == [DATA_KEY] * 2
 
 
 def test_one_spoiled_key_of_two_is_wrapped_again() -> None:

@@ -110,6 +110,31 @@ class TestTexts:
         plan = rekey.plan(enc, rule(age_key), format="binary", selection=Selection("encrypted_regex", "^x$"))
         assert (plan.reselects, plan.changes) == (False, False)
 
+    def test_who_was_removed_before_makes_a_new_data_key_and_has_seen_the_values(
+        self, age_key: AgeKey
+    ) -> None:
+        left, other = (master_key("age", AgeKey.generate().recipient) for _ in range(2))
+        enc = api.encrypt("a: 1\n", rule(age_key), format="yaml", credentials=credentials(age_key))
+        plan = rekey.plan(enc, rule(age_key), format="yaml")
+        assert plan.seen() is None
+        plan = plan.replace(leavers=(left,))
+        assert (plan.changes, plan.removes) == (True, False)
+        assert (plan.renews(), plan.renews(rotate=False)) == (True, False)
+        assert (seen := plan.seen()) is not None
+        assert (seen.paths, seen.alone) == ([("a",)], True)
+        # With two groups, nobody knows which one they were in: they may have needed keys of the other.
+        groups = [[master_key("age", age_key.recipient)], [other]]
+        enc = api.encrypt("a: 1\n", Rule(groups, 2), format="yaml", credentials=credentials(age_key))
+        plan = rekey.plan(enc, Rule(groups, 2), format="yaml").replace(leavers=(left,))
+        assert (seen := plan.seen()) is not None
+        assert not seen.alone
+
+    def test_a_selection_that_exposes_only_comments_is_refused(self, age_key: AgeKey) -> None:
+        enc = api.encrypt('# c\na: ""\n', rule(age_key), format="yaml", credentials=credentials(age_key))
+        other = Selection("encrypted_regex", "^x$")
+        with pytest.raises(PlaintextError, match="in the file: 1 comment"):
+            rekey.plan(enc, rule(age_key), format="yaml", selection=other)
+
     def test_unknown_metadata_stays(self, age_key: AgeKey) -> None:
         open_with = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)

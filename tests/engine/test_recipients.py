@@ -1,0 +1,73 @@
+"""What a plan changes about a file: what another selection would encrypt, and expose."""
+
+from __future__ import annotations
+
+from engine import credentials, rule
+from oracle import AgeKey
+
+from encconf import api, formats
+from encconf.engine.recipients import Outcome, encrypted_values
+from encconf.rules.selection import DEFAULT, Selection
+from encconf.text.document import Document
+
+A, B, NONE = (Selection("encrypted_regex", f"^{name}$") for name in ("a", "b", "none"))
+
+
+def encrypted(key: AgeKey, text: str, selection: Selection, *, comments: bool = True) -> Document:
+    enc = api.encrypt(text, rule(key, selection=selection), format="yaml", credentials=credentials(key))
+    return formats.scan_encrypted(enc, formats.get("yaml"), comments=comments)
+
+
+def changed(document: Document, old: Selection, new: Selection) -> tuple[list[str], list[str], int]:
+    found = Outcome(document, old, new)
+    return (
+        [str(leaf.path[0]) for leaf in found.sealed],
+        [str(leaf.path[0]) for leaf in found.exposed],
+        found.comments,
+    )
+
+
+def test_values_that_another_selection_encrypts_and_exposes(age_key: AgeKey) -> None:
+    document = encrypted(age_key, 'a: 1\nb: 2\nempty: ""\n', B)
+    assert changed(document, B, A) == (["a"], ["b"], 0)
+    assert changed(document, B, B) == ([], [], 0)
+    assert changed(document, B, DEFAULT) == (["a"], [], 0)
+    # Values that are not as the old selection says: plaintext stays plaintext, and a ciphertext is one.
+    assert changed(document, A, NONE) == ([], [], 0)
+    assert changed(document, NONE, B) == ([], [], 0)
+
+
+def test_comments_that_another_selection_exposes(age_key: AgeKey) -> None:
+    document = encrypted(age_key, "# one\na: 1\n# two\nb: 2\n", DEFAULT)
+    assert changed(document, DEFAULT, NONE) == ([], ["a", "b"], 2)
+    assert changed(document, DEFAULT, DEFAULT) == ([], [], 0)
+    assert changed(document, NONE, DEFAULT) == ([], [], 0)
+    assert changed(encrypted(age_key, "# one\na: 1\n", A), DEFAULT, NONE) == ([], ["a"], 0)
+
+
+def test_a_selection_by_comments_reads_them(age_key: AgeKey) -> None:
+    by_comment = Selection("encrypted_comment_regex", "secret")
+    document = encrypted(age_key, "# secret\na: 1\nb: 2\n", NONE, comments=False)
+    assert not document.comments
+    assert changed(document, NONE, by_comment) == (["a"], [], 0)
+
+
+def test_the_mac_covers_more(age_key: AgeKey) -> None:
+    document = encrypted(age_key, "a: 1\n", A)
+    less = Selection("encrypted_regex", "^a$", True)
+    assert Outcome(document, less, A).stronger
+    assert not any(Outcome(document, old, less).stronger for old in (A, less))
+    assert not Outcome(document, A, A).stronger
+
+
+def test_encrypted_comments_in_a_list_are_no_values(age_key: AgeKey) -> None:
+    enc = api.encrypt(
+        "l:\n  - x\na: 1\nplain: 2\n",
+        rule(age_key, selection=Selection("encrypted_regex", "^(l|a)$")),
+        format="yaml",
+        credentials=credentials(age_key),
+    )
+    found = encrypted_values(formats.scan_encrypted(enc, formats.get("yaml")))
+    assert found == {("l", 0): "str", ("a",): "int"}
+    enc = enc.replace("type:str", "type:comment", 1)
+    assert encrypted_values(formats.scan_encrypted(enc, formats.get("yaml"))) == {("a",): "int"}
