@@ -60,7 +60,7 @@ WANTED = 0.95
 GROUPS = {
     "engine": [
         f"engine/{name}.py"
-        for name in ("cipher", "layout", "mac", "metadata", "opening", "plaintext", "reuse", "sealing")
+        for name in ("reuse", "opening", "mac", "plaintext", "sealing", "metadata", "layout", "cipher")
     ],
     "engine/test_admission.py engine/test_gate.py engine/test_objections.py envelope/test_wrap.py": [
         "engine/admission.py"
