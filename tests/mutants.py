@@ -74,7 +74,7 @@ GROUPS = {
     "merge git": ["git/merge.py", "git/conflict.py"],
     "git": ["git/attributes.py", "git/textconv.py", "git/worktree.py"],
     "sources": ["sources/references.py"],
-    "verbs/test_changes.py cli/test_values.py": ["verbs/changes.py", "verbs/set.py"],
+    "verbs/test_changes.py verbs/test_effects.py cli/test_values.py": ["verbs/changes.py", "verbs/set.py"],
     "verbs/test_rekey.py cli/test_rekeying.py cli/test_plan_text.py": [
         "engine/recipients.py",
         "verbs/rekey.py",
@@ -102,10 +102,8 @@ GROUPS = {
     "keys rules envelope engine/test_metadata.py": ["keys/__init__.py"],
     "keys/test_own.py": ["keys/own.py"],
     "identities": [f"identities/{name}.py" for name in ("command", "credentials", "userconfig")],
-    "io": [
-        f"io/{name}.py"
-        for name in ("descriptors", "fileio", "locks", "private", "programs", "replace", "trust")
-    ],
+    "io": [f"io/{name}.py" for name in ("descriptors", "fileio", "locks", "private", "programs", "replace")],
+    "io/test_trust.py": ["io/trust.py"],
     "settings": [f"settings/{name}.py" for name in ("dotenv", "edit", "layers", "watch")],
     "shape": [f"shape/{name}.py" for name in ("mask", "redact", "schema", "values")],
     "text": [f"text/{name}.py" for name in ("align", "document", "path", "printable", "tree", "words")],

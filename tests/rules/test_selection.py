@@ -432,6 +432,25 @@ def test_key_rules(kind: str, pattern: str, leaves: str, comments: str) -> None:
     assert "".join(map(str, chosen.comments)) == comments
 
 
+@pytest.mark.parametrize(
+    "selection",
+    [
+        DEFAULT,
+        Selection("encrypted_suffix", "c"),
+        Selection("unencrypted_regex", "^d$"),
+        Selection("encrypted_regex", "^[01]$"),
+        Selection("encrypted_regex", "a|d"),
+        Selection("encrypted_comment_regex", "x"),
+        Selection("unencrypted_comment_regex", "x"),
+    ],
+)
+def test_a_path_alone_says_what_a_document_without_comments_does(selection: Selection) -> None:
+    yaml = formats.get("yaml")
+    document = yaml.scan("a: [1, {b: 2}]\nc: {d: {e: 3}}\nd: 4\nf: [[5]]\n", comments=True)
+    chosen = selection.choose(document).leaves
+    assert [selection.encrypts(leaf.path) for leaf in document.leaves] == list(map(bool, chosen))
+
+
 def test_a_pattern_that_does_not_compile_protects_nothing_and_is_refused() -> None:
     with pytest.raises(PatternError):
         Selection("encrypted_regex", "(?!a)").choose(by_hand())
