@@ -102,6 +102,17 @@ def test_yours_are_your_own_files_and_those_of_root(tmp_path: Path, owners: Owne
     assert not trust.is_foreign(str(path))
 
 
+def test_a_system_without_owners_has_no_files_of_others(
+    tmp_path: Path, owners: Owners, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.write_text("")
+    owners({path: OTHER})
+    assert trust.is_foreign(str(path))
+    monkeypatch.delattr(os, "geteuid")
+    assert not trust.is_foreign(str(path))
+
+
 def test_for_root_those_of_the_user_who_called_sudo_are_yours(
     tmp_path: Path, owners: Owners, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +140,13 @@ def test_in_the_repository_of_another_user_git_decides(
     assert not trust.is_foreign(str(path)), "git accepts it"
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))  # as in a hook of another repository
     assert not trust.is_foreign(str(path))
+    os.symlink(tmp_path / "theirs", root / "link")
+    (tmp_path / "theirs").write_text("")
+    owners({tmp_path / "theirs": OTHER + 1, root / "link": OTHER})
+    assert trust.is_foreign(str(root / "link")), "a link of that user to a file of a third one"
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        assert trust.is_foreign(str(path)), "without git, nothing is accepted"
     owners({path: OTHER + 1})
     assert trust.is_foreign(str(path)), "a third user's file in it"
     owners({path: OTHER, root: ME})
