@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encconf.errors import ReplacesError
+from encconf.text.path import END, Path
 from encconf.verbs.changes import between, effect_of, report
 
 STR, INT, NULL = ("str", b"x"), ("int", b"1"), ("null", None)
@@ -22,6 +23,7 @@ STR, INT, NULL = ("str", b"x"), ("int", b"1"), ("null", None)
         ("a: 1\n", "a:   1\n", "yaml", ["changed the layout only"]),
         ("A=1\n", "A=x\nB=2\n", "dotenv", ["changed A", "added B"]),
         ("one", "two", "binary", ["changed data"]),
+        ("a: 1\nb: 2\n", "a: 3\nb:   2\n", "yaml", ["changed a"]),  # the layout goes without saying
     ],
 )
 def test_two_texts(before: str, after: str, format: str, said: list[str]) -> None:
@@ -62,3 +64,57 @@ def test_what_is_empty_can_be_replaced(old: object) -> None:
     for path, value in ((("a", "b"), "x"), (("a",), "x"), (("a",), {"b": 1})):
         if old == NULL or len(path) == 1:
             effect_of({"a": old}, path, value).refuse_to_replace()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named", "said"),
+    [
+        (("l", 0), "y", (), "changed l[0]"),
+        (("l", 1), 5, (), "changed l[1] (str → int)"),
+        (("l", 2), "y", (), "added l[2]"),
+        (("l", 2), "y", ("l", 2), "added l[2]"),
+        (("l", 2), "y", ("l", END), "added l[2]"),  # as the end of the list was named
+        (("l", 2), "y", ("l", 9), "added l[2] (the list had 2 items)"),
+        (("m", "DB_PROT"), "y", (), "added m.DB_PROT (similar: m.DB_PORT)"),
+        (("m", "x", "DB_PORT"), "y", (), "added m.x.DB_PORT"),
+    ],
+)
+def test_one_edit(path: Path, value: object, named: Path, said: str) -> None:
+    tree = {"l": [STR, STR], "m": {"DB_PORT": STR, "n": INT}}
+    assert str(effect_of(tree, path, value, named=named)) == said
+
+
+def test_what_is_removed() -> None:
+    tree = {"l": [STR, STR], "m": {"a": STR, "n": [INT, INT]}}
+    said = {
+        path: str(effect_of(tree, path, None, removed=True))
+        for path in (("l",), ("l", 1), ("m",), ("m", "a"))
+    }
+    assert said == {
+        ("l",): "removed l (list with 2 values)",
+        ("l", 1): "removed l[1]",
+        ("m",): "removed m (mapping with 3 values)",
+        ("m", "a"): "removed m.a",
+    }
+
+
+@pytest.mark.parametrize(
+    ("tree", "path", "message", "hint"),
+    [
+        ({"a": INT}, ("a", "b"), "a is an int, and would become a mapping", "to replace it"),
+        ({"a": STR}, ("a", 0), "a is a str, and would become a list", "to replace it"),
+        ({"a": [STR]}, ("a",), "a is a list with 1 value, and would become a str", "such as a[0]; to"),
+        (
+            {"a": {"b": STR}},
+            ("a",),
+            "a is a mapping with 1 value, and would become a str",
+            "such as a.KEY; to",
+        ),
+    ],
+)
+def test_what_is_said_of_a_replacement(tree: object, path: Path, message: str, hint: str) -> None:
+    with pytest.raises(ReplacesError) as caught:
+        effect_of(tree, path, "x").refuse_to_replace()
+    assert caught.value.message == message
+    assert hint in str(caught.value.hint)
+    assert ("such as" in str(caught.value.hint)) is ("such as" in hint)
