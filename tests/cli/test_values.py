@@ -457,7 +457,16 @@ class TestSopsHabits:
 
     def test_a_value_in_json_quotes(self, sealed: Project) -> None:
         done = sealed.run("set", FILE, '["db"]["password"]', '"x"')
-        assert "the quotes are part of the value; use --json for a JSON value, as in sops" in done.err
+        said = "the quotes are part of the value; use --json for a JSON value, as in sops"
+        assert said in done.err
+        for path, value, hinted in (
+            ('["a"]', '""', True),
+            ('["a"]', '"', False),
+            ('["a"]', "xx", False),
+            ('["a"]', "''", False),
+        ):
+            done = sealed.run("set", FILE, path, value)
+            assert (said in done.err) is hinted, (path, value)
         assert sealed.run("get", FILE, "db.password").out == '"x"'
         assert "quotes" not in sealed.run("set", "--json", FILE, '["db"]["password"]', '"x"').err
         assert "quotes" not in sealed.run("set", "--string", FILE, '["db"]["password"]', '"x"').err
