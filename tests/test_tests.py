@@ -7,9 +7,11 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import fast
+import mutants
 import pytest
 from project import needs
 
@@ -147,3 +149,12 @@ class TestMissingPrograms:
         )
         assert len(programs) > 15
         assert set(programs) <= {*fast.HIDDEN, "git", "make"}
+
+
+def test_make_mutants_names_modules_and_tests_that_exist() -> None:
+    modules = {path for paths in mutants.GROUPS.values() for path in paths}
+    assert [path for path in sorted(modules) if not (mutants.PACKAGE / path).is_file()] == []
+    tests = {each for tests in mutants.GROUPS for each in tests.split()}
+    assert [each for each in sorted(tests) if not list(HERE.glob(each))] == []
+    listed = tomllib.loads(mutants.LIST.read_text(encoding="utf-8"))
+    assert listed.keys() <= modules
