@@ -601,14 +601,14 @@ class Runner:
             (self.copy / "encconf" / path).write_text(ast.unparse(_reporting(path)))
         project.ROOT = forks.ROOT = f"{self.copy}{os.pathsep}{recorder}"  # type: ignore[assignment]
         _, server = self._server()
-        can_fork = forks._can_fork
+        can_fork = forks._can_start_the_same
 
         def noted(environ: Mapping[str, str]) -> bool:
             nonlocal command
             command = True
             return can_fork(environ)
 
-        forks._can_fork = noted
+        forks._can_start_the_same = noted
         originals = [each for path in self.paths for each in _let_report(path)]
         reached: set[str] = set()
         builtins._reached = reached.add  # type: ignore[attr-defined]
@@ -630,7 +630,7 @@ class Runner:
             if any(report.failed for report in reports):
                 wrong.append(item.nodeid)
         server.close()
-        forks._can_fork = can_fork
+        forks._can_start_the_same = can_fork
         for function, code in originals:
             function.__code__ = code
         for path in self.paths:
