@@ -524,14 +524,15 @@ class Runner:
             shutil.copytree(PACKAGE, self.copy / "encconf", ignore=ignored)
             self.out = Path(folder, "lines")
             self.starter = self._start()
-            wrong = self._run_once(session.items, Path(folder))
-            project.ROOT = forks.ROOT = self.copy  # the programs that `Project` starts run the copy
-            if wrong:
-                print("these tests fail without a mutant:", *wrong, sep="\n    ")
-            self.items = [item for item in session.items if item.nodeid not in wrong]
-            gc.freeze()  # so that forks share this memory
-            done = [self._mutate(path) for path in self.paths]
-            self.failed = bool(wrong) or not all(done)
+            with self.starter:
+                wrong = self._run_once(session.items, Path(folder))
+                project.ROOT = forks.ROOT = self.copy  # the programs that `Project` starts run the copy
+                if wrong:
+                    print("these tests fail without a mutant:", *wrong, sep="\n    ")
+                self.items = [item for item in session.items if item.nodeid not in wrong]
+                gc.freeze()  # so that forks share this memory
+                done = [self._mutate(path) for path in self.paths]
+                self.failed = bool(wrong) or not all(done)
         return True
 
     def _start(self) -> socket.socket:
