@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
+from encconf import git
 from encconf.engine.metadata import Metadata, metadata_of
 from encconf.envelope import quorum
 from encconf.errors import EncconfError
 from encconf.formats import SUFFIXES, sniff
-from encconf.git import attributes, said
+from encconf.git import attributes, question, said
 from encconf.io import fileio
 from encconf.keys import TABLE, MasterKey
 from encconf.rules.config import IGNORED, NAME, find_config
@@ -23,12 +24,6 @@ from encconf.rules.selection import DEFAULT
 from encconf.text.document import Value, mapped
 from encconf.text.printable import counted, listed, printable
 
-SCRIPTS = (
-    ".pre-commit-config.yaml", "lefthook.yml", ".envrc", "Makefile", "GNUmakefile", "justfile", ".justfile",
-    "Justfile", "Taskfile.yml", "Taskfile.yaml", "flake.nix", "package.json", "pyproject.toml", "Dockerfile",
-    ".gitlab-ci.yml", ".mise.toml", "mise.toml", "helmfile.yaml",
-)  # fmt: skip
-"""The files at the top of a repository in which people write commands for other tools."""
 _COMMENT = re.compile(r"[ \t]*(?:#|//|<!--|--[ \t]|\*|rem[ \t])", re.IGNORECASE)
 _VERB = (
     r"--?[a-z]|(?:encrypt|decrypt|edit|rotate|set|unset|updatekeys|publish|groups|exec-env|exec-file|filestatus"
@@ -60,6 +55,8 @@ _PROSE = (
     *(".md", ".markdown", ".mdx", ".rst", ".adoc", ".org", ".txt", ".html", ".htm", ".svg", ".po", ".csv"),
     ".lock",
 )
+_MOST = 1 << 20
+_SECONDS = 1.0
 _LONGEST = 2000  # a longer line is not one that a person has written
 
 _ABOUT = ("role", "context", "aws_profile")  # how an AWS key is used
@@ -81,7 +78,7 @@ class Survey:
         self.formats: Counter[str] = Counter()
         self.has_config = os.path.exists(os.path.join(root, NAME))
         self.ignored = not self.has_config and os.path.exists(os.path.join(root, IGNORED))
-        self.callers = [name for name in SCRIPTS if _calls_sops(os.path.join(root, name))]
+        self.callers = list(dict.fromkeys(name for name, *_ in calls_in(root, bounded=True)))
 
     @property
     def keys(self) -> list[MasterKey]:
@@ -121,14 +118,19 @@ def calls(text: str) -> Iterator[tuple[int, str, str | None]]:
             yield number, line.strip(), found or None
 
 
-def calls_in(folder: str) -> Iterator[tuple[str, int, str, str | None]]:
+def calls_in(folder: str, *, bounded: bool = False) -> Iterator[tuple[str, int, str, str | None]]:
     """Yield the name of each file below a folder that runs sops, and what `calls` yields.
 
     These are files that git tracks or would add; git finds their lines.  Documents, comments and Python
-    programs, which `encconf.migration.callers` reads, do not count.
+    programs, which `encconf.migration.callers` reads, do not count.  If ``bounded``, these are only tracked
+    files, and only what git finds in a second.
     """
-    words = ("grep", "-nzIE", "--untracked", "-e", "(^|[^A-Za-z0-9_./:-])sops[[:blank:]]")
-    for entry in said(folder, *words).split("\n"):
+    pattern = ("-e", "(^|[^A-Za-z0-9_./:-])sops[[:blank:]]")
+    if bounded:
+        _, found = git.start(*question(folder, "grep", "-nzIE", *pattern), limit=_MOST, seconds=_SECONDS)()
+    else:
+        found = said(folder, "grep", "-nzIE", "--untracked", *pattern)
+    for entry in found.split("\n"):
         name, _, rest = entry.partition("\0")
         number, _, line = rest.partition("\0")
         if number.isdecimal() and not is_prose(name):
@@ -157,12 +159,6 @@ def _call(line: str) -> str | None:
     if not runs:
         return None
     return f"{new}{line[at:]}".strip() if certain else ""
-
-
-def _calls_sops(path: str) -> bool:
-    with suppress(EncconfError):
-        return any(calls(fileio.read_text(path)))
-    return False
 
 
 # --- a configuration for the existing files ------------------------------------------------------

@@ -8,11 +8,16 @@ and raise no error.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from encconf.errors import UsageError
 from encconf.io import programs
 from encconf.io.fileio import LIMIT, upwards
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
 
 AT_ONCE = 500
 """How many names one call of git gets, so that the command line is not too long."""
@@ -177,11 +182,16 @@ def run(arguments: list[str], environ: Mapping[str, str] = os.environ) -> tuple[
 
 
 def start(
-    arguments: list[str], environ: Mapping[str, str] = os.environ, *, limit: int | None = None
+    arguments: list[str],
+    environ: Mapping[str, str] = os.environ,
+    *,
+    limit: int | None = None,
+    seconds: float | None = None,
 ) -> Callable[[], tuple[int, str]]:
     """Like `run`, but git runs in the background.  You must call the returned function once.
 
-    If git prints more than ``limit`` bytes, the rest is not read, and it counts as a failure.
+    If git prints more than ``limit`` bytes, the rest is not read, and it counts as a failure.  The same is
+    true of what it prints later than ``seconds`` after you call the function.
     """
     if not hasattr(os, "posix_spawn"):
         return lambda: _run_portably(arguments, environ)
@@ -209,12 +219,33 @@ def start(
 
     def answer() -> tuple[int, str]:
         with open(reading, "rb") as pipe:
-            output = pipe.read(limit)
-            rest = pipe.read(1)
+            if seconds is None:
+                output = pipe.read(limit)
+                rest = len(pipe.read(1))
+            else:
+                output, rest = _read_for(pipe, limit, seconds)
+                if rest:
+                    os.kill(process, 9)
         _, status = os.waitpid(process, 0)
-        return os.waitstatus_to_exitcode(status) or len(rest), output.decode(errors="surrogateescape")
+        return os.waitstatus_to_exitcode(status) or rest, output.decode(errors="surrogateescape")
 
     return answer
+
+
+def _read_for(pipe: IO[bytes], limit: int | None, seconds: float) -> tuple[bytes, int]:
+    """Return what comes out of a pipe in some seconds, up to a limit, and whether more may come (0 or 1)."""
+    from select import select
+
+    end = time.monotonic() + seconds
+    output = b""
+    while limit is None or len(output) < limit:
+        if not select([pipe], [], [], max(end - time.monotonic(), 0))[0]:
+            break
+        part = os.read(pipe.fileno(), 1 << 16)
+        if not part:
+            return output, 0
+        output += part
+    return output, 1
 
 
 def _run_portably(arguments: list[str], environ: Mapping[str, str]) -> tuple[int, str]:

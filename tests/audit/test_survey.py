@@ -191,3 +191,11 @@ def test_the_lines_that_run_sops_and_those_that_replace_them(line: str, instead:
     """An empty line stands for a call for which no line is certain."""
     expected = [(2, line.strip(), instead or None)] if instead is not None else []
     assert list(calls(f"first\n{line}\n")) == expected
+
+
+def test_the_files_that_run_sops_wherever_they_are(repo: Repo, project: Project) -> None:
+    project.write("deploy/release.sh", "sops decrypt secrets.yaml > out\n")
+    project.write(".github/workflows/ci.yml", "  - run: sops exec-env secrets.env make\n")
+    project.write("docs/README.md", "    sops decrypt secrets.yaml\n")
+    project.git("add", "-A")
+    assert survey(str(repo.folder)).callers == [".github/workflows/ci.yml", "deploy/release.sh"]
