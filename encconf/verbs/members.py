@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from encconf.audit.names import identity
 from encconf.errors import BadKeyError, ConfigError, ConflictError, EmitError, EncconfError, ParseError
@@ -81,7 +82,8 @@ def add(text: str, key: MasterKey, name: str, rules: Collection[int], *, group: 
         if not 0 <= at < len(wanted[number]):
             raise ConfigError(f"{RULES}[{number}] has no key group {at + 1}")
         wanted[number][at].append(key)
-        if not any(key in each for each in groups_of(result)[number]):  # else a shared list has it by now
+        groups = config.load(config.NAME, result).rule(number).groups
+        if not any(key in each for each in groups):  # else a shared list has it by now
             result = _added(result, key, name, number, at)
     return _checked(text, result, wanted, f"{name}'s key cannot be added to these rules only")
 
@@ -166,11 +168,7 @@ def _comment_above(text: str, leaf: Leaf) -> int | None:
 
 def _anchor_of(text: str, written: str) -> str | None:
     """Return an anchor of a key."""
-    for leaf in _leaves(text):
-        found = _ANCHOR.search(text, max(leaf.start - 300, 0), leaf.start)
-        if found and leaf.data == written.encode():
-            return found[1]
-    return None
+    return next((anchor for anchor, leaf in _anchors(text).items() if leaf.data == written.encode()), None)
 
 
 def _item_after(text: str, last: Leaf, item: str, comment: str, *, above: str = "") -> str:
@@ -347,6 +345,7 @@ def _checked(text: str, result: str, wanted: list[list[list[MasterKey]]], compla
     return result
 
 
+@lru_cache(maxsize=2)
 def _leaves(text: str) -> Sequence[Leaf]:
     return Yaml().scan(text, any_keys=True).leaves
 
@@ -371,12 +370,15 @@ def _has(text: str, leaf: Leaf, key: MasterKey, leaves: Sequence[Leaf]) -> bool:
 
 
 def _is(part: str, key: MasterKey) -> bool:
-    if part == key.name:
-        return True
+    return part == key.name or _identity(part) == identity(key)
+
+
+@lru_cache(maxsize=10_000)
+def _identity(part: str) -> str | None:
     try:
-        return same(key_of(part), key)
+        return identity(key_of(part))
     except EncconfError:
-        return False
+        return None
 
 
 def _written(key: MasterKey) -> str:
@@ -396,11 +398,17 @@ def _as_item(key: MasterKey) -> object:
 
 def _anchored(text: str, anchor: str) -> Leaf | None:
     """Return the value with an anchor."""
+    return _anchors(text).get(anchor)
+
+
+@lru_cache(maxsize=2)
+def _anchors(text: str) -> dict[str, Leaf]:
+    """Return the values that have anchors."""
+    found: dict[str, Leaf] = {}
     for leaf in _leaves(text):
-        found = _ANCHOR.search(text, max(leaf.start - 300, 0), leaf.start)
-        if found and found[1] == anchor:
-            return leaf
-    return None
+        if anchor := _ANCHOR.search(text, max(leaf.start - 300, 0), leaf.start):
+            found.setdefault(anchor[1], leaf)
+    return found
 
 
 def _definition(text: str, anchor: str) -> Path | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from encconf.errors import BadKeyError, ConfigError, ConflictError
@@ -274,3 +276,16 @@ keys:
     assert gone == text.replace(f"  - &users:\n    - &alice {ALICE}\n", "").replace(
         "        age:\n          - *alice\n", ""
     )
+
+
+def test_many_rules_with_aliases_take_no_long_time() -> None:
+    """Each rule is one round, and a round reads the text once."""
+    rules = "".join(
+        f"  - path_regex: ^r{number}/\n    age:\n      - *alice\n      - *bob\n" for number in range(40)
+    )
+    text = f"keys:\n  - &alice {ALICE}\n  - &bob {BOB}\ncreation_rules:\n{rules}"
+    start = time.process_time()
+    added = members.add(text, members.key_of(CAROL), "carol", range(40))
+    assert added.count("- *carol") == 40
+    assert members.remove(added, members.key_of(CAROL)) == text
+    assert time.process_time() - start < 5
