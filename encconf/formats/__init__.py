@@ -198,6 +198,9 @@ class Format:
         entry = document.not_block if document.block is None else document.block
         if entry is not OMITTED and self.block_is_entry:
             trees[0]["sops"] = entry
+        for tree, part in zip(trees[1:], document.parts[1:], strict=False):
+            if part.block is not None and self.block_is_entry:
+                tree |= self.load_plain(text[slice(*part.block)])[0]
         return trees
 
     block_is_entry = True

@@ -51,3 +51,8 @@ class TestYaml(SopsFormatContract):
 
     def comparable(self, trees: list[dict[str, Any]]) -> Any:
         return values(trees)
+
+
+def test_a_plaintext_may_have_a_sops_entry_in_any_document() -> None:
+    text = "a: 1\n---\nb: 2\nsops: {x: [y]}\n"
+    assert formats.get("yaml").load_plain(text) == [{"a": 1}, {"b": 2, "sops": {"x": ["y"]}}]
