@@ -257,6 +257,15 @@ def refuse_proposal(document: Document) -> None:
         )
 
 
+def refuse_to_change(document: Document) -> None:
+    """Raise ProposalError for a proposal: only its ``value`` is encrypted, so others would be plaintext."""
+    if is_proposal(document):
+        raise ProposalError(
+            "the file is a proposal, which cannot be changed",
+            hint="remove it, and propose another value: encconf propose",
+        )
+
+
 def refuse_unloadable(opened: Opened) -> None:
     """Raise what `refuse_proposal` raises, and `still_sealed`: a program would take it for the secret."""
     refuse_proposal(opened.document)

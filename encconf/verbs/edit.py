@@ -37,7 +37,7 @@ from encconf.text.printable import counted, listed, quoted
 from encconf.verbs import checks, files, printing
 from encconf.verbs.changes import between, report
 from encconf.verbs.reencrypt import encrypt_again, plain_as
-from encconf.verbs.rule import Selecting
+from encconf.verbs.rule import Selecting, warn_of_other
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -395,7 +395,10 @@ def run(options: Options, front: Front) -> None:
             return
         draft = Draft.of(found) if isinstance(found, opening.Opened) else Resolution(found)
         assert draft.opened is not None
+        with about(file):
+            opening.refuse_to_change(draft.opened.document)
         metadata = draft.opened.metadata
+        warn_of_other(front, file, options, metadata)
         unfinished = isinstance(draft, Resolution) or metadata.unmerged is not None or bool(plain)
         if ignore_mac:  # without its MAC, its data key cannot be trusted: the file gets a new one
             draft.rule = rule_of(metadata)

@@ -11,7 +11,7 @@ from encconf import api, formats
 from encconf.audit import proposals
 from encconf.audit.proposals import Origin, Proposal
 from encconf.engine import opening
-from encconf.engine.metadata import Metadata, Opened
+from encconf.engine.metadata import Metadata
 from encconf.engine.opening import PROPOSAL
 from encconf.errors import (
     EncconfError,
@@ -36,7 +36,7 @@ from encconf.text.document import Value, content_of, reached
 from encconf.text.path import END, Path, parse, spell
 from encconf.text.printable import counted, one_line, quoted
 from encconf.verbs import changes, checks, files
-from encconf.verbs.set import scan_to_change, write_changed
+from encconf.verbs.set import change_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -240,7 +240,8 @@ def accept(options: Accepting, front: Front, show: Callable[[Sequence[Shown]], N
     if not options.yes:
         accepted = [each for each in fitting if front.confirm(f"accept {each.path}?")]
     if accepted:
-        _put(options, front, rule, accepted)
+        edits = [each.edit() for each in accepted]
+        change_values(front, file, edits, config=options.config, secret=True, rule=lambda: rule)
         for each in accepted:
             _remove(front, each)
     refused = [each for each in found if each.refusal is not None]
@@ -322,46 +323,6 @@ def _state(tree: Any, where: Path, value: Any) -> str:
     old = emit.plain_value(there)
     same = old == value or (isinstance(value, str) and not isinstance(old, str) and emit.text(there) == value)
     return "same" if same else "replaces"
-
-
-def _put(options: Accepting, front: Front, rule: Rule, accepted: Sequence[Shown]) -> None:
-    """Put the values into the file."""
-    file = options.file
-    target = fileio.resolve(file)
-
-    def check(opened: Opened, before: str, after: str) -> None:
-        checks.of_edits(file, options.config, saves=True)(opened, before, after)
-        checks.refuse_new_plaintext(before, after, opened.document.format, opened.metadata.selection)
-
-    def change() -> None:
-        with about(file, instead=target):
-            old = fileio.read_existing(target)
-            format = files.format_of(old, file, None)
-            if old is None:
-                plain = formats.get(format).empty
-                for each in accepted:
-                    where, _ = each.edit()
-                    plain = changes.put(plain, where, each.value, format=format)
-                checks.refuse_new_plaintext("", plain, format, rule.selection)
-                enc = api.encrypt(
-                    plain, rule, format=format, credentials=front.credentials(), notify=front.warn
-                )
-            else:
-                document, admission = scan_to_change(front, file, old, format, options.config)
-                edits = [each.edit() for each in accepted]
-                enc = changes.change(
-                    document,
-                    format,
-                    *((changes.place(document, where), value) for where, value in edits),
-                    credentials=front.credentials(),
-                    admission=admission,
-                    check=check,
-                    review=changes.Effect.refuse_to_replace,
-                    notify=front.warn,
-                )
-        write_changed(front, file, target, old, enc)
-
-    files.in_turn(target, change)
 
 
 def _remove(front: Front, each: Shown) -> None:

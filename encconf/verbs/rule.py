@@ -10,6 +10,12 @@ from encconf.keys import TABLE, MasterKey, master_key, parse_list
 from encconf.record import Options
 from encconf.rules import config as configs
 from encconf.rules.selection import DEFAULT, Selection
+from encconf.text.printable import one_line, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.engine.metadata import Metadata
+    from encconf.verbs.front import Front
 
 Keys = Mapping[str, Sequence[str]]
 """The master keys that a user named, by type.  Each text is a comma-separated list."""
@@ -82,6 +88,28 @@ def find_rule(
     if keys:
         return rule.replace(groups=[keys], threshold=None, selection=selection, name="the command line")
     return rule.replace(selection=selection)
+
+
+def warn_of_other(front: Front, file: str, options: Selecting, metadata: Metadata) -> None:
+    """Warn if an encrypted file has other recipients or another selection than the options name.
+
+    It keeps its own: the options are for a file that is new.
+    """
+    from encconf.audit.names import identity
+
+    named = {identity(key) for key in named_keys(options.keys)}
+    has = {identity(wrapped.key) for group in metadata.groups for wrapped in group}
+    if named and named != has:
+        front.warn(
+            f"{one_line(file)} exists and keeps its recipients: those on the command line are for a new file",
+            hint=f"to add one: encconf keys add --age RECIPIENT {quoted(file)}",
+        )
+    selection = metadata.selection
+    if any((selection.kind, selection.pattern) != each for each in options.selections.items()):
+        front.warn(
+            f"{one_line(file)} exists and keeps its selection ({selection}): "
+            "that on the command line is for a new file"
+        )
 
 
 def is_named(target: str, source: str, *, config: str | None, read: dict[str, configs.Config]) -> bool:

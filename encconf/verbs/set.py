@@ -6,20 +6,23 @@ import os
 from collections.abc import Callable, Sequence
 
 from encconf import api, formats
+from encconf.engine import opening
 from encconf.engine.admission import Admission
 from encconf.engine.metadata import Metadata
 from encconf.errors import PathBlockedError, PathNotFoundError, about, exclude
 from encconf.io import fileio
 from encconf.record import Options as Base
-from encconf.rules.config import find_rule
+from encconf.rules.config import Rule, find_rule
 from encconf.text.document import Document
 from encconf.text.path import Path, parse
 from encconf.verbs import changes, checks, files
 from encconf.verbs.changes import report
-from encconf.verbs.rule import Selecting
+from encconf.verbs.rule import Selecting, warn_of_other
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from encconf.engine.metadata import Opened
     from encconf.text.tree import Plain
     from encconf.verbs.changes import Effect
@@ -65,41 +68,45 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
     if path[:1] == "[" and len(given) > 1 and given[0] == given[-1] == '"' and not (json or string):
         front.hint("the quotes are part of the value; use --json for a JSON value, as in sops")
 
-    def make(format: str) -> str:
+    def rule() -> Rule:
         from encconf.verbs.rule import find_rule as rule_for
 
-        rule = rule_for(file, options, notify=front.warn)
-        plain = changes.put(formats.get(format).empty, where, new, format=format)
-        return api.encrypt(plain, rule, format=format, credentials=front.credentials(), notify=front.warn)
+        return rule_for(file, options, notify=front.warn)
 
-    change_value(
+    change_values(
         front,
         file,
-        (where, new if json or string else changes.AsBefore(given)),
+        [(where, new if json or string else changes.AsBefore(given))],
         input_type=options.input_type,
         config=options.config,
         allow_plaintext=options.allow_plaintext,
         ignore_mac=options.ignore_mac,
         force=options.force,
-        make=make,
+        rule=rule,
+        look=lambda metadata: warn_of_other(front, file, options, metadata),
     )
 
 
-def change_value(
+def change_values(
     front: Front,
     file: str,
-    edit: tuple[Path, object],
+    edits: Sequence[tuple[Path, object]],
     *,
-    input_type: str | None,
+    input_type: str | None = None,
     config: str | None,
     allow_plaintext: bool = False,
-    ignore_mac: bool,
+    ignore_mac: bool = False,
     force: bool = False,
-    make: Callable[[str], str] | None = None,
+    secret: bool = False,
+    rule: Callable[[], Rule] | None = None,
+    look: Callable[[Metadata], None] = lambda metadata: None,
 ) -> None:
-    """Set or remove one value.  ``make`` returns the text of a file that does not exist, given its format.
+    """Set or remove values, and say what that changed.
+
+    ``rule`` finds the rule for a file that is new.  ``look`` is called with the metadata of one that exists.
 
     Without ``force``, raises ReplacesError if that would replace a whole mapping or list, or a value by one.
+    If the values are ``secret``, raises an error if the file's selection leaves one in plaintext.
     """
     target = fileio.resolve(file)
     done: list[str] = []
@@ -107,30 +114,43 @@ def change_value(
     def review(effect: Effect) -> None:
         if not force:
             effect.refuse_to_replace()
-        done[:] = [str(effect)]
+        done.extend({str(effect)}.difference(done))
+
+    def make(format: str, rule: Rule) -> str:
+        plain = formats.get(format).empty
+        for where, value in edits:
+            new: Any = value.text if isinstance(value, changes.AsBefore) else value
+            plain = changes.put(plain, where, new, format=format)
+        if secret:
+            checks.refuse_new_plaintext("", plain, format, rule.selection)
+        return api.encrypt(plain, rule, format=format, credentials=front.credentials(), notify=front.warn)
 
     def change() -> None:
         with about(file, instead=target):
-            old = fileio.read_existing(target) if make is not None else fileio.read_text(target)
+            old = fileio.read_existing(target) if rule is not None else fileio.read_text(target)
             format = files.format_of(old, file, input_type)
             if old is None:
-                assert make is not None
-                enc = make(format)
+                assert rule is not None
+                enc = make(format, rule())
             else:
                 document, admission = scan_to_change(front, file, old, format, config, ignore_mac=ignore_mac)
-                saves = edit[1] is not changes.REMOVED
+                look(Metadata.of(document))
+                saves = any(value is not changes.REMOVED for _, value in edits)
                 allowed, warn = allow_plaintext, front.warn
                 of_edits = checks.of_edits(file, config, saves=saves, allowed=allowed, warn=warn)
 
                 def check(opened: Opened, before: str, after: str) -> None:
                     of_edits(opened, before, after)
-                    if saves and checks.new_plaintext(before, after, format, opened.metadata.selection):
+                    selection = opened.metadata.selection
+                    if secret:
+                        checks.refuse_new_plaintext(before, after, format, selection)
+                    elif saves and checks.new_plaintext(before, after, format, selection):
                         done[:] = [f"{each}, as plaintext" for each in done]
 
                 enc = changes.change(
                     document,
                     format,
-                    (changes.place(document, edit[0]), edit[1]),
+                    *((changes.place(document, where), value) for where, value in edits),
                     credentials=front.credentials(),
                     ignore_mac=ignore_mac,
                     admission=admission,
@@ -148,10 +168,11 @@ def scan_to_change(
 ) -> tuple[Document, Admission]:
     """Scan an encrypted file to change.  Also returns who may get its data key.
 
-    Raises StrangerError if it would be wrapped for someone else.  Entries that stay as they are need no
-    permission: their recipients have the data key already.
+    Raises ProposalError for a proposal, and StrangerError if the data key would be wrapped for someone else.
+    Entries that stay as they are need no permission: their recipients have the data key already.
     """
     document = formats.scan_encrypted(enc, formats.get(format), comments=True)
+    opening.refuse_to_change(document)
     admission = Admission(lambda: find_rule(file, config=config), file=file)
     admission.check(Metadata.of(document), None, front.credentials(), new_data_key=ignore_mac)
     return document, admission
@@ -188,10 +209,10 @@ class UnsetOptions(Base):
 def unset(options: UnsetOptions, front: Front) -> None:
     """Remove one value."""
     try:
-        change_value(
+        change_values(
             front,
             options.file,
-            (parse(options.path), changes.REMOVED),
+            [(parse(options.path), changes.REMOVED)],
             input_type=options.input_type,
             config=options.config,
             ignore_mac=options.ignore_mac,

@@ -368,3 +368,17 @@ class TestCheck:
         name = propose(shop, "a", "sk-live-1234")
         shop.path(name).rename(shop.path("deploy/extra.enc.json"))
         assert "under another name" in shop.run("check", ".", code=1).out
+
+
+def test_a_proposal_is_shown_as_one_and_is_not_edited(shop: Project) -> None:
+    """Only its value is encrypted, so any other member would be plaintext."""
+    name = propose(shop, "db.port", "7")
+    assert f"proposed: db.port for {FILE}: " in shop.run("access").out
+    report = json.loads(shop.run("access", "--json").out)
+    assert [file["proposes"] for file in report["files"]] == [None, f"db.port for {FILE}"]
+    before = shop.read(name)
+    for words in (("set", name, "token", "secret"), ("unset", name, "value"), ("edit", name)):
+        assert "the file is a proposal, which cannot be changed" in shop.run(*words, code=2).err
+    assert shop.read(name) == before
+    done = shop.run("accept", "-y", FILE)
+    assert f"wrote {FILE}: changed db.port\n" in done.err

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from oracle import Sops
+from oracle import AgeKey, Sops
 from project import PLAIN, Project
 
 from encconf.errors import ChangedError
@@ -487,3 +487,18 @@ class TestSopsHabits:
             process = project.popen("encrypt", "a b.yaml", stdout=out, stderr=subprocess.PIPE, environ={})
             assert b"encconf encrypt -o - 'a b.yaml'\n" in process.communicate()[1]
         assert "encconf edit 'a b.enc.yaml'; " in project.run("encrypt", "a b.enc.yaml", code=1).err
+
+
+def test_a_file_that_exists_keeps_its_keys_and_says_so(project: Project) -> None:
+    """Options for keys are for a new file; sops ignores them without a word, or does not take them."""
+    other = AgeKey.generate().recipient
+    project.write("s.enc.yaml", "a: 1\n")
+    project.run("encrypt", "-i", "--age", project.key.recipient, "s.enc.yaml")
+    done = project.run("set", "--age", project.key.recipient, "s.enc.yaml", "a", "2")
+    assert "warning" not in done.err
+    done = project.run("set", "--age", other, "--encrypted-regex", "^a$", "s.enc.yaml", "a", "3")
+    assert "s.enc.yaml exists and keeps its recipients: those on the command line are for" in done.err
+    assert "s.enc.yaml exists and keeps its selection (unencrypted_suffix _unencrypted)" in done.err
+    assert other not in project.read("s.enc.yaml")
+    done = project.run("edit", "--age", other, "s.enc.yaml", environ={"EDITOR": "true"}, code=200)
+    assert "keeps its recipients" in done.err
