@@ -17,13 +17,17 @@ from itertools import combinations, islice, product
 
 from encconf import formats
 from encconf.audit import names as naming
+from encconf.audit import proposals
 from encconf.audit.names import Names
 from encconf.audit.sealed import has_ciphertext, is_bare
 from encconf.engine.metadata import Metadata
+from encconf.engine.opening import is_proposal
 from encconf.envelope import quorum
-from encconf.errors import EncconfError, UsageError, as_data
+from encconf.errors import EncconfError, ProposalError, UsageError, as_data
 from encconf.formats import sniff
 from encconf.io import fileio
+from encconf.rules.config import proposed_file
+from encconf.text.path import spell
 from encconf.text.printable import listed, printable
 from encconf.text.words import did_you_mean
 
@@ -31,6 +35,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.git.log import Moment
     from encconf.keys import MasterKey
+    from encconf.text.document import Document
 
     Json = dict[str, object]
     from encconf.audit.history import FileHistory, Span
@@ -58,10 +63,11 @@ def report(
             document = formats.scan_encrypted(fileio.decode(data), formats.get(format))
             metadata = Metadata.of(document)
             bare = not has_ciphertext(document) and _is_bare(document.text, format, metadata)
+            proposes = _proposes(document, path)
         except EncconfError as error:
             found.problems.append(error.about(path))
             continue
-        found.files.append(FileAccess(path, format, metadata, bare=bare))
+        found.files.append(FileAccess(path, format, metadata, bare=bare, proposes=proposes))
     if history:
         from encconf.audit.history import asking_former, name_former
 
@@ -87,6 +93,17 @@ def report(
 def _is_bare(text: str, format: str, metadata: Metadata) -> bool:
     document = formats.get(format).scan(text, comments=True)
     return is_bare(document, metadata.selection.choose(document))
+
+
+def _proposes(document: Document, path: str) -> str:
+    """Return what a proposal is, such as ``db.password for prod.enc.yaml``, or "" for any other file."""
+    if not is_proposal(document):
+        return ""
+    try:
+        where = proposals.place_in(document, path)
+    except ProposalError:  # check says what is wrong with it
+        return path
+    return f"{spell(where)} for {proposed_file(path)}"
 
 
 def _add_readers(file: FileAccess, people: _People) -> None:
@@ -122,7 +139,13 @@ class _People:
         person = self._by_identity.get(identity)
         if person is None:
             name, former = self._names.given(key), self._names.former(key)
-            person = Person(key, name or "", former or "", dropped=self._names.is_dropped(key))
+            person = Person(
+                key,
+                name or "",
+                former or "",
+                dropped=self._names.is_dropped(key),
+                names=self._names.every(key),
+            )
             self._by_identity[identity] = person
         return person
 
@@ -240,6 +263,7 @@ def _file_json(file: FileAccess) -> Json:
         "format": file.format,
         "lastmodified": file.metadata.lastmodified,
         "nothing_encrypted": file.bare,
+        "proposes": file.proposes or None,
         "groups": [[person.label for person in group] for group in file.groups],
         "threshold": file.quorum,
         "readers": [
@@ -307,6 +331,7 @@ class Person:
     ``name`` is the key's name, or else ``former`` is its former name; both are "" for a key without one.
     ``label`` is different for each person of a report: the name, a former name with the key, or the key.
     ``dropped`` says that the configuration contained the key once, and does not contain it any more.
+    ``names`` are all names that different repositories give to the key.
     """
 
     key: MasterKey
@@ -314,6 +339,7 @@ class Person:
     former: str = ""
     label: str = ""
     dropped: bool = False
+    names: Sequence[str] = ()
 
     @property
     def named(self) -> bool:
@@ -402,7 +428,8 @@ class Reader:
 class FileAccess:
     """One file: its key groups, how many of them are needed, and its readers, former readers last.
 
-    ``bare`` says that none of its values is encrypted, so everyone can read it.
+    ``bare`` says that none of its values is encrypted, so everyone can read it.  ``proposes`` says which
+    value of which file it proposes, if it is a proposal.
     """
 
     path: str
@@ -411,7 +438,13 @@ class FileAccess:
     groups: list[list[Person]] = field(default_factory=list)
     history: FileHistory | None = None
     bare: bool = False
+    proposes: str = ""
     _by_person: dict[Person, Reader] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The path, or what a proposal is: its path has random digits."""
+        return f"proposed: {self.proposes}" if self.proposes else self.path
 
     @property
     def quorum(self) -> int:
@@ -483,11 +516,14 @@ class Report:
             lambda person: word in (person.label, person.key.name, person.key.label),
             lambda person: word == person.name,
             lambda person: word == person.former,
+            lambda person: word in person.names,
             lambda person: folded == person.name.casefold(),
             lambda person: folded == person.former.casefold(),
             lambda person: bool(word) and folded in person.label.casefold(),
         ):
             found = [person for person in self.people if word and test(person)]
+            if found and all(word in person.names for person in found):
+                return found
             if len({person.name or person.former or person.label for person in found}) == 1:
                 return found
             if found:
@@ -498,13 +534,27 @@ class Report:
         raise UsageError(f"no present or former reader is called {word!r}", hint=hint)
 
 
+    def keys_of(self, word: str) -> list[Person]:
+        """Return whoever holds a key of a person: every key that has, or had, a name in any repository.
+
+        A word that is a key means this key only.  Raises as `called`.
+        """
+        found = self.called(word)
+        if word.strip() in {form for person in found for form in (person.key.name, person.key.label)}:
+            return found
+        names = {word.strip()} if any(word.strip() in person.names for person in found) else set()
+        names = names or {person.name or person.former for person in found} - {""}
+        more = [each for each in self.people if not names.isdisjoint((*each.names, each.name or each.former))]
+        return list(dict.fromkeys([*found, *more]))
+
+
 def alike(files: Sequence[FileAccess]) -> list[list[FileAccess]]:
     """Group files that have the same readers in the same states, in the order of each group's first file."""
     found: dict[object, list[FileAccess]] = {}
     for file in files:
         states = frozenset((id(reader.person), reader.state) for reader in file.readers)
         groups = tuple(tuple(map(id, group)) for group in file.groups)
-        found.setdefault((file.bare, file.quorum, groups, states), []).append(file)
+        found.setdefault((file.bare, bool(file.proposes), file.quorum, groups, states), []).append(file)
     return list(found.values())
 
 

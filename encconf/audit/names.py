@@ -42,7 +42,9 @@ MAX_NAME = 64
 
 
 class Names:
-    """The names of keys, by the identities of the keys.  If a key has several names, the first one counts.
+    """The names of keys, by the identities of the keys.
+
+    If a key has several names, the first one counts; `every` has the names in other files, too.
 
     ``files`` are the files that the names were read from.  ``origins`` says from which SSH keys age
     recipients were made (`encconf.audit.names`).
@@ -51,6 +53,7 @@ class Names:
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
         self._former: dict[str, str] = {}
+        self._every: dict[str, dict[str, None]] = {}
         self._configs: list[str] = []
         self.files: list[str] = []
         self.origins: dict[str, str] = {}
@@ -93,7 +96,7 @@ class Names:
         text = fileio.read_text(path)
         self.files.append(path)
         try:
-            _take(self._names, _of_recipients(text, os.path.basename(path)))
+            self._add(_of_recipients(text, os.path.basename(path)))
         except ConfigError as error:
             raise error.about(path) from None
 
@@ -121,7 +124,15 @@ class Names:
 
     def _take_config(self, text: str) -> None:
         self._configs.append(text)
-        _take(self._names, _named_in(text))
+        self._add(_named_in(text))
+
+    def _add(self, found: Iterable[tuple[str, str]]) -> None:
+        """Add the names in one file."""
+        own: dict[str, str] = {}
+        _take(own, found)
+        for form, name in own.items():
+            self._names.setdefault(form, name)
+            self._every.setdefault(form, {})[name] = None
 
     def is_dropped(self, key: MasterKey) -> bool:
         """Whether a key had a name in an older configuration, and no configuration contains it now."""
@@ -137,6 +148,12 @@ class Names:
             if (name := self._names.get(form)) is not None:
                 return name
         return self.origin(key)
+
+    def every(self, key: MasterKey) -> list[str]:
+        """Return the names that different files give to a key, the one of `given` first."""
+        found = {name: None for form in _forms(key) for name in self._every.get(form, ())}
+        given = self.given(key)
+        return list({given: None, **found}) if given is not None else list(found)
 
     def former(self, key: MasterKey) -> str | None:
         """Return the former name of a key that has no name now, or None."""
@@ -236,7 +253,8 @@ def key_id(key: MasterKey) -> str:
         return f"{_abridged(resource.removeprefix('key/'))} ({printable(place)[:40]})"
     steps = name.rstrip("/").split("/")
     if len(steps) >= 5 and steps[0] == "https:" and steps[3] == "keys":
-        return _abridged(f"{steps[2].partition('.')[0]}/{steps[4]}")
+        vault = printable(steps[2].partition(".")[0])[:24]  # no vault has a longer name
+        return f"{vault}/{_abridged(steps[4])}"
     if len(steps) >= 8 and steps[0] == "projects":
         return _abridged(f"{steps[5]}/{steps[7]}")
     return _abridged(steps[-1])

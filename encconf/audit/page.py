@@ -164,6 +164,8 @@ def _row(numbers: list[int], files: list[FileAccess], place: dict[Person, int]) 
     number = sum(not reader.former for reader in file.readers)
     groups = f"{file.quorum} of {len(file.groups)} groups"
     quorum = f' <em class="pill">{groups}</em>' if file.quorum > 1 else ""
+    if file.proposes:
+        quorum += ' <em class="pill">proposal</em>'
     if len(files) == 1:
         folder, slash, name = file.path.rpartition("/")
         head = (

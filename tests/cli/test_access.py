@@ -281,6 +281,30 @@ class TestCommand:
         assert [each["folder"] for each in report["repositories"]] == ["team", "nameless", "removed"]
         assert report["keys"] == [team.key("bob").recipient]
 
+    def test_a_person_with_several_keys_and_a_key_with_several_names(
+        self, team: Team, tmp_path: Path, home: Path
+    ) -> None:
+        """Repositories give names, and may differ: all keys of the name count, and it says so."""
+        other = Team(tmp_path / "other", home)
+        other.keys |= team.keys
+        bob, carol = (team.key(name).recipient for name in ("bob", "carol"))
+        team.seal("s.yaml", ["bob"])
+        other.seal("s.yaml", ["bob", "carol"])
+        rule = f"creation_rules:\n  - age:\n      - {bob} # robert\n      - {carol} # bob\n"
+        other.write(".sops.yaml", rule)
+        for each in (team, other):
+            each.commit()
+        project = team.project()
+        project.folder = tmp_path
+        done = project.run("access", "--person", "bob", "team", "other")
+        assert "bob is the name of 2 keys, maybe of different people" in done.err
+        assert "has several names: bob, robert" in done.err
+        assert "can read: 2 files in 2 repositories" in done.out
+        done = project.run("access", "--person", "robert", "team", "other")
+        assert "can read: 2 files in 2 repositories" in done.out
+        done = project.run("access", "--person", carol, "team", "other")
+        assert ("is the name of" in done.err, "can read: 1 file\n" in done.out) == (False, True)
+
     def test_the_page_about_a_person_escapes_names(self, team: Team) -> None:
         team.seal("<b>.yaml", ["alice"], plain="'<script>x</script>': value\n")
         text = team.project().run("access", "--html", "-", "--person", "alice").out

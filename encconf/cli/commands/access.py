@@ -67,7 +67,9 @@ def report(options: Options, console: Console) -> None:
         found = access.report(paths, names, history=not options.no_history, now=now, step=step)
     words = (word for words in options.people for word in words.split(",") if word.strip())
     asked = list(dict.fromkeys(person for word in words for person in found.called(word)))
-    who = found.called(options.person) if options.person is not None else []
+    who = found.keys_of(options.person) if options.person is not None else []
+    if options.person is not None:
+        _say_names(console, options.person.strip(), who)
     here = leaving.places(found, who)
     if html is not None:
         from encconf.audit.page import page
@@ -191,6 +193,19 @@ def _warn(console: Console, found: Report) -> None:
         )
 
 
+def _say_names(console: Console, word: str, who: Sequence[Person]) -> None:
+    """Say if the person whom a word names may be several: a name of many keys, or a key of many names."""
+    if len(who) > 1:
+        keys = listed((each.label if each.former else each.key.label for each in who), 5)
+        console.note(
+            f"{one_line(word)} is the name of {len(who)} keys, maybe of different people: {keys} "
+            "(to report one, name the key)"
+        )
+    for each in who:
+        if len(each.names) > 1:
+            console.note(f"{one_line(each.key.label)} has several names: {listed(each.names, 5)}")
+
+
 def _command_names(files: Sequence[FileAccess]) -> str:
     return " ".join(quoted(file.path) for file in files) if len(files) <= _NAMES else "FILE"
 
@@ -298,8 +313,10 @@ class _Screen(Paper):
     def _file(self, found: Report, file: FileAccess) -> None:
         """Print everything about one file."""
         several = f", needs {file.quorum} of its {len(file.groups)} key groups"
+        what = f", {file.label}" if file.proposes else ""
         changed = f", changed {file.metadata.lastmodified[:10]}" if file.metadata.lastmodified else ""
-        self.say(f"{one_line(file.path)}{self._dim(changed + (several if len(file.groups) > 1 else ''))}")
+        changed += several if len(file.groups) > 1 else ""
+        self.say(f"{one_line(file.path)}{self._dim(what + changed)}")
         if file.bare:
             self.say(f"  {self.paint('33', _BARE)}: anyone with the file can read it")
         readers = [reader for reader in file.readers if not reader.former]
@@ -410,16 +427,16 @@ class _Screen(Paper):
 def _label(files_alike: Sequence[FileAccess]) -> str:
     """Return the label of a row: its file, or the folder of several files and their number."""
     if len(files_alike) == 1:
-        return files_alike[0].path
+        return files_alike[0].label
     return f"{folder_of(files_alike) or './'} ({len(files_alike)} files)"
 
 
 def _named(files_alike: Sequence[FileAccess]) -> str:
     """Return the names of the files of a line, or their folder and the first few names."""
     if len(files_alike) <= _NAMES:
-        return ", ".join(one_line(file.path) for file in files_alike)
+        return ", ".join(one_line(file.label) for file in files_alike)
     folder = folder_of(files_alike)
-    names = [one_line(file.path.removeprefix(folder)) for file in files_alike[:_NAMES]]
+    names = [one_line(file.label.removeprefix(folder)) for file in files_alike[:_NAMES]]
     inside = f"{one_line(folder)} ({', '.join(names)}" if folder else f"({', '.join(names)}"
     return f"{inside} and {len(files_alike) - _NAMES} more)"
 
