@@ -52,6 +52,7 @@ CHECKLIST = Option(
         "file (-: stdout)."
     ),
 )
+VERBOSE = Option("--verbose", help="Name every file, however many there are.")
 YES = Option("--yes", "-y", help="Do not ask for confirmation.")
 RECIPIENTS = Option(
     "--recipients",

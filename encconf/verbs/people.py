@@ -352,6 +352,7 @@ def _update(
         json=options.json,
         checklist=options.checklist,
         fail_fast=options.fail_fast,
+        verbose=options.verbose,
         config=options.config,
     )
     return updatekeys.update(wanted, project.front, paths, configs={project.path: config})
@@ -493,6 +494,7 @@ def add_keys(options: KeysAdding, front: Front) -> None:
                 dry_run=options.dry_run,
                 fail_fast=options.fail_fast,
                 json=options.json,
+                verbose=options.verbose,
                 config=options.config,
             ),
             front,

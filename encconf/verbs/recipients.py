@@ -24,11 +24,12 @@ from encconf.errors import (
     as_data,
 )
 from encconf.io import fileio
+from encconf.io.descriptors import is_terminal
 from encconf.keys import MasterKey
 from encconf.record import Options
 from encconf.rules.config import Config, Rule, find_rule
 from encconf.text.path import spell
-from encconf.text.printable import counted, one_line
+from encconf.text.printable import counted, listed, one_line
 from encconf.verbs import files, rekey
 from encconf.verbs.targets import Batch
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from encconf.verbs.front import Front
 
 
+_NAMED = 5  # the most files that a line names
 Planner = Callable[["Change"], Plan]
 Row = dict[str, object]
 
@@ -47,6 +49,7 @@ class Changing(Options):
     dry_run: bool = False
     fail_fast: bool = False
     json: bool = False
+    verbose: bool = False
     input_type: str | None = None
     config: str | None = None
 
@@ -132,6 +135,7 @@ class Rekeying(Batch):
         self._planner = planner
         self.config = options.config
         self.json = options.json
+        self._verbose = options.verbose
         self.output = output
         self.rotate = rotate
         self.asks = asks and not self.dry_run
@@ -149,6 +153,7 @@ class Rekeying(Batch):
         self._seen: dict[str, dict[tuple[str, ...], list[str]]] = {}  # files by recipient and paths
         self._items: list[tuple[int, str]] = []  # of the checklist, with their ranks
         self._current: list[str] = []  # the files that stay as they are
+        self._written: dict[str, list[str]] = {}  # the files that were written, by what changed
 
     # --- running -----------------------------------------------------------------------------
 
@@ -222,7 +227,10 @@ class Rekeying(Batch):
         source = done.source if self.output is None else None
         written = files.write(self.front, done.enc, source, self.output)
         if written is not None:
-            self.front.note(f"wrote {one_line(written)}{self._brief(wanted)}")
+            if self._verbose or len(self.paths) <= rekey.SCREEN:
+                self.front.note(f"wrote {one_line(written)}{self._brief(wanted)}")
+            else:
+                self._written.setdefault(self._brief(wanted), []).append(written)
         return self._record(done, "changed")
 
     def fail(self, file: str, error: EncconfError) -> None:
@@ -261,7 +269,7 @@ class Rekeying(Batch):
     def _is_confirmed(self) -> bool:
         """Print the plans, and return whether the user confirms them."""
         for said, names in self._to_confirm.items():
-            self._show(", ".join(map(one_line, names)), said)
+            self._show(listed(names, len(names) if self._verbose else _NAMED), said)
         count = len(self.left)
         return self.front.confirm(f"go on with {count} files?" if count > 1 else "go on?")
 
@@ -357,6 +365,11 @@ class Rekeying(Batch):
     def report(self) -> None:
         """Print the plans or the results, and the values that removed recipients could read."""
         say = self.front.note if self._to_stdout and not self.dry_run else self.front.data
+        short = not self._verbose and is_terminal(1)
+        for brief, names in sorted(self._written.items(), key=lambda each: -len(each[1])):
+            # One line for all files that changed alike.
+            which = counted(len(names), "file") if len(names) > _NAMED else listed(names)
+            self.front.note(f"wrote {which}{brief}")
         if self._current and not (self.dry_run and self.json):
             count = len(self._current)
             self.front.note(
@@ -378,8 +391,8 @@ class Rekeying(Batch):
                 }
             )
         else:
-            texts = [rekey.plans_text(self.plans)] if self.plans else []
-            texts += [rekey.seen_text(self._seen)] if self._seen else []
+            texts = [rekey.plans_text(self.plans, short=short)] if self.plans else []
+            texts += [rekey.seen_text(self._seen, short=short)] if self._seen else []
             if texts:
                 say("\n".join(texts))
         if self._seen and not self.dry_run:

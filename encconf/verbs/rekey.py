@@ -220,28 +220,48 @@ def without_group(rule: Rule, index: int, threshold: int | None) -> Rule:
 # --- what a plan changes, in words ----------------------------------------------------------------
 
 
-def plans_text(plans: dict[tuple[str, ...], list[str]]) -> str:
-    """Describe several plans: the names of the files, and below them what changes."""
+SCREEN = 10
+"""The most files that a report names, and the most lines about them, if it must fit a screen."""
+
+
+def plans_text(plans: dict[tuple[str, ...], list[str]], *, short: bool = False) -> str:
+    """Describe several plans: the names of the files, and below them what changes.
+
+    If the text must be ``short``, it names only the first few of many files.
+    """
     blocks = []
     for said, names in plans.items():
-        blocks.append(
-            "".join([*(f"{one_line(name)}\n" for name in names), *(f"  {line}\n" for line in said)])
-        )
+        lines = [*_names(names, short), *(f"  {line}" for line in said)]
+        blocks.append("".join(f"{line}\n" for line in lines))
     return "\n".join(blocks)
 
 
-def seen_text(seen: dict[str, dict[tuple[str, ...], list[str]]]) -> str:
+def seen_text(seen: dict[str, dict[tuple[str, ...], list[str]]], *, short: bool = False) -> str:
     """List the values that removed recipients could read.
 
-    ``seen`` has the files by recipient and by paths.
+    ``seen`` has the files by recipient and by paths.  A ``short`` list has only the first ones of many.
     """
     blocks = []
     for who, places in seen.items():
         said = [f"{who} could read these values. Change them at their source:"]
         for paths, names in places.items():
-            said += [*map(one_line, names), *(f"  {one_line(path)}" for path in paths)]
+            said += [*_names(names, short), *(f"  {one_line(path)}" for path in paths)]
+        if short and len(said) > 2 * SCREEN:
+            files = sum(map(len, places.values()))
+            values = sum(len(paths) * len(names) for paths, names in places.items())
+            said[2 * SCREEN :] = [
+                f"… {counted(values, 'value')} in {counted(files, 'file')} in all: --verbose lists them, and "
+                "--checklist FILE writes a list to tick off"
+            ]
         blocks.append("\n".join(said) + "\n")
     return "\n".join(blocks)
+
+
+def _names(names: Sequence[str], short: bool) -> list[str]:
+    """Return a line for each file, or if the list must be ``short``, for the first of many."""
+    if not short or len(names) <= SCREEN:
+        return [*map(one_line, names)]
+    return [*map(one_line, names[:3]), f"and {len(names) - 3} more files"]
 
 
 def plan_lines(wanted: Plan, *, rotate: bool, names: Names | None = None) -> list[str]:

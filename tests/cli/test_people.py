@@ -140,3 +140,22 @@ def test_whoami(team: Project, bob: AgeKey) -> None:
     assert done.out == ""
     assert "you have no key on this machine" in done.err
     assert "encconf keygen" in done.err
+
+
+def test_many_files_that_change_alike_take_one_line(team: Project, bob: AgeKey) -> None:
+    for number in range(12):
+        team.write(f"many/{number}.enc.yaml", "a: secret\n")
+        team.run("encrypt", "-i", f"many/{number}.enc.yaml")
+    plan = team.run("keys", "add", "--name", "bob", "-n", bob.recipient).out
+    assert "many/11.enc.yaml" in plan, "a pipe gets all names"
+    done = team.run("keys", "add", "--name", "bob", "-y", bob.recipient)
+    assert [line for line in done.err.splitlines() if "enc.yaml" in line or "files" in line] == [
+        "encconf: wrote 15 files (+bob)",
+        "encconf: hint: commit .sops.yaml and the files together, and let a colleague review the change",
+    ]
+    terminal = Terminal(team, "keys", "remove", "-n", "bob", environ={})
+    assert terminal.end() == 0
+    assert "many/11.enc.yaml" not in terminal.seen
+    assert "and 12 more files" in terminal.seen
+    done = team.run("keys", "remove", "-y", "--verbose", "bob")
+    assert done.err.count("encconf: wrote many/") == 12

@@ -13,6 +13,7 @@ from encconf.cli.shared import (
     INPUT_TYPE,
     JSON,
     RECURSIVE,
+    VERBOSE,
     YES,
 )
 from encconf.verbs.people import KeysAdding, Listing, Removing, add_keys, list_all, remove
@@ -44,6 +45,7 @@ ADD = Command(
         RECURSIVE,
         CHANGED,
         DRY_RUN,
+        VERBOSE,
         JSON,
         FAIL_FAST,
         *GROUP_KEYS,
@@ -73,7 +75,7 @@ REMOVE = Command(
     Removing,
     remove,
     arguments=[Argument("who", required=True, named=True, utf8=True)],
-    options=[YES, DRY_RUN, CHECKLIST, JSON, FAIL_FAST, INPUT_TYPE, *CREDENTIALS, CONFIG],
+    options=[YES, DRY_RUN, CHECKLIST, VERBOSE, JSON, FAIL_FAST, INPUT_TYPE, *CREDENTIALS, CONFIG],
     examples=[
         "encconf keys remove bob",
         "encconf keys remove -n bob",

@@ -16,6 +16,7 @@ from encconf.cli.shared import (
     OUTPUT,
     RECURSIVE,
     REMOVE_KEYS,
+    VERBOSE,
 )
 from encconf.verbs.rotate import Options, run
 
@@ -42,6 +43,7 @@ COMMAND = Command(
         RECURSIVE,
         CHANGED,
         DRY_RUN,
+        VERBOSE,
         JSON,
         *ADD_KEYS,
         *REMOVE_KEYS,

@@ -12,6 +12,7 @@ from encconf.cli.shared import (
     INPUT_TYPE,
     JSON,
     RECURSIVE,
+    VERBOSE,
     YES,
 )
 from encconf.verbs.updatekeys import Options, run
@@ -40,6 +41,7 @@ COMMAND = Command(
         CHANGED,
         YES,
         DRY_RUN,
+        VERBOSE,
         JSON,
         CHECKLIST,
         FAIL_FAST,
