@@ -63,6 +63,8 @@ def missing(tag: str) -> list[str]:
         lacks.append(f"the tag is {tag}, and the version is {version}")
     if not re.search(rf"^## \[?{re.escape(version)}\]? . \d{{4}}-\d\d-\d\d$", changes, flags=re.M):
         lacks.append(f"CHANGELOG.md has no dated section: ## {version} - YYYY-MM-DD")
+    if f"| encconf | {version} |" not in (ROOT / "docs" / "testkit.md").read_text(encoding="utf-8"):
+        lacks.append("docs/testkit.md is about another version: make testkit ARGS=encconf")
     if not os.environ.get(VARIABLE):
         lacks.append(f"{VARIABLE} is not set: the address of the repository, for the project URLs")
     return lacks
