@@ -31,6 +31,9 @@ LOWEST := build/lowest
 FAST := build/fast
 LACKS := --disable-error-code attr-defined --disable-error-code no-any-return --no-warn-unused-ignores
 
+# Images for containers often set it.  Every Python of the tests would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test programs tests test-fast test-lowest lint types types-here types-darwin types-win32 bench fuzz mutants windows testkit functional reference docs man pictures lint-workflows release-check clean
 
 demo:

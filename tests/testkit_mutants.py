@@ -92,7 +92,7 @@ def detected(fault: Fault | None, folder: Path) -> str:
     """Return the first vector that fails in a copy of encconf with a fault, or "" if all pass."""
     copy = folder / "copy"
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(ROOT / "encconf", copy / "encconf", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "encconf", copy / "encconf")  # with its bytecode, which is faster
     if fault is not None:
         module = copy / "encconf" / fault.module
         text = module.read_text()
@@ -109,9 +109,13 @@ def detected(fault: Fault | None, folder: Path) -> str:
 def child(copy: str, sections: str) -> int:
     """Read vectors with the encconf of a folder, and print the first that fails."""
     sys.path[:0] = [copy, str(KIT)]
+    import forks
     import run as runner
 
+    forks.load()
     from encconf.cli import run
+
+    assert sys.modules["encconf"].__file__ == str(Path(copy, "encconf", "__init__.py"))
 
     class Forking(runner.Desk):
         def start(
