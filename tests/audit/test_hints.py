@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
+import forks
 import pytest
 from audit.checked import CAROL, Make
 from audit.repo import ALICE, BOB, SECRET, Repo, rule, seal
@@ -85,13 +85,10 @@ FIXED: dict[str, tuple[str, Make, Make | None]] = {
 
 def _run(project: Project, *words: str) -> str:
     """Run encconf, which may fail; what it printed to stdout."""
-    environ = {"SOPS_EDITOR": "true", "EDITOR": "true"}
-    with project.popen(
-        *words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, environ=environ
-    ) as process:
-        out, err = process.communicate(timeout=60)
-    assert b"Traceback" not in err
-    return out.decode()
+    environ = {**project.environ, "SOPS_EDITOR": "true", "EDITOR": "true"}
+    done = forks.run("encconf", words, cwd=project.folder, environ=environ)
+    assert b"Traceback" not in done.stderr
+    return done.stdout.decode()
 
 
 def _findings(project: Project) -> dict[tuple[str, str], str]:

@@ -116,13 +116,13 @@ def test_a_passphrase_is_asked_for_once(project: Project) -> None:
 
 # --- however it ends -----------------------------------------------------------------------------
 
-FILES = 300
+FILES = 160
 SEEDS = range(int(os.environ.get("ENCCONF_KILLS", "1")))
 """How often the tests with random points are repeated; more for a long night."""
 
 
 class Rotation:
-    """300 files, and the state of each: the old text, or one with a new data key with the same values."""
+    """Many files, and the state of each: the old text, or one with a new data key with the same values."""
 
     def __init__(self, project: Project) -> None:
         rules(project, project.key)
@@ -167,19 +167,18 @@ def read_until(process: subprocess.Popen[bytes], count: int) -> str:
     return last
 
 
-@pytest.mark.parametrize("delay", [0, 30])
-def test_a_killed_rotation_leaves_each_file_old_or_new(rotation: Rotation, delay: int) -> None:
+def test_a_killed_rotation_leaves_each_file_old_or_new(rotation: Rotation) -> None:
     """kill -9: each file is old or new, and the next rotation does only what is left."""
     for seed in SEEDS:
-        draw = random.Random(f"{seed} {delay}")
+        draw = random.Random(seed)
         for name, text in rotation.old.items():
             rotation.project.write(name, text)
         written = 0
         resume: list[str] = []
-        while written < FILES - 60:
+        while written < FILES - 50:
             with rotation.start(*resume) as process:
-                last = read_until(process, draw.randrange(20, 60))
-                time.sleep(draw.random() * delay / 1000)
+                last = read_until(process, draw.randrange(10, 50))
+                time.sleep(draw.choice((0, draw.random() * 0.03)))
                 process.kill()
                 assert process.stderr is not None
                 after = re.findall(r"wrote (\S+), with a new data key", process.stderr.read().decode())
@@ -282,7 +281,7 @@ def test_a_signal_interrupts_and_says_how_to_continue(
     assert state == "n" * written + "o" * (FILES - written)
     assert rotation.leftovers() == []
     assert "Traceback" not in rest
-    reported = re.search(r"interrupted: (\d+) of 300 files are done", rest)
+    reported = re.search(rf"interrupted: (\d+) of {FILES} files are done", rest)
     assert reported
     assert written - 1 <= int(reported[1]) <= written
     hint = re.search(r"to continue, repeat the command, with (.*)\n", rest)
@@ -770,10 +769,10 @@ def test_memory_does_not_grow_with_the_number_of_files(project: Project, words: 
     sealed = api.encrypt(text, rule_for(project.key, AgeKey.generate()))
     rules(project, project.key)
     used = []
-    for count in (250, 600):
+    for count in (100, 300):
         for number in range(count):
             project.write(f"n{count}/f{number}.yaml", sealed)
         process = project.popen(*words, f"n{count}", before=PEAK_OF, stdout=subprocess.PIPE)
         used.append(int(process.communicate()[0]))
         assert process.returncode == int(words[0] == "check")  # it reports the other recipient
-    assert used[1] - used[0] < 12_000, used  # KiB; the documents alone take 40 each
+    assert used[1] - used[0] < 6_500, used  # KiB; the documents alone take 40 each

@@ -65,8 +65,11 @@ SUBSET = [
 ]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("case", SUBSET, ids=[case.id for case in SUBSET])
+@pytest.mark.parametrize(
+    ("case", "command"),
+    [*((case, "merge") for case in SUBSET), *((SUBSET[0], command) for command in COMMANDS[1:])],
+    ids=lambda each: each if isinstance(each, str) else each.id,
+)
 def test_under_every_command(repository: Project, case: Case, command: str) -> None:
     file = f"x.enc.{_ENDING.get(case.format, case.format)}"
     if command == "stash pop":
