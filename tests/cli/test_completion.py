@@ -202,11 +202,11 @@ def test_no_key_of_a_file_runs_a_program(hostile: Project, bin: Path, shell: str
             typed = f"{key[0]}{sign}" if quote or sign == "." else f"{key[0]}\\{sign}"
             driven.type(f"encconf get h.enc.json {quote}{typed}\t")
             if quote or key[0] in UNSEEN:
-                time.sleep(1)  # perhaps the word stays as it is
+                time.sleep(0.6)  # perhaps the word stays as it is
                 driven.type("\n")
-                time.sleep(0.5)
+                time.sleep(0.2)
                 driven.type("\x03")  # the quote may still be open, or a list of words be shown
-                time.sleep(0.3)
+                time.sleep(0.2)
                 driven.type("\x15")
             else:
                 driven.type("\n")
