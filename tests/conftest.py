@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import runpy
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -12,13 +13,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from oracle import AgeKey, Sops, gpg_home, scratch
-from project import PLAIN, Project, needs
+from project import PLAIN, ROOT, Project, needs
 
-# Every run tries the same examples; `make fuzz` looks for others.
+# Every run tries the same examples, a hundred if a test says no number; `make fuzz` looks for others.
 # Examples have no time limit, because the machine may be busy.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", _PATIENT, derandomize=True, database=None)
-settings.register_profile("new", _PATIENT, derandomize=False)
+settings.register_profile("new", _PATIENT, derandomize=False, max_examples=1000)
 settings.load_profile("same")
 
 _FOREIGN = (
@@ -122,6 +123,24 @@ def age_key() -> AgeKey:
 def sops(age_key: AgeKey) -> Sops:
     """The real sops.  It can open files that are encrypted for ``age_key``."""
     return Sops(age_key.environ())
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """A folder with the wheel and the source archive of a release, which one process of a run builds."""
+    import fcntl
+
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if hasattr(pytestconfig, "workerinput") else base) / "built"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.delenv("ENCCONF_PROJECT_URL", raising=False)
+                fresh = folder.with_suffix(".new")
+                runpy.run_path(str(ROOT / ".ci" / "release.py"))["build"](fresh)
+                fresh.rename(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

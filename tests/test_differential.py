@@ -1,4 +1,7 @@
-"""encconf and the real sops encrypt generated documents and decrypt those of each other."""
+"""encconf and the real sops encrypt generated documents and decrypt those of each other: some of each kind.
+
+`make fuzz` does the same with documents that no run has seen.
+"""
 
 from __future__ import annotations
 
@@ -94,14 +97,14 @@ def test_random_strings_both_ways(block: int, age_key: AgeKey, sops: Sops) -> No
     assert outcomes["ok"] > 5, outcomes
 
 
-@pytest.mark.parametrize("block", range(12))
+@pytest.mark.parametrize("block", range(4))
 def test_yaml(block: int, age_key: AgeKey, sops: Sops) -> None:
     seeds = range(block * 15, block * 15 + 15)
     outcomes = [both_ways(yaml_text(seed), "yaml", age_key, sops) for seed in seeds]
     assert outcomes.count("ok") >= 8
 
 
-@pytest.mark.parametrize("block", range(6))
+@pytest.mark.parametrize("block", range(2))
 def test_json(block: int, age_key: AgeKey, sops: Sops) -> None:
     seeds = range(block * 15, block * 15 + 15)
     outcomes = [both_ways(json_text(seed), "json", age_key, sops) for seed in seeds]
@@ -266,7 +269,7 @@ def random_bytes(seed: int) -> bytes:
     return bytes(broken) if kind == 2 else b'{"sops": ' + bytes(broken) + b"}"
 
 
-@pytest.mark.parametrize("block", range(6))
+@pytest.mark.parametrize("block", range(2))
 @pytest.mark.parametrize("format", ["dotenv", "ini"])
 def test_comments_of_dotenv_and_ini_reach_sops(format: str, block: int, age_key: AgeKey, sops: Sops) -> None:
     make = dotenv_text if format == "dotenv" else ini_text
@@ -290,7 +293,7 @@ def with_values(trees: list[dict[str, object]]) -> list[dict[str, object]]:
     return [{name: value for name, value in tree.items() if value != {}} for tree in trees]
 
 
-@pytest.mark.parametrize("block", range(6))
+@pytest.mark.parametrize("block", range(2))
 def test_dotenv(block: int, age_key: AgeKey, sops: Sops) -> None:
     seeds = range(block * 15, block * 15 + 15)
     outcomes = [lines_both_ways(dotenv_text(seed), "dotenv", age_key, sops) for seed in seeds]
@@ -300,7 +303,7 @@ def test_dotenv(block: int, age_key: AgeKey, sops: Sops) -> None:
     assert outcomes.count("ok") >= 15
 
 
-@pytest.mark.parametrize("block", range(8))
+@pytest.mark.parametrize("block", range(2))
 def test_ini(block: int, age_key: AgeKey, sops: Sops) -> None:
     seeds = range(block * 15, block * 15 + 15)
     texts = [ini_text(seed, indented=indented) for seed in seeds for indented in (False, True)]
@@ -326,7 +329,7 @@ def test_selections_of_lines(format: str, selection: Selection, age_key: AgeKey,
     """sops reads the plaintext values, too, and computes the same MAC."""
     creds = credentials(age_key)
     read = 0
-    for seed in range(2000, 2025):
+    for seed in range(2000, 2012):
         text = dotenv_text(seed) if format == "dotenv" else ini_text(seed)
         try:
             ours = api.encrypt(text, rule(age_key, selection=selection), format=format, credentials=creds)
@@ -335,4 +338,4 @@ def test_selections_of_lines(format: str, selection: Selection, age_key: AgeKey,
         assert api.decrypt(ours, format=format, credentials=creds) == text
         sops.decrypt(ours, format)
         read += 1
-    assert read > 8
+    assert read > 4

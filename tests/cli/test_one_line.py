@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import forks
 import pytest
 from project import Project
 
@@ -54,20 +55,24 @@ COMMANDS += [
 COMMANDS += ["export --format json --section nope"]
 
 
+def _said(project: Project, words: list[str]) -> str:
+    environ = {**project.environ, "EDITOR": "true"}
+    done = forks.run("encconf", words, cwd=project.folder, environ=environ)
+    return (done.stdout + done.stderr).decode()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("name", ["good", "changed", "plain", "type", "block", "lost", "twice"])
 def test_a_key_stays_on_its_line(forged: Project, command: str, name: str) -> None:
     words = command.format(f"{name}.json").split()
     words += [] if "{}" in command else [f"{name}.json"]
-    done = forged.popen(*words, stdin=-3, stdout=-1, stderr=-1, environ={"EDITOR": "true"})
-    said = b"".join(part or b"" for part in done.communicate(timeout=60)).decode()
+    said = _said(forged, words)
     assert not re.search(f"(?m)^ *{FORGED}", said), said
     assert "\x1b" not in said
 
 
 def test_names_of_variables(forged: Project) -> None:
     for words in (["import", ".env", "--literal", "*", "-n"], ["import", ".env", "-n"]):
-        done = forged.popen(*words, stdin=-3, stdout=-1, stderr=-1)
-        said = b"".join(part or b"" for part in done.communicate(timeout=60)).decode()
+        said = _said(forged, words)
         assert not re.search(f"(?m)^ *{FORGED}", said), said
         assert "\x1b" not in said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cli.argv import ARGV
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from project import Project
 
 from encconf.cli import parser, table
@@ -12,7 +12,6 @@ from encconf.cli.command import Command
 from encconf.errors import EncconfError, UsageError
 
 
-@settings(max_examples=1500)
 @given(ARGV)
 @example(["git", "merge", "--nope"])
 @example(["git merge"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -73,16 +74,24 @@ def test_a_data_key_is_wrapped_only_for_who_was_admitted(guest: Any) -> None:
         wrap_for(bytes(32), [[guest]], None, MINE, NOW)
 
 
+@functools.cache
+def _nodes() -> list[tuple[str, ast.AST]]:
+    """All nodes of the syntax trees of the package, each with its file."""
+    return [
+        (path.relative_to(PACKAGE).as_posix(), node)
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+
+
 def _uses(name: str) -> set[str]:
     """The files that use a name or an attribute, except as the name of a parameter."""
-    found = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if name in (getattr(node, "id", None), getattr(node, "attr", None)) or (
-                isinstance(node, ast.alias) and node.name == name
-            ):
-                found.add(path.relative_to(PACKAGE).as_posix())
-    return found
+    return {
+        file
+        for file, node in _nodes()
+        if name in (getattr(node, "id", None), getattr(node, "attr", None))
+        or (isinstance(node, ast.alias) and node.name == name)
+    }
 
 
 def test_every_caller_goes_through_the_gate() -> None:

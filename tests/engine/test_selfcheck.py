@@ -90,7 +90,8 @@ def test_changes_are_read_again(format: str, age_key: AgeKey, monkeypatch: pytes
 def test_signs_of_every_kind_in_comments(format: str, age_key: AgeKey) -> None:
     """Each character either exactly the same or is refused by name; it is never lost."""
     creds = credentials(age_key)
-    for code in [*range(1, 0x100), 0x1680, *range(0x2000, 0x2030), 0x205F, 0x3000, 0xFEFF, 0xFFFD, 0x1F600]:
+    codes = [code for code in range(1, 0x100) if not chr(code).isalnum() or chr(code) in "a1ä"]
+    for code in [*codes, 0x1680, *range(0x2000, 0x2030), 0x205F, 0x3000, 0xFEFF, 0xFFFD, 0x1F600]:
         sign = chr(code)
         for comment in (f"# a{sign}b", f"#{sign}", f"# c{sign}"):
             text = f"{comment}\n{TEXTS[format]}"

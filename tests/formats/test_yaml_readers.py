@@ -8,7 +8,7 @@ import time
 
 import pytest
 from engine import credentials, rotated, rule
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 from readers import WORDS, readings, strings
@@ -43,7 +43,6 @@ def document(values: list[str]) -> str:
 
 @given(st.lists(strings(), min_size=1, max_size=8), st.sampled_from(["", "\n", "# c\n", "        # c\n"]))
 @example(["a\n\n", "b\n\n"], "\n")
-@settings(max_examples=250)
 def test_decrypted_strings_mean_the_same_to_every_reader(values: list[str], between: str) -> None:
     """In a file that has no layout record, as sops writes it, with something between its lines."""
     sealed = as_sops(api.encrypt(document(values), rule(KEY), credentials=credentials(KEY)))
@@ -55,7 +54,6 @@ def test_decrypted_strings_mean_the_same_to_every_reader(values: list[str], betw
 
 
 @given(st.lists(strings(), min_size=1, max_size=3))
-@settings(max_examples=150)
 def test_set_strings_mean_the_same_to_every_reader(values: list[str]) -> None:
     text = "base: x\nflow: {a: x}\n"
     for at, value in enumerate(values):
@@ -69,7 +67,6 @@ def test_set_strings_mean_the_same_to_every_reader(values: list[str]) -> None:
 @given(
     st.dictionaries(strings().filter(lambda key: key != "sops" and len(key) < 100), st.just("v"), min_size=1)
 )
-@settings(max_examples=150)
 def test_keys_mean_the_same_to_every_reader(mapping: dict[str, str]) -> None:
     text = changes.put("a: {b: x}\n", ("a",), mapping, format="yaml")
     agree(text, {"a": mapping})

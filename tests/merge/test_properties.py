@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from oracle import AgeKey
 
@@ -144,7 +144,6 @@ def picked(text: str, size: int, side: int) -> str:
 
 
 @pytest.mark.parametrize("format", SPELLED)
-@settings(max_examples=300)
 @given(versions=_versions())
 @example(({"a": 1}, {"a": 2}, {"a": 3}))
 @example(({"a": [1, 2]}, {"a": [1, 3, 2]}, {"a": [1, 4, 2]}))
@@ -177,7 +176,6 @@ def _check_markers(merged: Merged) -> None:
         assert picked(text, size, side).rstrip("\n") == whole.rstrip("\n")
 
 
-@settings(max_examples=300)
 @given(*[st.text("ab<=>|\n #:", max_size=40)] * 3)
 def test_any_text_can_be_marked(ours: str, base: str, theirs: str) -> None:
     merged = Merged(ours, base, theirs, ["."], whole=True)
@@ -190,7 +188,6 @@ def test_any_text_can_be_marked(ours: str, base: str, theirs: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["yaml", "json", "dotenv", "ini", "toml", "binary"])
-@settings(max_examples=200)
 @given(st.lists(st.text("ab:=-#[]{}\",'&*>|\n \t\\1.", max_size=30), min_size=3, max_size=3))
 def test_nothing_is_raised(format: str, texts: list[str]) -> None:
     merged = merge(*texts, format=format)
@@ -214,7 +211,6 @@ RULE = Rule([[Recipient.from_config(ALICE.recipient)]], selection=Selection("une
 
 
 @pytest.mark.parametrize("format", SPELLED)
-@settings(max_examples=100)
 @given(versions=_versions())
 def test_it_is_the_merge_of_the_plain_texts_encrypted(format: str, versions: tuple[Any, Any, Any]) -> None:
     texts = [SPELLED[format](tree) for tree in versions]

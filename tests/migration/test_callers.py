@@ -204,20 +204,20 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_a_large_program_is_quick(tmp_path: Path) -> None:
-    calls = "".join(f"subprocess.run(['sops', '-d', 'f{n}.yaml'])\n" for n in range(20_000))
+    calls = "".join(f"subprocess.run(['sops', '-d', 'f{n}.yaml'])\n" for n in range(5_000))
     one_line = "import subprocess\n" + calls.replace("\n", "; ") + "pass\n"
-    names = "import subprocess\n" + "f = 'a'\nsubprocess.run(['sops', '-d', f])\n" * 10_000
+    names = "import subprocess\n" + "f = 'a'\nsubprocess.run(['sops', '-d', f])\n" * 2_500
     functions = "import subprocess\n" + "".join(
-        f"def f{n}():\n  subprocess.run(['sops', '-d', 'a'])\n" for n in range(10_000)
+        f"def f{n}():\n  subprocess.run(['sops', '-d', 'a'])\n" for n in range(2_500)
     )
     for text, count in (
-        ("import subprocess\n" + calls, 20_000),
-        (one_line, 20_000),
-        (names, 10_000),
-        (functions, 10_000),
+        ("import subprocess\n" + calls, 5_000),
+        (one_line, 5_000),
+        (names, 2_500),
+        (functions, 2_500),
     ):
         (tmp_path / "a.py").write_text(text)
-        with at_most(8):
+        with at_most(2):
             assert len(search(str(tmp_path / "a.py"))) == count
 
 
