@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isnan
 
 from encconf.errors import EmitError, LimitError, WrongTypeError
 from encconf.text.document import MAX_DEPTH
@@ -75,4 +76,6 @@ def same(old: Any, new: Any) -> bool:
         return len(old) == len(new) and all(map(same, old, new))
     if isinstance(old, str) or isinstance(new, str):
         return bool(old == new)
-    return type(old) is type(new) and bool(old == new or (old != old and new != new))
+    if type(old) is not type(new):
+        return False
+    return bool(old == new) or (isinstance(old, float) and isnan(old) and isnan(new))
