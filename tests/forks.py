@@ -49,7 +49,7 @@ def run(
     cwd: Path,
     environ: Mapping[str, str],
     input: bytes = b"",
-    timeout: float = 60,
+    timeout: float = 60 if os.name == "posix" else 300,  # under Wine, a start takes seconds
 ) -> subprocess.CompletedProcess[bytes]:
     """Run encconf as ``program``, which is ``encconf`` or ``sops``, perhaps with a folder.
 

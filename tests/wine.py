@@ -204,7 +204,10 @@ def requirements() -> list[str]:
         "attrs",
         "grpcio",
         "httpx",
+        "jinja2",
         "protobuf",
+        "requests",
+        "sqlalchemy",
         "python-dotenv",
         "colorama",  # pip resolves markers for this system: click and pytest need it on Windows
         "pywin32-ctypes",  # and so does keyring
