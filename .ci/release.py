@@ -4,8 +4,8 @@ The wheel and the source archive are built twice, in two folders, and must be th
 project URLs below ENCCONF_PROJECT_URL.  With a tag in TAG, the version, the changelog and that address must
 be those of a release; without one, a sample address will do.
 
-The tests on Windows (`make windows`) and on other systems are not part of it: CONTRIBUTING.md says what to run
-before a release.
+The tests on Windows (`make windows`) and on other systems are not part of it: CONTRIBUTING.md says what to
+run before a release.
 """
 
 from __future__ import annotations

