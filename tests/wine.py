@@ -156,7 +156,16 @@ def serve() -> None:
 
 
 def set_up() -> None:
-    """Set up Wine, Python and the packages, as far as they are not there."""
+    """Set up Wine, Python and the packages, as far as they are not there, one run at a time."""
+    import fcntl
+
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _set_up()
+
+
+def _set_up() -> None:
     if not shutil.which("wine") or not shutil.which("x86_64-w64-mingw32-gcc"):
         if os.geteuid():
             sys.exit(f"make windows needs Wine and a compiler: sudo apt-get install {' '.join(DEBIAN)}")
@@ -164,7 +173,6 @@ def set_up() -> None:
         subprocess.run(["apt-get", "update", "-qq"], **quiet)
         install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *DEBIAN]
         subprocess.run(install, stdout=subprocess.DEVNULL, **quiet)
-    CACHE.mkdir(parents=True, exist_ok=True)
     system = CACHE / "prefix/drive_c/windows/system32"
     if not system.exists():
         wine("wineboot", "-i")
@@ -232,10 +240,10 @@ def requirements() -> list[str]:
 def _install(wanted: list[str]) -> None:
     wheels, packages = CACHE / "wheels", CACHE / "win/Lib/site-packages"
     shutil.rmtree(wheels, ignore_errors=True)
-    shutil.rmtree(packages, ignore_errors=True)
-    packages.mkdir(parents=True)
     where = ("--platform", "win_amd64", "--python-version", "3.13", "--implementation", "cp")
     _pip("--only-binary=:all:", *where, "-d", str(wheels), *wanted)
+    shutil.rmtree(packages, ignore_errors=True)
+    packages.mkdir(parents=True)
     for wheel in wheels.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(packages)
