@@ -337,10 +337,15 @@ def inside(names: list[str]) -> int:
         def pytest_collectreport(self, report: pytest.CollectReport) -> None:
             if report.failed:
                 self.counts[self.name(report.nodeid)]["failed"] += 1
+                print(f"\nFAILED {report.nodeid}\n{report.longreprtext}", flush=True)
 
         def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
             if report.when == "call" or not report.passed:
                 self.counts[self.file][report.outcome] += 1
+            if report.failed:
+                print(f"\nFAILED {report.nodeid}\n{report.longreprtext}", flush=True)
+            if report.skipped:
+                print(f"\nSKIPPED {report.nodeid}: {report.longrepr[-1]}", flush=True)
 
         def finish(self) -> None:
             """Print the line of the last file, and of those in which no test ran."""
@@ -349,7 +354,15 @@ def inside(names: list[str]) -> int:
                 self.end(file)
 
     lines = Lines()
-    options = ["-q", "-rs", "-p", "no:cacheprovider", "--tb=short", "--continue-on-collection-errors"]
+    options = [
+        "-q",
+        "-rs",
+        "-p",
+        "no:cacheprovider",
+        "--tb=native",
+        "--show-capture=no",
+        "--continue-on-collection-errors",
+    ]
     options += ["-m", "not posix", "-o", f"faulthandler_timeout={LIMIT // 2}"]
     words = [*options, *(f"tests/{name}" for name in names)]
     code = pytest.main(words, plugins=[lines])
