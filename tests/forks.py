@@ -95,7 +95,8 @@ _START_PROGRAMS = {"edit", "exec", "exec-env", "exec-file", "keyservice"}
 
 def _can_start_the_same(environ: Mapping[str, str]) -> bool:
     """Whether Python would start with these variables in the same way as the server did."""
-    python = {name for name in environ if name.startswith("PYTHON")} - {"PYTHONPATH"}
+    python = {name for name in environ if name.startswith("PYTHON")}
+    python -= {"PYTHONPATH", "PYTHONPYCACHEPREFIX"}
     path = environ.get("PYTHONPATH", str(ROOT))
     utf8 = all(environ.get(name) in (None, "C.UTF-8") for name in _LOCALE)
     return not python and path == str(ROOT) and utf8

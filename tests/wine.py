@@ -64,7 +64,7 @@ ELSEWHERE = {
 }
 """Test files that only test what Windows does not have.  Single tests are marked ``posix``."""
 
-PROGRAMS = {"pgp_home": "gpg"}
+PROGRAMS = {"mise": "mise, with rops", "pgp_home": "gpg"}
 """Fixtures of programs that no package index has for Windows.  Tests that use one are left out."""
 
 DEBIAN = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32")
@@ -94,7 +94,7 @@ def environ() -> dict[str, str]:
         "WINEARCH": "win64",
         "WINEDLLOVERRIDES": "mscoree,mshtml=",  # do not ask to install them
         "PYTHONPATH": _windows(ROOT),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": _windows(CACHE / "bytecode"),  # also of tests, which pytest rewrites
     }
 
 

@@ -438,10 +438,10 @@ def test_a_command_runs_for_each_recipient_if_its_first_output_opens_nothing(
 ) -> None:
     script = tmp_path / "pick"
     script.write_text(
-        f"case $SOPS_AGE_RECIPIENT in {pairs[1].recipient}) echo {pairs[1].identity};; "
-        f"*) echo {pairs[3].identity};; esac\n"
+        f"import os\nmine = os.environ['SOPS_AGE_RECIPIENT'] == '{pairs[1].recipient}'\n"
+        f"print('{pairs[1].identity}' if mine else '{pairs[3].identity}')\n"
     )
-    who = holds(SOPS_AGE_KEY_CMD=f"sh {script}")
+    who = holds(SOPS_AGE_KEY_CMD=f"'{sys.executable}' '{script}'")
     wrapped = wrap_for(DATA_KEY, [recipients[:2]], None, holds(), NOW)
     assert open_data_key(wrapped, 0, who) == DATA_KEY
 
@@ -450,9 +450,9 @@ def test_a_command_runs_once_if_its_first_output_opens_the_file(
     pairs: list[Pair], recipients: list[AgeKey], tmp_path: Path
 ) -> None:
     script, ran = tmp_path / "print", tmp_path / "ran"
-    script.write_text(f"echo ran >>{ran}\necho {pairs[1].identity}\n")
+    script.write_text(f"open({str(ran)!r}, 'a').write('ran\\n')\nprint('{pairs[1].identity}')\n")
     wrapped = wrap_for(DATA_KEY, [recipients[:2]], None, holds(), NOW)
-    assert open_data_key(wrapped, 0, holds(SOPS_AGE_KEY_CMD=f"sh {script}")) == DATA_KEY
+    assert open_data_key(wrapped, 0, holds(SOPS_AGE_KEY_CMD=f"'{sys.executable}' '{script}'")) == DATA_KEY
     assert ran.read_text() == "ran\n"
 
 

@@ -215,6 +215,7 @@ def test_a_fork_under_load(path: Path, key: TestKey) -> None:
         thread.join()
 
 
+@pytest.mark.posix
 def test_after_a_load_only_data_remains(path: Path) -> None:
     """No thread, socket or open file: that is why a fork is safe.  (Those of other tests may end now.)"""
     before = set(os.listdir("/proc/self/fd"))
