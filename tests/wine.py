@@ -224,12 +224,16 @@ def requirements() -> list[str]:
         *(each for name in ("keyring", "msgspec", "pydantic", "ssh") for each in extras[name]),
         *told["dependency-groups"]["formats"],
         "attrs",
+        "django",
+        "django-environ",
+        "environs",
         "grpcio",
         "httpx",
         "jinja2",
         "protobuf",
         "requests",
         "sqlalchemy",
+        "python-decouple",
         "python-dotenv",
         "colorama",  # pip resolves markers for this system: click and pytest need it on Windows
         "pywin32-ctypes",  # and so does keyring

@@ -26,7 +26,9 @@ class SopsFormatContract(FormatContract):
     def test_we_read_what_sops_makes_of_ours(self, text: str, own_key: TestKey, sops_for: SopsFor) -> None:
         creds = own_key.credentials()
         encrypted = api.encrypt(text, rule_for(own_key), format=self.name, credentials=creds)
-        again = sops_for(own_key).edit(encrypted, self.suffixes[0][1:], f'sed -i s/{SECRET}/changed/ "$1"')
+        again = sops_for(own_key).edit(
+            encrypted, self.suffixes[0][1:], f"text = text.replace('{SECRET}', 'changed')"
+        )
         assert "encconf" not in again
         plain = api.decrypt(again, format=self.name, credentials=creds)
         assert "changed" in plain

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -195,16 +194,14 @@ SOPS_FORMATS = [case for case in KEYS if case.format != "toml"]  # which sops do
 
 
 @pytest.mark.parametrize("case", SOPS_FORMATS, ids=[case.format for case in SOPS_FORMATS])
-@pytest.mark.posix
-def test_sops_made_the_changes(case: Case, tmp_path: Path) -> None:
+def test_sops_made_the_changes(case: Case) -> None:
     """Files in sops's own layout, with its kind of MAC."""
     sops = Sops(ALICE.environ())
     base = sops.encrypt(case.base, case.format, age=ALICE.recipient)
     sides = []
-    for name, text in (("ours", case.ours), ("theirs", case.theirs)):
+    for text in (case.ours, case.theirs):
         plain = sops.decrypt(sops.encrypt(text, case.format, age=ALICE.recipient), case.format)
-        (tmp_path / name).write_text(plain)
-        sides.append(sops.edit(base, case.format, f'cat "{tmp_path / name}" > "$1"'))
+        sides.append(sops.edit(base, case.format, f"text = {plain!r}"))
     outcome = merge(base, *sides, format=case.format, credentials=credentials(ALICE))
     assert outcome.conflicts == []
     assert values(sops.decrypt(outcome.text, case.format), case.format) == values(case.merged, case.format)
