@@ -27,7 +27,7 @@ _HOMES = {
     "Credentials": "identities.credentials",
     "DataKeyCache": "envelope.cache",
     "EncconfError": "errors",
-    "Inspection": "engine.inspection",
+    "Inspection": "engine.metadata",
     "decrypt": "api",
     "encrypt": "api",
     "find_rule": "rules.config",
@@ -83,7 +83,7 @@ if TYPE_CHECKING:
         loads,
         loads_all,
     )
-    from encconf.engine.inspection import Inspection
+    from encconf.engine.metadata import Inspection
     from encconf.envelope.cache import DataKeyCache
     from encconf.errors import EncconfError
     from encconf.identities.credentials import Credentials

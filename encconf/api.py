@@ -8,19 +8,18 @@ encconf also has ``toml``.  `encconf.engine` does the work.
 from __future__ import annotations
 
 from encconf import formats
-from encconf.engine import loading, opening
+from encconf.engine import loading
 from encconf.engine.loading import check
-from encconf.engine.metadata import Opened
-from encconf.engine.opening import as_text, bounded, open_text
-from encconf.errors import about
+from encconf.engine.opening import Opened, as_text, open_text
+from encconf.errors import about, bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any, TypeVar, Unpack, overload
 
-    from encconf.engine.inspection import Inspection
     from encconf.engine.loading import FileOptions, Input, Readable, Section
+    from encconf.engine.metadata import Inspection
     from encconf.envelope.cache import DataKeyCache
     from encconf.identities.credentials import Credentials
     from encconf.rules.config import Rule
@@ -166,7 +165,7 @@ def loads_all(
     """
     check(mask=mask, format=format, credentials=credentials, cache=cache, resolve=resolve)
     with about("", frames=False):
-        opened = opening.open_values(as_text(text), format, credentials, cache)
+        opened = loading.open_values(as_text(text), format, credentials, cache)
         texts = loading.resolved([("", opened)], resolve, credentials)[0]
         return loading.values_of(opened, texts, loading.masker_for(mask))
 
@@ -220,9 +219,10 @@ def encrypt(
     cannot be opened, or lacks most of the text's secrets, so that a stranger may have made it, the result
     has a new data key, and ``notify`` gets the reason.  Without a ``rule``, the text is a change of the twin:
     the data key, the keys and the selection are those of the twin, and it must open.  If nothing changed,
-    the twin is returned.  With ``new_data_key``, only the twin's unknown metadata is kept.  ``donors`` are
-    other encrypted texts with the twin's data key, such as that of another branch.  Their ciphertexts may be
-    reused, too.  Those with another data key are not used.
+    the twin is returned.  A text has no name, so this looks for no ``.sops.yaml``: to follow one, give the
+    rule that `find_rule` returns.  With ``new_data_key``, only the twin's unknown metadata is kept.
+    ``donors`` are other encrypted texts with the twin's data key, such as that of another branch.  Their
+    ciphertexts may be reused, too.  Those with another data key are not used.
 
     Raises StrangerError if a data key would be wrapped for a recipient that only the twin names,
     AlreadyEncryptedError for a text with a ``sops`` entry, ParseError for one that is not valid in
@@ -252,7 +252,7 @@ def inspect(text: str | bytes, *, format: str = "yaml") -> Inspection:
 
     Raises NotEncryptedError, MetadataError or ParseError.
     """
-    from encconf.engine import inspection
+    from encconf.engine import metadata
 
     check(format=format)
-    return inspection.inspect(as_text(text), format)
+    return metadata.inspect(as_text(text), format)

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
+    from collections.abc import Callable, Sequence
+    from typing import Any, ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 
 class EncconfError(Exception):
@@ -536,3 +539,22 @@ class PlaintextError(EncconfError):
     """A value would be saved in plaintext although the file's creation rule says to encrypt it."""
 
     slug = "plaintext"
+
+
+def bounded(function: Callable[P, T]) -> Callable[P, T]:
+    """Raise LimitError if a file needs more memory or stack than is available.
+
+    The limits of the formats should apply first.  This is for small machines and for deeply nested callers.
+    """
+
+    from functools import wraps
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except (MemoryError, RecursionError) as error:
+            what = "memory" if isinstance(error, MemoryError) else "stack"
+        raise LimitError(f"the file needs more {what} than there is") from None
+
+    return call

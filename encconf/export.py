@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from encconf.errors import EmitError
-from encconf.systemd import envfile
+from encconf.formats import envfile
 
 FORMATS = ("dotenv", "shell", "fish", "json", "github", "k8s", "docker-env", "env-file", "systemd-creds")
 

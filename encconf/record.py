@@ -41,7 +41,7 @@ class Record(_Fields):
     def __init__(self, *values: Any, **named: Any) -> None:
         count = len(values) + len(named)
         named.update(zip(self._fields, values, strict=False))
-        self.__dict__ = {**self._defaults, **named}
+        object.__setattr__(self, "__dict__", {**self._defaults, **named})  # also of one that refuses changes
         if len(named) < count or self.__dict__.keys() != self._fields.keys():
             wanted, given = ", ".join(self._fields), ", ".join(named) or "nothing"
             raise TypeError(f"{type(self).__name__} takes {wanted}, not {count} values for {given}")
@@ -51,7 +51,7 @@ class Record(_Fields):
         if unknown := changes.keys() - self._fields.keys():
             raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
         derived = type(self).__new__(type(self))
-        derived.__dict__ = {**vars(self), **changes}
+        object.__setattr__(derived, "__dict__", {**vars(self), **changes})
         return derived
 
 

@@ -18,7 +18,7 @@ from encconf.text.document import Document, Leaf, Scope, splice
 from encconf.verbs import rekey
 
 if TYPE_CHECKING:
-    from encconf.engine.metadata import Opened
+    from encconf.engine.opening import Opened
     from encconf.keys import MasterKey
 
 KEY = bytes(range(32))

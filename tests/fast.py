@@ -33,7 +33,7 @@ MODULES = [
     *("io/private", "io/replace", "io/side_by_side", "text/path"),
     *("keys/age::TestX25519", "keys/age::TestMissingPackages", "keys/bech32", "keys/keys"),
     *("git/conflict", "merge/three", "merge/values", "merge/weave"),
-    *("rules/pattern", "rules/selection", "sources/references", "text/align", "verbs/changes"),
+    *("rules/pattern", "rules/selection", "sources/references", "text/align", "engine/changes"),
 ]
 """The test files to run, without ``test_`` and ``.py``, and for some the class."""
 

@@ -39,9 +39,9 @@ def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
     from oracle import SopsError
 
     from encconf import api
+    from encconf.engine import changes
     from encconf.errors import DecryptError, EmitError, EncconfError
     from encconf.text.path import parse_sops
-    from encconf.verbs import changes
 
     draw = random.Random(seed)
     try:

@@ -67,8 +67,8 @@ CHECKS["own key"] = Check(
 CHECKS["number of groups"] = Check(
     "a file may not have fewer key groups than its rule, nor be opened by fewer",
     {
-        "if trusted and not fitting:": "if False:",
-        "elif needed < least:": "if False:",
+        "if len(rule.groups) not in (1, len(groups)):": "if False:",
+        "if needed < least:": "if False:",
     },
     "replaced",
     "update rotate",
@@ -76,7 +76,7 @@ CHECKS["number of groups"] = Check(
 )
 CHECKS["group by group"] = Check(
     "a recipient is admitted to the key group in which the rule names it",
-    {"return rule.groups[at] if len(rule.groups) == count else": "return"},
+    {"rule.groups[at] if len(rule.groups) == count else": ""},
     "replaced",
     "update rotate",
     "groups three",

@@ -66,15 +66,19 @@ GROUPS = {
         "engine/admission.py"
     ],
     "engine/test_loading.py settings": ["engine/loading.py"],
-    "envelope": [f"envelope/{name}.py" for name in ("__init__", "cache", "shamir", "unwrap")],
-    "envelope engine/test_gate.py": ["envelope/wrap.py"],
+    "envelope engine/test_gate.py": [
+        f"envelope/{name}.py" for name in ("__init__", "cache", "shamir", "unwrap")
+    ],
     "rules/test_selection.py": ["rules/selection.py"],
     "rules": ["rules/config.py", "rules/pattern.py", "rules/plain_pattern.py"],
     "merge": [f"merge/{name}.py" for name in ("__init__", "trees", "values")],
     "merge git": ["git/merge.py", "git/conflict.py"],
     "git": ["git/attributes.py", "git/textconv.py", "git/worktree.py"],
     "sources": ["sources/references.py"],
-    "verbs/test_changes.py verbs/test_effects.py cli/test_values.py": ["verbs/changes.py", "verbs/set.py"],
+    "engine/test_changes.py engine/test_effects.py cli/test_values.py": [
+        "engine/changes.py",
+        "verbs/set.py",
+    ],
     "verbs/test_rekey.py cli/test_rekeying.py cli/test_plan_text.py": [
         "engine/recipients.py",
         "verbs/rekey.py",

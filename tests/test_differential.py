@@ -18,11 +18,11 @@ from oracle import AgeKey, Sops, SopsError
 from readers import random_strings, readings, yaml_of
 
 from encconf import api, formats
+from encconf.engine import changes
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import emit
 from encconf.rules.selection import Selection
 from encconf.text.document import Document
-from encconf.verbs import changes
 
 # Errors of encconf for texts that sops accepts: sops checks only the keys of the first document.
 _STRICTER = ("the table has the same key twice", "the section has the same key twice")

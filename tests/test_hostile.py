@@ -23,6 +23,7 @@ from project import Project
 from encconf import api, cli, formats, sources
 from encconf.cli import table
 from encconf.cli.console import Console
+from encconf.engine import changes
 from encconf.engine.metadata import MAX_KEYS
 from encconf.errors import (
     EncconfError,
@@ -38,7 +39,6 @@ from encconf.identities.credentials import Credentials
 from encconf.keys.age import LINE_LIMIT, LINES_LIMIT, STANZA_LIMIT
 from encconf.keys.age import AgeKey as AgeRecipient
 from encconf.rules.selection import Selection
-from encconf.verbs import changes
 
 yaml = formats.get("yaml")
 

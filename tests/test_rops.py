@@ -7,12 +7,13 @@ from engine import rotated, with_members
 from oracle import FIXTURES, AgeKey, Sops
 
 from encconf import SOPS_VERSION, api, formats
+from encconf.engine import changes
 from encconf.engine.metadata import Metadata
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, EVERYTHING
-from encconf.verbs import changes, rekey
+from encconf.verbs import rekey
 
 ALICE = AgeKey.load(FIXTURES / "keys" / "alice.txt")
 ALICE_S = Recipient.from_config(ALICE.recipient)

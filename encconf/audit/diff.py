@@ -32,7 +32,8 @@ from encconf.identities.credentials import Credentials
 from encconf.rules.selection import Selection
 from encconf.text.align import align, in_order
 from encconf.text.document import Comment, Leaf, Value
-from encconf.text.path import Path
+from encconf.text.path import Path, spell
+from encconf.text.printable import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -600,3 +601,27 @@ def _prefixes(old: Path, new: Path) -> tuple[Path, Path]:
     while same < min(len(old), len(new)) and old[-1 - same] == new[-1 - same]:
         same += 1
     return old[: len(old) - same], new[: len(new) - same]
+
+
+def between(file: str, before: str, after: str, format: str) -> list[str]:
+    """Return what differs between two plaintexts of a file, without values.
+
+    Items that are inserted into a list are recognized, and values that moved to another path.
+    """
+    from encconf.engine.changes import Effect
+    try:
+        found = compare(Side(file, file, before, format), Side(file, file, after, format), one_file=True)
+    except EncconfError:  # the file is written, and that is what counts
+        return []
+    said: list[str] = []
+    for change in found.changes:
+        if change.kind != "moved":
+            said.append(str(Effect(change.kind, change.path, *change.kinds)))
+        elif change.old is not None and change.old != change.new:
+            said.append(f"moved {spell(change.old)} to {spell(change.path)}")
+    if any(found.comments):
+        words = zip(found.comments, ("changed", "added", "removed"), strict=True)
+        said += [f"{word} {counted(count, 'comment')}" for count, word in words if count]
+    if not said and (found.structure or found.layout):
+        said.append("changed the layout only")
+    return said

@@ -179,7 +179,7 @@ def _rules(found: Explanation, cwd: str, config: str | None) -> None:
     try:
         if config is None:
             configs.refuse_foreign(found.config)
-        loaded = configs.load_file(found.config)
+        loaded = configs.load(found.config)
     except EncconfError as error:
         found.error = error
         return

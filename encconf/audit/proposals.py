@@ -119,7 +119,8 @@ def value_of(proposal: Proposal, rule: Rule, credentials: Credentials) -> Any:
     write it as a proposal, and what opening it raises.
     """
     with about(proposal.name):
-        objections = Objections(rule_of(Metadata.of(proposal.document)), [rule])
+        wanted = rule_of(Metadata.of(proposal.document))
+        objections = Objections(wanted.groups, wanted, [rule])
         if objections:
             raise ProposalError(
                 f"it is encrypted for others than {rule.name} says, who know the value: {objections}",

@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from encconf.cli.command import Command, Value, Values
+    from encconf.cli.command import Command, Values
 
 
 AUDIT = "/etc/sops/audit.yaml"
@@ -127,19 +127,17 @@ class _Call:
             if is_for_sops(argv):
                 return self._run_as_sops(argv)
             raise
-        if command.is_group:
+        if command.function is None:
             from encconf.cli.commands.help import show_usage
 
             show_usage(self.console, command)
         self.failure = command.failure
-        _refuse_wrong(command, values)
-        _set_from_environment(command, values)
-        _as_texts(command, values)
+        _complete(command, values)
         if (color := values["color"]) is not None:
             self.console = Console(str(color))
         self.console.quiet = values["quiet"] is True
         self.console.keys = _key_variables(values)
-        command.run(self.console, values)
+        command.function(command.options_of(values), self.console)
         return 0
 
     def _run_as_sops(self, argv: list[str]) -> int:
@@ -190,50 +188,38 @@ def _is_audited() -> bool:
     return True
 
 
-def _set_from_environment(command: Command, values: Values) -> None:
-    """Set the options that were not given from their environment variables."""
-    for option in command.options:
-        if option.env and values[option.dest] == option.default():
-            value = os.environ.get(option.env)
-            if not value:
-                continue
-            if option.choices and value not in option.choices:
-                raise UsageError(f"{option.env} must be one of: {', '.join(option.choices)}")
-            values[option.dest] = [value] if option.many else value
+def _complete(command: Command, values: Values) -> None:
+    """Set the options that were not given from their variables, and decode the values that are text.
 
-
-def _refuse_wrong(command: Command, values: Values) -> None:
-    """Raise UsageError for stdin or an empty value where a command takes none.
-
+    Raises UsageError for stdin or an empty value where a command takes none, and for text that is not UTF-8.
     Raises MissingFileError for an empty FILE, which would be the current folder.
     """
     from encconf.io.fileio import STDIN
 
+    def words(dest: str) -> list[str]:
+        value = values.get(dest)
+        return value if isinstance(value, list) else [value] if isinstance(value, str) else []
+
     hint = "a variable may not be set"
     for argument in command.arguments:
-        if argument.named and {*STDIN} & {*_each(values[argument.dest])}:
+        if argument.named and {*STDIN} & {*words(argument.dest)}:
             raise UsageError(f"{command.name} needs a file, not stdin")
-    if "" in _each(values.get("file")):
+    if "" in words("file"):
         raise MissingFileError("the name of a file is empty", hint=hint)
     for option in command.options:
-        if not option.empty and not all(each.strip(" ,") for each in _each(values[option.dest])):
+        if not option.empty and not all(word.strip(" ,") for word in words(option.dest)):
             raise UsageError(f"{option.names[0]} has an empty value", hint=hint)
-
-
-def _each(value: Value) -> list[str]:
-    return value if isinstance(value, list) else [value] if isinstance(value, str) else []
-
-
-def _as_texts(command: Command, values: Values) -> None:
-    """Decode the values that are text, which must be UTF-8."""
+        if option.env and not values[option.dest] and (value := os.environ.get(option.env)):
+            if option.choices and value not in option.choices:
+                raise UsageError(f"{option.env} must be one of: {', '.join(option.choices)}")
+            values[option.dest] = [value] if option.many else value
     texts = [option.dest for option in command.options if option.utf8]
-    texts += [argument.dest for argument in command.arguments if argument.utf8]
-    for dest in texts:
-        value = values[dest]
-        if isinstance(value, str):
-            values[dest] = as_text(value)
-        elif isinstance(value, list):
-            values[dest] = [as_text(word) for word in value]
+    for dest in (*texts, *(argument.dest for argument in command.arguments if argument.utf8)):
+        given = values[dest]
+        if isinstance(given, list):
+            values[dest] = list(map(as_text, given))
+        elif isinstance(given, str):
+            values[dest] = as_text(given)
 
 
 def _key_variables(values: Values) -> dict[str, str]:

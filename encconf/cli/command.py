@@ -81,10 +81,6 @@ class Option:
             words = type.partition("Literal[")[2].partition("]")[0].split(",")
             self.choices = tuple(word.strip(" \"'") for word in words)
 
-    def default(self) -> Value:
-        """Return the value if the option is not given."""
-        return False if self.is_switch else [] if self.many else None
-
 
 class Argument:
     """A positional argument, which sets the field ``dest``.
@@ -148,7 +144,9 @@ class Command:
         self.examples = examples
         self.failure = failure
         self._type = type
-        self._function: Callable[[Any, Console], None] | None = function
+        self.is_group = function is None
+        """Whether this is a group of commands, or encconf itself."""
+        self.function: Callable[[Any, Console], None] | None = function
         found = {option.dest: option for option in options}
         if function is not None:
             for option in (COLOR, QUIET):
@@ -162,14 +160,12 @@ class Command:
                 if option.field:
                     option.take(fields[option.field])
 
-    @property
-    def is_group(self) -> bool:
-        """Whether this is a group of commands, or encconf itself."""
-        return self._function is None
-
     def defaults(self) -> Values:
         """Return the value of each option and argument that is not given."""
-        values: Values = {option.dest: option.default() for option in self.options}
+        values: Values = {
+            option.dest: False if option.is_switch else [] if option.many else None
+            for option in self.options
+        }
         for argument in self.arguments:
             values[argument.dest] = [] if argument.many else None
         if self.rest:
@@ -188,11 +184,6 @@ class Command:
             named[self.rest] = values[self.rest]
         assert self._type is not None
         return self._type(**named)
-
-    def run(self, console: Console, values: Mapping[str, Value]) -> None:
-        """Run the command with the values of a command line."""
-        assert self._function is not None
-        self._function(self.options_of(values), console)
 
     @property
     def details(self) -> list[str | list[tuple[str, str]]]:

@@ -11,6 +11,7 @@ from encconf.cli.sops_run import Run, envelope, exists, exits, fail
 from encconf.engine import plaintext
 from encconf.engine.admission import rule_of
 from encconf.engine.metadata import metadata_of
+from encconf.engine.sealing import encrypt_again
 from encconf.errors import (
     EncconfError,
     InputError,
@@ -22,10 +23,9 @@ from encconf.errors import (
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.keys import MasterKey
-from encconf.rules.config import Rule, find_config, find_rule, load_file
+from encconf.rules.config import Rule, find_config, find_rule, load
 from encconf.rules.selection import DEFAULT
 from encconf.verbs import rekey
-from encconf.verbs.reencrypt import encrypt_again
 
 
 def rotate(run: Run) -> None:
@@ -199,7 +199,7 @@ def _walk(path: str) -> Iterator[str]:
 def _publish(run: Run, file: str, root: str, config: str, credentials: Credentials) -> None:
     from encconf import publish as publishing
 
-    loaded = load_file(config)
+    loaded = load(config)
     destination = publishing.find_destination(loaded, file)
     for notice in loaded.notices:
         run.console.warn(f"{config}: {notice}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from encconf.cli.console import Console
     from encconf.cli.sops_line import Line
     from encconf.engine.admission import Admission
-    from encconf.engine.metadata import Opened
+    from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
     from encconf.keys import MasterKey
     from encconf.rules.config import Rule
@@ -80,10 +80,10 @@ class Run:
     def check_config(self) -> None:
         """Check the config file that --config names, even if the command does not need it."""
         if self.config is not None:
-            from encconf.rules.config import load_file
+            from encconf.rules.config import load
 
             try:
-                load_file(self.config)
+                load(self.config)
             except InputError as error:
                 fail(1, f"could not read config file: {error}")
 

@@ -28,7 +28,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.engine.metadata import Opened
+    from encconf.engine.opening import Opened
 
 
 def decrypt(run: Run) -> None:
@@ -102,7 +102,7 @@ def encrypt(run: Run) -> None:
 
 def _encrypt(run: Run, file: str) -> None:
     from encconf.engine import sealing
-    from encconf.verbs.reencrypt import plain_as, refuse_encrypted
+    from encconf.engine.sealing import plain_as, refuse_encrypted
 
     name = run.flags.filename_override or file
     source, target = run.formats(name)
@@ -127,7 +127,7 @@ def edit(run: Run) -> None:
 
 
 def _edit(run: Run, file: str) -> None:
-    from encconf.verbs.checks import refuse_plaintext
+    from encconf.engine.checks import refuse_plaintext
     from encconf.verbs.edit import Draft, Session
 
     source, target = run.formats(run.flags.filename_override or file)
@@ -194,7 +194,7 @@ def _set(run: Run, file: str, path: Path, said: str) -> None:
 
 def unset(run: Run) -> None:
     """``sops unset FILE INDEX``."""
-    from encconf.verbs.changes import REMOVED
+    from encconf.engine.changes import REMOVED
 
     args = run.line.args
     if len(args) != 2:
@@ -205,8 +205,9 @@ def unset(run: Run) -> None:
 
 def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
     """Set or remove a value, with a lock against other changes of the file by encconf."""
-    from encconf.verbs import changes, files
-    from encconf.verbs.checks import of_edits
+    from encconf.engine import changes
+    from encconf.engine.checks import of_edits
+    from encconf.verbs import files
 
     idempotent = run.flags.idempotent
 
@@ -366,7 +367,7 @@ def _set_words(run: Run) -> tuple[Path, str]:
 
 
 def _json_value(said: str) -> Any:
-    from encconf.verbs import changes
+    from encconf.engine import changes
 
     try:
         value = changes.from_json(said, as_int=_number)

@@ -14,9 +14,9 @@ passes the rules; of the disk, only your own keys are read.
 
 from __future__ import annotations
 
-from encconf.envelope import are_spoiled, quorum
-from encconf.envelope.wrap import Admitted, wrap_for
+from encconf.envelope import Admitted, are_spoiled, quorum, wrap_for
 from encconf.errors import EncconfError, StrangerError
+from encconf.record import Record
 from encconf.rules.config import Rule
 from encconf.text.printable import printable, quoted
 
@@ -112,7 +112,7 @@ class Admission:
 
     def admit(self, wanted: Rule, credentials: Credentials) -> list[list[Admitted]]:
         """Admit all recipients of a rule.  Raises StrangerError, which names each stranger in full."""
-        return self._admit(wanted.groups, wanted.threshold, credentials)
+        return self._admit(Wrapping.of(None, wanted), credentials)
 
     def check(
         self,
@@ -123,21 +123,23 @@ class Admission:
         new_data_key: bool = False,
     ) -> None:
         """Raise StrangerError if `wrap_again` would, for an existing file."""
-        groups, is_part = _to_wrap(None if new_data_key else held, wanted or rule_of(held), wanted is None)
-        self._admit(groups, (wanted or rule_of(held)).threshold, credentials, is_part=is_part)
+        if new_data_key:
+            self.admit(wanted or rule_of(held), credentials)
+        else:
+            self._admit(Wrapping.of(held, wanted), credentials)
 
-    def _admit(
-        self, groups: Groups, threshold: int | None, credentials: Credentials, *, is_part: bool = False
-    ) -> list[list[Admitted]]:
-        """Admit the keys in these groups.  If they are a part of one group, those of a rule do not matter."""
+    def _admit(self, wrapping: Wrapping, credentials: Credentials) -> list[list[Admitted]]:
+        """Admit the keys to wrap for, to a file that will list what is wanted."""
+        groups, wanted, is_part = wrapping.groups, wrapping.wanted, wrapping.is_part
         # The keys of the call and of the rule are used, not the equal ones of the file.
         keys = {key: (key, CALLER) for key in self._named}
-        rule = self.rule if not is_part or any(key not in keys for key in _flat(groups)) else None
+        needs_rule = wrapping.changes or any(key not in keys for key in _flat(groups))
+        rule = self.rule if needs_rule else None
         if rule is not None:  # without those of a block
             rule = rule.replace(groups=[[key for key in group if not key.listed] for group in rule.groups])
             for key in _flat(rule.groups):
                 keys.setdefault(key, (key, rule.name or CALLER))
-            if is_part:
+            if is_part:  # the groups of the rule do not matter for a part of one group
                 rule = rule.replace(groups=[_flat(rule.groups)])
         else:
             unnamed = dict.fromkeys(key for key in _flat(groups) if key not in keys)
@@ -145,14 +147,13 @@ class Admission:
         free = keys.keys() if rule is None else self._named.keys()  # for any group
         trusted = [rule] if rule is not None else []
 
-        def objections_to(groups: Groups, threshold: int | None) -> Objections:
-            return Objections(
-                Rule([[key for key in group if key not in free] for group in groups], threshold), trusted
-            )
+        def objections_to(groups: Groups, before: Groups | None = None) -> Objections:
+            others = [[key for key in group if key not in free] for group in groups]
+            return Objections(others, wanted, trusted, before=before)
 
-        objections = objections_to(groups, threshold)
+        objections = objections_to(groups)
         if objections and self._before is not None and keys.keys() >= {*_flat(groups)}:
-            objections = objections_to(self._before, None)
+            objections = objections_to(self._before, before=self._before)
         if objections:
             message, hint = (self._refusal or self._ordinary_refusal)(rule)
             error = objections.error(message, hint)
@@ -182,27 +183,45 @@ def _admitted(key: MasterKey, by: str) -> Admitted:
     return made
 
 
+def objection(rule: Rule, wanted: Rule, *, before: Groups | None = None) -> str:
+    """What the settings of a rule object to in a file that will list the ``wanted`` groups, or "".
+
+    This is the one place for settings of .sops.yaml about who can open a file.  It is asked whenever a data
+    key is wrapped, and whenever the recipients of a file change, also if a merge only lists them.  ``before``
+    are the groups of a file whose user moves keys between groups: it is enough that these fit the rule.
+    """
+    groups, threshold = (wanted.groups, wanted.threshold) if before is None else (before, None)
+    if len(rule.groups) not in (1, len(groups)):
+        return f"{len(groups)} key groups instead of {len(rule.groups)}"
+    needed, least = quorum(threshold, groups), quorum(rule.threshold, rule.groups)
+    if needed < least:
+        return f"{needed} key groups are enough to open it instead of {least}"
+    return ""
+
+
 class Objections:
     """What a file would allow that no trusted rule allows.
 
-    ``strangers`` are the recipients that no trusted rule names in that key group.  ``others`` are phrases
-    about the key groups themselves.
+    ``groups`` are the keys to look for in the rules, and ``wanted`` is all that the file will list.
+    ``strangers`` are the keys that no trusted rule names in that key group.  ``others`` are phrases about the
+    file as a whole (see `objection`, also for ``before``).
     """
 
-    def __init__(self, wanted: Rule, trusted: Sequence[Rule]) -> None:
-        count = len(wanted.groups)
+    def __init__(
+        self, groups: Groups, wanted: Rule, trusted: Sequence[Rule], *, before: Groups | None = None
+    ) -> None:
+        count = len(groups)
         fitting = [rule for rule in trusted if len(rule.groups) in (1, count)]
         self.strangers: list[MasterKey] = []
-        for at, group in enumerate(wanted.groups):
-            named = {key for rule in fitting or trusted for key in _named(rule, at, count)}
+        for at, group in enumerate(groups):
+            named = {  # a rule with other groups, or one, names keys for each of them
+                key
+                for rule in fitting or trusted
+                for key in (rule.groups[at] if len(rule.groups) == count else _flat(rule.groups))
+            }
             self.strangers += [key for key in group if key not in named and key not in self.strangers]
-        self.others: list[str] = []
-        needed = quorum(wanted.threshold, wanted.groups)
-        least = min((quorum(rule.threshold, rule.groups) for rule in fitting), default=0)
-        if trusted and not fitting:
-            self.others.append(f"{count} key groups instead of {len(trusted[0].groups)}")
-        elif needed < least:
-            self.others.append(f"{needed} key groups are enough to open it instead of {least}")
+        found = [objection(rule, wanted, before=before) for rule in trusted]
+        self.others = found[-1:] if all(found) else []
 
     def __bool__(self) -> bool:
         return bool(self.strangers or self.others)
@@ -213,11 +232,6 @@ class Objections:
     def error(self, message: str, hint: str) -> StrangerError:
         """The error to stop with: the message, followed by the list of these objections."""
         return StrangerError(f"{message}: {self}", self.strangers, hint=hint)
-
-
-def _named(rule: Rule, at: int, count: int) -> Sequence[MasterKey]:
-    """The keys that a rule allows in group ``at`` of ``count`` groups."""
-    return rule.groups[at] if len(rule.groups) == count else _flat(rule.groups)
 
 
 def _flat(groups: Groups) -> list[MasterKey]:
@@ -243,39 +257,57 @@ def wrap_again(
     new.  A key that an old sops spoiled is wrapped again (see `WrappedKey`).
 
     ``now`` is as for `wrap_for`.  Raises what it raises, and StrangerError for those whom the ``admission``
-    does not admit.
+    does not admit, and for a file that its rule does not allow.
     """
-    keeps = wanted is None
-    if wanted is None:
-        assert held is not None
-        wanted = rule_of(held)
-    groups, is_part = _to_wrap(held, wanted, keeps)
+    wrapping = Wrapping.of(held, wanted)
+    admitted = admission._admit(wrapping, credentials)
+    wanted = wrapping.wanted
     made: list[list[WrappedKey]] = [[]]
-    if any(groups) or not is_part:
-        admitted = admission._admit(groups, wanted.threshold, credentials, is_part=is_part)
+    if any(admitted) or not wrapping.is_part:
         made = wrap_for(data_key, admitted, wanted.threshold, credentials, now)
-    if held is None or not is_part:
-        return made, quorum(wanted.threshold, groups) if len(groups) > 1 else 0
-    if not any(groups) and _keys(held) == wanted.groups:
+    if held is None or not wrapping.is_part:
+        return made, quorum(wanted.threshold, wanted.groups) if len(wanted.groups) > 1 else 0
+    if not any(admitted) and _keys(held) == wanted.groups:
         return held.groups, held.threshold
     known = {wrapped.key: wrapped for wrapped in (*held.groups[0], *made[0])}
     return [[known[key] for key in wanted.groups[0]]], 0
 
 
-def _to_wrap(held: Metadata | None, wanted: Rule, keeps: bool) -> tuple[Groups, bool]:
-    """Return the keys to wrap a data key for, by group, and whether they are only a part of the one group.
+class Wrapping(Record):
+    """For whom a data key must be wrapped, so that a file lists the ``wanted`` groups.
 
-    ``keeps`` says that the file keeps its groups and its threshold.
+    ``groups`` are the keys to wrap for.  If ``is_part``, they are only a part of the file's one group, or
+    nobody.  ``changes`` says that the file lists other recipients than before, or is a new one.
     """
-    if held is None:
-        return wanted.groups, False
-    if len(held.groups) == len(wanted.groups) == 1:
-        kept = {wrapped.key for wrapped in held.groups[0] if not wrapped.spoiled}
-        return [[key for key in wanted.groups[0] if key not in kept]], True
-    same = _keys(held) == wanted.groups and quorum(wanted.threshold, wanted.groups) == held.threshold
-    if (same or keeps) and not are_spoiled(held.groups):
-        return [[]], True
-    return wanted.groups, False
+
+    wanted: Rule
+    groups: Groups
+    is_part: bool
+    changes: bool
+
+    @classmethod
+    def of(cls, held: Metadata | None, wanted: Rule | None) -> Wrapping:
+        """Compare the metadata that a file has (None for a new data key) with a rule (None to keep it)."""
+        if held is None:
+            assert wanted is not None, "a new data key needs a rule"
+            return cls(wanted, wanted.groups, is_part=False, changes=True)
+        own = rule_of(held)
+        keeps, wanted = wanted is None, wanted or own
+        if len(own.groups) == len(wanted.groups) == 1:
+            kept = {wrapped.key for wrapped in held.groups[0] if not wrapped.spoiled}
+            added = [key for key in wanted.groups[0] if key not in kept]
+            return cls(wanted, [added], is_part=True, changes=not same_recipients(own, wanted))
+        same = own.groups == wanted.groups and quorum(wanted.threshold, wanted.groups) == held.threshold
+        if (same or keeps) and not are_spoiled(held.groups):
+            return cls(wanted, [[]], is_part=True, changes=False)
+        return cls(wanted, wanted.groups, is_part=False, changes=True)
+
+
+def same_recipients(one: Rule, other: Rule) -> bool:
+    """Whether two rules have the same keys in the same groups, of which the same number is needed."""
+    return [set(group) for group in one.groups] == [set(group) for group in other.groups] and (
+        quorum(one.threshold, one.groups) == quorum(other.threshold, other.groups)
+    )
 
 
 def _keys(held: Metadata) -> list[list[MasterKey]]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 
 from encconf import formats
-from encconf.engine.metadata import Opened, ciphertext_in
-from encconf.engine.opening import as_text, bounded, no_values, open_text, open_values, refuse_unloadable
+from encconf.engine.metadata import ciphertext_in
+from encconf.engine.opening import Opened, as_text, open_encrypted, open_text, refuse_unloadable
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
     ConfigTypeError,
@@ -25,11 +25,13 @@ from encconf.errors import (
     UsageError,
     WrongTypeError,
     about,
+    bounded,
 )
 from encconf.formats import goyaml, sniff
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
-from encconf.text.document import OMITTED, reached
+from encconf.rules.selection import DEFAULT
+from encconf.text.document import OMITTED, Unsealed, reached
 from encconf.text.path import Path, spell
 from encconf.text.printable import listed
 
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from _typeshed import SupportsRead
 
     from encconf.sources.references import Resolve
-    from encconf.text.document import Document, Leaf
+    from encconf.text.document import Document, Leaf, Value
 
     class Options(TypedDict, total=False):
         """The options of `load_config` and `load_layers`."""
@@ -91,9 +93,49 @@ def _opened(
     path: Input, format: str | None, credentials: Credentials | None, cache: DataKeyCache | None
 ) -> tuple[str, Opened]:
     """Open a file for its values, and return its name, too."""
-    name, read = _source_of(path)
+    is_path = isinstance(path, (str, os.PathLike))
+    name = path_of(path, "loading") if is_path else getattr(path, "name", "")
+    name = name if isinstance(name, str) else ""
     with about(name, frames=False):
-        return name, open_values(read(), format, credentials, cache, name)
+        text = fileio.read_text(name) if is_path else _read(path)
+        return name, open_values(text, format, credentials, cache, name)
+
+
+@bounded
+def open_values(
+    text: str,
+    format: str | None,
+    credentials: Credentials | None,
+    cache: DataKeyCache | None,
+    name: str = "",
+) -> Opened:
+    """Open a text for its values.  Without ``format``, its content decides the format.
+
+    If sops stored a ``.toml`` or ``.env.sops`` as a binary file, the values are those of the text inside.
+    """
+    given = format
+    format = format or sniff.format_of(text, name)
+    single = formats.get(format).single_value
+    inner = formats.of_inner(name) if single and not given else format
+    if formats.get(inner).single_value:
+        raise no_values()
+    opened = open_encrypted(text, formats.get(format), credentials, comments=False, cache=cache)
+    if not single:
+        return opened
+    from encconf.engine.plaintext import plain_text
+
+    document = formats.get(inner).scan(plain_text(opened))
+    if document.block is not None:
+        raise InputError("it was encrypted twice", hint="decrypt it once, then load the result")
+    # All of it was encrypted.
+    values: list[Value] = [Unsealed(leaf.type, leaf.data, b"") for leaf in document.leaves]
+    metadata = opened.metadata.renewed(selection=DEFAULT)
+    return Opened(document, metadata, DEFAULT.choose(document), opened.data_key, values)
+
+
+def no_values() -> UsageError:
+    hint = "get them with decrypt; if it has another format, give it: format='yaml'"
+    return UsageError("a binary file has bytes, not values", hint=hint)
 
 
 def masker_for(mask: bool, schema: object = None) -> Masker | None:
@@ -122,20 +164,11 @@ def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, la
         return tree
 
 
-def _source_of(path: Input) -> tuple[str, Callable[[], str]]:
-    """Return the name of a file to read, and a function that reads it.  Raises WrongTypeError."""
-    if isinstance(path, (str, os.PathLike)):
-        name = path_of(path, "loading")
-        return name, lambda: fileio.read_text(name)
-    name = getattr(path, "name", "")
-    name = name if isinstance(name, str) else ""
-    read = getattr(path, "read_bytes", None) or getattr(path, "read", None)
+def _read(opened: Any) -> str:
+    """Return the text of an open file, or of a resource of a package."""
+    read = getattr(opened, "read_bytes", None) or getattr(opened, "read", None)
     if not callable(read):
-        raise WrongTypeError(f"expected the name of a file or an open file, not {type(path).__name__}")
-    return name, lambda: _resource(read)
-
-
-def _resource(read: Callable[[], str | bytes]) -> str:
+        raise WrongTypeError(f"expected the name of a file or an open file, not {type(opened).__name__}")
     try:
         return as_text(read())
     except FileNotFoundError:
@@ -203,7 +236,7 @@ def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, 
 def open_to_edit(
     text: str, format: str, masker: Masker | None, credentials: Credentials | None
 ) -> tuple[Opened, dict[str, Any]]:
-    """Open a text with its comments, for `encconf.verbs.changes`, and return its values, too."""
+    """Open a text with its comments, for `encconf.engine.changes`, and return its values, too."""
     if formats.get(format).single_value:
         raise no_values()
     opened = open_text(text, format=format, credentials=credentials)

@@ -2,21 +2,20 @@
 
 Names and meanings are those of sops 3.13.3 (stores/stores.go); older versions only order them differently.
 Members and key types that encconf does not know are kept as they are.  Nothing read here is trusted:
-encconf can authenticate a file only once it has the data key: then it is an `Opened`.
+encconf can authenticate a file only once it has the data key (`encconf.engine.opening`).
 """
 
 from __future__ import annotations
 
 from encconf import SOPS_VERSION, formats, keys
-from encconf.engine import mac
-from encconf.engine.cipher import PREFIX, is_ciphertext
+from encconf.engine.cipher import PREFIX, is_ciphertext, split
 from encconf.envelope import WrappedKey
-from encconf.errors import LostBlockError, MetadataError, NotEncryptedError
+from encconf.errors import LostBlockError, MetadataError, NotEncryptedError, bounded
 from encconf.formats import sniff
 from encconf.record import Record
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
-from encconf.text.document import LAYOUT, Document, Unsealed, Value, position
-from encconf.text.path import spell
+from encconf.text.document import LAYOUT, Document, Leaf, position
+from encconf.text.path import Path, spell
 from encconf.text.printable import escaped
 
 TYPE_CHECKING = False
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from encconf.rules.selection import Chosen
-    from encconf.text.document import Comment, Edit
+    from encconf.text.document import Comment, Value
 
 
 LAYOUT_AAD = b"encconf layout 1"
@@ -62,6 +60,10 @@ class Metadata(Record):
     layout: str | None = None
     version: str = SOPS_VERSION
     unknown: Mapping[str, object] = {}
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Refuse changes: the data key, the twin and the MAC of one block may not meet another one."""
+        raise TypeError("a block is replaced, not changed: use replace()")
 
     def renewed(self, **changes: Any) -> Metadata:
         """Return this block for re-encrypted values: without its MAC, layout record and marks of a merge."""
@@ -101,13 +103,19 @@ class Metadata(Record):
         unknown: dict[str, object] = {}
         flat: dict[str, object] = {}
         for name, value in block.items():
-            if name != "key_groups" and (name in keys.TABLE or _is_key_list(value)):
+            is_key_list = isinstance(value, list) and value and all(
+                isinstance(item, dict) and "enc" in item for item in value
+            )
+            if name != "key_groups" and (name in keys.TABLE or is_key_list):
                 flat[name] = value
             elif name not in _OWN and name not in names:
                 unknown[name] = value
         group = _group(flat, "sops")
         groups = [group] if group else _groups(block.get("key_groups"))
-        _limit(groups)
+        if sum(map(len, groups)) > MAX_KEYS:  # encconf may try each of them
+            raise MetadataError(f"the sops block has more than {MAX_KEYS} master keys")
+        if sum(len(wrapped.enc) for group in groups for wrapped in group) > MAX_WRAPPED:
+            raise MetadataError(f"the wrapped keys in the sops block are longer than {MAX_WRAPPED >> 10} KiB")
         threshold = block.get("shamir_threshold") or 0
         if isinstance(threshold, str) and threshold.isdecimal() and len(threshold) < 4:
             threshold = int(threshold)
@@ -115,7 +123,8 @@ class Metadata(Record):
             raise MetadataError("shamir_threshold is not a number of key groups")
         if _before_3_3(version):
             for wrapped in (wrapped for group in groups for wrapped in group):
-                wrapped.spoiled = _has_values(wrapped.entry.get("context"))
+                context = wrapped.entry.get("context")  # its values could be mixed up, if they differ
+                wrapped.spoiled = isinstance(context, dict) and len(set(map(str, context.values()))) > 1
         return cls(
             groups,
             threshold,
@@ -145,72 +154,25 @@ class Metadata(Record):
         return dict(sorted(block.items()))
 
 
-class Opened(Record):
-    """An encrypted document, its metadata and data key, and beside it what its ciphertexts hold.
-
-    ``values`` has the value of each leaf, and ``comments`` the document's comments, those that are encrypted
-    with their plaintexts, if they were requested; ``comment_edits`` decrypt them.  If the document's block
-    does not say what ``metadata`` does, it is not ``current``, and must be written again.
-    """
-
-    document: Document
-    metadata: Metadata
-    chosen: Chosen
-    data_key: bytes
-    values: list[Value]
-    comments: Sequence[Comment] = ()
-    comment_edits: Sequence[Edit] = ()
-    current: bool = True
-
-    def with_texts(self, texts: Mapping[int, str]) -> Opened:
-        """Return this with secrets from elsewhere in place of some values, by the number of their leaf."""
-        values = list(self.values)
-        for index, text in texts.items():
-            values[index] = Unsealed("str", text.encode(), (values[index].sealed or "").encode())
-        return self.replace(values=values)
-
-    def trees(self) -> list[Any]:
-        """Return the values as trees with their comments.  See `encconf.formats.emit.trees_of`."""
-        from encconf.formats.emit import trees_of
-
-        return trees_of(self.document, self.values, self.comments)
-
-    @property
-    def covered(self) -> bytearray | None:
-        """Which leaves the MAC covers (1), or None for all."""
-        return self.chosen.leaves if self.metadata.selection.mac_only_encrypted else None
-
-    def check_mac(self, purpose: bytes = mac.ORDINARY) -> bool:
-        """Do what `mac.check_mac` does."""
-        return mac.check_mac(
-            self.document,
-            self.values,
-            self.chosen.leaves,
-            self.metadata.selection.to_entries(),
-            self.data_key,
-            self.metadata.lastmodified,
-            self.metadata.mac,
-            purpose,
-        )
-
-
-def ciphertext_in(document: Document, known: Opened | None = None) -> str | None:
+def ciphertext_in(
+    document: Document, values: Sequence[Value] = (), comments: Sequence[Comment] = ()
+) -> str | None:
     """Return where a text without a block has a ciphertext, or None if it is plaintext.
 
     A ciphertext is a whole value, or a whole comment as sops writes it.  A text that only quotes one is
-    plaintext, and so is what the opened file ``known`` has as a value.
+    plaintext, and so is what an opened file has as one of its ``values`` or ``comments``.
     """
     if PREFIX not in document.text:
         return None
     if formats.get(document.format).single_value:
         return "a value in it" if sniff.has_ciphertext(document.text) else None
-    values = {value.data for value in known.values} if known is not None else ()
+    known = {value.data for value in values}
     for leaf in document.leaves:
-        if is_ciphertext(leaf.data) and leaf.data not in values:
+        if is_ciphertext(leaf.data) and leaf.data not in known:
             return f"the value at {spell(leaf.path)}"
-    comments = {comment.text for comment in known.comments} if known is not None else ()
+    texts = {comment.text for comment in comments}
     for comment in document.comments:
-        if is_ciphertext(comment.text) and comment.text not in comments:
+        if is_ciphertext(comment.text) and comment.text not in texts:
             return f"the comment on line {position(document.text, comment.start)[0]}"
     return None
 
@@ -250,11 +212,6 @@ def _before_3_3(version: str) -> bool:
     return (int(major), int(minor)) < (3, 3)
 
 
-def _has_values(context: object) -> bool:
-    """Whether an encryption context has different values, which could be mixed up."""
-    return isinstance(context, dict) and len({str(value) for value in context.values()}) > 1
-
-
 def _text(block: Mapping[str, object], name: str) -> str | None:
     value = block.get(name)
     if value is None:
@@ -262,12 +219,6 @@ def _text(block: Mapping[str, object], name: str) -> str | None:
     if not isinstance(value, (str, int, float)):
         raise MetadataError(f"{name} in the sops block is not a string")
     return str(value)
-
-
-def _is_key_list(value: object) -> bool:
-    if not isinstance(value, list) or not value:
-        return False
-    return all(isinstance(item, dict) and "enc" in item for item in value)
 
 
 def _group(members: Mapping[str, object], where: str) -> list[WrappedKey]:
@@ -299,16 +250,72 @@ def _groups(value: object) -> list[list[WrappedKey]]:
     return groups
 
 
-def _limit(groups: list[list[WrappedKey]]) -> None:
-    """Raise MetadataError if there are too many keys: encconf may try each of them."""
-    if sum(map(len, groups)) > MAX_KEYS:
-        raise MetadataError(f"the sops block has more than {MAX_KEYS} master keys")
-    if sum(len(wrapped.enc) for group in groups for wrapped in group) > MAX_WRAPPED:
-        raise MetadataError(f"the wrapped keys in the sops block are longer than {MAX_WRAPPED >> 10} KiB")
-
-
 def _entries(group: list[WrappedKey]) -> dict[str, object]:
     lists: dict[str, list[object]] = {}
     for wrapped in group:
         lists.setdefault(wrapped.key.TYPE, []).append(dict(sorted(wrapped.to_entry().items())))
     return dict(sorted(lists.items()))
+
+
+# --- what an encrypted text shows without a key ---
+
+
+class InspectedLeaf:
+    """One value of an encrypted text, as it looks without a key.
+
+    ``path`` holds the keys and indexes that lead to it.  ``encrypted`` says whether the file's selection
+    encrypts it.  ``type`` is str, int, float, bool, bytes, time or null.
+    """
+
+    __slots__ = ("encrypted", "path", "type")
+
+    def __init__(self, path: Path, encrypted: bool, type: str) -> None:
+        self.path = path
+        self.encrypted = encrypted
+        self.type = type
+
+    def __repr__(self) -> str:
+        return f"InspectedLeaf({self.path!r}, encrypted={self.encrypted}, type={self.type!r})"
+
+
+class Inspection:
+    """What an encrypted text shows without a key.  None of it is authenticated.
+
+    ``leaves`` are its values in order; ``encrypted`` and ``plain`` count them.  ``groups`` are its key
+    groups, as pairs of type and name, and ``threshold`` is how many of them are needed (0: there is one).
+    ``version`` and ``lastmodified`` are strings as the file has them.
+
+    >>> found = inspect(text)  # doctest: +SKIP
+    >>> [leaf.path for leaf in found.leaves if not leaf.encrypted]  # doctest: +SKIP
+    [('region',)]
+    """
+
+    def __init__(self, document: Document, metadata: Metadata, chosen: bytearray) -> None:
+        self.format = document.format
+        self.version = metadata.version
+        self.lastmodified = metadata.lastmodified
+        self.threshold = metadata.threshold
+        self.selection = metadata.selection
+        self.groups = [
+            [(wrapped.key.TYPE, wrapped.key.name) for wrapped in group] for group in metadata.groups
+        ]
+        self.leaves = [
+            InspectedLeaf(leaf.path, bool(is_chosen and leaf.data), _type_of(leaf))
+            for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
+        ]
+        self.encrypted = sum(leaf.encrypted for leaf in self.leaves)
+        self.plain = len(self.leaves) - self.encrypted
+
+
+def _type_of(leaf: Leaf) -> str:
+    """The type of a value.  A ciphertext names its type, too."""
+    parts = split(leaf.data or b"")
+    return parts[2] if parts is not None else leaf.type
+
+
+@bounded
+def inspect(text: str, format: str) -> Inspection:
+    """See `encconf.inspect`."""
+    document = formats.get(format).scan(text, comments=True)
+    metadata = Metadata.of(document)
+    return Inspection(document, metadata, metadata.selection.choose(document).leaves)

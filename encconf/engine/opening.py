@@ -5,37 +5,33 @@
 
 from __future__ import annotations
 
-from functools import wraps
-
 from encconf import formats
-from encconf.engine import cipher
-from encconf.engine.cipher import PREFIX, is_ciphertext
+from encconf.engine import cipher, mac
+from encconf.engine.cipher import PREFIX, aes_gcm, is_ciphertext, split, unlock
 from encconf.engine.metadata import Metadata
-from encconf.engine.metadata import Opened as Opened
 from encconf.errors import (
     DecryptError,
-    InputError,
-    LimitError,
     MacMismatchError,
     ParseError,
     ProposalError,
     UnmergedError,
-    UsageError,
     WrongTypeError,
+    bounded,
 )
-from encconf.formats import Format, goyaml, sniff
+from encconf.formats import Format, goyaml
 from encconf.identities.credentials import Credentials
-from encconf.rules.selection import DEFAULT
-from encconf.text.document import Unsealed, Value
+from encconf.record import Record
+from encconf.text.document import Scope, Unsealed, UnsealedComment, Value
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import ParamSpec, TypeVar
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, ParamSpec, TypeVar
 
     from encconf.envelope.cache import DataKeyCache
-    from encconf.text.document import Document
+    from encconf.rules.selection import Chosen
+    from encconf.text.document import Comment, Document, Edit
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -43,23 +39,6 @@ if TYPE_CHECKING:
 
 
 _CIPHERTEXT = PREFIX.encode()
-
-
-def bounded(function: Callable[P, T]) -> Callable[P, T]:
-    """Raise LimitError if a file needs more memory or stack than is available.
-
-    The limits of the formats should apply first.  This is for small machines and for deeply nested callers.
-    """
-
-    @wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return function(*args, **kwargs)
-        except (MemoryError, RecursionError) as error:
-            what = "memory" if isinstance(error, MemoryError) else "stack"
-        raise LimitError(f"the file needs more {what} than there is") from None
-
-    return call
 
 
 def as_text(given: object, *, binary: bool = False) -> str:
@@ -82,6 +61,55 @@ def as_text(given: object, *, binary: bool = False) -> str:
     if isinstance(given, (dict, list)):
         hint = "serialize it first, for example with json.dumps"
     raise WrongTypeError(f"expected str or bytes, not {type(given).__name__}", hint=hint)
+
+
+class Opened(Record):
+    """An encrypted document, its metadata and data key, and beside it what its ciphertexts hold.
+
+    ``values`` has the value of each leaf, and ``comments`` the document's comments, those that are encrypted
+    with their plaintexts, if they were requested; ``comment_edits`` decrypt them.  If the document's block
+    does not say what ``metadata`` does, it is not ``current``, and must be written again.
+    """
+
+    document: Document
+    metadata: Metadata
+    chosen: Chosen
+    data_key: bytes
+    values: list[Value]
+    comments: Sequence[Comment] = ()
+    comment_edits: Sequence[Edit] = ()
+    current: bool = True
+
+    def with_texts(self, texts: Mapping[int, str]) -> Opened:
+        """Return this with secrets from elsewhere in place of some values, by the number of their leaf."""
+        values = list(self.values)
+        for index, text in texts.items():
+            values[index] = Unsealed("str", text.encode(), (values[index].sealed or "").encode())
+        return self.replace(values=values)
+
+    def trees(self) -> list[Any]:
+        """Return the values as trees with their comments.  See `encconf.formats.emit.trees_of`."""
+        from encconf.formats.emit import trees_of
+
+        return trees_of(self.document, self.values, self.comments)
+
+    @property
+    def covered(self) -> bytearray | None:
+        """Which leaves the MAC covers (1), or None for all."""
+        return self.chosen.leaves if self.metadata.selection.mac_only_encrypted else None
+
+    def check_mac(self, purpose: bytes = mac.ORDINARY) -> bool:
+        """Do what `mac.check_mac` does."""
+        return mac.check_mac(
+            self.document,
+            self.values,
+            self.chosen.leaves,
+            self.metadata.selection.to_entries(),
+            self.data_key,
+            self.metadata.lastmodified,
+            self.metadata.mac,
+            purpose,
+        )
 
 
 def open_encrypted(
@@ -163,43 +191,6 @@ def _as_older_sops(format: Format, opened: Opened) -> Opened:
 
 
 @bounded
-def open_values(
-    text: str,
-    format: str | None,
-    credentials: Credentials | None,
-    cache: DataKeyCache | None,
-    name: str = "",
-) -> Opened:
-    """Open a text for its values.  Without ``format``, its content decides the format.
-
-    If sops stored a ``.toml`` or ``.env.sops`` as a binary file, the values are those of the text inside.
-    """
-    given = format
-    format = format or sniff.format_of(text, name)
-    single = formats.get(format).single_value
-    inner = formats.of_inner(name) if single and not given else format
-    if formats.get(inner).single_value:
-        raise no_values()
-    opened = open_encrypted(text, formats.get(format), credentials, comments=False, cache=cache)
-    if not single:
-        return opened
-    from encconf.engine.plaintext import plain_text
-
-    document = formats.get(inner).scan(plain_text(opened))
-    if document.block is not None:
-        raise InputError("it was encrypted twice", hint="decrypt it once, then load the result")
-    # All of it was encrypted.
-    values: list[Value] = [Unsealed(leaf.type, leaf.data, b"") for leaf in document.leaves]
-    metadata = opened.metadata.renewed(selection=DEFAULT)
-    return Opened(document, metadata, DEFAULT.choose(document), opened.data_key, values)
-
-
-def no_values() -> UsageError:
-    hint = "get them with decrypt; if it has another format, give it: format='yaml'"
-    return UsageError("a binary file has bytes, not values", hint=hint)
-
-
-@bounded
 def open_text(
     text: str | Document,
     *,
@@ -218,7 +209,6 @@ def open_text(
     opened = open_encrypted(
         text, module, credentials, comments=True, ignore_mac=ignore_mac, accept_plain=accept_plain
     )
-    from encconf.engine.plaintext import open_comments
 
     return open_comments(opened, notify)
 
@@ -277,3 +267,88 @@ def refuse_ciphertexts(opened: Opened) -> None:
     """Raise `still_sealed`: a program would take the ciphertext for the secret."""
     if (error := still_sealed(opened)) is not None:
         raise error
+
+
+# --- comments -----------------------------------------------------------------------------------
+
+
+def open_comments(opened: Opened, notify: Callable[[str], None] | None = None) -> Opened:
+    """Return the opened document with its comments decrypted, too.
+
+    Only comments that the file's selection encrypts are decrypted.  No MAC covers comments: if somebody moved
+    a ciphertext to a place that is not encrypted, the next edit would write it as plaintext.
+    """
+    document = opened.document
+    module = formats.get(document.format)
+    # sops puts any bytes into dotenv and INI files, as lone surrogates here.
+    errors = "surrogateescape" if formats.get(document.format).flat else "replace"
+    edits: list[Edit] = []
+    comments: list[Comment] = []
+    lost = 0
+    key = aes_gcm(opened.data_key)
+    places: list[bytes] = []
+    for comment, is_chosen in zip(document.comments, opened.chosen.comments, strict=True):
+        parts = split(comment.text) if is_chosen else None
+        if parts is None or parts[2] != "comment":
+            comments.append(comment)
+            continue
+        data = unlock(key, *parts[:2], comment_aad(comment.scope.aad))
+        misplaced = data is None
+        if data is None:
+            # go-yaml puts a few comments in unexpected places.  GCM's tag shows which guess is right.
+            places = places or _all_places(document)
+            guesses = (unlock(key, *parts[:2], place) for place in places)
+            data = next((guess for guess in guesses if guess is not None), None)
+        plain = None if data is None else module.comment_text(data.decode("utf-8", errors))
+        if plain is None:
+            lost += 1
+            comments.append(comment)
+            continue
+        if comment.scope.listed and plain.strip(" ") == "":
+            plain = plain[1:]
+        comments.append(UnsealedComment(comment, plain, misplaced=misplaced))
+        edits.append((comment.start, comment.end, plain))
+    if lost and notify:
+        from encconf.text.printable import counted
+
+        notify(f"could not decrypt {counted(lost, 'encrypted comment')}: left unchanged")
+    return opened.replace(comments=comments, comment_edits=edits + _of_items(document, opened.values))
+
+
+def _of_items(document: Document, values: Sequence[Value]) -> list[Edit]:
+    """Return the edits that turn list items that sops stored for comments back into comments."""
+    items = [
+        (leaf, value.data)
+        for leaf, value in zip(document.leaves, values, strict=True)
+        if value.type == "comment" and value.data is not None
+    ]
+    if not items:
+        return []
+    places = {id(leaf) for leaf, _ in items}
+    full = {  # the sequences that have other items, too
+        id(item.parent if isinstance(item, Scope) else item.scope)
+        for item in document.items
+        if id(item) not in places
+    }
+    comment = formats.get(document.format).comment
+    return [comment(document, leaf, data, alone=id(leaf.scope) not in full) for leaf, data in items]
+
+
+def comment_bytes(comment: Comment) -> bytes:
+    """The bytes that are encrypted for a comment.
+
+    sops would turn a bare ``#`` inside a list into an item.  So an empty comment is stored as one blank, one
+    blank as two, and so on.
+    """
+    data = comment.text.encode("utf-8", "surrogateescape")
+    return data + b" " if comment.scope.listed and not data.strip(b" ") else data
+
+
+def comment_aad(aad: str) -> bytes:
+    """The additional data with which sops authenticates a comment in a scope."""
+    return aad.encode("utf-8", "surrogateescape") or b":"  # sops joins no keys and adds its colon
+
+
+def _all_places(document: Document) -> list[bytes]:
+    """The additional data of every place where sops may have put a comment."""
+    return sorted({b":", *(comment_aad(scope.aad) for scope in document.scopes)})

@@ -9,18 +9,16 @@ from __future__ import annotations
 from itertools import accumulate
 
 from encconf import formats
-from encconf.engine.cipher import PREFIX, aes_gcm, split, unlock
+from encconf.engine.cipher import PREFIX, split, unlock
 from encconf.engine.metadata import LAYOUT_AAD
 from encconf.errors import EmitError, EncconfError
 from encconf.text.document import (
-    Comment,
     Document,
     Edit,
     Leaf,
     Part,
     Scope,
     Unsealed,
-    UnsealedComment,
     Value,
     aads,
     overlap,
@@ -30,9 +28,9 @@ from encconf.text.path import Path, spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from encconf.engine.metadata import Opened
+    from encconf.engine.opening import Opened
     from encconf.formats import Format
 
     Token = tuple[bytes, tuple[str, bytes | None]]
@@ -97,7 +95,7 @@ def moved_document(opened: Opened) -> Document | None:
     """Return the document of the plaintext without a scan: the opened one's leaves, at their new offsets.
 
     It has items and parts, but no comments.  Returns None if the plaintext must be scanned.  The
-    caller checks that the format reads every value as it was encrypted (`encconf.verbs.changes`).
+    caller checks that the format reads every value as it was encrypted (`encconf.engine.changes`).
     """
     document = opened.document
     module = formats.get(document.format)
@@ -238,88 +236,3 @@ def refuse_torn(plain: Document, before: set[tuple[Path, bytes]]) -> None:
 def tokens(leaves: Sequence[Leaf], values: Sequence[Value], format: Format) -> list[Token]:
     """What must be equal for a ciphertext to be reused: place, type and bytes."""
     return list(zip(aads(leaves), map(format.token, values), strict=True))
-
-
-# --- comments -----------------------------------------------------------------------------------
-
-
-def open_comments(opened: Opened, notify: Callable[[str], None] | None = None) -> Opened:
-    """Return the opened document with its comments decrypted, too.
-
-    Only comments that the file's selection encrypts are decrypted.  No MAC covers comments: if somebody moved
-    a ciphertext to a place that is not encrypted, the next edit would write it as plaintext.
-    """
-    document = opened.document
-    module = formats.get(document.format)
-    # sops puts any bytes into dotenv and INI files, as lone surrogates here.
-    errors = "surrogateescape" if formats.get(document.format).flat else "replace"
-    edits: list[Edit] = []
-    comments: list[Comment] = []
-    lost = 0
-    key = aes_gcm(opened.data_key)
-    places: list[bytes] = []
-    for comment, is_chosen in zip(document.comments, opened.chosen.comments, strict=True):
-        parts = split(comment.text) if is_chosen else None
-        if parts is None or parts[2] != "comment":
-            comments.append(comment)
-            continue
-        data = unlock(key, *parts[:2], comment_aad(comment.scope.aad))
-        misplaced = data is None
-        if data is None:
-            # go-yaml puts a few comments in unexpected places.  GCM's tag shows which guess is right.
-            places = places or _all_places(document)
-            guesses = (unlock(key, *parts[:2], place) for place in places)
-            data = next((guess for guess in guesses if guess is not None), None)
-        plain = None if data is None else module.comment_text(data.decode("utf-8", errors))
-        if plain is None:
-            lost += 1
-            comments.append(comment)
-            continue
-        if comment.scope.listed and plain.strip(" ") == "":
-            plain = plain[1:]
-        comments.append(UnsealedComment(comment, plain, misplaced=misplaced))
-        edits.append((comment.start, comment.end, plain))
-    if lost and notify:
-        from encconf.text.printable import counted
-
-        notify(f"could not decrypt {counted(lost, 'encrypted comment')}: left unchanged")
-    return opened.replace(comments=comments, comment_edits=edits + _of_items(document, opened.values))
-
-
-def _of_items(document: Document, values: Sequence[Value]) -> list[Edit]:
-    """Return the edits that turn list items that sops stored for comments back into comments."""
-    items = [
-        (leaf, value.data)
-        for leaf, value in zip(document.leaves, values, strict=True)
-        if value.type == "comment" and value.data is not None
-    ]
-    if not items:
-        return []
-    places = {id(leaf) for leaf, _ in items}
-    full = {  # the sequences that have other items, too
-        id(item.parent if isinstance(item, Scope) else item.scope)
-        for item in document.items
-        if id(item) not in places
-    }
-    comment = formats.get(document.format).comment
-    return [comment(document, leaf, data, alone=id(leaf.scope) not in full) for leaf, data in items]
-
-
-def comment_bytes(comment: Comment) -> bytes:
-    """The bytes that are encrypted for a comment.
-
-    sops would turn a bare ``#`` inside a list into an item.  So an empty comment is stored as one blank, one
-    blank as two, and so on.
-    """
-    data = comment.text.encode("utf-8", "surrogateescape")
-    return data + b" " if comment.scope.listed and not data.strip(b" ") else data
-
-
-def comment_aad(aad: str) -> bytes:
-    """The additional data with which sops authenticates a comment in a scope."""
-    return aad.encode("utf-8", "surrogateescape") or b":"  # sops joins no keys and adds its colon
-
-
-def _all_places(document: Document) -> list[bytes]:
-    """The additional data of every place where sops may have put a comment."""
-    return sorted({b":", *(comment_aad(scope.aad) for scope in document.scopes)})

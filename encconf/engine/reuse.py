@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-from encconf.engine.plaintext import comment_aad, comment_bytes, tokens
+from encconf.engine.opening import comment_aad, comment_bytes
+from encconf.engine.plaintext import tokens
 from encconf.text.align import align
 from encconf.text.path import called_a_secret
 
@@ -16,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from encconf.engine.metadata import Opened
+    from encconf.engine.opening import Opened
     from encconf.engine.plaintext import Token
     from encconf.formats import Format
     from encconf.text.document import Comment, Document, Leaf, Value

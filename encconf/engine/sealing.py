@@ -16,17 +16,16 @@ from encconf.engine import cipher
 from encconf.engine.admission import Admission, rule_of, wrap_again
 from encconf.engine.cipher import KEY_SIZE, split, unseal
 from encconf.engine.mac import seal_mac
-from encconf.engine.metadata import LAYOUT_AAD, Metadata, Opened, ciphertext_in, rewritten
-from encconf.engine.opening import bounded, open_text, without_nulls
-from encconf.engine.plaintext import (
+from encconf.engine.metadata import LAYOUT_AAD, Metadata, ciphertext_in, rewritten
+from encconf.engine.opening import (
+    Opened,
     comment_aad,
     comment_bytes,
     open_comments,
-    open_layout,
-    plain_text,
-    quoted,
-    refuse_torn,
+    open_text,
+    without_nulls,
 )
+from encconf.engine.plaintext import open_layout, plain_text, quoted, refuse_torn
 from encconf.envelope import removes_access
 from encconf.errors import (
     AlreadyEncryptedError,
@@ -36,7 +35,9 @@ from encconf.errors import (
     LimitError,
     LostBlockError,
     UsageError,
+    bounded,
 )
+from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
 from encconf.rules.selection import DEFAULT, Chosen, Selection
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
     from encconf.engine.opening import Notify
     from encconf.engine.reuse import Old
-    from encconf.formats import Format, Prepared
+    from encconf.formats import Prepared
     from encconf.rules.config import Rule
 
     Final = tuple[Document, list[Edit], list[Value | None]]
@@ -80,20 +81,28 @@ def encrypt(
     credentials = credentials or Credentials.from_env()
     replaced = opened_twin(twin, rule, format, credentials, notify)
     selection = _selection(rule, replaced, format, notify)
-    plain = scan_plain(text, format) if isinstance(text, str) else _refuse_block(text)
+    plain = scan_plain(text, format)
     if replaced is not None:
         refuse_torn(plain, quoted(replaced))
     if not formats.get(format).single_value:
-        place = ciphertext_in(plain, replaced)
-        if place is not None:
+        there = (replaced.values, replaced.comments) if replaced is not None else ()
+        if (place := ciphertext_in(plain, *there)) is not None:
             raise LostBlockError(place)
     chosen = selection.choose(plain)
     if new_data_key and rule is None:
         raise UsageError("a new data key needs a rule that names its recipients")
     admission = admission or Admission.of(rule)
     kept = replaced
-    if new_data_key or _removes(replaced, rule, notify):
+    if new_data_key:
         kept = None
+    elif (
+        replaced is not None
+        and rule is not None
+        and removes_access(replaced.metadata.groups, replaced.metadata.threshold, rule.groups, rule.threshold)
+    ):
+        kept = None  # who was removed knows the old data key
+        if notify:
+            notify("a recipient was removed: every value is re-encrypted with a new data key")
     elif replaced is not None and not (rule is None if edits_twin is None else edits_twin):
         kept = _known(replaced, plain, notify)
     data_key = kept.data_key if kept is not None else os.urandom(KEY_SIZE)
@@ -155,18 +164,6 @@ def _selection(rule: Rule | None, replaced: Opened | None, format: str, notify: 
     return selection
 
 
-def _removes(replaced: Opened | None, rule: Rule | None, notify: Notify | None) -> bool:
-    """Whether the rule removes a recipient, who knows the old data key.  If so, notifies the user."""
-    if replaced is None or rule is None:
-        return False
-    metadata = replaced.metadata
-    if not removes_access(metadata.groups, metadata.threshold, rule.groups, rule.threshold):
-        return False
-    if notify:
-        notify("a recipient was removed: every value is re-encrypted with a new data key")
-    return True
-
-
 def _known(replaced: Opened, plain: Document, notify: Notify | None) -> Opened | None:
     """Return the twin if its author knew the secrets of a plaintext that was not made from it.
 
@@ -185,23 +182,15 @@ def _known(replaced: Opened, plain: Document, notify: Notify | None) -> Opened |
 
 
 @bounded
-def scan_plain(text: str, format: str) -> Document:
-    """Scan a text to encrypt.  Raises AlreadyEncryptedError and ParseError."""
-    return _refuse_block(formats.get(format).scan(text, comments=True))
-
-
-def _refuse_block(plain: Document) -> Document:
+def scan_plain(text: str | Document, format: str) -> Document:
+    """Scan a text to encrypt, unless it is scanned already.  Raises AlreadyEncryptedError and ParseError."""
+    plain = formats.get(format).scan(text, comments=True) if isinstance(text, str) else text
     if any(part.block is not None for part in plain.parts):
         raise AlreadyEncryptedError(
             'the file is already encrypted, or has a top-level entry named "sops"',
             hint="to change an encrypted file, use: encconf edit FILE",
         )
     return plain
-
-
-def _places(document: Document) -> list[tuple[str, bool]]:
-    """For each comment, the keys of the collection it is in, and whether that is a list."""
-    return [(comment.scope.aad, comment.scope.listed) for comment in document.comments]
 
 
 def lastmodified() -> str:
@@ -216,7 +205,7 @@ def lastmodified() -> str:
 class Draft(Record):
     """A plaintext and the ciphertexts of its values, on the way to the encrypted text.
 
-    ``edits`` write the ciphertexts and the block.
+    ``metadata`` has the MAC.  ``edits`` write the ciphertexts and the block.
     """
 
     plain: Document
@@ -224,13 +213,19 @@ class Draft(Record):
     chosen: bytearray
     values: list[Value]
     sealed: list[str | None]
+    metadata: Metadata
     edits: list[Edit]
+
+
+_NUMBERS = {"int", "float"}
 
 
 class Sealing:
     """One run of `encrypt`: makes the encrypted text of a plaintext.
 
-    ``sources`` and ``replaced`` are as for `Ciphertexts`.  With ``renders``, the block is rendered again.
+    ``sources`` are files under the same data key, whose ciphertexts are reused: the twin, if its data key is
+    kept, and donors.  ``replaced`` is the twin, whatever its data key.  With ``renders``, the block is
+    rendered again.
     """
 
     def __init__(
@@ -244,16 +239,26 @@ class Sealing:
         *,
         renders: bool = False,
     ) -> None:
-        self.renders = renders
         self.module = formats.get(given.format)
         self.given = given
         self.original = given.text
         self.metadata = metadata
         self.selection = metadata.selection
         self.data_key = data_key
-        self.twin = sources[0] if sources else None
+        self.encrypt = cipher.Encryptor(data_key)
+        self.sources = sources
+        self.replaced = replaced
+        self.twin = old = sources[0] if sources else None
         self.notify = notify
-        self.ciphertexts = Ciphertexts(self.module, data_key, sources, replaced)
+        self.keeps_block = (
+            old is not None
+            and old.current
+            and old.document.block_text is not None
+            and not renders
+            and old.metadata.groups is metadata.groups
+            and old.metadata.selection == metadata.selection
+        )
+        """Whether the block differs from the twin's only in its MAC."""
 
     def run(self, choice: Chosen) -> str:
         """Return the encrypted text.  ``choice`` says which leaves and comments to encrypt.
@@ -269,24 +274,24 @@ class Sealing:
                 result = self._comments_last(written)
         if result is None:
             result = self._with_layout(draft, written or self._values_first(draft))
-        return self._finished(result, len(draft.plain.parts))
+        return self._finished(result, draft)
 
     def _draft(self, choice: Chosen) -> Draft:
         """Return the plaintext with the ciphertexts of its values, and the edits that write them."""
         module = self.module
         chosen = choice.leaves
         plain, prepared = self._prepared(chosen)
-        kept = self.ciphertexts.kept(plain)
+        kept = self.kept(plain, self.sources)
         self._warn(chosen, kept)
         bare = not any(chosen) and not any(choice.comments) and any(leaf.data for leaf in plain.leaves)
         if self.notify and bare:
             matches = "matches nothing in it" if self.selection.by_match else "matches all of it"
             self.notify(f"nothing in the file is encrypted: {self.selection.as_written()[0]} {matches}")
-        values, encs, were_plain = self.ciphertexts.of_leaves(
+        values, encs, were_plain = self.seal_leaves(
             plain,
             chosen,
             kept,
-            retypes=self._keeps_block(),
+            retypes=self.keeps_block,
             integers=self.twin is not None and module.tells_integers(self.twin.document),
         )
         if module.null is not None:
@@ -298,12 +303,10 @@ class Sealing:
             for leaf, enc, was_plain in zip(plain.leaves, encs, were_plain, strict=True)
             if enc is not None
         ]
-        metadata = self.metadata
-        metadata.mac = seal_mac(
-            plain, values, chosen, self.selection.to_entries(), self.data_key, metadata.lastmodified
-        )
-        edits += module.attach(plain, self._block())
-        return Draft(plain, prepared, chosen, values, encs, edits)
+        settings, date = self.selection.to_entries(), self.metadata.lastmodified
+        metadata = self.metadata.replace(mac=seal_mac(plain, values, chosen, settings, self.data_key, date))
+        edits += module.attach(plain, self._block(metadata))
+        return Draft(plain, prepared, chosen, values, encs, metadata, edits)
 
     def _at_once(self, draft: Draft, choice: Chosen) -> tuple[str | None, bool, Final | None]:
         """Write the encrypted comments together with the values: this needs one scan.
@@ -313,14 +316,18 @@ class Sealing:
         return, if there are no comments.
         """
         plain = draft.plain
-        comments = self.ciphertexts.of_comments(plain, plain, choice, self.selection)
+        comments = self.seal_comments(plain, plain, choice)
         edits = sorted(draft.edits + comments)
         if overlap(edits):
             return None, True, None
         final, now_chosen, known = self._scan_finished(draft, edits)
-        if now_chosen.comments != choice.comments or _places(final) != _places(plain):
+        now, before = (
+            [(comment.scope.aad, comment.scope.listed) for comment in each.comments]
+            for each in (final, plain)
+        )
+        if now_chosen.comments != choice.comments or now != before:
             return None, True, None
-        if self._comes_back(final, now_chosen, known):
+        if comes_back(final, self.original, self.data_key, now_chosen, known):
             return final.text, False, None
         return None, False, None if comments else (final, comments, known)
 
@@ -331,9 +338,10 @@ class Sealing:
         """
         final, comments, known = written
         if not comments:
-            return final.text if self._comes_back(final, known=known) else None
+            return final.text if comes_back(final, self.original, self.data_key, known=known) else None
         result = splice(final.text, comments)
-        return result if self._comes_back(self.module.scan(result, comments=True)) else None
+        again = self.module.scan(result, comments=True)
+        return result if comes_back(again, self.original, self.data_key) else None
 
     def _values_first(self, draft: Draft) -> Final:
         """Return the text with encrypted values and the block, and the edits that encrypt its comments.
@@ -341,7 +349,7 @@ class Sealing:
         What a comment belongs to may depend on what follows it, so the block must be in place.
         """
         final, now_chosen, known = self._scan_finished(draft, draft.edits)
-        comments = self.ciphertexts.of_comments(draft.plain, final, now_chosen, self.selection)
+        comments = self.seal_comments(draft.plain, final, now_chosen)
         return final, comments, known
 
     def _prepared(self, chosen: bytearray) -> tuple[Document, Prepared | None]:
@@ -374,23 +382,18 @@ class Sealing:
         final = self.module.scan(splice(draft.plain.text, edits), comments=True)
         now_chosen = self.selection.choose(final)
         known = check_finished(
-            draft.plain, draft.chosen, final, now_chosen.leaves, draft.sealed, draft.values, self.metadata
+            draft.plain, draft.chosen, final, now_chosen.leaves, draft.sealed, draft.values, draft.metadata
         )
         return final, now_chosen, known
 
-    def _comes_back(
-        self, document: Document, chosen: Chosen | None = None, known: Sequence[Value | None] = ()
-    ) -> bool:
-        return comes_back(document, self.original, self.data_key, chosen, known)
-
-    def _finished(self, result: str, parts: int) -> str:
+    def _finished(self, result: str, draft: Draft) -> str:
         """Return the twin if only the MAC and its date differ from it."""
-        old = self.twin
-        if old is None or old.metadata.mac is None or self.metadata.mac is None:
+        old, mac = self.twin, draft.metadata.mac
+        if old is None or old.metadata.mac is None or mac is None:
             return result
         before, now = old.metadata.lastmodified, self.metadata.lastmodified
-        again = result.replace(self.metadata.mac, old.metadata.mac)
-        if before != now and again.count(now) == parts:
+        again = result.replace(mac, old.metadata.mac)
+        if before != now and again.count(now) == len(draft.plain.parts):
             again = again.replace(now, before)
         return again if again == old.document.text else result
 
@@ -408,24 +411,10 @@ class Sealing:
         for reason, paths in places.items():
             self.notify(f"{listed(paths, 3)}: {reason}")
 
-    def _keeps_block(self) -> bool:
-        """Whether the block differs from the twin's only in its MAC."""
-        metadata, old = self.metadata, self.twin
-        return (
-            old is not None
-            and old.current
-            and old.document.block_text is not None
-            and not self.renders
-            and old.metadata.groups is metadata.groups
-            and old.metadata.selection == metadata.selection
-        )
-
-    def _block(self, layout: str | None = None) -> str:
+    def _block(self, metadata: Metadata) -> str:
         """Return the text of the block: the twin's with a new MAC, if nothing else has changed."""
-        metadata, old = self.metadata, self.twin
-        metadata.layout = layout
-        kept = None
-        if old is not None and old.document.block_text and not old.metadata.unmerged and self._keeps_block():
+        old, kept = self.twin, None
+        if old is not None and old.document.block_text and not old.metadata.unmerged and self.keeps_block:
             kept = rewritten(old.document.block_text, old.metadata, metadata)
         return kept or self.module.render_block(metadata.to_block())
 
@@ -445,8 +434,9 @@ class Sealing:
             result = splice(final.text, comments)
         else:
             layout = self._layout(draft, final, literals, canonical)
-            result = splice(final.text, comments + module.attach(final, self._block(layout)))
-        if not self._comes_back(module.scan(result, comments=True)):
+            block = self._block(draft.metadata.replace(layout=layout))
+            result = splice(final.text, comments + module.attach(final, block))
+        if not comes_back(module.scan(result, comments=True), self.original, self.data_key):
             raise EmitError(
                 "the text would not decrypt to exactly the same text and comments",
                 hint="please report the layout or comment that causes this; nothing was written",
@@ -466,44 +456,22 @@ class Sealing:
         old = self.twin
         if old is not None and old.metadata.layout is not None and open_layout(old) == packed:
             return old.metadata.layout
-        return self.ciphertexts.encrypt("bytes", packed, LAYOUT_AAD)
+        return self.encrypt("bytes", packed, LAYOUT_AAD)
 
+    # --- ciphertexts ---
 
-# --- ciphertexts --------------------------------------------------------------------------------
-
-_NUMBERS = {"int", "float"}
-
-
-class Ciphertexts:
-    """The ciphertexts under one data key.
-
-    ``sources`` are files under the same data key, whose ciphertexts are reused: the twin, if its data key is
-    kept, and donors.  ``replaced`` is the twin, whatever its data key.
-    """
-
-    __slots__ = ("_module", "_replaced", "_sources", "encrypt")
-
-    def __init__(
-        self, module: Format, data_key: bytes, sources: Sequence[Opened], replaced: Opened | None
-    ) -> None:
-        self._module = module
-        self._sources = sources
-        self._replaced = replaced
-        self.encrypt = cipher.Encryptor(data_key)
-
-    def kept(self, plain: Document, sources: Sequence[Opened] | None = None) -> list[Old | None]:
+    def kept(self, plain: Document, sources: Sequence[Opened]) -> list[Old | None]:
         """For each leaf of a plaintext, what has the ciphertext that it keeps, or None for a new value.
 
-        That is its old leaf in one of the ``sources`` with its value, by default in those of this object.
+        That is its old leaf in one of the ``sources`` with its value.
         """
-        sources = self._sources if sources is None else sources
         if not sources:
             return [None] * len(plain.leaves)
         from encconf.engine.reuse import reused_leaves
 
-        return reused_leaves(sources, plain, self._module)
+        return reused_leaves(sources, plain, self.module)
 
-    def of_leaves(
+    def seal_leaves(
         self,
         plain: Document,
         chosen: bytearray,
@@ -524,12 +492,12 @@ class Ciphertexts:
         were_plain = bytearray(len(plain.leaves))
         new: list[int] = []
         # If the replaced file gets a new data key, its lines stay as they were.
-        before = self.kept(plain, [self._replaced] if self._replaced and not self._sources else [])
+        before = self.kept(plain, [self.replaced] if self.replaced and not self.sources else [])
         for index, (leaf, is_chosen, old) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
-            if not is_chosen or leaf.data is None or (not leaf.data and not self._module.seals_empty):
+            if not is_chosen or leaf.data is None or (not leaf.data and not self.module.seals_empty):
                 continue
             was = old[1] if old is not None else None
-            if leaf.data == self._module.null and was is not None and was.sealed is None:
+            if leaf.data == self.module.null and was is not None and was.sealed is None:
                 continue  # rops left it as plaintext, and would do so again
             if (
                 was is not None
@@ -550,17 +518,15 @@ class Ciphertexts:
             encs[index] = enc
         return values, encs, were_plain
 
-    def of_comments(
-        self, plain: Document, final: Document, chosen: Chosen, selection: Selection
-    ) -> list[Edit]:
+    def seal_comments(self, plain: Document, final: Document, chosen: Chosen) -> list[Edit]:
         """Return the edits that encrypt the chosen comments of the ``final`` text.  Raises ConfigError."""
         if not final.comments:
             return []
         reused: dict[int, str] = {}
-        if self._sources:
+        if self.sources:
             from encconf.engine.reuse import reused_comments
 
-            reused = reused_comments(self._sources, plain, final, self._module)
+            reused = reused_comments(self.sources, plain, final, self.module)
         edits: list[Edit] = []
         for index, comment in enumerate(final.comments):
             if not chosen.comments[index]:
@@ -570,6 +536,7 @@ class Ciphertexts:
                 # A comment that could not be decrypted must not be encrypted twice.
                 continue
             enc = reused.get(index) or self.encrypt("comment", data, comment_aad(comment.scope.aad))
+            selection = self.selection
             if selection.kind == "unencrypted_comment_regex" and selection.matches(enc):
                 raise ConfigError(
                     "unencrypted_comment_regex matches an encrypted comment: the file could not be read back",
@@ -607,8 +574,10 @@ def check_finished(
     # A file without its block is lost: the block holds the only copy of the data key.
     if fits and all(part.block is not None for part in final.parts):
         there = Metadata.of(final)
-        fits = (there.mac, there.selection) == (metadata.mac, metadata.selection)
-        fits = fits and _wraps(there) == _wraps(metadata)
+        one, other = (  # a block lists keys by type
+            [sorted(wrapped.enc for wrapped in group) for group in each.groups] for each in (there, metadata)
+        )
+        fits = (there.mac, there.selection, one) == (metadata.mac, metadata.selection, other)
     else:
         fits = False
     if not fits:
@@ -667,6 +636,86 @@ def comes_back(
     return plain_text(open_comments(opened)) == original
 
 
-def _wraps(metadata: Metadata) -> list[list[str]]:
-    """Return every wrapped data key by group, sorted: a block lists them by type."""
-    return [sorted(wrapped.enc for wrapped in group) for group in metadata.groups]
+# --- opened files again, and other formats -------------------------------------------------------
+
+
+def refuse_encrypted(text: str, name: str, format: str) -> None:
+    """Raise AlreadyEncryptedError if a text is a SOPS file of a format other than ``format``.
+
+    Raises LostBlockError for a file of an unknown name that was one.
+
+    `encrypt` itself refuses a SOPS file of the same format.
+    """
+    if (found := sniff.find(text, name)) not in (None, format):
+        raise AlreadyEncryptedError(
+            f"this is already a SOPS file, in {found} format",
+            hint="to change it: encconf edit FILE; to encrypt it again as a whole: --input-type binary",
+        )
+    if found is None and formats.get(format).single_value and sniff.has_ciphertext(text):
+        raise LostBlockError("a value in it")
+
+
+def encrypt_again(
+    opened: Opened,
+    plain: str | Document,
+    rule: Rule | None = None,
+    *,
+    target: str | None = None,
+    new_data_key: bool = False,
+    admission: Admission | None = None,
+    edits: bool = True,
+    credentials: Credentials | None = None,
+    notify: Notify | None = None,
+) -> str:
+    """Return the encrypted text of an opened file, with another plaintext, rule, data key or format.
+
+    Without a ``rule``, the file keeps its keys and its selection.  If a data key must be wrapped, the
+    ``admission`` decides for whom.  Unchanged values keep their ciphertexts, unless the file gets a new data
+    key.  It always gets one if ``target`` is another format, and if the plaintext does not come from the file
+    (``edits`` is False) and the file may be a stranger's.
+    """
+    format = opened.document.format
+    twin: Opened | None = opened
+    admission = admission or Admission.of(rule)
+    if target not in (None, format):
+        plain = plain_as(plain, format, target)
+        twin, new_data_key, format = None, False, target
+    if twin is None or new_data_key:
+        rule = rule or rule_of(opened.metadata)
+    return encrypt(
+        plain,
+        rule,
+        format=format,
+        twin=twin,
+        new_data_key=new_data_key,
+        admission=admission,
+        edits_twin=edits,
+        credentials=credentials,
+        notify=notify,
+    )
+
+
+def plain_as(
+    plain: str | Document,
+    format: str,
+    target: str,
+    *,
+    indent: int | None = None,
+    rewrite: bool = False,
+    whole: bool = False,
+) -> str | Document:
+    """Convert a plaintext to another format, or with ``rewrite`` rewrite it in its own format.
+
+    Unless it is to be ``whole``, a format that holds one document gets the first one, as in sops.
+    Raises AlreadyEncryptedError, and what reading and writing the text raise.
+    """
+    if format == target and not (rewrite and formats.get(format).indent is not None):
+        return plain
+    from encconf.formats import emit
+
+    # The trees lack a sops block, so it would be lost: `scan_plain` refuses one.
+    document = scan_plain(plain, format) if isinstance(plain, str) else plain
+    trees = emit.trees_of(document)
+    if whole:
+        emit.refuse_several(trees, target)
+    return emit.render(trees, target, indent=indent)

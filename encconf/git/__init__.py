@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from encconf.errors import UsageError
 from encconf.io import programs
@@ -128,25 +128,17 @@ def question(
 ) -> tuple[list[str], dict[str, str]]:
     """Return the arguments and the environment that ask git about the repository that a folder is in.
 
-    Inside a hook, variables tell git which repository to use, whatever folder it runs in.  They are left out.
+    Inside a hook, variables tell git which repository to use, whatever folder it runs in.  They are left out,
+    and so are keys, since git needs none.
     """
-    free = {
-        name: value
-        for name, value in environment(environ).items()
-        if name not in _BOUND and not name.endswith("_PATHSPECS")
-    }
-    return [*_ASKING, "-C", folder, *words], {**free, **_WITHOUT_FETCHING}
-
-
-def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for git, without keys, since git needs none."""
-    return programs.environment(environ, without=_keys())
-
-
-def _keys() -> Collection[str]:
     from encconf.identities.credentials import KEY_VARIABLES
 
-    return KEY_VARIABLES
+    free = {
+        name: value
+        for name, value in environ.items()
+        if name not in _BOUND and name not in KEY_VARIABLES and not name.endswith("_PATHSPECS")
+    }
+    return [*_ASKING, "-C", folder, *words], {**free, **_WITHOUT_FETCHING}
 
 
 def ask(folder: str, *words: str, environ: Mapping[str, str] = os.environ) -> str | None:
@@ -195,7 +187,9 @@ def start(
     """
     if not hasattr(os, "posix_spawn"):
         return lambda: _run_portably(arguments, environ)
-    program = programs.find("git", environ)
+    from encconf.identities.credentials import KEY_VARIABLES
+
+    program, environ = programs.prepare("git", environ, without=KEY_VARIABLES)
     if program is None:
         return lambda: (127, "")
     # subprocess would work, too, but to import it takes longer than to run git.
@@ -204,7 +198,7 @@ def start(
         process = os.posix_spawn(
             program,
             ["git", *arguments],
-            environment(environ),
+            environ,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, writing, 1),
@@ -249,8 +243,10 @@ def _read_for(pipe: IO[bytes], limit: int | None, seconds: float) -> tuple[bytes
 
 
 def _run_portably(arguments: list[str], environ: Mapping[str, str]) -> tuple[int, str]:
+    from encconf.identities.credentials import KEY_VARIABLES
+
     try:
-        result = programs.run(["git", *arguments], environ, without=_keys())
+        result = programs.run(["git", *arguments], environ, without=KEY_VARIABLES)
     except OSError:
         return 127, ""
     return result.returncode, result.stdout.decode(errors="surrogateescape")

@@ -152,11 +152,11 @@ def patterns_of_rules(root: str, there: Iterable[str]) -> list[str]:
     ``there`` are the encrypted files.  If a rule matches mostly other files, it gives no patterns: it only
     says how to encrypt, not which files.
     """
-    from encconf.rules.config import NAME, load_file
+    from encconf.rules.config import NAME, load
 
     path = os.path.join(root, NAME)
     try:
-        regexes = load_file(path).patterns
+        regexes = load(path).patterns
     except EncconfError:
         return []
     names = [os.path.relpath(name, root).replace(os.sep, "/") for name in worktree.listed(root) or ()]

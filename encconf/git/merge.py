@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
-from encconf.engine.admission import Admission, Objections, in_full, rule_of
+from encconf.engine.admission import Admission, Objections, in_full, rule_of, same_recipients
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata, ciphertext_in
 from encconf.envelope import DATA_KEY_SIZE, WrappedKey, removes_access
 from encconf.envelope.cache import DataKeyCache
@@ -343,7 +343,7 @@ class _Merge(Record):
         block = merged_block(base.metadata, ours.metadata, theirs.metadata)
         opened = [side.opened for side in (base, ours, theirs) if side.opened is not None]
         known = [each for each in opened if each.data_key == twin.data_key]
-        source = _source(twin, block, [each.metadata.groups for each in known])
+        source, block = _source(twin, block, [each.metadata.groups for each in known])
         wanted = rule_of(block)
         renews = self._renews(ours, theirs, known, wanted)
         admission = Admission(self.repository.rule, refusal=refusal)
@@ -429,9 +429,12 @@ def _notify_recipients(notify: Notify, base: _Side, ours: _Side, theirs: _Side) 
         notify(f"their side removes {', '.join(removed)}")
 
 
-def _source(twin: opening.Opened, block: Metadata, known: list[list[list[WrappedKey]]]) -> opening.Opened:
+def _source(
+    twin: opening.Opened, block: Metadata, known: list[list[list[WrappedKey]]]
+) -> tuple[opening.Opened, Metadata]:
     """Return the twin for `encrypt`, with the wrapped keys of all recipients that hold its data key already.
 
+    Also returns the merged block: shares of the data key are those of one version.
     ``known`` are the groups of the versions that have the same data key.
     """
     own = twin.metadata
@@ -439,7 +442,7 @@ def _source(twin: opening.Opened, block: Metadata, known: list[list[list[Wrapped
     if len(block.groups) > 1:  # shares of different splits do not fit together, so take one version's
         for groups in (held, *known):
             if holders(groups) == holders(block.groups):
-                held = block.groups = groups
+                held, block = groups, block.replace(groups=groups)
                 break
     else:
         single = [groups[0] for groups in (*known, held) if len(groups) == 1]
@@ -449,7 +452,7 @@ def _source(twin: opening.Opened, block: Metadata, known: list[list[list[Wrapped
             held = [group]
     metadata = own.replace(groups=held, unknown=block.unknown)
     current = held is own.groups and block.unknown == own.unknown
-    return twin.replace(metadata=metadata, current=twin.current and current)
+    return twin.replace(metadata=metadata, current=twin.current and current), block
 
 
 def reseal(
@@ -510,8 +513,8 @@ def merge_without_key(texts: Sequence[str], format: str, repository: Repository)
             kept = metadata.replace(groups=block.groups, threshold=block.threshold, unknown=block.unknown)
             return Outcome(_attached(merged.text, kept, format), keyless=True)
     # An old MAC is never valid with a new date.
-    block.lastmodified, block.mac = sealing.lastmodified(), here.mac
-    block.unknown = {**block.unknown, PARENTS: repository.parents()}
+    unknown = {**block.unknown, PARENTS: repository.parents()}
+    block = block.replace(lastmodified=sealing.lastmodified(), mac=here.mac, unknown=unknown)
     return Outcome(_attached(merged.text, block, format), keyless=True, sealed=False)
 
 
@@ -596,12 +599,17 @@ def refuse_listing(
     only the ``admission`` decides: an entry of our version admits no one.
     """
     wanted = rule_of(block)
-    own = [rule_of(ours)] if ours is not None and trusts_ours else []
+    own = rule_of(ours) if ours is not None and trusts_ours else None
     reselects = ours is not None and wanted.selection != ours.selection
-    if own and not reselects and not Objections(wanted, own):
-        return  # no recipient is added, and every value stays encrypted: no rule is needed
+    if own is not None and not reselects and same_recipients(own, wanted):
+        return  # the recipients are ours, and every value stays encrypted: no rule is needed
     named = admission.rule
-    found = Objections(wanted, [*own, named] if named is not None else own)
+    trusted = [named] if named is not None else []
+    if own is not None:  # what our version lists may stay, but the settings of our rule count as well
+        if named is not None:
+            own = named.replace(groups=own.groups, threshold=own.threshold)
+        trusted = [own, *trusted]
+    found = Objections(wanted.groups, wanted, trusted)
     if found:
         raise found.error(*refusal(named))
     if reselects and (named is None or wanted.selection != named.selection):

@@ -299,9 +299,31 @@ class Credentials:
         """
         by, addresses = self.named("identity")
         with self._lock:
-            if self._age_sources is None:
-                self._age_sources = places(self.environ, self.home, self.config_home, by, addresses)
-            return self._age_sources
+            if (found := self._age_sources) is not None:
+                return found
+            environ, home = self.environ, self.home
+            found = [AgeSource(by, "source", address) for address in addresses]
+            if environ.get("CREDENTIALS_DIRECTORY") and UNIT_IDENTITY not in addresses:
+                found.append(AgeSource(None, "source", UNIT_IDENTITY))
+            for name, how in (
+                ("SOPS_AGE_SSH_PRIVATE_KEY_FILE", "file"),
+                ("SOPS_AGE_SSH_PRIVATE_KEY_CMD", "command"),
+            ):
+                found.append(AgeSource(name, how, environ.get(name), ssh=True))
+            if home:
+                for name in ("id_ed25519", "id_rsa"):
+                    found.append(AgeSource(None, "file", os.path.join(home, ".ssh", name), ssh=True))
+            for name, how in (
+                ("SOPS_AGE_KEY", "text"),
+                ("SOPS_AGE_KEY_FILE", "file"),
+                ("SOPS_AGE_KEY_CMD", "command"),
+            ):
+                found.append(AgeSource(name, how, environ.get(name)))
+            if self.config_home:
+                keys = os.path.join(self.config_home, "sops", "age", "keys.txt")
+                found.append(AgeSource(None, "file", keys))
+            self._age_sources = found
+            return found
 
     def run_commands_again(self) -> bool:
         """Run commands for each recipient from now on.  Returns whether one's output was used for others."""
@@ -418,30 +440,6 @@ class AgeSource:
         """Whether ``where`` is the key itself instead of its place: a common mistake, and not to be shown."""
         words = (self.where or "").upper().split()
         return any(word.startswith(PRIVATE) for word in (words if self.how == "file" else words[:1]))
-
-
-def places(
-    environ: Mapping[str, str], home: str | None, config_home: str | None, by: str, addresses: Sequence[str]
-) -> list[AgeSource]:
-    """Return all places for a user with this environment.  ``by`` is what names the ``addresses``."""
-
-    found = [AgeSource(by, "source", address) for address in addresses]
-    if environ.get("CREDENTIALS_DIRECTORY") and UNIT_IDENTITY not in addresses:
-        found.append(AgeSource(None, "source", UNIT_IDENTITY))
-    for name, how in (("SOPS_AGE_SSH_PRIVATE_KEY_FILE", "file"), ("SOPS_AGE_SSH_PRIVATE_KEY_CMD", "command")):
-        found.append(AgeSource(name, how, environ.get(name), ssh=True))
-    if home:
-        for name in ("id_ed25519", "id_rsa"):
-            found.append(AgeSource(None, "file", os.path.join(home, ".ssh", name), ssh=True))
-    for name, how in (
-        ("SOPS_AGE_KEY", "text"),
-        ("SOPS_AGE_KEY_FILE", "file"),
-        ("SOPS_AGE_KEY_CMD", "command"),
-    ):
-        found.append(AgeSource(name, how, environ.get(name)))
-    if config_home:
-        found.append(AgeSource(None, "file", os.path.join(config_home, "sops", "age", "keys.txt")))
-    return found
 
 
 # --- identities and passphrases that are kept in a source of secrets ---------------------------------

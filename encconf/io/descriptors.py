@@ -50,25 +50,23 @@ def read_all(descriptor: int, limit: int | None) -> bytes:
 
     Raises OSError, and LimitError for more than ``limit`` bytes (unless None).
     """
-    chunks = []
+    chunks: list[bytes] = []
     size = 0
-    while chunk := _read(descriptor):
+    while True:
+        try:
+            chunk = os.read(descriptor, CHUNK)
+        except BlockingIOError:  # another program that has the same pipe open has made it non-blocking
+            import select
+
+            select.select([descriptor], [], [])
+            continue
+        if not chunk:
+            return b"".join(chunks)
         chunks.append(chunk)
         size += len(chunk)
         if limit is not None and size > limit:
             unit = f"{limit >> 20} MiB" if limit >> 20 else f"{limit >> 10} KiB"
             raise LimitError(f"larger than {unit}")
-    return b"".join(chunks)
-
-
-def _read(descriptor: int) -> bytes:
-    while True:
-        try:
-            return os.read(descriptor, CHUNK)
-        except BlockingIOError:  # another program that has the same pipe open has made it non-blocking
-            import select
-
-            select.select([descriptor], [], [])
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -239,9 +239,29 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
     if path == os.devnull:
         return b""  # a user may name it on purpose, as in --config /dev/null
     with about(path):
-        descriptor = _opened(path)
+        # With O_NONBLOCK, opening a pipe or a device does not hang.
+        flags = os.O_RDONLY | NONBLOCK | NOCTTY | CLOEXEC | BINARY
         try:
-            head = _checked_head(descriptor, regular=regular, own=own)
+            descriptor = patiently(path, lambda: os.open(path, flags), to_read=True)
+        except (FileNotFoundError, NotADirectoryError):
+            raise MissingFileError("no such file") from None
+        except OSError as error:
+            if os.name == "nt" and os.path.isdir(path):  # it opens no folders
+                raise InputError("cannot be read: it is a folder") from None
+            raise cannot_read(error) from None
+        except ValueError:
+            raise InputError("cannot be read: not a path").about(path.replace("\0", "\\0")) from None
+        try:
+            state = os.fstat(descriptor)
+            head = b""
+            if stat.S_ISFIFO(state.st_mode) and not regular:
+                head = _await_writer(descriptor)
+            elif not stat.S_ISREG(state.st_mode):
+                other = "not a regular file" if regular else "neither a regular file nor a pipe"
+                what = "a folder" if stat.S_ISDIR(state.st_mode) else other
+                raise InputError(f"cannot be read: it is {what}")
+            if own and hasattr(os, "geteuid"):
+                _refuse_foreign(state)
             return head + read_all(descriptor, LIMIT if limit is None else limit)
         except OSError as error:
             raise cannot_read(error) from None
@@ -288,37 +308,6 @@ def similar(name: str, names: Iterable[str]) -> str:
 
 
 _COMPARED = 2_000  # names
-
-
-def _opened(path: str) -> int:
-    # With O_NONBLOCK, opening a pipe or a device does not hang.
-    flags = os.O_RDONLY | NONBLOCK | NOCTTY | CLOEXEC | BINARY
-    try:
-        return patiently(path, lambda: os.open(path, flags), to_read=True)
-    except (FileNotFoundError, NotADirectoryError):
-        raise MissingFileError("no such file") from None
-    except OSError as error:
-        if os.name == "nt" and os.path.isdir(path):  # it opens no folders
-            raise InputError("cannot be read: it is a folder") from None
-        raise cannot_read(error) from None
-    except ValueError:
-        raise InputError("cannot be read: not a path").about(path.replace("\0", "\\0")) from None
-
-
-def _checked_head(descriptor: int, *, regular: bool, own: bool) -> bytes:
-    """Refuse a file that may not be read.  Returns what was read from a pipe to see if a program writes."""
-    state = os.fstat(descriptor)
-    kind = state.st_mode
-    head = b""
-    if stat.S_ISFIFO(kind) and not regular:
-        head = _await_writer(descriptor)
-    elif not stat.S_ISREG(kind):
-        other = "not a regular file" if regular else "neither a regular file nor a pipe"
-        what = "a folder" if stat.S_ISDIR(kind) else other
-        raise InputError(f"cannot be read: it is {what}")
-    if own and hasattr(os, "geteuid"):
-        _refuse_foreign(state)
-    return head
 
 
 def _refuse_foreign(state: os.stat_result) -> None:

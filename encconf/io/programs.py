@@ -144,6 +144,14 @@ def environment(environ: Mapping[str, str], *, without: Collection[str] = ()) ->
     return _environment(environ, without, _work_tree(environ))
 
 
+def prepare(
+    name: str, environ: Mapping[str, str], *, without: Collection[str] = ()
+) -> tuple[str | None, dict[str, str]]:
+    """Return what `find` returns for a program, and the `environment` for it."""
+    tree = _work_tree(environ)
+    return _search(name, environ, tree)[0], _environment(environ, without, tree)
+
+
 def _environment(environ: Mapping[str, str], without: Collection[str], tree: str | None) -> dict[str, str]:
     kept = {name: value for name, value in environ.items() if name not in without}
     if "PATH" in kept:
@@ -169,14 +177,13 @@ def start(
     """
     import subprocess
 
-    tree = _work_tree(environ)
-    path, _ = _search(words[0], environ, tree)
+    path, kept = prepare(words[0], environ, without=without)
     if path is None:
         if not os.path.dirname(words[0]):
             raise FileNotFoundError(errno.ENOENT, missing(words[0], environ)[0])
         path = os.path.abspath(words[0])  # the error of the system says why it cannot be run
     line = command_line(path, words[1:])
-    return subprocess.Popen(line, env=_environment(environ, without, tree), **options)
+    return subprocess.Popen(line, env=kept, **options)
 
 
 def command_line(path: str, arguments: Sequence[str]) -> Sequence[str] | str:

@@ -22,7 +22,7 @@ def decode(text: str, prefix: str, size: int) -> bytes:
     padding = -size * 8 % 5
     if len(digits) != (size * 8 + padding) // 5 + _CHECKSUM or -1 in digits:
         raise ValueError("it is damaged: a character was lost, added or changed")
-    if _polymod([*_expanded(prefix), *digits]) != 1:
+    if _checksum(prefix, digits) != 1:
         raise ValueError("it is damaged: its checksum does not match")
     number = 0
     for digit in digits[:-_CHECKSUM]:
@@ -37,20 +37,16 @@ def encode(data: bytes, prefix: str) -> str:
     padding = -len(data) * 8 % 5
     number = int.from_bytes(data, "big") << padding
     digits = [number >> at & 31 for at in range(len(data) * 8 + padding - 5, -1, -5)]
-    check = _polymod([*_expanded(prefix), *digits, *[0] * _CHECKSUM]) ^ 1
+    check = _checksum(prefix, [*digits, *[0] * _CHECKSUM]) ^ 1
     digits += [check >> at & 31 for at in range(5 * (_CHECKSUM - 1), -1, -5)]
     text = "".join(_DIGITS[digit] for digit in digits)
     return prefix + (text.upper() if prefix.isupper() else text)
 
 
-def _expanded(prefix: str) -> list[int]:
+def _checksum(prefix: str, digits: Sequence[int]) -> int:
     codes = prefix[:-1].lower().encode()
-    return [*(code >> 5 for code in codes), 0, *(code & 31 for code in codes)]
-
-
-def _polymod(values: Sequence[int]) -> int:
     checksum = 1
-    for value in values:
+    for value in (*(code >> 5 for code in codes), 0, *(code & 31 for code in codes), *digits):
         top = checksum >> 25
         checksum = (checksum & 0x1FFFFFF) << 5 ^ value
         for bit, term in enumerate(_GENERATOR):

@@ -1,7 +1,7 @@
 """Read files with ``NAME=value`` lines as python-dotenv, systemd, shells or docker read them, and write them.
 
 - ``dotenv`` is python-dotenv 1.2: see `encconf.formats.dotenv.bindings`.
-- ``systemd`` is ``EnvironmentFile=``: see `encconf.systemd.envfile`.
+- ``systemd`` is ``EnvironmentFile=``: see `encconf.formats.envfile`.
 - ``shell`` is how ``. ./file`` reads it, with POSIX's words and quotes; ``$`` and backquotes are expanded.
 - ``docker`` is ``docker run --env-file`` (docker/cli, pkg/kvfile): everything after the first ``=`` is the
   value, including quotes and blanks.
@@ -18,10 +18,9 @@ from typing import Final
 
 from encconf import formats
 from encconf.errors import EmitError, LimitError, UsageError
-from encconf.formats import emit
+from encconf.formats import emit, envfile
 from encconf.formats.dotenv import bindings
 from encconf.record import Record
-from encconf.systemd import envfile
 from encconf.text import document
 from encconf.text.printable import listed
 

@@ -14,7 +14,8 @@ from types import ModuleType
 
 from encconf import api, formats
 from encconf.engine import opening, plaintext
-from encconf.engine.metadata import Metadata, Opened
+from encconf.engine.metadata import Metadata
+from encconf.engine.opening import Opened
 from encconf.engine.recipients import Plan
 from encconf.errors import ConfigError, EncconfError, MasterKeyError, PublishError, UnmergedError, about
 from encconf.formats import emit

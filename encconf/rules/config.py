@@ -188,7 +188,7 @@ def find_rule(
     found = os.path.join(cwd, found)
     loaded = read.get(found) if read is not None else None
     if loaded is None:
-        loaded = load_file(found)
+        loaded = load(found)
         if read is not None:
             read[found] = loaded
     try:
@@ -390,25 +390,21 @@ def _why_not(regex: str, names: Sequence[str], whole: str) -> str:
 # --- loading -------------------------------------------------------------------------------------
 
 
-def load(path: str, text: str, *, paths: ModuleType = os.path) -> Config:
-    """Load a configuration from its text.
+def load(path: str, text: str | None = None, *, paths: ModuleType = os.path) -> Config:
+    """Load a configuration from its file, or from the ``text`` of one that need not exist.
 
-    ``path`` is its path, which need not exist.  ``paths`` is the module for paths (`ntpath` or `posixpath`).
+    ``paths`` is the module for paths (`ntpath` or `posixpath`).
     Raises ConfigError, with the place, if the text is not YAML or a member has the wrong type.
     """
+    text = read_text(path) if text is None else text
     with about(path):
         try:
-            return _load(path, text, paths)
+            return _read(path, text, paths)
         except (ParseError, LimitError) as error:
             raise ConfigError(error.message) from None
 
 
-def load_file(path: str) -> Config:
-    """Load a configuration from a file.  Raises what reading the file and `load` raise."""
-    return load(path, read_text(path))
-
-
-def _load(path: str, text: str, paths: ModuleType) -> Config:
+def _read(path: str, text: str, paths: ModuleType) -> Config:
     if len(text) > MAX_SIZE:
         raise ConfigError(f"a configuration of {len(text)} characters is too long (at most {MAX_SIZE})")
     notices: list[str] = []

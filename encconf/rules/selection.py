@@ -60,7 +60,12 @@ class Selection(Record):
         If the block names no rule, the result is ``default``, or else the suffix ``_unencrypted``.  Raises
         MetadataError for two rules, or a value of the wrong type.
         """
-        found = [(kind, text) for kind in KINDS if (text := _text(kind, entries.get(kind)))]
+        found: list[tuple[str, str]] = []
+        for kind in KINDS:
+            if (text := weak_text(entries.get(kind))) is None:
+                raise MetadataError(f"{kind} in the sops block is not a string")
+            if text:
+                found.append((kind, text))
         if len(found) > 1:
             raise MetadataError(
                 f"the sops block has {found[0][0]} and {found[1][0]}: only one of these settings is allowed"
@@ -167,13 +172,10 @@ class Selection(Record):
         return f"{said} {_MAC_ONLY}" if self.mac_only_encrypted else said
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Selection) and self._parts() == other._parts()
+        return isinstance(other, Selection) and vars(self) == vars(other)
 
     def __hash__(self) -> int:
-        return hash(self._parts())
-
-    def _parts(self) -> tuple[str, str, bool]:
-        return self.kind, self.pattern, self.mac_only_encrypted
+        return hash((self.kind, self.pattern, self.mac_only_encrypted))
 
     def __repr__(self) -> str:
         return f"Selection({self.kind!r}, {self.pattern!r}, {self.mac_only_encrypted!r})"
@@ -241,14 +243,6 @@ def _origins(document: Document) -> dict[int, int]:
                 break
             copy, original = copy.parent, original.parent
     return origin
-
-
-def _text(name: str, value: object) -> str:
-    """Return a member as text, or "" if it is missing."""
-    text = weak_text(value)
-    if text is None:
-        raise MetadataError(f"{name} in the sops block is not a string")
-    return text
 
 
 def _flag(value: object) -> bool:

@@ -10,16 +10,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from encconf import formats
-from encconf.engine import loading, opening
+from encconf.engine import changes, checks, loading
 from encconf.engine.admission import Admission
 from encconf.engine.loading import check, path_of
-from encconf.errors import EmitError, about
+from encconf.errors import EmitError, about, bounded
 from encconf.formats import sniff
 from encconf.io import fileio, locks
 from encconf.rules.config import find_rule
 from encconf.shape.values import plain, plain_key, same
 from encconf.text.path import Path, spell
-from encconf.verbs import changes, checks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
     from typing import Any
 
-    from encconf.engine.metadata import Opened
+    from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
     from encconf.text.document import Document
 
@@ -72,7 +71,7 @@ def edit(
             del doc, before, opened  # error trackers print local variables
 
 
-@opening.bounded
+@bounded
 def _save(
     name: str,
     target: str,

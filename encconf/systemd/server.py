@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from encconf.engine import opening, plaintext
+from encconf.engine import changes, opening, plaintext
 from encconf.errors import (
     EmitError,
     EncconfError,
@@ -42,7 +42,6 @@ from encconf.record import Record
 from encconf.systemd.rules import INSTANCE, SIZE_LIMIT, Request, Rule, find
 from encconf.text.document import Value
 from encconf.text.path import Path, spell
-from encconf.verbs import changes
 
 Log = Callable[[str], None]
 

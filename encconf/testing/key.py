@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from encconf import api, formats
+from encconf.engine import changes
 from encconf.engine.loading import path_of
 from encconf.errors import WrongTypeError
 from encconf.identities.credentials import Credentials
@@ -15,7 +16,6 @@ from encconf.keys.age import AgeKey, rage
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT, Selection
 from encconf.shape.values import plain, plain_key
-from encconf.verbs import changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

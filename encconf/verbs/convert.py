@@ -10,7 +10,7 @@ from encconf.errors import EncconfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.engine.metadata import Opened
+    from encconf.engine.opening import Opened
     from encconf.text.path import Path
 
 
@@ -40,8 +40,8 @@ def converted(
         rewrite = rewrite or any(part.close is not None for part in document.parts)
     if not path and format == document.format and not (rewrite and formats.get(format).indent is not None):
         return plaintext.plain_text(opened, layout=layout)
+    from encconf.engine import changes
     from encconf.formats import emit
-    from encconf.verbs import changes
 
     trees = opened.trees()
     if not path:
@@ -65,7 +65,7 @@ def stores_indent(format: str, *, config: str | None, target: str | None = None)
 
     try:
         path = config or configs.find_config(target, os.getcwd())
-        indents = configs.load_file(path).indents if path else {}
+        indents = configs.load(path).indents if path else {}
     except EncconfError:
         return None
     indent = indents.get(format, default)

@@ -18,11 +18,11 @@ from encconf.io import fileio
 from encconf.record import Options as Base
 from encconf.text.printable import one_line
 from encconf.verbs import files, printing
-from encconf.verbs.targets import Batch
+from encconf.verbs.batch import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.engine.metadata import Opened
+    from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
     from encconf.verbs.front import Front
 
@@ -106,9 +106,9 @@ def _run_many(options: Options, front: Front) -> list[str]:
 
     Raises the error of a single file, or one that says how many failed.
     """
-    from encconf.verbs import targets
+    from encconf.verbs import batch
 
-    paths = targets.files(front, options.file, recursive=options.recursive, proposals=False)
+    paths = batch.files(front, options.file, recursive=options.recursive, proposals=False)
     output = options.output
     if output in fileio.STDOUT:
         output = None

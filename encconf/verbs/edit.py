@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from encconf import formats
-from encconf.engine import opening, plaintext, sealing
+from encconf.engine import checks, opening, plaintext, sealing
 from encconf.engine.admission import Admission, rule_of
+from encconf.engine.changes import report
 from encconf.engine.metadata import CONFLICT, Metadata, metadata_of
+from encconf.engine.sealing import encrypt_again, plain_as
 from encconf.errors import (
     ChangedError,
     EditorError,
@@ -34,17 +36,14 @@ from encconf.rules.selection import DEFAULT
 from encconf.text.document import splice
 from encconf.text.path import Path, spell
 from encconf.text.printable import counted, listed, quoted
-from encconf.verbs import checks, files, printing
-from encconf.verbs.changes import between, report
-from encconf.verbs.reencrypt import encrypt_again, plain_as
+from encconf.verbs import files, printing
 from encconf.verbs.rule import Selecting, warn_of_other
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.engine.metadata import Opened
-    from encconf.engine.opening import Notify
+    from encconf.engine.changes import Check
+    from encconf.engine.opening import Notify, Opened
     from encconf.git.conflict import Conflict
-    from encconf.verbs.changes import Check
     from encconf.verbs.front import Front
 
 
@@ -54,7 +53,7 @@ class Draft(Record):
     ``opened`` is the encrypted file, or None for a new file.  ``rule`` is None if the file keeps its keys and
     its selection; otherwise it gets a new data key.  If a data key is wrapped, the ``admission`` decides for
     whom; by default those whom the rule names.  ``edits`` is False if the text does not come from the file,
-    whose data key may then be a stranger's.  ``check`` is as in `encconf.verbs.changes.change`.  ``target``
+    whose data key may then be a stranger's.  ``check`` is as in `encconf.engine.changes.change`.  ``target``
     is the format of the result, if it differs from that of the text.
     """
 
@@ -371,14 +370,14 @@ def run(options: Options, front: Front) -> None:
     format = files.format_of(enc, file, options.input_type)
     unfinished, like = False, ""
     if enc is None:
-        from encconf.verbs.rule import find_rule
+        from encconf.verbs.rule import rule_for
 
         near = fileio.near(file)
         like = near if near.startswith("did") else ""
         question = f"{file} does not exist; {like} Create {file}?" if like else f"{file} is new; create it?"
         if front.can_ask() and not front.confirm(question):
             raise MissingFileError("no such file", hint=like or None).about(file)
-        rule = find_rule(file, options, notify=front.warn)
+        rule = rule_for(file, options, notify=front.warn)
         draft = Draft(formats.get(format).example, format, rule=rule)
     else:
         plain: list[Path] = []
@@ -417,6 +416,8 @@ def run(options: Options, front: Front) -> None:
         if like and not front.can_ask():
             front.hint(f"this file is new; {like}")
     else:
+        from encconf.audit.diff import between  # after the editor, when its import makes nobody wait
+
         front.note(report(f"wrote {file}", between(file, draft.text, session.edited, draft.format)))
 
 
@@ -447,7 +448,7 @@ def _open_plain(
     front: Front, file: str, enc: str, format: str, ignore_mac: bool
 ) -> tuple[opening.Opened, list[Path]]:
     """Open a file that has plaintext values, and warn about them.  They are encrypted when it is saved."""
-    from encconf.verbs.changes import open_with_plain_values
+    from encconf.engine.changes import open_with_plain_values
 
     credentials = front.credentials()
     opened, paths = open_with_plain_values(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from encconf import formats
 from encconf.engine import sealing
+from encconf.engine.sealing import plain_as, refuse_encrypted
 from encconf.errors import (
     EmptyDocumentError,
     InputError,
@@ -23,9 +24,8 @@ from encconf.rules.config import Config, encrypted_name
 from encconf.text.document import Document
 from encconf.text.printable import counted, one_line, quoted
 from encconf.verbs import files
-from encconf.verbs.reencrypt import plain_as, refuse_encrypted
-from encconf.verbs.rule import Selecting, find_rule, is_named
-from encconf.verbs.targets import Batch
+from encconf.verbs.batch import Batch
+from encconf.verbs.rule import Selecting, is_named, rule_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Job:
         self.path = source.path if self.in_place else None
         if target is not None and not self.in_place:
             self.path = files.target_path(target, named=options.output is not None)
-        self.rule = find_rule(
+        self.rule = rule_for(
             options.filename_override or target or encrypted_name(source.name) or source.name,
             options,
             also=[source.name],
@@ -161,7 +161,7 @@ class Job:
             text = plain_as(plain, self.format, self.written, whole=True)
             twin = sealing.opened_twin(self.twin, self.rule, self.written, credentials, warn)
             if self.twin is not None and not self._may_expose:
-                from encconf.verbs.checks import refuse_exposed
+                from encconf.engine.checks import refuse_exposed
 
                 refuse_exposed(twin.document if twin else self.twin, text, self.written, self.rule.selection)
             self.enc = sealing.encrypt(
@@ -217,7 +217,7 @@ def _run_many(options: Options, front: Front) -> None:
     Raises the error of a single file, or one that says how many failed.
     """
     from encconf.git.worktree import Known
-    from encconf.verbs import targets
+    from encconf.verbs import batch
 
     configs: dict[str, Config] = {}
     config = options.config
@@ -241,7 +241,7 @@ def _run_many(options: Options, front: Front) -> None:
         return meant
 
     try:
-        paths = targets.files(front, options.file, recursive=options.recursive, plain=is_meant)
+        paths = batch.files(front, options.file, recursive=options.recursive, plain=is_meant)
     except MissingFileError as error:
         if left_alone:
             error.hint = (

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from encconf.engine import opening
+from encconf.engine.naming import Naming
 from encconf.errors import EncconfError, OutputError, SourceError, UsageError
 from encconf.formats import emit
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-class Options(flat.Naming):
+class Options(Naming):
     """The files, the program with its arguments, and its environment."""
 
     file: Sequence[str]

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-    from encconf.engine.metadata import Opened
-    from encconf.engine.opening import Notify
+    from encconf.engine.opening import Notify, Opened
     from encconf.identities.credentials import Credentials
     from encconf.verbs.front import Front
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from encconf import formats
-from encconf.engine import loading, opening, plaintext
+from encconf.engine import changes, loading, opening, plaintext
 from encconf.errors import about, exclude
 from encconf.formats.writing import text_of
 from encconf.record import Options as Base
 from encconf.text.document import Value
 from encconf.text.path import parse
-from encconf.verbs import changes, files, printing
+from encconf.verbs import files, printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 from encconf.audit.names import identity
+from encconf.engine import changes
 from encconf.errors import BadKeyError, ConfigError, ConflictError, EmitError, EncconfError, ParseError
 from encconf.formats.yaml import Yaml
 from encconf.keys import CONTEXT, TABLE, MasterKey, master_key
@@ -20,7 +21,6 @@ from encconf.rules import config
 from encconf.text.document import Leaf
 from encconf.text.path import Path, spell
 from encconf.text.printable import printable
-from encconf.verbs import changes
 
 RULES = "creation_rules"
 _EDIT = "change .sops.yaml in an editor, then run: encconf updatekeys -r ."

@@ -31,7 +31,7 @@ from encconf.keys.own import Own
 from encconf.record import Options as Base
 from encconf.rules.config import NAME, Config, find_config, load
 from encconf.text.printable import counted, listed, one_line, printable, quoted
-from encconf.verbs import files, members, rekey, targets, updatekeys
+from encconf.verbs import batch, files, members, rekey, updatekeys
 from encconf.verbs.recipients import Change, Changing, Rekeying
 from encconf.verbs.rule import NO_KEYS, Keys, named_keys
 
@@ -110,7 +110,7 @@ class _Project:
     def files(self) -> list[str]:
         """Return the encrypted files of the project, by their paths from the current folder."""
         try:
-            return targets.files(self.front, [os.path.relpath(self.folder)], recursive=True)
+            return batch.files(self.front, [os.path.relpath(self.folder)], recursive=True)
         except MissingFileError:
             return []
 
@@ -119,7 +119,7 @@ class _Project:
         if not files:
             return set(range(self.count))
         found: set[int] = set()
-        for path in targets.files(self.front, files, recursive=True):
+        for path in batch.files(self.front, files, recursive=True):
             number = self.config.first(self.config.names(os.path.abspath(path)))
             if number is None:
                 raise ConfigError(f"no creation rule applies to {one_line(path)}").about(self.path)
@@ -410,7 +410,7 @@ def readable_files(front: Front, own: Own) -> tuple[list[str], dict[str, list[st
     credentials = front.credentials()
     top = repository(os.getcwd())
     try:
-        paths = targets.files(front, [os.path.relpath(top) if top else os.curdir], recursive=True)
+        paths = batch.files(front, [os.path.relpath(top) if top else os.curdir], recursive=True)
     except MissingFileError:
         paths = []
     masters: dict[str, set[MasterKey]] = {}
@@ -507,7 +507,7 @@ def add_keys(options: KeysAdding, front: Front) -> None:
             "no key was given",
             hint="encconf keys add --name bob age1…; or for a single file: --age age1… FILE",
         )
-    paths = targets.files(front, options.file, recursive=options.recursive, changed=options.changed)
+    paths = batch.files(front, options.file, recursive=options.recursive, changed=options.changed)
 
     def plan(change: Change) -> Plan:
         return change.planned(lambda rule: rekey.with_keys(rule, wanted), named=wanted)

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from encconf.engine.metadata import Opened
+    from encconf.engine.opening import Opened
     from encconf.verbs.front import Front
 
 VARIABLE = "ENCCONF_PRINT"

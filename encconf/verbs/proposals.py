@@ -10,7 +10,7 @@ from contextlib import suppress
 from encconf import api, formats
 from encconf.audit import proposals
 from encconf.audit.proposals import Origin, Proposal
-from encconf.engine import opening
+from encconf.engine import changes, checks, opening
 from encconf.engine.metadata import Metadata
 from encconf.engine.opening import PROPOSAL
 from encconf.errors import (
@@ -35,7 +35,7 @@ from encconf.rules.selection import Selection
 from encconf.text.document import Value, content_of, reached
 from encconf.text.path import END, Path, parse, spell
 from encconf.text.printable import counted, one_line, quoted
-from encconf.verbs import changes, checks, files
+from encconf.verbs import files
 from encconf.verbs.set import change_values
 
 TYPE_CHECKING = False

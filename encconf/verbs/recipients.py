@@ -1,6 +1,6 @@
 """Change the recipients of files: make a plan, show it, carry it out, and report.
 
-Making a plan needs no key.  `encconf.verbs.targets.Batch` runs the work.
+Making a plan needs no key.  `encconf.verbs.batch.Batch` runs the work.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from encconf.rules.config import Config, Rule, find_rule
 from encconf.text.path import spell
 from encconf.text.printable import counted, listed, one_line
 from encconf.verbs import files, rekey
-from encconf.verbs.targets import Batch
+from encconf.verbs.batch import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from encconf.engine.recipients import Plan
 from encconf.errors import UsageError
-from encconf.verbs import rekey, targets
+from encconf.verbs import batch, rekey
 from encconf.verbs.recipients import Change, Changing, Rekeying
 from encconf.verbs.rule import NO_KEYS, Keys, named_keys
 
@@ -33,7 +33,7 @@ class Options(Changing):
 def run(options: Options, front: Front) -> None:
     """Give files new data keys, and add or remove master keys if any are named."""
     add, remove = named_keys(options.add), named_keys(options.remove)
-    paths = targets.files(front, options.file, recursive=options.recursive, changed=options.changed)
+    paths = batch.files(front, options.file, recursive=options.recursive, changed=options.changed)
     if options.output is not None and len(paths) > 1:
         raise UsageError("--output takes the result of one file")
 

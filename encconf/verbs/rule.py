@@ -52,7 +52,7 @@ class Selecting(Options):
         return {kind: pattern for kind, pattern in given.items() if pattern}
 
 
-def find_rule(
+def rule_for(
     target: str,
     options: Selecting,
     *,
@@ -122,7 +122,7 @@ def is_named(target: str, source: str, *, config: str | None, read: dict[str, co
     if path is None:
         return False
     if path not in read:
-        read[path] = configs.load_file(path)
+        read[path] = configs.load(path)
     loaded = read[path]
     number = loaded.first(loaded.names(os.path.abspath(target), [os.path.abspath(source)]))
     return number is not None and bool(loaded.patterns[number])

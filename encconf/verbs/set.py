@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Sequence
 
 from encconf import api, formats
-from encconf.engine import opening
+from encconf.engine import changes, checks, opening
 from encconf.engine.admission import Admission
+from encconf.engine.changes import report
 from encconf.engine.metadata import Metadata
 from encconf.errors import PathBlockedError, PathNotFoundError, about, exclude
 from encconf.io import fileio
@@ -15,17 +16,16 @@ from encconf.record import Options as Base
 from encconf.rules.config import Rule, find_rule
 from encconf.text.document import Document
 from encconf.text.path import Path, parse
-from encconf.verbs import changes, checks, files
-from encconf.verbs.changes import report
+from encconf.verbs import files
 from encconf.verbs.rule import Selecting, warn_of_other
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.engine.metadata import Opened
+    from encconf.engine.changes import Effect
+    from encconf.engine.opening import Opened
     from encconf.text.tree import Plain
-    from encconf.verbs.changes import Effect
     from encconf.verbs.front import Front
 
 
@@ -69,7 +69,7 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
         front.hint("the quotes are part of the value; use --json for a JSON value, as in sops")
 
     def rule() -> Rule:
-        from encconf.verbs.rule import find_rule as rule_for
+        from encconf.verbs.rule import rule_for
 
         return rule_for(file, options, notify=front.warn)
 

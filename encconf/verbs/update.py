@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from encconf.engine import changes, checks
+from encconf.engine.changes import report
 from encconf.errors import EmptyDocumentError, MissingFileError, about
 from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
-from encconf.verbs import changes, checks, files
-from encconf.verbs.changes import between, report
+from encconf.verbs import files
 from encconf.verbs.set import scan_to_change, write_changed
 
 TYPE_CHECKING = False
@@ -57,6 +58,8 @@ def run(options: Options, front: Front) -> None:
             check=check,
             notify=front.warn,
         )
+    from encconf.audit.diff import between
+
     done = between(file, before[0], plain, format) if before else []
     if options.dry_run and enc != source.text:
         front.note(report(f"would write {file}", done))

@@ -13,7 +13,7 @@ from encconf.io import fileio
 from encconf.io.threads import Once
 from encconf.rules.config import Config, Rule
 from encconf.text.printable import counted, quoted
-from encconf.verbs import rekey, targets
+from encconf.verbs import batch, rekey
 from encconf.verbs.recipients import Change, Changing, Rekeying
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ def run(options: Options, front: Front) -> None:
     update(
         options,
         front,
-        targets.files(front, options.file, recursive=options.recursive, changed=options.changed),
+        batch.files(front, options.file, recursive=options.recursive, changed=options.changed),
     )
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from audit.repo import ALICE, BOB, DATABASE, Repo, groups, opener, rule, seal
 from oracle import AgeKey
 
+from encconf.engine import changes
 from encconf.git.merge import Repository, merge
 from encconf.rules.selection import Selection
-from encconf.verbs import changes
 
 # Each makes a repository in which its kind is found; the second of a pair makes the harmless sibling.
 Make = Callable[[Repo], None]

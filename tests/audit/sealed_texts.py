@@ -9,11 +9,11 @@ from oracle import FIXTURES, AgeKey
 from project import Project, Result
 
 from encconf import api
+from encconf.engine import changes
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
-from encconf.verbs import changes
 
 ALICE, BOB, CAROL = (AgeKey.load(FIXTURES / "keys" / f"{name}.txt") for name in ("alice", "bob", "carol"))
 EVERYBODY = Credentials(

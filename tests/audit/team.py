@@ -13,11 +13,12 @@ from oracle import AgeKey
 from project import Project
 
 from encconf import api, formats
+from encconf.engine import changes
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
-from encconf.verbs import changes, rekey
+from encconf.verbs import rekey
 
 PLAIN = "db:\n  host: localhost\n  password: hunter2\ntoken: s3cr3t-t0ken\nuser_unencrypted: admin\n"
 

@@ -60,7 +60,8 @@ def test_the_annotation_of_the_field_decides_what_an_option_takes() -> None:
     own, force, allow, when, *keys, color, quiet = COMMAND.options
     assert (own.names, own.dest, own.metavar, own.env) == (("--own", "-o"), "own", "FILE", "OWN")
     assert [option.is_switch for option in (own, force, allow, when)] == [False, True, False, False]
-    assert [option.default() for option in (own, force, allow, when)] == [None, False, [], None]
+    given = COMMAND.defaults()
+    assert [given[option.dest] for option in (own, force, allow, when)] == [None, False, [], None]
     assert when.choices == ("now", "later")
     assert ("--add-age", "RECIPIENTS", "Add age recipients.", "age") in [
         (key.names[0], key.metavar, key.help, key.key) for key in keys

@@ -144,7 +144,7 @@ def test_every_option_is_read(command: Command) -> None:
     row, values = parser.parse(argv)
     assert row is command
     for option in command.options:
-        assert values[option.dest] != option.default()
+        assert values[option.dest] != command.defaults()[option.dest]
     if command.rest:
         assert values[command.rest] == ["program", "--", "-x", "--help"]
 

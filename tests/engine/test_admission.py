@@ -11,9 +11,9 @@ from oracle import AgeKey
 
 import encconf
 from encconf import api
+from encconf.engine import changes
 from encconf.errors import StrangerError
 from encconf.git import merge as git
-from encconf.verbs import changes
 
 EVIL = "arn:aws:kms:eu-west-1:123456789012:key/evil"
 

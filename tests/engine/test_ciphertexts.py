@@ -6,7 +6,8 @@ import pytest
 
 from encconf import formats
 from encconf.engine.cipher import split, unlock
-from encconf.engine.sealing import Ciphertexts
+from encconf.engine.metadata import Metadata
+from encconf.engine.sealing import Sealing
 from encconf.errors import ConfigError
 from encconf.rules.selection import DEFAULT, Selection
 
@@ -26,10 +27,10 @@ b_unencrypted: plain
 def test_new_ciphertexts_are_those_of_the_values_in_their_places() -> None:
     yaml = formats.get("yaml")
     document = yaml.scan(TEXT, comments=True)
-    made = Ciphertexts(yaml, KEY, (), None)
-    kept = made.kept(document)
+    made = Sealing(document, Metadata([], 0, DEFAULT, ""), KEY, (), None, None)
+    kept = made.kept(document, ())
     assert kept == [None] * 6
-    _, encs, were_plain = made.of_leaves(document, DEFAULT.choose(document).leaves, kept, retypes=False)
+    _, encs, were_plain = made.seal_leaves(document, DEFAULT.choose(document).leaves, kept, retypes=False)
     assert not any(were_plain)
     found = {}
     nonces = set()
@@ -49,12 +50,13 @@ def test_new_ciphertexts_are_those_of_the_values_in_their_places() -> None:
 def test_comments_and_a_rule_that_an_encrypted_one_would_match() -> None:
     yaml = formats.get("yaml")
     document = yaml.scan(TEXT, comments=True)
-    made = Ciphertexts(yaml, KEY, (), None)
-    ((start, end, enc),) = made.of_comments(document, document, DEFAULT.choose(document), DEFAULT)
+    made = Sealing(document, Metadata([], 0, DEFAULT, ""), KEY, (), None, None)
+    ((start, end, enc),) = made.seal_comments(document, document, DEFAULT.choose(document))
     assert TEXT[start:end] == " a comment"
     parts = split(enc.encode())
     assert parts is not None
     assert unlock(KEY, parts[0], parts[1], b":") == b" a comment"
     rule = Selection("unencrypted_comment_regex", "ENC")
+    made = Sealing(document, Metadata([], 0, rule, ""), KEY, (), None, None)
     with pytest.raises(ConfigError, match="unencrypted_comment_regex matches an encrypted comment"):
-        made.of_comments(document, document, rule.choose(document), rule)
+        made.seal_comments(document, document, rule.choose(document))

@@ -18,9 +18,9 @@ from encconf.engine import admission as gate
 from encconf.engine import sealing
 from encconf.engine.admission import CALLER, YOURSELF, Admission, rule_of
 from encconf.engine.metadata import Metadata
-from encconf.envelope import WrappedKey
-from encconf.envelope.wrap import Admitted, wrap_for
+from encconf.envelope import Admitted, WrappedKey, wrap_for
 from encconf.errors import ConfigError, NoConfigError, StrangerError
+from encconf.git import merge
 from encconf.keys import MasterKey, master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
@@ -97,10 +97,10 @@ def _uses(name: str) -> set[str]:
 def test_every_caller_goes_through_the_gate() -> None:
     assert _uses("wrap_for") == {"engine/admission.py"}
     assert _uses("wrap_again") == {"engine/sealing.py", "verbs/rekey.py"}
-    assert _uses("Admitted") == {"engine/admission.py", "envelope/wrap.py"}
+    assert _uses("Admitted") == {"engine/admission.py", "envelope/__init__.py"}
     assert _uses("_admitted") == {"engine/admission.py"}
     # Those that wrap with one key are the gate's own way, the key services, and the tests for key types.
-    ways = {"envelope/wrap.py", "keys/service.py", "keyservice.py"}
+    ways = {"envelope/__init__.py", "keys/service.py", "keyservice.py"}
     others = {"testing/contracts/master_key.py", "cli/console.py"}  # the latter breaks lines
     assert _uses("wrap") - others <= ways | {"engine/admission.py"}
 
@@ -160,7 +160,7 @@ def test_a_key_that_opens_an_entry_is_not_therefore_its_recipient(age_key: AgeKe
         Admission().admit(rule_of(Metadata.of(formats.get("yaml").scan(forged))), opens)
 
 
-def test_the_rule_is_looked_up_once_and_only_if_somebody_needs_the_data_key() -> None:
+def test_the_rule_is_looked_up_once_and_only_if_the_recipients_change() -> None:
     asked = []
 
     def find() -> Rule:
@@ -170,8 +170,9 @@ def test_the_rule_is_looked_up_once_and_only_if_somebody_needs_the_data_key() ->
     admission = Admission(find, named=[named(ME)])
     held = metadata([listed(STRANGER)])
     admission.check(held, None, MINE)
-    admission.check(held, Rule([[listed(STRANGER), named(ME)]]), MINE)
+    admission.check(held, Rule([[listed(STRANGER)]]), MINE)
     assert asked == []
+    admission.check(held, Rule([[listed(STRANGER), named(ME)]]), MINE)
     admission.check(held, Rule([[listed(STRANGER), named(BOB)]]), MINE)
     admission.check(held, Rule([[named(BOB)]]), MINE, new_data_key=True)
     assert asked == [1]
@@ -291,6 +292,41 @@ def test_who_moves_keys_brings_no_stranger() -> None:
         admission.admit(Rule([[A], [B], [listed(STRANGER)]]), MINE)
     with pytest.raises(StrangerError, match="3 key groups"):  # keys are not moved between groups here
         Admission(lambda: Rule([[A], [B]], 2)).admit(Rule([[A], [B], [A]]), MINE)
+
+
+def test_a_setting_of_the_rule_counts_on_every_way_to_change_who_can_open_a_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A setting that encconf may get later is written in `objection`, and nowhere else."""
+
+    def least(rule: Rule, wanted: Rule, *, before: object = None) -> str:
+        count = sum(map(len, wanted.groups))
+        return f"only {count} recipients" if count < vars(rule).get("min_recipients", 0) else ""
+
+    monkeypatch.setattr(gate, "objection", least)
+    ours = Rule([[A, B, C]])
+    vars(ours)["min_recipients"] = 2
+    one, two = Rule([[A]]), Rule([[A, B]])
+    held, shares = metadata([listed(ME), listed(BOB)]), metadata([listed(ME)], [listed(BOB)], threshold=2)
+    for admission in (Admission(lambda: ours), Admission(lambda: ours, named=[A, B, C]), Admission.of(ours)):
+        gate.wrap_again(bytes(32), None, two, admission, MINE, NOW)
+        gate.wrap_again(bytes(32), metadata([listed(ME)]), two, admission, MINE, NOW)
+        merge.refuse_listing(held, admission, metadata([listed(ME)]))
+        for act in (
+            lambda admission: gate.wrap_again(bytes(32), None, one, admission, MINE, NOW),
+            lambda admission: gate.wrap_again(bytes(32), held, one, admission, MINE, NOW),
+            lambda admission: gate.wrap_again(bytes(32), shares, one, admission, MINE, NOW),
+            lambda admission: gate.wrap_again(
+                bytes(32), shares, one, admission.regrouping([[A], [B]]), MINE, NOW
+            ),
+            lambda admission: admission.admit(one, MINE),
+            lambda admission: admission.check(held, one, MINE),
+            lambda admission: admission.check(metadata([listed(ME)]), None, MINE, new_data_key=True),
+            lambda admission: merge.refuse_listing(metadata([listed(ME)]), admission, held),
+            lambda admission: merge.refuse_listing(metadata([listed(ME)]), admission, None),
+        ):
+            with pytest.raises(StrangerError, match="only 1 recipients"):
+                act(admission)
 
 
 # --- for which recipients a data key is wrapped --------------------------------------------------

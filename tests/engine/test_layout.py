@@ -12,13 +12,12 @@ from engine import credentials, opened, rule, values
 from oracle import AgeKey, Sops
 
 from encconf import api, formats
-from encconf.engine import opening, plaintext
+from encconf.engine import changes, opening, plaintext
 from encconf.engine.cipher import Encryptor
 from encconf.engine.layout import Layout
 from encconf.engine.metadata import LAYOUT_AAD
 from encconf.errors import EmitError
 from encconf.rules.selection import Selection
-from encconf.verbs import changes
 
 NEEDS_RECORD = {
     "number spelling": "a: 0x1F\nb: 010\nc: 1_000\nd: 1e3\ne: 1.0\nf: +5\n",

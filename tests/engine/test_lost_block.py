@@ -10,10 +10,10 @@ from oracle import AgeKey, Sops
 
 import encconf
 from encconf import api, formats
+from encconf.engine import changes
 from encconf.errors import DecryptError, LostBlockError, NotEncryptedError
 from encconf.formats import sniff
 from encconf.text.document import splice
-from encconf.verbs import changes
 
 PLAIN = {
     "yaml": "a: secret\nb: 1\n",

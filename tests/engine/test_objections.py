@@ -41,7 +41,7 @@ def rule(*groups: list[MasterKey], threshold: int | None = None) -> Rule:
     ],
 )
 def test_strangers(wanted: Rule, trusted: list[Rule], strangers: list[MasterKey]) -> None:
-    found = Objections(wanted, trusted)
+    found = Objections(wanted.groups, wanted, trusted)
     assert found.strangers == strangers
     assert bool(found) is bool(strangers or found.others)
 
@@ -69,13 +69,14 @@ def test_strangers(wanted: Rule, trusted: list[Rule], strangers: list[MasterKey]
     ],
 )
 def test_key_groups(wanted: Rule, trusted: list[Rule], others: list[str]) -> None:
-    found = Objections(wanted, trusted)
+    found = Objections(wanted.groups, wanted, trusted)
     assert found.others == others
     assert bool(found) is bool(others or found.strangers)
 
 
 def test_what_is_said() -> None:
-    found = Objections(rule([A], [C], [B], threshold=2), [rule([A], [B], [B])])
+    wanted = rule([A], [C], [B], threshold=2)
+    found = Objections(wanted.groups, wanted, [rule([A], [B], [B])])
     said = f"age {C.name}, 2 key groups are enough to open it instead of 3"
     assert str(found) == said
     error = found.error("not for these", "ask them")

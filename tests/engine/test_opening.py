@@ -11,8 +11,7 @@ from oracle import AgeKey
 from encconf import api, formats
 from encconf.engine import cipher, opening
 from encconf.engine.mac import digest
-from encconf.engine.metadata import Opened
-from encconf.engine.opening import as_text, bounded, open_encrypted, open_text
+from encconf.engine.opening import Opened, as_text, open_encrypted, open_text
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
     EncconfError,
@@ -26,6 +25,7 @@ from encconf.errors import (
     PlainValueError,
     UnmergedError,
     WrongTypeError,
+    bounded,
 )
 from encconf.identities import credentials as identities
 from encconf.rules.selection import Selection

@@ -8,10 +8,9 @@ from engine import credentials, rule
 from oracle import FIXTURES, AgeKey
 
 from encconf import api, formats
-from encconf.engine import opening, plaintext
+from encconf.engine import changes, opening, plaintext
 from encconf.errors import EncconfError
 from encconf.text.document import content_of
-from encconf.verbs import changes
 
 GENERATED = {
     "yaml": generate.yaml_text,

@@ -11,7 +11,7 @@ from oracle import FIXTURES, AgeKey, Sops
 
 from encconf import api, formats
 from encconf.engine import opening, reuse, sealing
-from encconf.engine.metadata import Opened
+from encconf.engine.opening import Opened
 from encconf.errors import EncconfError
 from encconf.identities.credentials import Credentials
 

@@ -11,7 +11,7 @@ from generate import dotenv_text, ini_text, toml_text, yaml_text
 from oracle import AgeKey
 
 from encconf import api, formats
-from encconf.engine import opening, plaintext, sealing
+from encconf.engine import changes, opening, plaintext, sealing
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     DecryptError,
@@ -23,7 +23,6 @@ from encconf.errors import (
 )
 from encconf.io import fileio
 from encconf.text.document import Document
-from encconf.verbs import changes
 
 TEXTS = {
     "yaml": "# note\na: 1\nb: two # inline\n",

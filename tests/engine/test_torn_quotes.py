@@ -7,8 +7,9 @@ from engine import credentials
 from oracle import AgeKey, Sops
 
 from encconf import api
+from encconf.engine import changes
 from encconf.errors import EmitError
-from encconf.verbs import changes, rekey
+from encconf.verbs import rekey
 
 TORN = ["T='$a\nabc==x'\nB=1\n", "T='$a\nX=1\nabc==x'\nB=1\n", 'T="\\\n# x\n# x"\nB=1\n']
 

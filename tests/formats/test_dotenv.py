@@ -15,12 +15,11 @@ from oracle import AgeKey, Sops
 from pace import at_most
 
 from encconf import api, formats
-from encconf.engine import opening, plaintext
+from encconf.engine import changes, opening, plaintext
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.io import fileio
 from encconf.rules.selection import Selection
 from encconf.testing.contracts.format import SECRET
-from encconf.verbs import changes
 
 format = formats.get("dotenv")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.verbs import changes
+from encconf.engine import changes
 
 
 def test_put() -> None:

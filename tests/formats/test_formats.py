@@ -11,10 +11,10 @@ from oracle import AgeKey
 from pace import at_most
 
 from encconf import api, formats
+from encconf.engine import changes
 from encconf.errors import ParseError
 from encconf.merge import merge
 from encconf.testing.contracts.format import SECRET, FormatContract
-from encconf.verbs import changes
 
 TOY = formats.Row("formats.toy_format.Toy", (".toy",), "encconf.formats.dotenv_tree.DotenvWriting")
 

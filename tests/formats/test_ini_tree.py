@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from encconf.engine import changes
 from encconf.errors import EmitError, PathNotFoundError
-from encconf.verbs import changes
 
 INI = """\
 top = 0

@@ -20,7 +20,7 @@ from oracle import AgeKey, Sops
 from pace import at_most
 
 from encconf import api, formats
-from encconf.engine import cipher, opening, plaintext, sealing
+from encconf.engine import changes, cipher, opening, plaintext, sealing
 from encconf.engine.mac import digest
 from encconf.engine.metadata import Metadata
 from encconf.envelope.unwrap import open_data_key
@@ -28,7 +28,6 @@ from encconf.errors import EncconfError, LimitError, ParseError
 from encconf.identities.credentials import Credentials
 from encconf.testing.contracts.format import SECRET
 from encconf.text.document import MAX_DEPTH, Document, Leaf, filled, splice
-from encconf.verbs import changes
 
 format = formats.get("json")
 

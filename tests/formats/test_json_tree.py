@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from formats.edited import changed
 
+from encconf.engine import changes
 from encconf.text.path import parse
-from encconf.verbs import changes
 
 JSON = '{\n\t"a": {\n\t\t"b": "x"\n\t},\n\t"l": [1, 2],\n\t"e": {}\n}\n'
 

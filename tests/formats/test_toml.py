@@ -29,7 +29,7 @@ from generate import toml_text
 from oracle import AgeKey, clean_environ
 
 from encconf import SOPS_VERSION, api, formats
-from encconf.engine import cipher, loading
+from encconf.engine import changes, cipher, loading
 from encconf.engine.opening import open_text
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import toml
@@ -37,7 +37,6 @@ from encconf.identities.credentials import Credentials
 from encconf.rules.selection import DEFAULT, Selection
 from encconf.testing.contracts.format import SECRET, FormatContract
 from encconf.text.document import Leaf, splice
-from encconf.verbs import changes
 
 format = formats.get("toml")
 

@@ -10,9 +10,9 @@ import pytest
 from engine import changed_lines
 from generate import toml_text
 
+from encconf.engine import changes
 from encconf.errors import EmitError, PathNotFoundError
 from encconf.text.path import parse
-from encconf.verbs import changes
 
 TEXT = """\
 # top

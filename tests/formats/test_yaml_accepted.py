@@ -9,8 +9,8 @@ from engine import credentials, rule
 from oracle import AgeKey, Sops, SopsError
 
 from encconf import api
+from encconf.engine import changes
 from encconf.errors import EncconfError, ParseError
-from encconf.verbs import changes
 
 ACCEPTED = [
     "--- !foo\na: b\n",

@@ -14,10 +14,9 @@ from oracle import AgeKey, Sops
 from readers import WORDS, readings, strings
 
 from encconf import api, formats
-from encconf.engine import cipher, opening
+from encconf.engine import changes, cipher, opening
 from encconf.engine.mac import digest
 from encconf.formats.yaml_words import double
-from encconf.verbs import changes
 
 yaml = formats.get("yaml")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from formats.edited import YAML, changed
 
+from encconf.engine import changes
 from encconf.errors import EmitError, EncconfError
 from encconf.merge import merge
 from encconf.text.path import parse
-from encconf.verbs import changes
 
 
 def test_a_merge_key_in_a_flow_mapping_stays_before_its_alias() -> None:

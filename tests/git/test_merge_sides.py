@@ -11,6 +11,7 @@ from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, A, changed, merged, repos
 from oracle import AgeKey
 
 from encconf import api, formats
+from encconf.engine import changes
 from encconf.engine.metadata import Metadata
 from encconf.envelope import WrappedKey
 from encconf.errors import DecryptError, MacError, StrangerError, UndecidedError, UnmergedError
@@ -20,7 +21,7 @@ from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.text.document import splice
-from encconf.verbs import changes, rekey
+from encconf.verbs import rekey
 
 yaml = formats.get("yaml")
 

@@ -19,6 +19,7 @@ from pace import at_most
 
 import encconf
 from encconf import decrypt, edit, load_config
+from encconf.engine.changes import REMOVED
 from encconf.errors import (
     ChangedError,
     EmitError,
@@ -31,7 +32,6 @@ from encconf.errors import (
 from encconf.identities.credentials import Credentials
 from encconf.settings.edit import differences
 from encconf.testing import TestKey
-from encconf.verbs.changes import REMOVED
 
 TEXT = """\
 # the database

@@ -9,7 +9,7 @@ from engine import credentials, rule
 from oracle import AgeKey, Sops
 
 from encconf import api
-from encconf.verbs import changes
+from encconf.engine import changes
 
 
 @pytest.mark.parametrize(

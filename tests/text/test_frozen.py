@@ -12,7 +12,7 @@ from engine import credentials, rule
 from oracle import AgeKey
 
 from encconf import api, formats
-from encconf.engine import layout, loading, opening, plaintext, reuse, sealing
+from encconf.engine import changes, layout, loading, opening, plaintext, reuse, sealing
 from encconf.engine.metadata import Metadata
 from encconf.errors import EmitError
 from encconf.formats import emit
@@ -21,7 +21,7 @@ from encconf.merge import merge
 from encconf.rules.selection import Selection
 from encconf.text.document import Document, Scope, content_of
 from encconf.text.path import Path
-from encconf.verbs import changes, convert, rekey
+from encconf.verbs import convert, rekey
 
 # What remembers a result, and says nothing else about the text.
 MEMOS = {"habits", "_leaves", "_outline"}
@@ -173,7 +173,7 @@ def test_the_engine_and_the_verbs(format: str, age_key: AgeKey) -> None:
     assert plan.outcome.exposed == []
     if format == "binary":
         return
-    opening.open_values(sealed, format, creds, None)
+    loading.open_values(sealed, format, creds, None)
     if format != "yaml":  # the YAML text has two documents
         loading.open_to_edit(sealed, format, None, creds)
     loading.values_of(opened, {0: "from elsewhere"}, lambda value: value)

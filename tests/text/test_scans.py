@@ -9,9 +9,9 @@ from engine import credentials, rule
 from oracle import AgeKey
 
 from encconf import api, formats
+from encconf.engine import changes
 from encconf.git import merge as git
 from encconf.merge import merge
-from encconf.verbs import changes
 
 TEXTS = {
     "yaml": "a: 1\nb: x # c\nd: 2\ne: 3\nf: 4\ng: 5\n",

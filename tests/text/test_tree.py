@@ -8,8 +8,8 @@ import generate
 import pytest
 
 from encconf import formats
+from encconf.engine import changes
 from encconf.errors import EncconfError
-from encconf.verbs import changes
 
 FIXTURES = sorted((Path(__file__).resolve().parents[2] / "fixtures").rglob("*.*"))
 FORMATS = {

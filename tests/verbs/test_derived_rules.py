@@ -16,7 +16,7 @@ from encconf.keys.age import AgeKey as Recipient
 from encconf.rules import config
 from encconf.rules.selection import Selection
 from encconf.verbs import rekey
-from encconf.verbs.rule import Selecting, find_rule
+from encconf.verbs.rule import Selecting, rule_for
 
 ONE, TWO = (Recipient.from_config(AgeKey.generate().recipient) for _ in range(2))
 
@@ -51,7 +51,7 @@ def test_derived_rules_keep_every_field(derive: Callable[[Rule], Rule]) -> None:
 )
 def test_options_replace_only_what_they_say(options: Selecting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "find_rule", lambda *_, **__: rule())
-    derived = find_rule("x.yaml", options, notify=print)
+    derived = rule_for("x.yaml", options, notify=print)
     assert vars(derived)["later"] == vars(rule())["later"]
     assert (derived.groups == rule().groups) == (not options.keys)
     assert (derived.selection == rule().selection) == (not options.selections)

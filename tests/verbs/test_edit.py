@@ -7,7 +7,7 @@ from engine import changed_lines, credentials, opened_for, rule
 from oracle import AgeKey
 
 from encconf import api
-from encconf.engine.metadata import Opened
+from encconf.engine.opening import Opened
 from encconf.errors import (
     AlreadyEncryptedError,
     EncconfError,

@@ -12,9 +12,9 @@ from oracle import AgeKey
 from encconf import api
 from encconf.engine import sealing
 from encconf.engine.opening import open_text
+from encconf.engine.sealing import encrypt_again, plain_as, refuse_encrypted
 from encconf.errors import AlreadyEncryptedError, EmitError, EmptyDocumentError, EncconfError, KeyAccessError
 from encconf.rules.selection import Selection
-from encconf.verbs.reencrypt import encrypt_again, plain_as, refuse_encrypted
 
 TEXT = "# the database\nhost: localhost\npassword: 'hunter2'\nports: [1, 2]\n"
 

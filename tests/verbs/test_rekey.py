@@ -11,7 +11,7 @@ from formats.edited import YAML
 from oracle import AgeKey, Sops
 
 from encconf import api
-from encconf.engine import sealing
+from encconf.engine import changes, sealing
 from encconf.errors import (
     ConfigError,
     EmptyGroupError,
@@ -25,7 +25,7 @@ from encconf.errors import (
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
-from encconf.verbs import changes, rekey
+from encconf.verbs import rekey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

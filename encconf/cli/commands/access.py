@@ -20,7 +20,7 @@ from encconf.io.descriptors import is_terminal
 from encconf.keys import MasterKey
 from encconf.record import Options as Base
 from encconf.text.printable import counted, listed, one_line, quoted
-from encconf.verbs import files, targets
+from encconf.verbs import batch, files
 
 _BARE = "nothing encrypted"
 _SIGNS = {"reads": "●", "part": "◐", "exposed": "!", "former": "○", "": "·"}
@@ -52,7 +52,7 @@ def report(options: Options, console: Console) -> None:
     exclude(people=options.people, person=options.person)
     exclude(people=options.people, html=html, hint="in the page, you select the people yourself")
     try:
-        paths = targets.files(console, file or ["."], recursive=True)
+        paths = batch.files(console, file or ["."], recursive=True)
     except MissingFileError:
         if file:
             raise

@@ -183,24 +183,24 @@ def _end(console: Console, report: Report, strict: bool) -> None:
 
 def _below(console: Console, root: str | None) -> list[str]:
     """Return all files in this folder, because git cannot list those of the repository."""
-    from encconf.verbs import targets
+    from encconf.verbs import batch
 
     if root is not None:
         console.warn(
             f"git cannot list the files in {root}, so all files in this folder are checked",
             "git status says why; if another user owns the folder, see git config safe.directory",
         )
-    return targets.below(".")
+    return batch.below(".")
 
 
 def _named(console: Console, paths: Sequence[str], *, changed: bool) -> list[str]:
     from encconf.rules.config import NAME
-    from encconf.verbs import targets
+    from encconf.verbs import batch
 
-    names = targets.files(console, paths, recursive=True, changed=changed, encrypted=False)
+    names = batch.files(console, paths, recursive=True, changed=changed, encrypted=False)
     if changed:  # a changed rule also affects files that did not change
         for config in [name for name in names if os.path.basename(name) == NAME]:
-            names += targets.below(os.path.dirname(config) or ".")
+            names += batch.below(os.path.dirname(config) or ".")
         names = list(dict.fromkeys(names))
     for name in names:
         if not os.path.lexists(name):

@@ -25,7 +25,7 @@ from encconf.providers import within
 from encconf.record import Options as Base
 from encconf.sources import PROBE_LIMIT, Probe
 from encconf.text.printable import counted, printable, visible
-from encconf.verbs import targets
+from encconf.verbs import batch
 from encconf.verbs.people import readable_files, with_names
 
 
@@ -151,7 +151,7 @@ def _callers(path: str) -> Iterator[Caller]:
         for name, line, shown, instead in survey.calls_in(path):
             yield Caller(_inside(path, name), line, f"runs {shown}", instead)
         return
-    files = targets.below(path) if os.path.isdir(path) else [path]
+    files = batch.below(path) if os.path.isdir(path) else [path]
     for file in files:
         if file.endswith(".py"):
             yield from search(file)

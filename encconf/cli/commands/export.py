@@ -13,6 +13,7 @@ from encconf.cli.command import Argument, Command, Option
 from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, NAMING, RESOLVE
 from encconf.engine import plaintext
+from encconf.engine.naming import Naming
 from encconf.errors import ConflictError, EmitError, UsageError, about, exclude
 from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
 from encconf.io import fileio, trust
@@ -25,7 +26,7 @@ _FOR_PEOPLE = ("dotenv", "shell", "fish", "json")
 """The formats that show masked values with ENCCONF_PRINT=never; others would set them somewhere."""
 
 
-class Options(flat.Naming):
+class Options(Naming):
     file: Sequence[str] = ()
     format: (
         Literal["dotenv", "shell", "fish", "json", "github", "k8s", "docker-env", "env-file", "systemd-creds"]

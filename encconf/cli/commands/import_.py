@@ -37,7 +37,7 @@ from encconf.text.document import position
 from encconf.text.path import called_a_secret
 from encconf.text.printable import counted, listed, quoted, visible
 from encconf.verbs import files
-from encconf.verbs.rule import Selecting, find_rule
+from encconf.verbs.rule import Selecting, rule_for
 
 _BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)
 
@@ -84,7 +84,7 @@ def import_(options: Options, console: Console) -> None:
         for sentence in dialects.misread(texts):
             console.note(sentence)
     body = dialects.render(reading, values, format)
-    rule = find_rule(target, options, also=[file], notify=console.warn)
+    rule = rule_for(target, options, also=[file], notify=console.warn)
     clear = _left_plaintext(body, format, rule)
     if clear:
         console.warn(f"{listed(clear)} will be readable in {target}, because {rule.name} does not encrypt it")

@@ -11,9 +11,9 @@ from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, DRY_RUN, INPUT_TYPE, JSON, YES
 from encconf.errors import NoConfigError, as_data
 from encconf.record import Options as Base
-from encconf.rules.config import NAME, Config, Destination, find_config, load_file
-from encconf.verbs import files, targets
-from encconf.verbs.targets import Batch
+from encconf.rules.config import NAME, Config, Destination, find_config, load
+from encconf.verbs import batch, files
+from encconf.verbs.batch import Batch
 
 
 class Options(Base):
@@ -35,7 +35,7 @@ def publish(options: Options, console: Console) -> None:
     work = Publishing(console, options)
     for path in options.file:
         root = path if os.path.isdir(path) else None
-        for each in targets.files(console, [path], recursive=options.recursive, proposals=False):
+        for each in batch.files(console, [path], recursive=options.recursive, proposals=False):
             if each not in work.places:
                 work.add(each, root)
     work.run(list(work.places))
@@ -98,7 +98,7 @@ class Publishing(Batch):
                 hint="create one with destination_rules: see docs/publish.md",
             )
         if found not in self._configs:
-            self._configs[found] = load_file(found)
+            self._configs[found] = load(found)
             for notice in self._configs[found].notices:
                 self.front.warn(f"{found}: {notice}")
         destination = publishing.find_destination(self._configs[found], file)

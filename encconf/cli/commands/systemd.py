@@ -11,6 +11,8 @@ from contextlib import nullcontext
 from encconf.cli.command import Argument, Command, Option
 from encconf.cli.console import Console, collect_garbage
 from encconf.cli.shared import INPUT_TYPE, NAMING
+from encconf.engine import changes
+from encconf.engine.naming import Naming
 from encconf.errors import PathNotFoundError, UsageError, about
 from encconf.formats import emit
 from encconf.identities.credentials import Credentials
@@ -21,7 +23,7 @@ from encconf.systemd import rules, server, units
 from encconf.systemd.server import Values
 from encconf.text.document import Document
 from encconf.text.path import Path
-from encconf.verbs import changes, files, flat
+from encconf.verbs import files, flat
 
 # --- serve ----------------------------------------------------------------------------------------
 
@@ -153,7 +155,7 @@ def _default_socket(console: Console) -> str:
 # --- unit -----------------------------------------------------------------------------------------
 
 
-class UnitOptions(flat.Naming):
+class UnitOptions(Naming):
     file: Sequence[str] = ()
     unit: str | None = None
     allow: Sequence[str] = ()

@@ -12,7 +12,7 @@ from project import Project
 from systemd.awkward import AWKWARD
 
 from encconf.errors import EmitError
-from encconf.systemd import envfile
+from encconf.formats import envfile
 
 from .manager import Manager
 

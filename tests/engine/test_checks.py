@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from encconf.engine import checks
 from encconf.rules.selection import Selection
-from encconf.verbs import checks
 
 
 def test_new_and_changed_values_that_stay_plaintext() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from encconf.audit.diff import between
+from encconf.engine.changes import effect_of, report
 from encconf.errors import ReplacesError
 from encconf.text.path import END, Path
-from encconf.verbs.changes import between, effect_of, report
 
 STR, INT, NULL = ("str", b"x"), ("int", b"1"), ("null", None)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf import api, formats
+from encconf.engine import changes
 from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,
@@ -27,7 +28,6 @@ from encconf.errors import (
 from encconf.formats import emit
 from encconf.rules.selection import Selection
 from encconf.text.path import Path, parse
-from encconf.verbs import changes
 
 
 class TestPut:

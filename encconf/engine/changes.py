@@ -14,7 +14,9 @@ from math import isfinite
 from encconf import formats
 from encconf.engine import opening, plaintext
 from encconf.engine.cipher import PREFIX
-from encconf.engine.metadata import Metadata, Opened
+from encconf.engine.metadata import Metadata
+from encconf.engine.opening import Opened
+from encconf.engine.sealing import encrypt_again
 from encconf.errors import (
     AlreadyEncryptedError,
     EmitError,
@@ -27,6 +29,7 @@ from encconf.errors import (
     PathNotFoundError,
     PlainValueError,
     ReplacesError,
+    bounded,
 )
 from encconf.formats import goyaml
 from encconf.formats.writing import missing, put_plain, settled
@@ -35,7 +38,6 @@ from encconf.record import Record
 from encconf.text.document import Document, Value, content_of, mapped, reached
 from encconf.text.path import END, Path, spell
 from encconf.text.printable import counted, listed
-from encconf.verbs.reencrypt import encrypt_again
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ def _no_key(node: dict[str, object], path: Path) -> PathNotFoundError:
     return PathNotFoundError(f"no value at {here}", hint=hint)
 
 
-@opening.bounded
+@bounded
 def change(
     text: str | Document | Opened,
     format: str,
@@ -149,7 +151,7 @@ def change(
     )
 
 
-@opening.bounded
+@bounded
 def update(
     text: str | Document,
     format: str,
@@ -239,7 +241,7 @@ def from_json(text: str, *, as_int: Callable[[str], int | float] = int) -> Plain
     return value
 
 
-@opening.bounded
+@bounded
 def put(text: str, path: Path, value: Plain, *, format: str, any_keys: bool = False) -> str:
     """Return a plaintext with a value put at a path.  Raises what `change` raises.
 
@@ -525,31 +527,6 @@ def _similar(node: dict[Any, Any], path: Path) -> Path:
 # --- whole texts ---------------------------------------------------------------------------------
 
 _MOST_NAMED = 10
-
-
-def between(file: str, before: str, after: str, format: str) -> list[str]:
-    """Return what differs between two plaintexts of a file, without values.
-
-    Items that are inserted into a list are recognized, and values that moved to another path.
-    """
-    from encconf.audit.diff import Side, compare  # after the editor, when its import makes nobody wait
-
-    try:
-        found = compare(Side(file, file, before, format), Side(file, file, after, format), one_file=True)
-    except EncconfError:  # the file is written, and that is what counts
-        return []
-    said: list[str] = []
-    for change in found.changes:
-        if change.kind != "moved":
-            said.append(str(Effect(change.kind, change.path, *change.kinds)))
-        elif change.old is not None and change.old != change.new:
-            said.append(f"moved {spell(change.old)} to {spell(change.path)}")
-    if any(found.comments):
-        words = zip(found.comments, ("changed", "added", "removed"), strict=True)
-        said += [f"{word} {counted(count, 'comment')}" for count, word in words if count]
-    if not said and (found.structure or found.layout):
-        said.append("changed the layout only")
-    return said
 
 
 def report(wrote: str, said: Sequence[str]) -> str:

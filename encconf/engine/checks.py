@@ -26,9 +26,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from encconf.engine.metadata import Opened
+    from encconf.engine.changes import Check
+    from encconf.engine.opening import Opened
     from encconf.text.document import Document
-    from encconf.verbs.changes import Check
 
     Warn = Callable[[str, str], None]
 
@@ -99,7 +99,7 @@ def rule_to_follow(
 def refuse_plaintext(
     file: str, config: str | None, *, allowed: bool = False, warn: Warn | None = None
 ) -> Check:
-    """Return a check for `encconf.verbs.changes` that refuses plaintext which the rule would encrypt.
+    """Return a check for `encconf.engine.changes` that refuses plaintext which the rule would encrypt.
 
     An encrypted file keeps its own selection, even if its rule in .sops.yaml has another one by now.  So a
     new value may stay plaintext although the rule encrypts it.  If no rule says what is encrypted, the file's

@@ -18,7 +18,7 @@ from encconf.formats import sniff
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
-from encconf.verbs import targets
+from encconf.verbs import batch
 
 WEIRD = ["a b.yaml", "new\nline.yaml", "[x].yaml", os.fsdecode(b"\xff.yaml"), "-n.yaml", ".env"]
 
@@ -78,7 +78,7 @@ def folder(tmp_path: Path, texts: dict[str, str], monkeypatch: pytest.MonkeyPatc
 
 
 def found(*paths: str, recursive: bool = False, changed: bool = False, encrypted: bool = True) -> list[str]:
-    return targets.files(Console("never"), paths, recursive=recursive, changed=changed, encrypted=encrypted)
+    return batch.files(Console("never"), paths, recursive=recursive, changed=changed, encrypted=encrypted)
 
 
 class TestFiles:
