@@ -90,7 +90,7 @@ class Binary(Format):
         if leaf.path != (_KEY,):
             return leaf.start, leaf.end, ""
         if type != "str":
-            raise _no_data()
+            raise _no_data("its format with --input-type")
         return leaf.start, leaf.end, data.decode("utf-8", "surrogateescape")
 
     def render_block(self, block: Mapping[str, object]) -> str:
@@ -113,11 +113,11 @@ class Binary(Format):
             return []
         data = next((leaf for leaf in document.leaves if leaf.path == (_KEY,)), None)
         if data is None or data.type != "str" or data.data is None:
-            raise _no_data()
+            raise _no_data("its format with --input-type")
         edits: list[Edit] = []
         at = 0
         for leaf in document.leaves:
-            if _is_sealed(leaf):  # `literal` replaces these
+            if leaf.data and leaf.data.startswith(_ENC):  # `literal` replaces these
                 edits.append((at, leaf.start, ""))
                 at = leaf.end
             elif leaf is data:  # an empty text, or one that an old sops did not encrypt
@@ -133,10 +133,7 @@ class Binary(Format):
         data = trees[0].get(_KEY) if len(trees) == 1 else None
         if isinstance(data, Value) and data.type == "str":
             return text_of_leaf(data)
-        raise EmitError(
-            'error emitting binary store: no binary data found in tree: there is no string called "data"',
-            hint="this is likely not an encrypted binary file: give the format with --output-type",
-        )
+        raise _no_data("the format with --output-type")
 
 
 _ONLY_DATA = rb'\s*\{\s*"data"\s*:\s*"(?:ENC\[[^"]*)?"\s*,\s*"sops"\s*:\s*\{'
@@ -146,12 +143,8 @@ _ENC = b"ENC[AES256_GCM,"
 _BRACE = re.compile(r"[ \t\r\n]*\{")
 
 
-def _is_sealed(leaf: Leaf) -> bool:
-    return bool(leaf.data and leaf.data.startswith(_ENC))
-
-
-def _no_data() -> EmitError:
+def _no_data(option: str) -> EmitError:
     return EmitError(
         'error emitting binary store: no binary data found in tree: there is no string called "data"',
-        hint="this is likely not an encrypted binary file: give its format with --input-type",
+        hint=f"this is likely not an encrypted binary file: give {option}",
     )

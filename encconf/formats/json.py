@@ -34,7 +34,7 @@ from encconf.text.document import (
     too_many,
     whole_document,
 )
-from encconf.text.words import bool_word, in_brackets, ordered
+from encconf.text.words import bool_word, on_one_line, ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -462,7 +462,7 @@ def quote(value: str) -> str:
 
 def compact(value: object, word: Callable[[Any], str] | None = None) -> str:
     """Return a value in JSON without blanks.  ``word`` spells keys and single values."""
-    return in_brackets(value, word or word_of, word or word_of, ":", ",")
+    return on_one_line(value, word or word_of, word or word_of, ":", ",")
 
 
 def word_of(value: object) -> str:

@@ -47,7 +47,7 @@ from encconf.text.document import (
     too_many,
     whole_document,
 )
-from encconf.text.words import bool_word, in_brackets, ordered
+from encconf.text.words import bool_word, on_one_line, ordered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -356,7 +356,7 @@ def spell(value: object, word: Callable[[Any], str] | None = None) -> str:
 
     Raises EmitError for null, which TOML does not have.
     """
-    return in_brackets(value, word or _word_of, spell_key, " = ")
+    return on_one_line(value, word or _word_of, spell_key, " = ")
 
 
 def _word_of(value: object) -> str:

@@ -23,7 +23,7 @@ from encconf.formats.yaml_words import (
     step_of,
 )
 from encconf.text.document import Value
-from encconf.text.words import bool_word, in_brackets
+from encconf.text.words import bool_word, on_one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _dashes(node: Tree | Single | None) -> int | None:
 
 def in_flow(value: Plain) -> str:
     """Return a value in flow style on one line."""
-    return in_brackets(value, lambda single: word(single, "", True), lambda key: plain(key, flow=True))
+    return on_one_line(value, lambda single: word(single, "", True), lambda key: plain(key, flow=True))
 
 
 # --- as go-yaml 3 writes it for sops -------------------------------------------------------------

@@ -33,7 +33,7 @@ from encconf.formats.yaml_words import (
     scalar,
 )
 from encconf.text.document import Comment, Document, Edit, Leaf, Scope, filled
-from encconf.text.words import in_brackets
+from encconf.text.words import on_one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepare
                 edits.append((start, copies[0].end, _word(copies[0])))
         elif original or copied:
             nodes = nodes or filled(document.items, [_word(leaf) for leaf in document.leaves])[1]
-            text_of_all = in_brackets(nodes[id(copies[0].note.root)], str, _key)
+            text_of_all = on_one_line(nodes[id(copies[0].note.root)], str, _key)
             edits.append((start, copies[0].end, text_of_all))
     edits += [
         (start, end, double(key))

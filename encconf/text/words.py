@@ -21,17 +21,17 @@ def bool_word(value: bool | bytes) -> str:
 _TRUE = tuple(word.encode() for word in TRUE)
 
 
-def in_brackets(
+def on_one_line(
     value: object, word: Callable[[Any], str], key: Callable[[str], str], colon: str = ": ", comma: str = ", "
 ) -> str:
     """Return a value on one line.  ``word`` and ``key`` spell single values and keys."""
     if isinstance(value, dict):
         members = (
-            f"{key(name)}{colon}{in_brackets(item, word, key, colon, comma)}" for name, item in value.items()
+            f"{key(name)}{colon}{on_one_line(item, word, key, colon, comma)}" for name, item in value.items()
         )
         return "{" + comma.join(members) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + comma.join(in_brackets(item, word, key, colon, comma) for item in value) + "]"
+        return "[" + comma.join(on_one_line(item, word, key, colon, comma) for item in value) + "]"
     return word(value)
 
 

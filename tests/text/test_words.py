@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from encconf.text.words import FALSE, TRUE, bool_word, did_you_mean, in_brackets, weak_text
+from encconf.text.words import FALSE, TRUE, bool_word, did_you_mean, on_one_line, weak_text
 
 
 def test_a_boolean_as_a_word() -> None:
@@ -14,9 +14,9 @@ def test_a_boolean_as_a_word() -> None:
 
 def test_collections_in_brackets() -> None:
     value = {"a": ["x", "y", ("z",)], "b": {}}
-    assert in_brackets(value, str.upper, repr) == "{'a': [X, Y, [Z]], 'b': {}}"
-    assert in_brackets(value, str.upper, str, "=", ",") == "{a=[X,Y,[Z]],b={}}"
-    assert in_brackets("x", str.upper, repr) == "X"
+    assert on_one_line(value, str.upper, repr) == "{'a': [X, Y, [Z]], 'b': {}}"
+    assert on_one_line(value, str.upper, str, "=", ",") == "{a=[X,Y,[Z]],b={}}"
+    assert on_one_line("x", str.upper, repr) == "X"
 
 
 def test_the_word_that_was_meant() -> None:
