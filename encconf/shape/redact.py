@@ -1,7 +1,7 @@
 """Remove secrets from text that a program prints or logs: `redact`, `RedactFilter`, and streams of bytes.
 
-A secret is found as it is, in base64 (both alphabets, at any offset), in hexadecimal, escaped for URLs, JSON
-and HTML, and as Python's ``repr``.  Line breaks inside it do not matter, so wrapped lines and the lines of a
+A secret is found as it is, in base64 (both alphabets, at any offset), in hexadecimal, escaped for URLs, JSON,
+HTML and shells, and as Python's ``repr``.  Line breaks inside it do not matter, so wrapped lines and the lines of a
 certificate are found, too.  What is not found: a part of a secret, other encodings, and a secret that was
 compressed, encrypted or hashed.  Values shorter than `SHORTEST` bytes are not removed, since they occur
 everywhere.
@@ -189,6 +189,9 @@ def _forms(data: bytes) -> Iterator[bytes]:
     for ascii in (True, False):
         dumped = dumps(text, ensure_ascii=ascii)[1:-1]
         texts += [dumped, dumped.replace("/", "\\/")]
+    # What bash and dash print after `set -x`, and what `export -p` prints.
+    texts += [text.replace("'", quoted) for quoted in ("'\\''", "'\"'\"'")]
+    texts.append(re.sub(r'[\\"$`]', r"\\\g<0>", text))
     for form in texts:
         yield form.encode("utf-8", "surrogateescape")
     for url in (quote(data, safe=""), quote(data), quote_plus(data)):

@@ -8,7 +8,9 @@ import json
 import logging
 import random
 import re
+import shutil
 import string
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -22,13 +24,16 @@ from encconf.shape import mask
 from encconf.shape.redact import MARK, Redactor, Stream
 from encconf.testing import TestKey
 
-SECRET = "p/ss+w0rd \"ä\" & <more>'x'"
+SECRET = "p/ss+w0rd \"ä\" & <more>'x' $h$"
 FORMS: dict[str, Callable[[str], str]] = {
     "raw": str,
     "json": lambda text: json.dumps({"password": text}),
     "json of other languages": lambda text: json.dumps(text, ensure_ascii=False).replace("/", "\\/"),
     "repr": repr,
     "html": html.escape,
+    "set -x in bash": lambda text: "+ : 'user:" + text.replace("'", "'\\''") + "'",
+    "export -p in dash": lambda text: "export A='" + text.replace("'", "'\"'\"'") + "'",
+    "export -p in bash": lambda text: 'declare -x A="' + re.sub(r'([\\"$`])', r"\\\1", text) + '"',
     "url": lambda text: quote(text, safe=""),
     "url, spaces as plus signs": quote_plus,
     "url, lower case": lambda text: re.sub("%..", lambda sign: sign[0].lower(), quote(text, safe="")),
@@ -52,6 +57,15 @@ def test_no_form_gets_through(form: str) -> None:
     assert MARK in found
     core = Redactor([SECRET]).redact(written)
     assert len(core.replace(MARK, "")) < 30  # the text around it, and the signs of base64 that it shares
+
+
+def test_what_a_shell_shows_of_its_work() -> None:
+    for shell in filter(shutil.which, ("sh", "bash")):
+        script = 'set -x; : "user:$SECRET"; export -p >&2'
+        environ = {"SECRET": "p/ss+w0rd \"q\" \\ 'x' $h"}
+        done = subprocess.run([shell, "-c", script], capture_output=True, text=True, check=True, env=environ)
+        assert "w0rd" in done.stderr
+        assert "w0rd" not in Redactor(environ.values()).redact(done.stderr)
 
 
 def test_what_it_is_not_about_stays() -> None:

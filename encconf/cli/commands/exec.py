@@ -25,7 +25,7 @@ COMMAND = Command(
     CONJUR_AUTHN_API_KEY and similar.
 
     With --redact, encconf stays, and removes the values from the program's stdout and stderr: as they are, in
-    base64 and hexadecimal, and escaped for URLs, JSON and HTML, also if they are split over lines. Values of
+    base64 and hexadecimal, and escaped for URLs, JSON, HTML and shells, also if they are split over lines. Values of
     less than 6 characters are not removed, nor is a value in whose middle the program pauses for 40 ms, nor
     what it writes elsewhere.
 
