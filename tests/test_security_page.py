@@ -258,6 +258,12 @@ BACKED: dict[str, tuple[str, ...]] = {
     "It uses none that another user has put": (
         "test_dotenv::test_a_file_that_another_user_has_put_into_a_folder_for_everyone",
     ),
+    "look for the data key in the other files of the repository": (
+        "test_strangers::test_it_gets_no_recipient_who_may_not_open_the_original",
+    ),
+    "Only those are added whom the command line names": (
+        "test_strangers::test_you_can_add_whom_you_name_and_who_may_open_the_original",
+    ),
     "so is a value of another file in the place of a proposed one": (
         "test_propose::test_what_a_stranger_can_do_to_a_proposal",
         "test_propose::test_a_value_of_another_file_is_not_accepted",

@@ -1,10 +1,10 @@
 """Remove secrets from text that a program prints or logs: `redact`, `RedactFilter`, and streams of bytes.
 
 A secret is found as it is, in base64 (both alphabets, at any offset), in hexadecimal, escaped for URLs, JSON,
-HTML and shells, and as Python's ``repr``.  Line breaks inside it do not matter, so wrapped lines and the lines of a
-certificate are found, too.  What is not found: a part of a secret, other encodings, and a secret that was
-compressed, encrypted or hashed.  Values shorter than `SHORTEST` bytes are not removed, since they occur
-everywhere.
+HTML and shells, and as Python's ``repr``.  Line breaks inside it do not matter, so wrapped lines and the
+lines of a certificate are found, too.  What is not found: a part of a secret, other encodings, and a secret
+that was compressed, encrypted or hashed.  Values shorter than `SHORTEST` bytes are not removed, since they
+occur everywhere.
 
 All forms of all secrets are one regular expression for RE2, which takes the same time for any number of them.
 """

@@ -208,6 +208,52 @@ def knows(project: Project, stranger: AgeKey) -> bool:
 GUESSED = "password: changeme1234\nport: 5432\nhost: smtp.example.com\n"
 
 
+class TestACopy:
+    """A stranger copies a file to where the rule names them, and waits until somebody updates the files."""
+
+    @pytest.fixture
+    def two(self, project: Project, stranger: AgeKey) -> Project:
+        mine = project.key.recipient
+        project.write(
+            ".sops.yaml",
+            f"creation_rules:\n  - path_regex: ^prod/\n    age: {mine}\n"
+            f"  - path_regex: ^dev/\n    age: {mine},{stranger.recipient}\n",
+        )
+        project.write("prod/s.enc.yaml", SECRET)
+        project.run("encrypt", "-i", "prod/s.enc.yaml")
+        project.git("init", "-q")
+        project.git("add", ".")
+        return project
+
+    def test_it_gets_no_recipient_who_may_not_open_the_original(self, two: Project, stranger: AgeKey) -> None:
+        copy = "dev/x.enc.yaml"
+        text = two.read("prod/s.enc.yaml")
+        for copied, command in (
+            (text, ("updatekeys", "-r", "-y", ".")),
+            (text, ("keys", "add", "--yes", "--name", "bob", AgeKey.generate().recipient)),
+            (listing(text, entry(stranger)), ("rotate", "-r", ".")),
+        ):
+            two.write(copy, copied)
+            done = two.run(*command, code=1)
+            assert f"error[stranger]: {copy}: it has the data key of prod/s.enc.yaml" in done.err
+            assert stranger.recipient in done.err
+            assert two.read(copy) == copied
+            assert not opens(two, stranger, copy)
+            two.write("prod/s.enc.yaml", text)
+
+    def test_you_can_add_whom_you_name_and_who_may_open_the_original(
+        self, two: Project, stranger: AgeKey
+    ) -> None:
+        two.write("dev/x.enc.yaml", two.read("prod/s.enc.yaml"))
+        two.run("keys", "add", "--age", stranger.recipient, "dev/x.enc.yaml")
+        assert opens(two, stranger, "dev/x.enc.yaml")
+        two.write("dev/x.enc.yaml", two.read("prod/s.enc.yaml"))
+        two.run("decrypt", "-i", "dev/x.enc.yaml")
+        two.run("encrypt", "-i", "dev/x.enc.yaml")
+        two.run("updatekeys", "-r", "-y", ".")
+        assert opens(two, stranger, "dev/x.enc.yaml")
+
+
 @pytest.mark.parametrize("command", ["encrypt", "update", "import"])
 def test_a_data_key_that_a_stranger_knows_is_not_reused(
     simple: Project, stranger: AgeKey, command: str

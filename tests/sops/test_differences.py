@@ -1051,6 +1051,22 @@ def test_updatekeys_answer(sides: Sides) -> None:
     assert "--yes" in own.err
 
 
+def test_updatekeys_copy(sides: Sides) -> None:
+    other, mine = AgeKey.generate(), sides.key.recipient
+    rules = f"  - path_regex: ^a\n    age: {mine}\n  - age: {mine},{other.recipient}\n"
+    for name in ("a.yaml", "b.yaml"):
+        sides.encrypt(name, YAML, "--age", mine)
+    for box in (sides.real, sides.ours, sides.own):
+        box.write(".sops.yaml", f"creation_rules:\n{rules}")
+        box.write("b.yaml", box.read("a.yaml"))
+    real, ours, own = sides.run("updatekeys", "-y", "a.yaml", "b.yaml")
+    assert (real.code, ours.code, own.code) == (0, 0, 1)
+    assert other.recipient in sides.real.read("b.yaml")
+    assert other.recipient in sides.ours.read("b.yaml")
+    assert "b.yaml: it has the data key of a.yaml" in own.err
+    assert other.recipient not in sides.own.read("b.yaml")
+
+
 def test_context_bug(sides: Sides) -> None:
     def answer(method: str, request: Any) -> bytes:
         if method == "Decrypt" and set(request.key.kms_key.context.values()) != {"last"}:

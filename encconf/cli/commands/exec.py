@@ -25,9 +25,9 @@ COMMAND = Command(
     CONJUR_AUTHN_API_KEY and similar.
 
     With --redact, encconf stays, and removes the values from the program's stdout and stderr: as they are, in
-    base64 and hexadecimal, and escaped for URLs, JSON, HTML and shells, also if they are split over lines. Values of
-    less than 6 characters are not removed, nor is a value in whose middle the program pauses for 40 ms, nor
-    what it writes elsewhere.
+    base64 and hexadecimal, and escaped for URLs, JSON, HTML and shells, also if they are split over lines.
+    Values of less than 6 characters are not removed, nor is a value in whose middle the program pauses for 40
+    ms, nor what it writes elsewhere.
 
     With --watch, encconf stays, and restarts the program when a value of a file has changed, or sends it a
     signal. With --resolve, it also fetches the values of references again. While files cannot be opened or a
