@@ -24,7 +24,7 @@ def test_one_is_the_opposite_of_the_other(plain: str, encrypted: str) -> None:
     assert encrypted_name(plain).replace(os.sep, "/") == encrypted
     assert encrypted_name(encrypted) == ""
     assert plain_name(plain) == plain
-    assert plain_name(encrypted) == plain
+    assert plain_name(encrypted).replace(os.sep, "/") == plain
 
 
 def test_a_name_without_an_extension() -> None:
