@@ -246,12 +246,17 @@ def _install(wanted: list[str]) -> None:
     shutil.rmtree(wheels, ignore_errors=True)
     where = ("--platform", "win_amd64", "--python-version", "3.13", "--implementation", "cp")
     _pip("--only-binary=:all:", *where, "-d", str(wheels), *wanted)
-    shutil.rmtree(packages, ignore_errors=True)
-    packages.mkdir(parents=True)
+    new, old = CACHE / "new-packages", CACHE / "old-packages"
+    for folder in (new, old):
+        shutil.rmtree(folder, ignore_errors=True)
     for wheel in wheels.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(packages)
-    shutil.rmtree(wheels)
+            archive.extractall(new)
+    if packages.exists():  # another run may use them
+        packages.rename(old)
+    new.rename(packages)
+    for folder in (wheels, old):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pip(*words: str) -> None:

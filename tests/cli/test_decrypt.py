@@ -30,6 +30,7 @@ def test_files_of_sops_are_decrypted(project: Project, sops: Sops, age_key: AgeK
     assert project.run("decrypt", "x.json", environ=age_key.environ()).out == '{\n\t"a": "hunter2"\n}\n'
 
 
+@pytest.mark.posix
 def test_the_output_file_is_readable_by_its_owner_only(sealed: Project) -> None:
     sealed.run("decrypt", "secrets.enc.yaml", "-o", "plain.yaml")
     path = sealed.path("plain.yaml")
@@ -45,7 +46,8 @@ def test_in_place(sealed: Project) -> None:
     done = sealed.run("decrypt", "-i", "secrets.enc.yaml")
     assert done.out == ""
     assert sealed.read("secrets.enc.yaml") == PLAIN
-    assert stat.S_IMODE(sealed.path("secrets.enc.yaml").stat().st_mode) == 0o600
+    if os.name == "posix":
+        assert stat.S_IMODE(sealed.path("secrets.enc.yaml").stat().st_mode) == 0o600
 
 
 def test_one_value_does_not_replace_the_whole_file(sealed: Project) -> None:
@@ -58,6 +60,7 @@ def test_one_value_does_not_replace_the_whole_file(sealed: Project) -> None:
     assert sealed.read("secrets.enc.yaml") == PLAIN
 
 
+@pytest.mark.posix
 def test_the_mode_of_an_existing_output_file_becomes_private(sealed: Project) -> None:
     for mode in (0o666, 0o644):
         sealed.write("plain.yaml", "old").chmod(mode)
@@ -65,11 +68,13 @@ def test_the_mode_of_an_existing_output_file_becomes_private(sealed: Project) ->
         assert stat.S_IMODE(sealed.path("plain.yaml").stat().st_mode) == 0o600
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("path", ["/dev/stderr", "/dev/fd/2"])
 def test_the_output_may_be_a_pipe(sealed: Project, path: str) -> None:
     assert sealed.run("decrypt", "secrets.enc.yaml", "--output", path).err.startswith(PLAIN)
 
 
+@pytest.mark.posix
 def test_input_and_output_may_be_process_substitutions(sealed: Project) -> None:
     script = (
         'exec 3>&1; "$0" -m encconf decrypt --input-type yaml -o >(cat >&3) <(cat secrets.enc.yaml); wait'
@@ -84,6 +89,7 @@ def test_input_and_output_may_be_process_substitutions(sealed: Project) -> None:
     assert done.stdout.decode() == PLAIN
 
 
+@pytest.mark.posix
 def test_a_warning_about_an_output_that_git_does_not_ignore(sealed: Project) -> None:
     sealed.git("init", "-q")
     assert (
@@ -91,7 +97,7 @@ def test_a_warning_about_an_output_that_git_does_not_ignore(sealed: Project) -> 
     )
 
 
-@pytest.mark.parametrize("file", [[], ["-"], ["/dev/stdin"]])
+@pytest.mark.parametrize("file", [[], ["-"], pytest.param(["/dev/stdin"], marks=pytest.mark.posix)])
 def test_from_stdin(sealed: Project, file: list[str]) -> None:
     enc = sealed.read("secrets.enc.yaml")
     assert sealed.run("decrypt", *file, "--input-type", "yaml", input=enc).out == PLAIN
@@ -135,6 +141,7 @@ def test_a_file_that_is_not_encrypted(project: Project) -> None:
     assert "hunter2" not in project.run("decrypt", "x.yaml", code=2).err
 
 
+@pytest.mark.posix
 def test_an_endless_file_is_refused(project: Project) -> None:
     project.path("x.yaml").symlink_to("/dev/zero")
     assert "neither a regular file nor a pipe" in project.run("decrypt", "x.yaml", code=2).err
@@ -146,6 +153,7 @@ def test_control_characters_of_a_name_are_escaped(project: Project) -> None:
     assert "\\x1b[31mx.yaml" in done.err
 
 
+@pytest.mark.posix
 class TestStdout:
     def test_a_full_disk(self, sealed: Project) -> None:
         with open("/dev/full", "wb") as full:
