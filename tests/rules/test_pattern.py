@@ -311,7 +311,8 @@ def test_without_re2_a_large_pattern_ends() -> None:
 def test_without_re2_the_main_job_works(project: Project) -> None:
     project.write("app.yaml", "db:\n    password: hunter2-and-more\n    port: 5432\n")
     encconf = "import sys; sys.modules['re2'] = None; from encconf.cli import run; run()"
-    show = ["exec", "--redact", "app.enc.yaml", "--", "sh", "-c", "echo $DB_PASSWORD $DB_PORT"]
+    code = "import os; print(os.environ['DB_PASSWORD'], os.environ['DB_PORT'])"
+    show = ["exec", "--redact", "app.enc.yaml", "--", sys.executable, "-c", code]
     said = []
     for words in (["init"], ["encrypt", "app.yaml"], ["check"], show):
         done = subprocess.run(
