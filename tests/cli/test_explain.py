@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from oracle import AgeKey
 from project import Project
@@ -23,7 +25,8 @@ def by(selection: Selection = DEFAULT) -> Rule:
 
 def lines(**members: object) -> list[str]:
     members = {"state": "encrypted", **members}
-    return text(Explanation("x.yaml", "yaml", **members), HERE).splitlines()  # type: ignore[arg-type]
+    said = text(Explanation("x.yaml", "yaml", **members), HERE)  # type: ignore[arg-type]
+    return said.replace(os.sep, "/").splitlines()
 
 
 class TestPlaces:
