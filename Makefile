@@ -25,8 +25,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Three, since some tests only wait: for a server, a delay, the end of a lock.
-TESTS := $(BIN)/python -m pytest -q -n 3 --dist worksteal
+# Two more than two cores, since many tests only wait: for a program, a server, a delay, the end of a lock.
+TESTS := $(BIN)/python -m pytest -q -n 4 --dist worksteal
 LOWEST := build/lowest
 FAST := build/fast
 LACKS := --disable-error-code attr-defined --disable-error-code no-any-return --no-warn-unused-ignores

@@ -29,6 +29,13 @@ _FOREIGN = (
 _FOREIGN_NAMES = ("GNUPGHOME", "GPG_AGENT_INFO", "EDITOR", "VISUAL", "NO_COLOR", "FORCE_COLOR")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that get the real sops."""
+    for item in items:
+        if {"sops", "sops_for"} & {*getattr(item, "fixturenames", ())}:
+            item.add_marker("oracle")
+
+
 def pytest_collection_finish() -> None:
     """Exclude all tests and their modules from garbage collection: each would take a third of a second."""
     gc.collect()
