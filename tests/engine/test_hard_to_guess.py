@@ -21,6 +21,12 @@ CERTIFICATE = "-----BEGIN CERTIFICATE-----\\nMIIBszCCAVmgAwIBAgIUabc9\\n-----END
         ("db: {password: hunter2}", True),
         ("API_TOKEN: correct horse battery", True),
         ("password: hunt2", False),  # too short
+        ("password: aZ3!qa", True),  # just long enough, with just enough different letters
+        ("password: aZ3!aZ", False),
+        ("key: abcdefghi1abcdefghi1", True),  # the same
+        ("key: abcdefgh1abcdefgh1", False),
+        ("password: AIzaSyD3kW8vQz2LrTpX4mYt7QsB", False),  # a key for browsers
+        ("password: pk_live_kW8vQz2LrTpX4mYt7QsB", False),
         ("password: aaaaaaaaa", False),
         ("password: changeme42", False),
         ("password: password1", False),

@@ -14,6 +14,7 @@ from encconf.engine.mac import digest
 from encconf.engine.opening import Opened, as_text, open_encrypted, open_text
 from encconf.envelope.cache import DataKeyCache
 from encconf.errors import (
+    DecryptError,
     EncconfError,
     InputError,
     KeyAccessError,
@@ -23,12 +24,14 @@ from encconf.errors import (
     NotEncryptedError,
     ParseError,
     PlainValueError,
+    ProposalError,
     UnmergedError,
+    UsageError,
     WrongTypeError,
     bounded,
 )
 from encconf.identities import credentials as identities
-from encconf.rules.selection import Selection
+from encconf.rules.selection import DEFAULT, Selection
 from encconf.text.document import Value
 
 YAML = formats.get("yaml")
@@ -265,3 +268,125 @@ def test_who_gets_the_data_key_is_in_the_audit_log(age_key: AgeKey, monkeypatch:
     with pytest.raises(EncconfError):
         open_text(text, format="yaml", credentials=credentials())
     assert seen == [("decrypt", text)]
+
+
+# --- spellings of other programs -----------------------------------------------------------------
+
+
+def remade(key: AgeKey, text: str, **encs: tuple[str, bytes]) -> str:
+    """A text with other ciphertexts, and the MAC of a program that spells values as sops does."""
+    found = opened(key, text)
+    encryptor = cipher.Encryptor(found.data_key)
+    values = list(found.values)
+    for at, (leaf, value) in enumerate(zip(found.document.leaves, found.values, strict=True)):
+        if (wanted := encs.get(str(leaf.step))) is not None:
+            type, spelled = wanted
+            values[at] = Value(type, {b"1e3": b"1000", b"true": b"True"}.get(spelled, spelled))
+            assert value.sealed is not None
+            text = text.replace(value.sealed, encryptor(type, spelled, leaf.aad))
+    only = found.metadata.selection.mac_only_encrypted
+    hashed = digest(values, found.chosen.leaves, only).encode()
+    assert found.metadata.mac is not None
+    date = found.metadata.lastmodified.encode()
+    return text.replace(found.metadata.mac, encryptor("str", hashed, date))
+
+
+def test_numbers_and_booleans_that_rops_spells_as_they_were(age_key: AgeKey) -> None:
+    text = remade(age_key, encrypt(age_key, "a: 1\nb: 2\nc: x\n"), a=("float", b"1e3"), b=("bool", b"true"))
+    found = opened(age_key, text)
+    assert [(value.type, value.data) for value in found.values] == [
+        ("float", b"1000"),
+        ("bool", b"True"),
+        ("str", b"x"),
+    ]
+    assert all(value.sealed for value in found.values)
+    text = remade(age_key, encrypt(age_key, "a: 1\nb: 2\n"), a=("float", b"1e3"))
+    other = cipher.Encryptor(opened(age_key, text).data_key)("float", b"1e4", b"a:")
+    with pytest.raises(MacMismatchError):
+        opened(age_key, re.sub(r"(?<=^a: )ENC\[[^]]*\]", other, text))
+
+
+def test_only_our_own_mac_has_the_strict_check(age_key: AgeKey) -> None:
+    text = encrypt(age_key)
+    assert opened(age_key, text).check_mac()
+    assert not opened(age_key, remade(age_key, text)).check_mac()
+
+
+def test_the_type_of_an_encrypted_value_counts_where_only_those_are_covered(age_key: AgeKey) -> None:
+    """With and without a plaintext value before it."""
+    only = Selection("unencrypted_suffix", "_unencrypted", True)
+    for before in ("", "p_unencrypted: x\n"):
+        text = encrypt(age_key, f"{before}a: 1e3\n", selection=only)
+        assert "type:float]" in text
+        with pytest.raises(MacMismatchError, match="a key, a type or the structure was changed"):
+            opened(age_key, text.replace("type:float]", "type:int]"))
+
+
+# --- for programs --------------------------------------------------------------------------------
+
+
+def values_of(key: AgeKey, text: str, format: str | None = None, name: str = "") -> object:
+    found = opening.open_values(text, format, credentials(key), None, name)
+    return [
+        (leaf.path, value.type, value.data)
+        for leaf, value in zip(found.document.leaves, found.values, strict=True)
+    ]
+
+
+def test_values_of_a_text_whose_content_decides_the_format(age_key: AgeKey) -> None:
+    json = encrypt(age_key, '{"a": "x"}\n', "json")
+    assert values_of(age_key, json) == values_of(age_key, json, "json") == values_of(age_key, json, "yaml")
+
+
+def test_a_text_that_sops_stored_as_a_binary_file(age_key: AgeKey) -> None:
+    stored = encrypt(age_key, 'a = "x"\n', "binary")
+    wanted = values_of(age_key, encrypt(age_key, "a: x\n"))
+    assert values_of(age_key, stored, name="app.toml") == wanted
+    found = opening.open_values(stored, None, credentials(age_key), None, "app.toml")
+    assert found.metadata.selection == DEFAULT
+    assert [value.sealed for value in found.values] == [""]
+    for format, name in ((None, "app"), ("binary", "app.toml"), ("binary", "")):
+        with pytest.raises(UsageError, match="a binary file has bytes, not values"):
+            values_of(age_key, stored, format, name)
+    twice = encrypt(age_key, encrypt(age_key, 'a = "x"\n', "toml"), "binary")
+    with pytest.raises(InputError, match="it was encrypted twice"):
+        values_of(age_key, twice, name="app.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "proposal"),
+    [
+        ("{}\n", False),
+        ("proposal_for: x\nvalue: y\n", True),
+        ("value: y\nproposal_for: x\n", False),
+        ("a:\n  proposal_for: x\n", False),
+        ("a: x\n", False),
+    ],
+)
+def test_a_proposal_gives_no_values(age_key: AgeKey, text: str, proposal: bool) -> None:
+    assert opening.is_proposal(YAML.scan(text)) is proposal
+    found = opened(age_key, encrypt(age_key, text.replace("{}\n", "") + "b: 1\n"))
+    if proposal:
+        with pytest.raises(ProposalError):
+            opening.refuse_unloadable(found)
+        opening.refuse_ciphertexts(found)
+    else:
+        opening.refuse_unloadable(found)
+
+
+def test_a_value_that_is_still_a_ciphertext_is_no_value(age_key: AgeKey) -> None:
+    found = opened(age_key, encrypt(age_key, "a: x\nb_unencrypted: y\n"))
+    inner = (found.values[0].sealed or "").encode()
+    twice = found.replace(values=[cipher.Unsealed("str", inner, inner), found.values[1]])
+    left_out = found.replace(values=[found.values[0], Value("str", inner)])
+    for damaged, what in (
+        (twice, "the value at a was encrypted twice"),
+        (left_out, "the value at b_unencrypted is encrypted, but the file's selection leaves it out"),
+    ):
+        for refuse in (opening.refuse_unloadable, opening.refuse_ciphertexts):
+            with pytest.raises(DecryptError, match=what):
+                refuse(damaged)
+    fine = found.replace(values=[found.values[0], Value("str", b"ENC[AES256_GCM,oops]")])
+    for each in (found, fine):
+        opening.refuse_unloadable(each)
+        opening.refuse_ciphertexts(each)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from engine import changed_lines, credentials, rule, sealed_leaves
+from engine import changed_lines, credentials, opened_for, rule, sealed_leaves
 from generate import yaml_text
 from oracle import FIXTURES, AgeKey, Sops
 
@@ -289,3 +289,14 @@ def test_comments_that_are_alike_keep_their_lines(gone: int, age_key: AgeKey) ->
     removed, added = changed_lines(old, api.encrypt("".join(entries), twin=old, credentials=creds))
     assert [name for name in _names(removed) if name != "mac"] == ["#ENC[AES256_GCM,data", "abc"[gone]]
     assert [name for name in _names(added) if name != "mac"] == []
+
+
+def test_of_two_versions_the_first_gives_the_ciphertext(age_key: AgeKey) -> None:
+    """The versions have ciphertexts of their own for the same values."""
+    first, second = (opened_for(age_key, text="a: x\nb: y\n# c\n") for _ in range(2))
+    yaml = formats.get("yaml")
+    plain = yaml.scan("a: x\nb: y\n# c\n", comments=True)
+    for one, other in ((first, second), (second, first)):
+        kept = reuse.reused_leaves([one, other], plain, yaml)
+        assert [found and found[1].sealed for found in kept] == [value.sealed for value in one.values]
+        assert reuse.reused_comments([one, other], plain, plain, yaml) == {0: one.comments[0].sealed}

@@ -117,6 +117,25 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def test_only_a_program_with_its_whole_name_and_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "tool", "")
+    program(tmp_path / "other.EXE", "")
+    monkeypatch.chdir(tmp_path)
+    for path in (".", "", "./"):
+        assert programs.find("tool", {"PATH": path}, anywhere=True) is None
+    assert programs.find("tool", {"PATH": str(tmp_path)}) == str(tmp_path / "tool")
+    assert programs.find("other", {"PATH": str(tmp_path)}) is None
+    assert programs.missing("other", {"PATH": str(tmp_path)}) == (
+        "other was not found",
+        "install it, or add its folder to PATH",
+    )
+    assert programs.missing("./nowhere", {}) == ("./nowhere was not found", "correct its path")
+    (tmp_path / "plain").write_text("")
+    assert programs.missing("./plain", {})[0] == "./plain cannot be run: it is not an executable file"
+
+
 class TestWorkTree:
     def test_its_programs_do_not_run(self, tree: Path, tmp_path: Path) -> None:
         program(tmp_path / "installed" / "p", "")
