@@ -390,3 +390,10 @@ def test_a_value_that_is_still_a_ciphertext_is_no_value(age_key: AgeKey) -> None
     for each in (found, fine):
         opening.refuse_unloadable(each)
         opening.refuse_ciphertexts(each)
+
+
+def test_a_null_of_another_program_is_a_text_where_the_format_has_none() -> None:
+    values = [Value("null", None), Value("str", b"x")]
+    toml = opening.without_nulls(formats.get("toml").scan('a = "null"\nb = "x"\n'), values)
+    assert [(value.type, value.data) for value in toml] == [("str", b"null"), ("str", b"x")]
+    assert opening.without_nulls(YAML.scan("a: null\nb: x\n"), values) is values
