@@ -9,7 +9,7 @@ from engine import credentials, rule
 from oracle import AgeKey
 
 from encconf import api, formats
-from encconf.engine import cipher, opening
+from encconf.engine import cipher, loading, opening
 from encconf.engine.mac import digest
 from encconf.engine.opening import Opened, as_text, open_encrypted, open_text
 from encconf.envelope.cache import DataKeyCache
@@ -326,7 +326,7 @@ def test_the_type_of_an_encrypted_value_counts_where_only_those_are_covered(age_
 
 
 def values_of(key: AgeKey, text: str, format: str | None = None, name: str = "") -> object:
-    found = opening.open_values(text, format, credentials(key), None, name)
+    found = loading.open_values(text, format, credentials(key), None, name)
     return [
         (leaf.path, value.type, value.data)
         for leaf, value in zip(found.document.leaves, found.values, strict=True)
@@ -342,7 +342,7 @@ def test_a_text_that_sops_stored_as_a_binary_file(age_key: AgeKey) -> None:
     stored = encrypt(age_key, 'a = "x"\n', "binary")
     wanted = values_of(age_key, encrypt(age_key, "a: x\n"))
     assert values_of(age_key, stored, name="app.toml") == wanted
-    found = opening.open_values(stored, None, credentials(age_key), None, "app.toml")
+    found = loading.open_values(stored, None, credentials(age_key), None, "app.toml")
     assert found.metadata.selection == DEFAULT
     assert [value.sealed for value in found.values] == [""]
     for format, name in ((None, "app"), ("binary", "app.toml"), ("binary", "")):
