@@ -27,7 +27,7 @@ from oracle import Sops  # noqa: E402
 
 import encconf  # noqa: E402
 from encconf.engine.admission import Admission  # noqa: E402
-from encconf.envelope import wrap_for  # noqa: E402
+from encconf.envelope.wrap import wrap_for  # noqa: E402
 from encconf.keys import master_key  # noqa: E402
 from encconf.rules.config import Rule  # noqa: E402
 

@@ -67,7 +67,7 @@ GROUPS = {
     ],
     "engine/test_loading.py settings": ["engine/loading.py"],
     "envelope engine/test_gate.py": [
-        f"envelope/{name}.py" for name in ("__init__", "cache", "shamir", "unwrap")
+        f"envelope/{name}.py" for name in ("__init__", "cache", "shamir", "unwrap", "wrap")
     ],
     "rules/test_selection.py": ["rules/selection.py"],
     "rules": ["rules/config.py", "rules/pattern.py", "rules/plain_pattern.py"],

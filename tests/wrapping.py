@@ -25,7 +25,7 @@ def wrap_for(
     credentials: Credentials,
     now: str,
 ) -> list[list[WrappedKey]]:
-    """`encconf.envelope.wrap_for`, for keys that the test names."""
+    """`encconf.envelope.wrap.wrap_for`, for keys that the test names."""
     rule = Rule([list(map(_named, group)) for group in groups], threshold)
     admitted = Admission.of(rule).admit(rule, credentials)
     return wrap.wrap_for(data_key, admitted, threshold, credentials, now)

@@ -14,7 +14,8 @@ passes the rules; of the disk, only your own keys are read.
 
 from __future__ import annotations
 
-from encconf.envelope import Admitted, are_spoiled, quorum, wrap_for
+from encconf.envelope import are_spoiled, quorum
+from encconf.envelope.wrap import Admitted, wrap_for
 from encconf.errors import EncconfError, StrangerError
 from encconf.record import Record
 from encconf.rules.config import Rule

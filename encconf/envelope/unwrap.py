@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from encconf import keys
-from encconf.envelope import DATA_KEY_SIZE, Failure, WrappedKey, lines_of, quorum
+from encconf.envelope import DATA_KEY_SIZE, WrappedKey, quorum
 from encconf.errors import (
     NO_IDENTITY,
     KeyAccessError,
@@ -24,6 +24,8 @@ from encconf.keys import MasterKey, is_remote
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.envelope.cache import DataKeyCache  # most files are opened without one
+
+Failure = tuple[MasterKey, MasterKeyError]
 
 UNREACHED_LIMIT = 64
 """After so many services of a group in a row that cannot be reached, its other services are not asked."""
@@ -263,3 +265,30 @@ def _logins(failed: Sequence[Failure]) -> list[str]:
 
 _HELD = {"age", "pgp"}
 """The types of keys that a person holds.  The others belong to a service."""
+
+
+def lines_of(failures: Sequence[Failure], indent: str, *, hints: bool = True) -> list[str]:
+    """Return lines with type, name and reason in columns, and further lines (hints, places) below the name.
+
+    A key that should have worked is marked as failed, but not a key that belongs to someone else.  If
+    adjacent keys have the same further lines, these are shown once.  ``hints`` says whether to show hints.
+    """
+    if not failures:
+        return []
+    types = max(len(key.TYPE) for key, _ in failures)
+    labels = max(len(key.label) for key, _ in failures)
+    below = " " * (len(indent) + types + 2)
+    lines: list[str] = []
+    details: list[list[str]] = []
+    for _, error in failures:
+        more = error.message.split("\n")[1:]
+        if hints and error.hint and not isinstance(error, NotMyKeyError):
+            more.insert(0, f"hint: {error.hint}")
+        details.append(more)
+    for at, (key, error) in enumerate(failures):
+        reason = error.message.split("\n")[0]
+        mark = "" if isinstance(error, NotMyKeyError) else "failed: "
+        lines.append(f"{indent}{key.TYPE:{types}}  {key.label:{labels}}  {mark}{reason}")
+        if at + 1 == len(failures) or details[at + 1] != details[at]:
+            lines += [below + line for line in details[at]]
+    return lines
