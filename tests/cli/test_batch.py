@@ -60,9 +60,9 @@ def test_key_services_are_asked_side_by_side(project: Project, command: list[str
             project.write(name, api.encrypt(f"n: {number}\n", rule, credentials=credentials))
         project.write(".sops.yaml", f"creation_rules:\n  - kms: {arn}\n    age: {project.key.recipient}\n")
         aws.calls.clear()
-        aws.delay = 0.2
+        aws.together = {"Decrypt": 8} | ({"Encrypt": 4} if command == ["rotate"] else {})
         project.run(*command, *names)
-        aws.delay = 0
+        aws.together = {}
         assert aws.calls.count("Decrypt") == COUNT
         assert aws.peaks["Decrypt"] >= 8
         if command == ["rotate"]:

@@ -49,10 +49,11 @@ class MotoServer(Serving):
 
     ``calls`` are the actions asked for, in order: ``Decrypt``, ``AssumeRole sops@host`` with the name of
     the session, and so on; ``users`` are the access keys that asked. Every answer takes ``delay`` seconds
-    longer, and ``peaks`` has how many of each action were waited for at a time. The next ``throttled``
-    calls of KMS are answered that there were too many, and the next ``failing`` ones with an internal error;
-    the next calls of any service get the ``faults``, such as "400 ExpiredTokenException".  The next ``lost``
-    calls are made, but answered with an internal error.
+    longer. ``together`` says how many calls of an action wait for each other, for ten seconds at most, and
+    ``peaks`` has how many there were at a time. The next ``throttled`` calls of KMS are answered that there
+    were too many, and the next ``failing`` ones with an internal error; the next calls of any service get the
+    ``faults``, such as "400 ExpiredTokenException".  The next ``lost`` calls are made, but answered with an
+    internal error.
     """
 
     def __init__(self) -> None:
@@ -61,8 +62,10 @@ class MotoServer(Serving):
         self.calls: list[str] = []
         self.users: list[str] = []
         self.delay = 0.0
+        self.together: dict[str, int] = {}
         self.peaks: Counter[str] = Counter()
         self._now: Counter[str] = Counter()
+        self._met = threading.Condition()
         self.throttled = 0
         self.failing = 0
         self.faults: list[str] = []
@@ -116,12 +119,13 @@ class MotoServer(Serving):
             elif service == "TrentService" and self.failing:
                 self.failing -= 1
                 fault = "500 KMSInternalException"
-        if self.delay:
-            with self._lock:
+        time.sleep(self.delay)
+        if action in self.together:
+            with self._met:
                 self._now[action] += 1
                 self.peaks[action] = max(self.peaks[action], self._now[action])
-            time.sleep(self.delay)
-            with self._lock:
+                self._met.notify_all()
+                self._met.wait_for(lambda: self.peaks[action] >= self.together[action], 10)
                 self._now[action] -= 1
         if fault:
             code, _, name = fault.partition(" ")
