@@ -122,14 +122,14 @@ def calls_in(folder: str, *, bounded: bool = False) -> Iterator[tuple[str, int, 
     """Yield the name of each file below a folder that runs sops, and what `calls` yields.
 
     These are files that git tracks or would add; git finds their lines.  Documents, comments and Python
-    programs, which `encconf.migration.callers` reads, do not count.  If ``bounded``, these are only tracked
-    files, and only what git finds in a second.
+    programs, which `encconf.migration.callers` reads, do not count.  If ``bounded``, these are only the
+    files that git finds in a second.
     """
-    pattern = ("-e", "(^|[^A-Za-z0-9_./:-])sops[[:blank:]]")
+    words = ("grep", "-nzIE", "--untracked", "-e", "(^|[^A-Za-z0-9_./:-])sops[[:blank:]]")
     if bounded:
-        _, found = git.start(*question(folder, "grep", "-nzIE", *pattern), limit=_MOST, seconds=_SECONDS)()
+        _, found = git.start(*question(folder, *words), limit=_MOST, seconds=_SECONDS)()
     else:
-        found = said(folder, "grep", "-nzIE", "--untracked", *pattern)
+        found = said(folder, *words)
     for entry in found.split("\n"):
         name, _, rest = entry.partition("\0")
         number, _, line = rest.partition("\0")

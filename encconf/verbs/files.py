@@ -249,11 +249,11 @@ def warn_if_exposed(front: Front, paths: Sequence[str]) -> None:
     ):
         names = [path for path in paths if states[path] == state]
         if names:
-            hint = _ignoring(names, tracked=state == "tracked")
+            hint = ignoring(names, tracked=state == "tracked")
             front.warn(f"{listed(names, 3)}: plaintext {what}", hint=hint + then)
 
 
-def _ignoring(names: Sequence[str], *, tracked: bool) -> str:
+def ignoring(names: Sequence[str], *, tracked: bool) -> str:
     """Say how to make git ignore files and stop tracking them; for one file, as a shell command."""
     from encconf.git import place
 

@@ -244,10 +244,12 @@ def list_all(options: Listing, front: Front) -> None:
             }
         )
         return
+    own = Own.of(front.credentials(), commands=False, stores=False)
     lines = []
     for key, numbers in rows.values():
         which = "all rules" if len(numbers) == project.count else ", ".join(map(members.spelled, numbers))
-        lines.append((project.names.given(key) or "(no name)", key.label, which))
+        nameless = "(you)" if key.name in own.places else "(no name)"
+        lines.append((project.names.given(key) or nameless, key.label, which))
     widths = [max(len(line[at]) for line in lines) for at in (0, 1)] if lines else [0, 0]
     front.data("".join(f"{who:{widths[0]}}  {key:{widths[1]}}  {which}\n" for who, key, which in lines))
 
@@ -314,7 +316,7 @@ def _carry_out(options: Options, project: _Project, text: str, beside: str | Non
     if beside is not None:
         front.note(f"{RECIPIENTS} changes:\n{_difference(_beside(project), beside)}")
     if not options.yes and (paths or changed or beside is not None):
-        planned = _update(options, project, paths, config, dry_run=True)
+        planned = _update(options, project, paths, config, dry_run=True) if paths else 0
         if options.dry_run or not (changed or beside is not None or planned):
             return
         what = f"{NAME} and {counted(planned, 'file')}" if planned else NAME
@@ -355,12 +357,33 @@ def _update(
         verbose=options.verbose,
         config=options.config,
     )
-    return updatekeys.update(wanted, project.front, paths, configs={project.path: config})
+    # Before the question, the plan is enough: the values are listed in the end.
+    listed = options.dry_run or not dry_run
+    return updatekeys.update(
+        wanted, project.front, paths, configs={project.path: config}, lists_values=listed
+    )
 
 
 def _difference(old: str, new: str) -> str:
     lines = difflib.unified_diff(old.splitlines(), new.splitlines(), n=0, lineterm="")
-    return "\n".join(f"  {printable(line)}" for line in lines if not re.match(r"---|\+\+\+|@@", line))
+    said = [printable(line) for line in lines if not re.match(r"---|\+\+\+|@@", line)]
+    if len(said) == 2 and max(map(len, said)) > _WIDE:
+        said = _shortened(said[0], said[1])
+    return "\n".join(f"  {line}" for line in said)
+
+
+_WIDE = 100
+
+
+def _shortened(before: str, after: str) -> list[str]:
+    """Return the two versions of a line with keys between commas, without the keys that stay."""
+    old, new = (line[1:].split(",") for line in (before, after))
+    name = re.match(r"\s*(?:- +)*[\w-]+:", old[0])
+    if name is None or not (len(new) > 1 or len(old) > 1):
+        return [before, after]
+    keys, others = ([each.strip() for each in (line[0][name.end() :], *line[1:])] for line in (old, new))
+    gone, more = ([key for key in one if key not in two] for one, two in ((keys, others), (others, keys)))
+    return [f"{sign}{name[0]} …, {', '.join(which)}" for sign, which in (("-", gone), ("+", more)) if which]
 
 
 # --- yourself ------------------------------------------------------------------------------------

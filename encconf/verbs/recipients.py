@@ -109,7 +109,8 @@ class Rekeying(Batch):
     that does not replace its source.  If it ``asks``, the user must confirm the plans, and if it ``shows``,
     the plan of a single file is shown.  ``checklist`` names a file.  The values that removed recipients could
     read are added to it before the first file is written, so that a crash cannot lose them.  ``rotate`` is as
-    for `rekey.carry_out`.  ``configs`` are configurations, by path, that are used instead of the files.
+    for `rekey.carry_out`.  ``configs`` are configurations, by path, that are used instead of the files.  If
+    it ``lists_values``, the report has the values that removed recipients could read.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Rekeying(Batch):
         checklist: str | None = None,
         rotate: bool = True,
         ignore_mac: bool = False,
+        lists_values: bool = True,
         configs: Mapping[str, Config] | None = None,
     ) -> None:
         rotates = command == "rotate"
@@ -149,6 +151,7 @@ class Rekeying(Batch):
         self._shows = shows
         self._input_type = options.input_type
         self._ignore_mac = ignore_mac
+        self._lists_values = lists_values
         self._hashes: dict[str, int] | None = None  # by file, the hash of its text, once planned
         self._configs = {} if configs is None else dict(configs)
         self._reading = allocate_lock()
@@ -432,7 +435,7 @@ class Rekeying(Batch):
             )
         else:
             texts = [rekey.plans_text(self.plans, short=short)] if self.plans else []
-            texts += [rekey.seen_text(self._seen, short=short)] if self._seen else []
+            texts += [rekey.seen_text(self._seen, short=short)] if self._seen and self._lists_values else []
             if texts:
                 say("\n".join(texts))
         if self._seen and not self.dry_run:

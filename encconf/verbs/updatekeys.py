@@ -55,10 +55,12 @@ def update(
     *,
     command: str = "updatekeys",
     configs: Mapping[str, Config] | None = None,
+    lists_values: bool = True,
 ) -> int:
     """Give files the recipients that their rules name, and return how many files change.
 
-    ``configs`` are configurations, by path, that are used instead of the files.
+    ``configs`` are configurations, by path, that are used instead of the files.  ``lists_values`` is as for
+    `Rekeying`.
     """
     selection = options.selection
 
@@ -107,6 +109,7 @@ def update(
         checklist=options.checklist,
         rotate=not options.keep_data_key,
         configs=configs,
+        lists_values=lists_values,
     )
     work.run(paths)
     return sum(state in ("changed", "would-change") for state in work.states.values())

@@ -117,3 +117,6 @@ def test_a_configuration_in_the_folder_of_the_files_counts(repo: Repo, project: 
 
 def test_encconf_alone_elsewhere_is_the_help(repo: Repo, project: Project) -> None:
     assert "Usage" in project.run(code=1).err
+    project.write(".env", "A=1\n")
+    end = "To start: encconf init, then encconf import .env\n"
+    assert project.run(code=1).err.endswith(end)

@@ -281,6 +281,16 @@ class TestCommand:
         assert [each["folder"] for each in report["repositories"]] == ["team", "nameless", "removed"]
         assert report["keys"] == [team.key("bob").recipient]
 
+    def test_many_files_of_a_person_take_one_line(self, team: Team) -> None:
+        for number in range(13):
+            team.seal(f"{number:02}.yaml", ["alice", "bob"])
+        team.commit()
+        lines = team.project().run("access", "--person", "bob").out.splitlines()
+        assert [line.split("  since")[0] for line in lines if ".yaml" in line] == [
+            "  ● 00.yaml, 01.yaml, 02.yaml and 10 more"
+        ]
+        assert team.project().run("access", "--person", "bob", "--verbose").out.count(".yaml") == 13
+
     def test_a_person_with_several_keys_and_a_key_with_several_names(
         self, team: Team, tmp_path: Path, home: Path
     ) -> None:

@@ -159,3 +159,14 @@ def test_many_files_that_change_alike_take_one_line(team: Project, bob: AgeKey) 
     assert "and 12 more files" in terminal.seen
     done = team.run("keys", "remove", "-y", "--verbose", "bob")
     assert done.err.count("encconf: wrote many/") == 12
+
+
+def test_a_long_line_of_keys_shows_only_what_changes(project: Project, bob: AgeKey) -> None:
+    project.write(".sops.yaml", f"creation_rules:\n  - age: {project.key.recipient}\n")
+    project.git("init", "-q")
+    done = project.run("keys", "add", "-y", "--name", "bob", bob.recipient)
+    assert f"encconf: .sops.yaml changes:\n  +  - age: …, {bob.recipient}\n" in done.err
+    assert "no encrypted file" not in done.err
+    assert project.run("keys", "list").out.splitlines()[0].split()[0] == "(you)"
+    done = project.run("keys", "remove", "-y", "bob")
+    assert f"  -  - age: …, {bob.recipient}\n" in done.err

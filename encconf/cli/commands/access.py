@@ -29,7 +29,7 @@ _ROWS = 12  # the most rows without --verbose; the files of a row have the same 
 _ALL = 1 << 30
 _VALUES = 5  # the most values that the report about a person names in a repository
 _NAMES = 3  # the most files that a row names; the others are counted
-_MANY = 40  # with more files, a terminal shows one row for all that have the same readers
+_MANY = 20  # with more files, a terminal shows one row for all that have the same readers
 
 
 class Options(Base):
@@ -85,7 +85,8 @@ def report(options: Options, console: Console) -> None:
         data = access.to_json(found, asked)
         console.json({**data, "person": leaving.to_json(who, here)} if who else data)
     elif who and html is None:
-        console.lines("".join(f"{line.rstrip()}\n" for line in _Screen(console).person(found, who, here)))
+        lines = _Screen(console).person(found, who, here, verbose=options.verbose)
+        console.lines("".join(f"{line.rstrip()}\n" for line in lines))
     elif html is None:
         one = len(file) == 1 and not os.path.isdir(file[0]) and len(paths) == 1
         lines = _Screen(console).report(found, asked, one=one, verbose=options.verbose)
@@ -134,7 +135,7 @@ COMMAND = Command(
         RECIPIENTS,
         Option("--html", metavar="FILE", help="Write an HTML report to this file (-: stdout)."),
         Option("--no-history", help="Do not read dates from git's history."),
-        Option("--verbose", help="List every set of readers."),
+        Option("--verbose", help="List every file and every set of readers."),
         JSON,
         CONFIG,
     ],
@@ -243,7 +244,8 @@ class _Screen(Paper):
     def _matrix(self, found: Report, *, verbose: bool) -> None:
         """Print a table of files and people if it fits, otherwise a line for each file."""
         people = [person for person in found.people if any(file.of(person) for file in found.files)]
-        rows = alike(found.files) if len(found.files) > _MANY else [[file] for file in found.files]
+        short = len(found.files) > _MANY and not verbose
+        rows = alike(found.files) if short else [[file] for file in found.files]
         name = max((display_width(_label(files_alike)) for files_alike in rows), default=0)
         labels = [one_line(person.short) for person in people]
         room = self._width - min(name, 60) - 1
@@ -394,7 +396,9 @@ class _Screen(Paper):
 
     # --- one person, who leaves ---
 
-    def person(self, found: Report, who: Sequence[Person], here: Sequence[Place]) -> list[str]:
+    def person(
+        self, found: Report, who: Sequence[Person], here: Sequence[Place], *, verbose: bool
+    ) -> list[str]:
         """Return the lines about what a person can read in each repository, and what to change."""
         called = one_line(who[0].name or who[0].former or who[0].label)
         keys = ", ".join(one_line(each.key.label) for each in who)
@@ -406,10 +410,15 @@ class _Screen(Paper):
         for place in here:
             self.say()
             self.say(one_line(place.folder))
-            width = min(60, max(display_width(one_line(row.name)) for row in place.rows))
-            for row in place.rows:
-                name = _padded(one_line(row.name), width)
-                self.say(f"  {self._sign(row.state)} {name}  {self._dim(row.when)}")
+            rows = [(row.state, one_line(row.name), row.when) for row in place.rows]
+            if len(rows) > _ROWS and not verbose:  # one row for all files with the same state and time
+                alike: dict[tuple[str, str], list[str]] = {}
+                for state, name, when in rows:
+                    alike.setdefault((state, when), []).append(name)
+                rows = [(state, listed(names, _NAMES), when) for (state, when), names in alike.items()]
+            width = min(60, max(display_width(name) for _, name, _ in rows))
+            for state, name, when in rows:
+                self.say(f"  {self._sign(state)} {_padded(name, width)}  {self._dim(when)}")
             names = list(dict.fromkeys(one_line(value) for row in place.rows for value in row.values))
             if names:
                 self.say(f"  change: {listed(names, _VALUES)}")

@@ -36,7 +36,8 @@ def show_overview(console: Console) -> None:
     if found is None or not found.metadata:
         from encconf.cli.table import ROOT
 
-        show_usage(console, ROOT)
+        start = _first_step(root)
+        show_usage(console, ROOT, start)
     steps = ["encconf check", "encconf access"]
     own, keys = Own.of(console.credentials(), commands=False, stores=False), found.keys
     mine = own.unread or any(key.name in own.places for key in keys)
@@ -47,11 +48,24 @@ def show_overview(console: Console) -> None:
     console.lines("".join(f"{printable(line, 400)}\n" for line in describe(found, steps)))
 
 
-def show_usage(console: Console, entry: Command) -> NoReturn:
+def _first_step(root: str | None) -> str:
+    """Return what to do first in a repository without SOPS files, or ""."""
+    import os
+
+    if root is None:
+        return ""
+    plain = next((name for name in (".env", "secrets.yaml") if os.path.isfile(os.path.join(root, name))), "")
+    then = {".env": "encconf import .env", "": "encconf edit secrets.enc.yaml"}
+    steps = [] if os.path.exists(os.path.join(root, ".sops.yaml")) else ["encconf init"]
+    steps.append(then.get(plain, f"encconf encrypt {plain}"))
+    return f"\nThis repository has no SOPS files yet. To start: {', then '.join(steps)}\n"
+
+
+def show_usage(console: Console, entry: Command, end: str = "") -> NoReturn:
     """Print the help to stderr, since no command was given, and raise SystemExit(1)."""
     from encconf.cli.usage import text_of
 
-    console.write(text_of(entry))
+    console.write(text_of(entry) + end)
     raise SystemExit(1)
 
 

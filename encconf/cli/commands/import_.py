@@ -92,13 +92,14 @@ def import_(options: Options, console: Console) -> None:
     written = made.write(body, rule, force=options.force, dry_run=dry_run)
     state = exposures([file])[file]
     left_out = _left_out(old, reading, needy, target)
+    whole = {name: reading.written[name] for name in needy if name in reading.written}
     if delete and not dry_run:
         if left_out is not None:
             hint = f"{left_out.hint}; then delete it"
             raise UsageError(f"it is not deleted: {left_out.message}", hint=hint).about(file)
         _delete(console, file, path, old, made)
-    elif state is not None:
-        files.warn_if_exposed(console, [file])
+    elif state == "untracked" or (state is not None and options.json):
+        files.warn_if_exposed(console, [file])  # of a tracked file, the history and the next steps tell
     steps = {way.name: ways.steps(way, target, list(values)) for way in ways.WAYS}
     report = {
         "file": file,
@@ -110,7 +111,7 @@ def import_(options: Options, console: Console) -> None:
         "plaintext": clear,
         "lost_lines": reading.lost,
         "left_out": needy,
-        "git": _history(console, file, texts, dialect, state),
+        "git": _history(console, file, {**texts, **whole}, dialect, state),
         "next": steps,
     }
     if options.json:
@@ -374,7 +375,8 @@ class _Target(Record):
             if differing and not force:
                 raise OutputError(
                     f"this file exists and has different values: {listed(differing)}",
-                    hint="choose another file with -o FILE, or replace it with --force",
+                    hint="if it is newer, keep it, and remove the old file yourself; to replace its values: "
+                    "--force; to write another file: -o FILE",
                 ).about(self.name)
         count = counted(len(self.values), "value")
         if dry_run:
@@ -466,9 +468,12 @@ def _print_history(console: Console, file: str, past: Past) -> None:
     pushed = ", and on a remote" if past.pushed else ""
     console.warn(f"{file} is in {where}{pushed}{part}: anyone with the repository has those values")
     if past.rotate:
-        console.hint(
-            f"change at the source, because the current value was committed: {', '.join(past.rotate)}"
-        )
+        secrets = [name for name in past.rotate if called_a_secret((name,))]
+        others = [name for name in past.rotate if name not in secrets]
+        said = ", ".join(secrets or others)
+        if secrets and others:
+            said += f"; and if they are secret: {', '.join(others)}"
+        console.hint(f"change at the source, because the current value was committed: {said}")
     if past.earlier:
         console.hint(
             f"earlier values were committed; make sure that they no longer work: {', '.join(past.earlier)}"
@@ -487,7 +492,7 @@ def _next_text(
     rows = ways.project_steps(folder, target, dialect, names)
     if repository(folder) is not None:
         if state == "tracked":
-            rows.append(("git", f"git rm --cached {quoted(file)}, and add it to .gitignore"))
+            rows.append(("git", files.ignoring([file], tracked=True)))
         more = [each for each in (NAME, ".gitattributes") if os.path.exists(os.path.join(folder, each))]
         rows.append(("git", " ".join(["git add", word, *more])))
     same = [f"--literal {quoted(name)}" for name in options.literal]
