@@ -17,7 +17,9 @@ if "encconf" in sys.orig_argv or any("encconf.cli import run" in word for word i
     import signal
     import socket
     import subprocess
-    import tempfile  # noqa: F401
+    import tempfile
+
+    tempfile._O_TMPFILE_WORKS = False  # it was loaded while os had the flag
 
     GONE = {
         os: (
