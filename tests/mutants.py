@@ -79,7 +79,7 @@ GROUPS = {
         "engine/changes.py",
         "verbs/set.py",
     ],
-    "verbs/test_rekey.py cli/test_rekeying.py cli/test_plan_text.py": [
+    "engine/test_recipients.py verbs/test_rekey.py cli/test_rekeying.py cli/test_plan_text.py": [
         "engine/recipients.py",
         "verbs/rekey.py",
     ],
@@ -620,7 +620,7 @@ class Runner:
         wrong = []
         for item in items:
             item.location  # found now, since a test may pretend to be on another system  # noqa: B018
-        for item, following in zip(items, [*items[1:], items[0]], strict=True):
+        for item, following in zip(items, [*items[1:], *items[:1]], strict=True):
             reached.clear()
             command = False
             start = _cpu()

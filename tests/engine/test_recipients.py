@@ -6,7 +6,7 @@ from engine import credentials, rule
 from oracle import AgeKey
 
 from encconf import api, formats
-from encconf.engine.recipients import Outcome, encrypted_values
+from encconf.engine.recipients import Outcome, Seen, encrypted_values
 from encconf.rules.selection import DEFAULT, Selection
 from encconf.text.document import Document
 
@@ -71,3 +71,9 @@ def test_encrypted_comments_in_a_list_are_no_values(age_key: AgeKey) -> None:
     assert found == {("l", 0): "str", ("a",): "int"}
     enc = enc.replace("type:str", "type:comment", 1)
     assert encrypted_values(formats.scan_encrypted(enc, formats.get("yaml"))) == {("a",): "int"}
+
+
+def test_what_somebody_has_seen_is_ranked_by_how_secret_it_looks() -> None:
+    seen = Seen({("db", "password"): "int", ("host",): "str", ("cert",): "bytes", ("port",): "int"}, True)
+    assert seen.paths == [("db", "password"), ("host",), ("cert",), ("port",)]
+    assert seen.ranks == [0, 1, 1, 2]
