@@ -252,6 +252,8 @@ def list_all(options: Listing, front: Front) -> None:
         lines.append((project.names.given(key) or nameless, key.label, which))
     widths = [max(len(line[at]) for line in lines) for at in (0, 1)] if lines else [0, 0]
     front.data("".join(f"{who:{widths[0]}}  {key:{widths[1]}}  {which}\n" for who, key, which in lines))
+    if unnamed := [key for key, _ in rows.values() if project.names.given(key) is None]:
+        front.hint(f"to give a key a name: encconf keys add --name NAME {quoted(unnamed[0].name)}")
 
 
 def _number(group: str | None) -> int | None:

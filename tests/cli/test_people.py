@@ -167,6 +167,8 @@ def test_a_long_line_of_keys_shows_only_what_changes(project: Project, bob: AgeK
     done = project.run("keys", "add", "-y", "--name", "bob", bob.recipient)
     assert f"encconf: .sops.yaml changes:\n  +  - age: …, {bob.recipient}\n" in done.err
     assert "no encrypted file" not in done.err
-    assert project.run("keys", "list").out.splitlines()[0].split()[0] == "(you)"
+    done = project.run("keys", "list")
+    assert done.out.splitlines()[0].split()[0] == "(you)"
+    assert done.err.endswith(f"to give a key a name: encconf keys add --name NAME {project.key.recipient}\n")
     done = project.run("keys", "remove", "-y", "bob")
     assert f"  -  - age: …, {bob.recipient}\n" in done.err
