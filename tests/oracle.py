@@ -170,7 +170,9 @@ class Sops:
         types = ["--input-type", format, "--filename-override", f"input.{format}"]
         if "--output-type" not in args:
             types += ["--output-type", format]
-        return self.run(verb, *types, *args, input=text, cwd=cwd).stdout.decode()
+        out = self.run(verb, *types, *args, input=text, cwd=cwd).stdout.decode()
+        # Go's package for INI files writes the line ends of the system.
+        return out.replace("\r\n", "\n") if os.name == "nt" and format == "ini" else out
 
 
 def clean_environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:

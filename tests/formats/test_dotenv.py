@@ -366,7 +366,9 @@ def test_a_stale_record_brings_nothing_back() -> None:
 def test_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -> None:
     text = b"A=caf\xe9\n#c\xe9\nB\xff=x\nC_unencrypted=\xe9\n"
     flags = ["--input-type", "dotenv", "--output-type", "dotenv"]
-    theirs = sops.run("encrypt", *flags, "--age", age_key.recipient, "/dev/stdin", input=text).stdout
+    theirs = sops.run(
+        "encrypt", *flags, "--age", age_key.recipient, "--filename-override", "x.env", input=text
+    ).stdout
     creds = credentials(age_key)
     read = fileio.decode(theirs)
     assert fileio.encode(api.decrypt(read, format="dotenv", credentials=creds)) == text

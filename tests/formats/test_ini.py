@@ -290,8 +290,10 @@ def test_values_of_sops_gain_no_quotes(value: str, age_key: AgeKey, sops: Sops) 
 def test_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -> None:
     text = b"[s\xe9]\n; c\xe9\nA = caf\xe9 x\nB_unencrypted = \xff\n"
     flags = ["--input-type", "ini", "--output-type", "ini"]
-    theirs = sops.run("encrypt", *flags, "--age", age_key.recipient, "/dev/stdin", input=text).stdout
-    by_sops = sops.run("decrypt", *flags, "/dev/stdin", input=theirs).stdout
+    theirs = sops.run(
+        "encrypt", *flags, "--age", age_key.recipient, "--filename-override", "x.ini", input=text
+    ).stdout
+    by_sops = sops.run("decrypt", *flags, "--filename-override", "x.ini", input=theirs).stdout
     creds = credentials(age_key)
     read = fileio.decode(theirs)
     assert fileio.encode(api.decrypt(read, format="ini", credentials=creds)) == by_sops
