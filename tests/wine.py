@@ -289,7 +289,8 @@ def main(names: list[str]) -> int:
                     total.update(dict(zip((*COUNTS, "s"), map(int, found.groups()[1:]), strict=True)))
             left = [each for each in left if each not in done]
             if left:
-                print(f"\n== {left[0]}: did not end within {LIMIT} s (exit code {code})", flush=True)
+                how = f"did not end within {LIMIT} s" if code is None else f"ended with exit code {code}"
+                print(f"\n== {left[0]}: {how}", flush=True)
                 total["failed"] += 1
                 left = left[1:]
     print(f"\n{'':12} passed failed skipped left out seconds")
