@@ -125,7 +125,9 @@ class TestTexts:
         # With two groups, nobody knows which one they were in: they may have needed keys of the other.
         groups = [[master_key("age", age_key.recipient)], [other]]
         enc = api.encrypt("a: 1\n", Rule(groups, 2), format="yaml", credentials=credentials(age_key))
-        plan = rekey.plan(enc, Rule(groups, 2), format="yaml").replace(leavers=(left,))
+        plan = rekey.plan(enc, Rule(groups, 2), format="yaml")
+        assert (plan.thresholds, plan.changes) == ((2, 2), False)
+        plan = plan.replace(leavers=(left,))
         assert (seen := plan.seen()) is not None
         assert not seen.alone
 
