@@ -161,7 +161,11 @@ CHECKS["completion"] = Check(
 )
 CHECKS["proposals wait"] = Check(
     "nothing loads a proposal",
-    {"if is_proposal(document):\n        raise ProposalError(": "if False:\n        raise ProposalError("},
+    {
+        'raise ProposalError(\n            "the file is a proposal, whose value': (
+            'ProposalError(\n            "the file is a proposal, whose value'
+        )
+    },
     "proposal",
     "load propose",
 )
