@@ -72,9 +72,16 @@ class TestExec:
         monkeypatch.setenv("SOPS_AGE_KEY", app.key.identity)
         from encconf.cli.console import Console
 
-        argv = [sys.executable, "-c", "import time; time.sleep(3); raise SystemExit(42)"]
+        code = "import time; open('started', 'w').close(); time.sleep(3); raise SystemExit(42)"
+        argv = [sys.executable, "-c", code]
+
+        def interrupt(number: int) -> None:
+            wait_for(app.path("started").exists)
+            signal.raise_signal(number)
+
         for number in (signal.SIGINT, signal.SIGBREAK):  # type: ignore[attr-defined]
-            threading.Timer(1, signal.raise_signal, [number]).start()
+            app.path("started").unlink(missing_ok=True)
+            threading.Thread(target=interrupt, args=[number]).start()
             with pytest.raises(SystemExit) as ended:
                 run(Options(file=["s.enc.yaml"], argv=argv), Console())
             assert ended.value.code == 42
