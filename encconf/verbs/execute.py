@@ -174,7 +174,7 @@ def _attended(
 
     with _forwarding(resize, stop) as begun:
         while True:
-            relay = _relay(found, front) if redacts else None
+            relay = _relay(found, front, following) if redacts else None
             environ = programs.with_system(program.environ(found))
             outputs = relay.outputs if relay is not None else [None, None]
 
@@ -200,8 +200,8 @@ def _attended(
             found = following.found
 
 
-def _relay(found: Mapping[str, flat.Flat], front: Front) -> Relay:
-    """Return what passes on the output of a program without secrets."""
+def _relay(found: Mapping[str, flat.Flat], front: Front, following: Following | None = None) -> Relay:
+    """Return what passes on the output of a program without secrets, also those that it gets by a signal."""
     from encconf.io.relay import Relay
     from encconf.shape.redact import SHORTEST, Redactor, Stream
 
@@ -211,6 +211,8 @@ def _relay(found: Mapping[str, flat.Flat], front: Front) -> Relay:
     if short:
         front.warn(f"not redacted, because they are shorter than {SHORTEST} characters: {listed(short, 20)}")
     redactor = Redactor(secrets.values())
+    if following is not None:
+        following.learn = lambda new: redactor.add(each.text for each in new.values() if each.secret)
     return Relay(lambda: Stream(redactor))
 
 

@@ -75,6 +75,8 @@ class Following:
         self._news: list[Found | str] = []
         self._again = False
         self._kill_at: float | None = None
+        self.learn: Callable[[Found], None] = lambda new: None
+        """Called with new values before the program hears of them."""
         self.stopped = False
         """Whether the user has ended the program, so that it is not started again."""
         self._seen = self._look()
@@ -136,6 +138,7 @@ class Following:
 
     def _change(self, process: Popen[bytes], new: Found) -> None:
         old, self.found = _texts(self.found), new
+        self.learn(new)
         texts = _texts(new)
         names = sorted(name for name in {*old, *texts} if old.get(name) != texts.get(name))
         if self._number is not None:

@@ -104,6 +104,16 @@ def test_output_is_redacted_with_the_values_of_now(app: Project, start: Start) -
     assert running.end() == 143
 
 
+def test_values_that_a_program_gets_by_a_signal_are_redacted(app: Project, start: Start) -> None:
+    """The program reads the file itself; this one knows the new value."""
+    script = "trap 'echo told first-first and second-second' HUP; echo ready; while :; do sleep 0.1; done"
+    words = ["--watch", "--signal", "hup", "--redact", "app.enc.yaml"]
+    running = start(*words, "--", "sh", "-c", script)
+    running.says("ready")
+    app.run("set", "app.enc.yaml", "password", "second-second")
+    running.says("told ********** and **********")
+
+
 def test_a_reference_is_fetched_again_and_a_server_may_be_away(app: Project, start: Start) -> None:
     with OpenBao() as bao:
         put = bao.root.secrets.kv.v2.create_or_update_secret
