@@ -360,7 +360,7 @@ def test_what_a_command_held_is_freed_before_a_lack_of_memory_is_reported(
         except MemoryError:
             raise MemoryError from None
 
-    monkeypatch.setattr(table.command("git merge"), "run", fails)
+    monkeypatch.setattr(table.command("git merge"), "function", fails)
     monkeypatch.setattr(Console, "error", lambda *_: reported.append(held[0]() is None))
     assert cli.main(["git", "merge", "base", "ours", "theirs", "f.yaml"]) == 129
     assert reported == [True]

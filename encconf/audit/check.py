@@ -646,9 +646,13 @@ def _shared(sealed: Sealed, keys: dict[tuple[str, str, str], Sealed]) -> None:
             continue
         people, others = ({key[:2] for key in each.data_keys} for each in (sealed, other))
         if people != others:
+            # A copy gets no new data key for people who may not open the original, but the original does.
+            file = other.file if others < people else sealed.file
             sealed.find(
                 "shared-data-key",
                 f"{printable(other.file)} has the same data key but other recipients",
+                hint="Anyone who can open one can open the other. "
+                f"Give {printable(file)} a new data key: encconf rotate {quoted(file)}",
             )
         return
 

@@ -97,8 +97,8 @@ def _findings(project: Project) -> dict[tuple[str, str], str]:
 
 
 def commands(hint: str, file: str) -> list[list[str]]:
-    """The commands in a hint: a program, its verb and options, and the file."""
-    words = rf"(?: (?:-[\w-]+|'[^']*'|install|{re.escape(file)}))*"
+    """The commands in a hint: a program, its verb and options, and a file."""
+    words = rf"(?: (?:-[\w-]+|'[^']*'|install|{re.escape(file)}|\w+\.enc\.yaml))*"
     found = re.finditer(rf"(?:encconf [a-z-]+|git rm){words}", hint)
     return [[word.strip("'") for word in each[0].split(" ")] for each in found]
 

@@ -147,7 +147,8 @@ class Rotation:
         return [name for name in os.listdir(self.project.path("deploy")) if replace.is_leftover(name)]
 
     def start(self, *more: str, **options: object) -> subprocess.Popen[bytes]:
-        return self.project.popen("rotate", "-r", "deploy", *more, stdout=-3, stderr=-1, **options)
+        words = ["rotate", "--verbose", "-r", "deploy", *more]
+        return self.project.popen(*words, stdout=-3, stderr=-1, **options)
 
 
 @pytest.fixture
@@ -205,7 +206,7 @@ def test_a_killed_removal_of_a_recipient_can_be_repeated(project: Project) -> No
     rules(project, project.key)
     old = {name: project.read(name) for name in names}
     items = sorted(f"`{path}` in `{name}`" for name in names for path in ("name", "password"))
-    command = ["updatekeys", "-r", "-y", "--checklist", "list.md", "deploy"]
+    command = ["updatekeys", "--verbose", "-r", "-y", "--checklist", "list.md", "deploy"]
 
     def attempt(draw: random.Random) -> int | None:
         """Kill it soon after it has said some lines, or none; its exit code if it ended before."""
@@ -320,7 +321,7 @@ def test_updatekeys_run_again_does_the_rest(project: Project) -> None:
     names = fill(project, 40)
     other = AgeKey.generate()
     rules(project, project.key, other)
-    with project.popen("updatekeys", "-y", "-r", ".", stderr=-1) as process:
+    with project.popen("updatekeys", "--verbose", "-y", "-r", ".", stderr=-1) as process:
         assert process.stderr is not None
         for _ in range(10):
             assert b"wrote" in process.stderr.readline()
@@ -620,7 +621,7 @@ def test_the_configuration_is_read_once(project: Project, monkeypatch: pytest.Mo
     rules(project, project.key)
     calls: list[str] = []
     load = config.load
-    monkeypatch.setattr(config, "load", lambda path, text: calls.append(path) or load(path, text))
+    monkeypatch.setattr(config, "load", lambda path, *more: calls.append(path) or load(path, *more))
     monkeypatch.chdir(project.folder)
     for name, value in project.environ.items():
         monkeypatch.setenv(name, value)
@@ -704,7 +705,7 @@ class TestOnATerminal:
 
     def test_ctrl_c_interrupts(self, project: Project) -> None:
         fill(project, 300)  # more than the terminal holds: it waits for who reads them
-        terminal = Terminal(project, "rotate", "-r", ".", environ={"TERM": "xterm"})
+        terminal = Terminal(project, "rotate", "--verbose", "-r", ".", environ={"TERM": "xterm"})
         terminal.wait_for("wrote f19.yaml")
         terminal.type("\x03")
         assert terminal.end() == 130
