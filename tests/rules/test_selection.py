@@ -27,7 +27,7 @@ T = TypeVar("T")
 def of_sops(sops: Sops, recipient: str, selection: Selection, text: str) -> str:
     """What sops makes of a YAML text; the comment kinds are flags of its old command line only."""
     file = Path(scratch()) / "selection.yaml"
-    file.write_text(text)
+    file.write_bytes(text.encode())
     flag = f"--{selection.kind.replace('_', '-')}={selection.pattern}"
     verb = ["--encrypt"] if selection.needs_comments else ["encrypt"]
     options = ["--age", recipient, flag]
