@@ -97,7 +97,7 @@ class Relay:
         self.run(self.writer, "encrypt", "-i")
         if not own and not self.readable("real"):
             raise RefusedError  # sops cannot read every file that it writes
-        if self.by_sops and format == "ini" and "= \\\n" in self.file.read_text():
+        if self.by_sops and format == "ini" and "\\\n" in self.file.read_text():
             raise RefusedError  # sops writes a plaintext value that it reads as the start of a longer one
         (self.value,) = self.loaded(text.decode())
 

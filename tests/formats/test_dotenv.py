@@ -266,9 +266,9 @@ def _set(sops: Sops, text: str, name: str, value: str) -> str:
     from oracle import scratch
 
     file = scratch() / "set.env"
-    file.write_text(text)
+    file.write_bytes(text.encode())
     sops.run("set", str(file), f'["{name}"]', json.dumps(value))
-    return file.read_text()
+    return file.read_bytes().decode()
 
 
 def test_values_of_other_types(sops: Sops) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
@@ -106,7 +107,9 @@ def test_comments_reach_sops(sops: Sops) -> None:
     ours = api.encrypt(text, rule(KEY), format="ini", credentials=CREDENTIALS)
     assert not re.search("one|two|three|four|five", ours)
     by_sops = sops.with_environ(KEY.environ()).decrypt(ours, "ini")
-    assert by_sops == "; one\n; two\n[a]\n; three\nx = 1\n; four\n# five\ny = 2\n"
+    # Go's package puts a blank after the sign of each line, if lines end as those of its system do.
+    five = "#five" if os.name == "nt" else "# five"
+    assert by_sops == f"; one\n; two\n[a]\n; three\nx = 1\n; four\n{five}\ny = 2\n"
 
 
 def test_a_comment_behind_a_value_whose_last_line_looks_like_a_comment(sops: Sops) -> None:

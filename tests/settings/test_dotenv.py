@@ -135,6 +135,7 @@ def test_the_file_is_found_above_the_calling_module(key: TestKey, tmp_path: Path
 
 
 @pytest.mark.services  # as root: gives files to another user
+@pytest.mark.posix
 def test_a_file_that_another_user_has_put_into_a_folder_for_everyone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
