@@ -278,7 +278,7 @@ def called(*words: str, program: str = "encconf", code: int = 0) -> str:
     """What a command prints, which must end with ``code``, with line ends of Unix."""
     done = forks.run(program, words, cwd=Path.cwd(), environ=os.environ)
     assert done.returncode == code, done
-    return (done.stdout + done.stderr).decode().replace("\r\n", "\n")
+    return (done.stdout + done.stderr).decode(errors="replace").replace("\r\n", "\n")
 
 
 VERBS = ((".env.sops", "dotenv"), ("values.yaml.enc", "yaml"), ("prod.ini.enc", "ini"), ("secrets", "toml"))
