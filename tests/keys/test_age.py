@@ -316,7 +316,7 @@ def test_a_private_key_given_as_a_recipient_is_not_repeated(
 
 
 OURS = ("__future__", "binascii", "encconf", "errno", "pyrage")
-CONSOLE = ("_ctypes", "_struct", "ctypes", "msvcrt", "struct") if os.name == "nt" else ()
+CONSOLE = ("_ctypes", "_struct", "ctypes", "msvcrt", "struct", "types") if os.name == "nt" else ()
 """What Windows needs to tell a console from NUL."""
 
 
