@@ -76,8 +76,8 @@ def small_files(limit: int) -> dict[str, Any]:
 
 
 def _decoded(text: bytes) -> str:
-    """Decode messages: UTF-8, or on Windows, where stderr is not a console, its code page."""
-    return text.decode(locale.getencoding() if os.name == "nt" else "utf-8")
+    """Decode messages: UTF-8, or on Windows, where stderr is not a console, its code page and line ends."""
+    return text.decode(locale.getencoding()).replace("\r\n", "\n") if os.name == "nt" else text.decode()
 
 
 class Result:

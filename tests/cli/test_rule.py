@@ -108,6 +108,10 @@ class TestKeysAndRules:
         project.run("--config", "none", "encrypt", "--config", "rules", "secrets.yaml")
         project.run("encrypt", "secrets.yaml", environ={"SOPS_CONFIG": "rules"})
         project.run("encrypt", "--config", "none", "secrets.yaml", code=100)
+
+    @pytest.mark.posix  # Windows has no such path
+    def test_an_empty_device_is_a_configuration_without_rules(self, project: Project) -> None:
+        project.write("secrets.yaml", PLAIN)
         project.run("encrypt", "--config", "/dev/null", "secrets.yaml", code=1)
         project.run("encrypt", "--config", "/dev/null", "--age", project.key.recipient, "secrets.yaml")
 
