@@ -533,7 +533,6 @@ class Report:
         hint = did_you_mean(word, labels) or f"the readers are: {listed(labels) or 'none'}"
         raise UsageError(f"no present or former reader is called {word!r}", hint=hint)
 
-
     def keys_of(self, word: str) -> list[Person]:
         """Return whoever holds a key of a person: every key that has, or had, a name in any repository.
 

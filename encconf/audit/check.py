@@ -69,8 +69,6 @@ ALL = "all"
 _NEVER = frozenset({NAME, IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
 _MARKER = r"(?m)^(?:<{7}|>{7})(?:[ \t].*)?\r?$"
 _CIPHERTEXT = PREFIX.encode()
-_MANY = 9
-"""With this many encrypted files, git lists all changes, not those to each file (`encconf.git.log.FEW`)."""
 _PATIENCE = 20.0
 """How many seconds git may take to list the changes of a long history."""
 _ROTATE = "The removed key still opens the file. Run encconf rotate FILE, then change its secrets as well."
@@ -332,14 +330,14 @@ class _Check:
         self.across.add(found)
         found.release(text=self.verify)
         self.sealed.append(found)
-        if len(self.sealed) == _MANY:
-            self._start_git(file.whole)
+        self._start_git(file.whole)
 
     def _start_git(self, path: str) -> None:
-        """Let git list the changes to all files of a repository, while the other files are checked."""
-        from encconf.git.log import Listing
+        """Once there are many files, let git list the changes to all, while the other files are checked."""
+        from encconf.git.log import FEW, Listing
 
-        if (root := repository(os.path.dirname(os.path.realpath(path)))) is not None:
+        root = repository(os.path.dirname(os.path.realpath(path))) if len(self.sealed) == FEW + 1 else None
+        if root is not None:
             self.listing = Listing(root, seconds=_PATIENCE)
 
     def close(self) -> None:

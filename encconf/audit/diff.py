@@ -609,6 +609,7 @@ def between(file: str, before: str, after: str, format: str) -> list[str]:
     Items that are inserted into a list are recognized, and values that moved to another path.
     """
     from encconf.engine.changes import Effect
+
     try:
         found = compare(Side(file, file, before, format), Side(file, file, after, format), one_file=True)
     except EncconfError:  # the file is written, and that is what counts

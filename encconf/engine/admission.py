@@ -275,10 +275,10 @@ def wrap_again(
 
 
 class Wrapping(Record):
-    """For whom a data key must be wrapped, so that a file lists the ``wanted`` groups.
+    """The recipients to wrap a data key for, so that a file lists the ``wanted`` groups.
 
-    ``groups`` are the keys to wrap for.  If ``is_part``, they are only a part of the file's one group, or
-    nobody.  ``changes`` says that the file lists other recipients than before, or is a new one.
+    ``groups`` are their keys.  If ``is_part``, these are only a part of the file's one group, or none.
+    ``changes`` says that the file lists other recipients than before, or is a new one.
     """
 
     wanted: Rule

@@ -19,7 +19,7 @@ from typing import Final
 from encconf import formats
 from encconf.errors import EmitError, LimitError, UsageError
 from encconf.formats import emit, envfile
-from encconf.formats.dotenv import bindings
+from encconf.formats.dotenv import bindings, with_line_feeds
 from encconf.record import Record
 from encconf.text import document
 from encconf.text.printable import listed
@@ -132,9 +132,9 @@ _ANY_LINE_BREAKS = ("dotenv",)
 
 class _Reader:
     def __init__(self, text: str, dialect: str) -> None:
-        self.text = text.removeprefix("\ufeff") if dialect in ("dotenv", "docker") else text
         if dialect in _ANY_LINE_BREAKS:
-            self.text = self.text.replace("\r\n", "\n").replace("\r", "\n")
+            text = with_line_feeds(text)
+        self.text = text.removeprefix("\ufeff") if dialect == "docker" else text
         self.reading = Reading(dialect, {}, [], [], [])
         self.bare: set[str] = set()
         self._counted = (0, 1)  # an offset and its line, to continue counting from

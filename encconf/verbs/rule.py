@@ -95,15 +95,16 @@ def warn_of_other(front: Front, file: str, options: Selecting, metadata: Metadat
 
     It keeps its own: the options are for a file that is new.
     """
-    from encconf.audit.names import identity
+    if named := named_keys(options.keys):
+        from encconf.audit.names import identity
 
-    named = {identity(key) for key in named_keys(options.keys)}
-    has = {identity(wrapped.key) for group in metadata.groups for wrapped in group}
-    if named and named != has:
-        front.warn(
-            f"{one_line(file)} exists and keeps its recipients: those on the command line are for a new file",
-            hint=f"to add one: encconf keys add --age RECIPIENT {quoted(file)}",
-        )
+        has = {identity(wrapped.key) for group in metadata.groups for wrapped in group}
+        if {*map(identity, named)} != has:
+            front.warn(
+                f"{one_line(file)} exists and keeps its recipients: those on the command line are for a new "
+                "file",
+                hint=f"to add one: encconf keys add --age RECIPIENT {quoted(file)}",
+            )
     selection = metadata.selection
     if any((selection.kind, selection.pattern) != each for each in options.selections.items()):
         front.warn(

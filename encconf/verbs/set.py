@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from encconf.engine.changes import Effect
     from encconf.engine.opening import Opened
+    from encconf.rules.selection import Selection
     from encconf.text.tree import Plain
     from encconf.verbs.front import Front
 
@@ -138,19 +139,22 @@ def change_values(
                 saves = any(value is not changes.REMOVED for _, value in edits)
                 allowed, warn = allow_plaintext, front.warn
                 of_edits = checks.of_edits(file, config, saves=saves, allowed=allowed, warn=warn)
+                places = [(changes.place(document, where), value) for where, value in edits]
 
                 def check(opened: Opened, before: str, after: str) -> None:
                     of_edits(opened, before, after)
                     selection = opened.metadata.selection
                     if secret:
                         checks.refuse_new_plaintext(before, after, format, selection)
-                    elif saves and checks.new_plaintext(before, after, format, selection):
+                    elif any(_may_stay_plain(value, where, selection) for where, value in places) and (
+                        checks.new_plaintext(before, after, format, selection)
+                    ):
                         done[:] = [f"{each}, as plaintext" for each in done]
 
                 enc = changes.change(
                     document,
                     format,
-                    *((changes.place(document, where), value) for where, value in edits),
+                    *places,
                     credentials=front.credentials(),
                     ignore_mac=ignore_mac,
                     admission=admission,
@@ -161,6 +165,17 @@ def change_values(
         write_changed(front, file, target, old, enc, done)
 
     files.in_turn(target, change)
+
+
+def _may_stay_plain(value: object, where: Path, selection: Selection) -> bool:
+    """Whether a selection may leave something of a value at a path in plaintext.
+
+    If not, the whole texts, which can be long, need not be compared.
+    """
+    if value is changes.REMOVED:
+        return False
+    is_single = not isinstance(value, (dict, list))
+    return not is_single or selection.needs_comments or not selection.encrypts(where)
 
 
 def scan_to_change(
