@@ -261,7 +261,7 @@ BACKED: dict[str, tuple[str, ...]] = {
     "look for the data key in the other files of the repository": (
         "test_strangers::test_it_gets_no_recipient_who_may_not_open_the_original",
     ),
-    "Only those are added whom the command line names": (
+    "They add such a recipient only if the command line names it": (
         "test_strangers::test_you_can_add_whom_you_name_and_who_may_open_the_original",
     ),
     "so is a value of another file in the place of a proposed one": (

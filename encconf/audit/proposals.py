@@ -115,8 +115,8 @@ def place_in(document: Document, name: str) -> Path:
 def value_of(proposal: Proposal, rule: Rule, credentials: Credentials) -> Any:
     """Open a proposal, and return its value.
 
-    Raises ProposalError if someone whom the rule does not name could read the value, or if encconf did not
-    write it as a proposal, and what opening it raises.
+    Raises ProposalError if a recipient that the rule does not name could read the value, or if encconf did
+    not write it as a proposal, and what opening it raises.
     """
     with about(proposal.name):
         wanted = rule_of(Metadata.of(proposal.document))

@@ -120,7 +120,7 @@ def change(
     it is another one.  With ``idempotent``, a text that does not change keeps its own format.
 
     With ``ignore_mac`` the MAC is not checked, and the file gets a new data key.  If a data key is wrapped,
-    the ``admission`` decides for whom.  ``check`` is called before anything is encrypted, with the opened
+    the ``admission`` decides who gets it.  ``check`` is called before anything is encrypted, with the opened
     text and the plaintext before and after, and may raise.  ``review`` is called with what each edit does,
     before it is made, and may raise.
 

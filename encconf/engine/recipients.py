@@ -27,7 +27,7 @@ class Plan(Record):
 
     The file also gets the selection of ``rule``.  With ``new_data_key`` it gets a new data key even if no
     recipient is removed.  ``leavers`` are keys that were removed before, and still know the data key.  If a
-    data key is wrapped, the ``admission`` decides for whom; by default those whom the rule names.
+    data key is wrapped, the ``admission`` decides who gets it; by default the rule's recipients.
     """
 
     document: Document

@@ -670,9 +670,9 @@ def encrypt_again(
     """Return the encrypted text of an opened file, with another plaintext, rule, data key or format.
 
     Without a ``rule``, the file keeps its keys and its selection.  If a data key must be wrapped, the
-    ``admission`` decides for whom.  Unchanged values keep their ciphertexts, unless the file gets a new data
-    key.  It always gets one if ``target`` is another format, and if the plaintext does not come from the file
-    (``edits`` is False) and the file may be a stranger's.
+    ``admission`` decides who gets it.  Unchanged values keep their ciphertexts, unless the file gets a new
+    data key.  It always gets one if ``target`` is another format, and if the plaintext does not come from the
+    file (``edits`` is False) and the file may be a stranger's.
     """
     format = opened.document.format
     twin: Opened | None = opened

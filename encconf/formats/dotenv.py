@@ -385,7 +385,7 @@ def _unquoted(line: str) -> str | None:
 
 
 def _unescaped(double: str | None, single: str | None) -> str:
-    """Return what stands between double or between single quotes, without its escapes."""
+    """Return the text inside double or single quotes, with its escapes resolved."""
     if double is not None:
         return _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), double)
     return re.sub(r"\\([\\'])", r"\1", single or "")

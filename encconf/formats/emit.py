@@ -123,7 +123,7 @@ def trees_of(
     trees, nodes = filled(document.items, items, CommentedDict, CommentedList)
 
     def shown(scope: Scope, step: int) -> int:
-        """Return the number that an item of a sequence has among the items that are no comments."""
+        """Return the number of an item among those items of its sequence that are not comments."""
         return step - bisect_left(hidden.get(id(scope), ()), step)
 
     for scope, step, comment_text in said:

@@ -416,7 +416,7 @@ def run(options: Options, front: Front) -> None:
         if like and not front.can_ask():
             front.hint(f"this file is new; {like}")
     else:
-        from encconf.audit.diff import between  # after the editor, when its import makes nobody wait
+        from encconf.audit.diff import between  # after the editor, when you no longer wait
 
         front.note(report(f"wrote {file}", between(file, draft.text, session.edited, draft.format)))
 

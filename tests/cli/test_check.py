@@ -100,7 +100,7 @@ def test_git_is_called_once(project: Project, tmp_path: Path) -> None:
         return len(log.read_text().splitlines())
 
     # What there is; then the history of the encrypted file: whether the clone is whole, and its commits.  git
-    # fails where there is no commit yet, and encconf asks whether that is the reason.
+    # fails in a repository without a commit, so encconf asks whether there is one.
     assert calls() == 5
     for number in range(9):
         project.write(f"plain/{number}.enc.yaml", "password: correct horse\n")

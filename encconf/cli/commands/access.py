@@ -195,7 +195,7 @@ def _warn(console: Console, found: Report) -> None:
 
 
 def _say_names(console: Console, word: str, who: Sequence[Person]) -> None:
-    """Say if the person whom a word names may be several: a name of many keys, or a key of many names."""
+    """Say if a word may name several people: a name has several keys, or a key has several names."""
     if len(who) > 1:
         keys = listed((each.label if each.former else each.key.label for each in who), 5)
         console.note(
