@@ -345,6 +345,20 @@ class TestInClear:
         assert f"wrote {FILE}: added size, as plaintext\n" in project.run("set", FILE, "size", "3").err
         assert project.run("set", FILE, "db.token", "s3cret-1").err.endswith("added db.token\n")
 
+    def test_a_part_that_stays_plaintext_is_said(self, project: Project) -> None:
+        """The key of a mapping is encrypted, but not all in it; and a comment decides."""
+        project.rules("")
+        project.write(FILE, PLAIN)
+        project.run("encrypt", "-i", FILE)
+        new = project.run("set", "--json", FILE, "new", '{"a": "x", "b_unencrypted": "y"}').err
+        assert new == f"encconf: wrote {FILE}: added new, as plaintext\n"
+        assert project.run("set", "--json", FILE, "other", '{"a": "x"}').err.endswith("added other\n")
+        project.rules("    unencrypted_comment_regex: ^ open$\n")
+        project.write(FILE, "a: x\n# open\nb: y\n")
+        project.run("encrypt", "-i", FILE)
+        assert project.run("set", FILE, "a", "z").err.endswith("changed a\n")
+        assert project.run("set", FILE, "b", "z").err.endswith("changed b, as plaintext\n")
+
     def test_the_way_out(self, grown: Project) -> None:
         grown.run("updatekeys", "-y", "--selection", FILE)
         assert "localhost" not in grown.read(FILE)
