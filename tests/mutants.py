@@ -86,7 +86,6 @@ GROUPS = {
     "cli/test_keys.py cli/test_rekeying.py audit/test_leavers.py": ["verbs/updatekeys.py"],
     "cli/test_propose.py": ["verbs/proposals.py"],
     "formats": [f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")],
-    "formats/test_sniff.py": ["formats/sniff.py"],
     "formats/test_yaml*.py": [
         f"formats/{name}.py"
         for name in (

@@ -24,7 +24,6 @@ from encconf.engine.metadata import Metadata
 from encconf.engine.opening import is_proposal
 from encconf.envelope import quorum
 from encconf.errors import EncconfError, ProposalError, UsageError, as_data
-from encconf.formats import sniff
 from encconf.io import fileio
 from encconf.rules.config import proposed_file
 from encconf.text.path import spell
@@ -59,7 +58,7 @@ def report(
         step()
         try:
             data = fileio.read_bytes(path)
-            format = sniff.format_of(data, path)
+            format = formats.format_of(data, path)
             document = formats.scan_encrypted(fileio.decode(data), formats.get(format))
             metadata = Metadata.of(document)
             bare = not has_ciphertext(document) and _is_bare(document.text, format, metadata)

@@ -1,7 +1,7 @@
 """Check, without a key, whether the files of a repository are encrypted as they should be.
 
 `check` reads the files that a creation rule covers, the files with names of encrypted files, and the files
-that have a ``sops`` block, whatever their names (`encconf.formats.sniff`).  With ``verify``, it also opens
+that have a ``sops`` block, whatever their names (`encconf.formats.find`).  With ``verify``, it also opens
 the files that it can open.  `encconf.audit.findings.KINDS` lists the findings and their meaning.
 
 A rule without a path_regex, or with one that matches every name, says how to encrypt files, but not which.
@@ -43,7 +43,6 @@ from encconf.errors import (
     ProposalError,
     UnmergedError,
 )
-from encconf.formats import sniff
 from encconf.git import attributes, repository
 from encconf.git.worktree import Known
 from encconf.identities.credentials import Credentials
@@ -212,7 +211,7 @@ class _Check:
             data = fileio.read_bytes(whole, regular=True)
         except InputError:
             return
-        if data and sniff.find(data) is None:
+        if data and formats.find(data) is None:
             self.found.append(Finding("leftover", name, "plaintext left by a killed command"))
         elif replace.is_saved(os.path.basename(name)):
             said = (
@@ -259,7 +258,7 @@ class _Check:
                 self._content(self.missing[whole], data)
 
     def _content(self, file: Named, data: bytes) -> None:
-        format = sniff.find(data, file.base)
+        format = formats.find(data, file.base)
         if file.proposes_for and format is None and data:
             said = "it has the name of a proposal, but is not encrypted"
             self.found.append(Finding("bad-proposal", file.name, said))
@@ -267,7 +266,7 @@ class _Check:
         named = file.meant or guesses.has_encrypted_name(file.base)
         if format is not None or (
             _CIPHERTEXT in data
-            and (not formats.get(file.format).single_value or (named and sniff.has_ciphertext(data)))
+            and (not formats.get(file.format).single_value or (named and formats.has_ciphertext(data)))
         ):
             self._encrypted(file, data, format)
         elif data:
@@ -514,13 +513,13 @@ def _soften(found: Finding) -> None:
 
 _AT_ONCE = 64  # heads
 _WORDS = (b"ENC[", b" PRIVATE KEY", b"AGE-SECRET-KEY-", b"Secret")
-"""A head of interest has one of these words, if it is shorter than `sniff.GLANCE` and not UTF-16."""
+"""A head of interest has one of these words, if it is shorter than `formats.GLANCE` and not UTF-16."""
 
 
 def of_interest(path: str) -> bool:
     """Whether a file may be encrypted, or may be a private key or a Kubernetes Secret."""
     try:
-        return _is_of_interest(sniff.head_of(path))
+        return _is_of_interest(formats.head_of(path))
     except OSError:
         return False
 
@@ -534,11 +533,13 @@ def all_of_interest(paths: Iterable[str], step: Callable[[], None] = lambda: Non
         for path in some:
             step()
             try:
-                heads[path] = sniff.head_of(path)
+                heads[path] = formats.head_of(path)
             except OSError:
                 continue
         # If a file is longer than its head, or its first byte is not ASCII, the head may lack the words.
-        odd = {path: head for path, head in heads.items() if len(head) == sniff.GLANCE or head[:1] > b"\x7f"}
+        odd = {
+            path: head for path, head in heads.items() if len(head) == formats.GLANCE or head[:1] > b"\x7f"
+        }
         short = b"\n".join(head for path, head in heads.items() if path not in odd)
         for path, head in (heads if any(search(short) for search in searches) else odd).items():
             if _is_of_interest(head):
@@ -557,7 +558,7 @@ def _searches() -> list[Callable[[bytes], object]]:
 
 
 def _is_of_interest(head: bytes) -> bool:
-    if sniff.may_be(head) or guesses.holds_object_secret(head):
+    if formats.may_be(head) or guesses.holds_object_secret(head):
         return True
     return b"KEY" in head and (b"-----BEGIN " in head or b"AGE-SECRET-KEY-" in head)
 
@@ -688,7 +689,7 @@ def _sizes(path: str) -> list[tuple[str, int]]:
     format = "dotenv" if _holds_variables(os.path.basename(path)) else formats.of_path(path)
     try:
         data = fileio.read_bytes(path, regular=True)
-        if formats.get(format).single_value or sniff.find(data, path) is not None:
+        if formats.get(format).single_value or formats.find(data, path) is not None:
             return []
         document = formats.get(format).scan(fileio.decode(data))
     except EncconfError:
@@ -718,7 +719,7 @@ def plain_names(name: str) -> list[str]:
 def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
     """Return how many encrypted values ``data`` has in plaintext, and how many of the same length."""
     format = sealed.format
-    if sniff.find(data) is not None:
+    if formats.find(data) is not None:
         return 0, 0  # it is encrypted, too
     if formats.get(format).single_value:
         size = next(iter(sealed.lengths.values()))

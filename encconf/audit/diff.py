@@ -27,7 +27,6 @@ from encconf.errors import (
     MetadataError,
     NotEncryptedError,
 )
-from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import Selection
 from encconf.text.align import align, in_order
@@ -309,7 +308,7 @@ class Side:
         self.label = label
         self.path = path
         self.text = text
-        self.found = format or sniff.find(text or "", path)
+        self.found = format or formats.find(text or "", path)
         self.format = self.found or formats.of_path(path)
 
 

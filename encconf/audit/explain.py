@@ -32,7 +32,6 @@ from encconf.errors import (
     PatternError,
     as_data,
 )
-from encconf.formats import sniff
 from encconf.io import fileio
 from encconf.keys import MasterKey
 from encconf.rules import config as configs
@@ -120,7 +119,7 @@ def _read(found: Explanation, path: str, input_type: str | None) -> tuple[Docume
     try:
         data = fileio.read_bytes(path)
         if input_type is None:
-            found.format = sniff.find(data, path) or found.format
+            found.format = formats.find(data, path) or found.format
         text = fileio.decode(data, binary=formats.get(found.format).single_value)
         found.state = "plain"
         document = formats.get(found.format).scan(text, comments=True)

@@ -18,7 +18,6 @@ from encconf import formats
 from encconf.audit.names import Names, identity
 from encconf.engine.metadata import metadata_of
 from encconf.errors import EncconfError, NotEncryptedError
-from encconf.formats import sniff
 from encconf.git import ask, by_repository, log, question
 from encconf.git import start as start_git
 from encconf.git.log import LOG, UNCOMMITTED, Entry, Moment, contents
@@ -180,11 +179,11 @@ class _Reader:
     def version(self, path: str, data: bytes) -> Version:
         if not data.strip():
             return _NOTHING  # the file is empty, or a partial clone does not have it
-        found = sniff.find(data, path)
+        found = formats.find(data, path)
         if found is None:
             return Version(encrypted=False)
         try:
-            if data[:2] in sniff.UTF16:
+            if data[:2] in formats.UTF16:
                 data = fileio.encode(fileio.decode(data))
             keys, wrapped, subkeys = self._block(data, formats.get(found).envelope or found)
         except (NotEncryptedError, UnicodeDecodeError):

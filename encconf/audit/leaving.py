@@ -15,7 +15,6 @@ from encconf.audit.access import FileAccess, Person, Reader, Report
 from encconf.audit.names import Names
 from encconf.engine.recipients import Seen, encrypted_values
 from encconf.errors import EncconfError
-from encconf.formats import sniff
 from encconf.git import repository
 from encconf.io import fileio
 from encconf.io.fileio import packaged
@@ -104,7 +103,7 @@ def _values(file: FileAccess) -> list[str]:
     """Return the paths of the encrypted values, secrets first."""
     try:
         data = fileio.read_bytes(file.path)
-        document = formats.scan_any(fileio.decode(data), sniff.format_of(data, file.path))
+        document = formats.scan_any(fileio.decode(data), formats.format_of(data, file.path))
     except EncconfError:  # it changed meanwhile
         return []
     seen = Seen(encrypted_values(document), alone=True)

@@ -13,7 +13,6 @@ from contextlib import closing
 from encconf import formats
 from encconf.audit.diff import Side
 from encconf.errors import InputError, MissingFileError, UsageError
-from encconf.formats import sniff
 from encconf.git import ask, is_bare, repository, said, version, without_filters
 from encconf.git.log import Entry, contents, entries
 from encconf.io import fileio
@@ -263,13 +262,13 @@ def _concerns(data: bytes | None, name: str) -> bool:
 
     if data is None:
         return False
-    return os.path.basename(name) == NAME or sniff.find(data, name) is not None
+    return os.path.basename(name) == NAME or formats.find(data, name) is not None
 
 
 def _side(label: str, name: str, data: bytes | None, format: str | None) -> Side:
     if data is None:
         return Side(label, name, None, format)
-    binary = formats.get(format or sniff.format_of(data, name)).single_value
+    binary = formats.get(format or formats.format_of(data, name)).single_value
     try:
         return Side(label, name, fileio.decode(data, binary=binary), format)
     except InputError as error:

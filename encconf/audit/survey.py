@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from encconf import git
+from encconf import formats, git
 from encconf.engine.metadata import Metadata, metadata_of
 from encconf.envelope import quorum
 from encconf.errors import EncconfError
-from encconf.formats import SUFFIXES, sniff
+from encconf.formats import SUFFIXES
 from encconf.git import attributes, question, said
 from encconf.io import fileio
 from encconf.keys import TABLE, MasterKey
@@ -98,7 +98,7 @@ def survey(root: str) -> Survey:
     found = Survey(root)
     for name, data in attributes.encrypted(root).items():
         with suppress(EncconfError):
-            format = sniff.format_of(data, name)
+            format = formats.format_of(data, name)
             found.metadata[name] = metadata_of(fileio.decode(data), format)
             found.formats[format] += 1
     for folder in dict.fromkeys(map(os.path.dirname, found.metadata)):

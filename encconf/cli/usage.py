@@ -275,14 +275,13 @@ def _paths_inside(context: click.Context, _: click.Parameter, incomplete: str) -
     Paths with line breaks and other invisible characters are left out: no shell could show them.
     """
     from encconf import formats
-    from encconf.formats import sniff
     from encconf.io import fileio
     from encconf.text.path import spell
 
     try:
         file = str(context.params["file"])
         text = fileio.read_text(file)
-        document = formats.get(context.params.get("input_type") or sniff.format_of(text, file)).scan(text)
+        document = formats.get(context.params.get("input_type") or formats.format_of(text, file)).scan(text)
     except (EncconfError, KeyError, OSError):
         return []
     paths: dict[str, None] = {}

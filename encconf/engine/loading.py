@@ -27,7 +27,7 @@ from encconf.errors import (
     about,
     bounded,
 )
-from encconf.formats import goyaml, sniff
+from encconf.formats import goyaml
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.rules.selection import DEFAULT
@@ -114,7 +114,7 @@ def open_values(
     If sops stored a ``.toml`` or ``.env.sops`` as a binary file, the values are those of the text inside.
     """
     given = format
-    format = format or sniff.format_of(text, name)
+    format = format or formats.format_of(text, name)
     single = formats.get(format).single_value
     inner = formats.of_inner(name) if single and not given else format
     if formats.get(inner).single_value:
@@ -222,7 +222,7 @@ def only(trees: list[dict[str, Any]]) -> dict[str, Any]:
 def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, Any]]:
     """Return format, document and values of a plaintext file.  Raises PlaintextError if it is encrypted."""
     text = fileio.read_text(name)
-    if sniff.find(text, name) is not None:
+    if formats.find(text, name) is not None:
         raise PlaintextError("the file is encrypted", hint="pass the path without plain()")
     format = format or formats.of_path(name)
     module = formats.get(format)

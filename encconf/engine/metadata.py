@@ -11,7 +11,6 @@ from encconf import SOPS_VERSION, formats, keys
 from encconf.engine.cipher import PREFIX, is_ciphertext, split
 from encconf.envelope import WrappedKey
 from encconf.errors import LostBlockError, MetadataError, NotEncryptedError, bounded
-from encconf.formats import sniff
 from encconf.record import Record
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
 from encconf.text.document import LAYOUT, Document, Leaf, position
@@ -165,7 +164,7 @@ def ciphertext_in(
     if PREFIX not in document.text:
         return None
     if formats.get(document.format).single_value:
-        return "a value in it" if sniff.has_ciphertext(document.text) else None
+        return "a value in it" if formats.has_ciphertext(document.text) else None
     known = {value.data for value in values}
     for leaf in document.leaves:
         if is_ciphertext(leaf.data) and leaf.data not in known:

@@ -37,7 +37,6 @@ from encconf.errors import (
     UsageError,
     bounded,
 )
-from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
 from encconf.rules.selection import DEFAULT, Chosen, Selection
@@ -646,12 +645,12 @@ def refuse_encrypted(text: str, name: str, format: str) -> None:
 
     `encrypt` itself refuses a SOPS file of the same format.
     """
-    if (found := sniff.find(text, name)) not in (None, format):
+    if (found := formats.find(text, name)) not in (None, format):
         raise AlreadyEncryptedError(
             f"this is already a SOPS file, in {found} format",
             hint="to change it: encconf edit FILE; to encrypt it again as a whole: --input-type binary",
         )
-    if found is None and formats.get(format).single_value and sniff.has_ciphertext(text):
+    if found is None and formats.get(format).single_value and formats.has_ciphertext(text):
         raise LostBlockError("a value in it")
 
 

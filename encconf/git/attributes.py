@@ -13,8 +13,8 @@ from collections import Counter
 from contextlib import suppress
 from itertools import product
 
+from encconf import formats
 from encconf.errors import EncconfError
-from encconf.formats import sniff
 from encconf.git import AT_ONCE, said, worktree
 from encconf.io import fileio, replace
 
@@ -50,7 +50,7 @@ def encrypted(root: str) -> dict[str, bytes]:
         try:
             if os.path.islink(name) or replace.is_leftover(os.path.basename(name)) or proposed_file(name):
                 continue
-            if sniff.glance(name) and sniff.find(data := fileio.read_bytes(name, regular=True), name):
+            if formats.glance(name) and formats.find(data := fileio.read_bytes(name, regular=True), name):
                 found[os.path.relpath(name, root)] = data
         except (OSError, EncconfError):
             continue  # a folder, or a file that cannot be read

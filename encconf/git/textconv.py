@@ -81,9 +81,9 @@ def textconv(
     that is not encrypted is returned as it is, without an error.  Data keys are looked up in ``keys``
     first, and added to them.
     """
-    from encconf.formats import sniff
+    from encconf import formats
 
-    if b"sops" not in data and data[:2] not in sniff.UTF16:
+    if b"sops" not in data and data[:2] not in formats.UTF16:
         return data, None
     try:
         return _decrypted(data, path, keys, credentials), None
@@ -102,16 +102,16 @@ def reason_of(error: Exception) -> str:
 
 
 def _decrypted(data: bytes, path: str, keys: KnownKeys, credentials: Credentials | None) -> bytes:
+    from encconf import formats
     from encconf.engine import opening, plaintext
     from encconf.errors import UnmergedError
-    from encconf.formats import sniff
     from encconf.identities.credentials import Credentials
 
     if credentials is None:
         credentials = Credentials.from_env()
         credentials.prompt = None
     credentials.cache = keys
-    format = sniff.format_of(data, path)
+    format = formats.format_of(data, path)
     text = fileio.decode(data)
     try:
         opened = opening.open_text(text, format=format, credentials=credentials)
@@ -139,13 +139,12 @@ def note(path: str, data: bytes, name: str) -> bool | None:
 
     from encconf import formats
     from encconf.engine.metadata import Metadata
-    from encconf.formats import sniff
 
     git = os.getppid()
     if os.path.basename(path) != f"{_NOTE}{git}":
         return None
     try:
-        groups = Metadata.of(formats.scan_any(fileio.decode(data), sniff.format_of(data, name))).groups
+        groups = Metadata.of(formats.scan_any(fileio.decode(data), formats.format_of(data, name))).groups
         members = [[*filter(None, held.key.to_entry().values())] for group in groups for held in group]
         words = [str(word) for each in members for word in each]
         if len(groups) != 1 or any(len(each) != 1 for each in members) or len(words) > _MOST:

@@ -21,7 +21,6 @@ from encconf.engine.naming import Naming
 from encconf.engine.opening import as_text, open_text, refuse_unloadable
 from encconf.engine.plaintext import plain_text
 from encconf.errors import EmitError, InputError, LimitError, about, bounded
-from encconf.formats import sniff
 from encconf.formats.dotenv import bindings, with_line_feeds
 from encconf.formats.emit import trees_of
 from encconf.formats.writing import text_of
@@ -178,7 +177,7 @@ def _is_encrypted(path: str) -> bool:
         return False
     from encconf.io import fileio
 
-    return sniff.find(fileio.read_text(path), path) is not None
+    return formats.find(fileio.read_text(path), path) is not None
 
 
 def _values(
@@ -210,7 +209,7 @@ def _values(
 @bounded
 def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple[str, str | None]]:
     """Return the names and values of a text, in order.  A name may be there several times."""
-    if sniff.find(text, name) is None:
+    if formats.find(text, name) is None:
         if name:
             try:
                 document = formats.get("dotenv").scan(text, comments=True)
@@ -219,7 +218,7 @@ def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple
             else:
                 refuse_plaintext(name, document)
         return _lines(text)
-    format = sniff.format_of(text, name)
+    format = formats.format_of(text, name)
     opened = open_text(text, format=format, credentials=credentials)
     refuse_unloadable(opened)
     if formats.get(format).single_value:

@@ -14,7 +14,6 @@ from encconf.engine import changes, checks, loading
 from encconf.engine.admission import Admission
 from encconf.engine.loading import check, path_of
 from encconf.errors import EmitError, about, bounded
-from encconf.formats import sniff
 from encconf.io import fileio, locks
 from encconf.rules.config import find_rule
 from encconf.shape.values import plain, plain_key, same
@@ -60,7 +59,7 @@ def edit(
     with locks.Turn(target):
         text = fileio.read_text(target)
         with about(name, frames=False):
-            format = format or sniff.format_of(text, name)
+            format = format or formats.format_of(text, name)
             opened, doc = loading.open_to_edit(text, format, loading.masker_for(mask), credentials)
         before = loading.copied(doc)  # the block may change the original
         yield doc

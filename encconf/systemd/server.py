@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from encconf import formats
 from encconf.engine import changes, opening, plaintext
 from encconf.errors import (
     EmitError,
@@ -33,7 +34,7 @@ from encconf.errors import (
     UsageError,
     about,
 )
-from encconf.formats import emit, sniff
+from encconf.formats import emit
 from encconf.formats.writing import text_of
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
@@ -343,7 +344,7 @@ class Values(Record):
     def _open(self, file: str) -> _Open:
         with about(file):
             text = fileio.read_text(file)
-            format = self.input_type or sniff.format_of(text, file)
+            format = self.input_type or formats.format_of(text, file)
             opened = opening.open_text(text, format=format, credentials=self.credentials())
             opening.refuse_unloadable(opened)
             whole = any(not rule.path for rule in self.rules)

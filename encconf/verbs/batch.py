@@ -1,6 +1,6 @@
 """Commands on many files: find them, from files, folders, patterns and changes in git, and work on them.
 
-A folder or a pattern means its encrypted files, whatever their names (`encconf.formats.sniff`).  In a
+A folder or a pattern means its encrypted files, whatever their names (`encconf.formats.find`).  In a
 repository, files that git ignores are left out.  Links inside a folder are not followed.  A named file is
 always included, so that a mistake in it is reported.  For the same reason, a folder that you cannot read is
 included, and so is such a file if its name has a format.
@@ -23,7 +23,6 @@ from encconf.errors import (
     UsageError,
     exit_code_of,
 )
-from encconf.formats import sniff
 from encconf.io import fileio
 from encconf.text.printable import counted, listed, one_line, quoted
 from encconf.verbs.files import is_pattern
@@ -129,7 +128,7 @@ class _Wanted:
                 return False
             if not self.encrypted:
                 return True
-            found = sniff.glance(name) and sniff.find(fileio.read_bytes(name), name) is not None
+            found = formats.glance(name) and formats.find(fileio.read_bytes(name), name) is not None
             return not found if self.plain else found
         except (FileNotFoundError, NotADirectoryError, MissingFileError):
             return False

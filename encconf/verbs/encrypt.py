@@ -17,7 +17,6 @@ from encconf.errors import (
     about,
     exclude,
 )
-from encconf.formats import sniff
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.rules.config import Config, encrypted_name
@@ -121,7 +120,7 @@ class Job:
             there = ""
         if there is None:
             return None
-        found, wrong = sniff.find(there, target), ""
+        found, wrong = formats.find(there, target), ""
         if found is None:
             wrong = "exists and is not encrypted"
         elif self._is_other_format(found):
@@ -179,7 +178,7 @@ class Job:
         assert self.path is not None
         with about(self.target, instead=self.path):
             fileio.write_atomic(self.path, self.enc, replacing=self._replacing)
-        found = sniff.find(self.enc, self.target)
+        found = formats.find(self.enc, self.target)
         if self._is_other_format(found):
             self._warn(
                 f"the name {self.target} means {found or 'text'}, but the content is {self.written}",

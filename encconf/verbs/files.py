@@ -38,7 +38,7 @@ class Source(Record):
 
     ``path`` is its file with links followed, or None for stdin.  ``label`` is its name in messages, and
     ``name`` is the name that decides its rule.  ``found`` is the format of a SOPS file, or None for any other
-    text (`encconf.formats.sniff`).  ``input_type`` is the format that the user named.
+    text (`encconf.formats.find`).  ``input_type`` is the format that the user named.
     """
 
     label: str
@@ -123,7 +123,6 @@ def read(
     file is named and stdin is a terminal.
     """
     from encconf import formats
-    from encconf.formats import sniff
 
     stdin = file is None or file in fileio.STDIN
     if in_place and stdin:
@@ -134,7 +133,7 @@ def read(
     name = filename_override or label
     with about(label, instead=path):
         data = fileio.stdin_bytes() if path is None else fileio.read_bytes(path)
-        found = sniff.find(data, name)
+        found = formats.find(data, name)
         format = input_type or found
         format = format or ("" if name == STDIN_NAME else formats.of_path(name))
         binary = plain and format != "" and formats.get(format).single_value
@@ -188,9 +187,9 @@ def format_of(text: str | None, name: str, input_type: str | None) -> str:
 
     ``text`` is None for a new file.
     """
-    from encconf.formats import sniff
+    from encconf import formats
 
-    found = sniff.find(text, name) if text is not None and input_type is None else None
+    found = formats.find(text, name) if text is not None and input_type is None else None
     return found or format_by_name(name, input_type)
 
 

@@ -128,11 +128,10 @@ def merged_by_value(
     An encrypted text decides the format: ours, theirs or base.
     """
     from encconf import formats
-    from encconf.formats import sniff
     from encconf.git.merge import is_encrypted, merge, of_merge
 
     base, ours, theirs = contents = [fileio.read_bytes(name) for name in names]
-    found = (sniff.find(data, file) for data in (ours, theirs, base))
+    found = (formats.find(data, file) for data in (ours, theirs, base))
     format = next(filter(None, found), None) or formats.of_path(file)
     binary = formats.get(format).single_value
     texts = [fileio.text_of(name, data, binary=binary) for name, data in zip(names, contents, strict=True)]

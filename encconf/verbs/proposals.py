@@ -25,7 +25,6 @@ from encconf.errors import (
     UsageError,
     about,
 )
-from encconf.formats import sniff
 from encconf.formats.writing import settled
 from encconf.io import fileio, trust
 from encconf.record import Options as Base
@@ -119,7 +118,7 @@ def _look(front: Front, file: str, where: Path) -> tuple[str, bool, Selection | 
     path = fileio.resolve(file)
     with about(file, instead=path):
         text = fileio.read_existing(path)
-        if text is not None and sniff.find(text, file) is None:
+        if text is not None and formats.find(text, file) is None:
             raise NotEncryptedError
         format = formats.get(files.format_of(text, file, None))
         if format.single_value:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from encconf import formats
 from encconf.audit import check
-from encconf.formats import sniff
 
 SECRET = b"apiVersion: v1\nkind: Secret\nstringData:\n  a: b\n"
 OF_INTEREST = [
@@ -18,9 +18,9 @@ OF_INTEREST = [
     b"-----BEGIN OPENSSH PRIVATE KEY-----\nx\n",
     b"# mine\nAGE-SECRET-KEY-1QQQQ\n",
     "a: 1\n".encode("utf-16"),
-    b"x" * sniff.GLANCE,
-    b"x" * (3 * sniff.GLANCE),
-    b"x" * (sniff.GLANCE - 4) + b"ENC[",
+    b"x" * formats.GLANCE,
+    b"x" * (3 * formats.GLANCE),
+    b"x" * (formats.GLANCE - 4) + b"ENC[",
 ]
 NOT = [
     b"",
@@ -29,8 +29,8 @@ NOT = [
     b"[x",
     b"kind: SecretStore\n",
     b"a Secret\n",
-    b"x" * (sniff.GLANCE - 1),
-    b"\0" * sniff.GLANCE + b"ENC[",
+    b"x" * (formats.GLANCE - 1),
+    b"\0" * formats.GLANCE + b"ENC[",
     b"\xef\xbb\xbfa: 1\n",
     b"\xff",
 ]

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from oracle import AgeKey, Sops
 
-from encconf import api
+from encconf import api, formats
 from encconf.cli.console import Console
 from encconf.errors import EncconfError, MissingFileError, UsageError
-from encconf.formats import sniff
 from encconf.keys import master_key
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
@@ -302,15 +301,15 @@ class TestChanged:
 class TestSniff:
     def test_every_format_and_sops(self, texts: dict[str, str], sops: Sops, age_key: AgeKey) -> None:
         for format, text in texts.items():
-            assert sniff.find(text, NAMED[format]) == format
-            assert sniff.find(text.replace("\n", "\r\n").encode(), NAMED[format]) == format
+            assert formats.find(text, NAMED[format]) == format
+            assert formats.find(text.replace("\n", "\r\n").encode(), NAMED[format]) == format
         for format, text in (
             ("yaml", "a: b\n"),
             ("json", '{"a": 1}'),
             ("dotenv", "A=1\n"),
             ("ini", "[s]\na=b\n"),
         ):
-            assert sniff.find(sops.encrypt(text, format, age=age_key.recipient), NAMED[format]) == format
+            assert formats.find(sops.encrypt(text, format, age=age_key.recipient), NAMED[format]) == format
 
     @pytest.mark.parametrize(
         ("text", "format"),
@@ -325,7 +324,7 @@ class TestSniff:
         ],
     )
     def test_other_spellings(self, text: str, format: str) -> None:
-        assert sniff.find(text.encode(), NAMED[format]) == format
+        assert formats.find(text.encode(), NAMED[format]) == format
 
     @pytest.mark.parametrize(
         ("text", "format"),
@@ -340,7 +339,7 @@ class TestSniff:
         ],
     )
     def test_none_at_all(self, text: str, format: str) -> None:
-        assert sniff.find(text.encode(), NAMED[format]) is None
+        assert formats.find(text.encode(), NAMED[format]) is None
 
 
 def test_errors_are_of_ours(folder: Folder) -> None:

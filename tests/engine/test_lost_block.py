@@ -12,7 +12,6 @@ import encconf
 from encconf import api, formats
 from encconf.engine import changes
 from encconf.errors import DecryptError, LostBlockError, NotEncryptedError
-from encconf.formats import sniff
 from encconf.text.document import splice
 
 PLAIN = {
@@ -85,9 +84,9 @@ def test_plaintext_is_not_encrypted_and_not_damaged(age_key: AgeKey) -> None:
 
 def test_an_unknown_name_does_not_hide_it(age_key: AgeKey) -> None:
     for format in PLAIN:
-        assert sniff.has_ciphertext(lost(age_key, format)), format
+        assert formats.has_ciphertext(lost(age_key, format)), format
     prose = f"# Notes\n\nAn encrypted value looks like this:\n\n{lost(age_key, 'yaml')}\nThat is all.\n"
-    assert not sniff.has_ciphertext(prose)
+    assert not formats.has_ciphertext(prose)
     with pytest.raises(LostBlockError):
         encconf.decrypt(lost(age_key, "json"), format="binary", credentials=credentials(age_key))
 

@@ -25,7 +25,6 @@ from encconf.errors import (
     UsageError,
     about,
 )
-from encconf.formats import sniff
 from encconf.git import exposures, repository
 from encconf.io import fileio
 from encconf.migration import dialects, history, ways
@@ -193,7 +192,7 @@ def _plain_file(file: str, delete: bool) -> tuple[str, str]:
         raise UsageError("it is not a regular file, so it is not deleted").about(file)
     with about(file, instead=path):
         text = fileio.read_text(path)
-    if sniff.find(text, file) is not None:
+    if formats.find(text, file) is not None:
         hint = f"encconf edit {quoted(file)}"
         raise AlreadyEncryptedError("this file is already encrypted", hint=hint).about(file)
     return path, text
@@ -387,7 +386,7 @@ class _Target(Record):
                 plain,
                 rule,
                 format=self.format,
-                twin=there if sniff.find(there or "", self.name) is not None else None,
+                twin=there if formats.find(there or "", self.name) is not None else None,
                 credentials=self.console.credentials(),
                 notify=self.console.warn,
             )

@@ -17,7 +17,6 @@ from pace import at_most
 
 import encconf
 from encconf import api, formats
-from encconf.formats import sniff
 
 ALICE = AgeKey.load(FIXTURES / "keys" / "alice.txt")
 RULE = rule(ALICE)
@@ -74,15 +73,15 @@ def test_by_the_name_as_sops(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name(name: str, format: str) -> None:
     text = SEALED[format]
-    found = sniff.find(text, name)
+    found = formats.find(text, name)
     if format in ("json", "binary") and name.lower().endswith((".yaml", ".yml", ".yaml.enc", ".yaml.sops")):
         assert found in ("yaml", format)  # JSON is YAML, too
     elif format == "binary" and formats.of_path_as_sops(name) == "json":
         assert found == "json"
     else:
         assert found == format
-    assert found == sniff.find(text.encode(), name) == sniff.find("\ufeff" + text, name)
-    assert sniff.find(PLAIN[format], name) is None
+    assert found == formats.find(text.encode(), name) == formats.find("\ufeff" + text, name)
+    assert formats.find(PLAIN[format], name) is None
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,9 +90,9 @@ def test_what_only_shows_a_sops_file_is_none(name: str) -> None:
     for format, text in SEALED.items():
         shown = f"# How to\n\nThe file looks so:\n\n```\n{text}```\n"
         if format != named:
-            assert sniff.find(shown, name) in (None, named)
-    assert sniff.find(f'import x\nTEXT = """\n{SEALED["yaml"]}"""\n', "a.py") is None
-    assert sniff.find("app:\n  sops:\n    mac: ENC[\n    lastmodified: x\n", name) is None
+            assert formats.find(shown, name) in (None, named)
+    assert formats.find(f'import x\nTEXT = """\n{SEALED["yaml"]}"""\n', "a.py") is None
+    assert formats.find("app:\n  sops:\n    mac: ENC[\n    lastmodified: x\n", name) is None
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,7 @@ def test_what_only_shows_a_sops_file_is_none(name: str) -> None:
     ],
 )
 def test_yaml_that_is_not_at_the_margin(text: str) -> None:
-    assert sniff.find(text, "a.yaml") == "yaml"
+    assert formats.find(text, "a.yaml") == "yaml"
 
 
 @pytest.mark.parametrize(
@@ -137,7 +136,7 @@ def test_yaml_that_is_not_at_the_margin(text: str) -> None:
     ],
 )
 def test_where_the_entry_is(text: str, name: str, format: str | None) -> None:
-    assert sniff.find(text, name) == format
+    assert formats.find(text, name) == format
 
 
 @pytest.mark.parametrize("format", ["yaml", "dotenv", "ini", "toml"])
@@ -147,19 +146,20 @@ def test_one_member_that_only_sops_writes_is_enough(format: str, member: str) ->
     lines = SEALED[format].splitlines(keepends=True)
     text = "".join(line for line in lines if member not in line)
     assert text != SEALED[format]
-    assert sniff.find(text, "secrets") == format
+    assert formats.find(text, "secrets") == format
 
 
 @pytest.mark.parametrize("format", ["yaml", "dotenv", "ini", "toml"])
 def test_conflict_markers_hide_no_file(format: str) -> None:
     text = SEALED[format]
-    assert sniff.find(f"<<<<<<< HEAD\n{text}||||||| base\n=======\n{text}>>>>>>> other", "secrets") == format
+    merged = f"<<<<<<< HEAD\n{text}||||||| base\n=======\n{text}>>>>>>> other"
+    assert formats.find(merged, "secrets") == format
 
 
 def test_the_format_by_the_content_or_else_by_the_name() -> None:
-    assert sniff.format_of(SEALED["toml"], "a.yaml") == "toml"
-    assert sniff.format_of(PLAIN["toml"], "a.yaml") == "yaml"
-    assert sniff.format_of(PLAIN["toml"]) == "binary"
+    assert formats.format_of(SEALED["toml"], "a.yaml") == "toml"
+    assert formats.format_of(PLAIN["toml"], "a.yaml") == "yaml"
+    assert formats.format_of(PLAIN["toml"]) == "binary"
 
 
 @pytest.mark.parametrize("format", [format for format in SEALED if format != "binary"])
@@ -188,9 +188,9 @@ def test_a_block_whose_place_is_not_plain() -> None:
 def test_a_text_in_utf16_is_recognized() -> None:
     for encoding in ("utf-16", "utf-16-be"):
         mark = b"" if encoding == "utf-16" else b"\xfe\xff"
-        assert sniff.find(mark + SEALED["yaml"].encode(encoding), "secrets") == "yaml"
-        assert sniff.find(mark + PLAIN["yaml"].encode(encoding), "a.yaml") is None
-    assert sniff.find(b"\xff\xfe", "a.yaml") is None
+        assert formats.find(mark + SEALED["yaml"].encode(encoding), "secrets") == "yaml"
+        assert formats.find(mark + PLAIN["yaml"].encode(encoding), "a.yaml") is None
+    assert formats.find(b"\xff\xfe", "a.yaml") is None
 
 
 @settings(max_examples=200)
@@ -198,7 +198,7 @@ def test_a_text_in_utf16_is_recognized() -> None:
 def test_property_names_do_not_hide_a_file(stem: str, ending: str, data: st.DataObject) -> None:
     name = stem + ending
     format = data.draw(st.sampled_from(sorted(SEALED)))
-    found = sniff.find(SEALED[format], name)
+    found = formats.find(SEALED[format], name)
     assert found is not None
     text = api.decrypt(SEALED[format], format=found, credentials=credentials(ALICE))
     if found == format:
@@ -220,23 +220,23 @@ def test_a_text_that_is_searched_for_long() -> None:
         text = piece * 20_000
         with at_most(5):
             for name in ("a", "a.yaml", "a.env", "a.toml", "a.ini"):
-                sniff.find(text, name)
+                formats.find(text, name)
 
 
 def test_a_glance_at_the_first_bytes(tmp_path: Path) -> None:
     contents = {"a": SEALED["yaml"].encode(), "b": b"x", "c": b"x\0ENC[", "d": b"\xff\xfe", "e": b"x" * 9000}
     for name, data in {**contents, "f": b"\0" * 9000, "g": b""}.items():
         (tmp_path / name).write_bytes(data)
-    assert [name for name in "abcdefg" if sniff.glance(str(tmp_path / name))] == ["a", "c", "d", "e"]
+    assert [name for name in "abcdefg" if formats.glance(str(tmp_path / name))] == ["a", "c", "d", "e"]
     with pytest.raises(FileNotFoundError):
-        sniff.glance(str(tmp_path / "missing"))
+        formats.glance(str(tmp_path / "missing"))
 
 
 def test_a_glance_sees_8_kib(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"\0".ljust(8188, b"x") + b"ENC[")
     (tmp_path / "b").write_bytes(b"\0".ljust(8189, b"x") + b"ENC[")
-    assert sniff.glance(str(tmp_path / "a"))
-    assert not sniff.glance(str(tmp_path / "b"))
+    assert formats.glance(str(tmp_path / "a"))
+    assert not formats.glance(str(tmp_path / "b"))
 
 
 @pytest.mark.posix  # Windows opens no folders
@@ -248,7 +248,7 @@ def test_a_glance_leaves_nothing_open(tmp_path: Path) -> None:
 
     (tmp_path / "a").write_bytes(b"x")
     before = next_number()
-    sniff.glance(str(tmp_path / "a"))
+    formats.glance(str(tmp_path / "a"))
     assert next_number() == before
 
 
@@ -257,7 +257,7 @@ def test_a_glance_at_a_pipe_does_not_wait(tmp_path: Path) -> None:
     pipe = str(tmp_path / "pipe")
     os.mkfifo(pipe)
     found: list[bool] = []
-    thread = threading.Thread(target=lambda: found.append(sniff.glance(pipe)), daemon=True)
+    thread = threading.Thread(target=lambda: found.append(formats.glance(pipe)), daemon=True)
     thread.start()
     thread.join(30)
     assert found == [False]
@@ -400,4 +400,4 @@ def test_conflict_markers_are_named(here: Path, name: str, command: tuple[str, .
 def test_time_is_linear_in_whatever_is_repeated(name: str, filler: bytes) -> None:
     data = b"# lastmodified: ENC[ sops\n" + filler * (300_000 // len(filler)) + b"!"
     with at_most(2):
-        sniff.find(data, name)
+        formats.find(data, name)
