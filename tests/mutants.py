@@ -83,7 +83,7 @@ GROUPS = {
         "engine/recipients.py",
         "verbs/rekey.py",
     ],
-    "cli/test_keys.py cli/test_rekeying.py audit/test_leavers.py": ["verbs/updatekeys.py"],
+    "cli/test_keys.py cli/test_rekeying.py audit/test_leavers.py": ["verbs/recipients.py"],
     "cli/test_propose.py": ["verbs/proposals.py"],
     "formats": [f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")],
     "formats/test_yaml*.py": [

@@ -100,7 +100,7 @@ class _Call:
 
             usage.complete()
         if argv in (["--version"], ["-v"]):  # without the table, which takes 1 ms
-            from encconf.cli.commands.version import version
+            from encconf.cli.commands.help import version
 
             self.console.data(version())
             return 0

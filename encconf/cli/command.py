@@ -1,7 +1,8 @@
 """What a command of the command line declares: `Command`, with its `Option` and `Argument` objects.
 
-Each file in encconf/cli/commands declares one command.  Its options class (`encconf.record.Options`) has a
-field for each option and argument.  The annotation of the field decides what the option takes:
+Each file in encconf/cli/commands declares the commands of a family.  The options class of a command
+(`encconf.record.Options`) has a field for each option and argument.  The annotation of the field decides what
+the option takes:
 
 - ``bool``: nothing; it is a switch
 - ``str | None``: a text; if it is given twice, the last one counts

@@ -143,7 +143,7 @@ class Run:
         """Return the indentation for rewritten text: --indent, or else ``stores`` of the config file."""
         if self.rewrite:
             return self.root.indent
-        from encconf.verbs.convert import stores_indent
+        from encconf.verbs.files import stores_indent
 
         return stores_indent(format, config=self.config)
 

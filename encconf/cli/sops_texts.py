@@ -76,7 +76,7 @@ def _decrypt(run: Run, file: str, name: str) -> None:
 def _converted(
     run: Run, opened: Opened, target: str, indent: int | None, *, rewrite: bool, path: Path = ()
 ) -> str:
-    from encconf.verbs.convert import converted
+    from encconf.verbs.files import converted
 
     requested = bool(run.flags.output_type)
     try:
@@ -245,7 +245,7 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
 
 def filestatus(run: Run) -> None:
     """``sops filestatus FILE``."""
-    from encconf.cli.commands.filestatus import is_encrypted
+    from encconf.verbs.files import is_encrypted
 
     args = run.line.args
     if not args:

@@ -1,9 +1,9 @@
 """The commands of encconf, for the parser, the help and the completion.
 
-Each is declared in a file in encconf/cli/commands, which is imported only when the command is needed: ``set``
-as ``COMMAND`` in ``set.py``, and the commands of a family in one file, such as ``git install`` as ``INSTALL``
-in ``git.py`` and ``exec-env`` as ``ENV`` in ``exec.py``.  If sops 3.13.3 has a command or option, it has the
-same name here.
+Each is declared in a file in encconf/cli/commands, which is imported only when the command is needed.  The
+commands of a family share one file.  `place` says where each is: ``set`` is ``SET`` in ``set.py``, ``unset``
+is ``UNSET`` there, and ``git install`` is ``GIT_INSTALL`` in ``git.py``.  If sops 3.13.3 has a command or
+option, it has the same name here.
 """
 
 from __future__ import annotations
@@ -107,13 +107,26 @@ _GROUPS = {
 ALL = (*NAMES, *_GROUPS)
 """The names of all commands and groups."""
 
+_FILES = {
+    "import": "import_",  # a word of Python
+    **dict.fromkeys(("unset", "update"), "set"),
+    **dict.fromkeys(("get", "filestatus"), "decrypt"),
+    **dict.fromkeys(("exec-env", "exec-file"), "exec"),
+    **dict.fromkeys(("updatekeys", "rotate", "groups"), "rekey"),
+    **dict.fromkeys(("version", "completion"), "help"),
+    "keygen": "init",
+    "whoami": "keys",
+    "accept": "propose",
+}
+"""The file of each command or group that does not have its first word as its name."""
+
 _known: dict[str, Command] = {"": ROOT}
 
 
 def place(name: str) -> tuple[str, str]:
     """Return the file of a command, without ``.py``, and its name there."""
-    family, *rest = name.replace("-", " ").split()
-    return "import_" if name == "import" else family, rest[0].upper() if rest else "COMMAND"
+    first = name.partition(" ")[0]
+    return _FILES.get(first, first), name.replace(" ", "_").replace("-", "_").upper()
 
 
 def entry(name: str) -> Command | None:

@@ -1,4 +1,4 @@
-"""Handle the FILE of a verb: read it, find its format, write it, and warn about plaintext in git."""
+"""Handle the FILE of a verb: read, convert and write it, find its format, and warn about plaintext in git."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import os
 from encconf.errors import (
     ChangedError,
     ConflictError,
+    EncconfError,
     LimitError,
     MissingFileError,
+    NotEncryptedError,
     OutputError,
     ParseError,
     UsageError,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from encconf.engine.opening import Notify, Opened
     from encconf.identities.credentials import Credentials
+    from encconf.text.path import Path
     from encconf.verbs.front import Front
 
 STDIN_NAME = "stdin"
@@ -98,8 +101,6 @@ class Source(Record):
         opened = shown(opened)
         with about(self.label):
             if path or output_type:
-                from encconf.verbs.convert import converted, stores_indent
-
                 target = target or opened.document.format
                 name = None if self.path is None else self.name
                 indent = stores_indent(target, config=config, target=name)
@@ -191,6 +192,81 @@ def format_of(text: str | None, name: str, input_type: str | None) -> str:
 
     found = formats.find(text, name) if text is not None and input_type is None else None
     return found or format_by_name(name, input_type)
+
+
+def is_encrypted(text: str, format: str) -> bool:
+    """Whether a text has sops metadata with a version and a MAC.  Raises ParseError."""
+    from encconf.engine.metadata import metadata_of
+
+    if not text.strip():
+        return False
+    try:
+        metadata = metadata_of(text, format)
+    except NotEncryptedError:
+        return False
+    return bool(metadata.version and metadata.mac)
+
+
+def converted(
+    opened: Opened,
+    format: str,
+    *,
+    path: Path = (),
+    layout: bool = True,
+    indent: int | None = None,
+    rewrite: bool = False,
+    requested: bool = False,
+    whole: bool = True,
+) -> str:
+    """Return the plaintext in a format.
+
+    In the file's own format, it is the text that was encrypted, with ``layout`` byte for byte.
+    A ``path`` selects a part of the first document: a string is returned as it is, a mapping as a document.
+    ``indent`` is the indentation of rewritten text, in characters.  With ``rewrite``, a text is rewritten
+    even in its own format.  With ``requested``, the user asked for the format: a YAML document in braces
+    (such as JSON) then becomes block YAML, as in sops.
+    Unless it is to be ``whole``, a format that holds one document gets the first one, as in sops.
+    Raises PathNotFoundError, or EmitError for values that the format cannot hold.
+    """
+    from encconf import formats
+    from encconf.engine import plaintext
+
+    document = opened.document
+    if requested and format == "yaml":
+        rewrite = rewrite or any(part.close is not None for part in document.parts)
+    if not path and format == document.format and not (rewrite and formats.get(format).indent is not None):
+        return plaintext.plain_text(opened, layout=layout)
+    from encconf.engine import changes
+    from encconf.formats import emit
+
+    trees = opened.trees()
+    if not path:
+        if whole:
+            emit.refuse_several(trees, format)
+        return emit.render(trees, format, indent=indent)
+    return emit.value(changes.find(trees[0], path), format, indent=indent)
+
+
+def stores_indent(format: str, *, config: str | None, target: str | None = None) -> int | None:
+    """Return the indentation that ``stores`` of .sops.yaml sets for a format, or None.
+
+    The .sops.yaml is that of the file ``target``, or else that of the current folder.  If it cannot be read,
+    it is ignored, since the caller needs nothing else from it.
+    """
+    from encconf import formats
+
+    default = formats.get(format).indent
+    if default is None:
+        return None
+    from encconf.rules import config as configs
+
+    try:
+        path = config or configs.find_config(target, os.getcwd())
+        indents = configs.load(path).indents if path else {}
+    except EncconfError:
+        return None
+    indent = indents.get(format, default)
+    return None if indent == default else indent
 
 
 def write(

@@ -31,8 +31,8 @@ from encconf.keys.own import Own
 from encconf.record import Options as Base
 from encconf.rules.config import NAME, Config, find_config, load
 from encconf.text.printable import counted, listed, one_line, printable, quoted
-from encconf.verbs import batch, files, members, rekey, updatekeys
-from encconf.verbs.recipients import Change, Changing, Rekeying
+from encconf.verbs import batch, files, members, rekey
+from encconf.verbs.recipients import Change, Changing, Rekeying, Updating, update
 from encconf.verbs.rule import NO_KEYS, Keys, named_keys
 
 TYPE_CHECKING = False
@@ -349,7 +349,7 @@ def _update(
     options: Options, project: _Project, paths: Sequence[str], config: Config, *, dry_run: bool
 ) -> int:
     """Update the files to the new rules, or say what that would change.  Returns the number of changes."""
-    wanted = updatekeys.Options(
+    wanted = Updating(
         file=paths,
         yes=True,
         dry_run=dry_run,
@@ -361,9 +361,7 @@ def _update(
     )
     # Before the question, the plan is enough: the values are listed in the end.
     listed = options.dry_run or not dry_run
-    return updatekeys.update(
-        wanted, project.front, paths, configs={project.path: config}, lists_values=listed
-    )
+    return update(wanted, project.front, paths, configs={project.path: config}, lists_values=listed)
 
 
 def _difference(old: str, new: str) -> str:

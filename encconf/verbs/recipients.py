@@ -1,6 +1,7 @@
-"""Change the recipients of files: make a plan, show it, carry it out, and report.
+"""Change the recipients of files: ``updatekeys``, ``rotate`` and ``groups``.
 
-Making a plan needs no key.  `encconf.verbs.batch.Batch` runs the work.
+Each verb says what a `Plan` for a file is.  `Rekeying` makes the plans, shows them, carries them out and
+reports; `encconf.verbs.batch.Batch` runs the work.  Making a plan needs no key.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from contextlib import suppress
 from functools import cached_property
 from itertools import chain
 
-from encconf.audit.names import Names
+from encconf import formats
+from encconf.audit.names import Names, identity
 from encconf.engine.admission import Admission, in_full, rule_of
 from encconf.engine.metadata import Metadata, metadata_of
-from encconf.engine.recipients import Plan, Seen
+from encconf.engine.recipients import Outcome, Plan, Seen
 from encconf.errors import (
     ChangedError,
     ConflictError,
     EncconfError,
     InputError,
+    MissingFileError,
     StrangerError,
     UsageError,
     about,
@@ -29,13 +32,14 @@ from encconf.errors import (
 )
 from encconf.io import fileio
 from encconf.io.descriptors import is_terminal
+from encconf.io.threads import Once
 from encconf.keys import MasterKey
 from encconf.record import Options
 from encconf.rules.config import Config, Rule, find_rule
 from encconf.text.path import spell
 from encconf.text.printable import counted, listed, one_line, quoted
-from encconf.verbs import files, rekey
-from encconf.verbs.batch import Batch
+from encconf.verbs import batch, files, rekey
+from encconf.verbs.rule import NO_KEYS, Keys, named_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +106,7 @@ class Change:
         )
 
 
-class Rekeying(Batch):
+class Rekeying(batch.Batch):
     """A command that changes the keys of files.
 
     ``planner`` makes the plan for a file, possibly in another thread.  ``output`` is the file for a result
@@ -541,3 +545,259 @@ def write_checklist(path: str, items: Iterable[str]) -> int:
             text += "".join(f"- [ ] {each}\n" for each in new)
             fileio.write_atomic(place, text, replacing=before)
         return len(new)
+
+
+# --- updatekeys --------------------------------------------------------------------------------------
+
+
+class Updating(Changing):
+    """The files, and what to update besides their recipients."""
+
+    file: Sequence[str] = ()
+    recursive: bool = False
+    changed: bool = False
+    yes: bool = False
+    checklist: str | None = None
+    selection: bool = False
+    allow_plaintext: bool = False
+    keep_data_key: bool = False
+    ssh_to_age: bool = False
+
+
+def updatekeys(options: Updating, front: Front) -> None:
+    """Give files the recipients that their rules name now."""
+    selection = options.selection
+    if options.allow_plaintext and not selection:
+        raise ConflictError("--allow-plaintext needs --selection")
+    update(
+        options,
+        front,
+        batch.files(front, options.file, recursive=options.recursive, changed=options.changed),
+    )
+
+
+def update(
+    options: Updating,
+    front: Front,
+    paths: Sequence[str],
+    *,
+    command: str = "updatekeys",
+    configs: Mapping[str, Config] | None = None,
+    lists_values: bool = True,
+) -> int:
+    """Give files the recipients that their rules name, and return how many files change.
+
+    ``configs`` are configurations, by path, that are used instead of the files.  ``lists_values`` is as for
+    `Rekeying`.
+    """
+    selection = options.selection
+
+    from encconf.audit.history import Leavers
+    from encconf.keys.ssh import as_age
+
+    history = Once()
+
+    def leavers_of(file: str, rule: Rule) -> tuple[MasterKey, ...]:
+        """The keys that know the data key of a file, and that its rule does not name."""
+        known = history.get(lambda: Leavers(path for path in paths if path not in fileio.STDIN))
+        named = {identity(key) for group in rule.groups for key in group}
+        return tuple(key for key in known.of.get(file, ()) if identity(key) not in named)
+
+    def plan(change: Change) -> Plan:
+        rule = change.rule()
+        own = metadata_of(change.source.text, change.format).selection
+        by_rule = rule.selection_for(own)
+        if options.ssh_to_age:
+            rule = rule.replace(groups=[[as_age(key) for key in group] for group in rule.groups])
+        wanted = rekey.plan(
+            change.source.text,
+            rule,
+            format=change.format,
+            selection=by_rule if selection else None,
+            allow_plaintext=options.allow_plaintext,
+        )
+        if not selection and not formats.get(change.format).single_value and own != by_rule:
+            _warn_of_selection(change, Outcome(wanted.document, own, by_rule), rule.name)
+        leavers = () if wanted.renews() else leavers_of(change.file, wanted.rule)
+        if leavers and options.keep_data_key:
+            change.warn(f"{change.file}: the data key is kept, although removed recipients know it")
+            leavers = ()
+        locks_out = _locks_out(wanted, front)
+        if locks_out and options.yes:
+            change.warn(f"{change.file}: your own key is removed, and you cannot open the file any more")
+        return wanted.replace(leavers=leavers, locks_out=locks_out)
+
+    work = Rekeying(
+        front,
+        command,
+        options,
+        plan,
+        asks=not options.yes,
+        shows=options.yes,
+        checklist=options.checklist,
+        rotate=not options.keep_data_key,
+        configs=configs,
+        lists_values=lists_values,
+    )
+    work.run(paths)
+    return sum(state in ("changed", "would-change") for state in work.states.values())
+
+
+def _locks_out(wanted: Plan, front: Front) -> bool:
+    """Whether a plan removes the last key of the user who runs it."""
+    if not wanted.removed:
+        return False
+    credentials = front.credentials()
+    mine = [key for key in wanted.removed if key.is_own(credentials)]
+    return bool(mine) and not any(key.is_own(credentials) for group in wanted.new for key in group)
+
+
+def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
+    """Warn that the rule would encrypt more of a file than the file's own selection does."""
+    if not found.sealed and not found.stronger:
+        return
+    what = f"{counted(len(found.sealed), 'value')} more" if found.sealed else "the MAC over all values"
+    hint = f"encconf updatekeys --selection {quoted(change.file)} makes it follow the rule"
+    if found.exposed or found.comments:
+        hint = "that would also decrypt values in the file; encconf check says what to change"
+    change.warn(f"{change.file} has another selection than {rule}, which encrypts {what}", hint=hint)
+
+
+# --- rotate ------------------------------------------------------------------------------------------
+
+
+class Rotating(Changing):
+    """The files, and the master keys to add and to remove."""
+
+    file: Sequence[str] = ()
+    recursive: bool = False
+    changed: bool = False
+    add: Keys = NO_KEYS
+    remove: Keys = NO_KEYS
+    resume_at: str | None = None
+    checklist: str | None = None
+    output: str | None = None
+    ignore_mac: bool = False
+
+
+def rotate(options: Rotating, front: Front) -> None:
+    """Give files new data keys, and add or remove master keys if any are named."""
+    add, remove = named_keys(options.add), named_keys(options.remove)
+    paths = batch.files(front, options.file, recursive=options.recursive, changed=options.changed)
+    if options.output is not None and len(paths) > 1:
+        raise UsageError("--output takes the result of one file")
+
+    def plan(change: Change) -> Plan:
+        def warn(notice: str) -> None:
+            change.warn(f"{change.file}: {notice}")
+
+        return change.planned(
+            lambda rule: rekey.with_keys(rule, add, remove, notify=warn), named=add, new_data_key=True
+        )
+
+    work = Rekeying(
+        front,
+        "rotate",
+        options,
+        plan,
+        output=options.output,
+        checklist=options.checklist,
+        ignore_mac=options.ignore_mac,
+    )
+    work.run(paths if options.resume_at is None else _from(paths, options.resume_at))
+
+
+def _from(paths: list[str], first: str) -> list[str]:
+    """Return the paths from ``first`` on.  Raises UsageError if it is not one of them."""
+    real = os.path.realpath(first)
+    for at, path in enumerate(paths):
+        if os.path.realpath(path) == real:
+            return paths[at:]
+    raise UsageError(
+        f"{first} is not one of the files that you gave",
+        hint="give the same files as before, and --resume-at",
+    )
+
+
+# --- groups ------------------------------------------------------------------------------------------
+
+
+class Regrouping(Changing):
+    """The file, and how many of its groups are needed after the change."""
+
+    file: str | None = None
+    threshold: str | None = None
+    in_place: bool = False
+
+
+class AddingGroup(Regrouping):
+    """The keys of the new group."""
+
+    keys: Keys = NO_KEYS
+
+
+class DeletingGroup(Regrouping):
+    """The number of the group to remove, from 0."""
+
+    index: str
+
+
+def add_group(options: AddingGroup, front: Front) -> None:
+    """Add a key group to a file."""
+    needed = _threshold(options)
+    group = named_keys(options.keys)
+    _regroup(
+        options, front, "groups add", lambda rule: rekey.with_group(rule, group, needed), needed, named=group
+    )
+
+
+def delete_group(options: DeletingGroup, front: Front) -> None:
+    """Remove a key group from a file, which gives the file a new data key."""
+    needed = _threshold(options)
+    which = _number(options.index, "INDEX must be a number: 0 is the first group")
+    _regroup(options, front, "groups delete", lambda rule: rekey.without_group(rule, which, needed), needed)
+
+
+def _regroup(
+    options: Regrouping,
+    front: Front,
+    command: str,
+    regroup: Callable[[Rule], Rule],
+    needed: int | None,
+    *,
+    named: Sequence[MasterKey] = (),
+) -> None:
+    """Change the key groups of a file.  ``named`` are the keys that the user named."""
+
+    def regrouped(rule: Rule) -> Rule:
+        changed = regroup(rule)
+        count = len(changed.groups)
+        if needed and count > 1 and not 2 <= needed <= count:
+            raise UsageError(
+                f"--threshold {needed} does not fit {count} key groups",
+                hint="it is how many of them are needed to open the file: from 2 to all of them",
+            )
+        return changed
+
+    def plan(change: Change) -> Plan:
+        return change.planned(regrouped, named=named, regroups=True)
+
+    file = options.file
+    if file is None:
+        raise MissingFileError("no file was given", hint="name one: --file FILE")
+    if options.in_place and file in fileio.STDIN:
+        raise ConflictError("--in-place needs a file, not stdin").about(file)
+    output = None if options.in_place else "-"
+    Rekeying(front, command, options, plan, output=output).run([file])
+
+
+def _threshold(options: Regrouping) -> int | None:
+    if options.threshold is None:
+        return None
+    return _number(options.threshold, "--threshold must be a number of key groups")
+
+
+def _number(text: str, what: str) -> int:
+    if not text.isdecimal() or len(text) > 3:
+        raise UsageError(what)
+    return int(text)

@@ -65,7 +65,7 @@ class TestStart:
         modules = self.loaded(project, *args)
         assert not modules.intersection({*HEAVY, "re", "typing", "enum", "signal", "json"})
         own = {"cli", "cli.console", "cli.command", "cli.parser", "cli.table", "errors", "io", "io.fileio"}
-        own |= {"cli.commands", "cli.commands.help", "cli.commands.version"}
+        own |= {"cli.commands", "cli.commands.help"}
         own |= {"io.descriptors", "identities", "identities.stored", "keys", "record"}
         own |= {"text", "text.printable", "text.words"}
         found = {name.removeprefix("encconf.") for name in modules if name.startswith("encconf.")}

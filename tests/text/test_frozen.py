@@ -21,7 +21,7 @@ from encconf.merge import merge
 from encconf.rules.selection import Selection
 from encconf.text.document import Document, Scope, content_of
 from encconf.text.path import Path
-from encconf.verbs import convert, rekey
+from encconf.verbs import files, rekey
 
 # What remembers a result, and says nothing else about the text.
 MEMOS = {"habits", "_leaves", "_outline"}
@@ -156,7 +156,7 @@ def test_the_engine_and_the_verbs(format: str, age_key: AgeKey) -> None:
     opened.with_texts({0: "from elsewhere"}).trees()
     for target in formats.NAMES:
         try:
-            convert.converted(opened, target)
+            files.converted(opened, target)
         except EmitError:  # this format cannot hold the values
             continue
     document = formats.get(format).scan(text, comments=True)

@@ -99,7 +99,7 @@ def report(options: Options, console: Console) -> None:
         raise SystemExit(1)
 
 
-COMMAND = Command(
+ACCESS = Command(
     "access",
     """List who can read which files, alone or together, and since when; needs no key.
 

@@ -101,7 +101,7 @@ def check(options: Options, console: Console) -> None:
         console.hint("git tracks no files here; to check new files as well: encconf check .")
 
 
-COMMAND = Command(
+CHECK = Command(
     "check",
     """Check that files are encrypted as .sops.yaml says; needs no key.
 

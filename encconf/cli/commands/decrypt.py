@@ -1,4 +1,4 @@
-"""``encconf decrypt``."""
+"""``encconf decrypt`` and ``get``, which print what is in a file, and ``filestatus``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from encconf.cli.shared import (
     IGNORE_MAC,
     IN_PLACE,
     INPUT_TYPE,
+    JSON,
     RECURSIVE,
+    RESOLVE,
 )
-from encconf.verbs.decrypt import Options, run
+from encconf.errors import about
+from encconf.io.descriptors import is_terminal
+from encconf.record import Options as Base
+from encconf.text.words import bool_word
+from encconf.verbs import files
+from encconf.verbs.decrypt import GetOptions, Options, read_value, run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +32,7 @@ def decrypt(options: Options, console: Console) -> None:
     run(options, console)
 
 
-COMMAND = Command(
+DECRYPT = Command(
     "decrypt",
     """Decrypt files to stdout, in place or to a folder.
 
@@ -78,4 +85,56 @@ COMMAND = Command(
         "encconf decrypt deploy/*.yaml | kubectl apply -f -",
         "encconf decrypt -r -o /run/app deploy",
     ],
+)
+
+
+def get(options: GetOptions, console: Console) -> None:
+    """Print one value of a file, or all of it."""
+    said = read_value(options, console)
+    if options.json or is_terminal(1):
+        said = said if said.endswith("\n") else said + "\n"
+    console.content(said)
+
+
+GET = Command(
+    "get",
+    """Print one value of a file.
+
+    Prints a string as it is, and a mapping or list in the file's format. PATH is a.b[0], or sops's
+    ["a"]["b"][0]. Without PATH, or with ., prints the whole file.
+    """,
+    GetOptions,
+    get,
+    arguments=[Argument("file"), Argument("path", utf8=True)],
+    options=[JSON, RESOLVE, IGNORE_MAC, INPUT_TYPE, *CREDENTIALS, CONFIG],
+    examples=[
+        "encconf get secrets.enc.yaml database.password",
+        "encconf get secrets.enc.yaml users[0] --json",
+    ],
+)
+
+
+class StatusOptions(Base):
+    file: str
+    input_type: str | None = None
+    config: str | None = None
+
+
+def filestatus(options: StatusOptions, console: Console) -> None:
+    """Print ``{"encrypted":true}`` or ``{"encrypted":false}``."""
+    source = files.read(options.file, input_type=options.input_type)
+    format = source.format
+    with about(source.label):
+        encrypted = files.is_encrypted(source.text, format)
+    console.data(f'{{"encrypted":{bool_word(encrypted)}}}\n')
+
+
+FILESTATUS = Command(
+    "filestatus",
+    """Print whether a file is encrypted, as JSON.""",
+    StatusOptions,
+    filestatus,
+    arguments=[Argument("file")],
+    options=[INPUT_TYPE, CONFIG],
+    examples=["encconf filestatus secrets.enc.yaml"],
 )

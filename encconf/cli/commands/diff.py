@@ -89,7 +89,7 @@ def compare(options: Options, console: Console) -> None:
         raise SystemExit(1)
 
 
-COMMAND = Command(
+DIFF = Command(
     "diff",
     """Show what changed between versions of files, without showing values.
 

@@ -67,7 +67,7 @@ def doctor(options: Options, console: Console) -> None:
         raise UnusableError(f"not usable here: {', '.join(unusable)}")
 
 
-COMMAND = Command(
+DOCTOR = Command(
     "doctor",
     """Show whether you can open this project's files, and which secret stores work on this machine.
 

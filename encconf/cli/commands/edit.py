@@ -6,7 +6,7 @@ from encconf.cli.command import CONFIG, Argument, Command
 from encconf.cli.shared import ALLOW_PLAINTEXT, CREDENTIALS, IGNORE_MAC, INPUT_TYPE, KEYS, SELECTION
 from encconf.verbs.edit import Options, run
 
-COMMAND = Command(
+EDIT = Command(
     "edit",
     """Edit an encrypted file in your editor.
 

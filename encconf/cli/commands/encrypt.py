@@ -42,7 +42,7 @@ def encrypt(options: Options, console: Console) -> None:
         files.warn_if_exposed(console, [options.file[0]])
 
 
-COMMAND = Command(
+ENCRYPT = Command(
     "encrypt",
     """Encrypt files.
 

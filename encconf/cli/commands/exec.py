@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from encconf.cli.console import Console
 
 
-COMMAND = Command(
+EXEC = Command(
     "exec",
     """Run a program with the values of files in its environment.
 
@@ -88,7 +88,7 @@ def exec_env(options: EnvOptions, console: Console) -> None:
         with_variables(options, console, opened, options.command)
 
 
-ENV = Command(
+EXEC_ENV = Command(
     "exec-env",
     """Run a shell command with the values of a file in its environment, as sops does.
 
@@ -124,7 +124,7 @@ def exec_file(options: FileOptions, console: Console) -> None:
     on_file(options, console, plain, options.command)
 
 
-FILE = Command(
+EXEC_FILE = Command(
     "exec-file",
     """Run a shell command on a decrypted file, as sops does.
 

@@ -36,7 +36,7 @@ def explain(options: Options, console: Console) -> None:
             raise error.about(options.file)
 
 
-COMMAND = Command(
+EXPLAIN = Command(
     "explain",
     """Explain which rule applies to a file, who can decrypt it, and why each value is encrypted or not.
 

@@ -92,7 +92,7 @@ def export(options: Options, console: Console) -> None:
         _write(console, WRITERS[format](texts), output)
 
 
-COMMAND = Command(
+EXPORT = Command(
     "export",
     """Print the values of files for other programs.
 

@@ -31,7 +31,7 @@ def install(options: InstallOptions, console: Console) -> None:
         console.note(line)
 
 
-INSTALL = Command(
+GIT_INSTALL = Command(
     "git install",
     """Let git diff and merge encrypted files by their values.
 
@@ -65,7 +65,7 @@ def uninstall(options: UninstallOptions, console: Console) -> None:
         console.note(line)
 
 
-UNINSTALL = Command(
+GIT_UNINSTALL = Command(
     "git uninstall",
     """Undo git install.""",
     UninstallOptions,
@@ -110,7 +110,7 @@ def textconv(options: TextconvOptions, console: Console) -> None:
         console.note(f"{os.path.basename(file)}{others}: shown encrypted: {conversion.reason_of(error)}")
 
 
-TEXTCONV = Command(
+GIT_TEXTCONV = Command(
     "git textconv",
     """Print a file as plaintext, for git diff.
 
@@ -124,7 +124,7 @@ TEXTCONV = Command(
 )
 
 
-MERGE = Command(
+GIT_MERGE = Command(
     "git merge",
     """Merge two versions of an encrypted file, as git's merge driver.
 
@@ -158,7 +158,7 @@ MERGE = Command(
 )
 
 
-MERGETOOL = Command(
+GIT_MERGETOOL = Command(
     "git mergetool",
     """Merge two versions of an encrypted file in your editor.
 

@@ -1,7 +1,8 @@
-"""``encconf`` without a command, which describes a repository, and ``encconf help``."""
+"""encconf about itself: ``encconf`` without a command, ``help``, ``version`` and ``completion``."""
 
 from __future__ import annotations
 
+from encconf import SOPS_VERSION, __version__
 from encconf.cli.command import Argument, Command
 from encconf.cli.console import Console
 from encconf.record import Options as Base
@@ -100,7 +101,7 @@ def show_help(options: Options, console: Console) -> None:
     console.data(text_of(find(words)))
 
 
-COMMAND = Command(
+HELP = Command(
     "help",
     """Explain a command or a topic.
 
@@ -119,5 +120,48 @@ COMMAND = Command(
         "encconf help edit",
         "encconf help environment",
         "encconf help error no-rule",
+    ],
+)
+
+
+def version() -> str:
+    """Return the line ``encconf X (sops Y)``."""
+    return f"encconf {__version__} (sops {SOPS_VERSION})\n"
+
+
+def show_version(_: Base, console: Console) -> None:
+    """Print the versions."""
+    console.data(version())
+
+
+VERSION = Command("version", "Print the version.", Base, show_version)
+
+
+class CompletionOptions(Base):
+    """The shell."""
+
+    shell: str
+
+
+def completion(options: CompletionOptions, console: Console) -> None:
+    """Print the script for a shell."""
+    from encconf.cli.usage import script
+
+    console.data(script(options.shell))
+
+
+COMPLETION = Command(
+    "completion",
+    """Print a shell completion script.
+
+    SHELL is bash, zsh, fish or, with click 8.5, powershell. Completes commands, options, files, and paths
+    inside files.
+    """,
+    CompletionOptions,
+    completion,
+    arguments=[Argument("shell")],
+    examples=[
+        "source <(encconf completion bash)",
+        "encconf completion fish > ~/.config/fish/completions/encconf.fish",
     ],
 )

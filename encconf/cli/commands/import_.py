@@ -121,7 +121,7 @@ def import_(options: Options, console: Console) -> None:
         raise left_out.about(file)
 
 
-COMMAND = Command(
+IMPORT = Command(
     "import",
     """Create an encrypted file from a .env or another file of variables.
 

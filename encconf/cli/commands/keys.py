@@ -1,4 +1,4 @@
-"""``encconf keys add``, ``encconf keys remove`` and ``encconf keys list``."""
+"""``encconf keys add``, ``keys remove`` and ``keys list``, and ``encconf whoami``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from encconf.cli.shared import (
     VERBOSE,
     YES,
 )
-from encconf.verbs.people import KeysAdding, Listing, Removing, add_keys, list_all, remove
+from encconf.verbs.people import Asking, KeysAdding, Listing, Removing, add_keys, list_all, remove, whoami
 
-ADD = Command(
+KEYS_ADD = Command(
     "keys add",
     """Add a person to .sops.yaml and to the files.
 
@@ -61,7 +61,7 @@ ADD = Command(
 )
 
 
-REMOVE = Command(
+KEYS_REMOVE = Command(
     "keys remove",
     """Remove a person from .sops.yaml and from the files.
 
@@ -85,7 +85,7 @@ REMOVE = Command(
 )
 
 
-LIST = Command(
+KEYS_LIST = Command(
     "keys list",
     """List who is in which rule of .sops.yaml.
 
@@ -95,4 +95,17 @@ LIST = Command(
     list_all,
     options=[JSON, CONFIG],
     examples=["encconf keys list"],
+)
+
+
+WHOAMI = Command(
+    "whoami",
+    """Print your recipients, and which files of this repository they open.
+
+    A recipient is the public part of a key: send it to somebody who can add you (keys add).
+    """,
+    Asking,
+    whoami,
+    options=[JSON, *CREDENTIALS],
+    examples=["encconf whoami"],
 )

@@ -54,7 +54,7 @@ def keyservice(options: Options, console: Console) -> None:
     console.note("stopped")
 
 
-COMMAND = Command(
+KEYSERVICE = Command(
     "keyservice",
     """Let other processes use your master keys.
 

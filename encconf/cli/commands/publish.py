@@ -41,7 +41,7 @@ def publish(options: Options, console: Console) -> None:
     work.run(list(work.places))
 
 
-COMMAND = Command(
+PUBLISH = Command(
     "publish",
     """Send files to the destinations in .sops.yaml: S3, Google Cloud Storage, Vault.
 

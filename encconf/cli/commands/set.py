@@ -1,4 +1,4 @@
-"""``encconf set``."""
+"""``encconf set``, ``unset`` and ``update``: change values of a file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from encconf.cli.console import ask_for_value
 from encconf.cli.shared import (
     ALLOW_PLAINTEXT,
     CREDENTIALS,
+    DRY_RUN,
     IGNORE_MAC,
     INPUT_TYPE,
     KEYS,
     SELECTION,
 )
-from encconf.verbs.set import Options, run
+from encconf.verbs.set import Options, UnsetOptions, UpdateOptions, run, unset, update
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def set_value(options: Options, console: Console) -> None:
 
 _EMPTY = "to store an empty value, give it as an argument: ''"
 
-COMMAND = Command(
+SET = Command(
     "set",
     """Set one value of a file.
 
@@ -63,5 +64,47 @@ COMMAND = Command(
         "encconf set secrets.enc.yaml database.port 5433",
         "pwgen 30 1 | encconf set secrets.enc.yaml api.token",
         'encconf set --json secrets.enc.yaml users[] \'{"name": "carol"}\'',
+    ],
+)
+
+
+UNSET = Command(
+    "unset",
+    """Remove one value from a file.""",
+    UnsetOptions,
+    unset,
+    arguments=[Argument("file", named=True), Argument("path", utf8=True)],
+    options=[
+        Option("--idempotent", help="Succeed even if the value does not exist."),
+        IGNORE_MAC,
+        INPUT_TYPE,
+        *CREDENTIALS,
+        CONFIG,
+    ],
+    examples=["encconf unset secrets.enc.yaml database.old_password"],
+)
+
+
+UPDATE = Command(
+    "update",
+    """Replace the plaintext of an encrypted file.
+
+    Reads the new plaintext from stdin or --from. Only the lines that changed are re-encrypted; the file
+    keeps its recipients and its selection of encrypted values.
+    """,
+    UpdateOptions,
+    update,
+    arguments=[Argument("file", named=True)],
+    options=[
+        Option("--from", metavar="FILE", field="source", help="Read the plaintext from this file."),
+        DRY_RUN,
+        ALLOW_PLAINTEXT,
+        INPUT_TYPE,
+        *CREDENTIALS,
+        CONFIG,
+    ],
+    examples=[
+        "encconf update secrets.enc.yaml < secrets.yaml",
+        "encconf update -n secrets.enc.yaml --from new.yaml",
     ],
 )

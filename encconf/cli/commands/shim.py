@@ -40,7 +40,7 @@ def shim(options: Options, console: Console) -> None:
     console.note(f"wrote {path}")
 
 
-COMMAND = Command(
+SHIM = Command(
     "shim",
     """Install encconf under the name sops.
 

@@ -74,7 +74,7 @@ def serve(options: ServeOptions, console: Console) -> None:
     console.note("stopped")
 
 
-SERVE = Command(
+SYSTEMD_SERVE = Command(
     "systemd serve",
     """Serve single values to systemd units.
 
@@ -212,7 +212,7 @@ def print_units(options: UnitOptions, console: Console) -> None:
     console.hint(f"{systemctl} daemon-reload && {systemctl} enable --now {starts}")
 
 
-UNIT = Command(
+SYSTEMD_UNIT = Command(
     "systemd unit",
     """Print unit files that give a unit its values.
 
