@@ -65,7 +65,9 @@ GROUPS = {
     "engine/test_admission.py engine/test_gate.py engine/test_objections.py envelope/test_wrap.py": [
         "engine/admission.py"
     ],
-    "engine/test_loading.py settings": ["engine/loading.py"],
+    "engine/test_loading.py engine/test_opening.py engine/test_lost_block.py shape settings": [
+        "engine/loading.py"
+    ],
     "envelope engine/test_gate.py": [
         f"envelope/{name}.py" for name in ("__init__", "cache", "shamir", "unwrap", "wrap")
     ],

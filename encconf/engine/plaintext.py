@@ -122,7 +122,7 @@ def moved_document(opened: Opened) -> Document | None:
             parent = scopes[id(item.parent)] if item.parent is not None else None
             again = scopes[id(item.again)] if item.again is not None else None
             scopes[id(item)] = new = Scope(parent, item.step, item.keys, item.aad, item.listed, again)
-            new.start, new.end, new.head, new.sign = (now(at) if at >= 0 else at for at in item.places)
+            new.start, new.end, new.head, new.sign = map(now, item.places)
             moved.items.append(new)
             continue
         value, edit = next(pairs)

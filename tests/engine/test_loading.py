@@ -13,7 +13,8 @@ from oracle import AgeKey
 
 import encconf
 from encconf import api
-from encconf.errors import EncconfError, InputError, KeyAccessError, MissingFileError
+from encconf.errors import EncconfError, InputError, KeyAccessError, MissingFileError, UsageError
+from encconf.sources import references
 
 
 def _files(folder: Path, key: AgeKey, count: int) -> list[Path]:
@@ -72,6 +73,57 @@ def test_documents_without_values_do_not_count(age_key: AgeKey) -> None:
         ours = api.encrypt(text, rule(age_key), credentials=who)
         with pytest.raises(InputError, match="the file has 2 documents, not one"):
             encconf.loads(ours, credentials=who)
+
+
+def test_the_values_inside_a_binary_file(tmp_path: Path, age_key: AgeKey) -> None:
+    """sops stores a format that it does not know as binary."""
+    who = credentials(age_key)
+    plain = 'a = "x"\n[b]\nc = 1\n'
+    sealed = api.encrypt(plain, rule(age_key), format="binary", credentials=who)
+    path = tmp_path / "app.enc.toml"
+    path.write_text(sealed)
+    assert encconf.load_config(path, credentials=who) == {"a": "x", "b": {"c": 1}}
+    assert "x" not in repr(encconf.load_config(path, credentials=who, mask=True))
+    for name, format in (("app.toml", "binary"), ("app.txt", None), ("app", None)):
+        (tmp_path / name).write_text(sealed)
+        with pytest.raises(UsageError, match="a binary file has bytes, not values"):
+            encconf.load_config(tmp_path / name, credentials=who, format=format)
+    inner = api.encrypt(plain, rule(age_key), format="toml", credentials=who)
+    path.write_text(api.encrypt(inner, rule(age_key), format="binary", credentials=who))
+    with pytest.raises(InputError, match="it was encrypted twice"):
+        encconf.load_config(path, credentials=who)
+
+
+def test_floats_that_older_releases_of_sops_made_of_integers(age_key: AgeKey) -> None:
+    """They wrote integers of up to 15 digits so, and larger ones in another spelling."""
+    who = credentials(age_key)
+    text = '{"a": 5.0, "b": 123456789012345.0, "c": 1234567890123456.0, "d": -12345678901234.0}'
+    new = api.encrypt(text, rule(age_key), format="json", credentials=who)
+    old = new.replace('"version": "3.13', '"version": "3.12')
+    kinds = [
+        {key: type(value) for key, value in encconf.loads(each, format="json", credentials=who).items()}
+        for each in (old, new)
+    ]
+    assert kinds == [{"a": int, "b": int, "c": float, "d": int}, dict.fromkeys("abcd", float)]
+
+
+def test_references_are_resolved_with_the_given_rules(
+    tmp_path: Path, age_key: AgeKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = credentials(age_key)
+    monkeypatch.setattr(references, "resolve", lambda *args: seen.append(args[1:]) or [{0: "there"}])  # type: ignore[func-returns-value]
+    seen: list[tuple[object, ...]] = []
+    path = tmp_path / "a.yaml"
+    path.write_text(api.encrypt("a: ref+x://y\n", rule(age_key), credentials=who))
+    by = references.Resolve()
+    assert encconf.load_config(path, credentials=who, resolve=by) == {"a": "there"}
+    assert seen == [(by, who, ())]
+    assert encconf.load_configs([path], credentials=who, resolve=by) == [{"a": "there"}]
+    assert seen[1] == seen[0]
+    path = tmp_path / "a.toml"
+    text = 'a_unencrypted = "ref+x://y"\nd = 2026-01-01\n'
+    path.write_text(api.encrypt(text, rule(age_key), format="toml", credentials=who))
+    assert "there" not in repr(encconf.load_config(path, credentials=who, resolve=by, mask=True))
 
 
 class TestPython:

@@ -52,12 +52,14 @@ CHANGED = {
     "toml": ("a = \"x\"\n[b] # c\nc = 'q'\nd = 5\n", ("b", "c")),
     "dotenv": ("# one\nA=x\nB=a b # c\nC=\n", ("B",)),
     "ini": ("a = x\n[b]\n; c\nc = q\ne = f\n", ("b", "c")),
+    "ini again": ("[b]\nc = x\n[d]\ne = f\n[b]\ng = y\n", ("b", "c")),
 }
 
 
-@pytest.mark.parametrize("format", CHANGED)
-def test_a_change_is_the_same_in_the_moved_document(format: str, age_key: AgeKey) -> None:
-    text, path = CHANGED[format]
+@pytest.mark.parametrize("case", CHANGED)
+def test_a_change_is_the_same_in_the_moved_document(case: str, age_key: AgeKey) -> None:
+    text, path = CHANGED[case]
+    format = case.partition(" ")[0]
     creds = credentials(age_key)
     sealed = api.encrypt(text, rule(age_key), format=format, credentials=creds)
     assert plaintext.moved_document(opening.open_text(sealed, format=format, credentials=creds)) is not None
@@ -116,3 +118,28 @@ def test_where_sops_stores_integers_as_floats_the_text_is_scanned(age_key: AgeKe
     done = changes.change(older, "json", (("b",), "y"), credentials=creds)
     assert '"a": 5' in api.decrypt(done, format="json", credentials=creds)
     assert '"b": "y"' in api.decrypt(done, format="json", credentials=creds)
+
+
+@pytest.mark.parametrize("before", [" '", "\t'", '\t"'])
+def test_a_value_that_begins_with_a_quote_behind_a_blank_is_scanned(before: str, age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    sealed = api.encrypt(f"A={before}x{before[-1]}\nB=y\n", rule(age_key), format="dotenv", credentials=creds)
+    opened = opening.open_text(sealed, format="dotenv", credentials=creds)
+    assert plaintext.moved_document(opened) is None
+
+
+def test_a_masked_file_has_its_layout_and_none_of_its_values(age_key: AgeKey) -> None:
+    creds = credentials(age_key)
+    text = "# who: x\na:   secret\nb_unencrypted:\n  # plain\n  c: 1\nd: [2, null, '']\n"
+    sealed = api.encrypt(text, rule(age_key), format="yaml", credentials=creds)
+    masked = plaintext.masked(opening.open_text(sealed, format="yaml", credentials=creds), "***")
+    assert plaintext.plain_text(masked) == (
+        "# ***\na:   '***'\nb_unencrypted:\n  # plain\n  c: 1\nd: [\"***\", null, '']\n"
+    )
+    creds = credentials(AgeKey.load(FIXTURES / "keys" / "alice.txt"))
+    sealed = (FIXTURES / "sops" / "comments.enc.yaml").read_text()
+    masked = plaintext.masked(opening.open_text(sealed, format="yaml", credentials=creds), "***")
+    shown = plaintext.plain_text(masked)
+    assert shown.count("type:comment]") == 4, "comments that sops stores as items of a list"
+    assert shown.count("'***'") == 7
+    assert not [secret for secret in ("app", "hunter2", "licence") if secret in shown]

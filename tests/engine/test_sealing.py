@@ -90,6 +90,18 @@ def test_the_rule_says_what_is_encrypted_and_the_twin_without_one(age_key: AgeKe
     assert metadata(again).selection == only_b
 
 
+@pytest.mark.parametrize("format", ["yaml", "toml"])
+def test_a_value_that_a_new_rule_chooses_is_encrypted(age_key: AgeKey, format: str) -> None:
+    """Even if it did not change, and its file keeps the data key."""
+    text = {"yaml": f"b: 2\n{SECRET}", "toml": 'b = 2\napi_token = "kW8vQz2LrT"\n'}[format]
+    only = Selection("encrypted_regex", "token")
+    twin, _ = encrypt(text, age_key, rule=rule(age_key, selection=only), format=format)
+    again, said = encrypt(text, age_key, twin=twin, rule=rule(age_key), format=format)
+    assert said == []
+    assert [len(sealed_leaves(each, format)) for each in (twin, again)] == [1, 2]
+    assert lines(again.replace(" =", ":"), "api_token") == lines(twin.replace(" =", ":"), "api_token")
+
+
 def test_a_binary_file_is_one_value(age_key: AgeKey) -> None:
     by = rule(age_key, selection=Selection("encrypted_regex", "^a$"))
     text, said = encrypt("any\n", age_key, rule=by, format="binary")
