@@ -135,6 +135,13 @@ class TestSet:
             assert each.returncode == 0
         assert json.loads(project.run("get", "--json", "new.yaml").out) == {"k11": "11"}
 
+    def test_a_value_is_asked_for_only_if_it_can_be_written(self, project: Project) -> None:
+        project.rules()
+        done = project.run("set", "missing/new.yaml", "a", input="", code=3)
+        assert "cannot be written: its folder does not exist" in done.err
+        done = project.run("set", "new.yaml", "a", input="", code=1)
+        assert "no value was given for a" in done.err
+
     def test_a_change_is_repeated_after_another_program_wrote_the_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

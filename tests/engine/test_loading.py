@@ -13,7 +13,7 @@ from oracle import AgeKey
 
 import encconf
 from encconf import api
-from encconf.errors import EncconfError, InputError, KeyAccessError, MissingFileError, UsageError
+from encconf.errors import EncconfError, InputError, KeyAccessError, MissingFileError
 from encconf.sources import references
 
 
@@ -73,25 +73,6 @@ def test_documents_without_values_do_not_count(age_key: AgeKey) -> None:
         ours = api.encrypt(text, rule(age_key), credentials=who)
         with pytest.raises(InputError, match="the file has 2 documents, not one"):
             encconf.loads(ours, credentials=who)
-
-
-def test_the_values_inside_a_binary_file(tmp_path: Path, age_key: AgeKey) -> None:
-    """sops stores a format that it does not know as binary."""
-    who = credentials(age_key)
-    plain = 'a = "x"\n[b]\nc = 1\n'
-    sealed = api.encrypt(plain, rule(age_key), format="binary", credentials=who)
-    path = tmp_path / "app.enc.toml"
-    path.write_text(sealed)
-    assert encconf.load_config(path, credentials=who) == {"a": "x", "b": {"c": 1}}
-    assert "x" not in repr(encconf.load_config(path, credentials=who, mask=True))
-    for name, format in (("app.toml", "binary"), ("app.txt", None), ("app", None)):
-        (tmp_path / name).write_text(sealed)
-        with pytest.raises(UsageError, match="a binary file has bytes, not values"):
-            encconf.load_config(tmp_path / name, credentials=who, format=format)
-    inner = api.encrypt(plain, rule(age_key), format="toml", credentials=who)
-    path.write_text(api.encrypt(inner, rule(age_key), format="binary", credentials=who))
-    with pytest.raises(InputError, match="it was encrypted twice"):
-        encconf.load_config(path, credentials=who)
 
 
 def test_floats_that_older_releases_of_sops_made_of_integers(age_key: AgeKey) -> None:

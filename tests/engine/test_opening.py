@@ -397,3 +397,22 @@ def test_a_null_of_another_program_is_a_text_where_the_format_has_none() -> None
     toml = opening.without_nulls(formats.get("toml").scan('a = "null"\nb = "x"\n'), values)
     assert [(value.type, value.data) for value in toml] == [("str", b"null"), ("str", b"x")]
     assert opening.without_nulls(YAML.scan("a: null\nb: x\n"), values) is values
+
+
+def test_a_null_of_rops_is_opened_as_a_text(age_key: AgeKey) -> None:
+    """It leaves a "null" as plaintext, and out of the MAC."""
+    text = encrypt(age_key, 'a = "null"\nb = "x"\n', "toml")
+    found = opened(age_key, text, "toml")
+    encryptor = cipher.Encryptor(found.data_key)
+    hashed = digest([Value("null", None), found.values[1]], found.chosen.leaves, False).encode()
+    date = found.metadata.lastmodified.encode()
+    text = text.replace(found.values[0].sealed or "", "null")
+    text = text.replace(found.metadata.mac or "", encryptor("str", hashed, date))
+    values = opened(age_key, text, "toml").values
+    assert [(value.type, value.data) for value in values] == [("str", b"null"), ("str", b"x")]
+
+
+def test_a_proposal_is_not_changed(age_key: AgeKey) -> None:
+    with pytest.raises(ProposalError, match="the file is a proposal, which cannot be changed"):
+        opening.refuse_to_change(YAML.scan("proposal_for: x\nvalue: y\n"))
+    opening.refuse_to_change(YAML.scan("a: x\n"))

@@ -122,6 +122,11 @@ class TestTexts:
         assert (plan.renews(), plan.renews(rotate=False)) == (True, False)
         assert (seen := plan.seen()) is not None
         assert (seen.paths, seen.alone) == ([("a",)], True)
+        both = rekey.plan_lines(plan.replace(leavers=(left, other)), rotate=True)
+        assert both == [
+            "every value is re-encrypted with a new data key, because these know the old one and were "
+            f"removed before: {left.name}, {other.name}"
+        ]
         # With two groups, nobody knows which one they were in: they may have needed keys of the other.
         groups = [[master_key("age", age_key.recipient)], [other]]
         enc = api.encrypt("a: 1\n", Rule(groups, 2), format="yaml", credentials=credentials(age_key))
