@@ -36,7 +36,7 @@ from encconf.git import ask, before, repository, run, version
 from encconf.git.conflict import open_conflict, with_conflict
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
-from encconf.merge import Merged
+from encconf.merge import LABELS, Merged
 from encconf.merge import merge as merge_texts
 from encconf.record import Record
 from encconf.text.document import Document, splice
@@ -171,7 +171,6 @@ def follows(path: str, id: str, text: str, ours: bool) -> bool:
 
 # --- merging with a key ---------------------------------------------------------------------------
 
-LABELS = ("ours", "base", "theirs")
 _DEEPEST = 8  # how many merges without a key may follow each other
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -79,10 +80,12 @@ class TestDiff:
         repository.git("merge", "other", code=1)
         lines = repository.git("diff").splitlines()
         start = next(number for number, line in enumerate(lines) if line.startswith("++<"))
+        base = lines[start + 2]
+        assert re.fullmatch(r"\+\+\|{7} (base|[0-9a-f]{7,40})", base), "git says which commit from 2.44 on"
         assert lines[start : start + 7] == [
             "++<<<<<<< HEAD",
             " +    port: 2",
-            "++||||||| base",
+            base,
             "++    port: 5432",
             "++=======",
             "+     port: 1",
