@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyrage
 
@@ -27,6 +28,7 @@ PGP_FINGERPRINT = (FIXTURES / "keys" / "pgp.fingerprint").read_text().strip()
 _CHOSEN = os.environ.get("SOPS_ORACLE")  # read now, because conftest.py removes all SOPS_ variables
 
 MAC_MISMATCH = 51  # the exit code of sops
+INTERNAL_ERROR = 1359  # ERROR_INTERNAL_ERROR of Windows; on other systems, no error has a ``winerror``
 
 # Go's HTTP client obeys these.  Every machine refuses connections to port 9 (discard).
 _NO_NETWORK = {
@@ -94,10 +96,9 @@ class Sops:
         check: bool = True,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run with these arguments.  With ``check``, raises SopsError if the exit code is not 0."""
-        result = subprocess.run(
+        result = start(
             [self.binary, *args],
             input=input.encode() if isinstance(input, str) else input,
-            capture_output=True,
             cwd=cwd or scratch(),
             env=clean_environ(self.environ),
             timeout=120,
@@ -173,6 +174,20 @@ class Sops:
         out = self.run(verb, *types, *args, input=text, cwd=cwd).stdout.decode()
         # Go's package for INI files writes the line ends of the system.
         return out.replace("\r\n", "\n") if os.name == "nt" and format == "ini" else out
+
+
+def start(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Run a program to its end.  ``options`` are those of `subprocess.run`.
+
+    Wine cannot start a program once in some thousand times.  It has not run then, so it is started again.
+    """
+    for _ in range(2):
+        try:
+            return subprocess.run(command, capture_output=True, check=False, **options)
+        except OSError as error:
+            if getattr(error, "winerror", None) != INTERNAL_ERROR:
+                raise
+    return subprocess.run(command, capture_output=True, check=False, **options)
 
 
 def clean_environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:

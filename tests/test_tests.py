@@ -12,6 +12,7 @@ from pathlib import Path
 
 import fast
 import mutants
+import oracle
 import pytest
 from project import needs
 
@@ -110,14 +111,24 @@ class TestMissingPrograms:
         assert "2 failed" in done.stdout
 
     def script(self, folder: Path, user: int, *words: str) -> tuple[int, str, list[str]]:
-        """Run .ci/install with only these programs.  Returns its code and output, and apt-get's calls."""
+        """Run .ci/install on a machine with only these programs.  Returns its code, its output, and what
+        apt-get is asked, with the settings that it would find then.
+        """
         log = folder / "log"
         log.write_text("")
-        for name, text in {"id": f"echo {user}", "apt-get": f'echo "$*" >> {log}'}.items():
-            (folder / name).write_text(f"#!{needs('sh')}\n{text}\n")
+        settings = folder / "etc/postgresql-common/createcluster.d"
+        asked = f'for each in {settings}/*; do [ ! -e "$each" ] || cat "$each" >>{log}; done'
+        for name, text in {"id": f"echo {user}", "apt-get": f'echo "$*" >>{log}; {asked}'}.items():
+            (folder / name).write_text(f"#!{needs('sh')}\nPATH={os.environ['PATH']}\n{text}\n")
             (folder / name).chmod(0o755)
+        for name in ("install", "rm", "rmdir"):
+            if not (folder / name).exists():
+                (folder / name).symlink_to(needs(name))
+        text = (HERE.parent / ".ci" / "install").read_text(encoding="utf-8")
+        script = folder / "script"
+        script.write_text(text.replace("'/usr/lib/", f"'{folder}/lib/").replace("=/etc/", f"={folder}/etc/"))
         done = subprocess.run(
-            [needs("bash"), str(HERE.parent / ".ci" / "install"), *words],
+            [needs("bash"), str(script), *words],
             env={"PATH": str(folder)},
             capture_output=True,
             text=True,
@@ -126,12 +137,11 @@ class TestMissingPrograms:
         return done.returncode, done.stdout + done.stderr, log.read_text().splitlines()
 
     def test_without_root_the_script_prints_one_command(self, tmp_path: Path) -> None:
-        code, said, calls = self.script(tmp_path, 1000)
+        code, said, calls = self.script(tmp_path, 1000, "basics")
         assert (code, calls) == (1, [])
-        assert (
-            "sudo apt-get update && sudo apt-get install --no-install-recommends git python3-venv make"
-            in said
-        )
+        assert "error: not installed here: git python3-venv\n" in said
+        command = f"sudo env PYTHON=python3 bash {tmp_path}/script basics"
+        assert f"(on Debian and Ubuntu, this installs them: {command})" in said
 
     def test_as_root_it_installs_what_is_missing_and_no_more(self, tmp_path: Path) -> None:
         (tmp_path / "git").symlink_to(needs("git"))
@@ -140,8 +150,21 @@ class TestMissingPrograms:
         assert self.script(tmp_path, 0, "basics")[::2] == (0, [])
         code, _, calls = self.script(tmp_path, 0)
         assert (code, calls[0]) == (0, "update -qq")
-        assert re.match(r"install -y .* make age gnupg openssh-client .* chromium", calls[1])
+        assert re.match(r"install -y .* make age gnupg openssh-client .* chromium postgresql", calls[1])
         assert "git" not in calls[1].split()
+
+    def test_it_makes_no_database_and_leaves_settings_as_they_are(self, tmp_path: Path) -> None:
+        """Debian's package would start a server, now and at each boot."""
+        assert self.script(tmp_path, 0)[2][2:] == ["create_main_cluster = false"]
+        settings = tmp_path / "etc/postgresql-common/createcluster.d"
+        assert not settings.exists()
+        settings.mkdir(parents=True)
+        (settings / "mine.conf").write_text("start_conf = 'manual'\n")
+        assert "create_main_cluster = false" in self.script(tmp_path, 0)[2]
+        assert [file.name for file in settings.iterdir()] == ["mine.conf"]
+        (tmp_path / "lib/postgresql/15/bin").mkdir(parents=True)
+        (tmp_path / "lib/postgresql/15/bin/initdb").touch()
+        assert not any("postgresql" in call for call in self.script(tmp_path, 0)[2])
 
     def test_what_it_installs_is_hidden_from_the_fast_tests(self) -> None:
         programs = re.findall(
@@ -158,3 +181,19 @@ def test_make_mutants_names_modules_and_tests_that_exist() -> None:
     assert [each for each in sorted(tests) if not list(HERE.glob(each))] == []
     listed = tomllib.loads(mutants.LIST.read_text(encoding="utf-8"))
     assert listed.keys() <= modules
+
+
+def test_a_program_that_wine_cannot_start_is_started_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    fails = OSError(0, "Internal error")
+    errors = [fails, fails, OSError(2, "not found"), fails, fails, fails]
+
+    def run(command: list[str], **options: object) -> None:
+        raise errors.pop(0)
+
+    monkeypatch.setattr(oracle.subprocess, "run", run)
+    monkeypatch.setattr(fails, "winerror", oracle.INTERNAL_ERROR, raising=False)
+    with pytest.raises(FileNotFoundError):
+        oracle.start(["sops"])
+    with pytest.raises(OSError, match="Internal error"):
+        oracle.start(["sops"])
+    assert errors == []

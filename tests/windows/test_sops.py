@@ -6,20 +6,13 @@ import subprocess
 import sys
 
 import pytest
-from oracle import sops_binary
+from oracle import sops_binary, start
 from project import Project
 
 
 def real(project: Project, *args: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sops_binary(), *args],
-        cwd=project.folder,
-        env={**project.environ, **environ},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    env = {**project.environ, **environ}
+    return start([sops_binary(), *args], cwd=project.folder, env=env, stdin=subprocess.DEVNULL, timeout=60)
 
 
 def test_each_opens_the_files_of_the_other(sealed: Project) -> None:
