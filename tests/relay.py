@@ -97,8 +97,6 @@ class Relay:
         self.run(self.writer, "encrypt", "-i")
         if not own and not self.readable("real"):
             raise RefusedError  # sops cannot read every file that it writes
-        if self.by_sops and self.goes_on():
-            raise RefusedError
         (self.value,) = self.loaded(text.decode())
 
     def rule(self) -> None:
@@ -178,10 +176,6 @@ class Relay:
         except RefusedError:
             return False
         return True
-
-    def goes_on(self) -> bool:
-        """Whether sops has written a plaintext value that it reads as the start of a longer one."""
-        return self.format == "ini" and b"\\\n" in self.file.read_bytes()
 
     def encrypted_once(self) -> bool:
         """Whether no comment has become a value: sops makes a value of some, and encrypts it again."""
@@ -330,7 +324,7 @@ class Relay:
         except RefusedError:
             return f"{program} {action.__name__}: refused"
         foreign = program in ("real", "rops")
-        if foreign and (not self.readable(program) or not self.encrypted_once() or self.goes_on()):
+        if foreign and (not self.readable(program) or not self.encrypted_once()):
             self.file.write_bytes(before)
             self.recipients = was
             self.rule()

@@ -156,11 +156,14 @@ def text_to_change(opened: Opened) -> str:
 
 
 def _literals(module: Format, opened: Opened) -> list[Edit | None]:
-    literal, document = module.literal, opened.document
+    """Return the edit for each value whose text changes, or None."""
+    literal, respelled, document = module.literal, module.respelled, opened.document
     return [
-        literal(document, leaf, value.type, value.data)
-        if value.sealed is not None and value.data is not None and value.type != "comment"
-        else None
+        None
+        if value.data is None or value.type == "comment"
+        else literal(document, leaf, value.type, value.data)
+        if value.sealed is not None
+        else respelled(document, leaf)
         for leaf, value in zip(document.leaves, opened.values, strict=True)
     ]
 

@@ -122,6 +122,10 @@ class Format:
         """Return the edit that replaces an encrypted leaf with its plaintext."""
         raise NotImplementedError
 
+    def respelled(self, document: Document, leaf: Leaf) -> Edit | None:
+        """Return the edit for an unencrypted leaf that would hold another value in a text without a block."""
+        return None
+
     def comment(self, document: Document, leaf: Leaf, data: bytes, *, alone: bool) -> Edit:
         """Return the edit that writes a comment instead of the item that sops stored for it, or removes it.
 

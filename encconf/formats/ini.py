@@ -162,6 +162,19 @@ password = change me
             spelled += " "  # a comment follows
         return leaf.start, leaf.end, spelled
 
+    def respelled(self, document: Document, leaf: Leaf) -> Edit | None:
+        """See `Format.respelled`: ``a#b`` is ``a`` to the library, and ``a#b`` in a text without a block.
+
+        sops writes a backslash at the end of a value without quotes, and then reads the next line as part of
+        the value.
+        """
+        value = (leaf.data or b"").decode("utf-8", "surrogateescape")
+        if leaf.style == PLAIN and leaf.note is None and SIMPLE_VALUE.fullmatch(value):
+            return None
+        if _stands(document.text, leaf, value, exact=False):
+            return None
+        return leaf.start, leaf.end, spell(value, rest_of_line(document.text, leaf))
+
     def render_block(self, block: Mapping[str, object]) -> str:
         """Return the block as a section ``[sops]``, with ``\\n`` for line breaks in values.
 

@@ -14,6 +14,7 @@ from oracle import AgeKey, Sops
 from encconf import api, formats
 from encconf.errors import AlreadyEncryptedError, EmitError, ParseError
 from encconf.formats.ini import spell
+from encconf.rules.selection import Selection
 from encconf.text.document import splice
 
 format = formats.get("ini")
@@ -100,3 +101,17 @@ def test_line_breaks_in_the_block_are_escaped_or_not() -> None:
     again = api.encrypt("[a]\nx = 2\n", twin=newer, format="ini", credentials=CREDENTIALS)
     assert raw in again
     assert api.decrypt(again, format="ini", credentials=CREDENTIALS) == "[a]\nx = 2\n"
+
+
+@pytest.mark.parametrize("written", ["a\\", "a#b", '"a;b"', "'a'", '"a\\"'])
+def test_a_plaintext_keeps_what_sops_reads(written: str, sops: Sops) -> None:
+    """A value that was not encrypted by encconf, and that a text without a block would hold differently."""
+    mine = sops.with_environ(KEY.environ())
+    to = rule(KEY, selection=Selection("unencrypted_suffix", "_plain", mac_only_encrypted=True))
+    sealed = api.encrypt("[a]\nx_plain = 1\ny_plain = 2\nz = 3\n", to, format="ini")
+    sealed = sealed.replace("= 1", f"= {written}")
+    read = json.loads(mine.decrypt(sealed, "ini", "--output-type", "json"))
+    plain = api.decrypt(sealed, format="ini", credentials=CREDENTIALS)
+    assert format.load_plain(plain) == [{"a": read["a"]}]
+    rotated = api.encrypt(plain, to, format="ini")
+    assert json.loads(mine.decrypt(rotated, "ini", "--output-type", "json")) == read
