@@ -71,6 +71,10 @@ BACKED: dict[str, tuple[str, ...]] = {
     "A pipe that no program opens for writing is refused": (
         "test_hostile::test_no_command_waits_for_a_file_that_is_a_pipe",
     ),
+    "and so is a link to a pipe": (
+        "test_fileio::test_a_link_to_a_pipe_is_not_read_unless_it_is_the_system_s",
+        "test_hostile::test_nor_for_a_link_to_its_own_input",
+    ),
     "control characters of texts and values are escaped": (
         "test_decrypt::test_control_characters_of_a_name_are_escaped",
         "test_printable::test_text_from_a_foreign_file_cannot_move_the_cursor",
@@ -308,6 +312,11 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_programs::test_its_programs_do_not_run",
         "test_programs::test_links_into_it_and_out_of_it",
         "test_programs::test_no_git_gpg_key_command_or_editor_of_it",
+    ),
+    "The SDKs of the clouds start the programs of your logins": (
+        "test_aws_session::test_the_program_of_a_profile_is_not_run_from_a_work_tree",
+        "test_azure::test_no_tool_is_run_from_a_work_tree",
+        "test_gcp::test_the_program_of_a_login_is_not_run_from_a_work_tree",
     ),
     "A path with a folder is your choice": ("test_programs::test_what_you_name_with_its_folder_runs",),
     "Two folders of a work tree are trusted all the same": (

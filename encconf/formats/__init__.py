@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from functools import cache
 
 from encconf.errors import EmitError, EmptyDocumentError, InputError, ParseError, UsageError
@@ -415,10 +416,11 @@ def glance(path: str) -> bool:
 
 
 def head_of(path: str) -> bytes:
-    """Return the first 8 KiB of a file.  Raises OSError."""
+    """Return the first 8 KiB of a regular file, or nothing of another.  Raises OSError."""
     descriptor = os.open(path, FLAGS)
     try:
-        return os.read(descriptor, GLANCE)
+        # To read from a pipe would take what another program waits for.
+        return os.read(descriptor, GLANCE) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
     finally:
         os.close(descriptor)
 

@@ -45,10 +45,11 @@ OPEN_PATIENCE = 2.0
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
-def read_all(descriptor: int, limit: int | None) -> bytes:
+def read_all(descriptor: int, limit: int | None, *, wait: bool = True) -> bytes:
     """Read up to the end of a descriptor, which may be non-blocking.
 
-    Raises OSError, and LimitError for more than ``limit`` bytes (unless None).
+    Raises OSError, and LimitError for more than ``limit`` bytes (unless None).  With ``wait=False``, a
+    descriptor that has nothing to read yet is an OSError, too.
     """
     chunks: list[bytes] = []
     size = 0
@@ -56,6 +57,8 @@ def read_all(descriptor: int, limit: int | None) -> bytes:
         try:
             chunk = os.read(descriptor, CHUNK)
         except BlockingIOError:  # another program that has the same pipe open has made it non-blocking
+            if not wait:
+                raise
             import select
 
             select.select([descriptor], [], [])

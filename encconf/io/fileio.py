@@ -208,7 +208,8 @@ def read_text(path: str, *, binary: bool = False, own: bool = False) -> str:
     `read_bytes`.
 
     Raises MissingFileError, LimitError (more than `LIMIT`), ParseError (not UTF-8), and InputError
-    (unreadable, or neither a regular file nor a pipe: a link in a repository may lead to /dev/zero).
+    (unreadable, a link to a pipe, or neither a regular file nor a pipe: a link in a repository may lead to
+    /dev/zero).
     """
     return text_of(path, read_bytes(path, regular=own, own=own), binary=binary)
 
@@ -255,6 +256,11 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
             state = os.fstat(descriptor)
             head = b""
             if stat.S_ISFIFO(state.st_mode) and not regular:
+                if os.path.islink(path) and not os.path.abspath(path).startswith(("/dev/", "/proc/")):
+                    # A branch may have a link to /dev/stdin: reading it would never end, or take your input.
+                    raise InputError(
+                        "cannot be read: it is a link to a pipe", hint="name the pipe, if you trust it"
+                    )
                 head = _await_writer(descriptor)
             elif not stat.S_ISREG(state.st_mode):
                 other = "not a regular file" if regular else "neither a regular file nor a pipe"
@@ -262,7 +268,9 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
                 raise InputError(f"cannot be read: it is {what}")
             if own and hasattr(os, "geteuid"):
                 _refuse_foreign(state)
-            return head + read_all(descriptor, LIMIT if limit is None else limit)
+            # A regular file that must be waited for is one of the kernel, such as /proc/kmsg.
+            wait = not stat.S_ISREG(state.st_mode)
+            return head + read_all(descriptor, LIMIT if limit is None else limit, wait=wait)
         except OSError as error:
             raise cannot_read(error) from None
         finally:

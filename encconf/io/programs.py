@@ -38,6 +38,14 @@ def find(name: str, environ: Mapping[str, str], *, anywhere: bool = False) -> st
     return _search(name, environ, _work_tree(environ), anywhere=anywhere)[0]
 
 
+def is_first(name: str) -> bool:
+    """Whether a library starts the program that `find` finds, or none: it starts the first one of PATH."""
+    import shutil
+
+    first = shutil.which(name)
+    return first is None or os.path.normcase(first) == os.path.normcase(find(name, os.environ) or "")
+
+
 def missing(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
     """Return the message and the hint of an error for a program that `find` does not find."""
     if os.path.dirname(name):

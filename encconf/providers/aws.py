@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
+from encconf.io import programs
 from encconf.providers import ODD_ANSWER, late, needing, one_line, unheard, within
 from encconf.providers.https import reason_of
 from encconf.record import Record
@@ -337,7 +338,13 @@ def _sources(
             config={**settings, "ec2_metadata_service_endpoint_mode": resolve_imds_endpoint_mode(session)},
         )
     )
-    profiles = sdk.ProfileProviderBuilder(session, cache=cache, region_name=region)
+
+    class Profiles(sdk.ProfileProviderBuilder):  # type: ignore[misc]  # botocore has no types
+        def _create_process_provider(self, profile_name: str) -> Any:
+            popen = partial(_start, environ=environ)
+            return sdk.ProcessProvider(profile_name, lambda: session.full_config, popen=popen)
+
+    profiles = Profiles(session, cache=cache, region_name=region)
     chain = [
         sdk.AssumeRoleProvider(
             load_config=lambda: session.full_config,
@@ -368,6 +375,15 @@ def _sources(
             ),
         )
     return [variables, *chain]
+
+
+def _start(words: Sequence[str], *, environ: Mapping[str, str], **options: Any) -> Any:
+    """Start the ``credential_process`` of a profile, as encconf starts programs.  Raises MasterKeyError."""
+    try:
+        return programs.start(words, environ, **options)
+    except FileNotFoundError:
+        message, hint = programs.missing(words[0], environ)
+        raise MasterKeyError(printable(message), reason="unusable", hint=printable(hint)) from None
 
 
 def assumed_session(session: Any, role: str, region: str, credentials: Credentials) -> Any:

@@ -22,6 +22,7 @@ from types import SimpleNamespace
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
+from encconf.io import programs
 from encconf.providers import ODD_ANSWER, late, needing, one_line, quiet
 from encconf.providers.https import as_it_is, cause, check_permitted, reason_of, timeouts
 
@@ -202,6 +203,9 @@ def _chosen(
     def unset(*_: str, **__: Any) -> Any:
         raise identity.CredentialUnavailableError(message="no complete credential")
 
+    def untrusted(*_: str, **__: Any) -> Any:
+        raise identity.CredentialUnavailableError(message="not run from the current folder or the work tree")
+
     tenant, client = environ.get("AZURE_TENANT_ID"), environ.get("AZURE_CLIENT_ID")
     more = environ.get("AZURE_ADDITIONALLY_ALLOWED_TENANTS", "")
     settings: dict[str, Any] = {
@@ -231,14 +235,18 @@ def _chosen(
     if not named:
         # The report has a line that says that the environment has no complete credential.
         yield "AZURE_CLIENT_ID, AZURE_TENANT_ID", SimpleNamespace(get_token=unset)
-        tools = {
-            "Azure CLI": identity.AzureCliCredential,
-            "PowerShell": identity.AzurePowerShellCredential,
-            "Azure Developer CLI": identity.AzureDeveloperCliCredential,
-        }
-        for label, tool in tools.items():
-            if wants("dev", tool.__name__.lower()):
+        tools = (
+            ("Azure CLI", identity.AzureCliCredential, ("az", "az.cmd")),
+            ("PowerShell", identity.AzurePowerShellCredential, ("pwsh", "powershell")),
+            ("Azure Developer CLI", identity.AzureDeveloperCliCredential, ("azd",)),
+        )
+        for label, tool, names in tools:
+            if not wants("dev", tool.__name__.lower()):
+                continue
+            if all(map(programs.is_first, names)):
                 yield label, tool(process_timeout=limit)
+            else:  # the SDK would start the first one of PATH, which a branch can change
+                yield label, SimpleNamespace(get_token=untrusted)
     if managed:
         # One second to connect is as long as DefaultAzureCredential waits for the metadata service.
         options = connections if named else {"connection_timeout": 1, "read_timeout": limit, **_COUNTS}

@@ -19,6 +19,7 @@ from operator import attrgetter
 
 from encconf.errors import MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
+from encconf.io import programs
 from encconf.io.threads import Once
 from encconf.providers import ODD_ANSWER, late, one_line, text_in, unheard
 from encconf.providers.https import as_it_is, redirect_error
@@ -143,6 +144,7 @@ def _identity(text: str, place: str) -> Any:
         target = "auth.aws:Credentials.from_info"
     elif kind == "external_account" and isinstance(source, dict) and "executable" in source:
         target = "auth.pluggable:Credentials.from_info"
+        _refuse_program(source["executable"], place)
     module, _, name = target.partition(":")
     read = attrgetter(name)(__import__(f"google.{module}", fromlist=[name]))
     scoped = kind not in ("external_account_authorized_user", "gdch_service_account")
@@ -150,6 +152,20 @@ def _identity(text: str, place: str) -> Any:
         return read(info, **({"scopes": _SCOPES} if scoped else {}))
     except (*ODD_ANSWER, ValueError):  # some of these quote what they read
         raise MasterKeyError(f"{place} has credentials that cannot be read") from None
+
+
+def _refuse_program(executable: object, place: str) -> None:
+    """Raise MasterKeyError for a program that the SDK would find in the current folder or the work tree."""
+    import shlex
+
+    command = executable.get("command") if isinstance(executable, dict) else None
+    try:
+        words = shlex.split(command) if isinstance(command, str) else []
+    except ValueError:
+        words = []
+    if words and not os.path.dirname(words[0]) and not programs.is_first(words[0]):
+        message, hint = programs.missing(words[0], os.environ)
+        raise MasterKeyError(f"{place}: {printable(message)}", reason="unusable", hint=printable(hint))
 
 
 def _machine(environ: Mapping[str, str]) -> Any:

@@ -125,6 +125,17 @@ class TestReading:
         assert fileio.PIPE_PATIENCE <= time.monotonic() - started < fileio.PIPE_PATIENCE + 20
 
     @pytest.mark.posix
+    def test_a_link_to_a_pipe_is_not_read_unless_it_is_the_system_s(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to("/dev/stdin")
+        code = "import sys; from encconf.io import fileio; print(fileio.read_text(sys.argv[1]))"
+        for path, said in (("/dev/stdin", "a: 1"), (str(tmp_path / "link"), "")):
+            done = subprocess.run(
+                [sys.executable, "-c", code, path], input="a: 1\n", text=True, capture_output=True, timeout=60
+            )
+            assert done.stdout.strip() == said
+        assert "it is a link to a pipe" in done.stderr
+
+    @pytest.mark.posix
     def test_whoever_has_opened_it_may_take_their_time(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -220,3 +220,27 @@ def test_the_files_of_the_sdks() -> None:
     assert file_of("AWS_CONFIG_FILE", "config", Credentials({}, home="/h")) == "/h/.aws/config"
     assert file_of("AWS_CONFIG_FILE", "config", Credentials({"AWS_CONFIG_FILE": "/c"}, home="/h")) == "/c"
     assert not os.path.exists(file_of("AWS_CONFIG_FILE", "config", Credentials({})))
+
+
+@pytest.mark.posix
+def test_the_program_of_a_profile_is_not_run_from_a_work_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (".git", "bin", "safe"):
+        (tmp_path / "tree" / folder).mkdir(parents=True)
+    for folder, answer in (("tree/bin", "touch ran"), ("safe", "echo '{\"Version\": 2}'")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        program = tmp_path / folder / "a-login"
+        program.write_text(f"#!/bin/sh\n{answer}\n")
+        program.chmod(0o755)
+    (tmp_path / "config").write_text("[default]\ncredential_process = a-login now\n")
+    monkeypatch.chdir(tmp_path / "tree")
+    path = f"{tmp_path}/tree/bin:{os.environ['PATH']}"
+    environ = {**NOBODY, "AWS_CONFIG_FILE": str(tmp_path / "config"), "PATH": path}
+    key = AwsKmsKey("arn:aws:kms:us-east-1:123456789012:key/x")
+    error = refusal(key, "AAAA", Credentials(environ, home=str(tmp_path)))
+    assert error.message == "a-login was not found, except in the work tree"
+    environ["PATH"] = f"{path}:{tmp_path}/safe"
+    error = refusal(key, "AAAA", Credentials(environ, home=str(tmp_path)))
+    assert "Unsupported version '2'" in error.message  # the other program ran
+    assert not (tmp_path / "tree" / "ran").exists()

@@ -220,6 +220,22 @@ def test_the_kinds_of_credentials_can_be_chosen(
     )
 
 
+@pytest.mark.posix
+def test_no_tool_is_run_from_a_work_tree(
+    azure: Azure, key: AzureKey, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (".git", "bin"):
+        (tmp_path / folder).mkdir()
+    for name in ("az", "azd", "pwsh"):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    message = failure(key, "AAAA", Credentials({**environ, "AZURE_TOKEN_CREDENTIALS": "dev"})).message
+    assert message.count("not run from the current folder or the work tree") == 3
+    assert not (tmp_path / "ran").exists()
+
+
 def test_throttling_is_waited_out(azure: Azure, key: AzureKey, credentials: Credentials) -> None:
     azure.later = [(429, {}), (503, {"Retry-After": "1"})]
     enc = key.wrap(DATA_KEY, credentials)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -378,3 +379,27 @@ def at(server: Script) -> Credentials:
         },
         timeout=5,
     )
+
+
+@pytest.mark.posix
+def test_the_program_of_a_login_is_not_run_from_a_work_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (".git", "bin"):
+        (tmp_path / folder).mkdir()
+    program = tmp_path / "bin" / "a-login"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    login = {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": "https://sts.googleapis.com/v1/token",
+        "credential_source": {"executable": {"command": "a-login now"}},
+    }
+    who = Credentials({"GOOGLE_CREDENTIALS": json.dumps(login)})
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    assert gcp.identity(who)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MasterKeyError, match="a-login was not found, except in the work tree"):
+        gcp.identity(who)
