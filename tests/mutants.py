@@ -75,7 +75,7 @@ GROUPS = {
     "rules": ["rules/config.py", "rules/pattern.py", "rules/plain_pattern.py"],
     "merge": [f"merge/{name}.py" for name in ("__init__", "trees", "values")],
     "merge git": ["git/merge.py", "git/conflict.py"],
-    "git": ["git/attributes.py", "git/textconv.py", "git/worktree.py"],
+    "git": ["git/__init__.py", "git/attributes.py", "git/textconv.py"],
     "sources": ["sources/references.py"],
     "engine/test_changes.py engine/test_effects.py cli/test_values.py": [
         "engine/changes.py",

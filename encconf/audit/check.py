@@ -43,8 +43,7 @@ from encconf.errors import (
     ProposalError,
     UnmergedError,
 )
-from encconf.git import attributes, repository
-from encconf.git.worktree import Known
+from encconf.git import Known, attributes, repository
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio, replace
 from encconf.keys import TABLE

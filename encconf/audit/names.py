@@ -525,7 +525,7 @@ def origins(cwd: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]
 
 def _files(home: str, cwd: str) -> Iterator[tuple[str, str]]:
     """Yield each file's name in messages, and its path."""
-    from encconf.git.worktree import tracked
+    from encconf.git import tracked
 
     folder = os.path.join(home, ".ssh")
     if os.path.isdir(folder):

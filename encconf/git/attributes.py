@@ -15,7 +15,7 @@ from itertools import product
 
 from encconf import formats
 from encconf.errors import EncconfError
-from encconf.git import AT_ONCE, said, worktree
+from encconf.git import AT_ONCE, listed, said
 from encconf.io import fileio, replace
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ def encrypted(root: str) -> dict[str, bytes]:
     from encconf.rules.config import proposed_file
 
     found: dict[str, bytes] = {}
-    for name in worktree.listed(root) or ():
+    for name in listed(root) or ():
         try:
             if os.path.islink(name) or replace.is_leftover(os.path.basename(name)) or proposed_file(name):
                 continue
@@ -141,7 +141,7 @@ def _same_names(names: Iterable[str], root: str) -> list[tuple[str, str]]:
     """Return top folders and a name that many of the files below have, if no other file there has it."""
     count = Counter(_top_and_name(name) for name in names if os.path.dirname(name))
     many = {place: number for place, number in count.items() if number >= _MANY}
-    there = [os.path.relpath(name, root) for name in worktree.listed(root) or ()] if many else []
+    there = [os.path.relpath(name, root) for name in listed(root) or ()] if many else []
     others = Counter(_top_and_name(name) for name in there)
     return [place for place, number in many.items() if others[place] == number]
 
@@ -159,7 +159,7 @@ def patterns_of_rules(root: str, there: Iterable[str]) -> list[str]:
         regexes = load(path).patterns
     except EncconfError:
         return []
-    names = [os.path.relpath(name, root).replace(os.sep, "/") for name in worktree.listed(root) or ()]
+    names = [os.path.relpath(name, root).replace(os.sep, "/") for name in listed(root) or ()]
     narrow = [regex for regex in regexes if not _is_broad(regex, names, frozenset(there))]
     return list(dict.fromkeys(pattern for regex in narrow for pattern in globs(regex)))
 

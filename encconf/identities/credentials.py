@@ -64,7 +64,7 @@ GUARD: Final = "ENCCONF_GUARD"
 """A variable with the name of the test that started this process, which must use the test's key only."""
 
 guard: Callable[[Credentials], Credentials] | None = None
-"""Replaces the credentials of the environment while a test runs.  `encconf.testing.guard` sets it."""
+"""Replaces the credentials of the environment while a test runs.  `encconf.testing` sets it."""
 
 
 class Credentials:
@@ -150,7 +150,7 @@ class Credentials:
             insecure_remote=_flag(environ, "ENCCONF_INSECURE_REMOTE", False),
         )
         if guard is None and os.environ.get(GUARD):
-            testing = __import__("encconf.testing.guard", fromlist=["guarded_by_parent"])  # a room above
+            testing = __import__("encconf.testing", fromlist=["guarded_by_parent"])  # a room above
             guarded: Credentials = testing.guarded_by_parent(made)
             return guarded
         return made if guard is None else guard(made)

@@ -184,9 +184,9 @@ def _changed(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _changes(folder: str) -> list[str]:
-    from encconf.git import worktree
+    from encconf.git import changed
 
-    names = worktree.changed(folder)
+    names = changed(folder)
     if names is None:
         raise UsageError(
             "--changed needs git, and this folder is not in a repository that git can read",
@@ -201,9 +201,9 @@ def below(folder: str, depth: int = -1) -> list[str]:
     Without git, folders of version control, packages and caches are left out.  So are folders deeper than
     ``depth`` steps, unless that is negative.  A folder that cannot be read is in the list itself.
     """
-    from encconf.git import worktree
+    from encconf.git import listed
 
-    return worktree.listed(folder) or _walked(folder, depth)
+    return listed(folder) or _walked(folder, depth)
 
 
 def _walked(folder: str, depth: int) -> list[str]:

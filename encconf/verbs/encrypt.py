@@ -215,7 +215,7 @@ def _run_many(options: Options, front: Front) -> None:
 
     Raises the error of a single file, or one that says how many failed.
     """
-    from encconf.git.worktree import Known
+    from encconf.git import Known
     from encconf.verbs import batch
 
     configs: dict[str, Config] = {}

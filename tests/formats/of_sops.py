@@ -8,8 +8,8 @@ from oracle import Sops
 
 from encconf import api
 from encconf.formats import Format
+from encconf.testing import TestKey
 from encconf.testing.contracts.format import SECRET, FormatContract, rule_for
-from encconf.testing.key import TestKey
 
 SopsFor = Callable[[TestKey], Sops]
 

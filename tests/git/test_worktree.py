@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from encconf.git import without_filters, worktree
+from encconf import git
+from encconf.git import without_filters
 
 NAMES = ["a b.yaml", "new\nline.yaml", "-dash.yaml", 'q"uo\\te.yaml', "ü.yaml", ":(top)x.yaml", "*.yaml"]
 BYTES = os.fsdecode(b"\xff\xfe.yaml")
@@ -47,17 +48,17 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
 def test_any_name(repository: Repository) -> None:
     names = sorted([*NAMES, BYTES, *(f"sub folder/{name}" for name in NAMES)])
     repository.write(*names)
-    assert worktree.tracked(".") == []
-    assert worktree.listed(".") == names
-    assert worktree.changed(".") == names
+    assert git.tracked(".") == []
+    assert git.listed(".") == names
+    assert git.changed(".") == names
     repository.git("add", "-A")
-    assert worktree.tracked("") == names
-    assert worktree.changed(".") == names
+    assert git.tracked("") == names
+    assert git.changed(".") == names
     repository.commit()
-    assert worktree.tracked(".") == worktree.listed(".") == names
-    assert worktree.changed(".") == []
+    assert git.tracked(".") == git.listed(".") == names
+    assert git.changed(".") == []
     repository.write(*names, text="y\n")
-    assert worktree.changed(".") == names
+    assert git.changed(".") == names
 
 
 def test_names_begin_with_the_folder(repository: Repository, tmp_path: Path) -> None:
@@ -65,13 +66,13 @@ def test_names_begin_with_the_folder(repository: Repository, tmp_path: Path) -> 
     absolute = str(repository.folder / "a")
     os.symlink(absolute, tmp_path / "link")
     link = str(tmp_path / "link")
-    for look in (worktree.listed, worktree.changed):
+    for look in (git.listed, git.changed):
         assert look("a") == ["a/b/c", "a/d"]
         assert look("./a/") == ["./a/b/c", "./a/d"]
         assert look(absolute) == [f"{absolute}/b/c", f"{absolute}/d"]
         assert look(link) == [f"{link}/b/c", f"{link}/d"]
     os.chdir("a")
-    assert worktree.changed("..") == ["../a/b/c", "../a/d", "../ab/e", "../f"]
+    assert git.changed("..") == ["../a/b/c", "../a/d", "../ab/e", "../f"]
 
 
 def test_ignored_deleted_and_renamed(repository: Repository) -> None:
@@ -84,9 +85,9 @@ def test_ignored_deleted_and_renamed(repository: Repository) -> None:
     repository.write("c", text="y\n")
     repository.write("d", text="y\n")
     repository.git("add", "d")
-    assert worktree.tracked(".") == [".gitignore", "a", "c", "d", "e", "moved"]
-    assert worktree.listed(".") == [".gitignore", "a", "c", "d", "e", "moved", "new/n"]
-    assert worktree.changed(".") == ["c", "d", "moved", "new/n"]
+    assert git.tracked(".") == [".gitignore", "a", "c", "d", "e", "moved"]
+    assert git.listed(".") == [".gitignore", "a", "c", "d", "e", "moved", "new/n"]
+    assert git.changed(".") == ["c", "d", "moved", "new/n"]
 
 
 def test_a_conflict_is_listed_once(repository: Repository) -> None:
@@ -99,7 +100,7 @@ def test_a_conflict_is_listed_once(repository: Repository) -> None:
     repository.write("a", text="z\n")
     repository.commit()
     repository.git("merge", "other", code=1)
-    assert worktree.tracked(".") == worktree.listed(".") == worktree.changed(".") == ["a"]
+    assert git.tracked(".") == git.listed(".") == git.changed(".") == ["a"]
 
 
 def test_other_repositories_inside(repository: Repository, tmp_path: Path) -> None:
@@ -110,9 +111,9 @@ def test_other_repositories_inside(repository: Repository, tmp_path: Path) -> No
     nested = Repository(repository.folder / "nested")
     nested.write("y")
     repository.write("z")
-    assert worktree.listed(".") == [".gitmodules", "module", "z"], "a module is a name, no files"
-    assert worktree.tracked("module") == ["module/x"]
-    assert worktree.changed("nested") == ["nested/y"]
+    assert git.listed(".") == [".gitmodules", "module", "z"], "a module is a name, no files"
+    assert git.tracked("module") == ["module/x"]
+    assert git.changed("nested") == ["nested/y"]
 
 
 def test_variables_of_a_hook(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,15 +123,15 @@ def test_variables_of_a_hook(repository: Repository, monkeypatch: pytest.MonkeyP
     repository.write("sub/c.yaml", text="y\n")
     monkeypatch.setenv("GIT_DIR", str(repository.folder / ".git"))
     monkeypatch.setenv("GIT_NOGLOB_PATHSPECS", "1")
-    assert worktree.tracked("sub") == ["sub/b.yaml", "sub/c.yaml"]
-    assert worktree.changed("sub") == ["sub/c.yaml"]
+    assert git.tracked("sub") == ["sub/b.yaml", "sub/c.yaml"]
+    assert git.changed("sub") == ["sub/c.yaml"]
 
 
 def test_it_is_unknown(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for look in (worktree.tracked, worktree.listed, worktree.changed):
+    for look in (git.tracked, git.listed, git.changed):
         assert look(str(tmp_path)) is None
     monkeypatch.setenv("PATH", str(tmp_path))
-    for look in (worktree.tracked, worktree.listed, worktree.changed):
+    for look in (git.tracked, git.listed, git.changed):
         assert look(".") is None
 
 
@@ -140,8 +141,8 @@ def test_the_repository_runs_nothing_and_is_not_written(repository: Repository, 
     repository.git("config", "core.fsmonitor", f"touch {tmp_path}/ran; false")
     os.utime("a", (1, 1))
     before = (repository.folder / ".git" / "index").read_bytes()
-    assert worktree.changed(".") == []
-    assert worktree.listed(".") == ["a"]
+    assert git.changed(".") == []
+    assert git.listed(".") == ["a"]
     assert not (tmp_path / "ran").exists()
     assert (repository.folder / ".git" / "index").read_bytes() == before
 
@@ -161,7 +162,7 @@ def filtered(repository: Repository, program: str) -> None:
 
 def test_git_runs_no_filter(repository: Repository, tmp_path: Path) -> None:
     filtered(repository, f"touch {tmp_path}/ran; cat")
-    assert worktree.changed(".") == ["a"]
+    assert git.changed(".") == ["a"]
     assert not (tmp_path / "ran").exists()
 
 
@@ -198,7 +199,7 @@ class TestKnown:
         repository.write(".gitignore", text="ignored\n")
         repository.git("add", ".gitignore", "tracked", "below/tracked", "gone")
         os.unlink("gone")
-        known = worktree.Known()
+        known = git.Known()
         names = ["tracked", "new", "ignored", "below/tracked", "gone", "nowhere"]
         assert [name for name in names if known.tracked(name)] == ["tracked", "below/tracked"]
         assert [name for name in names if known.exposed(name)] == ["tracked", "new", "below/tracked", "gone"]
@@ -210,7 +211,7 @@ class TestKnown:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         (tmp_path / "x").write_text("")
-        known = worktree.Known()
+        known = git.Known()
         assert (known.tracked("x"), known.exposed("x")) == (False, True)
         assert known.everything(str(tmp_path), None)() is None
         assert (known.tracked("x"), known.exposed("x")) == (False, True)
@@ -221,7 +222,7 @@ class TestKnown:
         inner.write("b", "c")
         repository.git("add", "a")
         inner.git("add", "b")
-        known = worktree.Known()
+        known = git.Known()
         assert [name for name in ("a", "inner/b", "inner/c") if known.tracked(name)] == ["a", "inner/b"]
 
     def test_everything_is_named_from_the_current_folder(
@@ -230,7 +231,7 @@ class TestKnown:
         repository.write("top", "here/a", "here/b", "beside/c")
         repository.git("add", "top", "here/a", "beside/c")
         monkeypatch.chdir("here")
-        known = worktree.Known()
+        known = git.Known()
         names = known.everything(os.getcwd(), str(repository.folder))
         assert names() == ["../beside/c", "a", "../top"]
         assert known.tracked("a")

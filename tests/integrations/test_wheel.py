@@ -78,7 +78,7 @@ def test_the_wheel_has_what_the_plugin_needs(wheel: Path) -> None:
         points.read_string(archive.read(f"{info}/entry_points.txt").decode())
     assert points["pytest11"]["encconf"] == "encconf.integrations.pytest"
     ours = {path.relative_to(ROOT).as_posix() for path in (ROOT / "encconf").rglob("*.py")}
-    assert {"encconf/integrations/pytest.py", "encconf/testing/guard.py"} <= ours
+    assert {"encconf/integrations/pytest.py", "encconf/testing/__init__.py"} <= ours
     assert {*ours, "encconf/py.typed"} <= names
     data = info.replace(".dist-info", ".data/data/share/")  # man pages and completions
     assert not [name for name in names if not name.startswith(("encconf/", info, data))]

@@ -12,7 +12,7 @@ from doubles.script import Script
 
 from encconf.errors import EncconfError
 from encconf.identities.credentials import Credentials
-from encconf.publish import gcs
+from encconf.publish import put_gcs
 
 pytestmark = pytest.mark.services
 
@@ -40,7 +40,7 @@ def test_a_bucket_that_does_not_respond(answers: bool) -> None:
         credentials = Credentials({"STORAGE_EMULATOR_HOST": f"http://{host}:{port}"}, timeout=1.5)
         started = time.monotonic()
         with pytest.raises(EncconfError, match=r"it did not answer within 1\.5 s"):
-            gcs.put({"gcs_bucket": "b"}, "f.yaml", b"x", credentials)
+            put_gcs({"gcs_bucket": "b"}, "f.yaml", b"x", credentials)
         assert time.monotonic() - started < 10
         server.shutdown(socket.SHUT_RDWR)
         for connection in connections:
@@ -53,12 +53,12 @@ def test_a_server_that_is_not_there() -> None:
         host, port = taken.getsockname()
         credentials = Credentials({"STORAGE_EMULATOR_HOST": f"{host}:{port}"}, timeout=1.5)
         with pytest.raises(EncconfError, match=r"cannot be reached|it did not answer") as caught:
-            gcs.put({"gcs_bucket": "b"}, "f.yaml", b"s3cret", credentials)
+            put_gcs({"gcs_bucket": "b"}, "f.yaml", b"s3cret", credentials)
     assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("netrc")
 def test_a_login_in_netrc_is_not_sent() -> None:
     with Script((200, "{}"), reads=True) as server:
-        gcs.put({"gcs_bucket": "b"}, "f.yaml", b"x", Credentials({"STORAGE_EMULATOR_HOST": server.address}))
+        put_gcs({"gcs_bucket": "b"}, "f.yaml", b"x", Credentials({"STORAGE_EMULATOR_HOST": server.address}))
         assert {seen.headers.get("Authorization") for seen in server.seen} == {None}

@@ -12,7 +12,7 @@ from publish.clouds import Cloud, Sides
 
 from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials
-from encconf.publish.vault import put
+from encconf.publish import put_vault
 
 pytestmark = pytest.mark.services
 
@@ -83,7 +83,7 @@ def test_one_login_is_enough_to_write_what_cannot_be_read() -> None:
         environ |= {"VAULT_ROLE_ID": "r", "VAULT_SECRET_ID": "s"}
         credentials = Credentials(environ, notify=said.append)
         for name in ("one.yaml", "two.yaml"):
-            assert put({"vault_path": "x"}, name, {"a": 1}, credentials)
+            assert put_vault({"vault_path": "x"}, name, {"a": 1}, credentials)
     assert len(server.seen) == 5
     assert [line.partition(" ")[0] for line in said] == ["secret/data/x/one.yaml", "secret/data/x/two.yaml"]
 
@@ -92,5 +92,7 @@ def test_a_server_that_gets_no_token_is_not_one_that_cannot_be_read() -> None:
     said: list[str] = []
     credentials = Credentials({"VAULT_TOKEN": "t"}, notify=said.append)
     with pytest.raises(MasterKeyError, match="sends a Vault token only to"):
-        put({"vault_path": "x", "vault_address": "https://elsewhere.test"}, "a.yaml", {"a": 1}, credentials)
+        put_vault(
+            {"vault_path": "x", "vault_address": "https://elsewhere.test"}, "a.yaml", {"a": 1}, credentials
+        )
     assert said == []

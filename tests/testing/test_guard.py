@@ -12,8 +12,7 @@ import pytest
 from encconf import api
 from encconf.errors import KeyAccessError, MasterKeyError
 from encconf.identities.credentials import Credentials
-from encconf.testing import TestKey
-from encconf.testing.guard import guarded
+from encconf.testing import TestKey, guarded
 
 
 def test_only_the_key_of_the_test_opens_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

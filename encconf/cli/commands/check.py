@@ -48,8 +48,7 @@ class Options(Base):
 
 def check(options: Options, console: Console) -> None:
     """Check files.  Raises FoundError or UncheckedError for findings that make the check fail."""
-    from encconf.git import need_files, repository
-    from encconf.git.worktree import Known
+    from encconf.git import Known, need_files, repository
 
     path, json, format, changed = options.path, options.json, options.format, options.changed
     need_files(path or ["."])

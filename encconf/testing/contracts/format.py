@@ -16,7 +16,7 @@ from encconf import api, formats
 from encconf.errors import AlreadyEncryptedError, EncconfError, NotEncryptedError, ParseError
 from encconf.keys.age import AgeKey
 from encconf.rules.config import Rule
-from encconf.testing.key import TestKey
+from encconf.testing import TestKey
 from encconf.text.document import Document, splice
 
 if TYPE_CHECKING:

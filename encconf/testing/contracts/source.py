@@ -23,7 +23,7 @@ from encconf import api, sources
 from encconf.errors import KeyAccessError, SourceError
 from encconf.identities.credentials import Credentials
 from encconf.sources.references import Resolve
-from encconf.testing.key import TestKey
+from encconf.testing import TestKey
 
 Failing = Callable[[str], tuple[str, Credentials]]
 
