@@ -39,6 +39,12 @@ def run() -> NoReturn:
     import gc
 
     gc.disable()
+    # Packages of services warn about old versions of Python and of each other, on every start.  Users of a
+    # program can do nothing with that.  `warnings`, which is seldom loaded, obeys this when it is.
+    if not sys.warnoptions:
+        sys.warnoptions.append("ignore::FutureWarning")
+        if "warnings" in sys.modules:
+            sys.modules["warnings"].simplefilter("ignore", FutureWarning)
     try:
         code = main()
     except SystemExit as ended:

@@ -325,3 +325,19 @@ def test_the_interpreter_is_not_finalized_after_a_signal(ended: str, code: int) 
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (code, b"done\n"), done.stderr
+
+
+def test_what_packages_say_about_old_versions_is_not_printed(project: Project, tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    stub = "import warnings\nwarnings.warn('old', FutureWarning)\nraise ImportError(name='requests')\n"
+    (packages / "requests.py").write_text(stub)
+    project.write("a.yaml", "a: 1\n")
+    path = os.pathsep.join((str(packages), project.environ["PYTHONPATH"]))
+    words = ("encrypt", "--hc-vault-transit", "https://v.example/v1/transit/keys/k", "a.yaml")
+    for options, said in (({}, False), ({"PYTHONWARNINGS": "default"}, True)):
+        environ = {"PYTHONPATH": path, "VAULT_ADDR": "https://v.example", "VAULT_TOKEN": "t", **options}
+        process = project.popen(*words, environ=environ, stderr=subprocess.PIPE)
+        err = process.communicate(timeout=60)[1]
+        assert b"Vault needs the package requests" in err
+        assert (b"FutureWarning" in err) == said

@@ -78,7 +78,8 @@ def packages_loaded_for(type: str) -> set[str]:
 def said_without(package: str, key: keys.MasterKey, environ: Mapping[str, str]) -> list[str]:
     """Message and hint of wrapping, and then of unwrapping, in a process where a package is not installed."""
     done = subprocess.run(
-        [sys.executable, "-c", _WITHOUT, package, key.TYPE, key.name],
+        # Old packages of Google warn about old Pythons.
+        [sys.executable, "-W", "ignore::FutureWarning", "-c", _WITHOUT, package, key.TYPE, key.name],
         capture_output=True,
         text=True,
         env=clean_environ({**environ, "PYTHONPATH": str(ROOT)}),
