@@ -25,7 +25,7 @@ _HOMES = {
     "redact": "shape.redact",
     "watch": "settings.watch",
     "Credentials": "identities.credentials",
-    "DataKeyCache": "envelope.cache",
+    "DataKeyCache": "envelope.unwrap",
     "EncconfError": "errors",
     "Inspection": "engine.metadata",
     "decrypt": "api",
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
         loads_all,
     )
     from encconf.engine.metadata import Inspection
-    from encconf.envelope.cache import DataKeyCache
+    from encconf.envelope.unwrap import DataKeyCache
     from encconf.errors import EncconfError
     from encconf.identities.credentials import Credentials
     from encconf.rules.config import Rule, find_rule

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from encconf.engine.loading import FileOptions, Input, Readable, Section
     from encconf.engine.metadata import Inspection
-    from encconf.envelope.cache import DataKeyCache
+    from encconf.envelope.unwrap import DataKeyCache
     from encconf.identities.credentials import Credentials
     from encconf.rules.config import Rule
     from encconf.sources.references import Resolve

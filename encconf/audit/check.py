@@ -939,7 +939,7 @@ def open_all(encrypted: Sequence[Sealed], credentials: Credentials, step: Callab
     and ``step`` is called after each.
     """
     from encconf.engine import opening  # only --verify needs these
-    from encconf.envelope.cache import DataKeyCache
+    from encconf.envelope.unwrap import DataKeyCache
     from encconf.io.threads import side_by_side
 
     credentials.cache = credentials.cache or DataKeyCache()

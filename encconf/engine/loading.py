@@ -12,7 +12,7 @@ import os
 from encconf import formats
 from encconf.engine.metadata import ciphertext_in
 from encconf.engine.opening import Opened, as_text, open_encrypted, open_text, refuse_unloadable
-from encconf.envelope.cache import DataKeyCache
+from encconf.envelope.unwrap import DataKeyCache
 from encconf.errors import (
     ConfigTypeError,
     DecryptError,

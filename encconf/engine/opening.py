@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, ParamSpec, TypeVar
 
-    from encconf.envelope.cache import DataKeyCache
+    from encconf.envelope.unwrap import DataKeyCache
     from encconf.rules.selection import Chosen
     from encconf.text.document import Comment, Document, Edit
 

@@ -21,7 +21,7 @@ from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import Admission, Objections, in_full, rule_of, same_recipients
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata, ciphertext_in
 from encconf.envelope import DATA_KEY_SIZE, WrappedKey, removes_access
-from encconf.envelope.cache import DataKeyCache
+from encconf.envelope.unwrap import DataKeyCache
 from encconf.errors import (
     DecryptError,
     EncconfError,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from encconf.engine import loading
-from encconf.envelope.cache import DataKeyCache
+from encconf.envelope.unwrap import DataKeyCache
 from encconf.errors import about
 from encconf.identities import credentials as identities
 from encconf.io import fileio

@@ -191,7 +191,7 @@ def _call(
 
 # --- the same work on many files at the same time, with results in order --------------------------
 # Every command and function for many files uses this module.  If the credentials of the work have a
-# `encconf.envelope.cache.DataKeyCache`, each data key is unwrapped once.
+# `encconf.envelope.unwrap.DataKeyCache`, each data key is unwrapped once.
 
 AT_ONCE: Final = 32
 """How many items are worked on at a time."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias, TypeVar, Unpack, overload
 
     from encconf.engine.loading import Input, Options, Section
-    from encconf.envelope.cache import DataKeyCache
+    from encconf.envelope.unwrap import DataKeyCache
     from encconf.identities.credentials import Credentials
     from encconf.sources.references import Resolve
     from encconf.text.document import Document

@@ -312,7 +312,7 @@ class Batch:
 
         self.alone = len(paths) == 1
         if len(paths) > 1:
-            from encconf.envelope.cache import DataKeyCache
+            from encconf.envelope.unwrap import DataKeyCache
 
             self.credentials.cache = DataKeyCache()
         self.paths = paths

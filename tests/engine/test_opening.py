@@ -12,7 +12,7 @@ from encconf import api, formats
 from encconf.engine import cipher, loading, opening
 from encconf.engine.mac import digest
 from encconf.engine.opening import Opened, as_text, open_encrypted, open_text
-from encconf.envelope.cache import DataKeyCache
+from encconf.envelope.unwrap import DataKeyCache
 from encconf.errors import (
     DecryptError,
     EncconfError,

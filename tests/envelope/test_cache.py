@@ -11,8 +11,7 @@ from oracle import AgeKey as Pair
 from wrapping import wrap_for
 
 from encconf.envelope import shamir
-from encconf.envelope.cache import DataKeyCache
-from encconf.envelope.unwrap import open_data_key
+from encconf.envelope.unwrap import DataKeyCache, open_data_key
 from encconf.errors import KeyAccessError, MasterKeyError
 from encconf.keys.age import AgeKey
 

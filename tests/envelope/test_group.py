@@ -8,8 +8,7 @@ import pytest
 from oracle import AgeKey
 
 from encconf.envelope import WrappedKey
-from encconf.envelope.cache import DataKeyCache
-from encconf.envelope.unwrap import Group
+from encconf.envelope.unwrap import DataKeyCache, Group
 from encconf.errors import MasterKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key

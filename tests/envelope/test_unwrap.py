@@ -17,8 +17,7 @@ from wrapping import wrap_again, wrap_for
 
 from encconf import keys
 from encconf.envelope import WrappedKey, are_spoiled, shamir
-from encconf.envelope.cache import DataKeyCache
-from encconf.envelope.unwrap import UNREACHED_LIMIT, Group, open_data_key
+from encconf.envelope.unwrap import UNREACHED_LIMIT, DataKeyCache, Group, open_data_key
 from encconf.errors import (
     ConfigError,
     DuplicateKeyTypeError,

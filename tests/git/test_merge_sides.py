@@ -354,7 +354,7 @@ def test_the_same_groups_keep_their_parts() -> None:
 
 def test_no_cache_of_data_keys_is_taken_away() -> None:
     """A merge brings its own only where the caller has none."""
-    from encconf.envelope.cache import DataKeyCache
+    from encconf.envelope.unwrap import DataKeyCache
 
     mine = holder(ALICE)
     cache = mine.cache = DataKeyCache()

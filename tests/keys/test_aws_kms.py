@@ -30,8 +30,7 @@ from wrapping import wrap_for
 from encconf import api, formats, keys
 from encconf.engine.metadata import Metadata
 from encconf.envelope import WrappedKey
-from encconf.envelope.cache import DataKeyCache
-from encconf.envelope.unwrap import open_data_key
+from encconf.envelope.unwrap import DataKeyCache, open_data_key
 from encconf.errors import BadKeyError, KeyAccessError, MasterKeyError, NotMyKeyError
 from encconf.identities.credentials import Credentials
 from encconf.keys.aws_kms import AwsKmsKey

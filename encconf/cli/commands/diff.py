@@ -16,7 +16,7 @@ from encconf.audit.names import Names
 from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import Console, Paper
 from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, JSON, RECIPIENTS
-from encconf.envelope.cache import DataKeyCache
+from encconf.envelope.unwrap import DataKeyCache
 from encconf.errors import ConflictError, EncconfError, as_data, exclude
 from encconf.keys import MasterKey
 from encconf.record import Options as Base
