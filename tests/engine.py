@@ -110,7 +110,7 @@ def changed_lines(before: str, after: str) -> tuple[list[str], list[str]]:
 
 def by_hand(*values: tuple[str, bytes | None]) -> Document:
     """Make a document with a list ``l`` of these values, which are pairs of a type and bytes."""
-    document = Document("", "yaml")
+    document = Document("", formats.get("yaml"))
     root = Scope()
     items = Scope(root, "l", ("l",), "l:", listed=True)
     document.items = [root, items]

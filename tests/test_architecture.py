@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "encconf"
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "record": set(),
-    "text": {"errors"},
+    "text": {"errors", "record"},
     "plugins": {"errors", "text"},
     "shape": {"errors", "text"},
     "io": {"errors"},

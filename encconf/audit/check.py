@@ -304,7 +304,7 @@ class _Check:
         """Report a file that has ciphertexts but no sops block; if it has none, check it as plaintext."""
         places = (leaf.start for leaf in document.leaves if (leaf.data or b"").startswith(_CIPHERTEXT))
         if (lost := next(places, 0 if lost_block else None)) is None:
-            self._plain(file, data, document.format)
+            self._plain(file, data, document.format.name)
             return
         what = "the file has encrypted values but no sops block, so nobody can open it"
         place, severity = Lines(document.text)(lost), file.meant or "warning"
@@ -320,7 +320,7 @@ class _Check:
             file.chosen.sealed += 1
             own = found.metadata.selection
             leaves_open = rule is not None and not rule.selects and own != rule.selection_for(DEFAULT)
-            if leaves_open and not formats.get(found.document.format).single_value:
+            if leaves_open and not found.document.format.single_value:
                 file.chosen.selections[own].append(found.file)
         check_sealed(found, rule, place, file.rules.who if file.rules is not None else label)
         if file.chosen is None and not file.unsure:
@@ -717,15 +717,15 @@ def plain_names(name: str) -> list[str]:
 
 def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
     """Return how many encrypted values ``data`` has in plaintext, and how many of the same length."""
-    format = sealed.format
+    format = sealed.document.format
     if formats.find(data) is not None:
         return 0, 0  # it is encrypted, too
-    if formats.get(format).single_value:
+    if format.single_value:
         size = next(iter(sealed.lengths.values()))
         return int(bool(data)), int(len(data) == size)
     shared = same = 0
     with suppress(EncconfError):
-        document = formats.get(format).scan(fileio.decode(data))
+        document = format.scan(fileio.decode(data))
         for leaf in document.leaves if document.block is None else ():
             size = sealed.lengths.get(leaf.path, -1)
             if size >= 0 and leaf.data and not leaf.data.startswith(PREFIX.encode()):
@@ -947,7 +947,7 @@ def open_all(encrypted: Sequence[Sealed], credentials: Credentials, step: Callab
     def open(sealed: Sealed) -> None:
         opening.open_text(
             sealed.text,
-            format=sealed.format,
+            format=sealed.document.format.name,
             credentials=credentials,
             notify=lambda text: sealed.find("damaged-comment", text),
         )

@@ -212,7 +212,7 @@ def _fates(
     lines = Lines(document.text)
     why = _by_comment(document, selection) if selection.needs_comments else _by_key(selection)
     for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
-        if formats.get(document.format).single_value:
+        if document.format.single_value:
             encrypted, reason = True, "a binary file is encrypted as a whole"
         elif leaf.data is None:
             encrypted, reason = False, "null is never encrypted"

@@ -10,7 +10,6 @@ from binascii import a2b_base64
 from collections.abc import Callable
 from contextlib import suppress
 
-from encconf import formats
 from encconf.audit import guesses
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.audit.rulebook import Named
@@ -18,7 +17,7 @@ from encconf.audit.sealed import is_named_like_a_secret, looks_like_a_secret
 from encconf.errors import EncconfError, PatternError
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
-from encconf.text.document import Document, Leaf
+from encconf.text.document import Document, Format, Leaf
 from encconf.text.path import called_a_secret, spell
 from encconf.text.printable import listed
 
@@ -127,7 +126,7 @@ class Plain:
         if guesses.is_public(file.name) or guesses.is_encrypted_otherwise(data):
             return
         leaves = _hidden(file, document, rule, telling=telling)
-        if not (document.text.strip() if formats.get(document.format).single_value else leaves):
+        if not (document.text.strip() if document.format.single_value else leaves):
             return
         paths = [printable(spell(leaf.path)) for leaf in leaves]
         what = f"{listed(paths, 3)} {'is' if len(paths) == 1 else 'are'} plaintext" if paths else "plaintext"
@@ -180,7 +179,7 @@ class Plain:
 
 def _hidden(file: Named, document: Document, rule: Rule | None, *, telling: bool) -> list[Leaf]:
     """Return the values that a file's rule would encrypt and that are worth hiding."""
-    if formats.get(document.format).single_value:
+    if document.format.single_value:
         return []
     if not file.meant:
         return guesses.object_secrets(document)
@@ -199,10 +198,10 @@ def _may_be_secret(leaf: Leaf) -> bool:
     return leaf.type == "str" and re.search(_RANDOM, leaf.data or b"") is not None
 
 
-def _tells(leaf: Leaf, format: str) -> bool:
+def _tells(leaf: Leaf, format: Format) -> bool:
     """Whether a value looks like a secret, or its key says that it is one and it is not just words."""
     if looks_like_a_secret(leaf):
         return True
     value = (leaf.data or b"").decode(errors="replace").strip()
     is_words = " " in value or all(sign.isalpha() or not sign.isascii() for sign in value)
-    return is_named_like_a_secret(leaf) and (formats.get(format).environment or not is_words)
+    return is_named_like_a_secret(leaf) and (format.environment or not is_words)

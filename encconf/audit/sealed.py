@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from encconf import formats
 from encconf.audit import DIRECTIVE, guesses
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.engine import cipher
@@ -62,7 +61,6 @@ class Sealed:
     ) -> None:
         self.file = file
         self.text = document.text
-        self.format = document.format
         self.document = document
         self.metadata = metadata
         self.chosen = chosen
@@ -236,7 +234,7 @@ def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) 
             f"the file {_takes(before, len(old))}; {place} says that it {_takes(after, len(new))}",
         )
     mine, theirs = sealed.metadata.selection, rule.selection_for(sealed.metadata.selection)
-    if mine == theirs or formats.get(sealed.document.format).single_value:
+    if mine == theirs or sealed.document.format.single_value:
         return None
     found = Outcome(sealed.document, mine, theirs)
     said = f"the file has {mine}; {place} has {theirs}"

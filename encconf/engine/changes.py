@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.engine.admission import Admission
-    from encconf.text.tree import Plain
+    from encconf.text.document import Plain
 
     Notify = Callable[[str], None]
     Check = Callable[[Opened, str, str], None]
@@ -138,7 +138,7 @@ def change(
     changes = after.text != before
     if check is not None and changes:
         check(opened, before, after.text)
-    if not changes and not ignore_mac and (idempotent or target in (None, document.format)):
+    if not changes and not ignore_mac and (idempotent or target in (None, document.format.name)):
         return document.text
     return encrypt_again(
         opened,
@@ -187,7 +187,7 @@ def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]], review: Review | 
         except EmitError:  # the exact plaintext may spell a value differently, such as a number
             pass
     before = plaintext.text_to_change(opened)
-    return before, _made(formats.scan_any(before, opened.document.format), wanted, review)
+    return before, _made(formats.scan_any(before, opened.document.format.name), wanted, review)
 
 
 def _made(document: Document, edits: Sequence[tuple[Path, Any]], review: Review | None) -> Document:
@@ -206,7 +206,7 @@ def place(document: Document, path: Path) -> Path:
 
     Raises EmitError if it is there more than once.
     """
-    found = formats.get(document.format).located(document, path)
+    found = document.format.located(document, path)
     if len(found) > 1:
         raise EmitError(
             f"the file has {spell(path)} on {len(found)} lines",
@@ -269,7 +269,7 @@ def _with(
 ) -> Document:
     """Return the document after edits, whose values may be `REMOVED`.  Raises what `change` raises."""
     meant = _values(document)
-    writing = formats.writing_of(document.format)
+    writing = formats.writing_of(document.format.name)
     whole = writing.tree(document)
     root = writing.root(whole)
     made: set[Path] = set()
@@ -297,7 +297,7 @@ def _with(
             review(effect_of(meant, path, value, named=named))
         meant = put_plain(meant, path, mapped(value, writing.stored))
         writing.put(root, path, value)
-    return _checked(whole.text, meant, document.format, any_keys)
+    return _checked(whole.text, meant, document.format.name, any_keys)
 
 
 def refuse_reserved(path: Path) -> None:

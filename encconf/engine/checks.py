@@ -113,7 +113,7 @@ def refuse_plaintext(
         rule = rule_to_follow(file, config, allowed=allowed, warn=warn)
         own = opened.metadata.selection
         if rule is None or not rule.selects:
-            left = left_plaintext(before, after, format=opened.document.format, file=own, rule=DEFAULT)
+            left = left_plaintext(before, after, format=opened.document.format.name, file=own, rule=DEFAULT)
             if paths := [spell(path) for path in left if called_a_secret(path)]:
                 _object(
                     f"{listed(paths)} would be saved as plaintext: {' and '.join(own.as_written())} in the "
@@ -124,7 +124,7 @@ def refuse_plaintext(
         if rule is None:
             return
         left = left_plaintext(
-            before, after, format=opened.document.format, file=own, rule=rule.selection_for(own)
+            before, after, format=opened.document.format.name, file=own, rule=rule.selection_for(own)
         )
         paths = [spell(path) for path in left]
         if not paths:
@@ -150,7 +150,8 @@ def of_edits(
     plaintext = refuse_plaintext(file, config, allowed=allowed, warn=warn)
 
     def check(opened: Opened, before: str, after: str) -> None:
-        found = revealed(before, after, format=opened.document.format, selection=opened.metadata.selection)
+        format, selection = opened.document.format.name, opened.metadata.selection
+        found = revealed(before, after, format=format, selection=selection)
         if found:
             paths = listed(map(spell, found))
             _object(
@@ -198,9 +199,9 @@ def left_plaintext(before: str, after: str, *, format: str, file: Selection, rul
     """
     if file.kind == rule.kind and file.pattern == rule.pattern:
         return []
-    module = formats.get(format)
-    document = module.scan(after, comments=file.needs_comments or rule.needs_comments)
-    known = {(leaf.path, leaf.data) for leaf in module.scan(before).leaves} if before.strip() else set()
+    document = formats.get(format).scan(after, comments=file.needs_comments or rule.needs_comments)
+    leaves = document.format.scan(before).leaves if before.strip() else []
+    known = {(leaf.path, leaf.data) for leaf in leaves}
     chosen = zip(document.leaves, file.choose(document).leaves, rule.choose(document).leaves, strict=True)
     return [
         leaf.path

@@ -23,7 +23,7 @@ from encconf.text.document import Document, Edit, splice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.formats import Format, Prepared
+    from encconf.text.document import Format, Prepared
 
 _MAX_SIZE = 64 << 20
 

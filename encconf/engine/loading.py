@@ -27,7 +27,6 @@ from encconf.errors import (
     about,
     bounded,
 )
-from encconf.formats import goyaml
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.rules.selection import DEFAULT
@@ -85,7 +84,7 @@ def tree_of(
     name, opened = _opened(path, format, credentials, cache)
     with about(name, frames=False):
         texts = resolved([(name, opened)], resolve, credentials)[0] if resolve else {}
-        return name, only(values_of(opened, texts, masker)), opened.document.format
+        return name, only(values_of(opened, texts, masker)), opened.document.format.name
 
 
 @bounded
@@ -225,11 +224,10 @@ def read_plain(name: str, format: str | None) -> tuple[str, Document, dict[str, 
     if formats.find(text, name) is not None:
         raise PlaintextError("the file is encrypted", hint="pass the path without plain()")
     format = format or formats.of_path(name)
-    module = formats.get(format)
-    document = module.scan(text, comments=True)
+    document = formats.get(format).scan(text, comments=True)
     if (place := ciphertext_in(document)) is not None:
         raise LostBlockError(place)
-    return format, document, only(module.load_plain(text))
+    return format, document, only(document.format.load_plain(text))
 
 
 @bounded
@@ -264,15 +262,14 @@ def resolved(
 @bounded
 def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -> list[dict[str, Any]]:
     """Return the values, with ``texts`` in place of some leaves.  ``masker`` is as for `tree_of`."""
-    document = opened.document
+    document, format = opened.document, opened.document.format
     refuse_unloadable(opened)
-    module = formats.get(document.format)
-    if not module.shows_types(document, opened.values):
+    if not format.shows_types(document, opened.values):
         return _reread(opened, texts, masker)
     if texts:
         opened = opened.with_texts(texts)
-    parse = goyaml.parse
-    integral = not module.tells_integers(document)  # whether floats may be integers
+    python_value = format.python_value
+    integral = not format.tells_integers(document)  # whether floats may be integers
     values: list[object] = []
     for index, found in enumerate(opened.values):
         kind = found.type
@@ -288,15 +285,11 @@ def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -
         elif kind == "comment":
             values.append(OMITTED)
             continue
-        elif module.flat:
-            from encconf.formats.flat import word
-
-            value = word(kind, data)
         else:
             if integral and kind == "float" and len(data) < 16 and data.lstrip(b"-").isdigit():
                 kind = "int"
             try:
-                value = parse(kind, data)
+                value = python_value(kind, data)
             except ValueError:
                 path = spell(document.leaves[index].path)
                 raise DecryptError(
@@ -305,16 +298,15 @@ def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -
         if masker is not None and found.sealed is not None:
             value = masker(value)
         values.append(value)
-    return module.loaded(document, values)
+    return format.loaded(document, values)
 
 
 def _reread(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -> list[dict[str, Any]]:
     """Return the values as the format reads them in the plaintext: the encrypted text does not show types."""
-    document = opened.document
-    module = formats.get(document.format)
     from encconf.engine.plaintext import plain_text
 
-    trees = module.load_plain(plain_text(opened))
+    document = opened.document
+    trees = document.format.load_plain(plain_text(opened))
     for index, text in texts.items():
         _node(trees[0], document.leaves[index])[document.leaves[index].step] = text
     if masker is not None:

@@ -91,7 +91,7 @@ class Metadata(Record):
             if any(part.block for part in document.parts[:1]):
                 raise MetadataError("the sops entry is not a mapping", hint="is this file encrypted?")
             if PREFIX in document.text:
-                document = formats.get(document.format).scan(document.text, comments=True)
+                document = document.format.scan(document.text, comments=True)
                 if (place := ciphertext_in(document)) is not None:
                     raise LostBlockError(place)
             raise NotEncryptedError
@@ -163,7 +163,7 @@ def ciphertext_in(
     """
     if PREFIX not in document.text:
         return None
-    if formats.get(document.format).single_value:
+    if document.format.single_value:
         return "a value in it" if formats.has_ciphertext(document.text) else None
     known = {value.data for value in values}
     for leaf in document.leaves:
@@ -290,7 +290,7 @@ class Inspection:
     """
 
     def __init__(self, document: Document, metadata: Metadata, chosen: bytearray) -> None:
-        self.format = document.format
+        self.format = document.format.name
         self.version = metadata.version
         self.lastmodified = metadata.lastmodified
         self.threshold = metadata.threshold

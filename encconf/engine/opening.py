@@ -18,10 +18,10 @@ from encconf.errors import (
     WrongTypeError,
     bounded,
 )
-from encconf.formats import Format, goyaml
+from encconf.formats import goyaml
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.text.document import Scope, Unsealed, UnsealedComment, Value
+from encconf.text.document import Format, Scope, Unsealed, UnsealedComment, Value
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -159,7 +159,7 @@ def without_nulls(document: Document, values: list[Value]) -> list[Value]:
 
     The MAC must be checked before, since it leaves out nulls.
     """
-    if (null := formats.get(document.format).null) is None:
+    if (null := document.format.null) is None:
         return values
     return [Value("str", null) if value.data is None else value for value in values]
 
@@ -205,11 +205,14 @@ def open_text(
     The data key is unwrapped once, even if the file is written again.  With ``accept_plain``, values that
     are plaintext but should be encrypted stay as they are.  Raises what `encconf.decrypt` raises.
     """
-    module = formats.get(format)
     opened = open_encrypted(
-        text, module, credentials, comments=True, ignore_mac=ignore_mac, accept_plain=accept_plain
+        text,
+        formats.get(format),
+        credentials,
+        comments=True,
+        ignore_mac=ignore_mac,
+        accept_plain=accept_plain,
     )
-
     return open_comments(opened, notify)
 
 
@@ -278,10 +281,9 @@ def open_comments(opened: Opened, notify: Callable[[str], None] | None = None) -
     Only comments that the file's selection encrypts are decrypted.  No MAC covers comments: if somebody moved
     a ciphertext to a place that is not encrypted, the next edit would write it as plaintext.
     """
-    document = opened.document
-    module = formats.get(document.format)
+    document, format = opened.document, opened.document.format
     # sops puts any bytes into dotenv and INI files, as lone surrogates here.
-    errors = "surrogateescape" if formats.get(document.format).flat else "replace"
+    errors = "surrogateescape" if format.flat else "replace"
     edits: list[Edit] = []
     comments: list[Comment] = []
     lost = 0
@@ -299,7 +301,7 @@ def open_comments(opened: Opened, notify: Callable[[str], None] | None = None) -
             places = places or _all_places(document)
             guesses = (unlock(key, *parts[:2], place) for place in places)
             data = next((guess for guess in guesses if guess is not None), None)
-        plain = None if data is None else module.comment_text(data.decode("utf-8", errors))
+        plain = None if data is None else format.comment_text(data.decode("utf-8", errors))
         if plain is None:
             lost += 1
             comments.append(comment)
@@ -330,7 +332,7 @@ def _of_items(document: Document, values: Sequence[Value]) -> list[Edit]:
         for item in document.items
         if id(item) not in places
     }
-    comment = formats.get(document.format).comment
+    comment = document.format.comment
     return [comment(document, leaf, data, alone=id(leaf.scope) not in full) for leaf, data in items]
 
 

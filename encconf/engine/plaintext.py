@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from encconf import formats
 from encconf.engine.cipher import PREFIX, split, unlock
 from encconf.engine.metadata import LAYOUT_AAD
 from encconf.errors import EmitError, EncconfError
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from encconf.engine.opening import Opened
-    from encconf.formats import Format
+    from encconf.text.document import Format
 
     Token = tuple[bytes, tuple[str, bytes | None]]
 
@@ -43,10 +42,10 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
     """
     document = opened.document
     text = document.text
-    module = formats.get(document.format)
+    format = document.format
     comments = opened.comment_edits
-    literals = _literals(module, opened)
-    detach = module.detach(document)
+    literals = _literals(format, opened)
+    detach = format.detach(document)
     canonical = splice(text, _around(literals, comments, text) + detach)
     packed = open_layout(opened)
     if packed is None:
@@ -61,10 +60,10 @@ def plain_text(opened: Opened, *, layout: bool = True) -> str:
         if not record.gaps and not record.newline:
             return canonical
     result = layouts.restore_whole(record, canonical)
-    if record.whole is None and (edits := layouts.apply(record, module, document, literals)) is not None:
-        result = layouts.finish(record, module, splice(text, _around(edits, comments, text) + detach))
+    if record.whole is None and (edits := layouts.apply(record, format, document, literals)) is not None:
+        result = layouts.finish(record, format, splice(text, _around(edits, comments, text) + detach))
     # A record that is older than the file can give a text with other values.
-    return result if result is not None and _says(module, result, opened) else canonical
+    return result if result is not None and _says(format, result, opened) else canonical
 
 
 def masked(opened: Opened, mask: str) -> Opened:
@@ -98,11 +97,11 @@ def moved_document(opened: Opened) -> Document | None:
     caller checks that the format reads every value as it was encrypted (`encconf.engine.changes`).
     """
     document = opened.document
-    module = formats.get(document.format)
-    if opened.metadata.layout is not None or _is_special(opened) or not module.movable(document):
+    format = document.format
+    if opened.metadata.layout is not None or _is_special(opened) or not format.movable(document):
         return None
-    literals = _literals(module, opened)
-    edits = sorted([*filter(None, literals), *opened.comment_edits, *module.detach(document)])
+    literals = _literals(format, opened)
+    edits = sorted([*filter(None, literals), *opened.comment_edits, *format.detach(document)])
     if overlap(edits):
         return None
     from bisect import bisect_left
@@ -151,13 +150,13 @@ def text_to_change(opened: Opened) -> str:
     """
     text = plain_text(opened)
     if before := quoted(opened):
-        refuse_torn(formats.get(opened.document.format).scan(text), before)
+        refuse_torn(opened.document.format.scan(text), before)
     return text
 
 
-def _literals(module: Format, opened: Opened) -> list[Edit | None]:
+def _literals(format: Format, opened: Opened) -> list[Edit | None]:
     """Return the edit for each value whose text changes, or None."""
-    literal, respelled, document = module.literal, module.respelled, opened.document
+    literal, respelled, document = format.literal, format.respelled, opened.document
     return [
         None
         if value.data is None or value.type == "comment"
@@ -193,16 +192,16 @@ def open_layout(opened: Opened) -> bytes | None:
     return unlock(opened.data_key, parts[0], parts[1], LAYOUT_AAD)
 
 
-def _says(module: Format, text: str, opened: Opened) -> bool:
+def _says(format: Format, text: str, opened: Opened) -> bool:
     """Whether a plaintext holds exactly the values of an opened document."""
     try:
-        found = module.scan(text)
+        found = format.scan(text)
     except EncconfError:
         return False
     pairs = zip(opened.document.leaves, opened.values, strict=True)
     wanted = [(leaf, value) for leaf, value in pairs if value.type != "comment"]
-    return found.outline == opened.document.outline and tokens(found.leaves, found.leaves, module) == tokens(
-        [leaf for leaf, _ in wanted], [value for _, value in wanted], module
+    return found.outline == opened.document.outline and tokens(found.leaves, found.leaves, format) == tokens(
+        [leaf for leaf, _ in wanted], [value for _, value in wanted], format
     )
 
 
@@ -226,7 +225,7 @@ def refuse_torn(plain: Document, before: set[tuple[Path, bytes]]) -> None:
     """Raise EmitError if one of the `quoted` values extends over other values in a plaintext."""
     if not before:
         return
-    unclosed = formats.get(plain.format).unclosed
+    unclosed = plain.format.unclosed
     for leaf in plain.leaves:
         first = unclosed(plain, leaf)
         if first is not None and (leaf.path, first) in before:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from encconf import formats
 from encconf.engine.cipher import PREFIX, split
 from encconf.envelope import only_in, quorum, removes_access
 from encconf.record import Record
@@ -89,7 +88,7 @@ class Plan(Record):
     @property
     def reselects(self) -> bool:
         """Whether the selection changes.  A binary file is one value, which is always encrypted."""
-        one = formats.get(self.document.format).single_value
+        one = self.document.format.single_value
         return not one and self.metadata.selection != self.rule.selection
 
     @property
@@ -147,7 +146,7 @@ class Outcome:
 
 def _chosen(document: Document, selection: Selection) -> Chosen:
     if selection.needs_comments and not document.comments:
-        document = formats.get(document.format).scan(document.text, comments=True)
+        document = document.format.scan(document.text, comments=True)
     return selection.choose(document)
 
 

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from encconf.engine.opening import Opened
     from encconf.engine.plaintext import Token
-    from encconf.formats import Format
-    from encconf.text.document import Comment, Document, Leaf, Value
+    from encconf.text.document import Comment, Document, Format, Leaf, Value
 
     Old = tuple[Leaf, Value]
     """A leaf of an encrypted text, and its value."""

@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
     from encconf.engine.opening import Notify
     from encconf.engine.reuse import Old
-    from encconf.formats import Prepared
     from encconf.rules.config import Rule
+    from encconf.text.document import Prepared
 
     Final = tuple[Document, list[Edit], list[Value | None]]
     """A text with encrypted values, the edits that encrypt its comments, and values for `comes_back`."""
@@ -238,7 +238,7 @@ class Sealing:
         *,
         renders: bool = False,
     ) -> None:
-        self.module = formats.get(given.format)
+        self.format = given.format
         self.given = given
         self.original = given.text
         self.metadata = metadata
@@ -277,7 +277,7 @@ class Sealing:
 
     def _draft(self, choice: Chosen) -> Draft:
         """Return the plaintext with the ciphertexts of its values, and the edits that write them."""
-        module = self.module
+        format = self.format
         chosen = choice.leaves
         plain, prepared = self._prepared(chosen)
         kept = self.kept(plain, self.sources)
@@ -291,20 +291,20 @@ class Sealing:
             chosen,
             kept,
             retypes=self.keeps_block,
-            integers=self.twin is not None and module.tells_integers(self.twin.document),
+            integers=self.twin is not None and format.tells_integers(self.twin.document),
         )
-        if module.null is not None:
+        if format.null is not None:
             for index, enc in enumerate(encs):
-                if enc is None and values[index].data == module.null:
+                if enc is None and values[index].data == format.null:
                     values[index] = Value("null", None)  # as in the finished text
         edits = [
-            module.sealed(plain, leaf, enc, was_plain=bool(was_plain))
+            format.sealed(plain, leaf, enc, was_plain=bool(was_plain))
             for leaf, enc, was_plain in zip(plain.leaves, encs, were_plain, strict=True)
             if enc is not None
         ]
         settings, date = self.selection.to_entries(), self.metadata.lastmodified
         metadata = self.metadata.replace(mac=seal_mac(plain, values, chosen, settings, self.data_key, date))
-        edits += module.attach(plain, self._block(metadata))
+        edits += format.attach(plain, self._block(metadata))
         return Draft(plain, prepared, chosen, values, encs, metadata, edits)
 
     def _at_once(self, draft: Draft, choice: Chosen) -> tuple[str | None, bool, Final | None]:
@@ -339,7 +339,7 @@ class Sealing:
         if not comments:
             return final.text if comes_back(final, self.original, self.data_key, known=known) else None
         result = splice(final.text, comments)
-        again = self.module.scan(result, comments=True)
+        again = self.format.scan(result, comments=True)
         return result if comes_back(again, self.original, self.data_key) else None
 
     def _values_first(self, draft: Draft) -> Final:
@@ -353,11 +353,11 @@ class Sealing:
 
     def _prepared(self, chosen: bytearray) -> tuple[Document, Prepared | None]:
         """Return the document in a form that sops can read, and what was respelled for that."""
-        module, given = self.module, self.given
-        prepared = module.prepare(given, chosen, comments=self.selection.needs_comments)
+        format, given = self.format, self.given
+        prepared = format.prepare(given, chosen, comments=self.selection.needs_comments)
         if prepared is None:
             return given, None
-        plain = module.scan(prepared.text, comments=True)
+        plain = format.scan(prepared.text, comments=True)
         if [leaf.data for leaf in given.leaves] != [leaf.data for leaf in plain.leaves]:
             raise EmitError(
                 "the text cannot be written in the form that sops reads without changing a value",
@@ -378,7 +378,7 @@ class Sealing:
 
         Also returns the values that need not be decrypted to check the rest.
         """
-        final = self.module.scan(splice(draft.plain.text, edits), comments=True)
+        final = self.format.scan(splice(draft.plain.text, edits), comments=True)
         now_chosen = self.selection.choose(final)
         known = check_finished(
             draft.plain, draft.chosen, final, now_chosen.leaves, draft.sealed, draft.values, draft.metadata
@@ -402,8 +402,8 @@ class Sealing:
             return
         places: dict[str, list[str]] = {}
         for leaf, is_chosen, old in zip(self.given.leaves, chosen, kept, strict=True):
-            reason = self.module.caveat(leaf) if old is None else None
-            if not is_chosen and self.module.fragile(leaf):
+            reason = self.format.caveat(leaf) if old is None else None
+            if not is_chosen and self.format.fragile(leaf):
                 reason = "sops before 3.13.2 misreads the plaintext number"
             if reason is not None:
                 places.setdefault(reason, []).append(spell(leaf.path))
@@ -415,27 +415,27 @@ class Sealing:
         old, kept = self.twin, None
         if old is not None and old.document.block_text and not old.metadata.unmerged and self.keeps_block:
             kept = rewritten(old.document.block_text, old.metadata, metadata)
-        return kept or self.module.render_block(metadata.to_block())
+        return kept or self.format.render_block(metadata.to_block())
 
     def _with_layout(self, draft: Draft, written: Final) -> str:
         """Write the text, with a layout record if decrypting would not give the original text otherwise."""
-        module = self.module
+        format = self.format
         final, comments, _ = written
         literals: list[Edit | None] = []
         for value, found, enc in zip(draft.values, final.leaves, draft.sealed, strict=True):
             if enc is None or value.data is None:
                 literals.append(None)
             else:
-                literals.append(module.literal(final, found, value.type, value.data))
-        detach = module.detach(final)
+                literals.append(format.literal(final, found, value.type, value.data))
+        detach = format.detach(final)
         canonical = splice(final.text, [edit for edit in literals if edit is not None] + detach)
         if canonical == self.original:
             result = splice(final.text, comments)
         else:
             layout = self._layout(draft, final, literals, canonical)
             block = self._block(draft.metadata.replace(layout=layout))
-            result = splice(final.text, comments + module.attach(final, block))
-        if not comes_back(module.scan(result, comments=True), self.original, self.data_key):
+            result = splice(final.text, comments + format.attach(final, block))
+        if not comes_back(format.scan(result, comments=True), self.original, self.data_key):
             raise EmitError(
                 "the text would not decrypt to exactly the same text and comments",
                 hint="please report the layout or comment that causes this; nothing was written",
@@ -449,7 +449,7 @@ class Sealing:
         from encconf.engine import layout as layouts
 
         record = layouts.record(
-            self.module, self.original, draft.plain, final, literals, canonical, draft.prepared
+            self.format, self.original, draft.plain, final, literals, canonical, draft.prepared
         )
         packed = record.pack()
         old = self.twin
@@ -468,7 +468,7 @@ class Sealing:
             return [None] * len(plain.leaves)
         from encconf.engine.reuse import reused_leaves
 
-        return reused_leaves(sources, plain, self.module)
+        return reused_leaves(sources, plain, self.format)
 
     def seal_leaves(
         self,
@@ -493,10 +493,10 @@ class Sealing:
         # If the replaced file gets a new data key, its lines stay as they were.
         before = self.kept(plain, [self.replaced] if self.replaced and not self.sources else [])
         for index, (leaf, is_chosen, old) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
-            if not is_chosen or leaf.data is None or (not leaf.data and not self.module.seals_empty):
+            if not is_chosen or leaf.data is None or (not leaf.data and not self.format.seals_empty):
                 continue
             was = old[1] if old is not None else None
-            if leaf.data == self.module.null and was is not None and was.sealed is None:
+            if leaf.data == self.format.null and was is not None and was.sealed is None:
                 continue  # rops left it as plaintext, and would do so again
             if (
                 was is not None
@@ -525,7 +525,7 @@ class Sealing:
         if self.sources:
             from encconf.engine.reuse import reused_comments
 
-            reused = reused_comments(self.sources, plain, final, self.module)
+            reused = reused_comments(self.sources, plain, final, self.format)
         edits: list[Edit] = []
         for index, comment in enumerate(final.comments):
             if not chosen.comments[index]:
@@ -673,7 +673,7 @@ def encrypt_again(
     data key.  It always gets one if ``target`` is another format, and if the plaintext does not come from the
     file (``edits`` is False) and the file may be a stranger's.
     """
-    format = opened.document.format
+    format = opened.document.format.name
     twin: Opened | None = opened
     admission = admission or Admission.of(rule)
     if target not in (None, format):

@@ -13,9 +13,8 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, LimitError, ParseError
-from encconf.formats import Format
-from encconf.formats.json import Json
-from encconf.text.document import Document, Edit, Leaf, Value, splice, whole_document
+from encconf.formats import json
+from encconf.text.document import Document, Edit, Format, Leaf, Value, splice, whole_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,13 +25,7 @@ if TYPE_CHECKING:
 _KEY = "data"
 
 
-class _Envelope(Json):
-    """JSON whose documents are those of a binary file."""
-
-    name = "binary"
-
-
-_json = _Envelope()
+_json = json.Json()
 
 
 class Binary(Format):
@@ -54,13 +47,13 @@ class Binary(Format):
         """
         if '"sops"' in text and _BRACE.match(text):
             try:
-                document = _json.scan(text)
+                document = json.read(text, self)
             except (ParseError, LimitError):
                 pass  # it is another text that begins with a brace
             else:
                 if document.block is not None and "lastmodified" in document.block:
                     return document
-        document, root = whole_document(text, self.name)
+        document, root = whole_document(text, self)
         try:
             data = text.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:

@@ -31,13 +31,15 @@ from __future__ import annotations
 import re
 
 from encconf.errors import EmitError, ParseError
-from encconf.formats import Format, Prepared, flat
+from encconf.formats import flat
 from encconf.record import Record
 from encconf.text.document import (
     Comment,
     Document,
     Edit,
+    Format,
     Leaf,
+    Prepared,
     Scope,
     Value,
     has_crlf,
@@ -51,8 +53,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
+    from encconf.text.document import Plain
     from encconf.text.path import Path
-    from encconf.text.tree import Plain
 
 
 class Dotenv(Format):
@@ -87,7 +89,7 @@ DATABASE_PASSWORD=change me
         crlf = has_crlf(text)  # if only some lines end with `\r\n`, `\r` is part of the values, as in sops
         if exact and crlf:  # git made these line breaks; sops cannot read them
             text, crlf = text.replace("\r\n", "\n"), False
-        document, root = whole_document(text, self.name)
+        document, root = whole_document(text, self)
         block = _read(document, root, exact=exact, crlf=crlf, comments=comments)
         if block:
             document.parts[0].block = (block[0][0], block[-1][1])
@@ -170,6 +172,9 @@ DATABASE_PASSWORD=change me
             originals = prepared.originals
             prepared.originals = {at: value.replace("\r\n", "\n") for at, value in originals.items()}
         return prepared
+
+    def python_value(self, type: str, data: bytes | None) -> object:
+        return flat.python_value(type, data)
 
     def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
         """Return the edit that replaces a leaf with an ``ENC[…]`` text.

@@ -9,8 +9,8 @@ from encconf.text.tree import Entry, Single, Tree, line_after, line_bounds, line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.text.document import Plain
     from encconf.text.path import Path
-    from encconf.text.tree import Plain
 
 
 class DotenvWriting(StringWriting):

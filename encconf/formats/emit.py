@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from encconf.formats import Format
-    from encconf.text.document import Scope
+    from encconf.text.document import Format, Scope
     from encconf.text.path import Path
 
     Comments = dict[str | int | None, list[tuple[str, bool]]]

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from encconf.text.tree import Plain
+    from encconf.text.document import Plain
 
 _WORDS: dict[str, tuple[str, bytes | None]] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), ("null", None)),

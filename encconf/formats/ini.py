@@ -36,12 +36,14 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from encconf.errors import EmitError, ParseError
-from encconf.formats import Format, Prepared, flat, has_quoted_mac
+from encconf.formats import flat, has_quoted_mac
 from encconf.text.document import (
     Comment,
     Document,
     Edit,
+    Format,
     Leaf,
+    Prepared,
     Scope,
     Value,
     error_at,
@@ -86,13 +88,13 @@ password = change me
         """
         limit_lines(text, signs="#;")
         if _has_block(text):
-            return _document(text, read_lines(text, exact=True), comments)
+            return _document(self, text, read_lines(text, exact=True), comments)
         flat.check(text)
         try:
-            return _document(text, read_lines(text, exact=False), comments)
+            return _document(self, text, read_lines(text, exact=False), comments)
         except NoDelimiterError as error:
             try:
-                document = _document(text, read_indented(text), comments)
+                document = _document(self, text, read_indented(text), comments)
             except NoDelimiterError:
                 raise error from None
             document.parts[0].indent = 1
@@ -143,6 +145,9 @@ password = change me
             if not fits:
                 edits.append((leaf.start, leaf.end, spell(value, rest)))
         return Prepared.edited(text, edits, others) if edits or others else None
+
+    def python_value(self, type: str, data: bytes | None) -> object:
+        return flat.python_value(type, data)
 
     def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
         """Return the edit that replaces a leaf with an ``ENC[…]`` text in the same quotes; sops uses none."""
@@ -323,8 +328,10 @@ class _Reader:
             self.members = None
 
 
-def _document(text: str, entries: Iterator[Entry | re.Match[str]], comments: bool) -> Document:
-    document, root = whole_document(text, "ini", 1 if text.startswith("\ufeff") else 0)
+def _document(
+    format: Format, text: str, entries: Iterator[Entry | re.Match[str]], comments: bool
+) -> Document:
+    document, root = whole_document(text, format, 1 if text.startswith("\ufeff") else 0)
     reader = _Reader(document, root)
     items = document.items
     kind = ""

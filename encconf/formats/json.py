@@ -18,11 +18,12 @@ import re
 from math import isfinite
 
 from encconf.errors import EmitError, LimitError, ParseError
-from encconf.formats import Format, goyaml
+from encconf.formats import goyaml
 from encconf.text.document import (
     MAX_DEPTH,
     Document,
     Edit,
+    Format,
     Leaf,
     Value,
     add_path,
@@ -90,116 +91,7 @@ class Json(Format):
         Raises ParseError for text that is not JSON or that sops would not store faithfully, and LimitError
         for text that is larger or deeper than any real file.
         """
-        at = _open(text)
-        document, root = whole_document(text, self.name, at - 1)
-        root.start = at - 1
-        items, most = document.items, document.most
-        scope = root
-        in_map = True
-        seen: set[str | int] = set()  # the keys of the innermost collection, or the numbers of its items
-        around: list[set[str | int]] = []  # those of the collections around it
-        paths = 0
-        twice = -1  # where a key first appears a second time
-        block: tuple[int, int] | None = None  # inside the sops member: where it starts, and its first item
-        match = _VALUE.match
-        step: Any  # the key, or the number of the item
-        data: bytes | None
-
-        closed = _END.match(text, at)
-        if closed is not None and closed[1] == "}":
-            return _close(document, closed.end())
-        while True:
-            found = match(text, at)
-            if found is None:
-                raise _fault(text, at, in_map)
-            key, string, number, word, opener, mark = found.groups()
-            if in_map:
-                if key is None:
-                    raise _fault(text, at, in_map)
-                step = key[1:-1]
-                if "\\" in step or not step.isascii():
-                    step = _string(text, found.start(1), key)
-                if step in seen:
-                    if block is not None or (step == "sops" and scope is root):
-                        raise _twice(text, found.start(1))
-                    if twice < 0:
-                        twice = found.start(1)
-                if step == "sops" and scope is root:
-                    block = (found.start(1), len(items))
-            else:
-                if key is not None:
-                    raise _fault(text, found.end(1), in_map, ended=True)
-                step = len(seen)
-            seen.add(step)
-            at = found.end()
-
-            if opener is not None:
-                around.append(seen)
-                if len(around) >= MAX_DEPTH:
-                    raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
-                scope = scope.inside(step, opener == "[")
-                scope.start = found.start(5)
-                items.append(scope)
-                if in_map:
-                    paths = add_path(paths, scope)
-                seen = set()
-                in_map = opener == "{"
-                if mark is None:
-                    continue
-                if mark == ",":
-                    raise _fault(text, found.end(5), in_map)
-            else:
-                note, style = None, BARE
-                if string is not None:
-                    start, end = found.span(2)
-                    style = QUOTED
-                    value = string[1:-1]
-                    if "\\" in value or not value.isascii():
-                        value = _string(text, start, string)
-                    if not in_map and string.endswith(_COMMENT):
-                        # Whether all items before this one are comments, too; see `without`.
-                        last = items[-1]
-                        note = step == 0 or (
-                            isinstance(last, Leaf)
-                            and last.scope is scope
-                            and last.step == step - 1
-                            and last.note is True
-                        )
-                    type, data = "str", value.encode()
-                elif number is not None:
-                    start, end = found.span(3)
-                    type, data = _number(text, start, number)
-                else:
-                    start, end = found.span(4)
-                    type, data = _WORDS[word]
-                items.append(Leaf(scope, step, start, end, style, type, data, note))
-                if block is not None and scope is root:  # a sops member that is not a block
-                    _take_block(document, end, *block)
-                    block = None
-                if mark is None:
-                    raise _fault(text, end, in_map, ended=True)
-            if len(items) > most:
-                raise too_many(most)
-
-            while mark != ",":
-                if mark != ("}" if in_map else "]"):
-                    raise _fault(text, at - 1, in_map, ended=True)
-                if scope.parent is None:
-                    if twice >= 0 and document.block is None:
-                        raise _twice(text, twice)
-                    return _close(document, at)
-                scope.end = at
-                scope = scope.parent
-                seen = around.pop()
-                in_map = not scope.listed
-                if block is not None and scope is root:
-                    _take_block(document, at, *block)
-                    block = None
-                closed = _END.match(text, at)
-                if closed is None:
-                    raise _fault(text, at, in_map, ended=True)
-                mark = closed[1]
-                at = closed.end()
+        return read(text, self)
 
     def tells_integers(self, document: Document) -> bool:
         """Whether floats of an encrypted text are floats: sops before 3.13.2 stores each number as one."""
@@ -227,6 +119,9 @@ class Json(Format):
         if leaf.data == b"0":
             return leaf.end - leaf.start == 2
         return goyaml.format_float(float(leaf.data)) != leaf.data
+
+    def python_value(self, type: str, data: bytes | None) -> object:
+        return goyaml.parse(type, data)
 
     def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
         """Return the edit that replaces a leaf with an ``ENC[…]`` text, which is always a string."""
@@ -300,6 +195,120 @@ class Json(Format):
 def _twice(text: str, offset: int) -> ParseError:
     hint = "remove or rename one of the two"
     return error_at(text, offset, "the object has the same key twice", hint=hint)
+
+
+def read(text: str, format: Format) -> Document:
+    """Parse a JSON object into a document of a format.  Raises what `Json.scan` raises."""
+    at = _open(text)
+    document, root = whole_document(text, format, at - 1)
+    root.start = at - 1
+    items, most = document.items, document.most
+    scope = root
+    in_map = True
+    seen: set[str | int] = set()  # the keys of the innermost collection, or the numbers of its items
+    around: list[set[str | int]] = []  # those of the collections around it
+    paths = 0
+    twice = -1  # where a key first appears a second time
+    block: tuple[int, int] | None = None  # inside the sops member: where it starts, and its first item
+    match = _VALUE.match
+    step: Any  # the key, or the number of the item
+    data: bytes | None
+
+    closed = _END.match(text, at)
+    if closed is not None and closed[1] == "}":
+        return _close(document, closed.end())
+    while True:
+        found = match(text, at)
+        if found is None:
+            raise _fault(text, at, in_map)
+        key, string, number, word, opener, mark = found.groups()
+        if in_map:
+            if key is None:
+                raise _fault(text, at, in_map)
+            step = key[1:-1]
+            if "\\" in step or not step.isascii():
+                step = _string(text, found.start(1), key)
+            if step in seen:
+                if block is not None or (step == "sops" and scope is root):
+                    raise _twice(text, found.start(1))
+                if twice < 0:
+                    twice = found.start(1)
+            if step == "sops" and scope is root:
+                block = (found.start(1), len(items))
+        else:
+            if key is not None:
+                raise _fault(text, found.end(1), in_map, ended=True)
+            step = len(seen)
+        seen.add(step)
+        at = found.end()
+
+        if opener is not None:
+            around.append(seen)
+            if len(around) >= MAX_DEPTH:
+                raise LimitError(f"the document is nested deeper than {MAX_DEPTH} levels")
+            scope = scope.inside(step, opener == "[")
+            scope.start = found.start(5)
+            items.append(scope)
+            if in_map:
+                paths = add_path(paths, scope)
+            seen = set()
+            in_map = opener == "{"
+            if mark is None:
+                continue
+            if mark == ",":
+                raise _fault(text, found.end(5), in_map)
+        else:
+            note, style = None, BARE
+            if string is not None:
+                start, end = found.span(2)
+                style = QUOTED
+                value = string[1:-1]
+                if "\\" in value or not value.isascii():
+                    value = _string(text, start, string)
+                if not in_map and string.endswith(_COMMENT):
+                    # Whether all items before this one are comments, too; see `without`.
+                    last = items[-1]
+                    note = step == 0 or (
+                        isinstance(last, Leaf)
+                        and last.scope is scope
+                        and last.step == step - 1
+                        and last.note is True
+                    )
+                type, data = "str", value.encode()
+            elif number is not None:
+                start, end = found.span(3)
+                type, data = _number(text, start, number)
+            else:
+                start, end = found.span(4)
+                type, data = _WORDS[word]
+            items.append(Leaf(scope, step, start, end, style, type, data, note))
+            if block is not None and scope is root:  # a sops member that is not a block
+                _take_block(document, end, *block)
+                block = None
+            if mark is None:
+                raise _fault(text, end, in_map, ended=True)
+        if len(items) > most:
+            raise too_many(most)
+
+        while mark != ",":
+            if mark != ("}" if in_map else "]"):
+                raise _fault(text, at - 1, in_map, ended=True)
+            if scope.parent is None:
+                if twice >= 0 and document.block is None:
+                    raise _twice(text, twice)
+                return _close(document, at)
+            scope.end = at
+            scope = scope.parent
+            seen = around.pop()
+            in_map = not scope.listed
+            if block is not None and scope is root:
+                _take_block(document, at, *block)
+                block = None
+            closed = _END.match(text, at)
+            if closed is None:
+                raise _fault(text, at, in_map, ended=True)
+            mark = closed[1]
+            at = closed.end()
 
 
 def _open(text: str) -> int:

@@ -21,8 +21,8 @@ from encconf.text.tree import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.text.document import Plain
     from encconf.text.path import Path
-    from encconf.text.tree import Plain
 
 
 class JsonWriting(Writing):

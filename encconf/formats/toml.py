@@ -25,13 +25,15 @@ from collections.abc import Mapping
 from math import isfinite, isinf, isnan
 
 from encconf.errors import EmitError, LimitError, ParseError
-from encconf.formats import Format, Prepared, goyaml, has_quoted_mac
+from encconf.formats import goyaml, has_quoted_mac
 from encconf.text.document import (
     LAYOUT,
     Comment,
     Document,
     Edit,
+    Format,
     Leaf,
+    Prepared,
     Scope,
     Value,
     add_path,
@@ -92,7 +94,7 @@ password = "change me"
         """
         scanner = Scanner(text, comments)
         scanner.run()
-        document, _ = whole_document(text, "toml")
+        document, _ = whole_document(text, self)
         document.regular = scanner.regular
         block = scanner.members[scanner.root].pop("sops", None)
         document.items = scanner.items()
@@ -158,6 +160,9 @@ password = "change me"
         if COMMENT.fullmatch("#" + plain.replace("\n", "")) is None:
             return None
         return re.sub(r"\n(?!#)", "\n# ", plain)
+
+    def python_value(self, type: str, data: bytes | None) -> object:
+        return goyaml.parse(type, data)
 
     def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
         """Return the edit that replaces a leaf with an ``ENC[…]`` text, in a string's quotes or in ``"``."""

@@ -34,8 +34,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from encconf.text.document import Plain
     from encconf.text.path import Path
-    from encconf.text.tree import Plain
 
 
 class TomlWriting(Writing):

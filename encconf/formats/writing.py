@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from encconf.text.document import Document
-    from encconf.text.tree import Plain, Tree
+    from encconf.text.document import Document, Plain
+    from encconf.text.tree import Tree
 
 
 class Writing:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from encconf.errors import DecryptError, EmitError
-from encconf.formats import Format, Prepared, yaml_fast
+from encconf.formats import goyaml, yaml_fast
 from encconf.formats.yaml_words import (
     ALIAS,
     BREAK,
@@ -40,7 +40,16 @@ from encconf.formats.yaml_words import (
     single,
     step_of,
 )
-from encconf.text.document import LAYOUT, Document, filled, limit_lines, limit_paths, too_many
+from encconf.text.document import (
+    LAYOUT,
+    Document,
+    Format,
+    Prepared,
+    filled,
+    limit_lines,
+    limit_paths,
+    too_many,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,6 +185,9 @@ debug: false
         if leaf.style in (LITERAL, FOLDED):
             return start, content_end(document.text, leaf)
         return start, leaf.end
+
+    def python_value(self, type: str, data: bytes | None) -> object:
+        return goyaml.parse(type, data)
 
     def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
         """Return the edit that replaces a leaf with an ``ENC[…]`` text, in the same quotes or block style.

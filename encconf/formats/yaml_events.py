@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
+from encconf import formats
 from encconf.errors import EmptyDocumentError, LimitError, ParseError
 from encconf.formats import goyaml
 from encconf.formats.yaml_fast import MAX_DOCUMENTS, close_block, open_scope
@@ -266,7 +267,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
         SequenceStartEvent,
     )
 
-    document = Document(text, "yaml")
+    document = Document(text, formats.get("yaml"))
     bom = 1 if text[:1] == "\ufeff" else 0
     place_comments = comments and "#" in text
     most = document.most

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from itertools import repeat
 
+from encconf import formats
 from encconf.errors import LimitError, ParseError
 from encconf.formats import goyaml
 from encconf.formats.yaml_words import BREAK, FOLDED, LITERAL, NEWLINE, content_end, line_start
@@ -64,7 +65,7 @@ def scan(text: str, comments: bool) -> Document | None:
     # A character that libyaml does not accept, a tab, or a line break or space beyond ASCII.
     if text.encode().translate(None, _ASCII) if text.isascii() else not text.replace("\n", "").isprintable():
         return None
-    document = Document(text, "yaml")
+    document = Document(text, formats.get("yaml"))
     document.regular = True
     whole = text if text[-1:] == "\n" else text + "\n"
     begin = 0

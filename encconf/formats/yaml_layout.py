@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from encconf.text.tree import Entry, Plain, Single, Tree
+    from encconf.text.document import Plain
+    from encconf.text.tree import Entry, Single, Tree
 
 
 class Style:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
-from encconf.formats import Prepared
 from encconf.formats.yaml_events import Unfolded, refuse_slash
 from encconf.formats.yaml_words import (
     ALIAS,
@@ -32,7 +31,7 @@ from encconf.formats.yaml_words import (
     newline_of,
     scalar,
 )
-from encconf.text.document import Comment, Document, Edit, Leaf, Scope, filled
+from encconf.text.document import Comment, Document, Edit, Leaf, Prepared, Scope, filled
 from encconf.text.words import on_one_line
 
 TYPE_CHECKING = False

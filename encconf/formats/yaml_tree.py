@@ -43,9 +43,9 @@ from encconf.text.tree import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.text.document import Document
+    from encconf.text.document import Document, Plain
     from encconf.text.path import Path
-    from encconf.text.tree import Data, Plain
+    from encconf.text.tree import Data
 
 
 class YamlWriting(Writing):

@@ -524,9 +524,9 @@ def _same_data_key(here: Metadata, there: Metadata) -> bool:
 
 
 def _detached(text: str, document: Document) -> str:
-    if document.block is None or formats.get(document.format).single_value:
+    if document.block is None or document.format.single_value:
         return text
-    return splice(text, formats.get(document.format).detach(document))
+    return splice(text, document.format.detach(document))
 
 
 def _attached(text: str, block: Metadata, format: str) -> str:

@@ -84,11 +84,11 @@ def _save(
     if not edits:
         return
     document = opened.document
-    inherited = formats.get(document.format).inherited(document)
+    inherited = document.format.inherited(document)
     saves = any(value is not changes.REMOVED for _, value in edits)
     after = changes.change(
         opened,
-        document.format,
+        document.format.name,
         *[_stored(document, inherited, *edit) for edit in edits],
         credentials=credentials,
         admission=Admission(lambda: find_rule(name), file=name),
@@ -110,7 +110,7 @@ def _stored(
                 hint="set it to None, or remove it from the mapping that is merged, too",
             )
         return path, value
-    return path, formats.get(document.format).unsettled(path, seen, value)
+    return path, document.format.unsettled(path, seen, value)
 
 
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.text.tree import Plain
+    from encconf.text.document import Plain
 
 
 def plain(value: object, path: Path = ()) -> Plain:

@@ -1,20 +1,28 @@
-"""A text as one list of items with exact spans, and `splice`, which replaces spans of a text.
+"""A text as one list of items with exact spans, and what a format can do with it.
 
-A `Document` is the text of one file and its collections and leaves in document order.  A format makes it
-(`scan`).  Nothing here knows a syntax.  Spans are code-point offsets into ``text``.  The ``sops``
-block is not among the items: it is in ``block``, as plain values.
+A `Document` is the text of one file and its collections and leaves in document order.  A `Format` makes it
+(`Format.scan`).  Nothing here knows a syntax: `encconf.formats` has the formats.  Spans are code-point
+offsets into ``text``, and `splice` replaces spans.  The ``sops`` block is not among the items: it is in
+``block``, as plain values.
 """
 
 from __future__ import annotations
 
+import re
 from operator import gt
 
-from encconf.errors import LimitError, ParseError
+from encconf.errors import EmitError, LimitError, ParseError
+from encconf.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
+
+    from encconf.text.path import Path
+
+    Plain = dict[str, "Plain"] | list["Plain"] | str | int | float | bool | None
+    """A value as Python's json module represents it."""
 
 LAYOUT = "encconf_layout"
 """The member of the ``sops`` block that holds the encrypted layout record; sops ignores it."""
@@ -250,7 +258,7 @@ class Document:
         "merges", "most", "not_block", "parts", "regular", "text",
     )  # fmt: skip
 
-    def __init__(self, text: str, format: str) -> None:
+    def __init__(self, text: str, format: Format) -> None:
         self.text = text
         self.format = format
         self.most = most_items(text)
@@ -397,7 +405,7 @@ def content_of(document: Document) -> list[Any]:
 Edit = tuple[int, int, str]
 
 
-def whole_document(text: str, format: str, start: int = 0) -> tuple[Document, Scope]:
+def whole_document(text: str, format: Format, start: int = 0) -> tuple[Document, Scope]:
     """Return a document of one part, a mapping that is the whole text from ``start`` on, and its root."""
     document = Document(text, format)
     part = Part(start)
@@ -406,6 +414,267 @@ def whole_document(text: str, format: str, start: int = 0) -> tuple[Document, Sc
     root = Scope()
     document.items.append(root)
     return document, root
+
+
+# --- formats -------------------------------------------------------------------------------------
+
+
+class Format:
+    """A file format.  What a format does not define is as here; `scan` and the like it must define.
+
+    A format has no state: `get` makes one object of each class.
+    """
+
+    name: str
+
+    # --- what sops and other programs know of it -----------------------------------------------
+
+    sops = True
+    """Whether sops knows the format."""
+
+    single_value = False
+    """Whether a text is one value of any bytes, which has no key."""
+
+    envelope: str | None = None
+    """The format of its encrypted texts, if that is another one."""
+
+    flat = False
+    """Whether every value is text, in any encoding."""
+
+    environment = False
+    """Whether its values are environment variables."""
+
+    objects = False
+    """Whether Kubernetes and other tools keep their objects in it."""
+
+    holds_json = False
+    """Whether sops reads a JSON text in this format, if the file's name says so."""
+
+    indent: int | None = None
+    """sops's default indentation, or None if ``stores`` in .sops.yaml cannot change the indentation."""
+
+    seals_empty = False
+    """Whether empty strings are encrypted.  sops leaves them as they are."""
+
+    null: bytes | None = None
+    """A string that another program takes for a null, so that it is not in the MAC unless it is encrypted.
+
+    In an encrypted text, a leaf with this string is a null until the text is opened.
+    """
+
+    empty = ""
+    """A text without values."""
+
+    example: str
+    """The text that the editor shows for a new file.  Its comment says that the file is encrypted."""
+
+    # --- how to recognize it -------------------------------------------------------------------
+
+    entry: bytes | None = None
+    """A pattern for the start of a line that has the ``sops`` entry or begins it."""
+
+    foreign: bytes | None = None
+    """A pattern for a line that the format cannot have: a text with one only quotes a SOPS file."""
+
+    only_entry: bytes | None = None
+    """A pattern for the ``sops`` entry as nearly every file has it, after which nothing else follows."""
+
+    def has_entry(self, data: bytes) -> bool:
+        """Whether a text has a ``sops`` entry as this format spells it.  Does not parse the text."""
+        return self.entry is not None and any(self.entries(data))
+
+    def entries(self, data: bytes) -> Iterator[re.Match[bytes]]:
+        """Return a match of `entry` for each line that has one."""
+        return re.finditer(b"\n" + (self.entry or b""), b"\n" + data)  # much faster than with (?m)^
+
+    def from_entry(self, data: bytes) -> bytes | None:
+        """Return a SOPS file from its ``sops`` entry on, as a text of this format, which is faster to read.
+
+        Returns None if the place of the entry is not certain.  The text may be invalid; then `scan` refuses
+        it.
+        """
+        found = list(re.finditer(self.only_entry, data)) if self.only_entry else []
+        return data[found[0].start() :] if len(found) == 1 else None
+
+    # --- reading -------------------------------------------------------------------------------
+
+    def scan(self, text: str, *, comments: bool = False) -> Document:
+        """Parse a text into leaves with spans.  With ``comments``, the document has its comments, too."""
+        raise NotImplementedError
+
+    def prepare(self, document: Document, chosen: bytearray, *, comments: bool = False) -> Prepared | None:
+        """Respell what sops could not read back.  Returns None if the text can stay as it is.
+
+        ``comments`` says that the rule depends on comments, so they must stay where they are.
+        """
+        return None
+
+    def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
+        """Return the edit that replaces a leaf with an ``ENC[…]`` text in the same style."""
+        raise NotImplementedError
+
+    def literal(self, document: Document, leaf: Leaf, type: str, data: bytes) -> Edit:
+        """Return the edit that replaces an encrypted leaf with its plaintext."""
+        raise NotImplementedError
+
+    def respelled(self, document: Document, leaf: Leaf) -> Edit | None:
+        """Return the edit for an unencrypted leaf that would hold another value in a text without a block."""
+        return None
+
+    def comment(self, document: Document, leaf: Leaf, data: bytes, *, alone: bool) -> Edit:
+        """Return the edit that writes a comment instead of the item that sops stored for it, or removes it.
+
+        ``data`` is the comment that the item holds.
+        ``alone`` says that the sequence has no other items than comments.
+        """
+        return leaf.start, leaf.end, ""
+
+    def comment_text(self, plain: str) -> str | None:
+        """Return a decrypted comment as it is written, or None if part of it would not be a comment."""
+        return None
+
+    def token(self, value: Value) -> tuple[str, bytes | None]:
+        """Return type and bytes of a value, as far as this format can distinguish them.
+
+        A leaf keeps its old ciphertext if its place and its token are the same.
+        """
+        return value.type, value.data
+
+    def shows_types(self, document: Document, values: Sequence[Value]) -> bool:
+        """Whether the values of an opened document have the types that they are loaded with.
+
+        Otherwise only the decrypted text shows them.
+        """
+        return True
+
+    def movable(self, document: Document) -> bool:
+        """Whether all that a scan says of the items stays true when the text around them changes.
+
+        The offsets of the items themselves are adjusted.
+        """
+        return True
+
+    def tells_integers(self, document: Document) -> bool:
+        """Whether floats of an encrypted text are floats.  Older sops stores integers as floats, too."""
+        return True
+
+    def fragile(self, leaf: Leaf) -> bool:
+        """Whether releases of sops read an unencrypted leaf differently."""
+        return False
+
+    def unclosed(self, document: Document, leaf: Leaf) -> bytes | None:
+        """Return the first line of a quoted value, if some readers end the value there.
+
+        Returns None if all readers of the format read the value to its closing quote.
+        """
+        return None
+
+    def caveat(self, leaf: Leaf) -> str | None:
+        """Return why sops or other readers of the format read a value differently, or None."""
+        return None
+
+    def region(self, document: Document, leaf: Leaf) -> tuple[int, int]:
+        """Return the span of a leaf, including its tag, anchor and block scalar header."""
+        return leaf.start, leaf.end
+
+    def render_block(self, block: Mapping[str, object]) -> str:
+        """Return the text of a ``sops`` block."""
+        raise NotImplementedError
+
+    def attach(self, document: Document, block_text: str) -> list[Edit]:
+        """Return the edits that add the block to every document of the text."""
+        raise NotImplementedError
+
+    def detach(self, document: Document) -> list[Edit]:
+        """Return the edits that remove the block from every document of the text."""
+        raise NotImplementedError
+
+    def load_plain(self, text: str) -> list[dict[str, object]]:
+        """Return the values of a plaintext, including a ``sops`` entry if it has one."""
+        document = self.scan(text)
+        values = [self.python_value(leaf.type, leaf.data) for leaf in document.leaves]
+        trees = self.loaded(document, values)
+        entry = document.not_block if document.block is None else document.block
+        if entry is not OMITTED and self.block_is_entry:
+            trees[0]["sops"] = entry
+        for tree, part in zip(trees[1:], document.parts[1:], strict=False):
+            if part.block is not None and self.block_is_entry:
+                tree |= self.load_plain(text[slice(*part.block)])[0]
+        return trees
+
+    block_is_entry = True
+    """Whether the ``sops`` block is one entry, so that no other entry can have this name."""
+
+    def python_value(self, type: str, data: bytes | None) -> object:
+        """Return a value as Python has it.  Raises ValueError for bytes that are not of the type."""
+        raise NotImplementedError
+
+    def loaded(self, document: Document, values: Sequence[object]) -> list[dict[str, object]]:
+        """Return the trees of a document with a value for each leaf, as readers of the format see them."""
+        return filled(document.items, values)[0]
+
+    def located(self, document: Document, path: Path) -> list[Path]:
+        """Return the paths of the values that readers see at a path.  The last one counts."""
+        return [path]
+
+    def inherited(self, document: Document) -> dict[Path, set[str]]:
+        """Return the keys that mappings of the first document have from elsewhere, by the mappings' paths.
+
+        If such a key of the mapping itself is removed, readers see the value from elsewhere.
+        """
+        return {}
+
+    def unsettled(self, path: Path, seen: Path, value: Plain) -> Plain:
+        """Return what to store at a path, so that readers see this value at ``seen``.
+
+        Raises EmitError if they would not see it there.
+        """
+        return value
+
+    # --- writing -------------------------------------------------------------------------------
+
+    holds_documents = False
+    """Whether `render` writes more than one document, or refuses them."""
+
+    def check_indent(self, indent: int) -> None:
+        """Raise EmitError for an indentation that is not accepted: no program reads a negative one."""
+
+    def render(self, trees: Sequence[Any], indent: int | None) -> str:
+        """Return documents as a text, as sops writes it.  See `encconf.formats.emit.render`."""
+        raise EmitError(f"values cannot be written as {self.name}")
+
+    def render_value(self, node: Any, indent: int | None) -> str:
+        """Return a list, or a single value that is not a string.  See `encconf.formats.emit.value`."""
+        kind = "a list" if isinstance(node, list) else f"a value of type {node.type}"
+        raise EmitError(
+            f"{self.name} files hold strings, not {kind}", hint="choose a format: --output-type json or yaml"
+        )
+
+
+class Prepared(Record):
+    """A plaintext respelled for sops.
+
+    ``originals`` maps the start offset of a leaf or flow collection in ``text`` to its original spelling.
+    """
+
+    text: str
+    originals: dict[int, str]
+
+    @classmethod
+    def edited(cls, text: str, edits: list[Edit], others: Sequence[Edit] = ()) -> Prepared:
+        """Apply all edits to a text.  Only the spellings that ``edits`` replace are recorded."""
+        originals: dict[int, str] = {}
+        shift = 0
+        for start, end, new, recorded in sorted(
+            [*((*edit, True) for edit in edits), *((*edit, False) for edit in others)]
+        ):
+            if recorded:
+                originals[start + shift] = text[start:end]
+            shift += len(new) - (end - start)
+        return cls(splice(text, [*edits, *others]), originals)
+
+
+# --- limits --------------------------------------------------------------------------------------
 
 
 MAX_DEPTH = 200
@@ -450,8 +719,6 @@ def limit_lines(text: str, breaks: str = "\n", *, signs: str = "") -> None:
     if found > most and "\r" in breaks:
         found -= text.count("\r\n")
     if MAX_ITEMS >= found > most and signs:
-        import re
-
         found = len(re.findall(rf"(?>\A|\r\n|[{breaks}])[ \t]*+(?=[{signs}{breaks}])", text))
     if found > most:
         raise LimitError(f"the document has more than {most} lines for its size")
@@ -481,6 +748,9 @@ def limit_digits(text: str, start: int, end: int) -> None:
     if end - start > MAX_DIGITS:
         line, column = position(text, start)
         raise LimitError(f"line {line}, column {column}: a number has more than {MAX_DIGITS} characters")
+
+
+# --- places and edits ----------------------------------------------------------------------------
 
 
 def position(text: str, offset: int) -> tuple[int, int]:

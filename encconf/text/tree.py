@@ -17,13 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
     from typing import Any
 
-    from encconf.text.document import Document
+    from encconf.text.document import Document, Plain
     from encconf.text.path import Path
 
     Data = dict[str, "Data"] | list["Data"] | tuple[str, bytes | None]
     """The content of a text.  A single value is a tuple of its type and its bytes."""
-    Plain = dict[str, "Plain"] | list["Plain"] | str | int | float | bool | None
-    """A value as Python's json module represents it."""
 
 
 class Single:

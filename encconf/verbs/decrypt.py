@@ -301,7 +301,6 @@ class GetOptions(Base):
 
 def read_value(options: GetOptions, front: Front) -> str:
     """Return one value of a file without quotes, or a mapping or list in the file's format."""
-    from encconf import formats
     from encconf.engine import changes, loading, plaintext
     from encconf.formats import emit
     from encconf.formats.json import word_of_leaf
@@ -317,7 +316,7 @@ def read_value(options: GetOptions, front: Front) -> str:
     credentials = front.credentials()
     opened = source.open(credentials, ignore_mac=options.ignore_mac)
     format = opened.document.format
-    where = formats.get(format).located(opened.document, where)[-1]
+    where = format.located(opened.document, where)[-1]
     with about(source.label):
         if where or json or resolve:
             opening.refuse_ciphertexts(opened)
@@ -336,5 +335,5 @@ def read_value(options: GetOptions, front: Front) -> str:
         elif not where and not resolve:
             said = plaintext.plain_text(opened)
         else:
-            said = emit.value(node, formats.get(format).envelope or format)
+            said = emit.value(node, format.envelope or format.name)
     return said

@@ -74,7 +74,7 @@ class Draft(Record):
         If its MAC is ``unchecked``, its data key cannot be trusted, so the file gets a new one.
         """
         rule = rule_of(opened.metadata) if unchecked else None
-        return cls(plaintext.plain_text(opened), opened.document.format, opened=opened, rule=rule)
+        return cls(plaintext.plain_text(opened), opened.document.format.name, opened=opened, rule=rule)
 
     def show_block(self) -> None:
         """Show the sops block below the values, so that the user can change the keys there."""
@@ -644,7 +644,7 @@ class Resolution(Draft):
         from encconf.merge import mark
 
         text, size = mark(conflict.merged, conflict.labels)
-        super().__init__(text, conflict.opened.document.format, opened=conflict.opened)
+        super().__init__(text, conflict.opened.document.format.name, opened=conflict.opened)
         self.size, self.ours = size, conflict.merged.text  # after the constructor, which sets all fields
 
     def encrypted(self, edited: str, credentials: Credentials, notify: Callable[[str], None]) -> str:

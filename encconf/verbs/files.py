@@ -101,7 +101,7 @@ class Source(Record):
         opened = shown(opened)
         with about(self.label):
             if path or output_type:
-                target = target or opened.document.format
+                target = target or opened.document.format.name
                 name = None if self.path is None else self.name
                 indent = stores_indent(target, config=config, target=name)
                 return converted(opened, target, path=path, indent=indent, requested=output_type is not None)
@@ -228,13 +228,12 @@ def converted(
     Unless it is to be ``whole``, a format that holds one document gets the first one, as in sops.
     Raises PathNotFoundError, or EmitError for values that the format cannot hold.
     """
-    from encconf import formats
     from encconf.engine import plaintext
 
     document = opened.document
     if requested and format == "yaml":
         rewrite = rewrite or any(part.close is not None for part in document.parts)
-    if not path and format == document.format and not (rewrite and formats.get(format).indent is not None):
+    if not path and format == document.format.name and not (rewrite and document.format.indent is not None):
         return plaintext.plain_text(opened, layout=layout)
     from encconf.engine import changes
     from encconf.formats import emit

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.identities.credentials import Credentials
-    from encconf.text.tree import Plain
+    from encconf.text.document import Plain
     from encconf.verbs.front import Front
 
 

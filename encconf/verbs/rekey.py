@@ -125,7 +125,7 @@ def carry_out(
             credentials.audit("rotate", document.text)
         opened = opening.open_text(
             document.text,
-            format=document.format,
+            format=document.format.name,
             credentials=credentials,
             ignore_mac=ignore_mac,
             notify=notify,
@@ -133,7 +133,7 @@ def carry_out(
         return sealing.encrypt(
             plaintext.plain_text(opened),
             wanted.rule,
-            format=document.format,
+            format=document.format.name,
             twin=opened,
             new_data_key=renews,
             admission=admission,
@@ -144,14 +144,14 @@ def carry_out(
     if metadata.unmerged is not None:  # the record of the merge is bound to the recipients at the merge
         raise UnmergedError(metadata.unmerged, hint="resolve it with: encconf edit FILE")
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
-    module = formats.get(document.format)
+    format = document.format
     groups, threshold = wrap_again(
         data_key, metadata, wanted.rule, admission, credentials, sealing.lastmodified()
     )
     renewed = metadata.replace(groups=groups, threshold=threshold)
-    result = splice(document.text, module.attach(document, module.render_block(renewed.to_block())))
-    again = module.scan(result)
-    if splice(result, module.detach(again)) != splice(document.text, module.detach(document)):
+    result = splice(document.text, format.attach(document, format.render_block(renewed.to_block())))
+    again = format.scan(result)
+    if splice(result, format.detach(again)) != splice(document.text, format.detach(document)):
         raise EmitError("the keys cannot be changed without changing the text; nothing was written")
     return result
 

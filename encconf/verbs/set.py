@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from encconf.engine.changes import Effect
     from encconf.engine.opening import Opened
     from encconf.rules.selection import Selection
-    from encconf.text.tree import Plain
+    from encconf.text.document import Plain
     from encconf.verbs.front import Front
 
 

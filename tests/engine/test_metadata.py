@@ -28,7 +28,7 @@ BLOCK: dict[str, object] = {
 
 def read(**members: object) -> Metadata:
     """A block with these members, and without those that are None."""
-    document = Document("", "yaml")
+    document = Document("", formats.get("yaml"))
     block = {**BLOCK, **members}
     document.block = {name: value for name, value in block.items() if value is not None}
     return Metadata.of(document)
@@ -73,7 +73,7 @@ def test_what_is_refused(members: dict[str, object], said: str) -> None:
 
 def test_no_block() -> None:
     with pytest.raises(NotEncryptedError):
-        Metadata.of(Document("", "yaml"))
+        Metadata.of(Document("", formats.get("yaml")))
 
 
 @pytest.mark.parametrize("text", ["sops: x\na: 1\n", "a: 1\nsops: [1]\n"])
@@ -92,7 +92,7 @@ def test_lists_that_are_no_keys_are_kept_as_they_are() -> None:
 @pytest.mark.parametrize("nothing", [None, "", []])
 def test_a_kind_of_key_of_which_there_is_none(nothing: object) -> None:
     """Older releases of sops wrote such members."""
-    document = Document("", "yaml")
+    document = Document("", formats.get("yaml"))
     document.block = {**BLOCK, "pgp": nothing, "key_groups": None}
     assert [key.key.TYPE for key in Metadata.of(document).groups[0]] == ["age"]
 

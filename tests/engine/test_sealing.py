@@ -14,9 +14,9 @@ from encconf.engine import cipher, opening, sealing
 from encconf.engine.mac import digest
 from encconf.engine.metadata import Metadata
 from encconf.errors import AlreadyEncryptedError, ConfigError, EmitError, EncconfError, UsageError
-from encconf.formats import Prepared
 from encconf.identities import credentials as identities
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
+from encconf.text.document import Prepared
 
 BOB = AgeKey.generate()
 SECRET = "api_token: kW8vQz2LrT\n"

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from oracle import Sops
 
 from encconf import api
-from encconf.formats import Format
 from encconf.testing import TestKey
 from encconf.testing.contracts.format import SECRET, FormatContract, rule_for
+from encconf.text.document import Format
 
 SopsFor = Callable[[TestKey], Sops]
 

@@ -16,7 +16,7 @@ from encconf.testing.contracts.format import ENC, SECRET
 from encconf.text.document import Document, splice
 
 if TYPE_CHECKING:
-    from encconf.formats import Format
+    from encconf.text.document import Format
 
 
 class TestBinary(SopsFormatContract):

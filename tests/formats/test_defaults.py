@@ -7,7 +7,7 @@ import pytest
 from encconf import formats
 from encconf.errors import EmitError
 from encconf.formats.writing import Writing
-from encconf.text.document import Document, Leaf, Scope
+from encconf.text.document import Document, Format, Leaf, Scope
 
 NEEDED = ("scan", "sealed", "literal", "render_block", "attach", "detach", "render")
 
@@ -18,18 +18,18 @@ def test_a_format_has_what_has_no_default(name: str) -> None:
     assert format.name == name
     assert format.example
     for each in NEEDED:
-        assert getattr(type(format), each) is not getattr(formats.Format, each)
+        assert getattr(type(format), each) is not getattr(Format, each)
     if not format.single_value:
         for each in ("tree", "replace", "add", "remove"):
             assert getattr(type(formats.writing_of(name)), each) is not getattr(Writing, each)
 
 
 def test_nothing_is_respelled_or_lost() -> None:
-    class Any(formats.Format):
+    class Any(Format):
         name = "any"
 
     defaults = Any()
-    document = Document("x", "any")
+    document = Document("x", defaults)
     leaf = Leaf(Scope(), "k", 0, 1, "", "int", b"5")
     assert defaults.prepare(document, bytearray(1)) is None
     assert defaults.comment(document, leaf, b" c", alone=True) == (0, 1, "")

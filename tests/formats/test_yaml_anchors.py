@@ -55,7 +55,7 @@ def collection(count: int, height: int = 1) -> Anchor:
 
 
 def unfold(anchor: Anchor, depth: int, aliases: Aliases | None = None) -> tuple[Document, Scope]:
-    document, root = Document("*a", "yaml"), Scope()
+    document, root = Document("*a", formats.get("yaml")), Scope()
     alias = Leaf(root, "copy", 0, 2, "*", "", None)
     (aliases or Aliases()).unfold(document, anchor, alias, document.items, depth)
     return document, root

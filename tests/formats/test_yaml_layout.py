@@ -12,7 +12,7 @@ from encconf.formats import yaml_layout
 yaml = formats.get("yaml")
 
 if TYPE_CHECKING:
-    from encconf.text.tree import Plain
+    from encconf.text.document import Plain
 
 
 def style(text: str, quotes: str = "") -> yaml_layout.TextStyle:

@@ -278,7 +278,7 @@ def test_json_as_sops(sops: Sops, age_key: AgeKey) -> None:
 
 def by_hand() -> Document:
     """``{a: {b: 1, c: [2, {d: 3}]}, e: 4}`` with comments at each level."""
-    document = Document("", "yaml")
+    document = Document("", formats.get("yaml"))
     root = Scope()
     a = Scope(root, "a", ("a",), "a:")
     c = Scope(a, "c", ("a", "c"), "a:c:", listed=True)
@@ -323,7 +323,7 @@ def test_a_comment_that_sops_made_an_item_keeps_the_comments_before_it(
     block: dict[str, object] | None, leaves: str
 ) -> None:
     """``[#mark, ENC comment, ENC comment, {x: ENC}, ENC]``; in a plaintext such an item is only a text."""
-    document = Document("", "yaml")
+    document = Document("", formats.get("yaml"))
     document.block = block
     root = Scope()
     items = Scope(root, "l", ("l",), "l:", listed=True)
@@ -356,7 +356,7 @@ def test_a_comment_that_sops_made_an_item_keeps_the_comments_before_it(
 )
 def test_a_comment_counts_for_the_next_item_alone(step: str | int, data: bytes | None) -> None:
     """``[#mark, data, b]``: a comment marks only the item right after it."""
-    document = Document("", "yaml")
+    document = Document("", formats.get("yaml"))
     document.block = {}
     root = Scope()
     items = Scope(root, "l", ("l",), "l:", listed=True)
@@ -532,7 +532,7 @@ def test_suffix_rules_load_no_re2() -> None:
     ids=repr,
 )
 def test_cost_grows_with_the_leaves_whatever_the_depth(selection: Selection) -> None:
-    document = Document("", "yaml")
+    document = Document("", formats.get("yaml"))
     scope = Scope()
     for number in range(50_000):  # deeper than any stack
         document.items.append(Leaf(scope, f"key{number}", 0, 0, "", "int", b"1"))

@@ -40,7 +40,7 @@ def test_what_a_document_says_follows_from_its_items() -> None:
     root, inside = scoped()
     one, null = Leaf(inside, 0, 0, 1, "", "int", b"1"), Leaf(root, "b", 2, 3, "", "null", None)
     second = Scope()
-    document = Document("1 2", "yaml")
+    document = Document("1 2", formats.get("yaml"))
     document.items = [root, inside, one, null, second, second.inside("c")]
     assert model.content_of(document) == [{"ä": [("int", b"1")], "b": ("null", None)}, {"c": {}}]
     assert document.leaves == [one, null]
@@ -53,7 +53,7 @@ def test_a_collection_that_continues_another_is_the_same_mapping() -> None:
     root = Scope()
     first = root.inside("s")
     again = root.inside("s", again=first)
-    document = Document("", "ini")
+    document = Document("", formats.get("ini"))
     document.items = [root, first, Leaf(first, "a", 0, 0, "", "str", b"1"), again]
     document.items.append(Leaf(again, "b", 0, 0, "", "str", b"2"))
     assert model.filled(document.items, [1, 2])[0] == [{"s": {"a": 1, "b": 2}}]
@@ -63,7 +63,7 @@ def test_a_collection_that_continues_another_is_the_same_mapping() -> None:
 def test_of_two_values_with_one_key_the_last_one_counts() -> None:
     root = Scope()
     first, last = root.inside("a"), root.inside("a")
-    document = Document("", "json")
+    document = Document("", formats.get("json"))
     document.items = [root, first, Leaf(first, "x", 0, 0, "", "str", b"1"), last]
     document.items.append(Leaf(last, "y", 0, 0, "", "str", b"2"))
     assert model.filled(document.items, [1, 2])[0] == [{"a": {"y": 2}}]
@@ -99,11 +99,11 @@ def test_long_paths_are_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "MAX_PATHS", 100)
     root, _ = scoped()
     long = root.inside("k" * 60)
-    document = Document("x", "yaml")
+    document = Document("x", formats.get("yaml"))
     document.items = [Leaf(long, "a", 0, 1, "", "int", b"1")]
     model.limit_paths(document)
     assert model.add_path(0, long) == 61
-    document = Document("x", "yaml")
+    document = Document("x", formats.get("yaml"))
     document.items = [Leaf(long, "a", 0, 1, "", "int", b"1")] * 2
     with pytest.raises(LimitError, match="keys on the paths"):
         model.limit_paths(document)

@@ -20,7 +20,7 @@ from encconf.testing import TestKey
 from encconf.text.document import Document, splice
 
 if TYPE_CHECKING:
-    from encconf.formats import Format
+    from encconf.text.document import Format
 
 
 SECRET = "s3cr3t-v4lue"
@@ -91,7 +91,7 @@ class FormatContract:
 
     def test_spans(self, format: Format, text: str) -> None:
         document = format.scan(text, comments=True)
-        assert document.format == self.name
+        assert document.format.name == self.name
         assert document.text == text
         assert document.block is None
         assert document.outline[0] == "%"
