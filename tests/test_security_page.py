@@ -296,6 +296,10 @@ BACKED: dict[str, tuple[str, ...]] = {
     "is used if git accepts the repository": (
         "test_config::test_one_of_a_repository_that_git_accepts_is_used",
     ),
+    "So encconf refuses a `.sops.yaml` that is spelled in another way": (
+        "test_config::test_another_spelling_where_the_file_system_ignores_the_case",
+        "test_check::test_a_name_that_is_that_of_the_configuration_elsewhere",
+    ),
     "A file that you name (`--config FILE`, `SOPS_CONFIG`) is always used": (
         "test_config::test_one_that_you_name_is_used",
     ),

@@ -47,7 +47,7 @@ from encconf.git import Known, attributes, repository
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio, replace
 from encconf.keys import TABLE
-from encconf.rules.config import IGNORED, NAME
+from encconf.rules.config import IGNORED, NAME, is_respelled
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import Document
 from encconf.text.path import Path, spell
@@ -219,11 +219,9 @@ class _Check:
             self.found.append(Finding("leftover", name, said, severity="warning"))
 
     def _file(self, file: Named, *, skip_links: bool) -> None:
-        if file.base == IGNORED and not os.path.exists(file.whole.removesuffix(file.base) + NAME):
-            said = f"sops and encconf ignore this file: the name must be {NAME}"
-            hint = f"git mv FILE {quoted(file.name.removesuffix(file.base) + NAME)}"
-            self.found.append(Finding("config-notice", file.name, said, hint=hint))
-        if file.base in _NEVER:
+        if file.base == IGNORED or is_respelled(file.base):
+            self._misnamed_rules(file)
+        if file.base in _NEVER or is_respelled(file.base):
             return
         if file.chosen is not None and file.is_covered and not guesses.is_public(file.base):
             file.chosen.covered += 1
@@ -240,6 +238,18 @@ class _Check:
         else:
             if not skip_links or not os.path.islink(file.whole):
                 self._content(file, data)
+
+    def _misnamed_rules(self, file: Named) -> None:
+        """Report a file that is no configuration, or one only on some systems, because of its name."""
+        wanted = file.name.removesuffix(file.base) + NAME
+        rename = f"git mv FILE {quoted(wanted)}"
+        if is_respelled(file.base):
+            said = f"on Windows and macOS, this file is {NAME}, and its author chooses who can decrypt"
+            hint = f"Remove it, or if you trust it: {rename}"
+            self.found.append(Finding("config-notice", file.name, said, severity="error", hint=hint))
+        elif not os.path.exists(file.whole.removesuffix(file.base) + NAME):
+            said = f"sops and encconf ignore this file: the name must be {NAME}"
+            self.found.append(Finding("config-notice", file.name, said, hint=rename))
 
     def _is_closed(self, whole: str) -> bool:
         """Whether the user named a file that cannot be opened.  A large one can, and may be uninteresting."""

@@ -336,7 +336,7 @@ def by_folder(names: Iterable[str], cwd: str, book: Rulebook) -> list[Folder]:
 
 def _look(folders: Sequence[Folder], rules: Rules | None) -> bool:
     """Set `Folder.alike` and `Folder.dull` of folders with the same rules.  Returns whether all are dull."""
-    names = "\n".join(base for folder in folders for base in folder.bases).lower()
+    names = "\n".join(base for folder in folders for base in folder.bases).casefold()
     some: list[tuple[str, Sequence[str]]] = [(folder.place, folder.bases) for folder in folders]
     if PROPOSAL in names:  # the rule of a proposal is that of the file that it is for
         some = [(place, [proposed_file(base) or base for base in bases]) for place, bases in some]

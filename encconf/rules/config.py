@@ -118,7 +118,8 @@ def find_config(
 ) -> str | None:
     """Return the path of the ``.sops.yaml`` for a file, or None.
 
-    Raises ConfigError if it belongs to another user, unless ``foreign`` (for reports, which encrypt nothing).
+    Raises ConfigError if it belongs to another user, or if its name is spelled in another way; but not if
+    ``foreign`` (for reports, which encrypt nothing).
 
     encconf looks in the target's folder and its parents, then in ``cwd`` and its parents; sops looks only in
     the latter.  ``notify`` gets a warning about a ``.sops.yml`` in one of these folders: sops ignores it.
@@ -136,6 +137,7 @@ def find_config(
         notify(f"{ignored} is ignored: the file must be called {NAME}")
     if found is not None and not foreign:
         refuse_foreign(found)
+        _refuse_respelled(found)
     return found
 
 
@@ -149,6 +151,28 @@ def refuse_foreign(path: str) -> None:
             "SOPS_CONFIG), or let git accept its repository: git config --global --add safe.directory FOLDER"
         )
         raise ConfigError("it belongs to another user and is not used", hint=hint).about(path)
+
+
+def is_respelled(name: str) -> bool:
+    """Whether a name is that of a configuration on a file system that ignores upper and lower case."""
+    return name != NAME and name.casefold() == NAME
+
+
+def _refuse_respelled(path: str) -> None:
+    """Raise ConfigError if the file system ignores case, and the file is called ``.SOPS.yaml``, say.
+
+    Elsewhere, this file is no configuration, so whoever reviews a branch may not notice it.
+    """
+    folder = os.path.dirname(path)
+    if not os.path.exists(os.path.join(folder, NAME.upper())):
+        return  # this is so on almost every file system
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    if NAME not in names and (own := next(filter(is_respelled, names), None)):
+        hint = f"if you trust it: git mv {own} {NAME}"
+        raise ConfigError(f"it is called {own}, so others have no {NAME} here", hint=hint).about(path)
 
 
 def places(target: str | None, cwd: str) -> list[str]:

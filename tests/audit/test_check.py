@@ -67,6 +67,14 @@ def test_a_configuration_with_the_wrong_name(repo: Repo) -> None:
     assert found.hint == "git mv 'my app/.sops.yml' 'my app/.sops.yaml'"
 
 
+@pytest.mark.parametrize("name", [".SOPS.yaml", ".\u017fop\u017f.yaml"])
+def test_a_name_that_is_that_of_the_configuration_elsewhere(repo: Repo, name: str) -> None:
+    """On Windows and macOS, a branch changes ``.sops.yaml`` with it, but no rule of CODEOWNERS matches it."""
+    repo.write(f"app/{name}", f"creation_rules: [{{age: {BOB.recipient}}}]\n")
+    (found,) = (each for each in repo.check().findings if each.slug == "config-notice")
+    assert (found.severity, found.file) == ("error", f"app/{name}")
+
+
 @pytest.mark.parametrize("member", ["mac", "encconf_layout"])
 def test_a_block_that_is_not_utf_8(repo: Repo, member: str) -> None:
     """dotenv and INI files may have any bytes; one such file must not end the whole check."""

@@ -287,6 +287,18 @@ class TestToAFolder:
             done = awkward.run("export", "--dir", f"{memory}/x", "v.json")
             assert "is not in memory" not in done.err
 
+    def test_names_that_are_one_file_there(self, project: Project) -> None:
+        """As `Name` and `NAME` are on macOS and Windows; hard links are one file everywhere."""
+        project.rules()
+        project.write("v.yaml", "Name: one\nNAME: two\n")
+        project.run("encrypt", "-i", "v.yaml")
+        project.run("export", "--dir", "out", "--keep-case", "v.yaml")
+        assert {path.read_text() for path in project.path("out").iterdir()} == {"one", "two"}
+        project.path("out/NAME").unlink()
+        project.path("out/NAME").hardlink_to(project.path("out/Name"))
+        done = project.run("export", "--dir", "out", "--keep-case", "v.yaml", code=4)
+        assert "Name and NAME are the same file in out" in done.err
+
     def test_links_are_not_followed_and_other_options_are_refused(self, awkward: Project) -> None:
         awkward.path("out").mkdir()
         awkward.path("out/V00").symlink_to(awkward.home / "elsewhere")

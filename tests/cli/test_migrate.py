@@ -442,6 +442,13 @@ class TestCasts:
             in done.err
         )
 
+    def test_cast_reads_a_long_file_once(self, project: Project) -> None:
+        text = "".join(f"VARIABLE_{number}=value{number}\n" for number in range(6000))
+        project.write(".env", text).chmod(0o600)
+        before = os.times().children_user
+        assert project.popen("import", "--cast", ".env").wait() == 0
+        assert os.times().children_user - before < 3
+
 
 @pytest.mark.parametrize(
     ("files", "steps"),

@@ -1039,3 +1039,21 @@ class TestOwner:
         os.chown(mine, 65534, -1)
         with pytest.raises(ConfigError, match="belongs to another user"):
             config.find_rule(project.path("x.yaml"), cwd=str(project.folder))
+
+
+def test_another_spelling_where_the_file_system_ignores_the_case(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.rules()
+    project.path(".sops.yaml").rename(project.path(".Sops.yaml"))
+
+    def exists(path: str) -> bool:
+        folder, name = os.path.split(path)
+        return name.lower() in [each.lower() for each in os.listdir(folder)]
+
+    monkeypatch.setattr(os.path, "exists", exists)
+    with pytest.raises(ConfigError, match=r"it is called \.Sops\.yaml"):
+        config.find_config(None, str(project.folder))
+    assert config.find_config(None, str(project.folder), foreign=True)
+    project.path(".Sops.yaml").rename(project.path(".sops.yaml"))
+    assert config.find_config(None, str(project.folder)) == str(project.path(".sops.yaml"))

@@ -17,7 +17,7 @@ from encconf.engine.naming import Naming
 from encconf.errors import ConflictError, EmitError, UsageError, about, exclude
 from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
 from encconf.io import fileio, trust
-from encconf.io.descriptors import is_terminal
+from encconf.io.descriptors import NOFOLLOW, NONBLOCK, is_terminal
 from encconf.rules.config import plain_name
 from encconf.text.printable import counted, listed
 from encconf.verbs import files, flat, printing
@@ -170,8 +170,14 @@ def _to_folder(options: Options, console: Console, folder: str) -> None:
     with about(folder):
         fileio.make_folders(folder, 0o700)
     others = sorted(set(os.listdir(folder)) - texts.keys())
+    seen: dict[str, str] = {}
     for name, text in texts.items():
         path = trust.fixed(folder, name)
+        other = seen.setdefault(name.casefold(), name)
+        if other != name and _are_one_file(path, os.path.join(folder, other)):
+            raise EmitError(
+                f"{other} and {name} are the same file in {folder}", hint="leave out --keep-case"
+            )
         with about(os.path.join(folder, name), instead=path):
             _write_read_only(path, text)
     console.note(f"wrote {counted(len(texts), 'value')} to {folder}, as plaintext")
@@ -182,12 +188,31 @@ def _to_folder(options: Options, console: Console, folder: str) -> None:
     files.warn_if_exposed(console, [os.path.join(folder, name) for name in texts])
 
 
+def _are_one_file(path: str, other: str) -> bool:
+    """Whether two names that differ in upper and lower case are the same file, as on macOS and Windows."""
+    with suppress(OSError):
+        return os.path.samefile(path, other)
+    return False
+
+
 def _write_read_only(path: str, text: str) -> None:
     """Write a file that only its owner can read, and nobody changes by mistake."""
     with suppress(FileNotFoundError):
-        os.chmod(path, 0o600)  # an existing file keeps its mode, and one that is read-only is not replaced
+        _set_mode(path, 0o600)  # an existing file keeps its mode, and one that is read-only is not replaced
     fileio.write_atomic(path, text, mode=0o400)
-    os.chmod(path, 0o400)
+    _set_mode(path, 0o400)
+
+
+def _set_mode(path: str, mode: int) -> None:
+    """Set the mode of a file, but not of one that a link leads to: another user may own the folder."""
+    if os.name == "nt":
+        os.chmod(path, mode)
+        return
+    descriptor = os.open(path, os.O_RDONLY | NOFOLLOW | NONBLOCK)
+    try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def _write(console: Console, content: str, output: str | None) -> None:

@@ -264,7 +264,8 @@ def _left_out(
 
 def _cast(console: Console, text: str, values: Mapping[str, str]) -> dict[str, dialects.Value]:
     """Return the values, converted except quoted ones and secrets, and say which were converted."""
-    kept = [name for name in values if called_a_secret((name,)) or _is_quoted(text, name)]
+    in_quotes = _in_quotes(text)
+    kept = [name for name in values if called_a_secret((name,)) or name in in_quotes]
     cast = dialects.cast({name: value for name, value in values.items() if name not in kept})
     found: dict[str, dialects.Value] = {name: cast.get(name, value) for name, value in values.items()}
     for type, said in ((bool, "boolean"), (int, "integer")):
@@ -279,10 +280,16 @@ def _cast(console: Console, text: str, values: Mapping[str, str]) -> dict[str, d
     return found
 
 
-def _is_quoted(text: str, name: str) -> bool:
-    """Whether the last value of a name is in quotes."""
-    found = re.findall(rf"(?m)^[ \t]*(?:export[ \t]+)?{re.escape(name)}[ \t]*=[ \t]*(.?)", text)
-    return bool(found) and found[-1] in ("'", '"')
+def _in_quotes(text: str) -> set[str]:
+    """Return the names whose last value is in quotes."""
+    found: dict[str, bool] = {}
+    for line in text.split("\n"):
+        name, sign, value = line.partition("=")
+        if sign:
+            words = name.split(maxsplit=1)
+            name = words[1] if len(words) == 2 and words[0] == "export" else name
+            found[name.strip()] = value.lstrip(" \t")[:1] in ("'", '"')
+    return {name for name, is_quoted in found.items() if is_quoted}
 
 
 def _refuse_unquoted_keys(file: str, text: str, reading: Reading) -> None:
