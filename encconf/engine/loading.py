@@ -154,7 +154,6 @@ def shaped(tree: Any, section: Section, schema: type[T] | None, *, name: str, la
         if section:
             tree, keys = _at(tree, section)
         if schema is not None:
-            check(schema=schema)
             from encconf.shape.schema import convert
 
             return convert(tree, schema, at=keys, lax=lax)

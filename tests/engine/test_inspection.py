@@ -43,6 +43,12 @@ def test_who_can_open_it_and_which_values_are_encrypted() -> None:
     assert found.lastmodified
 
 
+def test_what_comments_choose() -> None:
+    by = rule(ONE, selection=Selection("encrypted_comment_regex", "^ secret"))
+    found = api.inspect(api.encrypt("a: x\n# secret\nb: y\n", by, credentials=credentials(ONE)))
+    assert [leaf.path for leaf in found.leaves if leaf.encrypted] == [("b",)]
+
+
 def test_nothing_of_it_is_authenticated() -> None:
     text = api.encrypt("a: x\n", rule(ONE), credentials=credentials(ONE))
     assert api.inspect(text.replace("mac: ENC", "mac: XYZ")).encrypted == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import os
 import traceback
 import zipfile
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from oracle import AgeKey
 
 import encconf
 from encconf import api
+from encconf.engine import loading
 from encconf.errors import EncconfError, InputError, KeyAccessError, MissingFileError
 from encconf.sources import references
 
@@ -49,6 +52,15 @@ def test_an_error_keeps_no_values_of_other_files(tmp_path: Path, age_key: AgeKey
         encconf.load_configs([path, tmp_path / "missing.yaml"], credentials=credentials(age_key))
     names = {frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)}
     assert names == {"test_an_error_keeps_no_values_of_other_files"}
+
+
+def test_an_error_keeps_no_values_of_its_own_file(tmp_path: Path, age_key: AgeKey) -> None:
+    path = tmp_path / "two.yaml"
+    path.write_text(api.encrypt("a: 1\n---\nb: 2\n", rule(age_key), credentials=credentials(age_key)))
+    with pytest.raises(InputError, match="the file has 2 documents") as caught:
+        loading.tree_of(path, None, credentials=credentials(age_key))
+    names = {frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)}
+    assert names == {"test_an_error_keeps_no_values_of_its_own_file"}
 
 
 def test_a_cache_opens_without_the_key(tmp_path: Path, age_key: AgeKey) -> None:
@@ -104,6 +116,7 @@ def test_references_are_resolved_with_the_given_rules(
     path = tmp_path / "a.toml"
     text = 'a_unencrypted = "ref+x://y"\nd = 2026-01-01\n'
     path.write_text(api.encrypt(text, rule(age_key), format="toml", credentials=who))
+    assert encconf.load_config(path, credentials=who)["d"] == datetime.date(2026, 1, 1)
     assert "there" not in repr(encconf.load_config(path, credentials=who, resolve=by, mask=True))
 
 
@@ -123,6 +136,8 @@ class TestPython:
         for mode in ("r", "rb"):
             with path.open(mode) as file:
                 assert encconf.load_config(file, credentials=who) == {"n": 0}
+        with open(os.open(path, os.O_RDONLY)) as file:  # its name is a number
+            assert encconf.load_config(file, credentials=who) == {"n": 0}
         with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
             archive.write(path, "app/f0.yaml")
         with zipfile.ZipFile(tmp_path / "x.zip") as archive:

@@ -128,6 +128,7 @@ def test_what_is_missing() -> None:
     assert (found.mac, found.lastmodified, found.version) == (None, "", "")
     assert (found.groups, found.threshold) == ([], 0)
     assert found.to_block()["mac"] == ""
+    assert read(version=None).to_block()["version"] == metadata.SOPS_VERSION
 
 
 @pytest.mark.parametrize(
