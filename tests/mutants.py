@@ -85,7 +85,9 @@ GROUPS = {
         "engine/recipients.py",
         "verbs/rekey.py",
     ],
-    "cli/test_keys.py cli/test_rekeying.py audit/test_leavers.py": ["verbs/recipients.py"],
+    "cli/test_checklist.py cli/test_keys.py cli/test_plan_text.py cli/test_rekeying.py audit/test_leavers.py": [
+        "verbs/recipients.py"
+    ],
     "cli/test_propose.py": ["verbs/proposals.py"],
     "formats": [f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")],
     "formats/test_yaml*.py": [
@@ -114,8 +116,8 @@ GROUPS = {
     "settings": [f"settings/{name}.py" for name in ("dotenv", "edit", "layers", "watch")],
     "shape": [f"shape/{name}.py" for name in ("mask", "redact", "schema", "values")],
     "text": [f"text/{name}.py" for name in ("align", "path", "printable", "tree", "words")],
-    "text formats": ["text/document.py"],
-    "audit/test_leavers.py": ["audit/leaving.py"],
+    "text formats/test_[defjw]*.py formats/test_yaml_places.py": ["text/document.py"],
+    "audit/test_leavers.py cli/test_access.py": ["audit/leaving.py"],
     "audit/test_names.py audit/test_pairing.py": ["audit/names.py"],
     "audit/test_guesses.py": ["audit/guesses.py"],
     "audit/test_rulebook.py audit/test_rulecheck.py": ["audit/rulebook.py"],
