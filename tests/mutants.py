@@ -106,7 +106,7 @@ GROUPS = {
     "formats/test_ini*.py": ["formats/ini.py", "formats/ini_tree.py"],
     "formats/test_json*.py": ["formats/json.py", "formats/json_tree.py"],
     "formats/test_toml*.py": ["formats/toml.py", "formats/toml_tree.py"],
-    "keys/test_keys.py rules envelope engine/test_metadata.py": ["keys/__init__.py"],
+    "keys/test_keys.py plugins/test_key_type.py rules envelope engine/test_metadata.py": ["keys/__init__.py"],
     "keys/test_own.py": ["keys/own.py"],
     "identities": [f"identities/{name}.py" for name in ("command", "credentials", "userconfig")],
     "io/test_programs.py": ["io/programs.py"],

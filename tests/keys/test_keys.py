@@ -93,7 +93,7 @@ def test_a_list_in_one_text() -> None:
 
 def test_a_long_name_is_shortened() -> None:
     assert keys.shorten("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p") == "age1ql3z…ac8p"
-    assert keys.shorten("short") == "short"
+    assert [keys.shorten("x" * size) for size in (16, 17)] == ["x" * 16, "xxxxxxxx…xxxx"]
     assert keys.shorten("a\x1b[2J\n") == "a?[2J?"
 
 
@@ -146,3 +146,25 @@ def test_these_modules_start_light() -> None:
         [sys.executable, "-S", "-c", STARTS], capture_output=True, text=True, cwd=root, check=True, timeout=60
     )
     assert result.stdout.strip() == ""
+
+
+def test_what_cannot_be_a_wrapped_data_key() -> None:
+    keys.check_enc("x" * keys.WRAPPED_LIMIT)
+    for enc, said in (("x" * (keys.WRAPPED_LIMIT + 1), "longer than 16 KiB"), ("\udc80", "not UTF-8")):
+        with pytest.raises(MasterKeyError, match=f"its enc is {said}"):
+            keys.check_enc(enc)
+    assert keys.base64_bytes("eA==", "no") == b"x"
+    for text in ("", "eA", "eA==\n", "e A==", "é"):
+        with pytest.raises(MasterKeyError, match="no"):
+            keys.base64_bytes(text, "no")
+
+
+def test_what_a_key_of_the_configuration_may_be() -> None:
+    for type, said in (
+        ("pgp", "PGP: a key is a string"),
+        ("gcp_kms", "a string, or a mapping of resource_id"),
+    ):
+        with pytest.raises(BadKeyError, match=f"{said}$"):
+            keys.master_key(type, {"other": "x"})
+    name = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
+    assert keys.master_key("gcp_kms", {"resource_id": name}) == keys.master_key("gcp_kms", name)
