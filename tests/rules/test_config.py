@@ -789,6 +789,12 @@ def test_limits(text: str, words: str) -> None:
         config.load("/repo/.sops.yaml", text)
 
 
+def test_the_longest_configuration_that_is_read() -> None:
+    text = f"creation_rules:\n  - pgp: {FP}\n#"
+    text += "x" * (config.MAX_SIZE - len(text))
+    assert config.load("/repo/.sops.yaml", text).patterns == [""]
+
+
 def test_notices_are_few() -> None:
     many = "".join(f"  agee{number}: x\n" for number in range(20_000))
     loaded = config.load("/repo/.sops.yaml", "creation_rules:\n- agee: x\n" + many + "- agee: x\n" * 900)

@@ -54,7 +54,15 @@ def test_a_text_is_what_is_written(written: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "number"),
-    [("3", 3), ("-3", -3), ("0x10", 16), ("1e3", 1000), ("~", 7), ("9223372036854775807", 2**63 - 1)],
+    [
+        ("3", 3),
+        ("-3", -3),
+        ("0x10", 16),
+        ("1e3", 1000),
+        ("~", 7),
+        ("-9223372036854775808", -(2**63)),
+        ("9223372036854775807", 2**63 - 1),
+    ],
 )
 def test_a_whole_number(written: str, number: int) -> None:
     assert section(f"a: {written}\n").integer("a", 7) == number

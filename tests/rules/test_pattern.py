@@ -265,6 +265,7 @@ def test_without_re2_a_plain_pattern_means_the_same(monkeypatch: pytest.MonkeyPa
     draw = random.Random(0)
     patterns = [draw.choice(["", "(?i)", "(?s)"]) + plain(draw, 3) for _ in range(500)]
     patterns = [*(each for each in patterns if "(?i)" not in each or "é" not in each), *WHAT_PEOPLE_WRITE]
+    patterns += [r"\t", r"a\n", "[[a]b", "[a:]b", "[:a]b", r"[\t-a]b", "^a*$", "^(ab)*$", "(a?)*b"]
     some = [
         "".join(draw.choices("abkKsS.\n1/_-]é\u212a\u017f +", k=size)) for size in range(9) for _ in "123"
     ]
@@ -273,6 +274,7 @@ def test_without_re2_a_plain_pattern_means_the_same(monkeypatch: pytest.MonkeyPa
     def results() -> list[list[bool]]:
         return [list(map(pattern.compile(each).search, texts)) for each in patterns]
 
+    assert repr(pattern.compile("^a")) == "Pattern('^a')"
     with_re2 = results()
     monkeypatch.setitem(sys.modules, "re2", None)
     for text, expected, found in zip(patterns, with_re2, results(), strict=True):
@@ -282,7 +284,7 @@ def test_without_re2_a_plain_pattern_means_the_same(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.usefixtures("without_re2")
 @pytest.mark.parametrize(
-    "text", [r"a{2}", r"\bx", r"\pL", "[[:alpha:]]", "(?m)^a", "(?i)é", "(", "a**", "(?P<n>a)"]
+    "text", [r"a{2}", r"\bx", r"\pL", "[[:alpha:]]", "(?m)^a", "(?i)é", "(", "[a", "a\\", "a**", "(?P<n>a)"]
 )
 def test_without_re2_others_are_refused(text: str) -> None:
     with pytest.raises(PatternError, match="is wrong, or needs the package google-re2") as found:
