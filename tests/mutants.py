@@ -1,12 +1,13 @@
 """Mutation testing of the modules that make decisions: `make mutants`.
 
-    .venv/bin/python tests/mutants.py [--sample 40] [--seed 0] [MODULE…]
+    .venv/bin/python tests/mutants.py [--sample 40] [--seed 0] [--limit 0] [--without sops] [MODULE…]
 
 A mutant is a module with one small fault: a comparison or a term of a condition is changed, a guard, a
 ``raise`` or a call is removed, a number is off by one, or two arguments are swapped.  Each mutant runs in a
 fork of a process that has imported and run the module's tests already.  The fork runs the tests that reach
 the changed line, the fastest first.  If one fails, the mutant is killed.  Commands that tests run with
-`Project` run the mutant, too.
+`Project` run the mutant, too.  On a busy machine, ``--limit`` and ``--without`` leave out tests: then look at
+a mutant that survives again with ``--only`` and all tests.
 
 ``tests/mutants.toml`` lists mutants that behave like the original, or differ only in a message, with the
 reason.  They are not counted.  The exit code is 1 if fewer than 95 % of the others are killed, or if the list
@@ -42,7 +43,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -74,7 +75,10 @@ GROUPS = {
     "rules/test_selection.py": ["rules/selection.py"],
     "rules": ["rules/config.py", "rules/pattern.py", "rules/plain_pattern.py"],
     "merge": [f"merge/{name}.py" for name in ("__init__", "trees", "values")],
-    "merge git": ["git/merge.py", "git/conflict.py"],
+    "git/test_block.py git/test_conflict.py git/test_keyless.py git/test_merge*.py git/test_ours.py": [
+        "git/merge.py",
+        "git/conflict.py",
+    ],
     "git": ["git/__init__.py", "git/attributes.py", "git/textconv.py"],
     "sources": ["sources/references.py"],
     "engine/test_changes.py engine/test_effects.py cli/test_values.py": [
@@ -533,6 +537,8 @@ class Runner:
             self.out = Path(folder, "lines")
             self.starter = self._start()
             with self.starter:
+                without = self.options.without
+                session.items = [item for item in session.items if without not in item.fixturenames]  # type: ignore[attr-defined]
                 wrong = self._run_once(session.items, Path(folder))
                 project.ROOT = forks.ROOT = self.copy  # the programs that `Project` starts run the copy
                 if wrong:
@@ -687,7 +693,11 @@ class Runner:
         slow = [item for item in tests if self.seconds[item.nodeid] > _TYPICAL_SECONDS]
         fast = sorted(tests[: len(tests) - len(slow)], key=lambda item: -self.kills[item.nodeid])
         outcome, by = "survived", ""
+        limit = self.options.limit
         for part in (fast, slow):
+            if limit:
+                times = accumulate(self.seconds[item.nodeid] for item in part)
+                part = [item for item, time in zip(part, times, strict=True) if time <= limit]
             if part and outcome == "survived":
                 outcome, by = self._child(path, at, part)
         self.kills[by] += 1
@@ -775,6 +785,10 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=40, help="mutants of each module; 0 for all")
     parser.add_argument("--seed", type=int, default=0, help="which ones")
     parser.add_argument("--only", default="", help="the mutants whose name matches this pattern")
+    parser.add_argument(
+        "--limit", type=float, default=0, help="seconds of fast and of slow tests for a mutant; 0 for all"
+    )
+    parser.add_argument("--without", default="", metavar="FIXTURE", help="leave out the tests that use it")
     parser.add_argument("-k", default="", metavar="EXPRESSION", help="the tests to run, as pytest takes it")
     parser.add_argument("--verbose", action="store_true", help="show the killed ones, too, with the test")
     options = parser.parse_args()
