@@ -79,7 +79,9 @@ GROUPS = {
         "git/merge.py",
         "git/conflict.py",
     ],
-    "git": ["git/__init__.py", "git/attributes.py", "git/textconv.py"],
+    "git/test_attributes.py git/test_git.py git/test_install.py git/test_textconv.py git/test_worktree.py": [
+        f"git/{name}.py" for name in ("__init__", "attributes", "textconv")
+    ],
     "sources": ["sources/references.py"],
     "engine/test_changes.py engine/test_effects.py cli/test_values.py": [
         "engine/changes.py",
@@ -93,7 +95,9 @@ GROUPS = {
         "verbs/recipients.py"
     ],
     "cli/test_propose.py": ["verbs/proposals.py"],
-    "formats": [f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")],
+    "formats/test_[bdefw]*.py formats/test_yaml_emit.py": [
+        f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")
+    ],
     "formats/test_yaml*.py": [
         f"formats/{name}.py"
         for name in (
