@@ -441,9 +441,11 @@ import atexit, builtins, os
 lines = set()
 builtins._reached = lines.add
 def save():
-    if os.path.isdir(OUT):
+    try:
         with open(os.path.join(OUT, str(os.getpid())), "w") as file:
             file.writelines(f"{line}\\n" for line in lines)
+    except OSError:  # a test may limit how much may be written
+        pass
 def leave(code, end=os._exit):  # as the command line does
     save()
     end(code)

@@ -80,7 +80,8 @@ def test_leaf_by_leaf(format: str) -> None:
 def test_parents_that_are_none(ids: str) -> None:
     texts = versions("a: 1\nb: 2\n", "a: 2\nb: 2\n", "a: 1\nb: 3\n", "yaml")
     outcome = merge(*texts, format="yaml", credentials=STRANGER, parents=lambda: ids)
-    with pytest.raises(UnmergedError):
+    said = "the versions it was merged from are not" if "0" in ids else "does not record which versions"
+    with pytest.raises(UnmergedError, match=said):
         reseal(outcome.text, format="yaml", version=lambda id: None, credentials=MINE)
 
 

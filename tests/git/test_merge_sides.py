@@ -13,10 +13,11 @@ from oracle import AgeKey
 from encconf import api, formats
 from encconf.engine import changes
 from encconf.engine.metadata import Metadata
+from encconf.engine.opening import open_text
 from encconf.envelope import WrappedKey
 from encconf.errors import DecryptError, MacError, StrangerError, UndecidedError, UnmergedError
 from encconf.git.conflict import open_conflict
-from encconf.git.merge import Outcome, Repository, is_encrypted, merge, reseal
+from encconf.git.merge import Outcome, Repository, differences, is_encrypted, merge, reseal
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
@@ -221,6 +222,12 @@ def test_a_file_that_is_not_the_merge_it_says() -> None:
         reseal(keyless, repository=Repository(rule=lambda: ABC, version=known.get), **options)
     assert caught.value.message.endswith(" and 1 more")
     assert caught.value.message.count("j") == 5
+
+
+def test_comments_that_differ_are_named_if_nothing_else_differs() -> None:
+    texts = ("# c\na: 1\n", "# d\na: 2\n", "# d\na: 1\n")
+    one, two, three = (open_text(seal(text), format="yaml", credentials=holder(ALICE)) for text in texts)
+    assert [differences(one, each) for each in (one, two, three)] == [[], ["a"], ["its comments"]]
 
 
 # --- what the result starts from -----------------------------------------------------------------
