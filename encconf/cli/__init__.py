@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from encconf.cli.console import Console, as_text
+from encconf.cli.console import Console
 from encconf.errors import (
     EncconfError,
     InputError,
@@ -138,7 +138,7 @@ class _Call:
 
             show_usage(self.console, command)
         self.failure = command.failure
-        _complete(command, values)
+        _prepare(command, values)
         if (color := values["color"]) is not None:
             self.console = Console(str(color))
         self.console.quiet = values["quiet"] is True
@@ -194,11 +194,11 @@ def _is_audited() -> bool:
     return True
 
 
-def _complete(command: Command, values: Values) -> None:
-    """Set the options that were not given from their variables, and decode the values that are text.
+def _prepare(command: Command, values: Values) -> None:
+    """Set the options that were not given from their variables.
 
-    Raises UsageError for stdin or an empty value where a command takes none, and for text that is not UTF-8.
-    Raises MissingFileError for an empty FILE, which would be the current folder.
+    Raises UsageError for stdin or an empty value where a command takes none.  Raises MissingFileError for an
+    empty FILE, which would be the current folder.
     """
     from encconf.io.fileio import STDIN
 
@@ -219,13 +219,6 @@ def _complete(command: Command, values: Values) -> None:
             if option.choices and value not in option.choices:
                 raise UsageError(f"{option.env} must be one of: {', '.join(option.choices)}")
             values[option.dest] = [value] if option.many else value
-    texts = [option.dest for option in command.options if option.utf8]
-    for dest in (*texts, *(argument.dest for argument in command.arguments if argument.utf8)):
-        given = values[dest]
-        if isinstance(given, list):
-            values[dest] = list(map(as_text, given))
-        elif isinstance(given, str):
-            values[dest] = as_text(given)
 
 
 def _key_variables(values: Values) -> dict[str, str]:

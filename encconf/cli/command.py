@@ -14,6 +14,8 @@ Every start imports this module, so it imports little else.
 
 from __future__ import annotations
 
+from encconf.cli.console import word_as_text
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
 
     Value = bool | str | list[str] | None
     Values = dict[str, Value]
+
+
+def as_text(value: Value) -> Value:
+    """Decode words of the command line as UTF-8, whatever the locale.  Raises UsageError."""
+    if isinstance(value, list):
+        return [word_as_text(word) for word in value]
+    return word_as_text(value) if isinstance(value, str) else value
 
 
 class Option:
@@ -174,13 +183,22 @@ class Command:
         return values
 
     def options_of(self, values: Mapping[str, Value]) -> Options:
-        """Return the options object with the values of a command line."""
-        named: dict[str, Any] = {argument.dest: values[argument.dest] for argument in self.arguments}
+        """Return the options object with the values of a command line.
+
+        Raises UsageError for a text that is not UTF-8.
+        """
+        named: dict[str, Any] = {}
+        for argument in self.arguments:
+            value = values[argument.dest]
+            named[argument.dest] = as_text(value) if value and argument.utf8 else value
         for option in self.options:
+            value = values[option.dest]
+            if value and option.utf8:
+                value = as_text(value)
             if option.key:
-                named.setdefault(option.field, {})[option.key] = values[option.dest]
+                named.setdefault(option.field, {})[option.key] = value
             elif option.field:
-                named[option.field] = values[option.dest]
+                named[option.field] = value
         if self.rest:
             named[self.rest] = values[self.rest]
         assert self._type is not None

@@ -439,7 +439,7 @@ def ask_for_value(path: str, hint: str) -> str:
     return text
 
 
-def as_text(word: str) -> str:
+def word_as_text(word: str) -> str:
     """Decode a word of the command line as UTF-8, whatever the locale.  Raises UsageError."""
     if word.isascii():
         return word

@@ -6,7 +6,7 @@ They have sops's flags, checks and exit codes, and call encconf's own verbs (`en
 from __future__ import annotations
 
 from encconf import formats
-from encconf.cli.console import as_text
+from encconf.cli.console import word_as_text
 from encconf.cli.sops_run import STDIN, Run, envelope, exists, exits, fail, must_exist
 from encconf.errors import (
     ConfigError,
@@ -170,14 +170,14 @@ def set_value(run: Run) -> None:
             f"Need precisely {needed} positional arguments{since}.",
         )
     run.check_config()
-    path = _index(as_text(args[1]), "Invalid set index format")
+    path = _index(word_as_text(args[1]), "Invalid set index format")
     if from_stdin:
         said = fileio.read_stdin()
     elif from_file:
         with exits(1, InputError):
             said = fileio.read_text(args[2])
     else:
-        said = as_text(args[2])
+        said = word_as_text(args[2])
     _set(run, args[0], path, said)
 
 

@@ -143,7 +143,7 @@ def question(
 
 def ask(folder: str, *words: str, environ: Mapping[str, str] = os.environ) -> str | None:
     """Return what git prints for a `question`, or None if it fails."""
-    code, output = run(*question(folder, *words, environ=environ))
+    code, output = start(*question(folder, *words, environ=environ))()
     return output if code == 0 else None
 
 
@@ -180,7 +180,7 @@ def start(
     limit: int | None = None,
     seconds: float | None = None,
 ) -> Callable[[], tuple[int, str]]:
-    """Like `run`, but git runs in the background.  You must call the returned function once.
+    """Like `run`, but git runs in the background, without keys.  You must call the returned function once.
 
     If git prints more than ``limit`` bytes, the rest is not read, and it counts as a failure.  The same is
     true of what it prints later than ``seconds`` after you call the function.

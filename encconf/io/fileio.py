@@ -410,8 +410,10 @@ def write_atomic(
             else:
                 from encconf.io.replace import replace
 
-                check = None if isinstance(replacing, Anything) else _refuse_other(replacing)
-                replace(path, data, mode, check)
+                if isinstance(replacing, Anything):
+                    replace(path, data, mode)
+                else:
+                    replace(path, data, mode, lambda descriptor: _refuse_other(replacing, descriptor))
         except OutputError:
             raise
         except OSError as error:
@@ -460,26 +462,19 @@ def make_folders(path: str, mode: int = 0o777) -> None:
                 raise OutputError(f"cannot create the folder: {reason(error)}").about(folder) from None
 
 
-def _refuse_other(expected: str | None) -> Callable[[int | None], None]:
-    """Return a check for `replace`: it raises ChangedError unless the file has the text ``expected``.
-
-    None is for a file that must not exist.
-    """
-
-    def check(descriptor: int | None) -> None:
-        if descriptor is None:
-            same = expected is None
-        else:
-            same = expected is not None and _reads_as(descriptor, expected)
-        if not same:
-            raise ChangedError(
-                "it was created in the meantime; nothing was written"
-                if expected is None
-                else "another program changed it in the meantime; nothing was written",
-                hint="run the command again",
-            )
-
-    return check
+def _refuse_other(expected: str | None, descriptor: int | None) -> None:
+    """Raise ChangedError unless an open file has the text ``expected``.  None is for a missing file."""
+    if descriptor is None:
+        same = expected is None
+    else:
+        same = expected is not None and _reads_as(descriptor, expected)
+    if not same:
+        raise ChangedError(
+            "it was created in the meantime; nothing was written"
+            if expected is None
+            else "another program changed it in the meantime; nothing was written",
+            hint="run the command again",
+        )
 
 
 def _reads_as(descriptor: int, text: str) -> bool:

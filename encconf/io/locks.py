@@ -28,7 +28,7 @@ class LockedFolder:
         self.folder = folder
         self.descriptor: int | None = None
         self.locked = False
-        self._claim = Claim(folder)
+        self._claim: Claim | None = None
 
     def __enter__(self) -> LockedFolder:
         if os.open in os.supports_dir_fd:
@@ -42,6 +42,7 @@ class LockedFolder:
                 os.close(self.descriptor)
                 raise
         elif os.name == "nt":
+            self._claim = Claim(self.folder)
             self.locked = self._claim.take(LOCK_PATIENCE)
             if not self.locked and self._claim.possible:
                 said = f"cannot be written: another process writes in its folder ({LOCK_PATIENCE:g} s)"
@@ -49,7 +50,8 @@ class LockedFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._claim.release()
+        if self._claim is not None:
+            self._claim.release()
         if self.descriptor is not None:
             os.close(self.descriptor)  # unlocks
 
@@ -203,12 +205,13 @@ class Turn:
     def __init__(self, path: str) -> None:
         self._path = path
         self._descriptor: int | None = None
-        self._claim = Claim(path)
+        self._claim: Claim | None = None
 
     def __enter__(self) -> None:
         import time
 
         if os.name == "nt":
+            self._claim = Claim(self._path)
             self._claim.take(TURN_PATIENCE)
             return
         deadline = time.monotonic() + TURN_PATIENCE
@@ -226,7 +229,8 @@ class Turn:
             self.__exit__()  # the file was replaced meanwhile, so lock the new one
 
     def __exit__(self, *_: object) -> None:
-        self._claim.release()
+        if self._claim is not None:
+            self._claim.release()
         if self._descriptor is not None:
             os.close(self._descriptor)  # unlocks
             self._descriptor = None

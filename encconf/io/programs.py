@@ -73,17 +73,13 @@ def _search(
         found = next(filter(_is_program, _names(os.path.abspath(name), environ)), None)
         return found, ""
     refused = ""
-    for folder in _folders(environ):
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
         for path in _names(os.path.join(folder, name), environ):
             if _is_program(path):
                 if _is_trusted(folder, tree) or (anywhere and os.path.isabs(folder)):
                     return path, ""
                 refused = refused or (path if os.path.dirname(path) else os.path.join(os.curdir, path))
     return None, refused
-
-
-def _folders(environ: Mapping[str, str]) -> list[str]:
-    return environ.get("PATH", os.defpath).split(os.pathsep)
 
 
 def absolute(path: str) -> list[str]:
@@ -163,7 +159,7 @@ def prepare(
 def _environment(environ: Mapping[str, str], without: Collection[str], tree: str | None) -> dict[str, str]:
     kept = {name: value for name, value in environ.items() if name not in without}
     if "PATH" in kept:
-        folders = [folder for folder in _folders(kept) if _is_trusted(folder, tree)]
+        folders = [folder for folder in kept["PATH"].split(os.pathsep) if _is_trusted(folder, tree)]
         kept["PATH"] = os.pathsep.join(folders) or _NOWHERE  # an empty PATH is the current folder
     return with_system(kept)
 

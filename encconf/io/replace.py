@@ -28,7 +28,8 @@ from encconf.io.descriptors import (
 from encconf.io.locks import LockedFolder
 from encconf.io.process import SignalGuard
 
-_UNFINISHED = ".encconf-"
+UNFINISHED = ".encconf-"
+"""The start of the names of unfinished files (`random_name`).  They are short enough for every folder."""
 
 
 def replace(
@@ -115,7 +116,7 @@ _NO_EXCHANGE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV
 class _Unfinished:
     """A new file in a folder.  If the system can do that, the file has no name until it is complete.
 
-    Otherwise it has a temporary name (`unfinished_name`), which is always removed, except after SIGKILL.
+    Otherwise it has a temporary name (`UNFINISHED`), which is always removed, except after SIGKILL.
     """
 
     def __init__(self, at: LockedFolder, mode: int) -> None:
@@ -134,7 +135,7 @@ class _Unfinished:
                     raise
                 self._unnamed = False
         while not self._name:
-            self._name = unfinished_name()
+            self._name = random_name(UNFINISHED)
             try:
                 self.descriptor = at.open(self._name, CREATE, mode)
             except FileExistsError:
@@ -179,7 +180,7 @@ class _Unfinished:
         """Replace a file."""
         folder = self._at.descriptor
         while not self._name:
-            self._name = unfinished_name()
+            self._name = random_name(UNFINISHED)
             if not self._link(self._name):
                 self._name = ""
         self._close_for_windows()
@@ -227,18 +228,13 @@ def sweep(folder: str) -> list[str]:
 
 def _leftovers(folder: str) -> list[str]:
     with os.scandir(folder) as entries:
-        return [entry.name for entry in entries if is_random_name(entry.name, _UNFINISHED)]
+        return [entry.name for entry in entries if is_random_name(entry.name, UNFINISHED)]
 
 
 def is_leftover(name: str) -> bool:
     """Whether a file's name is that of a file that every write removes: one is running, or it was killed."""
 
-    return is_random_name(name, _UNFINISHED) or is_saved(name)
-
-
-def unfinished_name() -> str:
-    """Return a name for an unfinished file.  It is short enough for every folder."""
-    return random_name(_UNFINISHED)
+    return is_random_name(name, UNFINISHED) or is_saved(name)
 
 
 def _keep_attributes(descriptor: int, old: os.stat_result, at: LockedFolder, name: str) -> bool:

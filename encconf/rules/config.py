@@ -432,8 +432,8 @@ def _read(path: str, text: str, paths: ModuleType) -> Config:
     if len(text) > MAX_SIZE:
         raise ConfigError(f"a configuration of {len(text)} characters is too long (at most {MAX_SIZE})")
     notices: list[str] = []
-    leaves: list[Leaf] = []
-    root = Section(tree(text, leaves), "")
+    content, leaves = _content(text)
+    root = Section(content, "")
     notices += [
         f"{name} is ignored at the top level: it is a setting of a creation rule"
         for name in settings()
@@ -692,19 +692,18 @@ class Scalar(Record):
     data: bytes
 
 
-def tree(text: str, leaves: list[Leaf]) -> object:
+def _content(text: str) -> tuple[object, list[Leaf]]:
     """Return the first document as dicts, lists, `Scalar` and None, with aliases and merge keys applied.
 
-    The leaves of all documents are added to ``leaves``.
+    Also returns the leaves of all documents.
     """
     from encconf.formats.yaml import Yaml
 
     yaml = Yaml()
-
     try:
         document = yaml.scan(text, any_keys=True)  # sops ignores keys of other types, so they are no error
     except EmptyDocumentError:
-        return None
+        return None, []
     values: list[Scalar | None] = []
     for leaf in document.leaves:
         value = None
@@ -712,8 +711,7 @@ def tree(text: str, leaves: list[Leaf]) -> object:
             said = leaf.data.decode("utf-8", "replace") if leaf.type == "str" else _spelling(text, leaf)
             value = Scalar(leaf.type, said, leaf.data)
         values.append(value)
-    leaves += document.leaves
-    return yaml.loaded(document, values)[0]
+    return yaml.loaded(document, values)[0], document.leaves
 
 
 def _spelling(text: str, leaf: Leaf) -> str:
@@ -739,6 +737,7 @@ class Section:
             raise _wrong(place or "the configuration", "a mapping", node)
         self.members: dict[str, object] = node or {}
         self.place = place
+        self._prefix = f"{place}." if place else ""
         self._known: dict[str, None] = {}
 
     def report(self, notices: list[str]) -> None:
@@ -749,7 +748,7 @@ class Section:
         for name in unknown[:_MAX_NOTICES]:
             meant = did_you_mean(name.lower(), self._known, 0.55 if self.place else 0.75)
             if meant or self.place:  # at the top level, people keep anchors under names of their own
-                ignored = f"{printable(self._at(name), _SHOWN)} is not a setting and is ignored"
+                ignored = f"{printable(self._prefix + name, _SHOWN)} is not a setting and is ignored"
                 notices.append(f"{ignored}: {meant}" if meant else ignored)
 
     def has(self, name: str) -> bool:
@@ -757,14 +756,19 @@ class Section:
         self._known[name] = None
         return name in self.members
 
+    def _member(self, name: str) -> tuple[object, str]:
+        """Return a member, or None if it is missing, and its place."""
+        self._known[name] = None
+        return self.members.get(name), self._prefix + name
+
     def string(self, name: str) -> str:
         """Return a string, or "" if it is missing."""
-        node = self._get(name)
-        return "" if node is None else _string(node, self._at(name))
+        node, place = self._member(name)
+        return "" if node is None else _string(node, place)
 
     def integer(self, name: str, default: int = 0) -> int:
         """Return a signed integer of 64 bits."""
-        node = self._get(name)
+        node, place = self._member(name)
         if node is None:
             return default
         if (
@@ -773,15 +777,15 @@ class Section:
             or not node.data.lstrip(b"-").isdigit()
             or len(node.data) > 20
         ):
-            raise _wrong(self._at(name), "an integer", node)
+            raise _wrong(place, "an integer", node)
         number = int(node.data)
         if not -(1 << 63) <= number < 1 << 63:
-            raise ConfigError(f"{self._at(name)} is too large")
+            raise ConfigError(f"{place} is too large")
         return number
 
     def boolean(self, name: str) -> bool:
         """Return a boolean, or False if it is missing."""
-        node = self._get(name)
+        node, place = self._member(name)
         if node is None:
             return False
         if isinstance(node, Scalar):
@@ -789,11 +793,11 @@ class Section:
                 return node.data.lower() == b"true"
             if node.type == "str" and node.text in _YES | _NO:
                 return node.text in _YES
-        raise _wrong(self._at(name), "true or false", node)
+        raise _wrong(place, "true or false", node)
 
     def section(self, name: str) -> Section:
         """Return a mapping, which is empty if it is missing."""
-        return Section(self._get(name), self._at(name))
+        return Section(*self._member(name))
 
     def sections(self, name: str) -> list[Section]:
         """Return a list of mappings."""
@@ -810,7 +814,7 @@ class Section:
 
     def keys(self, name: str) -> list[tuple[str, str]]:
         """Return keys with their places, from a string with commas or from a list of such strings."""
-        node, place = self._get(name), self._at(name)
+        node, place = self._member(name)
         if node is None:
             return []
         items, wanted = [(place, node)], "a string or a list of strings"
@@ -824,18 +828,12 @@ class Section:
         return [(at, text) for at, text in found if text]
 
     def _items(self, name: str) -> list[tuple[str, object]]:
-        node, place = self._get(name), self._at(name)
+        node, place = self._member(name)
         if node is None:
             return []
         if not isinstance(node, list):
             raise _wrong(place, "a list", node)
         return [(f"{place}[{index}]", item) for index, item in enumerate(node) if item is not None]
-
-    def _get(self, name: str) -> object:
-        return self.members.get(name) if self.has(name) else None
-
-    def _at(self, name: str) -> str:
-        return f"{self.place}.{name}" if self.place else name
 
 
 def _string(node: object, place: str) -> str:

@@ -92,7 +92,7 @@ def compile(text: str) -> Pattern:
         source = text.encode()
     except UnicodeEncodeError:
         raise PatternError(f"the pattern {_shown(text)} holds a lone surrogate") from None
-    if _has_any_byte(text):
+    if "\\C" in text and _has_any_byte(text):
         raise _syntax_error(text, r"invalid escape sequence: \C")
     try:
         import re2
@@ -129,8 +129,6 @@ def _plain(text: str) -> Pattern:
 
 def _has_any_byte(text: str) -> bool:
     r"""Whether the pattern has the escape ``\C``, which is any byte to RE2 and an error to Go."""
-    if "\\C" not in text:
-        return False
     import re
 
     # Between \Q and \E, a backslash is a backslash.

@@ -35,7 +35,7 @@ from encconf.text.document import Value, content_of, reached
 from encconf.text.path import END, Path, parse, spell
 from encconf.text.printable import counted, one_line, quoted
 from encconf.verbs import files
-from encconf.verbs.set import change_values
+from encconf.verbs.set import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -223,14 +223,7 @@ def accept(options: Accepting, front: Front, show: Callable[[Sequence[Shown]], N
     rule = find_rule(file, config=options.config, notify=front.warn)
     tree = _tree(file, credentials)
     found = [_shown(name, rule, tree, credentials) for name in names]
-    for each in found:
-        others = [other.name for other in found if other is not each and _excludes(each.place, other.place)]
-        if each.refusal is None and others:
-            each.state = "refused"
-            each.refusal = ProposalError(
-                f"{', '.join(map(one_line, others))} is for the same value, or a part of it",
-                hint=f"accept one of them by its name: encconf accept {quoted(file)} {quoted(each.name)}",
-            ).about(each.name)
+    _refuse_rivals(file, found)
     show(found)
     if options.dry_run:
         return
@@ -240,7 +233,7 @@ def accept(options: Accepting, front: Front, show: Callable[[Sequence[Shown]], N
         accepted = [each for each in fitting if front.confirm(f"accept {each.path}?")]
     if accepted:
         edits = [each.edit() for each in accepted]
-        change_values(front, file, edits, config=options.config, secret=True, rule=lambda: rule)
+        Change(file, edits, config=options.config, secret=True, rule=lambda: rule).run(front)
         for each in accepted:
             _remove(front, each)
     refused = [each for each in found if each.refusal is not None]
@@ -251,6 +244,18 @@ def accept(options: Accepting, front: Front, show: Callable[[Sequence[Shown]], N
             f"{counted(len(refused), 'proposal')} of {len(found)} cannot be accepted",
             hint="the list says why; to refuse a proposal, remove its file",
         ).about(file)
+
+
+def _refuse_rivals(file: str, found: Sequence[Shown]) -> None:
+    """Refuse each proposal for whose value there is another one."""
+    for each in found:
+        others = [other.name for other in found if other is not each and _excludes(each.place, other.place)]
+        if each.refusal is None and others:
+            each.state = "refused"
+            each.refusal = ProposalError(
+                f"{', '.join(map(one_line, others))} is for the same value, or a part of it",
+                hint=f"accept one of them by its name: encconf accept {quoted(file)} {quoted(each.name)}",
+            ).about(each.name)
 
 
 def _excludes(one: Path, other: Path) -> bool:

@@ -21,6 +21,7 @@ from encconf.errors import (
 from encconf.io import fileio
 from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
+from encconf.record import Record
 from encconf.rules.config import Rule, find_rule
 from encconf.text.document import Document
 from encconf.text.path import Path, parse
@@ -57,13 +58,7 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
 
     ``ask`` returns the value for a path.
     """
-    file, path, value, json, string = (
-        options.file,
-        options.path,
-        options.value,
-        options.json,
-        options.string,
-    )
+    file, path, value, json, string = options.file, options.path, options.value, options.json, options.string
     where = parse(path)
     exclude(json=json, string=string)
     target = fileio.resolve(file)
@@ -82,8 +77,7 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
 
         return rule_for(file, options, notify=front.warn)
 
-    change_values(
-        front,
+    Change(
         file,
         [(where, new if json or string else changes.AsBefore(given))],
         input_type=options.input_type,
@@ -93,86 +87,95 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
         force=options.force,
         rule=rule,
         look=lambda metadata: warn_of_other(front, file, options, metadata),
-    )
+    ).run(front)
 
 
-def change_values(
-    front: Front,
-    file: str,
-    edits: Sequence[tuple[Path, object]],
-    *,
-    input_type: str | None = None,
-    config: str | None,
-    allow_plaintext: bool = False,
-    ignore_mac: bool = False,
-    force: bool = False,
-    secret: bool = False,
-    rule: Callable[[], Rule] | None = None,
-    look: Callable[[Metadata], None] = lambda metadata: None,
-) -> None:
-    """Set or remove values, and say what that changed.
+class Change(Record):
+    """Values to set in a file, or to remove from it (`changes.REMOVED`), by their paths.
 
-    ``rule`` finds the rule for a file that is new.  ``look`` is called with the metadata of one that exists.
+    ``rule`` finds the rule for a file that is new; without it, the file must exist.  ``look`` is called with
+    the metadata of one that exists.
 
     Without ``force``, raises ReplacesError if that would replace a whole mapping or list, or a value by one.
     If the values are ``secret``, raises an error if the file's selection leaves one in plaintext.
     """
-    target = fileio.resolve(file)
-    done: list[str] = []
 
-    def review(effect: Effect) -> None:
-        if not force:
-            effect.refuse_to_replace()
-        done.extend({str(effect)}.difference(done))
+    file: str
+    edits: Sequence[tuple[Path, object]]
+    input_type: str | None = None
+    config: str | None = None
+    allow_plaintext: bool = False
+    ignore_mac: bool = False
+    force: bool = False
+    secret: bool = False
+    rule: Callable[[], Rule] | None = None
+    look: Callable[[Metadata], None] | None = None
 
-    def make(format: str, rule: Rule) -> str:
+    def run(self, front: Front) -> None:
+        """Change the file, or create it, and say what that changed."""
+        target = fileio.resolve(self.file)
+
+        def change() -> None:
+            done: list[str] = []
+            with about(self.file, instead=target):
+                old = fileio.read_existing(target) if self.rule is not None else fileio.read_text(target)
+                format = files.format_of(old, self.file, self.input_type)
+                enc = self._created(front, format) if old is None else self._changed(front, old, format, done)
+            write_changed(front, self.file, target, old, enc, done)
+
+        files.in_turn(target, change)
+
+    def _created(self, front: Front, format: str) -> str:
+        """Return the text of a new file."""
+        assert self.rule is not None
+        rule = self.rule()
         plain = formats.get(format).empty
-        for where, value in edits:
+        for where, value in self.edits:
             new: Any = value.text if isinstance(value, changes.AsBefore) else value
             plain = changes.put(plain, where, new, format=format)
-        if secret:
+        if self.secret:
             checks.refuse_new_plaintext("", plain, format, rule.selection)
         return api.encrypt(plain, rule, format=format, credentials=front.credentials(), notify=front.warn)
 
-    def change() -> None:
-        with about(file, instead=target):
-            old = fileio.read_existing(target) if rule is not None else fileio.read_text(target)
-            format = files.format_of(old, file, input_type)
-            if old is None:
-                assert rule is not None
-                enc = make(format, rule())
-            else:
-                document, admission = scan_to_change(front, file, old, format, config, ignore_mac=ignore_mac)
-                look(Metadata.of(document))
-                saves = any(value is not changes.REMOVED for _, value in edits)
-                allowed, warn = allow_plaintext, front.warn
-                of_edits = checks.of_edits(file, config, saves=saves, allowed=allowed, warn=warn)
-                places = [(changes.place(document, where), value) for where, value in edits]
+    def _changed(self, front: Front, old: str, format: str, done: list[str]) -> str:
+        """Return the new text of an encrypted file.  What is different is added to ``done``, in words."""
+        document, admission = scan_to_change(
+            front, self.file, old, format, self.config, ignore_mac=self.ignore_mac
+        )
+        if self.look is not None:
+            self.look(Metadata.of(document))
+        saves = any(value is not changes.REMOVED for _, value in self.edits)
+        of_edits = checks.of_edits(
+            self.file, self.config, saves=saves, allowed=self.allow_plaintext, warn=front.warn
+        )
+        places = [(changes.place(document, where), value) for where, value in self.edits]
 
-                def check(opened: Opened, before: str, after: str) -> None:
-                    of_edits(opened, before, after)
-                    selection = opened.metadata.selection
-                    if secret:
-                        checks.refuse_new_plaintext(before, after, format, selection)
-                    elif any(_may_stay_plain(value, where, selection) for where, value in places) and (
-                        checks.new_plaintext(before, after, format, selection)
-                    ):
-                        done[:] = [f"{each}, as plaintext" for each in done]
+        def review(effect: Effect) -> None:
+            if not self.force:
+                effect.refuse_to_replace()
+            done.extend({str(effect)}.difference(done))
 
-                enc = changes.change(
-                    document,
-                    format,
-                    *places,
-                    credentials=front.credentials(),
-                    ignore_mac=ignore_mac,
-                    admission=admission,
-                    check=check,
-                    review=review,
-                    notify=front.warn,
-                )
-        write_changed(front, file, target, old, enc, done)
+        def check(opened: Opened, before: str, after: str) -> None:
+            of_edits(opened, before, after)
+            selection = opened.metadata.selection
+            if self.secret:
+                checks.refuse_new_plaintext(before, after, format, selection)
+            elif any(_may_stay_plain(value, where, selection) for where, value in places) and (
+                checks.new_plaintext(before, after, format, selection)
+            ):
+                done[:] = [f"{each}, as plaintext" for each in done]
 
-    files.in_turn(target, change)
+        return changes.change(
+            document,
+            format,
+            *places,
+            credentials=front.credentials(),
+            ignore_mac=self.ignore_mac,
+            admission=admission,
+            check=check,
+            review=review,
+            notify=front.warn,
+        )
 
 
 def _may_stay_plain(value: object, where: Path, selection: Selection) -> bool:
@@ -232,14 +235,13 @@ class UnsetOptions(Base):
 def unset(options: UnsetOptions, front: Front) -> None:
     """Remove one value."""
     try:
-        change_values(
-            front,
+        Change(
             options.file,
             [(parse(options.path), changes.REMOVED)],
             input_type=options.input_type,
             config=options.config,
             ignore_mac=options.ignore_mac,
-        )
+        ).run(front)
     except PathNotFoundError as error:
         if not options.idempotent or isinstance(error, PathBlockedError):
             raise

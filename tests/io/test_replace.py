@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from encconf.errors import ChangedError, InputDeniedError, MissingFileError, OutputDeniedError, OutputError
-from encconf.io import fileio, locks, replace
+from encconf.io import descriptors, fileio, locks, replace
 
 from .processes import _SLOW_WRITE, leftovers, mounted, python
 
@@ -431,7 +431,7 @@ class TestLeftovers:
     def test_what_has_finished_meanwhile_is_not_said_to_be_left(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        leftover = tmp_path / replace.unfinished_name()
+        leftover = tmp_path / descriptors.random_name(replace.UNFINISHED)
         leftover.write_text("half")
         real = locks.lock
 
