@@ -930,13 +930,17 @@ def _of_leaf(path: Path, text: str) -> Iterator[tuple[str, Version]]:
     if rest and isinstance(rest[0], int):
         yield f"a list of keys ({setting})", _LIST
     if setting == "age":
-        for recipient in map(str.strip, text.split(",")):
-            if recipient.startswith("ssh-"):
-                yield "an SSH key as an age recipient", _SSH
-            elif recipient.startswith("age1pq1"):
-                yield "a post-quantum age recipient", _POST_QUANTUM
-            elif recipient.startswith("age1") and recipient.count("1") > 1:
-                yield "an age recipient of a plugin", _PLUGIN
+        for recipient in text.split(","):
+            yield from _of_recipient(recipient.strip())
+
+
+def _of_recipient(recipient: str) -> Iterator[tuple[str, Version]]:
+    if recipient.startswith("ssh-"):
+        yield "an SSH key as an age recipient", _SSH
+    elif recipient.startswith("age1pq1"):
+        yield "a post-quantum age recipient", _POST_QUANTUM
+    elif recipient.startswith("age1") and recipient.count("1") > 1:
+        yield "an age recipient of a plugin", _PLUGIN
 
 
 # --- --verify: findings that require opening the files ---------------------------------------------

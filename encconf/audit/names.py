@@ -446,17 +446,7 @@ def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iter
 
     A comment next to a rule, or next to a member that is not a key, does not name a key.
     """
-    lists: dict[int, dict[object, list[Leaf]]] = {}
-    for leaf in leaves:
-        place: tuple[Scope | None, object] = (leaf.scope, leaf.step)
-        if isinstance(leaf.step, str):
-            if leaf.scope.parent is None or leaf.scope.parent.path in _RULES:
-                continue
-            place = (leaf.scope.parent, leaf.scope.step)
-        scope, step = place
-        if scope is not None and scope.listed:
-            lists.setdefault(id(scope), {}).setdefault(step, []).append(leaf)
-    for items in lists.values():
+    for items in _lists(leaves):
         named = {
             step: next((names[id(leaf)] for leaf in members if id(leaf) in names and _parts(leaf)), "")
             for step, members in items.items()
@@ -473,6 +463,21 @@ def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iter
             if parts.get("vaultUrl") and parts.get("key"):
                 address = f"{parts['vaultUrl'].rstrip('/')}/keys/{parts['key']}"
                 yield f"{address}/{parts.get('version', '')}", named[step]
+
+
+def _lists(leaves: list[Leaf]) -> Iterable[dict[object, list[Leaf]]]:
+    """Return the lists that leaves are in, with the leaves of each item.  The rules are no such list."""
+    lists: dict[int, dict[object, list[Leaf]]] = {}
+    for leaf in leaves:
+        place: tuple[Scope | None, object] = (leaf.scope, leaf.step)
+        if isinstance(leaf.step, str):
+            if leaf.scope.parent is None or leaf.scope.parent.path in _RULES:
+                continue
+            place = (leaf.scope.parent, leaf.scope.step)
+        scope, step = place
+        if scope is not None and scope.listed:
+            lists.setdefault(id(scope), {}).setdefault(step, []).append(leaf)
+    return lists.values()
 
 
 def _each(leaf: Leaf, name: str) -> Iterator[tuple[str, str]]:

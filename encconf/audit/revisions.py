@@ -220,9 +220,7 @@ def _everywhere(
                     if os.path.isfile(shown[1]) and _concerns(fileio.read_bytes(shown[1]), entry.path):
                         yield InputError("it has a merge conflict", file=shown[1])
                     continue
-                for blob, data, label in zip(entry.blobs, (old, new), labels, strict=True):
-                    if blob and data is None:
-                        raise _missing(label)
+                _refuse_missing(entry, (old, new), labels)
                 if old == new and entry.before == entry.path:
                     continue  # only its time of modification changed
                 both = ((old, entry.before), (new, entry.path))
@@ -231,6 +229,13 @@ def _everywhere(
                     yield next(sides), next(sides), True
             except InputError as error:
                 yield error
+
+
+def _refuse_missing(entry: Entry, contents: Sequence[bytes | None], labels: Sequence[str]) -> None:
+    """Raise InputError if git did not give the content of one of the two versions."""
+    for blob, data, label in zip(entry.blobs, contents, labels, strict=True):
+        if blob and data is None:
+            raise _missing(label)
 
 
 def _missing(label: str) -> InputError:

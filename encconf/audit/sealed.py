@@ -19,6 +19,7 @@ from encconf.text.printable import counted, listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.envelope import WrappedKey
     from encconf.keys import MasterKey
 
     Who = Callable[[MasterKey], str]
@@ -205,16 +206,21 @@ def _block(sealed: Sealed, rule: Rule | None) -> None:
             f"it needs {metadata.threshold} of {len(groups)} key groups, so nobody can open the file",
         )
     for wrapped in (wrapped for group in groups for wrapped in group):
-        enc = wrapped.enc.strip()
-        if not enc or not enc.startswith(_ARMOR.get(wrapped.key.TYPE, "")):
-            what = "has something that is not a data key" if enc else "has no data key"
-            sealed.find("bad-block", f"the entry of {label(wrapped.key)} in the sops block {what}")
-        if wrapped.entry.get("aws_profile"):
-            named = rule is None or any(
-                key.to_entry().get("aws_profile") for group in rule.groups for key in group
-            )
-            hint = None if named else _NO_PROFILE
-            sealed.find("aws-profile", f"the key {label(wrapped.key)} has an aws_profile", hint=hint)
+        _entry(sealed, wrapped, rule)
+
+
+def _entry(sealed: Sealed, wrapped: WrappedKey, rule: Rule | None) -> None:
+    """Check what the sops block says of one recipient."""
+    enc = wrapped.enc.strip()
+    if not enc or not enc.startswith(_ARMOR.get(wrapped.key.TYPE, "")):
+        what = "has something that is not a data key" if enc else "has no data key"
+        sealed.find("bad-block", f"the entry of {label(wrapped.key)} in the sops block {what}")
+    if wrapped.entry.get("aws_profile"):
+        named = rule is None or any(
+            key.to_entry().get("aws_profile") for group in rule.groups for key in group
+        )
+        hint = None if named else _NO_PROFILE
+        sealed.find("aws-profile", f"the key {label(wrapped.key)} has an aws_profile", hint=hint)
 
 
 def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome | None:
@@ -287,7 +293,6 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
     by_rule = {id(leaf) for leaf in found.sealed} if found is not None else ()
     hint = _safe_hint(found, sealed.metadata.selection) if found is not None else None
     match = cipher.ENC.match
-    ivs = sealed.ivs
     for index, leaf in enumerate(sealed.document.leaves):
         data = leaf.data
         chosen = sealed.chosen.leaves[index]
@@ -311,15 +316,21 @@ def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
             sealed.lengths[leaf.path] = size = len(text) * 3 // 4 - text.count(b"=")
             if size <= SHORT or kind == b"bool":
                 _short(sealed, leaf, kind, size)
-        earlier = ivs.setdefault(iv, leaf)
-        if earlier is leaf:
-            continue
-        # A boolean, number or comment may have been copied; so may a value in another document.
-        where = spell(earlier.path)
-        if ciphertext(leaf) != ciphertext(earlier):
-            sealed.find_nonce(leaf, where)
-        elif kind in _TEXTS and earlier.path != leaf.path:
-            sealed.find("equal-value", f"has the same ciphertext as {printable(where)}", leaf)
+        earlier = sealed.ivs.setdefault(iv, leaf)
+        if earlier is not leaf:
+            _same_nonce(sealed, leaf, earlier, kind)
+
+
+def _same_nonce(sealed: Sealed, leaf: Leaf, earlier: Leaf, kind: bytes) -> None:
+    """Check a value that has the nonce of an earlier one.
+
+    A boolean, number or comment may have been copied; so may a value in another document.
+    """
+    where = spell(earlier.path)
+    if ciphertext(leaf) != ciphertext(earlier):
+        sealed.find_nonce(leaf, where)
+    elif kind in _TEXTS and earlier.path != leaf.path:
+        sealed.find("equal-value", f"has the same ciphertext as {printable(where)}", leaf)
 
 
 def _plaintext(

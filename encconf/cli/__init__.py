@@ -105,24 +105,14 @@ class _Call:
             from encconf.cli import usage
 
             usage.complete()
-        if argv in (["--version"], ["-v"]):  # without the table, which takes 1 ms
-            from encconf.cli.commands.help import version
-
-            self.console.data(version())
-            return 0
         if not argv:
             from encconf.cli.commands.help import show_overview
 
             show_overview(self.console)
             return 0
-        if argv[:2] == ["git", "textconv"] and len(argv) in (3, 5):  # 5: from the driver, with --
-            from encconf.git import textconv
-
-            hides = os.environ.get("ENCCONF_PRINT")
-            plain = None if hides else textconv.plaintext_of(argv[2 if len(argv) == 3 else 3])
-            if plain is not None:
-                self.console.data(plain)
-                return 0
+        if (answer := _at_once(argv)) is not None:
+            self.console.data(answer)
+            return 0
         from encconf.cli import parser
 
         try:
@@ -174,6 +164,19 @@ class _Call:
         if isinstance(error, Exception):
             return _unexpected(error, self.console, self.failure or 1)
         raise error
+
+
+def _at_once(argv: list[str]) -> str | bytes | None:
+    """Return what to print without the table of commands, which takes a millisecond, or None."""
+    if argv in (["--version"], ["-v"]):
+        from encconf.cli.commands.help import version
+
+        return version()
+    if argv[:2] == ["git", "textconv"] and len(argv) in (3, 5) and not os.environ.get("ENCCONF_PRINT"):
+        from encconf.git import textconv
+
+        return textconv.plaintext_of(argv[2 if len(argv) == 3 else 3])  # 5: from the driver, with --
+    return None
 
 
 def _current_folder_exists() -> bool:

@@ -13,7 +13,9 @@ from encconf.errors import MissingFileError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.cli.command import Values
+    from collections.abc import Mapping
+
+    from encconf.cli.command import Option, Values
 
 
 def parse(argv: list[str]) -> tuple[Command, Values]:
@@ -78,10 +80,7 @@ def _read(words: list[str], entry: Command, values: Values) -> list[str]:
             continue
         name, equals, value = word.partition("=")
         if name not in known and word[:2] in known and not _is_of_sops(entry, name[1:]):
-            name, equals, value = word[:2], "=", word[2:]
-            if known[name].is_switch and value[0] != "-":
-                words.append(f"-{value}")
-                equals = ""
+            name, equals, value = _letter(word, known, words)
         option = known.get(name)
         if option is None:
             raise _unknown_option(entry, name, words, list(known))
@@ -89,15 +88,28 @@ def _read(words: list[str], entry: Command, values: Values) -> list[str]:
             if equals:
                 raise _mistake(entry, f"{name} takes no value")
             values[option.dest] = True
-            continue
-        if not equals and not words:
+        elif not equals and not words:
             raise _mistake(entry, f"{name} needs a value")
-        value = value if equals else words.pop()
-        if option.choices and value not in option.choices:
-            raise _mistake(entry, f"{name} must be one of: {', '.join(option.choices)}")
-        held = values.get(option.dest)
-        values[option.dest] = [*held, value] if isinstance(held, list) else value
+        else:
+            _take(entry, option, name, value if equals else words.pop(), values)
     return others
+
+
+def _letter(word: str, known: Mapping[str, Option], words: list[str]) -> tuple[str, str, str]:
+    """Split ``-oFILE`` into an option and its value.  After a switch, the others are options: ``-io``."""
+    name, value = word[:2], word[2:]
+    if known[name].is_switch and value[0] != "-":
+        words.append(f"-{value}")
+        return name, "", ""
+    return name, "=", value
+
+
+def _take(entry: Command, option: Option, name: str, value: str, values: Values) -> None:
+    """Put the value of an option into ``values``."""
+    if option.choices and value not in option.choices:
+        raise _mistake(entry, f"{name} must be one of: {', '.join(option.choices)}")
+    held = values.get(option.dest)
+    values[option.dest] = [*held, value] if isinstance(held, list) else value
 
 
 def _is_of_sops(entry: Command, name: str) -> bool:

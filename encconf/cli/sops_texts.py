@@ -308,23 +308,9 @@ def _warn_of_background(run: Run) -> None:
 
 def without_command(run: Run) -> None:
     """``sops FILE``, which edits the file, or does what a flag such as ``-d`` says."""
-    flags = run.flags
-    given = {"encrypt": flags.encrypt, "decrypt": flags.decrypt, "rotate": flags.rotate}
-    modes = [name for name, is_given in given.items() if is_given]
-    if flags.set:
-        modes.append("set")
     file = run.first()
     run.not_both()
-    if not exists(file):
-        run.no_other_keys(file, "`--kms` and `--pgp`")
-        if modes and modes != ["set"]:
-            must_exist(file)
-    if len(modes) > 1:
-        run.console.warn(
-            "More than one command (--encrypt, --decrypt, --rotate, --set) has been specified. Only the "
-            "changes made by the last one will be visible. Note that this behavior is deprecated and will "
-            "cause an error eventually."
-        )
+    modes = _modes(run, file)
     mode = modes[-1] if modes else "edit"
     if modes != ["decrypt"]:
         run.check_config()
@@ -346,6 +332,24 @@ def without_command(run: Run) -> None:
         rotate_file(run, file)
     else:
         _edit(run, file)
+
+
+def _modes(run: Run, file: str) -> list[str]:
+    """Return what the flags say to do with a file.  A file that does not exist can only be edited or set."""
+    flags = run.flags
+    given = {"encrypt": flags.encrypt, "decrypt": flags.decrypt, "rotate": flags.rotate, "set": flags.set}
+    modes = [name for name, is_given in given.items() if is_given]
+    if not exists(file):
+        run.no_other_keys(file, "`--kms` and `--pgp`")
+        if modes and modes != ["set"]:
+            must_exist(file)
+    if len(modes) > 1:
+        run.console.warn(
+            "More than one command (--encrypt, --decrypt, --rotate, --set) has been specified. Only the "
+            "changes made by the last one will be visible. Note that this behavior is deprecated and will "
+            "cause an error eventually."
+        )
+    return modes
 
 
 def _check_rule(run: Run, name: str) -> None:

@@ -273,11 +273,7 @@ class _Merge(Record):
         format, credentials = self.format, self.credentials
         document = formats.scan_any(text, format, comments=True)
         if document.block is None:
-            if self.depth and text.strip():
-                raise UnmergedError(f"{which} is not encrypted: anyone could have written it", hint=LOOK)
-            if checked and (place := ciphertext_in(document)) is not None:
-                raise LostBlockError(f"{place} of {which}")
-            return _Side(text, None)
+            return self._plain_side(text, document, which, checked=checked)
         try:
             if CONFLICT in document.block and not checked:  # git's merge of several bases has a conflict
                 conflict = open_conflict(text, format=format, credentials=credentials)
@@ -301,6 +297,14 @@ class _Merge(Record):
             error.message = f"{which}: {error.message}"
             raise
         return _Side(plaintext.plain_text(opened), opened)
+
+    def _plain_side(self, text: str, document: Document, which: str, *, checked: bool) -> _Side:
+        """Return a version that is not encrypted, if it may be so."""
+        if self.depth and text.strip():
+            raise UnmergedError(f"{which} is not encrypted: anyone could have written it", hint=LOOK)
+        if checked and (place := ciphertext_in(document)) is not None:
+            raise LostBlockError(f"{place} of {which}")
+        return _Side(text, None)
 
     def _resealed(self, text: str, which: str) -> str:
         """Add the MAC to a side that was merged without a key."""
@@ -491,12 +495,8 @@ def merge_without_key(texts: Sequence[str], format: str, repository: Repository)
     if not _same_data_key(here, there):
         raise UndecidedError("one side has a new data key, so merging needs a key", hint=WITH_A_KEY)
     block = merged_block(was, here, there)
-    if here.selection != there.selection:
-        raise UndecidedError(
-            "one side changed which values are encrypted, so merging needs a key", hint=WITH_A_KEY
-        )
-    if len(block.groups) > 1 and not (same_holders(block, here) or same_holders(block, there)):
-        raise UndecidedError("both sides changed the key groups, so merging needs a key", hint=WITH_A_KEY)
+    if reason := _needs_key(here, there, block):
+        raise UndecidedError(f"{reason}, so merging needs a key", hint=WITH_A_KEY)
     refuse_listing(block, Admission(repository.rule), here)
     plain = [_detached(text, document) for text, document in zip(texts, documents, strict=True)]
     merged = merge_texts(*plain, format=format)
@@ -515,6 +515,15 @@ def merge_without_key(texts: Sequence[str], format: str, repository: Repository)
     unknown = {**block.unknown, PARENTS: repository.parents()}
     block = block.replace(lastmodified=sealing.lastmodified(), mac=here.mac, unknown=unknown)
     return Outcome(_attached(merged.text, block, format), keyless=True, sealed=False)
+
+
+def _needs_key(here: Metadata, there: Metadata, block: Metadata) -> str:
+    """Return why two blocks cannot be merged into ``block`` without a key, or ""."""
+    if here.selection != there.selection:
+        return "one side changed which values are encrypted"
+    if len(block.groups) > 1 and not (same_holders(block, here) or same_holders(block, there)):
+        return "both sides changed the key groups"
+    return ""
 
 
 def _same_data_key(here: Metadata, there: Metadata) -> bool:

@@ -256,12 +256,7 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
             state = os.fstat(descriptor)
             head = b""
             if stat.S_ISFIFO(state.st_mode) and not regular:
-                if os.path.islink(path) and not os.path.abspath(path).startswith(("/dev/", "/proc/")):
-                    # A branch may have a link to /dev/stdin: reading it would never end, or take your input.
-                    raise InputError(
-                        "cannot be read: it is a link to a pipe", hint="name the pipe, if you trust it"
-                    )
-                head = _await_writer(descriptor)
+                head = _await_writer(path, descriptor)
             elif not stat.S_ISREG(state.st_mode):
                 other = "not a regular file" if regular else "neither a regular file nor a pipe"
                 what = "a folder" if stat.S_ISDIR(state.st_mode) else other
@@ -362,13 +357,17 @@ def decode(data: bytes, *, binary: bool = False) -> str:
         raise ParseError(f"not UTF-8 at byte {error.start}", line=line) from None
 
 
-def _await_writer(descriptor: int) -> bytes:
+def _await_writer(path: str, descriptor: int) -> bytes:
     """Wait until a program opens a pipe for writing, and return what was read from the pipe to find out.
 
     Otherwise a pipe that no program has opened yet would look empty, or reading it would wait forever.
-    Raises InputError if no program opens it.
+    Raises InputError if no program opens it, and for a link to it.
     """
     import select
+
+    if os.path.islink(path) and not os.path.abspath(path).startswith(("/dev/", "/proc/")):
+        # A branch may have a link to /dev/stdin: reading it would never end, or take your input.
+        raise InputError("cannot be read: it is a link to a pipe", hint="name the pipe, if you trust it")
 
     waiting = select.poll()
     waiting.register(descriptor, select.POLLIN)

@@ -111,22 +111,8 @@ class Relay:
             times = [*due.values(), *([end] if end is not None else [])]
             wait = min([0.25, *(max(time - now, 0) for time in times)])
             parts = self._parts(wait)
-            for reader, data in parts:
-                if reader not in self._ways:
-                    continue
-                if data:
-                    filter = self._ways[reader][1]
-                    self._write(reader, filter.feed(data))
-                    due.pop(reader, None)
-                    if filter.held:
-                        due[reader] = monotonic() + PAUSE
-                else:
-                    due.pop(reader, None)
-                    self._close(reader)
+            self._pass_on(parts, due)
             now = monotonic()
-            for reader in [reader for reader, time in due.items() if time <= now]:
-                del due[reader]
-                self._write(reader, self._ways[reader][1].flush())
             if end is not None and now >= end and not parts:
                 break
         for reader in list(self._ways):
@@ -134,6 +120,27 @@ class Relay:
         while (found := code()) is None:
             sleep(0.01)
         return found
+
+    def _pass_on(self, parts: list[tuple[int, bytes]], due: dict[int, float]) -> None:
+        """Write what the outputs have, and what was held back for long enough.
+
+        ``due`` says when to write what is held back of an output.
+        """
+        for reader, data in parts:
+            if reader not in self._ways:
+                continue
+            due.pop(reader, None)
+            if data:
+                filter = self._ways[reader][1]
+                self._write(reader, filter.feed(data))
+                if filter.held:
+                    due[reader] = monotonic() + PAUSE
+            else:
+                self._close(reader)
+        now = monotonic()
+        for reader in [reader for reader, time in due.items() if time <= now]:
+            del due[reader]
+            self._write(reader, self._ways[reader][1].flush())
 
     def _write(self, reader: int, data: bytes) -> None:
         """Write to our output.  If its reader is gone, the program is told so when it writes next."""

@@ -310,12 +310,15 @@ def _shell_word(
             parts.append(escaped)
         elif said := _joined(plain if plain is not None else double):
             if known is not None and plain is not None:
-                if re.search(r":~" if parts else r"(?:\A|:)~", said):
-                    needs.append("~")
-                if said.endswith("$") and text[at : at + 1] in ("'", '"'):
-                    needs.append("$" + text[at])
+                needs += _only_shells_know(said, text[at : at + 1], first=not parts)
             parts.append(_MEANT.sub(meant, said))
     return "".join(parts), at
+
+
+def _only_shells_know(said: str, next: str, *, first: bool) -> list[str]:
+    """Return what only a shell expands in a part of a word without quotes: a home folder, and ``$'…'``."""
+    found = ["~"] if re.search(r"(?:\A|:)~" if first else r":~", said) else []
+    return [*found, f"${next}"] if said.endswith("$") and next in ("'", '"') else found
 
 
 def _joined(part: str) -> str:

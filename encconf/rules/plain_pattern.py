@@ -224,16 +224,20 @@ class _Parser:
         if char == "[":
             return ("char", self._brackets())
         if char == "\\":
-            escaped = self._next()
-            if escaped in "Az":
-                return ({"A": "^", "z": "$"}[escaped],)
-            if escaped.lower() in _SETS:
-                ranges = [each for span in _SETS[escaped.lower()] for each in self._folded(span)]
-                return ("char", Class(ranges, negated=escaped.isupper()))
-            char = self._escaped(escaped)
-            return ("char", Class(self._folded((char, char))))
+            return self._escape()
         if char in _SPECIAL:
             raise NeedsRe2Error
+        return ("char", Class(self._folded((char, char))))
+
+    def _escape(self) -> Part:
+        """Read what follows a backslash."""
+        escaped = self._next()
+        if escaped in "Az":
+            return ({"A": "^", "z": "$"}[escaped],)
+        if escaped.lower() in _SETS:
+            ranges = [each for span in _SETS[escaped.lower()] for each in self._folded(span)]
+            return ("char", Class(ranges, negated=escaped.isupper()))
+        char = self._escaped(escaped)
         return ("char", Class(self._folded((char, char))))
 
     def _escaped(self, char: str) -> str:

@@ -158,8 +158,6 @@ def _attended(
     """
     import subprocess
 
-    from encconf.io.process import pause
-
     relay: Relay | None = None
 
     def resize() -> None:
@@ -190,14 +188,19 @@ def _attended(
 
             if relay is not None:
                 relay.started()
-                code = relay.run(poll)
-            else:
-                while (ended := poll()) is None:
-                    pause(process.pid)
-                code = ended
+            code = relay.run(poll) if relay is not None else _waited(process, poll)
             if following is None or not following.restarts():
                 raise SystemExit(_exit_code(code))
             found = following.found
+
+
+def _waited(process: Popen[bytes], poll: Callable[[], int | None]) -> int:
+    """Wait until a program has ended, and return its exit code."""
+    from encconf.io.process import pause
+
+    while (code := poll()) is None:
+        pause(process.pid)
+    return code
 
 
 def _relay(found: Mapping[str, flat.Flat], front: Front, following: Following | None = None) -> Relay:

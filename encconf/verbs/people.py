@@ -176,37 +176,11 @@ def _remove_everywhere(options: Removing, front: Front, who: Sequence[str], fold
         raise ConflictError("--json is for one project", hint="encconf access --json --person NAME FOLDER…")
     if options.config is not None:
         raise ConflictError("--config is for one project")
-    failed = False
-    found: dict[str, _Project] = {}
-    for folder in folders:
-        try:
-            project = _Project(front, None, folder)
-        except NoConfigError:
-            continue
-        except EncconfError as error:
-            front.error(error)
-            failed = True
-        else:
-            found.setdefault(os.path.realpath(project.path), project)
-    keys: dict[str, MasterKey] = {}
-    known = {identity(key): key for project in found.values() for key in project.recipients()}
-    for each in who:
-        named = {identity(key): key for project in found.values() for key in project.called(each)}
-        if not named:
-            raise ConfigError(
-                f"no key in the rules of these {len(found)} projects has the name {printable(each)[:80]}",
-                hint="encconf access --person NAME FOLDER… says what a key that is in no rule opens",
-            )
-        if len(named) > 1 and options.yes:
-            raise UsageError(
-                f"{printable(each)} is the name of {len(named)} keys, maybe of different people: "
-                + listed((known[one].label for one in named), 5),
-                hint="leave out -y, or name the keys",
-            )
-        keys |= named
+    found, failed = _projects(front, folders)
+    keys = _keys_in_all(options, found, who)
     front.note("remove " + listed((f"{key.TYPE} {key.label}" for key in keys.values()), 20))
     without = 0
-    for project in found.values():
+    for project in found:
         gone = [key for key in project.recipients() if identity(key) in keys]
         if not gone:
             without += 1
@@ -223,6 +197,47 @@ def _remove_everywhere(options: Removing, front: Front, who: Sequence[str], fold
         front.note(f"no rule has these keys in {without} of {counted(len(found), 'project')}")
     if failed:
         raise SystemExit(1)
+
+
+def _projects(front: Front, folders: Sequence[str]) -> tuple[list[_Project], bool]:
+    """Return the projects in folders, each once, and whether one of them cannot be read."""
+    found: dict[str, _Project] = {}
+    failed = False
+    for folder in folders:
+        try:
+            project = _Project(front, None, folder)
+        except NoConfigError:
+            continue
+        except EncconfError as error:
+            front.error(error)
+            failed = True
+        else:
+            found.setdefault(os.path.realpath(project.path), project)
+    return list(found.values()), failed
+
+
+def _keys_in_all(options: Removing, found: Sequence[_Project], who: Sequence[str]) -> dict[str, MasterKey]:
+    """Return the keys that people have in several projects, by their identities.
+
+    Raises ConfigError for somebody without a key, and with ``--yes`` UsageError for several keys of a name.
+    """
+    keys: dict[str, MasterKey] = {}
+    known = {identity(key): key for project in found for key in project.recipients()}
+    for each in who:
+        named = {identity(key): key for project in found for key in project.called(each)}
+        if not named:
+            raise ConfigError(
+                f"no key in the rules of these {len(found)} projects has the name {printable(each)[:80]}",
+                hint="encconf access --person NAME FOLDER… says what a key that is in no rule opens",
+            )
+        if len(named) > 1 and options.yes:
+            raise UsageError(
+                f"{printable(each)} is the name of {len(named)} keys, maybe of different people: "
+                + listed((known[one].label for one in named), 5),
+                hint="leave out -y, or name the keys",
+            )
+        keys |= named
+    return keys
 
 
 def list_all(options: Listing, front: Front) -> None:
@@ -317,32 +332,49 @@ def _carry_out(options: Options, project: _Project, text: str, beside: str | Non
         front.note(f"{project.shown} changes:\n{_difference(project.text, text)}")
     if beside is not None:
         front.note(f"{RECIPIENTS} changes:\n{_difference(_beside(project), beside)}")
-    if not options.yes and (paths or changed or beside is not None):
-        planned = _update(options, project, paths, config, dry_run=True) if paths else 0
-        if options.dry_run or not (changed or beside is not None or planned):
-            return
-        what = f"{NAME} and {counted(planned, 'file')}" if planned else NAME
-        if not front.confirm(f"change {what}?"):
-            front.note("nothing was changed")
-            return
+    differs = changed or beside is not None
+    if not options.yes and (paths or differs) and not _is_confirmed(options, project, paths, config, differs):
+        return
     if options.dry_run:
         return
     if changed:
         fileio.write_atomic(target, text, replacing=project.text)
         front.note(f"wrote {project.shown}")
     if beside is not None:
-        path = trust.fixed(project.folder, RECIPIENTS)
-        if beside:
-            fileio.write_atomic(path, beside)
-        else:
-            os.unlink(path)
-        shown = one_line(os.path.relpath(os.path.join(project.folder, RECIPIENTS)))
-        front.note(f"{'wrote' if beside else 'removed'} {shown}")
+        _write_recipients(project, beside)
     if paths:
         _update(options, project, paths, config, dry_run=False)
     if changed:
         names = f"{NAME}, {RECIPIENTS}" if beside is not None else NAME
         front.hint(f"commit {names} and the files together, and let a colleague review the change")
+
+
+def _is_confirmed(
+    options: Options, project: _Project, paths: Sequence[str], config: Config, differs: bool
+) -> bool:
+    """Show what happens to the files, and return whether the user wants all changes.
+
+    ``differs`` says whether ``.sops.yaml`` or the recipients file changes.
+    """
+    planned = _update(options, project, paths, config, dry_run=True) if paths else 0
+    if options.dry_run or not (differs or planned):
+        return False
+    what = f"{NAME} and {counted(planned, 'file')}" if planned else NAME
+    if project.front.confirm(f"change {what}?"):
+        return True
+    project.front.note("nothing was changed")
+    return False
+
+
+def _write_recipients(project: _Project, text: str) -> None:
+    """Write the recipients file, or remove it if the text is empty."""
+    path = trust.fixed(project.folder, RECIPIENTS)
+    if text:
+        fileio.write_atomic(path, text)
+    else:
+        os.unlink(path)
+    shown = one_line(os.path.relpath(os.path.join(project.folder, RECIPIENTS)))
+    project.front.note(f"{'wrote' if text else 'removed'} {shown}")
 
 
 def _update(
@@ -450,15 +482,18 @@ def readable_files(front: Front, own: Own) -> tuple[list[str], dict[str, list[st
     for name, key in pgp.items():  # a file may name a subkey, or a key by its short id
         if name not in own.places and key.is_own(credentials):
             own.places[name] = "gpg"
-    opened: dict[str, list[str]] = {recipient: [] for recipient in own.places}
-    for path, keys in masters.items():
-        for master in keys:
-            for recipient, files_of_it in opened.items():
-                if master.name == recipient or (
-                    recipient.startswith("ssh-") and identity(AgeKey(recipient)) == identity(master)
-                ):
-                    files_of_it.append(path)
+    opened = {
+        recipient: [path for path, keys in masters.items() for key in keys if _is_key_of(recipient, key)]
+        for recipient in own.places
+    }
     return paths, opened
+
+
+def _is_key_of(recipient: str, key: MasterKey) -> bool:
+    """Whether a file's key is that of an own recipient.  An SSH key may be there as its age recipient."""
+    if key.name == recipient:
+        return True
+    return recipient.startswith("ssh-") and identity(AgeKey(recipient)) == identity(key)
 
 
 def with_names(advice: str, file: str | None = None) -> str:

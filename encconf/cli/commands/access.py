@@ -51,45 +51,32 @@ def report(options: Options, console: Console) -> None:
         raise ConflictError("--json and --html - both write to stdout")
     exclude(people=options.people, person=options.person)
     exclude(people=options.people, html=html, hint="in the page, you select the people yourself")
-    try:
-        paths = batch.files(console, file or ["."], recursive=True)
-    except MissingFileError:
-        if file:
-            raise
-        paths = []
-        console.note("no encrypted files found here")
-        if not json and html is None:
-            return
+    paths = _encrypted(console, file)
+    if not paths and not json and html is None:
+        return
     names = Names.for_files(paths, options.config, options.recipients)
     names.origins = origins(os.getcwd())
     now = int(time.time())
     with console.progress(len(paths), "reading") as step:
         found = access.report(paths, names, history=not options.no_history, now=now, step=step)
-    words = (word for words in options.people for word in words.split(",") if word.strip())
-    asked = list(dict.fromkeys(person for word in words for person in found.called(word)))
+    asked = _asked(options, found)
     who = found.keys_of(options.person) if options.person is not None else []
     if options.person is not None:
         _say_names(console, options.person.strip(), who)
     here = leaving.places(found, who)
     if html is not None:
-        from encconf.audit.page import page
-
-        title = options.person or os.path.basename(os.path.abspath(os.curdir))
-        text = leaving.page(found, title, who, here) if who else page(found, title=title)
-        count = _count(found)
-        if who:
-            files_here = sum(len(place.rows) for place in here)
-            count = f"{counted(files_here, 'file')} in {counted(len(here), 'repository', 'repositories')}"
-        _write_page(console, html, text, count)
+        _report_as_page(options, console, html, found, who, here)
     if json:
         data = access.to_json(found, asked)
         console.json({**data, "person": leaving.to_json(who, here)} if who else data)
-    elif who and html is None:
-        lines = _Screen(console).person(found, who, here, verbose=options.verbose)
-        console.lines("".join(f"{line.rstrip()}\n" for line in lines))
     elif html is None:
         one = len(file) == 1 and not os.path.isdir(file[0]) and len(paths) == 1
-        lines = _Screen(console).report(found, asked, one=one, verbose=options.verbose)
+        screen = _Screen(console)
+        lines = (
+            screen.person(found, who, here, verbose=options.verbose)
+            if who
+            else screen.report(found, asked, one=one, verbose=options.verbose)
+        )
         console.lines("".join(f"{line.rstrip()}\n" for line in lines))
     if not who:
         _warn(console, found)
@@ -97,6 +84,43 @@ def report(options: Options, console: Console) -> None:
         console.error(problem)
     if found.problems:
         raise SystemExit(1)
+
+
+def _encrypted(console: Console, file: Sequence[str]) -> list[str]:
+    """Return the files to report about.  Without encrypted files here, says so."""
+    try:
+        return batch.files(console, file or ["."], recursive=True)
+    except MissingFileError:
+        if file:
+            raise
+        console.note("no encrypted files found here")
+        return []
+
+
+def _asked(options: Options, found: access.Report) -> list[access.Person]:
+    """Return the people that the user asks about, each once."""
+    words = (word for words in options.people for word in words.split(",") if word.strip())
+    return list(dict.fromkeys(person for word in words for person in found.called(word)))
+
+
+def _report_as_page(
+    options: Options,
+    console: Console,
+    file: str,
+    found: access.Report,
+    who: Sequence[access.Person],
+    here: Sequence[leaving.Place],
+) -> None:
+    """Write the report as a page: of everything, or of one person."""
+    from encconf.audit.page import page
+
+    title = options.person or os.path.basename(os.path.abspath(os.curdir))
+    text = leaving.page(found, title, who, here) if who else page(found, title=title)
+    count = _count(found)
+    if who:
+        files_here = sum(len(place.rows) for place in here)
+        count = f"{counted(files_here, 'file')} in {counted(len(here), 'repository', 'repositories')}"
+    _write_page(console, file, text, count)
 
 
 ACCESS = Command(

@@ -67,16 +67,13 @@ def compare(options: Options, console: Console) -> None:
         names = _names(found, options)
         console.json(
             {
-                "differs": any(each.differs for each in found),
+                "differs": bool(differing),
                 "files": [diff.to_json(each, names, values=show_values) for each in found],
                 "problems": [{"file": error.file, "error": as_data(error)} for error in failed],
             }
         )
     elif not quiet:
-        paper = _Report(console, _names(found, options), values=show_values)
-        for each in differing:
-            paper.difference(each)
-        console.data("".join(f"{line}\n" for line in paper.lines))
+        _Report(console, _names(found, options), values=show_values).print(differing)
         if len(found) > 1:
             console.note(_summary(differing))
     if not keyless:
@@ -213,11 +210,17 @@ class _Report(Paper):
 
     def __init__(self, console: Console, names: Names, *, values: bool) -> None:
         super().__init__(console)
+        self._console = console
         self._names = names
         self._values = values
 
-    def difference(self, found: Difference) -> None:
-        """Print everything about one pair."""
+    def print(self, differing: Sequence[Difference]) -> None:
+        """Print everything about some pairs."""
+        for each in differing:
+            self._difference(each)
+        self._console.data("".join(f"{line}\n" for line in self.lines))
+
+    def _difference(self, found: Difference) -> None:
         self.say(self.paint(_BOLD, f"{one_line(found.old.label)} → {one_line(found.new.label)}"))
         if found.old.text is None or found.new.text is None:
             sign, what = ("+", "new") if found.old.text is None else ("-", "gone")

@@ -43,27 +43,14 @@ class Options(Naming):
 
 def export(options: Options, console: Console) -> None:
     """Print the values in a format, write them to a file, or set them in a GitHub workflow."""
-    file, format, output, name = options.file, options.format, options.output, options.name
-    with_key = options.with_key
+    file, output, name = options.file, options.output, options.name
     if options.dir is not None:
-        exclude(dir=True, format=format, output=output, plaintext=options.plaintext, name=name)
+        exclude(dir=True, format=options.format, output=output, plaintext=options.plaintext, name=name)
         _to_folder(options, console, options.dir)
         return
-    if format is None:
-        raise UsageError("no format was given", hint=f"choose one: --format {'|'.join(FORMATS)}")
     if output in fileio.STDOUT:
         output = None
-    if with_key is not None and format != "systemd-creds":
-        raise ConflictError("--with-key is for --format systemd-creds")
-    if name is not None and format != "k8s":
-        raise ConflictError("--name is for --format k8s")
-    if format == "github" and output is not None:
-        raise ConflictError("--format github does not take --output: it writes to $GITHUB_ENV")
-    shown = output is None and format not in ("github", "systemd-creds")
-    if shown and is_terminal(1) and not options.plaintext:
-        raise UsageError(
-            "stdout is a terminal, and the values are secret", hint="to print them anyway, use --plaintext"
-        )
+    format = _format_of(options, output)
     sources = [files.read(each, input_type=options.input_type) for each in file]
     into = None if output is None or format == "systemd-creds" else fileio.resolve(output)
     if into in [source.path for source in sources if source.path is not None]:
@@ -85,11 +72,30 @@ def export(options: Options, console: Console) -> None:
     if format == "github":
         _github(console, texts, [each for each, value in found.items() if value.secret])
     elif format == "systemd-creds":
-        _systemd_creds(console, texts, output, with_key or "auto")
+        _systemd_creds(console, texts, output, options.with_key or "auto")
     elif format == "k8s":
         _write(console, kubernetes(texts, name or _secret_name(file[0])), output)
     else:
         _write(console, WRITERS[format](texts), output)
+
+
+def _format_of(options: Options, output: str | None) -> str:
+    """Return the format.  Raises UsageError, and ConflictError for options that it does not take."""
+    format = options.format
+    if format is None:
+        raise UsageError("no format was given", hint=f"choose one: --format {'|'.join(FORMATS)}")
+    if options.with_key is not None and format != "systemd-creds":
+        raise ConflictError("--with-key is for --format systemd-creds")
+    if options.name is not None and format != "k8s":
+        raise ConflictError("--name is for --format k8s")
+    if format == "github" and output is not None:
+        raise ConflictError("--format github does not take --output: it writes to $GITHUB_ENV")
+    shown = output is None and format not in ("github", "systemd-creds")
+    if shown and is_terminal(1) and not options.plaintext:
+        raise UsageError(
+            "stdout is a terminal, and the values are secret", hint="to print them anyway, use --plaintext"
+        )
+    return format
 
 
 EXPORT = Command(

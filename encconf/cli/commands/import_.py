@@ -71,17 +71,10 @@ def import_(options: Options, console: Console) -> None:
     _refuse_unquoted_keys(file, old, reading)
     _warn_of_reading(console, file, old, reading)
     target = output or _default_target(file)
-    if target in fileio.STDOUT:
-        raise UsageError("import writes to a file, not to stdout", hint="name one: -o FILE")
-    format = files.format_by_name(target, None)
-    flat = formats.get(format).flat
-    if cast and flat:
-        raise UsageError(f"{format} has no booleans or numbers", hint="write YAML instead: -o NAME.enc.yaml")
+    format, flat = _format_of(target, cast=cast)
     values: Mapping[str, dialects.Value] = _cast(console, old, texts) if cast else texts
     if not cast and not flat:
-        _warn_of_booleans(console, texts)
-        for sentence in dialects.misread(texts):
-            console.note(sentence)
+        _warn_of_texts(console, texts)
     body = dialects.render(reading, values, format)
     rule = rule_for(target, options, also=[file], notify=console.warn)
     clear = _left_plaintext(body, format, rule)
@@ -93,10 +86,7 @@ def import_(options: Options, console: Console) -> None:
     left_out = _left_out(old, reading, needy, target)
     whole = {name: reading.written[name] for name in needy if name in reading.written}
     if delete and not dry_run:
-        if left_out is not None:
-            hint = f"{left_out.hint}; then delete it"
-            raise UsageError(f"it is not deleted: {left_out.message}", hint=hint).about(file)
-        _delete(console, file, path, old, made)
+        _delete(console, file, path, old, made, left_out)
     elif state == "untracked" or (state is not None and options.json):
         files.warn_if_exposed(console, [file])  # of a tracked file, the history and the next steps tell
     steps = {way.name: ways.steps(way, target, list(values)) for way in ways.WAYS}
@@ -119,6 +109,17 @@ def import_(options: Options, console: Console) -> None:
         console.lines(_next_text(file, target, dialect, list(values), options, state))
     if left_out is not None:
         raise left_out.about(file)
+
+
+def _format_of(target: str, *, cast: bool) -> tuple[str, bool]:
+    """Return the format of the new file, and whether it has only texts.  Raises UsageError."""
+    if target in fileio.STDOUT:
+        raise UsageError("import writes to a file, not to stdout", hint="name one: -o FILE")
+    format = files.format_by_name(target, None)
+    flat = formats.get(format).flat
+    if cast and flat:
+        raise UsageError(f"{format} has no booleans or numbers", hint="write YAML instead: -o NAME.enc.yaml")
+    return format, flat
 
 
 IMPORT = Command(
@@ -307,7 +308,7 @@ def _refuse_unquoted_keys(file: str, text: str, reading: Reading) -> None:
             ).about(file)
 
 
-def _warn_of_booleans(console: Console, texts: Mapping[str, str]) -> None:
+def _warn_of_texts(console: Console, texts: Mapping[str, str]) -> None:
     """Warn about texts that look like booleans, because most languages treat every text as true."""
     words = [name for name, text in texts.items() if text.lower() in ("true", "false")]
     if words:
@@ -315,6 +316,8 @@ def _warn_of_booleans(console: Console, texts: Mapping[str, str]) -> None:
             f"{listed(words)}: kept as text, and the text 'False' is true in Python",
             hint="to convert such values to booleans and integers, repeat this with --cast --force",
         )
+    for sentence in dialects.misread(texts):
+        console.note(sentence)
 
 
 def _warn_of_reading(console: Console, file: str, text: str, reading: Reading) -> None:
@@ -428,8 +431,13 @@ class _Target(Record):
         return api.loads(text, format=self.format, credentials=self.console.credentials())
 
 
-def _delete(console: Console, file: str, path: str, text: str, target: _Target) -> None:
+def _delete(
+    console: Console, file: str, path: str, text: str, target: _Target, left_out: LeftOutError | None
+) -> None:
     """Delete the old file, after a check that the new one can be opened and has all of its values."""
+    if left_out is not None:
+        hint = f"{left_out.hint}; then delete it"
+        raise UsageError(f"it is not deleted: {left_out.message}", hint=hint).about(file)
     target.verify()
     try:
         if fileio.read_text(path) != text:
