@@ -284,7 +284,15 @@ class Config(Record):
 
     def names(self, path: str, also: Sequence[str] = ()) -> list[str]:
         """Return the names of a file that a ``path_regex`` is matched against (see `rule_for`)."""
-        return list(dict.fromkeys(self._relative(name) for name in (path, *also)))
+        paths = self._paths
+        prefix = self._folder + paths.sep
+        found: dict[str, None] = {}
+        for name in (path, *also):
+            whole = paths.abspath(name)
+            if paths.normcase(whole[: len(prefix)]) == paths.normcase(prefix):
+                whole = whole[len(prefix) :]
+            found[whole.replace("\\", "/") if paths.sep == "\\" else whole] = None
+        return list(found)
 
     def first(self, names: Sequence[str]) -> int | None:
         """Return the number of the first creation rule that matches one of the `names` of a file, or None.
@@ -320,14 +328,6 @@ class Config(Record):
                 matches, reason = False, f"cannot be used: {error.message}"
             found.append(Tried(creation.place, regex, matches, reason))
         return found
-
-    def _relative(self, path: str) -> str:
-        paths = self._paths
-        whole: str = paths.abspath(path)
-        prefix = self._folder + paths.sep
-        if paths.normcase(whole[: len(prefix)]) == paths.normcase(prefix):
-            whole = whole[len(prefix) :]
-        return whole.replace("\\", "/") if paths.sep == "\\" else whole
 
     def _matches(self, creation: Creation, names: Sequence[str]) -> bool:
         if not creation.path_regex:

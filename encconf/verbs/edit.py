@@ -37,7 +37,7 @@ from encconf.text.document import splice
 from encconf.text.path import Path, spell
 from encconf.text.printable import counted, listed, quoted
 from encconf.verbs import files, printing
-from encconf.verbs.rule import Selecting, warn_of_other
+from encconf.verbs.rule import Selecting, rule_for, warn_of_other
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -370,8 +370,6 @@ def run(options: Options, front: Front) -> None:
     format = files.format_of(enc, file, options.input_type)
     unfinished, like = False, ""
     if enc is None:
-        from encconf.verbs.rule import rule_for
-
         near = fileio.near(file)
         like = near if near.startswith("did") else ""
         question = f"{file} does not exist; {like} Create {file}?" if like else f"{file} is new; create it?"

@@ -24,7 +24,7 @@ from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
 from encconf.record import Record
 from encconf.text.printable import listed, one_line
-from encconf.verbs import files, flat, printing
+from encconf.verbs import export, files, printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,9 +98,9 @@ def run(options: Options, front: Front) -> NoReturn:
     _become(argv, _environment(options, front, before, found), path)
 
 
-def _values(options: Options, front: Front) -> Mapping[str, flat.Flat]:
+def _values(options: Options, front: Front) -> Mapping[str, export.Flat]:
     sources = [files.read(each, input_type=options.input_type) for each in options.file]
-    return flat.values(front, sources, options, resolve=options.resolve)
+    return export.values(front, sources, options, resolve=options.resolve)
 
 
 def _following(options: Options, front: Front) -> Following | None:
@@ -123,7 +123,7 @@ def _following(options: Options, front: Front) -> Following | None:
 
 
 def _environment(
-    options: Options, front: Front, before: Mapping[str, str], found: Mapping[str, flat.Flat]
+    options: Options, front: Front, before: Mapping[str, str], found: Mapping[str, export.Flat]
 ) -> dict[str, str]:
     """Return the environment of the program.  Variables that are set stay, unless files override them."""
     environ = {} if options.pristine else dict(before)
@@ -141,12 +141,12 @@ class Program(Record):
 
     argv: list[str]
     path: str
-    environ: Callable[[Mapping[str, flat.Flat]], Mapping[str, str]]
+    environ: Callable[[Mapping[str, export.Flat]], Mapping[str, str]]
 
 
 def _attended(
     program: Program,
-    found: Mapping[str, flat.Flat],
+    found: Mapping[str, export.Flat],
     front: Front,
     following: Following | None,
     *,
@@ -203,7 +203,7 @@ def _waited(process: Popen[bytes], poll: Callable[[], int | None]) -> int:
     return code
 
 
-def _relay(found: Mapping[str, flat.Flat], front: Front, following: Following | None = None) -> Relay:
+def _relay(found: Mapping[str, export.Flat], front: Front, following: Following | None = None) -> Relay:
     """Return what passes on the output of a program without secrets, also those that it gets by a signal."""
     from encconf.io.relay import Relay
     from encconf.shape.redact import SHORTEST, Redactor, Stream
@@ -276,7 +276,7 @@ def with_variables(options: Shell, front: Front, opened: opening.Opened, command
         raise SystemExit(_spawn(command, environ))
     if not printing.may_print(front.environ):
         tree = opened.trees()[0].items()
-        found = {key: flat.Flat(emit.text(node), "", node.sealed is not None) for key, node in tree}
+        found = {key: export.Flat(emit.text(node), "", node.sealed is not None) for key, node in tree}
         shell = Program(["/bin/sh", "-c", command], os.defpath, lambda _: environ)
         _attended(shell, found, front, None, redacts=True)
     _become(["/bin/sh", "-c", command], environ, os.defpath)

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from subprocess import Popen
 
-    from encconf.verbs.flat import Flat
+    from encconf.verbs.export import Flat
     from encconf.verbs.front import Front
 
     Found = Mapping[str, Flat]

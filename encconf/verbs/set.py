@@ -26,7 +26,7 @@ from encconf.rules.config import Rule, find_rule
 from encconf.text.document import Document
 from encconf.text.path import Path, parse
 from encconf.verbs import files
-from encconf.verbs.rule import Selecting, warn_of_other
+from encconf.verbs.rule import Selecting, rule_for, warn_of_other
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,12 +71,6 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
     new: Plain = changes.from_json(given) if json else given
     if path[:1] == "[" and len(given) > 1 and given[0] == given[-1] == '"' and not (json or string):
         front.hint("the quotes are part of the value; use --json for a JSON value, as in sops")
-
-    def rule() -> Rule:
-        from encconf.verbs.rule import rule_for
-
-        return rule_for(file, options, notify=front.warn)
-
     Change(
         file,
         [(where, new if json or string else changes.AsBefore(given))],
@@ -85,7 +79,7 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
         allow_plaintext=options.allow_plaintext,
         ignore_mac=options.ignore_mac,
         force=options.force,
-        rule=rule,
+        rule=lambda: rule_for(file, options, notify=front.warn),
         look=lambda metadata: warn_of_other(front, file, options, metadata),
     ).run(front)
 

@@ -1,4 +1,4 @@
-"""``encconf export``: write the values of files for other programs (see `encconf.export`)."""
+"""``encconf export``: write the values of files for other programs (see `encconf.verbs.export`)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, NAMING, RESOLVE
 from encconf.engine import plaintext
 from encconf.engine.naming import Naming
 from encconf.errors import ConflictError, EmitError, UsageError, about, exclude
-from encconf.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary
 from encconf.io import fileio, trust
 from encconf.io.descriptors import NOFOLLOW, NONBLOCK, is_terminal
 from encconf.rules.config import plain_name
 from encconf.text.printable import counted, listed
-from encconf.verbs import files, flat, printing
+from encconf.verbs import files, printing
+from encconf.verbs.export import FORMATS, WRITERS, github, is_masked, kubernetes, kubernetes_binary, values
 
 _FOR_PEOPLE = ("dotenv", "shell", "fish", "json")
 """The formats that show masked values with ENCCONF_PRINT=never; others would set them somewhere."""
@@ -64,7 +64,7 @@ def export(options: Options, console: Console) -> None:
     if format == "k8s" and len(file) == 1 and formats.get(sources[0].format).single_value:
         _write(console, _k8s_binary(console, sources[0], name), output)
         return
-    found = flat.values(console, sources, options, resolve=options.resolve)
+    found = values(console, sources, options, resolve=options.resolve)
     texts = {each: value.text for each, value in found.items()}
     if not printing.may_print(console.environ):
         console.warn(f"values are masked, because of {printing.VARIABLE}=never")
@@ -165,7 +165,7 @@ def _to_folder(options: Options, console: Console, folder: str) -> None:
     sources = [files.read(each, input_type=options.input_type) for each in options.file]
     single = [source for source in sources if formats.get(source.format).single_value]
     rest = [source for source in sources if source not in single]
-    found = flat.values(console, rest, options, resolve=options.resolve) if rest else {}
+    found = values(console, rest, options, resolve=options.resolve) if rest else {}
     texts = {name: value.text for name, value in found.items()}
     for source in single:
         opened = source.open(console.credentials(), console.warn)

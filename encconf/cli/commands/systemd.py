@@ -23,7 +23,7 @@ from encconf.systemd import rules, server, units
 from encconf.systemd.server import Values
 from encconf.text.document import Document
 from encconf.text.path import Path
-from encconf.verbs import files, flat
+from encconf.verbs import export, files
 
 # --- serve ----------------------------------------------------------------------------------------
 
@@ -274,7 +274,7 @@ def _rules_for(unit: str, options: UnitOptions) -> list[rules.Rule]:
     --allow.
     """
     pattern = unit.replace("@.", "@*.")
-    documents = flat.documents(options.file, options.input_type)
+    documents = export.documents(options.file, options.input_type)
     chosen = [rules.read(f"{pattern}:{each}") for each in options.allow]
     for rule in chosen:
         _refuse_missing(rule, documents)
