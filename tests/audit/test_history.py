@@ -6,7 +6,7 @@ import gc
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -214,17 +214,17 @@ def test_two_calls_of_git_for_all_files(team: Team, monkeypatch: pytest.MonkeyPa
         contents[f"{number}.yaml"] = team.seal(f"{number}.yaml", ["alice"]).read_bytes()
     team.commit()
     calls: list[list[str]] = []
-    run, popen = git.run, subprocess.Popen
+    start, popen = git.start, subprocess.Popen
 
-    def counted(arguments: list[str], environ: dict[str, str]) -> tuple[int, str]:
+    def counted(arguments: list[str], environ: dict[str, str]) -> Callable[[], tuple[int, str]]:
         calls.append(arguments)
-        return run(arguments, environ)
+        return start(arguments, environ)
 
     def opened(arguments: list[str], **options: object) -> subprocess.Popen[bytes]:
         calls.append(arguments)
         return popen(arguments, **options)  # type: ignore[call-overload, no-any-return]
 
-    monkeypatch.setattr(git, "run", counted)
+    monkeypatch.setattr(git, "start", counted)
     monkeypatch.setattr(subprocess, "Popen", opened)
     found = dict(history.histories(str(team.folder), contents, contents.__getitem__))
     assert len(found) == 12

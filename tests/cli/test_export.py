@@ -18,7 +18,7 @@ from oracle import AgeKey
 from project import Project, needs
 from ruamel.yaml import YAML
 
-from encconf import export
+from encconf.verbs import export
 
 from .terminal import Terminal
 

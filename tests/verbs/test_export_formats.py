@@ -9,8 +9,9 @@ import shlex
 import pytest
 import yaml
 
-from encconf import export, formats
+from encconf import formats
 from encconf.errors import EmitError
+from encconf.verbs import export
 
 TEXTS = {"A": "plain", "B": "it's $HOME # `x`", "C": "two\nlines", "D": "back\\", "E": ""}
 
