@@ -135,6 +135,8 @@ def resolve(path: str) -> str:
     """
     if descriptor_of(path) is not None:
         return path
+    if os.name == "nt":
+        _refuse_name_of_windows(path)
     if path.endswith(_FOLDER_ENDS) and not os.path.isdir(path):
         # realpath would drop the end, and `x.yaml/` has no format: it would be written as a binary file.
         if os.path.lexists(os.path.normpath(path)):
@@ -161,7 +163,35 @@ def resolve(path: str) -> str:
             ).about(path) from None
         except (OSError, ValueError):
             pass  # the code that opens the file reports this
-    return os.path.realpath(path)
+    try:
+        return os.path.realpath(path)
+    except OSError as error:  # such as a named pipe of Windows that nobody serves
+        raise InputError(f"cannot be used: {reason(error)}").about(path) from None
+
+
+_DEVICES = {"aux", "con", "conin$", "conout$", "nul", "prn"}
+_DEVICES |= {kind + number for kind in ("com", "lpt") for number in "0123456789¹²³"}
+
+
+def _refuse_name_of_windows(path: str) -> None:
+    """Refuse names that Windows uses for something else than a file of this name.
+
+    What is written to ``aux.yaml`` goes to a device.  ``a.yaml.`` is ``a.yaml``, but would be encrypted as a
+    binary file, for its ending.  ``a.yaml:b`` is a part of ``a.yaml`` that no program shows.
+    """
+    if path.startswith("\\\\?\\"):  # what follows is taken literally
+        return
+    name = os.path.basename(os.path.splitdrive(path)[1].rstrip("\\/"))
+    short = name.rstrip(". ")
+    what = hint = ""
+    if ":" in name:
+        what, hint = "its name contains a colon", "on Windows, that is a hidden part of another file"
+    elif name.partition(".")[0].rstrip(" ").lower() in _DEVICES and name.lower() != os.devnull:
+        what, hint = "Windows has a device of this name", "use another name (for stdin and stdout: -)"
+    elif short != name and short:
+        what, hint = "Windows drops the dots and spaces at the end of its name", f"did you mean {short}?"
+    if what:
+        raise InputError(f"cannot be used: {what}", hint=hint).about(path)
 
 
 def _refuse_planted(path: str) -> None:
@@ -237,7 +267,7 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
     With ``regular``, pipes are refused, too, so that reading never waits.  With ``own``, files are refused
     that users other than this one and root may have written.
     """
-    if path == os.devnull:
+    if path == os.devnull or (os.name == "nt" and os.path.basename(path).lower() == os.devnull):
         return b""  # a user may name it on purpose, as in --config /dev/null
     with about(path):
         # With O_NONBLOCK, opening a pipe or a device does not hang.
@@ -363,6 +393,8 @@ def _await_writer(path: str, descriptor: int) -> bytes:
     Otherwise a pipe that no program has opened yet would look empty, or reading it would wait forever.
     Raises InputError if no program opens it, and for a link to it.
     """
+    if os.name == "nt":  # to open it has connected it to its server
+        return b""
     import select
 
     if os.path.islink(path) and not os.path.abspath(path).startswith(("/dev/", "/proc/")):

@@ -256,7 +256,8 @@ class Config(Record):
         """Return the first creation rule whose ``path_regex`` matches ``path`` or a name in ``also``.
 
         Patterns are matched against the path relative to this configuration's folder, with ``/`` between
-        folders (on Windows also with ``\\``).  For a file outside that folder, it is the absolute path.
+        folders (on Windows also with ``\\``, and with the capitals of the names on disk, not those of
+        ``path``).  For a file outside that folder, it is the absolute path.
 
         Raises NoMatchingRuleError, or NoConfigError if there are no creation rules at all.  Raises
         PatternError, BadKeyError or ConfigError if the matching rule, or a pattern before it, cannot be used.
@@ -288,7 +289,9 @@ class Config(Record):
         prefix = self._folder + paths.sep
         found: dict[str, None] = {}
         for name in (path, *also):
-            whole = paths.abspath(name)
+            whole: str = paths.abspath(name)
+            if paths.sep == "\\":
+                whole = _on_disk(whole, paths)
             if paths.normcase(whole[: len(prefix)]) == paths.normcase(prefix):
                 whole = whole[len(prefix) :]
             found[whole.replace("\\", "/") if paths.sep == "\\" else whole] = None
@@ -392,6 +395,15 @@ def rules_hint(folder: str) -> str:
         f"add a rule whose path_regex matches the file's path relative to {folder}; "
         "a rule without path_regex matches every file"
     )
+
+
+def _on_disk(path: str, paths: ModuleType) -> str:
+    """Return a path of Windows with the capitals that it has on disk; a link keeps its own name."""
+    try:
+        real: str = paths.realpath(path)
+    except OSError:
+        return path
+    return real if paths.normcase(real) == paths.normcase(path) else path
 
 
 def _why_not(regex: str, names: Sequence[str], whole: str) -> str:

@@ -232,6 +232,37 @@ def test_names_that_are_no_files_are_errors(sealed: Project) -> None:
     assert "error[unwritable]" in written
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        *((name, "a device of this name") for name in ("nul.enc.yaml", "Aux.yaml", "CON", "com1")),
+        *((name, "drops the dots and spaces") for name in ("plain.yaml.", "plain.yaml. ", ".\\a.yaml ")),
+        *((name, "contains a colon") for name in ("plain.yaml:b", "plain.yaml::$DATA", r"c:\a.yaml:b")),
+    ],
+)
+def test_a_name_that_windows_uses_for_something_else(name: str, said: str) -> None:
+    """`aux.yaml` would be written to a device, and `plain.yaml.` encrypted as a binary file."""
+    with pytest.raises(InputError, match=said):
+        fileio.resolve(name)
+
+
+def test_other_names_with_dots_colons_and_devices(project: Project) -> None:
+    for name in (".", "..", "C:plain.yaml", "auxiliary.yaml", "a.con", rf"\\?\{project.folder}\aux.yaml"):
+        fileio.resolve(name)
+    project.rules()
+    project.write("plain.yaml", "a: 1\n")
+    assert project.run("encrypt", "-i", "plain.yaml.", code=2).err.endswith("did you mean plain.yaml?\n")
+    assert project.read("plain.yaml") == "a: 1\n"
+    project.run("encrypt", "-o", "NUL", "plain.yaml")
+    assert "no creation_rules" in project.run("encrypt", "--config", "NUL", "plain.yaml", code=1).err
+
+
+def test_a_named_pipe_is_read_or_an_error(project: Project) -> None:
+    """PowerShell has no `<(…)`, but programs make pipes with names."""
+    with pytest.raises(InputError, match=r"cannot be used|no such file"):
+        fileio.read_text(fileio.resolve(r"\\.\pipe\encconf-nothing"))
+
+
 def test_a_key_file_that_powershell_wrote_opens_files(sealed: Project) -> None:
     keys = sealed.home / "keys.txt"
     keys.write_bytes(f"# created\r\n{sealed.key.identity}\r\n".encode("utf-16"))

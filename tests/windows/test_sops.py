@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from oracle import sops_binary, start
+from oracle import AgeKey, sops_binary, start
 from project import Project
+
+from encconf import find_rule
 
 
 def real(project: Project, *args: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
@@ -31,6 +33,19 @@ def test_a_path_regex_matches_with_either_slash(project: Project, regex: str, th
     assert bool(real(project, "encrypt", r"secrets\a.yaml").returncode) == theirs
     for name in ("secrets/a.yaml", r"secrets\a.yaml"):
         assert "ENC[" in project.run("encrypt", "-o", "-", name).out
+
+
+def test_a_path_regex_matches_the_name_on_disk_however_you_type_it(project: Project) -> None:
+    """With sops.exe, the rule of all other files applies, which may name more people."""
+    few, many = AgeKey.generate().recipient, project.key.recipient
+    rules = f"creation_rules:\n  - path_regex: ^Prod.\n    age: {few}\n  - age: {many}\n"
+    project.write(".sops.yaml", rules)
+    project.write("Prod/Db.yaml", "a: 1\n")
+    assert many in real(project, "encrypt", r"PROD\DB.yaml").stdout.decode()
+    assert few in project.run("encrypt", "-o", "-", r"PROD\DB.yaml").out
+    for name in ("Prod/Db.yaml", r"prod\db.yaml", "PROD/new.yaml"):
+        (keys,) = find_rule(str(project.path(name))).groups
+        assert [key.name for key in keys] == [few], name
 
 
 def test_command_lines_stay_as_they_are(sealed: Project) -> None:
