@@ -161,7 +161,8 @@ class _Unfinished:
         if self._unnamed:
             return self._link(name)
         folder = self._at.descriptor
-        self._close_for_windows()
+        if os.name == "nt":
+            self._close()
         try:
             if os.name == "nt":
                 os.rename(self._at.name(self._name), self._at.name(name))  # replaces nothing there
@@ -183,14 +184,15 @@ class _Unfinished:
             self._name = random_name(UNFINISHED)
             if not self._link(self._name):
                 self._name = ""
-        self._close_for_windows()
+        if os.name == "nt":
+            self._close()
         os.replace(self._at.name(self._name), self._at.name(name), src_dir_fd=folder, dst_dir_fd=folder)
         self._name = ""
 
-    def _close_for_windows(self) -> None:
-        if os.name == "nt":  # it cannot rename an open file
-            os.close(self.descriptor)
-            self.descriptor = os.open(os.devnull, os.O_RDONLY)
+    def _close(self) -> None:
+        """Close the file before it is renamed: Windows cannot rename an open one."""
+        os.close(self.descriptor)
+        self.descriptor = os.open(os.devnull, os.O_RDONLY)
 
     def _link(self, name: str) -> bool:
         # With dir_fd, Python calls linkat with AT_SYMLINK_FOLLOW.

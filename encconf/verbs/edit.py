@@ -370,20 +370,15 @@ def run(options: Options, front: Front) -> None:
     format = files.format_of(enc, file, options.input_type)
     unfinished, like = False, ""
     if enc is None:
-        near = fileio.near(file)
-        like = near if near.startswith("did") else ""
-        question = f"{file} does not exist; {like} Create {file}?" if like else f"{file} is new; create it?"
-        if front.can_ask() and not front.confirm(question):
-            raise MissingFileError("no such file", hint=like or None).about(file)
-        rule = rule_for(file, options, notify=front.warn)
-        draft = Draft(formats.get(format).example, format, rule=rule)
+        draft, like = _new_draft(options, front, format)
     else:
+        credentials = front.credentials()
         plain: list[Path] = []
         with about(file):
             try:
-                found = _open(front, enc, path, format, config, ignore_mac=ignore_mac)
+                found = _open(front, enc, path, format, config, credentials, ignore_mac=ignore_mac)
             except PlainValueError:
-                found, plain = _open_plain(front, file, enc, format, ignore_mac)
+                found, plain = _open_plain(front, file, enc, format, credentials, ignore_mac=ignore_mac)
         if isinstance(found, str):
             _warn_of_parents(front, file, path, enc, format)
             with about(file, instead=path):
@@ -400,7 +395,7 @@ def run(options: Options, front: Front) -> None:
         if ignore_mac:  # without its MAC, its data key cannot be trusted: the file gets a new one
             draft.rule = rule_of(metadata)
         draft.admission = Admission(lambda: configs.find_rule(file, config=config), file=file)
-        draft.admission.check(metadata, None, front.credentials(), new_data_key=ignore_mac)
+        draft.admission.check(metadata, None, credentials, new_data_key=ignore_mac)
         allowed = options.allow_plaintext
         if not allowed:  # fail before the user types anything
             checks.rule_to_follow(file, config, warn=front.warn)
@@ -419,11 +414,32 @@ def run(options: Options, front: Front) -> None:
         front.note(report(f"wrote {file}", between(file, draft.text, session.edited, draft.format)))
 
 
+def _new_draft(options: Options, front: Front, format: str) -> tuple[Draft, str]:
+    """Return the draft of a new file, and a question about a similar name that may be meant, or "".
+
+    Raises MissingFileError if the user does not want a new file.
+    """
+    file = options.file
+    near = fileio.near(file)
+    like = near if near.startswith("did") else ""
+    question = f"{file} does not exist; {like} Create {file}?" if like else f"{file} is new; create it?"
+    if front.can_ask() and not front.confirm(question):
+        raise MissingFileError("no such file", hint=like or None).about(file)
+    rule = rule_for(file, options, notify=front.warn)
+    return Draft(formats.get(format).example, format, rule=rule), like
+
+
 def _open(
-    front: Front, enc: str, path: str, format: str, config: str | None, *, ignore_mac: bool
+    front: Front,
+    enc: str,
+    path: str,
+    format: str,
+    config: str | None,
+    credentials: Credentials,
+    *,
+    ignore_mac: bool,
 ) -> opening.Opened | Conflict | str:
     """Open the file, or its conflict.  A file that was merged without a key gives the new text to write."""
-    credentials = front.credentials()
     try:
         return opening.open_text(
             enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=front.warn
@@ -443,12 +459,11 @@ def _open(
 
 
 def _open_plain(
-    front: Front, file: str, enc: str, format: str, ignore_mac: bool
+    front: Front, file: str, enc: str, format: str, credentials: Credentials, *, ignore_mac: bool
 ) -> tuple[opening.Opened, list[Path]]:
     """Open a file that has plaintext values, and warn about them.  They are encrypted when it is saved."""
     from encconf.engine.changes import open_with_plain_values
 
-    credentials = front.credentials()
     opened, paths = open_with_plain_values(
         enc, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=front.warn
     )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from encconf.engine.changes import Effect
     from encconf.engine.opening import Opened
+    from encconf.identities.credentials import Credentials
     from encconf.rules.selection import Selection
     from encconf.text.document import Plain
     from encconf.verbs.front import Front
@@ -73,6 +74,7 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
         front.hint("the quotes are part of the value; use --json for a JSON value, as in sops")
     Change(
         file,
+        target,
         [(where, new if json or string else changes.AsBefore(given))],
         input_type=options.input_type,
         config=options.config,
@@ -87,6 +89,7 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
 class Change(Record):
     """Values to set in a file, or to remove from it (`changes.REMOVED`), by their paths.
 
+    ``target`` is the file with links followed.
     ``rule`` finds the rule for a file that is new; without it, the file must exist.  ``look`` is called with
     the metadata of one that exists.
 
@@ -95,6 +98,7 @@ class Change(Record):
     """
 
     file: str
+    target: str
     edits: Sequence[tuple[Path, object]]
     input_type: str | None = None
     config: str | None = None
@@ -107,12 +111,12 @@ class Change(Record):
 
     def run(self, front: Front) -> None:
         """Change the file, or create it, and say what that changed."""
-        target = fileio.resolve(self.file)
+        target, may_create = self.target, self.rule is not None
 
         def change() -> None:
             done: list[str] = []
             with about(self.file, instead=target):
-                old = fileio.read_existing(target) if self.rule is not None else fileio.read_text(target)
+                old = fileio.read_existing(target) if may_create else fileio.read_text(target)
                 format = files.format_of(old, self.file, self.input_type)
                 enc = self._created(front, format) if old is None else self._changed(front, old, format, done)
             write_changed(front, self.file, target, old, enc, done)
@@ -133,11 +137,12 @@ class Change(Record):
 
     def _changed(self, front: Front, old: str, format: str, done: list[str]) -> str:
         """Return the new text of an encrypted file.  What is different is added to ``done``, in words."""
-        document, admission = scan_to_change(
-            front, self.file, old, format, self.config, ignore_mac=self.ignore_mac
+        credentials = front.credentials()
+        document, metadata, admission = scan_to_change(
+            self.file, old, format, self.config, credentials, ignore_mac=self.ignore_mac
         )
         if self.look is not None:
-            self.look(Metadata.of(document))
+            self.look(metadata)
         saves = any(value is not changes.REMOVED for _, value in self.edits)
         of_edits = checks.of_edits(
             self.file, self.config, saves=saves, allowed=self.allow_plaintext, warn=front.warn
@@ -163,7 +168,7 @@ class Change(Record):
             document,
             format,
             *places,
-            credentials=front.credentials(),
+            credentials=credentials,
             ignore_mac=self.ignore_mac,
             admission=admission,
             check=check,
@@ -184,9 +189,15 @@ def _may_stay_plain(value: object, where: Path, selection: Selection) -> bool:
 
 
 def scan_to_change(
-    front: Front, file: str, enc: str, format: str, config: str | None, *, ignore_mac: bool = False
-) -> tuple[Document, Admission]:
-    """Scan an encrypted file to change.  Also returns who may get its data key.
+    file: str,
+    enc: str,
+    format: str,
+    config: str | None,
+    credentials: Credentials,
+    *,
+    ignore_mac: bool = False,
+) -> tuple[Document, Metadata, Admission]:
+    """Scan an encrypted file to change.  Also returns its metadata, and who may get its data key.
 
     Raises ProposalError for a proposal, and StrangerError if the data key would be wrapped for someone else.
     Entries that stay as they are need no permission: their recipients have the data key already.
@@ -194,8 +205,9 @@ def scan_to_change(
     document = formats.scan_encrypted(enc, formats.get(format), comments=True)
     opening.refuse_to_change(document)
     admission = Admission(lambda: find_rule(file, config=config), file=file)
-    admission.check(Metadata.of(document), None, front.credentials(), new_data_key=ignore_mac)
-    return document, admission
+    metadata = Metadata.of(document)
+    admission.check(metadata, None, credentials, new_data_key=ignore_mac)
+    return document, metadata, admission
 
 
 def write_changed(
@@ -231,6 +243,7 @@ def unset(options: UnsetOptions, front: Front) -> None:
     try:
         Change(
             options.file,
+            fileio.resolve(options.file),
             [(parse(options.path), changes.REMOVED)],
             input_type=options.input_type,
             config=options.config,
@@ -276,13 +289,14 @@ def update(options: UpdateOptions, front: Front) -> None:
         before[:] = [old]
         refuse(opened, old, new)
 
+    credentials = front.credentials()
     with about(file):
-        document, admission = scan_to_change(front, file, source.text, format, config)
+        document, _, admission = scan_to_change(file, source.text, format, config, credentials)
         enc = changes.update(
             document,
             format,
             plain,
-            credentials=front.credentials(),
+            credentials=credentials,
             admission=admission,
             check=check,
             notify=front.warn,
