@@ -205,18 +205,18 @@ def _prepare(command: Command, values: Values) -> None:
     """
     from encconf.io.fileio import STDIN
 
-    def words(dest: str) -> list[str]:
-        value = values.get(dest)
-        return value if isinstance(value, list) else [value] if isinstance(value, str) else []
-
+    words = {
+        dest: value if isinstance(value, list) else [value] if isinstance(value, str) else []
+        for dest, value in values.items()
+    }
     hint = "a variable may not be set"
     for argument in command.arguments:
-        if argument.named and {*STDIN} & {*words(argument.dest)}:
+        if argument.named and {*STDIN} & {*words[argument.dest]}:
             raise UsageError(f"{command.name} needs a file, not stdin")
-    if "" in words("file"):
+    if "" in words.get("file", ()):
         raise MissingFileError("the name of a file is empty", hint=hint)
     for option in command.options:
-        if not option.empty and not all(word.strip(" ,") for word in words(option.dest)):
+        if not option.empty and not all(word.strip(" ,") for word in words[option.dest]):
             raise UsageError(f"{option.names[0]} has an empty value", hint=hint)
         if option.env and not values[option.dest] and (value := os.environ.get(option.env)):
             if option.choices and value not in option.choices:
