@@ -727,7 +727,7 @@ def plain_names(name: str) -> list[str]:
 
 def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
     """Return how many encrypted values ``data`` has in plaintext, and how many of the same length."""
-    format = sealed.document.format
+    format = sealed.format
     if formats.find(data) is not None:
         return 0, 0  # it is encrypted, too
     if format.single_value:
@@ -961,7 +961,7 @@ def open_all(encrypted: Sequence[Sealed], credentials: Credentials, step: Callab
     def open(sealed: Sealed) -> None:
         opening.open_text(
             sealed.text,
-            format=sealed.document.format.name,
+            format=sealed.format.name,
             credentials=credentials,
             notify=lambda text: sealed.find("damaged-comment", text),
         )

@@ -62,7 +62,7 @@ class Sealed:
     ) -> None:
         self.file = file
         self.text = document.text
-        self.document = document
+        self.document, self.format = document, document.format
         self.metadata = metadata
         self.chosen = chosen
         self.findings = findings
