@@ -159,7 +159,7 @@ NAMING = [
     Option("--section", metavar="PATH", empty=True, utf8=True, help="Use only the values below this path."),
     Option("--keep-case", help="Do not convert names to upper case."),
 ]
-"""The fields of `encconf.engine.naming.Naming`."""
+"""The fields of `encconf.formats.emit.Naming`."""
 
 KEYS = key_options(
     "", "Encrypt for these {plural} instead of those in .sops.yaml (comma-separated).", variables=True

@@ -25,17 +25,16 @@ from encconf.errors import (
     LimitError,
     MacError,
     MacMismatchError,
-    PathBlockedError,
     PathNotFoundError,
     PlainValueError,
     ReplacesError,
     bounded,
 )
 from encconf.formats import goyaml
-from encconf.formats.writing import missing, put_plain, settled
+from encconf.formats.writing import missing, put_plain, settled, value_at
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.text.document import Document, Value, content_of, mapped, reached
+from encconf.text.document import Document, Value, content_of, mapped
 from encconf.text.path import END, Path, spell
 from encconf.text.printable import counted, listed
 
@@ -65,37 +64,6 @@ class AsBefore(Record):
 
 
 # --- values --------------------------------------------------------------------------------------
-
-
-def find(node: Any, path: Path) -> Any:
-    """Return what is at a path of dicts and lists.
-
-    Raises PathNotFoundError, whose hint names the existing keys: they are not secret.
-    """
-    at, there = reached(node, path)
-    if at == len(path):
-        return there
-    here = path[: at + 1]
-    if isinstance(there, dict):
-        raise _no_key(there, here)
-    if isinstance(there, list) and isinstance(path[at], int):
-        raise PathNotFoundError(f"no value at {spell(here)}: the list has {len(there)} items")
-    what = "a list" if isinstance(there, list) else "a single value"
-    raise PathBlockedError(f"no value at {spell(here)}: {spell(path[:at])} is {what}")
-
-
-def _no_key(node: dict[str, object], path: Path) -> PathNotFoundError:
-    """Return the error for a path whose last step is not in its mapping."""
-    from difflib import get_close_matches
-
-    step, here = path[-1], spell(path)
-    if isinstance(step, int):
-        return PathNotFoundError(f"no value at {here}: a mapping has keys, not indexes")
-    close = get_close_matches(step, node, 1)
-    hint = f"the keys there are: {listed(spell([key]) for key in node)}" if node else None
-    if close:
-        hint = f"did you mean {spell([*path[:-1], close[0]])}?"
-    return PathNotFoundError(f"no value at {here}", hint=hint)
 
 
 @bounded
@@ -283,7 +251,7 @@ def _with(
         if value is REMOVED:
             if not path:
                 raise missing(())
-            find(meant, path)
+            value_at(meant, path)
             path = settled(meant, path)
             if review is not None:
                 review(effect_of(meant, path, None, removed=True))
@@ -335,7 +303,7 @@ def _values(document: Document) -> Any:
 def _as_before(opened: Opened, path: Path, value: str) -> Plain:
     """Return the value, as a number or boolean if it looks like the one that it replaces."""
     try:
-        old = find(opened.trees()[0], path)
+        old = value_at(opened.trees()[0], path)
     except PathNotFoundError:
         return value
     if not isinstance(old, Value):

@@ -151,17 +151,18 @@ def open_encrypted(
             except MacMismatchError:
                 opened = _as_older_sops(format, opened)
                 opened.check_mac()
-    return opened if format.null is None else opened.replace(values=without_nulls(document, opened.values))
+    return without_nulls(opened)
 
 
-def without_nulls(document: Document, values: list[Value]) -> list[Value]:
-    """Return the values with strings for what another program takes for a null (`Format.null`).
+def without_nulls(opened: Opened) -> Opened:
+    """Return the opened document with strings for what another program takes for a null (`Format.null`).
 
     The MAC must be checked before, since it leaves out nulls.
     """
-    if (null := document.format.null) is None:
-        return values
-    return [Value("str", null) if value.data is None else value for value in values]
+    if (null := opened.document.format.null) is None:
+        return opened
+    values = [Value("str", null) if value.data is None else value for value in opened.values]
+    return opened.replace(values=values)
 
 
 def _as_spelled_by_sops(opened: Opened) -> Opened:

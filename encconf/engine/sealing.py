@@ -631,8 +631,7 @@ def comes_back(
     values = [value if value is not None else found for value, found in zip(known, values, strict=True)]
     opened = Opened(document, metadata, chosen, data_key, values)
     opened.check_mac()
-    opened = opened.replace(values=without_nulls(document, values))
-    return plain_text(open_comments(opened)) == original
+    return plain_text(open_comments(without_nulls(opened))) == original
 
 
 # --- opened files again, and other formats -------------------------------------------------------

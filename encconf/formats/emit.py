@@ -17,8 +17,10 @@ from math import isfinite
 from encconf import formats
 from encconf.errors import EmitError
 from encconf.formats import goyaml
-from encconf.formats.writing import text_of
+from encconf.formats.writing import text_of, value_at
+from encconf.record import Options
 from encconf.text.document import OMITTED, Comment, Document, Value, filled, mapped
+from encconf.text.path import Path, parse, spell
 from encconf.text.words import bool_word
 
 TYPE_CHECKING = False
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.text.document import Format, Scope
-    from encconf.text.path import Path
 
     Comments = dict[str | int | None, list[tuple[str, bool]]]
     """The comments of each item, and under None those at the end: their text, and whether beside the item."""
@@ -217,3 +218,58 @@ def flat(node: Any, path: Path = ()) -> Iterator[tuple[Path, Value]]:
         return
     for step, item in node.items() if isinstance(node, dict) else enumerate(node):
         yield from flat(item, (*path, step))
+
+
+_ODD = re.compile(r"[^A-Za-z0-9_]")
+
+
+class Naming(Options):
+    """The options that say how values are named as variables, and which are used: ``DB_PASSWORD``."""
+
+    prefix: str | None = None
+    nested_separator: str | None = None
+    section: str | None = None
+    keep_case: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The path of the section.  Raises PathSyntaxError."""
+        return parse(self.section or "")
+
+    def values(self, trees: Sequence[Any]) -> dict[str, tuple[Path, Value]]:
+        """Return the paths and values of the section of a file's trees by name, without null values.
+
+        Raises PathNotFoundError or EmitError if the section is not a mapping, and EmitError if two values get
+        the same name, or if there are several documents.
+        """
+        section = self.path
+        if any(trees[1:]):  # the others have values, too
+            raise EmitError(
+                f"the file has {len(trees)} documents, not one",
+                hint="write the values into one document, or each document into a file of its own",
+            )
+        tree = value_at(trees[0], section)
+        if not isinstance(tree, dict):
+            raise EmitError(f"{spell(section)} is not a mapping", hint="choose one with --section PATH")
+        found: dict[str, tuple[Path, Value]] = {}
+        for below, value in flat(tree):
+            if value.data is None:
+                continue
+            name, path = self._name(below), (*section, *below)
+            if not name:
+                raise EmitError(
+                    f"{spell(path)} has an empty key, which cannot be the name of a variable",
+                    hint="add a prefix: --prefix PREFIX",
+                )
+            if name in found:
+                raise EmitError(
+                    f"{spell(found[name][0])} and {spell(path)} would both be named {name}",
+                    hint="use another separator: --nested-separator __",
+                )
+            found[name] = path, value
+        return found
+
+    def _name(self, path: Path) -> str:
+        name = (self.prefix or "") + (self.nested_separator or "_").join(map(str, path))
+        name = _ODD.sub("_", name if self.keep_case else name.upper())
+        return f"_{name}" if name[:1].isdigit() else name

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from encconf.errors import EmitError, PathNotFoundError
+from encconf.errors import EmitError, PathBlockedError, PathNotFoundError
 from encconf.formats.goyaml import stored
 from encconf.text.document import reached
 from encconf.text.path import Path, spell
+from encconf.text.printable import listed
 from encconf.text.tree import Entry, Single, descend, nested
 from encconf.text.words import bool_word
 
@@ -100,6 +101,37 @@ def text_of(type: str, data: bytes | None) -> str:
 def string_of(value: Plain) -> str:
     """Return a single value as text."""
     return text_of(*stored(value))
+
+
+def value_at(node: Any, path: Path) -> Any:
+    """Return what is at a path of dicts and lists.
+
+    Raises PathNotFoundError, whose hint names the existing keys: they are not secret.
+    """
+    at, there = reached(node, path)
+    if at == len(path):
+        return there
+    here = path[: at + 1]
+    if isinstance(there, dict):
+        raise _no_key(there, here)
+    if isinstance(there, list) and isinstance(path[at], int):
+        raise PathNotFoundError(f"no value at {spell(here)}: the list has {len(there)} items")
+    what = "a list" if isinstance(there, list) else "a single value"
+    raise PathBlockedError(f"no value at {spell(here)}: {spell(path[:at])} is {what}")
+
+
+def _no_key(node: dict[str, object], path: Path) -> PathNotFoundError:
+    """Return the error for a path whose last step is not in its mapping."""
+    from difflib import get_close_matches
+
+    step, here = path[-1], spell(path)
+    if isinstance(step, int):
+        return PathNotFoundError(f"no value at {here}: a mapping has keys, not indexes")
+    close = get_close_matches(step, node, 1)
+    hint = f"the keys there are: {listed(spell([key]) for key in node)}" if node else None
+    if close:
+        hint = f"did you mean {spell([*path[:-1], close[0]])}?"
+    return PathNotFoundError(f"no value at {here}", hint=hint)
 
 
 def put_plain(tree: Any, path: Path, value: Plain) -> Any:

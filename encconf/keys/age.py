@@ -78,16 +78,14 @@ class AgeKey(MasterKey):
 
             return agepq.seal(data_key, [self.recipient])
         pyrage = rage()
-        with Conversation(credentials) as talk:
-            try:
-                if isinstance(recipient, pyrage.plugin.Recipient):
-                    name = recipient.plugin()
-                    with plugin_alone(name, credentials):
-                        recipient = pyrage.plugin.RecipientPluginV1(name, [recipient], [], talk)
-                        return _sealed(data_key, recipient)
+        try:
+            if not isinstance(recipient, pyrage.plugin.Recipient):
                 return _sealed(data_key, recipient)
-            except pyrage.EncryptError as error:
-                raise MasterKeyError(f"age: {said(error)}") from None
+            name = recipient.plugin()
+            with Conversation(credentials) as talk, plugin_alone(name, credentials):
+                return _sealed(data_key, pyrage.plugin.RecipientPluginV1(name, [recipient], [], talk))
+        except pyrage.EncryptError as error:
+            raise MasterKeyError(f"age: {said(error)}") from None
 
     def unwrap(self, enc: str, credentials: Credentials) -> bytes:
         """Open an armored age file with an identity from `Credentials.age_sources`.

@@ -17,12 +17,11 @@ import sys
 from collections import ChainMap
 
 from encconf import formats
-from encconf.engine.naming import Naming
 from encconf.engine.opening import as_text, open_text, refuse_unloadable
 from encconf.engine.plaintext import plain_text
 from encconf.errors import EmitError, InputError, LimitError, about, bounded
 from encconf.formats.dotenv import bindings, with_line_feeds
-from encconf.formats.emit import trees_of
+from encconf.formats.emit import Naming, trees_of
 from encconf.formats.writing import text_of
 from encconf.settings.layers import refuse_plaintext
 from encconf.text.printable import printable

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from encconf import formats
-from encconf.engine import changes, opening, plaintext
+from encconf.engine import opening, plaintext
 from encconf.errors import (
     EmitError,
     EncconfError,
@@ -35,7 +35,7 @@ from encconf.errors import (
     about,
 )
 from encconf.formats import emit
-from encconf.formats.writing import text_of
+from encconf.formats.writing import text_of, value_at
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.io.sockets import OwnSocket, peer_of
@@ -371,7 +371,7 @@ def _find(rule: Rule, path: Path, opened: Sequence[_Open]) -> tuple[Any, _Open]:
     failed: PathNotFoundError | None = None
     for file in reversed(opened):
         try:
-            return changes.find(file.tree, path), file
+            return value_at(file.tree, path), file
         except PathNotFoundError as error:
             failed = error
     assert failed is not None

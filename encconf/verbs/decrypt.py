@@ -301,10 +301,10 @@ class GetOptions(Base):
 
 def read_value(options: GetOptions, front: Front) -> str:
     """Return one value of a file without quotes, or a mapping or list in the file's format."""
-    from encconf.engine import changes, loading, plaintext
+    from encconf.engine import loading, plaintext
     from encconf.formats import emit
     from encconf.formats.json import word_of_leaf
-    from encconf.formats.writing import text_of
+    from encconf.formats.writing import text_of, value_at
     from encconf.text.document import Value
     from encconf.text.path import parse
 
@@ -325,7 +325,7 @@ def read_value(options: GetOptions, front: Front) -> str:
             opened = opened.with_texts(texts)
         opened = printing.shown(front, opened)
         trees = opened.trees()
-        node = changes.find(trees[0], where)
+        node = value_at(trees[0], where)
         if json and not where:
             emit.refuse_several(trees, "json")
         if json:

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from encconf.engine import opening
-from encconf.engine.naming import Naming
 from encconf.errors import EncconfError, OutputError, SourceError, UsageError
 from encconf.formats import emit
+from encconf.formats.emit import Naming
 from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import fileio, private, programs
 from encconf.io.descriptors import is_terminal

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from encconf import formats
 from encconf.engine import loading, opening
-from encconf.engine.naming import Naming
 from encconf.errors import EmitError, NotEncryptedError, about
+from encconf.formats.emit import Naming
 from encconf.formats.writing import text_of
 from encconf.text.document import Document
 from encconf.text.path import spell

@@ -235,15 +235,14 @@ def converted(
         rewrite = rewrite or any(part.close is not None for part in document.parts)
     if not path and format == document.format.name and not (rewrite and document.format.indent is not None):
         return plaintext.plain_text(opened, layout=layout)
-    from encconf.engine import changes
-    from encconf.formats import emit
+    from encconf.formats import emit, writing
 
     trees = opened.trees()
     if not path:
         if whole:
             emit.refuse_several(trees, format)
         return emit.render(trees, format, indent=indent)
-    return emit.value(changes.find(trees[0], path), format, indent=indent)
+    return emit.value(writing.value_at(trees[0], path), format, indent=indent)
 
 
 def stores_indent(format: str, *, config: str | None, target: str | None = None) -> int | None:

@@ -25,7 +25,7 @@ from encconf.errors import (
     UsageError,
     about,
 )
-from encconf.formats.writing import settled
+from encconf.formats.writing import settled, value_at
 from encconf.io import fileio, trust
 from encconf.record import Options as Base
 from encconf.record import Record
@@ -135,7 +135,7 @@ def _look(front: Front, file: str, where: Path) -> tuple[str, bool, Selection | 
         where = changes.place(document, where)
         settled(tree, where)
         try:
-            there = changes.find(tree, where)
+            there = value_at(tree, where)
         except PathNotFoundError as error:
             if isinstance(error, PathBlockedError) or _is_beyond(tree, where):
                 raise
@@ -320,7 +320,7 @@ def _state(tree: Any, where: Path, value: Any) -> str:
     from encconf.formats import emit
 
     try:
-        there = changes.find(tree, where)
+        there = value_at(tree, where)
     except PathBlockedError:
         raise
     except PathNotFoundError:

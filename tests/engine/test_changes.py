@@ -25,7 +25,7 @@ from encconf.errors import (
     PathNotFoundError,
     PlaintextError,
 )
-from encconf.formats import emit
+from encconf.formats import emit, writing
 from encconf.rules.selection import Selection
 from encconf.text.path import Path, parse
 
@@ -111,51 +111,6 @@ class TestDrop:
             assert said in f"{caught.value} {caught.value.hint}"
 
 
-TREE = {"a": {"b": ["x", {"c": "y"}]}, "n": "z", **{f"k{number}": "" for number in range(6)}}
-
-
-class TestFind:
-    @pytest.mark.parametrize(
-        ("path", "found"),
-        [
-            ((), TREE),
-            (("a", "b", 0), "x"),
-            (("a", "b", 1, "c"), "y"),
-            (("a", "b", -1, "c"), "y"),
-            (("a", "b", -2), "x"),
-        ],
-    )
-    def test_what_is_there(self, path: tuple[str | int, ...], found: object) -> None:
-        assert changes.find(TREE, path) == found
-
-    @pytest.mark.parametrize(
-        ("path", "said", "hint"),
-        [
-            (("a", "b", 2), "no value at a.b[2]: the list has 2 items", None),
-            (("a", "b", -3), "no value at a.b[-3]: the list has 2 items", None),
-            (("a", "b", "c", "d"), "no value at a.b.c: a.b is a list", None),
-            (("n", "x", "y"), "no value at n.x: n is a single value", None),
-            (("n", 0), "no value at n[0]: n is a single value", None),
-            (("a", 0), "no value at a[0]: a mapping has keys, not indexes", None),
-            (("a", "bb"), "no value at a.bb", "did you mean a.b?"),
-            (("zzz",), "no value at zzz", "the keys there are: a, n, k0, k1, k2, k3, k4, k5"),
-        ],
-    )
-    def test_what_is_not(self, path: tuple[str | int, ...], said: str, hint: str | None) -> None:
-        with pytest.raises(PathNotFoundError) as caught:
-            changes.find(TREE, path)
-        assert str(caught.value) == said
-        if hint is not None:
-            assert caught.value.hint == hint
-
-    @pytest.mark.parametrize(("size", "more"), [(0, None), (1, ""), (8, ""), (9, " and 1 more")])
-    def test_some_of_the_keys_are_named(self, size: int, more: str | None) -> None:
-        with pytest.raises(PathNotFoundError) as caught:
-            changes.find({f"k{number}": 1 for number in range(size)}, ("zzz",))
-        named = ", ".join(f"k{number}" for number in range(min(size, 8)))
-        assert caught.value.hint == (f"the keys there are: {named}{more}" if more is not None else None)
-
-
 class TestFromJson:
     @pytest.mark.parametrize("value", [1, -(2**63), 2**63 - 1, 1e300, "x\U0001f600", None, [True, {"a": []}]])
     def test_what_a_file_can_hold(self, value: object) -> None:
@@ -213,7 +168,7 @@ def test_whatever_is_put_is_there(
         after = changes.put(text, tuple(path), value, format=format)  # type: ignore[arg-type]
     except PathNotFoundError:
         return
-    found = changes.find(
+    found = writing.value_at(
         emit.trees_of(formats.get(format).scan(after))[0],
         _existing(formats.get(format).load_plain(after)[0], path),
     )

@@ -392,11 +392,13 @@ def test_a_value_that_is_still_a_ciphertext_is_no_value(age_key: AgeKey) -> None
         opening.refuse_ciphertexts(each)
 
 
-def test_a_null_of_another_program_is_a_text_where_the_format_has_none() -> None:
+def test_a_null_of_another_program_is_a_text_where_the_format_has_none(age_key: AgeKey) -> None:
     values = [Value("null", None), Value("str", b"x")]
-    toml = opening.without_nulls(formats.get("toml").scan('a = "null"\nb = "x"\n'), values)
-    assert [(value.type, value.data) for value in toml] == [("str", b"null"), ("str", b"x")]
-    assert opening.without_nulls(YAML.scan("a: null\nb: x\n"), values) is values
+    toml = opened(age_key, encrypt(age_key, 'a = "null"\nb = "x"\n', "toml"), "toml").replace(values=values)
+    found = opening.without_nulls(toml).values
+    assert [(value.type, value.data) for value in found] == [("str", b"null"), ("str", b"x")]
+    yaml = opened(age_key, encrypt(age_key, "a: null\nb: x\n")).replace(values=values)
+    assert opening.without_nulls(yaml).values is values
 
 
 def test_a_null_of_rops_is_opened_as_a_text(age_key: AgeKey) -> None:

@@ -98,3 +98,48 @@ def test_steps_that_cannot_be(path: tuple[str | int, ...], said: str) -> None:
 
 def test_what_is_missing_is_named() -> None:
     assert str(writing.missing(("a", "x", 0)).message) == "no value at a.x[0]"
+
+
+FOUND = {"a": {"b": ["x", {"c": "y"}]}, "n": "z", **{f"k{number}": "" for number in range(6)}}
+
+
+class TestValueAt:
+    @pytest.mark.parametrize(
+        ("path", "found"),
+        [
+            ((), FOUND),
+            (("a", "b", 0), "x"),
+            (("a", "b", 1, "c"), "y"),
+            (("a", "b", -1, "c"), "y"),
+            (("a", "b", -2), "x"),
+        ],
+    )
+    def test_what_is_there(self, path: tuple[str | int, ...], found: object) -> None:
+        assert writing.value_at(FOUND, path) == found
+
+    @pytest.mark.parametrize(
+        ("path", "said", "hint"),
+        [
+            (("a", "b", 2), "no value at a.b[2]: the list has 2 items", None),
+            (("a", "b", -3), "no value at a.b[-3]: the list has 2 items", None),
+            (("a", "b", "c", "d"), "no value at a.b.c: a.b is a list", None),
+            (("n", "x", "y"), "no value at n.x: n is a single value", None),
+            (("n", 0), "no value at n[0]: n is a single value", None),
+            (("a", 0), "no value at a[0]: a mapping has keys, not indexes", None),
+            (("a", "bb"), "no value at a.bb", "did you mean a.b?"),
+            (("zzz",), "no value at zzz", "the keys there are: a, n, k0, k1, k2, k3, k4, k5"),
+        ],
+    )
+    def test_what_is_not(self, path: tuple[str | int, ...], said: str, hint: str | None) -> None:
+        with pytest.raises(PathNotFoundError) as caught:
+            writing.value_at(FOUND, path)
+        assert str(caught.value) == said
+        if hint is not None:
+            assert caught.value.hint == hint
+
+    @pytest.mark.parametrize(("size", "more"), [(0, None), (1, ""), (8, ""), (9, " and 1 more")])
+    def test_some_of_the_keys_are_named(self, size: int, more: str | None) -> None:
+        with pytest.raises(PathNotFoundError) as caught:
+            writing.value_at({f"k{number}": 1 for number in range(size)}, ("zzz",))
+        named = ", ".join(f"k{number}" for number in range(min(size, 8)))
+        assert caught.value.hint == (f"the keys there are: {named}{more}" if more is not None else None)

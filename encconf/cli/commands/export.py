@@ -13,8 +13,8 @@ from encconf.cli.command import Argument, Command, Option
 from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, NAMING, RESOLVE
 from encconf.engine import plaintext
-from encconf.engine.naming import Naming
 from encconf.errors import ConflictError, EmitError, UsageError, about, exclude
+from encconf.formats.emit import Naming
 from encconf.io import fileio, trust
 from encconf.io.descriptors import NOFOLLOW, NONBLOCK, is_terminal
 from encconf.rules.config import plain_name

@@ -11,10 +11,9 @@ from contextlib import nullcontext
 from encconf.cli.command import Argument, Command, Option
 from encconf.cli.console import Console, collect_garbage
 from encconf.cli.shared import INPUT_TYPE, NAMING
-from encconf.engine import changes
-from encconf.engine.naming import Naming
 from encconf.errors import PathNotFoundError, UsageError, about
-from encconf.formats import emit
+from encconf.formats import emit, writing
+from encconf.formats.emit import Naming
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio, programs, trust
 from encconf.io.process import stay_in_memory
@@ -293,7 +292,7 @@ def _refuse_missing(rule: rules.Rule, documents: Mapping[str, Document]) -> None
     failed: PathNotFoundError | None = None
     for document in documents.values() if rules.INSTANCE not in rule.path else ():
         try:
-            changes.find(emit.trees_of(document)[0], rule.path)
+            writing.value_at(emit.trees_of(document)[0], rule.path)
             return
         except PathNotFoundError as error:
             failed = error
