@@ -434,43 +434,36 @@ def load(path: str, text: str | None = None, *, paths: ModuleType = os.path) -> 
     """
     text = read_text(path) if text is None else text
     with about(path):
-        try:
-            return _read(path, text, paths)
-        except (ParseError, LimitError) as error:
-            raise ConfigError(error.message) from None
-
-
-def _read(path: str, text: str, paths: ModuleType) -> Config:
-    if len(text) > MAX_SIZE:
-        raise ConfigError(f"a configuration of {len(text)} characters is too long (at most {MAX_SIZE})")
-    notices: list[str] = []
-    content, leaves = _content(text)
-    root = Section(content, "")
-    notices += [
-        f"{name} is ignored at the top level: it is a setting of a creation rule"
-        for name in settings()
-        if root.has(name)
-    ]
-    sections = root.sections("creation_rules")
-    if len(sections) > MAX_RULES:
-        raise ConfigError(f"{len(sections)} creation_rules are too many (at most {MAX_RULES})")
-    creations = [Creation(section, notices) for section in sections]
-    destinations = [Destination(section, notices) for section in root.sections("destination_rules")]
-    stores = root.section("stores")
-    indents: dict[str, int] = {}
-    for name, default in _INDENTS.items():
-        store = stores.section(name)
-        indents[name] = indent = store.integer("indent", default)
-        store.report(notices)
-        if indent < default:
-            notices.append(f"{store.place}.indent is {indent}, which sops refuses")
-    for name in _WITHOUT_SETTINGS:
-        stores.section(name).report(notices)
-    stores.report(notices)
-    root.report(notices)
-    folder = paths.dirname(paths.abspath(path))
-    written = creations if root.members.get("creation_rules") is not None else None
-    return Config(path, written, destinations, indents, notices, leaves, paths, folder)
+        if len(text) > MAX_SIZE:
+            raise ConfigError(f"a configuration of {len(text)} characters is too long (at most {MAX_SIZE})")
+        notices: list[str] = []
+        content, leaves = tree(text)
+        root = Section(content, "")
+        notices += [
+            f"{name} is ignored at the top level: it is a setting of a creation rule"
+            for name in settings()
+            if root.has(name)
+        ]
+        sections = root.sections("creation_rules")
+        if len(sections) > MAX_RULES:
+            raise ConfigError(f"{len(sections)} creation_rules are too many (at most {MAX_RULES})")
+        creations = [Creation(section, notices) for section in sections]
+        destinations = [Destination(section, notices) for section in root.sections("destination_rules")]
+        stores = root.section("stores")
+        indents: dict[str, int] = {}
+        for name, default in _INDENTS.items():
+            store = stores.section(name)
+            indents[name] = indent = store.integer("indent", default)
+            store.report(notices)
+            if indent < default:
+                notices.append(f"{store.place}.indent is {indent}, which sops refuses")
+        for name in _WITHOUT_SETTINGS:
+            stores.section(name).report(notices)
+        stores.report(notices)
+        root.report(notices)
+        folder = paths.dirname(paths.abspath(path))
+        written = creations if root.members.get("creation_rules") is not None else None
+        return Config(path, written, destinations, indents, notices, leaves, paths, folder)
 
 
 # --- a creation rule as it is written -------------------------------------------------------------
@@ -704,26 +697,30 @@ class Scalar(Record):
     data: bytes
 
 
-def _content(text: str) -> tuple[object, list[Leaf]]:
+def tree(text: str) -> tuple[object, list[Leaf]]:
     """Return the first document as dicts, lists, `Scalar` and None, with aliases and merge keys applied.
 
-    Also returns the leaves of all documents.
+    Also returns the leaves of all documents.  Raises ConfigError for another text than YAML.
     """
     from encconf.formats.yaml import Yaml
 
     yaml = Yaml()
     try:
         document = yaml.scan(text, any_keys=True)  # sops ignores keys of other types, so they are no error
+        values = [_scalar(text, leaf) for leaf in document.leaves]
+        return yaml.loaded(document, values)[0], document.leaves
     except EmptyDocumentError:
         return None, []
-    values: list[Scalar | None] = []
-    for leaf in document.leaves:
-        value = None
-        if leaf.data is not None:
-            said = leaf.data.decode("utf-8", "replace") if leaf.type == "str" else _spelling(text, leaf)
-            value = Scalar(leaf.type, said, leaf.data)
-        values.append(value)
-    return yaml.loaded(document, values)[0], document.leaves
+    except (ParseError, LimitError) as error:
+        raise ConfigError(error.message) from None
+
+
+def _scalar(text: str, leaf: Leaf) -> Scalar | None:
+    """Return the value of a leaf, or None for null."""
+    if leaf.data is None:
+        return None
+    said = leaf.data.decode("utf-8", "replace") if leaf.type == "str" else _spelling(text, leaf)
+    return Scalar(leaf.type, said, leaf.data)
 
 
 def _spelling(text: str, leaf: Leaf) -> str:

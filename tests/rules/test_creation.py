@@ -18,7 +18,7 @@ ARN = "arn:aws:kms:eu-west-1:111122223333:key/aaaa"
 
 
 def creation(text: str) -> Creation:
-    return Creation(Section(tree(text, []), "creation_rules[0]"), [])
+    return Creation(Section(tree(text)[0], "creation_rules[0]"), [])
 
 
 def named(text: str) -> list[list[str]]:
@@ -117,10 +117,10 @@ def test_every_setting_is_known_and_others_are_reported() -> None:
     assert {row.member for row in TABLE.values() if row.member} < {*settings()}
     notices: list[str] = []
     known = "".join(f"{name}: ~\n" for name in settings())
-    Creation(Section(tree(known, []), "rule"), notices)
+    Creation(Section(tree(known)[0], "rule"), notices)
     assert notices == []
     text = "agee: x\nkey_groups: [{agee: x, merge: [{pgpp: x}]}, {kms: [{arnn: x}]}]\n"
-    Creation(Section(tree(text, []), "rule"), notices)
+    Creation(Section(tree(text)[0], "rule"), notices)
     assert [notice.partition(" ")[0] for notice in notices] == [
         "rule.key_groups[0].merge[0].pgpp",
         "rule.key_groups[0].agee",
