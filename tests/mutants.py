@@ -95,6 +95,7 @@ GROUPS = {
         "verbs/recipients.py"
     ],
     "cli/test_propose.py": ["verbs/proposals.py"],
+    "cli/test_strangers.py": ["git/copies.py"],
     "formats/test_[bdefw]*.py formats/test_yaml_emit.py": [
         f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")
     ],

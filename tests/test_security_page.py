@@ -264,6 +264,9 @@ BACKED: dict[str, tuple[str, ...]] = {
     ),
     "look for the data key in the other files of the repository": (
         "test_strangers::test_it_gets_no_recipient_who_may_not_open_the_original",
+        "test_strangers::test_nor_does_one_that_lists_them_while_somebody_is_removed",
+        "test_strangers::test_nor_does_one_that_git_merges",
+        "test_differences::test_updatekeys_copy",
     ),
     "They add such a recipient only if the command line names it": (
         "test_strangers::test_you_can_add_whom_you_name_and_who_may_open_the_original",

@@ -23,9 +23,13 @@ from encconf.errors import (
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.keys import MasterKey
-from encconf.rules.config import Rule, find_config, find_rule, load
+from encconf.rules.config import Config, Rule, find_config, find_rule, load
 from encconf.rules.selection import DEFAULT
 from encconf.verbs import rekey
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.git.copies import Copies
 
 
 def rotate(run: Run) -> None:
@@ -62,15 +66,17 @@ def rotate_file(run: Run, file: str) -> None:
 
 def updatekeys(run: Run) -> None:
     """``sops updatekeys FILE…``."""
+    from encconf.git.copies import Copies
+
     config = run.config or find_config(None, os.getcwd(), notify=run.console.warn)
     if config is None:
         fail(1, "config file not found")
     if not run.line.args:
         fail(100, "Error: no file specified")
-    failed = 0
+    failed, copies = 0, Copies(run.line.args)
     for file in run.line.args:
         try:
-            _update(run, file, config)
+            _update(run, file, config, copies)
         except EncconfError as error:
             if len(run.line.args) == 1:
                 raise error.about(file) from None
@@ -80,7 +86,7 @@ def updatekeys(run: Run) -> None:
         fail(1, f"failed updating {failed} key(s)")
 
 
-def _update(run: Run, file: str, config: str) -> None:
+def _update(run: Run, file: str, config: str, copies: Copies) -> None:
     path = os.path.abspath(file)
     if not os.path.exists(path):
         fail(1, f"stat {path}: no such file or directory")
@@ -104,6 +110,13 @@ def _update(run: Run, file: str, config: str) -> None:
     lines = rekey.threshold_lines(held, threshold or 0)
     lines += rekey.group_lines(wanted)
     run.console.data("".join(f"{line}\n" for line in lines))
+    if wanted.added:
+        read: dict[str, Config] = {}
+        error = copies.objection(
+            path, wanted.metadata, wanted.added, lambda other: find_rule(other, config=config, read=read)
+        )
+        if error is not None:  # sops does not look, so a script must not fail
+            run.console.warn(error.message, hint=f"look at what the file contains: sops decrypt {file}")
     if not run.flags.yes and not _is_confirmed(run, "Is this okay? (y/n):"):
         _say(run, f"File {path} left unchanged")
         return

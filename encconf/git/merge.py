@@ -28,6 +28,7 @@ from encconf.errors import (
     KeyAccessError,
     LostBlockError,
     MacError,
+    NoMatchingRuleError,
     StrangerError,
     UndecidedError,
     UnmergedError,
@@ -67,6 +68,10 @@ ADMIT = (
     "nothing was merged; if they may read the file, run git merge --abort, add them to .sops.yaml, "
     "commit that, and try again"
 )
+COPY = (
+    "nothing was merged: run git merge --abort, and look at that version; if all of them may read it, give "
+    "it a new data key on its branch: encconf decrypt -i FILE, then encconf encrypt -i FILE"
+)
 
 
 class Outcome(Record):
@@ -95,13 +100,15 @@ class Repository(Record):
     ``rule`` returns the creation rule of our ``.sops.yaml`` for the file, or None.  ``version`` returns the
     text of another version by its id, or None if the repository does not have it.  ``parents`` returns the
     ids of base, ours and theirs, separated by blanks.  ``follows`` says whether the version with an
-    id came just before a text of ours or theirs.
+    id came just before a text of ours or theirs.  ``objection`` returns the error for a version that may be a
+    copy of another file, which some of the recipients may not open.
     """
 
     rule: Callable[[], Rule | None] = lambda: None
     version: Callable[[str], str | None] = lambda id: None
     parents: Callable[[], str] = lambda: ""
     follows: Callable[[str, str, bool], bool] = lambda id, text, ours: True
+    objection: Callable[[Metadata, Sequence[MasterKey]], StrangerError | None] = lambda metadata, added: None
 
 
 NOWHERE = Repository()
@@ -115,7 +122,19 @@ def of_merge(path: str, names: Sequence[str]) -> Repository:
         version=version,
         parents=lambda: " ".join(run(["hash-object", "--no-filters", "--", *names])[1].split()),
         follows=lambda id, text, ours: follows(path, id, text, ours),
+        objection=lambda metadata, added: _copied(path, metadata, added),
     )
+
+
+def _copied(path: str, metadata: Metadata, added: Sequence[MasterKey]) -> StrangerError | None:
+    from encconf.git.copies import Copies
+
+    def rule(other: str) -> Rule:
+        if (found := our_rule(other)) is None:
+            raise NoMatchingRuleError("our .sops.yaml has no rule for it")
+        return found
+
+    return Copies([]).objection(path, metadata, added, rule)
 
 
 def our_rule(path: str) -> Rule | None:
@@ -353,6 +372,8 @@ class _Merge(Record):
         # Versions that are merged again may be those that somebody without a key has picked.
         refuse_listing(block, admission, ours.metadata, trusts_ours=self.depth == 0)
         admission.check(source.metadata, wanted, self.credentials, new_data_key=renews)
+        if renews:
+            self._refuse_copy(base, [ours, theirs], wanted)
         _notify_recipients(self.notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
         left = merged.document.leaves if merged.document is not None else merged.text.strip()
@@ -373,6 +394,20 @@ class _Merge(Record):
         if merged.conflicts:
             text = with_conflict(text, merged, self.labels, self.format, self.credentials)
         return Outcome(text, merged.conflicts, reason)
+
+    def _refuse_copy(self, base: _Side, sides: Sequence[_Side], wanted: Rule) -> None:
+        """Raise StrangerError if a side that is new has the data key of another file of the repository.
+
+        Its values would get a data key that all recipients of this file know.
+        """
+        readers = [key for group in wanted.groups for key in group]
+        for side, which in zip(sides, ("our side", "their side"), strict=True):
+            if side.metadata is None or side.data_key == base.data_key:
+                continue
+            error = self.repository.objection(side.metadata, readers)
+            if error is not None:
+                error.message, error.hint = f"{which}: {error.message}", COPY
+                raise error
 
     def _undecided(self, merged: Merged, ours: _Side, theirs: _Side) -> tuple[Merged, str]:
         """Make a conflict of what a side that is not encrypted changes: anyone could have written it.

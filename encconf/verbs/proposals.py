@@ -124,7 +124,8 @@ def _look(front: Front, file: str, where: Path) -> tuple[str, bool, Selection | 
         if format.single_value:
             raise InputError("the file is a single value, to which nothing can be added")
         formats.writing_of(format.name).check(where, "x")
-        if waiting := [name for name in proposals.names(file) if _is_meant_for(name, where)]:
+        waiting = [name for name in proposals.names(file) if _is_meant_for(name, where)]
+        if waiting and END not in where:  # several values can be added to a list
             front.warn(f"{spell(where)} is proposed already: {', '.join(map(one_line, waiting))}")
         if text is None:
             front.note(f"{one_line(file)} does not exist yet; accepting the proposal creates it")

@@ -9,15 +9,14 @@ from __future__ import annotations
 import os
 import re
 from _thread import allocate_lock
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 
 from encconf import formats
 from encconf.audit.names import Names, identity
-from encconf.engine.admission import Admission, in_full, rule_of
-from encconf.engine.metadata import Metadata, metadata_of
+from encconf.engine.admission import Admission, in_full
+from encconf.engine.metadata import metadata_of
 from encconf.engine.recipients import Outcome, Plan, Seen
 from encconf.errors import (
     ChangedError,
@@ -43,6 +42,7 @@ from encconf.verbs.rule import NO_KEYS, Keys, named_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.git.copies import Copies
     from encconf.verbs.front import Front
 
 
@@ -212,35 +212,32 @@ class Rekeying(batch.Batch):
     def _refuse_copy(self, change: Change) -> None:
         """Raise StrangerError if a file has the data key of another one, which its recipients may not open.
 
-        Anyone can copy a file to where a rule names more people.  Only those matter who would get the data
-        key, and not those that the command line names for the file.
+        Only those matter who would get the data key, and not those that the command line names for the file.
         """
-        gain = chain.from_iterable(change.plan.new) if self._command == "rotate" else change.plan.added
+        plan = change.plan
+        wraps_all = plan.renews(rotate=self.rotate) or max(len(plan.old), len(plan.new)) > 1
+        gain = chain.from_iterable(plan.new) if wraps_all else plan.added
         added = [key for key in gain if key not in change.named]
         if not added or change.source.path is None:
             return
+
+        def rule(file: str) -> Rule:
+            return find_rule(file, config=self.config, read=self._configs)
+
         with self._reading:
-            for other in self._copies.others(change.source.path, change.plan.metadata):
-                try:
-                    rule = find_rule(other, config=self.config, read=self._configs)
-                    allowed, who = rule.groups, f"{rule.name} of .sops.yaml"
-                except EncconfError:
-                    source = files.read(other)
-                    allowed, who = rule_of(metadata_of(source.text, source.format)).groups, "that file"
-                strangers = [key for key in added if not any(key in group for group in allowed)]
-                if strangers:
-                    name = one_line(os.path.relpath(other))
-                    raise StrangerError(
-                        f"it has the data key of {name}, so it may be a copy of that file, and {who} does "
-                        f"not name {', '.join(map(in_full, strangers))}",
-                        strangers,
-                        hint=f"look at it: encconf decrypt {quoted(change.file)}; if they may read this, "
-                        "give it a new data key: encconf decrypt -i FILE, then encconf encrypt -i FILE",
-                    )
+            error = self._copies.objection(change.source.path, plan.metadata, added, rule)
+        if error is not None:
+            error.hint = (
+                f"look at it: encconf decrypt {quoted(change.file)}; if they may read this, "
+                "give it a new data key: encconf decrypt -i FILE, then encconf encrypt -i FILE"
+            )
+            raise error
 
     @cached_property
-    def _copies(self) -> _Copies:
-        return _Copies(self.paths)
+    def _copies(self) -> Copies:
+        from encconf.git.copies import Copies
+
+        return Copies(self.paths)
 
     def work(self, file: str) -> Change:
         """Plan a change and make its new text."""
@@ -446,48 +443,6 @@ class Rekeying(batch.Batch):
             self.front.warn(
                 "removed recipients may have kept the values: change the secrets at their source as well"
             )
-
-
-class _Copies:
-    """The encrypted files of the repositories that some files are in, by the data keys that they wrap."""
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        self._paths = paths
-        self._known: dict[str, dict[str, list[str]]] = {}  # by repository and wrapped key
-
-    def others(self, path: str, metadata: Metadata) -> list[str]:
-        """Return the paths of the other files that have a data key or a share of this one."""
-        from encconf.git import repository
-
-        root = repository(os.path.dirname(os.path.abspath(path))) or ""
-        if root not in self._known:
-            self._known[root] = self._wrapped_in(root)
-        found = (self._known[root].get(_comparable(enc), []) for enc in _wrapped(metadata))
-        own = os.path.realpath(path)
-        names = dict.fromkeys(chain.from_iterable(found))
-        return [other for other in names if os.path.realpath(other) != own]
-
-    def _wrapped_in(self, root: str) -> dict[str, list[str]]:
-        from encconf.git.attributes import encrypted
-
-        known: dict[str, list[str]] = {}
-        for name in encrypted(root) if root else self._paths:
-            path = os.path.join(root, name)
-            with suppress(EncconfError):
-                source = files.read(path)
-                for enc in _wrapped(metadata_of(source.text, source.format)):
-                    known.setdefault(_comparable(enc), []).append(path)
-        return known
-
-
-def _wrapped(metadata: Metadata) -> Iterator[str]:
-    return (held.enc for group in metadata.groups for held in group)
-
-
-def _comparable(enc: str) -> str:
-    """Return a wrapped key without what can be written in several ways: the armor, and the end in base64."""
-    lines = (line.strip() for line in enc.splitlines())
-    return "".join(line for line in lines if line[:1] not in ("-", "=") and ": " not in line).rstrip("=")[:-4]
 
 
 _EMPTY: Row = {

@@ -86,6 +86,9 @@ class TestPropose:
         assert "db.port has a value already, which the proposed one would replace" in done.err
         done = shop.run("propose", FILE, "db.port", input="5434", environ=KEYLESS)
         assert "db.port is proposed already: deploy/app.enc.yaml.proposal-" in done.err
+        for value in ("dora", "erik"):  # a list can get both
+            done = shop.run("propose", FILE, "users[]", input=value, environ=KEYLESS)
+            assert "proposed already" not in done.err
         done = shop.run("propose", FILE, "db.prot", input="1", environ=KEYLESS)
         assert "db.prot does not exist yet: did you mean db.port?" in done.err
 

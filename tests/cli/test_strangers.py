@@ -241,6 +241,32 @@ class TestACopy:
             assert not opens(two, stranger, copy)
             two.write("prod/s.enc.yaml", text)
 
+    def test_nor_does_one_that_lists_them_while_somebody_is_removed(
+        self, two: Project, stranger: AgeKey
+    ) -> None:
+        copy = listing(two.read("prod/s.enc.yaml"), entry(stranger), entry(AgeKey.generate()))
+        two.write("dev/x.enc.yaml", copy)
+        done = two.run("updatekeys", "-y", "dev/x.enc.yaml", code=1)
+        assert "it has the data key of prod/s.enc.yaml" in done.err
+        assert two.read("dev/x.enc.yaml") == copy
+
+    def test_nor_does_one_that_git_merges(self, two: Project, stranger: AgeKey) -> None:
+        two.write("dev/x.enc.yaml", "port: 1\n")
+        two.run("encrypt", "-i", "dev/x.enc.yaml")
+        base = two.read("dev/x.enc.yaml")
+        two.git("add", ".")
+        two.git("commit", "-qm", "x")
+        two.run("set", "dev/x.enc.yaml", "debug", "true")
+        ours, theirs = two.read("dev/x.enc.yaml"), listing(two.read("prod/s.enc.yaml"), entry(stranger))
+        texts = {"b": base, "o": ours, "t": theirs}
+        names = [str(two.write(f"../{name}", text)) for name, text in texts.items()]
+        done = two.run("git", "merge", *names, "dev/x.enc.yaml", code=129)
+        assert "their side: it has the data key of prod/s.enc.yaml" in done.err
+        two.write("../o", ours)
+        two.run("rotate", "dev/x.enc.yaml")
+        two.write("../t", two.read("dev/x.enc.yaml"))  # a new data key, which no other file has
+        two.run("git", "merge", *names, "dev/x.enc.yaml")
+
     def test_you_can_add_whom_you_name_and_who_may_open_the_original(
         self, two: Project, stranger: AgeKey
     ) -> None:

@@ -1063,6 +1063,7 @@ def test_updatekeys_copy(sides: Sides) -> None:
     assert (real.code, ours.code, own.code) == (0, 0, 1)
     assert other.recipient in sides.real.read("b.yaml")
     assert other.recipient in sides.ours.read("b.yaml")
+    assert "warning: it has the data key of a.yaml" in ours.err
     assert "b.yaml: it has the data key of a.yaml" in own.err
     assert other.recipient not in sides.own.read("b.yaml")
 
