@@ -173,8 +173,7 @@ class Command:
     def defaults(self) -> Values:
         """Return the value of each option and argument that is not given."""
         values: Values = {
-            option.dest: False if option.is_switch else [] if option.many else None
-            for option in self.options
+            option.dest: False if option.is_switch else [] if option.many else None for option in self.options
         }
         for argument in self.arguments:
             values[argument.dest] = [] if argument.many else None

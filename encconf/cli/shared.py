@@ -60,16 +60,6 @@ RECIPIENTS = Option(
     help="Read names of keys from this file, or from the files in this folder.",
     section=MORE,
 )
-FILE = Option("--file", "-f", metavar="FILE", help="The file to change.")
-THRESHOLD = Option(
-    "--threshold",
-    "--shamir-secret-sharing-threshold",
-    metavar="NUMBER",
-    empty=True,
-    help="How many key groups are needed to open the file (by default, all).",
-)
-USER = Option("--user", metavar="NAME", help="Run the command as this user.")
-GLOBAL = Option("--global", field="everywhere", help="For all your repositories.")
 
 VALUES = "Which values are encrypted"
 
@@ -164,7 +154,5 @@ NAMING = [
 KEYS = key_options(
     "", "Encrypt for these {plural} instead of those in .sops.yaml (comma-separated).", variables=True
 )
-ADD_KEYS = key_options("add-", "Add these {plural} (comma-separated).", field="add")
-REMOVE_KEYS = key_options("rm-", "Remove these {plural} (comma-separated).", field="remove")
 GROUP_KEYS = key_options("", "Add these {plural} to the group (comma-separated).")
 """The master keys that a command line names, by type: fields that are `encconf.verbs.rule.Keys`."""

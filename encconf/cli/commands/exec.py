@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from encconf.cli.command import Argument, Command, Option
-from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, NAMING, RESOLVE, USER
+from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, NAMING, RESOLVE
 from encconf.errors import about
 from encconf.verbs import files
 from encconf.verbs.execute import Options, Shell, ShellOnFile, on_file, run, with_variables
@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.cli.console import Console
 
+
+_USER = Option("--user", metavar="NAME", help="Run the command as this user.")
 
 EXEC = Command(
     "exec",
@@ -100,7 +102,7 @@ EXEC_ENV = Command(
     arguments=[Argument("file"), Argument("command")],
     options=[
         Option("--pristine", help="Start the command with only the values in its environment."),
-        USER,
+        _USER,
         INPUT_TYPE,
         *CREDENTIALS,
     ],
@@ -137,7 +139,7 @@ EXEC_FILE = Command(
     options=[
         Option("--no-fifo", help="Use a regular file instead of a named pipe."),
         Option("--filename", metavar="NAME", help="The file's name (by default, tmp-file)."),
-        USER,
+        _USER,
         INPUT_TYPE,
         Option("--output-type", metavar="FORMAT", help="The format to write (by default, the file's)."),
         *CREDENTIALS,

@@ -181,9 +181,7 @@ def _to_folder(options: Options, console: Console, folder: str) -> None:
         path = trust.fixed(folder, name)
         other = seen.setdefault(name.casefold(), name)
         if other != name and _are_one_file(path, os.path.join(folder, other)):
-            raise EmitError(
-                f"{other} and {name} are the same file in {folder}", hint="leave out --keep-case"
-            )
+            raise EmitError(f"{other} and {name} are the same file in {folder}", hint="leave out --keep-case")
         with about(os.path.join(folder, name), instead=path):
             _write_read_only(path, text)
     console.note(f"wrote {counted(len(texts), 'value')} to {folder}, as plaintext")

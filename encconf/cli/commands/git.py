@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 
 from encconf.cli.command import Argument, Command, Option
-from encconf.cli.shared import GLOBAL
 from encconf.errors import LimitError
 from encconf.io import fileio
 from encconf.record import Options as Base
@@ -15,6 +14,9 @@ from encconf.verbs import merge
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.cli.console import Console
+
+
+_GLOBAL = Option("--global", field="everywhere", help="For all your repositories.")
 
 
 class InstallOptions(Base):
@@ -44,7 +46,7 @@ GIT_INSTALL = Command(
     InstallOptions,
     install,
     arguments=[Argument("pattern")],
-    options=[GLOBAL],
+    options=[_GLOBAL],
     examples=[
         "encconf git install",
         "encconf git install 'secrets/*.yaml'",
@@ -70,7 +72,7 @@ GIT_UNINSTALL = Command(
     """Undo git install.""",
     UninstallOptions,
     uninstall,
-    options=[GLOBAL],
+    options=[_GLOBAL],
     examples=["encconf git uninstall"],
 )
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from encconf.cli.command import CONFIG, Argument, Command, Option
+from encconf.cli.command import CONFIG, Argument, Command, Option, key_options
 from encconf.cli.shared import (
-    ADD_KEYS,
     CHANGED,
     CHECKLIST,
     CREDENTIALS,
     DRY_RUN,
     FAIL_FAST,
-    FILE,
     GROUP_KEYS,
     IGNORE_MAC,
     IN_PLACE,
@@ -18,8 +16,6 @@ from encconf.cli.shared import (
     JSON,
     OUTPUT,
     RECURSIVE,
-    REMOVE_KEYS,
-    THRESHOLD,
     VERBOSE,
     YES,
 )
@@ -111,8 +107,8 @@ ROTATE = Command(
         DRY_RUN,
         VERBOSE,
         JSON,
-        *ADD_KEYS,
-        *REMOVE_KEYS,
+        *key_options("add-", "Add these {plural} (comma-separated).", field="add"),
+        *key_options("rm-", "Remove these {plural} (comma-separated).", field="remove"),
         Option("--resume-at", metavar="FILE", help="Start with this file; skip those before it."),
         CHECKLIST,
         FAIL_FAST,
@@ -131,6 +127,15 @@ ROTATE = Command(
 )
 
 
+_FILE = Option("--file", "-f", metavar="FILE", help="The file to change.")
+_THRESHOLD = Option(
+    "--threshold",
+    "--shamir-secret-sharing-threshold",
+    metavar="NUMBER",
+    empty=True,
+    help="How many key groups are needed to open the file (by default, all).",
+)
+
 GROUPS_ADD = Command(
     "groups add",
     """Add a key group to a file.
@@ -140,7 +145,7 @@ GROUPS_ADD = Command(
     """,
     AddingGroup,
     add_group,
-    options=[FILE, IN_PLACE, DRY_RUN, JSON, THRESHOLD, *GROUP_KEYS, INPUT_TYPE, *CREDENTIALS],
+    options=[_FILE, IN_PLACE, DRY_RUN, JSON, _THRESHOLD, *GROUP_KEYS, INPUT_TYPE, *CREDENTIALS],
     examples=["encconf groups add -i -f secrets.enc.yaml --age age1… --threshold 2"],
 )
 
@@ -154,6 +159,6 @@ GROUPS_DELETE = Command(
     DeletingGroup,
     delete_group,
     arguments=[Argument("index")],
-    options=[FILE, IN_PLACE, DRY_RUN, JSON, THRESHOLD, INPUT_TYPE, *CREDENTIALS],
+    options=[_FILE, IN_PLACE, DRY_RUN, JSON, _THRESHOLD, INPUT_TYPE, *CREDENTIALS],
     examples=["encconf groups delete -i -f secrets.enc.yaml 1"],
 )
