@@ -237,7 +237,7 @@ def _with(
 ) -> Document:
     """Return the document after edits, whose values may be `REMOVED`.  Raises what `change` raises."""
     meant = _values(document)
-    writing = formats.writing_of(document.format.name)
+    writing = formats.writing_of(document.format)
     whole = writing.tree(document)
     root = writing.root(whole)
     made: set[Path] = set()

@@ -21,7 +21,7 @@ from encconf.errors import (
 from encconf.formats import goyaml
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.text.document import Format, Scope, Unsealed, UnsealedComment, Value
+from encconf.text.document import Format, Scope, UnsealedComment, Value
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -84,7 +84,7 @@ class Opened(Record):
         """Return this with secrets from elsewhere in place of some values, by the number of their leaf."""
         values = list(self.values)
         for index, text in texts.items():
-            values[index] = Unsealed("str", text.encode(), (values[index].sealed or "").encode())
+            values[index] = values[index].replaced("str", text.encode())
         return self.replace(values=values)
 
     def trees(self) -> list[Any]:
@@ -176,7 +176,7 @@ def _as_spelled_by_sops(opened: Opened) -> Opened:
             continue
         number = goyaml.parse(value.type, value.data)
         if isinstance(number, (bool, float)):
-            values[index] = Unsealed(value.type, goyaml.stored(number)[1], value.sealed.encode())
+            values[index] = value.replaced(value.type, goyaml.stored(number)[1])
     return opened.replace(values=values)
 
 

@@ -17,7 +17,6 @@ from encconf.text.document import (
     Leaf,
     Part,
     Scope,
-    Unsealed,
     Value,
     aads,
     overlap,
@@ -72,7 +71,7 @@ def masked(opened: Opened, mask: str) -> Opened:
     Its `plain_text` has the layout of the encrypted text: the layout record may have values in it.
     """
     values = [
-        Unsealed("str", mask.encode(), value.sealed.encode())
+        value.replaced("str", mask.encode())
         if value.sealed is not None and value.data is not None and value.type != "comment"
         else value
         for value in opened.values

@@ -83,7 +83,7 @@ def encrypt(
     plain = scan_plain(text, format)
     if replaced is not None:
         refuse_torn(plain, quoted(replaced))
-    if not formats.get(format).single_value:
+    if not plain.format.single_value:
         there = (replaced.values, replaced.comments) if replaced is not None else ()
         if (place := ciphertext_in(plain, *there)) is not None:
             raise LostBlockError(place)
@@ -91,19 +91,10 @@ def encrypt(
     if new_data_key and rule is None:
         raise UsageError("a new data key needs a rule that names its recipients")
     admission = admission or Admission.of(rule)
-    kept = replaced
-    if new_data_key:
-        kept = None
-    elif (
-        replaced is not None
-        and rule is not None
-        and removes_access(replaced.metadata.groups, replaced.metadata.threshold, rule.groups, rule.threshold)
-    ):
-        kept = None  # who was removed knows the old data key
-        if notify:
-            notify("a recipient was removed: every value is re-encrypted with a new data key")
-    elif replaced is not None and not (rule is None if edits_twin is None else edits_twin):
-        kept = _known(replaced, plain, notify)
+    edits_twin = rule is None if edits_twin is None else edits_twin
+    kept = None
+    if replaced is not None and not new_data_key:
+        kept = _kept(replaced, plain, rule, edits_twin=edits_twin, notify=notify)
     data_key = kept.data_key if kept is not None else os.urandom(KEY_SIZE)
     held = kept.metadata if kept is not None else None
     if rule is None and kept is None and replaced is not None:
@@ -163,11 +154,22 @@ def _selection(rule: Rule | None, replaced: Opened | None, format: str, notify: 
     return selection
 
 
-def _known(replaced: Opened, plain: Document, notify: Notify | None) -> Opened | None:
-    """Return the twin if its author knew the secrets of a plaintext that was not made from it.
+def _kept(
+    replaced: Opened, plain: Document, rule: Rule | None, *, edits_twin: bool, notify: Notify | None
+) -> Opened | None:
+    """Return the twin if its data key and its ciphertexts may be kept.
 
-    Otherwise anyone may have made it: a stranger, with a data key that they know, for our recipients.
+    That is not so if the rule removes a recipient, who knows the data key.  If the plaintext was not made
+    from the twin, its author must have known the plaintext's secrets.  Otherwise anyone may have made it: a
+    stranger, with a data key that they know, for our recipients.
     """
+    held = replaced.metadata
+    if rule is not None and removes_access(held.groups, held.threshold, rule.groups, rule.threshold):
+        if notify:
+            notify("a recipient was removed: every value is re-encrypted with a new data key")
+        return None
+    if edits_twin:
+        return replaced
     from encconf.engine.reuse import author_knew
 
     if author_knew(replaced, plain) or plain_text(replaced) == plain.text:  # then nothing new is encrypted

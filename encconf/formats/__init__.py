@@ -75,14 +75,14 @@ def get(name: str) -> Format:
     return found
 
 
-def writing_of(name: str) -> Writing:
+def writing_of(format: Format) -> Writing:
     """Return what makes a format's trees and writes into them.
 
     Raises EmitError for a format whose texts are one value.
     """
-    place = ROWS[name].writing
+    place = ROWS[format.name].writing
     if not place:
-        raise EmitError(f"single values of {name} files cannot be changed")
+        raise EmitError(f"single values of {format.name} files cannot be changed")
     found: Writing = _made(place)
     return found
 

@@ -69,7 +69,7 @@ def read(text: str, format: str, *, comments: bool = False) -> Reading:
 def _read(text: str, format: str, comments: bool = False) -> Reading:
     document = formats.scan_any(text, format, comments=comments)
     scanned = document if document.items else None
-    tree = formats.writing_of(format).tree(document)
+    tree = formats.writing_of(document.format).tree(document)
     if tree.fuller:
         return Reading(tree, tree.data if isinstance(tree.data, list) else [tree.data], scanned)
     return Reading(tree, content_of(document), scanned)

@@ -109,6 +109,10 @@ class Value:
         """The ``ENC[…]`` text that the value was decrypted from, or "" for a secret from elsewhere."""
         return None
 
+    def replaced(self, type: str, data: bytes | None) -> Unsealed:
+        """Return a secret that takes the place of this value."""
+        return Unsealed(type, data, b"")
+
 
 class Unsealed(Value):
     """A value that was decrypted, or that is a secret from elsewhere."""
@@ -124,6 +128,10 @@ class Unsealed(Value):
     def sealed(self) -> str:
         """See `Value.sealed`."""
         return self.enc.decode().rstrip()  # without the line break of a block scalar
+
+    def replaced(self, type: str, data: bytes | None) -> Unsealed:
+        """See `Value.replaced`.  The new value has the same ciphertext."""
+        return Unsealed(type, data, self.enc)
 
 
 class Leaf(Value):

@@ -66,7 +66,7 @@ def propose(options: Proposing, front: Front, ask: Callable[[str], str]) -> str:
     selection = own or rule.selection
     given = ask(options.path)
     value: Plain = changes.from_json(given) if options.json else given
-    formats.writing_of(format).check(where, value)
+    formats.writing_of(formats.get(format)).check(where, value)
     if not _has_secret(value):
         raise InputError("there is nothing to encrypt in this value", hint="leave it to someone with a key")
     if not selection.needs_comments and (left := [*_left_out(value, where, selection)]):
@@ -123,7 +123,7 @@ def _look(front: Front, file: str, where: Path) -> tuple[str, bool, Selection | 
         format = formats.get(files.format_of(text, file, None))
         if format.single_value:
             raise InputError("the file is a single value, to which nothing can be added")
-        formats.writing_of(format.name).check(where, "x")
+        formats.writing_of(format).check(where, "x")
         waiting = [name for name in proposals.names(file) if _is_meant_for(name, where)]
         if waiting and END not in where:  # several values can be added to a list
             front.warn(f"{spell(where)} is proposed already: {', '.join(map(one_line, waiting))}")

@@ -21,7 +21,7 @@ def test_a_format_has_what_has_no_default(name: str) -> None:
         assert getattr(type(format), each) is not getattr(Format, each)
     if not format.single_value:
         for each in ("tree", "replace", "add", "remove"):
-            assert getattr(type(formats.writing_of(name)), each) is not getattr(Writing, each)
+            assert getattr(type(formats.writing_of(formats.get(name))), each) is not getattr(Writing, each)
 
 
 def test_nothing_is_respelled_or_lost() -> None:
@@ -46,6 +46,6 @@ def test_nothing_is_respelled_or_lost() -> None:
     assert defaults.loaded(document, []) == []
     assert (defaults.seals_empty, defaults.null, defaults.empty) == (False, None, "")
     with pytest.raises(EmitError, match="binary files cannot be changed"):
-        formats.writing_of("binary")
+        formats.writing_of(formats.get("binary"))
     with pytest.raises(EmitError, match="cannot be written as any"):
         defaults.render([{}], None)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def style(text: str, quotes: str = "") -> yaml_layout.TextStyle:
-    writer = formats.writing_of("yaml")
+    writer = formats.writing_of(formats.get("yaml"))
     return yaml_layout.TextStyle(writer.root(writer.tree(yaml.scan(text))), quotes)
 
 

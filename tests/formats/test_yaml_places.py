@@ -33,7 +33,7 @@ def pieces(node: Tree | Single | None) -> Any:
 
 
 def tree_of(document: Document) -> Any:
-    return pieces(formats.writing_of("yaml").tree(document))
+    return pieces(formats.writing_of(formats.get("yaml")).tree(document))
 
 
 def same(text: str) -> bool:
@@ -126,4 +126,4 @@ def test_heads_and_signs(text: str, places: list[tuple[int, int]]) -> None:
     """Where each key or dash begins, and where its colon or dash ends."""
     document = yaml.scan(text)
     assert [(item.head, item.sign) for item in document.items[1:]] == places
-    assert formats.writing_of("yaml").tree(document).text == text
+    assert formats.writing_of(formats.get("yaml")).tree(document).text == text

@@ -11,7 +11,7 @@ from encconf.text.tree import Entry
 
 def entries(text: str, format: str = "yaml") -> list[Entry]:
     """The entries of a text's first document."""
-    block = formats.writing_of(format).tree(formats.get(format).scan(text, comments=True))
+    block = formats.writing_of(formats.get(format)).tree(formats.get(format).scan(text, comments=True))
     while (
         len(block.entries) == 1
         and block.entries[0].key is None

@@ -26,7 +26,7 @@ def check(text: str, format: str) -> bool:
         document = formats.get(format).scan(text)
     except EncconfError:
         return False
-    assert formats.writing_of(format).tree(document).text == document.text
+    assert formats.writing_of(formats.get(format)).tree(document).text == document.text
     return True
 
 
