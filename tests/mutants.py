@@ -79,9 +79,11 @@ GROUPS = {
         "git/merge.py",
         "git/conflict.py",
     ],
-    "git/test_attributes.py git/test_git.py git/test_install.py git/test_textconv.py git/test_worktree.py": [
-        f"git/{name}.py" for name in ("__init__", "attributes", "textconv")
+    "git/test_attributes.py git/test_git.py git/test_install.py git/test_worktree.py": [
+        "git/__init__.py",
+        "git/attributes.py",
     ],
+    "git/test_companion.py git/test_textconv.py": ["git/textconv.py"],
     "sources": ["sources/references.py"],
     "engine/test_changes.py engine/test_effects.py cli/test_values.py": [
         "engine/changes.py",

@@ -196,7 +196,7 @@ def globs(regex: str) -> list[str]:
         if kind == "odd":
             return []
         if kind == "words":
-            choices.append([each for word in text.split("|") for each in dict.fromkeys(_optional(word))])
+            choices.append([each for word in text.split("|") for each in _optional(word)])
         else:
             choices.append({"deep": ["**/*"], "any": ["*"], "maybe": [text, ""], "one": [text]}[kind])
     if len(choices) > 200 or sum(len(each) > 1 for each in choices) > 4:
@@ -208,9 +208,12 @@ def globs(regex: str) -> list[str]:
     return [_as_path(glob, anchored) for glob in found]
 
 
-def _optional(word: str) -> tuple[str, str]:
-    """Return ``yaml`` and ``yml`` for ``ya?ml``, and a word without an optional character twice."""
-    return word.replace("?", "", 1), re.sub(r"\w\?", "", word, count=1)
+def _optional(word: str) -> list[str]:
+    """Return ``yaml`` and ``yml`` for ``ya?ml``, and a word without an optional character as it is."""
+    start, mark, rest = word.partition("?")
+    if not mark:
+        return [word]
+    return [each + end for each in (start, start[:-1]) for end in _optional(rest)]
 
 
 def _as_path(glob: str, anchored: bool) -> str:

@@ -67,6 +67,17 @@ class TestFilesOfOtherNames:
         for name in "abc":
             repository.write(f"plain/{name}.txt", "a\n")
         assert attributes.patterns_of_rules(root, []) == []
+        there = [f"plain/{name}.txt" for name in "abcd"]
+        assert attributes.patterns_of_rules(root, there[:2]) == ["/plain/**/*.txt"]
+        repository.write(there[3], "a\n")
+        assert attributes.patterns_of_rules(root, there[:2]) == [], "half of them"
+
+    def test_git_is_asked_about_many_files_in_parts(
+        self, repository: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(attributes, "AT_ONCE", 2)
+        repository.write(".gitattributes", "* diff=mine\nd diff=encconf\n")
+        assert attributes.with_other_diffs(str(repository.folder), "abcde") == ["a", "b", "c", "e"]
 
     @pytest.mark.parametrize(
         ("regex", "patterns"),
@@ -75,6 +86,10 @@ class TestFilesOfOtherNames:
             (r"^secrets/", ["/secrets/**/*"]),
             (r"^\.env$", ["/.env"]),
             (r"hosts/[^/]+/secrets\.yaml$", ["**/*hosts/*/secrets.yaml"]),
+            (r"^.*/secrets\.yaml$", ["**/*/secrets.yaml"]),
+            (r"^x\.(ya?ml|e?nv?)$", ["/x.yaml", "/x.yml", "/x.env", "/x.en", "/x.nv", "/x.n"]),
+            ("^" + "a" * 200 + "$", ["/" + "a" * 200]),
+            ("^" + "a" * 201 + "$", []),
             (r".*", []),
             (r".*$", []),
             (r"", []),

@@ -12,6 +12,8 @@ import pytest
 from oracle import AgeKey
 from project import PLAIN, Project
 
+from encconf.git import textconv
+
 
 class TestTextconv:
     def test_plain(self, sealed: Project) -> None:
@@ -303,3 +305,7 @@ class TestBare:
     @pytest.mark.parametrize("words", [[], ["HEAD"], ["HEAD~1"], ["--staged"]])
     def test_diff_has_no_work_tree(self, bare: Project, words: list[str]) -> None:
         assert "a bare repository has no work tree" in bare.run("diff", *words, code=2).err
+
+
+def test_the_reason_of_a_bug_shows_no_value() -> None:
+    assert textconv.reason_of(ValueError("hunter2")) == "unexpected ValueError"
