@@ -133,6 +133,11 @@ def test_it_is_unknown(repository: Repository, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PATH", str(tmp_path))
     for look in (git.tracked, git.listed, git.changed):
         assert look(".") is None
+    repository.write("x")
+    known = git.Known()
+    assert (known.tracked("x"), known.exposed("x")) == (False, True)
+    assert known.everything(os.getcwd(), str(repository.folder))() is None
+    assert (known.tracked("x"), known.exposed("x")) == (False, True)
 
 
 def test_the_repository_runs_nothing_and_is_not_written(repository: Repository, tmp_path: Path) -> None:
@@ -228,7 +233,8 @@ class TestKnown:
     def test_everything_is_named_from_the_current_folder(
         self, repository: Repository, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        repository.write("top", "here/a", "here/b", "beside/c")
+        repository.write("top", "here/a", "here/b", "here/ignored", "beside/c")
+        repository.write(".gitignore", text="ignored\n")
         repository.git("add", "top", "here/a", "beside/c")
         monkeypatch.chdir("here")
         known = git.Known()
@@ -238,3 +244,4 @@ class TestKnown:
         assert known.tracked("../top")
         assert not known.tracked("b")
         assert known.exposed("b")
+        assert known.exposed("ignored"), "whoever lists everything asks only about tracked files"
