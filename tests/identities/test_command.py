@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -50,6 +51,20 @@ def test_why_there_is_nothing(line: str, reason: str, message: str) -> None:
     assert "s3cret" not in f"{error!r} {error.hint}"
 
 
+def test_how_to_name_a_program_that_is_missing() -> None:
+    assert failure("/nowhere/program s3cret").hint == "correct its path"
+    error = failure("nowhere-program /x/s3cret")
+    assert "nowhere-program" in str(error)
+    assert "s3cret" not in f"{error!r} {error.hint}"
+    assert error.hint != "correct its path"
+
+
+def test_it_can_ask_on_the_terminal_unless_it_runs_alone() -> None:
+    line = f"{sys.executable} -c 'import os; print(os.getsid(0))'"
+    sessions = [int(output_of(line, ENVIRON, limit=20, **how)) for how in ({}, {"alone": True})]
+    assert [each == os.getsid(0) for each in sessions] == [True, False]
+
+
 def test_it_and_its_children_are_killed_when_it_takes_too_long(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     error = failure(f"sh -c '(sleep 2; touch {mark}) & sleep 60'", limit=0.3, alone=True)
@@ -63,7 +78,12 @@ def test_a_part_of_the_output_is_not_the_secret() -> None:
     assert failure("sh -c 'sleep 60 & echo half'", limit=0.5, alone=True).reason == "slow"
 
 
+def test_it_may_go_on_after_its_output() -> None:
+    assert output_of("sh -c 'echo x; exec >&-; sleep 0.3'", ENVIRON, limit=20) == b"x\n"
+
+
 def test_it_prints_more_than_any_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "LIMIT", 1000)
     error = failure("yes")
     assert (error.reason, str(error)) == ("wrong", "yes printed more than 16 MiB, too much for a secret")
+    assert len(output_of("printf %1000d 0", ENVIRON, limit=20)) == 1000
