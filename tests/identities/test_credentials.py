@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from encconf.errors import DuplicateKeyTypeError
+from encconf.identities import credentials
 from encconf.identities.credentials import AgeSource, Credentials
 
 
@@ -122,3 +123,20 @@ def test_a_command_that_is_no_program(command: str, tmp_path: Path) -> None:
     assert source.read("age1x", made) is None
     assert "cannot be run: " in source.found or "was not found" in source.found
     assert source.broken
+
+
+def test_what_moves_to_another_environment() -> None:
+    made = Credentials(
+        {"A": "1"}, home="/h", config_home="/c", platform="linux", key_services=["x"], timeout=5
+    )
+    moved = made.moved({"A": "2"})
+    assert (moved.environ, moved.home, moved.config_home, moved.platform) == ({"A": "2"}, "/h", "/c", "linux")
+    assert (moved.key_services, moved.timeout, moved.prompt, moved.notify) == ([], 300, None, None)
+
+
+def test_each_action_is_audited(monkeypatch: pytest.MonkeyPatch) -> None:
+    Credentials({}).audit("decrypt", "text")
+    seen: list[tuple[str, str]] = []
+    monkeypatch.setattr(credentials, "auditing", lambda action, text: seen.append((action, text)))
+    Credentials({}).audit("decrypt", "text")
+    assert seen == [("decrypt", "text")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tomllib
+from pathlib import Path
 
 import pytest
 from engine import rule
@@ -11,6 +13,7 @@ from oracle import AgeKey
 
 import encconf
 from encconf import api
+from encconf.identities import userconfig
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
@@ -102,3 +105,18 @@ class TestConfiguration:
         cache = encconf.DataKeyCache()
         api.loads(me.sealed, credentials=me.credentials(ENCCONF_IDENTITY=f"file:{me.keys}"), cache=cache)
         assert api.loads(me.sealed, credentials=me.credentials(), cache=cache) == {"password": "hunter2"}
+
+
+def test_an_address_is_added_to_a_file_that_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    address = 'file:~/\x7f\U0001f511 "mine".txt'
+    assert userconfig.add_identity(str(path), address, ["identity", "x"])
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_text("# mine\nx = 'env:X'\n")
+    path.chmod(0o640)
+    assert userconfig.add_identity(str(path), address, ["identity", "x"])
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert path.read_text().endswith("\n# mine\nx = 'env:X'\n")
+    assert tomllib.loads(path.read_text()) == {"identity": address, "x": "env:X"}
+    assert userconfig.add_identity(str(path), address, ["identity", "x"])
+    assert not userconfig.add_identity(str(path), "env:OTHER", ["identity", "x"])

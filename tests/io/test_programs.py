@@ -237,6 +237,16 @@ class TestWorkTree:
         assert "here.ran" not in sealed.names()
 
 
+def test_what_a_library_would_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the first program of PATH, also in the current folder."""
+    program(tmp_path / "tool", "")
+    program(tmp_path / "bin" / "tool", "")
+    monkeypatch.chdir(tmp_path)
+    for path, first in ((f".:{tmp_path}/bin", False), (f"{tmp_path}/bin:.", True), ("/nowhere", True)):
+        monkeypatch.setenv("PATH", path)
+        assert programs.is_first("tool") is first, path
+
+
 class TestWindows:
     """As Windows finds programs, with the endings of PATHEXT."""
 
@@ -253,6 +263,7 @@ class TestWindows:
         assert programs.find("code.CMD".lower(), environ) == f"{tmp_path}/bin/code.cmd"
         assert programs.find("odd.txt", environ) is None
         assert programs.find(f"{tmp_path}/bin/gpg", environ) == f"{tmp_path}/bin/gpg.exe"
+        assert programs.find("odd.txt", {"PATH": environ["PATH"]}) == f"{tmp_path}/bin/odd.txt"
 
     def test_none_of_the_current_folder_runs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """CreateProcess and shutil.which look there first."""
