@@ -738,9 +738,7 @@ class Runner:
             finally:
                 os._exit(0)
         os.close(write)
-        # This limit is generous, because the machine may be busy.  The limit of CPU time is strict.
-        ready, _, _ = select.select([read], [], [], 60 + 20 * budget)
-        said = os.read(read, 4096).decode() if ready else ""
+        said = os.read(read, 4096).decode() if _speaks(read, child, 60 + 20 * budget) else ""
         os.close(read)
         for group in (child, server):
             if group is not None:
@@ -773,6 +771,27 @@ class Runner:
             if any(report.failed for report in reports):
                 return "killed", item.nodeid
         return "survived", ""
+
+
+def _speaks(descriptor: int, pid: int, limit: float) -> bool:
+    """Wait for a process to write, for at most ``limit`` seconds, or until it only waits.
+
+    The limit is generous, because the machine may be busy.  The limit of CPU time is strict.
+    """
+    begin = time.monotonic()
+    look, before = begin, 0.0
+    while not select.select([descriptor], [], [], 1)[0]:
+        now = time.monotonic()
+        if now > look + 20:
+            with contextlib.suppress(OSError):  # not Linux
+                words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                used = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+                if used < before + 0.3:
+                    return False
+                look, before = now, used
+        if now > begin + limit:
+            return False
+    return True
 
 
 def _source(path: str) -> str:
