@@ -140,3 +140,19 @@ class TestHolder:
         ):
             pass
         assert f"is locked by process {holder.pid} of " in caught.value.message
+
+    def test_a_holder_that_the_system_does_not_show(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.2)
+        real = open
+
+        def missing(path: str, *args: object, **how: object) -> object:
+            return real(str(path).replace("/proc/locks", "/nonexistent"), *args, **how)  # type: ignore[call-overload]
+
+        with locks.LockedFolder(str(tmp_path)) as held:
+            assert not held.unlink("nothing")
+            monkeypatch.setattr("builtins.open", missing)
+            with pytest.raises(OutputError) as caught, locks.LockedFolder(str(tmp_path)):
+                pass
+        assert caught.value.message == "cannot be written: its folder is locked by another process (0.2 s)"
