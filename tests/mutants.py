@@ -738,7 +738,7 @@ class Runner:
             finally:
                 os._exit(0)
         os.close(write)
-        said = os.read(read, 4096).decode() if _speaks(read, child, 60 + 20 * budget) else ""
+        said = os.read(read, 4096).decode() if _speaks(read, child, 60 + 10 * budget) else ""
         os.close(read)
         for group in (child, server):
             if group is not None:
@@ -786,7 +786,7 @@ def _speaks(descriptor: int, pid: int, limit: float) -> bool:
             with contextlib.suppress(OSError):  # not Linux
                 words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 used = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-                if used < before + 0.3:
+                if used < before + 1:
                     return False
                 look, before = now, used
         if now > begin + limit:
