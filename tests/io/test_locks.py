@@ -48,6 +48,17 @@ class TestTurns:
                 assert time.monotonic() - started >= 0.2
 
 
+def test_a_link_has_no_turn(tmp_path: Path) -> None:
+    """A link that somebody plants must not make writers wait for another file."""
+    path, link = tmp_path / "x", tmp_path / "link"
+    path.write_text("")
+    link.symlink_to(path)
+    with locks.Turn(str(link)):
+        started = time.monotonic()
+        with locks.Turn(str(path)):
+            assert time.monotonic() - started < 10
+
+
 def test_an_interrupted_turn_leaves_no_descriptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     path.touch()
