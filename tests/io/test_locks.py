@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -142,6 +143,16 @@ class TestHolder:
                 pass
             assert f"locked by process {holder.pid} of nobody (0.5 s)" in caught.value.message
 
+    @pytest.mark.services  # as root: starts a process of another user
+    def test_everybody_waits_for_root(self, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.5)
+        os.chown(shared, 65534, -1)
+        with _held(shared, 0) as holder:
+            monkeypatch.setattr(os, "geteuid", lambda: 1234)
+            with pytest.raises(OutputError) as caught, locks.LockedFolder(str(shared)):
+                pass
+        assert f"locked by process {holder.pid} of root (0.5 s)" in caught.value.message
+
     def test_your_own_process_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.5)
         with (
@@ -167,3 +178,11 @@ class TestHolder:
             with pytest.raises(OutputError) as caught, locks.LockedFolder(str(tmp_path)):
                 pass
         assert caught.value.message == "cannot be written: its folder is locked by another process (0.2 s)"
+
+    def test_a_file_system_without_locks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr("fcntl.flock", fail)
+        with locks.LockedFolder(str(tmp_path)) as folder:
+            assert (folder.locked, folder.descriptor is None) == (False, False)
