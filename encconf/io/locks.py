@@ -59,6 +59,14 @@ class LockedFolder:
         """Return the name of a file in the folder, for system calls with ``dir_fd``."""
         return name if self.descriptor is not None else os.path.join(self.folder, name)
 
+    def has(self, name: str) -> bool:
+        """Whether the folder has a file of this name, or a link."""
+        try:
+            os.stat(self.name(name), dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
     def open(self, name: str, flags: int, mode: int = 0o600) -> int:
         """Open a file of the folder.  A link is not followed."""
         flags |= NOFOLLOW | NONBLOCK | CLOEXEC | BINARY

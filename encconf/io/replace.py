@@ -172,8 +172,10 @@ class _Unfinished:
         except FileExistsError:
             return False
         except OSError:  # a file system without hard links
-            if os.name == "nt" or os.path.lexists(self._at.name(name)):
+            if os.name == "nt":
                 raise
+            if self._at.has(name):
+                return False
             self.become(name)
         return True
 

@@ -441,3 +441,66 @@ class TestLeftovers:
 
         monkeypatch.setattr(locks, "lock", finished)
         assert replace.sweep(str(tmp_path)) == []
+
+
+def test_files_that_every_write_removes() -> None:
+    names = [replace.unfinished_name(), ".encconf-saved-01234567", "x.yaml", ".encconf-x", ".encconf-abc"]
+    assert [replace.is_leftover(name) for name in names] == [True, True, False, False, False]
+
+
+def test_a_write_leaves_nothing_open_and_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, twin = tmp_path / "x", tmp_path / "twin"
+    synced: list[bytes] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            synced.append(Path(f"/proc/self/fd/{descriptor}").read_bytes())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    fileio.write_atomic(str(path), "one")
+    before = os.listdir("/proc/self/fd")
+    fileio.write_atomic(str(path), "two")
+    os.link(path, twin)  # from now on, the content is overwritten
+    fileio.write_atomic(str(path), "three")
+    assert twin.read_text() == "three"
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert synced == [b"one", b"two", b"two", b"three"], "and the copy of the old content"
+
+
+def test_a_file_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x"
+    path.write_text("old")
+    path.chmod(0o400)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # root may write everywhere
+    with pytest.raises(OutputError, match="cannot be written: permission denied"):
+        fileio.write_atomic(str(path), "new")
+    assert path.read_text() == "old"
+
+
+def test_where_no_hard_links_exist_a_new_file_replaces_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x"
+
+    def link(*_: object, **__: object) -> None:
+        if fails[-1]:
+            path.write_text("theirs")
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.delattr(os, "O_TMPFILE")
+    monkeypatch.setattr(os, "link", link)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "y").write_text("a file of the same name, in the current folder")
+    monkeypatch.chdir(tmp_path / "here")
+    fails = [False]
+    fileio.write_atomic(str(tmp_path / "y"), "ours", replacing=None)
+    assert (tmp_path / "y").read_text() == "ours"
+    fails.append(True)
+    with pytest.raises(ChangedError):
+        fileio.write_atomic(str(path), "ours", replacing=None)
+    assert path.read_text() == "theirs"
+    assert sorted(os.listdir(tmp_path)) == ["here", "x", "y"]
