@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from encconf.errors import InputDeniedError, InputError, OutputDeniedError, OutputError, UnwrittenError
 from encconf.io import descriptors, fileio
 
 from .processes import python
@@ -109,3 +113,54 @@ class TestDescriptors:
         (tmp_path / "2").write_text("")
         for path in (str(tmp_path / "2"), "/dev/null", "/dev/fd", "/proc/1/fd/2", "/dev/fd/x", ""):
             assert fileio.descriptor_of(path) is None
+
+
+def test_a_pipe_that_does_not_block_is_waited_for() -> None:
+    """Another program that has it open, such as Node.js, has made it so."""
+    read, write = os.pipe()
+    for descriptor in (read, write):
+        os.set_blocking(descriptor, False)
+    with pytest.raises(BlockingIOError):
+        descriptors.read_all(read, None, wait=False)
+    data = bytes(1 << 18)  # more than a pipe holds
+
+    def send() -> None:
+        time.sleep(0.05)
+        descriptors.write_all(write, data)
+        os.close(write)
+
+    writer = threading.Thread(target=send)
+    writer.start()
+    assert descriptors.read_all(read, None) == data
+    writer.join()
+    os.close(read)
+
+
+def test_errors_of_the_system() -> None:
+    for error, kind, text in (
+        (PermissionError(errno.EACCES, "Permission denied"), OutputDeniedError, "permission denied"),
+        (OSError(errno.ENOSPC, "No space left"), UnwrittenError, "no space left"),
+        (OSError(errno.ENOTDIR, "Not a directory"), OutputError, "not a directory"),
+        (OSError(errno.ETXTBSY, "another program has it open"), OutputError, "another program has it open"),
+    ):
+        found = descriptors.cannot_write(error)
+        assert (type(found), found.message) == (kind, f"cannot be written: {text}")
+        assert bool(found.hint) is (error.errno == errno.ETXTBSY)
+    denied = descriptors.cannot_write(PermissionError(errno.EPERM, "Operation not permitted"))
+    assert isinstance(denied, PermissionError)
+    assert (denied.errno, denied.strerror) == (errno.EPERM, "Operation not permitted")
+    unread = descriptors.cannot_read(PermissionError(errno.EACCES, "Permission denied"))
+    assert isinstance(unread, InputDeniedError)
+    assert (unread.errno, unread.message) == (errno.EACCES, "cannot be read: permission denied")
+    assert type(descriptors.cannot_read(OSError(errno.EIO, "Input/output error"))) is InputError
+
+
+def test_what_is_a_terminal() -> None:
+    main, terminal = os.openpty()
+    read, write = os.pipe()
+    try:
+        for found in (descriptors.is_terminal, descriptors.shows_colors):
+            assert [found(each) for each in (terminal, read)] == [True, False]
+    finally:
+        for descriptor in (main, terminal, read, write):
+            os.close(descriptor)

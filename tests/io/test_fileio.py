@@ -306,3 +306,69 @@ def test_a_path_and_the_folders_above_it(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_a_similar_name(name: str, there: str, meant: bool) -> None:
     assert (fileio.similar(name, ["other", there]) == there) is meant
+
+
+class TestTexts:
+    def test_stdin_is_text(self) -> None:
+        read, write = os.pipe()
+        saved = os.dup(0)
+        try:
+            os.dup2(read, 0)
+            os.close(read)
+            os.write(write, b"a\n\xff\n")
+            os.close(write)
+            with pytest.raises(ParseError, match="stdin: line 2: not UTF-8 at byte 2"):
+                fileio.read_stdin()
+        finally:
+            os.dup2(saved, 0)
+            os.close(saved)
+
+    def test_a_text_of_sops_may_hold_any_bytes(self) -> None:
+        for text in (b"sops_mac=x\nA=\xff\n", b"A=\xff\nsops_mac=x\n", b"[sops]\na = \xff\n"):
+            assert fileio.encode(fileio.decode(text)) == text
+        with pytest.raises(ParseError, match="line 2: not UTF-8"):
+            fileio.decode(b"x_sops_mac=x\nA=\xff\n")
+
+    def test_utf_16_becomes_utf_8(self) -> None:
+        text = "ab: é\n"
+        assert fileio.as_utf8(text.encode()) == text.encode()
+        assert fileio.as_utf8(text.encode("utf-16")) == text.encode()
+        assert fileio.as_utf8(b"\xff\xfea") == b"\xff\xfea", "half a character"
+
+
+class TestNames:
+    def test_a_file_is_no_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "x.yaml").write_text("a: 1\n")
+        with pytest.raises(InputError, match="its name ends with /, but it is not a folder"):
+            fileio.resolve(f"{tmp_path}/x.yaml/")
+        with pytest.raises(OutputError, match="no such folder"):
+            fileio.resolve(f"{tmp_path}/y.yaml/")
+
+    def test_a_link_to_a_pipe_of_this_process_is_read(self, tmp_path: Path) -> None:
+        """Only a link that somebody made elsewhere may be a trap."""
+        read, write = os.pipe()
+        os.write(write, b"a: 1\n")
+        os.close(write)
+        link = tmp_path / "link"
+        link.symlink_to(f"/proc/self/fd/{read}")
+        with pytest.raises(InputError, match="it is a link to a pipe"):
+            fileio.read_bytes(str(link))
+        assert fileio.read_bytes(f"/proc/self/fd/{read}") == b"a: 1\n"
+        os.close(read)
+
+    def test_what_cannot_be_replaced(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        special = ["/dev/stdout", "/dev/fd/1", "/dev/null", tmp_path / "pipe"]
+        assert all(fileio.is_special(str(path)) for path in special)
+        assert not any(fileio.is_special(str(path)) for path in (tmp_path, tmp_path / "none", "a\0"))
+
+    def test_what_is_near_a_name(self, tmp_path: Path) -> None:
+        assert fileio.near(f"{tmp_path}/none/x") == f"the folder {tmp_path}/none does not exist"
+        for name, other, found in (
+            ("abc.yaml", "abcd.yaml", ""),
+            ("abcd.yaml", "abce.yaml", "abce.yaml"),
+            ("abcd1.yaml", "abcd2.yaml", ""),
+            ("a.yaml", "a.enc.yaml", "a.enc.yaml"),
+            ("a.enc.yml", "a.enc.yaml", "a.enc.yaml"),
+        ):
+            assert fileio.similar(name, [other]) == found, name

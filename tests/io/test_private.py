@@ -14,6 +14,7 @@ import pytest
 
 from encconf.errors import InputError, OutputError
 from encconf.io import private
+from encconf.io.descriptors import is_random_name
 
 from .processes import WAIT
 
@@ -24,6 +25,7 @@ class TestPrivateFolder:
     def test_it_is_private_and_gone_afterwards(self, tmp_path: Path) -> None:
         with private.PrivateFolder({"TMPDIR": str(tmp_path)}) as path:
             assert stat.S_IMODE(os.stat(path).st_mode) == 0o700
+            assert is_random_name(os.path.basename(path), "encconf-", 8), "so that a later run finds it"
             private.write_private(os.path.join(path, "x"), "secret")
             assert stat.S_IMODE(os.stat(os.path.join(path, "x")).st_mode) == 0o600
             os.makedirs(os.path.join(path, "deep", "er"))
@@ -72,6 +74,29 @@ class TestPrivateFolder:
         alive.terminate()
         alive.communicate(timeout=10)
         assert not os.path.exists(there)
+
+    @pytest.mark.posix
+    def test_only_folders_of_one_s_own_are_removed(self, tmp_path: Path) -> None:
+        """Others may put links and folders into a folder for everyone."""
+        target = tmp_path / "target"
+        target.mkdir(mode=0o755)
+        (tmp_path / "encconf-0123456789abcdef").symlink_to(target)
+        if os.geteuid() == 0:
+            foreign = tmp_path / "encconf-123456789abcdef0"
+            foreign.mkdir()
+            os.chown(foreign, 65534, -1)
+        private.sweep_private(str(tmp_path))
+        assert stat.S_IMODE(target.stat().st_mode) == 0o755
+        assert os.geteuid() or foreign.exists()
+
+    def test_a_relative_folder_is_not_used(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The current folder may be that of a repository."""
+        (tmp_path / "here").mkdir()
+        (tmp_path / "run").mkdir()
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(private, "memory_mounts", lambda: {"/": True})
+        with private.PrivateFolder({"TMPDIR": "here", "XDG_RUNTIME_DIR": str(tmp_path / "run")}) as path:
+            assert os.path.dirname(path) == str(tmp_path / "run")
 
     @pytest.mark.posix
     def test_nothing_is_removed_where_no_lock_shows_that_it_is_in_use(
@@ -172,3 +197,25 @@ class TestPrivateFolder:
             process.send_signal(number)
             assert process.wait(10) != 0
         assert not os.path.exists(path)
+
+
+def test_a_private_file_replaces_none(tmp_path: Path) -> None:
+    private.write_private(str(tmp_path / "x"), "\udcff")
+    assert (tmp_path / "x").read_bytes() == b"\xff"
+    with pytest.raises(OutputError, match="cannot be written: file exists"):
+        private.write_private(str(tmp_path / "x"), "other")
+    assert (tmp_path / "x").read_bytes() == b"\xff"
+
+
+def test_what_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.path.exists("/proc/self/mounts"):
+        assert private.memory_mounts()["/proc"] is False
+    monkeypatch.setattr(private, "memory_mounts", lambda: {"/": False, str(tmp_path): True})
+    assert [private.is_in_memory(place) for place in (str(tmp_path / "x"), "/")] == [True, False]
+    monkeypatch.undo()
+
+    def missing(*_: object, **__: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("builtins.open", missing)
+    assert private.memory_mounts() == {}
