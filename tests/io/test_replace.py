@@ -444,7 +444,13 @@ class TestLeftovers:
 
 
 def test_files_that_every_write_removes() -> None:
-    names = [descriptors.random_name(replace.UNFINISHED), ".encconf-saved-01234567", "x.yaml", ".encconf-x", ".encconf-abc"]
+    names = [
+        descriptors.random_name(replace.UNFINISHED),
+        ".encconf-saved-01234567",
+        "x.yaml",
+        ".encconf-x",
+        ".encconf-abc",
+    ]
     assert [replace.is_leftover(name) for name in names] == [True, True, False, False, False]
 
 

@@ -107,8 +107,9 @@ def test_a_comment_that_both_sides_have_added_is_there_once() -> None:
 
 def test_a_comment_that_one_side_has_added_again_and_the_other_removed_is_there_once() -> None:
     base, ours, theirs = "# c\na: 1\nb: 1\n", "# c\na: 1\nb: 1\n# c\nd: 1\n", "a: 1\nb: 1\n"
-    found = merge(base, ours, theirs, format="yaml")
-    assert (found.text, found.conflicts) == ("a: 1\nb: 1\n# c\nd: 1\n", [])
+    for one, other in ((ours, theirs), (theirs, ours)):
+        found = merge(base, one, other, format="yaml")
+        assert (found.text, found.conflicts) == ("a: 1\nb: 1\n# c\nd: 1\n", [])
 
 
 def test_the_merged_text_is_there_as_it_was_read_with_its_comments() -> None:
