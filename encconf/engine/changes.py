@@ -34,7 +34,7 @@ from encconf.formats import goyaml
 from encconf.formats.writing import missing, put_plain, settled, value_at
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.text.document import Document, Value, content_of, mapped
+from encconf.text.document import OMITTED, Document, Value, content_of, filled, mapped
 from encconf.text.path import END, Path, spell
 from encconf.text.printable import counted, listed
 
@@ -145,7 +145,7 @@ def update(
 def _edited(opened: Opened, edits: Sequence[tuple[Path, Any]], review: Review | None) -> tuple[str, Document]:
     """Return the plaintext before the edits, and the document after them."""
     wanted = [
-        (path, _as_before(opened, path, value.text) if isinstance(value, AsBefore) else value)
+        (path, _like_the_old(opened, path, value.text) if isinstance(value, AsBefore) else value)
         for path, value in edits
     ]
     near = plaintext.moved_document(opened)
@@ -300,10 +300,12 @@ def _values(document: Document) -> Any:
     return trees[0] if trees else {}
 
 
-def _as_before(opened: Opened, path: Path, value: str) -> Plain:
+def _like_the_old(opened: Opened, path: Path, value: str) -> Plain:
     """Return the value, as a number or boolean if it looks like the one that it replaces."""
+    values = [OMITTED if each.type == "comment" else each for each in opened.values]
+    trees = filled(opened.document.items, values)[0]
     try:
-        old = value_at(opened.trees()[0], path)
+        old = value_at(trees[0] if trees else {}, path)
     except PathNotFoundError:
         return value
     if not isinstance(old, Value):

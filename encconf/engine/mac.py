@@ -213,15 +213,14 @@ def check_mac(
     if nonce[:8] not in (_MARK, _OLD_MARK):
         return False
 
-    def wanted(*, exact: bool) -> bytes:
+    for exact in (False, True):
         structure = _structure(document, values, chosen, settings, exact=exact)
-        if nonce[:8] == _OLD_MARK:
-            return _nonce_before(data_key, nonce[8:16], date, structure)
-        return _nonce(data_key, date, structure)
-
-    found = wanted(exact=False)
-    if not compare_digest(nonce[8:16], found[8:16]):
-        return False  # another program that holds the data key has written another date
-    if not compare_digest(nonce, found) and not compare_digest(nonce, wanted(exact=True)):
-        raise MacMismatchError("MAC mismatch: a key, a type or the structure was changed", hint=hint)
-    return True
+        if nonce[:8] == _MARK:
+            wanted = _nonce(data_key, date, structure)
+        else:
+            wanted = _nonce_before(data_key, nonce[8:16], date, structure)
+        if compare_digest(nonce, wanted):
+            return True
+        if not compare_digest(nonce[8:16], wanted[8:16]):
+            return False  # another program that holds the data key has written another date
+    raise MacMismatchError("MAC mismatch: a key, a type or the structure was changed", hint=hint)

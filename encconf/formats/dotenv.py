@@ -32,6 +32,7 @@ import re
 
 from encconf.errors import EmitError, ParseError
 from encconf.formats import flat
+from encconf.formats.flat import text_value
 from encconf.record import Record
 from encconf.text.document import (
     Comment,
@@ -173,8 +174,7 @@ DATABASE_PASSWORD=change me
             prepared.originals = {at: value.replace("\r\n", "\n") for at, value in originals.items()}
         return prepared
 
-    def python_value(self, type: str, data: bytes | None) -> object:
-        return flat.python_value(type, data)
+    python_value = staticmethod(text_value)
 
     def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
         """Return the edit that replaces a leaf with an ``ENC[…]`` text.

@@ -154,7 +154,7 @@ def word(type: str, data: bytes) -> str:
     return goyaml.short_float(number, "E") if isfinite(number) else text  # rops spells infinity otherwise
 
 
-def python_value(type: str, data: bytes | None) -> object:
+def text_value(type: str, data: bytes | None) -> object:
     """Return a value as Python has it: as text, but bytes that are not UTF-8 as they are."""
     return goyaml.parse(type, data) if type == "str" or data is None else word(type, data)
 

@@ -37,6 +37,7 @@ from itertools import pairwise
 
 from encconf.errors import EmitError, ParseError
 from encconf.formats import flat, has_quoted_mac
+from encconf.formats.flat import text_value
 from encconf.text.document import (
     Comment,
     Document,
@@ -146,8 +147,7 @@ password = change me
                 edits.append((leaf.start, leaf.end, spell(value, rest)))
         return Prepared.edited(text, edits, others) if edits or others else None
 
-    def python_value(self, type: str, data: bytes | None) -> object:
-        return flat.python_value(type, data)
+    python_value = staticmethod(text_value)
 
     def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
         """Return the edit that replaces a leaf with an ``ENC[…]`` text in the same quotes; sops uses none."""

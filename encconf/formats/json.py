@@ -120,8 +120,7 @@ class Json(Format):
             return leaf.end - leaf.start == 2
         return goyaml.format_float(float(leaf.data)) != leaf.data
 
-    def python_value(self, type: str, data: bytes | None) -> object:
-        return goyaml.parse(type, data)
+    python_value = staticmethod(goyaml.parse)
 
     def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
         """Return the edit that replaces a leaf with an ``ENC[…]`` text, which is always a string."""

@@ -186,8 +186,7 @@ debug: false
             return start, content_end(document.text, leaf)
         return start, leaf.end
 
-    def python_value(self, type: str, data: bytes | None) -> object:
-        return goyaml.parse(type, data)
+    python_value = staticmethod(goyaml.parse)
 
     def sealed(self, document: Document, leaf: Leaf, enc: str, *, was_plain: bool = False) -> Edit:
         """Return the edit that replaces a leaf with an ``ENC[…]`` text, in the same quotes or block style.

@@ -613,7 +613,8 @@ class Format:
     block_is_entry = True
     """Whether the ``sops`` block is one entry, so that no other entry can have this name."""
 
-    def python_value(self, type: str, data: bytes | None) -> object:
+    @staticmethod
+    def python_value(type: str, data: bytes | None) -> object:
         """Return a value as Python has it.  Raises ValueError for bytes that are not of the type."""
         raise NotImplementedError
 
