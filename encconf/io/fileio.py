@@ -142,31 +142,36 @@ def resolve(path: str) -> str:
         if os.path.lexists(os.path.normpath(path)):
             raise InputError("cannot be used: its name ends with /, but it is not a folder").about(path)
         raise OutputError("cannot be written: no such folder").about(path)
+    if os.path.islink(path):
+        _refuse_link(path)
+    try:
+        return os.path.realpath(path)
+    except OSError as error:  # such as a named pipe of Windows that nobody serves
+        raise InputError(f"cannot be used: {reason(error)}").about(path) from None
+
+
+def _refuse_link(path: str) -> None:
+    """Raise InputDeniedError for a link that is planted, MissingFileError for one that leads to no file."""
     link = path
     for _ in range(40):
         try:
             target = os.readlink(link)
             planted = is_planted(os.lstat(link), os.stat(os.path.dirname(link) or "."))
         except (OSError, ValueError):
-            break  # not a link
+            break  # the end of the links
         if planted:
             hint = "use the path that it leads to, if you trust it"
             raise InputDeniedError(f"cannot be used: a link {PLANTED}", hint=hint).about(path)
         link = os.path.join(os.path.dirname(link), target)
-    if link != path:
-        try:
-            os.stat(path)
-        except FileNotFoundError:
-            raise MissingFileError(
-                "no such file: this is a link to a file that does not exist",
-                hint="create that file first, or remove the link",
-            ).about(path) from None
-        except (OSError, ValueError):
-            pass  # the code that opens the file reports this
     try:
-        return os.path.realpath(path)
-    except OSError as error:  # such as a named pipe of Windows that nobody serves
-        raise InputError(f"cannot be used: {reason(error)}").about(path) from None
+        os.stat(path)
+    except FileNotFoundError:
+        raise MissingFileError(
+            "no such file: this is a link to a file that does not exist",
+            hint="create that file first, or remove the link",
+        ).about(path) from None
+    except (OSError, ValueError):
+        pass  # the code that opens the file reports this
 
 
 _DEVICES = {"aux", "con", "conin$", "conout$", "nul", "prn"}
