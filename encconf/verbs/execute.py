@@ -22,20 +22,20 @@ from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import fileio, private, programs
 from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
-from encconf.record import Record
 from encconf.text.printable import listed, one_line
 from encconf.verbs import export, files, printing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from subprocess import Popen
-    from typing import Any, TypeVar
+    from typing import TypeVar
 
     from encconf.io.relay import Relay
     from encconf.verbs.follow import Following
     from encconf.verbs.front import Front
 
     T = TypeVar("T")
+    Found = Mapping[str, export.Flat]
 
 
 class Options(Naming):
@@ -93,12 +93,19 @@ def run(options: Options, front: Front) -> NoReturn:
     path = front.environ.get("PATH", os.defpath)
     redacts = options.redact or not printing.may_print(front.environ)
     if redacts or following is not None:
-        program = Program(argv, path, lambda found: _environment(options, front, before, found))
-        _attended(program, found, front, following, redacts=redacts)
+        attended = Attended(
+            argv,
+            path,
+            lambda found: _environment(options, front, before, found),
+            front,
+            following,
+            redacts=redacts,
+        )
+        attended.run(found)
     _become(argv, _environment(options, front, before, found), path)
 
 
-def _values(options: Options, front: Front) -> Mapping[str, export.Flat]:
+def _values(options: Options, front: Front) -> Found:
     sources = [files.read(each, input_type=options.input_type) for each in options.file]
     return export.values(front, sources, options, resolve=options.resolve)
 
@@ -122,9 +129,7 @@ def _following(options: Options, front: Front) -> Following | None:
     )
 
 
-def _environment(
-    options: Options, front: Front, before: Mapping[str, str], found: Mapping[str, export.Flat]
-) -> dict[str, str]:
+def _environment(options: Options, front: Front, before: Mapping[str, str], found: Found) -> dict[str, str]:
     """Return the environment of the program.  Variables that are set stay, unless files override them."""
     environ = {} if options.pristine else dict(before)
     for name, value in found.items():
@@ -136,74 +141,77 @@ def _environment(
     return environ
 
 
-class Program(Record):
-    """A program to start: its words, where it is looked up, and its environment with some values."""
+class Attended:
+    """A program that runs beside this process: its output is redacted, or its values are followed.
 
-    argv: list[str]
-    path: str
-    environ: Callable[[Mapping[str, export.Flat]], Mapping[str, str]]
-
-
-def _attended(
-    program: Program,
-    found: Mapping[str, export.Flat],
-    front: Front,
-    following: Following | None,
-    *,
-    redacts: bool,
-) -> NoReturn:
-    """Run a program beside this process, and again when its values change.
-
-    Raises SystemExit with its exit code.
+    It is looked up in ``path``.  ``environ`` returns its environment with some values.
     """
-    import subprocess
 
-    relay: Relay | None = None
+    def __init__(
+        self,
+        argv: list[str],
+        path: str,
+        environ: Callable[[Found], Mapping[str, str]],
+        front: Front,
+        following: Following | None,
+        *,
+        redacts: bool,
+    ) -> None:
+        self._argv, self._path, self._environ, self._front = argv, path, environ, front
+        self._following, self._redacts = following, redacts
+        self._relay: Relay | None = None
 
-    def resize() -> None:
+    def run(self, found: Found) -> NoReturn:
+        """Run the program, and again when its values change.  Raises SystemExit with its exit code."""
+        following = self._following
+        with _forwarding(self._resize, self._stop) as begun:
+            while True:
+                code = self._run_once(found, begun)
+                if following is None or not following.restarts():
+                    raise SystemExit(_exit_code(code))
+                found = following.found
+
+    def _run_once(self, found: Found, begun: Callable[[Popen[bytes]], Popen[bytes]]) -> int:
+        """Run the program with some values, and return its exit code."""
+        import subprocess
+
+        relay = self._relay = _relay(found, self._front, self._following) if self._redacts else None
+        environ = programs.with_system(self._environ(found))
+        outputs = relay.outputs if relay is not None else [None, None]
+
+        def start(path: str) -> Popen[bytes]:
+            line = programs.command_line(path, self._argv[1:])
+            return subprocess.Popen(line, env=environ, stdout=outputs[0], stderr=outputs[1])
+
+        _flush()
+        process = begun(_tried(self._argv[0], self._path, start))
+
+        def poll() -> int | None:
+            return process.poll() if self._following is None else self._following.poll(process)
+
         if relay is not None:
-            relay.resize()
+            relay.started()
+            return relay.run(poll)
+        from encconf.io.process import pause
 
-    def stop(number: int) -> None:
-        if following is not None and number != getattr(signal, "SIGHUP", None):
-            following.stopped = True
+        while (code := poll()) is None:
+            pause(process.pid)
+        return code
 
-    import signal
+    def _resize(self) -> None:
+        """Give the program's terminals the size of ours."""
+        if self._relay is not None:
+            self._relay.resize()
 
-    with _forwarding(resize, stop) as begun:
-        while True:
-            relay = _relay(found, front, following) if redacts else None
-            environ = programs.with_system(program.environ(found))
-            outputs = relay.outputs if relay is not None else [None, None]
+    def _stop(self, number: int) -> None:
+        """Do not start the program again after a signal other than SIGHUP."""
+        import signal
 
-            def start(path: str, environ: Mapping[str, str] = environ, to: Sequence[Any] = outputs) -> Any:
-                line = programs.command_line(path, program.argv[1:])
-                return subprocess.Popen(line, env=environ, stdout=to[0], stderr=to[1])
-
-            _flush()
-            process = begun(_tried(program.argv[0], program.path, start))
-
-            def poll(process: Popen[bytes] = process) -> int | None:
-                return process.poll() if following is None else following.poll(process)
-
-            if relay is not None:
-                relay.started()
-            code = relay.run(poll) if relay is not None else _waited(process, poll)
-            if following is None or not following.restarts():
-                raise SystemExit(_exit_code(code))
-            found = following.found
+        if self._following is not None and number != getattr(signal, "SIGHUP", None):
+            self._following.stopped = True
 
 
-def _waited(process: Popen[bytes], poll: Callable[[], int | None]) -> int:
-    """Wait until a program has ended, and return its exit code."""
-    from encconf.io.process import pause
-
-    while (code := poll()) is None:
-        pause(process.pid)
-    return code
-
-
-def _relay(found: Mapping[str, export.Flat], front: Front, following: Following | None = None) -> Relay:
+def _relay(found: Found, front: Front, following: Following | None = None) -> Relay:
     """Return what passes on the output of a program without secrets, also those that it gets by a signal."""
     from encconf.io.relay import Relay
     from encconf.shape.redact import SHORTEST, Redactor, Stream
@@ -277,8 +285,8 @@ def with_variables(options: Shell, front: Front, opened: opening.Opened, command
     if not printing.may_print(front.environ):
         tree = opened.trees()[0].items()
         found = {key: export.Flat(emit.text(node), "", node.sealed is not None) for key, node in tree}
-        shell = Program(["/bin/sh", "-c", command], os.defpath, lambda _: environ)
-        _attended(shell, found, front, None, redacts=True)
+        shell = Attended(["/bin/sh", "-c", command], os.defpath, lambda _: environ, front, None, redacts=True)
+        shell.run(found)
     _become(["/bin/sh", "-c", command], environ, os.defpath)
 
 
