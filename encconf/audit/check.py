@@ -77,7 +77,8 @@ class Report:
 
     ``findings`` are sorted by file and line.  ``files``, ``encrypted`` and ``verified`` are the numbers of
     all files, encrypted files and opened files.  ``hidden`` is the number of findings that are less severe
-    than ``shown``, and therefore left out.  ``shallow`` says that a part of the history is missing.
+    than ``shown``, and therefore left out.  ``shallow`` says that a part of the history is missing, and
+    ``unruled`` that no file is encrypted, and no rule matches one.
     """
 
     def __init__(self) -> None:
@@ -87,6 +88,7 @@ class Report:
         self.verified = 0
         self.hidden = 0
         self.shallow = False
+        self.unruled = False
         self.shown = "note"
 
     def show(self, severity: str) -> None:
@@ -141,6 +143,9 @@ def check(
         with progress(len(run.sealed), "opening") as step:
             run.report.verified = open_all(run.sealed, verify, step)
     run.found += of_rules(run.book, whole=whole)
+    if scope != FILES and not run.report.encrypted:
+        uses = [use for rules in run.book.read if rules.rest is None for use in rules.uses]
+        run.report.unruled = bool(uses) and not any(use.covered for use in uses)
     if whole:
         run.found += too_old(run.book.read, run.sealed, repository(cwd) or cwd, cwd)
     return run.result()

@@ -128,6 +128,7 @@ def edit(run: Run) -> None:
 
 def _edit(run: Run, file: str) -> None:
     from encconf.engine.checks import refuse_plaintext
+    from encconf.engine.opening import refuse_to_change
     from encconf.verbs.edit import Draft, Session
 
     source, target = run.formats(run.flags.filename_override or file)
@@ -137,6 +138,7 @@ def _edit(run: Run, file: str) -> None:
         read = run.read(file, source)
         text: str | None = read.text
         opened = run.open(read)
+        refuse_to_change(opened.document)
         draft = Draft.of(opened, unchecked=run.flags.ignore_mac)
         draft.admission = run.admission(file)
         if run.flags.show_master_keys:
@@ -207,6 +209,7 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
     """Set or remove a value, with a lock against other changes of the file by encconf."""
     from encconf.engine import changes
     from encconf.engine.checks import of_edits
+    from encconf.engine.opening import refuse_to_change
     from encconf.verbs import files
 
     idempotent = run.flags.idempotent
@@ -215,6 +218,7 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
         source, target = run.formats(name)
         read = run.read(file, source)
         opened = run.open(read)
+        refuse_to_change(opened.document)
         saves = value is not changes.REMOVED
         check = of_edits(file, run.config, saves=saves, allowed=True, warn=run.console.warn)
         try:

@@ -12,7 +12,15 @@ import time
 
 from encconf import formats, sources
 from encconf.audit.survey import Survey, is_own, own_rule, rules, survey, taken
-from encconf.errors import BadKeyError, ConflictError, OutputError, SourceError, about, exclude
+from encconf.errors import (
+    BadKeyError,
+    ConflictError,
+    MissingExtraError,
+    OutputError,
+    SourceError,
+    about,
+    exclude,
+)
 from encconf.git import repository
 from encconf.git.install import install
 from encconf.identities import userconfig
@@ -269,7 +277,12 @@ def _new_key(pq: bool = False) -> tuple[str, str, str]:
     else:
         from encconf.keys.age import rage
 
-        pair = rage().x25519.Identity.generate()
+        try:
+            pyrage = rage()
+        except MissingExtraError as error:
+            error.hint = f"{error.hint}; a post-quantum key works without it: encconf keygen --pq"
+            raise
+        pair = pyrage.x25519.Identity.generate()
         recipient, secret = str(pair.to_public()), str(pair)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return recipient, secret, f"# created: {now}\n# public key: {recipient}\n{secret}\n"

@@ -334,3 +334,13 @@ def test_a_hint_if_nothing_is_tracked_yet(project: Project) -> None:
     assert "encconf check .\n" not in project.run("check").err
     project.git("rm", "-rq", "--cached", ".")
     assert "encconf check .\n" in project.run("check").err
+
+
+def test_files_that_no_rule_matches(project: Project) -> None:
+    """As after ``init``, whose rule is for ``*.enc.*``, in a project whose files are ``app.yaml``."""
+    rule = f"  - path_regex: \\.enc\\.\n    age: {project.key.recipient}\n"
+    project.write("new/.sops.yaml", f"creation_rules:\n{rule}")
+    project.write("new/app.yaml", "password: correct horse battery\n")
+    assert "encconf encrypt NAME.yaml writes NAME.enc.yaml" in project.run("check", "new").err
+    project.run("encrypt", "new/app.yaml")
+    assert "NAME.enc.yaml" not in project.run("check", "new").err

@@ -124,6 +124,15 @@ class TestInit:
 
 
 class TestKeygen:
+    def test_without_pyrage_it_names_the_key_that_works(self, fresh: Project) -> None:
+        fresh.write("without/pyrage.py", 'raise ImportError("", name="pyrage")\n')
+        environ = {"PYTHONPATH": str(fresh.path("without")), "SOPS_AGE_KEY": ""}
+        for args, code in ((["keygen"], 128), (["init", "--yes"], 128), (["keygen", "--pq"], 0)):
+            done = fresh.popen(*args, environ=environ, stderr=subprocess.PIPE)
+            _, said = done.communicate()
+            assert done.returncode == code, said
+            assert code == 0 or b"encconf keygen --pq" in said
+
     def test_into_the_own_key_file(self, fresh: Project) -> None:
         first = fresh.run("keygen")
         second = fresh.run("keygen")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import forks
 import pytest
 from engine import rule
 from oracle import AgeKey, Sops
@@ -130,6 +131,16 @@ class TestPropose:
         assert plain(shop).endswith("\na: bob's\nb: carol's\n") or plain(shop).endswith(
             "b: carol's\na: bob's\n"
         )
+
+    def test_under_the_name_sops_none_can_be_changed(self, shop: Project) -> None:
+        """Only its value is encrypted: a new one beside it would be saved as plaintext."""
+        name = propose(shop, "stripe.key", "sk-live-1234")
+        before = shop.read(name)
+        for args in (("set", name, '["password"]', '"secret"'), ("unset", name, '["path"]'), ("edit", name)):
+            done = forks.run("sops", args, cwd=shop.folder, environ={**shop.environ, "EDITOR": "true"})
+            assert done.returncode != 0
+            assert b"a proposal, which cannot be changed" in done.stderr
+        assert shop.read(name) == before
 
     def test_sops_reads_a_proposal_like_any_file(self, shop: Project, sops: Sops) -> None:
         name = propose(shop, "a.b", "sk-live-1234")

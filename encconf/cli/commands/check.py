@@ -98,6 +98,11 @@ def check(options: Options, console: Console) -> None:
     _end(console, report, options.strict)
     if whole and not report.files and root is not None:
         console.hint("git tracks no files here; to check new files as well: encconf check .")
+    elif report.unruled:
+        console.hint(
+            "no rule of .sops.yaml matches a file here; encconf explain FILE says why, and "
+            "encconf encrypt NAME.yaml writes NAME.enc.yaml"
+        )
 
 
 CHECK = Command(
