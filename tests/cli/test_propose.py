@@ -49,7 +49,8 @@ KEYLESS = {"SOPS_AGE_KEY": ""}
 def propose(project: Project, path: str, value: str, *more: str, file: str = FILE) -> str:
     """Propose a value without a key, and return the name of the proposal."""
     before = set(proposals(project))
-    project.run("propose", *more, file, path, input=value, environ=KEYLESS)
+    done = project.run("propose", *more, file, path, input=value, environ=KEYLESS)
+    assert "hint: commit it: git add " in done.err
     (name,) = set(proposals(project)) - before
     return name
 
@@ -105,6 +106,10 @@ class TestPropose:
         ):
             done = shop.run("propose", FILE, path, input=value, environ=KEYLESS, code=code)
             assert said in done.err
+        found = find_rule(shop.path("deploy/x.enc.bin"), cwd=str(shop.folder))
+        shop.write("deploy/x.enc.bin", encconf.encrypt("x", found, format="binary"))
+        done = shop.run("propose", "deploy/x.enc.bin", "a", input="x", environ=KEYLESS, code=2)
+        assert "the file is a single value, to which nothing can be added" in done.err
         assert proposals(shop) == []
 
     def test_a_proposal_is_for_the_rule_s_recipients_and_never_for_those_of_the_block(
@@ -160,7 +165,7 @@ class TestPropose:
 
     def test_a_value_as_json(self, shop: Project) -> None:
         propose(shop, "users[]", '{"name": "carol", "pin": 1234}', "--json")
-        propose(shop, "db.port", "5433")
+        propose(shop, "db.port", "5433", "--json")
         shop.run("accept", "-y", FILE)
         found = encconf.loads(shop.read(FILE), credentials=Credentials.from_env(shop.environ))
         assert found["users"][2] == {"name": "carol", "pin": 1234}
@@ -202,6 +207,11 @@ class TestAccept:
         assert shown["proposals"][0]["value"] == "5433"
         assert json.loads(shop.run("accept", "--json", "deploy/other.enc.yaml").out)["proposals"] == []
         assert proposals(shop) == [name]
+        shop.path(name).unlink()
+        for path, value in (("db.port", "5432"), ("db.password", "hunter22")):
+            propose(shop, path, value)
+        shown = json.loads(shop.run("accept", "-n", "--json", FILE).out)["proposals"]
+        assert [each["state"] for each in shown] == ["same", "same"]
 
     def test_some_of_them_by_path_or_name(self, shop: Project) -> None:
         first, second, third = (

@@ -287,6 +287,12 @@ class TestValues:
         assert changes.change(enc, "yaml", (parse("a.b"), "x"), credentials=open_with) == enc
         assert changes.update(enc, "yaml", YAML, credentials=open_with) == enc
 
+    def test_a_name_on_two_lines_has_no_place(self) -> None:
+        document = formats.scan_any("A=1\nexport A=2\nexport B=3\n", "dotenv")
+        with pytest.raises(EmitError, match="the file has A on 2 lines"):
+            changes.place(document, ("A",))
+        assert [changes.place(document, (name,)) for name in ("B", "C")] == [("export B",), ("C",)]
+
     def test_nothing_to_do_but_in_another_format(self, age_key: AgeKey) -> None:
         """The file is written in the other format, unless it is to stay as it is (`--idempotent`)."""
         open_with = credentials(age_key)
