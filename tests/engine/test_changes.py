@@ -22,11 +22,13 @@ from encconf.errors import (
     KeyAccessError,
     LimitError,
     MacMismatchError,
+    ParseError,
     PathNotFoundError,
     PlaintextError,
 )
 from encconf.formats import emit, writing
 from encconf.rules.selection import Selection
+from encconf.text.document import Document
 from encconf.text.path import Path, parse
 
 
@@ -292,6 +294,18 @@ class TestValues:
         with pytest.raises(EmitError, match="the file has A on 2 lines"):
             changes.place(document, ("A",))
         assert [changes.place(document, (name,)) for name in ("B", "C")] == [("export B",), ("C",)]
+
+    def test_a_text_that_cannot_be_read_again_is_not_written(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = formats.scan_any
+
+        def scan(text: str, format: str, **how: bool) -> Document:
+            if "new" in text:
+                raise ParseError("not YAML")
+            return real(text, format, **how)
+
+        monkeypatch.setattr(formats, "scan_any", scan)
+        with pytest.raises(EmitError, match="cannot be made without changing something else"):
+            changes.put("a: 1\n", ("a",), "new", format="yaml")
 
     def test_nothing_to_do_but_in_another_format(self, age_key: AgeKey) -> None:
         """The file is written in the other format, unless it is to stay as it is (`--idempotent`)."""
