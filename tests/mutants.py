@@ -85,7 +85,7 @@ GROUPS = {
     ],
     "git/test_companion.py git/test_textconv.py": ["git/textconv.py"],
     "sources": ["sources/references.py"],
-    "engine/test_changes.py engine/test_effects.py cli/test_values.py": [
+    "engine/test_changes.py engine/test_effects.py cli/test_propose.py cli/test_values.py": [
         "engine/changes.py",
         "verbs/set.py",
     ],

@@ -228,9 +228,23 @@ class TestSet:
         terminal.wait_for("out of your shell history")
         assert terminal.end() == 0
 
+    def test_the_rule_of_another_configuration(self, project: Project) -> None:
+        """A new data key is for its recipients."""
+        both = f"{project.key.recipient},{AgeKey.generate().recipient}"
+        project.write(".sops.yaml", f"creation_rules:\n  - age: {both}\n")
+        project.write(FILE, PLAIN)
+        project.run("encrypt", "-i", FILE)
+        project.write("other.yaml", project.read(".sops.yaml"))
+        project.write(".sops.yaml", "creation_rules: []\n")
+        words = ["set", "--ignore-mac", FILE, "db.port", "1"]
+        assert "error[stranger]" in project.run(*words, code=1).err
+        project.run(*words, "--config", "other.yaml")
+        assert project.run("get", FILE, "db.port").out == "1"
+
     def test_a_new_file(self, sealed: Project) -> None:
-        sealed.run("set", "new.enc.yaml", "db.password", "x")
-        assert sealed.run("decrypt", "new.enc.yaml").out == "db:\n  password: x\n"
+        done = sealed.run("set", "secrets.enc.yml", "db.password", "x")
+        assert "hint: this file is new; did you mean secrets.enc.yaml?" in done.err
+        assert sealed.run("decrypt", "secrets.enc.yml").out == "db:\n  password: x\n"
         sealed.run("set", "new.enc.json", "db.password", "x")
         assert json.loads(sealed.run("decrypt", "new.enc.json").out) == {"db": {"password": "x"}}
         sealed.run("set", "new.env", "PASSWORD", "x y")
