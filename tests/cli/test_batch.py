@@ -520,6 +520,7 @@ def test_temporary_files_of_killed_commands_are_removed(project: Project) -> Non
     kept = [".encconf-0123456789", ".encconf-saved-01234567", ".encconfig"]
     for name in (".encconf-01234567", *kept):
         project.write(f"a/{name}", project.read(names[0]))
+    assert "removed" not in project.run("rotate", "-r", "-n", "a").err
     done = project.run("rotate", "-r", "a")
     assert "removed a/.encconf-01234567" in done.err.replace(str(project.folder) + "/", "")
     assert done.err.count("wrote") == 4  # an encrypted file is one by its content

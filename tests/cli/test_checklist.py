@@ -22,7 +22,8 @@ def test_a_checklist_and_failures(team: tuple[Project, AgeKey]) -> None:
     done = project.run("updatekeys", "-r", "-y", "--checklist", "list.md", ".", code=2)
     assert "1 of 3 files failed: f0.yaml" in done.err
     assert project.read("list.md").count("f1.yaml") == 2
-    project.run("rotate", "--checklist", "x.md", "-", input=project.read("f1.yaml"), code=1)
+    done = project.run("rotate", "--checklist", "x.md", "-", input=project.read("f1.yaml"), code=1)
+    assert "--checklist is for files, not for stdin" in done.err
 
 
 @pytest.mark.parametrize(

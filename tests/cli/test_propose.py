@@ -293,6 +293,7 @@ class TestAccept:
 
     def test_a_value_is_not_saved_as_plaintext(self, shop: Project) -> None:
         name = propose(shop, "db.token", "sk-live-1234")
+        of_new = propose(shop, "db.token", "sk-live-1234", file="deploy/new.enc.yaml")
         before = sealed(shop, PLAIN, Selection("encrypted_regex", "^password$"), "yaml")
         shop.write(".sops.yaml", shop.read(".sops.yaml") + "    encrypted_regex: ^password$\n")
         shop.write(FILE, before)
@@ -301,7 +302,9 @@ class TestAccept:
         assert said in done.err
         done = shop.run("propose", FILE, "db.token", input="sk-live-5678", environ=KEYLESS, code=1)
         assert said in done.err
-        assert (shop.read(FILE), proposals(shop)) == (before, [name])
+        assert said in shop.run("accept", "-y", "deploy/new.enc.yaml", code=1).err
+        assert (shop.read(FILE), proposals(shop)) == (before, [name, of_new])
+        assert not shop.path("deploy/new.enc.yaml").exists()
 
     def test_a_proposal_of_another_folder_is_not_accepted(self, shop: Project) -> None:
         """Somebody copies the proposal for the test server's file to the production server's."""

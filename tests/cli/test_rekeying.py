@@ -157,6 +157,8 @@ class TestSomebodyLeaves:
             {"type": "age", "key": bob.recipient, "name": "bob"}
         ]
         assert f"age bob ({bob.recipient})\n" in done.err
+        done = project.run("rotate", "f0.yaml", "--resume-at", "f9.yaml", code=1)
+        assert "f9.yaml is not one of the files that you gave" in done.err
 
 
 class TestGroups:
@@ -177,6 +179,7 @@ class TestGroups:
         delete = ["groups", "delete", "-f", "f0.yaml", "--threshold", "1", "1"]
         row = report(project.run(*delete, "--json", "-i", environ=both).out)["files"][0]
         assert row["removed"][0]["key"] == other.recipient
+        assert row["threshold"] == {"old": 2, "new": 1}
         assert row["could_read"] == {"paths": ["name", "password"], "alone": False}
 
     def test_the_report_does_not_mix_with_the_file(self, project: Project) -> None:
