@@ -93,7 +93,7 @@ GROUPS = {
         "engine/recipients.py",
         "verbs/rekey.py",
     ],
-    "cli/test_keys.py cli/test_plan_text.py cli/test_rekeying.py cli/test_strangers.py": [
+    "cli/test_checklist.py cli/test_keys.py cli/test_rekeying.py cli/test_strangers.py": [
         "verbs/recipients.py"
     ],
     "cli/test_propose.py": ["verbs/proposals.py"],

@@ -31,6 +31,7 @@ def test_values_that_another_selection_encrypts_and_exposes(age_key: AgeKey) -> 
     document = encrypted(age_key, 'a: 1\nb: 2\nempty: ""\n', B)
     assert changed(document, B, A) == (["a"], ["b"], 0)
     assert changed(document, B, B) == ([], [], 0)
+    assert changed(encrypted(age_key, "x: 1\nb: 2\na: 3\n", A), A, B) == (["b"], ["a"], 0)
     assert changed(document, B, DEFAULT) == (["a"], [], 0)
     # Values that are not as the old selection says: plaintext stays plaintext, and a ciphertext is one.
     assert changed(document, A, NONE) == ([], [], 0)

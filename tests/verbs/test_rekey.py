@@ -12,6 +12,7 @@ from oracle import AgeKey, Sops
 
 from encconf import api
 from encconf.engine import changes, sealing
+from encconf.engine.admission import Admission
 from encconf.errors import (
     ConfigError,
     EmptyGroupError,
@@ -20,6 +21,7 @@ from encconf.errors import (
     MetadataError,
     NotEncryptedError,
     PlaintextError,
+    StrangerError,
     UnmergedError,
 )
 from encconf.keys import master_key
@@ -135,6 +137,27 @@ class TestTexts:
         plan = plan.replace(leavers=(left,))
         assert (seen := plan.seen()) is not None
         assert not seen.alone
+
+    def test_who_is_not_admitted_gets_no_data_key(self, age_key: AgeKey) -> None:
+        other = master_key("age", AgeKey.generate().recipient)
+        enc = api.encrypt("a: 1\n", rule(age_key), format="yaml", credentials=credentials(age_key))
+        ours = Admission(lambda: rule(age_key))
+        plan = rekey.plan_change(
+            enc, lambda rule: rekey.with_keys(rule, [other]), format="yaml", admission=ours
+        )
+        with pytest.raises(StrangerError):
+            rekey.carry_out(plan, credentials=credentials(age_key))
+        plan = plan.replace(admission=ours.naming([other]))
+        assert other.name in rekey.carry_out(plan, credentials=credentials(age_key))
+        unchanged = rekey.with_keys(rule(age_key), remove=[other])  # nothing to say to anyone
+        assert unchanged.groups == rule(age_key).groups
+
+    def test_a_long_list_of_what_somebody_has_seen(self) -> None:
+        seen = {"bob": {tuple(f"path{number}" for number in range(30)): ["a.yaml"]}}
+        whole, short = rekey.seen_text(seen), rekey.seen_text(seen, short=True)
+        assert (whole.count("path"), whole.count("\n")) == (30, 32)
+        assert (short.count("path"), short.count("\n")) == (18, 21)
+        assert "… 30 values in 1 file in all" in short
 
     def test_a_selection_that_exposes_only_comments_is_refused(self, age_key: AgeKey) -> None:
         enc = api.encrypt('# c\na: ""\n', rule(age_key), format="yaml", credentials=credentials(age_key))
