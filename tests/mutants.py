@@ -84,7 +84,7 @@ GROUPS = {
         "git/attributes.py",
     ],
     "git/test_companion.py git/test_textconv.py": ["git/textconv.py"],
-    "sources": ["sources/references.py"],
+    "sources/test_address.py sources/test_reference*.py": ["sources/references.py"],
     "engine/test_changes.py engine/test_effects.py cli/test_propose.py cli/test_values.py": [
         "engine/changes.py",
         "verbs/set.py",
