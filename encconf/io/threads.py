@@ -99,6 +99,11 @@ class Once:
         self._made = ()
 
 
+# A signal just before a wait, or to another thread, does not end the wait, and on Windows none does.  Its
+# handler runs after the wait, so no wait is longer than this.
+_LIMIT = 0.25  # seconds
+
+
 # --- calls to services at the same time, until one item of each race has succeeded ----------------
 # The first item of a race is called at once, and the others if it fails or is slow.  A call that takes
 # longer than the limit has failed.  Its thread runs on in the background, and nothing waits for it.
@@ -160,7 +165,7 @@ def race(
                 Thread(target=_call, args=work, daemon=True).start()
         wake = min([*running.values(), *alone.values(), end])
         with suppress(Empty):
-            answered(*done.get(timeout=max(wake - now, 0)))
+            answered(*done.get(timeout=min(max(wake - now, 0), _LIMIT)))
         now = time.monotonic()
         for late in [which for which, until in running.items() if until <= now]:
             answered(*late, MasterKeyError(f"no answer within {limit:g} s", reason="slow"))
@@ -231,7 +236,7 @@ def side_by_side(
         for thread in threads:
             thread.start()
         for item, answer in jobs:
-            result = answer.get()
+            result = _taken(answer)
             if isinstance(result, BaseException) and not isinstance(result, EncconfError):
                 raise result
             ahead.put(next(later, None))
@@ -242,6 +247,17 @@ def side_by_side(
             ahead.put(None)
     for thread in threads:  # all work is done, and no thread may be left for a later fork
         thread.join()
+
+
+def _taken(answer: SimpleQueue[T]) -> T:
+    """Return what another thread answers, and run the handler of a signal that comes meanwhile soon."""
+    from queue import Empty
+
+    while True:
+        try:
+            return answer.get(timeout=_LIMIT)
+        except Empty:
+            pass
 
 
 def _do_jobs(work: Callable[[S], T], ahead: SimpleQueue[Job[S, T] | None], stopped: Event) -> None:
