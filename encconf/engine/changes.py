@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from encconf.text.document import Plain
 
     Notify = Callable[[str], None]
-    Check = Callable[[Opened, str, str], None]
+    Check = Callable[[Opened, str, Document], None]
     Review = Callable[["Effect"], None]
 
 
@@ -89,8 +89,8 @@ def change(
 
     With ``ignore_mac`` the MAC is not checked, and the file gets a new data key.  If a data key is wrapped,
     the ``admission`` decides who gets it.  ``check`` is called before anything is encrypted, with the opened
-    text and the plaintext before and after, and may raise.  ``review`` is called with what each edit does,
-    before it is made, and may raise.
+    text, the plaintext before, and the document of the one after, and may raise.  ``review`` is called with
+    what each edit does, before it is made, and may raise.
 
     Raises PathNotFoundError for a path that cannot exist, EmitError for a value that the format cannot hold
     there, and whatever opening, checking and encrypting raise.
@@ -105,12 +105,12 @@ def change(
     before, after = _edited(opened, edits, review)
     changes = after.text != before
     if check is not None and changes:
-        check(opened, before, after.text)
+        check(opened, before, after)
     if not changes and not ignore_mac and (idempotent or target in (None, document.format.name)):
         return document.text
     return encrypt_again(
         opened,
-        after if after.parts else after.text,
+        after,
         target=target,
         new_data_key=ignore_mac,
         admission=admission,
@@ -135,10 +135,11 @@ def update(
     before = plaintext.plain_text(opened)
     if plain == before:
         return opened.document.text
+    after = formats.scan_any(plain, opened.document.format.name, comments=True)
     if check is not None:
-        check(opened, before, plain)
+        check(opened, before, after)
     return encrypt_again(
-        opened, plain, admission=admission, edits=False, credentials=credentials, notify=notify
+        opened, after, admission=admission, edits=False, credentials=credentials, notify=notify
     )
 
 

@@ -109,11 +109,11 @@ def refuse_plaintext(
     rule that cannot be read is handled in the same way; a rule without keys is ignored.
     """
 
-    def check(opened: Opened, before: str, after: str) -> None:
+    def check(opened: Opened, before: str, after: Document) -> None:
         rule = rule_to_follow(file, config, allowed=allowed, warn=warn)
         own = opened.metadata.selection
         if rule is None or not rule.selects:
-            left = left_plaintext(before, after, format=opened.document.format.name, file=own, rule=DEFAULT)
+            left = left_plaintext(before, after, file=own, rule=DEFAULT)
             if paths := [spell(path) for path in left if called_a_secret(path)]:
                 _object(
                     f"{listed(paths)} would be saved as plaintext: {' and '.join(own.as_written())} in the "
@@ -123,9 +123,7 @@ def refuse_plaintext(
                 )  # fmt: skip
         if rule is None:
             return
-        left = left_plaintext(
-            before, after, format=opened.document.format.name, file=own, rule=rule.selection_for(own)
-        )
+        left = left_plaintext(before, after, file=own, rule=rule.selection_for(own))
         paths = [spell(path) for path in left]
         if not paths:
             return
@@ -149,10 +147,8 @@ def of_edits(
     """
     plaintext = refuse_plaintext(file, config, allowed=allowed, warn=warn)
 
-    def check(opened: Opened, before: str, after: str) -> None:
-        format, selection = opened.document.format.name, opened.metadata.selection
-        found = revealed(before, after, format=format, selection=selection)
-        if found:
+    def check(opened: Opened, before: str, after: Document) -> None:
+        if found := revealed(before, after, opened.metadata.selection):
             paths = listed(map(spell, found))
             _object(
                 f"{paths} would be saved as plaintext: a comment that stays would apply to it",
@@ -181,28 +177,28 @@ def exposing(paths: Iterable[Path], selection: Selection) -> PlaintextError:
     )
 
 
-def refuse_new_plaintext(before: str, after: str, format: str, selection: Selection) -> None:
+def refuse_new_plaintext(before: str, after: Document, selection: Selection) -> None:
     """Raise the error of `exposing` if a selection leaves new or changed values in plaintext."""
-    if left := new_plaintext(before, after, format, selection):
+    if left := new_plaintext(before, after, selection):
         raise exposing(left, selection)
 
 
-def new_plaintext(before: str, after: str, format: str, selection: Selection) -> list[Path]:
+def new_plaintext(before: str, after: Document, selection: Selection) -> list[Path]:
     """Return the paths of new or changed values that a selection leaves in plaintext."""
-    return left_plaintext(before, after, format=format, file=selection, rule=EVERYTHING)
+    return left_plaintext(before, after, file=selection, rule=EVERYTHING)
 
 
-def left_plaintext(before: str, after: str, *, format: str, file: Selection, rule: Selection) -> list[Path]:
+def left_plaintext(before: str, after: Document, *, file: Selection, rule: Selection) -> list[Path]:
     """Return the paths of new or changed values that stay plaintext although the rule encrypts them.
 
-    ``file`` is the selection in the encrypted file, ``rule`` the one in .sops.yaml now.
+    ``after`` is the new plaintext, scanned with its comments.  ``file`` is the selection in the encrypted
+    file, ``rule`` the one in .sops.yaml now.
     """
     if file.kind == rule.kind and file.pattern == rule.pattern:
         return []
-    document = formats.get(format).scan(after, comments=file.needs_comments or rule.needs_comments)
-    leaves = document.format.scan(before).leaves if before.strip() else []
+    leaves = after.format.scan(before).leaves if before.strip() else []
     known = {(leaf.path, leaf.data) for leaf in leaves}
-    chosen = zip(document.leaves, file.choose(document).leaves, rule.choose(document).leaves, strict=True)
+    chosen = zip(after.leaves, file.choose(after).leaves, rule.choose(after).leaves, strict=True)
     return [
         leaf.path
         for leaf, by_file, by_rule in chosen
@@ -210,17 +206,17 @@ def left_plaintext(before: str, after: str, *, format: str, file: Selection, rul
     ]
 
 
-def revealed(before: str, after: str, *, format: str, selection: Selection) -> list[Path]:
+def revealed(before: str, after: Document, selection: Selection) -> list[Path]:
     """Return the paths of values that are encrypted before a change of others, and plaintext after it."""
-    if not selection.needs_comments or not before.strip() or not after.strip():
+    if not selection.needs_comments or not before.strip():
         return []
-    was, now = (_by_fate(text, format, selection) for text in (before, after))
+    was = _by_fate(after.format.scan(before, comments=True), selection)
+    now = _by_fate(after, selection)
     return [path for value, path in now[False].items() if value in was[True] and value not in was[False]]
 
 
-def _by_fate(text: str, format: str, selection: Selection) -> dict[bool, dict[object, Path]]:
+def _by_fate(document: Document, selection: Selection) -> dict[bool, dict[object, Path]]:
     """Return values with their keys, and the path of each, by whether they are encrypted."""
-    document = formats.get(format).scan(text, comments=True)
     found: dict[bool, dict[object, Path]] = {True: {}, False: {}}
     for leaf, is_chosen in zip(document.leaves, selection.choose(document).leaves, strict=True):
         if leaf.data:  # an item's index may change

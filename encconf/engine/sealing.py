@@ -675,6 +675,8 @@ def encrypt_again(
     file (``edits`` is False) and the file may be a stranger's.
     """
     format = opened.document.format.name
+    if isinstance(plain, Document) and not plain.parts:
+        plain = plain.text  # it has no document to encrypt, and the error says so
     twin: Opened | None = opened
     admission = admission or Admission.of(rule)
     if target not in (None, format):

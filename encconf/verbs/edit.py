@@ -33,7 +33,7 @@ from encconf.record import Record
 from encconf.rules import config as configs
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
-from encconf.text.document import splice
+from encconf.text.document import Document, splice
 from encconf.text.path import Path, spell
 from encconf.text.printable import counted, listed, quoted
 from encconf.verbs import files, printing
@@ -93,12 +93,14 @@ class Draft(Record):
             self.rule = rule_of(metadata)
             self.admission = self._with_typed(metadata)
             edited = splice(edited, module.detach(document))
-        elif self.check is not None and self.opened is not None:
-            self.check(self.opened, self.text, edited)
+        plain: str | Document = edited
+        if not self.shows_block and self.check is not None and self.opened is not None:
+            plain = formats.scan_any(edited, self.format, comments=True)
+            self.check(self.opened, self.text, plain)
         if self.opened is not None:
             return encrypt_again(
                 self.opened,
-                edited,
+                plain,
                 self.rule,
                 target=self.target,
                 new_data_key=self.rule is not None and not self.shows_block,
@@ -108,9 +110,8 @@ class Draft(Record):
                 notify=notify,
             )
         target = self.target or self.format
-        plain = plain_as(edited, self.format, target)
         return sealing.encrypt(
-            plain,
+            plain_as(edited, self.format, target),
             self.rule,
             format=target,
             admission=self.admission,

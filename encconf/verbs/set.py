@@ -132,7 +132,8 @@ class Change(Record):
             new: Any = value.text if isinstance(value, changes.AsBefore) else value
             plain = changes.put(plain, where, new, format=format)
         if self.secret:
-            checks.refuse_new_plaintext("", plain, format, rule.selection)
+            document = formats.scan_any(plain, format, comments=True)
+            checks.refuse_new_plaintext("", document, rule.selection)
         return api.encrypt(plain, rule, format=format, credentials=front.credentials(), notify=front.warn)
 
     def _changed(self, front: Front, old: str, format: str, done: list[str]) -> str:
@@ -154,13 +155,13 @@ class Change(Record):
                 effect.refuse_to_replace()
             done.extend({str(effect)}.difference(done))
 
-        def check(opened: Opened, before: str, after: str) -> None:
+        def check(opened: Opened, before: str, after: Document) -> None:
             of_edits(opened, before, after)
             selection = opened.metadata.selection
             if self.secret:
-                checks.refuse_new_plaintext(before, after, format, selection)
+                checks.refuse_new_plaintext(before, after, selection)
             elif any(_may_stay_plain(value, where, selection) for where, value in places) and (
-                checks.new_plaintext(before, after, format, selection)
+                checks.new_plaintext(before, after, selection)
             ):
                 done[:] = [f"{each}, as plaintext" for each in done]
 
@@ -285,7 +286,7 @@ def update(options: UpdateOptions, front: Front) -> None:
     before: list[str] = []
     refuse = checks.refuse_plaintext(file, config, allowed=allowed, warn=front.warn)
 
-    def check(opened: Opened, old: str, new: str) -> None:
+    def check(opened: Opened, old: str, new: Document) -> None:
         before[:] = [old]
         refuse(opened, old, new)
 

@@ -241,8 +241,8 @@ class TestValues:
         who = credentials(age_key)
         enc = api.encrypt("a: x\n", rule(age_key), format="yaml", credentials=who)
 
-        def check(opened: object, before: str, after: str) -> None:
-            raise PlaintextError(f"{before}{after}")
+        def check(opened: object, before: str, after: Document) -> None:
+            raise PlaintextError(f"{before}{after.text}")
 
         with pytest.raises(PlaintextError, match="a: x\na: new\n"):
             changes.change(enc, "yaml", (("a",), "new"), credentials=who, check=check, ignore_mac=ignore_mac)
@@ -253,8 +253,8 @@ class TestValues:
         enc = api.encrypt("a: x\n", rule(age_key), format="yaml", credentials=who)
         seen: list[tuple[str, str]] = []
 
-        def check(opened: object, before: str, after: str) -> None:
-            seen.append((before, after))
+        def check(opened: object, before: str, after: Document) -> None:
+            seen.append((before, after.text))
             raise PlaintextError("no")
 
         places = [((key,), value) for key, value in edits]

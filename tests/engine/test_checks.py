@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from encconf import formats
 from encconf.engine import checks
 from encconf.rules.selection import Selection
+from encconf.text.document import Document
+
+
+def scan(text: str, format: str = "yaml") -> Document:
+    return formats.scan_any(text, format, comments=True)
 
 
 def test_new_and_changed_values_that_stay_plaintext() -> None:
@@ -20,8 +26,8 @@ def test_new_and_changed_values_that_stay_plaintext() -> None:
         ("password: a\ntoken: old\nx:\n  token: t\n", [("x", "token")]),
         ("password: a\ntoken: ''\n", []),
     ):
-        assert checks.left_plaintext(before, after, format="yaml", file=file, rule=now) == paths
-    assert checks.left_plaintext(before, "token: new\n", format="yaml", file=now, rule=now) == []
+        assert checks.left_plaintext(before, scan(after), file=file, rule=now) == paths
+    assert checks.left_plaintext(before, scan("token: new\n"), file=now, rule=now) == []
 
 
 @pytest.mark.parametrize("comments_by", ["rule", "file"])
@@ -32,9 +38,9 @@ def test_a_value_left_in_plaintext_under_a_comment_rule_is_refused(comments_by: 
         file, wanted, after, path = by_key, by_comment, "# encrypt\na: new\nb: 1\n", ("a",)
     else:
         file, wanted, after, path = by_comment, by_key, "# encrypt\na: new\nb: 1\n", ("b",)
-    found = checks.left_plaintext("c: 1\n", after, format="yaml", file=file, rule=wanted)
+    found = checks.left_plaintext("c: 1\n", scan(after), file=file, rule=wanted)
     assert found == [path]
-    nothing = checks.left_plaintext(after, after, format="yaml", file=file, rule=wanted)
+    nothing = checks.left_plaintext(after, scan(after), file=file, rule=wanted)
     assert nothing == []
 
 
@@ -58,5 +64,5 @@ PUBLIC = Selection("unencrypted_comment_regex", "public")
 def test_values_that_a_comment_comes_to_apply_to(
     format: str, before: str, after: str, paths: list[tuple[str | int, ...]]
 ) -> None:
-    assert checks.revealed(before, after, format=format, selection=PUBLIC) == paths
-    assert checks.revealed(before, after, format=format, selection=Selection("encrypted_regex", "x")) == []
+    assert checks.revealed(before, scan(after, format), PUBLIC) == paths
+    assert checks.revealed(before, scan(after, format), Selection("encrypted_regex", "x")) == []
