@@ -460,6 +460,10 @@ class EmptyGroupError(ConfigError):
     """A key group has no key, or there is no key group, so nobody could open the file."""
 
 
+class ForeignConfigError(ConfigError):
+    """``.sops.yaml`` belongs to another user, who would choose who can decrypt a file."""
+
+
 class PatternError(ConfigError):
     """A regular expression that RE2 does not accept."""
 

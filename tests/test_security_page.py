@@ -262,6 +262,9 @@ BACKED: dict[str, tuple[str, ...]] = {
     "It uses none that another user has put": (
         "test_dotenv::test_a_file_that_another_user_has_put_into_a_folder_for_everyone",
     ),
+    "go on without a `.sops.yaml` of another user": (
+        "test_dotenv::test_a_configuration_of_another_user_does_not_stop_a_program",
+    ),
     "look for the data key in the other files of the repository": (
         "test_strangers::test_it_gets_no_recipient_who_may_not_open_the_original",
         "test_strangers::test_nor_does_one_that_lists_them_while_somebody_is_removed",

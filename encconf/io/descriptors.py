@@ -98,14 +98,16 @@ def is_random_name(name: str, prefix: str, size: int = 4) -> bool:
 PLANTED = "that another user has put into a folder for everyone"
 
 
-def is_planted(state: os.stat_result, folder: os.stat_result) -> bool:
+def is_planted(state: os.stat_result, folder: os.stat_result, *, sticky: bool = True) -> bool:
     """Whether another user has put a file or link into a folder for everyone, such as /tmp.
 
     It could make you overwrite another file, or show that user what you write.  Linux refuses such files, too
     (``fs.protected_regular``, ``_symlinks``, ``_fifos``), but neither the paths that `fileio.resolve` returns
     nor files that are replaced.  A file that is mounted there, as in a container, is of another device.
+    Without ``sticky``, so are the files of a folder where users can also remove those of others.
     """
-    shared = folder.st_mode & 0o1002 == 0o1002 and state.st_dev == folder.st_dev
+    wanted = 0o1002 if sticky else 0o002
+    shared = folder.st_mode & wanted == wanted and state.st_dev == folder.st_dev
     return shared and state.st_uid not in (os.geteuid(), folder.st_uid)
 
 

@@ -27,6 +27,7 @@ from encconf.errors import (
     ConfigError,
     EmptyDocumentError,
     EmptyGroupError,
+    ForeignConfigError,
     LimitError,
     NoConfigError,
     NoMatchingRuleError,
@@ -142,7 +143,7 @@ def find_config(
 
 
 def refuse_foreign(path: str) -> None:
-    """Raise ConfigError for a configuration that was found, but belongs to another user."""
+    """Raise ForeignConfigError for a configuration that was found, but belongs to another user."""
     from encconf.io.trust import is_foreign
 
     if is_foreign(path):
@@ -150,7 +151,7 @@ def refuse_foreign(path: str) -> None:
             "its owner would choose who can decrypt your files; if you trust it, name it (--config FILE or "
             "SOPS_CONFIG), or let git accept its repository: git config --global --add safe.directory FOLDER"
         )
-        raise ConfigError("it belongs to another user and is not used", hint=hint).about(path)
+        raise ForeignConfigError("it belongs to another user and is not used", hint=hint).about(path)
 
 
 def is_respelled(name: str) -> bool:

@@ -164,7 +164,7 @@ def _is_planted(path: str) -> bool:
     from encconf.io.descriptors import is_planted
 
     folder = os.stat(os.path.dirname(path))
-    planted = any(is_planted(look(path), folder) for look in (os.lstat, os.stat))
+    planted = any(is_planted(look(path), folder, sticky=False) for look in (os.lstat, os.stat))
     if planted:
         logger.warning("encconf does not use %s: it belongs to another user", path)
     return planted

@@ -14,6 +14,7 @@ from encconf.engine import loading
 from encconf.engine.loading import check, path_of
 from encconf.errors import (
     ConfigTypeError,
+    ForeignConfigError,
     MissingFileError,
     NoConfigError,
     NoMatchingRuleError,
@@ -232,8 +233,8 @@ def _rule(name: str) -> Any:
 
     try:
         return find_rule(name)
-    except (NoConfigError, NoMatchingRuleError):
-        return None
+    except (NoConfigError, NoMatchingRuleError, ForeignConfigError):
+        return None  # another user's file in /tmp, say, must not stop your programs
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

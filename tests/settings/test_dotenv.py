@@ -149,8 +149,26 @@ def test_a_file_that_another_user_has_put_into_a_folder_for_everyone(
     os.chown(shared / ".env", 65534, -1)
     assert encconf.find_dotenv(usecwd=True) == ""
     assert f"encconf does not use {shared / '.env'}: it belongs to another user" in caplog.text
+    shared.chmod(0o777)
+    assert encconf.find_dotenv(usecwd=True) == ""
     shared.chmod(0o755)  # a folder of yours
     assert encconf.find_dotenv(usecwd=True) == str(shared / ".env")
+
+
+@pytest.mark.services  # as root: gives files to another user
+@pytest.mark.posix
+def test_a_configuration_of_another_user_does_not_stop_a_program(
+    key: TestKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    (tmp_path / ".sops.yaml").write_text(f"creation_rules:\n  - age: {key.recipient}\n")
+    (tmp_path / "mine" / ".env").write_text("A=1\n")
+    with pytest.raises(PlaintextError):
+        encconf.dotenv_values(".env")
+    os.chown(tmp_path / ".sops.yaml", 65534, -1)
+    assert encconf.dotenv_values(".env") == {"A": "1"}
+    assert encconf.load_layers(encconf.plain(".env")) == {"A": "1"}
 
 
 def test_an_encrypted_file_comes_before_plaintext_and_before_foreign_files(
