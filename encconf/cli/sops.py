@@ -95,16 +95,11 @@ def _run(said: SopsConsole, line: Line) -> None:
         said.data(completion(line))
         return
     from encconf.cli.sops_run import Run
+    from encconf.cli.sops_texts import COMMANDS
 
-    run = Run(said, line)
-    if line.command in ("rotate", "updatekeys", "groups add", "groups delete", "keyservice", "publish"):
-        from encconf.cli import sops_keys
-
-        sops_keys.COMMANDS[line.command](run)
-    else:
-        from encconf.cli import sops_texts
-
-        sops_texts.COMMANDS[line.command](run)
+    if line.command not in COMMANDS:  # those for keys load more
+        from encconf.cli.sops_keys import COMMANDS
+    COMMANDS[line.command](Run(said, line))
 
 
 _VERSION = f"sops {SOPS_VERSION}\n"
