@@ -274,18 +274,16 @@ def values_of(opened: Opened, texts: Mapping[int, str], masker: Masker | None) -
         kind = found.type
         data = found.data
         value: object
-        if data is None:
-            value = None
-        elif kind == "str":
+        if kind == "comment":
+            values.append(OMITTED)
+            continue
+        if kind == "str" and data is not None:
             try:
                 value = data.decode()
             except UnicodeDecodeError:
                 value = data
-        elif kind == "comment":
-            values.append(OMITTED)
-            continue
         else:
-            if integral and kind == "float" and len(data) < 16 and data.lstrip(b"-").isdigit():
+            if integral and kind == "float" and data and len(data) < 16 and data.lstrip(b"-").isdigit():
                 kind = "int"
             try:
                 value = python_value(kind, data)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from encconf import SOPS_VERSION, formats, keys
 from encconf.engine.cipher import PREFIX, is_ciphertext, split
 from encconf.envelope import WrappedKey
-from encconf.errors import LostBlockError, MetadataError, NotEncryptedError, bounded
+from encconf.errors import EncconfError, LostBlockError, MetadataError, NotEncryptedError, bounded
 from encconf.record import Record
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
 from encconf.text.document import LAYOUT, Document, Leaf, position
@@ -88,13 +88,7 @@ class Metadata(Record):
         """
         block = document.block
         if block is None:
-            if any(part.block for part in document.parts[:1]):
-                raise MetadataError("the sops entry is not a mapping", hint="is this file encrypted?")
-            if PREFIX in document.text:
-                document = document.format.scan(document.text, comments=True)
-                if (place := ciphertext_in(document)) is not None:
-                    raise LostBlockError(place)
-            raise NotEncryptedError
+            raise _without_block(document)
         version = _text(block, "version") or ""
         # rops writes no version; in its files, no selection means that everything is encrypted.
         selection = Selection.from_entries(block, DEFAULT if version else EVERYTHING)
@@ -120,10 +114,7 @@ class Metadata(Record):
             threshold = int(threshold)
         if not isinstance(threshold, int) or isinstance(threshold, bool) or not 0 <= threshold <= _MAX_GROUPS:
             raise MetadataError("shamir_threshold is not a number of key groups")
-        if _before_3_3(version):
-            for wrapped in (wrapped for group in groups for wrapped in group):
-                context = wrapped.entry.get("context")  # its values could be mixed up, if they differ
-                wrapped.spoiled = isinstance(context, dict) and len(set(map(str, context.values()))) > 1
+        _mark_spoiled(groups, version)
         return cls(
             groups,
             threshold,
@@ -202,13 +193,27 @@ def metadata_of(text: str, format: str) -> Metadata:
     return Metadata.of(formats.scan_encrypted(text, formats.get(format)))
 
 
-def _before_3_3(version: str) -> bool:
-    """Whether it was written by a sops that mixed up the values of AWS encryption contexts."""
+def _without_block(document: Document) -> EncconfError:
+    """Return the error for a document without a block, which may have had one."""
+    if any(part.block for part in document.parts[:1]):
+        return MetadataError("the sops entry is not a mapping", hint="is this file encrypted?")
+    if PREFIX in document.text:
+        document = document.format.scan(document.text, comments=True)
+        if (place := ciphertext_in(document)) is not None:
+            return LostBlockError(place)
+    return NotEncryptedError()
+
+
+def _mark_spoiled(groups: list[list[WrappedKey]], version: str) -> None:
+    """Mark the keys of a block whose sops, before 3.3, mixed up the values of their encryption contexts."""
     major, _, rest = version.partition(".")
     minor = rest.partition(".")[0]
     if not (major.isdecimal() and minor.isdecimal() and len(version) < 20):
-        return False
-    return (int(major), int(minor)) < (3, 3)
+        return
+    if (int(major), int(minor)) < (3, 3):
+        for wrapped in (wrapped for group in groups for wrapped in group):
+            context = wrapped.entry.get("context")  # its values could be mixed up, if they differ
+            wrapped.spoiled = isinstance(context, dict) and len(set(map(str, context.values()))) > 1
 
 
 def _text(block: Mapping[str, object], name: str) -> str | None:

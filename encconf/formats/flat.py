@@ -85,17 +85,7 @@ def unflatten(entries: Iterable[tuple[str, str]]) -> dict[str, object]:
     """
     root: dict[str | int, Any] = {}
     for name, value in entries:
-        parts = _STEP.split(name)
-        steps: list[str | int] = [parts[0]]
-        for kind, step in zip(parts[1::2], parts[2::2], strict=True):
-            if kind == "map":
-                steps.append(step)
-            elif step.isascii() and step.isdecimal() and len(step) < 5:
-                steps.append(int(step))
-            else:
-                raise MetadataError(f"{_short(name)} in the sops block has no number for a list item")
-        if len(steps) > _MAX_DEPTH:
-            raise MetadataError(f"{_short(name)} in the sops block has too many levels")
+        steps = _steps(name)
         node = root
         for step in steps[:-1]:
             below = node.setdefault(step, {})
@@ -112,6 +102,22 @@ def unflatten(entries: Iterable[tuple[str, str]]) -> dict[str, object]:
     if isinstance(threshold, str) and (whole := _WHOLE.fullmatch(threshold)):
         block["shamir_threshold"] = whole[1]  # sops before 3.10 wrote 2.000000
     return block
+
+
+def _steps(name: str) -> list[str | int]:
+    """Return the keys and indexes in a flat name."""
+    parts = _STEP.split(name)
+    steps: list[str | int] = [parts[0]]
+    for kind, step in zip(parts[1::2], parts[2::2], strict=True):
+        if kind == "map":
+            steps.append(step)
+        elif step.isascii() and step.isdecimal() and len(step) < 5:
+            steps.append(int(step))
+        else:
+            raise MetadataError(f"{_short(name)} in the sops block has no number for a list item")
+    if len(steps) > _MAX_DEPTH:
+        raise MetadataError(f"{_short(name)} in the sops block has too many levels")
+    return steps
 
 
 def _nested(node: Any, name: str) -> object:

@@ -198,18 +198,9 @@ debug: false
         start, end, style, note = leaf.start, leaf.end, leaf.style, leaf.note
         if style == PLAIN and note is None:
             return start, end, enc
+        if was_plain and (end_of_plain := _end_if_plain(document, leaf)) is not None:
+            return start, end_of_plain, enc
         text = document.text
-        if was_plain and style in (SINGLE, DOUBLE, LITERAL) and leaf.type == "str" and note is None:
-            assert leaf.data is not None
-            value = leaf.data.decode()
-            if style == LITERAL and fits_block(value):
-                end = content_end(text, leaf)
-                newline = _habits(document)[0]
-                if text[start:end] == _as_block(document, leaf, value) + newline:
-                    return start, end - len(newline), enc
-                end = leaf.end
-            elif style != LITERAL and text[start:end] == plain(value):
-                return start, end, enc
         kept = ""
         if isinstance(note, Properties) and re.fullmatch(_TYPE_TAG, note.tag or ""):
             before, after = text[note.start : note.tag_start], text[note.tag_end : leaf.start]
@@ -420,6 +411,22 @@ def _folded_lines(value: str, indent: int, newline: str) -> str:
         out.append(pad + line if line else "")
         below = line or below
     return newline.join(reversed(out)) + newline
+
+
+def _end_if_plain(document: Document, leaf: Leaf) -> int | None:
+    """Return where a string ends, if it is spelled as the plaintext of a plain ciphertext would be."""
+    text, start, style = document.text, leaf.start, leaf.style
+    if style not in (SINGLE, DOUBLE, LITERAL) or leaf.type != "str" or leaf.note is not None:
+        return None
+    assert leaf.data is not None
+    value = leaf.data.decode()
+    if style != LITERAL:
+        return leaf.end if text[start : leaf.end] == plain(value) else None
+    newline = _habits(document)[0]
+    end = content_end(text, leaf)
+    if not fits_block(value) or text[start:end] != _as_block(document, leaf, value) + newline:
+        return None
+    return end - len(newline)
 
 
 def _as_block(document: Document, leaf: Leaf, value: str) -> str:
