@@ -13,6 +13,7 @@ from encconf import keys
 from encconf.envelope import WrappedKey
 from encconf.envelope.unwrap import open_data_key
 from encconf.errors import KeyAccessError, MasterKeyError, NotMyKeyError
+from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey
 
 from .remote import Remote, holds
@@ -176,3 +177,17 @@ def test_it_may_work_later_only_if_no_other_reason_is_there() -> None:
     assert error.unexpected
     assert error.hint == "try again when the service can be reached"
     assert not failing(slow, MasterKeyError("denied")).temporary
+
+
+def test_a_command_for_a_key_runs_only_once(
+    tmp_path: Path, pairs: list[Pair], recipients: list[AgeKey]
+) -> None:
+    """Not for the advice, too."""
+    wrapped = wrap_for(DATA_KEY, [recipients[:1]], None, holds(), NOW)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "SOPS_AGE_KEY_CMD": f"sh -c 'echo x >> {tmp_path}/runs; echo {pairs[2].identity}'",
+    }
+    with pytest.raises(KeyAccessError):
+        open_data_key(wrapped, 0, Credentials.from_env(environ))
+    assert (tmp_path / "runs").read_text() == "x\n"

@@ -31,6 +31,7 @@ class TestSyntax:
             ("foo ref+double://A+ ref+double://B+ bar", "foo <A> <B> bar"),
             ("xref+double://a+y", "x<a>y"),
             ("ref+double://a+ref+double://b", "<a><b>"),
+            ("ref+double://a+https://b/c", "<a>https://b/c"),
             ("ref+double://json/x#/a", "json/x"),
             ("ref+double://json/x#/deep/b/1+!", "two!"),
             ("ref+double://json/x#/n", "7"),

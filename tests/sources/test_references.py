@@ -19,6 +19,7 @@ from sources.store import DOUBLE, ENV, Store
 
 import encconf
 from encconf import api
+from encconf.engine.opening import open_text
 from encconf.errors import SourceError, UnresolvedError, is_temporary
 from encconf.identities.credentials import Credentials
 from encconf.sources import references
@@ -469,3 +470,39 @@ class TestCommandLine:
         for path in ("l[1]", "l[-1]"):
             assert project.run("get", "--resolve", name, path).out == "p$w 'x'"
         assert project.run("get", "--resolve", name, "l[0]").out == "a"
+
+
+def test_only_references_below_a_path(
+    seal: Callable[..., str], credentials: Callable[..., Credentials], store: Store
+) -> None:
+    text = seal({"a": ["ref+double://x", "ref+double://y"], "b": "ref+double://z"})
+    opened = open_text(text, format="yaml", credentials=credentials())
+    place = ("", opened.document, opened.values, None)
+    for under, asked in ((("a", 0), ["x"]), (("a", -1), ["x", "y"]), (("a",), ["x", "y"]), (("b",), ["z"])):
+        store.calls.clear()
+        references.resolve([place], Resolve(schemes=DOUBLE), credentials(), under)
+        assert sorted(store.calls) == asked, under
+
+
+@pytest.mark.usefixtures("store")
+def test_advice_for_two_problems_and_none_for_more(
+    seal: Callable[..., str], credentials: Callable[..., Credentials]
+) -> None:
+    tree = ["ref+double://no/x", "ref+env://NOWHERE", "ref+systemd:x"]
+    rules = Resolve(schemes=["double", "env", "systemd"])
+    for count, hint in ((2, "ask for it; set it where you start this program"), (3, None)):
+        with pytest.raises(UnresolvedError) as caught:
+            api.loads(seal({"a": tree[:count]}), credentials=credentials(), resolve=rules)
+        assert caught.value.hint == hint
+
+
+@pytest.mark.usefixtures("store")
+def test_how_much_all_values_may_be(
+    seal: Callable[..., str], credentials: Callable[..., Credentials], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(references, "TOTAL_LIMIT", 6)
+    tree = ["ref+double://x", "ref+double://y"]
+    rules = Resolve(schemes=DOUBLE)
+    assert api.loads(seal({"a": tree}), credentials=credentials(), resolve=rules) == {"a": ["<x>", "<y>"]}
+    with pytest.raises(UnresolvedError, match="the values of the references are larger than"):
+        api.loads(seal({"a": [*tree, "ref+double://z"]}), credentials=credentials(), resolve=rules)
