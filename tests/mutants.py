@@ -124,12 +124,16 @@ GROUPS = {
     "io/test_locks.py io/test_inplace.py io/test_replace.py": ["io/locks.py"],
     "io": [f"io/{name}.py" for name in ("replace", "fileio", "private", "descriptors")],
     "io/test_trust.py": ["io/trust.py"],
-    "settings": [f"settings/{name}.py" for name in ("dotenv", "edit", "layers", "watch")],
+    "settings shape/test_arguments.py": [
+        f"settings/{name}.py" for name in ("dotenv", "edit", "layers", "watch")
+    ],
     "shape": [f"shape/{name}.py" for name in ("mask", "redact", "schema", "values")],
     "text": [f"text/{name}.py" for name in ("align", "path", "printable", "tree", "words")],
     "text formats/test_[defjw]*.py formats/test_yaml_places.py": ["text/document.py"],
-    "audit/test_leavers.py cli/test_access.py": ["audit/leaving.py"],
-    "audit/test_names.py audit/test_pairing.py": ["audit/names.py"],
+    "audit/test_across.py audit/test_leavers.py cli/test_access.py": ["audit/leaving.py"],
+    "audit/test_names.py audit/test_pairing.py audit/test_ssh_origins.py cli/test_rekeying.py": [
+        "audit/names.py"
+    ],
     "audit/test_guesses.py": ["audit/guesses.py"],
     "audit/test_rulebook.py audit/test_rulecheck.py": ["audit/rulebook.py"],
 }

@@ -201,3 +201,34 @@ def test_environs_and_django_environ_read_what_is_set(key: TestKey) -> None:
     encconf.load_dotenv(".env.enc")
     assert environs.Env().int("PORT") == 8000
     assert environ.Env(DEBUG=(bool, False))("DEBUG") is True
+
+
+def test_where_the_search_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the folder of this module, which has no file, but in the current folder at a prompt."""
+    (tmp_path / ".env").write_text("A=1\n")
+    assert encconf.find_dotenv() == ""
+    assert encconf.find_dotenv(usecwd=True) == str(tmp_path / ".env")
+    with pytest.raises(OSError, match="File not found"):
+        encconf.find_dotenv(raise_error_if_not_found=True)
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    assert encconf.find_dotenv() == str(tmp_path / ".env")
+    assert encconf.load_dotenv()
+    assert os.environ["A"] == "1"
+    assert encconf.load_dotenv(stream=io.StringIO("B=2\n"), override=True)
+    assert os.environ["B"] == "2"
+
+
+def test_the_encoding_of_plaintext(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"A=\xe9\n")
+    assert encconf.dotenv_values(tmp_path / "x", encoding="latin-1") == {"A": "é"}
+    assert encconf.dotenv_values(tmp_path / "x") == {"A": "\udce9"}
+
+
+def test_plaintext_that_a_comment_chooses(key: TestKey, tmp_path: Path) -> None:
+    rule = f"creation_rules:\n  - age: {key.recipient}\n    encrypted_comment_regex: ^ secret\n"
+    (tmp_path / ".sops.yaml").write_text(rule)
+    (tmp_path / "x.env").write_text("# open\nA=1\n")
+    assert encconf.dotenv_values(tmp_path / "x.env") == {"A": "1"}
+    (tmp_path / "x.env").write_text("# secret\nA=1\n")
+    with pytest.raises(PlaintextError):
+        encconf.dotenv_values(tmp_path / "x.env")

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from encconf import MaskedStr, load_layers, optional, plain
-from encconf.errors import ConfigTypeError, MissingFileError, NotEncryptedError, ParseError, PlaintextError
+from encconf.errors import (
+    ConfigTypeError,
+    InputError,
+    MissingFileError,
+    NotEncryptedError,
+    ParseError,
+    PlaintextError,
+)
 from encconf.testing import TestKey
 
 BASE = """\
@@ -165,3 +173,37 @@ def test_a_variable_over_masked_bytes_is_masked(write: Callable[..., Path]) -> N
 
 def test_a_layer_with_keys_that_are_no_text() -> None:
     assert load_layers({1: "a"}, env="APP_", environ={"APP_B": "x"}) == {1: "a", "b": "x"}
+
+
+def test_only_variables_with_the_prefix_count() -> None:
+    environ = {"APP_X": "1", "APP_": "2", "OTHER_Y": "3"}
+    assert load_layers({}, env="APP_", environ=environ) == {"x": "1"}
+
+
+def test_references_stay_unless_they_are_to_be_resolved(write: Callable[..., Path]) -> None:
+    write("s.enc.yaml", "a: ref+env://HOME\n")
+    assert load_layers("s.enc.yaml") == {"a": "ref+env://HOME"}
+
+
+def test_texts_become_numbers_only_where_a_format_has_no_types(write: Callable[..., Path]) -> None:
+    @dataclasses.dataclass
+    class Port:
+        port: int
+
+    Path("x.env").write_text("port=1\n")
+    write("s.enc.env", "port=2\n")
+    for layers, port in (([plain("x.env")], 1), ([plain("x.env"), "s.enc.env"], 2)):
+        assert load_layers(*layers, schema=Port).port == port
+    with pytest.raises(ConfigTypeError):
+        load_layers({"port": "1"}, schema=Port)
+    with pytest.raises(ConfigTypeError):
+        load_layers({"port": "1"}, plain("x.env"), schema=Port)
+
+
+def test_an_error_shows_no_values(write: Callable[..., Path]) -> None:
+    """Error trackers print local variables."""
+    write("s.enc.yaml", "a: 1\n---\nb: 2\n")
+    with pytest.raises(InputError) as caught:
+        load_layers("s.enc.yaml")
+    names = {frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)}
+    assert names == {"test_an_error_shows_no_values"}
