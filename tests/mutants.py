@@ -134,7 +134,7 @@ GROUPS = {
     "audit/test_names.py audit/test_pairing.py audit/test_ssh_origins.py cli/test_rekeying.py": [
         "audit/names.py"
     ],
-    "audit/test_guesses.py": ["audit/guesses.py"],
+    "audit/test_guesses.py audit/test_plain.py": ["audit/guesses.py"],
     "audit/test_rulebook.py audit/test_rulecheck.py": ["audit/rulebook.py"],
 }
 """The modules, by the tests that must kill their mutants.  The paths of tests are relative to ``tests``."""
