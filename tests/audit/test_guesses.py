@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 
 import pytest
 from audit.repo import BOB, DATABASE, Repo, rule, seal
 
+from encconf import formats
 from encconf.audit import guesses
 from encconf.keys import agepq
+from encconf.text.document import Document, Leaf
+from encconf.text.path import spell
 
 
 def test_folders_of_tests_and_what_was_left_behind(repo: Repo) -> None:
@@ -70,3 +74,79 @@ def test_objects_are_distinguished_without_parsing() -> None:
     assert not guesses.only_other_objects(one + b"---\n" + one.replace(b"ConfigMap", b"Secret"))
     assert not guesses.only_other_objects(one + b"---\npassword: x\n")
     assert not guesses.only_other_objects(b"password: x\n")
+    assert not guesses.only_other_objects(one + b"---\n" + one.replace(b"ConfigMap", b"SopsSecret"))
+    assert not guesses.only_other_objects(b"a: 1\n---\nb: 2\n")
+
+
+def test_names_without_their_mark() -> None:
+    for name, plain in (
+        ("x.enc.yaml", "x.yaml"),
+        ("enc.x.yaml", "x.yaml"),
+        (".env.sops", ".env"),
+        (".enc.env", ".env"),
+        ("x-sops.yaml", "x.yaml"),
+        ("x.yaml", ""),
+        ("encode.yaml", ""),
+    ):
+        assert guesses.plain_name(name) == plain, name
+    assert guesses.is_public("LICENSE")
+    assert guesses.is_public("kustomization.yaml")
+    assert not guesses.is_public("values.yaml")
+    assert [guesses.is_local(name) for name in ("a/.env.local", "testdata/a.yaml", "prod/a.yaml")] == [
+        True,
+        True,
+        False,
+    ]
+
+
+HIDDEN = """\
+a: change-me
+b: ${TOKEN}
+c: correct horse
+d: true
+e: ""
+f: "  "
+g: root
+password: root
+h: '{"x": [null, ""]}'
+i: '{"x": 1}'
+j: '[1'
+k: null
+l: ref+vault://a#/b
+"""
+SECRET = """\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: hunter2
+data:
+  a: aHVudGVyMg==
+  b: Y2hhbmdlLW1l
+  c: ODA4MA==
+  url: cG9zdGdyZXM6Ly91OmgxOTg3QGRi
+  password: YWJj
+stringData:
+  a: hunter2 and more
+  port: "8080"
+  host: db.example.com:5432
+  token: abc
+"""
+
+
+def hidden(text: str, found: Callable[[Document], list[Leaf]]) -> list[str]:
+    document = formats.get("yaml").scan(text)
+    return [spell(leaf.path) for leaf in found(document)]
+
+
+def test_values_that_are_worth_hiding() -> None:
+    def all_hidden(document: Document) -> list[Leaf]:
+        return guesses.hidden(document, document.leaves)
+
+    assert hidden(HIDDEN, all_hidden) == ["c", "password", "i", "j"]
+    assert hidden(SECRET, all_hidden)[0] == "data.a"
+    assert "data.b" not in hidden(SECRET, all_hidden)
+    assert hidden(SECRET.replace("Secret", "ConfigMap"), all_hidden) == []
+    secrets = ["data.a", "data.url", "data.password", "stringData.a", "stringData.token"]
+    assert hidden(SECRET, guesses.object_secrets) == secrets
+    assert guesses.holds_object_secret(SECRET.encode())
+    assert not guesses.holds_object_secret(b"kind: ConfigMap\nname: Secret\n")
