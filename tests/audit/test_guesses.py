@@ -148,5 +148,7 @@ def test_values_that_are_worth_hiding() -> None:
     assert hidden(SECRET.replace("Secret", "ConfigMap"), all_hidden) == []
     secrets = ["data.a", "data.url", "data.password", "stringData.a", "stringData.token"]
     assert hidden(SECRET, guesses.object_secrets) == secrets
+    operator = SECRET.replace("kind: Secret", "kind: SopsSecret")
+    assert hidden(operator, all_hidden) == hidden(SECRET, all_hidden)
     assert guesses.holds_object_secret(SECRET.encode())
     assert not guesses.holds_object_secret(b"kind: ConfigMap\nname: Secret\n")
