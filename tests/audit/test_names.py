@@ -14,7 +14,7 @@ from project import Project
 from encconf.audit import names as naming
 from encconf.audit.names import Names
 from encconf.errors import ConfigError, InputError
-from encconf.keys import master_key
+from encconf.keys import from_entry, master_key
 
 if TYPE_CHECKING:
     from encconf.keys import MasterKey
@@ -340,3 +340,38 @@ def test_comments_at_keys_are_names(tmp_path: Path) -> None:
 def test_names_beside_a_null_key(tmp_path: Path) -> None:
     names = of_config(tmp_path, f"keys:\n  - &users:\n    - &alice {A}\ncreation_rules: []\n")
     assert given(names, A) == ["alice"]
+
+
+class TestShown:
+    def test_a_key_with_its_name_or_a_former_one(self, tmp_path: Path) -> None:
+        names = of_config(tmp_path, f"creation_rules:\n  - age:\n      - {A} # alice\n")
+        names.add_old(str(tmp_path / ".sops.yaml"), f"creation_rules:\n  - age:\n      - {B} # bob\n")
+        found = [age(each) for each in (A, B, C)]
+        assert [names.to_json(key)["name"] for key in found] == ["alice", "bob", None]
+        assert [names.whole(key) for key in found] == [f"alice ({A})", f"bob (former, {B})", C]
+        assert [names.is_dropped(key) for key in found] == [False, True, False]
+
+    def test_a_name_is_cut_off_where_it_is_too_long(self, tmp_path: Path) -> None:
+        for size in (naming.MAX_NAME, naming.MAX_NAME + 1):
+            names = of_config(tmp_path, f"creation_rules:\n  - age:\n      - {A} # {'x' * size}\n")
+            (name,) = given(names, A)
+            assert name is not None
+            assert (len(name), name.endswith("…")) == (naming.MAX_NAME, size > naming.MAX_NAME)
+
+    @pytest.mark.parametrize(
+        ("type", "value", "shown", "service"),
+        [
+            ("kms", ARN, "11111111-222…555555 (eu-west-1)", True),
+            ("gcp_kms", GCP, "r/k", True),
+            ("gcp_kms", "projects/p", "p", True),
+            ("azure_kv", f"{AZURE}/0123456789abcdef", "team/web", True),
+            ("hc_vault", VAULT, "web", True),
+            ("pgp", FINGERPRINT, "3D16CEE4A27381B4", False),
+        ],
+    )
+    def test_the_part_of_a_key_that_tells_it_apart(
+        self, type: str, value: str, shown: str, service: bool
+    ) -> None:
+        key = from_entry(type, {"resource_id": value}) if value == "projects/p" else master_key(type, value)
+        assert (naming.key_id(key), naming.is_service(key)) == (shown, service)
+        assert naming.is_service(from_entry("from_the_future", {"x": "y"}))
