@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -289,7 +290,31 @@ class TestCommand:
         assert [line.split("  since")[0] for line in lines if ".yaml" in line] == [
             "  ● 00.yaml, 01.yaml, 02.yaml and 10 more"
         ]
+        assert "  run: encconf " in lines[-1]
         assert team.project().run("access", "--person", "bob", "--verbose").out.count(".yaml") == 13
+
+    def test_a_person_who_only_could_read_and_a_folder_without_git(self, team: Team, tmp_path: Path) -> None:
+        team.seal("s.yaml", ["alice", "bob"])
+        team.commit()
+        plain = tmp_path / "plain"
+        plain.mkdir()
+        (plain / "s.yaml").write_text((team.folder / "s.yaml").read_text())
+        (plain / ".sops.yaml").write_text("creation_rules: []\n")
+        if os.geteuid() == 0:  # a report uses the configuration of another user, since it encrypts nothing
+            os.chown(plain / ".sops.yaml", 65534, -1)
+        team.share("s.yaml", ["alice"], rotate=True)
+        project = team.project()
+        project.folder = tmp_path
+        key = team.key("bob").recipient
+        done = project.run("access", "--person", key, "--json", "team", "plain")
+        found = {each["folder"]: each for each in json.loads(done.out)["person"]["repositories"]}
+        assert [each["state"] for each in found["team"]["files"]] == ["former"]
+        assert found["team"]["command"] is None
+        assert [each["state"] for each in found["plain"]["files"]] == ["reads"]
+        assert found["plain"]["command"].startswith("cd plain && encconf ")
+        page = project.run("access", "--person", key, "--html", "-", "team").out
+        assert "Could read in the past</dt><dd>1<" in page
+        assert "Can read</dt>" not in page
 
     def test_a_person_with_several_keys_and_a_key_with_several_names(
         self, team: Team, tmp_path: Path, home: Path
