@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import os
 import random
+from pathlib import Path
 
 import pytest
 from audit.checked import A
 from audit.repo import Repo
+from oracle import AgeKey
+
+from encconf.audit import rulebook
+from encconf.keys import master_key
 
 
 def test_the_rule_is_the_one_that_encrypting_would_take(repo: Repo) -> None:
@@ -75,3 +80,34 @@ def test_one_search_for_a_whole_folder(repo: Repo) -> None:
                 for base in bases:
                     assert found.find(os.path.join(folder, base)) == found.rest, (patterns, folder, base)
     assert spared > 4000
+
+
+def test_what_one_configuration_says_of_names_and_keys(tmp_path: Path) -> None:
+    key = AgeKey.generate().recipient
+    folder = tmp_path / "in"
+    folder.mkdir()
+    patterns = "".join(f"  - path_regex: {regex}\n    age: {key}\n" for regex in (r"^x\.yaml$", r"^dev/.*"))
+    (folder / ".sops.yaml").write_text(f"creation_rules:\n{patterns}  - age: {key}\n")
+    rules = rulebook.Rules(str(folder / ".sops.yaml"))
+    assert rules.relative(f"{folder}/x.yaml") == "x.yaml"
+    outside = f"{tmp_path}/no/x.yaml"
+    assert rules.relative(outside) == outside
+    inside = f"{folder}/"
+    for folders, none in (
+        ([(inside, ["a.yaml", "b.yaml"])], True),
+        ([(inside, ["a.yaml", "x.yaml"])], False),
+        ([(f"{folder}/dev/", ["a.yaml"])], False),
+        ([(inside, ["a.yaml"]), (f"{tmp_path}/no/", ["b.yaml"])], False),
+    ):
+        assert rules.takes_none(folders) is none, folders
+    exact, wild = rules.uses[:2]
+    assert [exact.is_narrow, wild.is_narrow] == [True, False]
+    wild.covered, wild.sealed = 3, 2
+    assert wild.is_narrow
+    age = master_key("age", key)
+    arn = "arn:aws:kms:eu-west-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+    assert rules.who(age) == f"age {age.label}"
+    assert rules.who(master_key("kms", arn)) == "kms 11111111-222…555555 (eu-west-1)"
+    chosen = rulebook.Rulebook("in/.sops.yaml", str(tmp_path)).of(str(tmp_path / "no"))
+    assert chosen is not None
+    assert chosen.path == str(folder / ".sops.yaml")
