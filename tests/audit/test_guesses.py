@@ -152,3 +152,19 @@ def test_values_that_are_worth_hiding() -> None:
     assert hidden(operator, all_hidden) == hidden(SECRET, all_hidden)
     assert guesses.holds_object_secret(SECRET.encode())
     assert not guesses.holds_object_secret(b"kind: ConfigMap\nname: Secret\n")
+    assert guesses.is_placeholder(b" \n")
+    assert guesses.is_placeholder(b"ICA=", in_base64=True)
+
+
+def test_what_another_tool_has_encrypted() -> None:
+    for start in (
+        b"\0GITCRYPT\0x",
+        b"$ANSIBLE_VAULT;1.1",
+        b"age-encryption.org/v1",
+        b" \n-----BEGIN AGE ENCRYPTED FILE-----",
+        b"-----BEGIN PGP MESSAGE-----",
+        b"version https://git-lfs.github.com/spec/v1",
+    ):
+        assert guesses.is_encrypted_otherwise(start), start
+    for start in (b"", b"GITCRYPT", b"age: x", b"-----BEGIN CERTIFICATE-----"):
+        assert not guesses.is_encrypted_otherwise(start), start

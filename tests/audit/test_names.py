@@ -375,3 +375,12 @@ class TestShown:
         key = from_entry(type, {"resource_id": value}) if value == "projects/p" else master_key(type, value)
         assert (naming.key_id(key), naming.is_service(key)) == (shown, service)
         assert naming.is_service(from_entry("from_the_future", {"x": "y"}))
+
+    def test_the_ssh_key_that_a_recipient_was_made_from(self, tmp_path: Path) -> None:
+        folder = tmp_path / ".ssh"
+        folder.mkdir()
+        (folder / "id.pub").write_text(f"\n# mine\nssh-ed25519\nssh-rsa AAAA me\n{SSH} alice laptop\n")
+        (folder / "bad.pub").write_text("ssh-ed25519 AAAA\n")
+        found = naming.origins(str(tmp_path), {"HOME": str(tmp_path)})
+        assert list(found.values()) == ["~/.ssh/id.pub (alice laptop)"]
+        assert next(iter(found)).startswith("age1")

@@ -111,3 +111,13 @@ def test_what_one_configuration_says_of_names_and_keys(tmp_path: Path) -> None:
     chosen = rulebook.Rulebook("in/.sops.yaml", str(tmp_path)).of(str(tmp_path / "no"))
     assert chosen is not None
     assert chosen.path == str(folder / ".sops.yaml")
+    for base, alike, dull in (
+        ("a.yaml", True, True),
+        ("secrets.yaml", True, False),
+        ("x.yaml", False, False),
+    ):
+        (found,) = rulebook.by_folder([f"in/{base}"], str(tmp_path), rulebook.Rulebook(None, str(tmp_path)))
+        assert (found.alike, found.dull) == (alike, dull), base
+    (found,) = rulebook.by_folder(["in/x"], str(tmp_path), rulebook.Rulebook(None, str(tmp_path)))
+    meant = {base: rulebook.Named(found, base).meant for base in ("a.yaml", "a.enc.yaml", "secrets.yaml")}
+    assert meant == {"a.yaml": "", "a.enc.yaml": "error", "secrets.yaml": "warning"}

@@ -206,6 +206,7 @@ def test_environs_and_django_environ_read_what_is_set(key: TestKey) -> None:
 def test_where_the_search_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the folder of this module, which has no file, but in the current folder at a prompt."""
     (tmp_path / ".env").write_text("A=1\n")
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
     assert encconf.find_dotenv() == ""
     assert encconf.find_dotenv(usecwd=True) == str(tmp_path / ".env")
     with pytest.raises(OSError, match="File not found"):

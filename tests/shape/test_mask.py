@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from encconf import MaskedStr, decrypt, encrypt, load_config
+from encconf.shape import mask
 from encconf.shape.mask import STARS, MaskedBytes, masked_number
 
 SECRET = "hunter2-of-the-database"
@@ -151,3 +152,22 @@ def test_a_part_of_a_secret_is_masked() -> None:
     assert (secret[:7], secret[-1], key[:3], key[0]) == ("hunter2", "2", b"\xfehu", 0xFE)
     assert repr((secret[:7], secret[0], key[1:])) == f"({STARS}, {STARS}, {STARS})"
     assert "".join(secret) == secret
+
+
+def test_what_is_masked_is_known_for_redacting_unless_it_is_short() -> None:
+    for value, known in (("kW8v", True), ("kW8", False), (b"kW8w", True), (5, False), (None, False)):
+        mask.LOADED.pop(value, None)  # type: ignore[call-overload]
+        found = mask.masked(value)
+        assert found == value
+        assert (value in mask.LOADED) is known
+    mask.LOADED.pop("kW8v")
+    kinds = {type(value): type(mask.masked_number(value)) for value in ("kW8v", b"x", 5, 1.5, True, None)}
+    assert kinds == {
+        str: mask.MaskedStr,
+        bytes: mask.MaskedBytes,
+        int: mask.MaskedInt,
+        float: mask.MaskedFloat,
+        bool: bool,
+        type(None): type(None),
+    }
+    assert "kW8v" in mask.LOADED
