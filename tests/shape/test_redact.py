@@ -28,6 +28,8 @@ SECRET = "p/ss+w0rd \"ä\" & <more>'x' $h$"
 FORMS: dict[str, Callable[[str], str]] = {
     "raw": str,
     "json": lambda text: json.dumps({"password": text}),
+    "json with other words": lambda text: json.dumps(f"user:{text}"),
+    "json with other words, of other languages": lambda text: json.dumps(f"user:{text}", ensure_ascii=False),
     "json of other languages": lambda text: json.dumps(text, ensure_ascii=False).replace("/", "\\/"),
     "repr": repr,
     "html": html.escape,
@@ -93,6 +95,12 @@ def test_no_split_lets_it_through(form: str) -> None:
     for at in range(len(written)):
         stream = Stream(redactor)
         assert stream.feed(written[:at]) + stream.feed(written[at:]) + stream.flush() == expected
+
+
+def test_a_secret_that_begins_another_is_held_back() -> None:
+    stream = Stream(Redactor(["kW8vQz2L", "kW8vQz2LrTx9"]))
+    assert stream.feed(b"a kW8vQz2L") == b"a "
+    assert stream.feed(b"rTx9 b") + stream.flush() == f"{MARK} b".encode()
 
 
 @given(st.data())
