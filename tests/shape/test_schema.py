@@ -285,3 +285,18 @@ def test_a_validator_cannot_put_the_value_into_a_known_error() -> None:
         assert secret not in said
     assert "port: input should be less than or equal to 65535" in said
     assert "a: the value is not accepted (int_parsing)" in said
+
+
+def test_a_list_of_the_wrong_type_and_many_problems() -> None:
+    class Lists(msgspec.Struct):
+        ports: list[int]
+        names: dict[str, int]
+
+    with pytest.raises(ConfigTypeError) as caught:
+        convert({"ports": SECRET, "names": [1]}, Lists, at=(), lax=False)
+    assert str(caught.value) == "ports: expected array, got str; names: expected object, got array"
+    for count, more in ((8, ""), (9, "; and 1 more")):
+        with pytest.raises(ConfigTypeError) as caught:
+            convert(dict.fromkeys(map(str, range(count)), "x"), dict[str, int], at=(), lax=False)
+        assert str(caught.value).count("expected int, got str") == 8
+        assert str(caught.value).partition("7: expected int, got str")[2] == more

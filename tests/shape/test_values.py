@@ -63,6 +63,7 @@ def test_what_cannot_be_stored(value: object, kind: type[EncconfError], place: s
 
 def test_as_deep_as_a_document_may_be() -> None:
     assert plain(_nested(199), ("x",)) == _nested(199)
+    assert plain({"é": "日"}, ("x",)) == {"é": "日"}
 
 
 NAN = float("nan")
@@ -91,6 +92,7 @@ def test_the_same(old: object, new: object) -> None:
         ({}, []),
         ({"a": 1}, {"b": 1}),
         ([1], []),
+        ([1, 2], [1, 3]),
     ],
 )
 def test_not_the_same(old: object, new: object) -> None:
