@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyrage
 import pytest
+from keys.passphrase import locked
 from project import PLAIN, ROOT, Project
 
 from encconf.keys import agepq
@@ -72,11 +73,9 @@ def test_the_command_line_too(unit: Unit, manager: Manager, project: Project) ->
 
 def test_a_key_and_its_passphrase(unit: Unit, manager: Manager, project: Project) -> None:
     """Each of them a credential; only the passphrase has to be named."""
-    locked = manager.write(
-        "locked", pyrage.passphrase.encrypt(project.key.identity.encode(), "correct horse")
-    )
+    path = manager.write("locked", locked(project.key.identity.encode(), "correct horse"))
     lines = (
-        f"LoadCredential=encconf-identity:{locked}",
+        f"LoadCredential=encconf-identity:{path}",
         f"LoadCredentialEncrypted=pass:{manager.credential('pass', b'correct horse')}",
     )
     unit.start += " ENCCONF_AGE_PASSPHRASE=systemd:pass"
