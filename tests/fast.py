@@ -25,7 +25,7 @@ MODULES = [
     *("cli/check_report", "cli/checklist", "cli/command", "cli/console", "cli/decrypt", "cli/encrypt"),
     *("cli/encryption", "cli/error_help", "cli/explain", "cli/files", "cli/flat", "cli/formats"),
     *("cli/parser", "cli/plan_text", "cli/process", "cli/quiet", "cli/redact", "cli/rekeying", "cli/rule"),
-    *("cli/shim", "cli/status", "cli/strangers", "cli/table", "cli/targets", "cli/usage", "cli/version"),
+    *("cli/batch_files", "cli/shim", "cli/status", "cli/strangers", "cli/table", "cli/usage", "cli/version"),
     *("engine/layout", "engine/loading", "engine/mac", "engine/reuse", "engine/seal", "envelope/shamir"),
     *("formats/binary", "formats/dotenv", "formats/flat", "formats/goyaml", "formats/ini", "formats/json"),
     *("formats/ini_tree", "formats/toml", "formats/toml_tree", "formats/yaml"),

@@ -173,6 +173,11 @@ class TestMissingPrograms:
         assert len(programs) > 15
         assert set(programs) <= {*fast.HIDDEN, "git", "make"}
 
+    def test_the_fast_tests_exist(self) -> None:
+        for path in fast.paths():
+            file, _, name = path.partition("::")
+            assert f"class {name}" in Path(file).read_text(encoding="utf-8") or not name, path
+
 
 def test_make_mutants_names_modules_and_tests_that_exist() -> None:
     modules = {path for paths in mutants.GROUPS.values() for path in paths}
