@@ -221,7 +221,7 @@ def encrypt(
     the data key, the keys and the selection are those of the twin, and it must open.  If nothing changed,
     the twin is returned.  A text has no name, so this looks for no ``.sops.yaml``: to follow one, give the
     rule that `find_rule` returns.  With ``new_data_key``, only the twin's unknown metadata is kept.
-    ``donors`` are other encrypted texts with the twin's data key, such as that of another branch.  Their
+    ``donors`` are other opened texts with the twin's data key, such as that of another branch.  Their
     ciphertexts may be reused, too.  Those with another data key are not used.
 
     Raises StrangerError if a data key would be wrapped for a recipient that only the twin names,

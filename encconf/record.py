@@ -20,7 +20,7 @@ else:
 class _Fields:
     """The annotated fields of a class and its bases, and the defaults of those that have one.
 
-    A default is an attribute of the class, so it must be immutable.
+    A default is an attribute of the class, so nothing may change it.
     """
 
     _fields: ClassVar[dict[str, Any]] = {}

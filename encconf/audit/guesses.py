@@ -19,6 +19,14 @@ WORDS = (".enc", ".sops", "secret")
 """Each name for which `has_encrypted_name` or `is_secrets` is true has one of these words."""
 
 # These are compiled when they are first needed, since they apply to few files.
+_LOOKS = (
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAGE-SECRET-KEY-"
+    rb"|\b(?:gh[pousr]|glpat|github_pat|xox[abeprs]|[rs]k_live|hv[sb])[-_.][A-Za-z0-9_-]{10}"
+    rb"|\bAKIA[A-Z0-9]{16}\b|\beyJ[\w-]{8,500}\.eyJ[\w-]{8,4000}\.[\w-]{8}"
+    rb"|\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@]*:[^/\s:@${<]{3,}@"
+)
+"""Private keys, tokens of well-known services, and addresses with a password."""
+_REFERENCE = rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)"
 _MARKED = rf"(?i)(?:\A|[._-])(?:{'|'.join(MARKS)})(?=[._-]|\Z)"
 _SECRETS = r"(?i)\A\.?secrets?(?:[._].*)?\.\w+\Z|[._-]secrets\.\w+\Z"
 _SECRET = r"(?i)[._-]secret\.\w+\Z"
@@ -190,6 +198,26 @@ def _objects(document: Document) -> dict[int, bytes]:
         for root, about in said.items()
         if len(about) == 2 or about.get("kind") in _KINDS  # a template may lack the apiVersion
     }
+
+
+def looks_like_a_secret(leaf: Leaf) -> bool:
+    """Whether a plaintext value is a private key, a token or an address with a password."""
+    return leaf.type == "str" and re.search(_LOOKS, leaf.data or b"") is not None
+
+
+def is_named_like_a_secret(leaf: Leaf) -> bool:
+    """Whether the key of a plaintext value says that it is a secret, and it is not just a reference."""
+    called = leaf.type == "str" and type(leaf.step) is str and called_a_secret((leaf.step,))
+    return called and re.match(_REFERENCE, leaf.data or b"") is None
+
+
+def why_secret(leaf: Leaf) -> str:
+    """Return why a plaintext value may be a secret, after the word "it", or "" if it seems to be none."""
+    if is_placeholder(leaf.data or b""):
+        return ""
+    if looks_like_a_secret(leaf):
+        return "looks like a secret"
+    return "has a name like a secret" if is_named_like_a_secret(leaf) else ""
 
 
 def is_placeholder(data: bytes, *, in_base64: bool = False) -> bool:

@@ -13,7 +13,6 @@ from contextlib import suppress
 from encconf.audit import guesses
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.audit.rulebook import Named
-from encconf.audit.sealed import is_named_like_a_secret, looks_like_a_secret
 from encconf.errors import EncconfError, PatternError
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
@@ -193,15 +192,15 @@ def _hidden(file: Named, document: Document, rule: Rule | None, *, telling: bool
 
 
 def _may_be_secret(leaf: Leaf) -> bool:
-    if looks_like_a_secret(leaf) or called_a_secret(leaf.path):
+    if guesses.looks_like_a_secret(leaf) or called_a_secret(leaf.path):
         return True
     return leaf.type == "str" and re.search(_RANDOM, leaf.data or b"") is not None
 
 
 def _tells(leaf: Leaf, format: Format) -> bool:
     """Whether a value looks like a secret, or its key says that it is one and it is not just words."""
-    if looks_like_a_secret(leaf):
+    if guesses.looks_like_a_secret(leaf):
         return True
     value = (leaf.data or b"").decode(errors="replace").strip()
     is_words = " " in value or all(sign.isalpha() or not sign.isascii() for sign in value)
-    return is_named_like_a_secret(leaf) and (format.environment or not is_words)
+    return guesses.is_named_like_a_secret(leaf) and (format.environment or not is_words)

@@ -36,16 +36,8 @@ _DATE = re.compile(
 )
 _ARMOR = {"age": "-----BEGIN AGE ENCRYPTED FILE-----", "pgp": "-----BEGIN PGP MESSAGE-----"}
 # These are compiled when they are first needed.
-_LOOKS = (
-    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bAGE-SECRET-KEY-"
-    rb"|\b(?:gh[pousr]|glpat|github_pat|xox[abeprs]|[rs]k_live|hv[sb])[-_.][A-Za-z0-9_-]{10}"
-    rb"|\bAKIA[A-Z0-9]{16}\b|\beyJ[\w-]{8,500}\.eyJ[\w-]{8,4000}\.[\w-]{8}"
-    rb"|\b[a-z][a-z0-9+.-]{1,20}://[^/\s:@]*:[^/\s:@${<]{3,}@"
-)
-"""Private keys, tokens of well-known services, and addresses with a password."""
 _EMPTY = r"""([^\s"':,{\[]+)["']?[ \t]*:\s{0,20}[{\[]\s{0,20}[}\]]"""
 """A key with an empty collection."""
-_REFERENCE = rb"\s*(?:\$\{|\$\(|\{\{|ref\+|op://|vault:|arn:|/|\./|<)"
 
 
 class Sealed:
@@ -343,12 +335,10 @@ def _plaintext(
         sealed.find("plain-value", "is plaintext, but the file's selection encrypts it", leaf)
     elif by_rule:
         sealed.find("plain-by-rule", f"is plaintext, though {by_rule} encrypts such values", leaf, hint=hint)
-    elif "nothing-encrypted" in sealed.counts or guesses.is_placeholder(data):
+    elif "nothing-encrypted" in sealed.counts:
         return  # all values have that one cause
-    elif looks_like_a_secret(leaf):
-        sealed.find("plain-secret", "is plaintext and looks like a secret", leaf)
-    elif is_named_like_a_secret(leaf):
-        sealed.find("plain-secret", "is plaintext and has a name like a secret", leaf)
+    elif why := guesses.why_secret(leaf):
+        sealed.find("plain-secret", f"is plaintext and {why}", leaf)
 
 
 def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
@@ -359,17 +349,6 @@ def _short(sealed: Sealed, leaf: Leaf, kind: bytes, size: int) -> None:
     if kind == b"bool":
         said = "is true or false: the length of its ciphertext says which"
     sealed.find("short-value", said, leaf)
-
-
-def looks_like_a_secret(leaf: Leaf) -> bool:
-    """Whether a plaintext value is a private key, a token or an address with a password."""
-    return leaf.type == "str" and re.search(_LOOKS, leaf.data or b"") is not None
-
-
-def is_named_like_a_secret(leaf: Leaf) -> bool:
-    """Whether the key of a plaintext value says that it is a secret, and it is not just a reference."""
-    called = leaf.type == "str" and type(leaf.step) is str and called_a_secret((leaf.step,))
-    return called and re.match(_REFERENCE, leaf.data or b"") is None
 
 
 _NO_PROFILE = "The rule names none: encconf updatekeys FILE removes it. Set AWS_PROFILE instead."

@@ -1,6 +1,6 @@
 """The MAC of a document: sops's, and a stricter check in its nonce.
 
-sops's MAC (sops 3.13.2, sops.go) is an unkeyed SHA-512 over the values alone, one after the other,
+sops's MAC (sops 3.13.3, sops.go) is an unkeyed SHA-512 over the values alone, one after the other,
 stored encrypted.  It does not cover the keys of unencrypted values, types, nulls, empty values, or where
 one value ends.  encconf adds a check that covers them, in a place that sops ignores: the nonce of the
 encrypted MAC, which GCM authenticates, is

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LAYOUT_AAD = b"encconf layout 1"
 """Additional data of the layout record's ciphertext.  That of a value always ends with a colon."""
 CONFLICT = "encconf_conflict"
-"""The member that holds an unresolved conflict, encrypted (see `encconf.git.merge`)."""
+"""The member that holds an unresolved conflict, encrypted (see `encconf.git.conflict`)."""
 PARENTS = "encconf_merge"
 """The member that names the versions that were merged without a key.  The file then has no MAC yet."""
 

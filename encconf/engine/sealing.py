@@ -99,10 +99,11 @@ def encrypt(
     held = kept.metadata if kept is not None else None
     if rule is None and kept is None and replaced is not None:
         rule = rule_of(replaced.metadata)
-    groups, threshold = wrap_again(data_key, held, rule, admission, credentials, lastmodified())
+    now = lastmodified()
+    groups, threshold = wrap_again(data_key, held, rule, admission, credentials, now)
     block = replaced.metadata if replaced is not None else Metadata([], 0, selection, "")
     metadata = block.renewed(
-        groups=groups, threshold=threshold, selection=selection, lastmodified=lastmodified()
+        groups=groups, threshold=threshold, selection=selection, lastmodified=now
     )
     known = twin.document.text if isinstance(twin, Opened) else twin
     credentials.audit("encrypt", plain.text if known is None else known)
@@ -259,7 +260,7 @@ class Sealing:
             and old.metadata.groups is metadata.groups
             and old.metadata.selection == metadata.selection
         )
-        """Whether the block differs from the twin's only in its MAC."""
+        """Whether the block differs from the twin's only in its date, MAC and layout record."""
 
     def run(self, choice: Chosen) -> str:
         """Return the encrypted text.  ``choice`` says which leaves and comments to encrypt.

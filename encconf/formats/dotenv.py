@@ -140,7 +140,7 @@ DATABASE_PASSWORD=change me
         return first.replace("\\n", "\n").encode()
 
     def caveat(self, leaf: Leaf) -> str | None:
-        """Return why sops or other readers read a value differently from `settle`, or None."""
+        """Return why sops or other readers read a value differently, or None."""
         if leaf.style:
             return _QUOTES
         data = leaf.data or b""

@@ -2,7 +2,7 @@
 
 This is what ``--output-type`` and ``--extract`` print.  The spelling is that of sops 3.13.3
 (stores/*/store.go: EmitPlainFile, EmitValue), which uses go-yaml 3, encoding/json and go-ini.  A whole
-document in its own format is never rewritten: see `encconf.api.decrypt`.
+document in its own format is rewritten only if sops rewrites it: `encconf.api.decrypt` returns its own text.
 
 Values are those of `trees_of`: dicts and lists, which have the comments in them, and a `Value` for each
 single value.

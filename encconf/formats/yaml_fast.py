@@ -1,8 +1,8 @@
 """Plain block YAML read line by line: the subset of YAML that most files use, without a parser.
 
-`scan` returns exactly the `Document` that `encconf.formats.yaml_events` makes of libyaml's events, in a
-third of the time and without importing a YAML library.  For anything unusual, including invalid YAML, it
-returns None, and the caller then reads the text with libyaml.
+`scan` returns the `Document` that `encconf.formats.yaml_events` makes of libyaml's events, except that it is
+``regular``, in a third of the time and without importing a YAML library.  For anything unusual, including
+invalid YAML, it returns None, and the caller then reads the text with libyaml.
 
 It reads documents of block mappings and sequences, with ``---`` between them; keys of a few words, or in
 quotes; plain and quoted scalars on one line; block scalars; ``{}``, ``[]`` and flow sequences of words; and
@@ -26,7 +26,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from encconf.text.document import Document, Leaf, Part
 
 
 _DEPTH = 100  # the most levels that are read here; libyaml's events may have MAX_DEPTH

@@ -1,8 +1,8 @@
 """Run git: which files it tracks, whether a file with secrets could get into a commit, and old versions.
 
 The package has plaintext diffs (`encconf.git.textconv`), merges (`encconf.git.merge`), and what sets both up
-(`encconf.git.install`).  This module runs git only in a repository.  Without git, its functions find nothing,
-and raise no error.
+(`encconf.git.install`).  Without git, the functions that search find nothing, and raise
+no error.
 """
 
 from __future__ import annotations

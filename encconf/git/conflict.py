@@ -1,8 +1,8 @@
 """Keep an unresolved conflict inside the encrypted file.
 
-The file has our values.  The block's member ``encconf_conflict`` has the other versions, encrypted.  The MAC
-is bound to it, so neither encconf nor sops opens the file before you resolve the conflict in
-``encconf edit``, which shows both sides.
+The file has our values.  The block's member ``encconf_conflict`` has the other versions, encrypted and bound
+to the MAC.  The MAC is encrypted for a file with a conflict, so neither encconf nor sops opens the file
+before you resolve the conflict in ``encconf edit``, which shows both sides.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """``encconf git merge``: merge three versions of an encrypted file for git.
 
 With a key, all three versions are opened and their plaintexts are merged (`encconf.merge`).  The result is
-encrypted under the old data key, and unchanged values keep the ciphertext that either side has for them.
-The recipients are merged, too.  If one is removed, the result gets a new data key.
+encrypted under our data key, and unchanged values keep the ciphertext that either side has for them.  The
+recipients are merged, too.  If one is removed, or the sides have different data keys, the result gets a new
+data key.
 
 A conflict is kept *inside* the encrypted file (`encconf.git.conflict`) until ``encconf edit`` resolves it.
 

@@ -1,6 +1,6 @@
 """What encconf uses to open a file: the environment, a terminal to ask on, open clients, time limits.
 
-Only `Credentials.from_env` reads ``SOPS_*`` variables.  Nothing else is read before a key needs it.
+`Credentials.from_env` copies the ``SOPS_*`` variables.  Nothing else is read before a key needs it.
 
 An `AgeSource` is a place of age identities.  First come the places that ENCCONF_IDENTITY or the user's
 configuration file names, then the systemd credential ``encconf-identity``, then the places of sops 3.13.3, in

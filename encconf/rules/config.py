@@ -89,6 +89,8 @@ class Rule:
 
     def replace(self, **changes: object) -> Rule:
         """Return a copy with other values for the named fields.  Derive rules with it: no field is lost."""
+        if unknown := changes.keys() - vars(self).keys():
+            raise TypeError(f"a rule has no {', '.join(sorted(unknown))}")
         derived = Rule.__new__(Rule)
         derived.__dict__ = {**vars(self), **changes}
         return derived

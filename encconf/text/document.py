@@ -246,7 +246,8 @@ class Part:
 
 
 class Document:
-    """One file's text and its ``items``.  A scan makes it, and nothing changes it.
+    """One file's text and its ``items``.  A scan makes it, and nothing changes it but
+    ``habits``.
 
     The items are the collections and the leaves, in the order of the text (in TOML, in that of the tree).
     Each one names the collection that holds it, which is an item before it; a collection without one is the

@@ -21,7 +21,8 @@ from encconf.identities.credentials import Credentials
 from encconf.io import fileio
 from encconf.rules.config import Config, encrypted_name
 from encconf.text.document import Document
-from encconf.text.printable import counted, one_line, quoted
+from encconf.text.path import spell
+from encconf.text.printable import counted, listed, one_line, quoted
 from encconf.verbs import files
 from encconf.verbs.batch import Batch
 from encconf.verbs.rule import Selecting, is_named, rule_for
@@ -166,6 +167,26 @@ class Job:
             self.enc = sealing.encrypt(
                 text, self.rule, format=self.written, twin=twin, credentials=credentials, notify=warn
             )
+        if self.twin is None and not self._may_expose:
+            self._warn_of_plaintext(plain)
+
+    def _warn_of_plaintext(self, plain: Document) -> None:
+        """Warn about values of a new file that look like secrets, and that the rule leaves in plaintext."""
+        if plain.format.single_value:
+            return
+        chosen = self.rule.selection.choose(plain).leaves
+        if not any(chosen):
+            return  # there is a warning about that
+        left = [leaf for leaf, is_chosen in zip(plain.leaves, chosen, strict=True) if not is_chosen]
+        if left:
+            from encconf.audit.guesses import why_secret
+
+            if paths := [spell(leaf.path) for leaf in left if why_secret(leaf)]:
+                self._warn(
+                    f"{listed(paths)} {'stays' if len(paths) == 1 else 'stay'} plaintext, because of "
+                    f"{' and '.join(self.rule.selection.as_written())}",
+                    "to encrypt it as well, widen the selection in the creation rule",
+                )
 
     def write(self, front: Front) -> bool:
         """Write the encrypted text to ``target`` or stdout.  Returns False if ``target`` is up to date."""

@@ -41,6 +41,17 @@ class TestKeysAndRules:
         assert "localhost" in enc
         assert "hunter2" not in enc
 
+    def test_a_secret_of_a_new_file_that_the_rule_leaves_out_is_named(self, project: Project) -> None:
+        project.rules("    encrypted_regex: ^data$\n")
+        project.write("secrets.yaml", "password: hunter2\nport: 1\ntoken: ${TOKEN}\ndata:\n  a: b\n")
+        said = "password stays plaintext, because of encrypted_regex: ^data$"
+        assert said in project.run("encrypt", "secrets.yaml").err
+        project.write("secrets.yaml", "password: hunter2\nport: 2\ndata:\n  a: b\n")
+        assert "stays plaintext" not in project.run("encrypt", "secrets.yaml").err
+        os.remove(project.path("secrets.enc.yaml"))
+        line = ["--encrypted-regex", "^data$"]
+        assert "stays plaintext" not in project.run("encrypt", *line, "secrets.yaml").err
+
     def test_keys_of_the_command_line(self, project: Project) -> None:
         """Unlike in sops, a .sops.yaml that does not match is no obstacle."""
         project.write("secrets.yaml", PLAIN)
