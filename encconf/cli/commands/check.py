@@ -54,13 +54,11 @@ def check(options: Options, console: Console) -> None:
     need_files(path or ["."])
     if json and format not in (None, "json"):
         raise ConflictError(f"--json and --format {format} exclude each other")
-    shape = "json" if json else format or "text"
     cwd = os.getcwd()
     root = repository(cwd)
     whole = not path and not changed
     known = Known()
     everything = known.everything(cwd, root) if whole else None  # git runs during the imports
-
     if everything is None:
         names = _named(console, path, changed=changed)
     elif (tracked := everything()) is not None:
@@ -78,18 +76,7 @@ def check(options: Options, console: Console) -> None:
         progress=console.progress,
     )
     report.show(options.min_severity or "warning")
-
-    def rename(name: str) -> str:
-        return os.path.relpath(os.path.join(cwd, name), root or cwd)
-
-    if shape == "json":
-        console.json(to_json(report))
-    elif shape == "sarif":
-        console.json(sarif(report, rename))
-    elif shape == "github":
-        console.data(github(report, rename))
-    else:
-        console.lines(text(report, verbose=options.verbose))
+    _print(options, console, report, lambda name: os.path.relpath(os.path.join(cwd, name), root or cwd))
     if report.shallow:
         console.note(
             "only a part of the history was read, so check may not know every removed recipient "
@@ -103,6 +90,18 @@ def check(options: Options, console: Console) -> None:
             "no rule of .sops.yaml matches a file here; encconf explain FILE says why, and "
             "encconf encrypt NAME.yaml writes NAME.enc.yaml"
         )
+
+
+def _print(options: Options, console: Console, report: Report, rename: Callable[[str], str]) -> None:
+    """Print the report in the format that the user wants.  ``rename`` returns a name in the repository."""
+    if options.json or options.format == "json":
+        console.json(to_json(report))
+    elif options.format == "sarif":
+        console.json(sarif(report, rename))
+    elif options.format == "github":
+        console.data(github(report, rename))
+    else:
+        console.lines(text(report, verbose=options.verbose))
 
 
 CHECK = Command(
