@@ -113,10 +113,22 @@ GROUPS = {
             "yaml_words",
         )
     ],
-    "formats/test_dotenv*.py": ["formats/dotenv.py", "formats/dotenv_tree.py"],
-    "formats/test_ini*.py": ["formats/ini.py", "formats/ini_tree.py"],
-    "formats/test_json*.py": ["formats/json.py", "formats/json_tree.py"],
-    "formats/test_toml*.py": ["formats/toml.py", "formats/toml_tree.py"],
+    "formats/test_dotenv*.py formats/test_[ew]*.py engine/test_changes.py settings/test_dotenv.py": [
+        "formats/dotenv.py",
+        "formats/dotenv_tree.py",
+    ],
+    "formats/test_ini*.py formats/test_[ew]*.py engine/test_changes.py": [
+        "formats/ini.py",
+        "formats/ini_tree.py",
+    ],
+    "formats/test_json*.py formats/test_[ew]*.py engine/test_changes.py": [
+        "formats/json.py",
+        "formats/json_tree.py",
+    ],
+    "formats/test_toml*.py formats/test_[ew]*.py engine/test_changes.py": [
+        "formats/toml.py",
+        "formats/toml_tree.py",
+    ],
     "keys/test_keys.py plugins/test_key_type.py rules envelope engine/test_metadata.py": ["keys/__init__.py"],
     "keys/test_own.py": ["keys/own.py"],
     "identities": [f"identities/{name}.py" for name in ("command", "credentials", "userconfig")],
@@ -128,7 +140,8 @@ GROUPS = {
         f"settings/{name}.py" for name in ("dotenv", "edit", "layers", "watch")
     ],
     "shape": [f"shape/{name}.py" for name in ("mask", "redact", "schema", "values")],
-    "text": [f"text/{name}.py" for name in ("align", "path", "printable", "tree", "words")],
+    "text": [f"text/{name}.py" for name in ("align", "path", "printable", "words")],
+    "merge formats/test_writing.py text/test_tree.py": ["text/tree.py"],
     "text formats/test_[defjw]*.py formats/test_yaml_places.py": ["text/document.py"],
     "audit/test_across.py audit/test_leavers.py cli/test_access.py": ["audit/leaving.py"],
     "audit/test_names.py audit/test_pairing.py audit/test_ssh_origins.py cli/test_rekeying.py": [

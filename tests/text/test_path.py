@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encconf.errors import PathSyntaxError
-from encconf.text.path import END, parse, parse_sops, spell
+from encconf.text.path import END, MAX_STEPS, parse, parse_sops, spell
 
 
 class TestPaths:
@@ -56,3 +56,11 @@ class TestPaths:
     def test_what_is_no_path_to_sops(self, text: str) -> None:
         with pytest.raises(PathSyntaxError):
             parse_sops(text)
+
+
+def test_the_longest_path_and_keys_with_quotes() -> None:
+    assert len(parse("a" + ".a" * (MAX_STEPS - 1))) == MAX_STEPS
+    with pytest.raises(PathSyntaxError, match=f"more than {MAX_STEPS} steps"):
+        parse("a" + ".a" * MAX_STEPS)
+    for path, text in ((("a b",), '["a b"]'), (('a"b',), "['a\"b']"), (("it's",), '["it\'s"]')):
+        assert (spell(path), parse(text)) == (text, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encconf.text.printable import counted, escaped, listed, printable
+from encconf.text.printable import counted, escaped, listed, no_command, one_line, printable, quoted, visible
 
 
 def test_text_from_a_foreign_file_cannot_move_the_cursor() -> None:
@@ -20,6 +20,7 @@ def test_many_names_are_counted() -> None:
     assert listed([]) == ""
     assert listed("abc", 3) == "a, b, c"
     assert listed(iter("abcd"), 3) == "a, b, c and 1 more"
+    assert listed("abcdefghi") == "a, b, c, d, e, f, g, h and 1 more"
 
 
 def test_a_number_of_things() -> None:
@@ -31,3 +32,20 @@ def test_what_is_not_printable_is_made_visible() -> None:
     assert escaped("plain é") == "plain é"
     assert escaped("a\tb\x1b\u202e\n") == "a\\tb\\x1b\\u202e\\n"
     assert escaped("a\tb\n", "\n") == "a\\tb\n"
+
+
+def test_a_name_is_no_command_of_a_ci_system() -> None:
+    """GitHub's and Azure's runners obey lines that begin so, also after blanks."""
+    for line, safe in (
+        ("::error::x", "\\x3a:error::x"),
+        ("  ##[group]x", "  \\x23#[group]x"),
+        ("a ::error::x", "a ::error::x"),
+        (":x", ":x"),
+        ("#x", "#x"),
+        ("", ""),
+    ):
+        assert no_command(line) == safe
+    assert one_line("a\nb\t\x1b\n::x") == "a\\nb\\t\\x1b\\n::x"
+    assert one_line("::x") == "\\x3a:x"
+    assert visible("é\n\t\r") == "é\n\t\\r"
+    assert quoted("a b") == "'a b'"

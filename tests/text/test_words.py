@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from encconf.text import words
 from encconf.text.words import FALSE, TRUE, bool_word, did_you_mean, on_one_line, weak_text
 
 
@@ -31,3 +32,11 @@ def test_the_word_that_was_meant() -> None:
 )
 def test_a_member_as_text(value: object, text: str | None) -> None:
     assert weak_text(value) == text
+
+
+def test_members_in_the_order_of_their_names() -> None:
+    value = {"b": [{"d": 1, "c": None}], "a": ({"f": 2, "e": 3},)}
+    found = words.ordered(value)
+    assert found == {"a": [{"e": 3, "f": 2}], "b": [{"c": None, "d": 1}]}
+    assert [*found, *found["b"][0], *found["a"][0]] == ["a", "b", "c", "d", "e", "f"]
+    assert words.ordered(value, nulls=False)["b"] == [{"d": 1}]
