@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from encconf import formats
 from encconf.engine import changes
 from encconf.errors import EmitError, PathNotFoundError
 
@@ -93,3 +94,9 @@ def test_the_last_of_several_sections_counts() -> None:
     assert changes.put(text, ("s", "a"), 5, format="ini") == text.replace("3", "5")
     assert changes.put(text, ("s", "d"), 5, format="ini") == text + "d = 5\n"
     assert changes.drop(text, ("s", "a"), format="ini") == "[s]\n[t]\nb = 2\n[s]\n[s]\nc = 4\n"
+
+
+@pytest.mark.parametrize("key", ['a"b', "a`b"])
+def test_a_key_that_needs_quotes_is_read_again(key: str) -> None:
+    text = changes.put("[s]\nx = y\n", ("s", key), "z", format="ini")
+    assert formats.get("ini").load_plain(text) == [{"s": {"x": "y", key: "z"}}]
