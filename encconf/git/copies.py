@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Copies:
     """The encrypted files of the repositories that some files are in, by the data keys that they wrap.
 
-    For files outside a repository, only the ``paths`` themselves are known.
+    Outside a repository, and if git cannot list the files of one, only the ``paths`` themselves are known.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
@@ -74,7 +74,7 @@ class Copies:
         texts = {os.path.join(root, name): data for name, data in encrypted(root).items()} if root else {}
         for path in texts or self._paths:
             with suppress(EncconfError):
-                data = texts[path] if root else fileio.read_bytes(path)
+                data = texts[path] if path in texts else fileio.read_bytes(path)
                 format = formats.format_of(data, path)
                 metadata = metadata_of(fileio.decode(data, binary=formats.get(format).single_value), format)
                 for enc in _wrapped(metadata):

@@ -282,6 +282,9 @@ def _copy_access_list(descriptor: int, at: LockedFolder, name: str) -> bool:
 # fails as well, the error names the copy.  A program that reads the file meanwhile may see half of the new
 # content.
 
+MOST_KEPT = 256 << 20
+"""The largest file that is overwritten, in bytes (256 MiB), since its old content is in memory meanwhile."""
+
 _SAVED = ".encconf-saved-"
 
 
@@ -292,6 +295,11 @@ def overwrite(descriptor: int, data: bytes, mode: int, folder: str) -> None:
     or OutputError if it could not be restored.
     """
     try:
+        if os.fstat(descriptor).st_size > MOST_KEPT:
+            raise OutputError(
+                f"cannot be written: it cannot be replaced, and is larger than {MOST_KEPT >> 20} MiB",
+                hint="its old content would be kept until the new one is complete; name another file",
+            )
         old = read_all(descriptor, None)
         saved = _save(folder, old)
         try:

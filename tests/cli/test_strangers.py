@@ -250,6 +250,13 @@ class TestACopy:
         assert "it has the data key of prod/s.enc.yaml" in done.err
         assert two.read("dev/x.enc.yaml") == copy
 
+    def test_nor_where_git_cannot_list_the_files(self, two: Project, stranger: AgeKey) -> None:
+        two.git("config", "core.bare", "true")
+        two.run("rotate", "prod/s.enc.yaml")
+        two.write("dev/x.enc.yaml", two.read("prod/s.enc.yaml"))
+        done = two.run("updatekeys", "-r", "-y", "prod", "dev", code=1)
+        assert "dev/x.enc.yaml: it has the data key of prod/s.enc.yaml" in done.err
+
     def test_nor_does_one_that_git_merges(self, two: Project, stranger: AgeKey) -> None:
         two.write("dev/x.enc.yaml", "port: 1\n")
         two.run("encrypt", "-i", "dev/x.enc.yaml")

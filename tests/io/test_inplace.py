@@ -218,3 +218,18 @@ class TestOverwriting:
             signal.signal(signal.SIGUSR1, before)
         assert path.read_text() == "n"
         assert leftovers(tmp_path) == []
+
+
+@pytest.mark.posix
+def test_a_file_too_large_to_be_kept_stays_as_it_is(tmp_path: Path) -> None:
+    """A sparse file can have a terabyte, and its old content would be in memory."""
+    path = tmp_path / "x"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    (tmp_path / "y").hardlink_to(path)
+    with pytest.raises(OutputError, match="it cannot be replaced, and is larger than 256 MiB"):
+        fileio.write_atomic(str(path), "a: 1\n")
+    assert path.stat().st_size == 1 << 40
+    (tmp_path / "y").unlink()
+    fileio.write_atomic(str(path), "a: 1\n")
+    assert path.read_text() == "a: 1\n"
