@@ -101,10 +101,12 @@ GROUPS = {
     "formats/test_[bdefw]*.py formats/test_yaml_emit.py": [
         f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")
     ],
+    "formats/test_yaml*.py formats/test_[ew]*.py engine/test_plaintext.py engine/test_seal*.py": [
+        "formats/yaml.py"
+    ],
     "formats/test_yaml*.py": [
         f"formats/{name}.py"
         for name in (
-            "yaml",
             "yaml_events",
             "yaml_fast",
             "yaml_layout",
