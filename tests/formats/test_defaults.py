@@ -20,6 +20,7 @@ def test_a_format_has_what_has_no_default(name: str) -> None:
     for each in NEEDED:
         assert getattr(type(format), each) is not getattr(Format, each)
     if not format.single_value:
+        assert format.python_value("str", b"x") == "x"
         for each in ("tree", "replace", "add", "remove"):
             assert getattr(type(formats.writing_of(formats.get(name))), each) is not getattr(Writing, each)
 
