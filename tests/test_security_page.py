@@ -269,6 +269,7 @@ BACKED: dict[str, tuple[str, ...]] = {
         "test_strangers::test_it_gets_no_recipient_who_may_not_open_the_original",
         "test_strangers::test_nor_does_one_that_lists_them_while_somebody_is_removed",
         "test_strangers::test_nor_does_one_that_git_merges",
+        "test_command::test_a_copy_of_a_file_that_goes_elsewhere",
         "test_differences::test_updatekeys_copy",
     ),
     "They add such a recipient only if the command line names it": (

@@ -44,7 +44,7 @@ class Copies:
         ``added`` are the recipients that would get the data key.  ``rule`` returns the rule of a file.  If it
         raises an error, the recipients of that file itself may open it.
         """
-        for other, own in self._others(path, metadata).items():
+        for other, own in self.others(path, metadata).items():
             try:
                 found = rule(other)
                 allowed, who = found.groups, f"{found.name} of .sops.yaml"
@@ -60,7 +60,7 @@ class Copies:
                 )
         return None
 
-    def _others(self, path: str, metadata: Metadata) -> dict[str, Metadata]:
+    def others(self, path: str, metadata: Metadata) -> dict[str, Metadata]:
         """Return the other files that have a data key or a share of this one, by path."""
         root = repository(os.path.dirname(os.path.abspath(path))) or ""
         if root not in self._known:

@@ -97,3 +97,14 @@ def test_one_of_many_fails(project: Project, cloud: Cloud) -> None:
     assert (failed["status"], failed["error"]["slug"]) == ("failed", "not-encrypted")
     assert (published["status"], published["error"]) == ("published", None)
     assert list(cloud.what()) == ["s3 s3.yaml"]
+
+
+def test_a_copy_of_a_file_that_goes_elsewhere(project: Project, cloud: Cloud) -> None:
+    project.git("init", "-q")
+    project.write("kv2.yaml", project.read("s3.yaml"))
+    done = project.run("publish", "-y", "kv2.yaml", code=1)
+    assert "kv2.yaml: it has the data key of s3.yaml, so it may be a copy of that file" in done.err
+    assert cloud.what() == {}
+    project.run("rotate", "kv2.yaml")
+    project.run("publish", "-y", "kv2.yaml")
+    assert len(cloud.what()) == 1

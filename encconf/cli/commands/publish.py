@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cached_property
 
 from encconf import publish as publishing
 from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, DRY_RUN, INPUT_TYPE, JSON, YES
-from encconf.errors import NoConfigError, as_data
+from encconf.engine.metadata import Metadata, metadata_of
+from encconf.errors import EncconfError, NoConfigError, StrangerError, as_data
 from encconf.record import Options as Base
 from encconf.rules.config import NAME, Config, Destination, find_config, load
+from encconf.text.printable import one_line, quoted
 from encconf.verbs import batch, files
 from encconf.verbs.batch import Batch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from encconf.git.copies import Copies
 
 
 class Options(Base):
@@ -86,6 +95,7 @@ class Publishing(Batch):
         super().__init__(console, "publishing", dry_run=options.dry_run)
         self._options = options
         self._configs: dict[str, Config] = {}
+        self._looking = allocate_lock()
         # By file, its name at the destination, the destination, and the address.
         self.places: dict[str, tuple[str, Destination, str]] = {}
 
@@ -125,9 +135,36 @@ class Publishing(Batch):
             publishing.refuse_unready(source.text, source.format)
             return None
         _, destination, _ = self.places[file]
+        if _how(destination) != "encrypted" and source.path is not None:
+            self._refuse_copy(file, source.path, metadata_of(source.text, source.format), destination)
         return publishing.prepare(
             source.text, source.format, destination, self.credentials, notify=self.warner(file)
         )
+
+    def _refuse_copy(self, file: str, path: str, metadata: Metadata, destination: Destination) -> None:
+        """Raise StrangerError if a file has the data key of another one, which has another destination.
+
+        Anyone can copy a file to where it is sent to other people, and wait until somebody sends it.
+        """
+        with self._looking:
+            others = self._copies.others(path, metadata)
+        for other in others:
+            place = ""
+            with suppress(EncconfError):
+                found = self._options.config or find_config(other, os.getcwd()) or ""
+                place = publishing.find_destination(self._configs.get(found) or load(found), other).place
+            if place != destination.place:
+                name = one_line(os.path.relpath(other))
+                raise StrangerError(
+                    f"it has the data key of {name}, so it may be a copy of that file, which goes elsewhere",
+                    hint=f"look at it: encconf decrypt {quoted(file)}; if all may go: encconf rotate FILE",
+                )
+
+    @cached_property
+    def _copies(self) -> Copies:
+        from encconf.git.copies import Copies
+
+        return Copies(self.paths)
 
     def settle(self, file: str, done: object) -> str:
         """Send and report one file."""
