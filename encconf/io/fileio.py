@@ -146,7 +146,10 @@ def resolve(path: str) -> str:
         _refuse_link(path)
     try:
         return os.path.realpath(path)
-    except OSError as error:  # such as a named pipe of Windows that nobody serves
+    except OSError as error:
+        if os.name != "nt":  # the current folder no longer exists
+            raise
+        # Such as a named pipe without a server.
         raise InputError(f"cannot be used: {reason(error)}").about(path) from None
 
 
