@@ -160,3 +160,28 @@ def test_a_tag_in_front_of_an_anchor(text: str, tag: str, word: str) -> None:
     leaf = next(leaf for leaf in read(text, False, pure=True).leaves if text[leaf.start : leaf.end] == word)
     assert isinstance(leaf.note, Properties)
     assert (leaf.note.tag, text[leaf.note.start :][: len(tag)]) == (tag, tag)
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ('a: "x\ue000"\n\ufeffb: y\n', {"a": "x\ue000", "\ufeffb": "y"}),
+        ("&k key: v\nb: *k\n", {"key": "v", "b": "key"}),
+        ("a: &x\n  b: 1\nc: *x\nd: {e: *x}\n", {"a": {"b": 1}, "c": {"b": 1}, "d": {"e": {"b": 1}}}),
+        ("a: [&x 1, *x]\n", {"a": [1, 1]}),
+        ("&r\na: &s [1]\nb: [*s]\n", {"a": [1], "b": [[1]]}),
+    ],
+)
+def test_anchors_and_marks_within_the_text(text: str, tree: object) -> None:
+    assert formats.get("yaml").load_plain(text) == [tree]
+
+
+def test_keys_that_sops_cannot_read() -> None:
+    yaml = formats.get("yaml")
+    for text, said in (
+        ('"a\\/b": 1\n', r"sops cannot read the escape"),
+        ('!!binary "/w==": 1\n', "a key is not UTF-8 text"),
+    ):
+        with pytest.raises(ParseError, match=said):
+            yaml.scan(text)
+    assert yaml.load_plain('"ab": "c\\td"\n') == [{"ab": "c\td"}]
