@@ -102,7 +102,8 @@ GROUPS = {
         f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")
     ],
     "formats/test_yaml*.py formats/test_[ew]*.py engine/test_plaintext.py engine/test_seal*.py": [
-        "formats/yaml.py"
+        "formats/yaml.py",
+        "formats/yaml_prepare.py",
     ],
     "formats/test_yaml*.py": [
         f"formats/{name}.py"
@@ -110,8 +111,6 @@ GROUPS = {
             "yaml_events",
             "yaml_fast",
             "yaml_layout",
-            "yaml_prepare",
-            "yaml_tree",
             "yaml_words",
         )
     ],
@@ -143,7 +142,10 @@ GROUPS = {
     ],
     "shape": [f"shape/{name}.py" for name in ("mask", "redact", "schema", "values")],
     "text": [f"text/{name}.py" for name in ("align", "path", "printable", "words")],
-    "merge formats/test_writing.py text/test_tree.py": ["text/tree.py"],
+    "merge engine/test_changes.py formats/test_*_tree.py formats/test_writing.py text/test_tree.py": [
+        "formats/yaml_tree.py",
+        "text/tree.py",
+    ],
     "text formats/test_[defjw]*.py formats/test_yaml_places.py": ["text/document.py"],
     "audit/test_across.py audit/test_leavers.py cli/test_access.py": ["audit/leaving.py"],
     "audit/test_names.py audit/test_pairing.py audit/test_ssh_origins.py cli/test_rekeying.py": [
