@@ -240,8 +240,22 @@ class TestKnown:
         known = git.Known()
         names = known.everything(os.getcwd(), str(repository.folder))
         assert names() == ["../beside/c", "a", "../top"]
+        monkeypatch.setenv("PATH", "")  # git is not asked again
         assert known.tracked("a")
         assert known.tracked("../top")
         assert not known.tracked("b")
         assert known.exposed("b")
         assert known.exposed("ignored"), "whoever lists everything asks only about tracked files"
+
+
+def test_what_is_a_bare_repository(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "bare")], check=True)
+    assert git.is_bare(str(tmp_path / "bare"))
+    for missing in ("HEAD", "refs", "objects"):
+        folder = tmp_path / missing
+        for name in ("refs", "objects"):
+            if name != missing:
+                (folder / name).mkdir(parents=True)
+        if missing != "HEAD":
+            (folder / "HEAD").write_text("ref: refs/heads/main\n")
+        assert not git.is_bare(str(folder)), missing
