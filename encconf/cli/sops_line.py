@@ -111,7 +111,7 @@ class Flag:
         self.repeats = repeats or self.type == "Sequence[str]"
 
 
-_ROWS = in_config_order()
+_ROWS = [(type, row) for type, row in in_config_order() if row.sops]
 _KEYS = [
     Flag(row.option, *([row.short[1:]] if row.short else ()), field="keys", env=row.variable, key=type)
     for type, row in _ROWS

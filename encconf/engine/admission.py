@@ -187,9 +187,10 @@ def _admitted(key: MasterKey, by: str) -> Admitted:
 def objection(rule: Rule, wanted: Rule, *, before: Groups | None = None) -> str:
     """What the settings of a rule object to in a file that will list the ``wanted`` groups, or "".
 
-    This is the one place for settings of .sops.yaml about who can open a file.  It is asked whenever a data
-    key is wrapped, and whenever the recipients of a file change, also if a merge only lists them.  ``before``
-    are the groups of a file whose user moves keys between groups: it is enough that these fit the rule.
+    This is the one place for settings of .sops.yaml about who can open a file.  It is asked whenever the
+    recipients of a file change, also if a merge only lists them, and whenever a data key is wrapped for some
+    that the caller does not name.  ``before`` are the groups of a file whose user moves keys between groups:
+    it is enough that these fit the rule.
     """
     groups, threshold = (wanted.groups, wanted.threshold) if before is None else (before, None)
     if len(rule.groups) not in (1, len(groups)):

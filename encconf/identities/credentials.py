@@ -379,6 +379,14 @@ class AgeSource:
         self.lock = Lock()
         self.parsed: dict[str, Any] = {}
 
+    @property
+    def may_run_program(self) -> bool:
+        """Whether `read` may start a program."""
+        if self.how == "source" and self.where:
+            may: bool = _sources().may_run_program(self.where)
+            return may
+        return self.how == "command"
+
     def place(self, home: str | None = None) -> str:
         """Return the place in a form to show: a variable, a path (with ``~`` for ``home``), or both."""
         if self.how == "source" and self.where:

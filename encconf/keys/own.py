@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from encconf.errors import SOMEBODY, MasterKeyError
-from encconf.identities.credentials import Credentials, runs_program
+from encconf.identities.credentials import Credentials
 from encconf.keys.age import Locked, identities_in
 from encconf.text.printable import quoted
 
@@ -40,8 +40,7 @@ class Own:
             own.broken.append(("", error.message, error.hint))
             sources = []
         for source in sources:
-            runs = source.how == "command" or (source.how == "source" and runs_program(source.where or ""))
-            if (runs and not commands) or (source.how == "source" and not stores):
+            if (source.may_run_program and not commands) or (source.how == "source" and not stores):
                 found = [each for identities in source.parsed.values() for each in identities]
                 own.unread = own.unread or (bool(source.where) and not source.parsed)
             else:

@@ -15,7 +15,7 @@ from functools import partial
 
 from encconf import sources
 from encconf.errors import EncconfError
-from encconf.identities.credentials import KEY_VARIABLES, AgeSource, Credentials, runs_program
+from encconf.identities.credentials import KEY_VARIABLES, AgeSource, Credentials
 from encconf.io import programs
 from encconf.record import Record
 from encconf.sources import PROBE_LIMIT, Probe
@@ -265,8 +265,8 @@ def _identities(credentials: Credentials) -> Probe:
         if not source.where:
             continue
         place = source.place(credentials.home)
-        if source.how == "command" or (source.how == "source" and runs_program(source.where)):
-            notes.append(f"{source.variable or place} is a command, which was not run")
+        if source.may_run_program:
+            notes.append(f"{source.variable or place} may start a program, which was not run")
             continue
         recipient, why = _recipient(source, credentials)
         if recipient is not None:

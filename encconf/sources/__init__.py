@@ -92,6 +92,14 @@ ALIASES = {
 }
 """The names that vals has for some schemes."""
 
+
+def may_run_program(address: str) -> bool:
+    """Whether fetching a secret may start a program: ``cmd:`` does, and a plug-in may."""
+    scheme = address.lower().removeprefix("secret").removeprefix("ref+").partition(":")[0]
+    module = TABLE.get(ALIASES.get(scheme, scheme), "")
+    return scheme == "cmd" or not module.startswith(f"{__name__}.")
+
+
 LIMIT = 1 << 24
 """The largest secret that is read, in bytes (16 MiB)."""
 

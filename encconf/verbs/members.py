@@ -333,8 +333,8 @@ def _checked(text: str, result: str, wanted: list[list[list[MasterKey]]], compla
     """Return the result if its rules have exactly the wanted recipients.  Raises ConfigError."""
     try:
         found = groups_of(result)
-    except EncconfError:
-        found = []
+    except EncconfError as error:
+        raise ConfigError(f"{complaint}: {error.message}", hint=error.hint or _EDIT) from None
     if [[set(group) for group in groups] for groups in found] != [
         [set(group) for group in groups] for groups in wanted
     ]:

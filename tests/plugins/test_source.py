@@ -8,7 +8,7 @@ import pytest
 from oracle import AgeKey
 
 from encconf import sources
-from encconf.identities.credentials import Credentials
+from encconf.identities.credentials import AgeSource, Credentials
 from encconf.testing.contracts.source import WHOLE, Failing, Place, SourceContract
 
 
@@ -50,3 +50,11 @@ def test_an_identity_can_be_kept_there(tmp_path: Path, age_key: AgeKey) -> None:
     text = TestKey(age_key.identity, age_key.recipient).encrypt({"a": 1}, format="json")
     environ = {"ENCCONF_IDENTITY": "toy:me", "TOY_FOLDER": str(tmp_path)}
     assert api.loads(text, format="json", credentials=Credentials(environ)) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("address", "may"),
+    [("toy:bear", True), ("ref+cmd:pass x", True), ("vault:a#b", False), ("secretref+openbao:a#b", False)],
+)
+def test_doctor_knows_which_sources_may_start_a_program(address: str, may: bool) -> None:
+    assert AgeSource("ENCCONF_IDENTITY", "source", address).may_run_program is may

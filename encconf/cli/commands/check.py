@@ -94,11 +94,12 @@ def check(options: Options, console: Console) -> None:
 
 def _print(options: Options, console: Console, report: Report, rename: Callable[[str], str]) -> None:
     """Print the report in the format that the user wants.  ``rename`` returns a name in the repository."""
-    if options.json or options.format == "json":
+    shape = "json" if options.json else options.format
+    if shape == "json":
         console.json(to_json(report))
-    elif options.format == "sarif":
+    elif shape == "sarif":
         console.json(sarif(report, rename))
-    elif options.format == "github":
+    elif shape == "github":
         console.data(github(report, rename))
     else:
         console.lines(text(report, verbose=options.verbose))

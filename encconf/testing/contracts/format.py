@@ -143,6 +143,7 @@ class FormatContract:
         document = self.prepared(format, text)
         with_block = format.scan(self.attached(format, document, format.render_block(BLOCK)))
         assert with_block.block == BLOCK
+        assert with_block.block_text
         assert with_block.outline == document.outline
         without = splice(with_block.text, format.detach(with_block))
         assert without.removesuffix("" if text.endswith("\n") else "\n") == self.left(document)
