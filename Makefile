@@ -71,7 +71,7 @@ test-lowest: programs
 	$(LOWEST)/bin/python -m pip install --quiet uv
 	echo 'requests==2.31.0' >$(LOWEST)/older.txt
 	$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --override $(LOWEST)/older.txt --extra all -o $(LOWEST)/all.txt pyproject.toml
-	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --override $(LOWEST)/older.txt -r $(LOWEST)/all.txt -e . --group formats --group doubles
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --override $(LOWEST)/older.txt -r $(LOWEST)/all.txt -e . --group formats --group doubles python-decouple django-environ environs
 	$(LOWEST)/bin/python tests/lowest.py
 	$(LOWEST)/bin/python -m pytest -q -n 3 -W ignore -o filterwarnings= -k "not post_quantum and not conjur_s_own_client" $(ARGS) \
 		--ignore tests/keys/test_agepq.py tests/cli/test_usage.py tests/cli/test_completion.py \
