@@ -16,6 +16,7 @@ from encconf.errors import (
     PlaintextError,
 )
 from encconf.rules.selection import Selection
+from encconf.text.document import Document
 from encconf.verbs.edit import Draft
 
 TEXT = "# the database\nhost: localhost  # a comment\npassword: 'hunter2'\nfree_unencrypted: 1\n"
@@ -59,8 +60,8 @@ class TestAFileThatExists:
     def test_the_check_sees_both_texts_and_may_refuse(self, age_key: AgeKey) -> None:
         seen: list[tuple[str, str]] = []
 
-        def check(_: Opened, before: str, after: str) -> None:
-            seen.append((before, after))
+        def check(_: Opened, before: str, after: Document) -> None:
+            seen.append((before, after.text))
             raise PlaintextError("no")
 
         draft = Draft.of(opened_for(age_key, text=TEXT))
