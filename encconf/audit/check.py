@@ -245,7 +245,7 @@ class _Check:
                 self._content(file, data)
 
     def _misnamed_rules(self, file: Named) -> None:
-        """Report a file that is no configuration, or one only on some systems, because of its name."""
+        """Report a file that is like .sops.yaml, but is read on no system, or only on some."""
         wanted = file.name.removesuffix(file.base) + NAME
         rename = f"git mv FILE {quoted(wanted)}"
         if is_respelled(file.base):

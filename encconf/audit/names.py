@@ -466,7 +466,7 @@ def _of_items(leaves: list[Leaf], names: dict[int, str], *, above: bool) -> Iter
 
 
 def _lists(leaves: list[Leaf]) -> Iterable[dict[object, list[Leaf]]]:
-    """Return the lists that leaves are in, with the leaves of each item.  The rules are no such list."""
+    """Return the lists that leaves are in, with the leaves of each item, but not the list of rules."""
     lists: dict[int, dict[object, list[Leaf]]] = {}
     for leaf in leaves:
         place: tuple[Scope | None, object] = (leaf.scope, leaf.step)

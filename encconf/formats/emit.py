@@ -246,7 +246,7 @@ class Naming(Options):
         if any(trees[1:]):  # the others have values, too
             raise EmitError(
                 f"the file has {len(trees)} documents, not one",
-                hint="write the values into one document, or each document into a file of its own",
+                hint="write the values into one document, or each document into its own file",
             )
         tree = value_at(trees[0], section)
         if not isinstance(tree, dict):

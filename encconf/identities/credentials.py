@@ -483,7 +483,13 @@ def addresses_in(value: str) -> list[str]:
 
 def runs_program(address: str) -> bool:
     """Whether an address is a command line: ``cmd:``, perhaps after ``ref+``."""
-    return address.lower().removeprefix("secret").removeprefix("ref+").startswith("cmd:")
+    return scheme_of(address) == "cmd"
+
+
+def scheme_of(address: str) -> str:
+    """Return the scheme of an address in lower case, or "" if it has no colon.  It may be unknown."""
+    scheme, colon, _ = address.lower().removeprefix("secret").removeprefix("ref+").partition(":")
+    return scheme if colon else ""
 
 
 def label_of(address: str) -> str:

@@ -164,7 +164,7 @@ def is_respelled(name: str) -> bool:
 def _refuse_respelled(path: str) -> None:
     """Raise ConfigError if the file system ignores case, and the file is called ``.SOPS.yaml``, say.
 
-    Elsewhere, this file is no configuration, so whoever reviews a branch may not notice it.
+    Elsewhere, encconf does not read this file, so a reviewer of a branch may not notice it.
     """
     folder = os.path.dirname(path)
     if not os.path.exists(os.path.join(folder, NAME.upper())):

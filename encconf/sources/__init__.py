@@ -95,7 +95,9 @@ ALIASES = {
 
 def may_run_program(address: str) -> bool:
     """Whether fetching a secret may start a program: ``cmd:`` does, and a plug-in may."""
-    scheme = address.lower().removeprefix("secret").removeprefix("ref+").partition(":")[0]
+    from encconf.identities.credentials import scheme_of
+
+    scheme = scheme_of(address)
     module = TABLE.get(ALIASES.get(scheme, scheme), "")
     return scheme == "cmd" or not module.startswith(f"{__name__}.")
 
