@@ -178,7 +178,8 @@ password = change me
             return None
         if _stands(document.text, leaf, value, exact=False):
             return None
-        return leaf.start, leaf.end, spell(value, rest_of_line(document.text, leaf))
+        # Without quotes, a comment right after an empty value would become the value.
+        return leaf.start, leaf.end, spell(value, rest_of_line(document.text, leaf)) or '""'
 
     def render_block(self, block: Mapping[str, object]) -> str:
         """Return the block as a section ``[sops]``, with ``\\n`` for line breaks in values.

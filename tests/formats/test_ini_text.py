@@ -103,7 +103,7 @@ def test_line_breaks_in_the_block_are_escaped_or_not() -> None:
     assert api.decrypt(again, format="ini", credentials=CREDENTIALS) == "[a]\nx = 2\n"
 
 
-@pytest.mark.parametrize("written", ["a\\", "a#b", '"a;b"', "'a'", '"a\\"'])
+@pytest.mark.parametrize("written", ["a\\", "a#b", '"a;b"', "'a'", '"a\\"', ";a"])
 def test_a_plaintext_keeps_what_sops_reads(written: str, sops: Sops) -> None:
     """A value that was not encrypted by encconf, and that a text without a block would hold differently."""
     mine = sops.with_environ(KEY.environ())
