@@ -137,7 +137,7 @@ class Run:
     def formats(self, name: str) -> tuple[str, str]:
         """Return the formats of input and output.  Checks the config file, because sops reads it for them."""
         self.check_config()
-        return format_of(name, self.flags.input_type), format_of(name, self.flags.output_type)
+        return format_as_sops(name, self.flags.input_type), format_as_sops(name, self.flags.output_type)
 
     def indent(self, format: str) -> int | None:
         """Return the indentation for rewritten text: --indent, or else ``stores`` of the config file."""
@@ -262,7 +262,7 @@ class Run:
         )
 
 
-def format_of(path: str, type: str) -> str:
+def format_as_sops(path: str, type: str) -> str:
     """Return the format as sops finds it: ``type`` if it is a format of sops, or else by the file name."""
     return type if type in formats.ROWS and formats.get(type).sops else formats.of_path_as_sops(path)
 

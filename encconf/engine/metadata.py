@@ -13,7 +13,7 @@ from encconf.envelope import WrappedKey
 from encconf.errors import EncconfError, LostBlockError, MetadataError, NotEncryptedError, bounded
 from encconf.record import Record
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
-from encconf.text.document import LAYOUT, Document, Leaf, position
+from encconf.text.document import LAYOUT, Document, Leaf, position, splice
 from encconf.text.path import Path, spell
 from encconf.text.printable import escaped
 
@@ -186,6 +186,19 @@ def rewritten(block_text: str, old: Metadata, new: Metadata) -> str | None:
             return None
         block_text = before.join(pieces[: places[0]]) + now + before.join(pieces[places[0] :])
     return block_text
+
+
+def with_block(document: Document, metadata: Metadata) -> str:
+    """Return the text of a document with this metadata as its block, and no other change."""
+    format = document.format
+    return splice(document.text, format.attach(document, format.render_block(metadata.to_block())))
+
+
+def without_block(document: Document) -> str:
+    """Return the text of a document without its block, if it has one."""
+    if document.block is None:
+        return document.text
+    return splice(document.text, document.format.detach(document))
 
 
 def metadata_of(text: str, format: str) -> Metadata:

@@ -10,15 +10,13 @@ from __future__ import annotations
 import json
 import zlib
 
-from encconf import formats
 from encconf.engine import cipher, opening, plaintext
 from encconf.engine.cipher import split, unlock
 from encconf.engine.mac import seal_mac
-from encconf.engine.metadata import CONFLICT
+from encconf.engine.metadata import CONFLICT, with_block
 from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError
 from encconf.merge import Merged
 from encconf.record import Record
-from encconf.text.document import splice
 from encconf.text.printable import listed
 
 TYPE_CHECKING = False
@@ -45,7 +43,6 @@ class Conflict(Record):
 
 def with_conflict(text: str, merged: Merged, labels: Labels, format: str, credentials: Credentials) -> str:
     """Add the other versions to an encrypted text with our values, and bind its MAC to them."""
-    module = formats.get(format)
     try:
         opened = opening.open_text(text, format=format, credentials=credentials)
     except KeyAccessError:
@@ -68,8 +65,7 @@ def with_conflict(text: str, merged: Merged, labels: Labels, format: str, creden
     packed = zlib.compress(json.dumps(record).encode(), 9)
     enc = cipher.Encryptor(data_key)("bytes", packed, f"{_PLACE} {mac}".encode())
     unknown = {**opened.metadata.unknown, CONFLICT: enc}
-    block = opened.metadata.replace(mac=mac, unknown=unknown).to_block()
-    return splice(text, module.attach(document, module.render_block(block)))
+    return with_block(document, opened.metadata.replace(mac=mac, unknown=unknown))
 
 
 def open_conflict(

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import Admission, Objections, in_full, rule_of, same_recipients
-from encconf.engine.metadata import CONFLICT, PARENTS, Metadata, ciphertext_in
+from encconf.engine.metadata import CONFLICT, PARENTS, Metadata, ciphertext_in, with_block, without_block
 from encconf.envelope import DATA_KEY_SIZE, WrappedKey, removes_access
 from encconf.envelope.unwrap import DataKeyCache
 from encconf.errors import (
@@ -41,7 +41,7 @@ from encconf.io import fileio
 from encconf.merge import LABELS, Merged
 from encconf.merge import merge as merge_texts
 from encconf.record import Record
-from encconf.text.document import Document, splice
+from encconf.text.document import Document
 from encconf.text.path import spell
 from encconf.text.printable import listed
 
@@ -194,7 +194,7 @@ def follows(path: str, id: str, text: str, ours: bool) -> bool:
 _DEEPEST = 8  # how many merges without a key may follow each other
 
 
-def is_encrypted(text: str, format: str) -> bool:
+def has_block(text: str, format: str) -> bool:
     """Whether a text has a ``sops`` block.  Raises ParseError."""
     return "sops" in text and formats.scan_any(text, format).block is not None
 
@@ -534,7 +534,8 @@ def merge_without_key(texts: Sequence[str], format: str, repository: Repository)
     if reason := _needs_key(here, there, block):
         raise UndecidedError(f"{reason}, so merging needs a key", hint=WITH_A_KEY)
     refuse_listing(block, Admission(repository.rule), here)
-    plain = [_detached(text, document) for text, document in zip(texts, documents, strict=True)]
+    wrapped = formats.get(format).single_value  # an envelope is compared as a whole
+    plain = [text if wrapped else without_block(each) for text, each in zip(texts, documents, strict=True)]
     merged = merge_texts(*plain, format=format)
     if merged.conflicts:
         paths = "the file" if merged.whole else listed(merged.conflicts, 5)
@@ -546,11 +547,11 @@ def merge_without_key(texts: Sequence[str], format: str, repository: Repository)
             if same_holders(block, metadata) and block.unknown == metadata.unknown:
                 return Outcome(texts[at], keyless=True)
             kept = metadata.replace(groups=block.groups, threshold=block.threshold, unknown=block.unknown)
-            return Outcome(_attached(merged.text, kept, format), keyless=True)
+            return Outcome(with_block(formats.get(format).scan(merged.text), kept), keyless=True)
     # An old MAC is never valid with a new date.
     unknown = {**block.unknown, PARENTS: repository.parents()}
     block = block.replace(lastmodified=sealing.lastmodified(), mac=here.mac, unknown=unknown)
-    return Outcome(_attached(merged.text, block, format), keyless=True, sealed=False)
+    return Outcome(with_block(formats.get(format).scan(merged.text), block), keyless=True, sealed=False)
 
 
 def _needs_key(here: Metadata, there: Metadata, block: Metadata) -> str:
@@ -566,17 +567,6 @@ def _same_data_key(here: Metadata, there: Metadata) -> bool:
     """Whether any master key has the same wrapped data key in both blocks."""
     wrapped = [{(each.key, each.enc) for group in side.groups for each in group} for side in (here, there)]
     return bool(wrapped[0] & wrapped[1])
-
-
-def _detached(text: str, document: Document) -> str:
-    if document.block is None or document.format.single_value:
-        return text
-    return splice(text, document.format.detach(document))
-
-
-def _attached(text: str, block: Metadata, format: str) -> str:
-    module = formats.get(format)
-    return splice(text, module.attach(module.scan(text), module.render_block(block.to_block())))
 
 
 def parents_of(text: str, format: str) -> list[str]:

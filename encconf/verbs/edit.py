@@ -12,7 +12,7 @@ from encconf import formats
 from encconf.engine import checks, opening, plaintext, sealing
 from encconf.engine.admission import Admission, rule_of
 from encconf.engine.changes import report
-from encconf.engine.metadata import CONFLICT, Metadata, metadata_of
+from encconf.engine.metadata import CONFLICT, Metadata, metadata_of, with_block, without_block
 from encconf.engine.sealing import encrypt_again, plain_as
 from encconf.errors import (
     ChangedError,
@@ -33,7 +33,7 @@ from encconf.record import Record
 from encconf.rules import config as configs
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
-from encconf.text.document import Document, splice
+from encconf.text.document import Document
 from encconf.text.path import Path, spell
 from encconf.text.printable import counted, listed, quoted
 from encconf.verbs import files, printing
@@ -79,20 +79,17 @@ class Draft(Record):
     def show_block(self) -> None:
         """Show the sops block below the values, so that the user can change the keys there."""
         assert self.opened is not None
-        module = formats.get(self.format)
-        block = module.render_block(self.opened.metadata.to_block())
-        self.text = splice(self.text, module.attach(module.scan(self.text), block))
+        self.text = with_block(formats.get(self.format).scan(self.text), self.opened.metadata)
         self.shows_block = True
 
     def encrypted(self, edited: str, credentials: Credentials, notify: Notify) -> str:
         """Encrypt the text that the editor saved.  Raises what checking and encrypting raise."""
         if self.shows_block:
-            module = formats.get(self.format)
-            document = module.scan(edited)
+            document = formats.get(self.format).scan(edited)
             metadata = Metadata.of(document)
             self.rule = rule_of(metadata)
             self.admission = self._with_typed(metadata)
-            edited = splice(edited, module.detach(document))
+            edited = without_block(document)
         plain: str | Document = edited
         if not self.shows_block and self.check is not None and self.opened is not None:
             plain = formats.scan_any(edited, self.format, comments=True)
@@ -368,7 +365,7 @@ def run(options: Options, front: Front) -> None:
     path = fileio.resolve(file)
     with about(file, instead=path):
         enc = fileio.read_existing(path)
-    format = files.format_of(enc, file, options.input_type)
+    format = files.input_format(enc, file, options.input_type)
     unfinished, like = False, ""
     if enc is None:
         draft, like = _new_draft(options, front, format)

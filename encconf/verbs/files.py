@@ -183,7 +183,7 @@ def format_by_name(name: str, type: str | None) -> str:
     return type
 
 
-def format_of(text: str | None, name: str, input_type: str | None) -> str:
+def input_format(text: str | None, name: str, input_type: str | None) -> str:
     """Return ``input_type``, or else the format of the text, or else the format of the name.
 
     ``text`` is None for a new file.

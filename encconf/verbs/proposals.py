@@ -120,7 +120,7 @@ def _look(front: Front, file: str, where: Path) -> tuple[str, bool, Selection | 
         text = fileio.read_existing(path)
         if text is not None and formats.find(text, file) is None:
             raise NotEncryptedError
-        format = formats.get(files.format_of(text, file, None))
+        format = formats.get(files.input_format(text, file, None))
         if format.single_value:
             raise InputError("the file is a single value, to which nothing can be added")
         formats.writing_of(format).check(where, "x")
@@ -298,7 +298,7 @@ def _tree(file: str, credentials: Credentials) -> Any:
         text = fileio.read_existing(path)
         if text is None:
             return {}
-        format = files.format_of(text, file, None)
+        format = files.input_format(text, file, None)
         return opening.open_text(text, format=format, credentials=credentials).trees()[0]
 
 

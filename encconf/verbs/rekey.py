@@ -11,14 +11,13 @@ from collections.abc import Callable, Sequence
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import Admission, in_full, rule_of, wrap_again
-from encconf.engine.metadata import Metadata
+from encconf.engine.metadata import Metadata, with_block, without_block
 from encconf.engine.recipients import Plan
 from encconf.envelope.unwrap import open_data_key
 from encconf.errors import ConfigError, EmitError, EmptyGroupError, PlaintextError, UnmergedError
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
-from encconf.text.document import splice
 from encconf.text.path import spell
 from encconf.text.printable import counted, listed, one_line
 
@@ -144,14 +143,11 @@ def carry_out(
     if metadata.unmerged is not None:  # the record of the merge is bound to the recipients at the merge
         raise UnmergedError(metadata.unmerged, hint="resolve it with: encconf edit FILE")
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
-    format = document.format
     groups, threshold = wrap_again(
         data_key, metadata, wanted.rule, admission, credentials, sealing.lastmodified()
     )
-    renewed = metadata.replace(groups=groups, threshold=threshold)
-    result = splice(document.text, format.attach(document, format.render_block(renewed.to_block())))
-    again = format.scan(result)
-    if splice(result, format.detach(again)) != splice(document.text, format.detach(document)):
+    result = with_block(document, metadata.replace(groups=groups, threshold=threshold))
+    if without_block(document.format.scan(result)) != without_block(document):
         raise EmitError("the keys cannot be changed without changing the text; nothing was written")
     return result
 

@@ -117,7 +117,7 @@ class Change(Record):
             done: list[str] = []
             with about(self.file, instead=target):
                 old = fileio.read_existing(target) if may_create else fileio.read_text(target)
-                format = files.format_of(old, self.file, self.input_type)
+                format = files.input_format(old, self.file, self.input_type)
                 enc = self._created(front, format) if old is None else self._changed(front, old, format, done)
             write_changed(front, self.file, target, old, enc, done)
 

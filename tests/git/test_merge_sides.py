@@ -17,7 +17,7 @@ from encconf.engine.opening import open_text
 from encconf.envelope import WrappedKey
 from encconf.errors import DecryptError, MacError, StrangerError, UndecidedError, UnmergedError
 from encconf.git.conflict import open_conflict
-from encconf.git.merge import Outcome, Repository, differences, is_encrypted, merge, reseal
+from encconf.git.merge import Outcome, Repository, differences, has_block, merge, reseal
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
@@ -63,9 +63,9 @@ def line(text: str, name: str) -> str:
 
 
 def test_what_is_encrypted() -> None:
-    assert is_encrypted(seal(BASE), "yaml")
+    assert has_block(seal(BASE), "yaml")
     for text in (BASE, "sops: 1\n", "a: sops\n", ""):
-        assert not is_encrypted(text, "yaml")
+        assert not has_block(text, "yaml")
 
 
 def test_nothing_is_said_of_an_ordinary_merge() -> None:
