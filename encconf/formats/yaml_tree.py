@@ -92,9 +92,9 @@ class YamlWriting(Writing):
         kept = old.style if isinstance(old, Single) else ""
         anchored = ""
         if isinstance(old, Single) and old.shared:
-            anchored = old.text[: old.at]
+            anchored = _without_tag(old.text[: old.at])
         elif isinstance(old, Tree) and old.shared and old.flow:
-            anchored = old.open[:-1]
+            anchored = _without_tag(old.open[:-1])
         if outer.flow:
             new = in_flow(value) if is_full(value) else word(value, kept, True)
             is_bare = isinstance(entry.steps[0], str) and entry.head[: entry.sign][-1:] != ":"  # `{key}`
@@ -104,11 +104,9 @@ class YamlWriting(Writing):
             entry.value = Single(anchored + word(value, kept, False), {})
         else:
             quotes = kept if isinstance(value, str) else ""
-            if (
-                isinstance(value, str)
-                and "\n" in value
-                and ("#" in _text_after(entry) or _comments_below(entry, outer))
-            ):
+            after = _text_after(entry)
+            last = _last_line(value)
+            if "\n" in last and ("#" in after or _comments_below(entry, outer)):
                 quotes = DOUBLE  # a block scalar would include the comments
             style = TextStyle(chain[0], quotes)
             head = entry.head[: entry.sign]
@@ -116,8 +114,9 @@ class YamlWriting(Writing):
                 head = head[1:].strip() + ":"
             laid = style.item(head, value, outer.column or 0)
             laid[0] += _beside(entry)
-            newline = style.newline if _ends_a_line(old) and not (isinstance(old, Tree) and old.flow) else ""
-            entry.post = _text_after(entry)
+            ended = _ends_a_line(old) and not (isinstance(old, Tree) and old.flow)
+            newline = style.newline if ended or (not after and last.endswith("\n")) else ""
+            entry.post = after
             entry.value = Single(style.newline.join(laid)[outer.column or 0 :] + newline, {})
             entry.head, entry.sign = "", None
 
@@ -133,13 +132,17 @@ class YamlWriting(Writing):
             if isinstance(path[0], str):
                 member = f"{plain(path[0], flow=True)}: {member}"
             append(here, member, " " if last.head[last.sign or 0 :][:1] == " " else "")
+            if last.value is not None and not last.value.text and last.head[-1:] == ":":
+                last.post = " "  # parsers disagree about `{key:,`
         else:
-            has_lines = isinstance(inner, str) and "\n" in inner
-            style = TextStyle(chain[0], DOUBLE if has_lines and _comments_below(last, here) else "")
+            end = _last_line(inner)
+            style = TextStyle(chain[0], DOUBLE if "\n" in end and _comments_below(last, here) else "")
             head = "-" if isinstance(path[0], int) else f"{plain(path[0])}:"
             laid = style.newline.join(style.item(head, inner, here.column or 0))
             ended = (last.text or chain[-1].head)[-1:] in ("\r", "\n")
             laid = laid + style.newline if ended else style.newline + laid
+            if not ended and end.endswith("\n"):
+                laid += style.newline
             at = len(here.entries)
             while here.entries[at - 1] is not last:
                 at -= 1
@@ -444,6 +447,18 @@ def _comments_below(entry: Entry, outer: Tree) -> bool:
         if line.lead.startswith(" " * ((outer.column or 0) + 1)) and line.lead.strip():
             return True
     return False
+
+
+def _last_line(value: Plain) -> str:
+    """Return the string that a new value ends with, or "" if it ends with something else."""
+    while isinstance(value, (dict, list)) and value:
+        value = list(value.values())[-1] if isinstance(value, dict) else value[-1]
+    return value if isinstance(value, str) else ""
+
+
+def _without_tag(before: str) -> str:
+    """Return the anchor before a value, without the tag: the new value may have another type."""
+    return re.sub(r"\A(&\S+\s+)?!\S*[ \t]*", r"\1", before)
 
 
 def _last(entry: Entry) -> Entry:

@@ -237,3 +237,39 @@ def test_a_key_without_colon_and_value(text: str, path: str, put: str, dropped: 
     assert changes.put(text, parse(path), 5, format="yaml") == put
     if dropped is not None:
         assert changes.drop(text, parse(path), format="yaml") == dropped
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value", "after"),
+    [
+        ("a: |\n  x", "a", "p\nq\n", "a: |\n  p\n  q\n"),
+        ("b: 1", "a", "p\nq\n", "b: 1\na: |\n  p\n  q\n"),
+        ("a:\n- x", "a[]", "p\nq\n", "a:\n- x\n- |\n  p\n  q\n"),
+        ("a: 1", "a", {"b": ["p\nq\n"]}, "a:\n  b:\n    - |\n      p\n      q\n"),
+        ("a: |\n  x", "a", "p\nq", "a: |-\n  p\n  q"),
+        ("a: 1", "a", {"b": "x"}, "a:\n  b: x"),
+        ("a: 1 # c\n", "a", {"b": "p\nq\n"}, 'a:\n  b: "p\\nq\\n" # c\n'),
+        ("a: 1\n  # c\n", "b", ["p\nq"], 'a: 1\nb:\n  - "p\\nq"\n  # c\n'),
+    ],
+)
+def test_a_last_value_ends_with_a_line_break(text: str, path: str, value: object, after: str) -> None:
+    """Also where the text did not.  A comment after it stays a comment."""
+    assert changes.put(text, parse(path), value, format="yaml") == after  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "after"),
+    [
+        ('a: !!str &x "8"\n', 5, "a: &x 5\n"),
+        ("a: &x !!str b\n", [1], "a:\n  - 1\n"),
+        ("a: {b: &x !!seq [c]}\n", {"b": "d"}, "a:\n  b: d\n"),
+        ("a: !!int &x 5 # c\n", "y", 'a: &x "y" # c\n'),
+        ("a: !t # c\n  &x 5\n", "v", "a: # c\n  &x v\n"),
+    ],
+)
+def test_a_new_value_has_no_tag_of_another_type(text: str, value: object, after: str) -> None:
+    assert changes.put(text, ("a",), value, format="yaml") == after  # type: ignore[arg-type]
+
+
+def test_a_member_after_an_empty_one_in_braces() -> None:
+    assert changes.put("a: {b: c, d: }\n", ("a", "e"), 1, format="yaml") == "a: {b: c, d: , e: 1 }\n"
