@@ -440,8 +440,9 @@ def _block_column(document: Document, leaf: Leaf) -> int:
     """Return the column of a block scalar's lines in the place of a leaf."""
     text = document.text
     line = line_start(text, leaf.start)
-    # `- - key: ENC[…]`: the mapping or sequence that holds the leaf starts after the dashes.
-    before = re.match(r" *+(?:- ++(?=\s*\S))*", text[line : leaf.start])
+    # `- - key: ENC[…]`: the mapping or sequence that holds the leaf starts after the dashes.  After a key of
+    # several lines, `: key: ENC[…]`, it starts after the colon.
+    before = re.match(r" *+(?:[-:] ++(?=\s*\S))*", text[line : leaf.start])
     assert before is not None
     return before.end() + _habits(document)[1]
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from encconf import formats
+import pytest
+import yaml as pyyaml
+from engine import credentials
+from oracle import AgeKey, Sops
+
+from encconf import api, formats
 from encconf.formats import yaml_layout
 from encconf.text.document import splice
 
@@ -49,3 +54,12 @@ def test_is_full() -> None:
         True,
         True,
     ]
+
+
+def test_lines_below_a_key_of_several_lines(sops: Sops, age_key: AgeKey) -> None:
+    """sops writes `:   h: ENC[…]` there: the mapping or sequence begins after the colon."""
+    tree = {"x\ny": {"h": "p\nq\n"}, "z": 1, "v\nw": ["p\nq"], "t\nu": "r\ns\n"}
+    theirs = sops.encrypt(json.dumps(tree), "yaml", age=age_key.recipient)
+    plain = api.decrypt(theirs, credentials=credentials(age_key))
+    assert pyyaml.safe_load(plain) == tree
+    assert ":   h: |\n        p\n" in plain

@@ -1,0 +1,157 @@
+"""Every value of awkward texts is replaced with a ciphertext, and the ciphertexts with other values.
+
+PyYAML judges: it must read the ciphertexts and the values, each at its place, and nothing else may change.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from formats.yaml_texts import TEXTS, Results, shown, trees_of
+
+from encconf import formats
+from encconf.formats.goyaml import stored
+from encconf.formats.yaml_words import Properties
+from encconf.text.document import Document, splice
+
+yaml = formats.get("yaml")
+
+ENC = "ENC[AES256_GCM,data:aB+/,iv:cD==,tag:eF==,type:str]"
+BLOCKS = {
+    "literals": """\
+a: |
+  x
+b: |+
+  x
+
+c: |-
+  x
+
+  y
+d: |4
+      x
+e: | # c
+  x
+f: |2-
+   x
+  y
+g:
+- |
+  x
+
+- - |+
+    x
+  - k: |
+     x
+
+    l: 1
+h: &x |
+  x
+i: !!str |
+  x
+""",
+    "folded": "a: >\n  x\n  y\n\n  z\nb: >+\n  x\n\n\nc: >2-\n   x\n\n   y\n  z\n"
+    "d: >\n  x\n\n\n   y\n   z\n\n  w\n",
+    "blank": "a: |+\n\n\nb: |+2\n\n \nc: >+\n\nd: 1\n",
+    "blanks below": "a: |\n  x\n   \nb: |-\n  x\n \n\n# c\nc: >\n    x\n  \n  # d\n",
+    "crlf": "a: |\r\n  x\r\n  y\r\n\r\nb: >\r\n  x\r\n  y\r\nc: |+\r\n  z\r\n\r\nd: 'x'\r\n",
+    "at the end": "a: 1\nb: |\n  x\n  ",
+    "kept at the end": "a: 1\nb: |+\n  x\n\n",
+    "tags": "a: !!int 5\nb: !!float &x 1.5 # c\nc: !<tag:yaml.org,2002:bool> true\nd: &y !!int '6'\n"
+    "e: [!!int 7]\nf: !!str 8\ng: !!binary aGk=\nh: !!int # c\n  9\ni: !!null\n",
+}  # fmt: skip
+ALL = {**TEXTS, **BLOCKS}
+VALUES: list[Any] = [
+    "w0rd", "two words", "a: b #c", "5", "", " lead", "x\n", "x\ny", "x\n\n", "\n", "\n\nx", "  x\n y\n",
+    "x\n\n y\n\nz\n", "\tx\ny\n", "x \n", "it's\n", "caf\u00e9\u2028", "a\r\nb\n", "[x]", "- x", "#",
+    "---\nx\n", 5, -2.5, True, 10**6,
+]  # fmt: skip
+
+
+def leaves(node: Any) -> list[Any]:
+    if isinstance(node, dict):
+        return [leaf for item in node.values() for leaf in leaves(item)]
+    return [leaf for item in node for leaf in leaves(item)] if isinstance(node, list) else [node]
+
+
+def outline(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: outline(item) for key, item in node.items()}
+    return [outline(item) for item in node] if isinstance(node, list) else None
+
+
+def sealed(text: str, was_plain: bool = False) -> tuple[Document, Document]:
+    """A text that is prepared for sops, and the same text with ciphertexts."""
+    document = yaml.scan(text)
+    chosen = bytearray(leaf.data not in (None, b"") for leaf in document.leaves)
+    prepared = yaml.prepare(document, chosen)
+    if prepared is not None:
+        assert trees_of(prepared.text) == trees_of(text)
+        document = yaml.scan(prepared.text)
+    edits = [
+        yaml.sealed(document, leaf, ENC, was_plain=was_plain)
+        for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
+        if is_chosen
+    ]
+    return document, yaml.scan(splice(document.text, edits))
+
+
+def opened(document: Document, values: Iterable[Any]) -> str:
+    """A text with a value for each ciphertext."""
+    edits = []
+    for leaf, value in zip(document.leaves, values, strict=True):
+        if leaf.data not in (None, b""):
+            edits.append(yaml.literal(document, leaf, *stored(value)))
+    return splice(document.text, edits)
+
+
+@pytest.mark.parametrize("was_plain", [False, True])
+@pytest.mark.parametrize("name", ALL)
+def test_ciphertexts_and_other_values(name: str, was_plain: bool) -> None:
+    text = ALL[name]
+    plain, document = sealed(text, was_plain)
+    trees, values = trees_of(document.text), leaves(trees_of(text))
+    assert outline(trees) == outline(trees_of(text))
+    assert leaves(trees) == [value if value in (None, "") else ENC for value in values]
+    assert document.outline == plain.outline
+    strings = [isinstance(leaf.note, Properties) and leaf.note.tag == "!!str" for leaf in document.leaves]
+    for shift in range(len(VALUES)):
+        turn = itertools.islice(itertools.cycle(VALUES), shift, None)
+        wanted = [
+            value if value in (None, "") else str(new) if is_string else new
+            for value, is_string, new in zip(values, strings, turn, strict=False)
+        ]
+        after = trees_of(opened(document, wanted))
+        assert leaves(after) == wanted, opened(document, wanted)
+        assert outline(after) == outline(trees)
+
+
+def results(text: str) -> Iterator[str]:
+    """What changes with the ciphertexts, and what then with the same values and with others."""
+    plain, document = sealed(text)
+    values = [leaf.data for leaf in plain.leaves]
+    yield from shown("prepared", text, plain.text)
+    yield from shown("sealed", plain.text, document.text.replace(ENC, "ENC"))
+    edits = [
+        yaml.literal(document, leaf, old.type, old.data)
+        for leaf, old in zip(document.leaves, plain.leaves, strict=True)
+        if leaf.data not in (None, b"")
+    ]
+    yield from shown("the same values", plain.text, splice(document.text, edits))
+    strings = itertools.cycle(value for value in VALUES if isinstance(value, str))
+    yield from shown("others", plain.text, opened(document, itertools.islice(strings, len(values))))
+
+
+RESULTS = Results("yaml_sealed.txt", ALL, results)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_changes(name: str) -> None:
+    assert RESULTS.now(name) == RESULTS.then(name)
+
+
+if __name__ == "__main__":
+    RESULTS.write()
