@@ -216,13 +216,17 @@ class Credentials:
 
     def ask(self, question: str, needs: str, hint: str | None = None) -> str:
         """Ask a person, and return the answer.  Without one, raise MasterKeyError: its text has ``needs``."""
+        if answer := self.typed(question):
+            return answer
         why = "encconf cannot ask for it without a terminal" if self.prompt is None else "none was given"
-        try:
-            if self.prompt is not None and (answer := self.prompt(question)):
-                return answer
-        except EOFError:
-            pass
         raise MasterKeyError(f"{needs}, and {why}", hint=hint)
+
+    def typed(self, question: str) -> str:
+        """Return what a person answers, or "" without a person or an answer."""
+        try:
+            return self.prompt(question) if self.prompt is not None else ""
+        except EOFError:
+            return ""
 
     def audit(self, action: str, text: str) -> None:
         """Write an action on a text to the machine's audit log, if it has one.  Raises AuditError."""

@@ -287,6 +287,14 @@ class PluginIdentity(Identity):
         return f"age-plugin-{self._opener.plugin()}"
 
 
+_ATTEMPTS = 3
+"""How often a passphrase is asked for, as by ssh and gpg."""
+
+
+class _WrongPassphraseError(MasterKeyError):
+    """A passphrase does not open what it should."""
+
+
 class Locked:
     """An identity file or an SSH private key with a passphrase, which is asked for once."""
 
@@ -326,6 +334,13 @@ class Locked:
             "run this in a terminal, set ENCCONF_AGE_PASSPHRASE to the source of the passphrase, or "
             "provide the unlocked identity with SOPS_AGE_KEY or SOPS_AGE_KEY_CMD",
         )
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self.open(typed)
+            except _WrongPassphraseError:
+                typed = credentials.typed(f"Wrong passphrase, try again for {self.place}: ")
+                if not typed:
+                    raise
         return self.open(typed)
 
     def may_open(self, stanzas: list[Stanza]) -> bool:
@@ -339,11 +354,11 @@ class Locked:
         try:
             content: bytes = pyrage.passphrase.decrypt(self.data, passphrase)
         except pyrage.DecryptError as error:
-            reason = {
-                "Decryption failed": f"the passphrase does not open {self.place}",
-                "No matching keys found": f"{self.place} is not encrypted with a passphrase",
-            }.get(str(error), f"{self.place}: {said(error)}")
-            raise MasterKeyError(reason) from None
+            if str(error) == "Decryption failed":
+                raise _WrongPassphraseError(f"the passphrase does not open {self.place}") from None
+            none = str(error) == "No matching keys found"
+            reason = " is not encrypted with a passphrase" if none else f": {said(error)}"
+            raise MasterKeyError(f"{self.place}{reason}") from None
         identities, problems = parse(content, several=False)
         if problems and not identities:
             raise MasterKeyError(f"{self.place}: {problems[0]}")
@@ -381,7 +396,7 @@ class LockedSsh(Locked):
                 return [derived(plain, self.public)]
             return [Identity(pyrage.ssh.Identity.from_buffer(plain), self.public)]
         except (ValueError, TypeError, pyrage.IdentityError):
-            raise MasterKeyError(f"the passphrase does not open {self.place}") from None
+            raise _WrongPassphraseError(f"the passphrase does not open {self.place}") from None
 
 
 def derived(private: bytes, public: str) -> Identity:

@@ -101,6 +101,12 @@ def test_a_passphrase_opens_an_identity_file(
     assert opens(alice, enc, made)  # and it was asked for once
 
 
+def test_a_passphrase_may_be_mistyped_twice(alice: Pair, enc: str, locked_file: bytes) -> None:
+    made = credentials(prompt=["wrong", "wrong too", PASSPHRASE], SOPS_AGE_KEY=locked_file.decode())
+    assert opens(alice, enc, made)
+    assert opens(alice, enc, made)  # and it is not asked for again
+
+
 def test_a_passphrase_is_asked_for_only_when_nothing_else_opens(
     alice: Pair, enc: str, locked_file: bytes, tmp_path: Path
 ) -> None:
@@ -115,7 +121,8 @@ def test_a_passphrase_is_asked_for_only_when_nothing_else_opens(
     [
         (None, "needs a passphrase, and encconf cannot ask for it without a terminal"),
         ([""], "needs a passphrase, and none was given"),
-        (["wrong"], "the passphrase does not open SOPS_AGE_KEY"),
+        (["wrong", ""], "the passphrase does not open SOPS_AGE_KEY"),
+        (["wrong", "wrong", "wrong", PASSPHRASE], "the passphrase does not open SOPS_AGE_KEY"),
     ],
 )
 def test_a_locked_identity_file_says_what_it_lacks(
@@ -159,7 +166,7 @@ def test_a_passphrase_opens_an_ssh_key(kind: str, ssh: dict[str, tuple[Path, str
     assert key.unwrap(enc, made) == DATA_KEY
     assert key.unwrap(enc, made) == DATA_KEY
     with pytest.raises(MasterKeyError, match="the passphrase does not open SOPS_AGE_SSH_PRIVATE_KEY_FILE="):
-        key.unwrap(enc, credentials(prompt=["wrong"], **environ))
+        key.unwrap(enc, credentials(prompt=["wrong", ""], **environ))
     with pytest.raises(MasterKeyError, match="encconf cannot ask for it without a terminal"):
         key.unwrap(enc, credentials(**environ))
     # By a command the public half is not beside it, which only the old formats need.
