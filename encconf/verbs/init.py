@@ -18,10 +18,11 @@ from encconf.errors import (
     MissingExtraError,
     OutputError,
     SourceError,
+    UsageError,
     about,
     exclude,
 )
-from encconf.git import repository
+from encconf.git import repository, said
 from encconf.git.install import install
 from encconf.identities import userconfig
 from encconf.identities.credentials import SETTINGS, AgeSource, Credentials, expanded
@@ -31,7 +32,7 @@ from encconf.keys.own import Own, line_to_send
 from encconf.record import Options as Base
 from encconf.rules.config import IGNORED, NAME, find_config
 from encconf.text.printable import counted, printable, quoted
-from encconf.verbs import files, printing
+from encconf.verbs import files, members, printing
 from encconf.verbs.people import with_names
 
 TYPE_CHECKING = False
@@ -43,13 +44,16 @@ if TYPE_CHECKING:
 KEYRING = "keyring:encconf/identity"
 """Where ``init --keyring`` stores the key."""
 
+YOU = "you"
+"""How messages call the user."""
+
 _PATHS = rf"\.enc\.({'|'.join(suffix[1:] for suffix in formats.SUFFIXES)})$"
 _CONFIG = """\
 # Which files are encrypted, and who can open them. The first rule that matches a file applies.
-# Recipients are public. To add more, separate them with commas.
+# Recipients are public. To add a person: encconf keys add --name NAME RECIPIENT
 creation_rules:
   - path_regex: {paths}
-    age: {recipient}
+    age:
 """
 
 
@@ -92,7 +96,7 @@ def run(options: Options, front: Front) -> None:
         for age, name in of_ssh.items():
             front.hint(f"the age recipient of {name}, for .sops.yaml: {age}")
     else:
-        own = {recipient: "you"} if recipient is not None else {}
+        own = {recipient: YOU} if recipient is not None else {}
         _make_config(front, root or os.getcwd(), {**own, **of_ssh})
     if root is not None:
         for line in install(root, environ=front.environ) or ["git is set up already"]:
@@ -397,14 +401,14 @@ def _recipient_of_ssh(given: str) -> tuple[str, str]:
 
 
 def _make_config(front: Front, folder: str, recipients: dict[str, str]) -> None:
+    """Write a .sops.yaml with one rule for these recipients, by name.  `YOU` gets the name that git has."""
     found = find_config(None, os.getcwd())
     if found is None:
         path = os.path.join(folder, NAME)
-        listed = next(iter(recipients))
-        if len(recipients) > 1 or "you" not in recipients.values():
-            lines = (f"      - {age}  # {printable(name)}" for age, name in recipients.items())
-            listed = "\n" + "\n".join(lines)
-        text = _CONFIG.format(paths=_PATHS, recipient=listed).replace("age: \n", "age:\n")
+        text = _CONFIG.format(paths=_PATHS)
+        for age, name in recipients.items():
+            name = _own_name() if name == YOU else printable(name)
+            text += f"      - {age}  # {name}\n" if name else f"      - {age}\n"
         fileio.write_atomic(trust.fixed(folder, NAME), text, replacing=None)
         who = ", ".join(printable(name) for name in recipients.values())
         front.note(f"wrote {path}: *.enc.yaml, *.enc.env and similar files are encrypted for {who}")
@@ -417,3 +421,11 @@ def _make_config(front: Front, folder: str, recipients: dict[str, str]) -> None:
     front.note(f"{found} exists and was not changed; it does not name your recipient")
     for recipient in missing:
         front.hint(with_names(line_to_send(recipient)))
+
+
+def _own_name() -> str:
+    """Return the user's name in git's settings, if it can be a name in .sops.yaml, or else ""."""
+    try:
+        return printable(members.name_of(said(os.getcwd(), "config", "user.name")))
+    except UsageError:
+        return ""

@@ -14,7 +14,15 @@ from functools import lru_cache
 
 from encconf.audit.names import identity
 from encconf.engine import changes
-from encconf.errors import BadKeyError, ConfigError, ConflictError, EmitError, EncconfError, ParseError
+from encconf.errors import (
+    BadKeyError,
+    ConfigError,
+    ConflictError,
+    EmitError,
+    EncconfError,
+    ParseError,
+    UsageError,
+)
 from encconf.formats.yaml import Yaml
 from encconf.keys import CONTEXT, TABLE, MasterKey, master_key
 from encconf.rules import config
@@ -43,6 +51,14 @@ def key_of(word: str) -> MasterKey:
         f"{printable(word)[:60]} is not a key of a known form",
         hint="an age recipient begins with age1, an SSH key with ssh-; a PGP key is its fingerprint",
     )
+
+
+def name_of(given: str) -> str:
+    """Return a person's name as it can be in a comment.  Raises UsageError."""
+    name = " ".join(given.split())
+    if not name or any(sign in name for sign in "#:"):
+        raise UsageError("a name is one line without # and :", hint="--name bob")
+    return name
 
 
 def groups_of(text: str, path: str = config.NAME) -> list[list[list[MasterKey]]]:

@@ -129,9 +129,7 @@ class _Project:
 
 def add(options: Adding, front: Front) -> None:
     """Add a person to the rules, and update the files."""
-    name = " ".join(options.name.split())
-    if not name or any(sign in name for sign in "#:"):
-        raise UsageError("a name is one line without # and :", hint="--name bob")
+    name = members.name_of(options.name)
     if not options.keys:
         raise UsageError(f"no key of {name} was given", hint=f"encconf keys add --name {quoted(name)} age1…")
     project = _Project(front, options.config)

@@ -34,13 +34,27 @@ class TestInit:
         assert stat.S_IMODE(keys.parent.parent.stat().st_mode) == 0o700
         identity = keys.read_text().splitlines()[-1]
         recipient = str(pyrage.x25519.Identity.from_str(identity).to_public())
-        assert f"age: {recipient}\n" in fresh.read(".sops.yaml")
+        assert f"    age:\n      - {recipient}\n" in fresh.read(".sops.yaml")
         assert identity not in done.err
         assert recipient in done.err
         assert fresh.names() == [".git", ".gitattributes", ".sops.yaml"]
         fresh.write("secrets.yaml", PLAIN)
         fresh.run("encrypt", "secrets.yaml")
         assert fresh.run("decrypt", "secrets.enc.yaml").out == PLAIN
+
+    @pytest.mark.parametrize(
+        ("name", "comment"),
+        [("Ana  López", "  # Ana López"), ("a: b # c", ""), ("x\x1b[2J", "  # x?[2J"), ("", "")],
+    )
+    def test_the_rule_has_the_name_that_git_knows(self, fresh: Project, name: str, comment: str) -> None:
+        fresh.git("init", "-q")
+        fresh.git("config", "user.name", name)
+        fresh.run("init")
+        lines = fresh.read(".sops.yaml").splitlines()
+        assert lines[-1].endswith(f"{lines[-1].split()[1]}{comment}")
+        assert (" #" in lines[-1]) == bool(comment)
+        if comment:
+            assert comment[4:] in fresh.run("keys", "list").out
 
     def test_what_the_attributes_cover_the_rule_does(self, fresh: Project) -> None:
         fresh.git("init", "-q")
