@@ -318,8 +318,8 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
             if tag is not None or event.anchor is not None:
                 note, start = properties(text, start, end, event.anchor, tag)
                 begin = note.start  # the parser in Python starts at the anchor, even after a tag
-                reached = text.startswith(style or value[0], start) if style or value else start == end
-                if not reached:
+                apart = text.startswith(style or value[0], start) if style or value else start == end
+                if not apart:
                     raise error_at(text, start, "the text in front of the value cannot be separated from it")
             if in_map and key is None:
                 if style == PLAIN or tag is not None:

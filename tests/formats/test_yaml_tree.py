@@ -273,3 +273,11 @@ def test_a_new_value_has_no_tag_of_another_type(text: str, value: object, after:
 
 def test_a_member_after_an_empty_one_in_braces() -> None:
     assert changes.put("a: {b: c, d: }\n", ("a", "e"), 1, format="yaml") == "a: {b: c, d: , e: 1 }\n"
+
+
+@pytest.mark.parametrize("item", ["-   &x v", "-   !t v", "-\n  !t v", "-   !!seq []", "-  &x\n   v"])
+def test_an_anchor_or_a_tag_far_from_its_dash(item: str) -> None:
+    text = f"a: 1\nl:\n- w\n{item}\n- z\n"
+    assert changes.put(text, ("a",), 2, format="yaml") == text.replace("1", "2")
+    assert changes.put(text, ("l", 2), 5, format="yaml") == text.replace("z", "5")
+    assert changes.drop(text, ("l", 1), format="yaml") == "a: 1\nl:\n- w\n- z\n"

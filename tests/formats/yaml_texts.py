@@ -170,6 +170,10 @@ o:
 - !!str 'sixteen'
 - !!seq
   - seventeen
+-   &n eighteen
+-
+  &l nineteen
+-   !!str twenty
 """,
     "aliases": "a: &x one\nb: &y\n  c: two\nd: *x\ne: [*y, three]\nf:\n- *x\n- four\n",
     "documents": "# c\n---\n# d\na: 1\nb:\n  c: 2\n# e\n---\nd: 3\n...\n---\ne: 4\n",
