@@ -288,6 +288,7 @@ class _Finder:
         self.scope: list[str] = []
         self.lines = range(0)
         self.in_defaults = False
+        self.answers = False  # whether the function returns a bool
         self._block(tree, "body")
 
     def _block(self, owner: ast.AST, field: str) -> None:
@@ -305,16 +306,19 @@ class _Finder:
             # A decorated function or class begins at its first decorator.
             first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
             self.lines = range(first, max(ends, node.lineno + 1))
-            for other in _statements(node):
-                self._add(node, other, lambda at=at, other=other: block.__setitem__(at, other))  # type: ignore[misc]
+            if not (self.answers and isinstance(node, ast.Return) and ast.unparse(node) == "return False"):
+                # Where a function answers yes or no, None is as good as False.
+                for other in _statements(node):
+                    self._add(node, other, lambda at=at, other=other: block.__setitem__(at, other))  # type: ignore[misc]
             self._inside(node)
 
     def _inside(self, node: ast.stmt) -> None:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
-            outer = self.scope
+            outer, answers = self.scope, self.answers
             if isinstance(node, ast.ClassDef):
                 self.scope = [*outer, node.name]
             else:
+                self.answers = node.returns is not None and ast.unparse(node.returns) == "bool"
                 inner = "<locals>" in outer or bool(outer and outer[-1].startswith("def "))
                 self.scope = outer if inner else [*outer, f"def {node.name}"]
                 self.in_defaults = not inner
@@ -324,7 +328,7 @@ class _Finder:
                             self._expression(node.args, field, at)
                 self.in_defaults = False
             self._block(node, "body")
-            self.scope = outer
+            self.scope, self.answers = outer, answers
             return
         if isinstance(node, ast.Raise):
             return  # its other parts are the message
