@@ -91,8 +91,9 @@ def run(options: Options, front: Front) -> None:
     else:
         recipient = _own_recipient(front, credentials, make=found is None and not ssh_to_age)
     of_ssh = dict(map(_recipient_of_ssh, ssh_to_age))
+    opens = True
     if found is not None:
-        _set_up_existing(front, credentials, found, recipient, yes=options.yes)
+        opens = _set_up_existing(front, found, recipient, yes=options.yes)
         for age, name in of_ssh.items():
             front.hint(f"the age recipient of {name}, for .sops.yaml: {age}")
     else:
@@ -103,7 +104,9 @@ def run(options: Options, front: Front) -> None:
             front.note(line)
     else:
         front.note("this is not a git repository; when it is, run: encconf git install")
-    if found is not None:
+    if not opens:
+        front.hint(with_names(Own.of(credentials).advice()))
+    elif found is not None:
         front.note("next: encconf check, then encconf access")
     elif os.path.isfile(".env"):
         front.note("next: encconf import .env, then encconf edit secrets.enc.yaml")
@@ -338,10 +341,10 @@ def _survey(root: str | None) -> Survey | None:
     return found if found is not None and (found.metadata or found.ignored) else None
 
 
-def _set_up_existing(
-    front: Front, credentials: Credentials, found: Survey, recipient: str | None, *, yes: bool
-) -> None:
+def _set_up_existing(front: Front, found: Survey, recipient: str | None, *, yes: bool) -> bool:
     """Write a .sops.yaml for files that are encrypted already, with rules made from their metadata.
+
+    Returns whether the user's key opens any of them.
 
     Anyone who can write to the files can have added keys or settings, and .sops.yaml says whom to trust.  So
     the user confirms them: with ``yes``, or on a terminal.  Otherwise it names only the user's own key.
@@ -369,10 +372,11 @@ def _set_up_existing(
         front.hint("if you know all of these keys and settings: encconf init --yes")
     if recipient is None:
         front.note("you have no age key, and none was created")
-        front.hint(with_names(Own.of(credentials).advice()))
-    elif not any(key.name == recipient for key in found.keys):
+        return False
+    if not any(key.name == recipient for key in found.keys):
         front.note(f"your key opens none of them: {recipient}")
-        front.hint(with_names(Own.of(credentials).advice()))
+        return False
+    return True
 
 
 def _are_confirmed(front: Front, found: Survey, count: str, *, yes: bool) -> bool:

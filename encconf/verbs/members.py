@@ -172,7 +172,9 @@ def _with_item(text: str, last: Leaf, written: str, name: str) -> str:
     siblings = [each for each in _leaves(text) if each.path[:-1] == last.path[:-1]]
     if all(_comment_above(text, each) is not None for each in siblings):
         return _item_after(text, last, written, "", above=f"# {comment}")
-    return _item_after(text, last, written, f" # {comment}" if comment else "")
+    beside = re.compile(r"([ \t]+)#").match(text, last.end)
+    gap = beside[1] if beside is not None else " "
+    return _item_after(text, last, written, f"{gap}# {comment}" if comment else "")
 
 
 def _comment_above(text: str, leaf: Leaf) -> int | None:

@@ -391,7 +391,14 @@ def _update(
     )
     # Before the question, the plan is enough: the values are listed in the end.
     listed = options.dry_run or not dry_run
-    return update(wanted, project.front, paths, configs={project.path: config}, lists_values=listed)
+    return update(
+        wanted,
+        project.front,
+        paths,
+        configs={project.path: config},
+        old_config=project.text,
+        lists_values=listed,
+    )
 
 
 def _difference(old: str, new: str) -> str:

@@ -34,7 +34,7 @@ from encconf.io.descriptors import is_terminal
 from encconf.io.threads import Once
 from encconf.keys import MasterKey
 from encconf.record import Options
-from encconf.rules.config import Config, Rule, find_rule
+from encconf.rules.config import NAME, Config, Rule, find_rule
 from encconf.text.path import spell
 from encconf.text.printable import counted, listed, one_line, quoted
 from encconf.verbs import batch, files, rekey
@@ -113,8 +113,9 @@ class Rekeying(batch.Batch):
     that does not replace its source.  If it ``asks``, the user must confirm the plans, and if it ``shows``,
     the plan of a single file is shown.  ``checklist`` names a file.  The values that removed recipients could
     read are added to it before the first file is written, so that a crash cannot lose them.  ``rotate`` is as
-    for `rekey.carry_out`.  ``configs`` are configurations, by path, that are used instead of the files.  If
-    it ``lists_values``, the report has the values that removed recipients could read.
+    for `rekey.carry_out`.  ``configs`` are configurations, by path, that are used instead of the files, and
+    ``old_config`` is the text of one before it was changed, with the names of removed keys.  If it
+    ``lists_values``, the report has the values that removed recipients could read.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class Rekeying(batch.Batch):
         ignore_mac: bool = False,
         lists_values: bool = True,
         configs: Mapping[str, Config] | None = None,
+        old_config: str = "",
     ) -> None:
         rotates = command == "rotate"
         super().__init__(
@@ -148,6 +150,7 @@ class Rekeying(batch.Batch):
         self.config = options.config
         self.json = options.json
         self._verbose = options.verbose
+        self._old_config = old_config
         self.output = output
         self.rotate = rotate
         self.asks = asks and not self.dry_run
@@ -364,7 +367,9 @@ class Rekeying(batch.Batch):
     def names(self) -> Names:
         """The names of keys, from the .sops.yaml of each file."""
         try:
-            return Names.for_files(self.paths, self.config, ())
+            names = Names.for_files(self.paths, self.config, ())
+            names.add_old(NAME, self._old_config)
+            return names
         except EncconfError as error:
             self.front.warn(f"{error}; keys are shown without names")
             return Names()
@@ -538,12 +543,13 @@ def update(
     *,
     command: str = "updatekeys",
     configs: Mapping[str, Config] | None = None,
+    old_config: str = "",
     lists_values: bool = True,
 ) -> int:
     """Give files the recipients that their rules name, and return how many files change.
 
-    ``configs`` are configurations, by path, that are used instead of the files.  ``lists_values`` is as for
-    `Rekeying`.
+    ``configs`` are configurations, by path, that are used instead of the files.  ``old_config`` and
+    ``lists_values`` are as for `Rekeying`.
     """
     selection = options.selection
 
@@ -592,6 +598,7 @@ def update(
         checklist=options.checklist,
         rotate=not options.keep_data_key,
         configs=configs,
+        old_config=old_config,
         lists_values=lists_values,
     )
     work.run(paths)

@@ -56,6 +56,14 @@ class TestInit:
         if comment:
             assert comment[4:] in fresh.run("keys", "list").out
 
+    def test_without_a_key_the_last_line_says_how_to_get_one(self, fresh: Project) -> None:
+        fresh.write("a.enc.yaml", "password: x\n")
+        fresh.run("encrypt", "-i", "a.enc.yaml", "--age", fresh.key.recipient)
+        fresh.git("init", "-q")
+        done = fresh.run("init")
+        assert "next:" not in done.err
+        assert "encconf keygen" in done.err.splitlines()[-1]
+
     def test_what_the_attributes_cover_the_rule_does(self, fresh: Project) -> None:
         fresh.git("init", "-q")
         fresh.write(".env", "A=1\n")

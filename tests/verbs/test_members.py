@@ -174,6 +174,8 @@ def test_a_name_becomes_the_anchor_or_the_comment() -> None:
     key = members.key_of(DAVE)
     assert f"  - &Dave_X {DAVE}\n" in members.add(STYLES["anchors"], key, "Dave X", [0, 1])
     assert f"      - {DAVE} # Dave X\n" in members.add(STYLES["a list with comments"], key, "Dave X", [0])
+    wide = STYLES["a list with comments"].replace(" # ", "   # ")
+    assert f"      - {DAVE}   # Dave X\n" in members.add(wide, key, "Dave X", [0])
     assert f"    # Dave X\n    - {DAVE}\n" in members.add(
         STYLES["a list with comments above"], key, "Dave X", [0]
     )
