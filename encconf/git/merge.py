@@ -194,11 +194,6 @@ def follows(path: str, id: str, text: str, ours: bool) -> bool:
 _DEEPEST = 8  # how many merges without a key may follow each other
 
 
-def has_block(text: str, format: str) -> bool:
-    """Whether a text has a ``sops`` block.  Raises ParseError."""
-    return "sops" in text and formats.scan_any(text, format).block is not None
-
-
 def merge(
     base: str,
     ours: str,
@@ -209,14 +204,17 @@ def merge(
     labels: Labels = LABELS,
     repository: Repository = NOWHERE,
     notify: Notify = lambda notice: None,
-) -> Outcome:
-    """Merge three versions of a file, of which ours or theirs is encrypted.  ``base`` may be "".
+) -> Outcome | None:
+    """Merge three versions of a file, or return None if neither ours nor theirs is encrypted.
 
-    The result has only recipients that our ``.sops.yaml`` names for the file, or that our side has already.
+    ``base`` may be "".  The result has only recipients that our ``.sops.yaml`` names for the file, or that
+    our side has already.
 
     Raises StrangerError for other recipients, UndecidedError if only a person can decide, and whatever
     opening and encrypting raise.
     """
+    if not ("sops" in ours or "sops" in theirs):
+        return None  # a plaintext need not be one that encconf can read
     run = _Merge(format, credentials or Credentials.from_env(), labels, repository, notify)
     return run((base, ours, theirs))
 
@@ -250,23 +248,28 @@ class _Merge(Record):
     notify: Notify
     depth: int = 0
 
-    def __call__(self, texts: Texts) -> Outcome:
+    def __call__(self, texts: Texts) -> Outcome | None:
+        base, ours, theirs = texts
+        sides = [formats.scan_any(text, self.format, comments=True) for text in (ours, theirs)]
+        if all(side.block is None for side in sides):
+            return None
+        documents = [formats.scan_any(base, self.format, comments=True), *sides]
         if self.credentials.cache is None:
             self.credentials.cache = DataKeyCache()  # usually, all three have the same wrapped key
         try:
-            sides = self._opened(texts)
+            opened = self._opened(documents)
         except KeyAccessError as error:
             if error.unexpected:
                 self.notify(error.message)  # one of the user's own keys failed
             try:
-                return merge_without_key(texts, self.format, self.repository)
+                return merge_without_key(documents, self.repository)
             except UndecidedError as undecided:
                 raise undecided from error
-        return self._with_key(*sides)
+        return self._with_key(*opened)
 
     # --- with a key ------------------------------------------------------------------------------
 
-    def _opened(self, texts: Texts) -> list[_Side]:
+    def _opened(self, documents: Sequence[Document]) -> list[_Side]:
         """Open the three versions.  A key that opens one also opens the others with the same data key."""
         sides: dict[int, _Side] = {}
         for last in (False, True):
@@ -274,7 +277,7 @@ class _Merge(Record):
             for at, which in ((1, "our side"), (2, "their side"), (0, "the common version")):
                 try:
                     if at not in sides:
-                        sides[at] = self._side(texts[at], which, checked=at != 0 or self.depth > 0)
+                        sides[at] = self._side(documents[at], which, checked=at != 0 or self.depth > 0)
                         self._share(sides[at].opened)
                 except KeyAccessError as error:
                     failed = error
@@ -288,20 +291,18 @@ class _Merge(Record):
             for wrapped in opened.metadata.groups[0]:
                 self.credentials.cache.fetch(wrapped, DATA_KEY_SIZE, lambda: opened.data_key)
 
-    def _side(self, text: str, which: str, *, checked: bool) -> _Side:
+    def _side(self, document: Document, which: str, *, checked: bool) -> _Side:
         """Open one version.  If it is ``checked`` (each side is), it must have a valid MAC."""
         format, credentials = self.format, self.credentials
-        document = formats.scan_any(text, format, comments=True)
         if document.block is None:
-            return self._plain_side(text, document, which, checked=checked)
+            return self._plain_side(document, which, checked=checked)
         try:
             if CONFLICT in document.block and not checked:  # git's merge of several bases has a conflict
-                conflict = open_conflict(text, format=format, credentials=credentials)
+                conflict = open_conflict(document.text, format=format, credentials=credentials)
                 return _Side(conflict.merged.base, conflict.opened)
             keyless = PARENTS in document.block
             if keyless and checked:
-                text = self._resealed(text, which)
-                document = formats.scan_any(text, format, comments=True)
+                document = formats.scan_any(self._resealed(document.text, which), format, comments=True)
             try:
                 opened = opening.open_text(document, format=format, credentials=credentials)
             except MacError as error:
@@ -309,7 +310,9 @@ class _Merge(Record):
                     raise
                 if not keyless:
                     self.notify(f"{which}: {error.message}")
-                opened = opening.open_text(text, format=format, credentials=credentials, ignore_mac=True)
+                opened = opening.open_text(
+                    document, format=format, credentials=credentials, ignore_mac=True
+                )
         except (DecryptError, MacError) as error:
             if not checked and isinstance(error, DecryptError):
                 message = "the common version cannot be decrypted, so it is not known who changed what"
@@ -318,13 +321,13 @@ class _Merge(Record):
             raise
         return _Side(plaintext.plain_text(opened), opened)
 
-    def _plain_side(self, text: str, document: Document, which: str, *, checked: bool) -> _Side:
+    def _plain_side(self, document: Document, which: str, *, checked: bool) -> _Side:
         """Return a version that is not encrypted, if it may be so."""
-        if self.depth and text.strip():
+        if self.depth and document.text.strip():
             raise UnmergedError(f"{which} is not encrypted: anyone could have written it", hint=LOOK)
         if checked and (place := ciphertext_in(document)) is not None:
             raise LostBlockError(f"{place} of {which}")
-        return _Side(text, None)
+        return _Side(document.text, None)
 
     def _resealed(self, text: str, which: str) -> str:
         """Add the MAC to a side that was merged without a key."""
@@ -348,6 +351,8 @@ class _Merge(Record):
             raise UnmergedError("the versions it was merged from are not in this repository", hint=LOOK)
         run = _Merge(format, credentials, self.labels, self.repository, self.notify, self.depth + 1)
         outcome = run((base, ours, theirs))
+        if outcome is None:
+            raise UnmergedError("the versions it was merged from are not encrypted", hint=LOOK)
         if outcome.keyless:
             raise UnmergedError("none of your keys opens the versions it was merged from", hint=WITH_A_KEY)
         if outcome.conflicts:
@@ -517,9 +522,9 @@ def reseal(
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 
-def merge_without_key(texts: Sequence[str], format: str, repository: Repository) -> Outcome:
+def merge_without_key(documents: Sequence[Document], repository: Repository) -> Outcome:
     """Merge the ciphertexts of base, ours and theirs.  Raises UndecidedError if the merge needs a key."""
-    documents = [formats.scan_any(text, format) for text in texts]
+    format = documents[0].format
     was, here, there = (Metadata.of(each) if each.block is not None else None for each in documents)
     if here is None or there is None:
         raise UndecidedError(
@@ -534,9 +539,9 @@ def merge_without_key(texts: Sequence[str], format: str, repository: Repository)
     if reason := _needs_key(here, there, block):
         raise UndecidedError(f"{reason}, so merging needs a key", hint=WITH_A_KEY)
     refuse_listing(block, Admission(repository.rule), here)
-    wrapped = formats.get(format).single_value  # an envelope is compared as a whole
-    plain = [text if wrapped else without_block(each) for text, each in zip(texts, documents, strict=True)]
-    merged = merge_texts(*plain, format=format)
+    wrapped = format.single_value  # an envelope is compared as a whole
+    plain = [each.text if wrapped else without_block(each) for each in documents]
+    merged = merge_texts(*plain, format=format.name)
     if merged.conflicts:
         paths = "the file" if merged.whole else listed(merged.conflicts, 5)
         raise UndecidedError(
@@ -545,13 +550,13 @@ def merge_without_key(texts: Sequence[str], format: str, repository: Repository)
     for at, metadata in ((1, here), (2, there)):
         if merged.text == plain[at] and metadata.unmerged is None:  # keep its MAC: it covers no keys
             if same_holders(block, metadata) and block.unknown == metadata.unknown:
-                return Outcome(texts[at], keyless=True)
+                return Outcome(documents[at].text, keyless=True)
             kept = metadata.replace(groups=block.groups, threshold=block.threshold, unknown=block.unknown)
-            return Outcome(with_block(formats.get(format).scan(merged.text), kept), keyless=True)
+            return Outcome(with_block(format.scan(merged.text), kept), keyless=True)
     # An old MAC is never valid with a new date.
     unknown = {**block.unknown, PARENTS: repository.parents()}
     block = block.replace(lastmodified=sealing.lastmodified(), mac=here.mac, unknown=unknown)
-    return Outcome(with_block(formats.get(format).scan(merged.text), block), keyless=True, sealed=False)
+    return Outcome(with_block(format.scan(merged.text), block), keyless=True, sealed=False)
 
 
 def _needs_key(here: Metadata, there: Metadata, block: Metadata) -> str:

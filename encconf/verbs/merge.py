@@ -128,15 +128,13 @@ def merged_by_value(
     An encrypted text decides the format: ours, theirs or base.
     """
     from encconf import formats
-    from encconf.git.merge import has_block, merge, of_merge
+    from encconf.git.merge import merge, of_merge
 
     base, ours, theirs = contents = [fileio.read_bytes(name) for name in names]
     found = (formats.find(data, file) for data in (ours, theirs, base))
     format = next(filter(None, found), None) or formats.of_path(file)
     binary = formats.get(format).single_value
     texts = [fileio.text_of(name, data, binary=binary) for name, data in zip(names, contents, strict=True)]
-    if not any(has_block(side, format) for side in texts[1:]):
-        return format, None
     return format, merge(
         *texts,
         format=format,

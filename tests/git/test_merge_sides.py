@@ -17,7 +17,7 @@ from encconf.engine.opening import open_text
 from encconf.envelope import WrappedKey
 from encconf.errors import DecryptError, MacError, StrangerError, UndecidedError, UnmergedError
 from encconf.git.conflict import open_conflict
-from encconf.git.merge import Outcome, Repository, differences, has_block, merge, reseal
+from encconf.git.merge import Outcome, Repository, differences, merge, reseal
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
 from encconf.rules.config import Rule
@@ -62,10 +62,9 @@ def line(text: str, name: str) -> str:
     return re.findall(rf"(?m)^{name}: .*$", text)[0]
 
 
-def test_what_is_encrypted() -> None:
-    assert has_block(seal(BASE), "yaml")
-    for text in (BASE, "sops: 1\n", "a: sops\n", ""):
-        assert not has_block(text, "yaml")
+def test_nothing_is_merged_if_neither_side_is_encrypted() -> None:
+    for text in (BASE, "", "sops: 1\n", "not: [yaml\n", "# sops\n"):
+        assert merge(seal(BASE), text, BASE, format="yaml", credentials=holder(ALICE)) is None
 
 
 def test_nothing_is_said_of_an_ordinary_merge() -> None:
