@@ -9,7 +9,8 @@ deleted at a destination.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
@@ -23,7 +24,7 @@ from encconf.formats import emit
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
 from encconf.rules.config import Config, Destination, Rule, compiled
-from encconf.text.printable import printable
+from encconf.text.printable import one_line, printable
 
 Content = bytes | dict[str, object]
 Settings = Mapping[str, str | int]
@@ -61,6 +62,29 @@ def find_destination(config: Config, path: str) -> Destination:
             f"no matching destination found in config for {path!r}",
             hint="add a rule whose path_regex matches this name to destination_rules",
         )
+
+
+def going_elsewhere(
+    others: Iterable[str], destination: Destination, config: Callable[[str], Config | None]
+) -> str | None:
+    """Return the first of the files that a file may be a copy of which has another destination, or None.
+
+    Anyone can copy a file to where it is sent to other people, and wait until somebody sends it.  ``config``
+    returns the configuration of a file.
+    """
+    for other in others:
+        place = ""
+        with suppress(EncconfError):
+            place = find_destination(found, other).place if (found := config(other)) is not None else ""
+        if place != destination.place:
+            return other
+    return None
+
+
+def copied(other: str) -> str:
+    """Return the message about a file that may be a copy of another one."""
+    name = one_line(os.path.relpath(other))
+    return f"it has the data key of {name}, so it may be a copy of that file, which goes elsewhere"
 
 
 def _complete(found: Destination) -> None:

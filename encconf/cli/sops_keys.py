@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from encconf import formats
 from encconf.cli.sops_run import Run, envelope, exists, exits, fail
@@ -25,10 +26,12 @@ from encconf.io import fileio
 from encconf.keys import MasterKey
 from encconf.rules.config import Config, Rule, find_config, find_rule, load
 from encconf.rules.selection import DEFAULT
+from encconf.text.printable import quoted
 from encconf.verbs import rekey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.engine.metadata import Metadata
     from encconf.git.copies import Copies
 
 
@@ -43,6 +46,8 @@ def rotate(run: Run) -> None:
 
 def rotate_file(run: Run, file: str) -> None:
     """Give a file a new data key, with the keys that the flags add and remove."""
+    from encconf.git.copies import Copies
+
     source, target = run.formats(run.flags.filename_override or file)
     add, remove = run.keys(run.flags.add), run.keys(run.flags.remove)
     read = run.read(file, source)
@@ -51,6 +56,11 @@ def rotate_file(run: Run, file: str) -> None:
     opened = run.open(read)
     with about(file):
         rule = rekey.with_keys(rule_of(opened.metadata), add, remove, notify=run.console.warn)
+        gaining = [key for group in rule.groups for key in group if key not in add]
+        with suppress(EncconfError):
+            own = find_rule(file, config=run.config)
+            gaining += [key for group in own.groups for key in group]
+        _warn_of_copy(run, Copies([file]), file, opened.metadata, gaining, run.config, opened.data_key)
         enc = encrypt_again(
             opened,
             plaintext.plain_text(opened),
@@ -111,12 +121,7 @@ def _update(run: Run, file: str, config: str, copies: Copies) -> None:
     lines += rekey.group_lines(wanted)
     run.console.data("".join(f"{line}\n" for line in lines))
     if wanted.added:
-        read: dict[str, Config] = {}
-        error = copies.objection(
-            path, wanted.metadata, wanted.added, lambda other: find_rule(other, config=config, read=read)
-        )
-        if error is not None:  # sops does not look, so a script must not fail
-            run.console.warn(error.message, hint=f"look at what the file contains: sops decrypt {file}")
+        _warn_of_copy(run, copies, path, wanted.metadata, wanted.added, config)
     if not run.flags.yes and not _is_confirmed(run, "Is this okay? (y/n):"):
         _say(run, f"File {path} left unchanged")
         return
@@ -128,6 +133,27 @@ def _update(run: Run, file: str, config: str, copies: Copies) -> None:
             "a key was removed, but the data key is unchanged, so that key can still open the file",
             hint=f"sops rotate -i {file}",
         )
+
+
+def _warn_of_copy(
+    run: Run,
+    copies: Copies,
+    file: str,
+    metadata: Metadata,
+    gaining: Sequence[MasterKey],
+    config: str | None,
+    data_key: bytes | None = None,
+) -> None:
+    """Warn if a file may be a copy of one that some recipients may not open.
+
+    sops does not look, so a script must not fail.
+    """
+    read: dict[str, Config] = {}
+    error = copies.objection(
+        file, metadata, gaining, lambda other: find_rule(other, config=config, read=read), data_key
+    )
+    if error is not None:
+        run.console.warn(error.message, hint=f"look at what the file contains: sops decrypt {quoted(file)}")
 
 
 def add_group(run: Run) -> None:
@@ -230,6 +256,15 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
     if rule is not None and not rule.selection.kind.endswith("suffix"):
         # sops applies only the suffix of this rule.  With a regex, it encrypts everything.
         rule = rule.replace(selection=DEFAULT)
+    if destination.kind == "vault" or rule is not None:
+        from encconf.git.copies import Copies
+
+        others = Copies([file]).others(file, metadata_of(text, source))
+        if (other := publishing.going_elsewhere(others, destination, lambda each: loaded)) is not None:
+            run.console.warn(
+                f"{file}: {publishing.copied(other)}",
+                hint=f"look at what the file contains: sops decrypt {quoted(file)}",
+            )
     with about(file):
         prepared = publishing.prepare(
             text, source, destination, credentials, rule=rule, notify=run.console.warn

@@ -14,7 +14,7 @@ passes the rules; of the disk, only your own keys are read.
 
 from __future__ import annotations
 
-from encconf.envelope import are_spoiled, quorum
+from encconf.envelope import quorum
 from encconf.envelope.wrap import Admitted, wrap_for
 from encconf.errors import EncconfError, StrangerError
 from encconf.record import Record
@@ -256,7 +256,7 @@ def wrap_again(
     ``held`` is the file's metadata, or None for a new data key.  Without a rule, the file keeps its groups.
     If nothing changes, the groups of ``held`` themselves are returned.  If there is one group before and
     after, the data key is wrapped only for added keys.  Otherwise it is wrapped for all, since the shares are
-    new.  A key that an old sops spoiled is wrapped again (see `WrappedKey`).
+    new.  A key that an old sops spoiled is then wrapped again, too (see `WrappedKey`).
 
     ``now`` is as for `wrap_for`.  Raises what it raises, and StrangerError for those whom the ``admission``
     does not admit, and for a file that its rule does not allow.
@@ -296,11 +296,13 @@ class Wrapping(Record):
         own = rule_of(held)
         keeps, wanted = wanted is None, wanted or own
         if len(own.groups) == len(wanted.groups) == 1:
-            kept = {wrapped.key for wrapped in held.groups[0] if not wrapped.spoiled}
+            changes = not same_recipients(own, wanted)
+            # Anyone can write an entry that claims to be spoiled: while only values change, none is wrapped.
+            kept = {wrapped.key for wrapped in held.groups[0] if not (wrapped.spoiled and changes)}
             added = [key for key in wanted.groups[0] if key not in kept]
-            return cls(wanted, [added], is_part=True, changes=not same_recipients(own, wanted))
+            return cls(wanted, [added], is_part=True, changes=changes)
         same = own.groups == wanted.groups and quorum(wanted.threshold, wanted.groups) == held.threshold
-        if (same or keeps) and not are_spoiled(held.groups):
+        if same or keeps:
             return cls(wanted, [[]], is_part=True, changes=False)
         return cls(wanted, wanted.groups, is_part=False, changes=True)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from encconf import SOPS_VERSION, formats, keys
 from encconf.engine.cipher import PREFIX, is_ciphertext, split
-from encconf.envelope import WrappedKey
+from encconf.envelope import WrappedKey, are_spoiled
 from encconf.errors import EncconfError, LostBlockError, MetadataError, NotEncryptedError, bounded
 from encconf.record import Record
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
@@ -65,10 +65,14 @@ class Metadata(Record):
         raise TypeError("a block is replaced, not changed: use replace()")
 
     def renewed(self, **changes: Any) -> Metadata:
-        """Return this block for re-encrypted values: without its MAC, layout record and marks of a merge."""
+        """Return this block for re-encrypted values: without its MAC, layout record and marks of a merge.
+
+        The version stays if it says that master keys are spoiled: only then do all programs open these.
+        """
         unknown = {name: value for name, value in self.unknown.items() if name not in UNMERGED}
         stale = {"lastmodified": "", "mac": None, "layout": None, "version": SOPS_VERSION, "unknown": unknown}
-        return self.replace(**{**stale, **changes})
+        made = self.replace(**{**stale, **changes})
+        return made.replace(version=self.version) if are_spoiled(made.groups) else made
 
     @property
     def unmerged(self) -> str | None:
@@ -96,8 +100,10 @@ class Metadata(Record):
         unknown: dict[str, object] = {}
         flat: dict[str, object] = {}
         for name, value in block.items():
-            is_key_list = isinstance(value, list) and value and all(
-                isinstance(item, dict) and "enc" in item for item in value
+            is_key_list = (
+                isinstance(value, list)
+                and value
+                and all(isinstance(item, dict) and "enc" in item for item in value)
             )
             if name != "key_groups" and (name in keys.TABLE or is_key_list):
                 flat[name] = value

@@ -18,7 +18,7 @@ class WrappedKey(Record):
     ``enc`` is the ciphertext as text.  ``created_at`` is an RFC 3339 date, or None if the type has none.
     ``entry`` is the metadata's entry with unknown members, or {} for a new one.  ``spoiled`` is whether a
     sops before 3.3.0 wrapped the data key, perhaps with another encryption context than the entry names.
-    The data key is then wrapped again the next time the file is written.
+    The data key is then wrapped again the next time the recipients of the file change.
     """
 
     key: MasterKey
@@ -61,7 +61,7 @@ def only_in(these: Sequence[Sequence[MasterKey]], those: Sequence[Sequence[Maste
 
 
 def are_spoiled(held: Sequence[Sequence[WrappedKey]]) -> bool:
-    """Whether the data key must be wrapped again the next time the file is written (see `WrappedKey`)."""
+    """Whether the data key is to be wrapped again when the recipients change (see `WrappedKey`)."""
     return any(wrapped.spoiled for group in held for wrapped in group)
 
 

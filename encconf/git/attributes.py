@@ -45,16 +45,20 @@ def encrypted(root: str) -> dict[str, bytes]:
     """
     from encconf.rules.config import proposed_file
 
-    found: dict[str, bytes] = {}
-    for name in listed(root) or ():
+    names = (name for name in listed(root) or () if not proposed_file(name))
+    return {os.path.relpath(name, root): data for name, data in encrypted_of(names)}
+
+
+def encrypted_of(names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the SOPS files among some files, with their content."""
+    for name in names:
         try:
-            if os.path.islink(name) or replace.is_leftover(os.path.basename(name)) or proposed_file(name):
+            if os.path.islink(name) or replace.is_leftover(os.path.basename(name)):
                 continue
             if formats.glance(name) and formats.find(data := fileio.read_bytes(name, regular=True), name):
-                found[os.path.relpath(name, root)] = data
+                yield name, data
         except (OSError, EncconfError):
             continue  # a folder, or a file that cannot be read
-    return found
 
 
 def without_drivers(root: str, names: Iterable[str]) -> list[str]:

@@ -1,22 +1,24 @@
 """Find out whether an encrypted file may be a copy of another one in the repository.
 
 Anyone can copy a file to a name whose rule gives it to more people, and wait until somebody with a key wraps
-its data key for them.  Such a copy has the same wrapped data key, or the same shares of it.
+its data key for them.  Such a copy has the same wrapped data key, or the same shares of it.  Anyone can pack
+a PGP message in another way, but then the data key of the copy still opens the MAC of the other file.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 
 from encconf import formats
+from encconf.engine import cipher
 from encconf.engine.admission import in_full, rule_of
 from encconf.engine.metadata import Metadata, metadata_of
 from encconf.errors import EncconfError, StrangerError
-from encconf.git import repository
-from encconf.git.attributes import encrypted
+from encconf.git import listed, tracked
+from encconf.git.attributes import encrypted_of
 from encconf.io import fileio
 from encconf.keys import MasterKey
 from encconf.text.printable import one_line
@@ -29,28 +31,35 @@ if TYPE_CHECKING:
 class Copies:
     """The encrypted files of the repositories that some files are in, by the data keys that they wrap.
 
+    A submodule may have copies of files of the repository around it, and the other way round.
     Outside a repository, and if git cannot list the files of one, only the ``paths`` themselves are known.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._paths = paths
-        self._known: dict[str, dict[str, dict[str, Metadata]]] = {}  # by repository, wrapped key and path
+        self._known: dict[str, _Known] = {}  # by repository
 
     def objection(
-        self, path: str, metadata: Metadata, added: Sequence[MasterKey], rule: Callable[[str], Rule]
+        self,
+        path: str,
+        metadata: Metadata,
+        gaining: Sequence[MasterKey],
+        rule: Callable[[str], Rule],
+        data_key: bytes | None = None,
     ) -> StrangerError | None:
         """Return the error for a file with the data key of another one, which some recipients may not open.
 
-        ``added`` are the recipients that would get the data key.  ``rule`` returns the rule of a file.  If it
-        raises an error, the recipients of that file itself may open it.
+        ``gaining`` are the recipients that would get the data key or the values.  ``rule`` returns the rule
+        of a file.  If it raises an error, the recipients of that file itself may open it.  ``data_key`` is as
+        for `others`.
         """
-        for other, own in self.others(path, metadata).items():
+        for other, own in self.others(path, metadata, data_key).items():
             try:
                 found = rule(other)
                 allowed, who = found.groups, f"{found.name} of .sops.yaml"
             except EncconfError:
                 allowed, who = rule_of(own).groups, "that file"
-            strangers = [key for key in added if not any(key in group for group in allowed)]
+            strangers = [key for key in dict.fromkeys(gaining) if not any(key in group for group in allowed)]
             if strangers:
                 name = one_line(os.path.relpath(other))
                 return StrangerError(
@@ -60,26 +69,73 @@ class Copies:
                 )
         return None
 
-    def others(self, path: str, metadata: Metadata) -> dict[str, Metadata]:
-        """Return the other files that have a data key or a share of this one, by path."""
-        root = repository(os.path.dirname(os.path.abspath(path))) or ""
-        if root not in self._known:
-            self._known[root] = self._wrapped_in(root)
-        found = (self._known[root].get(_comparable(enc), {}).items() for enc in _wrapped(metadata))
-        own = os.path.realpath(path)
-        return {other: each for other, each in chain.from_iterable(found) if os.path.realpath(other) != own}
+    def others(self, path: str, metadata: Metadata, data_key: bytes | None = None) -> dict[str, Metadata]:
+        """Return the other files that have a data key or a share of this one, by path.
 
-    def _wrapped_in(self, root: str) -> dict[str, dict[str, Metadata]]:
-        known: dict[str, dict[str, Metadata]] = {}
-        texts = {os.path.join(root, name): data for name, data in encrypted(root).items()} if root else {}
-        for path in texts or self._paths:
+        With the ``data_key`` of a file with PGP keys, also those that have it, but packed in another way.
+        """
+        own = os.path.realpath(path)
+        folder = os.path.dirname(own)
+        around = [place for place in fileio.upwards(folder) if os.path.exists(os.path.join(place, ".git"))]
+        root = around[0] if around else ""
+        if root not in self._known:
+            self._known[root] = _Known(dict.fromkeys(_files(around)) or self._paths)
+        known = self._known[root]
+        found = dict(chain.from_iterable(known.wrapping(enc) for enc in _wrapped(metadata)))
+        if data_key is not None and _has_pgp(metadata):
+            files = ((other, each) for other, each in known.files.items() if _has_pgp(each))
+            found |= {other: each for other, each in files if _opens(data_key, each)}
+        return {other: each for other, each in found.items() if os.path.realpath(other) != own}
+
+
+class _Known:
+    """Encrypted files, by path and by wrapped key."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.files: dict[str, Metadata] = {}
+        self._by_key: dict[str, list[str]] = {}
+        for path, data in encrypted_of(paths):
             with suppress(EncconfError):
-                data = texts[path] if path in texts else fileio.read_bytes(path)
                 format = formats.format_of(data, path)
                 metadata = metadata_of(fileio.decode(data, binary=formats.get(format).single_value), format)
+                self.files[path] = metadata
                 for enc in _wrapped(metadata):
-                    known.setdefault(_comparable(enc), {})[path] = metadata
-        return known
+                    self._by_key.setdefault(_comparable(enc), []).append(path)
+
+    def wrapping(self, enc: str) -> Iterator[tuple[str, Metadata]]:
+        """Yield the files that have a wrapped key."""
+        return ((path, self.files[path]) for path in self._by_key.get(_comparable(enc), ()))
+
+
+def _files(around: Sequence[str]) -> Iterator[str]:
+    """Yield the files of repositories, of which each is inside the next one, and of their submodules.
+
+    New files count only in the first: there may be very many in the others, such as a home folder.
+    """
+    for number, root in enumerate(around):
+        yield from _files_of(root, listed if number == 0 else tracked)
+
+
+def _files_of(root: str, listing: Callable[[str], list[str] | None]) -> Iterator[str]:
+    for name in listing(root) or ():
+        if os.path.isdir(name) and not os.path.islink(name):  # a submodule
+            if os.path.exists(os.path.join(name, ".git")):
+                yield from _files_of(name, tracked)
+        else:
+            yield name
+
+
+def _has_pgp(metadata: Metadata) -> bool:
+    return any(held.key.TYPE == "pgp" for group in metadata.groups for held in group)
+
+
+def _opens(data_key: bytes, metadata: Metadata) -> bool:
+    """Whether a data key opens the MAC of a file."""
+    parts = cipher.split(metadata.mac or "")
+    return (
+        parts is not None
+        and cipher.unlock(data_key, parts[0], parts[1], metadata.lastmodified.encode()) is not None
+    )
 
 
 def _wrapped(metadata: Metadata) -> Iterator[str]:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
-from encconf.engine.admission import Admission, Objections, in_full, rule_of, same_recipients
+from encconf.engine.admission import Admission, Objections, Wrapping, in_full, rule_of, same_recipients
 from encconf.engine.metadata import CONFLICT, PARENTS, Metadata, ciphertext_in, with_block, without_block
 from encconf.envelope import DATA_KEY_SIZE, WrappedKey, removes_access
 from encconf.envelope.unwrap import DataKeyCache
@@ -34,7 +34,7 @@ from encconf.errors import (
     UndecidedError,
     UnmergedError,
 )
-from encconf.git import ask, before, repository, run, version
+from encconf.git import ask, before, place, repository, run, version
 from encconf.git.conflict import open_conflict, with_conflict
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
@@ -109,7 +109,7 @@ class Repository(Record):
     version: Callable[[str], str | None] = lambda id: None
     parents: Callable[[], str] = lambda: ""
     follows: Callable[[str, str, bool], bool] = lambda id, text, ours: True
-    objection: Callable[[Metadata, Sequence[MasterKey]], StrangerError | None] = lambda metadata, added: None
+    objection: Callable[[_Side, Sequence[MasterKey]], StrangerError | None] = lambda side, gaining: None
 
 
 NOWHERE = Repository()
@@ -123,47 +123,67 @@ def of_merge(path: str, names: Sequence[str]) -> Repository:
         version=version,
         parents=lambda: " ".join(run(["hash-object", "--no-filters", "--", *names])[1].split()),
         follows=lambda id, text, ours: follows(path, id, text, ours),
-        objection=lambda metadata, added: _copied(path, metadata, added),
+        objection=lambda side, gaining: _copied(path, side, gaining),
     )
 
 
-def _copied(path: str, metadata: Metadata, added: Sequence[MasterKey]) -> StrangerError | None:
+def _copied(path: str, side: _Side, gaining: Sequence[MasterKey]) -> StrangerError | None:
+    """Return the error for a side that may be a copy of a file which some recipients may not open."""
     from encconf.git.copies import Copies
+    from encconf.rules.config import find_rule
+
+    here = place(path)
 
     def rule(other: str) -> Rule:
+        there = place(other)
+        if here is None or there is None or there[0] != here[0]:
+            return find_rule(other)  # of a submodule, or around one: this merge does not change it
         if (found := our_rule(other)) is None:
             raise NoMatchingRuleError("our .sops.yaml has no rule for it")
         return found
 
-    return Copies([]).objection(path, metadata, added, rule)
+    if side.opened is None:
+        return None
+    return Copies([]).objection(path, side.opened.metadata, gaining, rule, side.opened.data_key)
 
 
 def our_rule(path: str) -> Rule | None:
     """Return the creation rule of our ``.sops.yaml`` for a file, or None if no usable rule exists."""
     from encconf.rules import config
 
-    root = repository(os.getcwd())
-    for place in config.places(path, os.getcwd()):
+    root = _work_tree()
+    for each in config.places(path, os.getcwd()):
         try:
-            text = _ours(place, root)
+            text = _ours(each, root)
             if text is not None:
-                return config.load(place, text).rule_for(os.path.abspath(path))
+                return config.load(each, text).rule_for(os.path.abspath(path))
         except EncconfError:
             return None
     return None
 
 
-def _ours(place: str, root: str | None) -> str | None:
+def _work_tree() -> str | None:
+    """Return the work tree of the merge.
+
+    If git's variables name the repository, the folders need not have a ``.git``.  Without GIT_WORK_TREE, git
+    then takes the current folder.
+    """
+    if "GIT_DIR" in os.environ:
+        return os.path.abspath(os.environ.get("GIT_WORK_TREE", os.curdir))
+    return repository(os.getcwd())
+
+
+def _ours(path: str, root: str | None) -> str | None:
     """Return the text of a configuration: of our last commit, or from the disk outside the repository."""
     from encconf.rules.config import refuse_foreign
 
-    inside = os.path.relpath(place, root) if root is not None else ".."
+    inside = os.path.relpath(path, root) if root is not None else ".."
     if inside.partition(os.sep)[0] != "..":
         return version(f"HEAD:{inside.replace(os.sep, '/')}")
-    if not os.path.exists(place):
+    if not os.path.exists(path):
         return None
-    refuse_foreign(place)
-    return fileio.read_text(place)
+    refuse_foreign(path)
+    return fileio.read_text(path)
 
 
 def follows(path: str, id: str, text: str, ours: bool) -> bool:
@@ -378,8 +398,7 @@ class _Merge(Record):
         # Versions that are merged again may be those that somebody without a key has picked.
         refuse_listing(block, admission, ours.metadata, trusts_ours=self.depth == 0)
         admission.check(source.metadata, wanted, self.credentials, new_data_key=renews)
-        if renews:
-            self._refuse_copy(base, [ours, theirs], wanted)
+        self._refuse_copy([ours, theirs], Wrapping.of(None if renews else source.metadata, wanted), admission)
         _notify_recipients(self.notify, base, ours, theirs)
         merged = merge_texts(base.plain, ours.plain, theirs.plain, format=self.format)
         left = merged.document.leaves if merged.document is not None else merged.text.strip()
@@ -401,16 +420,19 @@ class _Merge(Record):
             text = with_conflict(text, merged, self.labels, self.format, self.credentials)
         return Outcome(text, merged.conflicts, reason)
 
-    def _refuse_copy(self, base: _Side, sides: Sequence[_Side], wanted: Rule) -> None:
-        """Raise StrangerError if a side that is new has the data key of another file of the repository.
+    def _refuse_copy(self, sides: Sequence[_Side], wrapping: Wrapping, admission: Admission) -> None:
+        """Raise StrangerError if a side has the data key of another file of the repository.
 
-        Its values would get a data key that all recipients of this file know.
+        Its values, or its data key, would be for all recipients that the merge wraps for; and with a new data
+        key, nothing would show any more that it was a copy.
         """
-        readers = [key for group in wanted.groups for key in group]
+        gaining = [key for group in wrapping.groups for key in group]
+        if not gaining:
+            return
+        if not wrapping.is_part and admission.rule is not None:
+            gaining += [key for group in admission.rule.groups for key in group]
         for side, which in zip(sides, ("our side", "their side"), strict=True):
-            if side.metadata is None or side.data_key == base.data_key:
-                continue
-            error = self.repository.objection(side.metadata, readers)
+            error = self.repository.objection(side, gaining)
             if error is not None:
                 error.message, error.hint = f"{which}: {error.message}", COPY
                 raise error

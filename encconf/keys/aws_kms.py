@@ -101,7 +101,7 @@ class AwsKmsKey(MasterKey):
                     continue
                 credentials.say(
                     f"{self.label}: it opened under another encryption context than the file names, as sops "
-                    "before 3.3.0 wrote it; encconf rotate makes it right, and so does any other change"
+                    "before 3.3.0 wrote it; encconf rotate makes it right"
                 )
                 return part
             raise error

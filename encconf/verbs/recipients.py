@@ -10,12 +10,13 @@ import os
 import re
 from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from itertools import chain
 
 from encconf import formats
 from encconf.audit.names import Names, identity
-from encconf.engine.admission import Admission, in_full
+from encconf.engine.admission import Admission, Wrapping, in_full
 from encconf.engine.metadata import metadata_of
 from encconf.engine.recipients import Outcome, Plan, Seen
 from encconf.errors import (
@@ -212,23 +213,29 @@ class Rekeying(batch.Batch):
         self._refuse_copy(change)
         return change
 
-    def _refuse_copy(self, change: Change) -> None:
+    def _refuse_copy(self, change: Change, data_key: bytes | None = None) -> None:
         """Raise StrangerError if a file has the data key of another one, which its recipients may not open.
 
         Only those matter who would get the data key, and not those that the command line names for the file.
+        ``data_key`` is as for `Copies.others`.
         """
         plan = change.plan
-        wraps_all = plan.renews(rotate=self.rotate) or max(len(plan.old), len(plan.new)) > 1
-        gain = chain.from_iterable(plan.new) if wraps_all else plan.added
-        added = [key for key in gain if key not in change.named]
-        if not added or change.source.path is None:
+        renews = plan.renews(rotate=self.rotate)
+        wrapping = Wrapping.of(None if renews else plan.metadata, plan.rule)
+        gaining = [*chain.from_iterable(wrapping.groups)]
+        if renews:
+            # Afterwards, nothing would show that it was a copy, and updatekeys would add those of its rule.
+            with suppress(EncconfError):
+                gaining += chain.from_iterable(change.rule().groups)
+        gaining = [key for key in gaining if key not in change.named]
+        if not gaining or change.source.path is None:
             return
 
         def rule(file: str) -> Rule:
             return find_rule(file, config=self.config, read=self._configs)
 
         with self._reading:
-            error = self._copies.objection(change.source.path, plan.metadata, added, rule)
+            error = self._copies.objection(change.source.path, plan.metadata, gaining, rule, data_key)
         if error is not None:
             error.hint = (
                 f"look at it: encconf decrypt {quoted(change.file)}; if they may read this, "
@@ -254,6 +261,7 @@ class Rekeying(batch.Batch):
                 credentials=self.credentials,
                 ignore_mac=self._ignore_mac,
                 notify=change.warn,
+                refuse=lambda data_key: self._refuse_copy(change, data_key),
             )
         return change
 

@@ -108,12 +108,14 @@ def carry_out(
     credentials: Credentials | None = None,
     ignore_mac: bool = False,
     notify: Notify | None = None,
+    refuse: Callable[[bytes], None] = lambda data_key: None,
 ) -> str:
     """Return the encrypted text with the planned keys and selection.
 
     If a recipient is removed, everything is re-encrypted with a new data key, because they know the old one.
     The data key stays if recipients are only added, or without ``rotate``, as in sops.  Unless the selection
-    changes, the MAC then stays too, and no value is decrypted.
+    changes, the MAC then stays too, and no value is decrypted.  ``refuse`` gets the data key that the file
+    has, before anything is encrypted or wrapped, and may raise an error.
     """
     credentials = credentials or Credentials.from_env()
     document, metadata = wanted.document, wanted.metadata
@@ -129,6 +131,7 @@ def carry_out(
             ignore_mac=ignore_mac,
             notify=notify,
         )
+        refuse(opened.data_key)
         return sealing.encrypt(
             plaintext.plain_text(opened),
             wanted.rule,
@@ -143,6 +146,7 @@ def carry_out(
     if metadata.unmerged is not None:  # the record of the merge is bound to the recipients at the merge
         raise UnmergedError(metadata.unmerged, hint="resolve it with: encconf edit FILE")
     data_key = open_data_key(metadata.groups, metadata.threshold, credentials)
+    refuse(data_key)
     groups, threshold = wrap_again(
         data_key, metadata, wanted.rule, admission, credentials, sealing.lastmodified()
     )

@@ -11,9 +11,11 @@ from oracle import AgeKey, Sops
 from project import Project
 
 from encconf import api, formats, keys
-from encconf.engine.metadata import Metadata
+from encconf.engine.metadata import Metadata, metadata_of
+from encconf.engine.opening import open_text
 from encconf.envelope import WrappedKey
 from encconf.errors import EncconfError
+from encconf.git.copies import Copies
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import Rule
 from encconf.text.document import splice
@@ -39,6 +41,11 @@ def listing(text: str, *entries: WrappedKey, version: str = "3.13.3") -> str:
 
 def entry(key: AgeKey, enc: str = "garbage", **members: object) -> WrappedKey:
     return WrappedKey(keys.master_key("age", key.recipient), enc, None, members)
+
+
+def mixed(key: AgeKey) -> WrappedKey:
+    """An entry whose data key, it claims, a sops before 3.3.0 wrapped in another way."""
+    return entry(key, context={"a": "b", "c": "d"})
 
 
 def opens(project: Project, key: AgeKey, file: str = FILE) -> bool:
@@ -112,19 +119,21 @@ def test_new_shares_are_not_for_entries_of_a_stranger(
 
 
 def test_a_spoiled_entry_of_a_stranger_is_not_wrapped_again(simple: Project, stranger: AgeKey) -> None:
-    """sops before 3.3.0 mixed up encryption contexts, so such entries are wrapped with the next change."""
-    mixed = entry(stranger, context={"a": "b", "c": "d"})
-    simple.write(FILE, listing(simple.read(FILE), mixed, version="3.2.0"))
+    """sops before 3.3.0 mixed up encryption contexts, so such entries are wrapped if recipients change."""
+    simple.write(FILE, listing(simple.read(FILE), mixed(stranger), version="3.2.0"))
+    for command in (["keys", "add", "--age", AgeKey.generate().recipient, FILE], ["rotate", FILE]):
+        refused(simple, stranger, *command)
+    simple.write("new", SECRET.replace("5432", "1"))
     for command in (
-        ["keys", "add", "--age", AgeKey.generate().recipient, FILE],
         ["set", FILE, "port", "5433"],
         ["unset", FILE, "port"],
         ["edit", FILE],
-        ["rotate", FILE],
+        ["update", FILE, "--from", "new"],
     ):
-        refused(simple, stranger, *command, environ=simple.editor('echo "a: 1" > "$1"'))
-    simple.write("new", SECRET.replace("5432", "1"))
-    refused(simple, stranger, "update", FILE, "--from", "new")
+        simple.run(*command, environ=simple.editor('echo "b: 1" >> "$1"'))
+        assert not opens(simple, stranger)
+    assert "version: 3.2.0" in simple.read(FILE), "whoever opens the entry has to know"
+    assert "port: 1" in Sops(simple.key.environ()).decrypt(simple.read(FILE), "yaml")
 
 
 def test_keys_add_wraps_only_for_the_new_key(simple: Project, stranger: AgeKey) -> None:
@@ -273,6 +282,71 @@ class TestACopy:
         two.run("rotate", "dev/x.enc.yaml")
         two.write("../t", two.read("dev/x.enc.yaml"))  # a new data key, which no other file has
         two.run("git", "merge", *names, "dev/x.enc.yaml")
+
+    def test_nor_while_only_a_value_changes(self, two: Project, stranger: AgeKey) -> None:
+        copy = listing(two.read("prod/s.enc.yaml"), mixed(stranger), version="3.2.0")
+        two.write("dev/x.enc.yaml", copy)
+        two.run("set", "dev/x.enc.yaml", "port", "1")
+        assert not opens(two, stranger, "dev/x.enc.yaml")
+
+    def test_nor_does_one_whose_new_data_key_would_hide_it(self, two: Project) -> None:
+        """It lists only those who may open the original, but its rule names others."""
+        two.write("dev/x.enc.yaml", copy := two.read("prod/s.enc.yaml"))
+        two.run("rotate", "-r", ".", code=1)
+        assert two.read("dev/x.enc.yaml") == copy
+
+    def test_nor_does_one_of_a_proposal(self, two: Project, stranger: AgeKey) -> None:
+        two.run("propose", "prod/s.enc.yaml", "password", input="kW8vQz2LrTx0")
+        (proposal,) = two.path("prod").glob("*.proposal-*")
+        two.write("dev/x.json", proposal.read_text())
+        done = two.run("updatekeys", "-y", "dev/x.json", code=1)
+        assert f"it has the data key of prod/{proposal.name}" in done.err
+
+    def test_nor_does_one_in_a_submodule_or_around_it(self, two: Project, stranger: AgeKey) -> None:
+        two.write("sub/.sops.yaml", two.read(".sops.yaml"))
+        two.write("sub/prod/t.enc.yaml", SECRET)
+        two.run("encrypt", "-i", "sub/prod/t.enc.yaml")
+        two.write("sub/dev/x.enc.yaml", two.read("prod/s.enc.yaml"))
+        two.write("dev/y.enc.yaml", two.read("sub/prod/t.enc.yaml"))
+        two.git("-C", "sub", "init", "-q")
+        two.git("-C", "sub", "add", ".")
+        two.git("-C", "sub", "commit", "-qm", "theirs")
+        two.git("add", "sub")
+        done = two.run("updatekeys", "-y", "sub/dev/x.enc.yaml", "dev/y.enc.yaml", code=1)
+        assert "sub/dev/x.enc.yaml: it has the data key of prod/s.enc.yaml" in done.err
+        assert "dev/y.enc.yaml: it has the data key of sub/prod/t.enc.yaml" in done.err
+
+    def test_a_pgp_message_that_was_packed_in_another_way_hides_no_copy(self, two: Project) -> None:
+        """Its data key shows whose it is."""
+        key = keys.master_key("pgp", "0123456789ABCDEF0123456789ABCDEF01234567")
+        one, other = (WrappedKey(key, f"{word}\n=abcd") for word in ("packed", "otherwise"))
+        text = two.read("prod/s.enc.yaml")
+        data_key = open_text(text, format="yaml", credentials=Credentials(two.key.environ())).data_key
+        original = two.write("prod/s.enc.yaml", listing(text, one))
+        copy = metadata_of(listing(text, other), "yaml")
+        copy = copy.replace(groups=[[held for held in copy.groups[0] if held.key == key]])
+        copies = Copies([])
+        path = str(two.path("dev/x.enc.yaml"))
+        assert copies.others(path, copy) == {}
+        assert list(copies.others(path, copy, data_key)) == [str(original)]
+        assert copies.others(path, copy, bytes(32)) == {}
+
+    def test_one_that_our_branch_has_already_gets_no_readers_by_a_merge(
+        self, two: Project, stranger: AgeKey
+    ) -> None:
+        """Their side only removes a recipient, which gives the file a new data key."""
+        gone = entry(AgeKey.generate())
+        two.write(".sops.yaml", two.read(".sops.yaml").rstrip() + f",{gone.key.name}\n")
+        two.git("add", ".")
+        two.git("commit", "-qm", "x")
+        text = two.read("prod/s.enc.yaml")
+        base, theirs = listing(text, entry(stranger), gone), listing(text, entry(stranger))
+        two.write("dev/x.enc.yaml", base)
+        two.run("set", "dev/x.enc.yaml", "port", "1")
+        texts = {"b": base, "o": two.read("dev/x.enc.yaml"), "t": theirs}
+        names = [str(two.write(f"../{name}", text)) for name, text in texts.items()]
+        done = two.run("git", "merge", *names, "dev/x.enc.yaml", code=129)
+        assert "our side: it has the data key of prod/s.enc.yaml" in done.err
 
     def test_you_can_add_whom_you_name_and_who_may_open_the_original(
         self, two: Project, stranger: AgeKey

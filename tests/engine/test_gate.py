@@ -352,7 +352,6 @@ def test_one_group_keeps_the_entries_that_it_has() -> None:
 @pytest.mark.parametrize(
     ("held", "added"),
     [
-        (metadata([listed(ME), listed(STRANGER)], spoiled=True), None),
         (
             metadata([listed(ME), listed(STRANGER)], spoiled=True),
             [[listed(ME), listed(STRANGER), named(BOB)]],
@@ -361,14 +360,13 @@ def test_one_group_keeps_the_entries_that_it_has() -> None:
             metadata([listed(ME)], [listed(BOB), listed(STRANGER)], threshold=2),
             [[listed(ME), named(BOB)], [listed(BOB), listed(STRANGER)]],
         ),
-        (metadata([listed(ME)], [listed(STRANGER)], threshold=2, spoiled=True), None),
     ],
-    ids=["spoiled", "spoiled, and one is added", "new shares", "spoiled share"],
+    ids=["spoiled, and one is added", "new shares"],
 )  # fmt: skip
 def test_where_the_file_s_own_entries_are_wrapped_again_strangers_are_refused(
-    held: Metadata, added: list[list[MasterKey]] | None
+    held: Metadata, added: list[list[MasterKey]]
 ) -> None:
-    wanted = Rule(added, held.threshold or None) if added is not None else None
+    wanted = Rule(added, held.threshold or None)
     ours = Rule([[named(ME), named(BOB)]])
     admission = Admission(lambda: ours, named=[named(BOB)])
     for act in (
@@ -378,6 +376,13 @@ def test_where_the_file_s_own_entries_are_wrapped_again_strangers_are_refused(
         with pytest.raises(StrangerError, match=STRANGER.recipient) as caught:
             act()
         assert [key.name for key in caught.value.strangers] == [STRANGER.recipient]
+
+
+@pytest.mark.parametrize("groups", [[[ME, STRANGER]], [[ME], [STRANGER]]])
+def test_while_the_recipients_stay_no_entry_is_wrapped_whatever_it_claims(groups: list[list[Any]]) -> None:
+    held = metadata(*([listed(key) for key in group] for group in groups), threshold=2, spoiled=True)
+    for wanted in (None, Rule([[named(key) for key in group] for group in groups], 2)):
+        assert again(held, wanted, Admission(lambda: Rule([[named(ME), named(STRANGER)]]))) is held.groups
 
 
 def test_a_new_data_key_for_a_rule_made_from_a_file_needs_an_admission(age_key: AgeKey) -> None:

@@ -416,7 +416,7 @@ def test_a_spoiled_key_is_opened_with_a_cache_too() -> None:
     assert [open_data_key([[wrapped]], 0, holds(), cache) for _ in range(2)] == [DATA_KEY] * 2
 
 
-def test_one_spoiled_key_of_two_is_wrapped_again() -> None:
+def test_one_spoiled_key_of_two_is_wrapped_again_if_a_third_one_is_added() -> None:
     pairs = [Pair.generate(), Pair.generate()]
     group = [AgeKey.from_config(pair.recipient) for pair in pairs]
     data_key = bytes(range(32))
@@ -426,7 +426,9 @@ def test_one_spoiled_key_of_two_is_wrapped_again() -> None:
     assert wrap_again(data_key, held, 0, [group], None, Credentials({}), now) == (held, 0)
     held[0][1].spoiled = True
     assert are_spoiled(held)
-    again, _ = wrap_again(data_key, held, 0, [group], None, Credentials({}), now)
+    assert wrap_again(data_key, held, 0, [group], None, Credentials({}), now) == (held, 0), "no key changes"
+    third = AgeKey.from_config(Pair.generate().recipient)
+    again, _ = wrap_again(data_key, held, 0, [[*group, third]], None, Credentials({}), now)
     assert again[0][0].enc == before[0]
     assert again[0][1].enc != before[1]
     assert not are_spoiled(again)

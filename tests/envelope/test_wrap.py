@@ -95,10 +95,11 @@ def test_those_who_are_added_are_asked_alone() -> None:
     assert groups == [[held[0][1], held[0][0]]]
 
 
-def test_what_is_spoiled_is_wrapped_again() -> None:
+def test_what_is_spoiled_is_wrapped_again_if_the_recipients_change() -> None:
     held = wrapped([[A, B]])
     held[0][0].spoiled = True
-    groups, _ = again(held, 0, [[A, B]])
+    assert again(held, 0, [[A, B]])[0] is held
+    groups, _ = again(held, 0, [[A, B, C]])
     assert groups[0][0].enc != held[0][0].enc
     assert groups[0][1] is held[0][1]
 

@@ -52,6 +52,22 @@ def test_the_rule_of_the_last_commit_counts_and_not_that_of_the_work_tree(folder
     assert rule.groups == A.groups
 
 
+def test_nor_does_it_count_where_a_variable_names_the_repository(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for dotfiles: git --git-dir=… --work-tree=…; git sets the variables for the driver."""
+    commit(folder, named(ALICE.recipient))
+    folder.joinpath(".git").rename(folder.parent / "elsewhere")
+    monkeypatch.setenv("GIT_DIR", str(folder.parent / "elsewhere"))
+    folder.joinpath(".sops.yaml").write_text(named(ALICE.recipient, BOB.recipient))
+    for tree in (None, "."):
+        if tree is not None:
+            monkeypatch.setenv("GIT_WORK_TREE", tree)
+        rule = our_rule(FILE)
+        assert rule is not None
+        assert rule.groups == A.groups
+
+
 def test_what_was_not_committed_is_not_ours(folder: Path) -> None:
     folder.joinpath(".sops.yaml").write_text(named(BOB.recipient))
     assert our_rule(FILE) is None

@@ -154,6 +154,10 @@ def test_in_the_repository_of_another_user_git_decides(
     owners({root: OTHER})
     (root / ".git" / "HEAD").unlink()
     assert trust.is_foreign(str(path)), "git does not accept it"
+    monkeypatch.delenv("GIT_DIR")
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    assert trust.is_foreign(str(path)), "git does not accept it, but the repository around it"
+    (tmp_path / ".git").rename(tmp_path / "gone")
     (outside := tmp_path / "b").write_text("")
     owners({outside: OTHER, tmp_path: OTHER})
     assert trust.is_foreign(str(outside)), "no repository"

@@ -1068,6 +1068,22 @@ def test_updatekeys_copy(sides: Sides) -> None:
     assert other.recipient not in sides.own.read("b.yaml")
 
 
+def test_rotate_copy(sides: Sides) -> None:
+    other, mine = AgeKey.generate(), sides.key.recipient
+    rules = f"  - path_regex: ^a\n    age: {mine}\n  - age: {mine},{other.recipient}\n"
+    sides.encrypt("a.yaml", YAML, "--age", mine)
+    for box in (sides.real, sides.ours, sides.own):
+        box.write(".sops.yaml", f"creation_rules:\n{rules}")
+        box.write("b.yaml", box.read("a.yaml"))
+        box.write("c.yaml", box.read("a.yaml"))
+        subprocess.run(["git", "init", "-q", box.folder], check=True)
+    real, ours, _ = sides.run("rotate", "-i", "b.yaml")
+    own = sides.own.run("rotate", "c.yaml")
+    assert (real.code, ours.code, own.code) == (0, 0, 1)
+    assert "warning: it has the data key of a.yaml" in ours.err
+    assert "c.yaml: it has the data key of a.yaml" in own.err
+
+
 def test_context_bug(sides: Sides) -> None:
     def answer(method: str, request: Any) -> bytes:
         if method == "Decrypt" and set(request.key.kms_key.context.values()) != {"last"}:

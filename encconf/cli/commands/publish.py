@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cached_property
 
 from encconf import publish as publishing
@@ -13,10 +12,10 @@ from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, DRY_RUN, INPUT_TYPE, JSON, YES
 from encconf.engine.metadata import Metadata, metadata_of
-from encconf.errors import EncconfError, NoConfigError, StrangerError, as_data
+from encconf.errors import NoConfigError, StrangerError, as_data
 from encconf.record import Options as Base
 from encconf.rules.config import NAME, Config, Destination, find_config, load
-from encconf.text.printable import one_line, quoted
+from encconf.text.printable import quoted
 from encconf.verbs import batch, files
 from encconf.verbs.batch import Batch
 
@@ -142,23 +141,19 @@ class Publishing(Batch):
         )
 
     def _refuse_copy(self, file: str, path: str, metadata: Metadata, destination: Destination) -> None:
-        """Raise StrangerError if a file has the data key of another one, which has another destination.
+        """Raise StrangerError if a file has the data key of another one, which has another destination."""
 
-        Anyone can copy a file to where it is sent to other people, and wait until somebody sends it.
-        """
+        def config(other: str) -> Config | None:
+            found = self._options.config or find_config(other, os.getcwd())
+            return (self._configs.get(found) or load(found)) if found is not None else None
+
         with self._looking:
             others = self._copies.others(path, metadata)
-        for other in others:
-            place = ""
-            with suppress(EncconfError):
-                found = self._options.config or find_config(other, os.getcwd()) or ""
-                place = publishing.find_destination(self._configs.get(found) or load(found), other).place
-            if place != destination.place:
-                name = one_line(os.path.relpath(other))
-                raise StrangerError(
-                    f"it has the data key of {name}, so it may be a copy of that file, which goes elsewhere",
-                    hint=f"look at it: encconf decrypt {quoted(file)}; if all may go: encconf rotate FILE",
-                )
+        if (other := publishing.going_elsewhere(others, destination, config)) is not None:
+            raise StrangerError(
+                publishing.copied(other),
+                hint=f"look at it: encconf decrypt {quoted(file)}; if all may go: encconf rotate FILE",
+            )
 
     @cached_property
     def _copies(self) -> Copies:
