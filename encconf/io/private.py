@@ -76,6 +76,7 @@ class PrivateFolder:
                 self._guard.hold()
             finally:  # also after a signal just before they are held
                 if self.path:
+                    self._lock.empty()  # also if somebody has moved it
                     remove_folder(self.path)
             if self.path and os.path.lexists(self.path):
                 hint = f"the temporary folder with the plaintext could not be removed; remove {self.path}"
@@ -109,7 +110,7 @@ class _Lock:
             return self._claim.possible
         import fcntl
 
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW | CLOEXEC)
+        descriptor = _open_folder(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.stat(path)
@@ -121,6 +122,11 @@ class _Lock:
             return False
         self._descriptor = descriptor
         return True
+
+    def empty(self) -> None:
+        """Remove the content of a folder that is locked."""
+        if self._descriptor is not None:
+            empty_folder(self._descriptor)
 
     def release(self) -> None:
         if self._claim is not None:
@@ -143,8 +149,10 @@ def sweep_private(place: str) -> None:
             state = os.lstat(path)
             if not _is_folder(state) or (hasattr(os, "geteuid") and state.st_uid != os.geteuid()):
                 continue
-            os.chmod(path, 0o700)
+            if os.name == "nt":
+                os.chmod(path, 0o700)
             if lock.take(path):
+                lock.empty()
                 remove_folder(path)
         except OSError:
             continue
@@ -211,14 +219,64 @@ def _unlink(path: str) -> None:
 
 
 def remove_folder(path: str) -> None:
-    """Remove a folder and its content, as far as possible.  Raises no error."""
+    """Remove a folder and its content, as far as possible.  Raises no error.
+
+    No link is followed, also not one that has taken the place of a folder: whoever may write to the folder
+    around it could make it lead to your files.
+    """
+    if os.open in os.supports_dir_fd:
+        with suppress(OSError):
+            descriptor = _open_folder(path)
+            try:
+                empty_folder(descriptor)
+            finally:
+                os.close(descriptor)
+    else:
+        _empty_by_name(path)
+    with suppress(OSError):  # the caller looks whether the folder is gone
+        os.rmdir(path)
+
+
+def empty_folder(descriptor: int) -> None:
+    """Remove the content of an open folder, as far as possible.  Raises no error."""
     with suppress(OSError):  # some file systems have no modes
-        os.chmod(path, 0o700)  # an editor may have changed it
+        os.fchmod(descriptor, 0o700)  # an editor may have changed it
+    try:
+        names = os.listdir(descriptor)
+    except OSError:
+        return
+    for name in names:
+        try:
+            os.unlink(name, dir_fd=descriptor)
+        except OSError:  # it is a folder, or it stays, but the others can still be removed
+            with suppress(OSError):
+                inner = _open_folder(name, descriptor)
+                try:
+                    empty_folder(inner)
+                finally:
+                    os.close(inner)
+                os.rmdir(name, dir_fd=descriptor)
+
+
+def _open_folder(name: str, at: int | None = None) -> int:
+    """Open a folder, which may not be readable.  Raises OSError, also for a link."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW | CLOEXEC
+    try:
+        return os.open(name, flags, dir_fd=at)
+    except PermissionError:
+        if stat.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
+            os.chmod(name, 0o700, dir_fd=at)
+        return os.open(name, flags, dir_fd=at)
+
+
+def _empty_by_name(path: str) -> None:
+    with suppress(OSError):
+        os.chmod(path, 0o700)
     try:
         with os.scandir(path) as found:
             entries = list(found)
     except OSError:
-        entries = []
+        return
     for entry in entries:
         try:
             if _is_folder(entry.stat(follow_symlinks=False)):
@@ -227,7 +285,3 @@ def remove_folder(path: str) -> None:
                 patiently(entry.path, partial(_unlink, entry.path))
         except OSError:
             continue  # the others can still be removed
-    try:
-        os.rmdir(path)
-    except OSError:
-        return  # the caller looks whether the folder is gone

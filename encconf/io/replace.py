@@ -54,7 +54,7 @@ def replace(
                     break
         if old is not None and not _exchange(at, name, data, old, _mode(old, mode)):
             guard.hold()
-            overwrite(at.open(name, os.O_RDWR), data, _mode(old, mode), folder or ".")
+            overwrite(_opened_again(at, name, old), data, _mode(old, mode), folder or ".")
         at.sync()
 
 
@@ -84,6 +84,20 @@ def _replaceable(at: LockedFolder, name: str) -> os.stat_result | None:
         os.close(at.open(name, os.O_WRONLY))  # raises an error with the reason
         raise OutputError("cannot be written: permission denied")
     return old
+
+
+def _opened_again(at: LockedFolder, name: str, old: os.stat_result) -> int:
+    """Open a file to overwrite it.  Raises OutputError if it is another one than before.
+
+    Whoever may write to the folder could put a file of theirs in its place, to read what you write.
+    """
+    descriptor = at.open(name, os.O_RDWR)
+    if not os.path.samestat(os.fstat(descriptor), old):
+        os.close(descriptor)
+        raise OutputError(
+            "cannot be written: another file was put in its place", hint="look at it, and run this again"
+        )
+    return descriptor
 
 
 def _mode(old: os.stat_result, mode: int | None) -> int:

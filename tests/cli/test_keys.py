@@ -266,7 +266,7 @@ class TestRotate:
         assert opens(sealed, other)
 
     def test_a_spoiled_key_of_a_stranger_is_not_wrapped(self, sealed: Project) -> None:
-        """A key of a sops before 3.3.0 is wrapped again with the next change, if it is one of ours."""
+        """A key of a sops before 3.3.0 is wrapped again if recipients change, and it is one of ours."""
         entry = (
             "    version: 3.2.0\n    kms:\n        - arn: arn:aws:kms:eu-west-1:123456789012:key/evil\n"
             '          context:\n              a: "1"\n              b: "2"\n'
@@ -274,10 +274,14 @@ class TestRotate:
         )
         text = re.sub(r"(?m)^ +version: .*\n", lambda found: entry, sealed.read(FILE))
         sealed.write(FILE, text)
-        done = sealed.run("set", FILE, "a", "1", code=1)
+        new = AgeKey.generate().recipient
+        done = sealed.run("keys", "add", "--age", new, FILE, code=1)
         assert "error[stranger]" in done.err
         assert "kms arn:aws:kms:eu-west-1:123456789012:key/evil|a:1,b:2" in done.err
         assert sealed.read(FILE) == text
+        sealed.run("set", FILE, "a", "1")
+        assert "enc: AAAA" in sealed.read(FILE)
+        assert "version: 3.2.0" in sealed.read(FILE)
 
 
 class TestGroups:

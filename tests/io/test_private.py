@@ -128,17 +128,38 @@ class TestPrivateFolder:
         real = os.unlink
         kept: list[str] = []
 
-        def unlink(name: str) -> None:
+        def unlink(name: str, **options: int) -> None:
             if not kept:
-                kept.append(name)  # the first one, whichever that is: maybe somebody has mounted it
+                kept.append(os.path.basename(name))  # whichever that is: maybe somebody has mounted it
                 raise OSError(errno.EBUSY, "busy")
-            real(name)
+            real(name, **options)
 
         for name in "abc":
             private.write_private(str(tmp_path / name), "secret")
         monkeypatch.setattr(os, "unlink", unlink)
         private.remove_folder(str(tmp_path))
-        assert [str(path) for path in tmp_path.iterdir()] == kept
+        assert [path.name for path in tmp_path.iterdir()] == kept
+
+    @pytest.mark.posix
+    def test_a_link_in_its_place_is_not_followed_and_the_plaintext_goes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """If others may write to $TMPDIR, and it is not sticky, they can rename the folder."""
+        monkeypatch.setattr(private, "memory_mounts", dict)
+        mine = tmp_path / "mine"
+        (mine / "deep").mkdir(parents=True)
+        (mine / "deep" / "x").write_text("keep")
+        (tmp_path / "t").mkdir()
+        folder = private.PrivateFolder({"TMPDIR": str(tmp_path / "t")})
+        path = folder.__enter__()
+        private.write_private(os.path.join(path, "x"), "secret")
+        os.symlink(mine, os.path.join(path, "y"))
+        os.rename(path, tmp_path / "moved")
+        os.symlink(mine, path)
+        with pytest.raises(OutputError, match="left behind"):
+            folder.__exit__()
+        assert (mine / "deep" / "x").exists()
+        assert list((tmp_path / "moved").iterdir()) == []
 
     def test_it_goes_where_a_mode_cannot_be_changed(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -295,6 +295,27 @@ class TestWriting:
         os.close(readers[0])
         assert path.lstat().st_uid == 65534
 
+    @pytest.mark.posix
+    def test_another_file_than_the_one_to_overwrite(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever may write to the folder puts it there just before the file is opened."""
+        path, theirs = tmp_path / "x", tmp_path / "theirs"
+        path.write_text("old")
+        theirs.write_text("theirs")
+        os.link(path, tmp_path / "twin")  # so it is overwritten
+        at = os.open
+
+        def plant(name: Any, flags: int, *args: Any, **options: Any) -> int:
+            if name in ("x", str(path)) and flags & os.O_RDWR:
+                os.replace(theirs, path)
+            return at(name, flags, *args, **options)
+
+        monkeypatch.setattr(os, "open", plant)
+        with pytest.raises(OutputError, match="another file was put in its place"):
+            fileio.write_atomic(str(path), "new")
+        assert path.read_text() == "theirs"
+
     @pytest.mark.services  # unshare, as root
     def test_a_file_of_another_user_that_is_mounted_into_a_folder_for_everyone(self, tmp_path: Path) -> None:
         """Only root can do that: docker run -v $PWD/secrets.enc.yaml:/tmp/secrets.enc.yaml."""
