@@ -26,7 +26,7 @@ from encconf.io import fileio
 from encconf.keys import MasterKey
 from encconf.rules.config import Config, Rule, find_config, find_rule, load
 from encconf.rules.selection import DEFAULT
-from encconf.text.printable import quoted
+from encconf.text.printable import one_line, quoted
 from encconf.verbs import rekey
 
 TYPE_CHECKING = False
@@ -279,7 +279,7 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
         said = f"Publication of {whole} canceled"
         if not recursive:
             raise EncconfError(said)
-        run.console.data(said + "\n")
+        run.console.data(one_line(said) + "\n")
         return
     with about(file):
         published = publishing.put(destination, name, prepared.content, credentials)
@@ -291,13 +291,13 @@ def _publish(run: Run, file: str, root: str, config: str, credentials: Credentia
 
 def _say(run: Run, text: str) -> None:
     """Print a line of sops's log, without a prefix."""
-    run.console.write(text + "\n")
+    run.console.write(one_line(text) + "\n")
 
 
 def _is_confirmed(run: Run, question: str) -> bool:
     """Ask on stdout, and return whether the answer is y.  Asks again after a word that is not y or n."""
     while True:
-        run.console.data(question)
+        run.console.data(one_line(question))
         line = sys.stdin.readline() if sys.stdin is not None else ""  # None: it was closed at start
         words = line.split()
         if len(words) != 1:

@@ -302,7 +302,8 @@ def group_lines(wanted: Plan, names: Names | None = None) -> list[str]:
     def line(sign: str, key: MasterKey) -> str:
         name, former = (names.given(key), names.former(key)) if names is not None else (None, None)
         name = f"{former}, former" if former else name
-        return f"{sign} {key.name} ({name})" if name else f"{sign} {key.name}"
+        # Anyone can write a name into a file.  A user decides by these lines, so that each has one key.
+        return one_line(f"{sign} {key.name} ({name})" if name else f"{sign} {key.name}")
 
     said: list[str] = []
     for number in range(max(len(wanted.old), len(wanted.new))):

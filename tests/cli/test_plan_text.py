@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import forks
 import pytest
 from cli.many import fill, report, rules
 from project import Project
@@ -51,3 +52,22 @@ def test_a_name_cannot_be_a_message(project: Project, command: list[str]) -> Non
         assert "evil.yaml" in said
         assert "\x1b" not in said
         assert "\nencconf: hint: sh" not in said
+
+
+def test_a_recipient_cannot_be_a_line_of_the_plan(project: Project) -> None:
+    """Anyone can write one into a file, and a user decides by the plan."""
+    fill(project, 1)
+    text = project.read("f0.yaml")
+    fake = r"ABC\n+++ age1friend\e[1A\u202e"
+    entry = (
+        f'    pgp:\n        - created_at: "2020-01-01T00:00:00Z"\n          enc: x\n          fp: "{fake}"\n'
+    )
+    project.write("f0.yaml", text.replace("\nsops:\n", f"\nsops:\n{entry}\n"))
+    done = project.run("updatekeys", "-n", "f0.yaml")
+    ours = forks.run(
+        "sops", ["updatekeys", "f0.yaml"], cwd=project.folder, environ=project.environ, input=b"n\n"
+    )
+    for out in (done.out, ours.stdout.decode()):
+        assert "--- ABC\\n+++ age1friend" in out
+        assert "\x1b" not in out
+        assert "\u202e" not in out
