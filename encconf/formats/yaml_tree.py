@@ -90,34 +90,31 @@ class YamlWriting(Writing):
         if entry.sign is None:
             raise _layout_error()
         kept = old.style if isinstance(old, Single) else ""
-        anchored = ""
-        if isinstance(old, Single) and old.shared:
-            anchored = _without_tag(old.text[: old.at])
-        elif isinstance(old, Tree) and old.shared and old.flow:
-            anchored = _without_tag(old.open[:-1])
+        anchored = _without_tag(old.open[:-1] if isinstance(old, Tree) else old.text[: old.at] if old else "")
         if outer.flow:
             new = in_flow(value) if is_full(value) else word(value, kept, True)
-            is_bare = isinstance(entry.steps[0], str) and entry.head[: entry.sign][-1:] != ":"  # `{key}`
-            is_empty = isinstance(old, Single) and not old.text and not is_bare  # `{key:}`
-            entry.value = Single(f": {new}" if is_bare else f" {new}" if is_empty else anchored + new, {})
+            if not entry.listed and entry.head[: entry.sign][-1:] != ":":  # `{key}`
+                entry.value = Single(f": {new}", {})
+            else:
+                empty = isinstance(old, Single) and not old.text  # `{key:}`
+                entry.value = Single(f" {new}" if empty else anchored + new, {})
         elif not is_full(value) and isinstance(old, Single) and old.text[old.at :] and kept not in _BLOCKS:
             entry.value = Single(anchored + word(value, kept, False), {})
         else:
-            quotes = kept if isinstance(value, str) else ""
             after = _text_after(entry)
             last = _last_line(value)
-            if "\n" in last and ("#" in after or _comments_below(entry, outer)):
-                quotes = DOUBLE  # a block scalar would include the comments
-            style = TextStyle(chain[0], quotes)
+            # A block scalar would include the comments.
+            commented = "\n" in last and ("#" in after or _comments_below(entry, outer))
+            style = TextStyle(chain[0], DOUBLE if commented else "")
             head = entry.head[: entry.sign]
             if head.startswith("? ") and head[-1] != ":":  # a key without a value
-                head = head[1:].strip() + ":"
-            laid = style.item(head, value, outer.column or 0)
+                head = head.removeprefix("? ").strip() + ":"
+            column = _column(outer)
+            laid = style.item(head, value, column)
             laid[0] += _beside(entry)
-            ended = _ends_a_line(old) and not (isinstance(old, Tree) and old.flow)
-            newline = style.newline if ended or (not after and last.endswith("\n")) else ""
+            newline = style.newline if _ends_a_line(old) or (not after and last.endswith("\n")) else ""
             entry.post = after
-            entry.value = Single(style.newline.join(laid)[outer.column or 0 :] + newline, {})
+            entry.value = Single(style.newline.join(laid)[column:] + newline, {})
             entry.head, entry.sign = "", None
 
     def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
@@ -138,8 +135,8 @@ class YamlWriting(Writing):
             end = _last_line(inner)
             style = TextStyle(chain[0], DOUBLE if "\n" in end and _comments_below(last, here) else "")
             head = "-" if isinstance(path[0], int) else f"{plain(path[0])}:"
-            laid = style.newline.join(style.item(head, inner, here.column or 0))
-            ended = (last.text or chain[-1].head)[-1:] in ("\r", "\n")
+            laid = style.newline.join(style.item(head, inner, _column(here)))
+            ended = last.text[-1:] in ("\r", "\n")
             laid = laid + style.newline if ended else style.newline + laid
             if not ended and end.endswith("\n"):
                 laid += style.newline
@@ -153,7 +150,7 @@ class YamlWriting(Writing):
         entry, last = chain[-1], chain[-1].value
         if path and isinstance(last, Single) and last.style == ALIAS:
             raise _alias_error()
-        if path or len(chain) < 2:
+        if path:
             raise _layout_error()
         outer = chain[-2].tree
         if outer.flow:
@@ -218,8 +215,6 @@ def _bare(text: str, start: int, head: int, stop: int, end: int) -> Entry:
 
 
 def _only_comments(text: str, start: int, end: int) -> bool:
-    if start == end:
-        return True
     return all(line[0].strip()[:1] in ("", "#") for line in LINE.finditer(text, start, end))
 
 
@@ -245,8 +240,9 @@ class _Reader:
         """Return the document ``text[start:end]`` as an entry of the stream."""
         text, items = self.text, self.items[id(root)]
         self.stop = end
-        first, _, last = self._span(root) if items or root.start >= 0 else (start, start, start)
-        marker = _MARKER.search(text, start, first if items or root.start >= 0 else end)
+        empty = not items and root.start < 0
+        first, _, last = (start, start, start) if empty else self._span(root)
+        marker = _MARKER.search(text, start, end if empty else first)
         head = marker.end() if marker else start + (start == 0 and text[:1] == "\ufeff")
         alone = True
         if marker is not None:
@@ -256,7 +252,7 @@ class _Reader:
         stop = ending.start() if ending else end
         if root.start >= 0:
             return Entry((), "", text[start:first], self._flow(root), text[last:end], listed=True)
-        if not items:
+        if empty:
             if alone and _only_comments(text, head, stop):
                 return _bare(text, start, head, stop, end)
             return Entry((), "", text[start:head], Single("", {}), text[head:end], listed=True)
@@ -314,7 +310,8 @@ class _Reader:
         """
         text, items = self.text, self.items[id(scope)]
         line = self._line(items[0].head)
-        block = Tree("seq" if scope.listed else "map", {}, column=items[0].head - line)
+        column = items[0].head - line
+        block = Tree("seq" if scope.listed else "map", {}, column=column)
         block.inline = bool(text[line : items[0].head].strip())
         block.shared = isinstance(scope.note, Properties) and scope.note.anchored
         for number, item in enumerate(items):
@@ -324,13 +321,13 @@ class _Reader:
                 line = at
             block.entries += lines(text, at, line)
             following = items[number + 1].head if number + 1 < len(items) else limit
-            entry, at = self._entry(item, line, following, block.column or 0)
+            entry, at = self._entry(item, line, following, column)
             block.entries.append(entry)
         end = at
         for found in LINE.finditer(text, at, limit):  # comments after the last item
             line_text = found[0].strip()
             indent = len(found[0]) - len(found[0].lstrip(" "))
-            if line_text and (line_text[0] != "#" or indent < (block.column or 0) or indent <= outside):
+            if line_text and (line_text[0] != "#" or indent < column or indent <= outside):
                 break
             end = found.end() if line_text else end
         block.entries += lines(text, at, end)
@@ -444,7 +441,7 @@ def _comments_below(entry: Entry, outer: Tree) -> bool:
     for line in outer.entries[outer.entries.index(entry) + 1 :]:
         if line.value is not None:
             break
-        if line.lead.startswith(" " * ((outer.column or 0) + 1)) and line.lead.strip():
+        if line.lead.startswith(" " * (_column(outer) + 1)) and line.lead.strip():
             return True
     return False
 
@@ -459,6 +456,12 @@ def _last_line(value: Plain) -> str:
 def _without_tag(before: str) -> str:
     """Return the anchor before a value, without the tag: the new value may have another type."""
     return re.sub(r"\A(&\S+\s+)?!\S*[ \t]*", r"\1", before)
+
+
+def _column(tree: Tree) -> int:
+    """Return the column of a block collection."""
+    assert tree.column is not None
+    return tree.column
 
 
 def _last(entry: Entry) -> Entry:

@@ -8,11 +8,15 @@ import pytest
 from formats.test_yaml_sealed import BLOCKS
 from formats.yaml_texts import TEXTS, Results, places
 
+from encconf import formats
 from encconf.formats import yaml_events, yaml_fast
 from encconf.formats.yaml_events import Unfolded
 from encconf.formats.yaml_words import Properties
 from encconf.text.document import Document, Leaf
 from encconf.text.path import spell
+from encconf.text.tree import Tree
+
+writing = formats.writing_of(formats.get("yaml"))
 
 MORE = {
     "anchors and tags": """\
@@ -36,15 +40,20 @@ y: !z
 """,
     "pairs": "a: [b: c, d: [e]]\ni: [? j, ? k : l, m: , n]\n",
     "merges": "a: &a {b: c}\nd: &d\n  <<: *a\n  e: f\ng:\n  <<: [*a, *d]\n  h: *d\n'<<': i\n",
-    "block": "a: 1\nsops:\n  mac: x # c\n  list:\n  - y\n  # last\n# d\nb: 2\n",
-    "flow block": '{"a": 1,\n "sops": {"mac": ["x"]},\n "b": 2 }\n',
+    "sops block": "a: 1\nsops:\n  mac: x # c\n  list:\n  - y\n  # last\n# d\nb: 2\n",
+    "sops block in braces": '{"a": 1,\n "sops": {"mac": ["x"]},\n "b": 2 }\n',
     "stream": "a: 1\nsops:\n  m: 1\n---\nb: 2\nsops:\n  m: 1\n...\n# c\n---\nsops: {}\nc: 3\n",
     "markers": "%TAG !e! tag:x,2000:\n--- # a\na: !e!b c\n... # b\n# c\n---\n---  {b: c} # d\n"
     "---\n# e\n\n# f\nd: e\n# g\n",
     "empty documents": "---\n---\n# c\n---\na: 1\n...\n",
     "no breaks": "a:\r  b: 1\r  c:\r  - 2\rd: |\r  x\re: 3",
 }  # fmt: skip
-ALL = {**TEXTS, **{f"{name}, sealed": text for name, text in BLOCKS.items()}, **MORE}
+READ = {
+    name: text
+    for name, text in TEXTS.items()
+    if name not in ("nothing", "only blanks", "only comments", "only a comment")
+}
+ALL = {**READ, **{f"{name}, sealed": text for name, text in BLOCKS.items()}, **MORE}
 
 
 def results(text: str, document: Document | None = None) -> Iterator[str]:
@@ -87,6 +96,43 @@ def results(text: str, document: Document | None = None) -> Iterator[str]:
 RESULTS = Results("yaml_marks.txt", ALL, results)
 
 
+def trees(text: str) -> Iterator[str]:
+    """The entries of the tree: what is before the key, the key with its colon, the value, the rest."""
+    tree = writing.tree(formats.scan_any(text, "yaml"))
+    flags = [name for name in ("unclear", "fuller") if getattr(tree, name)]
+    assert "unclear" in flags or tree.text == text
+
+    def look(tree: Tree, depth: str) -> Iterator[str]:
+        for entry in tree.entries:
+            head = entry.head if not entry.sign else f"{entry.head[: entry.sign]}⋅{entry.head[entry.sign :]}"
+            around = [repr(piece)[1:-1] for piece in (entry.lead, head)]
+            after = [repr(piece)[1:-1] for piece in (entry.post, entry.trail)]
+            value = entry.value
+            if not isinstance(value, Tree):
+                what = "-" if value is None else f"{value.text[: value.at]!r} {value.text[value.at :]!r}"
+                what += f" {value.style} {value.data}" if value is not None else ""
+                what += " shared" if value is not None and value.shared else ""
+                yield depth + "|".join([*around, what, *after])
+                continue
+            flags = [name for name in ("inline", "shared", "bare", "comma") if getattr(value, name)]
+            what = (
+                f"{value.kind} {value.column} {value.open!r} {value.tail!r} {value.close!r} {' '.join(flags)}"
+            )
+            yield depth + "|".join([*around, what, *after])
+            yield from look(value, depth + "  ")
+
+    yield f"{' '.join(flags)} tail {tree.tail!r} data {tree.data!r}"
+    yield from look(tree, "")
+
+
+TREES = Results("yaml_trees.txt", {**TEXTS, **ALL}, trees)
+
+
+@pytest.mark.parametrize("name", TREES.texts)
+def test_trees(name: str) -> None:
+    assert TREES.now(name) == TREES.then(name)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_places(name: str) -> None:
     """All readers find the same: libyaml, the parser in Python, and the one that reads line by line."""
@@ -99,7 +145,7 @@ def test_places(name: str) -> None:
         assert "".join(f"{line}\n" for line in results(text, document)) == then
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("name", READ)
 def test_places_are_those_of_pyyaml(name: str) -> None:
     text = TEXTS[name]
     mark = text.startswith("\ufeff")
@@ -128,3 +174,4 @@ def test_places_are_those_of_pyyaml(name: str) -> None:
 
 if __name__ == "__main__":
     RESULTS.write()
+    TREES.write()

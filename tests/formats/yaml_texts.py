@@ -182,6 +182,14 @@ o:
     "windows": "a: 1 # c\r\n# d\r\nb:\r\n    c: x\r\n    # e\r\n    d:\r\n    - y\r\n    - |\r\n        z\r\n"
     "\r\nf: {g: h}\r\n",
     "mark": "\ufeffa: 1\nb:\n  - x\n",
+    "nothing": "",
+    "only blanks": "\ufeff\n \n",
+    "only comments": "# c\n\n  # d\n",
+    "only a comment": "# c",
+    "only a marker": "# b\n---\n# c\n\n# d\n...\n# e\n",
+    "only a marked comment": "--- # c\n",
+    "only braces": "# c\n{} # d\n# e\n",
+    "only marked braces": "--- {} # c\n",
     "tabs": "a:\tx\t# c\nb:\n  c:\ty\n  d: [\tz\t]\n-e:\tw\n",
     "indented": "  # c\n  a: 1\n  b:\n     c: x\n     d:\n       - y\n  # d\n",
     "empty": "a:\nb: # c\nc:\n  d:\n  e: # f\n  # g\nh:\n-\n- # i\n- j:\n  k:\n",
@@ -227,7 +235,7 @@ class Place:
 
 
 def trees_of(text: str) -> list[Any]:
-    return list(pyyaml.load_all(text, pyyaml.CSafeLoader))
+    return [{} if tree is None else tree for tree in pyyaml.load_all(text, pyyaml.CSafeLoader)] or [{}]
 
 
 def places(text: str) -> tuple[dict[Path, Place], dict[Path, Any]]:
@@ -250,8 +258,8 @@ def places(text: str) -> tuple[dict[Path, Place], dict[Path, Any]]:
                 seen.add(id(value))
                 look(value, (*path, step))
 
-    look(next(iter(pyyaml.compose_all(text, pyyaml.CSafeLoader))), ())
-    return found, collections
+    look(next(iter(pyyaml.compose_all(text, pyyaml.CSafeLoader)), None), ())
+    return found, collections or {(): None}
 
 
 def shown(what: str, text: str, after: str | None) -> Iterator[str]:
