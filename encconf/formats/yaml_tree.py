@@ -57,7 +57,7 @@ class YamlWriting(Writing):
         stream = Tree("stream", [])
         if not document.parts:  # the text has comments at most
             if text.strip("\ufeff \t\r\n"):
-                stream.entries.append(_bare(text, 0, 0, len(text), len(text)))
+                stream.entries.append(_bare("", lines(text, 0, len(text)), ""))
             else:
                 stream.tail = text
             return stream
@@ -207,11 +207,11 @@ _END = re.compile(r"(?m)^\.\.\.(?=[ \r\n]|\Z)")
 _GAP = re.compile(r"(?>(?:[ \t\r\n]++|(?<=[ \t\n])#[^\n]*|\A#[^\n]*)*)")
 
 
-def _bare(text: str, start: int, head: int, stop: int, end: int) -> Entry:
+def _bare(before: str, comments: list[Entry], after: str) -> Entry:
     block = Tree("map", {}, column=0)
     block.bare = True
-    block.entries = lines(text, head, stop)
-    return Entry((), "", text[start:head], block, text[stop:end], listed=True)
+    block.entries = comments
+    return Entry((), "", before, block, after, listed=True)
 
 
 def _only_comments(text: str, start: int, end: int) -> bool:
@@ -254,7 +254,7 @@ class _Reader:
             return Entry((), "", text[start:first], self._flow(root), text[last:end], listed=True)
         if empty:
             if alone and _only_comments(text, head, stop):
-                return _bare(text, start, head, stop, end)
+                return _bare(text[start:head], lines(text, head, stop), text[stop:end])
             return Entry((), "", text[start:head], Single("", {}), text[head:end], listed=True)
         line = self._line(first)
         if line < head or not _only_comments(text, head, line):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from formats.yaml_texts import TEXTS, trees_of
 from oracle import AgeKey, Sops
 
 from encconf import formats
 from encconf.formats.yaml_events import read
-from encconf.text.document import splice
+from encconf.text.document import LAYOUT, splice
 
 yaml = formats.get("yaml")
 
@@ -56,6 +59,35 @@ def test_attach_and_detach(text: str) -> None:
     assert splice(attached, yaml.detach(document)) == text + without
     again = splice(attached, yaml.attach(document, block_text))
     assert again == attached
+
+
+ROOTS = {name: text for name, text in TEXTS.items() if ":" in text or "{" in text}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+@pytest.mark.parametrize("in_braces", [False, True])
+def test_every_text_with_a_block(name: str, in_braces: bool) -> None:
+    """PyYAML finds the block in each document, and all else as it was."""
+    text = ROOTS[name]
+    if name == "blocks":
+        text = text.replace("h: |\n", "h: |-\n")  # as it is before a block is added
+    block_text = yaml.render_block({**BLOCK, LAYOUT: "x"})
+    if in_braces:
+        block_text = f'"sops": {json.dumps({**BLOCK, LAYOUT: "x"})}'
+    before = yaml.scan(text)
+    attached = splice(text, yaml.attach(before, block_text))
+    trees, wanted = trees_of(attached), trees_of(text)
+    date = {"lastmodified": trees[0]["sops"]["lastmodified"]}  # which PyYAML reads as a date
+    wanted = [{**tree, "sops": {**BLOCK, **date}} for tree in wanted]
+    wanted[0]["sops"][LAYOUT] = "x"  # only the first one needs it
+    assert trees == wanted
+    document = yaml.scan(attached)
+    assert document.block == {**BLOCK, LAYOUT: "x"}
+    assert len([part for part in document.parts if part.block]) == len(trees)
+    again = splice(attached, yaml.attach(document, block_text.replace("3.13.3", "3.13.4")))
+    assert again == attached.replace("3.13.3", "3.13.4")
+    ended = text if text.endswith("\n") or text.startswith("{") else text + "\n"
+    assert splice(attached, yaml.detach(document)) == ended
 
 
 @pytest.mark.parametrize("head", ["sops: # c", '"sops":', "'sops' : ", "sops: &x", "sops: !!map # c"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+import yaml as pyyaml
+from formats.yaml_texts import TEXTS
 
 from encconf import formats
 from encconf.formats import yaml_fast
@@ -74,3 +76,56 @@ def test_an_entry_that_is_no_mapping(text: str) -> None:
     assert document.block is None
     assert document.parts[0].block is not None
     assert [leaf.path for leaf in document.leaves] == [("a",)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sops: 1\n",
+        "a: 1\nsops: 1\n",
+        "'sops': 1\n",
+        'a: 1\n"sops" : 1\n',
+        "  a: 1\n  sops: 1\n",
+        "a:\n  sops: 1\n",
+        "a:\n  sops: 1\nb: 1\n",
+        "  a:\n    sops: 1\n",
+        "{a: 1, sops: {}}\n",
+        "{a: 1, 'sops' : {}}\n",
+        '{"a": 1,\n"sops": {}}\n',
+        "# c\n{sops: 1}\n",
+        "--- {sops: 1}\n",
+        "---\n{sops: 1}\n",
+        "--- # c\n{sops: 1}\n",
+        "%YAML 1.1\n--- \n{sops: 1}\n",
+        "--- &x {sops: 1}\n",
+        "--- !!map\n{sops: 1}\n",
+        "  {a: 1}\n",
+        " {sops: 1}\n",
+        "{a: xsops}\n",
+        "{a: 1, sopsy: 1}\n",
+        "a: {sops: 1}\n",
+        "a: '{'\nsops: 1\n",
+        "a: |\n  x\n  sops: 1\n",
+        "a: b\n# sops: 1\n",
+        "a: |\n sops: 1\nb: 1\n",
+        "# c\n  a: 1\n  sops: 1\n",
+        "--- # c\n  a: 1\n  sops: 1\n",
+        "%YAML 1.1\n---\n  a: 1\n  sops: 2\n...\n",
+        "sopsy: 1\n",
+        "\n\nsops: 1",
+        "# {\n#sops: 1\na: 1\n",
+        "a: sops\n",
+        " # c\n  sops: 1\n",
+        "  sops: 1\n   \n  a: 1\n",
+        "  a: 1\n  sops: 1\n ",
+        "- sops: 1\n",
+        "{a: [sops]}\n",
+        "\n  {sops: x}\n",
+        "1{: sops\n",
+        *TEXTS.values(),
+    ],
+)
+def test_which_texts_have_an_entry(text: str) -> None:
+    """As PyYAML says, without a parser."""
+    first = next(iter(pyyaml.load_all(text, pyyaml.CSafeLoader)), None)
+    assert yaml.has_entry(text.encode()) == (isinstance(first, dict) and "sops" in first)
