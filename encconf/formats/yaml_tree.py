@@ -90,15 +90,15 @@ class YamlWriting(Writing):
         if entry.sign is None:
             raise _layout_error()
         kept = old.style if isinstance(old, Single) else ""
-        anchored = _without_tag(old.open[:-1] if isinstance(old, Tree) else old.text[: old.at] if old else "")
+        assert old is not None
+        anchored = _without_tag(old.open[:-1] if isinstance(old, Tree) else old.text[: old.at])
         if outer.flow:
             new = in_flow(value) if is_full(value) else word(value, kept, True)
             if not entry.listed and entry.head[: entry.sign][-1:] != ":":  # `{key}`
                 entry.value = Single(f": {new}", {})
             else:
-                empty = isinstance(old, Single) and not old.text  # `{key:}`
-                entry.value = Single(f" {new}" if empty else anchored + new, {})
-        elif not is_full(value) and isinstance(old, Single) and old.text[old.at :] and kept not in _BLOCKS:
+                entry.value = Single(anchored + new if old.text else f" {new}", {})  # `{key:}`
+        elif not is_full(value) and isinstance(old, Single) and old.text and kept not in _BLOCKS:
             entry.value = Single(anchored + word(value, kept, False), {})
         else:
             after = _text_after(entry)
@@ -128,8 +128,8 @@ class YamlWriting(Writing):
             member = in_flow(inner)
             if isinstance(path[0], str):
                 member = f"{plain(path[0], flow=True)}: {member}"
-            append(here, member, " " if last.head[last.sign or 0 :][:1] == " " else "")
-            if last.value is not None and not last.value.text and last.head[-1:] == ":":
+            append(here, member, " " if last.head[last.sign :].startswith(" ") else "")
+            if last.rest.endswith(":"):
                 last.post = " "  # parsers disagree about `{key:,`
         else:
             end = _last_line(inner)
@@ -143,7 +143,7 @@ class YamlWriting(Writing):
             at = len(here.entries)
             while here.entries[at - 1] is not last:
                 at -= 1
-            here.entries.insert(at, Entry(path[:1], laid, value=Single("", {})))
+            here.entries.insert(at, Entry((), laid, value=Single("", {})))
 
     def remove(self, chain: list[Entry], path: Path) -> None:
         """Remove an entry.  A comment above it stays."""
@@ -455,7 +455,8 @@ def _last_line(value: Plain) -> str:
 
 def _without_tag(before: str) -> str:
     """Return the anchor before a value, without the tag: the new value may have another type."""
-    return re.sub(r"\A(&\S+\s+)?!\S*[ \t]*", r"\1", before)
+    anchor = re.sub(r"\A(&\S+\s+)?!\S*[ \t]*", r"\1", before)
+    return anchor if not anchor or anchor[-1].isspace() else f"{anchor} "
 
 
 def _column(tree: Tree) -> int:

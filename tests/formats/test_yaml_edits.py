@@ -58,8 +58,9 @@ def results(text: str) -> Iterator[str]:
         yield from shown(f"{spell(path)} removed", text, drop(text, path))
     for path, node in collections.items():
         step: Any = len(node.value) if isinstance(node, pyyaml.SequenceNode) else "new"
-        for value in (next(turn), next(turn)):
-            yield from shown(f"{spell((*path, step))} = {value!r}", text, put(text, (*path, step), value))
+        for inner in ((), (0, "in")):
+            value, new = next(turn), (*path, step, *inner)
+            yield from shown(f"{spell(new)} = {value!r}", text, put(text, new, value))
     for value in ({}, {"k": {"l": ["m"]}, "n": "o\np\n"}):
         yield from shown(f"all = {value!r}", text, put(text, (), value))
 
@@ -78,7 +79,7 @@ def test_all_else_stays(name: str) -> None:
     for path, place in places(text)[0].items():
         for value in ("w0rd", "p\n\nq\n", [], {"k": ["v"]}):
             after = put(text, path, value)
-            if after is None or place.quotes in ("|", ">") or text.startswith("*", place.end):
+            if after is None or place.quotes in ("|", ">") or place.alias:
                 continue
             on_one_line = not isinstance(value, (dict, list)) and "\n" not in str(value)
             if place.quotes is not None or isinstance(path[-1], str):

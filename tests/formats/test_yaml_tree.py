@@ -20,6 +20,29 @@ def test_the_question_mark_of_a_single_pair_in_a_list_stays() -> None:
     assert changes.put("a: [? b : 1]\nc: 1\n", ("c",), 2, format="yaml") == "a: [? b : 1]\nc: 2\n"
 
 
+@pytest.mark.parametrize("alias", ["*x", "  *x", "*x # c"])
+def test_nothing_below_an_alias_can_be_changed(alias: str) -> None:
+    text = f"a: &x {{k: v}}\nb: {alias}\nc: [*x]\nd:\n- *x\n"
+    for path in ("b.k", "c[0].k", "d[0].k"):
+        with pytest.raises(EmitError, match="leads through an alias"):
+            changes.put(text, parse(path), 1, format="yaml")
+        with pytest.raises(EmitError, match="leads through an alias"):
+            changes.drop(text, parse(path), format="yaml")
+
+
+def test_a_single_pair_is_changed_only_as_a_whole() -> None:
+    for path in (("l", 0, "a"), ("l", 1, "c")):
+        with pytest.raises(EmitError, match="layout here cannot be changed"):
+            changes.drop("l: [a: 1, ? c : d]\n", path, format="yaml")
+    assert changes.drop("l: [a: 1, ? c : d]\n", ("l", 1), format="yaml") == "l: [a: 1]\n"
+
+
+def test_the_whole_text_is_a_mapping() -> None:
+    for value in ("x", [1], None):
+        with pytest.raises(EmitError, match="top level must be a mapping"):
+            changes.put("a: 1\n", (), value, format="yaml")  # type: ignore[arg-type]
+
+
 def test_an_alias_itself_can_be_replaced() -> None:
     assert changes.put("a: &x v\nb: *x\n", ("b",), "w", format="yaml") == "a: &x v\nb: w\n"
 
@@ -265,6 +288,9 @@ def test_a_last_value_ends_with_a_line_break(text: str, path: str, value: object
         ("a: {b: &x !!seq [c]}\n", {"b": "d"}, "a:\n  b: d\n"),
         ("a: !!int &x 5 # c\n", "y", 'a: &x "y" # c\n'),
         ("a: !t # c\n  &x 5\n", "v", "a: # c\n  &x v\n"),
+        ("a: !t # c\n  5\n", 6, "a: # c\n  6\n"),
+        ("a: &x\nb: 1\n", 5, "a: &x 5\nb: 1\n"),
+        ("a: !!null &x # c\n", 5, "a: &x 5 # c\n"),
     ],
 )
 def test_a_new_value_has_no_tag_of_another_type(text: str, value: object, after: str) -> None:

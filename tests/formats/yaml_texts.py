@@ -84,6 +84,10 @@ l: {
 q: [ [], {} , r ]
 s: {t: , "u":v, w: "x", y: }
 z: []
+A: {"b":c}
+B: [d]
+C: {e}
+D: {f: }
 """,
     "one line": "{a: 1, b: [x, y], c: {d: e}}",
     "flow root": """\
@@ -174,6 +178,8 @@ o:
 -
   &l nineteen
 -   !!str twenty
+p: {q: &k [r], s: !!seq &j [t], u: !!str &i}
+v: &h
 """,
     "aliases": "a: &x one\nb: &y\n  c: two\nd: *x\ne: [*y, three]\nf:\n- *x\n- four\n",
     "documents": "# c\n---\n# d\na: 1\nb:\n  c: 2\n# e\n---\nd: 3\n...\n---\ne: 4\n",
@@ -227,9 +233,10 @@ a key of words: [v]
 class Place:
     """Where PyYAML finds a value and its key."""
 
-    def __init__(self, key: Any, value: Any, around: Any) -> None:
+    def __init__(self, key: Any, value: Any, around: Any, *, alias: bool) -> None:
         self.start, self.end = value.start_mark.index, value.end_mark.index
         self.key_end = key.end_mark.index if key else self.start
+        self.alias = alias
         self.block = not around.flow_style
         self.quotes = getattr(value, "style", None)
 
@@ -239,7 +246,7 @@ def trees_of(text: str) -> list[Any]:
 
 
 def places(text: str) -> tuple[dict[Path, Place], dict[Path, Any]]:
-    """The values and the collections of the first document by their paths, without what aliases repeat."""
+    """The values and the collections of the first document by their paths, without what is in aliased ones."""
     found: dict[Path, Place] = {}
     collections: dict[Path, Any] = {}
     seen: set[int] = set()
@@ -253,8 +260,8 @@ def places(text: str) -> tuple[dict[Path, Place], dict[Path, Any]]:
             return
         collections[path] = node
         for step, key, value in pairs:
+            found[*path, step] = Place(key, value, node, alias=id(value) in seen)
             if id(value) not in seen:
-                found[*path, step] = Place(key, value, node)
                 seen.add(id(value))
                 look(value, (*path, step))
 
