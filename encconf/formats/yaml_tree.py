@@ -177,10 +177,10 @@ class YamlWriting(Writing):
             raise EmitError("the top level must be a mapping", hint="name a key to put the value under")
         style = TextStyle(entry)
         old = entry.value
-        flow = isinstance(old, Tree) and old.flow
+        flow = old if isinstance(old, Tree) and old.flow else None
         before, after = entry.lead + entry.head, entry.post
         ended = False
-        if isinstance(old, Tree) and not flow:
+        if isinstance(old, Tree) and flow is None:
             members = old.members
             first = old.entries.index(members[0]) if members else len(old.entries) if not entry.head else 0
             before += "".join(line.text for line in old.entries[:first])
@@ -191,13 +191,13 @@ class YamlWriting(Writing):
             else:
                 after = "".join(line.text for line in old.entries[first:]) + after
         alone = not before[line_start(before, len(before)) :].strip("\ufeff")
-        if not value or (flow and ((isinstance(old, Tree) and old.entries) or not alone)):
+        if not value or (flow is not None and (flow.entries or not alone)):
             laid = in_flow(value)
         else:
             laid = style.newline.join(style.entries(value, 0))
         if before and before[-1] not in "\r\n\ufeff \t":
             laid = style.newline + laid
-        if ended or (not after.startswith(("\r", "\n")) and not flow):
+        if ended or (flow is None and not after.startswith(("\r", "\n"))):
             laid += style.newline
         entry.lead, entry.head, entry.value, entry.post = "", before, Single(laid, {}), after
 
@@ -226,7 +226,7 @@ class _Reader:
     def __init__(self, document: Document) -> None:
         self.text = document.text
         self.unclear = re.search("\r[^\n]", self.text) is not None
-        self.stop = 0  # where the document ends
+        self.stop: int  # where the document ends
         self.items = by_collection(document)
         for part, root in zip(document.parts, document.roots, strict=True):
             if part.block is not None:  # it is no item of the scan, but it is an entry of the tree

@@ -117,6 +117,87 @@ def test_plain(value: str, word: str, in_flow: str) -> None:
     assert (yaml_words.plain(value), yaml_words.plain(value, flow=True)) == (word, in_flow)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "18446744073709551615", "0x_", "0o_7", "0b_1", "-0b1", "1,000", "1_0.5e+3", ".5", ".5e1", ".e+5",
+        "2001-12-14", "2001-1-1 1:02:03", "2001-12-14T21:59:43.1-05:00", "22:22.5", "y", "Yes", "oFF", ".NaN",
+        "=", "<<", "~", "null", "", "0x1F", "-2E+05", "1e3", "+12", "0.", "190:20:30",
+    ],
+)  # fmt: skip
+def test_words_that_are_no_string_to_some_reader(value: str) -> None:
+    assert yaml_words.plain(value) == f'"{value}"'
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0x1G", "0b12", "1f3c9", "1.2.3", "10.0.0.1", "1-2", "12-34-56", "a=b", "yes!", "nullx", ".infinite",
+        "+-1", "-x", "?x", "x:y", "x#y", "2001-12-14x", "20-1-1", "1:99:5", "v1.0", "falsey", "truth", "x" * 6 + "?",
+        "a\\b", "a - b", "0x1F:", "..", "--", "1e", "e5", "1:2x",
+    ],
+)  # fmt: skip
+def test_words_that_are_strings_to_all_readers(value: str) -> None:
+    spelled = f"'{value}'" if value.endswith(":") else value
+    assert yaml_words.plain(value) == spelled
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        ("a", '"a"'),
+        ("a\\b", '"a\\\\b"'),
+        ('a"b', '"a\\"b"'),
+        ("a\nb", '"a\\nb"'),
+        ("\x01\x7f\xad", '"\\x01\\x7F\\xAD"'),
+        ("\u0100\u200b\ufeff", '"\u0100\\u200B\\uFEFF"'),
+        ("\U000e0001", '"\\U000E0001"'),
+    ],
+)
+def test_double(value: str, word: str) -> None:
+    assert yaml_words.double(value) == word
+
+
+@pytest.mark.parametrize(
+    ("type", "data", "word"),
+    [
+        ("null", None, "null"),
+        ("str", b"a, b", "'a, b'"),
+        ("str", b"x", "x"),
+        ("int", b"-5", "-5"),
+        ("bool", b"True", "true"),
+        ("float", b"1.5", "1.5"),
+        ("float", b"3", "3.0"),
+        ("time", b"2001-01-01T00:00:00Z", "2001-01-01T00:00:00Z"),
+    ],
+)
+def test_scalar(type: str, data: bytes | None, word: str) -> None:
+    assert yaml_words.scalar(type, data) == word
+
+
+@pytest.mark.parametrize(
+    ("value", "fits", "indicated", "chomping", "lines"),
+    [
+        ("a", True, True, "-", "  a\n"),
+        ("a\nb\n", True, True, "", "  a\n  b\n"),
+        ("a\n\n", True, True, "+", "  a\n\n"),
+        ("\n\na", True, True, "-", "\n\n  a\n"),
+        (" a\n", False, True, "", "   a\n"),
+        ("\n\ta\n", False, True, "", "\n  \ta\n"),
+        ("a\tb", True, True, "-", "  a\tb\n"),
+        ("\n", False, False, "+", "\n"),
+        ("", False, False, "-", "\n"),
+        ("a\x01", False, False, "-", "  a\x01\n"),
+        ("a\r\nb", False, False, "-", "  a\r\n  b\n"),
+    ],
+)
+def test_block_scalars(value: str, fits: bool, indicated: bool, chomping: str, lines: str) -> None:
+    assert yaml_words.fits_block(value) is fits
+    assert yaml_words.fits_block(value, indicated=True) is indicated
+    assert yaml_words.chomping(value) == chomping
+    assert yaml_words.block_lines(value, 2, "\n") == lines
+
+
 def test_a_tag_makes_any_word_a_string() -> None:
     assert yaml_words.plain("5", tagged=True) == "5"
 

@@ -196,6 +196,7 @@ v: &h
     "only a marked comment": "--- # c\n",
     "only braces": "# c\n{} # d\n# e\n",
     "only marked braces": "--- {} # c\n",
+    "a block at the end": "a:\n  b: |\n    x\n\n# c\n",
     "tabs": "a:\tx\t# c\nb:\n  c:\ty\n  d: [\tz\t]\n-e:\tw\n",
     "indented": "  # c\n  a: 1\n  b:\n     c: x\n     d:\n       - y\n  # d\n",
     "empty": "a:\nb: # c\nc:\n  d:\n  e: # f\n  # g\nh:\n-\n- # i\n- j:\n  k:\n",
@@ -246,7 +247,7 @@ def trees_of(text: str) -> list[Any]:
 
 
 def places(text: str) -> tuple[dict[Path, Place], dict[Path, Any]]:
-    """The values and the collections of the first document by their paths, without what is in aliased ones."""
+    """The values and the collections of the first document by their paths.  No alias has any inside."""
     found: dict[Path, Place] = {}
     collections: dict[Path, Any] = {}
     seen: set[int] = set()
