@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from math import isfinite, isnan
 
 from encconf.formats import goyaml
 from encconf.formats.yaml_words import (
@@ -151,7 +150,9 @@ def _dashes(node: Tree | Single | None) -> int | None:
     for entry in node.members if node.kind == "map" else ():
         inner = entry.value
         if isinstance(inner, trees.Tree) and inner.kind == "seq" and not inner.flow:
-            return max((inner.column or 0) - (node.column or 0), 0)
+            assert inner.column is not None
+            assert node.column is not None
+            return inner.column - node.column
     return next((found for entry in node.members if (found := _dashes(entry.value)) is not None), None)
 
 
@@ -206,9 +207,8 @@ def go_scalar(value: Value, column: int = 4, deeper: int = 4) -> str:
         return bool_word(data)
     if value.type == "float":
         number = float(data)
-        if not isfinite(number):
-            return ".nan" if isnan(number) else ".inf" if number > 0 else "-.inf"
-        return goyaml.short_float(number, "e", plain=True)
+        special = {"nan": ".nan", "inf": ".inf", "-inf": "-.inf"}.get(str(number))
+        return special or goyaml.short_float(number, "e", plain=True)
     if value.type != "str":
         return data.decode()
     try:

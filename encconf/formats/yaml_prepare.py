@@ -62,15 +62,16 @@ def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepare
     aliases = [leaf for leaf in document.leaves if leaf.style in (ALIAS, FLOW_ALIAS)]
     for start, group in groupby(aliases, lambda leaf: leaf.start):
         copies = list(group)
+        first = copies[0]
         original = any(_origin(leaf) in sealed_leaves for leaf in copies)
         copied = any(id(leaf) in sealed_leaves for leaf in copies)
-        if not isinstance(copies[0].note, Unfolded):
+        if not isinstance(first.note, Unfolded):
             if original and not copied:
-                edits.append((start, copies[0].end, _word(copies[0])))
+                edits.append((start, first.end, _word(first)))
         elif original or copied:
             nodes = nodes or filled(document.items, [_word(leaf) for leaf in document.leaves])[1]
-            text_of_all = on_one_line(nodes[id(copies[0].note.root)], str, _key)
-            edits.append((start, copies[0].end, text_of_all))
+            text_of_all = on_one_line(nodes[id(first.note.root)], str, _key)
+            edits.append((start, first.end, text_of_all))
     edits += [
         (start, end, double(key))
         for key, start, end, leaf in document.alias_keys
@@ -143,11 +144,11 @@ def refuse_merges(document: Document) -> None:
         items = value if isinstance(value, list) else [value]
         fits = all(isinstance(item, dict) for item in items) and id(items) not in aliased
         if scope.root is document.items[0] and not fits:
-            inside = [leaf for leaf in document.leaves if nodes[id(leaf.scope)] is value]
-            own = [leaf for leaf in document.leaves if leaf.scope is scope and leaf.step == "<<"]
+            path = (*scope.path, "<<")
+            inside = [leaf for leaf in document.leaves if leaf.path[: len(path)] == path]
             raise error_at(
                 document.text,
-                next((leaf.start for leaf in [*inside, *own]), 0),
+                next((leaf.start for leaf in inside if leaf.scope.root is scope.root), 0),
                 "the merge key << takes a mapping or a list of mappings",
                 hint="put the key in quotes if it is an ordinary name",
             )

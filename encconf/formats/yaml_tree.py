@@ -67,7 +67,7 @@ class YamlWriting(Writing):
             stream.entries.append(reader.document(root, start, stop))
         stream.unclear = reader.unclear
         stream.data = data_of(stream)
-        stream.fuller = bool(document.merges) or any("*" in leaf.style for leaf in document.leaves)
+        stream.fuller = any("*" in leaf.style for leaf in document.leaves)
         return stream
 
     def root(self, whole: Tree) -> Entry:

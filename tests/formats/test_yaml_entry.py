@@ -33,6 +33,8 @@ BLOCK = "sops:\n    mac: x\n    age: []\n"
         ('{"a": 1,\n "sops": {\n  "mac": "x"\n }\n}\n', '"sops": {\n "mac": "x"\n}'),
         ("\ufeffsops:\n  mac: x\na: 1\n", "sops:\n  mac: x\n"),
         ("  a: 1\n  sops:\n    mac: x\n", "sops:\n  mac: x\n"),
+        ("\ufeffa: 1\nsops:\n  mac: x\n# c\nz: 1\n", "sops:\n  mac: x\n"),
+        ("\ufeff a: 1\n sops:\n   mac: x\n  # c\n # d\n z: 1\n", "sops:\n  mac: x\n # c\n"),
         ("a: 1\r\nsops:\r\n  mac: x\r\n", "sops:\n  mac: x\n"),
         ("a: 1\nsops:\n  mac: x", "sops:\n  mac: x\n"),
     ],

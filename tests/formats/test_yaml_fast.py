@@ -317,6 +317,18 @@ SMALL = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("comments", [*itertools.product(["", "# c", "  # c", "    # c"], repeat=3)])
+@pytest.mark.parametrize(
+    "before", ["a:\n  b: 1\n", "- b: 1\n", "  - b: 1\n", "a:\n  - b\n", "a:\n  b:\n    - c: 1\n"]
+)
+def test_comments_in_any_column(before: str, comments: tuple[str, ...]) -> None:
+    for after in ("", "z: 1\n", "  z: 1\n", "- z\n", "  - z\n", "    - z\n"):
+        check(
+            "k:\n" * (before.lstrip()[0] == "-") + before + "".join(f"{line}\n" for line in comments) + after,
+            True,
+        )
+
+
 def test_all_small_texts() -> None:
     """Every way to put four of these lines below a key: indentation and comments, all of it."""
     accepted = 0
@@ -393,6 +405,7 @@ def test_what_sops_writes_is_in_the_subset(name: str) -> None:
         'a: "it\'s\\n"\nb: \'say "it\'\'s"\'\n"c d": http://e:80/#f\n',
         "ключ: значение\n",
         "a:\n  b: 1\n  # the last of a\n# the first of c\nc: 1\n",
+        "a:\n- b:\n    c: 1\n\n# of the next item\n- e: 1\n",
     ],
 )
 def test_ordinary_texts_are_in_the_subset(text: str) -> None:

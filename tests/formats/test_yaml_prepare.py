@@ -35,6 +35,17 @@ yaml = formats.get("yaml")
         ("a: |\n\n   ", [0], "a: |\n\n", ["   "]),
         ("a: |\n  x\n  ", [1], "a: |\n  x\n", ["  "]),
         ("{a: 1}", [1], None, []),
+        ("a: |", [0], 'a: ""\n', ["|"]),
+        ("a: &x >+  ", [0], 'a: &x ""\n', ["&x >+  "]),
+        ("b: 1\na: &x |\n  y", [0, 0], "b: 1\na: &x |-\n  y\n", ["&x |\n  y"]),
+        ("a: |2\n   x\nb: |+2 # c\n   y", [0, 0], "a: |2\n   x\nb: |2- # c\n   y\n", ["|+2 # c\n   y"]),
+        ("a: &x v\nb: &y *x\n".replace("&y ", ""), [0, 0], None, []),
+        ("a: &x v\nb: [*x]\nc: *x\n", [1, 0, 1], 'a: &x v\nb: ["v"]\nc: *x\n', ["*x"]),
+        ("a: &x [1, 2]\nb: *x\nc: *x\n", [0, 0, 0, 1, 0, 0], "a: &x [1, 2]\nb: [1, 2]\nc: *x\n", ["*x"]),
+        ("a: &x v\n*x : 1\n", [0, 1], None, []),
+        ("a: &x v\nb: &y {*x : 1}\n", [1, 0], 'a: &x v\nb: &y {"v" : 1}\n', ["*x"]),
+        ("a: 1\n---\nb: 2", [0, 0], "a: 1\n---\nb: 2\n", []),
+        ("a: 1\r\nb: 2", [0, 0], "a: 1\r\nb: 2\r\n", []),
     ],
 )  # fmt: skip
 def test_prepare(text: str, chosen: list[int], prepared: str | None, originals: list[str]) -> None:
@@ -65,6 +76,32 @@ def test_a_slash_that_sops_cannot_read_stays_in_no_plaintext(text: str) -> None:
     yaml.prepare(document, chosen)
 
 
+def test_a_slash_elsewhere_is_no_escape() -> None:
+    document = yaml.scan("a: 'x\\/y'\nb: x\\/y\nc: |\n  \\/\nd: \"\\\\/\"\n")
+    assert yaml.prepare(document, bytearray(4)) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["{a: 1}", "[{a: 1}, {b: 2}]", "*x", "[*x]", "[*x, {c: 1}, *x]", "&y {a: 1}", "[]"]
+)
+def test_merge_keys_that_sops_takes(value: str) -> None:
+    for text in (f"z: &x {{a: 1}}\nb:\n  <<: {value}\n", f"z: &x {{a: 1}}\nb: {{<<: {value}, c: 1}}\n"):
+        document = yaml.scan(text)
+        assert yaml.prepare(document, bytearray(len(document.leaves))) is None
+
+
+@pytest.mark.parametrize("value", ["*x", "[*y]"])
+def test_merge_keys_of_aliased_lists(value: str) -> None:
+    """sops refuses a list that is an alias, but only in the first document."""
+    text = f"z: &x [{{a: 1}}]\ny: &y 5\nb:\n  <<: {value}\n"
+    document = yaml.scan(text)
+    with pytest.raises(ParseError, match="merge key") as caught:
+        yaml.prepare(document, bytearray(len(document.leaves)))
+    assert caught.value.line == 4
+    later = yaml.scan(f"a: 1\n---\n{text}")
+    assert yaml.prepare(later, bytearray(len(later.leaves))) is None
+
+
 @pytest.mark.parametrize("value", ["x", "[1]", "[{a: 1}, 2]"])
 def test_merge_keys_that_sops_refuses(value: str) -> None:
     document = yaml.scan(f"a: 1\nb:\n  <<: {value}\n")
@@ -83,6 +120,10 @@ def test_merge_keys_that_sops_refuses(value: str) -> None:
         ("l:\n# h\n-\n  # i\n  a: 1\n", "l:\n# h\n# i\n-\n  a: 1\n"),
         ("l:\n- a: 1 # i\n", None),
         ("l:\n# h\n- a: 1\n  b: 2 # i\n", None),
+        ("l:\n# h\n- a: 1\n- b: 2 # i\n", None),
+        ("# h\nl:\n  a: 1 # i\n", None),
+        ("l:\n# h\n- - a # i\n  # j\n  - b\n", "l:\n# h\n# i\n- - a\n  # j\n  - b\n"),
+        ("l:\n  # h\n  # g\n  - - a: 1 # i\n", "l:\n  # h\n  # g\n  # i\n  - - a: 1\n"),
         ("l:\n# h\n- a # i\n", None),
     ],
 )  # fmt: skip
