@@ -56,12 +56,13 @@ class JsonWriting(Writing):
         if not here.entries:
             self.replace(chain, path, value)
             return
-        member = _lay(nested(path[1:], value), *_layout(chain, chain))
-        read = [entry for entry in here.entries if entry.steps]  # without those that were just added
-        colon = read[-1].head[read[-1].sign :] if read else " "
+        newline, unit, gap = _layout(chain, chain)
+        member = _lay(nested(path[1:], value), newline, unit, gap)
         if isinstance(path[0], str):
-            member = f"{quote(path[0])}:{colon if colon in ('', ' ') else ' '}{member}"
-        append(here, member, colon[:1] if colon[:1] == " " else "")
+            read = [entry for entry in here.entries if entry.steps]  # without those that were just added
+            gap = " " if not read or read[-1].head[read[-1].sign :] else ""
+            member = f"{quote(path[0])}:{gap}{member}"
+        append(here, member, gap)
 
     def remove(self, chain: list[Entry], path: Path) -> None:
         """Remove a member with its comma."""

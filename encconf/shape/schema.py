@@ -63,12 +63,8 @@ _QUOTING = ("value_error", "assertion_error", "union_tag_invalid", "uuid_parsing
 
 
 def _by_pydantic(value: Any, schema: type[T], at: Sequence[str]) -> T:
-    from typing import get_args
-
     from pydantic import TypeAdapter, ValidationError
-    from pydantic_core.core_schema import ErrorType
 
-    known = get_args(ErrorType)
     problems: list[str] = []
     try:
         return TypeAdapter(schema).validate_python(value)
@@ -76,9 +72,9 @@ def _by_pydantic(value: Any, schema: type[T], at: Sequence[str]) -> T:
         texts = set(_texts(value))
         for each in error.errors(include_input=False):
             kind = each["type"]
-            # A validator can raise an error of its own with a known type, but then it has no URL, or a known
-            # error with the value in its context.
-            shown = kind in known and kind not in _QUOTING and "url" in each
+            # Only pydantic's own errors have a URL, but a validator can raise one of those with the value in
+            # its context.
+            shown = kind not in _QUOTING and "url" in each
             shown = shown and not any(_tells(str(part), texts) for part in each.get("ctx", {}).values())
             what = each["msg"] if shown else f"the value is not accepted ({kind})"
             problems.append(_problem(_spelled([*at, *each["loc"]]), what))
@@ -170,14 +166,12 @@ def _fields(schema: Any) -> list[tuple[str, Any, bool]] | None:
 
     try:
         info = inspect.type_info(schema)
+        if not isinstance(info, (inspect.StructType, inspect.DataclassType, inspect.TypedDictType)):
+            return None
         hints = get_type_hints(schema, include_extras=True)
+        return [(field.encode_name, hints[field.name], field.required) for field in info.fields]
     except Exception:  # any error of a type that cannot be resolved: the caller converts it as a whole
         return None
-    if not isinstance(info, (inspect.StructType, inspect.DataclassType, inspect.TypedDictType)):
-        return None
-    return [
-        (field.encode_name, hints[field.name], field.required) for field in info.fields if field.name in hints
-    ]
 
 
 def _spelled(steps: Sequence[str | int]) -> str:

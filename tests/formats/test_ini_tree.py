@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from generate import ini_text
 
 from encconf import formats
 from encconf.engine import changes
-from encconf.errors import EmitError, PathNotFoundError
+from encconf.errors import EmitError, EncconfError, PathNotFoundError
 
 INI = """\
 top = 0
@@ -100,3 +103,55 @@ def test_the_last_of_several_sections_counts() -> None:
 def test_a_key_that_needs_quotes_is_read_again(key: str) -> None:
     text = changes.put("[s]\nx = y\n", ("s", key), "z", format="ini")
     assert formats.get("ini").load_plain(text) == [{"s": {"x": "y", key: "z"}}]
+
+
+def test_an_edit_changes_its_line_only() -> None:
+    """A value keeps its quotes, and a new key has the delimiter of the key before it."""
+    ini = formats.get("ini")
+    done = 0
+    for seed in range(120):
+        text = ini_text(seed // 2, indented=bool(seed % 2))
+        try:
+            document = ini.scan(text)
+        except EncconfError:
+            continue
+        indented = document.parts[0].indent > 0
+        newline = "\r\n" if re.search(r"\A[^\n]*\r\n", text) else "\n"
+        of_default = [s.head for s in document.scopes if s.step == "DEFAULT" and s.head >= 0]
+        for leaf in document.leaves:
+            path, head, tail = leaf.path, text[: leaf.start], text[leaf.end :]
+            twins = [each for each in document.leaves if each.path == path]
+            if leaf is not twins[-1]:
+                continue
+            quote = leaf.style if leaf.style in ("'", '"', "`", '"""') and not indented else ""
+            blank = " " if leaf.start == leaf.end and tail[:1] not in ("", "\r", "\n") else ""
+            left = head[: head.rfind("\n") + 1] + tail.partition("\n")[2]
+            if path[0] == "DEFAULT" and sum(each.path[0] == "DEFAULT" for each in document.leaves) == 1:
+                for at in reversed(of_default):
+                    left = left[:at] + left[at:].partition("\n")[2]
+            try:
+                assert changes.put(text, path, "1", format="ini") == f"{head}{quote}1{quote}{blank}{tail}"
+                assert len(twins) > 1 or changes.drop(text, path, format="ini") == left
+                done += 1
+            except EmitError:  # without it, the rules of configparser no longer apply
+                assert leaf.style == " "
+        for scope in {scope.step: scope for scope in document.scopes}.values():
+            if scope.step is None:
+                continue
+            siblings = [each for each in document.leaves if each.scope is scope]
+            above = siblings[-1].end if siblings else scope.head
+            head, tail = text[:above], text[above:]
+            line, end, rest = tail.partition("\n")
+            sign = " = "
+            if siblings:
+                before = text[: siblings[-1].start]
+                found = re.search(r"[ \t]*[=:][ \t]*\Z", before[before.rfind("\n") + 1 :])
+                assert found is not None
+                sign = found[0]
+            wanted = f"{head}{line}{end or newline}new one{sign}1{newline}{rest}"
+            assert changes.put(text, (str(scope.step), "new one"), "1", format="ini") == wanted
+        gap = "" if not text or text.endswith("\n") else newline
+        gap += newline if text.strip() else ""
+        wanted = f"{text}{gap}[brand new]{newline}a b = 1{newline}"
+        assert changes.put(text, ("brand new", "a b"), "1", format="ini") == wanted
+    assert done > 300

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from formats.edited import changed
 
 from encconf.engine import changes
+from encconf.text.document import reached
 from encconf.text.path import Path, parse
 
 JSON = '{\n\t"a": {\n\t\t"b": "x"\n\t},\n\t"l": [1, 2],\n\t"e": {}\n}\n'
@@ -48,3 +52,71 @@ def test_put(path: str, value: object, lines: list[str]) -> None:
 )
 def test_new_values_have_the_layout_of_the_text(text: str, path: Path, value: Any, after: str) -> None:
     assert changes.put(text, path, value, format="json") == after
+
+
+DUMPED = {
+    "a": {"b": 1, "c": [1, 2.5, {"d": "x"}], 'q"': "s"},
+    "e": [],
+    "f": {},
+    "n": None,
+    "l": ["{", [True]],
+    "long": "a: b, c",
+}
+
+
+def places(node: Any, path: Path = ()) -> Iterator[Path]:
+    """Every place of a value, and places for new ones."""
+    if path:
+        yield path
+    if isinstance(node, (dict, list)):
+        for step, item in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from places(item, (*path, step))
+        yield from [(*path, "new"), (*path, "new", "é")] if isinstance(node, dict) else [(*path, len(node))]
+
+
+@pytest.mark.parametrize(
+    "layout", [{"indent": 2}, {"indent": 4}, {"indent": "\t"}, {}, {"separators": (",", ":")}], ids=str
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_after_an_edit_the_text_is_as_if_json_dumps_had_written_it(
+    layout: dict[str, Any], newline: str
+) -> None:
+    def dumps(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False, **layout).replace("\n", newline) + newline
+
+    text = dumps(DUMPED)
+    for path in places(DUMPED):
+        found, above = reached(DUMPED, path)
+        if found == len(path):
+            left = copy.deepcopy(DUMPED)
+            del reached(left, path[:-1])[1][path[-1]]
+            assert changes.drop(text, path, format="json") == dumps(left)
+        for new in (7, "x", [], {"n": [True, {"m": "é\n"}, {}]}):
+            wanted = copy.deepcopy(DUMPED)
+            above = reached(wanted, path[:-1])[1]
+            if isinstance(above, list):
+                above[path[-1] :] = [new, *above[path[-1] + 1 :]]  # type: ignore[operator]
+            elif path[-2:-1] == ("new",):
+                above["new"] = {path[-1]: new}
+            else:
+                above[path[-1]] = new
+            assert changes.put(text, path, new, format="json") == dumps(wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "after"),
+    [
+        ('{"l": [1]}', ("l", 1), '{"l": [1, 7]}'),
+        ('{"l":[1]}', ("l", 1), '{"l":[1,7]}'),
+        ('{\n "l": [1]\n}', ("l", 1), '{\n "l": [1, 7]\n}'),
+        ('{"l":[1],"a":\t1}', ("b",), '{"l":[1],"a":\t1,"b": 7}'),
+        ('{"a":\t1}', ("b",), '{"a":\t1, "b": 7}'),
+        ('{"a" :1}', ("b",), '{"a" :1,"b":7}'),
+        (' {"a": {} } ', ("a", "b"), ' {"a": {"b": 7} } '),
+        ('{ "a": 1 }', ("b",), '{ "a": 1, "b": 7 }'),
+        ('{"a": 1,\n "b": 2}', ("c",), '{"a": 1,\n "b": 2,\n "c": 7}'),
+        ('{\n\n  "a": 1\n\n}', ("c",), '{\n\n  "a": 1,\n\n  "c": 7\n\n}'),
+    ],
+)
+def test_a_new_value_in_an_odd_layout(text: str, path: Path, after: str) -> None:
+    assert changes.put(text, path, 7, format="json") == after

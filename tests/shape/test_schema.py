@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 import enum
 import sys
+import uuid
 import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 import attrs
 import msgspec
 import pydantic
 import pytest
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from encconf import load_config
 from encconf.errors import ConfigTypeError, MissingExtraError
@@ -300,3 +301,84 @@ def test_a_list_of_the_wrong_type_and_many_problems() -> None:
             convert(dict.fromkeys(map(str, range(count)), "x"), dict[str, int], at=(), lax=False)
         assert str(caught.value).count("expected int, got str") == 8
         assert str(caught.value).partition("7: expected int, got str")[2] == more
+
+
+def test_what_pydantic_says_is_shown_only_where_it_cannot_have_the_value() -> None:
+    class Config(pydantic.BaseModel):
+        custom: str = "x"
+        known: str = "x"
+        number: uuid.UUID | None = None
+        port: int = pydantic.Field(default=1, le=65535)
+        long: str = pydantic.Field(default="", max_length=3)
+
+        @pydantic.field_validator("custom")
+        @classmethod
+        def without_context(cls, value: str) -> str:
+            raise PydanticCustomError("int_parsing", f"wrong: {value}")  # type: ignore[arg-type]
+
+        @pydantic.field_validator("known")
+        @classmethod
+        def with_the_value_in_one_part(cls, value: str) -> str:
+            raise PydanticKnownError("too_long", {"field_type": value, "max_length": 1, "actual_length": 2})
+
+    said = {
+        "custom": "the value is not accepted (int_parsing)",
+        "known": "the value is not accepted (too_long)",
+        "number": "the value is not accepted (uuid_parsing)",
+        "port": "input should be less than or equal to 65535",
+        "long": "string should have at most 3 characters",
+    }
+    for values, places in (
+        ({"custom": SECRET, "known": SECRET, "number": SECRET}, ["custom", "known", "number"]),
+        ({"port": 655350, "long": "6553"}, ["long"]),
+        ({"port": 655350, "long": "65535"}, ["long"]),
+        ({"port": 655350, "long": "long"}, ["port", "long"]),
+        ({"port": 655350, "custom": "655"}, ["custom", "port"]),
+    ):
+        with pytest.raises(ConfigTypeError) as caught:
+            convert(values, Config)
+        wanted = dict.fromkeys(values, "the value is not accepted (less_than_equal)")
+        wanted |= {place: said[place] for place in places}
+        assert str(caught.value) == "; ".join(
+            f"{place}: {wanted[place]}" for place in said if place in values
+        )
+
+
+def test_texts_are_no_numbers_unless_that_is_asked_for() -> None:
+    with pytest.raises(ConfigTypeError, match="password: expected int, got str"):
+        convert({"password": "5"}, Number)
+    assert convert({"password": "5"}, Number, lax=True) == Number(5)
+
+
+class Pair(NamedTuple):
+    a: str
+    b: int
+
+
+@dataclasses.dataclass
+class Bounded:
+    a: Annotated[int, msgspec.Meta(ge=1)]
+    b: Annotated[int, msgspec.Meta(ge=1)]
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "said"),
+    [
+        (Dataclass, [1], "expected object, got array"),
+        (Number, {}, "object missing required field password"),
+        (dict[str, tuple[str, int]], {"k": {"a": "x"}}, "k: expected array, got object"),
+        (dict[str, Pair], {"k": {"a": "x"}}, "k: expected array, got object"),
+        (Pair, {"a": "x"}, "expected array, got object"),
+        (Colour, {"a": "x"}, "expected str, got object"),
+        (
+            dict[str, Annotated[int, msgspec.Meta(ge=1)]],
+            {"a": 0, "b": -1},
+            "a: expected int >= 1; b: expected int >= 1",
+        ),
+        (Bounded, {"a": 0, "b": -1}, "a: expected int >= 1; b: expected int >= 1"),
+    ],
+)
+def test_each_wrong_value_is_named_with_what_is_expected_there(schema: Any, value: Any, said: str) -> None:
+    with pytest.raises(ConfigTypeError) as caught:
+        convert(value, schema)
+    assert str(caught.value) == said

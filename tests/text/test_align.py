@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from itertools import combinations
+
 from hypothesis import given
 from hypothesis import strategies as st
 from pace import at_most
 
-from encconf.text.align import align
+from encconf.text.align import align, in_order
 
 TOKENS = st.lists(st.sampled_from("abcdefgh"), max_size=40)
 
@@ -29,6 +31,55 @@ def test_nothing_reusable_is_left_over(old: list[str], new: list[str]) -> None:
 @given(TOKENS)
 def test_the_same_sequence_keeps_its_places(old: list[str]) -> None:
     assert align(old, old) == list(range(len(old)))
+
+
+def by_definition(old: list[str], new: list[str]) -> list[int | None]:
+    """Patience diff as it is explained: slowly, with slices, and without a limit of the work."""
+    taken: list[int | None] = [None] * len(new)
+
+    def pair(i: int, i_end: int, j: int, j_end: int) -> None:
+        while i < i_end and j < j_end and old[i] == new[j]:
+            taken[j] = i
+            i, j = i + 1, j + 1
+        while i < i_end and j < j_end and old[i_end - 1] == new[j_end - 1]:
+            i_end, j_end = i_end - 1, j_end - 1
+            taken[j_end] = i_end
+        mine, yours = old[i:i_end], new[j:j_end]
+        unique = [token for token in yours if mine.count(token) == yours.count(token) == 1]
+        for at, until in in_order([(i + mine.index(token), j + yours.index(token)) for token in unique]):
+            pair(i, at, j, until)
+            taken[until] = at
+            i, j = at + 1, until + 1
+        if unique:
+            pair(i, i_end, j, j_end)
+
+    pair(0, len(old), 0, len(new))
+    left = sorted(set(range(len(old))).difference(index for index in taken if index is not None))
+    for j, token in enumerate(new):
+        if taken[j] is None:
+            taken[j] = next((i for i in left if old[i] == token), None)
+            left = [i for i in left if i != taken[j]]
+    return taken
+
+
+@given(TOKENS, TOKENS)
+def test_it_is_a_patience_diff(old: list[str], new: list[str]) -> None:
+    assert align(old, new) == by_definition(old, new)
+
+
+@given(st.lists(st.integers(0, 1 << 30), max_size=9, unique=True))
+def test_no_longer_run_is_in_order(firsts: list[int]) -> None:
+    pairs = [(first, second) for second, first in enumerate(firsts)]
+    found = in_order(pairs)
+    assert found == [pair for pair in pairs if pair in found]
+    increasing = [
+        run
+        for size in range(len(firsts) + 1)
+        for run in combinations(firsts, size)
+        if list(run) == sorted(run)
+    ]
+    assert len(found) == len(increasing[-1])
+    assert tuple(first for first, _ in found) in increasing
 
 
 def test_an_item_in_front_leaves_the_others_alone() -> None:
