@@ -102,9 +102,9 @@ def of_path(path: str) -> str:
     ``.env.prod`` is binary, because sops would read it as binary.
     """
     name = path.lower()
-    while (dot := name.rfind(".")) >= 0 and name[dot:] in _WRAPPERS:
-        name = name[:dot]
-    return _by_suffix(name[dot:]) if dot >= 0 else ANY
+    while (ending := name[name.rfind(".") :]) in _WRAPPERS:
+        name = name.removesuffix(ending)
+    return _by_suffix(ending)
 
 
 def of_inner(path: str) -> str:

@@ -161,7 +161,7 @@ DATABASE_PASSWORD=change me
         between = re.compile(_BETWEEN + (r"|\r(?=\n)" if crlf else ""))
         others: list[Edit] = []
         at = 0
-        for start, end in [*((leaf.start, leaf.end) for leaf in document.leaves), (len(text), 0)]:
+        for start, end in [*((leaf.start, leaf.end) for leaf in document.leaves), (len(text), len(text))]:
             others += [
                 (at + found.start(), at + found.end(), "") for found in between.finditer(text[at:start])
             ]
@@ -468,7 +468,8 @@ def bindings(text: str) -> Iterator[Binding]:
 
 def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
     found = pattern.match(text, at)
-    return found.end() if found is not None else at
+    assert found is not None  # both patterns match every text
+    return found.end()
 
 
 def with_line_feeds(text: str) -> str:

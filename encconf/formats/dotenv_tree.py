@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import count
+
 from encconf.errors import EmitError
 from encconf.formats.writing import StringWriting, string_of
 from encconf.text.document import Document, has_crlf
@@ -21,14 +24,13 @@ class DotenvWriting(StringWriting):
         text = document.text
         tree = Tree("map", {})
         at = 0
-        seen: dict[str, int] = {}
+        numbers: dict[str, count[int]] = defaultdict(count)
         for leaf in document.leaves:
             start, end = line_bounds(text, leaf.start, leaf.end)
             tree.entries += lines(text, at, start)
             name = str(leaf.step)
-            seen[name] = seen.get(name, 0) + 1
             head, post = text[start : leaf.start], text[leaf.end : end]
-            key, value = (name, seen[name]), single(text, leaf)
+            key, value = (name, next(numbers[name])), single(text, leaf)
             tree.entries.append(Entry((name,), "", head, value, post, key=key, sign=len(head)))
             at = end
         tree.entries += lines(text, at, len(text))

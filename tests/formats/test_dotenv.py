@@ -20,6 +20,7 @@ from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, Parse
 from encconf.io import fileio
 from encconf.rules.selection import Selection
 from encconf.testing.contracts.format import SECRET
+from encconf.text.document import Leaf, splice
 
 format = formats.get("dotenv")
 
@@ -112,6 +113,13 @@ def test_what_to_store_so_that_readers_see_a_value(name: str, value: str) -> Non
     assert format.load_plain(f"{name}={line}\n") == [{"A": value}]
 
 
+def test_what_readers_see_as_it_is_gets_no_quotes() -> None:
+    for value in ("x", "", "a # b", "it's", "\\", 5, True, None):
+        assert format.unsettled(("A",), ("A",), value) == value
+    for name, value, stored in (("A", '"x"', '"\\"x\\""'), ("A ", " x", '" x"'), ("A", "'x' y", "'x' y")):
+        assert format.unsettled((name,), ("A",), value) == stored
+
+
 def test_a_new_name_that_readers_would_not_see() -> None:
     with pytest.raises(EmitError, match=r"another name: A$"):
         format.unsettled(("export A",), ("export A",), "x")
@@ -122,6 +130,8 @@ MANY_LINES = [
     ('A="l1\r\nl2"\r\n', '"l1\nl2"', "l1\nl2"),
     ('A="l1\\nl2\nl3"', '"l1\nl2\nl3"', "l1\nl2\nl3"),
     ("A='l1\nl2' # c", '"l1\nl2" # c', "l1\nl2"),
+    ('A="a\\tb\nc"', '"a\\tb\nc"', "a\tb\nc"),
+    ("A=  'a\nb'\t#c", '  "a\nb"\t#c', "a\nb"),
     ("A='a\\nb\nc'", '"a\\\nb\nc"', "a\\nb\nc"),
     ("A='\"\n\\\\'", '"\\"\n\\\\"', '"\n\\'),
     ('A="x\\\ny"', '"x\\\\\ny"', "x\\\ny"),
@@ -402,3 +412,97 @@ class TestDotenv(SopsFormatContract):
         f'A="x\n{SECRET}\n',
         f"A=\n \\{SECRET}",
     )
+
+
+def read_by_sops(text: str) -> list[tuple[str, str]]:
+    """The names and values of a text, and its comments under "#", as sops reads it."""
+    pairs = []
+    for line in text.split("\n"):
+        name, _, value = line.partition("=")
+        if line.startswith("#"):
+            pairs.append(("#", line[1:]))
+        elif line:
+            pairs.append((name, value.replace("\\n", "\n")))
+    return pairs
+
+
+def read_here(text: str) -> list[tuple[str, str]]:
+    """The same of a scan, whose spans are checked."""
+    document = format.scan(text, comments=True)
+    at = 0
+    pairs = []
+    for each in sorted([*document.leaves, *document.comments], key=lambda each: each.start):
+        before = document.text[at : each.start]
+        if isinstance(each, Leaf):
+            name = before.rpartition("\n")[2].removesuffix("=").removeprefix("\ufeff" if not at else "")
+            assert name == each.step
+            pairs.append((name, (each.data or b"").decode()))
+        else:
+            assert before.endswith("#")
+            pairs.append(("#", each.text))
+            assert document.text[each.start : each.end] == each.text
+        at = each.end
+        assert document.text[at : at + 1] in ("", "\n", "\r")
+    return pairs
+
+
+def test_what_sops_stores_is_what_it_reads() -> None:
+    """For any text, once `prepare` has respelled it; and for texts that sops wrote, also without that."""
+    done = 0
+    for seed in range(150):
+        for text in (dotenv_text(seed), dotenv_text(seed, like_sops=True)):
+            text = text.replace("\r\n", "\n").removeprefix("\ufeff")
+            for variant in (text, text.replace("\n", "\r\n"), "\ufeff" + text):
+                try:
+                    found = read_here(variant)
+                except ParseError:
+                    continue
+                document = format.scan(variant)
+                prepared = format.prepare(document, bytearray(len(document.leaves)))
+                assert read_by_sops(variant if prepared is None else prepared.text) == found
+                if prepared is not None:
+                    spelled = {leaf.start: leaf for leaf in format.scan(prepared.text).leaves}
+                    originals = {spelled[at].path: old for at, old in prepared.originals.items()}
+                    changed = [leaf for leaf in document.leaves if isinstance(leaf.note, str)]
+                    old = {
+                        leaf.path: variant[leaf.start : leaf.end].replace("\r\n", "\n") for leaf in changed
+                    }
+                    assert originals == old
+                done += 1
+            exact = f"{text}\nsops_version=1\n"
+            if all("=" in line or line.startswith("#") or not line for line in exact.split("\n")):
+                exact = re.sub(r"(?m)^[ \t]+(?=\n|\Z)", "", exact)
+                assert read_here(exact) == [pair for pair in read_by_sops(exact) if pair[0] != "sops_version"]
+                done += 1
+    assert done > 800
+
+
+@pytest.mark.parametrize("text", ["", "A=1\n", "# c\n\n", "A=1\nB=2\nsops=3\n"])
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_new_block_takes_the_place_of_the_old_one(text: str, at: int, end: str) -> None:
+    lines = text.splitlines(keepends=True)
+    olds = ["sops_a=1\n", "sops_b=x=y\n"]
+    for old in ([], olds[:1], olds):
+        mixed = [*lines[:at], *old[:1], *lines[at:], *old[1:]]
+        before = "".join(line if line.endswith("\n") else f"{line}\n" for line in mixed[:-1])
+        before += mixed[-1].removesuffix("\n") + end if mixed else ""
+        kept = "".join(line for line in before.splitlines(keepends=True) if not line.startswith("sops_"))
+        document = format.scan(before)
+        assert document.block == ({"a": "1", "b": "x=y"} if len(old) > 1 else {"a": "1"} if old else None)
+        assert document.block_text == ("".join(old) or None)
+        new = splice(before, format.attach(document, "sops_c=2\n"))
+        assert new == kept + ("\n" if kept and not kept.endswith("\n") else "") + "sops_c=2\n"
+        assert splice(before, format.detach(document)) == kept
+
+
+def test_each_line_of_a_name_that_is_there_again_has_comments_of_its_own() -> None:
+    document = format.scan("# 1\nA=1\n# 2\nB=2\n# 3\nA=3\nC=4\nA=5\n# 6\nB=6", comments=True)
+    root, second, third = document.scopes
+    assert [(leaf.step, leaf.scope) for leaf in document.leaves] == [
+        ("A", root), ("B", root), ("A", second), ("C", second), ("A", third), ("B", third),
+    ]  # fmt: skip
+    assert second.again is third.again is root
+    assert [(comment.scope, comment.before) for comment in document.comments] == [
+        (root, "A"), (root, "B"), (second, "A"), (third, "B"),
+    ]  # fmt: skip

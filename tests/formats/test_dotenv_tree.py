@@ -26,7 +26,7 @@ def test_a_new_line_break() -> None:
     assert changes.put("A=1\r\nB=2\nC=3", ("D",), 4, format="dotenv") == "A=1\r\nB=2\nC=3\nD=4\n"
 
 
-@pytest.mark.parametrize("path", [(), ("",), (0,), ("A", "B"), ("A", 0)])
+@pytest.mark.parametrize("path", [(), ("",), (0,), (1,), ("A", "B"), ("A", 0)])
 def test_what_is_no_name(path: Path) -> None:
     with pytest.raises(EmitError, match="a path in a dotenv file is one key"):
         changes.put("A=1\n", path, "x", format="dotenv")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from encconf import formats
@@ -198,3 +200,98 @@ def test_comments_above_and_after() -> None:
 def test_every_line_of_a_comment_is_one() -> None:
     assert emit.comment_lines("") == ["#"]
     assert emit.comment_lines("a\nb\n#c\r\n\n\u2028d\x85") == ["#a", "# b", "#c", "# d"]
+
+
+NAMED = "db:\n  host: h\n  user-name: null\n  ports: [1, 2]\nÄ: x\n'9': y\n'': z\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({}, ["DB_HOST", "DB_PORTS_0", "DB_PORTS_1", "_", "_9", None]),
+        ({"prefix": "p-"}, ["P_DB_HOST", "P_DB_PORTS_0", "P_DB_PORTS_1", "P__", "P_9", "P_"]),
+        (
+            {"nested_separator": "__", "prefix": "x"},
+            ["XDB__HOST", "XDB__PORTS__0", "XDB__PORTS__1", "X_", "X9", "X"],
+        ),
+        ({"keep_case": True, "prefix": "q"}, ["qdb_host", "qdb_ports_0", "qdb_ports_1", "q_", "q9", "q"]),
+        ({"section": "db"}, ["HOST", "PORTS_0", "PORTS_1"]),
+    ],
+)
+def test_names_of_variables(options: dict[str, Any], names: list[str | None]) -> None:
+    trees = emit.trees_of(formats.get("yaml").scan(NAMED + "---\n# no values\n"))
+    naming = emit.Naming(**options)
+    if names[-1] is None:
+        with pytest.raises(EmitError, match="has an empty key") as caught:
+            naming.values(trees)
+        assert caught.value.hint == "add a prefix: --prefix PREFIX"
+        del trees[0][""], names[-1]
+    found = naming.values(trees)
+    assert list(found) == names
+    host, *_ = found.values()
+    assert (host[0], emit.text(host[1])) == (("db", "host"), "h")
+
+
+def test_names_of_variables_that_cannot_be() -> None:
+    scan = formats.get("yaml").scan
+    for text, options, said in (
+        ("a: {b: 1}\na_b: 2\n", {}, "a.b and a_b would both be named A_B"),
+        ("a: {b: 1}\nx: {B: 1}\n", {"section": "a.b"}, "a.b is not a mapping"),
+        ("a: [1]\n", {"section": "a"}, "a is not a mapping"),
+        ("a: {A: 1, a: 2}\n", {"section": "a"}, "a.A and a.a would both be named A"),
+        ("a: 1\n---\nb: 1\n", {}, "the file has 2 documents, not one"),
+        ("a: {'': 1}\n", {"section": "a"}, 'a[""] has an empty key, which cannot be the name of a variable'),
+    ):
+        with pytest.raises(EmitError) as caught:
+            emit.Naming(**options).values(emit.trees_of(scan(text)))  # type: ignore[arg-type]
+        assert str(caught.value) == said
+    assert list(emit.Naming(keep_case=True).values(emit.trees_of(scan("a: 1\nA: 2\n")))) == ["a", "A"]
+
+
+def test_several_documents_in_a_format_that_holds_one() -> None:
+    trees = emit.trees_of(formats.get("yaml").scan("a: 1\n---\nb: 2\n---\n"))
+    with pytest.raises(EmitError, match="json holds one document, but this file has 3"):
+        emit.refuse_several(trees, "json")
+    for several, format in (
+        (trees, "yaml"),
+        (trees, "ini"),
+        (trees[:1], "json"),
+        (trees[1:], "json"),
+        ([], "json"),
+    ):
+        emit.refuse_several(several, format)
+
+
+def test_the_largest_indentation() -> None:
+    assert rendered("a: {b: 1}\n", "yaml", "json", emit.MAX_INDENT).splitlines()[1] == " " * 100 + '"a": {'
+    for read in (emit.render, emit.value):
+        with pytest.raises(EmitError, match="more than 100 characters"):
+            read([], "yaml", indent=emit.MAX_INDENT + 1)
+        with pytest.raises(EmitError) as caught:
+            read([], "xml")
+        assert str(caught.value) == "values cannot be written as xml"
+        assert caught.value.hint == "possible formats: yaml, json, dotenv, ini, toml, binary"
+
+
+def test_a_value_that_json_cannot_hold() -> None:
+    for data in (b"+Inf", b"-Inf", b"NaN"):
+        with pytest.raises(EmitError, match="infinite or NaN"):
+            emit.plain_value(Value("float", data))
+
+
+def test_comments_are_where_they_were() -> None:
+    """With comments that sops stored as items of a sequence, and with those of an opened document."""
+    text = "l:\n- c\n# one\n- 1 # beside\n- d\n- 2\n# end\nm:\n  # k\n  k: 1\n  # last\n"
+    document = formats.get("yaml").scan(text, comments=True)
+    document.leaves[0].type = document.leaves[2].type = "comment"
+    (tree,) = emit.trees_of(document)
+    assert emit.items_of(tree["l"]) == [
+        (0, tree["l"][0], [("c", False), (" one", False), (" beside", True)]),
+        (1, tree["l"][1], [("d", False)]),
+    ]
+    (tree,) = emit.trees_of(document, comments=[])
+    assert emit.items_of(tree["m"]) == [("k", tree["m"]["k"], [])]
+    values = [Value("int", b"%d" % number) for number in range(5)]
+    (tree,) = emit.trees_of(document, values)
+    assert [item.data for item in tree["l"]] == [b"0", b"1", b"2", b"3"]
+    assert emit.trees_of(formats.scan_any("", "yaml")) == [{}]

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encconf import formats
-from encconf.errors import EmitError, EncconfError, MetadataError
+from encconf.errors import EmitError, EncconfError, MetadataError, ParseError
 from encconf.formats import flat
-from encconf.text.document import Leaf, Scope
+from encconf.text.document import Leaf, Scope, Value
 
 dotenv, ini = formats.get("dotenv"), formats.get("ini")
 
@@ -155,3 +155,60 @@ def test_bytes_that_are_no_text() -> None:
     leaf = Leaf(Scope(), "a", 0, 0, "", "str", b"\xff")
     assert flat.word("str", b"\xff") == "\udcff"
     assert flat.spelled(leaf, b"\\n") == b"\xff"
+
+
+def test_the_numbers_of_items() -> None:
+    assert flat.unflatten([("a__list_0001", "y"), ("a__list_0000", "x")]) == {"a": ["x", "y"]}
+    for number in ("00000", "\u0660", "+0", " 0", "0x0", ""):
+        with pytest.raises(MetadataError, match="has no number for a list item"):
+            flat.unflatten([(f"a__list_{number}", "x")])
+
+
+def test_the_deepest_block() -> None:
+    deep = flat.unflatten([("a" + "__map_a" * 11, "x")])
+    for _ in range(12):
+        (deep,) = deep.values()  # type: ignore[assignment]
+    assert deep == "x"  # type: ignore[comparison-overlap]
+    with pytest.raises(MetadataError, match="has too many levels"):
+        flat.unflatten([("a" + "__map_a" * 12, "x")])
+
+
+def test_a_name_in_an_error_is_short() -> None:
+    for name, shown in (("n" * 40, "n" * 40), ("n" * 41, "n" * 39 + "…")):
+        with pytest.raises(MetadataError) as caught:
+            flat.unflatten([(name, "x"), (name, "y")])
+        assert str(caught.value).startswith(f"{shown} occurs twice in the sops block")
+
+
+def test_the_line_of_a_text_that_is_no_text() -> None:
+    flat.check("a\né\n")
+    for text, line in (("\udcff", 1), ("a\nb\nc\udcff\n", 3)):
+        with pytest.raises(ParseError, match="the text is not UTF-8") as caught:
+            flat.check(text)
+        assert caught.value.line == line
+
+
+@pytest.mark.parametrize(
+    ("type", "data", "value", "spelled"),
+    [
+        ("str", b"a\nb", "a\nb", b"a\\nb"),
+        ("str", b"\xff\n", b"\xff\n", b"\xff\\n"),
+        ("bool", b"True", "true", b"true"),
+        ("int", b"007", "007", b"007"),
+        ("float", b"1", "1.0", b"1.0"),
+        ("null", None, None, None),
+        ("comment", b"a\nb", "a\nb", b"a\nb"),
+    ],
+)
+def test_values_of_all_types(type: str, data: bytes | None, value: object, spelled: bytes | None) -> None:
+    assert flat.text_value(type, data) == value
+    assert flat.spelled(Value(type, data), b"\\n") == spelled
+
+
+def test_what_an_empty_block_has() -> None:
+    for empty in ({}, {"a": None}, {"a": []}, {"a": {"b": {}}}):
+        assert flat.flatten(empty) == []
+    assert flat.flatten({"a": [[], "x"][1:], "b": {"c": None, "d": False}}) == [
+        ("a__list_0", "x"),
+        ("b__map_d", "false"),
+    ]

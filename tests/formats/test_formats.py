@@ -12,7 +12,7 @@ from pace import at_most
 
 from encconf import api, formats
 from encconf.engine import changes
-from encconf.errors import ParseError
+from encconf.errors import EmitError, ParseError, UsageError
 from encconf.merge import merge
 from encconf.testing.contracts.format import SECRET, FormatContract
 
@@ -91,3 +91,66 @@ def test_many_first_halves_of_conflicts_take_linear_time() -> None:
     with pytest.raises(ParseError, match=r"conflict markers") as caught:
         formats.scan_encrypted("a: 1\n<<<<<<< x\na: 2\n=======\na: 3\n>>>>>>>\r\n", yaml)
     assert caught.value.line == 2
+
+
+CIPHERTEXT = "ENC[AES256_GCM,data:a,iv:b,tag:c,type:str]"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"a: {CIPHERTEXT}\n", True),
+        (f"a={CIPHERTEXT}", True),
+        (f'{{"a": ["x", "{CIPHERTEXT}"]}}\n', True),
+        (f"[s]\na = {CIPHERTEXT}\n", True),
+        (f"#{CIPHERTEXT}\n", True),
+        (f"<p>{CIPHERTEXT}\n", False),
+        (f"It is a: {CIPHERTEXT} there\n", False),
+        (f"What sops writes\n\n    a: {CIPHERTEXT}\n", False),
+        ("a: ENC[AES256_GCM,data:a,iv:b]\n", False),
+        ("a: x\n", False),
+        ("", False),
+    ],
+)
+def test_a_text_with_ciphertexts(text: str, found: bool) -> None:
+    assert formats.has_ciphertext(text) is found
+    assert formats.has_ciphertext(text.encode()) is found
+
+
+def test_a_broken_file_without_conflict_markers() -> None:
+    yaml = formats.get("yaml")
+    for text in ("- a\n", "- a\n<<<<<<< x\n", "- a\n>>>>>>> x\n<<<<<<< y\n", "- a\n<<<<<<< x\n>>>>>>>> y\n"):
+        with pytest.raises(ParseError, match="the top level"):
+            formats.scan_encrypted(text, yaml)
+    assert formats.scan_encrypted("a: |\n <<<<<<< x\nb: 1\n", yaml, comments=True).comments == []
+    assert len(formats.scan_encrypted("# c\nb: 1\n", yaml, comments=True).comments) == 1
+    assert formats.scan_encrypted("# c\nb: 1\n", yaml).comments == []
+
+
+@pytest.mark.parametrize("format", ["yaml", "json", "dotenv", "ini", "toml"])
+def test_a_text_without_values(format: str) -> None:
+    for text in ("", "\n", " \r\n\n"):
+        document = formats.scan_any(text, format)
+        assert (document.text, document.format, document.leaves) == (text, formats.get(format), [])
+    if format in ("dotenv", "toml"):
+        assert [each.text for each in formats.scan_any("# c\n", format, comments=True).comments] == [" c"]
+    if format != "dotenv":
+        with pytest.raises(ParseError):
+            formats.scan_any("x", format)
+
+
+def test_a_format_that_does_not_exist() -> None:
+    with pytest.raises(UsageError, match="unknown format 'xml'") as caught:
+        formats.get("xml")
+    assert caught.value.hint == "formats are: yaml, json, dotenv, ini, toml, binary, toy"
+    with pytest.raises(EmitError, match="single values of binary files cannot be changed"):
+        formats.writing_of(formats.get("binary"))
+    assert formats.get("ini") is formats.get("ini")
+
+
+def test_the_format_of_the_text_in_a_binary_file() -> None:
+    for path, format in (
+        (".env.prod", "dotenv"), ("a.b/x.INI.old", "ini"), ("a.json\\x", "binary"), ("a.json/x", "binary"),
+        ("x.yaml.json.txt", "json"), ("json", "binary"), ("x.", "binary"), ("", "binary"), (".json", "json"),
+    ):  # fmt: skip
+        assert formats.of_inner(path) == format, path

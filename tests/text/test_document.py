@@ -5,9 +5,20 @@ from __future__ import annotations
 import pytest
 
 from encconf import formats
-from encconf.errors import LimitError
+from encconf.errors import EmitError, LimitError
 from encconf.text import document as model
-from encconf.text.document import Document, Leaf, Scope, has_crlf, position, splice
+from encconf.text.document import (
+    Comment,
+    Document,
+    Leaf,
+    Prepared,
+    Scope,
+    UnsealedComment,
+    Value,
+    has_crlf,
+    position,
+    splice,
+)
 
 
 def scoped() -> tuple[Scope, Scope]:
@@ -208,3 +219,153 @@ def test_line_breaks_of_the_whole_file(text: str, crlf: bool) -> None:
 )
 def test_a_path_is_followed_as_far_as_it_is_there(path: tuple[str | int, ...], found: object) -> None:
     assert model.reached({"a": [1, {"b": None}], "c": "x"}, path) == found
+
+
+def test_a_format_must_say_how_it_reads_and_writes() -> None:
+    bare = model.Format()
+    document = Document("", bare)
+    leaf = Leaf(Scope(), "a", 0, 0, "", "str", b"")
+    for call in (
+        lambda: bare.scan(""),
+        lambda: bare.sealed(document, leaf, ""),
+        lambda: bare.literal(document, leaf, "str", b""),
+        lambda: bare.render_block({}),
+        lambda: bare.attach(document, ""),
+        lambda: bare.detach(document),
+        lambda: bare.python_value("str", b""),
+    ):
+        with pytest.raises(NotImplementedError):
+            call()
+
+
+def test_what_is_so_in_a_format_that_says_nothing_else() -> None:
+    bare = model.Format()
+    document = Document("ab", bare)
+    leaf = Leaf(Scope(), "a", 0, 1, "", "str", b"x", note="n")
+    assert bare.comment(document, leaf, b"c", alone=True) == (0, 1, "")
+    assert (bare.token(leaf), bare.region(document, leaf)) == (("str", b"x"), (0, 1))
+    assert bare.located(document, ("a",)) == [("a",)]
+    assert bare.unsettled(("a",), ("a",), 5) == 5
+    assert (bare.has_entry(b"sops"), bare.from_entry(b"sops"), bare.inherited(document)) == (False, None, {})
+    assert bare.shows_types(document, []) is bare.movable(document) is bare.tells_integers(document) is True
+    assert bare.fragile(leaf) is False
+    for none in (bare.prepare(document, bytearray()), bare.respelled(document, leaf), bare.comment_text("c"),
+                 bare.unclosed(document, leaf), bare.caveat(leaf)):  # fmt: skip
+        assert none is None
+    bare.name = "bare"
+    for written, said in (
+        (lambda: bare.render([], None), "values cannot be written as bare"),
+        (lambda: bare.render_value([], None), "bare files hold strings, not a list"),
+        (
+            lambda: bare.render_value(Value("int", b"1"), None),
+            "bare files hold strings, not a value of type int",
+        ),
+    ):
+        with pytest.raises(EmitError) as caught:
+            written()
+        assert str(caught.value) == said
+
+
+def test_a_decrypted_comment_is_where_it_was() -> None:
+    root, _ = scoped()
+    comment = UnsealedComment(Comment(root, "ENC[]", 1, 6, "ä"), "said", misplaced=True)
+    assert (comment.scope, comment.text, comment.start, comment.end, comment.before) == (
+        root,
+        "said",
+        1,
+        6,
+        "ä",
+    )
+    assert (comment.sealed, comment.misplaced) == ("ENC[]", True)
+    assert (Comment(root, "", 0, 0, None).sealed, Comment(root, "", 0, 0, None).misplaced) == (None, False)
+
+
+def test_a_decrypted_value_keeps_its_ciphertext() -> None:
+    value = Value("str", b"x")
+    assert value.sealed is None
+    assert value.replaced("int", b"1").sealed == ""
+    opened = model.Unsealed("str", b"x", b"ENC[]\n")
+    assert (opened.sealed, opened.replaced("int", b"1").sealed) == ("ENC[]", "ENC[]")
+    assert (opened.replaced("int", b"1").type, opened.replaced("int", b"1").data) == ("int", b"1")
+
+
+def test_what_a_scan_has_not_found_is_nowhere() -> None:
+    part = model.Part(3)
+    assert (part.start, part.end, part.indent, part.close, part.block, part.pieces) == (
+        3,
+        3,
+        0,
+        None,
+        None,
+        [],
+    )
+    leaf = Leaf(Scope(), "a", 0, 1, "", "str", b"x")
+    assert (leaf.head, leaf.sign, leaf.note, leaf.scope.places) == (-1, -1, None, (-1, -1, -1, -1))
+
+
+def test_collections_in_brackets() -> None:
+    document = formats.get("yaml").scan("a: {b: [1]}\nc:\n- 1\n")
+    assert [scope.path for scope in document.flows] == [("a",), ("a", "b")]
+    document = formats.get("json").scan('{"a": {"b": [1]}}')
+    assert document.flows == document.scopes
+
+
+def test_the_original_spelling_is_where_the_new_one_is() -> None:
+    text = "one two three four five"
+    edits = [(4, 7, "2"), (14, 18, "fourth"), (19, 23, "")]
+    others = [(0, 3, "eins"), (8, 9, ""), (13, 13, "!")]
+    prepared = Prepared.edited(text, edits, others)
+    assert prepared.text == "eins 2 hree! fourth "
+    found = {prepared.text.index(new) if new else len(prepared.text): text[at:end] for at, end, new in edits}
+    assert prepared.originals == found == {5: "two", 13: "four", 20: "five"}
+
+
+@pytest.mark.parametrize(
+    ("text", "newline"),
+    [
+        ("", "\n"),
+        ("a", "\n"),
+        ("\n\r\n", "\n"),
+        ("a\r\nb\n", "\r\n"),
+        ("\r\n", "\r\n"),
+        ("\na\r", "\n"),
+        ("b\r", "\n"),
+    ],
+)
+def test_the_first_line_break(text: str, newline: str) -> None:
+    assert model.newline_of(text) == newline
+
+
+@pytest.mark.parametrize(
+    ("edits", "together"),
+    [
+        ([], False),
+        ([(3, 5, ""), (0, 3, "")], False),
+        ([(3, 5, ""), (0, 4, "")], True),
+        ([(3, 3, "x"), (3, 3, "y"), (3, 4, "")], False),
+        ([(0, 9, ""), (3, 3, "")], True),
+    ],
+)
+def test_edits_that_overlap(edits: list[tuple[int, int, str]], together: bool) -> None:
+    assert model.overlap(edits) is together
+
+
+def test_the_block_of_each_document_is_loaded() -> None:
+    yaml = formats.get("yaml")
+    assert yaml.load_plain("a: 1\nsops: {b: 2}\n---\nc: 3\nsops: {d: 4}\n---\ne: 5\n") == [
+        {"a": 1, "sops": {"b": 2}},
+        {"c": 3, "sops": {"d": 4}},
+        {"e": 5},
+    ]
+
+
+def test_the_entry_of_a_block() -> None:
+    json = formats.get("json")
+    assert json.from_entry(b'{"a": 1, "sops": {"b": 2}}') == b'{"sops": {"b": 2}}'
+    assert json.from_entry(b'{"sops": 1, "sops": {"b": 2}}') is None
+    assert json.from_entry(b"{}") is None
+    dotenv = formats.get("dotenv")
+    assert [found.start() for found in dotenv.entries(b"sops_a=1\nb=2\n export sops_c=3\nx sops_d=4")] == [
+        0,
+        13,
+    ]
