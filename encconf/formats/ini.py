@@ -131,13 +131,17 @@ password = change me
                 text, read_indented(text) if indented else read_entries(text, exact=False)
             )
         moved = {start for start, _, new in others if not new}
+        backslash = "\\" in text
         for leaf, is_chosen in zip(document.leaves, chosen, strict=True):
             assert leaf.data is not None
             slash = leaf.data.endswith(b"\\")
-            if is_chosen and leaf.data and not indented and not slash:
+            # A backslash at the end of a comment continues the line, too, unless it follows such quotes as
+            # `spell` finds.
+            goes_on = backslash and rest_of_line(text, leaf).rstrip(SPACE).endswith("\\")
+            if is_chosen and leaf.data and not (indented or slash or goes_on):
                 continue
             value = leaf.data.decode()
-            fits = (is_chosen and value != "") or _stands(text, leaf, value, exact=True)
+            fits = (is_chosen and value != "" and not goes_on) or _stands(text, leaf, value, exact=True)
             rest = rest_of_line(text, leaf)
             if slash and skip_blanks(text, leaf.end, leaf.end + len(rest)) in moved:
                 rest, fits = "", False  # when the comment is moved, the value would continue in the next line
@@ -162,10 +166,10 @@ password = change me
         The plaintext has the same quotes if they can hold it.  Raises EmitError if no quotes can hold it.
         """
         value = data.decode("utf-8", "surrogateescape") if type == "str" else flat.word(type, data)
-        spelled = value if not leaf.style and SIMPLE_VALUE.fullmatch(value) else spelled_as(leaf.style, value)
-        if leaf.start == leaf.end and document.text[leaf.end : leaf.end + 1] not in ("", "\r", "\n"):
-            spelled += " "  # a comment follows
-        return leaf.start, leaf.end, spelled
+        if not leaf.style and leaf.start < leaf.end and SIMPLE_VALUE.fullmatch(value):
+            return leaf.start, leaf.end, value
+        rest = rest_of_line(document.text, leaf)
+        return leaf.start, leaf.end, spelled_as(leaf.style, value, rest, after_blank=leaf.start < leaf.end)
 
     def respelled(self, document: Document, leaf: Leaf) -> Edit | None:
         """See `Format.respelled`: ``a#b`` is ``a`` to the library, and ``a#b`` in a text without a block.
@@ -178,8 +182,7 @@ password = change me
             return None
         if _stands(document.text, leaf, value, exact=False):
             return None
-        # Without quotes, a comment right after an empty value would become the value.
-        return leaf.start, leaf.end, spell(value, rest_of_line(document.text, leaf)) or '""'
+        return leaf.start, leaf.end, spell(value, rest_of_line(document.text, leaf))
 
     def render_block(self, block: Mapping[str, object]) -> str:
         """Return the block as a section ``[sops]``, with ``\\n`` for line breaks in values.
@@ -461,11 +464,16 @@ def rest_of_line(text: str, leaf: Leaf) -> str:
     return text[leaf.end : line_end(text, leaf.end)[0]]
 
 
-def spelled_as(quote: str, value: str) -> str:
-    """Return a value in the given quotes if they can hold it, else as `spell` does.  Raises EmitError."""
+def spelled_as(quote: str, value: str, rest: str, *, after_blank: bool) -> str:
+    """Return a value in the given quotes if they can hold it, else as `spell` does.  Raises EmitError.
+
+    ``rest`` is the text after it in its line.  If that is a comment and nothing says that a blank is before
+    it (``after_blank``), the result ends with one.
+    """
+    gap = "" if after_blank or rest[:1] in ("", "\r") else " "
     spelled = f"{quote}{value}{quote}"
-    fits = quote in QUOTES and read_back(spelled, exact=True) == value == read_back(spelled, exact=False)
-    return spelled if fits else spell(value)
+    found = [read_back(spelled, gap + rest, exact=exact) for exact in (True, False)]
+    return (spelled if quote in QUOTES and found == [value, value] else spell(value, gap + rest)) + gap
 
 
 def spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
@@ -489,14 +497,12 @@ def spell(value: str, rest: str = "", *, exact_only: bool = False) -> str:
 
 def read_back(spelled: str, rest: str = "", *, exact: bool) -> str | None:
     """Return what a spelled value is read as before the rest of a line, or None if it ends elsewhere."""
-    if not spelled:
-        return ""
     text = f"{spelled}{rest}\n"
     try:
         found, _ = value_at(text, 0, text.index("\n"), exact)
     except ParseError:
         return None
-    return found.value if found.end == len(spelled) else None
+    return found.value if found.end == len(spelled) or not spelled else None
 
 
 def spell_key(name: str) -> str:

@@ -87,9 +87,11 @@ class IniWriting(StringWriting):
             return
         old = chain[-1].value
         assert isinstance(old, Single)
-        spelled = _spelled(old.style, string_of(value), _habits(chain[0].tree)[0])
-        if not old.text and chain[-1].post[:1] not in ("", "\r", "\n"):
-            spelled += " "  # a comment follows
+        text, rest = string_of(value), chain[-1].post.partition("\n")[0]
+        if old.style == INDENTED:
+            spelled = _indented(text, _habits(chain[0].tree)[0])
+        else:
+            spelled = ini.spelled_as(old.style, text, rest, after_blank=bool(old.text))
         chain[-1].value = Single(spelled, {})
 
     def add(self, chain: list[Entry], path: Path, value: Plain) -> None:
@@ -99,7 +101,7 @@ class IniWriting(StringWriting):
             self._put_section(chain[0], path, value)
             return
         newline, indented = _habits(whole)
-        spelled = _spelled(INDENTED if indented else "", string_of(value), newline)
+        spelled = _indented(string_of(value), newline) if indented else ini.spell(string_of(value))
         siblings = [entry for entry in here.members if entry.steps[:-1] == path[:-1]]
         head = f"{path[-1]} = "
         if siblings and (here is not whole or len(path) == len(siblings[-1].steps)):
@@ -163,9 +165,9 @@ def _is_indented(whole: Tree) -> bool:
     return False
 
 
-def _spelled(style: str, value: str, newline: str) -> str:
-    """Return a value as it is written.  configparser knows no quotes; it continues in indented lines."""
-    return value.replace("\n", f"{newline}    ") if style == INDENTED else ini.spelled_as(style, value)
+def _indented(value: str, newline: str) -> str:
+    """Return a value as it is written for configparser: without quotes, continued in indented lines."""
+    return value.replace("\n", f"{newline}    ")
 
 
 def _drop_default(whole: Tree) -> None:

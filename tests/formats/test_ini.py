@@ -362,3 +362,18 @@ def test_a_backslash_before_a_comment(above: str, sops: Sops, age_key: AgeKey) -
     assert api.loads_all(sealed, format="ini", credentials=creds) == [values]
     found = json.loads(sops.decrypt(sealed, "ini", "--output-type", "json"))
     assert {name: members for name, members in found.items() if members} == values
+
+
+def test_a_comment_that_ends_with_a_backslash(sops: Sops, age_key: AgeKey) -> None:
+    """The library would continue the line, unless the value is in quotes."""
+    lines = ("k = ; x\\", "k_enc = v ; C:\\dir\\", "k_enc = `v` # y\\", "k = \\ ; C:\\", "k = v #\\")
+    text = "".join(
+        f"[{number}{kind}]\n{line}\n{following}"
+        for number, line in enumerate(lines)
+        for kind, following in (("a", "z = 1\n"), ("b", "\n"), ("c", ""))
+    )
+    to = rule(age_key, selection=Selection("encrypted_suffix", "_enc"))
+    sealed = api.encrypt(text, to, format="ini", credentials=credentials(age_key))
+    assert api.decrypt(sealed, format="ini", credentials=credentials(age_key)) == text
+    found = json.loads(sops.decrypt(sealed, "ini", "--output-type", "json"))
+    assert [{name: members for name, members in found.items() if members}] == format.load_plain(text)

@@ -124,7 +124,9 @@ def test_an_edit_changes_its_line_only() -> None:
             if leaf is not twins[-1]:
                 continue
             quote = leaf.style if leaf.style in ("'", '"', "`", '"""') and not indented else ""
-            blank = " " if leaf.start == leaf.end and tail[:1] not in ("", "\r", "\n") else ""
+            blank = (
+                " " if leaf.start == leaf.end and tail[:1] not in ("", "\r", "\n") and not indented else ""
+            )
             left = head[: head.rfind("\n") + 1] + tail.partition("\n")[2]
             if path[0] == "DEFAULT" and sum(each.path[0] == "DEFAULT" for each in document.leaves) == 1:
                 for at in reversed(of_default):
@@ -155,3 +157,19 @@ def test_an_edit_changes_its_line_only() -> None:
         wanted = f"{text}{gap}[brand new]{newline}a b = 1{newline}"
         assert changes.put(text, ("brand new", "a b"), "1", format="ini") == wanted
     assert done > 300
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "after"),
+    [
+        ("a = v ; x `y`", "a#b", 'a = """a#b""" ; x `y`'),
+        ("a = 'v' # `", "#fff", 'a = """#fff""" # `'),
+        ("a = `v` ; c", "a`b\nc", 'a = """a`b\nc""" ; c'),
+        ("a = ; c", "#b", "a = `#b` ; c"),
+        ("a =# c", "b", "a =b # c"),
+        ("a = v ; C:\\", "x", "a = `x` ; C:\\"),
+    ],
+)
+def test_the_comment_after_a_value_decides_its_quotes(line: str, value: str, after: str) -> None:
+    for end in ("\n", "\n[t]\n", ""):
+        assert changes.put(f"[s]\n{line}{end}", ("s", "a"), value, format="ini") == f"[s]\n{after}{end}"

@@ -1,0 +1,193 @@
+"""Many lines of INI texts, read as the real sops reads them all at once, and respelled for it and back."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+from itertools import product
+
+import pytest
+from generate import ini_text
+from oracle import AgeKey, Sops
+
+from encconf import formats
+from encconf.errors import EncconfError
+from encconf.text.document import Document, splice
+
+format = formats.get("ini")
+
+BLOCK = "\n[sops]\nx = 1\n"
+ENC = "ENC[AES256_GCM,data:eA==,iv:aXY=,tag:dGFn,type:str]"
+
+BODIES = [
+    "", "x", "a b", "a#b", "a;b", "a # b", " x ", "x\\", "it's", 'say "x"', "a`b", "[x]", "a=b:c", "é\u3000",
+    "\\", '"', "''", "#fff", "; x", '"q"', "`",
+]  # fmt: skip
+LINES = [
+    f"{head.replace('k', f'k{number}')}{quote}{body}{quote}{tail}"
+    for number, (head, quote, body, tail) in enumerate(
+        [
+            *product(
+                ["k = "], ["", '"', "'", "`", '"""'], BODIES, ["", " ; c", "#c", " x", "\\", " \\", "\t"]
+            ),
+            *product(
+                [
+                    "k=",
+                    "k:",
+                    "k : ",
+                    "  k\t=\t",
+                    '"k" = ',
+                    "`k`: ",
+                    '"""k"""=',
+                    "k x =",
+                    "'k' = ",
+                    'k"=',
+                    "[k = ",
+                ],
+                ["", '"', "`"],
+                ["", "x", "a#b"],
+                ["", "; c"],
+            ),
+        ]
+    )
+]
+
+
+def values(document: Document) -> list[tuple[str, bytes | None]]:
+    return [(str(leaf.step), leaf.data) for leaf in document.leaves]
+
+
+def can_be_read(text: str) -> bool:
+    try:
+        format.scan(text)
+    except EncconfError:
+        return False
+    return True
+
+
+def texts() -> list[str]:
+    """Small texts of the lines above, which do not touch each other, and generated ones."""
+    lines = [f"[s]\n{line}\n[t]\nz = 1\n" for line in LINES]
+    lines += [f"[s]\r\n{line}\r\n; c\r\n" for line in LINES[::7]]
+    lines += [f"{line}\n\nz = 1" for line in LINES[::5]]
+    lines += [ini_text(seed // 2, indented=bool(seed % 2)) for seed in range(160)]
+    return [text for text in lines if can_be_read(text)]
+
+
+def test_the_lines_are_read_as_sops_reads_them(sops: Sops) -> None:
+    lines = [line for line in LINES if can_be_read(f"[s]\n{line}{BLOCK}")]
+    text = "[s]\n" + "\n".join(lines) + "\n"
+    told = json.loads(
+        sops.encrypt(
+            text, "ini", "--encrypted-suffix", "___", "--output-type", "json", age=AgeKey.generate().recipient
+        )
+    )
+    assert len(lines) > 800
+    document = format.scan(text + BLOCK)
+    assert document.not_block is not document.block
+    assert dict(values(document)) == {name: value.encode() for name, value in told["s"].items()}
+
+
+def test_an_unencrypted_value_is_respelled_so_that_sops_reads_it() -> None:
+    for text in texts():
+        document = format.scan(text)
+        prepared = format.prepare(document, bytearray(len(document.leaves)))
+        spelled = text if prepared is None else prepared.text
+        found = format.scan(spelled + BLOCK)
+        assert values(found) == values(document), text
+        if prepared is None:
+            continue
+        # Nothing else has changed: with the original spellings, it is the original text.
+        ends = {leaf.start: leaf.end for leaf in format.scan(spelled + BLOCK).leaves}
+        edits = [(at, ends[at], old) for at, old in prepared.originals.items()]
+        if ";" not in text and "#" not in text:
+            assert splice(spelled, edits) == text
+
+
+def test_a_ciphertext_is_the_whole_value_to_sops_and_its_plaintext_comes_back() -> None:
+    for text in texts():
+        document = format.scan(text)
+        prepared = format.prepare(document, bytearray(b"\1" * len(document.leaves)))
+        if prepared is not None:
+            document = format.scan(prepared.text) if document.parts[0].indent == 0 else document
+            if document.text != prepared.text:
+                continue
+        sealed = splice(
+            document.text, [format.sealed(document, leaf, ENC) for leaf in document.leaves if leaf.data]
+        )
+        encrypted = format.scan(sealed + BLOCK)
+        wanted = [(name, ENC.encode() if value else value) for name, value in values(document)]
+        assert values(encrypted) == wanted, text
+        edits = [
+            format.literal(encrypted, leaf, "str", old.data or b"")
+            for leaf, old in zip(encrypted.leaves, document.leaves, strict=True)
+            if old.data
+        ]
+        assert values(format.scan(splice(encrypted.text, edits).removesuffix(BLOCK))) == values(document), (
+            text
+        )
+
+
+def test_an_unencrypted_value_of_a_file_from_sops_stays_the_same() -> None:
+    """Without the block, the text would hold another value: a part of ``a#b`` is no comment there."""
+    for text in texts():
+        if not can_be_read(text + BLOCK):
+            continue
+        document = format.scan(text + BLOCK)
+        edits = [edit for leaf in document.leaves if (edit := format.respelled(document, leaf)) is not None]
+        plain = splice(document.text, edits).removesuffix(BLOCK)
+        assert values(format.scan(plain)) == values(document), text
+        spans = {(leaf.start, leaf.end) for leaf in document.leaves}
+        assert spans.issuperset((start, end) for start, end, _ in edits)
+
+
+def test_the_rules_of_configparser() -> None:
+    done = 0
+    for seed in range(300):
+        text = ini_text(seed, indented=True).replace("\x1f", "")
+        try:
+            document = format.scan(text)
+        except EncconfError:
+            continue
+        parser = configparser.RawConfigParser(default_section="no default")
+        parser.optionxform = str  # type: ignore[assignment,method-assign]
+        try:
+            parser.read_string(text.removeprefix("\ufeff"))
+        except configparser.Error:
+            continue
+        if document.parts[0].indent == 0:
+            continue
+        done += 1
+        theirs = {name: dict(parser.items(name)) for name in parser.sections() if parser.items(name)}
+        assert {name: section for name, section in format.load_plain(text)[0].items() if section} == theirs
+        for leaf in document.leaves:
+            first, *others = text[leaf.start : leaf.end].split("\n")
+            lines = [first, *(line for line in others if line.strip()[:1] not in ("#", ";"))]
+            assert "\n".join(line.strip() for line in lines) == (leaf.data or b"").decode()
+            line = text[: leaf.start].rpartition("\n")[2]
+            assert re.fullmatch(rf"\ufeff?\s*{re.escape(str(leaf.step))}\s*[=:]\s*", line)
+    assert done > 20
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_the_spans_of_all_lines(newline: str) -> None:
+    for line in LINES:
+        text = f"; c{newline}[s]{newline}{line}{newline}# d{newline}"
+        if not can_be_read(text):
+            continue
+        document = format.scan(text, comments=True)
+        leaf = document.leaves[0]
+        raw, value = text[leaf.start : leaf.end], (leaf.data or b"").decode()
+        if leaf.style == "\\":
+            assert re.sub(r"\\\r?\n[ \t]*", "", raw) == value
+        else:
+            assert raw == f"{leaf.style}{value}{leaf.style}"
+        head = text[: leaf.start].rpartition("\n")[2]
+        assert re.fullmatch(r"\s*(\"\"\"|[\"`]|)(.*?)\1\s*[=:]\s*", head)
+        assert str(leaf.step) in head
+        for comment in document.comments:
+            assert text[comment.start : comment.end] == comment.text
+            assert text[: comment.start].rstrip("#; ") != text[: comment.start]
+        inside = [comment for comment in document.comments if leaf.start <= comment.start < leaf.end]
+        assert not inside or leaf.style == "\\"
