@@ -173,3 +173,40 @@ def test_an_edit_changes_its_line_only() -> None:
 def test_the_comment_after_a_value_decides_its_quotes(line: str, value: str, after: str) -> None:
     for end in ("\n", "\n[t]\n", ""):
         assert changes.put(f"[s]\n{line}{end}", ("s", "a"), value, format="ini") == f"[s]\n{after}{end}"
+
+
+BLOCKED = "a = 0\n; s\n[s]\na = 1\n\n[sops]\nx = 1\ny = [z]\n\n; t\n[t]\nb = 2\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "old", "new"),
+    [
+        (("s",), None, "; s\n[s]\na = 1\n\n", ""),
+        (("t",), None, "; t\n[t]\nb = 2\n", ""),
+        (("DEFAULT", "a"), None, "a = 0\n", ""),
+        (("s", "a"), None, "a = 1\n", ""),
+        (("t", "b"), None, "b = 2\n", ""),
+        (("s", "b"), "9", "a = 1\n", "a = 1\nb = 9\n"),
+        (("DEFAULT", "b"), "9", "a = 0\n", "a = 0\nb = 9\n"),
+        (("t", "c"), "9", "b = 2\n", "b = 2\nc = 9\n"),
+        (("u", "c"), "9", "b = 2\n", "b = 2\n\n[u]\nc = 9\n"),
+        (("s",), {"b": "9"}, "a = 1\n", "b = 9\n"),
+    ],
+)
+def test_the_block_stays_where_it_is(
+    path: tuple[str, ...], value: str | dict[str, str] | None, old: str, new: str
+) -> None:
+    block = "\n[sops]\nx = 1\ny = [z]\n"
+    for text in (BLOCKED, BLOCKED.replace(block, "") + block, block[1:] + BLOCKED.replace(block, "")):
+        if text[0] == "[" and path[0] == "DEFAULT":
+            continue  # the keys before the first header would be the block's
+        wanted = text.replace(old, new)
+        if path == ("u", "c"):
+            wanted = text + "\n[u]\nc = 9\n"
+        elif path == ("t",):  # with the empty line after it
+            wanted = text.replace(old + "\n", "").replace(old, "")
+        if value is None:
+            after = changes.drop(text, path, format="ini")
+        else:
+            after = changes.put(text, path, value, format="ini")  # type: ignore[arg-type]
+        assert after == wanted
