@@ -30,6 +30,7 @@ from encconf.errors import (
     DecryptError,
     EmptyDocumentError,
     EncconfError,
+    InputDeniedError,
     InputError,
     KeyAccessError,
     LostBlockError,
@@ -238,7 +239,7 @@ class _Check:
         except MissingFileError:
             self.missing[file.whole] = file  # only the index has it
         except InputError as error:
-            if file.meant or self._is_closed(file.whole):
+            if file.meant or isinstance(error, InputDeniedError) or self._is_closed(file.whole):
                 self._unreadable(file.name, error)
         else:
             if not skip_links or not os.path.islink(file.whole):
@@ -531,9 +532,14 @@ _WORDS = (b"ENC[", b" PRIVATE KEY", b"AGE-SECRET-KEY-", b"Secret")
 
 
 def of_interest(path: str) -> bool:
-    """Whether a file may be encrypted, or may be a private key or a Kubernetes Secret."""
+    """Whether a file may be encrypted, or may be a private key or a Kubernetes Secret.
+
+    Also of a file that you may not read: the report would be wrong if it said nothing about that.
+    """
     try:
         return _is_of_interest(formats.head_of(path))
+    except PermissionError:
+        return True
     except OSError:
         return False
 
@@ -548,6 +554,8 @@ def all_of_interest(paths: Iterable[str], step: Callable[[], None] = lambda: Non
             step()
             try:
                 heads[path] = formats.head_of(path)
+            except PermissionError:
+                yield path
             except OSError:
                 continue
         # If a file is longer than its head, or its first byte is not ASCII, the head may lack the words.

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from typing import Any
+
+import pytest
 from audit.checked import sound
 from audit.repo import BOB, DATABASE, Repo, rule, seal
 
@@ -34,6 +39,24 @@ def test_links_are_not_followed_out(repo: Repo) -> None:
     (repo.folder / "again.enc.yaml").symlink_to("a.enc.yaml")
     found = {each.file: each.slug for each in repo.check().findings}
     assert found == {"zero.enc.yaml": "unreadable", "loop.enc.yaml": "unreadable"}
+
+
+def test_what_you_may_not_read_was_not_checked(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its name: it may be encrypted, or hold a secret."""
+    sound(repo)
+    for name in ("notes.txt", "plain.yaml", "closed/c.enc.yaml"):
+        repo.write(name, "x: 1\n")
+    at = os.open
+
+    def refused(path: Any, *args: Any, **options: Any) -> int:
+        if str(path).endswith(("notes.txt", "plain.yaml", "c.enc.yaml")):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return at(path, *args, **options)
+
+    monkeypatch.setattr(os, "open", refused)
+    assert sorted((each.slug, each.file) for each in repo.check().findings) == [
+        ("unreadable", name) for name in ("closed/c.enc.yaml", "notes.txt", "plain.yaml")
+    ]
 
 
 def test_a_broken_configuration(repo: Repo) -> None:

@@ -207,8 +207,12 @@ def _named(console: Console, paths: Sequence[str], *, changed: bool) -> list[str
             names += batch.below(os.path.dirname(config) or ".")
         names = list(dict.fromkeys(names))
     for name in names:
-        if not os.path.lexists(name):
-            raise MissingFileError("no such file").about(name)
+        try:
+            os.lstat(name)
+        except (FileNotFoundError, NotADirectoryError):
+            raise MissingFileError("no such file").about(name) from None
+        except (OSError, ValueError):
+            continue  # it is reported as unreadable
     return names
 
 
