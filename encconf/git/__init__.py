@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from encconf.errors import UsageError
 from encconf.io import programs
@@ -129,7 +130,8 @@ def question(
     """Return the arguments and the environment that ask git about the repository that a folder is in.
 
     Inside a hook, variables tell git which repository to use, whatever folder it runs in.  They are left out,
-    and so are keys, since git needs none.
+    and so are keys, since git needs none.  The index of a commit that runs a hook is used only in its own
+    repository.
     """
     from encconf.identities.credentials import KEY_VARIABLES
 
@@ -138,7 +140,25 @@ def question(
         for name, value in environ.items()
         if name not in _BOUND and name not in KEY_VARIABLES and not name.endswith("_PATHSPECS")
     }
+    if "GIT_INDEX_FILE" in free and _is_of_another(free["GIT_INDEX_FILE"], folder):
+        del free["GIT_INDEX_FILE"]
     return [*_ASKING, "-C", folder, *words], {**free, **_WITHOUT_FETCHING}
+
+
+def _is_of_another(index: str, folder: str) -> bool:
+    """Whether an index is in the ``.git`` of another repository than the one that a folder is in."""
+    root = repository(os.path.realpath(folder))
+    if root is None:
+        return False
+    own = os.path.join(root, ".git")
+    if os.path.isfile(own):  # of a submodule, or a linked work tree
+        with suppress(OSError), open(own, "rb") as file:
+            own = os.path.join(root, os.fsdecode(file.read(LIMIT)).removeprefix("gitdir: ").rstrip("\n"))
+    path = os.path.join(root, index)
+    place = os.path.dirname(path)
+    if os.path.realpath(place) == os.path.realpath(own):
+        return not os.path.isabs(index) and not os.path.exists(path)
+    return not os.path.isabs(index) or os.path.isfile(os.path.join(place, "HEAD"))
 
 
 def ask(folder: str, *words: str, environ: Mapping[str, str] = os.environ) -> str | None:

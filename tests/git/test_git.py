@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from project import Project
 
-from encconf.git import before, by_repository, exposures
+from encconf.git import before, by_repository, exposures, tracked
 
 
 def exposure(path: str) -> str | None:
@@ -86,3 +86,34 @@ def test_files_by_repository_under_the_names_that_git_has(tmp_path: Path) -> Non
         str(tmp_path / "one"): {"a": paths[0], "inside/b": paths[1]},
         str(tmp_path / "two"): {"inside/b": paths[2]},
     }
+
+
+def test_the_index_of_a_commit_is_used_only_in_its_repository(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a hook of the repository around a submodule, or beside a work tree, looks into it."""
+    monkeypatch.chdir(project.folder)
+    project.git("init", "-q")
+    project.write("a.yaml", "a: 1\n")
+    project.git("add", ".")
+    project.git("commit", "-qm", "one")
+    project.git("worktree", "add", "-q", "linked")
+    project.write("linked/b.yaml", "b: 1\n")
+    project.git("-C", "linked", "add", ".")
+    subprocess.run(["git", "init", "-q", "inner"], check=True)
+    project.write("inner/c.yaml", "c: 1\n")
+    project.git("-C", "inner", "add", ".")
+    own = project.path(".git/index").read_bytes()
+    for index in (".git/next-index-1.lock", str(project.path(".git/next-index-1.lock"))):
+        project.path(".git/next-index-1.lock").write_bytes(own)
+        monkeypatch.setenv("GIT_INDEX_FILE", index)
+        project.write("later.yaml", "a: 1\n")
+        subprocess.run(["git", "add", "later.yaml"], check=True)
+        assert tracked(".") == ["a.yaml", "later.yaml"], "what is about to be committed"
+        assert tracked("linked") == ["linked/a.yaml", "linked/b.yaml"]
+        assert tracked("inner") == ["inner/c.yaml"]
+        monkeypatch.delenv("GIT_INDEX_FILE")
+        assert tracked(".") == ["a.yaml"]
+    (tmp_path / "index").write_bytes(own)
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    assert tracked("inner") == ["inner/a.yaml"], "one that a script made is not a hook's"
