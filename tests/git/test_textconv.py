@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from oracle import AgeKey
-from project import PLAIN, Project
+from project import PLAIN, Project, after
 
 from encconf.git import textconv
 
@@ -39,6 +39,15 @@ class TestTextconv:
         assert process.returncode == 0
         assert out == content
         assert err.count(b"\n") <= 1
+
+    @pytest.mark.posix
+    def test_a_file_of_any_size_is_shown_with_little_memory(self, project: Project) -> None:
+        with project.path("big.yaml").open("wb") as big:
+            big.truncate(400 << 20)
+        process = project.popen(
+            "git", "textconv", "big.yaml", stdout=subprocess.DEVNULL, before=after("ulimit -v 350000")
+        )
+        assert process.wait(60) == 0
 
     def test_a_changed_file_is_shown_encrypted(self, sealed: Project) -> None:
         enc = sealed.read("secrets.enc.yaml").replace("free to read", "changed")

@@ -16,7 +16,7 @@ from encconf.engine import plaintext
 from encconf.errors import ConflictError, EmitError, UsageError, about, exclude
 from encconf.formats.emit import Naming
 from encconf.io import fileio, trust
-from encconf.io.descriptors import NOFOLLOW, NONBLOCK, is_terminal
+from encconf.io.descriptors import NOFOLLOW, NONBLOCK, cannot_write, is_terminal
 from encconf.rules.config import plain_name
 from encconf.text.printable import counted, listed
 from encconf.verbs import files, printing
@@ -201,10 +201,13 @@ def _are_one_file(path: str, other: str) -> bool:
 
 def _write_read_only(path: str, text: str) -> None:
     """Write a file that only its owner can read, and nobody changes by mistake."""
-    with suppress(FileNotFoundError):
-        _set_mode(path, 0o600)  # an existing file keeps its mode, and one that is read-only is not replaced
-    fileio.write_atomic(path, text, mode=0o400)
-    _set_mode(path, 0o400)
+    try:
+        with suppress(FileNotFoundError):
+            _set_mode(path, 0o600)  # an existing file keeps its mode, and is not replaced if it is read-only
+        fileio.write_atomic(path, text, mode=0o400)
+        _set_mode(path, 0o400)
+    except OSError as error:  # such as a link that took its place since it was looked at
+        raise cannot_write(error) from None
 
 
 def _set_mode(path: str, mode: int) -> None:

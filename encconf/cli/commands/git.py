@@ -93,8 +93,9 @@ def textconv(options: TextconvOptions, console: Console) -> None:
     try:
         data = fileio.read_bytes(file)
     except LimitError:
-        with open(file, "rb") as whole:
-            console.data(whole.read())
+        with open(file, "rb") as whole:  # as it is, but not into memory: nothing limits its size
+            while part := whole.read(1 << 20):
+                console.data(part)
         return
     if not may_print(console.environ):  # the ciphertexts show which values differ
         console.data(data)
