@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml as pyyaml
 from engine import values
 from formats.of_sops import SopsFormatContract
 
 from encconf import formats
-from encconf.errors import EmptyDocumentError
+from encconf.errors import DecryptError, EmitError, EmptyDocumentError, LimitError
 from encconf.testing.contracts.format import SECRET
+from encconf.text.document import Value, splice
 
 yaml = formats.get("yaml")
 
@@ -56,3 +58,116 @@ class TestYaml(SopsFormatContract):
 def test_a_plaintext_may_have_a_sops_entry_in_any_document() -> None:
     text = "a: 1\n---\nb: 2\nsops: {x: [y]}\n"
     assert formats.get("yaml").load_plain(text) == [{"a": 1}, {"b": 2, "sops": {"x": ["y"]}}]
+
+
+MERGES = [
+    "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3, z: 4}\n",
+    "a: &a {x: 1}\nb: &b {x: 2, y: 2}\nc:\n  y: 5\n  <<: [*a, *b]\n  z: 4\n",
+    "a: &a {x: 1}\nb: &b\n  <<: *a\n  y: 2\nc:\n  <<: *b\n",
+    "a: {b: &b {x: {y: 1}}}\nc:\n- <<: *b\n- <<: {z: 1}\n",
+    "a: 1\n---\nb: &b {x: 1}\nc: {<<: *b}\n",
+]
+
+
+@pytest.mark.parametrize("text", MERGES)
+def test_merge_keys_are_applied_as_in_pyyaml(text: str) -> None:
+    assert yaml.load_plain(text) == list(pyyaml.safe_load_all(text))
+
+
+def test_merged_keys_take_the_place_of_the_merge_key() -> None:
+    text = (
+        "a: &a {x: 1, y: 2, z: 3}\nb: {o: 1, <<: *a, y: 3, p: 4}\nc: {<<: x}\nd: {<<: [1]}\ne: {'<<': *a}\n"
+    )
+    tree = yaml.load_plain(text)[0]
+    assert list(tree["b"].items()) == [("o", 1), ("x", 1), ("z", 3), ("y", 3), ("p", 4)]
+    assert tree["c"] == {"<<": "x"}, "an ordinary key"
+    assert tree["d"] == {"<<": [1]}
+    assert tree["e"] == {"<<": {"x": 1, "y": 2, "z": 3}}
+
+
+def test_which_keys_are_merged() -> None:
+    text = "".join(MERGES[2]) + "d: {<<: [*a, {q: 1}]}\ne: {f: 1}\n---\n" + MERGES[0]
+    assert yaml.inherited(yaml.scan(text)) == {
+        ("b",): {"x"}, ("c",): {"x", "y", "<<"}, ("c", "<<"): {"x"}, ("d",): {"x", "q"},
+    }  # fmt: skip
+    assert yaml.inherited(yaml.scan("a: 1\n")) == {}
+
+
+@pytest.mark.parametrize(
+    ("plain", "text"),
+    [
+        (" a", " a"),
+        (" a\n b", " a\n#  b"),
+        (" a\n#b\n", " a\n#b\n# "),
+        (" a\tb\u00e9\u200b", " a\tb\u00e9\u200b"),
+        *((f" a{sign}b: 1", None) for sign in "\r\x85\u2028\u2029\x00\x08\x0b\x0c\x0e\x1f\x7f"),
+    ],
+)
+def test_the_text_of_a_comment(plain: str, text: str | None) -> None:
+    assert yaml.comment_text(plain) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "alone", "data", "after"),
+    [
+        ("l:\n- ENC[x]\n- a\n", 0, False, b" c", "l:\n# c\n- a\n"),
+        ("l:\n    - ENC[x]\n    - a\n", 0, False, b" - c", "l:\n    # - c\n    - a\n"),
+        ("l:\n- ENC[x]\n", 0, True, b" c", "l:\n[] # c\n"),
+        ("l:\n- ENC[x]\n- ENC[y]\n", 1, True, b" d", "l:\n- ENC[x]\n# d\n"),
+        ("l:\n-   'ENC[x]'\n- a\n", 0, False, b" ", "l:\n#\n- a\n"),
+        ("l:\n- - ENC[x]\n  - a\n", 0, False, b"\xff", "l:\n- #\ufffd\n  - a\n"),
+    ],
+)
+def test_a_comment_that_sops_stored_as_an_item(
+    text: str, at: int, alone: bool, data: bytes, after: str
+) -> None:
+    document = yaml.scan(text)
+    assert splice(text, [yaml.comment(document, document.leaves[at], data, alone=alone)]) == after
+
+
+@pytest.mark.parametrize("text", ["a-b: x\n", "l: [a-b, x]\n", "a: '-'\nb: x\n"])
+def test_a_comment_that_is_no_item(text: str) -> None:
+    document = yaml.scan(text)
+    with pytest.raises(DecryptError, match="only a value can be"):
+        yaml.comment(document, document.leaves[-1], b" c", alone=False)
+
+
+def test_what_is_movable() -> None:
+    movable = ["a: 1\n", "a: [1]\n", "a: |\n  x\n"]
+    not_movable = ["a: &x 1\n", "a: !t 1\n", "a: &x 1\nb: *x\n", "a: &x\n  b: 1\n"]
+    assert [yaml.movable(yaml.scan(text)) for text in movable] == [True] * 3
+    assert [yaml.movable(yaml.scan(text)) for text in not_movable] == [False] * 4
+
+
+def leaf(value: str) -> Value:
+    return Value("str", value.encode())
+
+
+def test_values_with_lines_as_sops_writes_them() -> None:
+    """The first line of a value that begins with a blank or a line break needs an indentation indicator."""
+    tree = {
+        "a": leaf("x\ny"),
+        "l": [leaf("x\n"), {"k": leaf("\nx\n\n"), "m": [leaf(" x\ny")]}],
+        "e": leaf("x \ny"),
+    }
+    text = yaml.render([tree, {}], 2)
+    assert text == (
+        "a: |-\n  x\n  y\nl:\n  - |\n    x\n  - k: |2+\n\n      x\n\n    m:\n      - |2-\n         x\n"
+        '        y\ne: "x \\ny"\n---\n{}\n'
+    )
+    plain = {"a": "x\ny", "l": ["x\n", {"k": "\nx\n\n", "m": [" x\ny"]}], "e": "x \ny"}
+    assert list(pyyaml.safe_load_all(text)) == [plain, {}]
+    for indent in (None, 3, 4, 9, 10):
+        assert list(pyyaml.safe_load_all(yaml.render([tree], indent))) == [plain]
+    assert yaml.render([{"a": {"b": leaf("c")}}], None) == "a:\n    b: c\n"
+    assert yaml.render_value([leaf("a"), [leaf("b\nc")]], None) == "- a\n- - |-\n    b\n    c\n"
+    assert yaml.render_value([], None) == "[]\n"
+    assert yaml.render_value(leaf("a: b"), None) == "'a: b'\n"
+    yaml.check_indent(0)
+    with pytest.raises(EmitError):
+        yaml.check_indent(-1)
+
+
+def test_too_many_values() -> None:
+    with pytest.raises(LimitError):
+        yaml.scan("a: &a [" + "x," * 30_000 + "]\nb: [*a, *a]\n")
