@@ -301,8 +301,7 @@ debug: false
             if part.block is not None:
                 edits.append((*_block_lines_of(text, *part.block), block))
                 continue
-            before = text[part.end - 1 : part.end] if part.end > part.start else text[:0]
-            broken = not before or before in BREAK or before == "\ufeff"
+            broken = part.end == part.start or text[part.end - 1] in BREAK + "\ufeff"
             edits.append((part.end, part.end, ("" if broken else newline) + block))
         return edits
 

@@ -85,6 +85,27 @@ def test_merged_keys_take_the_place_of_the_merge_key() -> None:
     assert tree["e"] == {"<<": {"x": 1, "y": 2, "z": 3}}
 
 
+def test_a_merge_key_that_is_there_twice() -> None:
+    """sops takes a key twice in a later document of its own; the last value counts."""
+    text = "a: 1\nsops: {mac: x}\n---\nb: {<<: {x: 1}, <<: {y: 2}, z: 3}\n"
+    assert yaml.load_plain(text)[1] == {"b": {"y": 2, "z": 3}}
+
+
+@pytest.mark.parametrize(
+    ("text", "regions"),
+    [
+        ("a: x # c\nb: 'y'\n", ["x", "'y'"]),
+        ("a: &x !t y\nb: !t\n", ["&x !t y", "!t"]),
+        ("a: |\n  x\n\n\nb: |+\n  y\n\nc: >- # c\n  z\n", ["|\n  x\n", "|+\n  y\n\n", ">- # c\n  z\n"]),
+        ("a: &x |\n  x\n\n", ["&x |\n  x\n"]),
+        ("a: &x [y]\nb: *x\nc: &z w\nd: *z\n", ["y", "*x", "&z w", "*z"]),
+    ],
+)
+def test_regions(text: str, regions: list[str]) -> None:
+    document = yaml.scan(text)
+    assert [text[slice(*yaml.region(document, leaf))] for leaf in document.leaves] == regions
+
+
 def test_which_keys_are_merged() -> None:
     text = "".join(MERGES[2]) + "d: {<<: [*a, {q: 1}]}\ne: {f: 1}\n---\n" + MERGES[0]
     assert yaml.inherited(yaml.scan(text)) == {
@@ -133,7 +154,7 @@ def test_a_comment_that_is_no_item(text: str) -> None:
 
 
 def test_what_is_movable() -> None:
-    movable = ["a: 1\n", "a: [1]\n", "a: |\n  x\n"]
+    movable = ["a: 1\n", "a: {b: 1}\n", "a: |\n  x\n"]
     not_movable = ["a: &x 1\n", "a: !t 1\n", "a: &x 1\nb: *x\n", "a: &x\n  b: 1\n"]
     assert [yaml.movable(yaml.scan(text)) for text in movable] == [True] * 3
     assert [yaml.movable(yaml.scan(text)) for text in not_movable] == [False] * 4
@@ -161,6 +182,7 @@ def test_values_with_lines_as_sops_writes_them() -> None:
         assert list(pyyaml.safe_load_all(yaml.render([tree], indent))) == [plain]
     assert yaml.render([{"a": {"b": leaf("c")}}], None) == "a:\n    b: c\n"
     assert yaml.render_value([leaf("a"), [leaf("b\nc")]], None) == "- a\n- - |-\n    b\n    c\n"
+    assert yaml.render_value([{"k": {"l": leaf("a")}}], 2) == "- k:\n    l: a\n"
     assert yaml.render_value([], None) == "[]\n"
     assert yaml.render_value(leaf("a: b"), None) == "'a: b'\n"
     yaml.check_indent(0)
@@ -168,6 +190,8 @@ def test_values_with_lines_as_sops_writes_them() -> None:
         yaml.check_indent(-1)
 
 
-def test_too_many_values() -> None:
+def test_too_many_values_and_lines() -> None:
+    with pytest.raises(LimitError, match="lines"):
+        yaml.scan("a: 1\n" + "#\n" * 200_000)
     with pytest.raises(LimitError):
         yaml.scan("a: &a [" + "x," * 30_000 + "]\nb: [*a, *a]\n")

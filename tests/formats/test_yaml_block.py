@@ -22,6 +22,7 @@ BLOCK = {
     "unencrypted_suffix": "_unencrypted",
     "version": "3.13.3",
 }
+BLOCK_TEXT = "sops:\n  mac: x\n"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,22 @@ def test_a_block_goes_whole(block: str, rest: str) -> None:
     text = "a: 1\n" + block + rest
     for document in (yaml.scan(text), read(text, False, pure=False), read(text, False, pure=True)):
         assert splice(text, yaml.detach(document)) == "a: 1\n" + rest
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (BLOCK_TEXT, "{}\n"),
+        (f"# c\n{BLOCK_TEXT}# d\n", "# c\n{}\n# d\n"),
+        (f"---\n{BLOCK_TEXT}", "---\n"),
+        (f"a: 1\n---\n{BLOCK_TEXT}", "a: 1\n---\n{}\n"),
+        (f"a: 1\n---\nb: 2\n{BLOCK_TEXT}---\nc: 3\n", "a: 1\n---\nb: 2\n---\nc: 3\n"),
+        (f"a: 1\n{BLOCK_TEXT}---\nb: 2\n---\nc: 3\n{BLOCK_TEXT}", "a: 1\n---\nb: 2\n---\nc: 3\n"),
+        (BLOCK_TEXT.replace("\n", "\r\n"), "{}\r\n"),
+    ],
+)
+def test_what_is_left_of_each_document(text: str, left: str) -> None:
+    assert splice(text, yaml.detach(yaml.scan(text))) == left
 
 
 def test_an_alias_and_its_anchor_on_both_sides_of_the_block() -> None:

@@ -124,6 +124,7 @@ def test_an_entry_that_is_no_mapping(text: str) -> None:
         "{a: [sops]}\n",
         "\n  {sops: x}\n",
         "1{: sops\n",
+        "'a': {}\nb:\n  sops: 1\n",
         *TEXTS.values(),
     ],
 )

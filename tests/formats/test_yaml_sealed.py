@@ -58,6 +58,8 @@ i: !!str |
     "blank": "a: |+\n\n\nb: |+2\n\n \nc: >+\n\nd: 1\n",
     "blanks below": "a: |\n  x\n   \nb: |-\n  x\n \n\n# c\nc: >\n    x\n  \n  # d\n",
     "crlf": "a: |\r\n  x\r\n  y\r\n\r\nb: >\r\n  x\r\n  y\r\nc: |+\r\n  z\r\n\r\nd: 'x'\r\n",
+    "blanks below words": "a: x\n \t\nb: y\n      \nc: z\n    # d\ne: w\n  # f\ng: v\n\n\nh: u\n"
+    "\t\ni:\n  - t\n   \n  - s\n\n    # j\n  - k: r\n\n      # l\n    m: q\n",
     "at the end": "a: 1\nb: |\n  x\n  ",
     "kept at the end": "a: 1\nb: |+\n  x\n\n",
     "tags": "a: !!int 5\nb: !!float &x 1.5 # c\nc: !<tag:yaml.org,2002:bool> true\nd: &y !!int '6'\n"
@@ -127,6 +129,23 @@ def test_ciphertexts_and_other_values(name: str, was_plain: bool) -> None:
         after = trees_of(opened(document, wanted))
         assert leaves(after) == wanted, opened(document, wanted)
         assert outline(after) == outline(trees)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_ciphertext_that_was_plain_becomes_plain_again(name: str) -> None:
+    """So no other line changes."""
+    _, document = sealed(ALL[name])
+    plain = [not leaf.style and leaf.note is None and leaf.data == ENC.encode() for leaf in document.leaves]
+    for value in VALUES:
+        if isinstance(value, str):
+            edits = itertools.compress(
+                (yaml.literal(document, leaf, *stored(value)) for leaf in document.leaves), plain
+            )
+            after = yaml.scan(splice(document.text, edits))
+            edits = itertools.compress(
+                (yaml.sealed(after, leaf, ENC, was_plain=True) for leaf in after.leaves), plain
+            )
+            assert splice(after.text, edits) == document.text
 
 
 def results(text: str) -> Iterator[str]:
