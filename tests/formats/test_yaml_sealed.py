@@ -58,8 +58,8 @@ i: !!str |
     "blank": "a: |+\n\n\nb: |+2\n\n \nc: >+\n\nd: 1\n",
     "blanks below": "a: |\n  x\n   \nb: |-\n  x\n \n\n# c\nc: >\n    x\n  \n  # d\n",
     "crlf": "a: |\r\n  x\r\n  y\r\n\r\nb: >\r\n  x\r\n  y\r\nc: |+\r\n  z\r\n\r\nd: 'x'\r\n",
-    "blanks below words": "a: x\n \t\nb: y\n      \nc: z\n    # d\ne: w\n  # f\ng: v\n\n\nh: u\n"
-    "\t\ni:\n  - t\n   \n  - s\n\n    # j\n  - k: r\n\n      # l\n    m: q\n",
+    "blanks below words": "a: x\n  \nb: y\n      \nc: z\n    # d\ne: w\n  # f\ng: v\n\n\nh: u\n"
+    "i:\n  - t\n   \n  - s\n\n    # j\n  - k: r\n\n      # l\n    m: q\n",
     "at the end": "a: 1\nb: |\n  x\n  ",
     "kept at the end": "a: 1\nb: |+\n  x\n\n",
     "tags": "a: !!int 5\nb: !!float &x 1.5 # c\nc: !<tag:yaml.org,2002:bool> true\nd: &y !!int '6'\n"
