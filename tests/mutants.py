@@ -243,6 +243,7 @@ def _expressions(node: ast.AST) -> Iterator[ast.AST]:
         case ast.Call(func=func, args=args, keywords=keywords):
             if isinstance(func, ast.Name) and func.id in _NAMES:
                 yield ast.Call(ast.Name(_NAMES[func.id], ast.Load()), args, keywords)
+                return  # the order of their arguments does not matter
             for at, (one, other) in enumerate(pairwise(args)):
                 if ast.dump(one) != ast.dump(other) and not _is_text(one) and not _is_text(other):
                     yield ast.Call(func, [*args[:at], other, one, *args[at + 2 :]], keywords)

@@ -140,6 +140,12 @@ def test_a_block_goes_whole(block: str, rest: str) -> None:
         (f"a: 1\n---\nb: 2\n{BLOCK_TEXT}---\nc: 3\n", "a: 1\n---\nb: 2\n---\nc: 3\n"),
         (f"a: 1\n{BLOCK_TEXT}---\nb: 2\n---\nc: 3\n{BLOCK_TEXT}", "a: 1\n---\nb: 2\n---\nc: 3\n"),
         (BLOCK_TEXT.replace("\n", "\r\n"), "{}\r\n"),
+        (f"\ufeff{BLOCK_TEXT}", "\ufeff{}\n"),
+        (f"\ufeff{BLOCK_TEXT}a: 1\n", "\ufeffa: 1\n"),
+        (f"a: 1\n{BLOCK_TEXT}b: 2\n", "a: 1\nb: 2\n"),
+        ("? sops\n: mac: x\na: 1\n", "a: 1\n"),
+        ("  a: 1\n  sops:\n    mac: x\n", "  a: 1\n"),
+        ("a: 1\n? sops # c\n: mac: x\n", "a: 1\n"),
     ],
 )
 def test_what_is_left_of_each_document(text: str, left: str) -> None:
