@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from _thread import allocate_lock
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -286,6 +287,29 @@ def for_libraries(environ: Mapping[str, str], *, without: Collection[str] = ()) 
     finally:
         for name in changed:
             _put(name, os.environ.get(name))
+
+
+@contextmanager
+def for_children() -> Iterator[None]:
+    """Give a library in Python, which starts programs itself, a PATH with trusted folders only.
+
+    Programs look for others there: many scripts begin with ``#!/usr/bin/env python``.  Other threads see this
+    PATH, too, so it is restored as soon as possible, and only changed if it has other folders.
+    """
+    with _CHANGING:
+        before = os.environ.get("PATH", os.defpath)
+        wanted = environment({"PATH": before, **os.environ})["PATH"]
+        if wanted == before:
+            yield
+            return
+        os.environ["PATH"] = wanted
+        try:
+            yield
+        finally:
+            os.environ["PATH"] = before
+
+
+_CHANGING = allocate_lock()
 
 
 def _put(name: str, value: str | None) -> None:

@@ -14,6 +14,7 @@ Only tokens for Key Vault are used.  They go only to Key Vault's addresses and t
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from encconf.identities.credentials import Credentials
 from encconf.io import programs
 from encconf.providers import ODD_ANSWER, late, needing, one_line, quiet
 from encconf.providers.https import as_it_is, cause, check_permitted, reason_of, timeouts
+from encconf.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,6 +181,25 @@ class _Tokens:
         raise CredentialUnavailableError(message=", ".join(notes))
 
 
+class _Tool(Record):
+    """A credential of the SDK that starts a program of PATH, by one of its ``names``."""
+
+    credential: Any
+    names: tuple[str, ...]
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        """Return the token of a program that no branch can change, and which starts only such programs."""
+        from azure.identity import CredentialUnavailableError
+
+        others = [name for name in self.names if not programs.is_first(name)]
+        with programs.for_children():
+            # Windows looks in the current folder first, whatever PATH is.
+            trusted = all(map(programs.is_first, self.names))
+            if trusted and (not others or any(programs.find(name, os.environ) for name in self.names)):
+                return self.credential.get_token(*scopes, **options)
+        raise CredentialUnavailableError(message="not run from the current folder or the work tree")
+
+
 def _steps(credentials: Credentials, connections: dict[str, Any]) -> list[Step]:
     """Return the credentials to try.  Raises MasterKeyError if the environment's settings are unusable."""
     quiet("azure", "msal")
@@ -202,9 +223,6 @@ def _chosen(
 
     def unset(*_: str, **__: Any) -> Any:
         raise identity.CredentialUnavailableError(message="no complete credential")
-
-    def untrusted(*_: str, **__: Any) -> Any:
-        raise identity.CredentialUnavailableError(message="not run from the current folder or the work tree")
 
     tenant, client = environ.get("AZURE_TENANT_ID"), environ.get("AZURE_CLIENT_ID")
     more = environ.get("AZURE_ADDITIONALLY_ALLOWED_TENANTS", "")
@@ -243,10 +261,7 @@ def _chosen(
         for label, tool, names in tools:
             if not wants("dev", tool.__name__.lower()):
                 continue
-            if all(map(programs.is_first, names)):
-                yield label, tool(process_timeout=limit)
-            else:  # the SDK would start the first one of PATH, which a branch can change
-                yield label, SimpleNamespace(get_token=untrusted)
+            yield label, _Tool(tool(process_timeout=limit), names)
     if managed:
         # One second to connect is as long as DefaultAzureCredential waits for the metadata service.
         options = connections if named else {"connection_timeout": 1, "read_timeout": limit, **_COUNTS}

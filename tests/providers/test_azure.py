@@ -227,12 +227,26 @@ def test_no_tool_is_run_from_a_work_tree(
     for folder in (".git", "bin"):
         (tmp_path / folder).mkdir()
     for name in ("az", "azd", "pwsh"):
-        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n: >{tmp_path}/ran\n")
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     message = failure(key, "AAAA", Credentials({**environ, "AZURE_TOKEN_CREDENTIALS": "dev"})).message
     assert message.count("not run from the current folder or the work tree") == 3
+    # Nor does a tool from elsewhere start one there: pip's az starts the python of PATH.
+    (tmp_path / "bin" / "python").write_text(f"#!/bin/sh\n: >{tmp_path}/ran\n")
+    (tmp_path / "bin" / "python").chmod(0o755)
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "az").write_text(
+        f"#!/bin/sh\n: >{elsewhere}/ran\npython\necho Please run az login >&2\nexit 1\n"
+    )
+    (elsewhere / "az").chmod(0o755)
+    path = f"{tmp_path}/bin:{elsewhere}:{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    failure(key, "AAAA", Credentials({**environ, "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential"}))
+    assert (elsewhere / "ran").exists()
+    assert os.environ["PATH"] == path
     assert not (tmp_path / "ran").exists()
 
 
