@@ -145,7 +145,7 @@ def _dashes(node: Tree | Single | None) -> int | None:
     """Return how much deeper than its key the first sequence is indented, or None without one."""
     from encconf.text import tree as trees
 
-    if not isinstance(node, trees.Tree) or node.flow:
+    if not isinstance(node, trees.Tree):
         return None
     for entry in node.members if node.kind == "map" else ():
         inner = entry.value
@@ -184,7 +184,7 @@ class GoYaml(Style):
     def word(self, value: Any, column: int, head: str) -> str:
         """Return a single value or an empty collection as it is written."""
         if not isinstance(value, Value):
-            return super().word(value, column, head)
+            return "{}" if isinstance(value, dict) else "[]"
         inner = column + 2 if head == "-" else self.deeper(column, value)
         return go_scalar(value, inner, inner - column)
 

@@ -180,14 +180,67 @@ def test_values_with_lines_as_sops_writes_them() -> None:
     assert list(pyyaml.safe_load_all(text)) == [plain, {}]
     for indent in (None, 3, 4, 9, 10):
         assert list(pyyaml.safe_load_all(yaml.render([tree], indent))) == [plain]
+    assert yaml.render([{"a": leaf("\nx")}], 9) == f"a: |9-\n\n{9 * ' '}x\n"
+    assert yaml.render([{"a": leaf("x\ny")}], 10) == 'a: "x\\ny"\n'
     assert yaml.render([{"a": {"b": leaf("c")}}], None) == "a:\n    b: c\n"
     assert yaml.render_value([leaf("a"), [leaf("b\nc")]], None) == "- a\n- - |-\n    b\n    c\n"
     assert yaml.render_value([{"k": {"l": leaf("a")}}], 2) == "- k:\n    l: a\n"
     assert yaml.render_value([], None) == "[]\n"
     assert yaml.render_value(leaf("a: b"), None) == "'a: b'\n"
+    assert yaml.render_value(leaf("a\nb"), None) == "|-\n    a\n    b\n"
+    assert yaml.render_value(leaf("\na"), None) == "|4-\n\n    a\n"
     yaml.check_indent(0)
     with pytest.raises(EmitError):
         yaml.check_indent(-1)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Value("null", None), "null"),
+        (Value("bool", b"True"), "true"),
+        (Value("int", b"-5"), "-5"),
+        (Value("float", b"1.5"), "1.5"),
+        (Value("float", b"+Inf"), ".inf"),
+        (Value("float", b"-Inf"), "-.inf"),
+        (Value("float", b"NaN"), ".nan"),
+        (Value("float", b"1000000000000000000000"), "1e+21"),
+        (Value("str", b"\xff\xfe"), "!!binary //4="),
+        (leaf("y"), '"y"'),
+        (leaf("Off"), '"Off"'),
+        (leaf("<<"), '"<<"'),
+        (leaf(""), '""'),
+        (leaf("1:30"), '"1:30"'),
+        (leaf("1:60:30"), "1:60:30"),
+        (leaf("5"), '"5"'),
+        (leaf("\u043a\u043b"), "\u043a\u043b"),
+        (leaf("\U00020000"), '"\\U00020000"'),
+        (leaf("x \U0001f600"), '"x \\U0001F600"'),
+        (leaf("a\tb"), '"a\\tb"'),
+        (leaf('a\x7f"\\'), '"a\\x7F\\"\\\\"'),
+        (leaf("\u00e9\u2028"), '"\u00e9\\L"'),
+        (leaf("\xa0\t"), '"\xa0\\t"'),
+        (leaf("a: b"), "'a: b'"),
+        (leaf("a:"), "'a:'"),
+        (leaf("a #b"), "'a #b'"),
+        (leaf("a#b:c"), "a#b:c"),
+        (leaf(" a"), "' a'"),
+        (leaf("---a"), "'---a'"),
+        (leaf("-"), "'-'"),
+        (leaf("- a"), "'- a'"),
+        (leaf("-a"), "-a"),
+        (leaf("?a"), "?a"),
+        (leaf(":a"), ":a"),
+        (leaf("? a"), "'? a'"),
+        (leaf("it's, [x]"), "it's, [x]"),
+        (leaf("'x"), "'''x'"),
+        (leaf("%x"), "'%x'"),
+    ],
+)
+def test_single_values_as_sops_writes_them(value: Value, text: str) -> None:
+    assert yaml.render_value(value, None) == f"{text}\n"
+    if value.type == "str" and "!!" not in text:
+        assert pyyaml.safe_load(text) == (value.data or b"").decode()
 
 
 def test_too_many_values_and_lines() -> None:
