@@ -75,7 +75,7 @@ def prepare(document: Document, chosen: bytearray, moved: list[Edit]) -> Prepare
     edits += [
         (start, end, double(key))
         for key, start, end, leaf in document.alias_keys
-        if id(leaf) in sealed_leaves or _origin(leaf) in sealed_leaves
+        if id(leaf) in sealed_leaves
     ]
     part = document.parts[-1]
     added = ""

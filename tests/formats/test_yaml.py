@@ -220,6 +220,8 @@ def test_values_with_lines_as_sops_writes_them() -> None:
         (leaf('a\x7f"\\'), '"a\\x7F\\"\\\\"'),
         (leaf("\u00e9\u2028"), '"\u00e9\\L"'),
         (leaf("\xa0\t"), '"\xa0\\t"'),
+        (leaf("\u00e9"), "\u00e9"),
+        (leaf("\u00e9 b"), "\u00e9 b"),
         (leaf("a: b"), "'a: b'"),
         (leaf("a:"), "'a:'"),
         (leaf("a #b"), "'a #b'"),

@@ -12,7 +12,7 @@ from oracle import FIXTURES
 
 from encconf import formats
 from encconf.errors import EncconfError, LimitError, ParseError
-from encconf.formats.yaml_events import TooNewError, read
+from encconf.formats.yaml_events import MAX_TAG_DIRECTIVES, TooNewError, read
 from encconf.formats.yaml_words import Properties
 
 yaml = formats.get("yaml")
@@ -185,3 +185,13 @@ def test_keys_that_sops_cannot_read() -> None:
         with pytest.raises(ParseError, match=said):
             yaml.scan(text)
     assert yaml.load_plain('"ab": "c\\td"\n') == [{"ab": "c\td"}]
+
+
+@pytest.mark.parametrize("line", ["\n", "\r", "\u2028"])
+def test_tag_directives_are_limited(line: str) -> None:
+    """The parsers compare each one with all others.  A text may mention as many as it likes."""
+    many = MAX_TAG_DIRECTIVES + 1
+    with pytest.raises(LimitError, match="%TAG directives"):
+        yaml.scan(line.join(f"%TAG !{number}! !x" for number in range(many)) + f"{line}---{line}a: 1\n")
+    yaml.scan("a: " + "x %TAG " * many + "\n")
+    yaml.scan("".join(f"%TAG !{number}! !x\n" for number in range(2)) + "---\na: 1\n")
