@@ -39,3 +39,14 @@ def test_a_section_that_is_missing(write: Callable[..., Path], section: str | tu
 def test_a_single_value_is_no_section(write: Callable[..., Path]) -> None:
     with pytest.raises(ConfigTypeError, match="single: expected a mapping"):
         load_config(write("s.enc.yaml", TEXT), section="single")
+
+
+def test_a_part_of_a_name_is_not_taken_from_an_empty_key(write: Callable[..., Path]) -> None:
+    with pytest.raises(PathNotFoundError):
+        load_config(write("s.enc.yaml", '"": {app: {host: x}}\n'), section="app")
+
+
+def test_a_file_without_sections(write: Callable[..., Path]) -> None:
+    with pytest.raises(PathNotFoundError) as caught:
+        load_config(write("s.enc.yaml", "single: 1\n"), section="app")
+    assert caught.value.hint is None
