@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from itertools import count
 
 from encconf.errors import EmitError
 from encconf.formats import ini
@@ -39,33 +41,35 @@ class IniWriting(StringWriting):
         Several sections may have the same name.  In a text with the rules of configparser, every value has
         the style of an indented one, so that new values are spelled by these rules.
         """
-        style = INDENTED if document.parts and document.parts[0].indent else None
+        part = document.parts[0]
+        style = INDENTED if part.indent else None
         text = document.text
         content: Any = content_of(document)[0]
         whole = here = Tree("map", content)
+        whole.habits = newline_of(text), style == INDENTED
         at = 0
-        seen: dict[str, int] = {}
-        block = document.parts[0].block if document.parts else None
-        places: list[tuple[int, Scope | Leaf | None]] = [(block[0], None)] if block is not None else []
+        numbers: dict[str, count[int]] = defaultdict(count)
+        places: list[tuple[int, int, Scope | Leaf | None]] = []
+        if part.block is not None:
+            places.append((*part.block, None))
         for item in document.items:
             if isinstance(item, Leaf):
-                places.append((line_bounds(text, item.start, item.end)[0], item))
+                places.append((*line_bounds(text, item.start, item.end), item))
             elif item.head >= 0:
-                places.append((item.head, item))
-        for start, found in sorted(places, key=lambda each: each[0]):
+                places.append((item.head, line_bounds(text, item.head, item.head)[1], item))
+        for start, stop, found in sorted(places, key=lambda each: each[0]):
             (here if isinstance(found, Leaf) else whole).entries += lines(text, at, start)
+            at = stop
             if isinstance(found, Leaf):
-                at = line_bounds(text, found.start, found.end)[1]
                 name, value = str(found.step), single(text, found, style or found.style)
                 steps = (name,) if here is not whole else (ini.DEFAULT, name)
-                head, post = text[start : found.start], text[found.end : at]
+                head, post = text[start : found.start], text[found.end : stop]
                 here.entries.append(Entry(steps, "", head, value, post, key=name))
                 continue
-            at = line_bounds(text, start, start)[1] if found is not None or block is None else block[1]
             name = str(found.step) if found is not None else SOPS
-            seen[name] = seen.get(name, 0) + 1
             here = Tree("map", content.get(name, {}))
-            whole.entries.append(Entry((name,), "", text[start:at], here, key=("section", name, seen[name])))
+            key = ("section", name, next(numbers[name]))
+            whole.entries.append(Entry((name,), "", text[start:stop], here, key=key))
         whole.entries += lines(text, at, len(text))
         return whole
 
@@ -89,7 +93,8 @@ class IniWriting(StringWriting):
         assert isinstance(old, Single)
         text, rest = string_of(value), chain[-1].post.partition("\n")[0]
         if old.style == INDENTED:
-            spelled = _indented(text, _habits(chain[0].tree)[0])
+            newline, _ = chain[0].tree.habits
+            spelled = _indented(text, newline)
         else:
             spelled = ini.spelled_as(old.style, text, rest, after_blank=bool(old.text))
         chain[-1].value = Single(spelled, {})
@@ -100,11 +105,11 @@ class IniWriting(StringWriting):
         if isinstance(value, dict):
             self._put_section(chain[0], path, value)
             return
-        newline, indented = _habits(whole)
+        newline, indented = whole.habits
         spelled = _indented(string_of(value), newline) if indented else ini.spell(string_of(value))
         siblings = [entry for entry in here.members if entry.steps[:-1] == path[:-1]]
         head = f"{path[-1]} = "
-        if siblings and (here is not whole or len(path) == len(siblings[-1].steps)):
+        if siblings:
             sign = re.search(r"[ \t]*[=:][ \t]*", siblings[-1].head)
             head = f"{path[-1]}{sign[0] if sign else ' = '}"
             new = line_after(siblings[-1].text, path, head, spelled, newline)
@@ -119,17 +124,17 @@ class IniWriting(StringWriting):
 
     def remove(self, chain: list[Entry], path: Path) -> None:
         """Remove a key with its line, or a section with all its keys."""
-        outer = chain[-2 if not path else -1].tree
         entry = chain[-1]
         if isinstance(entry.value, Single):
-            outer.entries.remove(entry)
-            if ini.DEFAULT in (chain[1].steps[0], entry.steps[0]):
+            chain[-2].tree.entries.remove(entry)
+            if chain[1].steps[0] == ini.DEFAULT:
                 _drop_default(chain[0].tree)
             chain, rest = descend(chain[0], path_of(chain))
             if not rest:  # another section of the same name has the key, too
                 self.remove(chain, rest)
         else:
-            outer.entries = _without_section(outer.entries, path or chain[-1].steps)
+            whole = chain[0].tree
+            whole.entries = _without_section(whole.entries, path or entry.steps)
 
     def drop_plain(self, tree: Any, path: Path) -> None:
         """Remove a value.  Every INI text has a section DEFAULT for sops, so it is nothing without keys."""
@@ -140,29 +145,12 @@ class IniWriting(StringWriting):
     def _put_section(self, root: Entry, path: Path, values: dict[str, Plain]) -> None:
         """Give a section exactly these keys.  Keys that it has already keep their place."""
         data: Any = root.data
+        (section,) = path
         for name, value in values.items():
             self.put(root, (*path, name), value)
-        for name in data.get(path[0], {}):
+        for name in data.get(section, {}):
             if name not in values:
                 self.drop(root, (*path, name))
-
-
-def _habits(whole: Tree) -> tuple[str, bool]:
-    """Return the line break of a text, and whether it has the rules of configparser."""
-    if whole.habits is None:
-        whole.habits = newline_of(whole.text), _is_indented(whole)
-    newline, indented = whole.habits
-    return str(newline), bool(indented)
-
-
-def _is_indented(whole: Tree) -> bool:
-    """Whether the text has the rules of configparser: then all values that were scanned say so."""
-    for entry in whole.members:
-        value = entry.value
-        for each in value.members if isinstance(value, Tree) else [entry]:
-            if isinstance(each.value, Single) and each.value.style == INDENTED:
-                return True
-    return False
 
 
 def _indented(value: str, newline: str) -> str:
@@ -190,7 +178,7 @@ def _without_section(entries: list[Entry], path: Path) -> list[Entry]:
     comments: list[Entry] = []
     inside = path == (ini.DEFAULT,)  # the keys before the first header belong to DEFAULT
     for entry in entries:
-        if entry.value is None and entry.lead.lstrip()[:1] in ("#", ";"):
+        if entry.lead.lstrip()[:1] in ("#", ";"):
             comments.append(entry)
             continue
         if len(entry.steps) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from generate import ini_text
@@ -10,6 +11,7 @@ from generate import ini_text
 from encconf import formats
 from encconf.engine import changes
 from encconf.errors import EmitError, EncconfError, PathNotFoundError
+from encconf.text.path import Path
 
 INI = """\
 top = 0
@@ -210,3 +212,39 @@ def test_the_block_stays_where_it_is(
         else:
             after = changes.put(text, path, value, format="ini")  # type: ignore[arg-type]
         assert after == wanted
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ((), "x"), (("s",), "x"), (("s", "k", "x"), "y"), (("", "k"), "x"), (("s", ""), "x"), ((1, "k"), "x"),
+        (("s", 1), "x"), (("",), {"k": "x"}), (("s",), {"": "x"}), (("s", "k"), {}), (("s",), ["x"]),
+        (("s",), []), (("s", "k"), {"x": "y"}),
+    ],
+)  # fmt: skip
+def test_what_ini_cannot_hold(path: Path, value: Any) -> None:
+    single = isinstance(value, str) or (path in (("",), ("s",)) and isinstance(value, dict))
+    said = "a path in an INI file is a section and a key" if single else "INI has single values"
+    with pytest.raises(EmitError, match=said):
+        changes.put("[s]\nk = 1\n", path, value, format="ini")
+
+
+def test_lines_by_the_rules_of_configparser() -> None:
+    for newline in ("\n", "\r\n"):
+        text = "[s]\na =\n  1\n  2\nb = 3\n; c\n[t]\n".replace("\n", newline)
+        more = f"x{newline}    y"
+        after = changes.put(text, ("s", "b"), "x\ny", format="ini")
+        assert after == text.replace("3", more)
+        assert changes.put(text, ("s", "c"), "x\ny", format="ini") == text.replace(
+            "; c", f"c = {more}{newline}; c"
+        )
+        assert changes.put(text, ("t", "c"), "'", format="ini") == f"{text}c = '{newline}"
+        assert changes.put(text, ("u", "c"), "x\ny", format="ini") == (
+            f"{text}{newline}[u]{newline}c = {more}{newline}"
+        )
+
+
+def test_a_key_is_put_below_the_header_and_above_comments() -> None:
+    text = "[s]\n; c\n; d\n\n[t]\n"
+    assert changes.put(text, ("s", "a"), "1", format="ini") == text.replace("[s]\n", "[s]\na = 1\n")
+    assert changes.put("; c\n", ("DEFAULT", "a"), "1", format="ini") == "; c\n\n[DEFAULT]\na = 1\n"
