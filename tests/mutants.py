@@ -97,8 +97,8 @@ GROUPS = {
         "verbs/recipients.py"
     ],
     "cli/test_propose.py": ["verbs/proposals.py"],
-    "cli/test_strangers.py": ["git/copies.py"],
-    "formats/test_[bdefw]*.py formats/test_yaml_emit.py": [
+    "cli/test_strangers.py git/test_copies.py": ["git/copies.py"],
+    "cli/test_flat.py formats/test_[bdefw]*.py formats/test_yaml_emit.py": [
         f"formats/{name}.py" for name in ("__init__", "emit", "flat", "writing")
     ],
     "formats/test_yaml*.py formats/test_[ew]*.py engine/test_plaintext.py engine/test_seal*.py": [
@@ -114,7 +114,8 @@ GROUPS = {
             "yaml_words",
         )
     ],
-    "formats/test_dotenv*.py formats/test_[ew]*.py engine/test_changes.py settings/test_dotenv.py": [
+    "formats/test_dotenv*.py formats/test_[ew]*.py engine/test_changes.py merge/test_reading.py"
+    " settings/test_dotenv.py": [
         "formats/dotenv.py",
         "formats/dotenv_tree.py",
     ],

@@ -252,7 +252,7 @@ def _read_for(pipe: IO[bytes], limit: int | None, seconds: float) -> tuple[bytes
 
     end = time.monotonic() + seconds
     output = b""
-    while limit is None or len(output) < limit:
+    while limit is None or len(output) <= limit:
         if not select([pipe], [], [], max(end - time.monotonic(), 0))[0]:
             break
         part = os.read(pipe.fileno(), 1 << 16)
@@ -336,7 +336,7 @@ class Known:
 
         def names() -> list[str] | None:
             found = answer()
-            if found is not None and above != ".":  # make names below the current folder relative to it
+            if found is not None:  # make names below the current folder relative to it
                 here = os.path.join(above, os.path.relpath(cwd, root), "")
                 found = [name.removeprefix(here) for name in found]
             self._all = frozenset(found or ())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
 import pytest
 from formats.json_texts import detach, documents
@@ -11,8 +13,8 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf import formats
-from encconf.errors import EmitError
-from encconf.text.document import Leaf, splice
+from encconf.errors import EmitError, ParseError
+from encconf.text.document import OMITTED, Leaf, Value, splice
 
 format = formats.get("json")
 
@@ -223,3 +225,116 @@ def test_the_block_looks_like_its_document(text: str, expected: str) -> None:
 )
 def test_a_block_anywhere_goes(text: str, expected: str) -> None:
     assert detach(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "tells"),
+    [
+        ("3.13.2", True), ("3.13.1", False), ("3.13.10", True), ("3.13", False), ("3.14", True),
+        ("3.14.0", True), ("3.12.9", False), ("4.0.0", True), ("2.99.99", False), ("3.13.2-rc1", True),
+        ("none", True), ("", True), (3, True), (None, True),
+    ],
+)  # fmt: skip
+def test_versions_that_store_integers_as_they_are(version: object, tells: bool) -> None:
+    document = format.scan(json.dumps({"a": 1, "sops": {"version": version}}))
+    assert format.tells_integers(document) is tells
+    assert format.tells_integers(format.scan("{}")) is True
+    word = {True: "1.0", False: "1"}[tells]
+    assert format.literal(document, document.leaves[0], "float", b"1") == (6, 7, word)
+    assert format.literal(document, document.leaves[0], "float", b"-1") == (6, 7, f"-{word}")
+    assert format.literal(document, document.leaves[0], "float", b"1.5") == (6, 7, "1.5")
+
+
+def test_what_a_format_of_its_own_distinguishes() -> None:
+    types = {"int": "number", "float": "number", "str": "str", "bool": "bool", "null": "null", "time": "time"}
+    for type, kind in types.items():
+        assert format.token(Value(type, b"1")) == (kind, b"1")
+
+
+def test_the_text_from_the_block_on() -> None:
+    for text, found in (
+        (b'{"a": 1, "sops": {"b": 2}}', b'{"sops": {"b": 2}}'),
+        (b'{"sops" :1}', b'{"sops" :1}'),
+        (b'{"sops": 1, "x": {"sops": 2}}', None),
+        (b"{}", None),
+    ):
+        assert format.from_entry(text) == found
+
+
+LAYOUTS: list[dict[str, Any]] = [{"indent": 2}, {"indent": "\t"}, {}, {"separators": (",", ":")}]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    "value", [{"a": 1, "b": [1, {"c": {}}]}, {"a": {"b": ["x"]}}, {"a": "sops"}], ids=str
+)
+def test_a_block_is_as_if_json_dumps_had_written_it(value: Any, newline: str, layout: dict[str, Any]) -> None:
+    def dumps(tree: object) -> str:
+        text = json.dumps(tree, **layout).replace("\n", newline)
+        return text if "indent" in layout else text.replace('":', '": ').replace('":  ', '": ')
+
+    block = {"age": [{"enc": "a\nb", "recipient": "r"}, {"enc": "{}"}], "mac": "m", "n": [1, [], {}]}
+    text = f"{newline}{dumps(value)}{newline}"
+    spelled = format.render_block(block)
+    document = format.scan(text)
+    after = splice(text, format.attach(document, spelled))
+    if "indent" in layout:
+        assert after == f"{newline}{dumps({**value, 'sops': block})}{newline}"
+    assert json.loads(after) == {**value, "sops": block}
+    found = format.scan(after)
+    assert found.block == block
+    assert (found.not_block is OMITTED, splice(after, format.detach(found))) == (True, text)
+    # A block that replaces one is where that was, wherever it was.
+    for members in ({"sops": {"x": 1}, **value}, {**value, "sops": {"x": [1, {"y": 2}]}, "z": None}):
+        old = dumps(members)
+        new = splice(old, format.attach(format.scan(old), spelled))
+        wanted = {name: block if name == "sops" else each for name, each in members.items()}
+        assert list(json.loads(new).items()) == list(wanted.items())
+        if "indent" in layout:
+            assert new == dumps(wanted)
+        rest = {name: each for name, each in members.items() if name != "sops"}
+        assert splice(old, format.detach(format.scan(old))) == dumps(rest)
+
+
+def test_what_is_wrong_with_a_text() -> None:
+    """Each line is one error: where it is, and what was expected."""
+    for text, said in (
+        ("", "1:1 there is no JSON object in the text"),
+        ("[1]", "1:1 the top level must be an object"),
+        ("{", "1:2 the text ends where a key in double quotes was expected"),
+        ('{"a"', "1:5 the text ends where a colon was expected"),
+        ('{"a":', "1:6 the text ends where a value was expected"),
+        ('{"a": 1', "1:8 the text ends where a comma or the closing brace was expected"),
+        ('{"a": [', "1:8 the text ends where a value was expected"),
+        ('{"a": [1', "1:9 the text ends where a comma or the closing bracket was expected"),
+        ('{"a": [1,]}', "1:10 expected a value (remove the comma before it)"),
+        ('{"a": 1,}', "1:9 expected a key in double quotes (remove the comma before it)"),
+        ("{a: 1}", "1:2 expected a key in double quotes"),
+        ("{'a': 1}", "1:2 expected a key in double quotes (JSON uses double quotes only)"),
+        ('{"a" 1}', "1:6 expected a colon"),
+        ('{"a" "b"}', "1:6 expected a colon"),
+        ('{"a": b}', "1:7 expected a value"),
+        ('{"a": 1 // c\n}', "1:9 expected a comma or the closing brace (JSON has no comments)"),
+        ('{"a": 1 2}', "1:9 expected a comma or the closing brace"),
+        ('{"a": [1 2]}', "1:10 expected a comma or the closing bracket"),
+        ('{"a": [1}', "1:9 expected a comma or the closing bracket"),
+        ('{"a": {"b": 1]}', "1:14 expected a comma or the closing brace"),
+        ('{"a": ["b": 1]}', "1:11 expected a comma or the closing bracket"),
+        ('{"a": {"b": 1} "c"}', "1:16 expected a comma or the closing brace"),
+        ('{"a": [,]}', "1:8 expected a value"),
+        ('{"a": "b}', "1:10 a string does not end (add the closing quote)"),
+        ('{"a": "\\x"}', "1:8 JSON has no such escape (write a backslash as \\\\)"),
+        ('{"a": "x\n"}', "1:9 a string holds a line break or control character"),
+        ('{"a\n": 1}', "1:4 a string holds a line break or control character"),
+        ('{"a": 1}}', "1:9 there is more after the object"),
+        ('{"a": 1,\n "a": 2}', "2:2 the object has the same key twice (remove or rename one of the two)"),
+        ('\ufeff{"a": 1}', "1:1 a byte order mark is not JSON (save the file as UTF-8 without one)"),
+        ('{"a": 1e999}', "1:7 a number is too large for a float (put it in quotes)"),
+    ):
+        with pytest.raises(ParseError) as caught:
+            format.scan(text)
+        error = caught.value
+        found = re.sub(r"\Aline (\d+), column (\d+):", r"\1:\2", error.message)
+        hint = f" ({error.hint})" if error.hint else ""
+        assert found + (hint if said.endswith(")") else "") == said, text

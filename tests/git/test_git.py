@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from project import Project
 
-from encconf.git import before, by_repository, exposures, tracked
+from encconf import git
+from encconf.errors import UsageError
+from encconf.git import before, by_repository, exposures, start, tracked
 
 
 def exposure(path: str) -> str | None:
@@ -117,3 +122,98 @@ def test_the_index_of_a_commit_is_used_only_in_its_repository(
     (tmp_path / "index").write_bytes(own)
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
     assert tracked("inner") == ["inner/a.yaml"], "one that a script made is not a hook's"
+
+
+@pytest.fixture
+def as_git(tmp_path: Path) -> Callable[[str], dict[str, str]]:
+    """Put a shell script in the place of git, and return an environment that finds it."""
+
+    def put(script: str) -> dict[str, str]:
+        path = tmp_path / "bin" / "git"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o700)
+        return {"PATH": str(path.parent), "SOPS_AGE_KEY": "secret", "OTHER": "x"}
+
+    return put
+
+
+class TestStart:
+    def test_what_git_prints(self, as_git: Callable[[str], dict[str, str]]) -> None:
+        environ = as_git(
+            'echo "$#" "$1" "$SOPS_AGE_KEY" "$OTHER"; printf "\\377"; read x; echo no >&2; exit 3'
+        )
+        for seconds in (None, 20.0):
+            assert start(["a b"], environ, seconds=seconds)() == (3, "1 a b  x\n\udcff")
+        assert git.run(["a b"], environ) == (3, "1 a b  x\n\udcff")
+
+    def test_no_more_than_the_limit(self, as_git: Callable[[str], dict[str, str]]) -> None:
+        environ = as_git("printf 12345")
+        for seconds in (None, 20.0):
+            for limit, code in ((6, 0), (5, 0), (4, 1), (1, 1), (None, 0)):
+                found, output = start([], environ, limit=limit, seconds=seconds)()
+                assert (found != 0, output[: limit or 9]) == (code != 0, "12345"[: limit or 9])
+
+    def test_no_longer_than_it_may_take(self, as_git: Callable[[str], dict[str, str]]) -> None:
+        environ = as_git("printf 12; /bin/sleep 0.3; printf 34; exec /bin/sleep 20")
+        begin = time.monotonic()
+        assert start([], environ, seconds=0)()[0] == -9
+        code, output = start([], environ, seconds=2)()
+        assert (code, output) == (-9, "1234")
+        assert time.monotonic() - begin < 15
+
+    def test_where_git_cannot_run(self, tmp_path: Path, as_git: Callable[[str], dict[str, str]]) -> None:
+        environ = as_git("")
+        opened = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+        (tmp_path / "bin/git").write_bytes(b"\0no program")
+        assert git.run(["--version"], environ) == (127, "")
+        (tmp_path / "bin/git").unlink()
+        assert git.run(["--version"], environ) == (127, "")
+        assert not opened or len(os.listdir("/proc/self/fd")) == opened
+
+    def test_on_a_system_without_posix_spawn(
+        self, monkeypatch: pytest.MonkeyPatch, as_git: Callable[[str], dict[str, str]]
+    ) -> None:
+        monkeypatch.delattr(os, "posix_spawn")
+        environ = as_git('echo "$1" "$SOPS_AGE_KEY" "$OTHER"; printf "\\377"; exit 3')
+        assert git.run(["a b"], environ) == (3, "a b  x\n\udcff")
+        assert git.run(["a b"], {"PATH": "/nowhere"}) == (127, "")
+
+
+def test_what_git_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    environ = {"GIT_DIR": "a", "GIT_WORK_TREE": "b", "GIT_COMMON_DIR": "c", "SOPS_AGE_KEY": "d", "HOME": "e",
+               "GIT_LITERAL_PATHSPECS": "f", "GIT_SSH": "g"}  # fmt: skip
+    words, found = git.question("x", "log", "-1", environ=environ)
+    assert words[-4:] == ["-C", "x", "log", "-1"]
+    kept = {"HOME": "e", "GIT_SSH": "g", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
+    assert found == kept
+
+
+def test_old_versions_of_a_file(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.git("init", "-q")
+    monkeypatch.chdir(project.folder)
+    assert before("a.yaml", "x") is None
+    for text in ("a: 1\n", "a: 2\n"):
+        project.write("a.yaml", text)
+        project.git("add", "-A")
+        project.git("commit", "-qm", "x")
+    first, last = (project.git("rev-parse", f"{commit}:a.yaml").strip() for commit in ("HEAD^", "HEAD"))
+    assert before("a.yaml", "a: 3\n") == last
+    assert before("a.yaml", "a: 2\r\n") == first
+    assert before("b.yaml", "a: 2\n") is None
+    folder = str(project.folder)
+    assert (git.version(first, folder), git.version("HEAD:a.yaml", folder)) == ("a: 1\n", "a: 2\n")
+    assert git.version("HEAD:none", folder) is None
+    monkeypatch.setattr(git, "LIMIT", 3)
+    assert git.version(first, folder) is None
+    monkeypatch.setattr(git, "LIMIT", 100)
+    monkeypatch.setenv("GIT_DIR", str(project.folder / ".git"))
+    monkeypatch.chdir("/")
+    assert git.version(first) == "a: 1\n"
+
+
+def test_a_repository_without_a_work_tree_has_no_files(project: Project) -> None:
+    project.git("init", "-q")
+    git.need_files([str(project.folder), "none"])
+    with pytest.raises(UsageError, match="a bare repository has no files"):
+        git.need_files([str(project.folder), str(project.folder / ".git")])

@@ -247,6 +247,16 @@ class TestKnown:
         assert known.exposed("b")
         assert known.exposed("ignored"), "whoever lists everything asks only about tracked files"
 
+    def test_everything_is_listed_once(self, repository: Repository) -> None:
+        repository.write("a", "b", "c/d")
+        repository.git("add", "a", "c/d")
+        known = git.Known()
+        names = known.everything(os.getcwd(), os.getcwd())
+        assert not known.tracked("a")
+        assert names() == ["a", "c/d"]
+        repository.git("add", "b")
+        assert [name for name in ("a", "b", "c/d") if known.tracked(name)] == ["a", "c/d"]
+
 
 def test_what_is_a_bare_repository(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "bare")], check=True)
