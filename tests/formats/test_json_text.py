@@ -323,12 +323,14 @@ def test_what_is_wrong_with_a_text() -> None:
         ('{"a": ["b": 1]}', "1:11 expected a comma or the closing bracket"),
         ('{"a": {"b": 1} "c"}', "1:16 expected a comma or the closing brace"),
         ('{"a": [,]}', "1:8 expected a value"),
-        ('{"a": "b}', "1:10 a string does not end (add the closing quote)"),
+        ('{"a": "b}', "1:7 a string does not end (add the closing quote)"),
         ('{"a": "\\x"}', "1:8 JSON has no such escape (write a backslash as \\\\)"),
         ('{"a": "x\n"}', "1:9 a string holds a line break or control character"),
         ('{"a\n": 1}', "1:4 a string holds a line break or control character"),
         ('{"a": 1}}', "1:9 there is more after the object"),
         ('{"a": 1,\n "a": 2}', "2:2 the object has the same key twice (remove or rename one of the two)"),
+        ('{"sops": 1, "sops": 2}', "1:13 the object has the same key twice"),
+        ('{"sops": {"a": 1, "a": 2}}', "1:19 the object has the same key twice"),
         ('\ufeff{"a": 1}', "1:1 a byte order mark is not JSON (save the file as UTF-8 without one)"),
         ('{"a": 1e999}', "1:7 a number is too large for a float (put it in quotes)"),
     ):
@@ -338,3 +340,13 @@ def test_what_is_wrong_with_a_text() -> None:
         found = re.sub(r"\Aline (\d+), column (\d+):", r"\1:\2", error.message)
         hint = f" ({error.hint})" if error.hint else ""
         assert found + (hint if said.endswith(")") else "") == said, text
+
+
+def test_which_strings_are_comments_that_sops_stored_as_items() -> None:
+    """True: all items before it are comments, too."""
+    comment, other = ENC.format("eA==", "comment"), ENC.format("eA==", "str")
+    text = json.dumps(
+        {"a": comment, "l": [comment, comment, [comment], comment, other, comment], "m": [other, 1]}
+    )
+    notes = [leaf.note for leaf in format.scan(text).leaves]
+    assert notes == [None, True, True, True, False, None, False, None, None]
