@@ -301,7 +301,7 @@ def read(text: str, comments: bool, pure: bool, *, any_keys: bool = False) -> Do
     # Without the byte order mark: one parser counts it as a character, the other does not.
     for event in events_of(text[bom:], pure):
         kind = event.__class__
-        step = len(seen) if key is None and scope is not None else key
+        step = len(seen) if key is None else key
         if place_comments:
             step_at[len(events)] = step
             events.append(event)

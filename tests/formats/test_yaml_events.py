@@ -12,6 +12,7 @@ from oracle import FIXTURES
 
 from encconf import formats
 from encconf.errors import EncconfError, LimitError, ParseError
+from encconf.formats import yaml_events
 from encconf.formats.yaml_events import MAX_TAG_DIRECTIVES, TooNewError, read
 from encconf.formats.yaml_words import Properties
 
@@ -185,6 +186,7 @@ def test_keys_that_sops_cannot_read() -> None:
         with pytest.raises(ParseError, match=said):
             yaml.scan(text)
     assert yaml.load_plain('"ab": "c\\td"\n') == [{"ab": "c\td"}]
+    assert yaml.load_plain("a\\/b: 1\n? 'c\\/d'\n") == [{"a\\/b": 1, "c\\/d": None}]
 
 
 @pytest.mark.parametrize("line", ["\n", "\r", "\u2028"])
@@ -195,3 +197,10 @@ def test_tag_directives_are_limited(line: str) -> None:
         yaml.scan(line.join(f"%TAG !{number}! !x" for number in range(many)) + f"{line}---{line}a: 1\n")
     yaml.scan("a: " + "x %TAG " * many + "\n")
     yaml.scan("".join(f"%TAG !{number}! !x\n" for number in range(2)) + "---\na: 1\n")
+
+
+def test_documents_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml_events, "MAX_DOCUMENTS", 3)
+    assert len(read("--- {a: 1}\n" * 3, False, pure=False).parts) == 3
+    with pytest.raises(LimitError, match="more than 3 documents"):
+        read("--- {a: 1}\n" * 4, False, pure=False)

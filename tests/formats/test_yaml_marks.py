@@ -46,6 +46,10 @@ y: !z
     "markers": "%TAG !e! tag:x,2000:\n--- # a\na: !e!b c\n... # b\n# c\n---\n---  {b: c} # d\n"
     "---\n# e\n\n# f\nd: e\n# g\n",
     "empty documents": "---\n---\n# c\n---\na: 1\n...\n",
+    "dashes": "l:\n-\n-\n  x\n-\n\n-\n  y: 1\nm:\n  -\n  - # c\n    z\n  -\n"
+    "n:\n- &a\n-\n- !t\n-   'w'\n-  - v\n",
+    "in braces": "{a : 1, 'b': , \"c\":2, ? d : 3, ? e, f : 4, &g h: &i 5, ? &j k : l, m: [n, ], o}\n",
+    "odd keys": "? a\n:   b\n? 'c'\n# d\n: e\n?   f # g\n:\n  h\n? i\n?  j\n",
     "no breaks": "a:\r  b: 1\r  c:\r  - 2\rd: |\r  x\re: 3",
 }  # fmt: skip
 READ = {
