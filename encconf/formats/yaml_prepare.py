@@ -146,6 +146,7 @@ def refuse_merges(document: Document) -> None:
         if scope.root is document.items[0] and not fits:
             path = (*scope.path, "<<")
             inside = [leaf for leaf in document.leaves if leaf.path[: len(path)] == path]
+            inside.sort(key=lambda leaf: len(leaf.path))  # a single value does not fit
             raise error_at(
                 document.text,
                 next((leaf.start for leaf in inside if leaf.scope.root is scope.root), 0),
