@@ -13,7 +13,7 @@ from operator import and_
 
 from encconf import formats
 from encconf.engine import cipher
-from encconf.engine.admission import Admission, rule_of, wrap_again
+from encconf.engine.admission import Admission, Wrapping, rule_of, wrap_again
 from encconf.engine.cipher import KEY_SIZE, split, unseal
 from encconf.engine.mac import seal_mac
 from encconf.engine.metadata import LAYOUT_AAD, Metadata, ciphertext_in, rewritten
@@ -162,7 +162,8 @@ def _kept(
 
     That is not so if the rule removes a recipient, who knows the data key.  If the plaintext was not made
     from the twin, its author must have known the plaintext's secrets.  Otherwise anyone may have made it: a
-    stranger, with a data key that they know, for our recipients.
+    stranger, with a data key that they know, for our recipients.  And it may be the copy of another file, so
+    the rule must not add a recipient, who would get the data key of that file.
     """
     held = replaced.metadata
     if rule is not None and removes_access(held.groups, held.threshold, rule.groups, rule.threshold):
@@ -171,6 +172,10 @@ def _kept(
         return None
     if edits_twin:
         return replaced
+    if any(Wrapping.of(held, rule).groups):
+        if notify:
+            notify("a recipient was added: every value is re-encrypted with a new data key")
+        return None
     from encconf.engine.reuse import author_knew
 
     if author_knew(replaced, plain) or plain_text(replaced) == plain.text:  # then nothing new is encrypted

@@ -302,6 +302,22 @@ class TestACopy:
         done = two.run("updatekeys", "-y", "dev/x.json", code=1)
         assert f"it has the data key of prod/{proposal.name}" in done.err
 
+    @pytest.mark.parametrize("shared", ["token: kW8vQz2LrTx9\n", SECRET])
+    def test_nor_does_one_over_which_you_encrypt(self, two: Project, stranger: AgeKey, shared: str) -> None:
+        """Also if both have secrets in common, so that your file could be a new version of it."""
+        two.write("prod/s.enc.yaml", shared + "other: Zt5yHq8BnMw2\n" if shared != SECRET else shared)
+        two.run("encrypt", "-i", "prod/s.enc.yaml")
+        original = two.read("prod/s.enc.yaml")
+        two.write("dev/x.enc.yaml", original)
+        two.write("dev/x.yaml", shared)
+        done = two.run("encrypt", "dev/x.yaml")
+        assert "a recipient was added: every value is re-encrypted with a new data key" in done.err
+        assert opens(two, stranger, "dev/x.enc.yaml")
+        entries = Metadata.of(formats.get("yaml").scan(two.read("dev/x.enc.yaml"))).groups[0]
+        theirs = next(held for held in entries if held.key.name == stranger.recipient)
+        two.write("tried.enc.yaml", listing(original, theirs))
+        assert not opens(two, stranger, "tried.enc.yaml")
+
     def test_nor_does_one_in_a_submodule_or_around_it(self, two: Project, stranger: AgeKey) -> None:
         two.write("sub/.sops.yaml", two.read(".sops.yaml"))
         two.write("sub/prod/t.enc.yaml", SECRET)
