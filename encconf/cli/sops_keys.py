@@ -10,7 +10,7 @@ from contextlib import suppress
 from encconf import formats
 from encconf.cli.sops_run import Run, envelope, exists, exits, fail
 from encconf.engine import plaintext
-from encconf.engine.admission import rule_of
+from encconf.engine.admission import Admission, rule_of
 from encconf.engine.metadata import metadata_of
 from encconf.engine.sealing import encrypt_again
 from encconf.errors import (
@@ -67,7 +67,7 @@ def rotate_file(run: Run, file: str) -> None:
             rule,
             target=envelope(source, target),
             new_data_key=True,
-            admission=run.admission(file, named=add),
+            admission=Admission(lambda: find_rule(file, config=run.config), file=file, named=add),
             credentials=credentials,
             notify=run.console.warn,
         )

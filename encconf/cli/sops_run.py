@@ -204,10 +204,9 @@ class Run:
 
     def admission(self, file: str, *, named: Sequence[MasterKey] = ()) -> Admission:
         """Return who may get the data key of a file: unlike in sops, no one whom only the file names."""
-        from encconf.engine.admission import Admission
-        from encconf.rules.config import find_rule
+        from encconf.verbs.rule import admission
 
-        return Admission(lambda: find_rule(file, config=self.config), file=file, named=named)
+        return admission(file, self.config, named=named)
 
     def rule(self, name: str, format: str) -> Rule:
         """Return the rule to encrypt a file by, from the flags and from .sops.yaml."""

@@ -56,7 +56,9 @@ class Admission:
 
     ``find`` returns the file's rule in our ``.sops.yaml``, or None, or raises.  It is called once, and only
     if someone needs the data key.  ``named`` are the recipients that the call names.  ``refusal`` gets the
-    rule, and returns another message and another hint for strangers.
+    rule, and returns another message and another hint for strangers.  ``copied`` gets all who would get the
+    data key or the values and are not named, and returns the error if the file may be a copy of one that they
+    may not open.
     """
 
     def __init__(
@@ -66,11 +68,13 @@ class Admission:
         file: str = "",
         named: Sequence[MasterKey] = (),
         refusal: Callable[[Rule | None], tuple[str, str]] | None = None,
+        copied: Callable[[Sequence[MasterKey]], StrangerError | None] = lambda gaining: None,
     ) -> None:
         self._find = find
         self._named = dict.fromkeys(key for key in named if not key.listed)
         self._file = file
         self._refusal = refusal
+        self._copied = copied
         self._looked = False
         self._rule: Rule | None = None
         self._missing: EncconfError | None = None
@@ -88,7 +92,7 @@ class Admission:
     def naming(self, keys: Sequence[MasterKey]) -> Admission:
         """Return this admission with more recipients that the call names."""
         more = Admission(self._find, file=self._file, named=[*self._named, *keys])
-        more._refusal, more._before = self._refusal, self._before
+        more._refusal, more._before, more._copied = self._refusal, self._before, self._copied
         return more
 
     def regrouping(self, before: Groups) -> Admission:
@@ -159,6 +163,11 @@ class Admission:
             message, hint = (self._refusal or self._ordinary_refusal)(rule)
             error = objections.error(message, hint)
             raise (error.about(self._file) if self._file else error) from self._missing
+        gaining = [key for key in _flat(groups) if key not in self._named]
+        if gaining and not is_part and rule is not None:
+            gaining += _flat(rule.groups)  # with a new data key, nothing would show that it is a copy
+        if gaining and (copy := self._copied(gaining)) is not None:
+            raise copy.about(self._file)
         return [[_admitted(*keys[key]) for key in group] for group in groups]
 
     def _ordinary_refusal(self, rule: Rule | None) -> tuple[str, str]:

@@ -69,6 +69,15 @@ class Copies:
                 )
         return None
 
+    def objection_to(
+        self, path: str, gaining: Sequence[MasterKey], rule: Callable[[str], Rule]
+    ) -> StrangerError | None:
+        """Return the same for a file as it is on the disk, or None if it is not encrypted."""
+        for _, data in encrypted_of([path]):
+            with suppress(EncconfError):
+                return self.objection(path, _metadata(path, data), gaining, rule)
+        return None
+
     def others(self, path: str, metadata: Metadata, data_key: bytes | None = None) -> dict[str, Metadata]:
         """Return the other files that have a data key or a share of this one, by path.
 
@@ -96,15 +105,18 @@ class _Known:
         self._by_key: dict[str, list[str]] = {}
         for path, data in encrypted_of(paths):
             with suppress(EncconfError):
-                format = formats.format_of(data, path)
-                metadata = metadata_of(fileio.decode(data, binary=formats.get(format).single_value), format)
-                self.files[path] = metadata
+                self.files[path] = metadata = _metadata(path, data)
                 for enc in _wrapped(metadata):
                     self._by_key.setdefault(_comparable(enc), []).append(path)
 
     def wrapping(self, enc: str) -> Iterator[tuple[str, Metadata]]:
         """Yield the files that have a wrapped key."""
         return ((path, self.files[path]) for path in self._by_key.get(_comparable(enc), ()))
+
+
+def _metadata(path: str, data: bytes) -> Metadata:
+    format = formats.format_of(data, path)
+    return metadata_of(fileio.decode(data, binary=formats.get(format).single_value), format)
 
 
 def _files(around: Sequence[str]) -> Iterator[str]:

@@ -30,7 +30,6 @@ from encconf.io import fileio, private, programs
 from encconf.io.descriptors import is_terminal
 from encconf.keys import TABLE, key_class
 from encconf.record import Record
-from encconf.rules import config as configs
 from encconf.rules.config import Rule
 from encconf.rules.selection import DEFAULT
 from encconf.text.document import Document
@@ -38,6 +37,7 @@ from encconf.text.path import Path, spell
 from encconf.text.printable import counted, listed, quoted
 from encconf.verbs import files, printing
 from encconf.verbs.rule import Selecting, rule_for, warn_of_other
+from encconf.verbs.rule import admission as admission_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -392,7 +392,7 @@ def run(options: Options, front: Front) -> None:
         unfinished = isinstance(draft, Resolution) or metadata.unmerged is not None or bool(plain)
         if ignore_mac:  # without its MAC, its data key cannot be trusted: the file gets a new one
             draft.rule = rule_of(metadata)
-        draft.admission = Admission(lambda: configs.find_rule(file, config=config), file=file)
+        draft.admission = admission_to(file, config)
         draft.admission.check(metadata, None, credentials, new_data_key=ignore_mac)
         allowed = options.allow_plaintext
         if not allowed:  # fail before the user types anything

@@ -39,7 +39,7 @@ from encconf.rules.config import NAME, Config, Rule, find_rule
 from encconf.text.path import spell
 from encconf.text.printable import counted, listed, one_line, quoted
 from encconf.verbs import batch, files, rekey
-from encconf.verbs.rule import NO_KEYS, Keys, named_keys
+from encconf.verbs.rule import NO_KEYS, Keys, copy_hint, named_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -237,10 +237,7 @@ class Rekeying(batch.Batch):
         with self._reading:
             error = self._copies.objection(change.source.path, plan.metadata, gaining, rule, data_key)
         if error is not None:
-            error.hint = (
-                f"look at it: encconf decrypt {quoted(change.file)}; if they may read this, "
-                "give it a new data key: encconf decrypt -i FILE, then encconf encrypt -i FILE"
-            )
+            error.hint = copy_hint(change.file)
             raise error
 
     @cached_property

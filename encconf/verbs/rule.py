@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from encconf.errors import BadKeyError, ConfigError, NoConfigError, NoMatchingRuleError, exclude
+from encconf.engine.admission import Admission
+from encconf.errors import (
+    BadKeyError,
+    ConfigError,
+    NoConfigError,
+    NoMatchingRuleError,
+    StrangerError,
+    exclude,
+)
 from encconf.keys import TABLE, MasterKey, master_key, parse_list
 from encconf.record import Options
 from encconf.rules import config as configs
@@ -88,6 +96,38 @@ def rule_for(
     if keys:
         return rule.replace(groups=[keys], threshold=None, selection=selection, name="the command line")
     return rule.replace(selection=selection)
+
+
+def admission(
+    file: str, config: str | None, *, named: Sequence[MasterKey] = (), path: str | None = None
+) -> Admission:
+    """Return who may get the data key of an encrypted file, which may be a copy of another one.
+
+    ``named`` are the recipients that the user names, and ``path`` is the file with links followed.
+    """
+
+    def copied(gaining: Sequence[MasterKey]) -> StrangerError | None:
+        from encconf.git.copies import Copies
+
+        read: dict[str, configs.Config] = {}
+        error = Copies([]).objection_to(
+            path or file, gaining, lambda other: configs.find_rule(other, config=config, read=read)
+        )
+        if error is not None:
+            error.hint = copy_hint(file)
+        return error
+
+    return Admission(
+        lambda: configs.find_rule(file, config=config), file=file, named=named, copied=copied
+    )
+
+
+def copy_hint(file: str) -> str:
+    """Return what to do about a file that may be a copy of another one."""
+    return (
+        f"look at it: encconf decrypt {quoted(file)}; if they may read this, "
+        "give it a new data key: encconf decrypt -i FILE, then encconf encrypt -i FILE"
+    )
 
 
 def warn_of_other(front: Front, file: str, options: Selecting, metadata: Metadata) -> None:

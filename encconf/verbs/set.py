@@ -22,11 +22,12 @@ from encconf.io import fileio
 from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
 from encconf.record import Record
-from encconf.rules.config import Rule, find_rule
+from encconf.rules.config import Rule
 from encconf.text.document import Document
 from encconf.text.path import Path, parse
 from encconf.verbs import files
 from encconf.verbs.rule import Selecting, rule_for, warn_of_other
+from encconf.verbs.rule import admission as admission_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def scan_to_change(
     """
     document = formats.scan_encrypted(enc, formats.get(format), comments=True)
     opening.refuse_to_change(document)
-    admission = Admission(lambda: find_rule(file, config=config), file=file)
+    admission = admission_to(file, config)
     metadata = Metadata.of(document)
     admission.check(metadata, None, credentials, new_data_key=ignore_mac)
     return document, metadata, admission

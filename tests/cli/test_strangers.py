@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import forks
 import pytest
 from oracle import AgeKey, Sops
 from project import Project
@@ -288,6 +290,24 @@ class TestACopy:
         two.write("dev/x.enc.yaml", copy)
         two.run("set", "dev/x.enc.yaml", "port", "1")
         assert not opens(two, stranger, "dev/x.enc.yaml")
+
+    def test_nor_does_one_whose_mac_you_ignore(self, two: Project, stranger: AgeKey) -> None:
+        """The file gets a new data key then.  Its author can make the MAC invalid."""
+        copy = listing(two.read("prod/s.enc.yaml"), entry(stranger))
+        copy = re.sub(r"lastmodified: .*", 'lastmodified: "2020-01-01T00:00:00Z"', copy)
+        two.write("dev/x.enc.yaml", copy)
+        for program, command in (
+            ("encconf", ["set", "--ignore-mac", "dev/x.enc.yaml", "port", "1"]),
+            ("encconf", ["edit", "--ignore-mac", "dev/x.enc.yaml"]),
+            ("sops", ["edit", "--ignore-mac", "dev/x.enc.yaml"]),
+        ):
+            editor = two.editor('echo "a: 1" > "$1"')
+            done = forks.run(program, command, cwd=two.folder, environ={**two.environ, **editor})
+            assert done.returncode == 1
+            assert b"it has the data key of prod/s.enc.yaml" in done.stderr
+            assert two.read("dev/x.enc.yaml") == copy
+        for saved in two.folder.glob("dev/*.unsaved-*"):
+            assert stranger.recipient not in saved.read_text()
 
     def test_nor_does_one_whose_new_data_key_would_hide_it(self, two: Project) -> None:
         """It lists only those who may open the original, but its rule names others."""
