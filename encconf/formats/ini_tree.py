@@ -115,7 +115,7 @@ class IniWriting(StringWriting):
             new = line_after(siblings[-1].text, path, head, spelled, newline)
             here.entries.insert(here.entries.index(siblings[-1]) + 1, new)
         elif here is not whole:
-            here.entries.insert(0, line_after(chain[-1].head, path, head, spelled, newline))
+            here.entries.append(line_after(chain[-1].head, path, head, spelled, newline))
         else:
             section = Tree("map", {})
             section.entries.append(line_after("", path[1:], head, spelled, newline))

@@ -85,8 +85,7 @@ def _layout(chain: list[Entry], inside: list[Entry]) -> tuple[str, str, str]:
     if not inside:
         empty = isinstance(whole, Single) or not whole.entries
         return "\n" if leads[0] or empty else "", unit, " "
-    if not isinstance(whole, Tree):
-        return leads[-1], unit, " "
+    assert isinstance(whole, Tree)  # since the chain goes on
     if whole.habits is None:
         text = whole.text
         whole.habits = "" if '":' in text and '": ' not in text else " "

@@ -248,3 +248,4 @@ def test_a_key_is_put_below_the_header_and_above_comments() -> None:
     text = "[s]\n; c\n; d\n\n[t]\n"
     assert changes.put(text, ("s", "a"), "1", format="ini") == text.replace("[s]\n", "[s]\na = 1\n")
     assert changes.put("; c\n", ("DEFAULT", "a"), "1", format="ini") == "; c\n\n[DEFAULT]\na = 1\n"
+    assert changes.put("[s]\n", ("s", "a"), "x # y", format="ini") == "[s]\na = `x # y`\n"

@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from engine import credentials, rule
 from formats.edited import changed
+from oracle import AgeKey
 
+from encconf import api, formats
 from encconf.engine import changes
 from encconf.text.document import reached
 from encconf.text.path import Path, parse
+
+KEY = AgeKey.generate()
 
 JSON = '{\n\t"a": {\n\t\t"b": "x"\n\t},\n\t"l": [1, 2],\n\t"e": {}\n}\n'
 
@@ -115,8 +120,49 @@ def test_after_an_edit_the_text_is_as_if_json_dumps_had_written_it(
         (' {"a": {} } ', ("a", "b"), ' {"a": {"b": 7} } '),
         ('{ "a": 1 }', ("b",), '{ "a": 1, "b": 7 }'),
         ('{"a": 1,\n "b": 2}', ("c",), '{"a": 1,\n "b": 2,\n "c": 7}'),
+        ('{"l": [1]}', ("l", 1, "k"), '{"l": [1, {"k": 7}]}'),
+        ('{"a": 1}', ("b", 0), '{"a": 1, "b": [7]}'),
+        ('{"a" : {"l" : [1]}}', ("a", "l", 1, "k"), '{"a" : {"l" : [1, {"k": 7}]}}'),
+        (
+            '{"a": {\n  "x": 1\n}}',
+            ("a", "y", "z"),
+            '{"a": {\n  "x": 1,\n  "y": {\n    "z": 7\n  }\n}}',
+        ),
         ('{\n\n  "a": 1\n\n}', ("c",), '{\n\n  "a": 1,\n\n  "c": 7\n\n}'),
     ],
 )
 def test_a_new_value_in_an_odd_layout(text: str, path: Path, after: str) -> None:
     assert changes.put(text, path, 7, format="json") == after
+
+
+@pytest.mark.parametrize(
+    ("text", "edits", "after"),
+    [
+        ('{"a": 1}', [(("b",), 2), (("c",), 3)], '{"a": 1, "b": 2, "c": 3}'),
+        ('{"a":1}', [(("b",), 2), (("c",), 3)], '{"a":1,"b":2,"c":3}'),
+        ('{"a": 1}', [(("b",), 2), (("a",), changes.REMOVED), (("c",), 3)], '{"b": 2, "c": 3}'),
+        ("{}", [(("a",), 1), (("b",), 2)], '{\n\t"a": 1,\n\t"b": 2\n}'),
+        ('{"a": {}, "b": 1}', [(("a", "x"), 1), (("a", "y"), 2)], '{"a": {"x": 1, "y": 2}, "b": 1}'),
+        ('{"l": [1, 2, 3]}', [(("l", 0), 9), (("l", 2), 8), (("l", 3), 7)], '{"l": [9, 2, 8, 7]}'),
+    ],
+)
+def test_several_edits_at_once(text: str, edits: list[tuple[Path, Any]], after: str) -> None:
+    sealed = api.encrypt(text, rule(KEY), format="json", credentials=credentials(KEY))
+    sealed = changes.change(sealed, "json", *edits, credentials=credentials(KEY))
+    assert api.decrypt(sealed, format="json", credentials=credentials(KEY)) == after
+
+
+def test_the_whole_object_is_replaced() -> None:
+    for text, after in (
+        ('{"a": 1}', '{"x": [1]}'),
+        (' {"a":1}\n', ' {"x": [1]}\n'),
+        ('{\n  "a": 1\n}', '{\n  "x": [\n    1\n  ]\n}'),
+        ("{}", '{\n\t"x": [\n\t\t1\n\t]\n}'),
+    ):
+        assert changes.put(text, (), {"x": [1]}, format="json") == after
+
+
+def test_the_document_is_an_item_of_a_stream() -> None:
+    json = formats.get("json")
+    (document,) = formats.writing_of(json).tree(json.scan('{"a": 1}')).entries
+    assert (document.listed, document.steps, document.tree.entries[0].listed) == (True, (), False)
