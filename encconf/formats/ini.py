@@ -194,11 +194,14 @@ password = change me
         text = f"[{SOPS}]\n" + "".join(
             f"{spell_key(name)} = {spell(value, exact_only=True)}\n" for name, value in lines
         )
-        found = [
-            (entry.name, entry.value.replace("\\n", "\n"))
-            for entry in read_entries(text, exact=True)
-            if entry.kind == "key"
-        ]
+        try:
+            found = [
+                (entry.name, entry.value.replace("\\n", "\n"))
+                for entry in read_entries(text, exact=True)
+                if entry.kind == "key"
+            ]
+        except ParseError:
+            found = []
         if found != members:
             raise EmitError(
                 "the sops block has a name or value that INI cannot hold",
@@ -378,7 +381,6 @@ def _document(
         note = _INLINE if before in ("inline", "dropped") else None
         items.append(Leaf(scope, name, start, end, style, "str", data, note))
     reader.end_block()
-    reader.place()
     start, end = document.parts[0].block or (0, 0)
     document.comments = [
         comment

@@ -12,7 +12,8 @@ from generate import ini_text
 from oracle import AgeKey, Sops
 
 from encconf import formats
-from encconf.errors import EncconfError
+from encconf.errors import EmitError, EncconfError, LimitError
+from encconf.text import document as model
 from encconf.text.document import Document, splice
 
 format = formats.get("ini")
@@ -191,3 +192,62 @@ def test_the_spans_of_all_lines(newline: str) -> None:
             assert text[: comment.start].rstrip("#; ") != text[: comment.start]
         inside = [comment for comment in document.comments if leaf.start <= comment.start < leaf.end]
         assert not inside or leaf.style == "\\"
+
+
+def test_an_encrypted_value_needs_no_quotes() -> None:
+    for text in ("[s]\na = x#y\nb = C:\\dir\n", "[s]\na = 'x#y'\nb = `\\` ; c\n", "[s]\na = x ; \\ c\n"):
+        document = format.scan(text)
+        assert format.prepare(document, bytearray(b"\1" * len(document.leaves))) is None
+
+
+def test_the_comments_of_a_key_are_before_the_next_one_to_sops() -> None:
+    text = "; 0\n[a]\n; 1\nx = 1 ; 2\n; 3\n[b] ; 4\n; 5\n\ny = 2\n; 6\nz = ; 7\n; 8"
+    found = format.scan(text, comments=True).comments
+    said = [(each.text, each.scope.step, each.before) for each in found]
+    assert said == [
+        ("0", "a", "x"), ("1", "a", None), ("2", "a", None), ("3", "b", "y"), ("4", "b", "y"),
+        ("5", "b", "z"), ("6", "b", None), ("7", "b", None), ("8", "b", None),
+    ]  # fmt: skip
+    assert [each.scope.step for each in format.scan("; 0\n", comments=True).comments] == [None]
+    assert format.scan(text).comments == []
+
+
+def test_the_number_of_values_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "MAX_DENSE", 5)
+    monkeypatch.setattr(model, "DENSITY", 1000)
+    format.scan("[s]\na=1\nb=1\n[t]\n")
+    for text in ("[s]\na=1\nb=1\nc=1\n[t]\nd=1\n", "[s]\n" * 7, "".join(f"{n}=\n" for n in range(7))):
+        with pytest.raises(LimitError, match="values and collections"):
+            format.scan(text)
+
+
+def test_a_block_that_ini_cannot_hold() -> None:
+    for name in ("a=`b", "-", 'x"`=', " a"):
+        with pytest.raises(EmitError, match="INI cannot hold"):
+            format.render_block({"context": {"x": "y"}, name: "z"})
+
+
+def test_a_comment_after_a_header_moves_above_it() -> None:
+    for sign in "#;":
+        text = f"[a]\nx = 1\n[s] {sign} c\na = 1 {sign} d\n"
+        prepared = format.prepare(format.scan(text), bytearray(2))
+        assert prepared is not None
+        assert prepared.text == f"[a]\nx = 1\n{sign} c\n[s] \na = 1 {sign} d\n"
+
+
+def test_comments_of_one_key_become_lines_one_after_the_other() -> None:
+    """The first ones without words are removed."""
+    for text, wanted in (
+        ("[s]\n  ;\n  ; a\n\n  ; b\nk = 1\n", "[s]\n; a\n; b\nk = 1\n"),
+        ("[s]\n  ;\n\n #\n  ; a\nk = 1\n", "[s]\n; a\nk = 1\n"),
+        ("[s]\n; a\n\n  ;\nk = 1\n", "[s]\n; a\n;\nk = 1\n"),
+        ("[s]\n;\n\n; b\n\n", "[s]\n\n; b\n\n"),
+    ):
+        prepared = format.prepare(format.scan(text), bytearray(1 if "k" in text else 0))
+        assert (text if prepared is None else prepared.text) == wanted
+
+
+def test_three_quotes_at_the_end_of_a_text_from_sops() -> None:
+    for line, value in (('k = """x"""', b"x"), ('k = """', b'"""'), ('k = """"""', b"")):
+        (leaf,) = format.scan(f"[sops]\nx = 1\n[s]\n{line}").leaves
+        assert leaf.data == value
