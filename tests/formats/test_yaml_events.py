@@ -199,6 +199,14 @@ def test_tag_directives_are_limited(line: str) -> None:
     yaml.scan("".join(f"%TAG !{number}! !x\n" for number in range(2)) + "---\na: 1\n")
 
 
+@pytest.mark.parametrize("pure", [False, True])
+def test_keys_that_are_no_strings(pure: bool) -> None:
+    with pytest.raises(ParseError, match="a key is an integer, not a string"):
+        read("1: 2\n", False, pure=pure)
+    document = read("1: 2\ntrue: 3\n~: 4\n", False, pure=pure, any_keys=True)
+    assert [leaf.step for leaf in document.leaves] == ["1", "true", "~"]
+
+
 def test_documents_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yaml_events, "MAX_DOCUMENTS", 3)
     assert len(read("--- {a: 1}\n" * 3, False, pure=False).parts) == 3
