@@ -75,13 +75,13 @@ def test_merge_keys_are_applied_as_in_pyyaml(text: str) -> None:
 
 
 def test_merged_keys_take_the_place_of_the_merge_key() -> None:
-    text = (
-        "a: &a {x: 1, y: 2, z: 3}\nb: {o: 1, <<: *a, y: 3, p: 4}\nc: {<<: x}\nd: {<<: [1]}\ne: {'<<': *a}\n"
-    )
+    text = "a: &a {x: 1, y: 2, z: 3}\nb: {o: 1, <<: *a, y: 3, p: 4}\nc: {<<: x}\nd: {<<: [1]}\n"
+    text += "e: {'<<': *a}\nf: {<<: [*a, 2]}\n"
     tree = yaml.load_plain(text)[0]
     assert list(tree["b"].items()) == [("o", 1), ("x", 1), ("z", 3), ("y", 3), ("p", 4)]
     assert tree["c"] == {"<<": "x"}, "an ordinary key"
     assert tree["d"] == {"<<": [1]}
+    assert tree["f"] == {"<<": [tree["a"], 2]}
     assert tree["e"] == {"<<": {"x": 1, "y": 2, "z": 3}}
 
 

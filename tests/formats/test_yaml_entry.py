@@ -125,6 +125,8 @@ def test_an_entry_that_is_no_mapping(text: str) -> None:
         "\n  {sops: x}\n",
         "1{: sops\n",
         "'a': {}\nb:\n  sops: 1\n",
+        "a:\n sops: 1\n",
+        " a:\n  sops: 1\n",
         *TEXTS.values(),
     ],
 )
