@@ -542,7 +542,9 @@ def _detach_flow(document: Document, part: Part, start: int, end: int) -> Edit:
     text = document.text
     assert part.close is not None
     comma = re.compile(r"\s*,").match(text, end)
-    if comma is None or comma.end() > part.close:
+    if comma is None and (commented := re.compile(r"(?:\s+#[^\r\n]*)+\s*,").match(text, end)):
+        return start, commented.end(), text[end : commented.end() - 1]
+    if comma is None:
         last = _last_end(document, part, start)
         found = re.search(r",\s*\Z", text[last:start])
         at = last + found.start() if found else start

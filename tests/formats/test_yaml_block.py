@@ -179,3 +179,42 @@ def test_a_block_in_braces_goes_with_its_comma_and_line(text: str, left: str) ->
     document = yaml.scan(text)
     assert splice(text, yaml.detach(document)) == left
     assert yaml.scan(left).outline == document.outline
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+@pytest.mark.parametrize("comma", ["", ","])
+@pytest.mark.parametrize(
+    ("begin", "between", "end"),
+    [
+        ("{", ", ", "}\n"),
+        ("{", ",", "}"),
+        ("{ ", " , ", " }\n"),
+        ("{\n  ", ",\n  ", "\n}\n"),
+        ("{\n\n  ", ",\n\n  ", "\n\n  }\n"),
+        ("{ # a,\n  ", ", # b,\n  ", " # c,\n}\n"),
+        ("{\r\n\t", ",\r\n\t", "\r\n}\r\n"),
+        ("{x: 1}\n---\n{", ", ", "}\n---\n{y: 2, z: [3]}\n"),
+        ("# a\n--- {", ", ", "} # b\n...\n"),
+        ("{\n# a\n", "\n# b\n,\n", "\n# c\n}\n"),
+    ],
+)
+def test_a_block_at_any_place_in_braces(place: int, comma: str, begin: str, between: str, end: str) -> None:
+    """PyYAML reads what is left, and all comments are still there."""
+    members = ["a: '#, '", "b: {c: [x], d: &y {}}", 'e: "}"']
+    members.insert(place, 'sops: {mac: "x, #", l: [1]}')
+    text = begin + between.join(members) + comma + end
+    document = yaml.scan(text)
+    number = int(begin.startswith("{x"))
+    assert [part.block is not None for part in document.parts][number]
+    left = splice(text, yaml.detach(document))
+    wanted = trees_of(text)
+    assert wanted[number].pop("sops") == {"mac": "x, #", "l": [1]}
+    assert trees_of(left) == wanted
+    assert left.count("# ") == text.count("# ")
+    del members[place]
+    if "#" not in begin + between + end and "\n\n" not in between and place < 3 and not comma:
+        assert left == begin + between.join(members) + end
+    again = yaml.scan(left)
+    block_text = '"sops": {"mac": "y"}'
+    attached = trees_of(splice(left, yaml.attach(again, block_text)))
+    assert attached == [{**tree, "sops": {"mac": "y"}} for tree in wanted]
