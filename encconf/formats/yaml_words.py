@@ -105,7 +105,7 @@ def properties(
         if after.end() > limit:
             break
         at = after.end()
-    if tag is not None and at > start:  # in the Python parser's events, `!tag &a value` starts at the `&`
+    if tag is not None:  # in the Python parser's events, `!tag &a value` starts at the `&`
         before = re.compile(_TAG_BEFORE).search(text, line_start(text, start), start)
         if before is not None:
             start = tag_start = before.start()
