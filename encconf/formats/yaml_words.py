@@ -304,8 +304,6 @@ def content_end(text: str, leaf: Leaf) -> int:
     tail = content + len(text[content:end].rstrip(BREAK + " "))
     # The starts of the blank lines.
     starts = [match.end() for match in re.compile(NEWLINE).finditer(text, tail, end)]
-    if starts and starts[-1] == end:
-        starts.pop()
     while starts:
         if len(text[starts[-1] : end].rstrip(BREAK)) > indent:
             break

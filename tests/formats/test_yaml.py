@@ -98,6 +98,17 @@ def test_a_merge_key_that_is_there_twice() -> None:
         ("a: &x !t y\nb: !t\n", ["&x !t y", "!t"]),
         ("a: |\n  x\n\n\nb: |+\n  y\n\nc: >- # c\n  z\n", ["|\n  x\n", "|+\n  y\n\n", ">- # c\n  z\n"]),
         ("a: &x |\n  x\n\n", ["&x |\n  x\n"]),
+        ("a: !!null |\n\n\nb: 1\n", ["!!null |\n", "1"]),
+        ("a: !!null |2-\n  ~\n\n", ["!!null |2-\n  ~\n"]),
+        ("a: !!null >-\n  ~\n\n", ["!!null >-\n  ~\n"]),
+        (
+            "a: |2\n   x\n  \n    \nb: |3-\n    \n    x\n     \n   \n",
+            ["|2\n   x\n  \n    \n", "|3-\n    \n    x\n     \n"],
+        ),
+        ("a: >\n  x\n   \n  \n", [">\n  x\n   \n"]),
+        ("a: |2\n    \nb: 1\n", ["|2\n    \n", "1"]),
+        ("a: |\n  x\n\n\n", ["|\n  x\n"]),
+        ("a: |\n  x", ["|\n  x"]),
         ("a: &x [y]\nb: *x\nc: &z w\nd: *z\n", ["y", "*x", "&z w", "*z"]),
     ],
 )

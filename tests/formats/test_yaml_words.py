@@ -120,7 +120,8 @@ def test_plain(value: str, word: str, in_flow: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        "18446744073709551615", "0x1F2B3C", "0o777777", "0x_", "0o_7", "0b_1", "-0b1", "1,000", "1_0.5e+3", ".5", ".5e1", ".e+5",
+        "18446744073709551615", "0x1F2B3C", "0o777777", "0x_", "0o_7", "0b_1", "-0b1", "1,000",
+        "1_0.5e+3", ".5", ".5e1", ".e+5",
         "2001-12-14", "2001-1-1 1:02:03", "2001-12-14T21:59:43.1-05:00", "22:22.5", "y", "Yes", "oFF", ".NaN",
         "=", "<<", "~", "null", "", "0x1F", "-2E+05", "1e3", "+12", "0.", "190:20:30",
     ],
@@ -156,6 +157,21 @@ def test_words_that_are_strings_to_all_readers(value: str) -> None:
 )
 def test_double(value: str, word: str) -> None:
     assert yaml_words.double(value) == word
+
+
+@pytest.mark.parametrize(
+    ("char", "word"),
+    [
+        ("\x01", "\\x01"),
+        ("\xff", "\\xFF"),
+        ("\u0100", "\\u0100"),
+        ("\uffff", "\\uFFFF"),
+        ("\U00010000", "\\U00010000"),
+        ("\U0010ffff", "\\U0010FFFF"),
+    ],
+)
+def test_escaped_characters(char: str, word: str) -> None:
+    assert yaml_words.escaped(char) == word
 
 
 @pytest.mark.parametrize(
