@@ -36,20 +36,31 @@ class EncconfError(Exception):
     def __init__(self, message: str, *, hint: str | None = None, file: str | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self._file = file
         self.hint = hint
-        self.file = file
+
+    @property
+    def file(self) -> str | None:
+        """The name of the file that this error is about."""
+        return self._file
+
+    @file.setter
+    def file(self, file: str | None) -> None:
+        self._file = file
+        self.hint = self._hint
 
     @property
     def hint(self) -> str | None:
-        """What to do next.  A traceback shows it as a note."""
-        return self._hint
+        """What to do next, with the name of the file in place of FILE.  A traceback shows it as a note."""
+        return _for_file(self._hint, self._file)
 
     @hint.setter
     def hint(self, hint: str | None) -> None:
+        self._hint = hint
+        hint = self.hint
         notes = [note for note in getattr(self, "__notes__", ()) if not note.startswith("hint: ")]
         if hint is not None or notes or hasattr(self, "__notes__"):
             self.__notes__ = [*notes, f"hint: {hint}"] if hint is not None else notes
-        self._hint = hint
 
     def about(self, file: str) -> EncconfError:
         """Set the file that this error is about, unless it has one.  Returns self."""
@@ -59,6 +70,21 @@ class EncconfError(Exception):
 
     def __str__(self) -> str:
         return f"{self.file}: {self.message}" if self.file else self.message
+
+
+def _for_file(hint: str | None, file: str | None) -> str | None:
+    """Put the name of a file in place of FILE in the commands of a hint, if the file exists."""
+    if not hint or " FILE" not in hint or not file or not file.isprintable():
+        return hint
+    import os
+    import re
+    import shlex
+
+    if not os.path.exists(file):
+        return hint
+
+    word = shlex.quote(file)
+    return re.sub(r"((?:encconf|git) [^.;]*?) FILE\b", lambda found: f"{found[1]} {word}", hint)
 
 
 class about:  # noqa: N801 - it reads as a preposition

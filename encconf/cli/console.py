@@ -15,9 +15,9 @@ import os
 import sys
 import time
 
-from encconf.errors import SOMEBODY, EncconfError, MissingFileError, UsageError
+from encconf.errors import SOMEBODY, EncconfError, MissingFileError, NotEncryptedError, UsageError
 from encconf.io.descriptors import is_terminal, shows_colors
-from encconf.text.printable import no_command, one_line, printable, quoted, visible
+from encconf.text.printable import no_command, one_line, printable, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,22 +161,22 @@ class Console:
 
 
 def hint_of(error: EncconfError) -> str:
-    """Return the hint of an error, with the name of its file in place of FILE in encconf commands."""
+    """Return the hint of an error, with the names of those whom to ask, or of the file that is meant."""
     hint, file = error.hint or "", error.file
     if not hint and file and isinstance(error, MissingFileError) and not os.path.lexists(file):
         from encconf.io.fileio import near
 
         hint = near(file)
+    elif file and type(error) is NotEncryptedError:
+        from encconf.rules.config import encrypted_beside
+
+        if other := encrypted_beside(file):
+            hint = f"did you mean {printable(other)}?"
     if SOMEBODY in hint:
         from encconf.verbs.people import with_names
 
         hint = with_names(hint, file)
-    if " FILE" not in hint or not file or not os.path.exists(file):
-        return hint
-    import re
-
-    word = quoted(printable(file, 4096))
-    return re.sub(r"(encconf [^.;]*?) FILE\b", lambda found: f"{found[1]} {word}", hint)
+    return hint
 
 
 _MANY = 4

@@ -134,9 +134,7 @@ def opened_twin(
         if rule is None:
             raise
         if notify:
-            notify(
-                f"every value is re-encrypted, because the existing encrypted file cannot be reused: {error}"
-            )
+            notify(f"the existing encrypted file cannot be opened, so it is not reused: {error}")
         return None
 
 

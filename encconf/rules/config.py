@@ -645,6 +645,12 @@ def encrypted_name(path: str) -> str:
     return "" if stem.endswith(".enc") else f"{stem}.enc{extension}"
 
 
+def encrypted_beside(path: str) -> str:
+    """Return the encrypted file next to a plaintext file if it exists, or else ""."""
+    name = encrypted_name(path)
+    return name if name and os.path.isfile(name) else ""
+
+
 def plain_name(path: str) -> str:
     """Return the opposite of `encrypted_name`; a name without ``.enc`` stays as it is."""
     folder, name = os.path.split(path)

@@ -70,7 +70,10 @@ def run(options: Options, front: Front) -> list[str]:
     written = files.write(front, plain, source if in_place else None, output, mode=fileio.PRIVATE)
     if written is None:
         return []
-    files.warn_if_exposed(front, [written])
+    if replaces:
+        files.warn_of_decrypted(front, [written])
+    else:
+        files.warn_if_exposed(front, [written])
     return [written]
 
 
@@ -281,7 +284,7 @@ class Decrypting(Batch):
         """Print the plan of a dry run; otherwise warn about decrypted files that git does not ignore."""
         super().report()
         if self.written:
-            files.warn_if_exposed(self.front, self.written)
+            (files.warn_of_decrypted if self._in_place else files.warn_if_exposed)(self.front, self.written)
 
 
 # --- one value ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from encconf import formats
 from encconf.engine import sealing
 from encconf.engine.sealing import plain_as, refuse_encrypted
 from encconf.errors import (
+    AlreadyEncryptedError,
     EmptyDocumentError,
     InputError,
     MissingFileError,
@@ -29,6 +30,7 @@ from encconf.verbs.rule import Selecting, is_named, rule_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.engine.opening import Opened
     from encconf.verbs.front import Front
 
 
@@ -103,6 +105,7 @@ class Job:
         )
         self.enc = ""
         self.twin: str | None = None
+        self.done: Sequence[str] = ()  # how the values differ from those of the twin, in words
         self._replacing: str | fileio.Anything | None = source.text
         if target is not None and self.path is not None and not self.in_place:
             self._replacing = self._existing(target, self.path)
@@ -164,11 +167,49 @@ class Job:
                 from encconf.engine.checks import refuse_exposed
 
                 refuse_exposed(twin.document if twin else self.twin, text, self.written, self.rule.selection)
+            if twin is None and self.twin is not None and not self._force:
+                raise OutputError(
+                    f"{self.target} cannot be opened, so values that only it has would be lost",
+                    hint="to replace it as a whole, use --force",
+                )
+            if twin is not None:
+                self.done = self._difference(twin, text if isinstance(text, str) else text.text)
             self.enc = sealing.encrypt(
                 text, self.rule, format=self.written, twin=twin, credentials=credentials, notify=warn
             )
         if self.twin is None and not self._may_expose:
             self._warn_of_plaintext(plain)
+
+    def _difference(self, twin: Opened, text: str) -> list[str]:
+        """Return how the values differ from those of the encrypted file, in words.
+
+        Raises OutputError, unless --force was given, if the plaintext is older than the file, and would take
+        back some of its values.
+        """
+        if twin.document.format.name != self.written:
+            return []
+        from encconf.audit.diff import between
+        from encconf.engine.plaintext import plain_text
+
+        before = plain_text(twin)
+        done = between(self.source.name, before, text, self.written) if before != text else []
+        lost = [each for each in done if each.startswith(("changed ", "removed "))]
+        if lost and not self._force and self._is_older():
+            raise OutputError(
+                f"the file is older than {self.target}, whose values it would take back: {listed(lost, 5)}",
+                hint=f"to change the encrypted file: encconf edit {quoted(str(self.target))}; to replace its "
+                "values, use --force",
+            )
+        return done
+
+    def _is_older(self) -> bool:
+        """Whether the plaintext file was written before the encrypted file."""
+        if self.source.path is None or self.path is None:
+            return False
+        try:
+            return os.stat(self.source.path).st_mtime_ns < os.stat(self.path).st_mtime_ns
+        except OSError:
+            return False
 
     def _warn_of_plaintext(self, plain: Document) -> None:
         """Warn about values of a new file that look like secrets, and that the rule leaves in plaintext."""
@@ -207,8 +248,13 @@ class Job:
             )
         hidden = os.path.basename(self.target)[:1] == "."  # such as .env.production
         if hidden and formats.get(self.written).environment:
-            self.hint = "encconf import FILE creates YAML instead"
-        front.note(f"wrote {one_line(self.target)}")
+            self.hint = f"encconf import {quoted(self.source.label)} creates YAML instead"
+        said = f"wrote {one_line(self.target)}"
+        if self.done:
+            from encconf.engine.changes import report
+
+            said = report(said, self.done)
+        front.note(said)
         return True
 
 
@@ -224,9 +270,13 @@ def _target(source: files.Source, output: str | None, *, in_place: bool) -> str 
     name = encrypted_name(file)
     if not name:
         word = quoted(file)
+        if source.found:
+            raise AlreadyEncryptedError(
+                "the file is already encrypted", hint=f"to change it: encconf edit {word}"
+            ).about(file)
         raise UsageError(
             "this is already the name of an encrypted file",
-            hint=f"to change it: encconf edit {word}; to encrypt it in place: encconf encrypt -i {word}",
+            hint=f"to encrypt it in place: encconf encrypt -i {word}",
         ).about(file)
     return name
 
@@ -289,6 +339,7 @@ class Encrypting(Batch):
         self._configs = configs
         self._hint = ""
         self._plain: list[str] = []  # the plaintext files that still exist
+        self._encrypted: list[str] = []  # those that were encrypted in place
 
     def work(self, file: str) -> Job | None:
         """Encrypt one file.  Returns None if it is encrypted already."""
@@ -312,8 +363,7 @@ class Encrypting(Batch):
             return "would-change"
         written = done.write(self.front)
         self._hint = done.hint or self._hint
-        if not done.in_place:
-            self._plain.append(file)
+        (self._encrypted if done.in_place else self._plain).append(file)
         return "changed" if written else "unchanged"
 
     def _plan(self, file: str, job: Job) -> None:
@@ -324,7 +374,7 @@ class Encrypting(Batch):
         needed = quorum(job.rule.threshold, groups)
         which = f" ({needed} of {len(groups)} groups)" if len(groups) > 1 else ""
         change = "" if job.in_place else f" -> {job.target or 'stdout'}"
-        update = ", which exists: only what changed" if job.twin is not None else ""
+        update = ", which exists and gets these values" if job.twin is not None else ""
         self.plans.setdefault((f"{job.rule.name}: {keys}{which}",), []).append(f"{file}{change}{update}")
 
     def report(self) -> None:
@@ -334,3 +384,5 @@ class Encrypting(Batch):
             self.front.hint(self._hint)
         if self._plain:
             files.warn_if_exposed(self.front, self._plain)
+        if self._encrypted:
+            files.warn_of_committed(self.front, self._encrypted)

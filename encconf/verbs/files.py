@@ -326,6 +326,39 @@ def warn_if_exposed(front: Front, paths: Sequence[str]) -> None:
             front.warn(f"{listed(names, 3)}: plaintext {what}", hint=hint + then)
 
 
+def warn_of_decrypted(front: Front, paths: Sequence[str]) -> None:
+    """Warn about files that were decrypted in place, and that the next commit may have as plaintext."""
+    from encconf.git import exposures
+
+    states = exposures(paths)
+    if names := [path for path in paths if states[path] is not None]:
+        what = "is plaintext now" if len(names) == 1 else "are plaintext now"
+        words = " ".join(quoted(name) for name in names) if len(names) <= _MOST_NAMED else "FILE…"
+        front.warn(f"{listed(names, 3)} {what}", hint=f"before you commit: encconf encrypt -i {words}")
+
+
+def warn_of_committed(front: Front, paths: Sequence[str]) -> None:
+    """Warn about files that were encrypted in place, and that the last commit has as plaintext."""
+    from encconf import formats
+    from encconf.git import exposures, place, version
+
+    names = []
+    for path, state in exposures(paths).items():
+        known = place(path) if state == "tracked" else None
+        old = version(f"HEAD:{known[1]}", known[0]) if known is not None else None
+        if old is not None and old.strip() and formats.find(old, path) is None:
+            names.append(path)
+    if names:
+        front.warn(
+            f"{listed(names, 3)}: git has plaintext of {'it' if len(names) == 1 else 'them'}",
+            hint="change the secrets, since earlier versions stay in the history",
+        )
+
+
+_MOST_NAMED = 3
+"""The most files that a command in a hint names."""
+
+
 def ignoring(names: Sequence[str], *, tracked: bool) -> str:
     """Say how to make git ignore files and stop tracking them; for one file, as a shell command."""
     from encconf.git import place

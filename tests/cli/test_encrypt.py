@@ -40,11 +40,29 @@ class TestTwin:
     def test_an_existing_output_that_cannot_be_opened(self, sealed: Project) -> None:
         other = AgeKey.generate()
         old = sealed.read("secrets.enc.yaml")
-        done = sealed.run("encrypt", "secrets.yaml", environ=other.environ())
-        assert "warning" in done.err
-        assert "re-encrypted" in done.err
+        done = sealed.run("encrypt", "secrets.yaml", environ=other.environ(), code=3)
+        assert "values that only it has would be lost" in done.err
+        assert sealed.read("secrets.enc.yaml") == old
+        done = sealed.run("encrypt", "--force", "secrets.yaml", environ=other.environ())
+        assert "warning: the existing encrypted file cannot be opened" in done.err
         new = sealed.read("secrets.enc.yaml")
         assert "password" in changed_lines(old.split("sops:")[0], new.split("sops:")[0])
+
+    def test_a_plaintext_that_is_older_takes_nothing_back(self, sealed: Project) -> None:
+        sealed.run("set", "secrets.enc.yaml", "db.password", "newer")
+        sealed.run("set", "secrets.enc.yaml", "token", "new")
+        newer = sealed.read("secrets.enc.yaml")
+        done = sealed.run("encrypt", "secrets.yaml", code=3)
+        assert "older than secrets.enc.yaml" in done.err
+        assert "removed token" in done.err
+        assert sealed.read("secrets.enc.yaml") == newer
+        done = sealed.run("encrypt", "--force", "secrets.yaml")
+        assert "wrote secrets.enc.yaml:\n  changed db.password\n  removed token" in done.err
+        assert sealed.run("decrypt", "secrets.enc.yaml").out == PLAIN
+
+    def test_an_older_plaintext_may_add_values(self, sealed: Project) -> None:
+        sealed.run("unset", "secrets.enc.yaml", "db.password")
+        assert "added db.password" in sealed.run("encrypt", "secrets.yaml").err
 
     def test_a_plain_file_is_not_overwritten(self, project: Project) -> None:
         project.rules()
@@ -75,4 +93,26 @@ class TestTwin:
     def test_an_encrypted_file_is_not_encrypted_again(self, sealed: Project) -> None:
         old = sealed.read("secrets.enc.yaml")
         sealed.run("encrypt", "-i", "secrets.enc.yaml", code=203)
+        done = sealed.run("encrypt", "secrets.enc.yaml", code=203)
+        assert "hint: to change it: encconf edit secrets.enc.yaml\n" in done.err
         assert sealed.read("secrets.enc.yaml") == old
+
+    def test_a_warning_about_plaintext_that_was_committed(self, project: Project) -> None:
+        project.rules()
+        project.git("init", "-q")
+        for name in ("a.enc.yaml", "b.enc.yaml"):
+            project.write(name, PLAIN)
+        project.git("add", ".")
+        project.git("commit", "-qm", "x")
+        said = "git has plaintext of it\nencconf: hint: change the secrets"
+        assert said in project.run("encrypt", "-i", "a.enc.yaml").err
+        assert said not in project.run("encrypt", "-i", "a.enc.yaml", code=203).err
+        project.write("c.enc.yaml", PLAIN)
+        done = project.run("encrypt", "-i", "b.enc.yaml", "c.enc.yaml")
+        assert f"b.enc.yaml: {said}" in done.err
+        project.git("commit", "-qam", "y")
+        done = project.run("decrypt", "-i", "a.enc.yaml", "b.enc.yaml")
+        assert "a.enc.yaml, b.enc.yaml are plaintext now" in done.err
+        assert "before you commit: encconf encrypt -i a.enc.yaml b.enc.yaml" in done.err
+        assert ".gitignore" not in done.err
+        assert "plaintext of" not in project.run("encrypt", "-i", "a.enc.yaml").err

@@ -205,7 +205,7 @@ class TestDryRun:
         deploy.run("encrypt", "deploy/a.yaml")
         done = deploy.run("encrypt", "-r", "-n", "deploy", environ={"SOPS_AGE_KEY": ""})
         assert done.out == (
-            "deploy/a.yaml -> deploy/a.enc.yaml, which exists: only what changed\n"
+            "deploy/a.yaml -> deploy/a.enc.yaml, which exists and gets these values\n"
             "deploy/web/b.json -> deploy/web/b.enc.json\n"
             f"  creation_rules[0]: {deploy.key.recipient}\n"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from encconf import load_config
-from encconf.errors import ConfigTypeError, PathNotFoundError
+from encconf.errors import ConfigTypeError, MissingFileError, NotEncryptedError, PathNotFoundError
 
 TEXT = "app:\n  db: {host: inner}\napp.db: {host: whole}\napp.web:\n  x.y: {n: 1}\nsingle: 1\n"
 
@@ -44,6 +44,23 @@ def test_a_single_value_is_no_section(write: Callable[..., Path]) -> None:
 def test_a_part_of_a_name_is_not_taken_from_an_empty_key(write: Callable[..., Path]) -> None:
     with pytest.raises(PathNotFoundError):
         load_config(write("s.enc.yaml", '"": {app: {host: x}}\n'), section="app")
+
+
+def test_a_plaintext_beside_its_encrypted_file(write: Callable[..., Path]) -> None:
+    path = write("s.enc.yaml", "single: 1\n")
+    plain = path.with_name("s.yaml")
+    plain.write_text("single: 1\n")
+    with pytest.raises(NotEncryptedError) as caught:
+        load_config(plain)
+    assert caught.value.hint == f"did you mean {path}?"
+    with pytest.raises(MissingFileError) as missing:
+        load_config(path.with_name("s.enc.yml"))
+    assert missing.value.hint == f"did you mean {path}?"
+    plain.rename(path.with_name("t.yaml"))
+    with pytest.raises(NotEncryptedError) as other:
+        load_config(path.with_name("t.yaml"))
+    assert other.value.hint == f"encrypt it first: encconf encrypt {path.with_name('t.yaml')}"
+    assert f"hint: {other.value.hint}" in other.value.__notes__
 
 
 def test_a_file_without_sections(write: Callable[..., Path]) -> None:

@@ -38,8 +38,8 @@ def encrypt(options: Options, console: Console) -> None:
             "unlike sops, this prints nothing to stdout; to print it: "
             f"encconf encrypt -o - {quoted(job.source.label)}"
         )
-    if options.file and job.source.path is not None and not job.in_place:
-        files.warn_if_exposed(console, [options.file[0]])
+    if options.file and job.source.path is not None:
+        (files.warn_of_committed if job.in_place else files.warn_if_exposed)(console, [options.file[0]])
 
 
 ENCRYPT = Command(
@@ -64,8 +64,9 @@ ENCRYPT = Command(
             "--force",
             "-f",
             help=(
-                "Overwrite the output file even if it is not encrypted, if the plaintext is empty, or if "
-                "values that the file encrypts become plaintext."
+                "Overwrite the output file even if it is not encrypted, cannot be opened, or is newer than "
+                "the plaintext and has other values; if the plaintext is empty; or if values that the file "
+                "encrypts become plaintext."
             ),
         ),
         Option(
