@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -218,6 +218,84 @@ def test_no_inner_function_names_itself() -> None:
         for inner in _names_itself(node)
     ]
     assert found == []
+
+
+# --- who writes files and starts programs -----------------------------------------------------------
+
+WRITERS = {
+    "cli/commands/export.py": "the file that GitHub names",
+    "git/__init__.py": "the null device",
+    "git/textconv.py": "its note, and the null device",
+    "io/descriptors.py": "nothing: it has the flags",
+    "io/fileio.py": "the standard streams, devices and named pipes",
+    "io/private.py": "files in private folders",
+    "io/replace.py": "every other file",
+    "io/sockets.py": "sockets",
+    "verbs/edit.py": "your terminal",
+    "verbs/execute.py": "the named pipe of a program",
+}
+"""The files of encconf that open files to write, or put them in place, and what they write."""
+
+STARTERS = {
+    "git/__init__.py": "git",
+    "git/textconv.py": "a fork of itself",
+    "io/programs.py": "every other program",
+    "keys/pgp.py": "gpg, by its library",
+    "verbs/edit.py": "your editor",
+    "verbs/execute.py": "your command",
+}
+"""The files of encconf that start programs."""
+
+_TO_WRITE = {"O_WRONLY", "O_RDWR", "O_CREAT", "O_TMPFILE", "O_APPEND", "CREATE", "mkfifo", "write_bytes"}
+_IN_PLACE = {"os.replace", "os.rename", "os.link", "os.symlink"}
+_STARTS = re.compile(
+    r"subprocess\.(Popen|run|call|check_\w+)|os\.(posix_spawn\w*|exec\w+|spawn\w+|fork|system|popen)"
+    r"|.*\._open_subprocess"
+)
+
+
+def _writes(node: ast.AST) -> bool:
+    """Whether a piece of code opens a file to write, or puts one in place."""
+    if isinstance(node, ast.Attribute):
+        return node.attr in _TO_WRITE or ast.unparse(node) in _IN_PLACE
+    if isinstance(node, ast.Name):
+        return node.id in _TO_WRITE
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) not in ("open", "os.fdopen", "io.open"):
+        return False
+    given = [*node.args[1:2], *(each.value for each in node.keywords if each.arg == "mode")]
+    return any(not isinstance(mode, ast.Constant) or set(str(mode.value)) & set("wax+") for mode in given)
+
+
+def _starts(node: ast.AST) -> bool:
+    """Whether a piece of code calls what starts a program."""
+    return isinstance(node, ast.Call) and _STARTS.fullmatch(ast.unparse(node.func)) is not None
+
+
+@pytest.mark.parametrize(
+    ("code", "writes", "starts"),
+    [
+        ("open(name, 'ab')", True, False),
+        ("open(name, mode=mode)", True, False),
+        ("open(name, encoding='ascii')", False, False),
+        ("os.open(name, os.O_CREAT)", True, False),
+        ("os.open(name, os.O_RDONLY)", False, False),
+        ("text.replace(old, new)", False, False),
+        ("os.replace(old, new)", True, False),
+        ("subprocess.run(line)", False, True),
+        ("programs.run(line, environ)", False, False),
+        ("os.execve(program, argv, environ)", False, True),
+    ],
+)
+def test_what_counts_as_writing_and_starting(code: str, writes: bool, starts: bool) -> None:
+    nodes = list(ast.walk(ast.parse(code)))
+    assert (any(map(_writes, nodes)), any(map(_starts, nodes))) == (writes, starts)
+
+
+@pytest.mark.parametrize(("does", "known"), [(_writes, WRITERS), (_starts, STARTERS)])
+def test_who_writes_files_and_starts_programs(does: Callable[[ast.AST], bool], known: dict[str, str]) -> None:
+    """Everything else goes through `encconf.io.replace` and `encconf.io.programs`."""
+    found = {_key(path) for path in FILES if any(map(does, nodes_of(path)))}
+    assert found == set(known)
 
 
 # --- modules and names ---------------------------------------------------------------------------

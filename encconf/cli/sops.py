@@ -1,7 +1,8 @@
 """encconf as ``sops``: the command line, messages and exit codes of sops 3.13.3.
 
-`encconf.cli.sops_line` parses the line, and `encconf.cli.sops_run` has what the commands share.  The verbs
-are encconf's own (`encconf.verbs`).  docs/sops-differences.md lists what differs from sops.
+`encconf.cli.sops_line` parses the line, `encconf.cli.sops_run` has what the commands share, and the commands
+are in `encconf.cli.sops_texts` and `encconf.cli.sops_keys`.  docs/sops-differences.md lists what differs from
+sops.
 
 Programs call it instead of sops, so the messages that they depend on are those of sops.  Nothing here
 imports click, and ``--version`` needs no further imports.

@@ -1,6 +1,7 @@
 """sops's commands for the text of a file: decrypt, encrypt, edit, set, unset, exec-env, exec-file …
 
-They have sops's flags, checks and exit codes, and call encconf's own verbs (`encconf.verbs`).
+They have sops's flags, checks and exit codes.  They share what they can with encconf's verbs: parts of
+`encconf.verbs`, and for encrypt, set and unset what those call in `encconf.engine`.
 """
 
 from __future__ import annotations

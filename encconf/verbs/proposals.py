@@ -55,8 +55,8 @@ class Proposing(Base):
     config: str | None = None
 
 
-def propose(options: Proposing, front: Front, ask: Callable[[str], str]) -> str:
-    """Write a proposal, and return its name.  ``ask`` returns the value for a path."""
+def propose(options: Proposing, front: Front, ask_hidden: Callable[[str], str]) -> str:
+    """Write a proposal, and return its name.  ``ask_hidden`` returns the value for a path."""
     file, where = options.file, parse(options.path)
     if not where:
         raise PathSyntaxError("a proposal is for one value", hint="name its path: a.b[0]")
@@ -64,7 +64,7 @@ def propose(options: Proposing, front: Front, ask: Callable[[str], str]) -> str:
     rule = find_rule(file, config=options.config, notify=front.warn)
     format, replaces, own = _look(front, file, where)
     selection = own or rule.selection
-    given = ask(options.path)
+    given = ask_hidden(options.path)
     value: Plain = changes.from_json(given) if options.json else given
     formats.writing_of(formats.get(format)).check(where, value)
     if not _has_secret(value):

@@ -55,10 +55,10 @@ class Options(Selecting):
     input_type: str | None = None
 
 
-def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
+def run(options: Options, front: Front, ask_hidden: Callable[[str], str]) -> None:
     """Set one value.  A file that does not exist is created according to its rule.
 
-    ``ask`` returns the value for a path.
+    ``ask_hidden`` returns the value for a path, without showing what is typed.
     """
     file, path, value, json, string = options.file, options.path, options.value, options.json, options.string
     where = parse(path)
@@ -67,7 +67,7 @@ def run(options: Options, front: Front, ask: Callable[[str], str]) -> None:
     if not os.path.exists(target):
         with about(file, instead=target):
             fileio.check_writable(target)
-    given = value if value is not None else ask(path)
+    given = value if value is not None else ask_hidden(path)
     if value is not None and front.can_ask():
         front.hint("leave the value out to be prompted for it, so that it stays out of your shell history")
     new: Plain = changes.from_json(given) if json else given

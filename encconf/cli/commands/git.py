@@ -139,7 +139,7 @@ GIT_MERGE = Command(
     Exit codes:
 
     - 0: merged
-    - 1: both sides changed the same value, or a side is not encrypted
+    - 1: both sides changed the same value, or a side that is not encrypted changed one
     - 129: the merge failed; OURS has both versions between conflict markers, if it can be written
     """,
     merge.Options,
