@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 CALLER = "the command line or the caller"
 """What admits a recipient that the call itself names."""
+LINK = "look at that file, since a branch may have the link; to change the file by its own rule, name it"
+"""The hint for a link to a file that some recipients may not read."""
 YOURSELF = "yourself"
 """What admits your own key."""
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 
-from encconf import formats
+from encconf import formats, git
 from encconf.engine import cipher
-from encconf.engine.admission import in_full, rule_of
+from encconf.engine.admission import LINK, in_full, rule_of
 from encconf.engine.metadata import Metadata, metadata_of
 from encconf.errors import EncconfError, StrangerError
-from encconf.git import listed, tracked
+from encconf.git import listed, repository, tracked
 from encconf.git.attributes import encrypted_of
 from encconf.io import fileio
 from encconf.keys import MasterKey
@@ -61,19 +61,19 @@ class Copies:
                 allowed, who = rule_of(own).groups, "that file"
             strangers = [key for key in dict.fromkeys(gaining) if not any(key in group for group in allowed)]
             if strangers:
-                name = one_line(os.path.relpath(other))
-                return StrangerError(
-                    f"it has the data key of {name}, so it may be a copy of that file, and {who} does "
-                    f"not name {', '.join(map(in_full, strangers))}",
-                    strangers,
-                )
+                name, who_else = one_line(os.path.relpath(other)), ", ".join(map(in_full, strangers))
+                is_link = other == linked(path)
+                what = f"it has the data key of {name}, so it may be a copy of that file"
+                what = f"it is a link to {name}" if is_link else what
+                said = f"{what}, and {who} does not name {who_else}"
+                return StrangerError(said, strangers, hint=LINK if is_link else None)
         return None
 
     def objection_to(
         self, path: str, gaining: Sequence[MasterKey], rule: Callable[[str], Rule]
     ) -> StrangerError | None:
         """Return the same for a file as it is on the disk, or None if it is not encrypted."""
-        for _, data in encrypted_of([path]):
+        for _, data in encrypted_of([os.path.realpath(path)]):
             with suppress(EncconfError):
                 return self.objection(path, _metadata(path, data), gaining, rule)
         return None
@@ -82,6 +82,7 @@ class Copies:
         """Return the other files that have a data key or a share of this one, by path.
 
         With the ``data_key`` of a file with PGP keys, also those that have it, but packed in another way.
+        If the path is a link inside a repository, the file that it leads to is another one.
         """
         own = os.path.realpath(path)
         folder = os.path.dirname(own)
@@ -94,7 +95,31 @@ class Copies:
         if data_key is not None and _has_pgp(metadata):
             files = ((other, each) for other, each in known.files.items() if _has_pgp(each))
             found |= {other: each for other, each in files if _opens(data_key, each)}
-        return {other: each for other, each in found.items() if os.path.realpath(other) != own}
+        others = {other: each for other, each in found.items() if os.path.realpath(other) != own}
+        return {own: metadata, **others} if linked(path) is not None else others
+
+
+def linked(path: str) -> str | None:
+    """Return the file that a path leads to by a link inside its repository, or None if it has none.
+
+    Anyone can put a link to a file where a rule names more people, and wait until somebody names it, perhaps
+    with others: ``dev/*.yaml``.
+    """
+    path = os.path.abspath(path)
+    root = repository(os.path.dirname(path))
+    if root is None:
+        return None
+    real = os.path.realpath(path)
+    return real if real != os.path.join(os.path.realpath(root), os.path.relpath(path, root)) else None
+
+
+def is_tracked_link(path: str) -> bool:
+    """Whether git tracks one of the links inside its repository that a path has."""
+    path = os.path.abspath(path)
+    root = repository(os.path.dirname(path))
+    links = [place for place in fileio.upwards(path) if root and place != root and os.path.islink(place)]
+    inside = [os.path.relpath(place, root) for place in links if place.startswith(f"{root}{os.sep}")]
+    return bool(inside and root and git.said(root, "ls-files", "--", *inside))
 
 
 class _Known:

@@ -235,9 +235,9 @@ class Rekeying(batch.Batch):
             return find_rule(file, config=self.config, read=self._configs)
 
         with self._reading:
-            error = self._copies.objection(change.source.path, plan.metadata, gaining, rule, data_key)
+            error = self._copies.objection(change.file, plan.metadata, gaining, rule, data_key)
         if error is not None:
-            error.hint = copy_hint(change.file)
+            error.hint = error.hint or copy_hint(change.file)
             raise error
 
     @cached_property

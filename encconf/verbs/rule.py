@@ -98,12 +98,10 @@ def rule_for(
     return rule.replace(selection=selection)
 
 
-def admission(
-    file: str, config: str | None, *, named: Sequence[MasterKey] = (), path: str | None = None
-) -> Admission:
-    """Return who may get the data key of an encrypted file, which may be a copy of another one.
+def admission(file: str, config: str | None, *, named: Sequence[MasterKey] = ()) -> Admission:
+    """Return who may get the data key of an encrypted file, which may be a copy of another one, or a link.
 
-    ``named`` are the recipients that the user names, and ``path`` is the file with links followed.
+    ``named`` are the recipients that the user names.
     """
 
     def copied(gaining: Sequence[MasterKey]) -> StrangerError | None:
@@ -111,15 +109,13 @@ def admission(
 
         read: dict[str, configs.Config] = {}
         error = Copies([]).objection_to(
-            path or file, gaining, lambda other: configs.find_rule(other, config=config, read=read)
+            file, gaining, lambda other: configs.find_rule(other, config=config, read=read)
         )
         if error is not None:
-            error.hint = copy_hint(file)
+            error.hint = error.hint or copy_hint(file)
         return error
 
-    return Admission(
-        lambda: configs.find_rule(file, config=config), file=file, named=named, copied=copied
-    )
+    return Admission(lambda: configs.find_rule(file, config=config), file=file, named=named, copied=copied)
 
 
 def copy_hint(file: str) -> str:

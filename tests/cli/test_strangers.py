@@ -291,6 +291,33 @@ class TestACopy:
         two.run("set", "dev/x.enc.yaml", "port", "1")
         assert not opens(two, stranger, "dev/x.enc.yaml")
 
+    @pytest.mark.posix
+    def test_nor_does_a_link_to_a_file(self, two: Project, stranger: AgeKey, tmp_path: Path) -> None:
+        """A shell names it, too, for dev/*.yaml."""
+        original = two.read("prod/s.enc.yaml")
+        two.path("dev").mkdir()
+        two.path("dev/x.enc.yaml").symlink_to("../prod/s.enc.yaml")
+        for command in (["updatekeys", "-y"], ["rotate"]):
+            done = two.run(*command, "dev/x.enc.yaml", code=1)
+            assert "error[stranger]: dev/x.enc.yaml: it is a link to prod/s.enc.yaml" in done.err
+            assert stranger.recipient in done.err
+            assert two.read("prod/s.enc.yaml") == original
+        two.run("set", "dev/x.enc.yaml", "port", "1")
+        assert "port: 1" in two.run("decrypt", "prod/s.enc.yaml").out
+        # Plaintext that it leads to, which git ignores or does not know.
+        two.write("prod/p.yaml", SECRET)
+        (tmp_path / "outside.yaml").write_text(SECRET)
+        two.path("dev/p.yaml").symlink_to("../prod/p.yaml")
+        two.path("dev/o.yaml").symlink_to(tmp_path / "outside.yaml")
+        two.git("add", "dev")
+        for name in ("p", "o"):
+            for command in (["encrypt"], ["encrypt", "-i"]):
+                assert "it is a link to" in two.run(*command, f"dev/{name}.yaml", code=1).err
+            assert not two.path(f"dev/{name}.enc.yaml").exists()
+        two.git("rm", "-q", "--cached", "dev/o.yaml")
+        two.run("encrypt", "dev/o.yaml")  # it is your own
+        two.run("encrypt", "--age", stranger.recipient, "dev/p.yaml")  # you name them
+
     def test_nor_does_one_whose_mac_you_ignore(self, two: Project, stranger: AgeKey) -> None:
         """The file gets a new data key then.  Its author can make the MAC invalid."""
         copy = listing(two.read("prod/s.enc.yaml"), entry(stranger))

@@ -135,12 +135,12 @@ class Publishing(Batch):
             return None
         _, destination, _ = self.places[file]
         if _how(destination) != "encrypted" and source.path is not None:
-            self._refuse_copy(file, source.path, metadata_of(source.text, source.format), destination)
+            self._refuse_copy(file, metadata_of(source.text, source.format), destination)
         return publishing.prepare(
             source.text, source.format, destination, self.credentials, notify=self.warner(file)
         )
 
-    def _refuse_copy(self, file: str, path: str, metadata: Metadata, destination: Destination) -> None:
+    def _refuse_copy(self, file: str, metadata: Metadata, destination: Destination) -> None:
         """Raise StrangerError if a file has the data key of another one, which has another destination."""
 
         def config(other: str) -> Config | None:
@@ -148,7 +148,7 @@ class Publishing(Batch):
             return (self._configs.get(found) or load(found)) if found is not None else None
 
         with self._looking:
-            others = self._copies.others(path, metadata)
+            others = self._copies.others(file, metadata)
         if (other := publishing.going_elsewhere(others, destination, config)) is not None:
             raise StrangerError(
                 publishing.copied(other),
