@@ -144,7 +144,10 @@ GROUPS = {
     "shape": [f"shape/{name}.py" for name in ("mask", "redact", "schema", "values")],
     "text": [f"text/{name}.py" for name in ("align", "path", "printable", "words")],
     "merge engine/test_changes.py formats/test_*_tree.py formats/test_writing.py text/test_tree.py"
-    " formats/test_yaml_edits.py formats/test_yaml_layout.py": ["formats/yaml_tree.py", "text/tree.py"],
+    " formats/test_yaml_edits.py formats/test_yaml_layout.py formats/test_yaml_marks.py": [
+        "formats/yaml_tree.py",
+        "text/tree.py",
+    ],
     "text formats/test_[defjw]*.py formats/test_yaml_places.py": ["text/document.py"],
     "audit/test_across.py audit/test_leavers.py cli/test_access.py": ["audit/leaving.py"],
     "audit/test_names.py audit/test_pairing.py audit/test_ssh_origins.py cli/test_rekeying.py": [

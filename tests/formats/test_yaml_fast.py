@@ -419,7 +419,7 @@ def test_ordinary_texts_are_in_the_subset(text: str) -> None:
         "", "# c\n", "---\n", "- a\n", "a\n", "a: 1\n--- \nb: 1\n", "a: 1\n...\n", "a: 1\na: 2\n",
         "a: &b c\n", "a: *b\n", "a: !b c\n", "<<: {}\n", "? a\n", "true: 1\n", "1: 2\n", "a: b: c\n",
         "a: b\n  c\n", "a: b\n  c: d\n", "a:\n  - b\n c: d\n", "a:\n  b: 1\n   c: 2\n", "a: 'b\n  c'\n",
-        "a:\tb\n", "a: b\r\n", "\ufeffa: b\n", "a: \x07\n", "a: \ud800\n", "sops: 1\n", "sops:\n",
+        "a:\tb\n", "a: b\r\n", "\ufeffa: b\n", "a: \x07\n", "a: b\x1f\n", "a: b\x7f\n", "a: \ud800\n", "sops: 1\n", "sops:\n",
         "sops:\n- a\n", "sops: {}\n", "%YAML 1.1\n---\na: 1\n", "a: | # b\n  c\n", "a: |2\n   b\n",
         "a: [b: c]\n", "a: 18446744073709551615\n", "a: [18446744073709551615]\n", "k" * 1025 + ": 1\n",
         "".join(" " * i + "a:\n" for i in range(300)), "a:\n  " + "- " * 300 + "b\n",
