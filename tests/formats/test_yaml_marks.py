@@ -50,6 +50,10 @@ y: !z
     "n:\n- &a\n-\n- !t\n-   'w'\n-  - v\n",
     "in braces": "{a : 1, 'b': , \"c\":2, ? d : 3, ? e, f : 4, &g h: &i 5, ? &j k : l, m: [n, ], o}\n",
     "odd keys": "? a\n:   b\n? 'c'\n# d\n: e\n?   f # g\n:\n  h\n? i\n?  j\n",
+    "sops inside": "sops:\n  m: 1\na:\n  sops: 2\n  b: {sops: 3}\n",
+    "an anchored key": "&k key: v\nb: *k\nc: [*k]\nd: {*k : w}\n",
+    "an anchored root": "--- !!map &r # c\n  &k a: 1\n  b: 2\n",
+    "an anchored root with a tag": "&r\n !t a: 1\n b: &b\n   c: 2\n",
     "no breaks": "a:\r  b: 1\r  c:\r  - 2\rd: |\r  x\re: 3",
 }  # fmt: skip
 READ = {
