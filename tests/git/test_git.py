@@ -217,3 +217,26 @@ def test_a_repository_without_a_work_tree_has_no_files(project: Project) -> None
     git.need_files([str(project.folder), "none"])
     with pytest.raises(UsageError, match="a bare repository has no files"):
         git.need_files([str(project.folder), str(project.folder / ".git")])
+
+
+def test_an_index_that_a_commit_names(project: Project, tmp_path: Path) -> None:
+    """Git's question keeps it where it belongs to the repository, or to none that is known."""
+    project.git("init", "-q")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/HEAD").write_text("ref: refs/heads/main\n")
+    (tmp_path / "sub/.git").write_text("gitdir: ../real\n")
+    own = project.path(".git")
+    for folder, index, kept in (
+        (tmp_path / "outside", "index", True),
+        (project.folder, ".git/index.lock", False),  # a relative one that is not there is another's
+        (project.folder, str(own / "index.lock"), True),
+        (project.folder, str(tmp_path / "real/index"), False),
+        (project.folder, str(tmp_path / "outside/index"), True),
+        (project.folder, "other/index", False),
+        (tmp_path / "sub", str(tmp_path / "real/index"), True),
+        (tmp_path / "sub", str(own / "index"), False),
+    ):
+        _, environ = git.question(str(folder), "status", environ={"GIT_INDEX_FILE": index})
+        assert ("GIT_INDEX_FILE" in environ) is kept, (folder, index)
