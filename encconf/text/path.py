@@ -46,7 +46,7 @@ def parse(text: str) -> Path:
     step = re.compile(_STEP)
     while at < len(text):
         match = step.match(text, at)
-        if match is None or (at and match[4] is not None and text[at] != "."):
+        if match is None:
             raise PathSyntaxError(f"the path is malformed at character {at + 1}", hint=_HINT)
         if match[4] is not None:
             path.append(match[4])

@@ -235,7 +235,8 @@ def in_brackets(
         members.append((Entry(steps, "", "", value, key=key, listed=scope.listed), item.start, item.end))
     if block is not None:
         found = gap.match(text, text.index(":", block[0]) + 1)
-        start, end = found.end() if found else block[0], block[1]
+        assert found is not None  # it matches every text
+        start, end = found.end(), block[1]
         members.append((Entry(("sops",), "", value=Single(text[start:end], {}), key="sops"), start, end))
         members.sort(key=lambda member: member[1])
     fill(tree, text, scope.start + 1, scope.end - 1, members, gap)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from encconf.errors import PathSyntaxError
-from encconf.text.path import END, MAX_STEPS, parse, parse_sops, spell
+from encconf.text.path import END, MAX_STEPS, called_a_secret, parse, parse_sops, spell
 
 
 class TestPaths:
@@ -64,3 +64,29 @@ def test_the_longest_path_and_keys_with_quotes() -> None:
         parse("a" + ".a" * MAX_STEPS)
     for path, text in ((("a b",), '["a b"]'), (('a"b',), "['a\"b']"), (("it's",), '["it\'s"]')):
         assert (spell(path), parse(text)) == (text, path)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ((), "."),
+        (("a",), "a"),
+        (("a", "b", 0, "c"), "a.b[0].c"),
+        ((0, "a", -1), "[0].a[-1]"),
+        (("a", END), "a[]"),
+        (("x.y", "a b", ""), '["x.y"]["a b"][""]'),
+        (("a\nb",), '["a\\nb"]'),
+    ],
+)
+def test_the_shorter_spelling(path: tuple[str | int, ...], text: str) -> None:
+    assert spell(path) == text
+
+
+def test_names_of_secrets() -> None:
+    for name in ("password", "DB_PASSWORD", "dbPassword", "api-key", "tokens", "auth.key", "pwd", "dsn"):
+        assert called_a_secret(("a", name)), name
+        assert called_a_secret(("a", name, 0, 1)), name
+    for name in ("passwordless", "keyboard", "compass", "key", "a", "tokenizer"):
+        assert not called_a_secret(("password", name)), name
+    assert not called_a_secret(())
+    assert not called_a_secret((0,))
