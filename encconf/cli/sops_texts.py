@@ -128,7 +128,7 @@ def edit(run: Run) -> None:
 
 
 def _edit(run: Run, file: str) -> None:
-    from encconf.engine.checks import refuse_plaintext
+    from encconf.engine.checks import plaintext_check
     from encconf.engine.opening import refuse_to_change
     from encconf.verbs.edit import Draft, Session
 
@@ -144,7 +144,7 @@ def _edit(run: Run, file: str) -> None:
         draft.admission = run.admission(file)
         if run.flags.show_master_keys:
             draft.show_block()
-        draft.check = refuse_plaintext(file, run.config, allowed=True, warn=run.console.warn)
+        draft.check = plaintext_check(file, run.config, allowed=True, warn=run.console.warn)
     else:
         text = None
         draft = Draft(formats.get(source).example, source, rule=run.rule(file, source))
@@ -209,7 +209,7 @@ def unset(run: Run) -> None:
 def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
     """Set or remove a value, with a lock against other changes of the file by encconf."""
     from encconf.engine import changes
-    from encconf.engine.checks import of_edits
+    from encconf.engine.checks import edits_check
     from encconf.engine.opening import refuse_to_change
     from encconf.verbs import files
 
@@ -221,7 +221,7 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
         opened = run.open(read)
         refuse_to_change(opened.document)
         saves = value is not changes.REMOVED
-        check = of_edits(file, run.config, saves=saves, allowed=True, warn=run.console.warn)
+        check = edits_check(file, run.config, saves=saves, allowed=True, warn=run.console.warn)
         try:
             with about(file):
                 enc = changes.change(

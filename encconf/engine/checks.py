@@ -81,7 +81,7 @@ def rule_to_follow(
 ) -> Rule | None:
     """Return the rule that says which values of a file must be encrypted, or None if there is none.
 
-    Raises an error if the rule cannot be read.  ``allowed`` and ``warn`` are as for `refuse_plaintext`.
+    Raises an error if the rule cannot be read.  ``allowed`` and ``warn`` are as for `plaintext_check`.
     """
     try:
         return find_rule(file, config=config)
@@ -96,7 +96,7 @@ def rule_to_follow(
         raise
 
 
-def refuse_plaintext(
+def plaintext_check(
     file: str, config: str | None, *, allowed: bool = False, warn: Warn | None = None
 ) -> Check:
     """Return a check for `encconf.engine.changes` that refuses plaintext which the rule would encrypt.
@@ -137,15 +137,15 @@ def refuse_plaintext(
     return check
 
 
-def of_edits(
+def edits_check(
     file: str, config: str | None, *, saves: bool, allowed: bool = False, warn: Warn | None = None
 ) -> Check:
     """Return a check for edits that set or remove values.
 
     Their comments stay, and a rule about comments may apply them to the next value: the check refuses to
-    decrypt that.  If the edits save values, it also does what `refuse_plaintext` does, with its parameters.
+    decrypt that.  If the edits save values, it also does what `plaintext_check` does, with its parameters.
     """
-    plaintext = refuse_plaintext(file, config, allowed=allowed, warn=warn)
+    plaintext = plaintext_check(file, config, allowed=allowed, warn=warn)
 
     def check(opened: Opened, before: str, after: Document) -> None:
         if found := revealed(before, after, opened.metadata.selection):

@@ -92,7 +92,7 @@ def _save(
         *[_stored(document, inherited, *edit) for edit in edits],
         credentials=credentials,
         admission=Admission(lambda: find_rule(name), file=name),
-        check=checks.of_edits(name, None, saves=saves),
+        check=checks.edits_check(name, None, saves=saves),
     )
     if after != document.text:
         fileio.write_atomic(target, after, replacing=document.text)

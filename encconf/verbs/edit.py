@@ -397,7 +397,7 @@ def run(options: Options, front: Front) -> None:
         allowed = options.allow_plaintext
         if not allowed:  # fail before the user types anything
             checks.rule_to_follow(file, config, warn=front.warn)
-        draft.check = checks.refuse_plaintext(file, config, allowed=allowed, warn=front.warn)
+        draft.check = checks.plaintext_check(file, config, allowed=allowed, warn=front.warn)
     with about(file, instead=path):
         fileio.check_writable(path)
     session = Session(front, file, path, draft, enc, unfinished=unfinished)

@@ -146,7 +146,7 @@ class Change(Record):
         if self.look is not None:
             self.look(metadata)
         saves = any(value is not changes.REMOVED for _, value in self.edits)
-        of_edits = checks.of_edits(
+        check_edits = checks.edits_check(
             self.file, self.config, saves=saves, allowed=self.allow_plaintext, warn=front.warn
         )
         places = [(changes.place(document, where), value) for where, value in self.edits]
@@ -157,7 +157,7 @@ class Change(Record):
             done.extend({str(effect)}.difference(done))
 
         def check(opened: Opened, before: str, after: Document) -> None:
-            of_edits(opened, before, after)
+            check_edits(opened, before, after)
             selection = opened.metadata.selection
             if self.secret:
                 checks.refuse_new_plaintext(before, after, selection)
@@ -285,11 +285,11 @@ def update(options: UpdateOptions, front: Front) -> None:
             hint="to remove all values, use encconf edit FILE",
         ).about(file)
     before: list[str] = []
-    refuse = checks.refuse_plaintext(file, config, allowed=allowed, warn=front.warn)
+    check_plaintext = checks.plaintext_check(file, config, allowed=allowed, warn=front.warn)
 
     def check(opened: Opened, old: str, new: Document) -> None:
         before[:] = [old]
-        refuse(opened, old, new)
+        check_plaintext(opened, old, new)
 
     credentials = front.credentials()
     with about(file):
