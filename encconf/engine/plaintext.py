@@ -139,7 +139,7 @@ def moved_document(opened: Opened) -> Document | None:
 
 def _is_special(opened: Opened) -> bool:
     """Whether a document has comments among its values, or values that may extend over the lines below."""
-    return any(value.type == "comment" for value in opened.values) or bool(quoted(opened))
+    return any(value.type == "comment" for value in opened.values) or bool(beginning_with_quote(opened))
 
 
 def text_to_change(opened: Opened) -> str:
@@ -148,7 +148,7 @@ def text_to_change(opened: Opened) -> str:
     Raises EmitError where a value cannot be separated from the lines below it.
     """
     text = plain_text(opened)
-    if before := quoted(opened):
+    if before := beginning_with_quote(opened):
         refuse_torn(opened.document.format.scan(text), before)
     return text
 
@@ -211,7 +211,7 @@ def _says(format: Format, text: str, opened: Opened) -> bool:
 # become part of it.
 
 
-def quoted(opened: Opened) -> set[tuple[Path, bytes]]:
+def beginning_with_quote(opened: Opened) -> set[tuple[Path, bytes]]:
     """Return the paths and bytes of the values that begin with a quote.  Few files have any."""
     return {
         (leaf.path, value.data)
@@ -221,7 +221,7 @@ def quoted(opened: Opened) -> set[tuple[Path, bytes]]:
 
 
 def refuse_torn(plain: Document, before: set[tuple[Path, bytes]]) -> None:
-    """Raise EmitError if one of the `quoted` values extends over other values in a plaintext."""
+    """Raise EmitError if a value of `beginning_with_quote` extends over others in a plaintext."""
     if not before:
         return
     unclosed = plain.format.unclosed

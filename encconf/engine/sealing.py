@@ -25,7 +25,7 @@ from encconf.engine.opening import (
     open_text,
     without_nulls,
 )
-from encconf.engine.plaintext import open_layout, plain_text, quoted, refuse_torn
+from encconf.engine.plaintext import beginning_with_quote, open_layout, plain_text, refuse_torn
 from encconf.envelope import removes_access
 from encconf.errors import (
     AlreadyEncryptedError,
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from encconf.rules.config import Rule
     from encconf.text.document import Prepared
 
-    Final = tuple[Document, list[Edit], list[Value | None]]
+    Written = tuple[Document, list[Edit], list[Value | None]]
     """A text with encrypted values, the edits that encrypt its comments, and values for `comes_back`."""
 
 
@@ -82,7 +82,7 @@ def encrypt(
     selection = _selection(rule, replaced, format, notify)
     plain = scan_plain(text, format)
     if replaced is not None:
-        refuse_torn(plain, quoted(replaced))
+        refuse_torn(plain, beginning_with_quote(replaced))
     if not plain.format.single_value:
         there = (replaced.values, replaced.comments) if replaced is not None else ()
         if (place := ciphertext_in(plain, *there)) is not None:
@@ -94,7 +94,7 @@ def encrypt(
     edits_twin = rule is None if edits_twin is None else edits_twin
     kept = None
     if replaced is not None and not new_data_key:
-        kept = _kept(replaced, plain, rule, edits_twin=edits_twin, notify=notify)
+        kept = _twin_to_keep(replaced, plain, rule, edits_twin=edits_twin, notify=notify)
     data_key = kept.data_key if kept is not None else os.urandom(KEY_SIZE)
     held = kept.metadata if kept is not None else None
     if rule is None and kept is None and replaced is not None:
@@ -102,9 +102,7 @@ def encrypt(
     now = lastmodified()
     groups, threshold = wrap_again(data_key, held, rule, admission, credentials, now)
     block = replaced.metadata if replaced is not None else Metadata([], 0, selection, "")
-    metadata = block.renewed(
-        groups=groups, threshold=threshold, selection=selection, lastmodified=now
-    )
+    metadata = block.renewed(groups=groups, threshold=threshold, selection=selection, lastmodified=now)
     known = twin.document.text if isinstance(twin, Opened) else twin
     credentials.audit("encrypt", plain.text if known is None else known)
     # A ciphertext under another data key would be lost: what is reused is not decrypted once more.
@@ -153,7 +151,7 @@ def _selection(rule: Rule | None, replaced: Opened | None, format: str, notify: 
     return selection
 
 
-def _kept(
+def _twin_to_keep(
     replaced: Opened, plain: Document, rule: Rule | None, *, edits_twin: bool, notify: Notify | None
 ) -> Opened | None:
     """Return the twin if its data key and its ciphertexts may be kept.
@@ -207,7 +205,7 @@ def lastmodified() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 1))
 
 
-class Draft(Record):
+class SealedDraft(Record):
     """A plaintext and the ciphertexts of its values, on the way to the encrypted text.
 
     ``metadata`` has the MAC.  ``edits`` write the ciphertexts and the block.
@@ -281,13 +279,13 @@ class Sealing:
             result = self._with_layout(draft, written or self._values_first(draft))
         return self._finished(result, draft)
 
-    def _draft(self, choice: Chosen) -> Draft:
+    def _draft(self, choice: Chosen) -> SealedDraft:
         """Return the plaintext with the ciphertexts of its values, and the edits that write them."""
         format = self.format
         chosen = choice.leaves
         plain, prepared = self._prepared(chosen)
-        kept = self.kept(plain, self.sources)
-        self._warn(chosen, kept)
+        reused = self.reused(plain, self.sources)
+        self._warn(chosen, reused)
         bare = not any(chosen) and not any(choice.comments) and any(leaf.data for leaf in plain.leaves)
         if self.notify and bare:
             matches = "matches nothing in it" if self.selection.by_match else "matches all of it"
@@ -295,7 +293,7 @@ class Sealing:
         values, encs, were_plain = self.seal_leaves(
             plain,
             chosen,
-            kept,
+            reused,
             retypes=self.keeps_block,
             integers=self.twin is not None and format.tells_integers(self.twin.document),
         )
@@ -311,9 +309,9 @@ class Sealing:
         settings, date = self.selection.to_entries(), self.metadata.lastmodified
         metadata = self.metadata.replace(mac=seal_mac(plain, values, chosen, settings, self.data_key, date))
         edits += format.attach(plain, self._block(metadata))
-        return Draft(plain, prepared, chosen, values, encs, metadata, edits)
+        return SealedDraft(plain, prepared, chosen, values, encs, metadata, edits)
 
-    def _at_once(self, draft: Draft, choice: Chosen) -> tuple[str | None, bool, Final | None]:
+    def _at_once(self, draft: SealedDraft, choice: Chosen) -> tuple[str | None, bool, Written | None]:
         """Write the encrypted comments together with the values: this needs one scan.
 
         Returns the text, or None if it does not give the original one.  Also returns whether comments belong
@@ -336,7 +334,7 @@ class Sealing:
             return final.text, False, None
         return None, False, None if comments else (final, comments, known)
 
-    def _comments_last(self, written: Final) -> str | None:
+    def _comments_last(self, written: Written) -> str | None:
         """Encrypt the comments that the text has after its values are written.
 
         Returns None if the result does not give the original text.
@@ -348,7 +346,7 @@ class Sealing:
         again = self.format.scan(result, comments=True)
         return result if comes_back(again, self.original, self.data_key) else None
 
-    def _values_first(self, draft: Draft) -> Final:
+    def _values_first(self, draft: SealedDraft) -> Written:
         """Return the text with encrypted values and the block, and the edits that encrypt its comments.
 
         What a comment belongs to may depend on what follows it, so the block must be in place.
@@ -379,7 +377,9 @@ class Sealing:
             )
         return plain, prepared
 
-    def _scan_finished(self, draft: Draft, edits: list[Edit]) -> tuple[Document, Chosen, list[Value | None]]:
+    def _scan_finished(
+        self, draft: SealedDraft, edits: list[Edit]
+    ) -> tuple[Document, Chosen, list[Value | None]]:
         """Apply edits to the plaintext, scan the result, and check that it holds what it should.
 
         Also returns the values that need not be decrypted to check the rest.
@@ -391,7 +391,7 @@ class Sealing:
         )
         return final, now_chosen, known
 
-    def _finished(self, result: str, draft: Draft) -> str:
+    def _finished(self, result: str, draft: SealedDraft) -> str:
         """Return the twin if only the MAC and its date differ from it."""
         old, mac = self.twin, draft.metadata.mac
         if old is None or old.metadata.mac is None or mac is None:
@@ -402,12 +402,12 @@ class Sealing:
             again = again.replace(now, before)
         return again if again == old.document.text else result
 
-    def _warn(self, chosen: bytearray, kept: list[Old | None]) -> None:
+    def _warn(self, chosen: bytearray, reused: list[Old | None]) -> None:
         """Warn about values that other programs read differently: one line for each reason."""
         if self.notify is None:
             return
         places: dict[str, list[str]] = {}
-        for leaf, is_chosen, old in zip(self.given.leaves, chosen, kept, strict=True):
+        for leaf, is_chosen, old in zip(self.given.leaves, chosen, reused, strict=True):
             reason = self.format.caveat(leaf) if old is None else None
             if not is_chosen and self.format.fragile(leaf):
                 reason = "sops before 3.13.2 misreads the plaintext number"
@@ -418,12 +418,12 @@ class Sealing:
 
     def _block(self, metadata: Metadata) -> str:
         """Return the text of the block: the twin's with a new MAC, if nothing else has changed."""
-        old, kept = self.twin, None
+        old, text = self.twin, None
         if old is not None and old.document.block_text and not old.metadata.unmerged and self.keeps_block:
-            kept = rewritten(old.document.block_text, old.metadata, metadata)
-        return kept or self.format.render_block(metadata.to_block())
+            text = rewritten(old.document.block_text, old.metadata, metadata)
+        return text or self.format.render_block(metadata.to_block())
 
-    def _with_layout(self, draft: Draft, written: Final) -> str:
+    def _with_layout(self, draft: SealedDraft, written: Written) -> str:
         """Write the text, with a layout record if decrypting would not give the original text otherwise."""
         format = self.format
         final, comments, _ = written
@@ -449,7 +449,7 @@ class Sealing:
         return result
 
     def _layout(
-        self, draft: Draft, final: Document, literals: list[Edit | None], canonical: str
+        self, draft: SealedDraft, final: Document, literals: list[Edit | None], canonical: str
     ) -> str | None:
         """Return the ciphertext of the layout record: the twin's, if it says the same."""
         from encconf.engine import layout as layouts
@@ -465,7 +465,7 @@ class Sealing:
 
     # --- ciphertexts ---
 
-    def kept(self, plain: Document, sources: Sequence[Opened]) -> list[Old | None]:
+    def reused(self, plain: Document, sources: Sequence[Opened]) -> list[Old | None]:
         """For each leaf of a plaintext, what has the ciphertext that it keeps, or None for a new value.
 
         That is its old leaf in one of the ``sources`` with its value.
@@ -480,7 +480,7 @@ class Sealing:
         self,
         plain: Document,
         chosen: bytearray,
-        kept: list[Old | None],
+        reused: list[Old | None],
         *,
         retypes: bool,
         integers: bool = False,
@@ -497,8 +497,8 @@ class Sealing:
         were_plain = bytearray(len(plain.leaves))
         new: list[int] = []
         # If the replaced file gets a new data key, its lines stay as they were.
-        before = self.kept(plain, [self.replaced] if self.replaced and not self.sources else [])
-        for index, (leaf, is_chosen, old) in enumerate(zip(plain.leaves, chosen, kept, strict=True)):
+        before = self.reused(plain, [self.replaced] if self.replaced and not self.sources else [])
+        for index, (leaf, is_chosen, old) in enumerate(zip(plain.leaves, chosen, reused, strict=True)):
             if not is_chosen or leaf.data is None or (not leaf.data and not self.format.seals_empty):
                 continue
             was = old[1] if old is not None else None

@@ -20,7 +20,15 @@ from collections.abc import Sequence
 from encconf import formats
 from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import Admission, Objections, Wrapping, in_full, rule_of, same_recipients
-from encconf.engine.metadata import CONFLICT, PARENTS, Metadata, ciphertext_in, with_block, without_block
+from encconf.engine.metadata import (
+    CONFLICT,
+    PARENTS,
+    UNMERGED,
+    Metadata,
+    ciphertext_in,
+    with_block,
+    without_block,
+)
 from encconf.envelope import DATA_KEY_SIZE, WrappedKey, removes_access
 from encconf.envelope.unwrap import DataKeyCache
 from encconf.errors import (
@@ -235,8 +243,8 @@ def merge(
     """
     if not ("sops" in ours or "sops" in theirs):
         return None  # a plaintext need not be one that encconf can read
-    run = _Merge(format, credentials or Credentials.from_env(), labels, repository, notify)
-    return run((base, ours, theirs))
+    merging = _Merge(format, credentials or Credentials.from_env(), labels, repository, notify)
+    return merging((base, ours, theirs))
 
 
 class _Side(Record):
@@ -322,7 +330,7 @@ class _Merge(Record):
                 return _Side(conflict.merged.base, conflict.opened)
             keyless = PARENTS in document.block
             if keyless and checked:
-                document = formats.scan_any(self._resealed(document.text, which), format, comments=True)
+                document = formats.scan_any(self._reseal_side(document.text, which), format, comments=True)
             try:
                 opened = opening.open_text(document, format=format, credentials=credentials)
             except MacError as error:
@@ -330,9 +338,7 @@ class _Merge(Record):
                     raise
                 if not keyless:
                     self.notify(f"{which}: {error.message}")
-                opened = opening.open_text(
-                    document, format=format, credentials=credentials, ignore_mac=True
-                )
+                opened = opening.open_text(document, format=format, credentials=credentials, ignore_mac=True)
         except (DecryptError, MacError) as error:
             if not checked and isinstance(error, DecryptError):
                 message = "the common version cannot be decrypted, so it is not known who changed what"
@@ -349,7 +355,7 @@ class _Merge(Record):
             raise LostBlockError(f"{place} of {which}")
         return _Side(document.text, None)
 
-    def _resealed(self, text: str, which: str) -> str:
+    def _reseal_side(self, text: str, which: str) -> str:
         """Add the MAC to a side that was merged without a key."""
         sealed = self.reseal(text)
         self.notify(f"{which} was merged without a key; its MAC is added now")
@@ -369,8 +375,8 @@ class _Merge(Record):
         base, ours, theirs = map(self.repository.version, ids)
         if base is None or ours is None or theirs is None:
             raise UnmergedError("the versions it was merged from are not in this repository", hint=LOOK)
-        run = _Merge(format, credentials, self.labels, self.repository, self.notify, self.depth + 1)
-        outcome = run((base, ours, theirs))
+        merging = _Merge(format, credentials, self.labels, self.repository, self.notify, self.depth + 1)
+        outcome = merging((base, ours, theirs))
         if outcome is None:
             raise UnmergedError("the versions it was merged from are not encrypted", hint=LOOK)
         if outcome.keyless:
@@ -696,7 +702,7 @@ def merged_block(base: Metadata | None, ours: Metadata | None, theirs: Metadata 
     for name in {**here.unknown, **there.unknown}:
         old, mine, yours = (each.unknown.get(name) if each else None for each in (was, here, there))
         value = yours if mine == old else mine
-        if value is not None and name not in (CONFLICT, PARENTS):
+        if value is not None and name not in UNMERGED:
             unknown[name] = value
     return here.renewed(groups=groups, threshold=threshold, selection=selection, unknown=unknown)
 

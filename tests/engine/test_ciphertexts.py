@@ -28,9 +28,9 @@ def test_new_ciphertexts_are_those_of_the_values_in_their_places() -> None:
     yaml = formats.get("yaml")
     document = yaml.scan(TEXT, comments=True)
     made = Sealing(document, Metadata([], 0, DEFAULT, ""), KEY, (), None, None)
-    kept = made.kept(document, ())
-    assert kept == [None] * 6
-    _, encs, were_plain = made.seal_leaves(document, DEFAULT.choose(document).leaves, kept, retypes=False)
+    reused = made.reused(document, ())
+    assert reused == [None] * 6
+    _, encs, were_plain = made.seal_leaves(document, DEFAULT.choose(document).leaves, reused, retypes=False)
     assert not any(were_plain)
     found = {}
     nonces = set()
