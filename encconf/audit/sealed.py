@@ -9,7 +9,7 @@ from encconf.audit import DIRECTIVE, guesses
 from encconf.audit.findings import Finding, Lines, printable
 from encconf.engine import cipher
 from encconf.engine.metadata import Metadata
-from encconf.engine.recipients import Outcome, Plan
+from encconf.engine.recipients import Plan, Reselection
 from encconf.errors import EncconfError
 from encconf.rules.config import Rule
 from encconf.rules.selection import Chosen, Selection
@@ -215,7 +215,7 @@ def _entry(sealed: Sealed, wrapped: WrappedKey, rule: Rule | None) -> None:
         sealed.find("aws-profile", f"the key {label(wrapped.key)} has an aws_profile", hint=hint)
 
 
-def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Outcome | None:
+def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) -> Reselection | None:
     """Add findings about how a file differs from its rule.
 
     Returns what the rule's selection would change, or None.  Raises PatternError if it cannot be used.
@@ -234,7 +234,7 @@ def compare_with_rule(sealed: Sealed, rule: Rule, place: str, who: Who = label) 
     mine, theirs = sealed.metadata.selection, rule.selection_for(sealed.metadata.selection)
     if mine == theirs or sealed.document.format.single_value:
         return None
-    found = Outcome(sealed.document, mine, theirs)
+    found = Reselection(sealed.document, mine, theirs)
     said = f"the file has {mine}; {place} has {theirs}"
     severity, hint = None, _safe_hint(found, mine)
     if not found.sealed and not found.stronger:
@@ -252,7 +252,7 @@ def _readers(groups: list[list[MasterKey]]) -> list[set[MasterKey]]:
     return [{as_age(key) for key in group} for group in groups]
 
 
-def _safe_hint(found: Outcome, mine: Selection) -> str | None:
+def _safe_hint(found: Reselection, mine: Selection) -> str | None:
     """Return a hint about a different selection, or None (the usual hint) if the rule's exposes nothing."""
     if not found.exposed and not found.comments:
         return None
@@ -281,7 +281,7 @@ def _takes(threshold: int, groups: int) -> str:
     return f"needs {threshold} of {groups} key groups to open" if threshold else "has one key group"
 
 
-def _values(sealed: Sealed, found: Outcome | None, place: str) -> None:
+def _values(sealed: Sealed, found: Reselection | None, place: str) -> None:
     by_rule = {id(leaf) for leaf in found.sealed} if found is not None else ()
     hint = _safe_hint(found, sealed.metadata.selection) if found is not None else None
     match = cipher.ENC.match

@@ -92,9 +92,9 @@ class Plan(Record):
         return not one and self.metadata.selection != self.rule.selection
 
     @property
-    def outcome(self) -> Outcome:
+    def reselection(self) -> Reselection:
         """What the new selection changes.  Raises PatternError."""
-        return Outcome(self.document, self.metadata.selection, self.rule.selection)
+        return Reselection(self.document, self.metadata.selection, self.rule.selection)
 
     def renews(self, *, rotate: bool = True) -> bool:
         """Whether the file gets a new data key.  ``rotate`` is as for `encconf.verbs.rekey.carry_out`."""
@@ -117,7 +117,7 @@ def encrypted_values(document: Document) -> dict[Path, str]:
     return {path: parts[2] for path, parts in sealed if parts is not None and parts[2] != "comment"}
 
 
-class Outcome:
+class Reselection:
     """What a new selection changes in an encrypted document.
 
     ``sealed`` are the plaintext values that it encrypts, and ``exposed`` the encrypted values that it turns

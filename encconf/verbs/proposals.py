@@ -35,7 +35,7 @@ from encconf.text.document import Value, content_of, reached
 from encconf.text.path import END, Path, parse, spell
 from encconf.text.printable import counted, one_line, quoted
 from encconf.verbs import files
-from encconf.verbs.set import Change
+from encconf.verbs.set import Edits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -234,10 +234,9 @@ def accept(options: Accepting, front: Front, show: Callable[[Sequence[Shown]], N
         accepted = [each for each in fitting if front.confirm(f"accept {each.path}?")]
     if accepted:
         edits = [each.edit() for each in accepted]
-        change = Change(
+        Edits(
             file, fileio.resolve(file), edits, config=options.config, secret=True, rule=lambda: rule
-        )
-        change.run(front)
+        ).run(front)
         for each in accepted:
             _remove(front, each)
     refused = [each for each in found if each.refusal is not None]

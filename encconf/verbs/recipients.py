@@ -18,7 +18,7 @@ from encconf import formats
 from encconf.audit.names import Names, identity
 from encconf.engine.admission import Admission, Wrapping, in_full
 from encconf.engine.metadata import metadata_of
-from encconf.engine.recipients import Outcome, Plan, Seen
+from encconf.engine.recipients import Plan, Reselection, Seen
 from encconf.errors import (
     ChangedError,
     ConflictError,
@@ -583,7 +583,7 @@ def update(
             allow_plaintext=options.allow_plaintext,
         )
         if not selection and not formats.get(change.format).single_value and own != by_rule:
-            _warn_of_selection(change, Outcome(wanted.document, own, by_rule), rule.name)
+            _warn_of_selection(change, Reselection(wanted.document, own, by_rule), rule.name)
         leavers = () if wanted.renews() else leavers_of(change.file, wanted.rule)
         if leavers and options.keep_data_key:
             change.warn(f"{change.file}: the data key is kept, although removed recipients know it")
@@ -619,7 +619,7 @@ def _locks_out(wanted: Plan, front: Front) -> bool:
     return bool(mine) and not any(key.is_own(credentials) for group in wanted.new for key in group)
 
 
-def _warn_of_selection(change: Change, found: Outcome, rule: str) -> None:
+def _warn_of_selection(change: Change, found: Reselection, rule: str) -> None:
     """Warn that the rule would encrypt more of a file than the file's own selection does."""
     if not found.sealed and not found.stronger:
         return

@@ -57,7 +57,7 @@ def plan(
 
 def _refuse_exposed(wanted: Plan) -> None:
     """Raise PlaintextError if the plan would leave values or comments in plaintext that are now encrypted."""
-    found = wanted.outcome
+    found = wanted.reselection
     if not found.exposed and not found.comments:
         return
     named = [spell(leaf.path) for leaf in found.exposed]

@@ -73,7 +73,7 @@ def run(options: Options, front: Front, ask_hidden: Callable[[str], str]) -> Non
     new: Plain = changes.from_json(given) if json else given
     if path[:1] == "[" and len(given) > 1 and given[0] == given[-1] == '"' and not (json or string):
         front.hint("the quotes are part of the value; use --json for a JSON value, as in sops")
-    Change(
+    Edits(
         file,
         target,
         [(where, new if json or string else changes.AsBefore(given))],
@@ -83,15 +83,15 @@ def run(options: Options, front: Front, ask_hidden: Callable[[str], str]) -> Non
         ignore_mac=options.ignore_mac,
         force=options.force,
         rule=lambda: rule_for(file, options, notify=front.warn),
-        look=lambda metadata: warn_of_other(front, file, options, metadata),
+        warn=lambda metadata: warn_of_other(front, file, options, metadata),
     ).run(front)
 
 
-class Change(Record):
+class Edits(Record):
     """Values to set in a file, or to remove from it (`changes.REMOVED`), by their paths.
 
     ``target`` is the file with links followed.
-    ``rule`` finds the rule for a file that is new; without it, the file must exist.  ``look`` is called with
+    ``rule`` finds the rule for a file that is new; without it, the file must exist.  ``warn`` is called with
     the metadata of one that exists.
 
     Without ``force``, raises ReplacesError if that would replace a whole mapping or list, or a value by one.
@@ -108,7 +108,7 @@ class Change(Record):
     force: bool = False
     secret: bool = False
     rule: Callable[[], Rule] | None = None
-    look: Callable[[Metadata], None] | None = None
+    warn: Callable[[Metadata], None] | None = None
 
     def run(self, front: Front) -> None:
         """Change the file, or create it, and say what that changed."""
@@ -143,8 +143,8 @@ class Change(Record):
         document, metadata, admission = scan_to_change(
             self.file, old, format, self.config, credentials, ignore_mac=self.ignore_mac
         )
-        if self.look is not None:
-            self.look(metadata)
+        if self.warn is not None:
+            self.warn(metadata)
         saves = any(value is not changes.REMOVED for _, value in self.edits)
         check_edits = checks.edits_check(
             self.file, self.config, saves=saves, allowed=self.allow_plaintext, warn=front.warn
@@ -243,7 +243,7 @@ class UnsetOptions(Base):
 def unset(options: UnsetOptions, front: Front) -> None:
     """Remove one value."""
     try:
-        Change(
+        Edits(
             options.file,
             fileio.resolve(options.file),
             [(parse(options.path), changes.REMOVED)],

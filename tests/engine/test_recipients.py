@@ -6,7 +6,7 @@ from engine import credentials, rule
 from oracle import AgeKey
 
 from encconf import api, formats
-from encconf.engine.recipients import Outcome, Seen, encrypted_values
+from encconf.engine.recipients import Reselection, Seen, encrypted_values
 from encconf.rules.selection import DEFAULT, Selection
 from encconf.text.document import Document
 
@@ -19,7 +19,7 @@ def encrypted(key: AgeKey, text: str, selection: Selection, *, comments: bool = 
 
 
 def changed(document: Document, old: Selection, new: Selection) -> tuple[list[str], list[str], int]:
-    found = Outcome(document, old, new)
+    found = Reselection(document, old, new)
     return (
         [str(leaf.path[0]) for leaf in found.sealed],
         [str(leaf.path[0]) for leaf in found.exposed],
@@ -56,9 +56,9 @@ def test_a_selection_by_comments_reads_them(age_key: AgeKey) -> None:
 def test_the_mac_covers_more(age_key: AgeKey) -> None:
     document = encrypted(age_key, "a: 1\n", A)
     less = Selection("encrypted_regex", "^a$", True)
-    assert Outcome(document, less, A).stronger
-    assert not any(Outcome(document, old, less).stronger for old in (A, less))
-    assert not Outcome(document, A, A).stronger
+    assert Reselection(document, less, A).stronger
+    assert not any(Reselection(document, old, less).stronger for old in (A, less))
+    assert not Reselection(document, A, A).stronger
 
 
 def test_encrypted_comments_in_a_list_are_no_values(age_key: AgeKey) -> None:

@@ -170,7 +170,7 @@ def test_the_engine_and_the_verbs(format: str, age_key: AgeKey) -> None:
     assert record is None or layout.Layout.unpack(record) is not None
     plan = rekey.plan(sealed, rule(age_key), format=format)
     assert not plan.changes
-    assert plan.outcome.exposed == []
+    assert plan.reselection.exposed == []
     if format == "binary":
         return
     loading.open_values(sealed, format, creds, None)
