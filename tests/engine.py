@@ -54,7 +54,7 @@ def with_members(text: str, format: str, changes: Mapping[str, object]) -> str:
 
 def opened(text: str, format: str, key: AgeKey) -> tuple[Document, bytes, bytearray]:
     """Decrypt a text.  Returns the document, its data key, and which of the leaves were encrypted."""
-    found = open_encrypted(text, formats.get(format), credentials(key), comments=True)
+    found = open_encrypted(text, format, credentials(key), comments=True)
     return found.document, found.data_key, found.chosen.leaves
 
 

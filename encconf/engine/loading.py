@@ -134,7 +134,7 @@ def open_values(
     inner = formats.of_inner(name) if single and not given else format
     if formats.get(inner).single_value:
         raise no_values()
-    opened = open_encrypted(text, formats.get(format), credentials, comments=False, cache=cache)
+    opened = open_encrypted(text, format, credentials, comments=False, cache=cache)
     if not single:
         return opened
     from encconf.engine.plaintext import plain_text

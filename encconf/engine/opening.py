@@ -21,7 +21,7 @@ from encconf.errors import (
 from encconf.formats import goyaml
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.text.document import Format, Scope, UnsealedComment, Value
+from encconf.text.document import Scope, UnsealedComment, Value
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -114,7 +114,7 @@ class Opened(Record):
 
 def open_encrypted(
     text: str | Document,
-    format: Format,
+    format: str,
     credentials: Credentials | None,
     *,
     comments: bool,
@@ -126,10 +126,13 @@ def open_encrypted(
 
     A caller that has scanned the text already, with its comments, passes the document.
     """
-    document = formats.scan_encrypted(text, format, comments=comments) if isinstance(text, str) else text
+    if isinstance(text, str):
+        document = formats.scan_encrypted(text, formats.get(format), comments=comments)
+    else:
+        document = text
     metadata = Metadata.of(document)
     if metadata.selection.needs_comments and not comments:
-        document = format.scan(document.text, comments=True)
+        document = document.format.scan(document.text, comments=True)
     chosen = metadata.selection.choose(document)
     credentials = credentials or Credentials.from_env()
     from encconf.envelope.unwrap import open_data_key  # encrypting needs none of what opens
@@ -149,7 +152,7 @@ def open_encrypted(
             try:
                 opened.check_mac()
             except MacMismatchError:
-                opened = _as_older_sops(format, opened)
+                opened = _as_older_sops(opened)
                 opened.check_mac()
     return without_nulls(opened)
 
@@ -180,9 +183,10 @@ def _as_spelled_by_sops(opened: Opened) -> Opened:
     return opened.replace(values=values)
 
 
-def _as_older_sops(format: Format, opened: Opened) -> Opened:
+def _as_older_sops(opened: Opened) -> Opened:
     """Return the opened document with plaintext numbers as floats, as sops before 3.13.2 reads them."""
     values = list(opened.values)
+    format = opened.document.format
     for index, leaf in enumerate(opened.document.leaves):
         if not opened.chosen.leaves[index] and format.fragile(leaf):
             assert leaf.data is not None
@@ -208,7 +212,7 @@ def open_text(
     """
     opened = open_encrypted(
         text,
-        formats.get(format),
+        format,
         credentials,
         comments=True,
         ignore_mac=ignore_mac,
@@ -261,10 +265,9 @@ def refuse_to_change(document: Document) -> None:
 
 
 def refuse_unloadable(opened: Opened) -> None:
-    """Raise what `refuse_proposal` raises, and `still_sealed`: a program would take it for the secret."""
+    """Raise what `refuse_proposal` and `refuse_ciphertexts` raise: values for programs are neither."""
     refuse_proposal(opened.document)
-    if (error := still_sealed(opened)) is not None:
-        raise error
+    refuse_ciphertexts(opened)
 
 
 def refuse_ciphertexts(opened: Opened) -> None:

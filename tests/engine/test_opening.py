@@ -110,7 +110,7 @@ def test_a_changed_value_is_opened_only_if_the_mac_is_ignored(age_key: AgeKey) -
     with pytest.raises(MacMismatchError):
         opened(age_key, changed)
     with pytest.raises(MacMismatchError):
-        open_encrypted(changed, YAML, credentials(age_key), comments=False)
+        open_encrypted(changed, "yaml", credentials(age_key), comments=False)
     found = opened(age_key, changed, ignore_mac=True)
     assert [value.data for value in found.values] == [b"1", b"3"]
 
@@ -192,7 +192,7 @@ def test_a_value_that_somebody_wrote_in_plaintext(age_key: AgeKey) -> None:
     with pytest.raises(PlainValueError, match="the value at a is plaintext"):
         opened(age_key, text, ignore_mac=True)
     with pytest.raises(PlainValueError, match="the value at a is plaintext"):
-        open_encrypted(text, YAML, credentials(age_key), comments=False, ignore_mac=True)
+        open_encrypted(text, "yaml", credentials(age_key), comments=False, ignore_mac=True)
     found = opened(age_key, text, ignore_mac=True, accept_plain=True)
     assert found.values[0].data == b"5"
 
@@ -201,14 +201,14 @@ def test_comments_are_decrypted_where_they_are_wanted(age_key: AgeKey) -> None:
     text = encrypt(age_key, "# note\na: 1\n")
     with_them = opened(age_key, text)
     assert [edit[2] for edit in with_them.comment_edits] == [" note"]
-    without = open_encrypted(text, YAML, credentials(age_key), comments=False)
+    without = open_encrypted(text, "yaml", credentials(age_key), comments=False)
     assert not without.comment_edits
     assert without.document.comments == []
 
 
 def test_comments_that_decide_what_is_encrypted_are_always_read(age_key: AgeKey) -> None:
     text = encrypt(age_key, "# enc\na: 1\nb: 2\n", selection=Selection("encrypted_comment_regex", "enc"))
-    found = open_encrypted(text, YAML, credentials(age_key), comments=False)
+    found = open_encrypted(text, "yaml", credentials(age_key), comments=False)
     assert [value.data for value in found.values] == [b"1", b"2"]
     assert found.chosen.leaves == bytearray([1, 0])
 
@@ -236,11 +236,11 @@ def test_a_text_that_was_read_already_is_not_read_again(
 
 def test_a_cache_takes_the_place_of_the_keys(age_key: AgeKey) -> None:
     text, cache = encrypt(age_key), DataKeyCache()
-    first = open_encrypted(text, YAML, credentials(age_key), comments=False, cache=cache)
-    again = open_encrypted(text, YAML, credentials(), comments=False, cache=cache)
+    first = open_encrypted(text, "yaml", credentials(age_key), comments=False, cache=cache)
+    again = open_encrypted(text, "yaml", credentials(), comments=False, cache=cache)
     assert again.data_key == first.data_key
     with pytest.raises(KeyAccessError):
-        open_encrypted(text, YAML, credentials(), comments=False)
+        open_encrypted(text, "yaml", credentials(), comments=False)
 
 
 def test_the_keys_of_this_machine_are_asked_where_none_are_given(

@@ -171,7 +171,7 @@ def test_floats_of_any_writer(data: bytes, word: str) -> None:
     """Infinity as rops writes it, and whatever else Go's ParseFloat reads."""
     text = 'a: "x"\n'
     sealed = api.encrypt(text, rule(KEY), credentials=credentials(KEY))
-    opened = opening.open_encrypted(sealed, formats.get("yaml"), credentials(KEY), comments=False)
+    opened = opening.open_encrypted(sealed, "yaml", credentials(KEY), comments=False)
     theirs = cipher.Encryptor(opened.data_key)("float", data, b"a:")
     document = yaml.scan("a: 0.5\n")
     document.leaves[0].data = data
