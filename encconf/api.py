@@ -10,12 +10,12 @@ from __future__ import annotations
 from encconf import formats
 from encconf.engine import loading
 from encconf.engine.loading import check
-from encconf.engine.opening import Opened, as_text, open_text
+from encconf.engine.opening import as_text, open_text
 from encconf.errors import about, bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from typing import Any, TypeVar, Unpack, overload
 
     from encconf.engine.loading import FileOptions, Input, Readable, Section
@@ -204,8 +204,7 @@ def encrypt(
     rule: Rule | None = None,
     *,
     format: str = "yaml",
-    twin: str | Opened | None = None,
-    donors: Sequence[Opened] = (),
+    twin: str | None = None,
     new_data_key: bool = False,
     credentials: Credentials | None = None,
     notify: Notify | None = None,
@@ -221,8 +220,6 @@ def encrypt(
     the data key, the keys and the selection are those of the twin, and it must open.  If nothing changed,
     the twin is returned.  A text has no name, so this looks for no ``.sops.yaml``: to follow one, give the
     rule that `find_rule` returns.  With ``new_data_key``, only the twin's unknown metadata is kept.
-    ``donors`` are other opened texts with the twin's data key, such as that of another branch.  Their
-    ciphertexts may be reused, too.  Those with another data key are not used.
 
     Raises StrangerError if a data key would be wrapped for a recipient that only the twin names,
     AlreadyEncryptedError for a text with a ``sops`` entry, ParseError for one that is not valid in
@@ -237,7 +234,6 @@ def encrypt(
             rule,
             format=format,
             twin=twin,
-            donors=donors,
             new_data_key=new_data_key,
             credentials=credentials,
             notify=notify,

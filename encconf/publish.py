@@ -14,8 +14,8 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
-from encconf import api, formats
-from encconf.engine import opening, plaintext
+from encconf import formats
+from encconf.engine import opening, plaintext, sealing
 from encconf.engine.metadata import Metadata
 from encconf.engine.opening import Opened
 from encconf.engine.recipients import Plan
@@ -167,7 +167,7 @@ def prepare(
     if rule is None:
         return Prepared(_values(opened), None)
     plan = Plan(opened.document, opened.metadata, rule, new_data_key=True)
-    enc = api.encrypt(
+    enc = sealing.encrypt(
         plaintext.plain_text(opened),
         rule,
         format=format,

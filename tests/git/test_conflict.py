@@ -24,6 +24,7 @@ from merge.corpus import TEXTS, edited
 from oracle import FIXTURES, AgeKey, Sops, SopsError
 
 from encconf import api
+from encconf.engine import sealing
 from encconf.errors import KeyAccessError, MacMismatchError, UndecidedError, UnmergedError
 from encconf.git.conflict import open_conflict
 from encconf.merge import mark, marked
@@ -73,7 +74,7 @@ def test_it_goes_into_the_file_and_comes_out(name: str) -> None:
     text, size = mark(conflict.merged)
     assert marked(text, size)
     # Whatever is saved is the file, and of what was at odds nothing is left in it.
-    again = api.encrypt(wanted.theirs, format=format, twin=conflict.opened, credentials=MINE)
+    again = sealing.encrypt(wanted.theirs, None, format=format, twin=conflict.opened, credentials=MINE)
     assert "encconf_conflict" not in again
     assert api.decrypt(again, format=format, credentials=MINE) == wanted.theirs
     if format != "toml":
