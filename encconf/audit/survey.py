@@ -222,7 +222,7 @@ def rules(found: Survey) -> str | None:
             rule |= metadata.selection.to_entries()
         if metadata.threshold and len(metadata.groups) > 1:
             rule["shamir_threshold"] = metadata.threshold
-        key_groups = [_group([wrapped.key for wrapped in group]) for group in metadata.groups]
+        key_groups = [_group(group) for group in metadata.keys]
         if None in key_groups:
             return None
         made.append({**rule, "key_groups": key_groups})

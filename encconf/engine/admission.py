@@ -42,7 +42,7 @@ YOURSELF = "yourself"
 
 def rule_of(metadata: Metadata) -> Rule:
     """Return the rule that a file was encrypted by, according to its own block.  It admits no one."""
-    return Rule(_keys(metadata), metadata.threshold or None, metadata.selection, "the file itself")
+    return Rule(metadata.keys, metadata.threshold or None, metadata.selection, "the file itself")
 
 
 def in_full(key: MasterKey) -> str:
@@ -280,7 +280,7 @@ def wrap_again(
         made = wrap_for(data_key, admitted, wanted.threshold, credentials, now)
     if held is None or not wrapping.is_part:
         return made, quorum(wanted.threshold, wanted.groups) if len(wanted.groups) > 1 else 0
-    if not any(admitted) and _keys(held) == wanted.groups:
+    if not any(admitted) and held.keys == wanted.groups:
         return held.groups, held.threshold
     known = {wrapped.key: wrapped for wrapped in (*held.groups[0], *made[0])}
     return [[known[key] for key in wanted.groups[0]]], 0
@@ -323,7 +323,3 @@ def same_recipients(one: Rule, other: Rule) -> bool:
     return [set(group) for group in one.groups] == [set(group) for group in other.groups] and (
         quorum(one.threshold, one.groups) == quorum(other.threshold, other.groups)
     )
-
-
-def _keys(held: Metadata) -> list[list[MasterKey]]:
-    return [[wrapped.key for wrapped in group] for group in held.groups]

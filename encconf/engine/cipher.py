@@ -20,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-KEY_SIZE = 32
 NONCE_SIZE = 32
 TAG_SIZE = 16
 

@@ -201,9 +201,7 @@ def load_many(
     options.update(credentials=credentials, cache=cache)
 
     def load(path: Input) -> Any:
-        name, opened = _opened(path, **options)
-        with about(name, frames=False):
-            return (name, opened) if resolve else only(values_of(opened, {}, masker))
+        return _opened(path, **options) if resolve else tree_of(path, masker, **options)[1]
 
     found = []
     for _, loaded in side_by_side(load, paths):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from encconf.keys import MasterKey
     from encconf.text.document import Comment, Value
 
 
@@ -63,6 +64,11 @@ class Metadata(Record):
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse changes: the data key, the twin and the MAC of one block may not meet another one."""
         raise TypeError("a block is replaced, not changed: use replace()")
+
+    @property
+    def keys(self) -> list[list[MasterKey]]:
+        """The master keys of each group."""
+        return [[wrapped.key for wrapped in group] for group in self.groups]
 
     def renewed(self, **changes: Any) -> Metadata:
         """Return this block for re-encrypted values: without its MAC, layout record and marks of a merge.

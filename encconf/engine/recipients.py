@@ -40,7 +40,7 @@ class Plan(Record):
     @property
     def old(self) -> list[list[MasterKey]]:
         """The key groups that the file has now."""
-        return [[wrapped.key for wrapped in group] for group in self.metadata.groups]
+        return self.metadata.keys
 
     @property
     def new(self) -> list[list[MasterKey]]:

@@ -14,7 +14,7 @@ from operator import and_
 from encconf import formats
 from encconf.engine import cipher
 from encconf.engine.admission import Admission, Wrapping, rule_of, wrap_again
-from encconf.engine.cipher import KEY_SIZE, split, unseal
+from encconf.engine.cipher import split, unseal
 from encconf.engine.mac import seal_mac
 from encconf.engine.metadata import LAYOUT_AAD, Metadata, ciphertext_in, rewritten
 from encconf.engine.opening import (
@@ -26,7 +26,7 @@ from encconf.engine.opening import (
     without_nulls,
 )
 from encconf.engine.plaintext import beginning_with_quote, open_layout, plain_text, refuse_torn
-from encconf.envelope import removes_access
+from encconf.envelope import DATA_KEY_SIZE, removes_access
 from encconf.errors import (
     AlreadyEncryptedError,
     ConfigError,
@@ -97,7 +97,7 @@ def encrypt(
     kept = None
     if replaced is not None and not new_data_key:
         kept = _twin_to_keep(replaced, plain, rule, edits_twin=edits_twin, notify=notify)
-    data_key = kept.data_key if kept is not None else os.urandom(KEY_SIZE)
+    data_key = kept.data_key if kept is not None else os.urandom(DATA_KEY_SIZE)
     held = kept.metadata if kept is not None else None
     if rule is None and kept is None and replaced is not None:
         rule = rule_of(replaced.metadata)
