@@ -114,8 +114,8 @@ class about:  # noqa: N801 - it reads as a preposition
                 error.__traceback__ = error.__context__ = None
 
 
-def exclude(hint: str | None = None, **given: object) -> None:
-    """Raise ConflictError if more than one of these options is given: ``exclude(in_place=…, output=…)``."""
+def at_most_one(hint: str | None = None, **given: object) -> None:
+    """Raise ConflictError if more than one of these is given: ``at_most_one(in_place=…, output=…)``."""
     names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
     if len(names) > 1:
         raise ConflictError(f"{' and '.join(names)} exclude each other", hint=hint)

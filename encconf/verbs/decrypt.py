@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from encconf.engine import opening
 from encconf.engine.metadata import metadata_of
-from encconf.errors import ConflictError, OutputError, UsageError, about, exclude
+from encconf.errors import ConflictError, OutputError, UsageError, about, at_most_one
 from encconf.io import fileio
 from encconf.record import Options as Base
 from encconf.text.printable import one_line
@@ -55,7 +55,7 @@ def run(options: Options, front: Front) -> list[str]:
     if options.dry_run or files.are_many(options.file, recursive=options.recursive):
         return _run_many(options, front)
     in_place, output = options.in_place, options.output
-    exclude(in_place=in_place, output=output)
+    at_most_one(in_place=in_place, output=output)
     source = _read(options, options.file[0] if options.file else None)
     to_file = output is not None and output not in fileio.STDOUT
     replaces = in_place or (to_file and fileio.resolve(str(output)) == source.path)
@@ -123,7 +123,7 @@ def _run_many(options: Options, front: Front) -> list[str]:
             output_type=None if streams else options.output_type,
             filename_override=options.filename_override,
         )
-        exclude(in_place=options.in_place, output=output)
+        at_most_one(in_place=options.in_place, output=output)
         if streams and not options.dry_run:
             if options.output_type not in (None, "yaml"):
                 raise UsageError(
@@ -137,7 +137,7 @@ def _run_many(options: Options, front: Front) -> list[str]:
         found = dict.fromkeys(paths, "stdout") if streams else _targets(paths, output)
     else:  # a dry run
         files.refuse_for_many(paths)
-        exclude(in_place=options.in_place, output=options.output)
+        at_most_one(in_place=options.in_place, output=options.output)
         found = {paths[0]: paths[0] if options.in_place else output or "stdout"}
     work = Decrypting(front, options, found)
     work.run(paths)
@@ -315,7 +315,7 @@ def read_value(options: GetOptions, front: Front) -> str:
     source = files.read(options.file, input_type=options.input_type)
     where = parse(options.path or "")
     why = "a file whose MAC is not checked must not decide what is fetched"
-    exclude(resolve=resolve, ignore_mac=options.ignore_mac, hint=why)
+    at_most_one(resolve=resolve, ignore_mac=options.ignore_mac, hint=why)
     credentials = front.credentials()
     opened = source.open(credentials, ignore_mac=options.ignore_mac)
     format = opened.document.format

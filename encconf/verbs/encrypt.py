@@ -19,7 +19,7 @@ from encconf.errors import (
     StrangerError,
     UsageError,
     about,
-    exclude,
+    at_most_one,
 )
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
@@ -57,7 +57,7 @@ def run(options: Options, front: Front) -> Job | None:
     if options.dry_run or files.are_many(options.file, recursive=options.recursive):
         _run_many(options, front)
         return None
-    exclude(in_place=options.in_place, output=options.output)
+    at_most_one(in_place=options.in_place, output=options.output)
     job = Job(_read(options, options.file[0] if options.file else None), options, front.warn)
     job.encrypt(front.credentials())
     job.write(front)
@@ -361,7 +361,7 @@ def _run_many(options: Options, front: Front) -> None:
             hint="without it, each result is written next to its file",
         )
     files.refuse_for_many(paths, filename_override=options.filename_override if len(paths) > 1 else None)
-    exclude(in_place=options.in_place, output=options.output)
+    at_most_one(in_place=options.in_place, output=options.output)
     Encrypting(front, options, configs).run(paths)
 
 

@@ -20,7 +20,7 @@ from encconf.errors import (
     SourceError,
     UsageError,
     about,
-    exclude,
+    at_most_one,
 )
 from encconf.git import repository, said
 from encconf.git.install import install
@@ -75,7 +75,7 @@ def run(options: Options, front: Front) -> None:
     if options.agents:
         from encconf.verbs import agents
 
-        exclude(agents=True, keyring=keyring, ssh_to_age=bool(ssh_to_age))
+        at_most_one(agents=True, keyring=keyring, ssh_to_age=bool(ssh_to_age))
         agents.run(front)
         return
     credentials = front.credentials()

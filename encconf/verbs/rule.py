@@ -12,7 +12,7 @@ from encconf.errors import (
     NoConfigError,
     NoMatchingRuleError,
     StrangerError,
-    exclude,
+    at_most_one,
 )
 from encconf.keys import TABLE, MasterKey, master_key, parse_list
 from encconf.record import Options
@@ -75,7 +75,7 @@ def rule_for(
     """
     keys = named_keys(options.keys)
     selections = options.selections
-    exclude(**selections)
+    at_most_one(**selections)
     rule: configs.Rule | None = None
     try:
         rule = configs.find_rule(target, also=also, config=options.config, read=read, notify=notify)

@@ -16,7 +16,7 @@ from encconf.errors import (
     PathBlockedError,
     PathNotFoundError,
     about,
-    exclude,
+    at_most_one,
 )
 from encconf.io import fileio
 from encconf.io.descriptors import is_terminal
@@ -62,7 +62,7 @@ def run(options: Options, front: Front, ask_hidden: Callable[[str], str]) -> Non
     """
     file, path, value, json, string = options.file, options.path, options.value, options.json, options.string
     where = parse(path)
-    exclude(json=json, string=string)
+    at_most_one(json=json, string=string)
     target = fileio.resolve(file)
     if not os.path.exists(target):
         with about(file, instead=target):

@@ -9,7 +9,7 @@ import pytest
 
 from encconf.cli.command import Argument, Command, Option, key_options
 from encconf.cli.console import Console
-from encconf.errors import ConflictError, exclude
+from encconf.errors import ConflictError, at_most_one
 from encconf.record import Options
 from encconf.verbs.rule import NO_KEYS, Keys
 
@@ -109,7 +109,7 @@ def test_a_group() -> None:
 
 
 def test_options_that_exclude_each_other() -> None:
-    exclude(in_place=True, output=None, json=False, people=[], html=None)
+    at_most_one(in_place=True, output=None, json=False, people=[], html=None)
     with pytest.raises(ConflictError, match=r"^--in-place and --output exclude each other\b") as caught:
-        exclude(in_place=True, output="x", json=False, hint="choose one")
+        at_most_one(in_place=True, output="x", json=False, hint="choose one")
     assert caught.value.hint == "choose one"

@@ -14,7 +14,7 @@ from encconf.audit.names import Names, kind, origins
 from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import Console, Paper, display_width, width_of
 from encconf.cli.shared import JSON, RECIPIENTS
-from encconf.errors import ConflictError, MissingFileError, about, exclude
+from encconf.errors import ConflictError, MissingFileError, about, at_most_one
 from encconf.io import fileio
 from encconf.io.descriptors import is_terminal
 from encconf.keys import MasterKey
@@ -49,8 +49,8 @@ def report(options: Options, console: Console) -> None:
     file, html, json = options.file, options.html, options.json
     if json and html in fileio.STDOUT:
         raise ConflictError("--json and --html - both write to stdout")
-    exclude(people=options.people, person=options.person)
-    exclude(people=options.people, html=html, hint="in the page, you select the people yourself")
+    at_most_one(people=options.people, person=options.person)
+    at_most_one(people=options.people, html=html, hint="in the page, you select the people yourself")
     paths = _encrypted(console, file)
     if not paths and not json and html is None:
         return

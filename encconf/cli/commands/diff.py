@@ -17,7 +17,7 @@ from encconf.cli.command import CONFIG, Argument, Command, Option
 from encconf.cli.console import Console, Paper
 from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, JSON, RECIPIENTS
 from encconf.envelope.unwrap import DataKeyCache
-from encconf.errors import ConflictError, EncconfError, as_data, exclude
+from encconf.errors import ConflictError, EncconfError, as_data, at_most_one
 from encconf.keys import MasterKey
 from encconf.record import Options as Base
 from encconf.rules.config import NAME
@@ -56,7 +56,7 @@ def compare(options: Options, console: Console) -> None:
     keyless, show_values = options.keyless, options.show_values
     if json and quiet:
         raise ConflictError("--json and --quiet exclude each other")
-    exclude(show_values=show_values, keyless=keyless)
+    at_most_one(show_values=show_values, keyless=keyless)
     if show_values:
         printing.refuse(console, "values are not shown", "leave out --show-values to see what differs")
     results = list(_differences(options, console))

@@ -13,7 +13,7 @@ from encconf.cli.command import Argument, Command, Option
 from encconf.cli.console import Console
 from encconf.cli.shared import CREDENTIALS, INPUT_TYPE, NAMING, RESOLVE
 from encconf.engine import plaintext
-from encconf.errors import ConflictError, EmitError, UsageError, about, exclude
+from encconf.errors import ConflictError, EmitError, UsageError, about, at_most_one
 from encconf.formats.emit import Naming
 from encconf.io import fileio, trust
 from encconf.io.descriptors import NOFOLLOW, NONBLOCK, cannot_write, is_terminal
@@ -45,7 +45,7 @@ def export(options: Options, console: Console) -> None:
     """Print the values in a format, write them to a file, or set them in a GitHub workflow."""
     file, output, name = options.file, options.output, options.name
     if options.dir is not None:
-        exclude(dir=True, format=options.format, output=output, plaintext=options.plaintext, name=name)
+        at_most_one(dir=True, format=options.format, output=output, plaintext=options.plaintext, name=name)
         _to_folder(options, console, options.dir)
         return
     if output in fileio.STDOUT:
