@@ -381,7 +381,7 @@ class _Check:
         if rules is None:
             found.find("no-rule", "no .sops.yaml names the recipients of this file", severity="note")
             return
-        what = f"no creation rule of {printable(os.path.relpath(rules.path, self.cwd))} covers this file"
+        what = f"no creation rule of {printable(os.path.relpath(rules.path, self.cwd))} matches"
         hint = None
         severity = "note" if guesses.is_archived(found.file) else None
         plain = guesses.plain_name(file.base)

@@ -51,6 +51,7 @@ class Difference:
     ``comments`` are the numbers of changed, added and removed comments.  ``notes`` say what could not be
     compared, ``reasons`` why a side was not opened, and ``advice`` what to do about it.  ``keyed`` says that
     values were compared, not ciphertexts.  ``one_file`` says that both sides are versions of the same file.
+    ``unmerged`` is what an unfinished merge left in it, if nothing else differs.
     """
 
     def __init__(self, old: Side, new: Side, *, one_file: bool) -> None:
@@ -68,6 +69,7 @@ class Difference:
         self.selection: tuple[Selection, Selection] | None = None
         self.encrypted = (False, False)
         self.structure = self.layout = self.resealed = False
+        self.unmerged: str | None = None
         self.notes: list[str] = []
         self.reasons: list[str] = []
         self.advice: str | None = None
@@ -152,6 +154,7 @@ def compare(old: Side, new: Side, *, one_file: bool, credentials: Credentials | 
             found.layout = before.plain() != after.plain()
     if one_file and all(found.encrypted) and not found.differs:
         found.resealed = True
+        found.unmerged = after.metadata.unmerged if after.metadata is not None else None
     return found
 
 

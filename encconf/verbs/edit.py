@@ -575,7 +575,9 @@ class Session(Record):
         untouched = f"{self.file} was not changed" if self.enc is not None else f"{self.file} was not created"
         if not self.front.can_ask():
             saved = self._saved(path)
-            error.hint = saved if isinstance(error, ChangedError) else f"{untouched}; {saved}"
+            if not isinstance(error, ChangedError):
+                saved = f"{untouched}; {saved}" if saved else untouched
+            error.hint = saved or None
             raise error
         self.front.error(error)
         try:
@@ -589,12 +591,17 @@ class Session(Record):
             raise error
 
     def _saved(self, edited: str) -> str:
-        """Save the edited text encrypted, for the same recipients.  Returns a message about it."""
+        """Save the edited text encrypted, for the same recipients.
+
+        Returns a message about it, or "" if the user has not changed the text.
+        """
         failed = "your changes could not be saved; run this in a terminal to decide what to do"
         try:
             text = fileio.read_text(edited, binary=True)  # it may be any bytes, not only UTF-8
         except EncconfError:
             return failed
+        if text == self.draft.text:
+            return ""
         enc = self.draft.rescued(text, self.front.credentials())
         if enc is None:
             return failed

@@ -22,7 +22,7 @@ from encconf.identities.credentials import KEY_VARIABLES, SETTINGS
 from encconf.io import fileio, private, programs
 from encconf.io.descriptors import is_terminal
 from encconf.record import Options as Base
-from encconf.text.printable import listed, one_line
+from encconf.text.printable import listed, one_line, quoted
 from encconf.verbs import export, files, printing
 
 TYPE_CHECKING = False
@@ -84,6 +84,10 @@ def run(options: Options, front: Front) -> NoReturn:
     """
     argv = list(options.argv)
     if not argv or not argv[0]:
+        if len(options.file) > 1:
+            file, *words = map(quoted, options.file)
+            hint = f"encconf exec {file} -- {' '.join(words)}"
+            raise UsageError("no program was given: -- is missing before it", hint=hint)
         raise UsageError("no program was given", hint="encconf exec FILE -- PROGRAM ARGUMENTS…")
     following = _following(options, front)
     found = following.found if following is not None else _values(options, front)

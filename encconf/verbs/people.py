@@ -10,12 +10,14 @@ import difflib
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from encconf.audit.names import RECIPIENTS, Names, identity
 from encconf.engine.metadata import metadata_of
 from encconf.engine.recipients import Plan
 from encconf.errors import (
     SOMEBODY,
+    BadKeyError,
     ConfigError,
     ConflictError,
     EncconfError,
@@ -282,9 +284,10 @@ def _keys_of(project: _Project, who: str) -> list[MasterKey]:
     found = project.called(who)
     if not found:
         names = sorted({name for key in project.recipients() if (name := project.names.given(key))})
+        hint = "encconf keys list shows all keys; name one by its recipient"
         raise ConfigError(
             f"no key in the rules has the name {printable(who)[:80]}",
-            hint=f"the names are: {listed(names, 20)}" if names else "name the key itself: encconf keys list",
+            hint=f"the names are: {listed(names, 20)}" if names else hint,
         ).about(project.path)
     return found
 
@@ -566,6 +569,12 @@ def add_keys(options: KeysAdding, front: Front) -> None:
     if options.for_files or options.group is not None:
         raise UsageError("--for and --group need --name", hint="encconf keys add --name bob age1…")
     if not wanted:
+        for word in options.file:
+            with suppress(BadKeyError):
+                members.key_of(word)
+                raise UsageError(
+                    "a key needs the name of its owner", hint=f"encconf keys add --name NAME {quoted(word)}"
+                )
         raise UsageError(
             "no key was given",
             hint="encconf keys add --name bob age1…; or for a single file: --age age1… FILE",

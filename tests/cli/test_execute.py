@@ -64,6 +64,7 @@ class TestExec:
         app.write("notes.txt", "x")
         app.run("exec", FILE, "--", "./notes.txt", code=126)
         assert "no program was given" in app.run("exec", FILE, code=1).err
+        assert f"hint: encconf exec {FILE} -- env\n" in app.run("exec", FILE, "env", code=1).err
         app.run("exec", FILE, "--", code=1)
         app.run("exec", "--", "true", code=100)
         app.run("exec", "none.yaml", "--", "true", code=100)

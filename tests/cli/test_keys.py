@@ -332,3 +332,5 @@ class TestAddKeys:
         assert ciphertexts(sealed) == before
         assert "up to date" in sealed.run("keys", "add", "--age", other.recipient, FILE).err
         assert "no key was given" in sealed.run("keys", "add", FILE, code=1).err
+        word = AgeKey.generate().recipient
+        assert f"encconf keys add --name NAME {word}" in sealed.run("keys", "add", word, code=1).err

@@ -120,6 +120,9 @@ def test_a_conflict(team: Project, command: str) -> None:
     assert first in done.out.partition("=======")[0]
     assert second in done.out.partition("=======")[2]
     assert "line 3 is a conflict marker" in done.err
+    assert f"hint: {FILE} was not changed\n" in done.err
+    assert not list(team.folder.glob("*.unsaved-*"))
+    assert "saved again" not in team.run("diff", FILE, code=1).out
     assert team.read(FILE) == before
     assert leaks(team, *_WORDS) == []
     team.run("edit", FILE, environ=team.editor(RESOLVE))

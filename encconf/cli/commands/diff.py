@@ -276,7 +276,9 @@ class _Report(Paper):
             self._line("~", "structure", kind="the same values in a different structure")
         if found.layout:
             self._line("~", "layout", kind="the same values and comments, written differently")
-        if found.resealed:
+        if found.unmerged is not None:
+            self._line("~", "merge", kind=found.unmerged)
+        elif found.resealed:
             self._line("~", "seal", kind="the same content, saved again (new MAC and date)")
 
     def _shown(self, found: Difference, change: Change) -> str:
