@@ -418,7 +418,7 @@ def _folded_lines(value: str, indent: int, newline: str) -> str:
 def _end_if_plain(document: Document, leaf: Leaf) -> int | None:
     """Return where a string ends, if it is spelled as the plaintext of a plain ciphertext would be."""
     text, start, style = document.text, leaf.start, leaf.style
-    if style not in (SINGLE, DOUBLE, LITERAL) or leaf.type != "str" or leaf.note is not None:
+    if style not in (SINGLE, DOUBLE, LITERAL) or leaf.note is not None:
         return None
     assert leaf.data is not None
     value = leaf.data.decode()

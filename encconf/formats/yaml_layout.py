@@ -147,7 +147,7 @@ def _dashes(node: Tree | Single | None) -> int | None:
 
     if not isinstance(node, trees.Tree):
         return None
-    for entry in node.members if node.kind == "map" else ():
+    for entry in node.members:
         inner = entry.value
         if isinstance(inner, trees.Tree) and inner.kind == "seq" and not inner.flow:
             assert inner.column is not None

@@ -104,7 +104,7 @@ def _with_break(document: Document) -> tuple[list[Edit], str]:
     header = block_header(text, last)[0]
     chomped = header.group(2).strip("+-") + "-"
     respelled = text[start : header.start(2)] + chomped + text[header.end(2) :]
-    if not (last.data or b"").strip(b"\n"):  # only blank lines
+    if not last.data:  # it has no lines
         respelled = text[start : last.start] + _word(last)
     return [(start, len(text), respelled)], added
 
@@ -121,7 +121,8 @@ def _origin(leaf: Leaf) -> int:
 
 
 def _word(leaf: Leaf) -> str:
-    if leaf.type == "str" and leaf.data is not None:
+    if leaf.type == "str":
+        assert leaf.data is not None
         return double(leaf.data.decode("utf-8", "replace"))
     return scalar(leaf.type, leaf.data)
 
@@ -205,4 +206,5 @@ def _removal(text: str, comment: Comment) -> Edit:
     if before:
         return line + len(before), comment.end, ""
     match = re.compile(NEWLINE).match(text, comment.end)
-    return line, match.end() if match else comment.end, ""
+    assert match is not None  # the entry that it precedes follows
+    return line, match.end(), ""

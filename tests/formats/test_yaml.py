@@ -196,6 +196,9 @@ def test_values_with_lines_as_sops_writes_them() -> None:
     assert yaml.render([{"a": {"b": leaf("c")}}], None) == "a:\n    b: c\n"
     assert yaml.render_value([leaf("a"), [leaf("b\nc")]], None) == "- a\n- - |-\n    b\n    c\n"
     assert yaml.render_value([{"k": {"l": leaf("a")}}], 2) == "- k:\n    l: a\n"
+    assert yaml.render([{"a": {}, "b": [], "l": [leaf("x\ny")]}], None) == (
+        "a: {}\nb: []\nl:\n    - |-\n      x\n      y\n"
+    )
     assert yaml.render_value([], None) == "[]\n"
     assert yaml.render_value(leaf("a: b"), None) == "'a: b'\n"
     assert yaml.render_value(leaf("a\nb"), None) == "|-\n    a\n    b\n"
@@ -231,6 +234,7 @@ def test_values_with_lines_as_sops_writes_them() -> None:
         (leaf('a\x7f"\\'), '"a\\x7F\\"\\\\"'),
         (leaf("\u00e9\u2028"), '"\u00e9\\L"'),
         (leaf("\xa0\t"), '"\xa0\\t"'),
+        (leaf("\n\tx\n"), '"\\n\\tx\\n"'),
         (leaf("\u00e9"), "\u00e9"),
         (leaf("\u00e9 b"), "\u00e9 b"),
         (leaf("a: b"), "'a: b'"),
@@ -257,6 +261,8 @@ def test_single_values_as_sops_writes_them(value: Value, text: str) -> None:
 
 
 def test_too_many_values_and_lines() -> None:
+    with pytest.raises(LimitError, match="values and collections"):
+        yaml.scan("a:\n" + "- x\n" * 107_000)
     with pytest.raises(LimitError, match="lines"):
         yaml.scan("a: 1\n" + "#\n" * 200_000)
     with pytest.raises(LimitError):

@@ -181,6 +181,27 @@ def test_a_block_in_braces_goes_with_its_comma_and_line(text: str, left: str) ->
     assert yaml.scan(left).outline == document.outline
 
 
+@pytest.mark.parametrize(
+    ("text", "attached"),
+    [
+        ("{ a: 1 }\n", '{ a: 1, "sops": {"m": 1} }\n'),
+        ('{\n "a": 1\n}\n', '{\n "a": 1, "sops": {"m": 1}\n}\n'),
+        ("{a: 1, }\n", '{a: 1, "sops": {"m": 1}, }\n'),
+        ("{}\n", '{"sops": {"m": 1}}\n'),
+        ("{ }\n", '{"sops": {"m": 1} }\n'),
+        ("{a: 1 # c\n}\n", '{a: 1 # c\n, "sops": {"m": 1}}\n'),
+        ("{a: 1, # c\n}\n", '{a: 1, # c\n "sops": {"m": 1},}\n'),
+        ("{a: '#'}\n", '{a: \'#\', "sops": {"m": 1}}\n'),
+        ("{a: [#\n], b: *c}\n".replace("b: *c", "b: &c x, d: *c"), None),
+    ],
+)
+def test_where_a_block_is_added_in_braces(text: str, attached: str | None) -> None:
+    found = splice(text, yaml.attach(yaml.scan(text), "sops: {m: 'x'}"))
+    assert found == (attached or "}").replace('"sops": {"m": 1}', "sops: {m: 'x'}") or attached is None
+    found = splice(text, yaml.attach(yaml.scan(text), '"sops": {"m": 1}'))
+    assert found == (attached or text.replace("}\n", ', "sops": {"m": 1}}\n'))
+
+
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
 @pytest.mark.parametrize("comma", ["", ","])
 @pytest.mark.parametrize(

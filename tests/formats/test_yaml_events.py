@@ -207,6 +207,13 @@ def test_keys_that_are_no_strings(pure: bool) -> None:
     assert [leaf.step for leaf in document.leaves] == ["1", "true", "~"]
 
 
+@pytest.mark.parametrize("text", ["[a]: 1\n", "{a: 1}: 2\n", "? - a\n: b\n", "x: {[a]: 1}\n"])
+@pytest.mark.parametrize("pure", [False, True])
+def test_keys_that_are_collections(text: str, pure: bool) -> None:
+    with pytest.raises(ParseError, match="a key is a collection, not a string"):
+        read(text, False, pure=pure)
+
+
 def test_documents_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(yaml_events, "MAX_DOCUMENTS", 3)
     assert len(read("--- {a: 1}\n" * 3, False, pure=False).parts) == 3

@@ -60,7 +60,7 @@ def test_item(value: Plain, kept: str, lines: list[str]) -> None:
 
 
 def test_in_flow() -> None:
-    value: Plain = {"a": [1, "b, c", {"<<": None}], "d:": {}, "e": "f"}
+    value: Plain = {"a": [1, "b, c", {"<<": None}], "d:": {}, "e": "f", "g, h": 1}
     said = yaml_layout.in_flow(value)
-    assert said == "{a: [1, 'b, c', {\"<<\": null}], 'd:': {}, e: f}"
+    assert said == "{a: [1, 'b, c', {\"<<\": null}], 'd:': {}, e: f, 'g, h': 1}"
     assert formats.get("yaml").load_plain(f"x: {said}\n") == [{"x": value}]

@@ -54,6 +54,7 @@ y: !z
     "an anchored key": "&k key: v\nb: *k\nc: [*k]\nd: {*k : w}\n",
     "an anchored root": "--- !!map &r # c\n  &k a: 1\n  b: 2\n",
     "an anchored root with a tag": "&r\n !t a: 1\n b: &b\n   c: 2\n",
+    "a tagged root": "!!map\n  a: 1\n",
     "no breaks": "a:\r  b: 1\r  c:\r  - 2\rd: |\r  x\re: 3",
 }  # fmt: skip
 READ = {

@@ -148,12 +148,29 @@ def test_a_ciphertext_that_was_plain_becomes_plain_again(name: str) -> None:
             assert splice(after.text, edits) == document.text
 
 
+@pytest.mark.parametrize(
+    "header", ["|", "|+", "|-", "|2", "|2+", "|-2", ">", ">+", ">-", ">2", "| # c", "|- # c"]
+)
+@pytest.mark.parametrize("below", ["", "b: 1\n", "\nb: 1\n", "# c\nb: 1\n", "  # c\n"])
+def test_ciphertexts_in_blocks_of_any_header(header: str, below: str) -> None:
+    """Also as earlier versions wrote them.  A comment in the header stays."""
+    text = f"a: {header}\n  {ENC}\n{below}"
+    document = yaml.scan(text)
+    for value in VALUES:
+        after = splice(text, [yaml.literal(document, document.leaves[0], *stored(value))])
+        assert trees_of(after) == [{**trees_of(text)[0], "a": value}], (value, after)
+        if isinstance(value, str) and "#" in header and after.startswith("a: |"):
+            assert after.partition("\n")[0].endswith(" # c")
+
+
 def results(text: str) -> Iterator[str]:
     """What changes with the ciphertexts, and what then with the same values and with others."""
     plain, document = sealed(text)
     values = [leaf.data for leaf in plain.leaves]
     yield from shown("prepared", text, plain.text)
     yield from shown("sealed", plain.text, document.text.replace(ENC, "ENC"))
+    again = sealed(text, was_plain=True)[1].text.replace(ENC, "ENC")
+    yield from shown("sealed, plain before", document.text.replace(ENC, "ENC"), again)
     edits = [
         yaml.literal(document, leaf, old.type, old.data)
         for leaf, old in zip(document.leaves, plain.leaves, strict=True)
