@@ -7,6 +7,7 @@ encrypted.  Who gets the data key, `encconf.engine.admission` decides.
 from __future__ import annotations
 
 from encconf import formats
+from encconf.engine.admission import in_full
 from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
 from encconf.engine.sealing import scan_plain
@@ -60,9 +61,7 @@ def refuse_exposed(
     if formats.get(format).single_value or own_selection == selection:
         return
     document = scan_plain(plain, format) if isinstance(plain, str) else plain
-    sealed = {
-        leaf.path for leaf in replaced.leaves if (leaf.data or b"").startswith(PREFIX.encode())
-    }
+    sealed = {leaf.path for leaf in replaced.leaves if (leaf.data or b"").startswith(PREFIX.encode())}
     leaves = zip(document.leaves, selection.choose(document).leaves, strict=True)
     exposed = dict.fromkeys(
         spell(leaf.path) for leaf, will in leaves if leaf.data and not will and leaf.path in sealed
@@ -123,6 +122,8 @@ def plaintext_check(
                 )  # fmt: skip
         if rule is None:
             return
+        if warn is not None:
+            _warn_of_readers(file, opened.metadata, rule, warn)
         left = left_plaintext(before, after, file=own, rule=rule.selection_for(own))
         paths = [spell(path) for path in left]
         if not paths:
@@ -159,6 +160,21 @@ def edits_check(
             plaintext(opened, before, after)
 
     return check
+
+
+def _warn_of_readers(file: str, metadata: Metadata, rule: Rule, warn: Warn) -> None:
+    """Warn if recipients of a file, whom its rule does not name, can read what it gets.
+
+    A branch may have replaced the file by one of theirs.
+    """
+    named = [key for group in rule.groups for key in group]
+    others = [held.key for group in metadata.groups for held in group if held.key not in named]
+    if named and others:
+        who = listed(map(in_full, others), 3)
+        warn(
+            f"{file} can be read by {who}, and {rule.name} of .sops.yaml does not name them",
+            f"if they should not, remove them before you commit the file: encconf updatekeys {quoted(file)}",
+        )
 
 
 def _object(message: str, hint: str, file: str, allowed: bool, warn: Warn | None) -> None:

@@ -7,29 +7,26 @@ from collections.abc import Callable, Sequence
 
 from encconf import formats
 from encconf.engine import sealing
-from encconf.engine.admission import LINK, in_full
 from encconf.engine.sealing import plain_as, refuse_encrypted
 from encconf.errors import (
     AlreadyEncryptedError,
     EmptyDocumentError,
-    EncconfError,
     InputError,
     MissingFileError,
     OutputError,
-    StrangerError,
     UsageError,
     about,
     at_most_one,
 )
 from encconf.identities.credentials import Credentials
 from encconf.io import fileio
-from encconf.rules.config import Config, encrypted_name, find_rule
+from encconf.rules.config import Config, encrypted_name
 from encconf.text.document import Document
 from encconf.text.path import spell
 from encconf.text.printable import counted, listed, one_line, quoted
 from encconf.verbs import files
 from encconf.verbs.batch import Batch
-from encconf.verbs.rule import Selecting, is_named, named_keys, rule_for
+from encconf.verbs.rule import Selecting, is_named, refuse_link, rule_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,44 +103,20 @@ class Job:
             read=read,
             notify=warn,
         )
-        if source.path is not None and not named_keys(options.keys):
-            self._refuse_link(source.label, options, read)
+        if source.path is not None:
+            refuse_link(
+                source.label,
+                self.rule,
+                options,
+                encrypted=lambda real: (real if self.in_place else encrypted_name(real)) or real,
+                read=read,
+            )
         self.enc = ""
         self.twin: str | None = None
         self.done: Sequence[str] = ()  # how the values differ from those of the twin, in words
         self._replacing: str | fileio.Anything | None = source.text
         if target is not None and self.path is not None and not self.in_place:
             self._replacing = self._existing(target, self.path)
-
-    def _refuse_link(self, file: str, options: Options, read: dict[str, Config] | None) -> None:
-        """Raise StrangerError for a link to a file that some recipients may not read.
-
-        A branch can have one, and a pattern such as ``dev/*.yaml`` of a shell names it.
-        """
-        if os.path.realpath(file) == os.path.abspath(file):
-            return
-        from encconf.git.copies import is_tracked_link, linked
-
-        if (real := linked(file)) is None:
-            return
-        try:
-            found = find_rule(
-                (real if self.in_place else encrypted_name(real)) or real,
-                also=[real], config=options.config, read=read,
-            )  # fmt: skip
-            allowed, why = [key for group in found.groups for key in group], f"{found.name} of .sops.yaml"
-        except EncconfError:
-            if not is_tracked_link(file):
-                return  # it is your own
-            allowed, why = [], ".sops.yaml"
-        strangers = [key for group in self.rule.groups for key in group if key not in allowed]
-        if strangers:
-            who = ", ".join(map(in_full, strangers))
-            raise StrangerError(
-                f"it is a link to {one_line(os.path.relpath(real))}, and {why} does not name {who}",
-                strangers,
-                hint=LINK,
-            ).about(file)
 
     def _existing(self, target: str, path: str) -> str | fileio.Anything | None:
         """Return the text that may be replaced.  If it is encrypted, it is the ``twin``.

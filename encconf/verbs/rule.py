@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from encconf.engine.admission import Admission
+from encconf.engine.admission import LINK, Admission, in_full
 from encconf.errors import (
     BadKeyError,
     ConfigError,
+    EncconfError,
     NoConfigError,
     NoMatchingRuleError,
     StrangerError,
@@ -96,6 +97,40 @@ def rule_for(
     if keys:
         return rule.replace(groups=[keys], threshold=None, selection=selection, name="the command line")
     return rule.replace(selection=selection)
+
+
+def refuse_link(
+    file: str,
+    rule: configs.Rule,
+    options: Selecting,
+    *,
+    encrypted: Callable[[str], str],
+    read: dict[str, configs.Config] | None = None,
+) -> None:
+    """Raise StrangerError for a link to a plaintext that some recipients may not read.
+
+    A branch can have one, and a pattern such as ``dev/*.yaml`` of a shell names it.  ``rule`` is that of the
+    link, and ``encrypted`` returns the name of the encrypted file for a plaintext.  Recipients of the command
+    line are the user's choice.
+    """
+    if os.path.realpath(file) == os.path.abspath(file) or named_keys(options.keys):
+        return
+    from encconf.git.copies import is_tracked_link, linked
+
+    if (real := linked(file)) is None:
+        return
+    try:
+        found = configs.find_rule(encrypted(real), also=[real], config=options.config, read=read)
+        allowed, why = [key for group in found.groups for key in group], f"{found.name} of .sops.yaml"
+    except EncconfError:
+        if not is_tracked_link(file):
+            return  # it is your own
+        allowed, why = [], ".sops.yaml"
+    strangers = [key for group in rule.groups for key in group if key not in allowed]
+    if strangers:
+        who = ", ".join(map(in_full, strangers))
+        said = f"it is a link to {one_line(os.path.relpath(real))}, and {why} does not name {who}"
+        raise StrangerError(said, strangers, hint=LINK).about(file)
 
 
 def admission(file: str, config: str | None, *, named: Sequence[MasterKey] = ()) -> Admission:

@@ -291,6 +291,19 @@ class TestACopy:
         two.run("set", "dev/x.enc.yaml", "port", "1")
         assert not opens(two, stranger, "dev/x.enc.yaml")
 
+    def test_a_new_value_in_a_file_with_other_readers_is_warned_about(
+        self, two: Project, stranger: AgeKey
+    ) -> None:
+        """The other way round: a branch replaces the file by one that more people may open."""
+        two.write("dev/x.enc.yaml", "password: devs\n")
+        two.run("encrypt", "-i", "dev/x.enc.yaml")
+        two.write("prod/s.enc.yaml", two.read("dev/x.enc.yaml"))
+        for command in (["set", "prod/s.enc.yaml", "password", "new"], ["edit", "prod/s.enc.yaml"]):
+            done = two.run(*command, environ=two.editor('echo "b: 1" >> "$1"'))
+            assert f"can be read by age {stranger.recipient}, and creation_rules[0]" in done.err
+            assert "encconf updatekeys prod/s.enc.yaml" in done.err
+        assert "can be read" not in two.run("set", "dev/x.enc.yaml", "password", "new").err
+
     @pytest.mark.posix
     def test_nor_does_a_link_to_a_file(self, two: Project, stranger: AgeKey, tmp_path: Path) -> None:
         """A shell names it, too, for dev/*.yaml."""
@@ -314,6 +327,10 @@ class TestACopy:
             for command in (["encrypt"], ["encrypt", "-i"]):
                 assert "it is a link to" in two.run(*command, f"dev/{name}.yaml", code=1).err
             assert not two.path(f"dev/{name}.enc.yaml").exists()
+        two.write(".env", "PASSWORD=kW8vQz2LrTx9\n")
+        two.path("dev/.env").symlink_to("../.env")
+        two.git("add", "-f", "dev/.env")
+        assert "it is a link to .env" in two.run("import", "dev/.env", code=1).err
         two.git("rm", "-q", "--cached", "dev/o.yaml")
         two.run("encrypt", "dev/o.yaml")  # it is your own
         two.run("encrypt", "--age", stranger.recipient, "dev/p.yaml")  # you name them

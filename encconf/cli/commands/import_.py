@@ -36,7 +36,7 @@ from encconf.text.document import position
 from encconf.text.path import called_a_secret
 from encconf.text.printable import counted, listed, quoted, visible
 from encconf.verbs import files
-from encconf.verbs.rule import Selecting, rule_for
+from encconf.verbs.rule import Selecting, refuse_link, rule_for
 
 _BLOCK = re.compile(r"^[^#\n]*(-----BEGIN [A-Z0-9 ]+-----)", re.M)
 
@@ -77,6 +77,7 @@ def import_(options: Options, console: Console) -> None:
         _warn_of_texts(console, texts)
     body = dialects.render(reading, values, format)
     rule = rule_for(target, options, also=[file], notify=console.warn)
+    refuse_link(file, rule, options, encrypted=_default_target)
     clear = _left_plaintext(body, format, rule)
     if clear:
         console.warn(f"{listed(clear)} will be readable in {target}, because {rule.name} does not encrypt it")
