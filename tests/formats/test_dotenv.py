@@ -20,7 +20,7 @@ from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, Parse
 from encconf.io import fileio
 from encconf.rules.selection import Selection
 from encconf.testing.contracts.format import SECRET
-from encconf.text.document import Leaf, splice
+from encconf.text.document import Leaf, Value, splice
 
 format = formats.get("dotenv")
 
@@ -491,6 +491,9 @@ def test_a_new_block_takes_the_place_of_the_old_one(text: str, at: int, end: str
         document = format.scan(before)
         assert document.block == ({"a": "1", "b": "x=y"} if len(old) > 1 else {"a": "1"} if old else None)
         assert document.block_text == ("".join(old) or None)
+        spans = list(re.finditer(r"(?m)^sops_.*(?:\n|\Z)", before)) if old else []
+        assert document.parts[0].pieces == [span.span() for span in spans]
+        assert document.parts[0].block == ((spans[0].start(), spans[-1].end()) if spans else None)
         new = splice(before, format.attach(document, "sops_c=2\n"))
         assert new == kept + ("\n" if kept and not kept.endswith("\n") else "") + "sops_c=2\n"
         assert splice(before, format.detach(document)) == kept
@@ -506,3 +509,13 @@ def test_each_line_of_a_name_that_is_there_again_has_comments_of_its_own() -> No
     assert [(comment.scope, comment.before) for comment in document.comments] == [
         (root, "A"), (root, "B"), (second, "A"), (third, "B"),
     ]  # fmt: skip
+
+
+def test_values_have_no_types_and_may_have_quotes() -> None:
+    for type, data, spelled in (("int", b"1", b"1"), ("bool", b"True", b"true"), ("str", b"a\nb", b"a\\nb")):
+        assert format.token(Value(type, data)) == ("str", spelled)
+    leaves = format.scan("A=\"x\"\nB= 'y' # c\nC=z\nD='a' b\nE=\"1\n2\"\n").leaves
+    assert [leaf.style for leaf in leaves] == ['"', "'", "", "", '"']
+    assert [format.unclosed(format.scan('E="1\r\n2"\n'), leaf) for leaf in leaves[3:4]] == [None]
+    document = format.scan('E="1\\n2\r\n3"\r\n')
+    assert format.unclosed(document, document.leaves[0]) == b'"1\n2'
