@@ -69,6 +69,7 @@ def test_indentation() -> None:
 def test_every_document_of_a_stream() -> None:
     assert rendered("a: 1\n---\nb: 2\n", "yaml", "yaml") == "a: 1\n---\nb: 2\n"
     assert rendered("a: 1\n---\nb: 2\n", "yaml", "dotenv") == "a=1\n"
+    assert rendered("a: 1\n---\nb: 2\n", "yaml", "json") == '{\n\t"a": 1\n}\n'
 
 
 @pytest.mark.parametrize(

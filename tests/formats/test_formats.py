@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from engine import credentials, rule
@@ -154,3 +156,22 @@ def test_the_format_of_the_text_in_a_binary_file() -> None:
         ("x.yaml.json.txt", "json"), ("json", "binary"), ("x.", "binary"), ("", "binary"), (".json", "json"),
     ):  # fmt: skip
         assert formats.of_inner(path) == format, path
+
+
+def test_a_class_is_imported_from_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = f"format_{uuid4().hex}"  # which nothing has imported
+    (tmp_path / f"{module}.py").write_text("class Here:\n    name = 'here'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(formats.ROWS, "here", formats.Row(f"{module}.Here", writing=f"{module}.Here"))
+    assert formats.get("here").name == "here"
+    assert formats.writing_of(formats.get("here")) is formats.get("here")
+
+
+@pytest.mark.posix
+def test_the_head_of_a_pipe_stays_in_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    pipe = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    os.write(pipe, b"ENC[")
+    assert formats.head_of(str(tmp_path / "pipe")) == b""
+    assert os.read(pipe, 9) == b"ENC["
+    os.close(pipe)

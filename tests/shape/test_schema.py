@@ -18,7 +18,7 @@ import pytest
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from encconf import load_config
-from encconf.errors import ConfigTypeError, MissingExtraError
+from encconf.errors import ConfigTypeError, MissingExtraError, WrongTypeError
 from encconf.shape.schema import convert
 
 SECRET = "hunter2-of-the-database"
@@ -382,3 +382,12 @@ def test_each_wrong_value_is_named_with_what_is_expected_there(schema: Any, valu
     with pytest.raises(ConfigTypeError) as caught:
         convert(value, schema)
     assert str(caught.value) == said
+
+
+def test_a_schema_that_msgspec_does_not_know() -> None:
+    with pytest.raises(WrongTypeError) as caught:
+        convert({"a": 1}, list[int] | set[int])  # type: ignore[arg-type]
+    assert str(caught.value).startswith(
+        "msgspec does not accept the schema: Type unions may not contain more than"
+    )
+    assert "\n" not in str(caught.value)

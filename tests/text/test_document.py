@@ -118,6 +118,9 @@ def test_long_paths_are_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     document.items = [Leaf(long, "a", 0, 1, "", "int", b"1")] * 2
     with pytest.raises(LimitError, match="keys on the paths"):
         model.limit_paths(document)
+    monkeypatch.setattr(model, "MAX_PATHS", 2 * 61 - model.PATHS_PER_CHARACTER)
+    model.limit_paths(document)
+    monkeypatch.setattr(model, "MAX_PATHS", 100)
     with pytest.raises(LimitError, match="keys on the paths"):
         model.add_path(40, long)
 
