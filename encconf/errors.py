@@ -471,9 +471,10 @@ class StrangerError(EncconfError):
 
 
 class ConfigError(EncconfError):
-    """``.sops.yaml`` is malformed."""
+    """``.sops.yaml`` is malformed.  ``place`` is the line and the column, if it is not YAML."""
 
     slug = "config"
+    place: tuple[int, int] | None = None
 
 
 class PluginError(EncconfError):

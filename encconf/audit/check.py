@@ -776,7 +776,9 @@ def of_rules(book: Rulebook, *, whole: bool) -> Iterator[Finding]:
             yield Finding("config-notice", name, f"encconf: ignore …: {said}", place=place)
         if rules.error is not None:
             error = rules.error
-            yield Finding("bad-config", name, error.message, place=(1, 1), hint=error.hint)
+            at = getattr(error, "place", None)
+            said = error.message.removeprefix(f"line {at[0]}, column {at[1]}: ") if at else error.message
+            yield Finding("bad-config", name, said, place=at or (1, 1), hint=error.hint)
             continue
         assert rules.config is not None
         yield from _unselected(rules, name)

@@ -184,7 +184,10 @@ def _recipient(text: str) -> Any:
         if text.startswith("ssh-"):
             return pyrage.ssh.Recipient.from_str(text)
     except (ValueError, pyrage.RecipientError) as error:
-        raise BadKeyError(f"{label_of(text)} is not an age recipient: {said(error)}") from None
+        raise BadKeyError(
+            f"{label_of(text)} is not an age recipient: {said(error)}",
+            hint="copy it once more; its owner sees it with: encconf whoami",
+        ) from None
     raise BadKeyError(
         f"{label_of(text) or 'an empty text'} is not an age recipient",
         hint="age accepts age1…, age1pq1…, age1PLUGIN1…, ssh-ed25519 … and ssh-rsa …",

@@ -721,7 +721,10 @@ def tree(text: str) -> tuple[object, list[Leaf]]:
     except EmptyDocumentError:
         return None, []
     except (ParseError, LimitError) as error:
-        raise ConfigError(error.message) from None
+        found = ConfigError(error.message)
+        if isinstance(error, ParseError) and error.line and error.column:
+            found.place = error.line, error.column
+        raise found from None
 
 
 def _scalar(text: str, leaf: Leaf) -> Scalar | None:

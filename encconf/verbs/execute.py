@@ -377,6 +377,8 @@ def _tried(program: str, path: str, start: Callable[[str], T]) -> T:
             ) from None
     reason = failed.strerror if failed is not None and failed.strerror else "not found"
     unable = CommandError(f"{program} cannot be run: {reason[:1].lower()}{reason[1:]}")
+    if isinstance(failed, FileNotFoundError) and not os.path.dirname(program):
+        unable = CommandError(f"{program} was not found", hint="install it, or add its folder to PATH")
     if isinstance(failed, PermissionError):
         unable.exit_code = 126
     raise unable

@@ -14,6 +14,15 @@ def test_a_finding_about_a_rule_says_where(repo: Repo) -> None:
     assert (found.file, found.line, found.slug) == (".sops.yaml", 4, "unused-rule")
 
 
+def test_a_file_that_is_not_yaml_has_its_line(repo: Repo) -> None:
+    sound(repo)
+    repo.config(f"  - path_regex: enc\n    {A}  - [\n")
+    (found,) = repo.only("bad-config")
+    assert found.line is not None
+    assert found.line > 3
+    assert not found.message.startswith("line ")
+
+
 def test_a_pattern_in_the_way(repo: Repo) -> None:
     """Nothing is said about rules of files that only a broken pattern keeps from being known."""
     sound(repo)

@@ -241,7 +241,7 @@ class TestTwice:
         env.run("set", "secrets.enc.yaml", "NEW", "x")
         env.write(".env", ENV.replace("hunter2", "hunter3") + more)
         done = env.run("import", ".env", code=3)
-        assert "has different values: DB_PASSWORD, DB_URL, NEW" in done.err
+        assert "has other values: DB_PASSWORD, DB_URL, NEW" in done.err
         env.run("import", "--force", ".env")
         assert env.run("get", "secrets.enc.yaml", "DB_PASSWORD").out == "hunter3 #1"
         kept = set(before.splitlines()) & set(env.read("secrets.enc.yaml").splitlines())

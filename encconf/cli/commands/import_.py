@@ -384,9 +384,8 @@ class _Target(Record):
                 return False
             if differing and not force:
                 raise OutputError(
-                    f"this file exists and has different values: {listed(differing)}",
-                    hint="if it is newer, keep it, and remove the old file yourself; to replace its values: "
-                    "--force; to write another file: -o FILE",
+                    f"this file exists and has other values: {listed(differing)}",
+                    hint="to replace its values, use --force; to write another file, -o FILE",
                 ).about(self.name)
         count = counted(len(self.values), "value")
         if dry_run:
