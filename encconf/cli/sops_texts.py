@@ -224,9 +224,8 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
         check = edits_check(file, run.config, saves=saves, allowed=True, warn=run.console.warn)
         try:
             with about(file):
-                enc = changes.change(
+                enc = changes.change_opened(
                     opened,
-                    source,
                     (path, value),
                     target=envelope(source, target),
                     idempotent=idempotent,

@@ -68,8 +68,39 @@ class AsBefore(Record):
 
 @bounded
 def change(
-    text: str | Document | Opened,
+    text: str | Document,
     format: str,
+    *edits: tuple[Path, Any],
+    target: str | None = None,
+    idempotent: bool = False,
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    admission: Admission | None = None,
+    check: Check | None = None,
+    review: Review | None = None,
+    notify: Notify | None = None,
+) -> str:
+    """Open an encrypted text, or its document scanned with comments, and do what `change_opened` does."""
+    opened = opening.open_text(
+        text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
+    )
+    return change_opened(
+        opened,
+        *edits,
+        target=target,
+        idempotent=idempotent,
+        credentials=credentials,
+        ignore_mac=ignore_mac,
+        admission=admission,
+        check=check,
+        review=review,
+        notify=notify,
+    )
+
+
+@bounded
+def change_opened(
+    opened: Opened,
     *edits: tuple[Path, Any],
     target: str | None = None,
     idempotent: bool = False,
@@ -82,12 +113,11 @@ def change(
 ) -> str:
     """Return the encrypted text after edits, or the same text if the edits change nothing.
 
-    ``text`` is the encrypted text, its document scanned with comments, or the opened text.
     ``edits`` are pairs of a path and a value, made in order.  The value replaces what is at the path, or
     becomes a new last entry; it may be `REMOVED` or `AsBefore`.  ``target`` is the format of the result, if
     it is another one.  With ``idempotent``, a text that does not change keeps its own format.
 
-    With ``ignore_mac`` the MAC is not checked, and the file gets a new data key.  If a data key is wrapped,
+    With ``ignore_mac`` the MAC was not checked, and the file gets a new data key.  If a data key is wrapped,
     the ``admission`` decides who gets it.  ``check`` is called before anything is encrypted, with the opened
     text, the plaintext before, and the document of the one after, and may raise.  ``review`` is called with
     what each edit does, before it is made, and may raise.
@@ -95,12 +125,6 @@ def change(
     Raises PathNotFoundError for a path that cannot exist, EmitError for a value that the format cannot hold
     there, and whatever opening, checking and encrypting raise.
     """
-    if isinstance(text, opening.Opened):
-        opened = text
-    else:
-        opened = opening.open_text(
-            text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
-        )
     document = opened.document
     before, after = _edited(opened, edits, review)
     changes = after.text != before

@@ -86,9 +86,8 @@ def _save(
     document = opened.document
     inherited = document.format.inherited(document)
     saves = any(value is not changes.REMOVED for _, value in edits)
-    after = changes.change(
+    after = changes.change_opened(
         opened,
-        document.format.name,
         *[_stored(document, inherited, *edit) for edit in edits],
         credentials=credentials,
         admission=Admission(lambda: find_rule(name), file=name),

@@ -179,7 +179,7 @@ def test_the_engine_and_the_verbs(format: str, age_key: AgeKey) -> None:
     loading.values_of(opened, {0: "from elsewhere"}, lambda value: value)
     path = PATHS[format]
     changes.change(sealed, format, (path, "new"), credentials=creds)
-    changes.change(opened, format, (path, changes.REMOVED), credentials=creds)
+    changes.change_opened(opened, (path, changes.REMOVED), credentials=creds)
     assert merge(text, text.replace("1", "3"), text, format=format).text
     assert differences(opened, opened) == []
 
