@@ -23,7 +23,6 @@ from encconf.audit.findings import SEVERITIES, Finding, Ignored, Lines, printabl
 from encconf.audit.plain import Plain, PrivateKey, private_key
 from encconf.audit.rulebook import Folder, Named, Rulebook, Rules, by_folder
 from encconf.audit.sealed import Sealed, check_sealed, ciphertext, label
-from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
 from encconf.engine.opening import is_proposal
 from encconf.errors import (
@@ -50,7 +49,7 @@ from encconf.io import fileio, replace
 from encconf.keys import TABLE
 from encconf.rules.config import IGNORED, NAME, is_respelled
 from encconf.rules.selection import DEFAULT
-from encconf.text.document import Document
+from encconf.text.document import ENC_BYTES, Document
 from encconf.text.path import Path, spell
 from encconf.text.printable import counted, listed
 
@@ -67,7 +66,6 @@ FOLDERS = "folders"
 ALL = "all"
 _NEVER = frozenset({NAME, IGNORED, ".gitignore", ".gitattributes", ".gitkeep", ".keep"})
 _MARKER = r"(?m)^(?:<{7}|>{7})(?:[ \t].*)?\r?$"
-_CIPHERTEXT = PREFIX.encode()
 _PATIENCE = 20.0
 """How many seconds git may take to list the changes of a long history."""
 _ROTATE = "The removed key still opens the file. Run encconf rotate FILE, then change its secrets as well."
@@ -280,7 +278,7 @@ class _Check:
             return
         named = file.meant or guesses.has_encrypted_name(file.base)
         if format is not None or (
-            _CIPHERTEXT in data
+            ENC_BYTES in data
             and (not formats.get(file.format).single_value or (named and formats.has_ciphertext(data)))
         ):
             self._encrypted(file, data, format)
@@ -318,7 +316,7 @@ class _Check:
 
     def _lost(self, file: Named, data: bytes, document: Document, lost_block: bool) -> None:
         """Report a file that has ciphertexts but no sops block; if it has none, check it as plaintext."""
-        places = (leaf.start for leaf in document.leaves if (leaf.data or b"").startswith(_CIPHERTEXT))
+        places = (leaf.start for leaf in document.leaves if (leaf.data or b"").startswith(ENC_BYTES))
         if (lost := next(places, 0 if lost_block else None)) is None:
             self._plain(file, data, document.format.name)
             return
@@ -751,7 +749,7 @@ def _compare(sealed: Sealed, data: bytes) -> tuple[int, int]:
         document = format.scan(fileio.decode(data))
         for leaf in document.leaves if document.block is None else ():
             size = sealed.lengths.get(leaf.path, -1)
-            if size >= 0 and leaf.data and not leaf.data.startswith(PREFIX.encode()):
+            if size >= 0 and leaf.data and not leaf.data.startswith(ENC_BYTES):
                 shared += 1
                 same += len(leaf.data) == size
     return shared, same

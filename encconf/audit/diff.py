@@ -30,7 +30,7 @@ from encconf.errors import (
 from encconf.identities.credentials import Credentials
 from encconf.rules.selection import Selection
 from encconf.text.align import align, in_order
-from encconf.text.document import Comment, Leaf, Value
+from encconf.text.document import ENC_PREFIX, Comment, Leaf, Value
 from encconf.text.path import Path, spell
 from encconf.text.printable import counted
 
@@ -398,7 +398,7 @@ class Content:
             else:
                 self.items.append(item)
         for comment in comments:
-            enc = comment.text if comment.text.startswith(cipher.PREFIX) else comment.sealed
+            enc = comment.text if comment.text.startswith(ENC_PREFIX) else comment.sealed
             self.comments.append((comment.scope.aad, comment.text, enc))
 
     def _open(self, text: str, credentials: Credentials) -> None:

@@ -16,7 +16,6 @@ from encconf.audit.findings import Lines, printable, quoted
 from encconf.audit.names import Names, origins
 from encconf.audit.sealed import Sealed, compare_with_rule, is_bare
 from encconf.engine.admission import rule_of
-from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
 from encconf.envelope import quorum
 from encconf.errors import (
@@ -37,7 +36,7 @@ from encconf.keys import MasterKey
 from encconf.rules import config as configs
 from encconf.rules.config import Rule, Tried, encrypted_name
 from encconf.rules.selection import Selection
-from encconf.text.document import Document, Leaf, Scope
+from encconf.text.document import ENC_BYTES, Document, Leaf, Scope
 from encconf.text.path import spell
 
 
@@ -220,7 +219,7 @@ def _fates(
             encrypted, reason = False, "it is empty"
         else:
             encrypted, reason = bool(is_chosen), why(leaf, bool(is_chosen))
-        now = leaf.type == "str" and (leaf.data or b"").startswith(PREFIX.encode())
+        now = leaf.type == "str" and (leaf.data or b"").startswith(ENC_BYTES)
         place = lines(leaf.start)
         yield Fate(spell(leaf.path), *place, encrypted, reason, now if is_encrypted else None)
 

@@ -13,7 +13,7 @@ from encconf.engine.recipients import Plan, Reselection
 from encconf.errors import EncconfError
 from encconf.rules.config import Rule
 from encconf.rules.selection import Chosen, Selection
-from encconf.text.document import Document, Leaf
+from encconf.text.document import ENC_BYTES, ENC_PREFIX, Document, Leaf
 from encconf.text.path import called_a_secret, spell
 from encconf.text.printable import counted, listed
 
@@ -144,7 +144,7 @@ def is_bare(document: Document, chosen: Chosen) -> bool:
     leaves = document.leaves
     if any(chosen.leaves) or not any(leaf.data for leaf in leaves) or has_ciphertext(document):
         return False
-    if any(comment.text.strip().startswith(cipher.PREFIX) for comment in document.comments):
+    if any(comment.text.strip().startswith(ENC_PREFIX) for comment in document.comments):
         return False
     selection = Metadata.of(document).selection
     match = selection.matcher() if selection.by_match and not selection.needs_comments else None
@@ -153,8 +153,7 @@ def is_bare(document: Document, chosen: Chosen) -> bool:
 
 def has_ciphertext(document: Document) -> bool:
     """Whether any value of a document is a ciphertext."""
-    prefix = cipher.PREFIX.encode()
-    return any(leaf.data is not None and leaf.data.startswith(prefix) for leaf in document.leaves)
+    return any(leaf.data is not None and leaf.data.startswith(ENC_BYTES) for leaf in document.leaves)
 
 
 def check_sealed(sealed: Sealed, rule: Rule | None, place: str, who: Who = label) -> None:
@@ -329,7 +328,7 @@ def _plaintext(
     sealed: Sealed, leaf: Leaf, data: bytes, by_rule: str, hint: str | None, *, is_chosen: bool
 ) -> None:
     """Check a value that is not a ciphertext.  ``by_rule`` is the rule that would encrypt it, or ""."""
-    if leaf.type == "str" and data.startswith(cipher.PREFIX.encode()):
+    if leaf.type == "str" and data.startswith(ENC_BYTES):
         sealed.find("bad-value", "has a ciphertext that is cut off or damaged", leaf)
     elif is_chosen:
         sealed.find("plain-value", "is plaintext, but the file's selection encrypts it", leaf)
@@ -361,10 +360,9 @@ _EMPTY_HINT = "sops and encconf never encrypt an empty value; ignore this if tha
 
 
 def _comments(sealed: Sealed) -> None:
-    prefix = cipher.PREFIX
     for comment, chosen in zip(sealed.document.comments, sealed.chosen.comments, strict=True):
         text = comment.text.strip()
-        if chosen and text and not text.startswith(prefix) and not re.match(DIRECTIVE, text):
+        if chosen and text and not text.startswith(ENC_PREFIX) and not re.match(DIRECTIVE, text):
             sealed.find(
                 "plain-comment",
                 "this comment is plaintext, but the file's comments are encrypted",

@@ -13,7 +13,6 @@ from math import isfinite
 
 from encconf import formats
 from encconf.engine import opening, plaintext
-from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
 from encconf.engine.opening import Opened
 from encconf.engine.sealing import encrypt_again
@@ -34,7 +33,7 @@ from encconf.formats import goyaml
 from encconf.formats.writing import missing, put_plain, settled, value_at
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.text.document import OMITTED, Document, Value, content_of, filled, mapped
+from encconf.text.document import ENC_BYTES, OMITTED, Document, Value, content_of, filled, mapped
 from encconf.text.path import END, Path, spell
 from encconf.text.printable import counted, listed
 
@@ -388,7 +387,7 @@ def _plain_paths(text: str, format: str, *, with_tops: bool) -> tuple[list[Path]
     paths = dict.fromkeys(
         leaf.path
         for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
-        if is_chosen and leaf.data and not leaf.data.startswith(PREFIX.encode())
+        if is_chosen and leaf.data and not leaf.data.startswith(ENC_BYTES)
     )
     return list(paths), _tops(document, set(paths)) if with_tops else []
 

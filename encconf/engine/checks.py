@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine.admission import in_full
-from encconf.engine.cipher import PREFIX
 from encconf.engine.metadata import Metadata
 from encconf.engine.sealing import scan_plain
 from encconf.errors import (
@@ -20,6 +19,7 @@ from encconf.errors import (
 )
 from encconf.rules.config import Rule, find_rule
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
+from encconf.text.document import ENC_BYTES
 from encconf.text.path import Path, called_a_secret, spell
 from encconf.text.printable import listed, quoted
 
@@ -61,7 +61,7 @@ def refuse_exposed(
     if formats.get(format).single_value or own_selection == selection:
         return
     document = scan_plain(plain, format) if isinstance(plain, str) else plain
-    sealed = {leaf.path for leaf in replaced.leaves if (leaf.data or b"").startswith(PREFIX.encode())}
+    sealed = {leaf.path for leaf in replaced.leaves if (leaf.data or b"").startswith(ENC_BYTES)}
     leaves = zip(document.leaves, selection.choose(document).leaves, strict=True)
     exposed = dict.fromkeys(
         spell(leaf.path) for leaf, will in leaves if leaf.data and not will and leaf.path in sealed

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from encconf.errors import DecryptError, PlainValueError
-from encconf.text.document import Document, Leaf, Unsealed, Value, aads
+from encconf.text.document import ENC_BYTES, ENC_PREFIX, Document, Leaf, Unsealed, Value, aads
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -29,7 +29,6 @@ _BASE64 = rb"[A-Za-z0-9+/]+={0,2}"
 ENC = re.compile(
     rb"ENC\[AES256_GCM,data:(%b|),iv:(%b),tag:(%b),type:([a-z]+)\]\s*\Z" % (_BASE64, _BASE64, _BASE64)
 )
-PREFIX = "ENC[AES256_GCM,"
 
 b64decode = binascii.a2b_base64
 b64encode = binascii.b2a_base64
@@ -57,7 +56,7 @@ def split(enc: bytes | str) -> tuple[bytes, bytes, str] | None:
 
 def is_ciphertext(data: bytes | str | None) -> bool:
     """Whether a whole value is an ``ENC[…]`` text."""
-    return data is not None and len(data) > len(PREFIX) and split(data) is not None
+    return data is not None and len(data) > len(ENC_PREFIX) and split(data) is not None
 
 
 def aes_gcm(data_key: bytes) -> AESGCM:
@@ -99,7 +98,6 @@ def is_refusal(error: Exception) -> bool:
 
 # --- the values of a document --------------------------------------------------------------------
 
-_ENC_START = PREFIX.encode()
 _TYPES = frozenset(["int", "float", "bool", "time", "comment"])  # and str
 
 
@@ -159,7 +157,7 @@ def unseal(
             continue
         parts = match(data)
         if parts is None:
-            if data.startswith(_ENC_START):
+            if data.startswith(ENC_BYTES):
                 raise DecryptError(
                     f"the ciphertext at {spell(leaf.path)} is cut off or damaged",
                     hint="restore the value from an older version of the file",

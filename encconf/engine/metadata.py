@@ -8,12 +8,12 @@ encconf can authenticate a file only once it has the data key (`encconf.engine.o
 from __future__ import annotations
 
 from encconf import SOPS_VERSION, formats, keys
-from encconf.engine.cipher import PREFIX, is_ciphertext, split
+from encconf.engine.cipher import is_ciphertext, split
 from encconf.envelope import WrappedKey, are_spoiled
 from encconf.errors import EncconfError, LostBlockError, MetadataError, NotEncryptedError, bounded
 from encconf.record import Record
 from encconf.rules.selection import DEFAULT, EVERYTHING, Selection
-from encconf.text.document import LAYOUT, Document, Leaf, position, splice
+from encconf.text.document import ENC_PREFIX, LAYOUT, Document, Leaf, position, splice
 from encconf.text.path import Path, spell
 from encconf.text.printable import escaped
 
@@ -164,7 +164,7 @@ def ciphertext_in(
     A ciphertext is a whole value, or a whole comment as sops writes it.  A text that only quotes one is
     plaintext, and so is what an opened file has as one of its ``values`` or ``comments``.
     """
-    if PREFIX not in document.text:
+    if ENC_PREFIX not in document.text:
         return None
     if document.format.single_value:
         return "a value in it" if formats.has_ciphertext(document.text) else None
@@ -222,7 +222,7 @@ def _without_block(document: Document) -> EncconfError:
     """Return the error for a document without a block, which may have had one."""
     if any(part.block for part in document.parts[:1]):
         return MetadataError("the sops entry is not a mapping", hint="is this file encrypted?")
-    if PREFIX in document.text:
+    if ENC_PREFIX in document.text:
         document = document.format.scan(document.text, comments=True)
         if (place := ciphertext_in(document)) is not None:
             return LostBlockError(place)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from encconf import formats
 from encconf.engine import cipher, mac
-from encconf.engine.cipher import PREFIX, aes_gcm, is_ciphertext, split, unlock
+from encconf.engine.cipher import aes_gcm, is_ciphertext, split, unlock
 from encconf.engine.metadata import Metadata
 from encconf.errors import (
     DecryptError,
@@ -21,7 +21,7 @@ from encconf.errors import (
 from encconf.formats import goyaml
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.text.document import Scope, UnsealedComment, Value
+from encconf.text.document import ENC_BYTES, Scope, UnsealedComment, Value
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     Notify = Callable[[str], None]
 
 
-_CIPHERTEXT = PREFIX.encode()
 
 
 def as_text(given: object, *, binary: bool = False) -> str:
@@ -224,7 +223,7 @@ def open_text(
 def still_sealed(opened: Opened) -> DecryptError | None:
     """Return the error for a value that is still a ciphertext after decryption, or None."""
     for index, value in enumerate(opened.values):
-        if value.data and value.data.startswith(_CIPHERTEXT) and is_ciphertext(value.data):
+        if value.data and value.data.startswith(ENC_BYTES) and is_ciphertext(value.data):
             if value.sealed is None:
                 what = "is encrypted, but the file's selection leaves it out, so it is not decrypted"
                 hint = "restore the file's selection, or an older version of the file"

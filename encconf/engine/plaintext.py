@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from encconf.engine.cipher import PREFIX, split, unlock
+from encconf.engine.cipher import split, unlock
 from encconf.engine.metadata import LAYOUT_AAD
 from encconf.errors import EmitError, EncconfError
 from encconf.text.document import (
+    ENC_PREFIX,
     Document,
     Edit,
     Leaf,
@@ -79,7 +80,7 @@ def masked(opened: Opened, mask: str) -> Opened:
     comments = [
         (comment.start, comment.end, f" {mask}")
         for comment in opened.document.comments
-        if comment.text.lstrip().startswith(PREFIX)
+        if comment.text.lstrip().startswith(ENC_PREFIX)
     ]
     return opened.replace(
         values=values,

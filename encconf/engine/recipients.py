@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from encconf.engine.cipher import PREFIX, split
+from encconf.engine.cipher import split
 from encconf.envelope import only_in, quorum, removes_access
 from encconf.record import Record
+from encconf.text.document import ENC_PREFIX
 from encconf.text.path import called_a_secret
 
 TYPE_CHECKING = False
@@ -139,7 +140,7 @@ class Reselection:
                 self.sealed.append(leaf)
         pairs = zip(document.comments, before.comments, after.comments, strict=False)
         self.comments = sum(
-            was and not will and comment.text.startswith(PREFIX) for comment, was, will in pairs
+            was and not will and comment.text.startswith(ENC_PREFIX) for comment, was, will in pairs
         )
         self.stronger = old.mac_only_encrypted and not new.mac_only_encrypted
 

@@ -13,7 +13,7 @@ from functools import cache
 
 from encconf.errors import EmitError, EmptyDocumentError, InputError, ParseError, UsageError
 from encconf.record import Record
-from encconf.text.document import Document, Format, position
+from encconf.text.document import ENC_BYTES, Document, Format, position
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def find(content: bytes | str, name: str = "") -> str | None:
 def has_ciphertext(content: bytes | str) -> bool:
     """Whether a text of an unknown format has values that are ciphertexts, and is not prose about them."""
     data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
-    if b"ENC[AES256_GCM," not in data or re.search(_CIPHERTEXT, data) is None:
+    if ENC_BYTES not in data or re.search(_CIPHERTEXT, data) is None:
         return False
     patterns = [get(name).foreign for name in NAMES]
     return any(pattern and re.search(pattern, data) is None for pattern in patterns)

@@ -14,7 +14,7 @@ import re
 
 from encconf.errors import EmitError, LimitError, ParseError
 from encconf.formats import json
-from encconf.text.document import Document, Edit, Format, Leaf, Value, splice, whole_document
+from encconf.text.document import ENC_BYTES, Document, Edit, Format, Leaf, Value, splice, whole_document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Binary(Format):
         edits: list[Edit] = []
         at = 0
         for leaf in document.leaves:
-            if leaf.data and leaf.data.startswith(_ENC):  # `literal` replaces these
+            if leaf.data and leaf.data.startswith(ENC_BYTES):  # `literal` replaces these
                 edits.append((at, leaf.start, ""))
                 at = leaf.end
             elif leaf is data:  # an empty text, or one that an old sops did not encrypt
@@ -132,7 +132,6 @@ class Binary(Format):
 _ONLY_DATA = rb'\s*\{\s*"data"\s*:\s*"(?:ENC\[[^"]*)?"\s*,\s*"sops"\s*:\s*\{'
 _ENVELOPE_END = rb"\}\s*\}\s*\Z"
 _ENVELOPE = '{\n\t"data": ""\n}\n'
-_ENC = b"ENC[AES256_GCM,"
 _BRACE = re.compile(r"[ \t\r\n]*\{")
 
 

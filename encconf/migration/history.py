@@ -16,12 +16,12 @@ from encconf.git import question, repository, run
 from encconf.git.log import COMMIT, LOG, contents, entries
 from encconf.migration import dialects
 from encconf.record import Record
+from encconf.text.document import ENC_PREFIX
 
 LIMIT = 2000
 """The most versions of a file that are read."""
 
 _TELLING = 8  # a shorter value may occur under another name by chance
-_ENCRYPTED = "ENC[AES256_GCM,"
 _EVERY_COMMIT = (*LOG, COMMIT, "--topo-order", "--full-history", "--all", "--reflog", "-m", "--no-renames")
 
 
@@ -94,4 +94,4 @@ def _plain_values(data: str, dialect: str) -> list[tuple[str, str]]:
     block = "sops_" if "sops_mac" in reading.variables else "\0"
     both = [*reading.values.items(), *reading.written.items()]
     plain = [(name, value) for name, value in both if not name.startswith(block)]
-    return [(name, value) for name, value in plain if value and not value.startswith(_ENCRYPTED)]
+    return [(name, value) for name, value in plain if value and not value.startswith(ENC_PREFIX)]

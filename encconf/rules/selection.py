@@ -15,7 +15,7 @@ from functools import cache
 
 from encconf.errors import MetadataError
 from encconf.record import Record
-from encconf.text.document import Document, Leaf, Scope
+from encconf.text.document import ENC_BYTES, Document, Leaf, Scope
 from encconf.text.printable import printable
 from encconf.text.words import FALSE, TRUE, weak_text
 
@@ -28,7 +28,6 @@ KINDS = (
     "encrypted_comment_regex",
 )
 _MAC_ONLY = "mac_only_encrypted"
-_PREFIX = b"ENC[AES256_GCM,"
 _COMMENT = b",type:comment]"
 
 
@@ -218,7 +217,7 @@ def _after_comment(leaf: Leaf) -> int | None:
     ``encrypted_comment_regex`` (getsops/sops#2281).
     """
     data = leaf.data
-    if isinstance(leaf.step, int) and data and data.startswith(_PREFIX) and data.endswith(_COMMENT):
+    if isinstance(leaf.step, int) and data and data.startswith(ENC_BYTES) and data.endswith(_COMMENT):
         return leaf.step + 1
     return None
 

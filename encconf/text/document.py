@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Plain = dict[str, "Plain"] | list["Plain"] | str | int | float | bool | None
     """A value as Python's json module represents it."""
 
+ENC_PREFIX = "ENC[AES256_GCM,"
+"""How a ciphertext begins."""
+ENC_BYTES = ENC_PREFIX.encode()
 LAYOUT = "encconf_layout"
 """The member of the ``sops`` block that holds the encrypted layout record; sops ignores it."""
 
