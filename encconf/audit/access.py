@@ -468,14 +468,14 @@ class FileAccess:
         held = {group for person in people if (reader := self.of(person)) for group in reader.groups}
         return bool(self.groups) and len(held) >= self.quorum
 
-    def quorums(self, limit: int = MAX_SETS) -> tuple[list[list[Person]], bool]:
+    def quorums(self) -> tuple[list[list[Person]], bool]:
         """Return the smallest sets of people who can open it together, and whether these are all."""
         choices = (
             frozenset(chosen)
             for groups in combinations([group for group in self.groups if group], self.quorum)
             for chosen in product(*groups)
         )
-        seen = list(dict.fromkeys(islice(choices, limit)))
+        seen = list(dict.fromkeys(islice(choices, MAX_SETS)))
         complete = next(choices, None) is None
         seen.sort(key=len)
         least: list[frozenset[Person]] = []

@@ -130,6 +130,8 @@ def _compared(op: str, left: object, right: object) -> list[str] | None:
     secrets = {_text(value) for value in masked if isinstance(value, (str, bytes))}
     from reprlib import Repr
 
+    from encconf.shape.redact import MARK
+
     short = Repr()
     short.maxstring = short.maxother = 240
     short.maxdict = short.maxlist = short.maxtuple = short.maxset = 20
@@ -141,7 +143,7 @@ def _compared(op: str, left: object, right: object) -> list[str] | None:
     lines.append("(values from encrypted files are masked)")
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _TELLING:
-            lines[:-1] = [line.replace(secret, "**********") for line in lines[:-1]]
+            lines[:-1] = [line.replace(secret, MARK) for line in lines[:-1]]
     return lines
 
 

@@ -28,7 +28,7 @@ from encconf.text.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from typing import IO, Any
 
     from encconf.identities.credentials import Credentials
@@ -117,7 +117,9 @@ def find_dotenv(filename: str = ".env", raise_error_if_not_found: bool = False, 
     names = [filename]
     if os.path.basename(filename) == filename:
         names = [name.format(filename) for name in ENCRYPTED] + names
-    for folder in _upwards(os.getcwd() if usecwd or _without_file() else _caller()):
+    from encconf.io.fileio import upwards
+
+    for folder in upwards(os.getcwd() if usecwd or _without_file() else _caller()):
         for name in names:
             path = os.path.join(folder, name)
             if _is_readable(path) and not _is_planted(path) and (name == filename or _is_encrypted(path)):
@@ -142,13 +144,6 @@ def _caller() -> str:
             return os.getcwd()
         frame = frame.f_back
     return os.path.dirname(os.path.abspath(frame.f_code.co_filename))
-
-
-def _upwards(folder: str) -> Iterator[str]:
-    while True:
-        yield folder
-        if folder == (folder := os.path.dirname(folder)):
-            return
 
 
 def _is_readable(path: StrPath) -> bool:

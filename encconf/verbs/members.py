@@ -61,9 +61,9 @@ def name_of(given: str) -> str:
     return name
 
 
-def groups_of(text: str, path: str = config.NAME) -> list[list[list[MasterKey]]]:
+def groups_of(text: str) -> list[list[list[MasterKey]]]:
     """Return the key groups of each creation rule."""
-    loaded = config.load(path, text)
+    loaded = config.load(config.NAME, text)
     return [loaded.rule(number).groups for number in range(len(loaded.patterns))]
 
 

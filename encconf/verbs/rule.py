@@ -18,7 +18,7 @@ from encconf.errors import (
 from encconf.keys import TABLE, MasterKey, master_key, parse_list
 from encconf.record import Options
 from encconf.rules import config as configs
-from encconf.rules.selection import DEFAULT, Selection
+from encconf.rules.selection import DEFAULT, KINDS, Selection
 from encconf.text.printable import one_line, quoted
 
 TYPE_CHECKING = False
@@ -50,15 +50,7 @@ class Selecting(Options):
     @property
     def selections(self) -> dict[str, str]:
         """The selections that are given, by their kinds."""
-        given = {
-            "unencrypted_suffix": self.unencrypted_suffix,
-            "encrypted_suffix": self.encrypted_suffix,
-            "unencrypted_regex": self.unencrypted_regex,
-            "encrypted_regex": self.encrypted_regex,
-            "unencrypted_comment_regex": self.unencrypted_comment_regex,
-            "encrypted_comment_regex": self.encrypted_comment_regex,
-        }
-        return {kind: pattern for kind, pattern in given.items() if pattern}
+        return {kind: pattern for kind in KINDS if (pattern := getattr(self, kind))}
 
 
 def rule_for(
