@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encconf.engine.admission import Admission
+    from encconf.rules.config import Notify
     from encconf.text.document import Plain
 
-    Notify = Callable[[str], None]
     Check = Callable[[Opened, str, Document], None]
     Review = Callable[["Effect"], None]
 

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from typing import Any, ParamSpec, TypeVar
 
     from encconf.envelope.unwrap import DataKeyCache
+    from encconf.rules.config import Notify
     from encconf.rules.selection import Chosen
     from encconf.text.document import Comment, Document, Edit
 
     P = ParamSpec("P")
     T = TypeVar("T")
-    Notify = Callable[[str], None]
 
 
 

@@ -48,9 +48,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from encconf.engine.opening import Notify
     from encconf.engine.reuse import Old
-    from encconf.rules.config import Rule
+    from encconf.rules.config import Notify, Rule
     from encconf.text.document import Prepared
 
     Written = tuple[Document, list[Edit], list[Value | None]]

@@ -21,8 +21,8 @@ from encconf.text.printable import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from encconf.engine.opening import Notify
     from encconf.identities.credentials import Credentials
+    from encconf.rules.config import Notify
 
     Labels = tuple[str, str, str]
 

@@ -58,10 +58,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from encconf.engine.opening import Notify
     from encconf.git.conflict import Labels
     from encconf.keys import MasterKey
-    from encconf.rules.config import Rule
+    from encconf.rules.config import Notify, Rule
 
     Texts = tuple[str, str, str]
     """Base, ours and theirs."""

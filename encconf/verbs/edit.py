@@ -42,8 +42,9 @@ from encconf.verbs.rule import admission as admission_to
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.engine.changes import Check
-    from encconf.engine.opening import Notify, Opened
+    from encconf.engine.opening import Opened
     from encconf.git.conflict import Conflict
+    from encconf.rules.config import Notify
     from encconf.verbs.front import Front
 
 

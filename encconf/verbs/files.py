@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-    from encconf.engine.opening import Notify, Opened
+    from encconf.engine.opening import Opened
     from encconf.identities.credentials import Credentials
+    from encconf.rules.config import Notify
     from encconf.text.path import Path
     from encconf.verbs.front import Front
 

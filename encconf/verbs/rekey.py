@@ -24,8 +24,8 @@ from encconf.text.printable import counted, listed, one_line
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.audit.names import Names
-    from encconf.engine.opening import Notify
     from encconf.keys import MasterKey
+    from encconf.rules.config import Notify
 
 
 def plan(
