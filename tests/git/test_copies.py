@@ -53,10 +53,13 @@ def test_the_other_files_of_the_repository(folder: Path) -> None:
     (folder / "dev/plain.yaml").write_text("a: 1\n")
     (folder / "dev/broken.yaml").write_text(TEXT.replace("a:", "- a"))
     (folder / "link").symlink_to("dev")
-    for path in ("dev/x.yaml", "link/x.yaml", str(folder / "dev/x.yaml")):
+    for path in ("dev/x.yaml", str(folder / "dev/x.yaml")):
         found = Copies([]).others(path, metadata_of(TEXT))
         assert list(found) == [str(folder / "prod/s.yaml")]
         assert found[str(folder / "prod/s.yaml")].groups[0][0].key == KEYS[ALICE]
+    # A link in the repository makes another file of the one that it leads to.
+    found = Copies([]).others("link/x.yaml", metadata_of(TEXT))
+    assert list(found) == [str(folder / "dev/x.yaml"), str(folder / "prod/s.yaml")]
     copies = Copies([])
     assert set(copies.others("new.yaml", metadata_of(TEXT))) == {
         str(folder / "prod/s.yaml"),
