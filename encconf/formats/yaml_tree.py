@@ -313,7 +313,6 @@ class _Reader:
         column = items[0].head - line
         block = Tree("seq" if scope.listed else "map", {}, column=column)
         block.inline = bool(text[line : items[0].head].strip())
-        block.shared = isinstance(scope.note, Properties) and scope.note.anchored
         for number, item in enumerate(items):
             line = item.head if block.inline and number == 0 else self._line(item.head)
             if line < at or text[line : item.head].strip(" ") or not _only_comments(text, at, line):
@@ -371,10 +370,9 @@ class _Reader:
         if "*" in leaf.style:
             return Single(text[start:end], ("alias", text[start:end].encode()), style=ALIAS)
         sign = text[value:end][:1]
-        shared = isinstance(leaf.note, Properties) and leaf.note.anchored
         return Single(
             text[start:end], (leaf.type, leaf.data), leaf, at=value - start,
-            style=sign if sign in (SINGLE, DOUBLE, *_BLOCKS) else "", shared=shared,
+            style=sign if sign in (SINGLE, DOUBLE, *_BLOCKS) else "",
         )  # fmt: skip
 
     def _flow(self, scope: Scope) -> Tree | Single:
@@ -386,7 +384,6 @@ class _Reader:
             return Single(self.text[start:end], self._content(scope))
         flow = Tree("seq" if scope.listed else "map", {}, brackets="[]" if scope.listed else "{}")
         flow.open = self.text[start : value + 1]
-        flow.shared = isinstance(scope.note, Properties) and scope.note.anchored
         members: list[tuple[Entry, int, int]] = []
         for item in self.items[id(scope)]:
             inner = self._flow(item) if isinstance(item, Scope) else self._single(item)

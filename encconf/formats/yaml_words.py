@@ -65,11 +65,10 @@ def error_at(text: str, offset: int, message: str, *, hint: str | None = None) -
 class Properties:
     """The anchor and tag before a value: where they start, and the tag's span."""
 
-    __slots__ = ("anchored", "start", "tag", "tag_end", "tag_start")
+    __slots__ = ("start", "tag", "tag_end", "tag_start")
 
-    def __init__(self, start: int, anchored: bool, tag: str | None, tag_start: int, tag_end: int) -> None:
+    def __init__(self, start: int, tag: str | None, tag_start: int, tag_end: int) -> None:
         self.start = start
-        self.anchored = anchored
         self.tag = tag
         self.tag_start = tag_start
         self.tag_end = tag_end
@@ -85,7 +84,6 @@ def properties(
 ) -> tuple[Properties, int]:
     """Return the anchor and tag before a value, and the offset where the value itself starts."""
     at = start
-    anchored = anchor is not None
     tag_start = tag_end = start
     limit = max(end, start)
     for _ in range(2):
@@ -111,7 +109,7 @@ def properties(
             start = tag_start = before.start()
             tag_end = before.end()
     tag_text = None if tag_start == tag_end else text[tag_start:tag_end]
-    return Properties(start, anchored, tag_text, tag_start, tag_end), min(at, limit)
+    return Properties(start, tag_text, tag_start, tag_end), min(at, limit)
 
 
 # --- scalars -------------------------------------------------------------------------------------

@@ -28,10 +28,10 @@ class Single:
     """A single value, or a collection that is treated as one.
 
     ``text[at:]`` is the value without its anchor and tag, and ``leaf`` the leaf that was scanned there.
-    ``style`` is the format's name for its quotes; ``shared`` says whether it has an anchor.
+    ``style`` is the format's name for its quotes.
     """
 
-    __slots__ = ("at", "data", "leaf", "shared", "style", "text")
+    __slots__ = ("at", "data", "leaf", "style", "text")
 
     def __init__(
         self,
@@ -41,14 +41,12 @@ class Single:
         *,
         at: int = 0,
         style: str = "",
-        shared: bool = False,
     ) -> None:
         self.text = text
         self.data = data
         self.leaf = leaf
         self.at = at
         self.style = style
-        self.shared = shared
 
 
 class Entry:
@@ -123,7 +121,7 @@ class Tree:
 
     __slots__ = (
         "_counted", "_places", "bare", "close", "column", "comma", "data", "entries", "fuller", "habits",
-        "inline", "kind", "open", "shared", "tail", "unclear",
+        "inline", "kind", "open", "tail", "unclear",
     )  # fmt: skip
 
     def __init__(self, kind: str, data: Data, *, column: int | None = None, brackets: str = "") -> None:
@@ -135,7 +133,6 @@ class Tree:
         self.entries: list[Entry] = []
         self.tail = ""
         self.comma = False
-        self.shared = False
         self.bare = False
         self.unclear = False
         self.fuller = False

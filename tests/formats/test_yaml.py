@@ -235,6 +235,7 @@ def test_values_with_lines_as_sops_writes_them() -> None:
         (leaf("\u00e9\u2028"), '"\u00e9\\L"'),
         (leaf("\xa0\t"), '"\xa0\\t"'),
         (leaf("\n\tx\n"), '"\\n\\tx\\n"'),
+        (leaf("a\x07\nb"), '"a\\a\\nb"'),
         (leaf("\u00e9"), "\u00e9"),
         (leaf("\u00e9 b"), "\u00e9 b"),
         (leaf("a: b"), "'a: b'"),

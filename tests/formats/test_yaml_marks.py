@@ -76,7 +76,7 @@ def results(text: str, document: Document | None = None) -> Iterator[str]:
         note = item.note
         if isinstance(note, Properties):
             end = item.start if item.start >= 0 else text.index("\n", note.start)
-            before = f"{text[note.start : end]!r} anchor {note.anchored} tag {note.tag} "
+            before = f"{text[note.start : end]!r} tag {note.tag} "
             if note.tag:
                 assert text[note.tag_start : note.tag_end] == note.tag
         else:
@@ -120,10 +120,9 @@ def trees(text: str) -> Iterator[str]:
             if not isinstance(value, Tree):
                 what = "-" if value is None else f"{value.text[: value.at]!r} {value.text[value.at :]!r}"
                 what += f" {value.style} {value.data}" if value is not None else ""
-                what += " shared" if value is not None and value.shared else ""
                 yield depth + "|".join([*around, what, *after])
                 continue
-            flags = [name for name in ("inline", "shared", "bare", "comma") if getattr(value, name)]
+            flags = [name for name in ("inline", "bare", "comma") if getattr(value, name)]
             what = (
                 f"{value.kind} {value.column} {value.open!r} {value.tail!r} {value.close!r} {' '.join(flags)}"
             )

@@ -24,7 +24,7 @@ def pieces(node: Tree | Single | None) -> Any:
     if node is None:
         return None
     if isinstance(node, Single):
-        return node.text, node.data, node.at, node.style, node.shared
+        return node.text, node.data, node.at, node.style
     around = node.kind, node.open, node.close, node.tail, node.data, node.column, node.inline, node.unclear
     return around, [
         (each.steps, each.lead, each.head, pieces(each.value), each.post, each.trail, each.key, each.sign)
