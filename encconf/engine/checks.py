@@ -90,8 +90,8 @@ def rule_to_follow(
         if warn is not None and allowed:
             warn(f"{file} is not compared with its rule: {error}", "correct the configuration file")
             return None
-        hint = error.hint or "correct it: it says which values must not be saved as plaintext"
-        error.hint = hint + _ANYWAY if warn is not None else hint
+        hint = error.hint or "correct .sops.yaml, which says what to encrypt"
+        error.hint = f"{hint}; --allow-plaintext saves without comparing" if warn is not None else hint
         raise
 
 

@@ -327,13 +327,13 @@ class TestInClear:
         assert "token: secret\n" in grown.run("decrypt", "--input-type", "binary", saved).out
         done = grown.run("edit", FILE, environ=grown.editor("exit 1"), code=1)  # before the editor starts
         assert "/.sops.yaml: " in done.err
-        assert "; --allow-plaintext saves the file anyway\n" in done.err
+        assert "; --allow-plaintext saves without comparing\n" in done.err
 
     def test_allow_plaintext_ignores_a_rule_that_cannot_be_read(self, grown: Project) -> None:
         for rules in ("creation_rules: {", "creation_rules: [{path_regex: '('}]"):
             grown.write(".sops.yaml", rules)
             done = grown.run("update", FILE, input=PLAIN + "more: 1\n", code=1)
-            assert "; --allow-plaintext saves the file anyway\n" in done.err
+            assert "; --allow-plaintext saves without comparing\n" in done.err
 
     def test_a_rule_without_keys_says_nothing(self, grown: Project) -> None:
         """Its keys are named on the command line."""
