@@ -99,7 +99,7 @@ def test_who_can_open_it_is_merged_without_a_key() -> None:
 def test_only_who_can_open_it_has_changed_on_one_side() -> None:
     """No value is merged, so that the MAC is the one that is there."""
     base = api.encrypt("a: 1\nb: 2\n", rule([ALICE]), credentials=MINE)
-    ours = api.encrypt("a: 1\nb: 2\n", rule([ALICE, BOB]), twin=base, credentials=MINE)
+    ours = rekey.carry_out(rekey.plan(base, rule([ALICE, BOB]), format="yaml"), credentials=MINE)
     theirs = api.encrypt("a: 1\nb: 3\n", twin=base, credentials=MINE)
     outcome = merge(base, ours, theirs, format="yaml", credentials=STRANGER)
     assert (outcome.keyless, outcome.sealed) == (True, True)
