@@ -175,9 +175,10 @@ class Job:
                 from encconf.engine.checks import refuse_exposed
 
                 refuse_exposed(twin.document if twin else self.twin, text, self.written, self.rule.selection)
-            if twin is None and self.twin is not None and not self._force:
+            if twin is None and self.twin is not None and not self._force and self._is_older():
                 raise OutputError(
-                    f"{self.target} cannot be opened, so values that only it has would be lost",
+                    f"the file is older than {self.target}, which cannot be opened; "
+                    "values that only that file has would be lost",
                     hint="to replace it as a whole, use --force",
                 )
             if twin is not None:

@@ -106,7 +106,7 @@ def test_a_program_whose_output_is_no_longer_read_ends(shop: Project) -> None:
 
 def test_no_program(shop: Project) -> None:
     done = shop.run("exec", "--redact", FILE, "--", "no-such-program", code=127)
-    assert "no-such-program cannot be run" in done.err
+    assert "no-such-program was not found" in done.err
 
 
 def test_random_programs_let_no_value_through(shop: Project) -> None:

@@ -73,6 +73,7 @@ class TestKeysAndRules:
         assert "localhost" in enc
         assert "mac_only_encrypted: true" in enc
         assert project.key.recipient not in enc
+        project.write("secrets.yaml", PLAIN)
         project.run("encrypt", "--age", other.recipient, "--encrypted-suffix", "host", "secrets.yaml")
         enc = project.read("secrets.enc.yaml")
         assert "localhost" not in enc

@@ -207,6 +207,7 @@ def test_every_key_that_cannot_be_wrapped_for_is_named(recipients: list[AgeKey],
         "cannot encrypt the data key for 2 of its 3 master keys\n"
         f"  age   age1broken{' ' * (len(ARN) - 10)}  failed: age1broken is not an age recipient: "
         "invalid Bech32 encoding\n"
+        "        hint: copy it once more; its owner sees it with: encconf whoami\n"
         f"  kms2  {ARN}  failed: kms2 keys are not supported by this version of encconf\n"
         "        hint: try a newer version, the sops that wrote the file, or the plug-in for such keys"
     )

@@ -653,13 +653,13 @@ class TestKeyring:
         # As the library itself has it.
         code = "import keyring; print(keyring.get_password('encconf', 'identity'))"
         done = desktop.run(f'{shlex.quote(sys.executable)} -c "{code}"')
-        assert f"age: {recipient_of(done.out.strip())}\n" in fresh.read(".sops.yaml")
+        assert f"      - {recipient_of(done.out.strip())}" in fresh.read(".sops.yaml")
 
     def test_a_second_time_changes_nothing(self, fresh: Project, desktop: Desktop) -> None:
         desktop.run(f"{self.ENCCONF} init --keyring")
         before = fresh.read(".sops.yaml"), config_of(fresh).read_text()
         done = desktop.run(f"{self.ENCCONF} init --keyring")
-        recipient = before[0].rpartition("age: ")[2].strip()
+        recipient = before[0].rpartition("- ")[2].split()[0]
         assert f"your age key: {recipient} (keyring:encconf/identity)" in done.err
         assert "already names your key" in done.err
         assert before == (fresh.read(".sops.yaml"), config_of(fresh).read_text())

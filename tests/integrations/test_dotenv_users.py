@@ -38,7 +38,7 @@ def test_import_names_what_python_would_misread(project: Project) -> None:
 def test_encrypt_points_to_import(project: Project) -> None:
     project.rules()
     project.write(".env", TEXT).chmod(0o600)
-    assert "encconf import FILE creates YAML" in project.run("encrypt", ".env").err
+    assert "encconf import .env creates YAML" in project.run("encrypt", ".env").err
     project.write("a.yaml", "a: 1\n")
     assert "import" not in project.run("encrypt", "a.yaml").err
 

@@ -100,10 +100,9 @@ def test_somebody_comes_on_each_side(case: Case) -> None:
     base, ours, theirs = seal(case, ALICE)
     mine = credentials(ALICE)
     ours, theirs = (
-        api.encrypt(api.decrypt(text, format=case.format, credentials=mine), rule(ALICE, key),
-                    format=case.format, twin=text, credentials=mine)
+        rekey.carry_out(rekey.plan(text, rule(ALICE, key), format=case.format), credentials=mine)
         for text, key in ((ours, BOB), (theirs, carol))
-    )  # fmt: skip
+    )
     notes: list[str] = []
     outcome = merge(
         base, ours, theirs, format=case.format, credentials=mine, notify=notes.append, named=(carol,)

@@ -64,9 +64,9 @@ ENCRYPT = Command(
             "--force",
             "-f",
             help=(
-                "Overwrite the output file even if it is not encrypted, cannot be opened, or is newer than "
-                "the plaintext and has other values; if the plaintext is empty; or if values that the file "
-                "encrypts become plaintext."
+                "Overwrite the output file even if it is not encrypted; if it is newer than the plaintext, "
+                "and has other values or cannot be opened; if the plaintext is empty; or if values that the "
+                "file encrypts become plaintext."
             ),
         ),
         Option(
