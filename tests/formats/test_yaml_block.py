@@ -9,6 +9,7 @@ from formats.yaml_texts import TEXTS, trees_of
 from oracle import AgeKey, Sops
 
 from encconf import formats
+from encconf.errors import ParseError
 from encconf.formats.yaml_events import read
 from encconf.text.document import LAYOUT, splice
 
@@ -239,3 +240,14 @@ def test_a_block_at_any_place_in_braces(place: int, comma: str, begin: str, betw
     block_text = '"sops": {"mac": "y"}'
     attached = trees_of(splice(left, yaml.attach(again, block_text)))
     assert attached == [{**tree, "sops": {"mac": "y"}} for tree in wanted]
+
+
+def test_a_block_at_the_start_of_a_text_with_a_byte_order_mark() -> None:
+    document = yaml.scan("\ufeff? sops\n: mac: x\na: 1\n")
+    assert splice(document.text, yaml.detach(document)) == "\ufeffa: 1\n"
+
+
+@pytest.mark.parametrize("text", ["a: &x {b: *x}\n", "a: &x\n  b: *x\n", "a: &x [1, *x]\n"])
+def test_an_alias_inside_its_own_anchor(text: str) -> None:
+    with pytest.raises(ParseError, match="an alias is inside its own anchor"):
+        yaml.scan(text)
