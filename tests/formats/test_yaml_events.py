@@ -219,3 +219,30 @@ def test_documents_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(read("--- {a: 1}\n" * 3, False, pure=False).parts) == 3
     with pytest.raises(LimitError, match="more than 3 documents"):
         read("--- {a: 1}\n" * 4, False, pure=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sops:\n    mac: x\na: 1\na: 2\n", "line 4, column 1: the mapping has the same key twice"),
+        ("a: 1\n---\nb: 1\nb: 2\n", "line 4, column 1: the mapping has the same key twice"),
+        ("sops:\n    mac: x\na: 1\nsops:\n    mac: y\n", "there are two sops blocks in one document"),
+        ("a: {sops: 1}\nsops:\n    mac: x\nb: {sops: 1, sops: 2}\n", "the mapping has the same key twice"),
+    ],
+)
+def test_keys_and_blocks_that_are_there_twice(text: str, message: str) -> None:
+    for pure in (False, True):
+        with pytest.raises(ParseError, match=message):
+            read(text, True, pure=pure)
+
+
+def test_after_an_encrypted_document_a_key_may_be_there_twice() -> None:
+    text = "a: 1\nsops:\n    mac: x\n---\nb: 1\nb: 2\nsops:\n    mac: x\n"
+    for pure in (False, True):
+        assert [leaf.step for leaf in read(text, True, pure=pure).leaves] == ["a", "b", "b"]
+
+
+def test_a_comment_inside_a_block_is_no_comment_of_the_document() -> None:
+    text = "a: 1\nsops:\n    # x\n    mac: x\n    # y\n# z\nb: 2\n"
+    for pure in (False, True):
+        assert [comment.text for comment in read(text, True, pure=pure).comments] == [" z"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from encconf.errors import EncconfError
+from encconf.errors import EncconfError, LimitError
 from encconf.formats import yaml_events, yaml_fast
 from encconf.formats.yaml_events import TooNewError
 from encconf.text.document import Comment, Document, Leaf, Scope
@@ -458,3 +458,12 @@ def test_no_yaml_library_is_loaded() -> None:
     path = FIXTURES / "sops" / "helm-values.enc.yaml"
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", code, str(path)], check=True, env=environ, timeout=60)
+
+
+def test_the_most_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml_fast, "MAX_DOCUMENTS", 3)
+    found = yaml_fast.scan("---\na: 1\n" * 3, False)
+    assert found is not None
+    assert len(found.parts) == 3
+    with pytest.raises(LimitError, match="more than 3 documents"):
+        yaml_fast.scan("---\na: 1\n" * 4, False)

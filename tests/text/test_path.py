@@ -52,7 +52,7 @@ class TestPaths:
     def test_the_spelling_of_sops(self, text: str, path: tuple[str | int, ...]) -> None:
         assert parse_sops(text) == path
 
-    @pytest.mark.parametrize("text", ["a", "a.b", '["a"', "[]", "[x]", 'x["a"]', "[1.5]"])
+    @pytest.mark.parametrize("text", ["a", "a.b", '["a"', '["]', "[]", "[x]", 'x["a"]', "[1.5]"])
     def test_what_is_no_path_to_sops(self, text: str) -> None:
         with pytest.raises(PathSyntaxError):
             parse_sops(text)
