@@ -17,6 +17,7 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
+import pydantic
 import pytest
 
 from encconf import MaskedStr, decrypt, encrypt, load_config
@@ -171,3 +172,12 @@ def test_what_is_masked_is_known_for_redacting_unless_it_is_short() -> None:
         type(None): type(None),
     }
     assert "kW8v" in mask.LOADED
+
+
+def test_a_field_of_pydantic_keeps_the_mask() -> None:
+    from encconf.shape.mask import MaskedStr
+
+    found = pydantic.TypeAdapter(MaskedStr).validate_python("hunter2")
+    assert (type(found), str(found), repr(found)) == (MaskedStr, "hunter2", "'**********'")
+    with pytest.raises(pydantic.ValidationError):
+        pydantic.TypeAdapter(MaskedStr).validate_python(1)
