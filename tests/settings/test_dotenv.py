@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import encconf
-from encconf.errors import KeyAccessError, LimitError, PlaintextError
+from encconf.errors import EmitError, KeyAccessError, LimitError, PlaintextError, ProposalError
 from encconf.testing import TestKey
 
 LINES = st.lists(
@@ -233,3 +233,24 @@ def test_plaintext_that_a_comment_chooses(key: TestKey, tmp_path: Path) -> None:
     (tmp_path / "x.env").write_text("# secret\nA=1\n")
     with pytest.raises(PlaintextError):
         encconf.dotenv_values(tmp_path / "x.env")
+
+
+def test_variables_are_expanded_unless_you_say_no(key: TestKey) -> None:
+    key.write(".env.enc", "A=1\nB=${A}2\n", format="dotenv")
+    assert encconf.load_dotenv(".env.enc")
+    assert os.environ["B"] == "12"
+
+
+def test_a_value_that_no_variable_can_hold(key: TestKey) -> None:
+    key.write("s.enc.yaml", 'A: "x\\0hidden"\n')
+    with pytest.raises(EmitError, match="A contains a NUL") as caught:
+        encconf.load_dotenv("s.enc.yaml")
+    assert "hidden" not in str(caught.value)
+    assert "A" not in os.environ
+
+
+def test_a_proposal_sets_nothing(key: TestKey) -> None:
+    key.write("s.enc.yaml", "proposal_for: .env\nA: x\n")
+    with pytest.raises(ProposalError):
+        encconf.load_dotenv("s.enc.yaml")
+    assert "A" not in os.environ

@@ -11,6 +11,7 @@ import re
 import shutil
 import string
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 
 import encconf
 from encconf.shape import mask
-from encconf.shape.redact import MARK, Redactor, Stream
+from encconf.shape.redact import MARK, RedactFilter, Redactor, Stream
 from encconf.testing import TestKey
 
 SECRET = "p/ss+w0rd \"ä\" & <more>'x' $h$"
@@ -182,3 +183,53 @@ def test_a_thousand_random_secrets_in_random_forms_and_pieces() -> None:
         out += stream.flush()
         assert out.count(MARK.encode()) >= 20
         assert redactor.replace(out) == out
+
+
+def test_the_lines_of_a_longer_secret_count_from_sixteen_bytes_on() -> None:
+    long, short = "a-line-of-16-byt", "15-bytes-of-it!"
+    redactor = Redactor([f"{long}\n{short}\nand-one-more-line-of-it"])
+    assert redactor.redact(f"x {long} y") == f"x {MARK} y"
+    assert redactor.redact(f"x {short} y") == f"x {short} y"
+
+
+def test_forms_as_they_are_printed() -> None:
+    """In quotes or without them, and in base64 at each offset, from its first to its last whole byte."""
+    secret = 'it\'s "a" <b>&c'
+    redactor = Redactor([secret])
+    for form in (repr(secret), json.dumps(secret), html.escape(secret), html.escape(secret, quote=False)):
+        inner = form[1:-1] if form[0] in "'\"" else form
+        assert redactor.redact(f"[{inner}]") == f"[{MARK}]", form
+    data = b"0123456789abcdef-secret"
+    for before in (b"", b"x", b"xy"):
+        for after in (b"", b"z", b"zz"):
+            encoded = base64.b64encode(before + data + after).decode()
+            found = Redactor([data]).redact(encoded)
+            assert found.count(MARK) == 1
+            # What is left are the characters that other bytes are in, too, and an incomplete last one.
+            size = -(len(before + data + after) * -8 // 6)
+            left = (0, 2, 3)[len(before)] + size - len(before + data) * 8 // 6
+            assert len(found.replace(MARK, "").rstrip("=")) == left
+
+
+def test_a_piece_ends_before_a_secret_that_may_go_on() -> None:
+    redactor = Redactor(["secret", "secret-and-more"])
+    assert redactor.split(b"a secret") == (b"a ", b"secret")
+    assert redactor.split(b"a secret!") == (f"a {MARK}!".encode(), b"")
+    assert redactor.split(b"a secret-and") == (b"a ", b"secret-and")
+    assert redactor.split(b"a secret-and-more") == (f"a {MARK}".encode(), b"")
+
+
+def test_secrets_that_overlap_are_one_mark() -> None:
+    assert Redactor(["abcdefgh", "efghijkl"]).redact("1 abcdefghijkl 2") == f"1 {MARK} 2"
+    assert Redactor(["abcdefgh", "hgfedcba"]).redact("abcdefghhgfedcba") == MARK * 2
+
+
+def test_a_traceback_that_was_formatted_before_is_kept() -> None:
+    record = logging.LogRecord("x", logging.ERROR, "", 1, "said", None, None)
+    try:
+        raise ValueError("x")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    record.exc_text = "formatted by another handler"
+    assert RedactFilter().filter(record)
+    assert record.exc_text == "formatted by another handler"

@@ -98,3 +98,24 @@ def test_the_same(old: object, new: object) -> None:
 def test_not_the_same(old: object, new: object) -> None:
     assert not same(old, new)
     assert not same(new, old)
+
+
+def test_the_largest_integers_and_the_first_step_of_a_deep_value() -> None:
+    for value in (2**63 - 1, -(2**63)):
+        assert plain(value) == value
+    for value in (2**63, -(2**63) - 1):
+        with pytest.raises(EmitError, match="more than 64 bits"):
+            plain(value, ("a",))
+
+
+def test_same_looks_at_every_member() -> None:
+    nan = float("nan")
+    assert same({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    assert not same({"a": 1, "b": 2}, {"a": 1, "b": 3})
+    assert not same({"a": 1, "b": 2}, {"a": 3, "b": 2})
+    assert not same(["x", 1], ["x", 2])
+    assert not same("1", 1)
+    assert not same(1, "1")
+    assert same(nan, nan)
+    assert not same(nan, 1.0)
+    assert not same(1.0, nan)
