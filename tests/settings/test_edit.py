@@ -176,6 +176,7 @@ def test_a_value_that_would_stay_in_plaintext(key: TestKey, path: Path) -> None:
         doc["pw"] = "z"
     with pytest.raises(PlaintextError, match="token would be saved as plaintext"), edit(path) as doc:
         doc["token"] = "hunter2"
+        del doc["name"]
     assert load_config(path) == {"pw": "z", "name": "y"}
 
 
@@ -406,3 +407,9 @@ def test_a_key_over_a_merge_key_is_not_removed(text: str, tmp_path: Path) -> Non
     with edit(path, credentials=who) as doc:
         doc["prod"]["pw"] = None
     assert load_config(path, credentials=who)["prod"]["pw"] is None
+
+
+def test_a_list_that_becomes_empty_is_one_edit() -> None:
+    assert list(differences({"a": [1, 2]}, {"a": []})) == [(("a",), [])]
+    assert list(differences({"a": [1, 2, 3]}, {"a": [2]})) == [(("a", 2), REMOVED), (("a", 0), REMOVED)]
+    assert list(differences({"a": [1, 2, 3]}, {"a": [4]})) == [(("a",), [4])]

@@ -100,6 +100,18 @@ def test_a_variable_that_does_not_fit(base: Path, name: str, wanted: str) -> Non
         load_layers(plain(base), env="APP_", environ={name: "hunter2"})
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        ("APP_DB__HOSTS", '{"a": 1}', "db.hosts wants a JSON list"),
+        ("APP_DB__OPTIONS", "[1]", "db.options wants a JSON object"),
+    ],
+)
+def test_json_of_the_other_kind_does_not_fit(base: Path, name: str, text: str, wanted: str) -> None:
+    with pytest.raises(ConfigTypeError, match=f"^{name}: {wanted}$"):
+        load_layers(plain(base), env="APP_", environ={name: text})
+
+
 def test_the_environment_is_read_only_if_asked_for(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_DB__PORT", "1")
     assert load_layers(plain(base))["db"]["port"] == 5432
