@@ -176,7 +176,13 @@ def test_a_value_that_would_stay_in_plaintext(key: TestKey, path: Path) -> None:
         doc["pw"] = "z"
     with pytest.raises(PlaintextError, match="token would be saved as plaintext"), edit(path) as doc:
         doc["token"] = "hunter2"
-        del doc["name"]
+
+    def renames() -> None:
+        with edit(path) as doc:
+            doc["token"] = doc.pop("name")
+
+    with pytest.raises(PlaintextError, match="token would be saved as plaintext"):
+        renames()
     assert load_config(path) == {"pw": "z", "name": "y"}
 
 

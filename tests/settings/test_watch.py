@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import encconf
 from encconf import watch
 from encconf.errors import KeyAccessError, MissingFileError, UsageError
+from encconf.settings import watch as module
 from encconf.settings.watch import Live
 from encconf.testing import TestKey
 
@@ -235,6 +237,7 @@ def test_after_a_load_only_data_remains(path: Path) -> None:
 
 _FORK = """
 import os, sys, threading
+from encconf.settings import watch as module
 from encconf.settings.watch import Live
 
 parent, inside, end = os.getpid(), threading.Event(), threading.Event()
@@ -280,3 +283,40 @@ def test_listeners_hear_of_each_change_and_of_no_other(path: Path, key: TestKey)
         key.write(path, {"n": value})
         live()
     assert repr(heard) == repr([{"n": True}, {"n": 1.0}, {"n": 1}])
+
+
+def test_files_that_cannot_be_loaded_are_tried_less_and_less_often(
+    path: Path, key: TestKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, broken = 0.0, False
+    loads: list[float] = []
+    looks: list[float] = []
+
+    def load() -> dict[str, int]:
+        loads.append(now)
+        if broken:
+            raise ValueError("broken")
+        return {"n": len(loads)}
+
+    def stamp(path: str) -> object:
+        looks.append(now)
+        return real(path)
+
+    real = module.fileio.stamp
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(module, "fileio", SimpleNamespace(**{**vars(module.fileio), "stamp": stamp}))
+    live = watch(load, path, interval=10)
+    broken = True
+    key.write(path, {"n": 2})
+    del looks[:]
+    for tenth in range(0, 3000):
+        now = tenth / 2
+        assert live() == {"n": 1}
+    assert looks == [10.0 * at for at in range(1, 150)]
+    assert loads == [0, 10, 20, 40, 80, *range(140, 1500, 60)]
+    assert isinstance(live.error, ValueError)
+    broken = False
+    now = 1520
+    assert live() == {"n": len(loads)}
+    assert live.error is None
+    assert repr(live) == f"<encconf.Live {path}>"
