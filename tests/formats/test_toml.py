@@ -624,3 +624,10 @@ class TestToml(FormatContract):
         f'a = "{SECRET}"\na = 1\n',
         f"{SECRET}\n",
     )
+
+
+def test_only_a_string_in_three_single_quotes_gets_three_double_ones() -> None:
+    three = "a'''b"
+    assert toml.string(toml.BASIC, "", "\n", three) == f'"{three}"'
+    assert toml.string(toml.LONG_LITERAL, "", "\n", "ab") == "'''ab'''"
+    assert toml.string(toml.LONG_LITERAL, "", "\n", three).startswith('"""')
