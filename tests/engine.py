@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oracle import AgeKey
 
 from encconf import api, formats
+from encconf.engine import changes
 from encconf.engine.opening import open_encrypted, open_text
 from encconf.identities.credentials import Credentials
 from encconf.keys import master_key
@@ -20,6 +21,7 @@ from encconf.verbs import rekey
 if TYPE_CHECKING:
     from encconf.engine.opening import Opened
     from encconf.keys import MasterKey
+    from encconf.text.path import Path
 
 KEY = bytes(range(32))
 """A data key."""
@@ -43,11 +45,25 @@ def credentials(*keys: AgeKey) -> Credentials:
     return Credentials.from_env({"SOPS_AGE_KEY": secrets, "HOME": "/nonexistent", "PATH": os.environ["PATH"]})
 
 
-def with_members(text: str, format: str, changes: Mapping[str, object]) -> str:
+def change(
+    text: str,
+    format: str,
+    *edits: tuple[Path, Any],
+    credentials: Credentials | None = None,
+    ignore_mac: bool = False,
+    **options: Any,
+) -> str:
+    """Open an encrypted text, and make edits in it, with the options of `changes.change`."""
+    notify = options.get("notify")
+    found = open_text(text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify)
+    return changes.change(found, *edits, credentials=credentials, ignore_mac=ignore_mac, **options)
+
+
+def with_members(text: str, format: str, new: Mapping[str, object]) -> str:
     """Return an encrypted text whose block has other members.  None removes one."""
     handler = formats.get(format)
     document = handler.scan(text)
-    members = {**(document.block or {}), **changes}
+    members = {**(document.block or {}), **new}
     block = handler.render_block({name: value for name, value in members.items() if value is not None})
     return splice(text, handler.attach(document, block))
 

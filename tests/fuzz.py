@@ -35,7 +35,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
     """Set or remove one value in a file of sops, with sops and with encconf.  Returns what happened."""
-    from engine import credentials, values
+    from engine import change, credentials, values
     from oracle import SopsError
 
     from encconf import api
@@ -74,9 +74,9 @@ def changed(text: str, format: str, seed: int, key: Any, sops: Any) -> str:
     where = parse_sops(path)
     try:
         if drop:
-            mine = changes.change(theirs, format, (where, changes.REMOVED), credentials=creds)
+            mine = change(theirs, format, (where, changes.REMOVED), credentials=creds)
         else:
-            mine = changes.change(theirs, format, (where, value), credentials=creds)
+            mine = change(theirs, format, (where, value), credentials=creds)
         meant = api.loads_all(mine, format=format, credentials=creds)
         sops.decrypt(mine, format)
     except EncconfError as error:

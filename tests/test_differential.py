@@ -11,6 +11,7 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
+import engine
 import pytest
 from engine import credentials, rule, values
 from generate import dotenv_text, ini_text, json_text, toml_text, yaml_text
@@ -18,7 +19,6 @@ from oracle import AgeKey, Sops, SopsError
 from readers import random_strings, readings, yaml_of
 
 from encconf import api, formats
-from encconf.engine import changes
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import emit
 from encconf.rules.selection import Selection
@@ -81,7 +81,7 @@ def strings_both_ways(seed: int, age_key: AgeKey, sops: Sops) -> str:
     theirs = sops.encrypt(yaml_of(meant), "yaml", age=age_key.recipient)
     ours = api.encrypt(text, rule(age_key), credentials=creds)
     assert api.decrypt(ours, credentials=creds) == text
-    changed = changes.change(theirs, "yaml", (("k0",), two), credentials=creds)
+    changed = engine.change(theirs, "yaml", (("k0",), two), credentials=creds)
     written = emit.render(emit.trees_of(formats.get("yaml").scan(text)), "yaml")
     assert formats.get("yaml").load_plain(written) == [with_keys]
     for sealed, expected in ((theirs, meant), (ours, with_keys), (changed, {**meant, "k0": two})):

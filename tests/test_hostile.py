@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from textwrap import indent
 
+import engine
 import pytest
 from engine import credentials, rule
 from memory import grows_at_most
@@ -510,9 +511,9 @@ def test_a_value_that_nests_deep(sealed: Project, depth: int) -> None:
 def test_the_library_says_it_too(age_key: AgeKey) -> None:
     out = api.encrypt("a: 1\n", rule(age_key), credentials=credentials(age_key))
     with pytest.raises(EncconfError):
-        changes.change(out, "yaml", (("a",) * 2000, "x"), credentials=credentials(age_key))
+        engine.change(out, "yaml", (("a",) * 2000, "x"), credentials=credentials(age_key))
     with pytest.raises(EncconfError):
-        changes.change(out, "yaml", (("a",) * 2000, changes.REMOVED), credentials=credentials(age_key))
+        engine.change(out, "yaml", (("a",) * 2000, changes.REMOVED), credentials=credentials(age_key))
 
 
 @pytest.mark.parametrize("format", ["yaml", "json", "dotenv", "ini", "toml", "binary"])

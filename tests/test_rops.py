@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import engine
 import pytest
 from engine import rotated, with_members
 from oracle import FIXTURES, AgeKey, Sops
 
 from encconf import SOPS_VERSION, api, formats
-from encconf.engine import changes
 from encconf.engine.metadata import Metadata
 from encconf.identities.credentials import Credentials
 from encconf.keys.age import AgeKey as Recipient
@@ -54,7 +54,7 @@ def test_any_write_adds_the_version(format: str) -> None:
     other = Recipient.from_config(AgeKey.generate().recipient)
     plan = rekey.plan(text, Rule([[ALICE_S, other]]), format=format)
     for new in (
-        changes.change(text, format, (path, "y"), credentials=CREDENTIALS),
+        engine.change(text, format, (path, "y"), credentials=CREDENTIALS),
         rotated(text, format=format, credentials=CREDENTIALS),
         rekey.carry_out(plan, rotate=False, credentials=CREDENTIALS),
     ):

@@ -17,7 +17,7 @@ import time
 
 from encconf.errors import SOMEBODY, EncconfError, MissingFileError, NotEncryptedError, UsageError
 from encconf.io.descriptors import is_terminal, shows_colors
-from encconf.text.printable import no_command, one_line, printable, visible
+from encconf.text.printable import no_command, one_line, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,17 +161,12 @@ class Console:
 
 
 def hint_of(error: EncconfError) -> str:
-    """Return the hint of an error, with the names of those whom to ask, or of the file that is meant."""
+    """Return the hint of an error.  It names the people to ask, or the file that is meant."""
     hint, file = error.hint or "", error.file
-    if not hint and file and isinstance(error, MissingFileError) and not os.path.lexists(file):
-        from encconf.io.fileio import near
+    if file and isinstance(error, (MissingFileError, NotEncryptedError)):
+        from encconf.rules.config import meant_by
 
-        hint = near(file)
-    elif file and type(error) is NotEncryptedError:
-        from encconf.rules.config import encrypted_beside
-
-        if other := encrypted_beside(file):
-            hint = f"did you mean {printable(other)}?"
+        hint = meant_by(error, file) or hint
     if SOMEBODY in hint:
         from encconf.verbs.people import with_names
 

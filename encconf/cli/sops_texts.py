@@ -224,7 +224,7 @@ def _change(run: Run, file: str, name: str, path: Path, value: Any) -> None:
         check = edits_check(file, run.config, saves=saves, allowed=True, warn=run.console.warn)
         try:
             with about(file):
-                enc = changes.change_opened(
+                enc = changes.change(
                     opened,
                     (path, value),
                     target=envelope(source, target),

@@ -67,38 +67,6 @@ class AsBefore(Record):
 
 @bounded
 def change(
-    text: str | Document,
-    format: str,
-    *edits: tuple[Path, Any],
-    target: str | None = None,
-    idempotent: bool = False,
-    credentials: Credentials | None = None,
-    ignore_mac: bool = False,
-    admission: Admission | None = None,
-    check: Check | None = None,
-    review: Review | None = None,
-    notify: Notify | None = None,
-) -> str:
-    """Open an encrypted text, or its document scanned with comments, and do what `change_opened` does."""
-    opened = opening.open_text(
-        text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
-    )
-    return change_opened(
-        opened,
-        *edits,
-        target=target,
-        idempotent=idempotent,
-        credentials=credentials,
-        ignore_mac=ignore_mac,
-        admission=admission,
-        check=check,
-        review=review,
-        notify=notify,
-    )
-
-
-@bounded
-def change_opened(
     opened: Opened,
     *edits: tuple[Path, Any],
     target: str | None = None,

@@ -163,7 +163,7 @@ def edits_check(
 
 
 def _warn_of_readers(file: str, metadata: Metadata, rule: Rule, warn: Warn) -> None:
-    """Warn if recipients of a file, whom its rule does not name, can read what it gets.
+    """Warn about recipients of a file that its rule does not name: they can read new values.
 
     A branch may have replaced the file by one of theirs.
     """

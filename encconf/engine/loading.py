@@ -101,19 +101,11 @@ def _opened(
             text = fileio.read_text(name) if is_path else _read(path)
             return name, open_values(text, format, credentials, cache, name)
         except (MissingFileError, NotEncryptedError) as error:
-            if is_path and (meant := _meant(error, name)):
-                error.hint = meant
+            if is_path:
+                from encconf.rules.config import meant_by
+
+                error.hint = meant_by(error, name) or error.hint
             raise
-
-
-def _meant(error: EncconfError, name: str) -> str:
-    """Return which file may be meant instead of one that is not there or not encrypted, or ""."""
-    if isinstance(error, MissingFileError):
-        return fileio.near(name) if error.file in (None, name) else ""
-    from encconf.rules.config import encrypted_beside
-
-    other = encrypted_beside(name) if type(error) is NotEncryptedError else ""
-    return f"did you mean {other}?" if other else ""
 
 
 @bounded

@@ -75,8 +75,8 @@ def encrypt(
     A caller that has scanned the text already, with its comments, passes the document, and one that has
     opened the twin passes that.  ``donors`` are other opened texts, such as that of another branch: their
     ciphertexts may be reused, too, if they have the twin's data key.  ``admission`` decides who may get the
-    data key; by default those whom the rule names.  ``edits_twin`` says that the text was made from the
-    twin's plaintext, so its data key stays; by default that is so without a rule.
+    data key; by default the recipients that the rule names.  ``edits_twin`` says that the text was made from
+    the twin's plaintext, so its data key stays; by default that is so without a rule.
     """
     credentials = credentials or Credentials.from_env()
     replaced = opened_twin(twin, rule, format, credentials, notify)

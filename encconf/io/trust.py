@@ -71,7 +71,7 @@ def _git_accepts(path: str, owner: int) -> bool:
     try:
         from encconf.io import programs  # few files are in a folder of another user
 
-        # An empty ``.git`` is no repository: git looks further upwards, and may find one of yours.
+        # An empty ``.git`` is not a repository: git looks further upwards, and may find one of yours.
         asked = programs.run(["git", "-C", place, "rev-parse", "--show-toplevel"], environ)
         top = os.fsdecode(asked.stdout).removesuffix("\n")
         return asked.returncode == 0 and os.path.samefile(top, place) and os.stat(place).st_uid == owner

@@ -27,15 +27,18 @@ from encconf.errors import (
     ConfigError,
     EmptyDocumentError,
     EmptyGroupError,
+    EncconfError,
     ForeignConfigError,
     LimitError,
+    MissingFileError,
     NoConfigError,
     NoMatchingRuleError,
+    NotEncryptedError,
     ParseError,
     PatternError,
     about,
 )
-from encconf.io.fileio import read_text, upwards
+from encconf.io.fileio import near, read_text, upwards
 from encconf.keys import CONTEXT, TABLE, MasterKey, in_config_order, master_key, row_of
 from encconf.record import Record
 from encconf.rules.pattern import Pattern
@@ -645,10 +648,12 @@ def encrypted_name(path: str) -> str:
     return "" if stem.endswith(".enc") else f"{stem}.enc{extension}"
 
 
-def encrypted_beside(path: str) -> str:
-    """Return the encrypted file next to a plaintext file if it exists, or else ""."""
-    name = encrypted_name(path)
-    return name if name and os.path.isfile(name) else ""
+def meant_by(error: EncconfError, path: str) -> str:
+    """Return as a hint which file is meant by a path that is missing or not encrypted, or ""."""
+    if isinstance(error, MissingFileError):
+        return near(path) if not error.hint and not os.path.lexists(path) else ""
+    name = encrypted_name(path) if type(error) is NotEncryptedError else ""
+    return f"did you mean {printable(name)}?" if name and os.path.isfile(name) else ""
 
 
 def plain_name(path: str) -> str:

@@ -86,7 +86,7 @@ def _save(
     document = opened.document
     inherited = document.format.inherited(document)
     saves = any(value is not changes.REMOVED for _, value in edits)
-    after = changes.change_opened(
+    after = changes.change(
         opened,
         *[_stored(document, inherited, *edit) for edit in edits],
         credentials=credentials,

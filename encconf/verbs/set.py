@@ -166,9 +166,15 @@ class Edits(Record):
             ):
                 done[:] = [f"{each}, as plaintext" for each in done]
 
-        return changes.change(
+        opened = opening.open_text(
             document,
-            format,
+            format=format,
+            credentials=credentials,
+            ignore_mac=self.ignore_mac,
+            notify=front.warn,
+        )
+        return changes.change(
+            opened,
             *places,
             credentials=credentials,
             ignore_mac=self.ignore_mac,

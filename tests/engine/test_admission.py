@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import engine
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey
 
 import encconf
 from encconf import api
-from encconf.engine import changes
 from encconf.git import merge as git
 
 EVIL = "arn:aws:kms:eu-west-1:123456789012:key/evil"
@@ -62,8 +62,8 @@ def test_a_file_that_is_edited_lets_no_recipient_join(
 
 def test_a_merge_lets_no_recipient_join(sealed: str, age_key: AgeKey) -> None:
     creds = credentials(age_key)
-    one = changes.change(sealed, "yaml", (("a",), 2), credentials=creds)
-    two = changes.change(sealed, "yaml", (("b",), "y"), credentials=creds)
+    one = engine.change(sealed, "yaml", (("a",), 2), credentials=creds)
+    two = engine.change(sealed, "yaml", (("b",), "y"), credentials=creds)
     sides = [with_stranger(text) for text in (sealed, one, two)]
     merged = git.merge(*sides, format="yaml", credentials=creds).text
     assert merged.count("enc: AAAA") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import engine
 import pytest
 from engine import changed_lines, credentials, rotated, rule
 from formats.edited import YAML, changed
@@ -208,7 +209,7 @@ class TestValues:
     def test_only_what_changed(self, age_key: AgeKey, sops: Sops) -> None:
         open_with = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
-        after = changes.change(enc, "yaml", (parse("a.b"), "new"), credentials=open_with)
+        after = engine.change(enc, "yaml", (parse("a.b"), "new"), credentials=open_with)
         assert api.decrypt(after, format="yaml", credentials=open_with) == YAML.replace('"x"', '"new"')
         differ = [
             line for line in changed(enc, after) if not line.startswith(("-", "+    lastm", "+    mac"))
@@ -216,14 +217,14 @@ class TestValues:
         assert len(differ) == 1
         assert differ[0].startswith('+  b: "ENC[')
         assert "b: new" in sops.decrypt(after, "yaml")
-        after = changes.change(after, "yaml", (parse("l[2].m"), changes.REMOVED), credentials=open_with)
+        after = engine.change(after, "yaml", (parse("l[2].m"), changes.REMOVED), credentials=open_with)
         assert "text" not in sops.decrypt(after, "yaml")
 
     def test_without_the_mac_there_is_always_a_new_data_key(self, age_key: AgeKey) -> None:
         """Also where nothing is to be changed: whoever changed the file may have done so with the old one."""
         who = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=who)
-        after = changes.change(enc, "yaml", (parse("a.b"), "x"), credentials=who, ignore_mac=True)
+        after = engine.change(enc, "yaml", (parse("a.b"), "x"), credentials=who, ignore_mac=True)
         assert not set(re.findall(r"ENC\[[^]]*\]", enc)) & set(re.findall(r"ENC\[[^]]*\]", after))
         assert api.decrypt(after, format="yaml", credentials=who) == YAML
 
@@ -231,9 +232,9 @@ class TestValues:
         who = credentials(age_key)
         enc = api.encrypt("a: b\n", rule(age_key), format="yaml", credentials=who)
         same = (("a",), "b")
-        as_json = changes.change(enc, "yaml", same, target="json", credentials=who)
+        as_json = engine.change(enc, "yaml", same, target="json", credentials=who)
         assert json.loads(as_json)["a"].startswith("ENC[")
-        assert changes.change(enc, "yaml", same, target="yaml", credentials=who) == enc
+        assert engine.change(enc, "yaml", same, target="yaml", credentials=who) == enc
 
     @pytest.mark.parametrize("ignore_mac", [False, True])
     def test_a_check_can_refuse_a_change(self, age_key: AgeKey, ignore_mac: bool) -> None:
@@ -245,7 +246,7 @@ class TestValues:
             raise PlaintextError(f"{before}{after.text}")
 
         with pytest.raises(PlaintextError, match="a: x\na: new\n"):
-            changes.change(enc, "yaml", (("a",), "new"), credentials=who, check=check, ignore_mac=ignore_mac)
+            engine.change(enc, "yaml", (("a",), "new"), credentials=who, check=check, ignore_mac=ignore_mac)
 
     @pytest.mark.parametrize("edits", [(("a", "new"),), (("a", "new"), ("a", "x"))])
     def test_a_check_sees_what_changes(self, age_key: AgeKey, edits: tuple[tuple[str, str], ...]) -> None:
@@ -259,11 +260,11 @@ class TestValues:
 
         places = [((key,), value) for key, value in edits]
         if len(edits) > 1:  # back to what it was
-            assert changes.change(enc, "yaml", *places, credentials=who, check=check) == enc
+            assert engine.change(enc, "yaml", *places, credentials=who, check=check) == enc
             assert not seen
         else:
             with pytest.raises(PlaintextError):
-                changes.change(enc, "yaml", *places, credentials=who, check=check)
+                engine.change(enc, "yaml", *places, credentials=who, check=check)
             assert seen == [("a: x\n", "a: new\n")]
 
     @pytest.mark.parametrize(
@@ -278,15 +279,15 @@ class TestValues:
     def test_the_last_value_is_removed(self, age_key: AgeKey, format: str, text: str, path: str) -> None:
         who = credentials(age_key)
         enc = api.encrypt(text, rule(age_key), format=format, credentials=who)
-        after = changes.change(enc, format, ((path,), changes.REMOVED), credentials=who)
+        after = engine.change(enc, format, ((path,), changes.REMOVED), credentials=who)
         assert api.loads(after, format=format, credentials=who) == {}
         with pytest.raises(PathNotFoundError):
-            changes.change(enc, format, ((), changes.REMOVED), credentials=who)
+            engine.change(enc, format, ((), changes.REMOVED), credentials=who)
 
     def test_nothing_to_do(self, age_key: AgeKey) -> None:
         open_with = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
-        assert changes.change(enc, "yaml", (parse("a.b"), "x"), credentials=open_with) == enc
+        assert engine.change(enc, "yaml", (parse("a.b"), "x"), credentials=open_with) == enc
         assert changes.update(enc, "yaml", YAML, credentials=open_with) == enc
 
     def test_a_name_on_two_lines_has_no_place(self) -> None:
@@ -314,7 +315,7 @@ class TestValues:
 
         def done(target: str | None, *, idempotent: bool = False) -> str:
             edit = (("a",), 1)
-            return changes.change(
+            return engine.change(
                 enc, "yaml", edit, target=target, idempotent=idempotent, credentials=open_with
             )
 
@@ -329,7 +330,7 @@ class TestValues:
             found = re.findall(r"#.*ENC.*", enc)
             assert found
             for value in ("z", changes.REMOVED):
-                new = changes.change(enc, format, (("a",), value), credentials=open_with)
+                new = engine.change(enc, format, (("a",), value), credentials=open_with)
                 assert re.findall(r"#.*ENC.*", new) == found
                 assert " note" not in new
 
@@ -359,7 +360,7 @@ class TestValues:
         open_with = credentials(age_key)
         text = f"{YAML}flag: true\nshare: 0.5\n"
         enc = api.encrypt(text, rule(age_key), format="yaml", credentials=open_with)
-        enc = changes.change(enc, "yaml", (parse(path), changes.AsBefore(given)), credentials=open_with)
+        enc = engine.change(enc, "yaml", (parse(path), changes.AsBefore(given)), credentials=open_with)
         assert stored in api.decrypt(enc, format="yaml", credentials=open_with)
 
     def test_a_file_that_was_changed_without_its_key(self, age_key: AgeKey) -> None:
@@ -367,9 +368,9 @@ class TestValues:
         enc = api.encrypt("a: 1\nb_unencrypted: free\n", rule(age_key), format="yaml", credentials=open_with)
         bent = enc.replace("free", "bent")
         with pytest.raises(MacMismatchError):
-            changes.change(bent, "yaml", (("a",), 2), credentials=open_with)
+            engine.change(bent, "yaml", (("a",), 2), credentials=open_with)
         notes: list[str] = []
-        again = changes.change(
+        again = engine.change(
             bent, "yaml", (("a",), 2), credentials=open_with, ignore_mac=True, notify=notes.append
         )
         assert api.decrypt(again, format="yaml", credentials=open_with) == "a: 2\nb_unencrypted: bent\n"
@@ -387,7 +388,7 @@ class TestValues:
             return unwrap(self, enc, credentials)  # type: ignore[arg-type]
 
         monkeypatch.setattr(Key, "unwrap", counted)
-        changes.change(enc, "yaml", (parse("a.b"), "y"), credentials=open_with)
+        engine.change(enc, "yaml", (parse("a.b"), "y"), credentials=open_with)
         rotated(enc, format="yaml", credentials=open_with)
         changes.update(enc, "yaml", "a: 1\n", credentials=open_with)
         assert len(asked) == 3
@@ -418,7 +419,7 @@ class TestG:
             (True, True, True),
         ):
             new = changes.AsBefore(value) if keep and isinstance(value, str) else value
-            done = changes.change(enc, "yaml", (("port",), new), credentials=who)
+            done = engine.change(enc, "yaml", (("port",), new), credentials=who)
             assert api.loads(done, credentials=who) == {"port": expected}
             assert type(api.loads(done, credentials=who)["port"]) is type(expected)
 
@@ -428,7 +429,7 @@ def test_the_first_change_to_a_file_of_sops(sops: Sops, age_key: AgeKey) -> None
     text = "# top\na: x  # behind\nm: |\n    a\n    b\nl:\n    # in a list\n    - b\n    - c: d\nz: '22:22'\n"
     theirs = sops.encrypt(text, "yaml", age=age_key.recipient)
     creds = credentials(age_key)
-    ours = changes.change(theirs, "yaml", (("a",), "new"), credentials=creds)
+    ours = engine.change(theirs, "yaml", (("a",), "new"), credentials=creds)
     removed, added = changed_lines(theirs, ours)
     assert [line.split(":")[0] for line in removed if "type:comment" not in line] == [
         line.split(":")[0] for line in added if "type:comment" not in line
@@ -442,7 +443,7 @@ def test_the_first_change_to_a_file_of_sops(sops: Sops, age_key: AgeKey) -> None
     assert [line.strip()[:5] for line in added if "type:comment" in line and "a: ENC" not in line] == [
         "#ENC["
     ]
-    again = changes.change(ours, "yaml", (("a",), "newer"), credentials=creds)
+    again = engine.change(ours, "yaml", (("a",), "newer"), credentials=creds)
     assert len(changed_lines(ours, again)[0]) <= 3
 
 
@@ -569,8 +570,8 @@ class TestManyEdits:
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=credentials(age_key))
         step = enc
         for edit in self.EDITS:
-            step = changes.change(step, "yaml", edit, credentials=credentials(age_key))
-        at_once = changes.change(enc, "yaml", *self.EDITS, credentials=credentials(age_key))
+            step = engine.change(step, "yaml", edit, credentials=credentials(age_key))
+        at_once = engine.change(enc, "yaml", *self.EDITS, credentials=credentials(age_key))
         plain = [
             api.decrypt(each, format="yaml", credentials=credentials(age_key)) for each in (step, at_once)
         ]
@@ -579,7 +580,7 @@ class TestManyEdits:
     def test_an_anchor_with_its_alias(self, age_key: AgeKey) -> None:
         """One by one, the first would change the second."""
         enc = api.encrypt("a: &x v\nb: *x\n", rule(age_key), format="yaml", credentials=credentials(age_key))
-        after = changes.change(enc, "yaml", (("a",), "w"), (("b",), "w"), credentials=credentials(age_key))
+        after = engine.change(enc, "yaml", (("a",), "w"), (("b",), "w"), credentials=credentials(age_key))
         assert api.loads(after, format="yaml", credentials=credentials(age_key)) == {"a": "w", "b": "w"}
 
     @pytest.mark.parametrize("format", ["yaml", "json", "dotenv"])
@@ -609,7 +610,7 @@ class TestManyEdits:
             for n in range(40)
             for edit in (((f"k{n}",), "w"), ((f"new{n}",), "w"), ((f"old{n}",), changes.REMOVED))
         ]
-        after = changes.change(enc, format, *edits, credentials=credentials(age_key))
+        after = engine.change(enc, format, *edits, credentials=credentials(age_key))
         assert len(calls) <= 2
         assert api.decrypt(after, format=format, credentials=credentials(age_key)) == whole(
             text("k", "w") + text("new", "w")
@@ -618,7 +619,7 @@ class TestManyEdits:
     def test_those_that_depend_on_others_are_made_in_parts(self, age_key: AgeKey) -> None:
         enc = api.encrypt("a: []\nb: 1\n", rule(age_key), format="yaml", credentials=credentials(age_key))
         edits = [(("a", n), str(n)) for n in range(3)] + [(("c",), {"d": 1}), (("c", "e"), 2)]
-        after = changes.change(enc, "yaml", *edits, credentials=credentials(age_key))
+        after = engine.change(enc, "yaml", *edits, credentials=credentials(age_key))
         assert api.loads(after, format="yaml", credentials=credentials(age_key)) == {
             "a": ["0", "1", "2"],
             "b": 1,

@@ -7,12 +7,13 @@ import re
 import zlib
 from hashlib import sha256
 
+import engine
 import pytest
 from engine import credentials, opened, rule, values
 from oracle import AgeKey, Sops
 
 from encconf import api, formats
-from encconf.engine import changes, opening, plaintext
+from encconf.engine import opening, plaintext
 from encconf.engine.cipher import Encryptor
 from encconf.engine.layout import Layout
 from encconf.engine.metadata import LAYOUT_AAD
@@ -162,7 +163,7 @@ def test_the_record_of_a_stream_is_written_once(age_key: AgeKey, sops: Sops) -> 
     assert sealed.index("encconf_layout") < sealed.index("b: ")
     assert api.decrypt(sealed, credentials=creds) == text
     assert sops.decrypt(sealed, "yaml")
-    changed = changes.change(sealed, "yaml", (("a",), 1), credentials=creds)
+    changed = engine.change(sealed, "yaml", (("a",), 1), credentials=creds)
     assert changed.count("encconf_layout") == 1
     assert api.decrypt(changed, credentials=creds) == text.replace("0x1F", "1", 1)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import engine
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey, Sops
 
 import encconf
 from encconf import api, formats
-from encconf.engine import changes
 from encconf.errors import DecryptError, LostBlockError, NotEncryptedError
 from encconf.text.document import splice
 
@@ -104,8 +104,8 @@ def test_what_another_program_encrypted_twice_gives_no_ciphertext(age_key: AgeKe
     assert encconf.decrypt(twice, format="yaml", credentials=who) == inner, (
         "so that the block can be put back"
     )
-    fixed = changes.change(twice, "yaml", (("a",), "new"), credentials=who)
-    fixed = changes.change(fixed, "yaml", (("b",), 2), credentials=who)
+    fixed = engine.change(twice, "yaml", (("a",), "new"), credentials=who)
+    fixed = engine.change(fixed, "yaml", (("b",), 2), credentials=who)
     assert encconf.loads(fixed, credentials=who) == {"a": "new", "b": 2}
 
 
@@ -120,7 +120,7 @@ def test_a_ciphertext_is_no_new_value(age_key: AgeKey) -> None:
     enc = lost(age_key, "yaml").split()[1]
     text = again(age_key, PLAIN["yaml"], "yaml")
     with pytest.raises(LostBlockError):
-        changes.change(text, "yaml", (("a",), enc), credentials=credentials(age_key))
+        engine.change(text, "yaml", (("a",), enc), credentials=credentials(age_key))
 
 
 def test_a_comment_that_could_not_be_decrypted_stays(age_key: AgeKey) -> None:
@@ -128,5 +128,5 @@ def test_a_comment_that_could_not_be_decrypted_stays(age_key: AgeKey) -> None:
     start = text.index("#ENC[")
     comment = text[start : text.index("\n", start)]
     broken = text.replace(comment, comment.replace("data:", "data:AAAA"))
-    changed = changes.change(broken, "yaml", (("b",), 3), credentials=credentials(age_key))
+    changed = engine.change(broken, "yaml", (("b",), 3), credentials=credentials(age_key))
     assert comment.replace("data:", "data:AAAA") in changed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import engine
 import generate
 import pytest
 from engine import credentials, rule
@@ -63,10 +64,10 @@ def test_a_change_is_the_same_in_the_moved_document(case: str, age_key: AgeKey) 
     creds = credentials(age_key)
     sealed = api.encrypt(text, rule(age_key), format=format, credentials=creds)
     assert plaintext.moved_document(opening.open_text(sealed, format=format, credentials=creds)) is not None
-    done = changes.change(sealed, format, (path, "new"), credentials=creds)
+    done = engine.change(sealed, format, (path, "new"), credentials=creds)
     plain = api.decrypt(done, format=format, credentials=creds)
     assert plain == changes.put(text, path, "new", format=format) != text
-    done = changes.change(sealed, format, (path, changes.REMOVED), credentials=creds)
+    done = engine.change(sealed, format, (path, changes.REMOVED), credentials=creds)
     assert api.decrypt(done, format=format, credentials=creds) == changes.drop(text, path, format=format)
 
 
@@ -91,7 +92,7 @@ def test_the_first_value_of_an_empty_document(format: str, text: str, age_key: A
     creds = credentials(age_key)
     sealed = api.encrypt(text, rule(age_key), format=format, credentials=creds)
     assert plaintext.moved_document(opening.open_text(sealed, format=format, credentials=creds)) is not None
-    done = changes.change(sealed, format, (("k",), "v"), credentials=creds)
+    done = engine.change(sealed, format, (("k",), "v"), credentials=creds)
     assert api.decrypt(done, format=format, credentials=creds) == changes.put(
         text, ("k",), "v", format=format
     )
@@ -104,7 +105,7 @@ def test_a_file_with_comments_among_the_items_of_a_list_is_scanned() -> None:
     plain = api.decrypt(sealed, credentials=creds)
     path = next(leaf.path for leaf in formats.get("yaml").scan(plain).leaves if leaf.type == "str")
     assert plaintext.moved_document(opening.open_text(sealed, format="yaml", credentials=creds)) is None
-    done = changes.change(sealed, "yaml", (path, "new"), credentials=creds)
+    done = engine.change(sealed, "yaml", (path, "new"), credentials=creds)
     assert api.decrypt(done, credentials=creds) == changes.put(plain, path, "new", format="yaml")
 
 
@@ -115,7 +116,7 @@ def test_where_sops_stores_integers_as_floats_the_text_is_scanned(age_key: AgeKe
     assert older != sealed
     text = api.decrypt(older, format="json", credentials=creds)
     assert text == '{"a": 5, "b": "x"}\n'
-    done = changes.change(older, "json", (("b",), "y"), credentials=creds)
+    done = engine.change(older, "json", (("b",), "y"), credentials=creds)
     assert '"a": 5' in api.decrypt(done, format="json", credentials=creds)
     assert '"b": "y"' in api.decrypt(done, format="json", credentials=creds)
 

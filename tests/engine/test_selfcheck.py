@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import engine
 import pytest
 from engine import credentials, rule
 from generate import dotenv_text, ini_text, toml_text, yaml_text
@@ -78,8 +79,8 @@ def test_changes_are_read_again(format: str, age_key: AgeKey, monkeypatch: pytes
         return comes_back(document, *args)
 
     monkeypatch.setattr(sealing, "comes_back", counted)
-    assert changes.change(good, format, (CHANGED[format], "x"), credentials=creds) == read[-1]
-    now = changes.change(good, format, (CHANGED[format], changes.REMOVED), credentials=creds)
+    assert engine.change(good, format, (CHANGED[format], "x"), credentials=creds) == read[-1]
+    now = engine.change(good, format, (CHANGED[format], changes.REMOVED), credentials=creds)
     assert now == read[-1]
     now = changes.update(good, format, text.replace("two", "2"), credentials=creds)
     assert now == read[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import engine
 import pytest
 from engine import credentials
 from oracle import AgeKey, Sops
@@ -23,9 +24,9 @@ def test_a_quote_that_a_later_line_ends(text: str, age_key: AgeKey, sops: Sops) 
     plain = api.decrypt(theirs, format="dotenv", credentials=creds)
     assert plain == sops.decrypt(theirs, "dotenv") == text
     for change in (
-        lambda: changes.change(theirs, "dotenv", (("B",), "2"), credentials=creds),
-        lambda: changes.change(theirs, "dotenv", (("T",), "2"), credentials=creds),
-        lambda: changes.change(theirs, "dotenv", (("T",), changes.REMOVED), credentials=creds),
+        lambda: engine.change(theirs, "dotenv", (("B",), "2"), credentials=creds),
+        lambda: engine.change(theirs, "dotenv", (("T",), "2"), credentials=creds),
+        lambda: engine.change(theirs, "dotenv", (("T",), changes.REMOVED), credentials=creds),
         lambda: api.encrypt(text.replace("B=1", "B=2"), format="dotenv", twin=theirs, credentials=creds),
         lambda: rekey.carry_out(
             rekey.plan_change(theirs, rekey.with_keys, format="dotenv", new_data_key=True), credentials=creds

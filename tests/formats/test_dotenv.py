@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import engine
 import pytest
 from engine import changed_lines, credentials, rule, sealed_leaves
 from formats.of_sops import SopsFormatContract
@@ -15,7 +16,7 @@ from oracle import AgeKey, Sops
 from pace import at_most
 
 from encconf import api, formats
-from encconf.engine import changes, opening, plaintext
+from encconf.engine import opening, plaintext
 from encconf.errors import AlreadyEncryptedError, EmitError, EncconfError, ParseError
 from encconf.io import fileio
 from encconf.rules.selection import Selection
@@ -384,7 +385,7 @@ def test_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -> No
     assert fileio.encode(api.decrypt(read, format="dotenv", credentials=creds)) == text
     assert api.loads(read, format="dotenv", credentials=creds)["A"] == b"caf\xe9"
     with pytest.raises(ParseError, match="not UTF-8"):
-        changes.change(read, "dotenv", (("A",), "y"), credentials=creds)
+        engine.change(read, "dotenv", (("A",), "y"), credentials=creds)
     with pytest.raises(ParseError, match="not UTF-8"):
         fileio.decode(text)
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from uuid import uuid4
 
+import engine
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey
@@ -37,8 +38,8 @@ class TestToy(FormatContract):
 
 def test_verbs(age_key: AgeKey) -> None:
     text = api.encrypt("a=1\n# c\nb=2\n", rule(age_key), format="toy", credentials=credentials(age_key))
-    text = changes.change(text, "toy", (("b",), "3"), credentials=credentials(age_key))
-    text = changes.change(text, "toy", (("a",), changes.REMOVED), credentials=credentials(age_key))
+    text = engine.change(text, "toy", (("b",), "3"), credentials=credentials(age_key))
+    text = engine.change(text, "toy", (("a",), changes.REMOVED), credentials=credentials(age_key))
     assert api.decrypt(text, format="toy", credentials=credentials(age_key)) == "# c\nb=3\n"
     assert merge("a=1\nb=2\n", "a=2\nb=2\n", "a=1\nb=3\n", format="toy").text == "a=2\nb=3\n"
 

@@ -7,6 +7,7 @@ import os
 import re
 from typing import Any
 
+import engine
 import pytest
 from engine import changed_lines, credentials, rule, sealed_leaves
 from formats.of_sops import SopsFormatContract
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from oracle import AgeKey, Sops
 
 from encconf import api, formats
-from encconf.engine import changes, opening, plaintext
+from encconf.engine import opening, plaintext
 from encconf.errors import EmitError, EncconfError, ParseError
 from encconf.io import fileio
 from encconf.rules.selection import Selection
@@ -282,7 +283,7 @@ def test_values_of_sops_gain_no_quotes(value: str, age_key: AgeKey, sops: Sops) 
     creds = credentials(age_key)
     tree = {"s": {"k": value, "other": "x"}}
     theirs = sops.encrypt(json.dumps(tree), "json", "--output-type", "ini", age=age_key.recipient)
-    ours = changes.change(theirs, "ini", (("s", "other"), "y"), credentials=creds)
+    ours = engine.change(theirs, "ini", (("s", "other"), "y"), credentials=creds)
     removed, added = changed_lines(theirs, ours)
     names = [line.partition("=")[0].strip() for line in removed]
     assert {"mac", "other"} <= set(names) <= {"lastmodified", "mac", "other"}  # both in one second, perhaps
@@ -301,7 +302,7 @@ def test_any_bytes_in_a_file_of_sops_come_out(age_key: AgeKey, sops: Sops) -> No
     read = fileio.decode(theirs)
     assert fileio.encode(api.decrypt(read, format="ini", credentials=creds)) == by_sops
     with pytest.raises(ParseError, match="not UTF-8"):
-        changes.change(read, "ini", (("s", "A"), "y"), credentials=creds)
+        engine.change(read, "ini", (("s", "A"), "y"), credentials=creds)
 
 
 def test_blank_lines_stay_without_the_other_spellings(age_key: AgeKey) -> None:

@@ -131,7 +131,7 @@ def test_a_ciphertext_is_the_whole_value_to_sops_and_its_plaintext_comes_back() 
 
 
 def test_an_unencrypted_value_of_a_file_from_sops_stays_the_same() -> None:
-    """Without the block, the text would hold another value: a part of ``a#b`` is no comment there."""
+    """Without the block, the text would hold another value: the end of ``a#b`` is not a comment there."""
     for text in texts():
         if not can_be_read(text + BLOCK):
             continue

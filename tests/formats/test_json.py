@@ -9,6 +9,7 @@ import re
 from base64 import b64decode, b64encode
 from typing import Any
 
+import engine
 import pyrage
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,7 +21,7 @@ from oracle import AgeKey, Sops
 from pace import at_most
 
 from encconf import api, formats
-from encconf.engine import changes, cipher, opening, plaintext, sealing
+from encconf.engine import cipher, opening, plaintext, sealing
 from encconf.engine.mac import digest
 from encconf.engine.metadata import Metadata
 from encconf.envelope.unwrap import open_data_key
@@ -597,7 +598,7 @@ def test_integers_that_older_sops_stored_as_floats(age_key: AgeKey, sops: Sops) 
     assert "type:int" not in old
     assert json.loads(api.decrypt(old, format="json", credentials=creds)) == json.loads(data)
     assert repr(api.loads(old, format="json", credentials=creds)) == repr(json.loads(data))
-    set_ = changes.change(old, "json", (("l", 1), 2.5), credentials=creds)
+    set_ = engine.change(old, "json", (("l", 1), 2.5), credentials=creds)
     assert repr(api.loads(set_, format="json", credentials=creds)) == repr({"p": 8080, "l": [7, 2.5]})
     other = AgeKey.generate()
     more = sealing.encrypt(
@@ -634,7 +635,7 @@ def test_duplicate_keys_in_a_file_of_sops(age_key: AgeKey, sops: Sops) -> None:
     assert api.decrypt(theirs, format="json", credentials=creds) == sops.decrypt(theirs, "json")
     assert api.loads(theirs, format="json", credentials=creds) == {"a": "2", "b": {"y": 2}}
     with pytest.raises(ParseError, match="same key twice"):
-        changes.change(theirs, "json", (("a",), "3"), credentials=creds)
+        engine.change(theirs, "json", (("a",), "3"), credentials=creds)
     with pytest.raises(EncconfError):
         api.inspect(theirs.replace('"sops"', '"sops": {}, "sops"'), format="json")
 

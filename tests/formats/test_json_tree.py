@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import engine
 import pytest
 from engine import credentials, rule
 from formats.edited import changed
@@ -148,7 +149,7 @@ def test_a_new_value_in_an_odd_layout(text: str, path: Path, after: str) -> None
 )
 def test_several_edits_at_once(text: str, edits: list[tuple[Path, Any]], after: str) -> None:
     sealed = api.encrypt(text, rule(KEY), format="json", credentials=credentials(KEY))
-    sealed = changes.change(sealed, "json", *edits, credentials=credentials(KEY))
+    sealed = engine.change(sealed, "json", *edits, credentials=credentials(KEY))
     assert api.decrypt(sealed, format="json", credentials=credentials(KEY)) == after
 
 

@@ -11,6 +11,7 @@ import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
+import engine
 import installed
 import pytest
 from engine import changed_lines, credentials, rule, sealed_leaves, with_members
@@ -29,7 +30,7 @@ from generate import toml_text
 from oracle import AgeKey, clean_environ
 
 from encconf import SOPS_VERSION, api, formats
-from encconf.engine import changes, cipher, loading
+from encconf.engine import cipher, loading
 from encconf.engine.opening import open_text
 from encconf.errors import EmitError, EncconfError
 from encconf.formats import toml
@@ -187,9 +188,9 @@ def test_a_null_of_rops_loads_and_stays() -> None:
     assert 'null_key = "null"' in ROPS_FILE
     opened = open_text(ROPS_FILE, format="toml", credentials=opener)
     assert [(value.type, value.data) for value in opened.values][1] == ("str", b"null")
-    changed = changes.change(ROPS_FILE, "toml", (("hello",), "x"), credentials=opener)
+    changed = engine.change(ROPS_FILE, "toml", (("hello",), "x"), credentials=opener)
     assert 'null_key = "null"' in changed
-    changed = changes.change(changed, "toml", (("nested_map", "null_key"), "nil"), credentials=opener)
+    changed = engine.change(changed, "toml", (("nested_map", "null_key"), "nil"), credentials=opener)
     assert "null" not in changed.partition("[sops]")[0].replace("null_key", "")
     api.decrypt(changed, format="toml", credentials=opener)
 
@@ -199,7 +200,7 @@ def test_toml_has_no_null(value: object) -> None:
     encrypted = encrypt('a = "x"\n')
     for path in (("a",), ("new",)):
         with pytest.raises(EmitError, match="TOML has no null"):
-            changes.change(encrypted, "toml", (path, value), credentials=CREDENTIALS)
+            engine.change(encrypted, "toml", (path, value), credentials=CREDENTIALS)
 
 
 def test_an_empty_string_is_encrypted_too() -> None:

@@ -86,7 +86,7 @@ def test_merged_keys_take_the_place_of_the_merge_key() -> None:
 
 
 def test_a_merge_key_that_is_there_twice() -> None:
-    """sops takes a key twice in a later document of its own; the last value counts."""
+    """sops accepts a key that is in a later document twice, and takes its last value."""
     text = "a: 1\nsops: {mac: x}\n---\nb: {<<: {x: 1}, <<: {y: 2}, z: 3}\n"
     assert yaml.load_plain(text)[1] == {"b": {"y": 2, "z": 3}}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
+import engine
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey, Sops, SopsError
 
 from encconf import api
-from encconf.engine import changes
 from encconf.errors import EncconfError, ParseError
 
 ACCEPTED = [
@@ -121,5 +121,5 @@ def test_the_error_says_where() -> None:
 def test_in_an_encrypted_file(age_key: AgeKey) -> None:
     creds = credentials(age_key)
     sealed = api.encrypt("a: {n}\nb: 1\n", rule(age_key), credentials=creds)
-    changed = changes.change(sealed, "yaml", (("b",), 2), credentials=creds)
+    changed = engine.change(sealed, "yaml", (("b",), 2), credentials=creds)
     assert api.decrypt(changed, credentials=creds) == "a: {n}\nb: 2\n"

@@ -6,6 +6,7 @@ import json
 import re
 import time
 
+import engine
 import pytest
 from engine import credentials, rotated, rule
 from hypothesis import example, given
@@ -77,7 +78,7 @@ def test_strings_that_sops_wrote(sops: Sops, age_key: AgeKey) -> None:
     meant = {f"k{at}": value for at, value in enumerate(WORDS)}
     agree(api.decrypt(theirs, credentials=credentials(age_key)), meant)
     for at, value in enumerate(WORDS[:10]):
-        changed = changes.change(theirs, "yaml", ((f"k{at}",), value + "0"), credentials=credentials(age_key))
+        changed = engine.change(theirs, "yaml", ((f"k{at}",), value + "0"), credentials=credentials(age_key))
         plain = api.decrypt(changed, credentials=credentials(age_key))
         agree(plain, {**meant, f"k{at}": value + "0"})
 
@@ -135,7 +136,7 @@ def test_rotate_and_a_first_change_write_it_so(age_key: AgeKey) -> None:
     earlier = api.encrypt(text, rule(age_key), credentials=creds).replace("k: |-\n", "k: |\n")
     assert api.decrypt(earlier, credentials=creds) == text
     for sealed in (
-        changes.change(earlier, "yaml", (("z",), "y"), credentials=creds),
+        engine.change(earlier, "yaml", (("z",), "y"), credentials=creds),
         rotated(earlier, format="yaml", credentials=creds),
     ):
         assert sealed.startswith("k: |-\n    ENC[")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import engine
 import pytest
 from engine import rotated
 from git.sides import AB, ABC, ALICE, ALL, BOB, CAROL, A, changed, merged, repository, rule
@@ -458,7 +459,7 @@ def test_a_merge_that_leaves_no_value_says_so(format: str) -> None:
     who, sign = holder(ALICE), "=" if format == "dotenv" else ": "
     lines = [f"{name}{sign}1\n" for name in "AB"]
     base = api.encrypt("".join(lines), rule([ALICE]), format=format, credentials=who)
-    sides = [changes.change(base, format, ((name,), changes.REMOVED), credentials=who) for name in "AB"]
+    sides = [engine.change(base, format, ((name,), changes.REMOVED), credentials=who) for name in "AB"]
     notes: list[str] = []
     options = {"credentials": who, "repository": repository({}, A), "notify": notes.append}
     outcome = merge(base, *sides, format=format, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import engine
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey, Sops
@@ -53,7 +54,7 @@ def test_unset_the_last_key_of_default(text: str, sops: Sops, age_key: AgeKey) -
         sops.encrypt(text, "ini", age=age_key.recipient),
         api.encrypt(text, rule(age_key), format="ini", credentials=who),
     ):
-        changed = changes.change(encrypted, "ini", (("DEFAULT", "a"), changes.REMOVED), credentials=who)
+        changed = engine.change(encrypted, "ini", (("DEFAULT", "a"), changes.REMOVED), credentials=who)
         said = sops.decrypt(changed, "ini", "--output-type", "json")
         assert json.loads(said, object_pairs_hook=list) == [("DEFAULT", []), ("s", [("b", "2")])]
         assert api.loads(changed, format="ini", credentials=who) == {"s": {"b": "2"}}
@@ -65,7 +66,7 @@ def test_a_value_beside_indented_ones(value: str, sops: Sops, age_key: AgeKey) -
     who = credentials(age_key)
     text = api.encrypt("[s]\na =\n    x\nk = 1\n\n[e]\n", rule(age_key), format="ini", credentials=who)
     for path in (("s", "k"), ("s", "new"), ("e", "new"), ("n", "new")):
-        text = changes.change(text, "ini", (path, value), credentials=who)
+        text = engine.change(text, "ini", (path, value), credentials=who)
     wanted = {"s": {"a": "\nx", "k": value, "new": value}, "e": {"new": value}, "n": {"new": value}}
     assert api.loads(text, format="ini", credentials=who) == wanted
     if '"' not in value:

@@ -178,8 +178,8 @@ def test_the_engine_and_the_verbs(format: str, age_key: AgeKey) -> None:
         loading.open_to_edit(sealed, format, None, creds)
     loading.values_of(opened, {0: "from elsewhere"}, lambda value: value)
     path = PATHS[format]
-    changes.change(sealed, format, (path, "new"), credentials=creds)
-    changes.change_opened(opened, (path, changes.REMOVED), credentials=creds)
+    changes.change(opened, (path, "new"), credentials=creds)
+    changes.change(opened, (path, changes.REMOVED), credentials=creds)
     assert merge(text, text.replace("1", "3"), text, format=format).text
     assert differences(opened, opened) == []
 

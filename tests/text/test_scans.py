@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import engine
 import pytest
 from engine import credentials, rule
 from oracle import AgeKey
@@ -58,7 +59,7 @@ def test_encrypted_texts(format: str, scans: Callable[[Callable[[], object]], in
     creds = credentials(age_key)
 
     def change(text: str, key: str, value: str) -> str:
-        return changes.change(text, format, ((key,), value), credentials=creds)
+        return engine.change(text, format, ((key,), value), credentials=creds)
 
     base = api.encrypt(TEXTS[format], rule(age_key), format=format, credentials=creds)
     one, two, other = change(base, "b", "y"), change(base, "e", "7"), change(base, "b", "z")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import engine
 import pytest
 from engine import changed_lines, credentials, rotated, rule
 from formats.edited import YAML
 from oracle import AgeKey, Sops
 
 from encconf import api
-from encconf.engine import changes, sealing
+from encconf.engine import sealing
 from encconf.engine.admission import Admission
 from encconf.errors import (
     ConfigError,
@@ -174,7 +175,7 @@ class TestTexts:
         for after in (
             rotated(enc, format="yaml", credentials=open_with),
             rekey.carry_out(plan, credentials=open_with),
-            changes.change(enc, "yaml", (("x",), 1), credentials=open_with),
+            engine.change(enc, "yaml", (("x",), 1), credentials=open_with),
         ):
             assert "future: kept" in after
 
