@@ -21,7 +21,7 @@ from encconf.errors import (
 from encconf.formats import goyaml
 from encconf.identities.credentials import Credentials
 from encconf.record import Record
-from encconf.text.document import ENC_BYTES, Scope, UnsealedComment, Value
+from encconf.text.document import ENC_BYTES, Scope, UnsealedComment, Value, position
 from encconf.text.path import spell
 
 TYPE_CHECKING = False
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
     T = TypeVar("T")
-
-
 
 
 def as_text(given: object, *, binary: bool = False) -> str:
@@ -295,6 +293,8 @@ def open_comments(opened: Opened, notify: Callable[[str], None] | None = None) -
     for comment, is_chosen in zip(document.comments, opened.chosen.comments, strict=True):
         parts = split(comment.text) if is_chosen else None
         if parts is None or parts[2] != "comment":
+            if format.flat:
+                _refuse_hidden_line(document, comment)
             comments.append(comment)
             continue
         data = unlock(key, *parts[:2], comment_aad(comment.scope.aad))
@@ -318,6 +318,20 @@ def open_comments(opened: Opened, notify: Callable[[str], None] | None = None) -
 
         notify(f"could not decrypt {counted(lost, 'encrypted comment')}: left unchanged")
     return opened.replace(comments=comments, comment_edits=edits + _of_items(document, opened.values))
+
+
+def _refuse_hidden_line(document: Document, comment: Comment) -> None:
+    """Raise DecryptError for a plaintext comment of dotenv or INI with a carriage return inside a line.
+
+    sops and encconf end lines at line feeds only.  Others, such as python-dotenv, node, systemd and
+    configparser, also end them at a carriage return, and would take the rest of the comment for a value.
+    """
+    if "\r" in comment.text and "\r" in comment.text.replace("\r\n", "\n").rstrip("\r\n"):
+        raise DecryptError(
+            f"the comment in line {position(document.text, comment.start)[0]} has a carriage return, which "
+            "most programs read as the start of a new line",
+            hint="remove that character: anyone can write a comment that is not encrypted, without a key",
+        )
 
 
 def _of_items(document: Document, values: Sequence[Value]) -> list[Edit]:

@@ -221,7 +221,11 @@ def _parsed(text: str, name: str, credentials: Credentials | None) -> list[tuple
         if inner.single_value or inner.environment:
             return _lines(plain)
         return _named(trees_of(inner.scan(plain)))
-    return _lines(plain_text(opened)) if formats.get(format).environment else _named(opened.trees())
+    if not formats.get(format).environment:
+        return _named(opened.trees())
+    # No MAC covers comments, and one could close the quotes of a value above it.
+    without = [(comment.start, comment.end, "") for comment in opened.document.comments]
+    return _lines(plain_text(opened.replace(comment_edits=without)))
 
 
 def _lines(text: str) -> list[tuple[str, str | None]]:

@@ -418,3 +418,16 @@ def test_a_proposal_is_not_changed(age_key: AgeKey) -> None:
     with pytest.raises(ProposalError, match="the file is a proposal, which cannot be changed"):
         opening.refuse_to_change(YAML.scan("proposal_for: x\nvalue: y\n"))
     opening.refuse_to_change(YAML.scan("a: x\n"))
+
+
+# --- comments, which no MAC covers ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("format", "plain"), [("dotenv", "#c\nA=1\n"), ("ini", "[s]\n#c\nA = 1\n")])
+def test_a_plaintext_comment_that_other_readers_end_early(age_key: AgeKey, format: str, plain: str) -> None:
+    enc = encrypt(age_key, plain.replace("#c", "#c\r"), format)
+    assert "A" in opened(age_key, enc, format).document.text
+    changed = re.sub("(?m)^([#;] ?)ENC.*$", "\\1x\rB=2", enc)
+    assert changed != enc
+    with pytest.raises(DecryptError, match="carriage return"):
+        opened(age_key, changed, format)

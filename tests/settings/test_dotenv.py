@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import encconf
-from encconf.errors import EmitError, KeyAccessError, LimitError, PlaintextError, ProposalError
+from encconf.errors import DecryptError, EmitError, KeyAccessError, LimitError, PlaintextError, ProposalError
 from encconf.testing import TestKey
 
 LINES = st.lists(
@@ -254,3 +254,17 @@ def test_a_proposal_sets_nothing(key: TestKey) -> None:
     with pytest.raises(ProposalError):
         encconf.load_dotenv("s.enc.yaml")
     assert "A" not in os.environ
+
+
+@pytest.mark.parametrize(("plain", "comment"), [("A='x\n#y\nB=2\n", "#'\n"), ("A=1\n#y\n", "#\rC=3\n")])
+def test_a_comment_that_somebody_without_a_key_wrote_sets_nothing(
+    key: TestKey, plain: str, comment: str
+) -> None:
+    path = key.write(".env.enc", plain, format="dotenv")
+    lines = path.read_text().splitlines(keepends=True)
+    before = encconf.dotenv_values(path)
+    path.write_text("".join([comment if line.startswith("#ENC") else line for line in lines]), newline="")
+    try:
+        assert encconf.dotenv_values(path) == before
+    except DecryptError:
+        assert "\r" in comment

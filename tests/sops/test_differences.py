@@ -427,6 +427,14 @@ def test_dotenv_cr(sides: Sides) -> None:
     assert sides.ours.read("y.env") == "A=1\r\nB=2\r\n"
 
 
+def test_comment_cr(sides: Sides) -> None:
+    sides.encrypt("x.env", "A=1\n")
+    sides.write("x.env", f"#\rB=2\n{sides.real.read('x.env')}")
+    real, ours, own = sides.run("decrypt", "x.env")
+    assert (real.code, real.out) == (0, "#\rB=2\nA=1\n")
+    assert (ours.code, ours.out, own.code, own.out) == (25, "", 25, "")
+
+
 def test_ini_end(sides: Sides) -> None:
     text = "[s]\n; first\na = 1\nb = `x` ; last\n\n; last\n"
     sides.encrypt("x.ini", text)
