@@ -14,7 +14,6 @@ from contextlib import suppress
 from itertools import islice
 
 from encconf import formats
-from encconf.audit.names import Names, identity
 from encconf.engine import cipher, opening, plaintext
 from encconf.engine.metadata import Metadata
 from encconf.envelope import quorum
@@ -36,7 +35,9 @@ from encconf.text.printable import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from encconf.audit.names import Names
     from encconf.keys import MasterKey
+    from encconf.text.document import Document
 
     Json = dict[str, object]
 
@@ -212,6 +213,8 @@ def _compare_blocks(found: Difference, before: Content, after: Content) -> None:
 
 def _groups(metadata: Metadata | None) -> dict[str, tuple[MasterKey, tuple[int, ...]]]:
     """Return each key by its identity, with the numbers of its groups."""
+    from encconf.audit.names import identity
+
     found: dict[str, tuple[MasterKey, tuple[int, ...]]] = {}
     for number, group in enumerate(metadata.groups if metadata is not None else ()):
         for wrapped in group:
@@ -303,15 +306,17 @@ def _old_and_new(pair: Sequence[object]) -> Json | None:
 class Side:
     """One side.  ``label`` is its name in messages; ``text`` is None if the file does not exist there.
 
+    A caller that has scanned the text already, with its comments, passes the document as the ``text``.
     ``found`` is the given format, or that of a SOPS file according to its content, or None.  ``format`` is
     ``found``, or else the format that the ``path`` says.
     """
 
-    def __init__(self, label: str, path: str, text: str | None, format: str | None = None) -> None:
+    def __init__(self, label: str, path: str, text: str | Document | None, format: str | None = None) -> None:
         self.label = label
         self.path = path
-        self.text = text
-        self.found = format or formats.find(text or "", path)
+        self.document = None if text is None or isinstance(text, str) else text
+        self.text = text if text is None or isinstance(text, str) else text.text
+        self.found = format or formats.find(self.text or "", path)
         self.format = self.found or formats.of_path(path)
 
 
@@ -374,7 +379,7 @@ class Content:
 
     def _read(self, text: str, credentials: Credentials | None) -> None:
         try:
-            document = formats.get(self.side.format).scan(text, comments=True)
+            document = self.side.document or formats.get(self.side.format).scan(text, comments=True)
         except EmptyDocumentError:
             return
         with suppress(NotEncryptedError):
@@ -605,10 +610,11 @@ def _prefixes(old: Path, new: Path) -> tuple[Path, Path]:
     return old[: len(old) - same], new[: len(new) - same]
 
 
-def between(file: str, before: str, after: str, format: str) -> list[str]:
+def between(file: str, before: str, after: str | Document, format: str) -> list[str]:
     """Return what differs between two plaintexts of a file, without values.
 
-    Items that are inserted into a list are recognized, and values that moved to another path.
+    Items that are inserted into a list are recognized, and values that moved to another path.  A caller that
+    has scanned the second text passes the document (see `Side`).
     """
     from encconf.engine.changes import Effect
 

@@ -182,14 +182,14 @@ class Job:
                     hint="to replace it as a whole, use --force",
                 )
             if twin is not None:
-                self.done = self._difference(twin, text if isinstance(text, str) else text.text)
+                self.done = self._difference(twin, text)
             self.enc = sealing.encrypt(
                 text, self.rule, format=self.written, twin=twin, credentials=credentials, notify=warn
             )
         if self.twin is None and not self._may_expose:
             self._warn_of_plaintext(plain)
 
-    def _difference(self, twin: Opened, text: str) -> list[str]:
+    def _difference(self, twin: Opened, plain: str | Document) -> list[str]:
         """Return how the values differ from those of the encrypted file, in words.
 
         Raises OutputError, unless --force was given, if the plaintext is older than the file, and would take
@@ -201,7 +201,9 @@ class Job:
         from encconf.engine.plaintext import plain_text
 
         before = plain_text(twin)
-        done = between(self.source.name, before, text, self.written) if before != text else []
+        if before == (plain if isinstance(plain, str) else plain.text):
+            return []
+        done = between(self.source.name, before, plain, self.written)
         lost = [each for each in done if each.startswith(("changed ", "removed "))]
         if lost and not self._force and self._is_older():
             raise OutputError(
