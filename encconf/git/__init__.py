@@ -50,8 +50,10 @@ def by_repository(paths: Iterable[str]) -> dict[str, dict[str, str]]:
 
 def is_bare(folder: str) -> bool:
     """Whether a folder is a repository without a work tree: a bare one, or a ``.git`` folder."""
-    return os.path.isfile(os.path.join(folder, "HEAD")) and all(
-        os.path.isdir(os.path.join(folder, name)) for name in ("objects", "refs")
+    return (
+        os.path.isfile(os.path.join(folder, "HEAD"))
+        and all(os.path.isdir(os.path.join(folder, name)) for name in ("objects", "refs"))
+        and _around(folder, os.environ) is None
     )
 
 
@@ -90,8 +92,8 @@ def version(id: str, folder: str | None = None) -> str | None:
     It is also None if the blob is longer than a file may be.  Without a folder, the repository is the one
     that git's variables name, as for a program that git runs.
     """
-    if folder is not None:
-        arguments, environ = question(folder, "cat-file", "blob", id)
+    if folder is not None or "GIT_DIR" not in os.environ:
+        arguments, environ = question(folder or os.curdir, "cat-file", "blob", id)
     else:
         arguments, environ = [*_ASKING, "cat-file", "blob", id], {**os.environ, **_WITHOUT_FETCHING}
     code, content = start(arguments, environ, limit=LIMIT)()
@@ -142,7 +144,28 @@ def question(
     }
     if "GIT_INDEX_FILE" in free and _is_of_another(free["GIT_INDEX_FILE"], folder):
         del free["GIT_INDEX_FILE"]
-    return [*_ASKING, "-C", folder, *words], {**free, **_WITHOUT_FETCHING}
+    root = _around(folder, free)
+    which = [f"--git-dir={os.path.join(root, '.git')}", f"--work-tree={root}"] if root is not None else []
+    return [*_ASKING, "-C", folder, *which, *words], {**free, **_WITHOUT_FETCHING}
+
+
+def _around(folder: str, environ: Mapping[str, str]) -> str | None:
+    """Return the work tree that a folder is in, if its files look like another repository without work tree.
+
+    To git, any folder with a ``HEAD`` and a few others is a repository, with settings, an index and commits,
+    also if a branch of the repository around it contains that folder as files.
+    """
+    heads: list[str] = []
+    for place in upwards(os.path.realpath(folder)):
+        if os.path.exists(os.path.join(place, ".git")):
+            if heads:
+                words = [*_ASKING, f"--git-dir={place}/.git", f"--work-tree={place}", "-C", place]
+                code, tracked = start([*words, "ls-files", "-z", "--", *heads], environ)()
+                return place if code == 0 and tracked else None
+            break
+        if os.path.lexists(os.path.join(place, "HEAD")):
+            heads.append(os.path.join(place, "HEAD"))
+    return None
 
 
 def _is_of_another(index: str, folder: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from git.sides import AB, ALICE, BOB, A
 
+from encconf.git import need_files, tracked
 from encconf.git.merge import follows, of_merge, our_rule
 
 FILE = "secrets.enc.yaml"
@@ -66,6 +68,30 @@ def test_nor_does_it_count_where_a_variable_names_the_repository(
         rule = our_rule(FILE)
         assert rule is not None
         assert rule.groups == A.groups
+
+
+def test_a_repository_among_the_files_of_a_branch_is_not_ours(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """git itself takes any folder with HEAD, objects and refs for a repository, with settings and commits."""
+    commit(folder, named(ALICE.recipient))
+    theirs = folder.parent / "theirs"
+    theirs.mkdir()
+    git(theirs, "init", "-q", "-b", "main")
+    commit(theirs, named(BOB.recipient))
+    git(theirs, "config", "core.worktree", "/")
+    shutil.copytree(theirs / ".git", folder / "dev")
+    (folder / "dev" / "refs" / "tags" / "kept").touch()
+    (folder / "dev" / FILE).write_text("a: 1\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "a branch")
+    monkeypatch.chdir(folder / "dev")
+    assert git(Path(), "show", "HEAD:.sops.yaml") == named(BOB.recipient).strip()
+    rule = our_rule(FILE)
+    assert rule is not None
+    assert rule.groups == A.groups
+    assert FILE in (tracked(".") or ())
+    need_files(["."])
 
 
 def test_what_was_not_committed_is_not_ours(folder: Path) -> None:
