@@ -243,7 +243,7 @@ class _Parser:
     def _escaped(self, char: str) -> str:
         if char in _CONTROLS:
             return _CONTROLS[char]
-        if not char.isascii() or char.isalnum() or char == "_":
+        if not char.isascii() or char.isalnum():
             raise NeedsRe2Error
         return char
 
@@ -268,7 +268,7 @@ class _Parser:
                 high = self._next()
                 if high == "\\":
                     high = self._escaped(self._next())
-                if high < low or high == "[":
+                if high < low:
                     raise NeedsRe2Error
             ranges += self._folded((low, high))
         return Class(ranges, negated)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 
 import pytest
+import re2
 from memory import grows_at_most
 from oracle import AgeKey, Sops, SopsError
 from pace import at_most
@@ -17,6 +20,7 @@ from project import Project
 
 from encconf.errors import PatternError
 from encconf.rules import pattern
+from encconf.rules.plain_pattern import Machine, NeedsRe2Error
 
 # As keys of a JSON document these reach Go's regexp as they are.
 TEXTS = [
@@ -280,6 +284,79 @@ def test_without_re2_a_plain_pattern_means_the_same(monkeypatch: pytest.MonkeyPa
     for text, expected, found in zip(patterns, with_re2, results(), strict=True):
         assert found == expected, text
     assert sum(map(sum, with_re2)) > len(patterns)
+
+
+def strings(pieces: Iterable[str], sizes: Iterable[int]) -> list[str]:
+    """All texts of so many pieces."""
+    every = list(pieces)
+    return ["".join(each) for size in sizes for each in itertools.product(every, repeat=size)]
+
+
+ASCII = list(map(chr, range(128)))
+FOLDED = "ksé\u212a\u017f"
+FLAGS = ["", "(?i)", "(?s)", "(?is)", "(?si)", "(?i)(?s)"]
+SMALL = {
+    "structure": strings(r"ab^$.*+?|()\-]", range(4)) + strings("ab$*?|()", [4]),
+    "classes": [f"[{each}]" for each in strings(words(r"a b k - ^ ] \d \D \- \] [ : \\ \x"), range(4))],
+    "escapes": [
+        f"{flags}{before}\\{char}{after}"
+        for char, flags in itertools.product([*ASCII, "é"], FLAGS[:4])
+        for before, after in (("", ""), ("[", "]"), ("[^", "]"), ("[!-", "]"), ("[", "-~]"), ("", ".+"))
+    ],
+    "literals": [
+        f"{flags}{before}{char}{after}"
+        for char, flags in [
+            *itertools.product(ASCII, FLAGS[:3]),
+            *itertools.product("ksé\u212a\u017f", FLAGS),
+        ]
+        for before, after in (("", ""), ("[", "]"), ("[^", "]"), ("[!-", "]"), ("[", "-~]"), ("a", "."))
+    ],
+    "flags": strings(words("(?i) (?s) (?is) (?m) (?-i) (?: (?i: (? ? ( ) k . | *"), range(4)),
+}
+"""All small patterns of some pieces."""
+SMALL_TEXTS = [
+    *("", *"abkKsS-^]5 \t\n_.é\u212a\u017f", "a\nb"),
+    *words("aa ab ba bb aab abb bab a- -- aaab (a)"),
+]
+READ = re.compile(
+    r"""(?xs)
+    (?: \(\?(?:i|s|is|si)\) )*
+    (?: \((?:\?:|(?!\?)) | \|
+      | (?: \^ | \$ | \\[Az] ) (?![*+?{])
+      | (?: \) | [^\\(){}\[\]^$.|*+?] | \. | \\[DWS] | ESCAPE
+          | \[\^?+\]?+ (?: [^\]\\\[] | \[(?!:) | ESCAPE )*\] )
+        (?: [*+?]\?? (?![*+?{]) )?
+    )*""".replace("ESCAPE", r"\\(?:[dwstnr]|[^0-9A-Za-z\x80-\U0010ffff])")
+)
+"""What a pattern without google-re2 may consist of, as the module says."""
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_without_re2_every_small_pattern_means_the_same_or_is_refused(name: str) -> None:
+    """RE2 is the judge of what each matches, and `READ` of what is refused."""
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    read = 0
+    for text in dict.fromkeys(SMALL[name]):
+        if "-[:" in text:
+            continue  # a range up to a bracket, or a class with a name
+        try:
+            judge = re2.compile(text.encode(), options)
+        except re2.error:
+            judge = None
+        plain = READ.fullmatch(text) and (text.isascii() or not re.match(r"\(\?s?i", text))
+        try:
+            machine = Machine(text)
+        except NeedsRe2Error:
+            assert not (judge and plain), text
+            continue
+        assert judge, text
+        assert plain, text
+        read += 1
+        for each in SMALL_TEXTS:
+            assert machine.search(each) is (judge.search(each.encode()) is not None), (text, each)
+    assert read > 150
 
 
 @pytest.mark.usefixtures("without_re2")
