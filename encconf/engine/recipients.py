@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from encconf.engine.cipher import split
 from encconf.envelope import only_in, quorum, removes_access
 from encconf.record import Record
@@ -15,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from encconf.engine.admission import Admission
     from encconf.engine.metadata import Metadata
+    from encconf.engine.opening import Opened
     from encconf.keys import MasterKey
     from encconf.rules.config import Rule
     from encconf.rules.selection import Chosen, Selection
@@ -27,7 +30,8 @@ class Plan(Record):
 
     The file also gets the selection of ``rule``.  With ``new_data_key`` it gets a new data key even if no
     recipient is removed.  ``leavers`` are keys that were removed before, and still know the data key.  If a
-    data key is wrapped, the ``admission`` decides who gets it; by default the rule's recipients.
+    data key is wrapped, the ``admission`` decides who gets it; by default the rule's recipients.  With
+    ``allow_plaintext``, encrypted values may become plaintext.
     """
 
     document: Document
@@ -37,6 +41,7 @@ class Plan(Record):
     leavers: tuple[MasterKey, ...] = ()
     locks_out: bool = False
     admission: Admission | None = None
+    allow_plaintext: bool = False
 
     @property
     def old(self) -> list[list[MasterKey]]:
@@ -123,7 +128,8 @@ class Reselection:
 
     ``sealed`` are the plaintext values that it encrypts, and ``exposed`` the encrypted values that it turns
     into plaintext.  ``comments`` counts the encrypted comments that it exposes.  ``stronger`` says that the
-    MAC did not cover plaintext values before and will now.
+    MAC did not cover plaintext values before and will now.  An encrypted comment matches no pattern here: see
+    `exposed_by`.
     """
 
     def __init__(self, document: Document, old: Selection, new: Selection) -> None:
@@ -133,7 +139,7 @@ class Reselection:
         for leaf, was, will in zip(document.leaves, before.leaves, after.leaves, strict=True):
             if not leaf.data or was == will:
                 continue
-            is_sealed = leaf.type == "str" and split(leaf.data) is not None
+            is_sealed = split(leaf.data) is not None
             if was and is_sealed:
                 self.exposed.append(leaf)
             elif will and not is_sealed:
@@ -143,6 +149,31 @@ class Reselection:
             was and not will and comment.text.startswith(ENC_PREFIX) for comment, was, will in pairs
         )
         self.stronger = old.mac_only_encrypted and not new.mac_only_encrypted
+
+
+def exposed_by(selection: Selection, opened: Opened, plain: Document) -> tuple[list[Leaf], int]:
+    """Return the encrypted values that a selection turns into plaintext, and how many encrypted comments.
+
+    ``plain`` is the plaintext of the opened file, whose comments decide if the selection is by comments.
+    """
+    chosen = selection.choose(plain)
+    hidden: Counter[str] = Counter()
+    held: list[Leaf] = []
+    for leaf, value in zip(opened.document.leaves, opened.values, strict=True):
+        if value.type == "comment":  # in a list of sops
+            hidden[(value.data or b"").decode()] += 1
+        else:
+            held.append(leaf)
+    exposed = [
+        leaf
+        for was, leaf, will in zip(held, plain.leaves, chosen.leaves, strict=True)
+        if not will and was.data and split(was.data) is not None
+    ]
+    for was, found in zip(opened.document.comments, opened.comments, strict=True):
+        hidden[found.text] += was.text.startswith(ENC_PREFIX)
+    for comment, will in zip(plain.comments, chosen.comments, strict=True):
+        hidden[comment.text] -= will
+    return exposed, sum(count for count in hidden.values() if count > 0)
 
 
 def _chosen(document: Document, selection: Selection) -> Chosen:

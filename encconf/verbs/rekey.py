@@ -12,7 +12,7 @@ from encconf import formats
 from encconf.engine import opening, plaintext, sealing
 from encconf.engine.admission import Admission, in_full, rule_of, wrap_again
 from encconf.engine.metadata import Metadata, with_block, without_block
-from encconf.engine.recipients import Plan
+from encconf.engine.recipients import Plan, exposed_by
 from encconf.envelope.unwrap import open_data_key
 from encconf.errors import ConfigError, EmitError, EmptyGroupError, PlaintextError, UnmergedError
 from encconf.identities.credentials import Credentials
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from encconf.audit.names import Names
     from encconf.keys import MasterKey
     from encconf.rules.config import Notify
+    from encconf.text.document import Leaf
 
 
 def plan(
@@ -49,20 +50,20 @@ def plan(
         if not group:
             raise EmptyGroupError("the key group has no keys", hint="name at least one, such as: --age age1…")
     wanted_rule = rule.replace(selection=selection or metadata.selection, name="")
-    wanted = Plan(document, metadata, wanted_rule)
+    wanted = Plan(document, metadata, wanted_rule, allow_plaintext=allow_plaintext)
     if wanted.reselects and not allow_plaintext:
-        _refuse_exposed(wanted)
+        found = wanted.reselection
+        _refuse_exposed(wanted, found.exposed, found.comments)
     return wanted
 
 
-def _refuse_exposed(wanted: Plan) -> None:
+def _refuse_exposed(wanted: Plan, exposed: Sequence[Leaf], comments: int) -> None:
     """Raise PlaintextError if the plan would leave values or comments in plaintext that are now encrypted."""
-    found = wanted.reselection
-    if not found.exposed and not found.comments:
+    if not exposed and not comments:
         return
-    named = [spell(leaf.path) for leaf in found.exposed]
-    if found.comments:
-        named.insert(0, counted(found.comments, "comment"))
+    named = [spell(leaf.path) for leaf in exposed]
+    if comments:
+        named.insert(0, counted(comments, "comment"))
     own = " and ".join(wanted.metadata.selection.as_written())
     raise PlaintextError(
         f"the rule's selection would decrypt values in the file: {listed(named, 20)}",
@@ -89,12 +90,12 @@ def plan_change(
     document = formats.scan_encrypted(text, formats.get(format))
     metadata = Metadata.of(document)
     own = rule_of(metadata)
-    if regroups:
-        admission = (admission or Admission()).regrouping(own.groups)
+    if regroups and admission is not None:
+        admission = admission.regrouping(own.groups)
     return Plan(document, metadata, change(own), new_data_key=new_data_key, admission=admission)
 
 
-def refuse_strangers(wanted: Plan, credentials: Credentials, *, rotate: bool = True) -> None:
+def refuse_strangers(wanted: Plan, credentials: Credentials, *, rotate: bool) -> None:
     """Raise StrangerError if carrying out a plan would give the data key to someone who is not admitted."""
     if wanted.changes and wanted.admission is not None:
         new = wanted.renews(rotate=rotate)
@@ -116,6 +117,9 @@ def carry_out(
     The data key stays if recipients are only added, or without ``rotate``, as in sops.  Unless the selection
     changes, the MAC then stays too, and no value is decrypted.  ``refuse`` gets the data key that the file
     has, before anything is encrypted or wrapped, and may raise an error.
+
+    Raises PlaintextError if the selection would leave values in plaintext that are encrypted now, unless the
+    plan allows that, and what opening and encrypting raise.
     """
     credentials = credentials or Credentials.from_env()
     document, metadata = wanted.document, wanted.metadata
@@ -132,8 +136,12 @@ def carry_out(
             notify=notify,
         )
         refuse(opened.data_key)
+        plain = plaintext.plain_text(opened)
+        if wanted.reselects and not wanted.allow_plaintext:  # once more: comments can be read now
+            after = formats.scan_any(plain, document.format.name, comments=True)
+            _refuse_exposed(wanted, *exposed_by(wanted.rule.selection, opened, after))
         return sealing.encrypt(
-            plaintext.plain_text(opened),
+            plain,
             wanted.rule,
             format=document.format.name,
             twin=opened,

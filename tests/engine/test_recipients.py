@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 from engine import credentials, rule
 from oracle import AgeKey
 
 from encconf import api, formats
-from encconf.engine.recipients import Reselection, Seen, encrypted_values
-from encconf.rules.selection import DEFAULT, Selection
+from encconf.engine.opening import open_text
+from encconf.engine.recipients import Reselection, Seen, encrypted_values, exposed_by
+from encconf.rules.selection import DEFAULT, KINDS, Selection
 from encconf.text.document import Document
 
 A, B, NONE = (Selection("encrypted_regex", f"^{name}$") for name in ("a", "b", "none"))
@@ -36,6 +39,40 @@ def test_values_that_another_selection_encrypts_and_exposes(age_key: AgeKey) -> 
     # Values that are not as the old selection says: plaintext stays plaintext, and a ciphertext is one.
     assert changed(document, A, NONE) == ([], [], 0)
     assert changed(document, NONE, B) == ([], [], 0)
+
+
+def is_encrypted(data: bytes | str | None) -> bool:
+    return b"ENC[" in (data.encode() if isinstance(data, str) else data or b"")
+
+
+EVERY = [
+    DEFAULT,
+    Selection("encrypted_suffix", "_x"),
+    Selection("unencrypted_suffix", "_x"),
+    *(Selection(kind, pattern) for kind in KINDS if "_regex" in kind for pattern in ("^ ?a", "^b_?|note$")),
+]
+
+
+def test_what_every_other_selection_changes_is_what_it_encrypts_differently(age_key: AgeKey) -> None:
+    """The judges are the texts that each selection encrypts."""
+    text = 'a: x\na_x: 1\n# note\nb: {a: true, n: 1.5}\n# a\nb_x: [y, 2]\nempty: ""\nz: ~\n'
+    texts = [encrypted(age_key, text, each) for each in EVERY]
+    plain = formats.scan_any(text, "yaml", comments=True)
+    for (old, before), (new, after) in itertools.product(zip(EVERY, texts, strict=True), repeat=2):
+        pairs = zip(before.leaves, after.leaves, strict=True)
+        sealed = [(was, is_encrypted(was.data), is_encrypted(will.data)) for was, will in pairs]
+        exposed = [leaf for leaf, was, will in sealed if was and not will]
+        comments = sum(
+            is_encrypted(was.text) and not is_encrypted(will.text)
+            for was, will in zip(before.comments, after.comments, strict=True)
+        )
+        opened = open_text(before.text, format="yaml", credentials=credentials(age_key))
+        leaves, count = exposed_by(new, opened, plain)
+        assert ([leaf.path for leaf in leaves], count) == ([leaf.path for leaf in exposed], comments)
+        if not new.needs_comments:  # without a key, an encrypted comment matches nothing
+            found = Reselection(before, old, new)
+            assert (found.exposed, found.comments) == (exposed, comments)
+            assert found.sealed == [leaf for leaf, was, will in sealed if will and not was]
 
 
 def test_comments_that_another_selection_exposes(age_key: AgeKey) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,14 @@ from encconf.errors import (
     UnmergedError,
 )
 from encconf.keys import master_key
+from encconf.rules import config
 from encconf.rules.config import Rule
 from encconf.rules.selection import Selection
 from encconf.verbs import rekey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from encconf.engine.recipients import Plan
     from encconf.keys import MasterKey
@@ -166,6 +169,25 @@ class TestTexts:
         with pytest.raises(PlaintextError, match="in the file: 1 comment"):
             rekey.plan(enc, rule(age_key), format="yaml", selection=other)
 
+    @pytest.mark.parametrize("of_sops", [False, True])
+    def test_an_encrypted_comment_that_exposes_a_value_is_refused(
+        self, age_key: AgeKey, sops: Sops, of_sops: bool
+    ) -> None:
+        """Whether it does is known only when the comment is decrypted."""
+        text = "# free\na: x\nl:\n    # secret\n    - y\n    # free\n    - z\n# secret\nb: y\n"
+        who, other = credentials(age_key), Selection("unencrypted_comment_regex", "free")
+        enc = api.encrypt(text, rule(age_key), format="yaml", credentials=who)
+        if of_sops:
+            enc = sops.encrypt(text, "yaml", age=age_key.recipient)
+        plan = rekey.plan(enc, rule(age_key), format="yaml", selection=other)
+        with pytest.raises(PlaintextError) as caught:
+            rekey.carry_out(plan, credentials=who)
+        assert caught.value.message.endswith("in the file: 2 comments, a, l[1]")
+        plan = rekey.plan(enc, rule(age_key), format="yaml", selection=other, allow_plaintext=True)
+        after = rekey.carry_out(plan, credentials=who)
+        assert "# free\na: x\n" in after
+        assert " - z\n" in after
+
     def test_unknown_metadata_stays(self, age_key: AgeKey) -> None:
         open_with = credentials(age_key)
         enc = api.encrypt(YAML, rule(age_key), format="yaml", credentials=open_with)
@@ -231,6 +253,135 @@ class TestTexts:
         last = rekey.carry_out(plan, credentials=credentials(age_key, other))
         assert api.decrypt(last, format="yaml", credentials=credentials(other)) == YAML
         assert "shamir_threshold" not in last
+
+
+SHAPES = {"a": 0, "ab": 0, "b a": 2, "ab c": 2, "a b c": 2, "c b": 2, "a  b c": 3}
+"""Key groups, with how many of them are needed; two blanks instead of a threshold mean that all are."""
+
+
+NAMES = {name: AgeKey.generate().recipient for name in "abc"}
+
+
+class TestWords:
+    """What a plan changes, for every change from one of some key groups to another."""
+
+    def configuration(self, shape: str) -> str:
+        groups = ", ".join(f"{{age: [{', '.join(map(NAMES.get, each))}]}}" for each in shape.split())
+        threshold = "" if SHAPES[shape] == 0 or "  " in shape else f", shamir_threshold: {SHAPES[shape]}"
+        return f"creation_rules: [{{key_groups: [{groups}]{threshold}}}]\n"
+
+    def plan(self, old: str, new: str) -> Plan:
+        before, after = (
+            config.load("/x/.sops.yaml", self.configuration(shape)).rule(0) for shape in (old, new)
+        )
+        enc = api.encrypt("a: 1\nb: x\n", before, format="yaml", credentials=credentials())
+        return rekey.plan(enc, after, format="yaml")
+
+    def test_group_by_group_as_sops_does(self, sops: Sops, tmp_path: Path) -> None:
+        pairs = [*itertools.combinations(SHAPES, 2), *zip([*SHAPES][1:], SHAPES, strict=False)]
+        for old, new in [*pairs, ("ab", "ab"), ("ab c", "ab c")]:
+            plan = self.plan(old, new)
+            (tmp_path / "a.yaml").write_text(plan.document.text)
+            (tmp_path / ".sops.yaml").write_text(self.configuration(new))
+            done = sops.run("updatekeys", "a.yaml", cwd=tmp_path, input="n\n", check=False)
+            _, asks, said = done.stdout.decode().partition("The following changes will be made to")
+            theirs = [line for line in said.splitlines()[1:-1] if "shamir_threshold" not in line]
+            assert rekey.group_lines(plan) == theirs or not asks, (old, new)
+            assert plan.changes is (bool(asks) or SHAPES[old] != SHAPES[new]), (old, new)
+            if SHAPES[old] == SHAPES[new] == 2 and asks:
+                assert rekey.threshold_lines(*plan.thresholds) == [said.splitlines()[1]]
+
+    def test_how_many_groups_are_needed(self) -> None:
+        for old, new in itertools.product(SHAPES, SHAPES):
+            before, after = SHAPES[old], SHAPES[new]
+            said = [f"+++ shamir_threshold: {after}", f"--- shamir_threshold: {before}"]
+            if before == after:
+                said = [f"shamir_threshold: {after}"]
+            said = [line for line in said if not line.endswith(" 0")]
+            assert rekey.threshold_lines(*self.plan(old, new).thresholds) == said, (old, new)
+
+    def test_whoever_cannot_open_the_file_any_more_makes_a_new_data_key(self) -> None:
+        def opens(shape: str, keys: Iterable[str]) -> bool:
+            return sum(not set(keys).isdisjoint(group) for group in shape.split()) >= max(SHAPES[shape], 1)
+
+        everyone = [set(keys) for size in range(4) for keys in itertools.combinations("abc", size)]
+        for old, new in itertools.product(SHAPES, SHAPES):
+            plan = self.plan(old, new)
+            loses = any(opens(old, keys) and not opens(new, keys) for keys in everyone)
+            assert plan.removes or not loses, (old, new)
+            grows = all(set(each) <= set(more) for each, more in zip(old.split(), new.split(), strict=False))
+            if len(plan.old) == len(plan.new) and grows and SHAPES[old] >= SHAPES[new]:
+                assert not plan.removes, (old, new)
+            gone = set(old) - set(new) - {" "}
+            assert {key.name for key in plan.removed} == {NAMES[each] for each in gone}
+            seen = plan.seen()
+            assert (seen is not None) is bool(gone), (old, new)
+            assert seen is None or seen.alone is opens(old, gone), (old, new)
+
+    def test_what_becomes_of_the_data_key(self) -> None:
+        adds, removes, stays = self.plan("a", "ab"), self.plan("ab", "a"), self.plan("a", "a")
+        moves = self.plan("ab c", "a b c")
+        left = master_key("age", NAMES["c"])
+        renewed = "every value is re-encrypted with a new data key"
+        knows = ", because a removed recipient knows the old one"
+        before = f", because {left.name} knows the old one and was removed before"
+        for plan, rotate, said in (
+            (adds, True, []),
+            (adds, False, []),
+            (adds.replace(new_data_key=True), False, [renewed]),
+            (removes, True, [renewed + knows]),
+            (removes, False, ["the data key is kept, although a removed recipient knows it"]),
+            (removes.replace(new_data_key=True), False, [renewed + knows]),
+            (moves, True, [renewed]),
+            (moves, False, ["the data key is kept, although removed recipients know it"]),
+            (stays, True, []),
+            (stays.replace(new_data_key=True), False, [renewed]),
+            (stays.replace(leavers=(left,)), True, [renewed + before]),
+            (stays.replace(leavers=(left,)), False, []),
+            (removes.replace(leavers=(left,)), True, [renewed + before]),
+            (
+                adds.replace(locks_out=True),
+                True,
+                ["your own key is removed, and you cannot open the file any more"],
+            ),
+        ):
+            groups = [] if plan.document is stays.document else rekey.group_lines(plan)
+            groups = [*rekey.threshold_lines(*plan.thresholds), *groups]
+            assert rekey.plan_lines(plan, rotate=rotate) == [*groups, *said]
+            assert plan.renews(rotate=rotate) is (renewed in "".join(said))
+
+    @pytest.mark.parametrize("count", [1, 10, 11, 30])
+    def test_many_files(self, count: int) -> None:
+        names = [f"f{number}.yaml" for number in range(count)]
+        few = names if count <= 10 else ["f0.yaml", "f1.yaml", "f2.yaml", f"and {count - 3} more files"]
+        plans = {("one", "two"): names, ("three",): ["new\nline"]}
+        for short, shown in ((False, names), (True, few)):
+            said = rekey.plans_text(plans, short=short)
+            assert said.split("\n\n") == ["\n".join([*shown, "  one", "  two"]), "new\\nline\n  three\n"]
+
+    @pytest.mark.parametrize("paths", [1, 5, 18, 19, 30])
+    def test_many_values_that_somebody_has_seen(self, paths: int) -> None:
+        every = [f"path{number}" for number in range(paths)]
+        seen = {"bob": {tuple(every): ["a.yaml"]}, "eve": {("x", "y"): ["b.yaml", "c.yaml"]}}
+        first = ["bob could read these values. Change them at their source:", "a.yaml"]
+        first += [f"  {each}" for each in every]
+        last = [
+            "eve could read these values. Change them at their source:",
+            "b.yaml",
+            "c.yaml",
+            "  x",
+            "  y",
+            "",
+        ]
+        assert rekey.seen_text(seen).split("\n\n") == ["\n".join(first), "\n".join(last)]
+        if len(first) > 20:
+            more = "--verbose lists them, and --checklist FILE writes a list to tick off"
+            first[20:] = [f"… {paths} values in 1 file in all: {more}"]
+        assert rekey.seen_text(seen, short=True).split("\n\n") == ["\n".join(first), "\n".join(last)]
+
+    def test_values_in_many_files_are_counted_for_each(self) -> None:
+        seen = {"bob": {tuple("abcdefghijklmnop"): ["1", "2", "3"], ("x",): ["4"]}}
+        assert "… 49 values in 4 files in all" in rekey.seen_text(seen, short=True)
 
 
 def test_rotate_changes_no_layout(sops: Sops, age_key: AgeKey) -> None:
