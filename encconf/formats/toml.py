@@ -103,7 +103,8 @@ password = "change me"
         if not encrypted and not scanner.regular:
             values = _load(text)
             values.pop("sops", None)
-            if not _same(filled(document.items, document.leaves)[0][0], values):
+            found = filled(document.items, map(_value, document.leaves))[0][0]
+            if mapped(found, repr) != mapped(values, repr):  # not nan != nan, but 1 != True
                 raise ParseError(
                     "encconf and Python's tomllib read the text differently",
                     hint="please report the layout that causes this; nothing was written",
@@ -289,24 +290,16 @@ def _in_block(comment: Comment) -> bool:
     return comment.scope.keys[:1] == ("sops",) or (comment.scope.parent is None and comment.before == "sops")
 
 
-def _same(item: Any, value: Any) -> bool:
-    """Whether a leaf, or the leaves of a tree, are the values that tomllib read."""
-    if isinstance(item, list):
-        return isinstance(value, list) and len(item) == len(value) and all(map(_same, item, value))
-    if isinstance(item, dict):
-        if not isinstance(value, dict) or item.keys() != value.keys():
-            return False
-        return all(map(_same, item.values(), map(value.get, item)))
-    data = item.data
-    if isinstance(value, str):
-        return item.style != BARE and (data == value.encode() or (data is None and value == "null"))
-    if isinstance(value, float):
-        return item.type == "float" and bool(data == float_text(value))
-    if isinstance(value, int):
-        return goyaml.stored(value) == (item.type, data)
-    if item.style != BARE or item.type != "str":
-        return False
-    return bool(value == type(value).fromisoformat(data.decode()))
+def _value(leaf: Leaf) -> object:
+    """Return what tomllib reads for a leaf of a text without ciphertexts."""
+    assert leaf.data is not None
+    if leaf.style != BARE or leaf.type != "str":
+        return goyaml.parse(leaf.type, leaf.data)
+    from datetime import date, datetime, time
+
+    word = leaf.data.decode()
+    kind = time if ":" in word[:3] else datetime if "T" in word else date
+    return kind.fromisoformat(word)
 
 
 def _number(type: str, word: str) -> str:
@@ -325,7 +318,7 @@ def string(style: str, lead: str, newline: str, value: str) -> str:
         style = BASIC
     elif style == LONG_LITERAL and ("'''" in value or re.search(rf"[{LONG_CONTROL}]", value)):
         style = LONG_BASIC
-    if len(style) < 3:
+    if style not in (LONG_BASIC, LONG_LITERAL):
         return f"'{value}'" if style == LITERAL else quote(value)
     if style == LONG_BASIC:
         value = _escape(rf'"""|[\\{LONG_CONTROL}]', value)
@@ -597,7 +590,7 @@ class Scanner:
         "nulls", "paths", "pending", "regular", "root", "table", "text",
     )  # fmt: skip
 
-    def __init__(self, text: str, comments: bool = False) -> None:
+    def __init__(self, text: str, comments: bool) -> None:
         self.text = text
         self.regular = text.count("\r") == text.count("\r\n")
         self.root = self.table = Scope()
@@ -819,7 +812,7 @@ class Scanner:
                 raise self._fault(at, "a key")
             bare, basic, literal, sign = found.groups()
             if basic is not None:
-                bare = unescape(self.text, found.start(2) + 1, basic[1:-1])
+                bare = unescape(self.text, found.start(2), basic[1:-1])
             parts.append(literal[1:-1] if bare is None else bare)
             at = found.end()
             if sign != ".":

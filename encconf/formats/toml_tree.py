@@ -20,6 +20,7 @@ from encconf.text.tree import (
     Tree,
     append,
     by_collection,
+    data_of,
     gap_before,
     in_brackets,
     line_bounds,
@@ -140,16 +141,15 @@ class TomlWriting(Writing):
         whole = (*path_of(chain), *path)
         parent = whole[:-1]
         data = reached(chain[0].data, parent)[1]
+        steps = path or chain[-1].steps
         if outer.flow:
-            if path:
-                raise EmitError(
-                    "a part of a dotted key cannot be removed", hint="do it with: encconf edit FILE"
-                )
-            take(outer, chain[-1])
-            return
-        outer.entries = _without(outer.entries, path or chain[-1].steps)
-        root = chain[0].tree
-        root.entries = _without(root.entries, whole)  # tables inside that have headers of their own
+            for entry in [each for each in outer.members if each.steps[: len(steps)] == steps]:
+                take(outer, entry)
+            outer.data = data_of(outer)
+        else:
+            outer.entries = _without(outer.entries, steps)
+            root = chain[0].tree
+            root.entries = _without(root.entries, whole)  # tables inside that have headers of their own
         del data[whole[-1]]
         if not _has_entry(chain[0].value, parent):
             empty: Plain = [] if isinstance(data, list) else {}

@@ -111,3 +111,10 @@ def test_a_sops_entry_that_is_no_table(text: str) -> None:
         decrypt(text)
     with pytest.raises(EncconfError, match='top-level entry named "sops"'):
         encrypt(text)
+
+
+def test_a_date_in_the_block_is_text() -> None:
+    """rops writes it as a string."""
+    document = format.scan("[sops]\nlastmodified = 2026-01-02T03:04:05Z\nshamir_threshold = 2\n")
+    assert document.block == {"lastmodified": "2026-01-02T03:04:05+00:00", "shamir_threshold": 2}
+    assert tomllib.loads(str(document.block_text))["sops"]["shamir_threshold"] == 2
