@@ -47,7 +47,7 @@ CLASSES = words(r"""
 \pN \PN \p{Lu} \p{^Lu} \p{Greek} \pZ \p{Lt} \d \D\w\s [[:alpha:]]b [[:^word:]] []a]b [^]a] [a-]b [\d_] [^\D]
 [\pN] [é-ü] [\x41-\x43] \W \p{Any} \p{Han} [^\n]$ [[:word:]]{3}
 """)
-LITERALS = words(r"\Qa.b\E \Qx\C\E \Qa \x{65e5} \141 \t \_ \- \. a{,3} \{ { \012")
+LITERALS = words(r"\Qa.b\E \Qx\C\E \\C \Qa \x{65e5} \141 \t \_ \- \. a{,3} \{ { \012")
 GROUPS_AND_REPETITION = words(r"""
 (?P<n>a)b (?<n>a)b (?P<n>a)(?P<n>b) (|a)b (?:)x a{2} a{2,}? a{1000} (a*)*b a{0}b ()x (?:a|b)+?$ (a{10}){100}
 \pL{3}
@@ -55,7 +55,7 @@ GROUPS_AND_REPETITION = words(r"""
 ERRORS = words(r"""
 ( ) a) [ [a a** a++ a?+ * +a a{2}{3} a{1001} a{3,2} (a{100}){11} \ \Z \G \C \1 \8 \e \h \R \X \u0041 \é \xg
 \x{110000} \cA (?=a) (?!a) (?<=a) (?>a) (?#c) (?x)a (?P=n) (?P<n (?P<>a) (?P<é>a) (?P<a-b>a) \p{Foo} [[:foo:]]
-\Ca [a-\d] [z-a] [\z] [\b] (?ii-) (?i [[.a.]] (?--i)
+\Ca \.\C \C\. \Q\C\E\C [a-\d] [z-a] [\z] [\b] (?ii-) (?i [[.a.]] (?--i)
 """)
 PATTERNS = [
     "", "a b", *WHAT_PEOPLE_WRITE, *FLAGS_AND_PLACES, *CLASSES, *LITERALS, *GROUPS_AND_REPETITION, *ERRORS,
@@ -126,6 +126,35 @@ def test_bytes_that_are_not_utf8(text: str, given: str | bytes, found: bool) -> 
     assert pattern.compile(text).search(given) is found
 
 
+def as_go_reads(data: bytes) -> str:
+    """Each byte that begins no valid character is one U+FFFD."""
+    text = ""
+    while data:
+        for size in range(1, 5):
+            try:
+                text += data[:size].decode()
+            except UnicodeDecodeError:
+                continue
+            data = data[size:]
+            break
+        else:
+            text, data = text + "\ufffd", data[1:]
+    return text
+
+
+def test_every_short_sequence_of_bytes_is_read_as_go_reads_it() -> None:
+    some = b"\x00A\x7f\x80\x90\x9f\xa0\xbf\xc0\xc2\xe0\xed\xf0\xf4\xff"
+    for size in range(4):
+        for each in itertools.product(some, repeat=size):
+            data = bytes(each)
+            compiled = pattern.compile(f"^{as_go_reads(data)}$")
+            assert compiled.search(data), data
+            assert compiled.search(data.decode(errors="surrogateescape")), data
+    for char in "\ud7ff\ud800\udbff\udc00\udfff\ue000":
+        shown = "\ufffd" if "\ud800" <= char <= "\udfff" else char
+        assert pattern.compile(f"^a{shown}b$").search(f"a{char}b")
+
+
 def test_a_lone_surrogate_is_no_pattern() -> None:
     with pytest.raises(PatternError, match="lone surrogate"):
         pattern.compile("a\ud800")
@@ -142,6 +171,7 @@ def test_a_lone_surrogate_is_no_pattern() -> None:
         ("x{1001}y", 'invalid repetition size "{1001}" at character 2'),
         ("[z-a]", 'invalid character class range "z-a" at character 2'),
         (r"ab\C", r'invalid escape sequence "\C" at character 3'),
+        ("*a", 'no argument for repetition operator "*" at character 1'),
         ("(?P<é>a)", 'invalid named capture group "<é>" at character 4'),
         ("(ab", "missing )"),
         ("\\", "trailing \\"),
