@@ -8,7 +8,7 @@ the intended values.  If the data key must be wrapped again, the caller's ``admi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 
 from encconf import formats
@@ -330,57 +330,65 @@ def open_with_plain_values(
     LimitError if removing these values would take long, and what `encconf.engine.opening.open_text` raises.
     """
     credentials = credentials or Credentials.from_env()
-    paths, removed = _plain_paths(text, format, with_tops=not ignore_mac)
-    if not ignore_mac:
-        try:
-            opening.open_text(drop(text, *removed, format=format), format=format, credentials=credentials)
-        except (MacError, EmitError, PathNotFoundError, PlainValueError):
-            raise MacMismatchError(
-                f"plaintext at {listed(map(spell, paths), 20)}, and the MAC does not fit the rest: "
-                "values were replaced or changed",
-                hint=(
-                    "compare it with an older version; to accept it as it is: encconf edit --ignore-mac FILE"
-                ),
-            ) from None
+    document = formats.get(format).scan(text, comments=True)
+    paths = _plain_paths(document)
+    if not ignore_mac and not any(
+        _fits_without(document, removed, credentials)
+        for removed in _added(document, set(paths))
+    ):
+        raise MacMismatchError(
+            f"plaintext at {listed(map(spell, paths), 20)}, and the MAC does not fit the rest: "
+            "values were replaced or changed",
+            hint="compare it with an older version; to accept it as it is: encconf edit --ignore-mac FILE",
+        )
     opened = opening.open_text(
         text, format=format, credentials=credentials, ignore_mac=True, accept_plain=True, notify=notify
     )
     return opened, paths
 
 
-def _plain_paths(text: str, format: str, *, with_tops: bool) -> tuple[list[Path], list[Path]]:
-    """Return the paths of the values in plaintext that the selection encrypts, and perhaps their `_tops`."""
-    document = formats.get(format).scan(text, comments=True)
+def _plain_paths(document: Document) -> list[Path]:
+    """Return the paths of the values in plaintext that the selection encrypts."""
     chosen = Metadata.of(document).selection.choose(document).leaves
     paths = dict.fromkeys(
         leaf.path
         for leaf, is_chosen in zip(document.leaves, chosen, strict=True)
         if is_chosen and leaf.data and not leaf.data.startswith(ENC_BYTES)
     )
-    return list(paths), _tops(document, set(paths)) if with_tops else []
+    return list(paths)
 
 
-def _tops(document: Document, plain: set[Path]) -> list[Path]:
-    """Return the shortest paths that contain only values from ``plain``, the last one first.
+def _fits_without(document: Document, removed: Sequence[Path], credentials: Credentials) -> bool:
+    """Whether the MAC fits without these values.  Raises LimitError if removing them would take long."""
+    if len(removed) * len(document.leaves) > _MOST:  # each is looked for among all values
+        raise LimitError(
+            f"{len(removed):,} values in plaintext are too many to check the MAC without them",
+            hint="compare it with an older version; to accept it as it is: encconf edit --ignore-mac FILE",
+        )
+    format = document.format.name
+    try:
+        opening.open_text(
+            drop(document.text, *removed, format=format), format=format, credentials=credentials
+        )
+    except (MacError, EmitError, PathNotFoundError, PlainValueError):
+        return False
+    return True
 
-    Raises LimitError if removing them would take long.
+
+def _added(document: Document, plain: set[Path]) -> Iterator[list[Path]]:
+    """Yield what may have been added with the plaintext values, the last path first.
+
+    This is all that contains only them and empty values; or what is in it, if it was an empty collection.
     """
     kept: set[Path] = set()
     for leaf in document.leaves:
-        if leaf.path not in plain:
+        if leaf.path not in plain and leaf.data:
             kept |= {leaf.path[:end] for end in range(len(leaf.path))}
-    tops = [
-        next((path[:end] for end in range(1, len(path)) if path[:end] not in kept), path)
-        for path in (leaf.path for leaf in document.leaves)
-        if path in plain
-    ]
-    shortest = list(dict.fromkeys(tops))[::-1]
-    if len(shortest) * len(document.leaves) > _MOST:  # each is looked for among all values
-        raise LimitError(
-            f"{len(shortest):,} values in plaintext are too many to check the MAC without them",
-            hint="compare it with an older version; to accept it as it is: encconf edit --ignore-mac FILE",
-        )
-    return shortest
+    paths = [leaf.path for leaf in document.leaves if leaf.path in plain]
+    ends = [next((end for end in range(1, len(path)) if path[:end] not in kept), len(path)) for path in paths]
+    for more in (0, 1):
+        tops = (path[: end + more] for path, end in zip(paths, ends, strict=True))
+        yield list(dict.fromkeys(tops))[::-1]
 
 
 # --- what a change did, in words that contain no value --------------------------------------------

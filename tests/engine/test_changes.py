@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import json
+import random
 import re
+from typing import Any
 
 import engine
 import pytest
-from engine import changed_lines, credentials, rotated, rule
+from engine import changed_lines, credentials, opened_for, rotated, rule
 from formats.edited import YAML, changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,7 +34,7 @@ from encconf.errors import (
 from encconf.formats import emit, writing
 from encconf.rules.selection import Selection
 from encconf.text.document import Document
-from encconf.text.path import Path, parse
+from encconf.text.path import Path, parse, spell
 
 
 class TestPut:
@@ -203,6 +207,169 @@ def _plain(node: object) -> object:
         return [_plain(item) for item in node]
     assert isinstance(node, Leaf)
     return None if node.data is None else value(node.type, node.data)
+
+
+# --- every edit, by every path ------------------------------------------------------------------------
+
+TREE: dict[str, object] = {
+    "a": {"b": "x", "n": 5, "e": {}},
+    "l": [1, {"k": "v", "m": [True]}, "s"],
+    "f": 1.5,
+    "t": True,
+    "z": None,
+}
+"""What each text of `TREES` holds."""
+TREES = {
+    "yaml": "a:\n  b: x\n  n: 5\n  e: {}\nl:\n  - 1\n  - k: v\n    m: [true]\n  - s\nf: 1.5\nt: true\nz:\n",
+    "json": json.dumps(TREE, indent=2),
+}
+VALUES = ["new", 6, False, None, 2.5, {}, {"k": 1, "j": "w"}, [], ["x", {"y": 2}], changes.REMOVED]
+PLACES = """
+a a.b a.n a.e a.e.new a.new a.new.er a.b.c a[0] l l.k l[0] l[1] l[1].k l[1].m[0] l[1].m[7] l[1].new l[2]
+l[3] l[9] l[] l[-1] l[-3] l[-4] l[2].x l[2][0] f t z z.k z[0] new new.er new[0]
+"""
+GONE = changes.REMOVED
+
+
+def at(tree: Any, path: Path) -> object:
+    """What is at a path, or GONE."""
+    for step in path:
+        inside = isinstance(tree, list) and isinstance(step, int) and -len(tree) <= step < len(tree)
+        if not inside and not (isinstance(tree, dict) and step in tree):
+            return GONE
+        tree = tree[step]
+    return tree
+
+
+def counted(path: Path) -> Path:
+    """A path in TREE, with indexes from the start of each list, and the next index for a new item."""
+    found: Path = ()
+    for step in path:
+        above = at(TREE, found)
+        if isinstance(above, list) and isinstance(step, int):
+            step = min(step + len(above) if step < 0 else step, len(above))
+        found = (*found, step)
+    return found
+
+
+def edited(tree: Any, path: Path, value: object) -> object:
+    """The tree after an edit.  Raises LookupError if it cannot be made."""
+    if not path:
+        return value
+    step, rest = path[0], path[1:]
+    if not isinstance(tree, (dict, list)):
+        tree, step = ([], 0) if isinstance(step, int) else ({}, step)  # as sops: any index is the first
+    if isinstance(tree, list) is not isinstance(step, int) or (isinstance(step, int) and step < -len(tree)):
+        raise LookupError
+    is_there = at(tree, (step,)) is not GONE
+    if value is GONE and not is_there:
+        raise LookupError
+    tree = copy.copy(tree)
+    if value is GONE and not rest:
+        del tree[step]
+    elif is_there or isinstance(tree, dict):
+        tree[step] = edited(tree[step] if is_there else None, rest, value)
+    else:
+        tree.append(edited(None, rest, value))
+    return tree
+
+
+def kind(node: object) -> str:
+    def size(node: object) -> int:
+        inner = node.values() if isinstance(node, dict) else node
+        return sum(map(size, inner)) if isinstance(inner, (list, type({}.values()))) else 1
+
+    if isinstance(node, (dict, list)):
+        name = "list" if isinstance(node, list) else "mapping"
+        return f"{name} with {size(node)} value{'s' if size(node) != 1 else ''}"
+    names = {str: "str", bool: "bool", int: "int", float: "float", type(None): "null"}
+    return names.get(type(node), "")
+
+
+def effect(before: object, path: Path, after: object) -> tuple[str, Path, str, str]:
+    """What an edit did, from the trees before and after it."""
+    for size in range(1, len(path)):
+        was, will = at(before, path[:size]), at(after, path[:size])
+        if was is GONE:
+            return "added", path, "", "mapping"
+        if not isinstance(was, (dict, list)):
+            return "changed", path[:size], kind(was), kind(will).split()[0]
+    was, will = at(before, path), at(after, path)
+    return ("added" if was is GONE else "changed"), path, kind(was), kind(will)
+
+
+@pytest.mark.parametrize("format", TREES)
+def test_every_edit_at_every_path(format: str, age_key: AgeKey) -> None:
+    """The judges are Python's own dicts and lists."""
+    opened = opened_for(age_key, text=TREES[format], format=format)
+    who = credentials(age_key)
+    refused = []
+    for place, value in itertools.product(PLACES.split(), VALUES):
+        path = parse(place)
+        said: list[changes.Effect] = []
+        try:
+            wanted = edited(TREE, path, value)
+        except LookupError:
+            with pytest.raises(PathNotFoundError):
+                changes.change(opened, (path, value), credentials=who)
+            continue
+        try:
+            enc = changes.change(opened, (path, value), credentials=who, review=said.append)
+        except EmitError:
+            refused.append((place, value))
+            continue
+        assert repr(api.loads(enc, format=format, credentials=who)) == repr(wanted), (place, value)
+        found = said[-1].kind, said[-1].path, said[-1].old, said[-1].new
+        if value is GONE:
+            assert found == ("removed", counted(path), kind(at(TREE, path)), "")
+        else:
+            assert found == effect(TREE, counted(path), wanted), (place, value)
+    assert not refused
+
+
+@pytest.mark.parametrize("format", TREES)
+def test_several_edits_as_one_by_one(format: str, age_key: AgeKey) -> None:
+    """Also those that depend on each other.  The judges are Python's own dicts and lists."""
+    opened = opened_for(age_key, text=TREES[format], format=format)
+    who = credentials(age_key)
+    draw = random.Random(0)
+    made = 0
+    for _ in range(150):
+        edits = [(parse(draw.choice(PLACES.split())), draw.choice(VALUES)) for _ in range(draw.randint(2, 5))]
+        wanted: object = TREE
+        try:
+            for path, value in edits:
+                wanted = edited(wanted, path, value)
+        except LookupError:
+            with pytest.raises(PathNotFoundError):
+                changes.change(opened, *edits, credentials=who)
+            continue
+        enc = changes.change(opened, *edits, credentials=who)
+        assert repr(api.loads(enc, format=format, credentials=who)) == repr(wanted), edits
+        made += 1
+    assert made > 40
+
+
+LOOKS: dict[str, object] = {
+    "6": 6, "-5": -5, "0x1F": 31, "0o17": 15, "1_000": 1000, "6.5": 6.5, "1e3": 1000.0, ".5": 0.5,
+    "9" * 30: 1e30, "true": True, "False": False,
+}  # fmt: skip
+"""Texts that are numbers or booleans to go-yaml."""
+STRINGS = ["six", "", "null", "[1]", "~", "yes", " 6", "6 ", "1e400", ".inf", "2020-01-01", "0x", "6.5.1"]
+
+
+def test_a_text_becomes_what_it_looks_like_if_it_replaces_that(age_key: AgeKey) -> None:
+    """go-yaml is the judge of what a text looks like (see LOOKS)."""
+    old = {"i": 1, "f": 1.5, "b": True, "s": "5", "n": None, "m": {"x": 1}, "l": [1]}
+    kept = {"i": [int], "f": [int, float], "b": [bool]}
+    opened = opened_for(age_key, text=json.dumps(old), format="json")
+    who = credentials(age_key)
+    for place, text in itertools.product([*old, "new", "m.x.y"], [*LOOKS, *STRINGS]):
+        value = LOOKS.get(text, text)
+        wanted = value if type(value) in kept.get(place, []) else text
+        enc = changes.change(opened, (parse(place), changes.AsBefore(text)), credentials=who)
+        expected = edited(old, parse(place), wanted)
+        assert repr(api.loads(enc, format="json", credentials=who)) == repr(expected), (place, text)
 
 
 class TestValues:
@@ -475,6 +642,38 @@ class TestPlainValues:
         assert values[("a",)] == b"x"
         assert values[("m", "n")] == b"y"
         assert set(paths) <= {*values}
+
+    def test_at_every_place(self, age_key: AgeKey) -> None:
+        """Also two at once.  The MAC fits without what was added, but not without what replaced a value."""
+        who = credentials(age_key)
+        sealed = json.loads(api.encrypt(TREES["json"], rule(age_key), format="json", credentials=who))
+
+        def found(tree: object, *, ignore_mac: bool = False) -> list[Path]:
+            text = json.dumps(tree)
+            return changes.open_with_plain_values(
+                text, format="json", credentials=who, ignore_mac=ignore_mac
+            )[1]
+
+        def leaves(node: object, path: Path) -> list[Path]:
+            if isinstance(node, (dict, list)):
+                inner = node.items() if isinstance(node, dict) else enumerate(node)
+                return [leaf for key, each in inner for leaf in leaves(each, (*path, key))]
+            return [] if node in (None, "") else [path]
+
+        places = [*map(parse, ("new", "a.new", "l[3]", "l[1].new", "l[1].m[1]"))]
+        added = ["p", True, 0, {"x": "y"}, {"x": {"y": ["z", "", 1]}, "n": None, "w": "v"}, ["q", {"r": "s"}]]
+        for place, value in itertools.product([*places, parse("a.e.new")], added):
+            assert found(edited(sealed, place, value)) == leaves(value, place), (place, value)
+        for (one, other), value in itertools.product(itertools.permutations(places, 2), added[3:]):
+            both = edited(edited(sealed, one, value), other, value)
+            assert set(found(both)) == {*leaves(value, one), *leaves(value, other)}, (one, other, value)
+        old = leaves(TREE, ())
+        for path in old:
+            bent = edited(edited(sealed, path, "p"), ("new",), "q")
+            with pytest.raises(MacMismatchError, match=f"plaintext at {re.escape(spell(path))}, new"):
+                found(bent)
+            assert found(bent, ignore_mac=True) == [path, ("new",)]
+        assert len(old) == 8
 
     def test_many_values_take_one_look_at_the_file(self, age_key: AgeKey) -> None:
         """Each value that was removed alone took a scan of the whole file: 100,000 values took hours."""

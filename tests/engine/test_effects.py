@@ -31,10 +31,12 @@ def test_two_texts(before: str, after: str, format: str, said: list[str]) -> Non
     assert between("f", before, after, format) == said
 
 
-def test_many_changes_are_counted() -> None:
-    said = report("wrote f", [f"added k{number}" for number in range(30)])
-    assert len(said.splitlines()) == 12
-    assert said.endswith("\n  and 20 more")
+@pytest.mark.parametrize("count", [0, 1, 2, 10, 11, 30])
+def test_changes_are_named_or_counted(count: int) -> None:
+    lines = [f"added k{number}" for number in range(count)]
+    more = [f"and {count - 10} more"] if count > 10 else []
+    whole = "\n  ".join(["wrote f:", *lines[:10], *more])
+    assert report("wrote f", lines) == (["wrote f", "wrote f: added k0"][count] if count < 2 else whole)
 
 
 def test_keys_that_differ_in_their_number_are_not_similar() -> None:
