@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -87,3 +88,29 @@ def test_it_prints_more_than_any_secret(monkeypatch: pytest.MonkeyPatch) -> None
     error = failure("yes")
     assert (error.reason, str(error)) == ("wrong", "yes printed more than 16 MiB, too much for a secret")
     assert len(output_of("printf %1000d 0", ENVIRON, limit=20)) == 1000
+    error = failure("sh -c 'printf %1000d 0; sleep 0.2; echo more'")  # the first part is as long as allowed
+    assert str(error) == "sh printed more than 16 MiB, too much for a secret"
+
+
+def test_the_limit_is_for_the_whole_run() -> None:
+    """Also for what it does after its output has ended."""
+    assert failure("sh -c 'exec >&-; sleep 15; exit 3'", limit=0.3).reason == "slow"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_nothing_is_left_of_it() -> None:
+    """Neither a process that nobody waits for nor a thread that keeps Python from ending."""
+    line = "sh -c 'sleep 20 & echo half'"  # its child keeps the pipe open
+    code = f"""
+import os
+from pathlib import Path
+from encconf.errors import SourceError
+from encconf.identities.command import output_of
+try:
+    output_of({line!r}, {ENVIRON!r}, limit=0.2, quiet=True)
+except SourceError as error:
+    print(error.reason, Path(f"/proc/self/task/{{os.getpid()}}/children").read_text())
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=15)
+    assert done.stdout.split() == ["slow"]

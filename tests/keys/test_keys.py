@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from keys.interop import packages_loaded_for
+from plugins.toy_key import ROW, ToyKey
 
-from encconf import keys
-from encconf.errors import BadKeyError, MasterKeyError, MetadataError
+from encconf import keys, plugins
+from encconf.errors import BadKeyError, MasterKeyError, MetadataError, PluginError
 from encconf.identities.credentials import Credentials
 from encconf.keys import UnknownKey
 
+PLUGIN = ROW.replace(sops=False, member="toy")
 ARN = "arn:aws:kms:eu-central-1:123456789012:key/92c2a9b0-0000-4000-8000-000000000000"
 ENTRY = {
     "arn": ARN,
@@ -45,6 +47,45 @@ def test_a_type_without_a_class_is_kept_verbatim_and_not_usable(type: str) -> No
         with pytest.raises(MasterKeyError) as unusable:
             use()
         assert unusable.value.message == f"{type} keys are not supported by this version of encconf"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "why"),
+    [
+        (PluginError("it cannot be loaded", hint="install it again"), "it cannot be loaded"),
+        (object(), "the plug-in toy is not a KeyType with sops=False and member='toy'"),
+        (PLUGIN.replace(sops=True), "the plug-in toy is not a KeyType with"),
+        (PLUGIN.replace(member="other"), "the plug-in toy is not a KeyType with"),
+        (None, "toy keys are not supported by this version of encconf"),
+    ],
+)
+def test_an_entry_whose_plug_in_cannot_be_used_is_kept_and_says_why(
+    plugin: object, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(group: str, name: str) -> object:
+        assert (group, name) == (plugins.KEYS, "toy")
+        if isinstance(plugin, PluginError):
+            raise plugin
+        return plugin
+
+    monkeypatch.setattr(plugins, "load", load)
+    key = keys.from_entry("toy", {"toy_name": "bear", "enc": "x"})
+    assert isinstance(key, UnknownKey)
+    assert (key.TYPE, key.name, key.listed) == ("toy", "bear", True)
+    with pytest.raises(MasterKeyError) as unusable:
+        key.unwrap("x", Credentials({}))
+    assert unusable.value.message.startswith(why)
+    assert unusable.value.hint
+    assert "toy" not in keys.TABLE
+
+
+def test_a_plug_in_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "TABLE", {**keys.TABLE})
+    loaded = []
+    monkeypatch.setattr(plugins, "load", lambda group, name: loaded.append(name) or PLUGIN)
+    assert keys.row_of("toy") is keys.row_of("toy") is PLUGIN
+    assert loaded == ["toy"]
+    assert isinstance(keys.from_entry("toy", {"toy_name": "bear"}), ToyKey)
 
 
 def test_unknown_keys_are_equal_by_type_and_name() -> None:
