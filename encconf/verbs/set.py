@@ -133,7 +133,7 @@ class Edits(Record):
             new: Any = value.text if isinstance(value, changes.AsBefore) else value
             plain = changes.put(plain, where, new, format=format)
         if self.secret:
-            document = formats.scan_any(plain, format, comments=True)
+            document = formats.scan_any(plain, format)
             checks.refuse_new_plaintext("", document, rule.selection)
         return api.encrypt(plain, rule, format=format, credentials=front.credentials(), notify=front.warn)
 

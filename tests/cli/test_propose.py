@@ -15,7 +15,7 @@ import encconf
 from encconf.errors import ProposalError
 from encconf.identities.credentials import Credentials
 from encconf.rules.config import find_rule
-from encconf.rules.selection import Selection
+from encconf.rules.selection import DEFAULT, Selection
 
 from .terminal import Terminal
 
@@ -112,6 +112,24 @@ class TestPropose:
         assert "the file is a single value, to which nothing can be added" in done.err
         assert proposals(shop) == []
 
+    def test_a_value_without_a_secret_is_refused(self, shop: Project) -> None:
+        """Nothing of it would be encrypted."""
+        for value in ("null", '""', "[]", "{}", '{"a": [null, {"b": ""}]}'):
+            done = shop.run("propose", "--json", FILE, "new", input=value, environ=KEYLESS, code=2)
+            assert "there is nothing to encrypt in this value" in done.err
+        assert proposals(shop) == []
+        for value in ("false", "0", '{"a": [null, {"b": 1}]}'):
+            propose(shop, "new", value, "--json")
+
+    def test_the_selection_of_an_existing_file_counts(self, shop: Project) -> None:
+        """The rule would encrypt the value, the file would not; and the other way round."""
+        shop.write(FILE, sealed(shop, PLAIN, Selection("encrypted_regex", "^password$"), "yaml"))
+        done = shop.run("propose", FILE, "db.host", input="x", environ=KEYLESS, code=1)
+        assert "db.host would be saved as plaintext, because of encrypted_regex: ^password$" in done.err
+        shop.write(FILE, sealed(shop, PLAIN, Selection("encrypted_regex", "^db$"), "yaml"))
+        shop.write(".sops.yaml", shop.read(".sops.yaml") + "    encrypted_regex: ^password$\n")
+        propose(shop, "db.host", "x")
+
     def test_a_proposal_is_for_the_rule_s_recipients_and_never_for_those_of_the_block(
         self, shop: Project
     ) -> None:
@@ -173,6 +191,33 @@ class TestPropose:
 
 
 class TestAccept:
+    def test_it_says_what_it_removed_and_keeps_what_changed_meanwhile(self, shop: Project) -> None:
+        name = propose(shop, "a", "sk-live-1234")
+        terminal = Terminal(shop, "accept", FILE, environ={})
+        terminal.wait_for("[y/N]")
+        other = shop.read(name) + "\n"
+        shop.write(name, other)
+        terminal.type("y\r")
+        terminal.wait_for(f"{name} changed in the meantime and stays")
+        assert terminal.end() == 0
+        assert shop.read(name) == other
+        assert f"removed {name}\n" in shop.run("accept", "-y", FILE).err
+        assert proposals(shop) == []
+
+    def test_the_values_of_the_first_document_count(self, shop: Project) -> None:
+        shop.write(FILE, sealed(shop, "a: 1\n---\nb: 2\n", DEFAULT, "yaml"))
+        for path in ("a", "b"):
+            propose(shop, path, "sk-live-1234")
+        shown = json.loads(shop.run("accept", "-n", "--json", FILE).out)["proposals"]
+        assert sorted((each["path"], each["state"]) for each in shown) == [("a", "replaces"), ("b", "new")]
+
+    def test_it_stays_if_a_single_value_is_in_its_way_by_now(self, shop: Project) -> None:
+        name = propose(shop, "stripe.key", "sk-live-1234")
+        shop.run("set", FILE, "stripe", "x")
+        done = shop.run("accept", "-y", FILE, code=1)
+        assert "stripe is a single value" in done.err
+        assert proposals(shop) == [name]
+
     def test_it_asks_for_each_and_keeps_what_is_refused(self, shop: Project) -> None:
         propose(shop, "a", "sk-live-1234")
         propose(shop, "b", "sk-live-5678")

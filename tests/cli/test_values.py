@@ -458,6 +458,9 @@ class TestUpdate:
         assert sealed.read(name) == before
 
     def test_a_terminal_is_not_a_plaintext(self, sealed: Project) -> None:
+        sealed.write("new.yaml", PLAIN.replace("5432", "5433"))
+        assert Terminal(sealed, "update", FILE, "--from", "new.yaml", environ={}).end() == 0
+        assert "5433" in said(sealed)
         terminal = Terminal(sealed, "update", FILE, environ={})
         terminal.wait_for("no plaintext was given")
         assert terminal.end() == 100
@@ -469,6 +472,25 @@ class TestUpdate:
         sealed.run("update", "secrets.yaml", input="a: 1\n", code=1)
         sealed.run("update", "none.yaml", input="a: 1\n", code=100)
         assert sealed.read(FILE) == before
+
+
+@pytest.mark.posix
+def test_a_link_stays_and_its_file_is_changed(sealed: Project) -> None:
+    sealed.path("link.enc.yaml").symlink_to(FILE)
+    sealed.write("new.yaml", PLAIN)
+    for words, change in (
+        (["set", "link.enc.yaml", "db.port", "1"], "changed db.port"),
+        (["unset", "link.enc.yaml", "db.port"], "removed db.port"),
+        (["update", "link.enc.yaml", "--from", "new.yaml"], "added db.port"),
+    ):
+        before = sealed.read(FILE)
+        assert sealed.run(*words).err == f"encconf: wrote link.enc.yaml: {change}\n"
+        assert sealed.path("link.enc.yaml").is_symlink()
+        assert sealed.read(FILE) != before
+    sealed.path("link.enc.yaml").unlink()
+    sealed.path("link.enc.yaml").symlink_to("new.enc.yaml")  # of a file that does not exist yet
+    sealed.run("set", "link.enc.yaml", "a", "x", code=100)
+    assert not sealed.path("new.enc.yaml").exists()
 
 
 class TestDecryptInParts:
