@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-
 _DEPTH = 100  # the most levels that are read here; libyaml's events may have MAX_DEPTH
 _NEVER = "\n"  # a `pad` that equals the start of no line
 _ASCII = bytes([10, *range(32, 127)])
@@ -108,8 +107,6 @@ def _document_ends(text: str) -> list[int]:
     """Return where each document of a stream ends: before the next ``---``, or at the end of the text."""
     first = max(text.find("-") - 1, 0)  # found at once: most dashes are in the sops block, at the end
     ends = [found.start() + 1 for found in re.compile(r"\n(?=---\n)").finditer(text, first)]
-    if ends and text.startswith("---\n"):
-        ends.insert(0, 0)
     if ends and re.fullmatch(r"(?>(?:\ *(?:#.*)?\n)*)", text[: ends[0]]):
         del ends[0]  # before the first `---` are only comments, so no document ends there
     return [*ends, len(text)]
@@ -305,7 +302,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
             inside.start, inside.end = start, start + size
             if size > 2 and not add_words(inside, start, found.group(), items):
                 return False
-            if wanted and rest.find("#", size) >= 0:
+            if wanted and "#" in rest[size:]:
                 if key:
                     _inline(document, inside, 0 if size > 2 else None, start, rest, size)
                 else:
@@ -317,7 +314,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
                 return False
             style = first
             size, data = string
-        if wanted and rest.find("#", size) >= 0:
+        if wanted and "#" in rest[size:]:
             if in_block:
                 return False
             _inline(document, scope, step, start, rest, size)
@@ -346,7 +343,7 @@ def _read(document: Document, text: str, begin: int, end: int, wanted: bool) -> 
         return False  # the comments may belong to the next document
     if stack:
         scope = stack[0][0]
-    if in_block and (end > own_end or not _close(document, items, scope)):
+    if in_block and not _close(document, items, scope):
         return False
     if not _place(document, gap, scope, None, part.indent, True, None):
         return False
@@ -516,7 +513,7 @@ def close_block(
     """
     text = document.text
     assert part.block is not None
-    start = part.block[0]
+    start, _ = part.block
     leaves = [item for item in items if isinstance(item, Leaf)]
     end = max(start + len("sops:"), flow_end)
     if leaves and not in_flow:
@@ -527,9 +524,10 @@ def close_block(
             end = max(end, last.end)
         else:  # parsers disagree about the place of an empty value; use the end of its key
             end = max(end, text.rfind(":", start, last.end) + 1)
-    pad = start - line_start(text, start)
-    if start < 8 and text[:1] == "\ufeff":
-        pad = max(pad - 1, 0)
+    line = line_start(text, start)
+    pad = start - line
+    if line == 0 and text[:1] == "\ufeff":
+        pad -= 1
     if not in_flow:
         end = _comments_end(text, end, pad)
     part.block = (start, end)
@@ -547,7 +545,7 @@ def close_block(
 
 def _comments_end(text: str, end: int, pad: int) -> int:
     """Return where the block ends, including the comments below it that are indented deeper than its key."""
-    tail = end - 1 if text[end - 1] in BREAK else end
+    tail = end - 1
     stop = text.find("\n", tail)
     line = text[tail:stop] if stop >= 0 else text[tail:]
     # Mostly, the next line begins without a blank.  Compiling the pattern takes 0.4 ms of every start.

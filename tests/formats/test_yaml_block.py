@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml as pyyaml
 from formats.yaml_texts import TEXTS, trees_of
 from oracle import AgeKey, Sops
 
@@ -251,3 +252,34 @@ def test_a_block_at_the_start_of_a_text_with_a_byte_order_mark() -> None:
 def test_an_alias_inside_its_own_anchor(text: str) -> None:
     with pytest.raises(ParseError, match="an alias is inside its own anchor"):
         yaml.scan(text)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("indent", range(4))
+@pytest.mark.parametrize("key", ["sops:", '"sops":  ', "'sops' : # c"])
+def test_the_text_of_a_block_at_any_place(newline: str, mark: str, indent: int, key: str) -> None:
+    """It is the block's lines, without their indentation, and the comments in it."""
+    members = (
+        "    mac: x", "    # c", "    age:", "    -   enc: |", "            y", "        recipient: z",
+        "    # d", "    w: v # e", "      # f", "", "    kms: []",
+    )  # fmt: skip
+    block = [key, *members]
+    for last in (
+        ("    q: |+", "        r", ""),
+        ("    q:",),
+        ("    q: ''",),
+        ("    # g",),
+        ("    l:", "    - 1"),
+    ):
+        for above, below in (
+            ([], []), (["a: b"], []), ([], ["a: b"]), (["# h", "a:", "  b: c"], ["# i", "j: k"]),
+            (["---"], []), (["a: |", "  b"], ["...", "# l"]),
+        ):  # fmt: skip
+            lines = [*above, *block, *last, *below]
+            text = mark + "".join(
+                " " * indent * (line not in ("---", "...")) + line + newline for line in lines
+            )
+            document = yaml.scan(text, comments=True)
+            assert document.block_text == "".join(f"{line}\n" for line in (*block, *last))
+            assert document.block == pyyaml.load(document.block_text, pyyaml.CSafeLoader)["sops"]

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -339,6 +340,38 @@ def test_all_small_texts() -> None:
     assert accepted > 1000
 
 
+PIECES = [
+    "k%d: |\n    x\n", "k%d: >-\n    x\n\n    y\n", "k%d: |+\n    x\n\n", "  k%d: 'it''s' # c\n",
+    '  k%d: "a\\n"\n', 'k%d: [a, "b"] # c\n', "k%d: {} # c\n", "- []\n", "- - k%d: v\n", "-\n", "- # c\n",
+    "  - - x\n", "---\n", "\n", "# c\n", "  # c\n", "      # c\n", "k%d: &a x\n", "'q%d': v\n", '"q%d":\n',
+    "sops:\n    mac: x\n", "sops:\n    age: []\n    y:\n",
+    "sops:\n    enc: |\n        x\n    l:\n    - a: b\n", "k%d: # c\n", "k%d: 1 # c\n",
+    "k%d:\n    - a\n    - b:\n    # c\n", "...\n",
+]  # fmt: skip
+
+
+def put_together(count: int) -> Iterator[str]:
+    for chosen in itertools.product(PIECES, repeat=count):
+        yield "".join(piece.replace("%d", str(at)) for at, piece in enumerate(chosen))
+
+
+def test_pieces_in_any_order() -> None:
+    """How many of these texts are read without libyaml is known exactly, too: that no fewer are."""
+    counts: Counter[tuple[bool, bool]] = Counter()
+    for text in put_together(2):
+        for given in (text, f"k:\n{text}", f"z: 1\n{text}"):
+            for comments in (False, True):
+                for end in (len(given), -1):
+                    counts[comments, end == -1] += check(given[:end], comments)
+    assert counts == {
+        (False, False): 1103,
+        (False, True): 975,
+        (True, False): 743,
+        (True, True): 635,
+    }
+    assert sum(check(f"k:\n{text}", True) for text in put_together(3)) == 4777
+
+
 @pytest.mark.parametrize("value", [*ODD_VALUES, *VALUES])
 def test_values_and_what_may_follow_them(value: str) -> None:
     followers = ["", "\n", "  x\n", "  y: 1\n", "  - x\n", "# c\n", "  # c\nz: 1\n", "\n  x\n", "z: 1\n"]
@@ -357,12 +390,41 @@ def test_keys(key: str) -> None:
         check(f"a: 1\n{key}:{value}\n{key}:{value}\n", True)
 
 
-def test_enough_values_and_keys_are_in_the_subset() -> None:
+LEFT_KEYS = [
+    "sops", "true", "null", "Null", '"sops"', "a b ", "a #b", "a  b", "1", "a:b", "-x", "~", "<<", "[k",
+    '""', "''", "? a", ".x", "a b c d e f g h i j k",
+]  # fmt: skip
+LEFT_VALUES = [
+    "a :", '"q"#c', "'s", '"q', '"a\\x41"', '"a" b', "[]x", "{a: b}", "[a, ]", "[,a]", "[1, null, ~]",
+    '["a": b]', "[a: b]", "[a:b]", "[- x]", "[-]", '["a" b]', "['it''s']", "[a]#c", "[[a]]", "[a, # c",
+    "[a #c]", "[a]]", "[a?]", "[18446744073709551615]", "|2", "| # c", ">2", "&a x", "*a", "!t x",
+    "!!str 1", "@x", "`x", "%x", "18446744073709551615", "2001-01-01T00:00:00+24:00", "\xa0x", "x\xa0#y",
+    "\u200bx", "x\x7fy", "x\ty", "\tx", "?", "? x", ":x", ": x", ",x", '"', "'", "!", '"\\u263a"',
+]  # fmt: skip
+
+
+def test_all_other_values_and_keys_are_in_the_subset() -> None:
     """The tests above say nothing of what the scanner leaves to libyaml."""
     assert [value for value in VALUES if not check(f"k: {value}\n", True)] == []
     heads = ("k: ", "k:\n- ")
-    assert sum(any(check(f"{head}{value}\n", True) for head in heads) for value in ODD_VALUES) >= 65
-    assert sum(check(f"{key}: v\n", True) for key in ODD_KEYS) >= 16
+    left = [value for value in ODD_VALUES if not any(check(f"{head}{value}\n", True) for head in heads)]
+    assert left == LEFT_VALUES
+    assert [key for key in ODD_KEYS if not check(f"{key}: v\n", True)] == LEFT_KEYS
+    heads = ("k: ", "k:\n- ", "- k: ", "k:\n  - - ", "k:\n  ", "sops:\n  a: b\n  k: ")
+    texts = itertools.product(heads, [*ODD_VALUES, *VALUES], ["\n", " # c\n", "\nz: 1\n"])
+    assert sum(check("".join(text), comments) for text in texts for comments in (False, True)) == 1916
+
+
+def test_the_depth() -> None:
+    """Deeper texts are left to libyaml, which says how deep they may be."""
+    for depth, fast in ((99, True), (100, True), (101, False)):
+        assert (
+            check("".join(f"{' ' * at}k:\n" for at in range(depth)) + " " * depth + "k: v\n", False) is fast
+        )
+        assert (
+            check("".join(f"{' ' * at}k:\n" for at in range(depth)) + " " * (depth - 1) + "- v\n", False)
+            is fast
+        )
 
 
 NOT_UTF8 = {"not-utf8.yaml", "utf-16.yaml"}
