@@ -2,6 +2,7 @@
 
 Each verb shows what it changes in ``.sops.yaml`` and in the files, asks, writes ``.sops.yaml``, and then does
 what updatekeys does.  If a file fails, ``.sops.yaml`` is right already, and ``updatekeys`` does the rest.
+Somebody who can open none of the files changes nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from encconf.errors import (
     ConfigError,
     ConflictError,
     EncconfError,
+    KeyAccessError,
     MissingFileError,
     NoConfigError,
     UsageError,
@@ -334,6 +336,8 @@ def _carry_out(options: Options, project: _Project, text: str, beside: str | Non
     if beside is not None:
         front.note(f"{RECIPIENTS} changes:\n{_difference(_beside(project), beside)}")
     differs = changed or beside is not None
+    if changed and not options.dry_run:
+        _need_key(front, paths)
     if not options.yes and (paths or differs) and not _is_confirmed(options, project, paths, config, differs):
         return
     if options.dry_run:
@@ -344,10 +348,35 @@ def _carry_out(options: Options, project: _Project, text: str, beside: str | Non
     if beside is not None:
         _write_recipients(project, beside)
     if paths:
-        _update(options, project, paths, config, dry_run=False)
+        _update(options, project, paths, config, dry_run=False, shows=options.yes)
     if changed:
         names = f"{NAME}, {RECIPIENTS}" if beside is not None else NAME
         front.hint(f"commit {names} and the files together, and let a colleague review the change")
+
+
+def _need_key(front: Front, paths: Sequence[str]) -> None:
+    """Raise KeyAccessError if none of your keys opens any of the files: only ``.sops.yaml`` would change.
+
+    Keys of services, and those that are known only when they are used, may open a file.
+    """
+    credentials = front.credentials()
+    own = Own.of(credentials, commands=False, stores=False)
+    locked = own.locked or any(place.startswith("age-plugin-") for place in own.places)
+    if not paths or own.unread or locked or credentials.asks_key_services:
+        return
+    for path in paths:
+        try:
+            source = files.read(path)
+            groups = metadata_of(source.text, source.format).groups
+        except EncconfError:  # updating it reports it
+            continue
+        keys = [wrapped.key for group in groups for wrapped in group]
+        if any(key.TYPE not in ("age", "pgp") or key.is_own(credentials) for key in keys):
+            return
+    which = f"the {counted(len(paths), 'encrypted file')}" if len(paths) > 1 else one_line(paths[0])
+    raise KeyAccessError(
+        f"none of your keys opens {which}, so nothing was changed", hint=with_names(own.advice())
+    )
 
 
 def _is_confirmed(
@@ -379,9 +408,18 @@ def _write_recipients(project: _Project, text: str) -> None:
 
 
 def _update(
-    options: Options, project: _Project, paths: Sequence[str], config: Config, *, dry_run: bool
+    options: Options,
+    project: _Project,
+    paths: Sequence[str],
+    config: Config,
+    *,
+    dry_run: bool,
+    shows: bool = True,
 ) -> int:
-    """Update the files to the new rules, or say what that would change.  Returns the number of changes."""
+    """Update the files to the new rules, or say what that would change.  Returns the number of changes.
+
+    If it ``shows``, the plan of a single file is shown.
+    """
     wanted = Updating(
         file=paths,
         yes=True,
@@ -401,6 +439,7 @@ def _update(
         configs={project.path: config},
         old_config=project.text,
         lists_values=listed,
+        shows=shows,
     )
 
 

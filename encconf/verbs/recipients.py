@@ -550,11 +550,12 @@ def update(
     configs: Mapping[str, Config] | None = None,
     old_config: str = "",
     lists_values: bool = True,
+    shows: bool = True,
 ) -> int:
     """Give files the recipients that their rules name, and return how many files change.
 
-    ``configs`` are configurations, by path, that are used instead of the files.  ``old_config`` and
-    ``lists_values`` are as for `Rekeying`.
+    ``configs`` are configurations, by path, that are used instead of the files.  ``old_config``,
+    ``lists_values`` and ``shows`` are as for `Rekeying`.
     """
     selection = options.selection
 
@@ -599,7 +600,7 @@ def update(
         options,
         plan,
         asks=not options.yes,
-        shows=options.yes,
+        shows=options.yes and shows,
         checklist=options.checklist,
         rotate=not options.keep_data_key,
         configs=configs,

@@ -107,6 +107,28 @@ def test_it_asks_on_a_terminal(team: Project, bob: AgeKey) -> None:
     assert bob.recipient not in team.read(".sops.yaml")
 
 
+def test_somebody_without_a_key_changes_nothing(team: Project, bob: AgeKey) -> None:
+    before = team.read(".sops.yaml")
+    adds, as_bob = ("keys", "add", "--name", "bob", bob.recipient), {"SOPS_AGE_KEY": bob.identity}
+    done = team.run(*adds, "-y", environ=as_bob, code=128)
+    assert "none of your keys opens the 3 encrypted files, so nothing was changed" in done.err
+    assert f"send this line to alice: encconf keys add --name YOUR-NAME {bob.recipient}" in done.err
+    assert team.read(".sops.yaml") == before
+    team.run(*adds, "-n", environ=as_bob)
+
+
+def test_the_plan_of_a_file_is_shown_once(project: Project, bob: AgeKey) -> None:
+    project.write(".sops.yaml", f"creation_rules:\n  - age:\n      - {project.key.recipient}\n")
+    project.write("a.enc.yaml", "password: a\n")
+    project.run("encrypt", "-i", "a.enc.yaml")
+    terminal = Terminal(project, "keys", "add", "--name", "bob", bob.recipient, environ={})
+    terminal.wait_for("change .sops.yaml and 1 file?")
+    terminal.type("y\n")
+    assert terminal.end() == 0
+    assert "Group 1" not in terminal.seen  # it was shown before the question
+    assert "wrote a.enc.yaml (+bob)" in terminal.seen
+
+
 def test_a_name_without_a_place_goes_into_the_recipients_file(team: Project, bob: AgeKey) -> None:
     team.run("keys", "add", "--name", "bob", "-y", bob.recipient)
     assert f"age: {team.key.recipient},{bob.recipient}\n" in team.read(".sops.yaml")
