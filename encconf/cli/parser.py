@@ -60,8 +60,34 @@ def find(words: list[str]) -> Command:
 
         names = [name.split() for name in table.ALL]
         known = [name[-1] for name in names if name[:-1] == group]
-        raise _mistake(within, f"unknown command {last!r}", did_you_mean(last, known))
+        meant = _OF_OTHERS.get(last) if not group else None
+        hint = f"did you mean {meant}?" if meant else did_you_mean(last, known)
+        raise _mistake(within, f"unknown command {last!r}", hint)
     return found
+
+
+_OF_OTHERS = {
+    "add": "set, or keys add",
+    "cat": "decrypt",
+    "create": "edit",
+    "delete": "unset",
+    "install": "git install",
+    "list": "access",
+    "lock": "encrypt",
+    "ls": "access",
+    "new": "edit",
+    "recipients": "keys list",
+    "rekey": "rotate",
+    "remove": "unset, or keys remove",
+    "rm": "unset",
+    "run": "exec",
+    "show": "decrypt",
+    "status": "check",
+    "unlock": "decrypt",
+    "verify": "check",
+    "view": "decrypt",
+}
+"""What git-crypt, ansible-vault, pass, agenix and dotenvx call commands whose names here are not similar."""
 
 
 def _read(words: list[str], entry: Command, values: Values) -> list[str]:

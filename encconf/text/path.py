@@ -26,6 +26,7 @@ MAX_STEPS = 200
 """How many steps a path may have: as many as a document may have levels."""
 
 _HINT = 'write a path like a.b[0], or as in sops: ["a"]["b"][0]'
+_SHELL_HINT = """a shell removes quotes; write a path like a.b[0], or quote it: '["a"]["b"][0]'"""
 _STEP = r"""(?xs)
     \[ (?: (-?[0-9]{1,18}) | "(.*?)" | '(.*?)' | ) \] (?=[.\[]|\Z)   # [0]  ["a key"]  ['a key']  []
     | \.? ([^.\[\]]+)                                               # a  .b
@@ -47,7 +48,8 @@ def parse(text: str) -> Path:
     while at < len(text):
         match = step.match(text, at)
         if match is None:
-            raise PathSyntaxError(f"the path is malformed at character {at + 1}", hint=_HINT)
+            hint = _HINT if re.search("[\"']", text) or not text.startswith("[") else _SHELL_HINT
+            raise PathSyntaxError(f"the path is malformed at character {at + 1}", hint=hint)
         if match[4] is not None:
             path.append(match[4])
         elif match[1] is not None:

@@ -312,6 +312,7 @@ def read_value(options: GetOptions, front: Front) -> str:
     from encconf.text.path import parse
 
     resolve, json = options.resolve, options.json
+    files.refuse_swapped(options.file, [options.path], "encconf get FILE PATH")
     source = files.read(options.file, input_type=options.input_type)
     where = parse(options.path or "")
     why = "a file whose MAC is not checked must not decide what is fetched"

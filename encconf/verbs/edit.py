@@ -18,7 +18,6 @@ from encconf.errors import (
     ChangedError,
     EditorError,
     EncconfError,
-    MissingFileError,
     NotModifiedError,
     PlainValueError,
     StrangerError,
@@ -405,25 +404,23 @@ def run(options: Options, front: Front) -> None:
     session.run()
     if enc is None:
         front.note(f"created {file}")
-        if like and not front.can_ask():
+        if like:
             front.hint(f"this file is new; {like}")
     else:
         from encconf.audit.diff import between  # after the editor, when you no longer wait
 
         front.note(report(f"wrote {file}", between(file, draft.text, session.edited, draft.format)))
+        if isinstance(draft, Resolution):
+            front.hint(f"to finish the merge: git add {quoted(file)}")
 
 
 def _new_draft(options: Options, front: Front, format: str) -> tuple[Draft, str]:
-    """Return the draft of a new file, and a question about a similar name that may be meant, or "".
+    """Return the draft of a new file, and what to say about a similar name, as `files.confirmed_new`.
 
     Raises MissingFileError if the user does not want a new file.
     """
     file = options.file
-    near = fileio.near(file)
-    like = near if near.startswith("did") else ""
-    question = f"{file} does not exist; {like} Create {file}?" if like else f"{file} is new; create it?"
-    if front.can_ask() and not front.confirm(question):
-        raise MissingFileError("no such file", hint=like or None).about(file)
+    like = files.confirmed_new(front, file, always=True)
     rule = rule_for(file, options, notify=front.warn)
     return Draft(formats.get(format).example, format, rule=rule), like
 

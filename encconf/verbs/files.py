@@ -8,6 +8,7 @@ from encconf.errors import (
     ChangedError,
     ConflictError,
     EncconfError,
+    InputError,
     LimitError,
     MissingFileError,
     NotEncryptedError,
@@ -23,7 +24,7 @@ from encconf.text.printable import listed, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -69,10 +70,15 @@ class Source(Record):
         from encconf.engine import opening
 
         format = self.format
-        with about(self.label):
-            return opening.open_text(
-                self.text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
-            )
+        try:
+            with about(self.label):
+                return opening.open_text(
+                    self.text, format=format, credentials=credentials, ignore_mac=ignore_mac, notify=notify
+                )
+        except (InputError, NotEncryptedError) as error:
+            if self.input_type and self.found not in (None, format):
+                error.hint = f"its content is {self.found}: leave out --input-type {self.input_type}"
+            raise
 
     def decrypted(
         self,
@@ -193,6 +199,33 @@ def input_format(text: str | None, name: str, input_type: str | None) -> str:
 
     found = formats.find(text, name) if text is not None and input_type is None else None
     return found or format_by_name(name, input_type)
+
+
+def refuse_swapped(file: str, words: Iterable[str | None], usage: str) -> None:
+    """Raise MissingFileError if FILE does not exist, and one of the words after it is a file.
+
+    The error quotes none of them, because one may be a secret.
+    """
+    if not os.path.lexists(file) and any(word and os.path.isfile(word) for word in words):
+        raise MissingFileError("no such file", hint=f"the file comes first: {usage}").about(file)
+
+
+def confirmed_new(front: Front, file: str, *, always: bool = False) -> str:
+    """Ask whether a file with a name like that of another one is to be created; ``always``: for any name.
+
+    Returns what to say about the other one if there is no terminal to ask on, or "".
+    Raises MissingFileError if the user does not want the file.
+    """
+    near = fileio.near(file)
+    like = near if near.startswith("did") else ""
+    if not like and not always:
+        return ""
+    if not front.can_ask():
+        return like
+    question = f"{file} does not exist; {like} Create {file}?" if like else f"{file} is new; create it?"
+    if not front.confirm(question):
+        raise MissingFileError("no such file", hint=like or None).about(file)
+    return ""
 
 
 def is_encrypted(text: str, format: str) -> bool:

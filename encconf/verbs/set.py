@@ -64,9 +64,12 @@ def run(options: Options, front: Front, ask_hidden: Callable[[str], str]) -> Non
     where = parse(path)
     at_most_one(json=json, string=string)
     target = fileio.resolve(file)
+    like = ""
     if not os.path.exists(target):
+        files.refuse_swapped(file, (path, value), "encconf set FILE PATH [VALUE]")
         with about(file, instead=target):
             fileio.check_writable(target)
+        like = files.confirmed_new(front, file)
     given = value if value is not None else ask_hidden(path)
     if value is not None and front.can_ask():
         front.hint("leave the value out to be prompted for it, so that it stays out of your shell history")
@@ -85,6 +88,8 @@ def run(options: Options, front: Front, ask_hidden: Callable[[str], str]) -> Non
         rule=lambda: rule_for(file, options, notify=front.warn),
         warn=lambda metadata: warn_of_other(front, file, options, metadata),
     ).run(front)
+    if like:
+        front.hint(f"this file is new; {like}")
 
 
 class Edits(Record):
@@ -228,8 +233,6 @@ def write_changed(
     with about(file, instead=target):
         fileio.write_atomic(target, enc, replacing=old)
     front.note(report(f"wrote {file}" if old is not None else f"created {file}", done))
-    if old is None and (near := fileio.near(file)).startswith("did"):
-        front.hint(f"this file is new; {near}")
 
 
 # --- unset ----------------------------------------------------------------------------------------
@@ -248,6 +251,7 @@ class UnsetOptions(Base):
 
 def unset(options: UnsetOptions, front: Front) -> None:
     """Remove one value."""
+    files.refuse_swapped(options.file, [options.path], "encconf unset FILE PATH")
     try:
         Edits(
             options.file,

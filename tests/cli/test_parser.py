@@ -93,6 +93,7 @@ def test_the_version(argv: list[str]) -> None:
     [
         ([""], "unknown command ''", "see: encconf --help", 1),
         (["git install"], "unknown command 'git install'", "see: encconf --help", 1),
+        (["rekey", "f"], "unknown command 'rekey'", "did you mean rotate?", 1),
         (["git", "instal"], "unknown command 'instal'", "did you mean install?", 1),
         (["decrypt", "--json", "f"], "unknown option --json", "see: encconf decrypt --help", 1),
         (["decrypt", "-ix", "f"], "unknown option -x", "see: encconf decrypt --help", 1),

@@ -254,6 +254,25 @@ class TestSet:
         assert "no-config" in done.err
         sealed.run("set", "--age", sealed.key.recipient, "other.enc.yaml", "a", "x")
 
+    @pytest.mark.parametrize(("typed", "code"), [("y\n", 0), ("\n", 100)])
+    def test_on_a_terminal_a_similar_name_is_asked_about(
+        self, sealed: Project, typed: str, code: int
+    ) -> None:
+        terminal = Terminal(sealed, "set", "secrets.enc.yml", "db.password", "x", environ={})
+        terminal.wait_for("did you mean secrets.enc.yaml? Create secrets.enc.yml?")
+        terminal.type(typed)
+        assert terminal.end() == code
+        assert "new" not in terminal.seen
+        assert sealed.path("secrets.enc.yml").exists() is (code == 0)
+
+    def test_common_mistakes_have_a_hint(self, sealed: Project) -> None:
+        for words in (["get", "db.password"], ["set", "db.password", "x"], ["unset", "db.password"]):
+            done = sealed.run(*words, FILE, code=100)
+            assert f"hint: the file comes first: encconf {words[0]} FILE PATH" in done.err
+        done = sealed.run("get", "--input-type", "json", FILE, code=2)
+        assert "hint: its content is yaml: leave out --input-type json" in done.err
+        assert "a shell removes quotes" in sealed.run("get", FILE, "[db][password]", code=91).err
+
     def test_mistakes_write_nothing(self, sealed: Project) -> None:
         before = sealed.read(FILE)
         for args, code in (

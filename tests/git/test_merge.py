@@ -179,7 +179,8 @@ def test_from_a_folder_of_the_repository(team: Project) -> None:
         ["git", *who, "merge", "other"], cwd=team.folder, env=team.environ, capture_output=True, check=False
     )
     assert f"hint: encconf edit ../{FILE} && git add ../{FILE}\n" in done.stderr.decode()
-    team.run("edit", f"../{FILE}", environ=team.editor(RESOLVE))
+    done = team.run("edit", f"../{FILE}", environ=team.editor(RESOLVE))
+    assert f"hint: to finish the merge: git add ../{FILE}\n" in done.err
     assert "5434" in plain(team, f"../{FILE}")
 
 

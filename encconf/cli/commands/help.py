@@ -20,9 +20,9 @@ class Options(Base):
 
 
 def show_overview(console: Console) -> None:
-    """Describe a repository with SOPS files, and say what to do next.
+    """Describe a repository and its SOPS files, and say what to do next.
 
-    If it has none, print the help instead, as `show_usage` does.
+    Outside of a repository, print the help instead, as `show_usage` does.
     """
     import os
 
@@ -33,12 +33,14 @@ def show_overview(console: Console) -> None:
     from encconf.keys.own import Own
 
     root = repository(os.getcwd())
-    found = survey(root) if root is not None else None
-    if found is None or not found.metadata:
+    if root is None:
         from encconf.cli.table import ROOT
 
-        start = _first_step(root)
-        show_usage(console, ROOT, start)
+        show_usage(console, ROOT)
+    found = survey(root)
+    if not found.metadata:
+        console.lines(f"this repository has no SOPS files yet\n{_first_step(root)} (help: encconf --help)\n")
+        return
     steps = ["encconf check", "encconf access"]
     own, keys = Own.of(console.credentials(), commands=False, stores=False), found.keys
     mine = own.unread or any(key.name in own.places for key in keys)
@@ -49,24 +51,22 @@ def show_overview(console: Console) -> None:
     console.lines("".join(f"{printable(line, 400)}\n" for line in describe(found, steps)))
 
 
-def _first_step(root: str | None) -> str:
-    """Return what to do first in a repository without SOPS files, or ""."""
+def _first_step(root: str) -> str:
+    """Return what to do first in a repository without SOPS files."""
     import os
 
-    if root is None:
-        return ""
     plain = next((name for name in (".env", "secrets.yaml") if os.path.isfile(os.path.join(root, name))), "")
     then = {".env": "encconf import .env", "": "encconf edit secrets.enc.yaml"}
     steps = [] if os.path.exists(os.path.join(root, ".sops.yaml")) else ["encconf init"]
     steps.append(then.get(plain, f"encconf encrypt {plain}"))
-    return f"\nThis repository has no SOPS files yet. To start: {', then '.join(steps)}\n"
+    return f"next: {', then '.join(steps)}"
 
 
-def show_usage(console: Console, entry: Command, end: str = "") -> NoReturn:
+def show_usage(console: Console, entry: Command) -> NoReturn:
     """Print the help to stderr, since no command was given, and raise SystemExit(1)."""
     from encconf.cli.usage import text_of
 
-    console.write(text_of(entry) + end)
+    console.write(text_of(entry))
     raise SystemExit(1)
 
 
