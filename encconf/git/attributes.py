@@ -184,7 +184,7 @@ def _is_broad(regex: str, names: Sequence[str], encrypted: frozenset[str]) -> bo
 def globs(regex: str) -> list[str]:
     """Return patterns for a path_regex, or none if it is complex or matches everything.
 
-    They match all of its files, and may match a few more: ``+`` becomes ``*``.
+    They match all of its files, and may match a few more: ``+`` becomes ``*``.  Each dot means a dot.
     """
     anchored, body = regex.startswith("^"), regex.removeprefix("^")
     if body.endswith("$"):

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
 import pytest
 from project import Project
 
@@ -101,3 +107,81 @@ class TestFilesOfOtherNames:
     )
     def test_a_regex_that_is_a_plain_path(self, regex: str, patterns: list[str]) -> None:
         assert attributes.globs(regex) == patterns
+
+
+# --- git decides what a pattern matches -----------------------------------------------------------
+
+REGEXES = [
+    r"\.enc\.ya?ml$", r"^secrets/", r"secrets/", r"^\.env$", r"\.env$", r"^a/[^/]*\.yaml$",
+    r"a/[^/]+/secrets\.yaml$", r"^.*/secrets\.yaml$", r"^secrets/.*\.(yaml|json)$", r"^secrets/.+$",
+    r"^(?:a|secrets)/(b|c)/x\.(ya?ml|json)$", r"(prod|dev)\.yaml$", r"^(a|b-?c)/", r"^a/.*/x\.json$",
+    r"x-y_z\.txt$", r"^secrets\.yaml$", r"/secrets\.yaml$", r"^a/b/c/.*\.env$", r"[^/]+\.env$",
+    r"^[^/]*\.json$", r"^a/[^/]+$", r"b/.*$", r"^a/b\-c/x\.env$", r"^\.(sops|env)\.yaml$",
+]  # fmt: skip
+NO_PATTERNS = [
+    r"secrets.*$", r"^secrets.*$", r"^[^/]+$", r"^(x|.y)\.env$", ".*", ".*$", "^.*$", "^.+$", "", "^", "$",
+    "^.*secret.*$", r"(?i)\.x$", r"^secrets/v\d\.yaml$", "^secrets", "secrets", "^a|b$",
+    r"^a/[a-z]+\.yaml$", r"^x{2}$", r"^(a/b|c)$", "^(a(b))$", r"^x\w$", "^a*$", "^[^/]+[^/]+(a|b",
+    r"(a|b)"*5+"$", "^"+"a"*201+"$", r"^(a?b?c?d?e?f?)\.yaml$", "^(x|.y)$", "^/$",
+]  # fmt: skip
+DEEP = product(["a", "secrets"], ["b", "b-c", "secrets"], ["x.json", "x.yaml", "secrets.yaml"])
+FLAT = product(["a", "secrets", "b"], ["x.env", ".env", "secrets.yaml", "x.enc.yml", "prod.yaml"])
+PATHS = [
+    *map("/".join, [*DEEP, *FLAT]),
+    "a/b/c/x.env", "a/b-c/x.env", "a/b/c/d/x.env", "secrets.yaml", ".env", "x.env", ".env.yaml", ".sops.yaml",
+    "x.enc.yaml", "x.enc.yml", "x.json", "x-y_z.txt", "a/x-y_z.txt", "dev.yaml", "xprod.yaml",
+    "a/xdev.yaml", "bc/x", "b-c/x", "deep/a/b/x.yaml", "xsecrets.yaml", "a/xsecrets.yaml", "secretsx",
+    "a/secretsx/y", "xsecrets/y", "a/b/x.yml", "secrets/c/x.yml", "a/b/c/x.json", "xa/b/secrets.yaml",
+    "deep/xa/b/secrets.yaml", ".yaml", "x.yml",
+]  # fmt: skip
+
+
+def matched(patterns: Sequence[Sequence[str]], paths: Sequence[str], folder: Path) -> list[set[str]]:
+    """For each list of patterns, the paths that git matches with one of them."""
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    lines = [f"{each} r{number}\n" for number, some in enumerate(patterns) for each in some]
+    folder.joinpath(".gitattributes").write_text("".join(lines))
+    names = [f"r{number}" for number in range(len(patterns))]
+    done = subprocess.run(
+        ["git", "-C", str(folder), "check-attr", "-z", "--stdin", *names],
+        input="".join(f"{path}\0" for path in paths), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    words = done.stdout.split("\0")
+    found: list[set[str]] = [set() for _ in patterns]
+    for path, name, value in zip(words[::3], words[1::3], words[2::3], strict=False):
+        if value == "set":
+            found[int(name[1:])].add(path)
+    return found
+
+
+def test_git_matches_what_the_regex_matches(tmp_path: Path) -> None:
+    patterns = [attributes.globs(regex) for regex in REGEXES]
+    assert all(patterns)
+    for regex, found in zip(REGEXES, matched(patterns, PATHS, tmp_path), strict=True):
+        wanted = {path for path in PATHS if re.search(regex, path)}
+        assert wanted, regex
+        assert wanted <= found, (regex, wanted - found)
+        if "+" not in regex:  # it becomes *, which may match nothing
+            assert found == wanted, (regex, found - wanted)
+
+
+@pytest.mark.parametrize("regex", NO_PATTERNS)
+def test_a_regex_that_is_no_path_gives_no_patterns(regex: str) -> None:
+    assert attributes.globs(regex) == []
+
+
+ODD_NAMES = [
+    "a b/x y.txt", 'q"/q.txt', "st*r/?.txt", "br[a]/[b].txt", "back\\slash.txt", "é/ü.txt", "-x", "x",
+    "deep/er/x.txt", "a/.env.sops", "sops.x.json", "enc-y.YAML", "z.ENC", "w.encrypted.txt",
+    "Encrypted_v.ini", "notsops.txt", "sopsy",
+]  # fmt: skip
+OTHERS = [
+    "stxr/a.txt", "bra/b.txt", "brb/[b].txt", "y", "deep/x.txt", "er/x.txt", "a/.env.sop",
+    "xsops.x.json", "enc-y.JSON", "w.txt", "v.ini", "backslash.txt",
+]  # fmt: skip
+
+
+def test_git_matches_each_name(tmp_path: Path) -> None:
+    """And no other name, except that any character may be in the place of a blank or a quote."""
+    (found,) = matched([attributes.patterns_for(ODD_NAMES, str(tmp_path))], [*ODD_NAMES, *OTHERS], tmp_path)
+    assert found == {*ODD_NAMES}
