@@ -20,7 +20,7 @@ import time
 from encconf import __version__
 from encconf.errors import EncconfError, KeyAccessError
 from encconf.io import fileio
-from encconf.io.descriptors import CLOEXEC, CREATE, NOFOLLOW, PRIVATE
+from encconf.io.descriptors import CREATE, NOFOLLOW, PRIVATE
 from encconf.io.process import process_of
 from encconf.io.sockets import peer_of
 
@@ -162,7 +162,7 @@ def _write(path: str, git: int, lines: Iterable[str]) -> bool:
 
     started = str(process_of(git)[2] or "")
     try:
-        file = os.open(path, os.O_RDWR | os.O_APPEND | NOFOLLOW | CLOEXEC)
+        file = os.open(path, os.O_RDWR | os.O_APPEND | NOFOLLOW)
         with open(file, "r+", encoding="ascii") as note:
             if note.readline() == f"{started}\n":
                 if os.fstat(file).st_size < _SIZE:

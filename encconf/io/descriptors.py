@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 NOCTTY = getattr(os, "O_NOCTTY", 0)
-CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOINHERIT", 0)
 BINARY = getattr(os, "O_BINARY", 0)
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOEXEC | BINARY
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | BINARY
 
 PRIVATE = 0o600
 """The mode of a file with plaintext or keys: only its owner can read it."""

@@ -26,7 +26,6 @@ from encconf.errors import (
 from encconf.io.descriptors import (
     BINARY,
     CHUNK,
-    CLOEXEC,
     NOCTTY,
     NOFOLLOW,
     NONBLOCK,
@@ -279,7 +278,7 @@ def read_bytes(path: str, *, regular: bool = False, own: bool = False, limit: in
         return b""  # a user may name it on purpose, as in --config /dev/null
     with about(path):
         # With O_NONBLOCK, opening a pipe or a device does not hang.
-        flags = os.O_RDONLY | NONBLOCK | NOCTTY | CLOEXEC | BINARY
+        flags = os.O_RDONLY | NONBLOCK | NOCTTY | BINARY
         try:
             descriptor = patiently(path, lambda: os.open(path, flags), to_read=True)
         except (FileNotFoundError, NotADirectoryError):
@@ -548,7 +547,7 @@ def _write_through(path: str, data: bytes) -> None:
         descriptor = os.dup(number)
     else:
         _refuse_planted(path)  # to open a pipe would wait for its reader
-        descriptor = os.open(path, os.O_WRONLY | NOFOLLOW | NOCTTY | CLOEXEC | BINARY)
+        descriptor = os.open(path, os.O_WRONLY | NOFOLLOW | NOCTTY | BINARY)
     try:
         if number is None:  # another file may be there since the path was looked at
             refuse_planted(os.fstat(descriptor), os.stat(os.path.dirname(path) or "."))

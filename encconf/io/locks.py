@@ -6,7 +6,7 @@ import os
 import sys
 
 from encconf.errors import OutputError
-from encconf.io.descriptors import BINARY, CLOEXEC, NOFOLLOW, NONBLOCK
+from encconf.io.descriptors import BINARY, NOFOLLOW, NONBLOCK
 
 LOCK_PATIENCE = 10.0
 """How many seconds a write waits for another one in the same folder."""
@@ -33,7 +33,7 @@ class LockedFolder:
     def __enter__(self) -> LockedFolder:
         if os.open in os.supports_dir_fd:
             try:
-                self.descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW | CLOEXEC)
+                self.descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW)
             except PermissionError:
                 return self
             try:
@@ -69,7 +69,7 @@ class LockedFolder:
 
     def open(self, name: str, flags: int, mode: int = 0o600) -> int:
         """Open a file of the folder.  A link is not followed."""
-        flags |= NOFOLLOW | NONBLOCK | CLOEXEC | BINARY
+        flags |= NOFOLLOW | NONBLOCK | BINARY
         return os.open(self.name(name), flags, mode, dir_fd=self.descriptor)
 
     def unlink(self, name: str) -> bool:
@@ -225,7 +225,7 @@ class Turn:
         deadline = time.monotonic() + TURN_PATIENCE
         while time.monotonic() < deadline:
             try:
-                self._descriptor = os.open(self._path, os.O_RDONLY | NOFOLLOW | NONBLOCK | CLOEXEC)
+                self._descriptor = os.open(self._path, os.O_RDONLY | NOFOLLOW | NONBLOCK)
                 lock(self._descriptor, deadline - time.monotonic())
                 if os.path.samestat(os.fstat(self._descriptor), os.stat(self._path)):
                     return

@@ -10,7 +10,6 @@ from functools import partial
 
 from encconf.errors import EncconfError, OutputError
 from encconf.io.descriptors import (
-    CLOEXEC,
     CREATE,
     NOFOLLOW,
     cannot_write,
@@ -260,7 +259,7 @@ def empty_folder(descriptor: int) -> None:
 
 def _open_folder(name: str, at: int | None = None) -> int:
     """Open a folder, which may not be readable.  Raises OSError, also for a link."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW | CLOEXEC
+    flags = os.O_RDONLY | os.O_DIRECTORY | NOFOLLOW
     try:
         return os.open(name, flags, dir_fd=at)
     except PermissionError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -75,12 +76,63 @@ def test_an_interrupted_turn_leaves_no_descriptor(tmp_path: Path, monkeypatch: p
     assert os.listdir("/dev/fd") == before
 
 
+class TestFolder:
+    def test_what_is_no_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        (tmp_path / "link").symlink_to(tmp_path)
+        for name in ("file", "link", "missing"):
+            with pytest.raises(OSError, match=name), locks.LockedFolder(str(tmp_path / name)):
+                pass
+
+    def test_names_are_those_in_the_open_folder(self, tmp_path: Path) -> None:
+        """Whatever has its path by now."""
+        (tmp_path / "a").mkdir()
+        with locks.LockedFolder(str(tmp_path / "a")) as folder:
+            (tmp_path / "a").rename(tmp_path / "b")
+            (tmp_path / "a").mkdir()
+            (tmp_path / "a/other").touch()
+            os.close(folder.open("new", os.O_WRONLY | os.O_CREAT))
+            assert (folder.has("new"), folder.has("other")) == (True, False)
+            assert not folder.unlink("other")
+            assert os.listdir(tmp_path / "b") == ["new"]
+            assert folder.unlink("new")
+            folder.sync()
+        assert (os.listdir(tmp_path / "a"), os.listdir(tmp_path / "b")) == (["other"], [])
+
+    def test_no_link_is_followed_and_no_pipe_is_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "file").touch()
+        (tmp_path / "link").symlink_to("file")
+        with locks.LockedFolder(str(tmp_path)) as folder:
+            assert folder.has("link")
+            with pytest.raises(OSError, match="link"):
+                folder.open("link", os.O_RDONLY)
+            os.close(folder.open("pipe", os.O_RDONLY))
+            descriptor = folder.open("private", os.O_WRONLY | os.O_CREAT)
+            assert stat.S_IMODE(os.fstat(descriptor).st_mode) == 0o600
+            os.close(descriptor)
+
+    @pytest.mark.services  # as another user: may not list the folder
+    def test_a_folder_that_may_not_be_listed_has_whole_paths(self, shared: Path) -> None:
+        shared.chmod(0o333)
+        os.seteuid(65534)
+        try:
+            with locks.LockedFolder(str(shared)) as folder:
+                assert (folder.locked, folder.descriptor) == (False, None)
+                os.close(folder.open("new", os.O_WRONLY | os.O_CREAT))
+                assert folder.has("new")
+                folder.sync()
+        finally:
+            os.seteuid(0)
+        assert os.listdir(shared) == ["new"]
+
+
 _HOLD = """\
 import fcntl, os, sys, time
 if os.geteuid() == 0:
     os.setgroups([])
-    os.setresgid(*[int(sys.argv[2])] * 3)
-    os.setresuid(*[int(sys.argv[2])] * 3)
+    os.setegid(int(sys.argv[2]))
+    os.seteuid(int(sys.argv[2]))
 fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
 print("held", flush=True)
 time.sleep(100)
@@ -154,13 +206,16 @@ class TestHolder:
         assert f"locked by process {holder.pid} of root (0.5 s)" in caught.value.message
 
     def test_your_own_process_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also if others hold locks elsewhere.  No descriptor stays open."""
         monkeypatch.setattr(locks, "LOCK_PATIENCE", 0.5)
-        with (
-            _held(tmp_path, os.geteuid()) as holder,
-            pytest.raises(OutputError) as caught,
-            locks.LockedFolder(str(tmp_path)),
-        ):
-            pass
+        for name in "abc":
+            (tmp_path / name).mkdir()
+        user = os.geteuid()
+        with _held(tmp_path / "a", user), _held(tmp_path / "b", user) as holder, _held(tmp_path / "c", user):
+            before = os.listdir("/dev/fd")
+            with pytest.raises(OutputError) as caught, locks.LockedFolder(str(tmp_path / "b")):
+                pass
+            assert os.listdir("/dev/fd") == before
         assert f"is locked by process {holder.pid} of " in caught.value.message
 
     def test_a_holder_that_the_system_does_not_show(

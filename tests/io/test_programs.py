@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -247,6 +249,49 @@ def test_what_a_library_would_start(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert programs.is_first("tool") is first, path
 
 
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_library_in_c_gets_an_environment_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, leaves: bool
+) -> None:
+    """Its PATH has no folder of the work tree, and a secret is not in it; Python's own stays as it is."""
+
+    def of_c() -> list[str | None]:
+        library = ctypes.CDLL(None)
+        library.getenv.restype = ctypes.c_char_p
+        values = [library.getenv(name.encode()) for name in ("PATH", "SECRET", "OTHER")]
+        return [None if value is None else os.fsdecode(value) for value in values]
+
+    path = f".:{os.environ['PATH']}"
+    for name, value in (("PATH", path), ("SECRET", "k"), ("OTHER", "stays")):
+        monkeypatch.setenv(name, value)
+    before = dict(os.environ)
+    with suppress(KeyError), programs.for_libraries(os.environ, without=["SECRET", "UNSET"]):
+        assert of_c() == [path[2:], None, "stays"]
+        assert dict(os.environ) == before
+        if leaves:
+            raise KeyError
+    assert of_c() == [path, "k", "stays"]
+    with programs.for_libraries({"PATH": "", "SECRET": "other"}):
+        assert of_c() == ["/nonexistent", "k", "stays"]
+    with programs.for_libraries({}):
+        assert of_c()[0] == os.defpath
+
+
+def test_what_cannot_be_started_says_why(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere-program was not found"):
+        programs.start(["nowhere-program", str(tmp_path)], os.environ)
+    (tmp_path / "text").touch()
+    with pytest.raises(PermissionError):
+        programs.start([str(tmp_path / "text"), "x"], os.environ)
+    with pytest.raises(FileNotFoundError, match=str(tmp_path / "missing")):
+        programs.start([str(tmp_path / "missing"), "x"], os.environ)
+
+
+def test_only_windows_needs_the_folder_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYSTEMROOT", "C:\\Windows")
+    assert programs.environment({"A": "1"}) == {"A": "1"}
+
+
 class TestWindows:
     """As Windows finds programs, with the endings of PATHEXT."""
 
@@ -301,6 +346,9 @@ class TestWindows:
     def test_a_program_starts_with_the_folder_of_the_system(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SYSTEMROOT", "C:\\Windows")
         assert programs.environment({"A": "1"}) == {"A": "1", "SYSTEMROOT": "C:\\Windows"}
+        assert programs.environment({"SYSTEMROOT": "D:"}) == {"SYSTEMROOT": "D:"}
+        monkeypatch.delenv("SYSTEMROOT")
+        assert programs.environment({"A": "1"}) == {"A": "1"}
 
     def test_the_drivers_run_encconf_exe(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.executable", str(tmp_path / "Scripts" / "python.exe"))
