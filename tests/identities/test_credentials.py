@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from encconf.errors import DuplicateKeyTypeError
+from encconf.errors import DuplicateKeyTypeError, MasterKeyError, UsageError
 from encconf.identities import credentials
 from encconf.identities.credentials import AgeSource, Credentials
 
@@ -50,6 +50,43 @@ def test_gpg_is_the_one_that_was_chosen() -> None:
     assert Credentials({}).gpg == "gpg"
     assert Credentials({"SOPS_GPG_EXEC": ""}).gpg == "gpg"
     assert Credentials({"SOPS_GPG_EXEC": "/opt/gpg"}).gpg == "/opt/gpg"
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [  # as Go's strconv.ParseBool
+        (["1", "t", "T", "TRUE", "true", "True"], True),
+        (["0", "f", "F", "FALSE", "false", "False"], False),
+    ],
+)
+def test_a_variable_that_is_true_or_false(values: list[str], wanted: bool) -> None:
+    for value in values:
+        made = Credentials.from_env({"SOPS_ENABLE_LOCAL_KEYSERVICE": value, "ENCCONF_INSECURE_REMOTE": value})
+        assert (made.local_key_service, made.insecure_remote) == (wanted, wanted)
+    for environ in ({}, {"SOPS_ENABLE_LOCAL_KEYSERVICE": "", "ENCCONF_INSECURE_REMOTE": ""}):
+        made = Credentials.from_env(environ)
+        assert (made.local_key_service, made.insecure_remote) == (True, False)
+    for name in ("SOPS_ENABLE_LOCAL_KEYSERVICE", "ENCCONF_INSECURE_REMOTE"):
+        for value in ("yes", "tRUE", "2", " "):
+            with pytest.raises(UsageError, match=f"{name} must be true or false"):
+                Credentials.from_env({name: value})
+
+
+def test_an_answer_that_nobody_gives() -> None:
+    def ended(question: str) -> str:
+        raise EOFError
+
+    for prompt, why in (
+        (None, "encconf cannot ask for it without a terminal"),
+        (ended, "none was given"),
+        (lambda question: "", "none was given"),
+    ):
+        made = Credentials({}, prompt=prompt)
+        assert made.typed("PIN") == ""
+        with pytest.raises(MasterKeyError) as caught:
+            made.ask("PIN", "the key needs a PIN", "try again")
+        assert (caught.value.message, caught.value.hint) == (f"the key needs a PIN, and {why}", "try again")
+    assert Credentials({}, prompt=lambda question: f"{question}!").ask("PIN", "") == "PIN!"
 
 
 def test_nothing_is_asked_when_stdin_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

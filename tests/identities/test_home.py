@@ -48,6 +48,7 @@ def test_a_tilde_in_front_is_the_home_folder(path: str, home: str | None, found:
         ({"XDG_CONFIG_HOME": ""}, "/home/me", "linux", "/home/me/.config"),
         ({"APPDATA": "C:\\A"}, "C:\\Users\\me", "win32", "C:\\A"),
         ({}, "C:\\Users\\me", "win32", None),
+        ({"APPDATA": ""}, "C:\\Users\\me", "win32", None),
         ({}, None, "linux", None),
     ],
 )

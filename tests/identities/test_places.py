@@ -48,6 +48,18 @@ def test_the_sources_are_the_same_objects_at_every_call() -> None:
     assert made.age_sources() is made.age_sources()
 
 
+def test_which_places_may_start_a_program() -> None:
+    for how, where, may in (
+        ("command", "prog", True),
+        ("text", "prog", False),
+        ("file", "/prog", False),
+        ("source", None, False),
+        ("source", "env:X", False),
+        ("source", "cmd:prog", True),
+    ):
+        assert AgeSource("X", how, where).may_run_program is may, (how, where)
+
+
 def test_a_place_is_named_for_people_and_never_shows_a_secret() -> None:
     secret = "AGE-SECRET-KEY-1XYZ"
     assert AgeSource("SOPS_AGE_KEY", "text", secret).place() == "SOPS_AGE_KEY"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from pathlib import Path
 
@@ -120,3 +121,15 @@ def test_an_address_is_added_to_a_file_that_stays_as_it_is(tmp_path: Path) -> No
     assert tomllib.loads(path.read_text()) == {"identity": address, "x": "env:X"}
     assert userconfig.add_identity(str(path), address, ["identity", "x"])
     assert not userconfig.add_identity(str(path), "env:OTHER", ["identity", "x"])
+
+
+@pytest.mark.posix
+def test_the_mode_of_a_file_stays_and_a_new_one_is_private(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.toml", tmp_path / "new.toml"
+    old.write_text("age_passphrase = 'env:X'\n")
+    old.chmod(0o640)
+    for path, mode in ((old, 0o640), (new, 0o600)):
+        assert userconfig.add_identity(str(path), "env:Y", ["identity", "age_passphrase"])
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+        assert not userconfig.add_identity(str(path), "env:Z", ["identity", "age_passphrase"])
+        assert tomllib.loads(path.read_text())["identity"] == "env:Y"
